@@ -1,1 +1,5 @@
-//! x
+//! Feature flags for any tower or hyper stack.
+
+pub mod model;
+
+pub use model::*;

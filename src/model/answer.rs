@@ -1,0 +1,171 @@
+//! Answers and why they are what they are, in OpenFeature's words.
+
+use std::fmt;
+
+/// The value of a flag for one context, and why.
+///
+/// It is `Copy` and borrows nothing: making one allocates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Answer<T> {
+    /// The value to act on.
+    pub value: T,
+    /// Why, as OpenFeature says it.
+    pub reason: Reason,
+    /// Why, exactly: which step of the evaluation decided.
+    pub cause: Cause,
+    /// What went wrong, if anything did. The value is still usable.
+    pub error_code: Option<ErrorCode>,
+    /// The layer that supplied what decided, if any layer knows the flag.
+    pub layer: Option<&'static str>,
+}
+
+impl<T> Answer<T> {
+    pub(crate) const fn new(value: T, cause: Cause, layer: Option<&'static str>) -> Self {
+        Self { value, reason: cause.reason(), cause, error_code: cause.error_code(), layer }
+    }
+
+    /// A sentence on [`error_code`](Self::error_code), if there is one.
+    #[must_use]
+    pub const fn error_details(&self) -> Option<&'static str> {
+        match self.error_code {
+            None => None,
+            Some(code) => Some(code.details()),
+        }
+    }
+}
+
+/// The step of the evaluation that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// `enabled` is false, or a layer forces the flag off.
+    Disabled,
+    /// The targeting key is among `denied_users`.
+    DeniedUser,
+    /// A group is among `denied_groups`.
+    DeniedGroup,
+    /// The targeting key is among `allowed_users`.
+    AllowedUser,
+    /// A group is among `allowed_groups`.
+    AllowedGroup,
+    /// The bucket is inside or outside the percentage.
+    Percentage,
+    /// There is a percentage below 100 and no targeting key to draw a bucket from.
+    NoTargetingKey,
+    /// Nothing held it back: on for everybody.
+    Everybody,
+    /// No layer knows the flag: the caller's default.
+    UnknownFlag,
+    /// Asked outside a request that has flags: the caller's default.
+    NoFlags,
+    /// An override scoped to the running test.
+    Test,
+}
+
+impl Cause {
+    /// The reason that OpenFeature has for it.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Disabled => Reason::Disabled,
+            Self::DeniedUser | Self::DeniedGroup | Self::AllowedUser | Self::AllowedGroup => {
+                Reason::TargetingMatch
+            }
+            Self::Percentage | Self::NoTargetingKey => Reason::Split,
+            Self::Everybody | Self::Test => Reason::Static,
+            Self::UnknownFlag => Reason::Default,
+            Self::NoFlags => Reason::Error,
+        }
+    }
+
+    const fn error_code(self) -> Option<ErrorCode> {
+        match self {
+            Self::NoTargetingKey => Some(ErrorCode::TargetingKeyMissing),
+            Self::UnknownFlag => Some(ErrorCode::FlagNotFound),
+            Self::NoFlags => Some(ErrorCode::ProviderNotReady),
+            _ => None,
+        }
+    }
+}
+
+/// Why a flag has its value: OpenFeature's resolution reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The same for everybody.
+    Static,
+    /// The caller's default: no layer knows the flag.
+    Default,
+    /// A list decided.
+    TargetingMatch,
+    /// The bucket decided.
+    Split,
+    /// Switched off.
+    Disabled,
+    /// Something went wrong; the caller's default.
+    Error,
+}
+
+impl Reason {
+    /// OpenFeature's spelling, such as `TARGETING_MATCH`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "STATIC",
+            Self::Default => "DEFAULT",
+            Self::TargetingMatch => "TARGETING_MATCH",
+            Self::Split => "SPLIT",
+            Self::Disabled => "DISABLED",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What went wrong in an evaluation: OpenFeature's error codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// No layer knows the flag.
+    FlagNotFound,
+    /// The flag has a percentage and the context has no targeting key.
+    TargetingKeyMissing,
+    /// There are no flags to ask here.
+    ProviderNotReady,
+}
+
+impl ErrorCode {
+    /// OpenFeature's spelling, such as `FLAG_NOT_FOUND`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FlagNotFound => "FLAG_NOT_FOUND",
+            Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
+            Self::ProviderNotReady => "PROVIDER_NOT_READY",
+        }
+    }
+
+    const fn details(self) -> &'static str {
+        match self {
+            Self::FlagNotFound => "no layer knows this flag, so the default is served",
+            Self::TargetingKeyMissing => {
+                "the flag is on for a percentage of users and the context names no user"
+            }
+            Self::ProviderNotReady => {
+                "no flags are in scope here: the request did not pass a request layer"
+            }
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,118 @@
+//! Who is asking.
+
+use std::{
+    borrow::Cow,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The evaluation context: who asks for a flag.
+///
+/// It borrows what it can and lives on the stack, so building one for a single evaluation is
+/// cheap. [`into_owned`](Self::into_owned) makes one that a request or a task can keep.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::Context;
+///
+/// let context = Context::user("ana").group("beta");
+///
+/// assert_eq!(context.targeting_key(), Some("ana"));
+/// assert!(context.groups().any(|group| group == "beta"));
+/// assert_eq!(Context::anonymous().targeting_key(), None);
+/// ```
+#[derive(Debug, Default)]
+pub struct Context<'a> {
+    targeting_key: Option<Cow<'a, str>>,
+    /// XXH3 of the targeting key; 0 until someone needs it. Computing it twice is harmless, so
+    /// plain loads and stores are enough.
+    hash: AtomicU64,
+    groups: SmallVec<[Cow<'a, str>; 2]>,
+}
+
+impl<'a> Context<'a> {
+    /// A context without a targeting key: outside every percentage below 100.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self::default()
+    }
+
+    /// A context whose targeting key is `id`.
+    #[must_use]
+    pub fn user(id: impl Into<Cow<'a, str>>) -> Self {
+        Self { targeting_key: Some(id.into()), ..Self::default() }
+    }
+
+    /// Adds a group that the user is a member of.
+    #[must_use]
+    pub fn group(mut self, name: impl Into<Cow<'a, str>>) -> Self {
+        self.groups.push(name.into());
+        self
+    }
+
+    /// Adds several groups.
+    #[must_use]
+    pub fn with_groups<G: Into<Cow<'a, str>>>(
+        mut self,
+        names: impl IntoIterator<Item = G>,
+    ) -> Self {
+        self.groups.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// The user, which buckets are drawn from.
+    #[must_use]
+    pub fn targeting_key(&self) -> Option<&str> {
+        self.targeting_key.as_deref()
+    }
+
+    /// The groups of the user.
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.groups.iter().map(AsRef::as_ref)
+    }
+
+    /// The same context, borrowing nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Context<'static> {
+        let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
+        Context {
+            targeting_key: self.targeting_key.map(own),
+            hash: self.hash,
+            groups: self.groups.into_iter().map(own).collect(),
+        }
+    }
+
+    /// XXH3 of `key`, which is this context's targeting key.
+    #[inline]
+    pub(crate) fn hash_of(&self, key: &str) -> u64 {
+        match self.hash.load(Ordering::Relaxed) {
+            0 => {
+                let hash = xxh3_64(key.as_bytes());
+                self.hash.store(hash, Ordering::Relaxed);
+                hash
+            }
+            hash => hash,
+        }
+    }
+}
+
+impl Clone for Context<'_> {
+    fn clone(&self) -> Self {
+        Self {
+            targeting_key: self.targeting_key.clone(),
+            hash: AtomicU64::new(self.hash.load(Ordering::Relaxed)),
+            groups: self.groups.clone(),
+        }
+    }
+}
+
+impl PartialEq for Context<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.targeting_key == other.targeting_key && self.groups == other.groups
+    }
+}
+
+impl Eq for Context<'_> {}

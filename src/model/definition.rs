@@ -1,0 +1,231 @@
+//! What one layer says about one flag.
+
+use std::{sync::Arc, time::SystemTime};
+
+use super::Percentage;
+
+/// What a layer offers for a flag key.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Entry {
+    /// On or off for everybody, whatever lower layers say; only their deny-lists still hold
+    /// against a forced on.
+    Forced(bool),
+    /// A whole or partial definition, merged field by field over the lower layers.
+    Definition(Arc<Definition>),
+}
+
+impl From<bool> for Entry {
+    fn from(on: bool) -> Self {
+        Self::Forced(on)
+    }
+}
+
+impl From<Definition> for Entry {
+    fn from(definition: Definition) -> Self {
+        Self::Definition(Arc::new(definition))
+    }
+}
+
+/// One field of a [`Definition`], as a member of a JSON merge patch (RFC 7396) is: absent, null or
+/// a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Setting<T> {
+    /// Says nothing: the lower layers decide.
+    #[default]
+    Inherit,
+    /// Takes away what lower layers say, so that the field has its default again.
+    Remove,
+    /// Replaces what lower layers say.
+    Set(T),
+}
+
+impl<T> Setting<T> {
+    /// The value, if this sets one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Inherit | Self::Remove => None,
+        }
+    }
+
+    /// Whether lower layers decide.
+    pub fn is_inherit(&self) -> bool {
+        matches!(self, Self::Inherit)
+    }
+}
+
+/// Everything that walks over the settings of a flag is made from this one list.
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty, $variant:ident;)+) => {
+        /// The whole or partial definition of a flag, as one layer gives it.
+        ///
+        /// A field that is not set falls through to the layer below; see [`Setting`].
+        ///
+        /// # Example
+        ///
+        /// ```
+        /// use flagstaff::{Definition, Percentage};
+        ///
+        /// let definition = Definition::new()
+        ///     .owner("payments")
+        ///     .percentage(Percentage::whole(10)?)
+        ///     .allowed_users(["internal_tester_1".to_owned()]);
+        ///
+        /// assert_eq!(definition.owner.value().map(String::as_str), Some("payments"));
+        /// assert!(definition.enabled.is_inherit());
+        /// # Ok::<(), flagstaff::InvalidPercentage>(())
+        /// ```
+        #[derive(Debug, Clone, PartialEq, Default)]
+        #[non_exhaustive]
+        pub struct Definition {
+            $($(#[doc = $doc])+ pub $field: Setting<$type>,)+
+        }
+
+        impl Definition {
+            $(
+                $(#[doc = $doc])+
+                #[must_use]
+                pub fn $field(mut self, value: impl Into<$type>) -> Self {
+                    self.$field = Setting::Set(value.into());
+                    self
+                }
+            )+
+
+            /// Whether this says anything about `field`: sets it or removes it.
+            #[must_use]
+            pub fn has(&self, field: Field) -> bool {
+                match field {
+                    $(Field::$variant => !self.$field.is_inherit(),)+
+                }
+            }
+
+            /// Applies `patch` on top of this, field by field (RFC 7396).
+            pub fn merge(&mut self, patch: &Self) {
+                $(
+                    if !patch.$field.is_inherit() {
+                        self.$field.clone_from(&patch.$field);
+                    }
+                )+
+            }
+
+            /// The fields that differ between the two.
+            #[must_use]
+            pub fn differences(&self, other: &Self) -> Vec<Field> {
+                let mut fields = Vec::new();
+                $(
+                    if self.$field.value() != other.$field.value() {
+                        fields.push(Field::$variant);
+                    }
+                )+
+                fields
+            }
+        }
+
+        /// The name of one setting of a flag.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Field {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Field {
+            /// Every setting, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The key in flags.toml and in JSON.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($field),)+
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    /// What the flag is for, in a sentence.
+    description: String, Description;
+    /// The team or person who answers for it.
+    owner: String, Owner;
+    /// Free words to find it by.
+    tags: Vec<String>, Tags;
+    /// When it was introduced.
+    created: SystemTime, Created;
+    /// When it should be gone from the code. Evaluation does not look at it.
+    expires: SystemTime, Expires;
+    /// The kill switch: `false` is off for everybody. On by default.
+    enabled: bool, Enabled;
+    /// Targeting keys for whom it is off, whatever else is said.
+    denied_users: Vec<String>, DeniedUsers;
+    /// Groups for whose members it is off, whatever else but `enabled` is said.
+    denied_groups: Vec<String>, DeniedGroups;
+    /// Targeting keys for whom it is on, outside the percentage too.
+    allowed_users: Vec<String>, AllowedUsers;
+    /// Groups for whose members it is on, outside the percentage too.
+    allowed_groups: Vec<String>, AllowedGroups;
+    /// The share of everybody else for whom it is on. Everybody by default.
+    percentage: Percentage, Percentage;
+    /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
+    /// same users, and a new salt draws new ones.
+    salt: String, Salt;
+}
+
+impl Definition {
+    /// A definition that says nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What a forced value means as a patch: it answers for everybody, so all targeting below it
+    /// is gone, but the deny-lists still hold.
+    pub(crate) fn forced(on: bool) -> Self {
+        Self {
+            enabled: Setting::Set(on),
+            allowed_users: Setting::Remove,
+            allowed_groups: Setting::Remove,
+            percentage: Setting::Remove,
+            ..Self::default()
+        }
+    }
+
+    /// The fields this sets or removes.
+    pub fn fields(&self) -> impl Iterator<Item = Field> {
+        Field::ALL.iter().copied().filter(|&field| self.has(field))
+    }
+}
+
+impl std::fmt::Display for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_only_what_it_names() {
+        let mut below = Definition::new()
+            .owner("payments")
+            .allowed_users(["ana".to_owned(), "bob".to_owned()])
+            .percentage(Percentage::ZERO);
+        let mut patch = Definition::new().allowed_users(["eve".to_owned()]);
+        patch.percentage = Setting::Remove;
+
+        below.merge(&patch);
+
+        assert_eq!(below.owner.value().map(String::as_str), Some("payments"));
+        assert_eq!(below.allowed_users.value(), Some(&vec!["eve".to_owned()]));
+        assert_eq!(below.percentage.value(), None);
+    }
+
+    #[test]
+    fn fields_carry_the_names_of_the_file() {
+        assert_eq!(Field::DeniedUsers.as_str(), "denied_users");
+        assert!(Definition::forced(true).fields().all(|field| field != Field::DeniedUsers));
+    }
+}

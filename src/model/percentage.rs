@@ -1,0 +1,173 @@
+//! Percentages as exact integers.
+
+use std::{fmt, str::FromStr};
+
+/// A share of users, 0 to 100 percent with at most four decimals.
+///
+/// It is kept as a whole number of ten-thousandths of a percent, so that every process and every
+/// language computes the same threshold from it.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::Percentage;
+///
+/// let half: Percentage = "0.5".parse()?;
+///
+/// assert_eq!(half.to_string(), "0.5%");
+/// assert_eq!(half.ten_thousandths(), 5_000);
+/// assert!("0.00001".parse::<Percentage>().is_err());
+/// # Ok::<(), flagstaff::InvalidPercentage>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Percentage(u32);
+
+impl Percentage {
+    /// Nobody.
+    pub const ZERO: Self = Self(0);
+    /// Everybody.
+    pub const HUNDRED: Self = Self(1_000_000);
+
+    /// A whole number of percent, 0 to 100.
+    ///
+    /// # Errors
+    ///
+    /// More than 100 is an error.
+    pub fn whole(percent: u32) -> Result<Self, InvalidPercentage> {
+        match percent {
+            0..=100 => Ok(Self(percent * 10_000)),
+            _ => Err(InvalidPercentage::OutOfRange),
+        }
+    }
+
+    /// The share in ten-thousandths of a percent: 0 to 1,000,000.
+    #[must_use]
+    pub const fn ten_thousandths(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for Percentage {
+    /// Everybody, as design and wire formats take a missing percentage.
+    fn default() -> Self {
+        Self::HUNDRED
+    }
+}
+
+/// Reads `10`, `10%`, `0.5` or `0.5%`.
+impl FromStr for Percentage {
+    type Err = InvalidPercentage;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPercentage> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim();
+        let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+        let (negative, whole) = match whole.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, whole),
+        };
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(decimals) {
+            return Err(InvalidPercentage::NotANumber);
+        }
+        if decimals.trim_end_matches('0').len() > 4 {
+            return Err(InvalidPercentage::TooManyDecimals);
+        }
+        let whole: u32 = whole.parse().map_err(|_| InvalidPercentage::OutOfRange)?;
+        let decimals = decimals.bytes().chain(std::iter::repeat(b'0')).take(4);
+        let decimals = decimals.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+        match whole.saturating_mul(10_000).saturating_add(decimals) {
+            0 => Ok(Self::ZERO),
+            share @ 1..=1_000_000 if !negative => Ok(Self(share)),
+            _ => Err(InvalidPercentage::OutOfRange),
+        }
+    }
+}
+
+/// Through the shortest decimal text of the number, so that `0.1` is exactly a tenth of a percent.
+impl TryFrom<f64> for Percentage {
+    type Error = InvalidPercentage;
+
+    fn try_from(number: f64) -> Result<Self, InvalidPercentage> {
+        if !number.is_finite() {
+            return Err(InvalidPercentage::NotANumber);
+        }
+        if !(0.0..=100.0).contains(&number) {
+            return Err(InvalidPercentage::OutOfRange);
+        }
+        number.to_string().parse()
+    }
+}
+
+impl fmt::Display for Percentage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, decimals) = (self.0 / 10_000, self.0 % 10_000);
+        if decimals == 0 {
+            return write!(f, "{whole}%");
+        }
+        let decimals = format!("{decimals:04}");
+        write!(f, "{whole}.{}%", decimals.trim_end_matches('0'))
+    }
+}
+
+impl fmt::Debug for Percentage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a text or a number is no [`Percentage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPercentage {
+    /// The text is not a plain decimal number.
+    #[error("a percentage is a plain decimal number such as `25` or `0.5`")]
+    NotANumber,
+    /// The number is below 0 or above 100.
+    #[error("a percentage lies between 0 and 100")]
+    OutOfRange,
+    /// More decimals than the bucketing algorithm distinguishes.
+    #[error("a percentage has at most four decimals")]
+    TooManyDecimals,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_read_exactly() {
+        let read = |text: &str| text.parse::<Percentage>().map(Percentage::ten_thousandths);
+
+        assert_eq!(read("0"), Ok(0));
+        assert_eq!(read("25%"), Ok(250_000));
+        assert_eq!(read("33.3333"), Ok(333_333));
+        assert_eq!(read("0.0001 %"), Ok(1));
+        assert_eq!(read("100.0000"), Ok(1_000_000));
+        assert_eq!(read("-0"), Ok(0));
+        assert_eq!(read("100.0001"), Err(InvalidPercentage::OutOfRange));
+        assert_eq!(read("-1"), Err(InvalidPercentage::OutOfRange));
+        assert_eq!(read("99999999999"), Err(InvalidPercentage::OutOfRange));
+        assert_eq!(read("1.23456"), Err(InvalidPercentage::TooManyDecimals));
+        assert_eq!(read("1.5000000"), Ok(15_000));
+        for text in ["", "%", ".", "1.", ".5", "1e2", "NaN", "½", "1,5", "+1"] {
+            assert_eq!(read(text), Err(InvalidPercentage::NotANumber), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_back(share in 0_u32..=1_000_000) {
+            let percentage = Percentage(share);
+
+            prop_assert_eq!(percentage.to_string().parse(), Ok(percentage));
+            prop_assert_eq!(Percentage::try_from(f64::from(share) / 10_000.0), Ok(percentage));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".*") {
+            let _ = text.parse::<Percentage>();
+        }
+    }
+}

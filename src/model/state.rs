@@ -1,0 +1,70 @@
+//! A flag in a few words, for people.
+
+use std::fmt;
+
+use super::{Definition, Percentage};
+
+/// What a flag amounts to before anyone in particular asks: what changes and logs show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum FlagState {
+    /// No layer knows it.
+    #[default]
+    Unknown,
+    /// Off for everybody.
+    Off,
+    /// On for everybody.
+    On,
+    /// It depends on who asks.
+    Partial {
+        /// The share of users that no list names.
+        percentage: Percentage,
+        /// How many users and groups are allowed.
+        allowed: usize,
+        /// How many users and groups are denied.
+        denied: usize,
+    },
+}
+
+impl FlagState {
+    /// The state of a definition that is merged from all layers.
+    #[must_use]
+    pub fn of(definition: &Definition) -> Self {
+        let count = |a: Option<&Vec<String>>, b: Option<&Vec<String>>| {
+            a.map_or(0, Vec::len) + b.map_or(0, Vec::len)
+        };
+        let percentage = definition.percentage.value().copied().unwrap_or_default();
+        let mut allowed =
+            count(definition.allowed_users.value(), definition.allowed_groups.value());
+        let denied = count(definition.denied_users.value(), definition.denied_groups.value());
+        if percentage == Percentage::HUNDRED {
+            allowed = 0;
+        }
+        match (definition.enabled.value(), percentage, allowed, denied) {
+            (Some(false), ..) | (_, Percentage::ZERO, 0, _) => Self::Off,
+            (_, Percentage::HUNDRED, _, 0) => Self::On,
+            _ => Self::Partial { percentage, allowed, denied },
+        }
+    }
+}
+
+/// `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`, `100%, 1 denied`.
+impl fmt::Display for FlagState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.pad("unknown"),
+            Self::Off => f.pad("off"),
+            Self::On => f.pad("on"),
+            Self::Partial { percentage, allowed, denied } => {
+                write!(f, "{percentage}")?;
+                if *allowed > 0 {
+                    write!(f, ", {allowed} allowed")?;
+                }
+                if *denied > 0 {
+                    write!(f, ", {denied} denied")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
