@@ -4,8 +4,10 @@ mod answer;
 mod context;
 mod definition;
 mod percentage;
+mod resolved;
 mod state;
 
+pub(crate) use self::resolved::Resolved;
 pub use self::{
     answer::{Answer, Cause, ErrorCode, Reason},
     context::Context,

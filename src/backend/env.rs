@@ -1,0 +1,162 @@
+//! Flags from environment variables.
+
+use std::{collections::HashMap, ffi::OsString, sync::Arc};
+
+use tracing::warn;
+
+use super::{Backend, BackendError, BoxFuture, Offer, Sink};
+use crate::model::Entry;
+
+/// Forces flags through environment variables, which override a file for one deployment.
+///
+/// The variable of a flag is the prefix and the flag key in upper case: `FEATURE_NEW_CHECKOUT`
+/// for `new_checkout`. Where that variable is absent, `-` and `.` of the key are read as `_` too,
+/// since a shell cannot export `FEATURE_NEW-SEARCH`.
+///
+/// A flag is on if the value, without surrounding white space and in any case, is one of
+/// `1 true yes on t y`. **Any other value is off, the empty one too.** These are the rules of the
+/// Python package `tempest-fastapi-sdk`, so that services in both languages can share a
+/// deployment's environment.
+///
+/// The environment is read once, when the flags start. A variable that is not Unicode is skipped
+/// with a warning.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Env, Flags};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// let env = Env::with_prefix("FEATURE_").variables([("FEATURE_NEW_CHECKOUT", "yes")]);
+/// let flags = Flags::builder().layer(env).start().await?;
+///
+/// assert!(flags.is_enabled("new_checkout", &Context::anonymous()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Env {
+    prefix: String,
+    variables: Option<Vec<(OsString, OsString)>>,
+}
+
+impl Env {
+    /// The variables of this process whose names start with `prefix`.
+    #[must_use]
+    pub fn with_prefix(prefix: impl Into<String>) -> Self {
+        Self { prefix: prefix.into(), variables: None }
+    }
+
+    /// Reads these variables instead of those of the process.
+    #[must_use]
+    pub fn variables<N: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        self.variables = Some(variables.collect());
+        self
+    }
+
+    fn read(&self) -> Offer {
+        let variables = self.variables.clone().unwrap_or_else(|| std::env::vars_os().collect());
+        let mut values = HashMap::new();
+        for (name, value) in variables {
+            if !name.as_encoded_bytes().starts_with(self.prefix.as_bytes()) {
+                continue;
+            }
+            match (name.to_str(), value.to_str()) {
+                (Some(name), Some(value)) => {
+                    values.insert(name[self.prefix.len()..].to_owned(), is_truthy(value));
+                }
+                _ => warn!(variable = ?name, "environment variable is not Unicode, ignoring it"),
+            }
+        }
+        let mut offer = Offer::new();
+        for suffix in values.keys() {
+            let key = suffix.to_lowercase();
+            match forced(&values, &key) {
+                Some(on) => offer.insert(key.into(), Entry::Forced(on)),
+                None => warn!(
+                    variable = format!("{}{suffix}", self.prefix),
+                    "environment variable is read by no flag: its name is not in upper case"
+                ),
+            }
+        }
+        offer.with_lookup(move |key| forced(&values, key))
+    }
+}
+
+impl Backend for Env {
+    fn name(&self) -> &'static str {
+        "env"
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        sink.publish(self.read());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// What the variables, by suffix, say about a flag.
+fn forced(values: &HashMap<String, bool>, key: &str) -> Option<bool> {
+    let exact = key.to_uppercase();
+    values.get(&exact).or_else(|| values.get(&exact.replace(['-', '.'], "_"))).copied()
+}
+
+/// Whether a raw value means on, by the rules that all languages on this environment share.
+pub(crate) fn is_truthy(value: &str) -> bool {
+    // Python's `strip` takes the information separators for white space, `str::trim` does not.
+    let is_space = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
+    let value = value.trim_matches(is_space);
+    ["1", "true", "yes", "on", "t", "y"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_six_words_are_on() {
+        for on in ["1", "TRUE", " yes\n", "On", "\u{1c}t\u{1f}", "\u{2003}y"] {
+            assert!(is_truthy(on), "{on:?}");
+        }
+        for off in ["", " ", "0", "2", "enabled", "null", "t rue", "\u{200b}1", "ｏｎ"] {
+            assert!(!is_truthy(off), "{off:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_finds_its_exact_variable_before_the_one_with_underscores() {
+        let env = Env::with_prefix("F_").variables([
+            ("F_NEW-SEARCH", "0"),
+            ("F_NEW_SEARCH", "1"),
+            ("F_A_B", "1"),
+            ("F_lower", "1"),
+        ]);
+
+        let offer = env.read();
+
+        assert_eq!(offer.entry("new-search"), Some(Entry::Forced(false)));
+        assert_eq!(offer.entry("new.search"), Some(Entry::Forced(true)));
+        assert_eq!(offer.entry("A.b"), Some(Entry::Forced(true)));
+        assert_eq!(offer.entry("lower"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_that_is_not_unicode_is_skipped() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let env = Env::with_prefix("F_").variables([
+            (OsString::from("F_BAD"), OsString::from_vec(vec![0xff])),
+            (OsString::from_vec(b"F_\xff".to_vec()), OsString::from("1")),
+            (OsString::from("F_GOOD"), OsString::from("1")),
+        ]);
+
+        let offer = env.read();
+
+        assert_eq!(offer.keys().map(|key| &**key).collect::<Vec<_>>(), ["good"]);
+    }
+}

@@ -1,0 +1,106 @@
+//! The whole state of one layer.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use crate::model::Entry;
+
+/// Finds what a layer says about a name that it does not list.
+pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<bool> + Send + Sync>;
+
+/// Everything that a layer says at one moment.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Definition, Entry, Percentage, backend::Offer};
+///
+/// let offer = Offer::from_iter([
+///     ("new_checkout", Entry::from(Definition::new().percentage(Percentage::whole(10)?))),
+///     ("legacy", Entry::from(false)),
+/// ]);
+///
+/// assert_eq!(offer.len(), 2);
+/// # Ok::<(), flagstaff::InvalidPercentage>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Offer {
+    entries: HashMap<Arc<str>, Entry>,
+    lookup: Option<Lookup>,
+}
+
+impl Offer {
+    /// An offer that says nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the forced value of names that the offer does not list.
+    ///
+    /// It is for sources that are asked by name, such as environment variables, whose flags
+    /// cannot be told from the outside. It is called on the request path, for unknown names only:
+    /// it must be quick.
+    #[must_use]
+    pub fn with_lookup(
+        mut self,
+        lookup: impl Fn(&str) -> Option<bool> + Send + Sync + 'static,
+    ) -> Self {
+        self.lookup = Some(Arc::new(lookup));
+        self
+    }
+
+    /// How many flags are listed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no flag is listed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.entries.keys()
+    }
+
+    pub(crate) fn lookup(&self) -> Option<&Lookup> {
+        self.lookup.as_ref()
+    }
+
+    /// What is listed for `key`.
+    pub(crate) fn listed(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// What is listed or looked up for `key`.
+    pub(crate) fn entry(&self, key: &str) -> Option<Entry> {
+        let listed = self.listed(key).cloned();
+        listed.or_else(|| self.lookup.as_ref()?(key).map(Entry::Forced))
+    }
+
+    pub(crate) fn insert(&mut self, key: Arc<str>, entry: Entry) {
+        self.entries.insert(key, entry);
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.entries.remove(key);
+    }
+}
+
+impl<K: Into<Arc<str>>, E: Into<Entry>> FromIterator<(K, E)> for Offer {
+    fn from_iter<I: IntoIterator<Item = (K, E)>>(entries: I) -> Self {
+        let entries = entries.into_iter().map(|(key, entry)| (key.into(), entry.into()));
+        Self { entries: entries.collect(), lookup: None }
+    }
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer")
+            .field("entries", &self.entries)
+            .field("lookup", &self.lookup.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,128 @@
+//! The layers in their order. Nothing else knows precedence.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{Lookup, Offer};
+use crate::model::{Definition, Entry, Resolved};
+
+/// The place of a layer, 0 being the strongest.
+pub(crate) type LayerId = u8;
+
+/// What every layer offers, strongest first.
+#[derive(Debug)]
+pub(crate) struct Stack {
+    offers: Vec<Offer>,
+}
+
+impl Stack {
+    pub(crate) fn new(layers: usize) -> Self {
+        Self { offers: vec![Offer::new(); layers] }
+    }
+
+    /// Replaces what one layer offers. Returns the keys that may resolve to something else now.
+    pub(crate) fn replace(&mut self, layer: usize, offer: Offer) -> BTreeSet<Arc<str>> {
+        let before = std::mem::replace(&mut self.offers[layer], offer);
+        if before.lookup().is_some() || self.offers[layer].lookup().is_some() {
+            // A lookup may say something about any name.
+            let all = self.offers.iter().flat_map(Offer::keys).chain(before.keys());
+            return all.cloned().collect();
+        }
+        let now = &self.offers[layer];
+        let changed = now.keys().filter(|key| before.listed(key) != now.listed(key));
+        let removed = before.keys().filter(|key| now.listed(key).is_none());
+        changed.chain(removed).cloned().collect()
+    }
+
+    /// What all layers together say about a key: merged from the weakest layer up.
+    pub(crate) fn resolve(&self, key: &str) -> Option<Resolved> {
+        let mut resolved: Option<Resolved> = None;
+        for (layer, offer) in (0..=LayerId::MAX).zip(&self.offers).rev() {
+            let definition = match offer.entry(key) {
+                None => continue,
+                Some(Entry::Definition(definition)) => definition,
+                Some(Entry::Forced(on)) => Arc::new(Definition::forced(on)),
+            };
+            match &mut resolved {
+                None => resolved = Some(Resolved::new(definition, layer)),
+                Some(below) => below.merge(&definition, layer),
+            }
+        }
+        resolved
+    }
+
+    /// The lookups for names that no layer lists, strongest first.
+    pub(crate) fn lookups(&self) -> Arc<[(LayerId, Lookup)]> {
+        let lookups = (0..=LayerId::MAX).zip(&self.offers);
+        lookups.filter_map(|(layer, offer)| Some((layer, Arc::clone(offer.lookup()?)))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Field, Percentage};
+
+    fn stack(layers: &[&[(&str, Entry)]]) -> Stack {
+        let mut stack = Stack::new(layers.len());
+        for (layer, entries) in layers.iter().enumerate() {
+            stack.replace(layer, entries.iter().cloned().collect());
+        }
+        stack
+    }
+
+    fn ten_percent() -> Definition {
+        Definition::new()
+            .owner("payments")
+            .denied_users(["mallory".to_owned()])
+            .percentage(Percentage::whole(10).unwrap())
+    }
+
+    #[test]
+    fn a_partial_definition_changes_its_fields_and_leaves_the_rest() {
+        let quarter = Percentage::whole(25).unwrap();
+        let stack = stack(&[
+            &[("a", Definition::new().percentage(quarter).into())],
+            &[("a", ten_percent().into())],
+        ]);
+
+        let a = stack.resolve("a").unwrap();
+
+        assert_eq!(a.definition.percentage.value(), Some(&quarter));
+        assert_eq!(a.definition.owner.value().map(String::as_str), Some("payments"));
+        assert_eq!(a.claimed(Field::Percentage), Some(0));
+        assert_eq!(a.claimed(Field::Owner), Some(1));
+        assert_eq!(a.claimed(Field::Salt), None);
+    }
+
+    #[test]
+    fn a_forced_on_clears_the_percentage_and_keeps_the_deny_list() {
+        let stack = stack(&[&[("a", true.into())], &[("a", ten_percent().into())]]);
+
+        let a = stack.resolve("a").unwrap();
+
+        assert_eq!(a.definition.percentage.value(), None);
+        assert_eq!(a.definition.denied_users.value(), Some(&vec!["mallory".to_owned()]));
+        assert_eq!(a.origin(Field::Enabled), 0);
+    }
+
+    #[test]
+    fn a_stronger_definition_narrows_a_forced_value_below_it() {
+        let patch = Definition::new().percentage(Percentage::ZERO);
+        let stack = stack(&[&[("a", patch.into())], &[("a", true.into())]]);
+
+        let a = stack.resolve("a").unwrap();
+
+        assert_eq!(a.definition.percentage.value(), Some(&Percentage::ZERO));
+        assert_eq!(a.definition.enabled.value(), Some(&true));
+    }
+
+    #[test]
+    fn only_keys_that_differ_are_resolved_again() {
+        let mut stack = stack(&[&[("same", true.into()), ("gone", true.into())]]);
+
+        let changed =
+            stack.replace(0, [("same", true), ("new", true)].into_iter().collect::<Offer>());
+
+        assert_eq!(changed.iter().map(|key| &**key).collect::<Vec<_>>(), ["gone", "new"]);
+    }
+}

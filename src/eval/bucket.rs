@@ -1,0 +1,143 @@
+//! Bucketing version 1, `xxh3-v1`: which users a percentage reaches.
+//!
+//! The algorithm never changes under its name; `tests/vectors/bucketing.json` pins it against an
+//! independent implementation. XXH3 is specified at <https://xxhash.com>.
+//!
+//! ```text
+//! u    = XXH3_64(utf8(targeting key))
+//! seed = XXH3_64(utf8(salt) ++ 0x00 ++ utf8(purpose))
+//! h    = XXH3_64_with_seed(u as 8 little-endian bytes, seed)
+//! in   ⇔ h < floor(P × 2^64 / 1,000,000), P in ten-thousandths of a percent
+//! ```
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::model::Percentage;
+
+/// What a bucket is drawn for. Different purposes of one flag draw independently.
+pub(crate) const ROLLOUT: &str = "rollout";
+
+/// The seed of a flag's draws for one purpose; computed when the flag is compiled.
+pub(crate) fn seed(salt: &str, purpose: &str) -> u64 {
+    let mut text = Vec::with_capacity(salt.len() + 1 + purpose.len());
+    text.extend_from_slice(salt.as_bytes());
+    text.push(0);
+    text.extend_from_slice(purpose.as_bytes());
+    xxh3_64(&text)
+}
+
+/// The bucket of a user, given the hash of the targeting key.
+#[inline]
+pub(crate) fn draw(user: u64, seed: u64) -> u64 {
+    xxh3_64_with_seed(&user.to_le_bytes(), seed)
+}
+
+/// The buckets that a percentage reaches: those below the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Below(u64),
+    Everybody,
+}
+
+impl Reach {
+    pub(crate) fn of(percentage: Percentage) -> Self {
+        let share = u128::from(percentage.ten_thousandths()) << 64;
+        u64::try_from(share / 1_000_000).map_or(Self::Everybody, Self::Below)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+
+    fn includes(reach: Reach, bucket: u64) -> bool {
+        match reach {
+            Reach::Everybody => true,
+            Reach::Below(threshold) => bucket < threshold,
+        }
+    }
+
+    fn share(percentage: &str, flag: &str, users: impl Iterator<Item = String>) -> f64 {
+        let reach = Reach::of(percentage.parse().unwrap());
+        let seed = seed(flag, ROLLOUT);
+        let (mut inside, mut all) = (0_u32, 0_u32);
+        for user in users {
+            all += 1;
+            inside += u32::from(includes(reach, draw(xxh3_64(user.as_bytes()), seed)));
+        }
+        f64::from(inside) / f64::from(all)
+    }
+
+    /// Numbers that look like UUIDs, without the randomness.
+    fn uuid(n: u32) -> String {
+        let bits = u128::from(draw(u64::from(n), 1)) << 64 | u128::from(draw(u64::from(n), 2));
+        uuid_text(bits)
+    }
+
+    fn uuid_text(bits: u128) -> String {
+        let hex = format!("{bits:032x}");
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    }
+
+    #[test]
+    fn percentages_hit_their_share_of_ids_uuids_and_addresses() {
+        const USERS: u32 = 100_000;
+
+        for (percentage, expected) in [("1", 0.01_f64), ("10", 0.10), ("50", 0.50)] {
+            // Five standard deviations of a fair draw.
+            let bound = 5.0 * (expected * (1.0 - expected) / f64::from(USERS)).sqrt();
+            for share in [
+                share(percentage, "sequential", (0..USERS).map(|n| n.to_string())),
+                share(percentage, "uuids", (0..USERS).map(uuid)),
+                share(percentage, "addresses", (0..USERS).map(|n| format!("user{n}@example.com"))),
+            ] {
+                assert!((share - expected).abs() < bound, "{percentage} % reached {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_flags_draw_independently() {
+        const USERS: u32 = 100_000;
+        let half = Reach::Below(u64::MAX / 2 + 1);
+        let (a, b) = (seed("new_checkout", ROLLOUT), seed("new_search", ROLLOUT));
+        let mut cells = [0.0_f64; 4];
+
+        for n in 0..USERS {
+            let user = xxh3_64(format!("user-{n}").as_bytes());
+            let cell = usize::from(includes(half, draw(user, a))) * 2
+                + usize::from(includes(half, draw(user, b)));
+            cells[cell] += 1.0;
+        }
+
+        let total = f64::from(USERS);
+        let (row, column) = (cells[2] + cells[3], cells[1] + cells[3]);
+        let expected = [
+            (total - row) * (total - column) / total,
+            (total - row) * column / total,
+            row * (total - column) / total,
+            row * column / total,
+        ];
+        let chi_square: f64 = cells.iter().zip(expected).map(|(c, e)| (c - e).powi(2) / e).sum();
+        // One degree of freedom; 10.83 is passed by chance once in 1,000 pairs of flags.
+        assert!(chi_square < 10.83, "chi-square {chi_square}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_ramp_never_drops_a_user(user in ".{0,40}", flag in "[a-z_]{1,20}") {
+            let bucket = draw(xxh3_64(user.as_bytes()), seed(&flag, ROLLOUT));
+            let ramp = (0..=100).map(|percent| {
+                includes(Reach::of(Percentage::whole(percent).unwrap()), bucket)
+            });
+
+            let ramp: Vec<bool> = ramp.collect();
+
+            prop_assert!(ramp.is_sorted());
+            prop_assert!(!ramp[0] && ramp[100]);
+        }
+    }
+}

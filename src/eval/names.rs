@@ -1,0 +1,49 @@
+//! Flag names and the slots they resolve to.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The place of a flag in every snapshot of one `Flags`: stable across reloads.
+pub(crate) type Slot = u32;
+
+/// The hash under which a name is found.
+#[inline]
+pub(crate) fn hash_name(name: &str) -> u64 {
+    xxh3_64(name.as_bytes())
+}
+
+/// All names that were ever seen, each with its slot. It only grows, so a slot stays valid.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    table: HashTable<(Arc<str>, Slot)>,
+    by_slot: Vec<Arc<str>>,
+}
+
+impl Names {
+    #[inline]
+    pub(crate) fn find(&self, hash: u64, name: &str) -> Option<Slot> {
+        self.table.find(hash, |(known, _)| **known == *name).map(|&(_, slot)| slot)
+    }
+
+    /// The slot of `name`, a new one if it has none.
+    pub(crate) fn intern(&mut self, name: &Arc<str>) -> Slot {
+        let hash = hash_name(name);
+        if let Some(slot) = self.find(hash, name) {
+            return slot;
+        }
+        let slot = Slot::try_from(self.by_slot.len()).expect("fewer than 2^32 flags");
+        self.by_slot.push(Arc::clone(name));
+        self.table.insert_unique(hash, (Arc::clone(name), slot), |(name, _)| hash_name(name));
+        slot
+    }
+
+    pub(crate) fn name(&self, slot: Slot) -> &Arc<str> {
+        &self.by_slot[slot as usize]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.by_slot.iter().map(AsRef::as_ref)
+    }
+}

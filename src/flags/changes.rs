@@ -1,0 +1,110 @@
+//! What happened to the flags, as a stream.
+
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use tokio::sync::broadcast;
+use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
+
+use crate::model::{Field, FlagState};
+
+/// One thing that happened to the flags.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A new generation is in force.
+    Changed {
+        /// Its number.
+        generation: u64,
+        /// The layer whose new state made it.
+        layer: &'static str,
+        /// The flags that differ, sorted by key.
+        changes: Arc<[Change]>,
+    },
+    /// A layer's source failed, or a part of it was refused. Its last good state stays in force.
+    Failed {
+        /// The layer.
+        layer: &'static str,
+        /// What is wrong: where and what to do about it.
+        error: Arc<dyn Error + Send + Sync>,
+    },
+    /// A layer that had failed is healthy again.
+    Recovered {
+        /// The layer.
+        layer: &'static str,
+    },
+    /// The receiver was too slow: this many events before the next one are lost to it.
+    Missed(u64),
+}
+
+/// How one flag differs from the generation before.
+///
+/// It prints as `new_checkout: off -> on`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// The flag key.
+    pub key: Arc<str>,
+    /// What the flag amounted to.
+    pub before: FlagState,
+    /// What it amounts to now.
+    pub after: FlagState,
+    /// The settings that differ.
+    pub fields: Vec<Field>,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.before != self.after {
+            return write!(f, "{}: {} -> {}", self.key, self.before, self.after);
+        }
+        write!(f, "{}: {}, changed", self.key, self.after)?;
+        for (n, field) in self.fields.iter().enumerate() {
+            write!(f, "{} {field}", if n == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
+
+/// The stream of [`Event`]s, made by [`Flags::events`](crate::Flags::events).
+///
+/// It holds 256 events for a slow receiver and then says how many were [missed](Event::Missed).
+/// It ends when the last [`Flags`](crate::Flags) is dropped or shut down.
+#[derive(Debug)]
+pub struct Events {
+    events: BroadcastStream<Event>,
+}
+
+/// How many events a receiver may be behind.
+pub(super) const CAPACITY: usize = 256;
+
+impl Events {
+    pub(super) fn new(events: broadcast::Receiver<Event>) -> Self {
+        Self { events: BroadcastStream::new(events) }
+    }
+
+    /// Waits for the next event; `None` once the flags are gone.
+    ///
+    /// It is cancel safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let event = ready!(Pin::new(&mut self.events).poll_next(cx));
+        Poll::Ready(event.map(|event| match event {
+            Ok(event) => event,
+            Err(BroadcastStreamRecvError::Lagged(missed)) => Event::Missed(missed),
+        }))
+    }
+}

@@ -1,0 +1,51 @@
+//! How the layers are.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+/// How all layers are, strongest first. Made by [`Flags::health`](crate::Flags::health).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Health {
+    /// The generation in force.
+    pub generation: u64,
+    /// One per layer.
+    pub layers: Vec<LayerHealth>,
+}
+
+impl Health {
+    /// Whether every layer is [`Status::Ready`].
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.layers.iter().all(|layer| layer.status == Status::Ready)
+    }
+}
+
+/// How one layer is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LayerHealth {
+    /// What the layer is called.
+    pub name: &'static str,
+    /// Whether it can be relied on.
+    pub status: Status,
+    /// How long ago the source last said what is in force, if it ever did.
+    pub age: Option<Duration>,
+    /// How many flags it lists.
+    pub flags: usize,
+    /// How the source is followed, if that is worth a word: `polling`.
+    pub mode: Option<&'static str>,
+    /// What went wrong last. It is kept after a recovery.
+    pub last_error: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// Whether a layer can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// It has never said anything.
+    NotReady,
+    /// What it said last is what its source says.
+    Ready,
+    /// Its source failed since, or part of it was refused; what it said before is in force.
+    Failing,
+}

@@ -1,0 +1,110 @@
+//! The ways to name a flag.
+
+use std::{fmt, sync::Arc};
+
+use crate::eval::{Names, Slot, hash_name};
+
+/// Names a flag: a text, or a [`Flag`] that was resolved before.
+///
+/// It is sealed; the texts and [`Flag`] are all there is.
+pub trait FlagKey: sealed::Resolve {
+    /// The flag key.
+    fn as_str(&self) -> &str;
+}
+
+/// A flag resolved once: asking for it costs neither hashing its name nor finding it.
+///
+/// It stays valid across reloads, also when the flag is removed and comes back. Asked of flags
+/// other than those that made it, it is found by its name. Made by [`Flags::flag`].
+///
+/// [`Flags::flag`]: crate::Flags::flag
+#[derive(Clone)]
+pub struct Flag {
+    name: Arc<str>,
+    hash: u64,
+    /// Which flags the slot belongs to.
+    owner: u64,
+    slot: Slot,
+}
+
+impl Flag {
+    pub(crate) fn new(name: Arc<str>, owner: u64, slot: Slot) -> Self {
+        Self { hash: hash_name(&name), name, owner, slot }
+    }
+}
+
+pub(crate) mod sealed {
+    use super::{Names, Slot};
+
+    pub trait Resolve {
+        /// The slot of the flag among `names`, which belong to the flags with the id `owner`.
+        fn slot(&self, names: &Names, owner: u64) -> Option<Slot>;
+    }
+}
+
+impl sealed::Resolve for str {
+    #[inline]
+    fn slot(&self, names: &Names, _owner: u64) -> Option<Slot> {
+        names.find(hash_name(self), self)
+    }
+}
+
+impl FlagKey for str {
+    fn as_str(&self) -> &str {
+        self
+    }
+}
+
+impl sealed::Resolve for String {
+    #[inline]
+    fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
+        self.as_str().slot(names, owner)
+    }
+}
+
+impl FlagKey for String {
+    fn as_str(&self) -> &str {
+        self
+    }
+}
+
+impl sealed::Resolve for Flag {
+    #[inline]
+    fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
+        if self.owner == owner {
+            return Some(self.slot);
+        }
+        names.find(self.hash, &self.name)
+    }
+}
+
+impl FlagKey for Flag {
+    fn as_str(&self) -> &str {
+        &self.name
+    }
+}
+
+impl<K: sealed::Resolve + ?Sized> sealed::Resolve for &K {
+    #[inline]
+    fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
+        (**self).slot(names, owner)
+    }
+}
+
+impl<K: FlagKey + ?Sized> FlagKey for &K {
+    fn as_str(&self) -> &str {
+        (**self).as_str()
+    }
+}
+
+impl fmt::Debug for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Flag").field(&self.name).finish()
+    }
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

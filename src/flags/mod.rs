@@ -1,0 +1,29 @@
+//! The facade: what services hold and ask.
+
+mod builder;
+mod cell;
+mod changes;
+mod facade;
+mod health;
+mod key;
+mod publisher;
+mod request;
+mod snapshot;
+#[cfg(not(feature = "testing"))]
+#[path = "without_testing.rs"]
+mod testing;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod unknown;
+
+pub use self::{
+    builder::{FlagsBuilder, StartError},
+    changes::{Change, Event, Events},
+    facade::{Flags, WriteError},
+    health::{Health, LayerHealth, Status},
+    key::{Flag, FlagKey},
+    request::{
+        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
+    },
+    snapshot::{FlagInfo, Snapshot},
+};

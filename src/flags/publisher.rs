@@ -1,0 +1,306 @@
+//! From what layers offer to the snapshot in force.
+
+use std::{
+    collections::HashMap,
+    error::Error,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
+use tracing::{error, info};
+
+use super::{
+    Change, Event, Flag, Health, LayerHealth, Snapshot, StartError, Status, cell::Cell,
+    changes::CAPACITY, key::sealed::Resolve, snapshot::Strictness,
+};
+use crate::{
+    backend::{BackendError, Offer, Publish, Report, Stack},
+    eval::{Names, Plan},
+    model::{FlagState, Resolved},
+};
+
+/// Generations are unique in the process: see [`Cell::with`].
+static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+
+/// Owns the stack and publishes a new snapshot whenever a layer's state changes.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) cell: Arc<Cell>,
+    layers: Arc<[&'static str]>,
+    // Held while a generation is compiled, off the request path and without `.await`.
+    state: Mutex<State>,
+    /// How many reports there were, for whoever waits for the layers to answer.
+    progress: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    stack: Stack,
+    layers: Vec<LayerState>,
+    names: Arc<Names>,
+    watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
+    /// `None` after a shutdown.
+    events: Option<broadcast::Sender<Event>>,
+    /// Whether changes are news: they are not while the layers load for the first time.
+    started: bool,
+}
+
+#[derive(Debug, Default)]
+struct LayerState {
+    published: bool,
+    failing: bool,
+    /// When the source last said what is in force.
+    confirmed: Option<Instant>,
+    flags: usize,
+    mode: Option<&'static str>,
+    last_error: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl LayerState {
+    fn status(&self) -> Status {
+        match (self.published, self.failing) {
+            (_, true) => Status::Failing,
+            (true, false) => Status::Ready,
+            (false, false) => Status::NotReady,
+        }
+    }
+}
+
+impl Publisher {
+    pub(super) fn new(layers: &[&'static str], strictness: Strictness) -> Self {
+        let layers: Arc<[&'static str]> = layers.into();
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        let stack = Stack::new(layers.len());
+        let first = Snapshot {
+            generation,
+            owner: generation,
+            names: Arc::default(),
+            plans: Vec::new(),
+            resolved: Vec::new(),
+            layers: Arc::clone(&layers),
+            lookups: stack.lookups(),
+            unknown: Arc::default(),
+            strictness,
+        };
+        let state = State {
+            stack,
+            layers: layers.iter().map(|_| LayerState::default()).collect(),
+            names: Arc::default(),
+            watchers: HashMap::new(),
+            events: Some(broadcast::Sender::new(CAPACITY)),
+            started: false,
+        };
+        Self {
+            cell: Arc::new(Cell::new(first)),
+            layers,
+            state: Mutex::new(state),
+            progress: watch::Sender::new(0),
+        }
+    }
+
+    /// Waits until every layer has published or failed.
+    pub(super) async fn answered(&self) {
+        let mut progress = self.progress.subscribe();
+        let answered = |_: &u64| {
+            let state = self.state();
+            state.layers.iter().all(|layer| layer.published || layer.failing)
+        };
+        // The sender is `self`.
+        let _ = progress.wait_for(answered).await;
+    }
+
+    /// Takes the error with which a backend ended while the flags start.
+    pub(super) fn ended(&self, layer: usize, source: BackendError) -> Result<(), StartError> {
+        if !self.state().layers[layer].published {
+            return Err(StartError { layer: self.layers[layer], source });
+        }
+        self.failed(layer, source);
+        Ok(())
+    }
+
+    pub(super) fn started(&self) {
+        self.state().started = true;
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        match &self.state().events {
+            Some(events) => events.subscribe(),
+            None => broadcast::Sender::new(1).subscribe(),
+        }
+    }
+
+    /// Ends the streams of events.
+    pub(super) fn close(&self) {
+        self.state().events = None;
+    }
+
+    pub(super) fn watch(&self, key: &str) -> watch::Receiver<FlagState> {
+        let mut state = self.state();
+        if let Some(watcher) = state.watchers.get(key) {
+            return watcher.subscribe();
+        }
+        let now = self.cell.load().info(key).map(|info| info.state()).unwrap_or_default();
+        let watcher = watch::Sender::new(now);
+        let receiver = watcher.subscribe();
+        state.watchers.insert(key.into(), watcher);
+        receiver
+    }
+
+    /// Resolves a name for good.
+    pub(super) fn flag(&self, name: &str) -> Flag {
+        let mut state = self.state();
+        let owner = self.cell.load().owner;
+        let name: Arc<str> = name.into();
+        let slot = match name.slot(&state.names, owner) {
+            Some(slot) => slot,
+            None => Arc::make_mut(&mut state.names).intern(&name),
+        };
+        Flag::new(name, owner, slot)
+    }
+
+    pub(super) fn health(&self) -> Health {
+        let state = self.state();
+        let layers = self.layers.iter().zip(&state.layers).map(|(&name, layer)| LayerHealth {
+            name,
+            status: layer.status(),
+            age: layer.confirmed.map(|at| at.elapsed()),
+            flags: layer.flags,
+            mode: layer.mode,
+            last_error: layer.last_error.clone(),
+        });
+        Health { generation: self.cell.load().generation(), layers: layers.collect() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, layer: usize, error: BackendError) {
+        let mut state = self.state();
+        let name = self.layers[layer];
+        let error: Arc<dyn Error + Send + Sync> = error.into();
+        error!(layer = name, %error, "layer failed, keeping its last good flags");
+        let status = &mut state.layers[layer];
+        status.failing = true;
+        status.last_error = Some(Arc::clone(&error));
+        state.emit(Event::Failed { layer: name, error });
+    }
+}
+
+impl State {
+    fn emit(&self, event: Event) {
+        if let Some(events) = &self.events {
+            // Nobody listening is fine.
+            let _ = events.send(event);
+        }
+    }
+
+    /// A source that spoke is healthy.
+    fn recovered(&mut self, layer: usize, name: &'static str) {
+        let status = &mut self.layers[layer];
+        status.confirmed = Some(Instant::now());
+        if std::mem::take(&mut status.failing) {
+            info!(layer = name, "layer is healthy again");
+            self.emit(Event::Recovered { layer: name });
+        }
+    }
+}
+
+impl Publish for Publisher {
+    fn publish(&self, layer: usize, offer: Offer) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let name = self.layers[layer];
+        state.layers[layer].published = true;
+        state.layers[layer].flags = offer.len();
+        let keys = state.stack.replace(layer, offer);
+        let old = self.cell.load();
+        let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
+        let names = Arc::make_mut(&mut state.names);
+        let mut changes = Vec::new();
+        for key in keys {
+            let slot = names.intern(&key) as usize;
+            if plans.len() <= slot {
+                plans.resize(slot + 1, Plan::Absent);
+                resolved.resize(slot + 1, None);
+            }
+            let now = state.stack.resolve(&key).map(Arc::new);
+            if resolved[slot] == now {
+                continue;
+            }
+            plans[slot] = now.as_ref().map_or(Plan::Absent, |now| Plan::compile(&key, now));
+            let before = std::mem::replace(&mut resolved[slot], now);
+            changes.push(change(key, before.as_deref(), resolved[slot].as_deref()));
+        }
+        let lookups = state.stack.lookups();
+        let same_lookups = lookups.len() == old.lookups.len()
+            && lookups.iter().zip(&*old.lookups).all(|(a, b)| Arc::ptr_eq(&a.1, &b.1));
+        if !changes.is_empty() || !same_lookups {
+            let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+            self.cell.publish(Snapshot {
+                generation,
+                owner: old.owner,
+                names: Arc::clone(&state.names),
+                plans,
+                resolved,
+                layers: Arc::clone(&self.layers),
+                lookups,
+                unknown: Arc::clone(&old.unknown),
+                strictness: old.strictness,
+            });
+            state.tell(generation, name, changes.into());
+        }
+        state.recovered(layer, name);
+        self.progress.send_modify(|reports| *reports += 1);
+    }
+
+    fn report(&self, layer: usize, report: Report) {
+        match report {
+            Report::Confirmed => self.state().recovered(layer, self.layers[layer]),
+            Report::Failed(error) => self.failed(layer, error),
+            Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
+        }
+        self.progress.send_modify(|reports| *reports += 1);
+    }
+}
+
+impl State {
+    /// Tells everybody who listens about a new generation.
+    fn tell(&mut self, generation: u64, layer: &'static str, changes: Arc<[Change]>) {
+        self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
+        for change in &*changes {
+            if let Some(watcher) = self.watchers.get(&change.key) {
+                watcher.send_replace(change.after);
+            }
+        }
+        if !self.started || changes.is_empty() {
+            return;
+        }
+        for change in &*changes {
+            info!(
+                flag = &*change.key,
+                before = %change.before,
+                after = %change.after,
+                layer,
+                "flag changed"
+            );
+        }
+        self.emit(Event::Changed { generation, layer, changes });
+    }
+}
+
+fn change(key: Arc<str>, before: Option<&Resolved>, after: Option<&Resolved>) -> Change {
+    let state = |resolved: Option<&Resolved>| resolved.map(Resolved::state).unwrap_or_default();
+    let fields = match (before, after) {
+        (Some(before), Some(after)) => before.definition.differences(&after.definition),
+        (None, Some(one)) | (Some(one), None) => one.definition.fields().collect(),
+        (None, None) => Vec::new(),
+    };
+    Change { key, before: state(before), after: state(after), fields }
+}

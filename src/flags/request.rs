@@ -1,0 +1,241 @@
+//! One request's view of the flags, also where no request is in sight.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{Arc, Once},
+    task::{self, Poll},
+};
+
+use pin_project_lite::pin_project;
+use tokio::task::futures::TaskLocalFuture;
+use tracing::warn;
+
+use super::{FlagKey, Flags, Snapshot, testing::Overrides};
+use crate::model::{Answer, Cause, Context};
+
+/// The flags as one request sees them: one snapshot, one context.
+///
+/// Everything that a request asks is answered from it, so its answers fit together even when a
+/// reload lands in the middle. The request layer puts it into the request's extensions and around
+/// the code that handles the request; [`Flags::pin`] makes one for anything else, such as a job.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Flags, Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let flags = Flags::builder().layer(Memory::new().with("a", true)).start().await?;
+/// let job = flags.pin(Context::user("ana"));
+///
+/// flags.disable("a").await?;
+///
+/// assert!(job.is_enabled("a"));
+/// assert!(job.scope(async { flagstaff::is_enabled("a") }).await);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RequestFlags {
+    pinned: Arc<Pinned>,
+}
+
+struct Pinned {
+    snapshot: Arc<Snapshot>,
+    context: Context<'static>,
+}
+
+/// What is in force around the code that runs.
+#[derive(Clone, Default)]
+pub(super) struct Scope {
+    pub(super) flags: Option<RequestFlags>,
+    pub(super) overrides: Overrides,
+}
+
+tokio::task_local! {
+    pub(super) static SCOPE: Scope;
+}
+
+impl Scope {
+    pub(super) fn current() -> Self {
+        SCOPE.try_with(Clone::clone).unwrap_or_default()
+    }
+}
+
+impl Flags {
+    /// Pins the current generation and a context.
+    #[must_use]
+    pub fn pin(&self, context: Context<'_>) -> RequestFlags {
+        let pinned = Pinned { snapshot: self.snapshot(), context: context.into_owned() };
+        RequestFlags { pinned: Arc::new(pinned) }
+    }
+}
+
+impl RequestFlags {
+    /// Whether the flag is on for this request. A flag that no layer knows is off.
+    #[inline]
+    pub fn is_enabled(&self, key: impl FlagKey) -> bool {
+        self.pinned.snapshot.is_enabled(key, &self.pinned.context)
+    }
+
+    /// Whether the flag is on for this request; `default` if no layer knows it.
+    #[inline]
+    pub fn is_enabled_or(&self, key: impl FlagKey, default: bool) -> bool {
+        self.pinned.snapshot.is_enabled_or(key, &self.pinned.context, default)
+    }
+
+    /// The evaluation details: value, reason, layer and error code. `false` is the default.
+    #[inline]
+    pub fn boolean(&self, key: impl FlagKey) -> Answer<bool> {
+        self.pinned.snapshot.boolean(key, &self.pinned.context)
+    }
+
+    /// The evaluation details with an explicit default.
+    #[inline]
+    pub fn boolean_or(&self, key: impl FlagKey, default: bool) -> Answer<bool> {
+        self.pinned.snapshot.boolean_or(key, &self.pinned.context, default)
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn context(&self) -> &Context<'static> {
+        &self.pinned.context
+    }
+
+    /// The generation that the request sees.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.pinned.snapshot
+    }
+
+    /// Makes these the flags in scope while `future` runs: those that the functions
+    /// [`is_enabled`], [`boolean`] and [`current`] of this crate find.
+    pub fn scope<F: Future>(&self, future: F) -> WithFlags<F> {
+        let scope = Scope { flags: Some(self.clone()), ..Scope::current() };
+        WithFlags { scoped: SCOPE.scope(scope, future) }
+    }
+
+    /// Makes these the flags in scope while `f` runs.
+    pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let scope = Scope { flags: Some(self.clone()), ..Scope::current() };
+        SCOPE.sync_scope(scope, f)
+    }
+}
+
+impl fmt::Debug for RequestFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The context may hold personal data.
+        f.debug_tuple("RequestFlags").field(&self.pinned.snapshot).finish()
+    }
+}
+
+/// The flags of the request that is being handled, if the code runs within one.
+#[must_use]
+pub fn current() -> Option<RequestFlags> {
+    SCOPE.try_with(|scope| scope.flags.clone()).ok().flatten()
+}
+
+/// Whether the flag is on for the request that is being handled.
+///
+/// Outside a request it is off, with one warning per process: see [`boolean`].
+#[inline]
+pub fn is_enabled(key: impl FlagKey) -> bool {
+    is_enabled_or(key, false)
+}
+
+/// Whether the flag is on for the request that is being handled; `default` if no layer knows it,
+/// and outside a request.
+#[inline]
+pub fn is_enabled_or(key: impl FlagKey, default: bool) -> bool {
+    let on = SCOPE.try_with(|scope| Some(scope.flags.as_ref()?.is_enabled_or(&key, default)));
+    on.ok().flatten().unwrap_or_else(|| {
+        warn_outside(key.as_str());
+        default
+    })
+}
+
+/// The evaluation details for the request that is being handled.
+///
+/// Outside a request, which is also a spawned task without
+/// [`with_current_flags`](WithCurrentFlags::with_current_flags), the value is `false`, the reason
+/// `ERROR` and the error code `PROVIDER_NOT_READY`.
+#[inline]
+pub fn boolean(key: impl FlagKey) -> Answer<bool> {
+    let answer = SCOPE.try_with(|scope| Some(scope.flags.as_ref()?.boolean(&key)));
+    answer.ok().flatten().unwrap_or_else(|| {
+        warn_outside(key.as_str());
+        Answer::new(false, Cause::NoFlags, None)
+    })
+}
+
+#[cold]
+fn warn_outside(flag: &str) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        warn!(
+            flag,
+            "asked for a flag outside a request: add a request layer, or spawn the task with \
+             `.with_current_flags()`"
+        );
+    });
+}
+
+/// Carries the flags in scope into tasks.
+pub trait WithCurrentFlags: Future + Sized {
+    /// Runs the future with the flags that are in scope now, wherever it is polled.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory, WithCurrentFlags};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let flags = Flags::builder().layer(Memory::new().with("a", true)).start().await?;
+    /// # let request = flags.pin(Context::anonymous());
+    /// # let handler = async {
+    /// let report = async { flagstaff::is_enabled("a") };
+    /// let report = tokio::spawn(report.with_current_flags());
+    /// # report.await
+    /// # };
+    /// # assert!(request.scope(handler).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn with_current_flags(self) -> WithFlags<Self> {
+        WithFlags { scoped: SCOPE.scope(Scope::current(), self) }
+    }
+}
+
+impl<F: Future> WithCurrentFlags for F {}
+
+pin_project! {
+    /// A future that runs with flags in scope.
+    pub struct WithFlags<F> {
+        #[pin]
+        scoped: TaskLocalFuture<Scope, F>,
+    }
+}
+
+impl<F> WithFlags<F> {
+    #[cfg(feature = "testing")]
+    pub(super) fn new(scoped: TaskLocalFuture<Scope, F>) -> Self {
+        Self { scoped }
+    }
+}
+
+impl<F: Future> Future for WithFlags<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        self.project().scoped.poll(cx)
+    }
+}
+
+impl<F> fmt::Debug for WithFlags<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WithFlags").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,196 @@
+//! One immutable generation of all flags.
+
+use std::{fmt, sync::Arc};
+
+use super::{FlagKey, testing, unknown::Unknown};
+use crate::{
+    backend::{LayerId, Lookup},
+    eval::{Names, Plan, Slot, Verdict},
+    model::{Answer, Cause, Context, Definition, Field, FlagState, Resolved},
+};
+
+/// All flags as they were at one moment: a *generation*.
+///
+/// It never changes, so several questions asked of one snapshot have answers that fit together.
+/// A request gets one from the request layer; elsewhere [`Flags::snapshot`] makes one.
+///
+/// [`Flags::snapshot`]: crate::Flags::snapshot
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Flags, Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let flags = Flags::builder().layer(Memory::new().with("a", true)).start().await?;
+/// let before = flags.snapshot();
+///
+/// flags.disable("a").await?;
+///
+/// assert!(before.is_enabled("a", &Context::anonymous()));
+/// assert!(!flags.is_enabled("a", &Context::anonymous()));
+/// assert!(before.generation() < flags.snapshot().generation());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Snapshot {
+    pub(super) generation: u64,
+    /// Which flags this is a snapshot of.
+    pub(super) owner: u64,
+    pub(super) names: Arc<Names>,
+    /// By slot.
+    pub(super) plans: Vec<Plan>,
+    /// By slot: what the plans were compiled from.
+    pub(super) resolved: Vec<Option<Arc<Resolved>>>,
+    pub(super) layers: Arc<[&'static str]>,
+    pub(super) lookups: Arc<[(LayerId, Lookup)]>,
+    pub(super) unknown: Arc<Unknown>,
+    pub(super) strictness: Strictness,
+}
+
+/// What asking for an unknown flag does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// The caller's default, and one warning.
+    Lenient,
+    /// A panic that names the flag: in tests.
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "made by for_test only"))]
+    Panics,
+}
+
+impl Snapshot {
+    /// Whether the flag is on for `context`; `false` if no layer knows it.
+    #[inline]
+    pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
+        self.is_enabled_or(key, context, false)
+    }
+
+    /// Whether the flag is on for `context`; `default` if no layer knows it.
+    #[inline]
+    pub fn is_enabled_or(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> bool {
+        match self.verdict(&key, context) {
+            Some(verdict) => verdict.on,
+            None => default,
+        }
+    }
+
+    /// The evaluation details: value, reason, layer and error code. `false` is the default.
+    #[inline]
+    pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>) -> Answer<bool> {
+        self.boolean_or(key, context, false)
+    }
+
+    /// The evaluation details with an explicit default.
+    #[inline]
+    pub fn boolean_or(
+        &self,
+        key: impl FlagKey,
+        context: &Context<'_>,
+        default: bool,
+    ) -> Answer<bool> {
+        match self.verdict(&key, context) {
+            Some(verdict) => self.answer(verdict),
+            None => Answer::new(default, Cause::UnknownFlag, None),
+        }
+    }
+
+    /// Every flag that a layer has, sorted by key, with its answer for `context`.
+    pub fn all(&self, context: &Context<'_>) -> impl Iterator<Item = (&str, Answer<bool>)> {
+        let mut slots: Vec<Slot> = (0..).take(self.plans.len()).collect();
+        slots.sort_unstable_by_key(|&slot| self.names.name(slot));
+        slots.into_iter().filter_map(move |slot| {
+            let verdict = self.plans[slot as usize].evaluate(context)?;
+            Some((&**self.names.name(slot), self.answer(verdict)))
+        })
+    }
+
+    /// What the layers together say about a flag, if any has it.
+    pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
+        let slot = key.slot(&self.names, self.owner)? as usize;
+        let resolved = self.resolved.get(slot)?.as_deref()?;
+        Some(FlagInfo { resolved, layers: &self.layers })
+    }
+
+    /// The number of this generation. It grows with every change, and no two snapshots of a
+    /// process share one.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    #[inline]
+    fn verdict(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<Verdict> {
+        if let Some(on) = testing::scoped(key.as_str()) {
+            return Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX });
+        }
+        let plan = key
+            .slot(&self.names, self.owner)
+            .and_then(|slot| self.plans.get(slot as usize))
+            .and_then(|plan| plan.evaluate(context));
+        match plan {
+            Some(verdict) => Some(verdict),
+            None => self.unknown(key.as_str()),
+        }
+    }
+
+    #[cold]
+    fn unknown(&self, name: &str) -> Option<Verdict> {
+        for &(layer, ref lookup) in &*self.lookups {
+            if let Some(on) = lookup(name) {
+                let cause = if on { Cause::Everybody } else { Cause::Disabled };
+                return Some(Verdict { on, cause, layer });
+            }
+        }
+        match self.strictness {
+            Strictness::Lenient => self.unknown.note(name, &self.names),
+            Strictness::Panics => panic!(
+                "flag `{name}` was asked for, and the test did not set it: \
+                 add `.on(\"{name}\")` or `.off(\"{name}\")` to `Flags::for_test()`"
+            ),
+        }
+        None
+    }
+
+    #[inline]
+    fn answer(&self, verdict: Verdict) -> Answer<bool> {
+        let layer = self.layers.get(usize::from(verdict.layer)).copied();
+        Answer::new(verdict.on, verdict.cause, layer)
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("generation", &self.generation)
+            .field("flags", &self.resolved.iter().flatten().count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What all layers together say about one flag.
+#[derive(Debug, Clone, Copy)]
+pub struct FlagInfo<'a> {
+    resolved: &'a Resolved,
+    layers: &'a [&'static str],
+}
+
+impl<'a> FlagInfo<'a> {
+    /// The definition merged from all layers.
+    #[must_use]
+    pub fn definition(&self) -> &'a Definition {
+        &self.resolved.definition
+    }
+
+    /// The layer that set a field, or took away what lower layers had set.
+    #[must_use]
+    pub fn layer_of(&self, field: Field) -> Option<&'static str> {
+        self.resolved.claimed(field).map(|layer| self.layers[usize::from(layer)])
+    }
+
+    /// What it amounts to before anyone in particular asks.
+    #[must_use]
+    pub fn state(&self) -> FlagState {
+        self.resolved.state()
+    }
+}

@@ -1,0 +1,169 @@
+//! For the tests of services that use flags.
+//!
+//! [`Flags::for_test`] makes flags that need no files and no runtime, and that panic when the code
+//! asks for a flag that the test did not set. [`with_overrides`] changes flags for one future
+//! only, which is safe while other tests run in other threads or tasks.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use super::{
+    Flags, WithFlags,
+    publisher::Publisher,
+    request::{SCOPE, Scope},
+    snapshot::Strictness,
+};
+use crate::{
+    backend::{Backend, Memory, Offer, Publish, Sink},
+    model::{Definition, Entry, Percentage},
+};
+
+impl Flags {
+    /// Sets up flags for a test: those that the test names, and no others.
+    ///
+    /// Asking for a flag that was not set panics with its name, so that a test cannot pass
+    /// because of a typing error.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// let flags = Flags::for_test().on("new_checkout").off("beta").on_for("vip", "ana").start();
+    ///
+    /// assert!(flags.is_enabled("new_checkout", &Context::anonymous()));
+    /// assert!(flags.is_enabled("vip", &Context::user("ana")));
+    /// assert!(!flags.is_enabled("vip", &Context::user("bob")));
+    /// ```
+    ///
+    /// ```should_panic
+    /// # use flagstaff::{Context, Flags};
+    /// let flags = Flags::for_test().start();
+    ///
+    /// flags.is_enabled("new_chekout", &Context::anonymous());
+    /// ```
+    pub fn for_test() -> TestFlags {
+        TestFlags::default()
+    }
+}
+
+/// Sets up flags for a test. Made by [`Flags::for_test`].
+#[derive(Debug, Default)]
+#[must_use]
+pub struct TestFlags {
+    entries: Vec<(Arc<str>, Entry)>,
+}
+
+impl TestFlags {
+    /// A flag that is on for everybody.
+    pub fn on(self, key: &str) -> Self {
+        self.with(key, true)
+    }
+
+    /// A flag that is off for everybody.
+    pub fn off(self, key: &str) -> Self {
+        self.with(key, false)
+    }
+
+    /// A flag that is on for one user only. Called again for the same flag, for one more.
+    pub fn on_for(mut self, key: &str, user: &str) -> Self {
+        let known = self.entries.iter_mut().find(|(known, _)| **known == *key);
+        if let Some((_, Entry::Definition(definition))) = known {
+            let definition = Arc::make_mut(definition);
+            let mut users = definition.allowed_users.value().cloned().unwrap_or_default();
+            users.push(user.to_owned());
+            *definition = std::mem::take(definition).allowed_users(users);
+            return self;
+        }
+        let only = Definition::new().percentage(Percentage::ZERO).allowed_users([user.to_owned()]);
+        self.with(key, only)
+    }
+
+    /// A flag with a forced value or a definition. A later one replaces an earlier one.
+    pub fn with(mut self, key: &str, entry: impl Into<Entry>) -> Self {
+        self.entries.retain(|(known, _)| **known != *key);
+        self.entries.push((key.into(), entry.into()));
+        self
+    }
+
+    /// The flags. They can be changed by [`Flags::enable`] and the like.
+    #[must_use]
+    pub fn start(self) -> Flags {
+        let memory = Memory::new();
+        let publisher = Arc::new(Publisher::new(&[memory.name()], Strictness::Panics));
+        let target = Arc::downgrade(&publisher);
+        publisher.publish(0, Offer::new());
+        for (key, entry) in self.entries {
+            memory.insert(&key, entry);
+        }
+        memory.attach(Sink::new(target, 0));
+        publisher.started();
+        Flags::new(publisher, vec![Arc::new(memory)], JoinSet::new())
+    }
+}
+
+/// What is overridden in a scope.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Overrides {
+    innermost: Option<Arc<Override>>,
+}
+
+#[derive(Debug)]
+struct Override {
+    key: Box<str>,
+    on: bool,
+    outer: Overrides,
+}
+
+/// Runs a future with some flags on or off, whatever their layers say.
+///
+/// It holds for everything that the future asks, through any [`Flags`] and for any context, and in
+/// tasks that it spawns with
+/// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags). Nothing else notices, so
+/// tests that run at the same time do not disturb each other. An inner override beats an outer
+/// one.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Flags, testing::with_overrides};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let flags = Flags::for_test().off("beta").start();
+///
+/// let inside = with_overrides([("beta", true)], async {
+///     flags.is_enabled("beta", &Context::anonymous())
+/// });
+///
+/// assert!(inside.await);
+/// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+/// # }
+/// ```
+pub fn with_overrides<'a, F: Future>(
+    overrides: impl IntoIterator<Item = (&'a str, bool)>,
+    future: F,
+) -> WithFlags<F> {
+    let mut scope = Scope::current();
+    for (key, on) in overrides {
+        let outer = std::mem::take(&mut scope.overrides);
+        scope.overrides.innermost = Some(Arc::new(Override { key: key.into(), on, outer }));
+    }
+    WithFlags::new(SCOPE.scope(scope, future))
+}
+
+/// What the running test overrides a flag with.
+pub(crate) fn scoped(name: &str) -> Option<bool> {
+    let find = |scope: &Scope| {
+        let mut next = scope.overrides.innermost.as_deref();
+        while let Some(found) = next {
+            if *found.key == *name {
+                return Some(found.on);
+            }
+            next = found.outer.innermost.as_deref();
+        }
+        None
+    };
+    SCOPE.try_with(find).ok().flatten()
+}

@@ -1,0 +1,60 @@
+//! A flag as all layers together define it.
+
+use std::sync::Arc;
+
+use super::{Definition, Field, FlagState};
+
+/// The definition of one flag merged from all layers, with the layer that each field comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resolved {
+    pub(crate) definition: Arc<Definition>,
+    origins: [u8; Field::ALL.len()],
+    /// The strongest layer that says anything about the flag.
+    strongest: u8,
+}
+
+/// Marks a field that no layer sets.
+const NONE: u8 = u8::MAX;
+
+impl Resolved {
+    /// What the weakest layer that has the flag says.
+    pub(crate) fn new(definition: Arc<Definition>, layer: u8) -> Self {
+        let mut resolved = Self { definition, origins: [NONE; Field::ALL.len()], strongest: layer };
+        let definition = Arc::clone(&resolved.definition);
+        resolved.claim(&definition, layer);
+        resolved
+    }
+
+    /// Applies what a stronger layer says.
+    pub(crate) fn merge(&mut self, patch: &Definition, layer: u8) {
+        Arc::make_mut(&mut self.definition).merge(patch);
+        self.strongest = layer;
+        self.claim(patch, layer);
+    }
+
+    fn claim(&mut self, definition: &Definition, layer: u8) {
+        for field in definition.fields() {
+            self.origins[field as usize] = layer;
+        }
+    }
+
+    /// The layer that a field comes from; for one that has its default, the strongest layer.
+    pub(crate) fn origin(&self, field: Field) -> u8 {
+        self.strongest_of(&[field])
+    }
+
+    /// The strongest layer that one of the fields comes from.
+    pub(crate) fn strongest_of(&self, fields: &[Field]) -> u8 {
+        let claimed = fields.iter().filter_map(|&field| self.claimed(field));
+        claimed.min().unwrap_or(self.strongest)
+    }
+
+    /// The layer that sets or removes a field, if any does.
+    pub(crate) fn claimed(&self, field: Field) -> Option<u8> {
+        Some(self.origins[field as usize]).filter(|&layer| layer != NONE)
+    }
+
+    pub(crate) fn state(&self) -> FlagState {
+        FlagState::of(&self.definition)
+    }
+}
