@@ -67,12 +67,13 @@ VALUES = [
     "1", "true", "yes", "on", "t", "y", "TRUE", "True", "tRuE", "YES", "Yes", "yEs", "ON", "On", "oN", "T", "Y",
     # Present, and off.
     "", " ", "\x1f", "\u3000", "0", "false", "FALSE", "no", "off", "f", "n", "2", "-1", "+1", "01", "1.0", "1e0", "10",
-    "11", "null", "None", "nil", "enabled", "enable", "active", "ok", "yeah", "ja", "si", "tru", "truee", "ye", "yess", "o",
-    "onn", "t t", "true true", "tr ue", "y es", "'true'", '"true"', "true;", "true,", "true#", "=true", "{}", "[]",
+    "11", "null", "None", "nil", "enabled", "enable", "active", "ok", "yeah", "ja", "si", "tru", "truee", "ye", "yess",
+    "o", "onn", "t t", "true true", "tr ue", "y es", "'true'", '"true"', "true;", "true,", "true#", "=true", "{}", "[]",
     '{"enabled": true}', "\\ttrue",
     # Looks like a word, is not one.
     "\uff54\uff52\uff55\uff45", "\uff11", "\u00b9", "\u0661", "\u2460", "\u0131", "\u0130", "\u0422", "\u0443",
-    "\u0443es", "\u03bfn", "tr\u00fce", "true\u0301", "ye\u017f", "\U0001d42d", "\u24e3", "\u2713", "\U0001f44d", "\u212a",
+    "\u0443es", "\u03bfn", "tr\u00fce", "true\u0301", "ye\u017f", "\U0001d42d", "\u24e3", "\u2713", "\U0001f44d",
+    "\u212a",
     # White space about a word.
     "TRUE ", " true", "\ttrue\t", "on\n", "on\r\n", "\n1\n", " \t\r\n\x0b\x0cyes\x0c\x0b\n\r\t ", "t\x1c\x1d\x1e\x1f",
     *(space + "true" + space for space in STRIPPED),
@@ -145,8 +146,8 @@ async def cases():
         yield await case(others | {variable: "1"}, name)
         yield await case(others | {variable: "0"}, name)
         nearly = [
-            PREFIX + name, PREFIX + name.lower(), PREFIX + name.title(), PREFIX + name.casefold().upper(), PREFIX + variable,
-            variable.lower(), variable[len(PREFIX) :], " " + variable, variable + " ",
+            PREFIX + name, PREFIX + name.lower(), PREFIX + name.title(), PREFIX + name.casefold().upper(),
+            PREFIX + variable, variable.lower(), variable[len(PREFIX) :], " " + variable, variable + " ",
         ]
         for near in dict.fromkeys(nearly):
             if near and "=" not in near and near != as_the_crate_also_reads(variable):
