@@ -7,9 +7,11 @@ The answers are the installed package's own. A test feeds the same environments 
 `Env` backend and compares:
 
     {"cases":    [{"environment": {VARIABLE: VALUE}, "name": NAME, "enabled": true | false | null}],
-     "listings": [{"note": WHY, "environment": {VARIABLE: VALUE}, "all": {NAME: true | false}}]}
+     "listings": [{"note": WHY, "environment": {VARIABLE: VALUE}, "all": {NAME: true | false},
+                   "read": {NAME: true | false | null}}]}
 
-`enabled` is null when the package takes the flag for unset. The table is the same in every run.
+`enabled` is null when the package takes the flag for unset. `read` is what it answers for each name
+that it lists: something else where the variable's own name is not in upper case. The table is the same in every run.
 Variables and values are ones that a process can have: no NUL, no `=` in a name, no lone surrogate.
 
 Left out, because there the crate deliberately answers more than the package or differently:
@@ -123,10 +125,12 @@ async def case(environment, name):
 
 async def listing(note, environment):
     environment = dict(sorted(environment.items()))
-    answer = await EnvFeatureFlagBackend(environ=environment).all()
+    backend = EnvFeatureFlagBackend(environ=environment)
+    answer = await backend.all()
     matching = [variable for variable in environment if variable.startswith(PREFIX)]
     assert len(answer) == len(matching), f"two variables share a name: {note}"
-    return {"note": note, "environment": environment, "all": answer}
+    read = {name: await backend.get(name) for name in answer}
+    return {"note": note, "environment": environment, "all": answer, "read": read}
 
 
 def as_the_crate_also_reads(variable):

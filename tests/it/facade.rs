@@ -211,8 +211,11 @@ async fn a_slow_receiver_is_told_how_much_it_missed() {
 async fn a_pinned_request_keeps_its_generation_also_in_tasks() {
     use flagstaff::WithCurrentFlags;
 
-    let flags =
-        Flags::builder().layer(Memory::new().with("a", true).with("b", true)).start().await.unwrap();
+    let flags = Flags::builder()
+        .layer(Memory::new().with("a", true).with("b", true))
+        .start()
+        .await
+        .unwrap();
     let request = flags.pin(Context::user("ana"));
 
     let handler = async {

@@ -31,22 +31,10 @@ async fn the_steps_of_an_evaluation_come_in_their_order() {
 
     let denied_and_allowed = Context::user("mallory").group("beta");
     let banned_and_allowed = Context::user("ana").group("banned");
-    assert_eq!(
-        ask("off", &Context::user("ana")),
-        (false, Reason::Disabled, Cause::Disabled)
-    );
-    assert_eq!(
-        ask("a", &denied_and_allowed),
-        (false, Reason::TargetingMatch, Cause::DeniedUser)
-    );
-    assert_eq!(
-        ask("a", &banned_and_allowed),
-        (false, Reason::TargetingMatch, Cause::DeniedGroup)
-    );
-    assert_eq!(
-        ask("a", &Context::user("ana")),
-        (true, Reason::TargetingMatch, Cause::AllowedUser)
-    );
+    assert_eq!(ask("off", &Context::user("ana")), (false, Reason::Disabled, Cause::Disabled));
+    assert_eq!(ask("a", &denied_and_allowed), (false, Reason::TargetingMatch, Cause::DeniedUser));
+    assert_eq!(ask("a", &banned_and_allowed), (false, Reason::TargetingMatch, Cause::DeniedGroup));
+    assert_eq!(ask("a", &Context::user("ana")), (true, Reason::TargetingMatch, Cause::AllowedUser));
     assert_eq!(
         ask("a", &Context::user("x").group("beta")),
         (true, Reason::TargetingMatch, Cause::AllowedGroup)

@@ -9,23 +9,23 @@ use flagstaff::{
 use tokio::sync::mpsc;
 
 /// How long something that has to happen may take: a bound for a broken test, not a wait.
-pub const BOUND: Duration = Duration::from_secs(60);
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
 /// The Python with the packages of tests/requirements.txt.
-pub fn python() -> Command {
+pub(crate) fn python() -> Command {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/python");
     assert!(path.exists(), "{} is missing: run `tests/run --setup` once", path.display());
     Command::new(path)
 }
 
 /// The next event, which has to come.
-pub async fn next(events: &mut Events) -> Event {
+pub(crate) async fn next(events: &mut Events) -> Event {
     let event = tokio::time::timeout(BOUND, events.next()).await;
     event.expect("an event within the bound").expect("the flags are alive")
 }
 
 /// What a [`Scripted`] source does next.
-pub enum Act {
+pub(crate) enum Act {
     Publish(Offer),
     Confirm,
     Fail(&'static str),
@@ -33,12 +33,12 @@ pub enum Act {
 }
 
 /// A source that does what a test tells it to.
-pub struct Scripted {
+pub(crate) struct Scripted {
     acts: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Act>>>,
 }
 
 impl Scripted {
-    pub fn new() -> (mpsc::UnboundedSender<Act>, Self) {
+    pub(crate) fn new() -> (mpsc::UnboundedSender<Act>, Self) {
         let (script, acts) = mpsc::unbounded_channel();
         (script, Self { acts: std::sync::Mutex::new(Some(acts)) })
     }
