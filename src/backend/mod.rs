@@ -1,0 +1,4 @@
+//! Where flags come from.
+
+#[cfg(feature = "file")]
+mod file;
