@@ -384,4 +384,33 @@ mod tests {
         assert!(!neighbour);
         assert!(pulse.has_changed().unwrap());
     }
+
+    #[test]
+    fn an_event_thread_that_has_ended_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("flags.toml");
+        let (mut arms, mut pulse) = Arms::new(file.clone());
+        let (alive, ended) = std::sync::mpsc::channel::<()>();
+        let handler = move |_| {
+            let _ = &alive;
+            panic!("part of the test");
+        };
+        let mut watcher = RecommendedWatcher::new(handler, notify::Config::default()).unwrap();
+        watcher
+            .watch(dir.path(), RecursiveMode::NonRecursive)
+            .unwrap();
+        std::fs::write(&file, "").unwrap();
+        ended.recv().unwrap_err();
+        arms.watcher = Some(watcher);
+        assert!(arms.is_lacking());
+
+        arms.arm(0);
+        std::fs::write(&file, "changed").unwrap();
+
+        assert!(!arms.is_lacking() && !arms.is_polling());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(pulse.changed()).unwrap();
+    }
 }

@@ -664,3 +664,6 @@ mod settling {
         assert_eq!(settled(&mut pulse).await.as_millis(), 3050);
     }
 }
+
+#[cfg(target_os = "linux")]
+mod limits;
