@@ -153,6 +153,18 @@ impl Arms {
         self.health = Health::Behind;
     }
 
+    /// Returns when every event that happened before the call has been heard.
+    pub(super) fn catch_up(&mut self) {
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        // Configuring changes nothing, but is answered by the event thread. It may answer the first time with events
+        // still in hand, but not the second time.
+        for _ in 0..2 {
+            let _ = guarded(|| watcher.configure(notify::Config::default()));
+        }
+    }
+
     /// Makes `points` the watched ones, and says what was refused.
     fn apply(&mut self, points: Vec<Point>) -> Option<notify::Error> {
         let watcher = match &mut self.watcher {

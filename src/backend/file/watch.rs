@@ -23,8 +23,8 @@ use super::{
     read::{Attempt, Content, Glance, read},
 };
 
-/// After this many reads with equal bytes the file counts as stable, whatever `stat` says.
-const MAX_UNSTABLE: u32 = 4;
+/// As many equal reads in a row are believed, however suspicious each of them is.
+const BELIEVED: u32 = 4;
 
 /// Follows one path. Dropping it ends everything.
 #[derive(Debug)]
@@ -47,7 +47,8 @@ pub(crate) struct Watch {
     unannounced: bool,
     /// Writes that have been waited for long enough.
     waived: u64,
-    unstable: Option<(Vec<u8>, u32)>,
+    /// Bytes that are not believed yet, and how often they were read in a row.
+    suspicious: Option<(Vec<u8>, u32)>,
     polling: bool,
     detached: bool,
     #[cfg(test)]
@@ -148,7 +149,7 @@ impl Watch {
             doubt: false,
             unannounced: false,
             waived: 0,
-            unstable: None,
+            suspicious: None,
             polling: false,
             detached: false,
             #[cfg(test)]
@@ -234,6 +235,8 @@ impl Watch {
                 Task::Read => {
                     arms.arm(moves);
                     let (attempt, glance) = read(arms.path());
+                    // A writer may have begun before the read and not be known yet.
+                    arms.catch_up();
                     (Some(attempt), glance)
                 }
             };
@@ -277,16 +280,14 @@ impl Watch {
                 self.step = Step::Settle(Settle::new(self.timing));
                 return None;
             }
+            // Who creates or truncates a file is about to write to it, and `open` alone is no event of a write.
+            Some(Attempt::Stable(Content::Bytes(bytes))) if bytes.is_empty() => {
+                self.believe(bytes)?
+            }
+            Some(Attempt::Unstable(bytes)) => self.believe(bytes)?,
             Some(Attempt::Stable(content)) => content,
-            Some(Attempt::Unstable(bytes)) => match self.bear(bytes) {
-                Some(bytes) => Content::Bytes(bytes),
-                None => {
-                    self.step = Step::Settle(Settle::new(self.timing));
-                    return None;
-                }
-            },
         };
-        self.unstable = None;
+        self.suspicious = None;
         // Somebody began to write between the end of the quiet time and the read.
         if self.pulse.borrow().is_writing(self.waived) {
             self.step = Step::Settle(Settle::new(self.timing));
@@ -298,16 +299,18 @@ impl Watch {
         self.differs(content).or_else(|| self.confirm())
     }
 
-    /// Some file systems report sizes and inodes that do not hold. There, equal bytes have to do.
-    fn bear(&mut self, bytes: Vec<u8>) -> Option<Vec<u8>> {
-        let times = match &self.unstable {
+    /// Suspicious bytes are read again, until they have been the same for a while: some file systems report sizes and
+    /// inodes that do not hold, and some files are empty.
+    fn believe(&mut self, bytes: Vec<u8>) -> Option<Content> {
+        let times = match &self.suspicious {
             Some((before, times)) if *before == bytes => times + 1,
             _ => 1,
         };
-        if times >= MAX_UNSTABLE {
-            return Some(bytes);
+        if times >= BELIEVED {
+            return Some(Content::Bytes(bytes));
         }
-        self.unstable = Some((bytes, times));
+        self.suspicious = Some((bytes, times));
+        self.step = Step::Settle(Settle::new(self.timing));
         None
     }
 

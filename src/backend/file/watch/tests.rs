@@ -424,6 +424,38 @@ async fn a_file_that_is_empty_for_a_while_is_not_seen_empty() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_created_before_it_is_written_is_not_seen_empty() {
+    let mut scene = Scene::new("flags.toml", "true").await;
+
+    let mut writer = scene
+        .command(": > flags.toml; sleep 0.1; echo 1 > flags.toml", "")
+        .spawn()
+        .unwrap();
+
+    assert_eq!(scene.change().await, Seen::Content("1".to_owned()));
+    writer.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_stays_empty_is_seen_empty() {
+    let mut scene = Scene::new("flags.toml", PLAIN).await;
+
+    scene.run(": > flags.toml", "");
+
+    assert_eq!(scene.change().await, Seen::Content(String::new()));
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_file_whose_size_is_not_its_length_is_read_all_the_same() {
+    let mut watch = Watch::new("/proc/self/limits".into(), events_only());
+
+    let seen = timeout(PATIENCE, watch.next()).await.unwrap();
+
+    assert!(matches!(seen, Observation::Content(bytes) if !bytes.is_empty()));
+}
+
+#[tokio::test]
 async fn a_writer_that_never_closes_is_not_waited_for_longer_than_the_cap() {
     let timing = Timing {
         close_cap: Duration::from_millis(200),
