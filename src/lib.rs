@@ -3,12 +3,17 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod backend;
+#[cfg(feature = "file")]
+pub mod definition;
 mod eval;
 mod flags;
 mod model;
 
 #[cfg(feature = "testing")]
 pub use flags::testing;
+
+#[cfg(feature = "file")]
+pub use self::backend::File;
 
 pub use self::{
     backend::{Backend, Env, Memory, WritableBackend},
