@@ -1,6 +1,7 @@
 //! Behaviour through the public API, in one binary.
 
 mod contract;
+mod definition;
 mod env;
 mod facade;
 mod file;
