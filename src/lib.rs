@@ -5,11 +5,22 @@
 pub mod backend;
 mod eval;
 mod flags;
+#[cfg(feature = "http")]
+pub mod http;
 mod model;
 
 #[cfg(feature = "testing")]
 pub use flags::testing;
 
+#[cfg(feature = "axum")]
+pub use self::http::MissingRequestFlags;
+#[cfg(feature = "http")]
+pub use self::http::{
+    Anonymous, ContextExtractor, DenialResponse, FlagGate, FlagSwitch, GateDenied, InvalidGate,
+    InvalidHeader, RequestLayer, Requirement, TrustedHeaders,
+};
+#[cfg(feature = "cookie")]
+pub use self::http::{InvalidCookie, StickyCookie};
 pub use self::{
     backend::{Backend, Env, Memory, WritableBackend},
     flags::{
