@@ -49,9 +49,48 @@ impl Reach {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::Value;
 
     use super::*;
 
+    /// Numbers of 64 bits are texts in JSON.
+    fn number(row: &Value, name: &str) -> u64 {
+        row[name].as_str().unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn the_hashes_are_those_of_the_vectors() {
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/bucketing.json")).unwrap();
+        let rows = vectors["hashes"].as_array().unwrap();
+        assert!(rows.len() >= 300);
+
+        for row in rows {
+            let user = xxh3_64(row["key"].as_str().unwrap().as_bytes());
+            let salt = row["salt"].as_str().unwrap_or(row["flag"].as_str().unwrap());
+            let seed = seed(salt, row["purpose"].as_str().unwrap());
+
+            assert_eq!(user, number(row, "u"), "{row}");
+            assert_eq!(seed, number(row, "seed"), "{row}");
+            assert_eq!(draw(user, seed), number(row, "h"), "{row}");
+        }
+    }
+
+    #[test]
+    fn the_thresholds_are_those_of_the_vectors() {
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/bucketing.json")).unwrap();
+
+        for row in vectors["percentages"].as_array().unwrap() {
+            let reach = Reach::of(row["percentage"].as_str().unwrap().parse().unwrap());
+
+            match reach {
+                Reach::Everybody => assert_eq!(row["threshold"], "everybody", "{row}"),
+                Reach::Below(threshold) => assert_eq!(threshold, number(row, "threshold"), "{row}"),
+            }
+            assert_eq!(includes(reach, number(row, "h")), row["in"], "{row}");
+        }
+    }
 
     fn includes(reach: Reach, bucket: u64) -> bool {
         match reach {

@@ -1,0 +1,298 @@
+//! `flags.toml` on disk, reloaded the moment it is saved.
+
+mod arm;
+mod chain;
+mod read;
+mod watch;
+
+use std::{
+    collections::BTreeMap,
+    io, mem,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
+};
+use tracing::warn;
+
+use self::watch::{Observation, Timing, Watch};
+use super::{Backend, BackendError, BoxFuture, Offer, Sink};
+use crate::{
+    definition::FlagsFile,
+    model::{Definition, Entry},
+};
+
+/// Flags declared in a file, which is read again whenever it changes.
+///
+/// Every way of saving is followed: in place, by rename, through symlinks such as those of
+/// Kubernetes volumes, and onto file systems that tell nobody. A change is in force some 50 ms
+/// after the last write.
+///
+/// # When things go wrong
+///
+/// - A file that does not parse, is empty or has no `[flags]` table changes nothing; a flag that is
+///   wrong in itself keeps its previous definition while the others update. Logs, health and
+///   events carry the diagnostics as a [`Rejected`](crate::definition::Rejected).
+/// - A file that vanishes changes nothing.
+/// - A change that takes away flags or settings has to stand for a second: a file that is being
+///   written in several steps looks like that.
+/// - Where the system is out of file watches, the file is polled once a second, and health says
+///   so.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, File, Flags};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("flags.toml");
+/// std::fs::write(&path, "[flags]\nnew_checkout = true\n")?;
+///
+/// let flags = Flags::builder().layer(File::open(&path)?).start().await?;
+///
+/// assert!(flags.is_enabled("new_checkout", &Context::anonymous()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct File {
+    path: PathBuf,
+    may_be_missing: bool,
+}
+
+/// How long a file may be torn while the flags start.
+const START_PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// How long a change that takes something away has to stand.
+const REMOVAL_HOLD: Duration = Duration::from_secs(1);
+
+impl File {
+    /// The file at `path`, which has to be there.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be opened is an error here. What it says is read when the flags start;
+    /// [`FlagsBuilder::start`](crate::FlagsBuilder::start) fails if nothing in it is usable.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let path = path.into();
+        match std::fs::File::open(&path) {
+            Ok(_) => Ok(Self { path, may_be_missing: false }),
+            Err(source) => Err(OpenError { path, source }),
+        }
+    }
+
+    /// The file at `path`, whenever it appears. Until then it declares no flags.
+    #[must_use]
+    pub fn optional(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), may_be_missing: true }
+    }
+}
+
+impl Backend for File {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        Box::pin(async move {
+            let mut follower = Follower {
+                watch: Watch::new(self.path.clone(), Timing::default()),
+                path: self.path.clone(),
+                sink,
+                good: Declared::new(),
+                whole: false,
+            };
+            follower.start(self.may_be_missing).await?;
+            follower.follow().await;
+            Ok(())
+        })
+    }
+}
+
+/// A flag file cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open the flag file `{}`", path.display())]
+pub struct OpenError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl OpenError {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+type Declared = BTreeMap<Arc<str>, Arc<Definition>>;
+
+struct Follower {
+    path: PathBuf,
+    watch: Watch,
+    sink: Sink,
+    /// What is in force, once anything is.
+    good: Declared,
+    /// Whether what is in force is all that the file says.
+    whole: bool,
+}
+
+impl Follower {
+    /// Waits for a usable file; one that is being written gets some time.
+    async fn start(&mut self, may_be_missing: bool) -> Result<(), BackendError> {
+        let deadline = Instant::now() + START_PATIENCE;
+        let mut observation = self.watch.next().await;
+        loop {
+            let problem = match observation {
+                Observation::Missing if may_be_missing => {
+                    self.accept(FlagsFile::default());
+                    return Ok(());
+                }
+                Observation::Missing => return Err(self.missing().into()),
+                Observation::Unreadable(source) => self.unreadable(source).into(),
+                Observation::Content(bytes) => match self.parse(bytes).await {
+                    Ok(file) => {
+                        self.accept(file);
+                        return Ok(());
+                    }
+                    Err(problem) => problem,
+                },
+                Observation::Unchanged => unreachable!("only what was returned is unchanged"),
+            };
+            observation = loop {
+                match timeout_at(deadline, self.watch.next()).await {
+                    Err(_elapsed) => return Err(problem),
+                    Ok(Observation::Unchanged) => {}
+                    Ok(other) => break other,
+                }
+            };
+        }
+    }
+
+    async fn follow(&mut self) {
+        let mut observation = self.watch.next().await;
+        loop {
+            let mode = if self.watch.is_polling() { "polling" } else { "watching" };
+            self.sink.mode(mode);
+            let held = match observation {
+                Observation::Unchanged if self.whole => {
+                    self.sink.confirm();
+                    None
+                }
+                Observation::Unchanged => None,
+                Observation::Missing => {
+                    self.fail(self.missing());
+                    None
+                }
+                Observation::Unreadable(source) => {
+                    self.fail(self.unreadable(source));
+                    None
+                }
+                Observation::Content(bytes) => match self.parse(bytes).await {
+                    Ok(file) if self.removes(&file) => self.hold(file).await,
+                    Ok(file) => {
+                        self.accept(file);
+                        None
+                    }
+                    Err(problem) => {
+                        self.fail(problem);
+                        None
+                    }
+                },
+            };
+            observation = match held {
+                Some(observation) => observation,
+                None => self.watch.next().await,
+            };
+        }
+    }
+
+    /// Accepts the file, unless something else is observed before the hold is over.
+    async fn hold(&mut self, file: FlagsFile) -> Option<Observation> {
+        let mut until = Instant::now() + REMOVAL_HOLD;
+        loop {
+            match timeout_at(until, self.watch.next()).await {
+                Ok(Observation::Unchanged) => {}
+                Ok(other) => return Some(other),
+                Err(_elapsed) if self.watch.is_settled() => {
+                    self.accept(file);
+                    return None;
+                }
+                // Someone is writing at this moment.
+                Err(_elapsed) => until += REMOVAL_HOLD,
+            }
+        }
+    }
+
+    async fn parse(&self, bytes: Vec<u8>) -> Result<FlagsFile, BackendError> {
+        let name = self.path.display().to_string();
+        // Ten thousand flags take some fifty milliseconds.
+        let parse = move || {
+            let text = String::from_utf8(bytes).map_err(|error| NotUtf8::new(&name, &error))?;
+            let file = FlagsFile::parse(&name, &text);
+            if file.is_usable() { Ok(file) } else { Err(file.into_rejected().into()) }
+        };
+        spawn_blocking(parse).await?
+    }
+
+    /// Whether a flag or a setting that is in force is not in the file any more.
+    fn removes(&self, file: &FlagsFile) -> bool {
+        self.good.iter().any(|(key, good)| match file.flags().get(key) {
+            Some(now) => good.fields().any(|field| !now.has(field)),
+            None => !file.rejected().contains(key),
+        })
+    }
+
+    /// Puts in force what is good in the file; a flag that is wrong keeps what it had.
+    fn accept(&mut self, file: FlagsFile) {
+        let before = mem::take(&mut self.good);
+        let kept = before.into_iter().filter(|(key, _)| file.rejected().contains(key));
+        self.good = kept.collect();
+        self.good.extend(file.flags().iter().map(|(key, now)| (key.clone(), now.clone())));
+        let entries = self.good.iter();
+        let entries =
+            entries.map(|(key, good)| (key.clone(), Entry::Definition(Arc::clone(good))));
+        self.sink.publish(entries.collect::<Offer>());
+        self.whole = !file.has_errors();
+        if !self.whole {
+            self.sink.fail(file.into_rejected());
+        } else if !file.diagnostics().is_empty() {
+            warn!(path = %self.path.display(), problems = %file.into_rejected(), "flag file has warnings");
+        }
+    }
+
+    fn fail(&mut self, problem: impl Into<BackendError>) {
+        self.whole = false;
+        self.sink.fail(problem);
+    }
+
+    fn missing(&self) -> OpenError {
+        self.unreadable(io::ErrorKind::NotFound.into())
+    }
+
+    fn unreadable(&self, source: io::Error) -> OpenError {
+        OpenError { path: self.path.clone(), source }
+    }
+}
+
+/// A flag file is not text.
+#[derive(Debug, thiserror::Error)]
+#[error("the flag file `{path}` is not UTF-8 in line {line}: save it as UTF-8")]
+struct NotUtf8 {
+    path: String,
+    line: usize,
+}
+
+impl NotUtf8 {
+    fn new(path: &str, error: &std::string::FromUtf8Error) -> Self {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        Self { path: path.to_owned(), line }
+    }
+}

@@ -1,0 +1,126 @@
+//! What every backend does, whichever it is.
+
+use std::sync::Arc;
+
+use flagstaff::{Backend, Context, Definition, Env, File, Flags, Memory, WriteError};
+
+/// A backend under test, with whatever it needs to live.
+struct Subject<B> {
+    backend: B,
+    _guard: Option<tempfile::TempDir>,
+}
+
+async fn over(backend: impl Backend, below: Memory) -> Flags {
+    Flags::builder().layer(backend).layer(below).start().await.unwrap()
+}
+
+/// Checks a backend that is made from flags that are on or off for everybody.
+macro_rules! backend_contract {
+    ($name:ident, $make:expr) => {
+        mod $name {
+            use super::*;
+
+            fn make(flags: &[(&str, bool)]) -> Subject<impl Backend + use<>> {
+                $make(flags)
+            }
+
+            #[tokio::test]
+            async fn it_serves_what_it_offers_and_names_itself() {
+                let subject = make(&[("a", true), ("b", false)]);
+                let name = subject.backend.name();
+                let flags = over(subject.backend, Memory::new()).await;
+
+                let (a, b) = (
+                    flags.boolean("a", &Context::anonymous()),
+                    flags.boolean("b", &Context::anonymous()),
+                );
+
+                assert_eq!((a.value, a.layer), (true, Some(name)));
+                assert_eq!((b.value, b.layer), (false, Some(name)));
+            }
+
+            #[tokio::test]
+            async fn it_beats_the_layers_below_and_leaves_other_flags_to_them() {
+                let subject = make(&[("a", true), ("b", false)]);
+                let below = Memory::new().with("a", false).with("b", true).with("c", true);
+                let flags = over(subject.backend, below).await;
+
+                let all = flags.all(&Context::anonymous());
+
+                let values: Vec<_> = all.iter().map(|(k, a)| (k.as_str(), a.value)).collect();
+                assert_eq!(values, [("a", true), ("b", false), ("c", true)]);
+            }
+
+            #[tokio::test]
+            async fn a_deny_list_below_holds_against_it() {
+                let subject = make(&[("a", true)]);
+                let denied = Definition::new().denied_users(["mallory".to_owned()]);
+                let flags = over(subject.backend, Memory::new().with("a", denied)).await;
+
+                assert!(flags.is_enabled("a", &Context::user("ana")));
+                assert!(!flags.is_enabled("a", &Context::user("mallory")));
+            }
+
+            #[tokio::test]
+            async fn it_is_ready_once_the_flags_have_started() {
+                let flags = over(make(&[("a", true)]).backend, Memory::new()).await;
+
+                assert!(flags.health().is_ready());
+                assert_eq!(flags.health().layers[0].flags, 1);
+            }
+
+            #[tokio::test]
+            async fn it_takes_changes_or_is_read_only() {
+                let backend = Arc::new(make(&[("a", true)]).backend);
+                let writable = backend.as_writable().is_some();
+                let subject = make(&[("a", true)]);
+                let flags = Flags::builder().layer(subject.backend).start().await.unwrap();
+
+                let disabled = flags.disable("a").await;
+
+                match disabled {
+                    Ok(()) => {
+                        assert!(writable);
+                        assert!(!flags.is_enabled("a", &Context::anonymous()));
+                        flags.clear("a").await.unwrap();
+                        assert_eq!(flags.all(&Context::anonymous()), []);
+                    }
+                    Err(WriteError::ReadOnly) => {
+                        assert!(!writable);
+                        assert!(flags.is_enabled("a", &Context::anonymous()));
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+
+            #[tokio::test]
+            async fn after_a_shutdown_its_flags_go_on_answering() {
+                let flags = over(make(&[("a", true)]).backend, Memory::new()).await;
+
+                flags.shutdown().await;
+
+                assert!(flags.is_enabled("a", &Context::anonymous()));
+            }
+        }
+    };
+}
+
+backend_contract!(memory, |flags: &[(&str, bool)]| Subject {
+    backend: flags.iter().fold(Memory::new(), |memory, &(key, on)| memory.with(key, on)),
+    _guard: None,
+});
+
+backend_contract!(env, |flags: &[(&str, bool)]| Subject {
+    backend: Env::with_prefix("F_").variables(flags.iter().map(|&(key, on)| {
+        (format!("F_{}", key.to_uppercase()), if on { "on" } else { "off" })
+    })),
+    _guard: None,
+});
+
+backend_contract!(file, |flags: &[(&str, bool)]| {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    let lines = flags.iter().map(|(key, on)| format!("{key} = {on}\n"));
+    std::fs::write(&path, format!("[flags]\n{}", lines.collect::<String>())).unwrap();
+    Subject { backend: File::open(path).unwrap(), _guard: Some(directory) }
+});

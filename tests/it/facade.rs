@@ -1,0 +1,274 @@
+//! Starting, following, changing and stopping.
+
+use std::{error::Error, time::Duration};
+
+use flagstaff::{
+    Context, Definition, Event, FlagState, Flags, Memory, Percentage, Status, WriteError,
+    backend::Offer,
+};
+
+use crate::support::{Act, Scripted, next};
+
+fn offer<const N: usize>(flags: [(&str, bool); N]) -> Act {
+    Act::Publish(flags.into_iter().collect::<Offer>())
+}
+
+#[tokio::test]
+async fn a_change_is_told_once_with_before_and_after() {
+    let (script, source) = Scripted::new();
+    script.send(offer([("a", false), ("same", true)])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut events = flags.events();
+
+    script.send(offer([("a", true), ("same", true), ("new", true)])).unwrap();
+
+    let Event::Changed { layer, changes, generation } = next(&mut events).await else {
+        panic!("not a change")
+    };
+    let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["a: off -> on", "new: unknown -> on"]);
+    assert_eq!(layer, "scripted");
+    assert_eq!(generation, flags.snapshot().generation());
+}
+
+#[tokio::test]
+async fn a_change_that_keeps_the_state_names_the_settings() {
+    let memory = Memory::new().with("a", Definition::new().enabled(true));
+    let flags = Flags::builder().layer(memory).start().await.unwrap();
+    let mut events = flags.events();
+
+    flags.set("a", Definition::new().owner("payments").salt("s")).await.unwrap();
+
+    let Event::Changed { changes, .. } = next(&mut events).await else { panic!("not a change") };
+    assert_eq!(changes[0].to_string(), "a: on, changed owner, salt");
+}
+
+#[tokio::test]
+async fn the_same_state_again_makes_no_new_generation() {
+    let memory = Memory::new().with("a", true);
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let before = flags.snapshot().generation();
+
+    memory.insert("a", true);
+
+    assert_eq!(flags.snapshot().generation(), before);
+}
+
+#[tokio::test]
+async fn writes_are_in_force_when_they_return_and_clear_uncovers_what_is_below() {
+    let below = Memory::new().with("a", Definition::new().percentage(Percentage::ZERO));
+    let flags = Flags::builder().layer(Memory::new()).layer(below).start().await.unwrap();
+    let ana = Context::user("ana");
+
+    flags.enable("a").await.unwrap();
+    assert!(flags.is_enabled("a", &ana));
+
+    flags.disable("a").await.unwrap();
+    assert!(!flags.is_enabled("a", &ana));
+
+    flags.clear("a").await.unwrap();
+    flags.set("a", Definition::new().allowed_users(["ana".to_owned()])).await.unwrap();
+    assert!(flags.is_enabled("a", &ana));
+    assert!(!flags.is_enabled("a", &Context::user("bob")));
+}
+
+#[tokio::test]
+async fn flags_without_a_writable_layer_say_so() {
+    let (script, source) = Scripted::new();
+    script.send(offer([])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+
+    let error = flags.enable("a").await.unwrap_err();
+
+    assert!(matches!(error, WriteError::ReadOnly));
+}
+
+#[tokio::test]
+async fn a_failure_keeps_the_last_state_and_shows_in_health_and_events() {
+    let (script, source) = Scripted::new();
+    script.send(offer([("a", true)])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut events = flags.events();
+    assert!(flags.health().is_ready());
+
+    script.send(Act::Fail("connection refused")).unwrap();
+
+    let Event::Failed { layer, error } = next(&mut events).await else { panic!("not a failure") };
+    assert_eq!((layer, error.to_string().as_str()), ("scripted", "connection refused"));
+    assert!(flags.is_enabled("a", &Context::anonymous()));
+    let health = flags.health();
+    assert_eq!(health.layers[0].status, Status::Failing);
+    assert_eq!(health.layers[0].flags, 1);
+    assert!(!health.is_ready());
+
+    script.send(Act::Confirm).unwrap();
+
+    assert!(matches!(next(&mut events).await, Event::Recovered { layer: "scripted" }));
+    let health = flags.health();
+    assert!(health.is_ready());
+    assert!(health.layers[0].last_error.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_knows_how_old_a_layers_word_is() {
+    let (script, source) = Scripted::new();
+    script.send(offer([])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+
+    tokio::time::advance(Duration::from_secs(5)).await;
+
+    assert_eq!(flags.health().layers[0].age, Some(Duration::from_secs(5)));
+}
+
+#[tokio::test]
+async fn a_backend_that_ends_with_an_error_at_the_start_fails_the_start() {
+    let (script, source) = Scripted::new();
+    script.send(Act::End(Err("no such host"))).unwrap();
+
+    let error = Flags::builder().layer(source).start().await.unwrap_err();
+
+    assert_eq!(error.to_string(), "layer `scripted` cannot start");
+    assert_eq!(error.source().unwrap().to_string(), "no such host");
+}
+
+#[tokio::test]
+async fn a_backend_that_ends_with_an_error_later_keeps_its_flags() {
+    let (script, source) = Scripted::new();
+    script.send(offer([("a", true)])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut events = flags.events();
+
+    script.send(Act::End(Err("gone"))).unwrap();
+
+    assert!(matches!(next(&mut events).await, Event::Failed { .. }));
+    assert!(flags.is_enabled("a", &Context::anonymous()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_does_not_answer_joins_later() {
+    let (script, silent) = Scripted::new();
+    let below = Memory::new().with("a", false);
+
+    let flags = Flags::builder().layer(silent).layer(below).start().await.unwrap();
+
+    assert_eq!(flags.health().layers[0].status, Status::NotReady);
+    let mut a = flags.watch("a");
+    assert_eq!(*a.borrow_and_update(), FlagState::Off);
+
+    script.send(offer([("a", true)])).unwrap();
+
+    a.changed().await.unwrap();
+    assert_eq!(*a.borrow(), FlagState::On);
+    assert!(flags.health().is_ready());
+}
+
+#[tokio::test]
+async fn dropping_the_last_clone_ends_the_tasks() {
+    let (script, source) = Scripted::new();
+    script.send(offer([])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut events = flags.events();
+    let clone = flags.clone();
+
+    drop(flags);
+    assert!(!script.is_closed());
+    drop(clone);
+
+    script.closed().await;
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn after_a_shutdown_the_last_generation_goes_on_answering() {
+    let (script, source) = Scripted::new();
+    script.send(offer([("a", true)])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut events = flags.events();
+
+    flags.shutdown().await;
+
+    assert!(script.is_closed());
+    assert!(events.next().await.is_none());
+    assert!(flags.is_enabled("a", &Context::anonymous()));
+    assert!(flags.events().next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_slow_receiver_is_told_how_much_it_missed() {
+    let memory = Memory::new();
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let mut events = flags.events();
+
+    for n in 0..300 {
+        memory.insert("a", n % 2 == 0);
+    }
+
+    assert!(matches!(next(&mut events).await, Event::Missed(44)));
+    assert!(matches!(next(&mut events).await, Event::Changed { .. }));
+}
+
+#[tokio::test]
+async fn a_pinned_request_keeps_its_generation_also_in_tasks() {
+    use flagstaff::WithCurrentFlags;
+
+    let flags = Flags::builder()
+        .layer(Memory::new().with("a", true).with("b", true))
+        .start()
+        .await
+        .unwrap();
+    let request = flags.pin(Context::user("ana"));
+
+    let handler = async {
+        let before = flagstaff::is_enabled("a");
+        flags.disable("a").await.unwrap();
+        flags.disable("b").await.unwrap();
+        let task = async { flagstaff::is_enabled("b") };
+        let spawned = tokio::spawn(task.with_current_flags()).await.unwrap();
+        (before, flagstaff::is_enabled("a"), spawned)
+    };
+    let seen = request.scope(handler).await;
+
+    assert_eq!(seen, (true, true, true));
+    assert!(!flags.is_enabled("a", &Context::anonymous()));
+}
+
+#[tokio::test]
+async fn outside_a_request_there_are_no_flags() {
+    let answer = flagstaff::boolean("a");
+
+    assert!(!answer.value);
+    assert_eq!(answer.error_code.map(|code| code.as_str()), Some("PROVIDER_NOT_READY"));
+    assert!(flagstaff::current().is_none());
+}
+
+#[tokio::test]
+async fn two_flags_side_by_side_do_not_mix() {
+    let one = Flags::builder().layer(Memory::new().with("a", true)).start().await.unwrap();
+    let two = Flags::builder().layer(Memory::new().with("a", false)).start().await.unwrap();
+
+    for _ in 0..3 {
+        assert!(one.is_enabled("a", &Context::anonymous()));
+        assert!(!two.is_enabled("a", &Context::anonymous()));
+    }
+}
+
+#[test]
+fn every_thread_sees_a_change_at_its_next_question() {
+    let flags = Flags::for_test().on("a").start();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (asked, ask) = (std::sync::Barrier::new(5), std::sync::Barrier::new(5));
+
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                assert!(flags.is_enabled("a", &Context::anonymous()));
+                asked.wait();
+                ask.wait();
+                assert!(!flags.is_enabled("a", &Context::anonymous()));
+            });
+        }
+        asked.wait();
+        runtime.block_on(flags.disable("a")).unwrap();
+        ask.wait();
+    });
+}

@@ -1,0 +1,173 @@
+//! Precedence, merging and provenance through the facade.
+
+use flagstaff::{
+    Cause, Context, Definition, Env, ErrorCode, Field, FlagState, Flags, Memory, Percentage, Reason,
+};
+
+fn ten_percent() -> Definition {
+    Definition::new()
+        .owner("payments")
+        .denied_users(["mallory".to_owned()])
+        .allowed_users(["ana".to_owned()])
+        .allowed_groups(["beta".to_owned()])
+        .percentage(Percentage::whole(10).unwrap())
+}
+
+async fn start(env: &[(&str, &str)], memory: Memory) -> Flags {
+    let env = Env::with_prefix("FEATURE_").variables(env.iter().copied());
+    Flags::builder().layer(env).layer(memory).start().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_steps_of_an_evaluation_come_in_their_order() {
+    let all = ten_percent().denied_groups(["banned".to_owned()]);
+    let off = all.clone().enabled(false);
+    let memory = Memory::new().with("a", all).with("off", off);
+    let flags = start(&[], memory).await;
+    let ask = |key: &str, context: &Context<'_>| {
+        let answer = flags.boolean(key, context);
+        (answer.value, answer.reason, answer.cause)
+    };
+
+    let denied_and_allowed = Context::user("mallory").group("beta");
+    let banned_and_allowed = Context::user("ana").group("banned");
+    assert_eq!(ask("off", &Context::user("ana")), (false, Reason::Disabled, Cause::Disabled));
+    assert_eq!(ask("a", &denied_and_allowed), (false, Reason::TargetingMatch, Cause::DeniedUser));
+    assert_eq!(ask("a", &banned_and_allowed), (false, Reason::TargetingMatch, Cause::DeniedGroup));
+    assert_eq!(ask("a", &Context::user("ana")), (true, Reason::TargetingMatch, Cause::AllowedUser));
+    assert_eq!(
+        ask("a", &Context::user("x").group("beta")),
+        (true, Reason::TargetingMatch, Cause::AllowedGroup)
+    );
+    assert_eq!(ask("a", &Context::user("x")).1, Reason::Split);
+}
+
+#[tokio::test]
+async fn a_percentage_without_a_targeting_key_is_out_and_says_why() {
+    let flags = start(&[], Memory::new().with("a", ten_percent())).await;
+
+    let answer = flags.boolean("a", &Context::anonymous());
+
+    assert!(!answer.value);
+    assert_eq!(answer.error_code, Some(ErrorCode::TargetingKeyMissing));
+    assert!(answer.error_details().unwrap().contains("names no user"));
+}
+
+#[tokio::test]
+async fn at_one_hundred_percent_the_anonymous_are_in_and_the_denied_out() {
+    let all = ten_percent().percentage(Percentage::HUNDRED);
+    let flags = start(&[], Memory::new().with("a", all)).await;
+
+    assert!(flags.is_enabled("a", &Context::anonymous()));
+    assert!(!flags.is_enabled("a", &Context::user("mallory")));
+}
+
+#[tokio::test]
+async fn a_variable_forces_a_flag_on_for_everybody_but_the_denied() {
+    let flags = start(&[("FEATURE_A", "1")], Memory::new().with("a", ten_percent())).await;
+
+    let answer = flags.boolean("a", &Context::anonymous());
+
+    assert_eq!((answer.value, answer.reason), (true, Reason::Static));
+    assert_eq!(answer.layer, Some("env"));
+    let denied = flags.boolean("a", &Context::user("mallory"));
+    assert_eq!((denied.value, denied.layer), (false, Some("memory")));
+}
+
+#[tokio::test]
+async fn a_variable_that_is_not_truthy_forces_a_flag_off() {
+    let flags = start(&[("FEATURE_A", "")], Memory::new().with("a", true)).await;
+
+    let answer = flags.boolean("a", &Context::anonymous());
+
+    assert_eq!((answer.value, answer.reason), (false, Reason::Disabled));
+}
+
+#[tokio::test]
+async fn every_field_knows_its_layer() {
+    let quarter = Percentage::whole(25).unwrap();
+    let above = Memory::new().with("a", Definition::new().percentage(quarter));
+    let below = Memory::new().with("a", ten_percent());
+    let env = Env::with_prefix("F_").variables([("F_A", "1")]);
+    let flags = Flags::builder().layer(above).layer(env).layer(below).start().await.unwrap();
+    let snapshot = flags.snapshot();
+
+    let info = snapshot.info("a").unwrap();
+
+    assert_eq!(info.layer_of(Field::Percentage), Some("memory"));
+    assert_eq!(info.layer_of(Field::Enabled), Some("env"));
+    assert_eq!(info.layer_of(Field::AllowedUsers), Some("env"), "taken away by the forced value");
+    assert_eq!(info.layer_of(Field::Owner), Some("memory"));
+    assert_eq!(info.layer_of(Field::Salt), None);
+    assert_eq!(info.definition().owner.value().map(String::as_str), Some("payments"));
+    assert_eq!(info.state(), FlagState::Partial { percentage: quarter, allowed: 0, denied: 1 });
+}
+
+#[tokio::test]
+async fn all_lists_the_union_of_the_layers_sorted() {
+    let memory = Memory::new().with("b", false).with("z", true);
+    let flags = start(&[("FEATURE_A", "1"), ("FEATURE_B", "1")], memory).await;
+
+    let all = flags.all(&Context::anonymous());
+
+    let seen: Vec<_> = all.iter().map(|(key, a)| (key.as_str(), a.value, a.layer)).collect();
+    assert_eq!(
+        seen,
+        [("a", true, Some("env")), ("b", true, Some("env")), ("z", true, Some("memory"))]
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_flag_is_the_callers_default() {
+    let flags = start(&[], Memory::new()).await;
+    let nobody = Context::anonymous();
+
+    let answer = flags.boolean_or("nope", &nobody, true);
+
+    assert!(answer.value);
+    assert_eq!(answer.reason, Reason::Default);
+    assert_eq!(answer.error_code, Some(ErrorCode::FlagNotFound));
+    assert_eq!(answer.layer, None);
+    assert!(!flags.is_enabled("nope", &nobody));
+    assert!(flags.is_enabled_or("nope", &nobody, true));
+}
+
+#[tokio::test]
+async fn the_same_salt_draws_the_same_users() {
+    let half = Definition::new().percentage(Percentage::whole(50).unwrap());
+    let memory = Memory::new()
+        .with("a", half.clone().salt("shared"))
+        .with("b", half.clone().salt("shared"))
+        .with("c", half);
+    let flags = start(&[], memory).await;
+    let drawn = |key: &str| -> Vec<bool> {
+        let user = |n: u32| Context::user(format!("user-{n}"));
+        (0..100).map(|n| flags.is_enabled(key, &user(n))).collect()
+    };
+
+    assert_eq!(drawn("a"), drawn("b"));
+    assert_ne!(drawn("a"), drawn("c"));
+}
+
+#[tokio::test]
+async fn a_resolved_flag_answers_like_its_name_in_any_flags() {
+    let flags = start(&[], Memory::new().with("a", true)).await;
+    let others = start(&[], Memory::new().with("x", true).with("a", false)).await;
+    let nobody = Context::anonymous();
+    let a = flags.flag("a");
+    let later = flags.flag("later");
+
+    assert!(flags.is_enabled(&a, &nobody));
+    assert!(!others.is_enabled(&a, &nobody));
+    assert!(!flags.is_enabled(&later, &nobody));
+
+    flags.enable("later").await.unwrap();
+    flags.clear("a").await.unwrap();
+
+    assert!(flags.is_enabled(&later, &nobody));
+    assert_eq!(flags.boolean(&a, &nobody).error_code, Some(ErrorCode::FlagNotFound));
+
+    flags.enable("a").await.unwrap();
+
+    assert!(flags.is_enabled(&a, &nobody));
+}

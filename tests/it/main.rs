@@ -1,0 +1,9 @@
+//! Behaviour through the public API, in one binary.
+
+//mod contract;
+mod env;
+mod facade;
+//mod file;
+mod layers;
+mod support;
+mod vectors;

@@ -1,0 +1,66 @@
+//! What several tests need.
+
+use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
+
+use flagstaff::{
+    Backend, Event, Events,
+    backend::{BackendError, BoxFuture, Offer, Sink},
+};
+use tokio::sync::mpsc;
+
+/// How long something that has to happen may take: a bound for a broken test, not a wait.
+pub(crate) const BOUND: Duration = Duration::from_secs(60);
+
+/// The Python with the packages of tests/requirements.txt.
+pub(crate) fn python() -> Command {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/python");
+    assert!(path.exists(), "{} is missing: run `tests/run --setup` once", path.display());
+    Command::new(path)
+}
+
+/// The next event, which has to come.
+pub(crate) async fn next(events: &mut Events) -> Event {
+    let event = tokio::time::timeout(BOUND, events.next()).await;
+    event.expect("an event within the bound").expect("the flags are alive")
+}
+
+/// What a [`Scripted`] source does next.
+pub(crate) enum Act {
+    Publish(Offer),
+    Confirm,
+    Fail(&'static str),
+    End(Result<(), &'static str>),
+}
+
+/// A source that does what a test tells it to.
+pub(crate) struct Scripted {
+    acts: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Act>>>,
+}
+
+impl Scripted {
+    pub(crate) fn new() -> (mpsc::UnboundedSender<Act>, Self) {
+        let (script, acts) = mpsc::unbounded_channel();
+        (script, Self { acts: std::sync::Mutex::new(Some(acts)) })
+    }
+}
+
+impl Backend for Scripted {
+    fn name(&self) -> &'static str {
+        "scripted"
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        let mut acts = self.acts.lock().unwrap().take().expect("run once");
+        Box::pin(async move {
+            while let Some(act) = acts.recv().await {
+                match act {
+                    Act::Publish(offer) => sink.publish(offer),
+                    Act::Confirm => sink.confirm(),
+                    Act::Fail(error) => sink.fail(error),
+                    Act::End(result) => return result.map_err(Into::into),
+                }
+            }
+            Ok(())
+        })
+    }
+}
