@@ -88,6 +88,15 @@ impl Plan {
         }))
     }
 
+    /// Whether two contexts may have different answers.
+    #[cfg(feature = "http")]
+    pub(crate) fn depends_on_context(&self) -> bool {
+        match self {
+            Self::Absent | Self::Constant(_) => false,
+            Self::Targeted(_) => true,
+        }
+    }
+
     /// The answer for `context`, or `None` if no layer has the flag.
     #[inline]
     pub(crate) fn evaluate(&self, context: &Context<'_>) -> Option<Verdict> {

@@ -38,7 +38,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Flags {
     /// The same as the publisher's: evaluation reads nothing else.
-    cell: Arc<Cell>,
+    pub(super) cell: Arc<Cell>,
     inner: Arc<Inner>,
 }
 

@@ -15,7 +15,11 @@ mod testing;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod unknown;
+#[cfg(feature = "http")]
+mod view;
 
+#[cfg(feature = "http")]
+pub(crate) use self::view::{KnownFlag, View};
 pub use self::{
     builder::{FlagsBuilder, StartError},
     changes::{Change, Event, Events},

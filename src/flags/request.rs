@@ -39,18 +39,22 @@ use crate::model::{Answer, Cause, Context};
 /// ```
 #[derive(Clone)]
 pub struct RequestFlags {
-    pinned: Arc<Pinned>,
+    pub(super) pinned: Arc<Pinned>,
 }
 
-struct Pinned {
-    snapshot: Arc<Snapshot>,
-    context: Context<'static>,
+pub(super) struct Pinned {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) context: Context<'static>,
+    /// The request headers that the context was drawn from, as `Vary` lists them.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "for HTTP services"))]
+    pub(super) headers: Option<Arc<str>>,
 }
 
 /// What is in force around the code that runs.
 #[derive(Clone, Default)]
 pub(super) struct Scope {
     pub(super) flags: Option<RequestFlags>,
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "for tests"))]
     pub(super) overrides: Overrides,
 }
 
@@ -68,7 +72,8 @@ impl Flags {
     /// Pins the current generation and a context.
     #[must_use]
     pub fn pin(&self, context: Context<'_>) -> RequestFlags {
-        let pinned = Pinned { snapshot: self.snapshot(), context: context.into_owned() };
+        let (snapshot, context) = (self.snapshot(), context.into_owned());
+        let pinned = Pinned { snapshot, context, headers: None };
         RequestFlags { pinned: Arc::new(pinned) }
     }
 }
@@ -171,7 +176,7 @@ pub fn boolean(key: impl FlagKey) -> Answer<bool> {
 }
 
 #[cold]
-fn warn_outside(flag: &str) {
+pub(super) fn warn_outside(flag: &str) {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
         warn!(

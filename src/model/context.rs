@@ -85,6 +85,28 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// The same groups, with this targeting key.
+    #[cfg(feature = "http")]
+    pub(crate) fn with_targeting_key(self, id: impl Into<Cow<'a, str>>) -> Self {
+        Self { targeting_key: Some(id.into()), hash: AtomicU64::default(), ..self }
+    }
+
+    /// The same context with a shorter lifetime. `SmallVec` is invariant, so that the compiler does
+    /// not see by itself that this is sound; nothing is copied.
+    #[cfg(feature = "http")]
+    pub(crate) fn shorten<'b>(self) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        let groups = if self.groups.spilled() {
+            let groups: Vec<Cow<'b, str>> = self.groups.into_vec();
+            SmallVec::from_vec(groups)
+        } else {
+            self.groups.into_iter().map(|group| -> Cow<'b, str> { group }).collect()
+        };
+        Context { targeting_key: self.targeting_key, hash: self.hash, groups }
+    }
+
     /// XXH3 of `key`, which is this context's targeting key.
     #[inline]
     pub(crate) fn hash_of(&self, key: &str) -> u64 {

@@ -1,0 +1,162 @@
+//! How HTTP services ask: of the request's flags if it has any, with keys resolved once.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use super::{
+    FlagKey, Flags, RequestFlags, Snapshot,
+    key::sealed::Resolve,
+    request::{Pinned, SCOPE, warn_outside},
+};
+use crate::{
+    eval::{Names, Slot, hash_name},
+    model::{Answer, Cause, Context},
+};
+
+/// A flag key whose slot is found once: in the first flags that know it.
+///
+/// Unlike [`Flag`](super::Flag) it can be made before there are flags.
+#[derive(Clone)]
+pub(crate) struct KnownFlag {
+    name: Arc<str>,
+    hash: u64,
+    /// Which flags the slot belongs to, and the slot.
+    found: OnceLock<(u64, Slot)>,
+}
+
+impl KnownFlag {
+    pub(crate) fn new(name: Arc<str>) -> Self {
+        Self { hash: hash_name(&name), name, found: OnceLock::new() }
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    #[cold]
+    fn find(&self, names: &Names, owner: u64) -> Option<Slot> {
+        let slot = names.find(self.hash, &self.name)?;
+        // Asked of several flags, it stays with the first and is found by name in the others.
+        let _ = self.found.set((owner, slot));
+        Some(slot)
+    }
+}
+
+impl Resolve for KnownFlag {
+    #[inline]
+    fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
+        match self.found.get() {
+            Some(&(found, slot)) if found == owner => Some(slot),
+            _ => self.find(names, owner),
+        }
+    }
+}
+
+impl FlagKey for KnownFlag {
+    fn as_str(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Debug for KnownFlag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KnownFlag").field(&self.name).finish()
+    }
+}
+
+/// One generation and one context, borrowed; or nothing to ask.
+#[derive(Clone, Copy)]
+pub(crate) enum View<'a, 'c> {
+    Flags { snapshot: &'a Snapshot, context: &'a Context<'c>, headers: Option<&'a Arc<str>> },
+    NoFlags,
+}
+
+impl View<'_, '_> {
+    #[inline]
+    pub(crate) fn boolean(&self, flag: &KnownFlag, default: bool) -> Answer<bool> {
+        match self {
+            Self::Flags { snapshot, context, .. } => snapshot.boolean_or(flag, context, default),
+            Self::NoFlags => {
+                warn_outside(&flag.name);
+                Answer::new(default, Cause::NoFlags, None)
+            }
+        }
+    }
+
+    /// Whether two contexts may have different answers.
+    pub(crate) fn depends_on_context(&self, flag: &KnownFlag) -> bool {
+        match self {
+            Self::Flags { snapshot, .. } => snapshot.depends_on_context(flag),
+            Self::NoFlags => false,
+        }
+    }
+
+    /// The request headers that the context was drawn from, as `Vary` lists them.
+    pub(crate) fn headers(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Flags { headers, .. } => *headers,
+            Self::NoFlags => None,
+        }
+    }
+}
+
+impl Snapshot {
+    pub(crate) fn owner(&self) -> u64 {
+        self.owner
+    }
+
+    fn depends_on_context(&self, flag: &KnownFlag) -> bool {
+        let plan =
+            flag.slot(&self.names, self.owner).and_then(|slot| self.plans.get(slot as usize));
+        plan.is_some_and(|plan| plan.depends_on_context())
+    }
+}
+
+impl Flags {
+    /// Asks the current generation.
+    #[inline]
+    pub(crate) fn read<R>(&self, ask: impl FnOnce(&Snapshot) -> R) -> R {
+        self.cell.with(ask)
+    }
+
+    /// Pins a context for a request that may have been pinned before: it keeps its generation.
+    pub(crate) fn pin_request(
+        &self,
+        outer: Option<&RequestFlags>,
+        context: Context<'static>,
+        headers: Option<Arc<str>>,
+    ) -> RequestFlags {
+        let owner = self.read(Snapshot::owner);
+        let snapshot = match outer {
+            Some(outer) if outer.snapshot().owner == owner => Arc::clone(&outer.pinned.snapshot),
+            _ => self.snapshot(),
+        };
+        RequestFlags { pinned: Arc::new(Pinned { snapshot, context, headers }) }
+    }
+}
+
+impl RequestFlags {
+    /// The context that is pinned, and a generation that need not be.
+    #[inline]
+    pub(crate) fn view_of<'a>(&'a self, snapshot: &'a Snapshot) -> View<'a, 'static> {
+        View::Flags {
+            snapshot,
+            context: &self.pinned.context,
+            headers: self.pinned.headers.as_ref(),
+        }
+    }
+
+    /// Shows `ask` the flags of the request that is being handled.
+    #[inline]
+    pub(crate) fn with_current<R>(ask: impl FnOnce(Option<&RequestFlags>) -> R) -> R {
+        let mut ask = Some(ask);
+        let answer = SCOPE.try_with(|scope| ask.take().map(|ask| ask(scope.flags.as_ref())));
+        match (answer, ask) {
+            (Ok(Some(answer)), _) => answer,
+            (_, Some(ask)) => ask(None),
+            (_, None) => unreachable!("whoever takes the question answers it"),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Where a gate or a switch gets its answer from.
+
+use std::{fmt, sync::Arc};
+
+use http::{Extensions, Request};
+
+use super::ContextExtractor;
+use crate::{
+    flags::{Flags, RequestFlags, Snapshot, View},
+    model::Context,
+};
+
+/// Whom to ask, and for whom.
+#[derive(Clone, Default)]
+pub(super) struct Source {
+    own: Option<Own>,
+    extractor: Option<Arc<dyn ContextExtractor + Send + Sync>>,
+    /// The headers that the extractor reads, as `Vary` lists them.
+    headers: Option<Arc<str>>,
+}
+
+#[derive(Clone)]
+struct Own {
+    flags: Flags,
+    owner: u64,
+}
+
+impl Source {
+    pub(super) fn set_flags(&mut self, flags: &Flags) {
+        let owner = flags.read(|snapshot| snapshot.owner());
+        self.own = Some(Own { flags: flags.clone(), owner });
+    }
+
+    pub(super) fn set_extractor(&mut self, extractor: Arc<dyn ContextExtractor + Send + Sync>) {
+        self.headers = list(extractor.headers());
+        self.extractor = Some(extractor);
+    }
+
+    /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.
+    #[inline]
+    pub(super) fn ask<B, R>(
+        &self,
+        request: Request<B>,
+        ask: impl Fn(&View<'_, '_>) -> R,
+    ) -> (R, Request<B>) {
+        let pinned = |pinned: &RequestFlags| match &self.own {
+            // One request, one truth: but flags that were named are not exchanged for others.
+            Some(own) if own.owner != pinned.snapshot().owner() => {
+                // Who asks is known all the same, unless there is a word on that too.
+                let ask = |snapshot: &Snapshot| ask(&pinned.view_of(snapshot));
+                self.extractor.is_none().then(|| own.flags.read(ask))
+            }
+            _ => Some(ask(&pinned.view_of(pinned.snapshot()))),
+        };
+        if let Some(answer) = find(request.extensions(), pinned) {
+            return (answer, request);
+        }
+        let Some(Own { flags, .. }) = &self.own else {
+            return (ask(&View::NoFlags), request);
+        };
+        let headers = self.headers.as_ref();
+        let Some(extractor) = &self.extractor else {
+            let context = &Context::anonymous();
+            let answer = flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }));
+            return (answer, request);
+        };
+        let (parts, body) = request.into_parts();
+        let answer = {
+            let context = &extractor.context(&parts);
+            flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }))
+        };
+        (answer, Request::from_parts(parts, body))
+    }
+}
+
+/// The flags pinned for the request: in its extensions, else in the scope that it runs in.
+#[inline]
+fn find<R>(extensions: &Extensions, ask: impl Fn(&RequestFlags) -> Option<R>) -> Option<R> {
+    match extensions.get::<RequestFlags>() {
+        Some(pinned) => ask(pinned),
+        None => RequestFlags::with_current(|pinned| ask(pinned?)),
+    }
+}
+
+/// Header names as `Vary` lists them.
+pub(super) fn list(names: &[http::HeaderName]) -> Option<Arc<str>> {
+    let names: Vec<_> = names.iter().map(http::HeaderName::as_str).collect();
+    (!names.is_empty()).then(|| names.join(", ").into())
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("flags", &self.own.as_ref().map(|own| &own.flags))
+            .field("extractor", &self.extractor.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,125 @@
+//! What caches may do with a response that is one user's.
+
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CACHE_CONTROL, VARY},
+};
+
+/// Keeps shared caches from storing the response (RFC 9111, section 5.2.2.7).
+///
+/// `no-store` and `private` stay as they are. `public` and `s-maxage`, which would say the
+/// opposite, go; all other directives stay.
+pub(super) fn make_private(headers: &mut HeaderMap) {
+    let mut kept: Vec<u8> = Vec::new();
+    for line in headers.get_all(CACHE_CONTROL) {
+        for directive in directives(line.as_bytes()) {
+            // A `private` with an argument speaks of single fields only.
+            if ["private", "no-store"].iter().any(|name| is(directive, name)) {
+                return;
+            }
+            let name = directive.split(|&byte| byte == b'=').next().unwrap_or_default();
+            if is(name, "public") || is(name, "s-maxage") {
+                continue;
+            }
+            kept.extend_from_slice(b", ");
+            kept.extend_from_slice(directive);
+        }
+    }
+    let private = [b"private", kept.as_slice()].concat();
+    let private = HeaderValue::from_bytes(&private);
+    // Parts of valid values make a valid value.
+    headers.insert(CACHE_CONTROL, private.unwrap_or(HeaderValue::from_static("private")));
+}
+
+/// Adds those of the header names to `Vary` that it does not list yet.
+pub(super) fn vary_by(headers: &mut HeaderMap, names: &str) {
+    let listed = |name: &str| {
+        let lines = headers.get_all(VARY).into_iter();
+        lines.flat_map(|line| directives(line.as_bytes())).any(|one| is(one, name) || one == b"*")
+    };
+    let missing: Vec<_> = names.split(", ").filter(|name| !listed(name)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    // The names were header names.
+    if let Ok(missing) = HeaderValue::try_from(missing.join(", ")) {
+        headers.append(VARY, missing);
+    }
+}
+
+fn is(directive: &[u8], name: &str) -> bool {
+    directive.eq_ignore_ascii_case(name.as_bytes())
+}
+
+/// The parts between the commas that are not inside quotes, without white space around them.
+fn directives(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    let parts = line.split(move |&byte| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' => return !quoted,
+            _ => {}
+        }
+        false
+    });
+    parts.map(<[u8]>::trim_ascii).filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    fn headers(name: HeaderName, lines: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(name.clone(), line.parse().unwrap());
+        }
+        headers
+    }
+
+    fn all(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
+        headers.get_all(name).into_iter().map(|line| line.to_str().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_private_response_keeps_what_does_not_contradict_it() {
+        for (before, after) in [
+            (&[][..], &["private"][..]),
+            (&["max-age=60"], &["private, max-age=60"]),
+            (&["public, max-age=60"], &["private, max-age=60"]),
+            (&["Public", "S-MaxAge=5, max-age=1"], &["private, max-age=1"]),
+            (&["no-store"], &["no-store"]),
+            (&["max-age=60, Private"], &["max-age=60, Private"]),
+            (&["private=\"set-cookie\""], &["private, private=\"set-cookie\""]),
+            (&["no-cache=\"a, public\""], &["private, no-cache=\"a, public\""]),
+            (&["x=\"\\\", no-store\""], &["private, x=\"\\\", no-store\""]),
+        ] {
+            let mut headers = headers(CACHE_CONTROL, before);
+
+            make_private(&mut headers);
+
+            assert_eq!(all(&headers, CACHE_CONTROL), after, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn vary_grows_by_the_names_it_does_not_list() {
+        for (before, after) in [
+            (&[][..], &["x-user-id, cookie"][..]),
+            (&["accept"], &["accept", "x-user-id, cookie"]),
+            (&["Accept, Cookie"], &["Accept, Cookie", "x-user-id"]),
+            (&["X-User-ID", "cookie"], &["X-User-ID", "cookie"]),
+            (&["*"], &["*"]),
+        ] {
+            let mut headers = headers(VARY, before);
+
+            vary_by(&mut headers, "x-user-id, cookie");
+
+            assert_eq!(all(&headers, VARY), after, "{before:?}");
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Who asks: from a request to a context.
+
+use http::{
+    HeaderMap, HeaderName,
+    header::{GetAll, HeaderValue},
+    request::Parts,
+};
+
+use crate::model::Context;
+
+/// Says who makes a request.
+///
+/// A closure that returns a context of its own is an extractor; so the layer that authenticates
+/// requests decides who the user is, and the closure takes it from the request's extensions:
+///
+/// ```
+/// use flagstaff::{Context, Flags, Memory};
+/// use http::request::Parts;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// #[derive(Clone)]
+/// struct Account {
+///     id: String,
+/// }
+///
+/// # let flags = Flags::builder().layer(Memory::new()).start().await?;
+/// let layer = flags.request_layer(|request: &Parts| match request.extensions.get::<Account>() {
+///     Some(account) => Context::user(account.id.clone()),
+///     None => Context::anonymous(),
+/// });
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It cannot fail: a request that says nothing usable is anonymous. It runs on the request path,
+/// for every request, so it must not wait.
+///
+/// # Example
+///
+/// A type can borrow from the request, and name the headers it reads:
+///
+/// ```
+/// use flagstaff::{Context, ContextExtractor};
+/// use http::{HeaderName, Request, request::Parts};
+///
+/// struct ByTenant([HeaderName; 1]);
+///
+/// impl ContextExtractor for ByTenant {
+///     fn context<'a>(&self, request: &'a Parts) -> Context<'a> {
+///         let tenant = request.headers.get(&self.0[0]).and_then(|value| value.to_str().ok());
+///         tenant.map_or_else(Context::anonymous, Context::user)
+///     }
+///
+///     fn headers(&self) -> &[HeaderName] {
+///         &self.0
+///     }
+/// }
+///
+/// let by_tenant = ByTenant([HeaderName::from_static("x-tenant")]);
+/// let (request, ()) = Request::get("/").header("X-Tenant", "acme").body(()).unwrap().into_parts();
+/// assert_eq!(by_tenant.context(&request).targeting_key(), Some("acme"));
+/// ```
+pub trait ContextExtractor {
+    /// The evaluation context of a request.
+    fn context<'a>(&self, request: &'a Parts) -> Context<'a>;
+
+    /// The request headers that the context is drawn from.
+    ///
+    /// Responses that depend on the context name them in `Vary`, so that a cache in between
+    /// does not give one user's response to another. None unless implemented.
+    fn headers(&self) -> &[HeaderName] {
+        &[]
+    }
+}
+
+impl<F> ContextExtractor for F
+where
+    F: Fn(&Parts) -> Context<'static>,
+{
+    fn context<'a>(&self, request: &'a Parts) -> Context<'a> {
+        self(request).shorten()
+    }
+}
+
+/// Takes everybody for anonymous: for flags that are the same for all.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Anonymous, ContextExtractor};
+///
+/// let (request, ()) = http::Request::new(()).into_parts();
+///
+/// assert_eq!(Anonymous.context(&request).targeting_key(), None);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Anonymous;
+
+impl ContextExtractor for Anonymous {
+    fn context<'a>(&self, _request: &'a Parts) -> Context<'a> {
+        Context::anonymous()
+    }
+}
+
+/// Takes the user from request headers that a proxy in front sets: `X-User-ID`, and
+/// `X-User-Groups` with commas between the groups.
+///
+/// **Any client can send these headers.** Use this only behind a proxy that removes them from what
+/// clients send and sets them itself, with nothing else able to reach the service. Otherwise
+/// everybody can be any user, and open any gate that is open to somebody.
+///
+/// Several `X-User-Groups` lines add up, as RFC 9110 has it (section 5.3). White space around a
+/// group and empty groups are dropped. Of several `X-User-ID` lines the first counts, white space
+/// around it is dropped, and an empty one is no user. A value that is not UTF-8 is ignored.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, ContextExtractor, TrustedHeaders};
+/// use http::Request;
+///
+/// let headers = TrustedHeaders::default().user("X-Account")?;
+/// let (request, ()) = Request::get("/")
+///     .header("X-Account", "ana")
+///     .header("X-User-Groups", "beta, employees")
+///     .body(())?
+///     .into_parts();
+///
+/// let ana = Context::user("ana").group("beta").group("employees");
+/// assert_eq!(headers.context(&request), ana);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedHeaders {
+    /// The user's, then the groups'.
+    names: [HeaderName; 2],
+}
+
+impl Default for TrustedHeaders {
+    fn default() -> Self {
+        let names = ["x-user-id", "x-user-groups"].map(HeaderName::from_static);
+        Self { names }
+    }
+}
+
+impl TrustedHeaders {
+    /// Reads the user from another header.
+    ///
+    /// # Errors
+    ///
+    /// If `name` cannot be the name of a header.
+    pub fn user(mut self, name: &str) -> Result<Self, InvalidHeader> {
+        self.names[0] = header_name(name)?;
+        Ok(self)
+    }
+
+    /// Reads the groups from another header.
+    ///
+    /// # Errors
+    ///
+    /// If `name` cannot be the name of a header.
+    pub fn groups(mut self, name: &str) -> Result<Self, InvalidHeader> {
+        self.names[1] = header_name(name)?;
+        Ok(self)
+    }
+}
+
+impl ContextExtractor for TrustedHeaders {
+    fn context<'a>(&self, request: &'a Parts) -> Context<'a> {
+        let [user, groups] = &self.names;
+        let user = request.headers.get(user).and_then(text).filter(|user| !user.is_empty());
+        let context = user.map_or_else(Context::anonymous, Context::user);
+        let lines = lines(&request.headers, groups).filter_map(text);
+        let groups = lines.flat_map(|line| line.split(',')).map(str::trim);
+        context.with_groups(groups.filter(|group| !group.is_empty()))
+    }
+
+    fn headers(&self) -> &[HeaderName] {
+        &self.names
+    }
+}
+
+fn lines<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> <GetAll<'a, HeaderValue> as IntoIterator>::IntoIter {
+    headers.get_all(name).into_iter()
+}
+
+/// `HeaderValue::to_str` takes ASCII only.
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok().map(str::trim)
+}
+
+fn header_name(name: &str) -> Result<HeaderName, InvalidHeader> {
+    name.parse().map_err(|_| InvalidHeader { name: name.to_owned() })
+}
+
+/// A name that no header can have.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::TrustedHeaders;
+///
+/// let error = TrustedHeaders::default().user("user id").unwrap_err();
+///
+/// assert_eq!(error.to_string(), "`user id` cannot be the name of a header");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` cannot be the name of a header")]
+pub struct InvalidHeader {
+    name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn request(headers: &[(&str, &[u8])]) -> Parts {
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        for (name, value) in headers {
+            let value = HeaderValue::from_bytes(value).unwrap();
+            parts.headers.append(name.parse::<HeaderName>().unwrap(), value);
+        }
+        parts
+    }
+
+    #[test]
+    fn groups_of_several_lines_add_up_without_blanks() {
+        let request = request(&[
+            ("X-User-ID", b" ana "),
+            ("X-User-Groups", b"beta,, employees ,"),
+            ("x-user-groups", b"\tqa"),
+            ("x-user-groups", b""),
+        ]);
+
+        let context = TrustedHeaders::default().context(&request);
+
+        let ana = Context::user("ana").with_groups(["beta", "employees", "qa"]);
+        assert_eq!(context, ana);
+    }
+
+    #[test]
+    fn an_empty_user_is_no_user() {
+        for value in [&b""[..], b" ", b"\t"] {
+            let request = request(&[("x-user-id", value)]);
+
+            let context = TrustedHeaders::default().context(&request);
+
+            assert_eq!(context, Context::anonymous());
+        }
+    }
+
+    #[test]
+    fn the_first_of_several_users_counts() {
+        let request = request(&[("x-user-id", b"ana"), ("x-user-id", b"bob")]);
+
+        assert_eq!(TrustedHeaders::default().context(&request).targeting_key(), Some("ana"));
+    }
+
+    #[test]
+    fn users_beyond_ascii_are_users_and_what_is_not_utf8_is_ignored() {
+        let headers = TrustedHeaders::default();
+
+        let zoe = request(&[("x-user-id", "zoë".as_bytes())]);
+        assert_eq!(headers.context(&zoe).targeting_key(), Some("zoë"));
+
+        let garbage = request(&[("x-user-id", b"\xff"), ("x-user-groups", b"a,\xff")]);
+        assert_eq!(headers.context(&garbage), Context::anonymous());
+    }
+
+    #[test]
+    fn a_closure_of_more_groups_than_fit_on_the_stack_keeps_them_all() {
+        let groups = ["a", "b", "c", "d"];
+        let extractor = move |_: &Parts| Context::user("ana").with_groups(groups);
+
+        let request = request(&[]);
+        let context = ContextExtractor::context(&extractor, &request);
+
+        assert_eq!(context, Context::user("ana").with_groups(groups));
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_value_makes_it_panic(
+            user in proptest::collection::vec(any::<u8>(), 0..40),
+            groups in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let (mut parts, ()) = http::Request::new(()).into_parts();
+            for (name, bytes) in [("x-user-id", &user), ("x-user-groups", &groups)] {
+                if let Ok(value) = HeaderValue::from_bytes(bytes) {
+                    parts.headers.insert(name, value);
+                }
+            }
+
+            let context = TrustedHeaders::default().context(&parts);
+
+            prop_assert!(context.targeting_key() != Some(""));
+            prop_assert!(context.groups().all(|group| !group.is_empty() && !group.contains(',')));
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Flags for HTTP services: anything that is a [`tower_service::Service`] of [`http::Request`]s,
+//! such as those of hyper, axum and tonic.
+//!
+//! - [`RequestLayer`] gives each request one generation of the flags and one context.
+//! - [`FlagGate`] closes a service while its flag is off.
+//! - [`FlagSwitch`] sends a request to one of two services.
+//! - [`ContextExtractor`] is how a request becomes a context; [`TrustedHeaders`] is one.
+//!
+//! # Example
+//!
+//! ```
+//! use flagstaff::{FlagGate, Flags, Memory, TrustedHeaders};
+//! use http::{Request, Response, StatusCode};
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let flags = Flags::builder().layer(Memory::new().with("new_checkout", false)).start().await?;
+//!
+//! let service = ServiceBuilder::new()
+//!     .layer(flags.request_layer(TrustedHeaders::default()))
+//!     .layer(FlagGate::new("new_checkout"))
+//!     .service_fn(async |_: Request<String>| {
+//!         Ok::<_, std::convert::Infallible>(Response::new(String::from("checkout")))
+//!     });
+//!
+//! let closed = service.clone().oneshot(Request::default()).await?;
+//! assert_eq!(closed.status(), StatusCode::NOT_FOUND);
+//!
+//! flags.enable("new_checkout").await?;
+//!
+//! let open = service.oneshot(Request::default()).await?;
+//! assert_eq!(open.status(), StatusCode::OK);
+//! # Ok(())
+//! # }
+//! ```
+
+mod ask;
+#[cfg(feature = "axum")]
+mod axum;
+mod caching;
+mod context;
+#[cfg(feature = "cookie")]
+mod cookie;
+mod gate;
+mod request;
+mod switch;
+
+#[cfg(feature = "axum")]
+pub use self::axum::MissingRequestFlags;
+#[cfg(feature = "cookie")]
+pub use self::cookie::{InvalidCookie, StickyCookie};
+pub use self::{
+    context::{Anonymous, ContextExtractor, InvalidHeader, TrustedHeaders},
+    gate::{
+        Concealed, ConcealedGate, DenialResponse, FlagGate, GateBody, GateDenied, GateFuture,
+        Gated, InvalidGate, Requirement,
+    },
+    request::{RequestFuture, RequestLayer, RequestService},
+    switch::{FlagSwitch, FlagSwitchLayer, SwitchFuture},
+};

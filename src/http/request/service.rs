@@ -1,0 +1,60 @@
+//! The service whose requests have flags.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{RequestFuture, layer::Shared};
+use crate::flags::RequestFlags;
+
+/// A service whose requests have flags: made by [`Flags::request_layer`].
+///
+/// It is ready when the inner service is.
+///
+/// [`Flags::request_layer`]: crate::Flags::request_layer
+#[derive(Debug, Clone)]
+pub struct RequestService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> RequestService<S> {
+    pub(super) fn new(inner: S, shared: Shared) -> Self {
+        Self { inner, shared: Arc::new(shared) }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for RequestService<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = RequestFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Shared { flags, extractor, headers, visitors } = &*self.shared;
+        let (mut parts, body) = request.into_parts();
+        let mut context = extractor.context(&parts).into_owned();
+        let mut set_cookie = None;
+        if let (Some(visitors), None) = (visitors, context.targeting_key()) {
+            let visitor = visitors.identify(&parts);
+            context = context.with_targeting_key(visitor.id);
+            set_cookie = visitor.set_cookie;
+        }
+        let outer = parts.extensions.get::<RequestFlags>();
+        let pinned = flags.pin_request(outer, context, headers.clone());
+        parts.extensions.insert(pinned.clone());
+        let request = Request::from_parts(parts, body);
+        let future = pinned.sync_scope(|| self.inner.call(request));
+        RequestFuture::new(pinned.scope(future), set_cookie)
+    }
+}
