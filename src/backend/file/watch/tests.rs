@@ -528,6 +528,21 @@ async fn one_edit_is_read_once() {
     assert_eq!(scene.watch.reads, 2);
 }
 
+#[tokio::test]
+async fn a_file_that_was_replaced_is_no_longer_listened_to() {
+    let setup = "echo 0 > flags.toml; ln flags.toml backup";
+    let mut scene = Scene::new("flags.toml", setup).await;
+    fs::write(scene.path(".new"), "1").unwrap();
+    fs::rename(scene.path(".new"), scene.path("flags.toml")).unwrap();
+    scene.until("1").await;
+    let reads = scene.watch.reads;
+
+    fs::write(scene.path("backup"), "old").unwrap();
+
+    scene.nothing_happens().await;
+    assert_eq!(scene.watch.reads, reads);
+}
+
 /// `cargo test --lib -- --ignored --nocapture how_long`
 #[tokio::test]
 #[ignore = "a measurement"]
