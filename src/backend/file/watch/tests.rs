@@ -446,7 +446,6 @@ async fn a_file_that_stays_empty_is_seen_empty() {
 }
 
 #[tokio::test]
-#[cfg(target_os = "linux")]
 async fn a_file_whose_size_is_not_its_length_is_read_all_the_same() {
     let mut watch = Watch::new("/proc/self/limits".into(), events_only());
 
@@ -724,7 +723,6 @@ mod settling {
     }
 
     #[tokio::test(start_paused = true)]
-    #[cfg(target_os = "linux")]
     async fn an_open_writer_is_cut_at_the_cap() {
         let (sender, mut pulse) = channel(Pulse::default());
         sender.send_modify(|pulse| pulse.writes += 1);
@@ -733,7 +731,6 @@ mod settling {
     }
 
     #[tokio::test(start_paused = true)]
-    #[cfg(target_os = "linux")]
     async fn quiet_time_and_ceiling_start_when_the_writer_has_closed() {
         let (sender, mut pulse) = channel(Pulse::default());
         sender.send_modify(|pulse| pulse.writes += 1);
@@ -743,6 +740,4 @@ mod settling {
         assert_eq!(settled(&mut pulse).await.as_millis(), 3050);
     }
 }
-
-#[cfg(target_os = "linux")]
 mod limits;
