@@ -1,6 +1,8 @@
 //! Real tools against a real watch. The poll is out of reach except where it is what is tested, so whatever arrives was
 //! brought by events.
 
+mod limits;
+
 use std::{
     fs,
     path::PathBuf,
@@ -740,4 +742,3 @@ mod settling {
         assert_eq!(settled(&mut pulse).await.as_millis(), 3050);
     }
 }
-mod limits;
