@@ -374,6 +374,7 @@ impl From<&Content> for Known {
     }
 }
 
+// The scripts are written for GNU tools.
 #[cfg(test)]
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod tests;

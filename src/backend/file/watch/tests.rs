@@ -1,6 +1,8 @@
 //! Real tools against a real watch. The poll is out of reach except where it is what is tested, so whatever arrives was
 //! brought by events.
 
+mod limits;
+
 use std::{
     fs,
     path::PathBuf,
@@ -405,7 +407,6 @@ async fn a_file_that_stays_empty_is_seen_empty() {
 }
 
 #[tokio::test]
-#[cfg(target_os = "linux")]
 async fn a_file_whose_size_is_not_its_length_is_read_all_the_same() {
     let mut watch = Watch::new("/proc/self/limits".into(), events_only());
 
@@ -479,6 +480,21 @@ async fn one_edit_is_read_once() {
     scene.nothing_happens().await;
 
     assert_eq!(scene.watch.reads, 2);
+}
+
+#[tokio::test]
+async fn a_file_that_was_replaced_is_no_longer_listened_to() {
+    let setup = "echo 0 > flags.toml; ln flags.toml backup";
+    let mut scene = Scene::new("flags.toml", setup).await;
+    fs::write(scene.path(".new"), "1").unwrap();
+    fs::rename(scene.path(".new"), scene.path("flags.toml")).unwrap();
+    scene.until("1").await;
+    let reads = scene.watch.reads;
+
+    fs::write(scene.path("backup"), "old").unwrap();
+
+    scene.nothing_happens().await;
+    assert_eq!(scene.watch.reads, reads);
 }
 
 /// `cargo test --lib -- --ignored --nocapture how_long`
@@ -641,7 +657,6 @@ mod settling {
     }
 
     #[tokio::test(start_paused = true)]
-    #[cfg(target_os = "linux")]
     async fn an_open_writer_is_cut_at_the_cap() {
         let (sender, mut pulse) = channel(Pulse::default());
         sender.send_modify(|pulse| pulse.writes += 1);
@@ -650,7 +665,6 @@ mod settling {
     }
 
     #[tokio::test(start_paused = true)]
-    #[cfg(target_os = "linux")]
     async fn quiet_time_and_ceiling_start_when_the_writer_has_closed() {
         let (sender, mut pulse) = channel(Pulse::default());
         sender.send_modify(|pulse| pulse.writes += 1);
@@ -660,6 +674,3 @@ mod settling {
         assert_eq!(settled(&mut pulse).await.as_millis(), 3050);
     }
 }
-
-#[cfg(target_os = "linux")]
-mod limits;
