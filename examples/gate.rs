@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
-type Page = Result<Response<Full<Bytes>>, Infallible>;
+type Page<B = Full<Bytes>> = Result<Response<B>, Infallible>;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -62,20 +62,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The routes have bodies of several types; a server wants one.
-fn boxed<B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static>(
-    page: Result<Response<B>, Infallible>,
-) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
+fn boxed<B>(page: Page<B>) -> Page<BoxBody<Bytes, Infallible>>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static,
+{
     page.map(|response| response.map(BodyExt::boxed))
 }
 
 async fn page(request: Request<Incoming>) -> Page {
     Ok(Response::new(format!("this is {}\n", request.uri().path()).into()))
 }
-
 async fn new_search(_: Request<Incoming>) -> Page {
     Ok(Response::new("this is the new search\n".into()))
 }
-
 async fn not_found(_: Request<Incoming>) -> Page {
     let page = Response::builder().status(404).body("no such page\n".into());
     Ok(page.expect("404 is a status"))
@@ -84,19 +83,18 @@ async fn not_found(_: Request<Incoming>) -> Page {
 /// Every flag with its answer for whoever asks.
 async fn all_flags(request: Request<Incoming>) -> Page {
     let flags = request.extensions().get::<RequestFlags>().expect("the request layer did it");
-    let all = flags.snapshot().all(flags.context()).map(|(key, a)| {
-        (key.to_owned(), json!({ "value": a.value, "reason": a.reason.as_str(), "layer": a.layer }))
-    });
-    Ok(Response::new(format!("{:#}\n", serde_json::Value::Object(all.collect())).into()))
+    let mut all = json!({});
+    for (key, a) in flags.snapshot().all(flags.context()) {
+        all[key] = json!({ "value": a.value, "reason": a.reason.as_str(), "layer": a.layer });
+    }
+    Ok(Response::new(format!("{all:#}\n").into()))
 }
 
 async fn print_events(flags: Flags) {
     let mut events = flags.events();
     while let Some(event) = events.next().await {
         match event {
-            Event::Changed { changes, .. } => {
-                changes.iter().for_each(|change| println!("{change}"))
-            }
+            Event::Changed { changes, .. } => changes.iter().for_each(|c| println!("{c}")),
             Event::Failed { error, .. } => eprintln!("{error}"),
             _ => {}
         }
