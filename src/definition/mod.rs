@@ -44,6 +44,7 @@
 
 mod code;
 mod decoder;
+mod depth;
 mod diagnostic;
 mod file;
 mod flag;

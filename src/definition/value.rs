@@ -168,7 +168,7 @@ impl Decode for SystemTime {
                 (Some(_), Some(_), None) => "this time has no offset from UTC".to_owned(),
                 (None, Some(_), _) => "expected a date, found a time of day".to_owned(),
                 // The parser has complained about it, in words for people who write parsers.
-                _ => match decoder.take_fault(span.start) {
+                _ => match decoder.take_fault(span.clone()) {
                     Some(label) => label,
                     None => "no such date".to_owned(),
                 },

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use flagstaff::{
-    Definition, Setting,
+    Definition, Field, Setting,
     definition::{Code, FlagsFile, Severity},
 };
 use jiff::Timestamp;
@@ -48,24 +48,23 @@ fn outcome(file: &FlagsFile) -> String {
     text
 }
 
+/// The settings of a definition, one after the other.
 fn describe(definition: &Definition) -> String {
-    let Definition { created, expires, .. } = definition;
     let mut rest = definition.clone();
     (rest.created, rest.expires) = (Setting::Inherit, Setting::Inherit);
-    let mut settings: Vec<String> = format!("{rest:#?}")
-        .replace("Set(\n", "(")
-        .lines()
-        .map(str::trim)
-        .map(str::to_owned)
-        .collect();
-    settings.retain(|line| !line.ends_with("Inherit,"));
-    for (name, time) in [("created", created), ("expires", expires)] {
-        if let Some(&time) = time.value() {
+    let mut text = format!("{rest:?}").replace("Set(", "(").replace(" }", ", }");
+    for field in Field::ALL {
+        text = text.replace(&format!(" {field}: Inherit,"), "");
+    }
+    for (field, setting) in
+        [(Field::Created, &definition.created), (Field::Expires, &definition.expires)]
+    {
+        if let Some(&time) = setting.value() {
             let time = Timestamp::try_from(time).expect("a time of our era");
-            settings.insert(1, format!("{name}: {time},"));
+            text = text.replace(" }", &format!(" {field}: ({time}), }}"));
         }
     }
-    settings.join(" ")
+    text.replace("Definition ", "")
 }
 
 #[test]
@@ -132,7 +131,17 @@ fn check(text: &str) {
     let _ = file.diagnostics().report().ansi().to_string();
     let errors = file.diagnostics().iter().any(|problem| problem.severity == Severity::Error);
     assert_eq!(errors, file.diagnostics().has_errors());
-    assert_eq!(errors, !file.is_usable() || !file.rejected().is_empty(), "{text:?}");
+    if file.is_usable()
+        && let Err(error) = toml::de::DeTable::parse(text)
+    {
+        // A day that does not exist is a problem of one flag here, and of the text for TOML.
+        assert!(
+            error.message().starts_with("invalid date")
+                || error.message().starts_with("invalid time")
+        );
+        assert!(file.diagnostics().iter().any(|problem| problem.code == Code::InvalidDate));
+    }
+    assert!(errors || (file.is_usable() && file.rejected().is_empty()), "{text:?}");
     assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
 }
 
@@ -249,6 +258,35 @@ fn deep_nesting_does_not_overflow_the_stack() {
         format!("{headers}{keys} = {inline}"),
     ] {
         check(&text);
+    }
+}
+
+/// Anything quadratic would take minutes.
+#[test]
+fn large_files_and_many_problems_are_no_trouble() {
+    let lines = |line: fn(usize) -> String| (0..10_000).map(line).collect::<String>();
+    let list = lines(|i| format!("\"user{i}\", "));
+
+    for (text, problems) in [
+        (format!("[flags]\n{}", lines(|i| format!("f{i} = true\n"))), 0),
+        (lines(|i| format!("[flags.f{i}]\nowner = \"a\"\npercentage = {}\n", i % 100)), 0),
+        (format!("[flags.a]\nallowed_users = [{list}]\ndenied_users = [{list}]"), 10_000),
+        (format!("[flags.a]\nallowed_users = [{}]", list.replace('"', "")), 10_000),
+        (format!("[flags]\n{}", lines(|i| format!("f{i} = {i}\n"))), 10_000),
+        (format!("[flags]\n{}", lines(|i| format!("f{i} = yes\n"))), 10_000),
+        (format!("[flags.a]\n{}", lines(|i| format!("f{i} = true\n"))), 10_000),
+        (format!("[flags]\n{}", lines(|_| "a = true\n".to_owned())), 9_999),
+        (lines(|_| "[flags.a]\npercentage = 10\n".to_owned()), 9_999),
+        (format!("{}[flags]\n", lines(|i| format!("f{i} = true\n"))), 10_000),
+        (format!("[flags]\na = [\n{}", lines(|i| format!("f{i} = true\n"))), 1),
+        (format!("[flags]\n{} = 1", "a".repeat(1_000_000)), 1),
+        (format!("[flags.a]\n{} = 1", "a".repeat(1_000_000)), 1),
+    ] {
+        let file = FlagsFile::parse("flags.toml", &text);
+
+        assert_eq!(file.diagnostics().len(), problems, "{}", &text[..40]);
+        let shown = file.diagnostics().to_string().matches(" --> flags.toml").count();
+        assert_eq!(shown, problems.min(50));
     }
 }
 
