@@ -27,10 +27,10 @@ pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {
                 level = open.last().map_or(0, |(_, outside)| outside + 1);
             }
             TokenKind::RightSquareBracket => {
-                close(&mut open, TokenKind::LeftSquareBracket, &mut level)
+                close(&mut open, TokenKind::LeftSquareBracket, &mut level);
             }
             TokenKind::RightCurlyBracket => {
-                close(&mut open, TokenKind::LeftCurlyBracket, &mut level)
+                close(&mut open, TokenKind::LeftCurlyBracket, &mut level);
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! flags.toml: the files of `tests/data` and what is said about them.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use flagstaff::{
     Definition, Field, Setting,
@@ -135,10 +135,7 @@ fn check(text: &str) {
         && let Err(error) = toml::de::DeTable::parse(text)
     {
         // A day that does not exist is a problem of one flag here, and of the text for TOML.
-        assert!(
-            error.message().starts_with("invalid date")
-                || error.message().starts_with("invalid time")
-        );
+        assert!(error.message().starts_with("invalid "), "{error}");
         assert!(file.diagnostics().iter().any(|problem| problem.code == Code::InvalidDate));
     }
     assert!(errors || (file.is_usable() && file.rejected().is_empty()), "{text:?}");
@@ -296,8 +293,7 @@ fn plain_booleans_share_two_definitions() {
 
     let file = FlagsFile::parse("flags.toml", &format!("[flags]\n{text}"));
 
-    let different: BTreeSet<_> =
-        file.flags().values().map(|definition| std::sync::Arc::as_ptr(definition)).collect();
+    let different: BTreeSet<_> = file.flags().values().map(Arc::as_ptr).collect();
     assert_eq!((file.flags().len(), different.len()), (100, 2));
 }
 
@@ -321,7 +317,16 @@ fn a_misplaced_flag_that_is_defined_elsewhere_is_not_rejected() {
 
 #[test]
 fn a_truncated_file_is_usable_only_with_its_flags_table() {
-    for text in ["", " \r\n", "# only", "[fla", "[flags", "[[flags]]", "flags = 1"] {
+    for text in [
+        "",
+        " \r\n",
+        "# only",
+        "[fla",
+        "[flags",
+        "[[flags]]",
+        "flags = 1",
+        "[flags.a]\nexpires = 2026-1",
+    ] {
         let parts = FlagsFile::parse("flags.toml", text).into_parts();
 
         assert!(parts.is_err_and(|diagnostics| diagnostics.has_errors()), "{text:?}");
