@@ -127,7 +127,13 @@ fn check(text: &str) {
         let line = text[..problem.span.start].matches('\n').count() + 1;
         assert_eq!(problem.location.line, line);
     }
-    let _ = file.diagnostics().report().limit(usize::MAX).to_string();
+    let rendered = file.diagnostics().report().limit(usize::MAX).to_string();
+    for problem in file.diagnostics() {
+        assert!(
+            rendered.contains(&format!(" flags.toml:{}\n", problem.location)),
+            "{text:?} {rendered}"
+        );
+    }
     let _ = file.diagnostics().report().ansi().to_string();
     let errors = file.diagnostics().iter().any(|problem| problem.severity == Severity::Error);
     assert_eq!(errors, file.diagnostics().has_errors());
