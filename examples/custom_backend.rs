@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(event) = events.next().await {
         match event {
             Event::Changed { changes, .. } => {
-                changes.iter().for_each(|change| println!("{change}"))
+                changes.iter().for_each(|change| println!("{change}"));
             }
             Event::Failed { layer, error } => {
                 eprintln!("{layer}: {error}");

@@ -43,6 +43,7 @@
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 // These links lead nowhere in builds without the features that they are about.
 #![cfg_attr(
     not(all(feature = "file", feature = "axum", feature = "cookie", feature = "testing")),

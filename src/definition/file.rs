@@ -14,10 +14,9 @@ use super::{
     decoder::Decoder,
     diagnostic::{Diagnostic, Diagnostics},
     flag::{self, looks_like_flag, toml_key},
-    suggest::nearest,
     syntax::{Fault, Syntax},
 };
-use crate::model::Definition;
+use crate::model::{Definition, nearest};
 
 /// The table that holds all flags.
 const FLAGS: &str = "flags";

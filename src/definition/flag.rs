@@ -9,10 +9,9 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
-    suggest::nearest,
     value::{Decode, Place, kind, percent_string, source, truth},
 };
-use crate::model::{Definition, Field, Percentage, Setting};
+use crate::model::{Definition, Field, Percentage, Setting, nearest};
 
 /// A setting that a flag can have in flags.toml.
 struct Row {

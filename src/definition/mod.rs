@@ -49,7 +49,6 @@ mod diagnostic;
 mod file;
 mod flag;
 mod render;
-mod suggest;
 mod syntax;
 mod value;
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use arc_swap::ArcSwap;
 use tracing::warn;
 
-use crate::eval::Names;
+use crate::{eval::Names, model::nearest};
 
 /// Warns once per unknown name, however often it is asked for, and never locks.
 #[derive(Debug, Default)]
@@ -28,31 +28,9 @@ impl Unknown {
             warned.insert(name.into());
             warned
         });
-        match nearest(name, names.iter()) {
+        match nearest(name, names.iter().filter(|&known| known != name)) {
             Some(known) => warn!(flag = name, similar = known, "no layer knows this flag"),
             None => warn!(flag = name, "no layer knows this flag"),
         }
-    }
-}
-
-/// The name most like `name`, if one is like it at all.
-pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|&(likeness, known)| likeness > 0.8 && known != name)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_misspelt_name_is_near_and_another_is_not() {
-        let names = ["new_checkout", "beta", "dark_mode"];
-
-        assert_eq!(nearest("new_chekout", names.into_iter()), Some("new_checkout"));
-        assert_eq!(nearest("qqq", names.into_iter()), None);
     }
 }

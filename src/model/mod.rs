@@ -3,11 +3,11 @@
 mod answer;
 mod context;
 mod definition;
+mod nearest;
 mod percentage;
 mod resolved;
 mod state;
 
-pub(crate) use self::resolved::Resolved;
 pub use self::{
     answer::{Answer, Cause, ErrorCode, Reason},
     context::Context,
@@ -15,3 +15,4 @@ pub use self::{
     percentage::{InvalidPercentage, Percentage},
     state::FlagState,
 };
+pub(crate) use self::{nearest::nearest, resolved::Resolved};

@@ -497,27 +497,6 @@ async fn a_file_that_was_replaced_is_no_longer_listened_to() {
     assert_eq!(scene.watch.reads, reads);
 }
 
-/// `cargo test --lib -- --ignored --nocapture how_long`
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn how_long_from_rename_to_observation() {
-    let mut scene = Scene::new("flags.toml", PLAIN).await;
-    let mut beyond: Vec<_> = Vec::new();
-    for n in 1..=200 {
-        let text = format!("{n}\n{}{n}", "x = true\n".repeat(2_000));
-        fs::write(scene.path(".new"), &text).unwrap();
-        let start = Instant::now();
-        fs::rename(scene.path(".new"), scene.path("flags.toml")).unwrap();
-        scene.until(&text).await;
-        beyond.push(start.elapsed() - scene.watch.timing.quiet);
-    }
-    beyond.sort();
-    println!(
-        "beyond the quiet time: p50 {:?}, p99 {:?}, max {:?}",
-        beyond[99], beyond[197], beyond[199]
-    );
-}
-
 #[tokio::test]
 async fn the_same_content_again_is_no_observation() {
     let mut scene = Scene::new("flags.toml", PLAIN).await;
@@ -532,14 +511,14 @@ async fn the_same_content_again_is_no_observation() {
 async fn a_busy_neighbour_neither_delays_nor_reads() {
     let mut scene = Scene::new("flags.toml", PLAIN).await;
     let log = "exec > app.log; while [ ! -e stop ]; do echo x; sleep 0.01; : > other; mv other other2; done";
+    // Only quiet ends the wait now, and the neighbour is never quiet.
+    scene.watch.timing.ceiling = Duration::from_secs(3600);
     let mut neighbour = scene.command(log, "").spawn().unwrap();
 
     scene.nothing_happens().await;
-    let start = Instant::now();
     scene.run("echo 1 > flags.toml", "");
     scene.until("1").await;
 
-    assert!(start.elapsed() < events_only().ceiling, "{:?}", start.elapsed());
     scene.run("touch stop", "");
     neighbour.wait().unwrap();
 }

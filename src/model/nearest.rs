@@ -1,7 +1,7 @@
-//! "A setting with a similar name exists."
+//! "A name like it exists."
 
 /// The name nearest to `word`, if one is near enough to be a slip of the hand.
-pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     names
         .into_iter()
         .filter_map(|name| Some((distance(word, name)?, name)))
