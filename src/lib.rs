@@ -43,7 +43,8 @@
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![warn(clippy::print_stderr, clippy::print_stdout)]
+// Examples and tests may.
+#![warn(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 // These links lead nowhere in builds without the features that they are about.
 #![cfg_attr(
     not(all(feature = "file", feature = "axum", feature = "cookie", feature = "testing")),

@@ -629,7 +629,7 @@ mod settling {
     async fn endless_events_are_cut_at_the_ceiling() {
         let (sender, mut pulse) = channel(Pulse::default());
         let _sender = tokio::spawn(pulses(sender, u32::MAX, Duration::from_millis(7), |pulse| {
-            pulse.moves += 1
+            pulse.moves += 1;
         }));
 
         assert_eq!(settled(&mut pulse).await.as_millis(), 1000);
