@@ -4,6 +4,7 @@
 mod env;
 mod facade;
 //mod file;
+mod http;
 mod layers;
 mod support;
 mod vectors;

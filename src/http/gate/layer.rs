@@ -366,19 +366,20 @@ impl<S> Layer<S> for FlagGate {
 /// gRPC or not; what it answers is sent as it is. The settings of the gate's own answer have no
 /// effect.
 ///
-/// Put it around everything that answers for the route. Under axum that is the method router, not
-/// a layer of it, since axum adds an `Allow` header around such a layer:
+/// Put it around everything that answers for the route. Under axum that is the method router, and
+/// what answers like a missing route is a router without routes. A layer of a router or a method
+/// router is not enough, since axum adds an `Allow` header around it.
 ///
 /// ```
-/// use axum::{Router, handler::HandlerWithoutStateExt, http::StatusCode, routing::get};
+/// use axum::{Router, http::StatusCode, routing::get};
 /// use flagstaff::FlagGate;
 /// use tower::Layer;
 ///
-/// async fn not_found() -> StatusCode {
-///     StatusCode::NOT_FOUND
+/// async fn not_found() -> (StatusCode, &'static str) {
+///     (StatusCode::NOT_FOUND, "nothing here")
 /// }
 ///
-/// let gate = FlagGate::new("new_checkout").conceal(not_found.into_service());
+/// let gate = FlagGate::new("new_checkout").conceal(Router::new().fallback(not_found));
 /// let app: Router = Router::new()
 ///     .route_service("/checkout/new", gate.layer(get(|| async { "new" })))
 ///     .fallback(not_found);
@@ -402,13 +403,12 @@ impl<S, N: Clone> Layer<S> for ConcealedGate<N> {
 
 /// The value of `Location`, if `target` is one that clients take for what it says.
 fn location(target: &str) -> Option<HeaderValue> {
-    let (uri, fragment) = target.split_once('#').unwrap_or((target, ""));
-    let uri = uri.parse::<Uri>().ok()?;
+    // `Uri` has no fragment, and takes more than ASCII.
+    let uri = target.split('#').next().unwrap_or_default().parse::<Uri>().ok()?;
     let absolute = uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty());
     // Browsers take `//` and `/\` for the start of a host.
     let path = target.starts_with('/') && !target[1..].starts_with(['/', '\\']);
-    let printable = fragment.bytes().all(|byte| byte.is_ascii_graphic());
-    if !(absolute || path) || !printable {
+    if !(absolute || path) || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
     HeaderValue::try_from(target).ok()
