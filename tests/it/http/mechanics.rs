@@ -134,8 +134,8 @@ async fn a_closed_gate_leaves_no_permit_reserved_when_its_clone_is_dropped() {
 #[tokio::test]
 async fn an_open_gate_allocates_nothing() {
     let flags = flags([("on", true.into()), ("half", half())]).await;
-    let user = ["ana", "bob", "cem", "dai"].into_iter();
-    let user = user.filter(|&user| flags.is_enabled("half", &Who::user(user))).next().unwrap();
+    let mut users = ["ana", "bob", "cem", "dai"].into_iter();
+    let user = users.find(|&user| flags.is_enabled("half", &Who::user(user))).unwrap();
     let pinned = flags.pin(Who::user(user));
 
     let gates = [
