@@ -1,17 +1,77 @@
 //! Feature flags for any tower or hyper stack.
+//!
+//! Flags are declared in a `flags.toml` that is reloaded the moment it is saved ([`File`]), and
+//! overridden by environment variables ([`Env`]) or any other [`Backend`]. [`Flags`] merges these
+//! layers and answers from an immutable [`Snapshot`]: asking never waits, locks, allocates or
+//! fails. [`FlagGate`] closes routes whose flag is off.
+//!
+//! # When things go wrong
+//!
+//! A flag that no layer knows has the caller's default. A bad edit of the file, or a layer whose
+//! source is gone, changes no answer: what was good last stays in force, and
+//! [`health`](Flags::health), [`events`](Flags::events) and the log say what is wrong. Every
+//! [`Answer`] names its reason and the layer that it comes from.
+//!
+//! # Example
+//!
+//! ```
+//! use flagstaff::{Context, Env, Flags, Memory};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), flagstaff::StartError> {
+//! let flags = Flags::builder()
+//!     .layer(Env::with_prefix("FEATURE_"))             // per-deploy override, wins
+//!     .layer(Memory::new().with("new_checkout", true)) // or `File::open("flags.toml")?`
+//!     .start()
+//!     .await?;
+//!
+//! assert!(flags.is_enabled("new_checkout", &Context::user("ana").group("beta")));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The [guide] goes through everything; the repository's `examples` run.
+//!
+//! # Cargo features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `file` | yes | [`File`] and [`definition`]: flags.toml, its watcher and its diagnostics |
+//! | `http` | yes | [`FlagGate`], [`FlagSwitch`], the request layer, [`TrustedHeaders`] |
+//! | `axum` | | [`RequestFlags`] as an axum extractor |
+//! | `cookie` | | [`StickyCookie`]: a signed id for visitors without an account |
+//! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// These links lead nowhere in builds without the features that they are about.
+#![cfg_attr(
+    not(all(feature = "file", feature = "axum", feature = "cookie", feature = "testing")),
+    allow(rustdoc::broken_intra_doc_links, reason = "links to what other features add")
+)]
 
 pub mod backend;
+#[cfg(feature = "file")]
+pub mod definition;
 mod eval;
 mod flags;
 #[cfg(feature = "http")]
 pub mod http;
 mod model;
 
+/// Everything, one step after the other.
+#[cfg(any(doc, all(doctest, feature = "file", feature = "cookie", feature = "testing")))]
+#[doc = include_str!("docs/guide.md")]
+pub mod guide {}
+
+#[cfg(all(doctest, feature = "file", feature = "http"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(feature = "testing")]
 pub use flags::testing;
 
+#[cfg(feature = "file")]
+pub use self::backend::File;
 #[cfg(feature = "axum")]
 pub use self::http::MissingRequestFlags;
 #[cfg(feature = "http")]

@@ -10,6 +10,8 @@
 //! Anything can be a layer; `examples/custom_backend.rs` has one in a few lines.
 
 mod env;
+#[cfg(feature = "file")]
+mod file;
 mod memory;
 mod offer;
 mod sink;
@@ -17,6 +19,8 @@ mod stack;
 
 use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 
+#[cfg(feature = "file")]
+pub use self::file::{File, OpenError};
 pub use self::{env::Env, memory::Memory, offer::Offer, sink::Sink};
 pub(crate) use self::{
     offer::Lookup,

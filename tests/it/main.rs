@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-//mod contract;
+mod contract;
+mod definition;
 mod env;
 mod facade;
-//mod file;
+mod file;
 mod http;
 mod layers;
 mod support;

@@ -20,9 +20,9 @@ use tokio::{
 use tracing::warn;
 
 use self::watch::{Observation, Timing, Watch};
-use super::{Backend, BackendError, BoxFuture, Offer, Sink};
+use super::{Backend, BackendError, BoxFuture, Sink};
 use crate::{
-    definition::FlagsFile,
+    definition::{FlagsFile, Parts},
     model::{Definition, Entry},
 };
 
@@ -36,12 +36,13 @@ use crate::{
 ///
 /// - A file that does not parse, is empty or has no `[flags]` table changes nothing; a flag that is
 ///   wrong in itself keeps its previous definition while the others update. Logs, health and
-///   events carry the diagnostics as a [`Rejected`](crate::definition::Rejected).
+///   events carry the diagnostics as a [`Diagnostics`](crate::definition::Diagnostics).
 /// - A file that vanishes changes nothing.
 /// - A change that takes away flags or settings has to stand for a second: a file that is being
 ///   written in several steps looks like that.
-/// - Where the system is out of file watches, the file is polled once a second, and health says
-///   so.
+/// - Where the system is out of file watches, the file is polled once a second, and the mode in
+///   health is `polling` instead of `watching`. It is `detached` where a single file that is mounted
+///   into a container was replaced outside: no program can see the new one then.
 ///
 /// # Example
 ///
@@ -151,7 +152,8 @@ impl Follower {
         loop {
             let problem = match observation {
                 Observation::Missing if may_be_missing => {
-                    self.accept(FlagsFile::default());
+                    self.publish(Declared::new());
+                    self.whole = true;
                     return Ok(());
                 }
                 Observation::Missing => return Err(self.missing().into()),
@@ -178,8 +180,11 @@ impl Follower {
     async fn follow(&mut self) {
         let mut observation = self.watch.next().await;
         loop {
-            let mode = if self.watch.is_polling() { "polling" } else { "watching" };
-            self.sink.mode(mode);
+            self.sink.mode(match () {
+                () if self.watch.is_detached() => "detached",
+                () if self.watch.is_polling() => "polling",
+                () => "watching",
+            });
             let held = match observation {
                 Observation::Unchanged if self.whole => {
                     self.sink.confirm();
@@ -214,7 +219,7 @@ impl Follower {
     }
 
     /// Accepts the file, unless something else is observed before the hold is over.
-    async fn hold(&mut self, file: FlagsFile) -> Option<Observation> {
+    async fn hold(&mut self, file: Parts) -> Option<Observation> {
         let mut until = Instant::now() + REMOVAL_HOLD;
         loop {
             match timeout_at(until, self.watch.next()).await {
@@ -230,41 +235,42 @@ impl Follower {
         }
     }
 
-    async fn parse(&self, bytes: Vec<u8>) -> Result<FlagsFile, BackendError> {
+    async fn parse(&self, bytes: Vec<u8>) -> Result<Parts, BackendError> {
         let name = self.path.display().to_string();
         // Ten thousand flags take some fifty milliseconds.
         let parse = move || {
             let text = String::from_utf8(bytes).map_err(|error| NotUtf8::new(&name, &error))?;
-            let file = FlagsFile::parse(&name, &text);
-            if file.is_usable() { Ok(file) } else { Err(file.into_rejected().into()) }
+            Ok(FlagsFile::parse(&name, &text).into_parts()?)
         };
         spawn_blocking(parse).await?
     }
 
     /// Whether a flag or a setting that is in force is not in the file any more.
-    fn removes(&self, file: &FlagsFile) -> bool {
-        self.good.iter().any(|(key, good)| match file.flags().get(key) {
+    fn removes(&self, file: &Parts) -> bool {
+        self.good.iter().any(|(key, good)| match file.flags.get(key) {
             Some(now) => good.fields().any(|field| !now.has(field)),
-            None => !file.rejected().contains(key),
+            None => !file.rejected.contains(key),
         })
     }
 
     /// Puts in force what is good in the file; a flag that is wrong keeps what it had.
-    fn accept(&mut self, file: FlagsFile) {
-        let before = mem::take(&mut self.good);
-        let kept = before.into_iter().filter(|(key, _)| file.rejected().contains(key));
-        self.good = kept.collect();
-        self.good.extend(file.flags().iter().map(|(key, now)| (key.clone(), now.clone())));
-        let entries = self.good.iter();
-        let entries =
-            entries.map(|(key, good)| (key.clone(), Entry::Definition(Arc::clone(good))));
-        self.sink.publish(entries.collect::<Offer>());
-        self.whole = !file.has_errors();
+    fn accept(&mut self, file: Parts) {
+        let mut flags = mem::take(&mut self.good);
+        flags.retain(|key, _| file.rejected.contains(key));
+        flags.extend(file.flags);
+        self.publish(flags);
+        self.whole = !file.diagnostics.has_errors();
         if !self.whole {
-            self.sink.fail(file.into_rejected());
-        } else if !file.diagnostics().is_empty() {
-            warn!(path = %self.path.display(), problems = %file.into_rejected(), "flag file has warnings");
+            self.sink.fail(file.diagnostics);
+        } else if !file.diagnostics.is_empty() {
+            warn!(path = %self.path.display(), "flag file has warnings\n{}", file.diagnostics);
         }
+    }
+
+    fn publish(&mut self, flags: Declared) {
+        let entries = flags.iter().map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
+        self.sink.publish(entries.map(|(key, flag)| (key, Entry::Definition(flag))).collect());
+        self.good = flags;
     }
 
     fn fail(&mut self, problem: impl Into<BackendError>) {

@@ -1,0 +1,102 @@
+//! Flags on a plain hyper server: `cargo run --example gate`.
+//!
+//! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file
+//! (the repository's `flags.toml`). `FEATURE_NEW_CHECKOUT=1` forces that flag on over the file.
+
+use std::{convert::Infallible, env, error::Error};
+
+use bytes::Bytes;
+use flagstaff::{Env, Event, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::{body::Body, body::Incoming, server::conn::http1};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+
+type Page<B = Full<Bytes>> = Result<Response<B>, Infallible>;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
+    let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
+    let flags = Flags::builder().layer(env).layer(file).start().await?;
+    tokio::spawn(print_events(flags.clone()));
+
+    let beta = FlagGate::new("beta").status(403)?.code("BETA_ONLY");
+    let beta = beta.detail("Beta only: ask your admin").layer(service_fn(page));
+    let checkout = FlagGate::new("new_checkout").layer(service_fn(page));
+    let legacy = FlagGate::new("legacy_disabled").inverted().layer(service_fn(page));
+    let hidden = FlagGate::new("hidden").conceal(service_fn(not_found)).layer(service_fn(page));
+    let search = FlagSwitch::new("new_search", service_fn(new_search), service_fn(page));
+    let routes = (beta, checkout, legacy, hidden, search);
+    let app = ServiceBuilder::new()
+        .layer(flags.request_layer(TrustedHeaders::default()))
+        .service_fn(move |request: Request<Incoming>| {
+            let (beta, checkout, legacy, hidden, search) = routes.clone();
+            async move {
+                match request.uri().path() {
+                    "/beta" => boxed(beta.oneshot(request).await),
+                    "/checkout/v2" => boxed(checkout.oneshot(request).await),
+                    "/legacy" => boxed(legacy.oneshot(request).await),
+                    "/hidden" => boxed(hidden.oneshot(request).await),
+                    "/search" => boxed(search.oneshot(request).await),
+                    "/" => boxed(all_flags(request).await),
+                    _ => boxed(not_found(request).await),
+                }
+            }
+        });
+
+    let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    println!("listening on {url}, flags from {path}; try:");
+    println!("  curl -i {url}/checkout/v2   # 404 until {path} says new_checkout = true");
+    println!("  curl -i {url}/search -H 'X-User-ID: internal_tester_1'");
+    println!("  curl {url}/                 # all flags, and why they are what they are");
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let service = TowerToHyperService::new(app.clone());
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+/// The routes have bodies of several types; a server wants one.
+fn boxed<B>(page: Page<B>) -> Page<BoxBody<Bytes, Infallible>>
+where
+    B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static,
+{
+    page.map(|response| response.map(BodyExt::boxed))
+}
+
+async fn page(request: Request<Incoming>) -> Page {
+    Ok(Response::new(format!("this is {}\n", request.uri().path()).into()))
+}
+async fn new_search(_: Request<Incoming>) -> Page {
+    Ok(Response::new("this is the new search\n".into()))
+}
+async fn not_found(_: Request<Incoming>) -> Page {
+    let page = Response::builder().status(404).body("no such page\n".into());
+    Ok(page.expect("404 is a status"))
+}
+
+/// Every flag with its answer for whoever asks.
+async fn all_flags(request: Request<Incoming>) -> Page {
+    let flags = request.extensions().get::<RequestFlags>().expect("the request layer did it");
+    let mut all = json!({});
+    for (key, a) in flags.snapshot().all(flags.context()) {
+        all[key] = json!({ "value": a.value, "reason": a.reason.as_str(), "layer": a.layer });
+    }
+    Ok(Response::new(format!("{all:#}\n").into()))
+}
+
+async fn print_events(flags: Flags) {
+    let mut events = flags.events();
+    while let Some(event) = events.next().await {
+        match event {
+            Event::Changed { changes, .. } => changes.iter().for_each(|c| println!("{c}")),
+            Event::Failed { error, .. } => eprintln!("{error}"),
+            _ => {}
+        }
+    }
+}

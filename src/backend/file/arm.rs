@@ -1,0 +1,409 @@
+//! Keeps file events armed for one path, and boils them down to what the watcher has to know.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use notify::{
+    ErrorKind, Event, EventHandler, EventKind, RecommendedWatcher, RecursiveMode, Watcher,
+    event::{AccessKind, AccessMode, ModifyKind},
+};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use super::chain::{Chain, Names, Point, Role};
+
+/// inotify says when a writer has closed a file. The other systems do not, so nobody may wait for it there.
+const REPORTS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// inotify reports every entry of a watched directory by its own name. Elsewhere the case, or the directory alone, may
+/// be all there is.
+const REPORTS_NAMES: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// How often a pass is repeated because the path led elsewhere meanwhile. Later changes are left to the next event.
+const MAX_PASSES: usize = 5;
+
+/// What the events so far add up to: a level, not a queue, so a million events take no more room than one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pulse {
+    /// How often the file has been written to.
+    pub(super) writes: u64,
+    /// `writes` when it was last closed or replaced.
+    pub(super) closed: u64,
+    /// How often an entry came, went or was renamed, after which watches may be gone.
+    pub(super) moves: u64,
+}
+
+/// The watches of one path.
+///
+/// Everything here blocks: it belongs on the blocking pool.
+#[derive(Debug)]
+pub(super) struct Arms {
+    path: PathBuf,
+    ear: Ear,
+    watcher: Option<RecommendedWatcher>,
+    points: Vec<Point>,
+    /// `Pulse::moves` when the points were last armed.
+    moves: u64,
+    health: Health,
+    warned: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Armed,
+    /// Watches may be missing.
+    Behind,
+    /// The system refused a watch.
+    Refused,
+}
+
+/// The side of the watcher that runs on the event thread. It must neither block nor panic, which would end that thread.
+#[derive(Clone, Debug)]
+struct Ear(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    pulse: watch::Sender<Pulse>,
+    names: RwLock<Names>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    Written,
+    Closed,
+    Moved,
+    Touched,
+}
+
+impl Pulse {
+    /// Whether somebody has the file open and has written to it, unless those writes are `waived`.
+    pub(super) fn is_writing(self, waived: u64) -> bool {
+        REPORTS_CLOSE && self.writes > self.closed.max(waived)
+    }
+}
+
+impl Arms {
+    pub(super) fn new(path: PathBuf) -> (Self, watch::Receiver<Pulse>) {
+        let (pulse, receiver) = watch::channel(Pulse::default());
+        let ear = Ear(Arc::new(Shared { pulse, names: RwLock::default() }));
+        let arms = Self {
+            path,
+            ear,
+            watcher: None,
+            points: Vec::new(),
+            moves: 0,
+            health: Health::Behind,
+            warned: false,
+        };
+        (arms, receiver)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether limits of the system leave only the poll.
+    pub(super) fn is_polling(&self) -> bool {
+        self.health == Health::Refused
+    }
+
+    /// Whether `arm` has something to make good without any event.
+    pub(super) fn is_lacking(&self) -> bool {
+        self.health != Health::Armed || self.is_deaf()
+    }
+
+    /// Makes the next `arm` set every watch again.
+    pub(super) fn distrust(&mut self) {
+        if self.health == Health::Armed {
+            self.health = Health::Behind;
+        }
+    }
+
+    /// Watches what the path leads to now. What changes after this call is reported; read after it, never before.
+    pub(super) fn arm(&mut self, moves: u64) {
+        if self.is_deaf() {
+            self.hang_up();
+        }
+        // notify drops the watch of whatever was moved or deleted, even if it is back in the same place by now.
+        if self.moves != moves {
+            self.distrust();
+        }
+        self.moves = moves;
+
+        let mut chain = Chain::resolve(&self.path);
+        for _ in 0..MAX_PASSES {
+            if chain.points == self.points && self.health == Health::Armed {
+                return;
+            }
+            self.ear.listen_for(chain.names);
+            let refused = self.apply(chain.points);
+            self.note(refused);
+            // Between looking and watching, the path may have come to lead elsewhere.
+            chain = Chain::resolve(&self.path);
+            if chain.points == self.points {
+                return;
+            }
+        }
+        self.health = Health::Behind;
+    }
+
+    /// Returns when every event that happened before the call has been heard.
+    pub(super) fn catch_up(&mut self) {
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        // Configuring changes nothing, but is answered by the event thread. It may answer the first time with events
+        // still in hand, but not the second time.
+        for _ in 0..2 {
+            let _ = guarded(|| watcher.configure(notify::Config::default()));
+        }
+    }
+
+    /// Makes `points` the watched ones, and says what was refused.
+    fn apply(&mut self, points: Vec<Point>) -> Option<notify::Error> {
+        let watcher = match &mut self.watcher {
+            Some(watcher) => watcher,
+            none => match guarded(|| {
+                RecommendedWatcher::new(self.ear.clone(), notify::Config::default())
+            }) {
+                Ok(watcher) => none.insert(watcher),
+                Err(error) => {
+                    self.points = points;
+                    return Some(error);
+                }
+            },
+        };
+
+        let mut refused = None;
+        // First of all, or the watch of an inode that is now reached by another path would be cancelled with the old.
+        for gone in self.points.iter().filter(|point| !points.contains(point)) {
+            let _ = guarded(|| watcher.unwatch(&gone.path));
+        }
+        for point in &points {
+            if self.health == Health::Armed && self.points.contains(point) {
+                continue;
+            }
+            match guarded(|| watcher.watch(&point.path, RecursiveMode::NonRecursive)) {
+                Ok(()) => {}
+                // It went away since, which the next pass sees.
+                Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {}
+                Err(error)
+                    if point.role == Role::Outer
+                        && !matches!(error.kind, ErrorKind::MaxFilesWatch) =>
+                {
+                    debug!(path = %point.path.display(), %error, "outer directory not watched");
+                }
+                Err(error) => refused = Some(error),
+            }
+        }
+        self.points = points;
+        refused
+    }
+
+    fn note(&mut self, refused: Option<notify::Error>) {
+        let was = self.health;
+        let Some(error) = refused else {
+            self.health = Health::Armed;
+            if was == Health::Refused {
+                info!(path = %self.path.display(), "file events are back");
+            }
+            return;
+        };
+        self.health = Health::Refused;
+        if was != Health::Refused && !self.warned {
+            self.warned = true;
+            warn!(path = %self.path.display(), %error, "no file events, polling for changes");
+        }
+    }
+
+    // notify's thread holds the other reference. It ends when it cannot be started or its poll fails, without a word.
+    fn is_deaf(&self) -> bool {
+        self.watcher.is_some() && Arc::strong_count(&self.ear.0) == 1
+    }
+
+    fn hang_up(&mut self) {
+        if let Some(watcher) = self.watcher.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(watcher)));
+        }
+        self.points.clear();
+        self.health = Health::Behind;
+    }
+}
+
+impl Drop for Arms {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}
+
+impl Ear {
+    fn listen_for(&self, names: Names) {
+        *self.0.names.write().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    fn concerned(&self, event: &Event) -> bool {
+        let names = self.0.names.read().unwrap_or_else(PoisonError::into_inner);
+        !REPORTS_NAMES
+            || event.paths.is_empty()
+            || event.paths.iter().any(|path| names.concern(path))
+    }
+}
+
+impl EventHandler for Ear {
+    fn handle_event(&mut self, event: notify::Result<Event>) {
+        let meaning = match &event {
+            Ok(event) => meaning(event).filter(|_| self.concerned(event)),
+            // Whatever it was, something may have been lost.
+            Err(_) => Some(Meaning::Moved),
+        };
+        let Some(meaning) = meaning else { return };
+        self.0.pulse.send_modify(|pulse| match meaning {
+            Meaning::Written => pulse.writes += 1,
+            Meaning::Closed => pulse.closed = pulse.writes,
+            Meaning::Moved => {
+                pulse.closed = pulse.writes;
+                pulse.moves += 1;
+            }
+            Meaning::Touched => {}
+        });
+    }
+}
+
+/// What an event says about the file; nothing if it comes from reading.
+fn meaning(event: &Event) -> Option<Meaning> {
+    if event.need_rescan() {
+        return Some(Meaning::Moved);
+    }
+    match event.kind {
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Meaning::Closed),
+        // Our own reads among them: one edit would be read for ever.
+        EventKind::Access(
+            AccessKind::Open(_) | AccessKind::Read | AccessKind::Close(AccessMode::Read),
+        ) => None,
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any) => Some(Meaning::Written),
+        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => {
+            Some(Meaning::Moved)
+        }
+        EventKind::Any | EventKind::Other | EventKind::Access(_) | EventKind::Modify(_) => {
+            Some(Meaning::Touched)
+        }
+    }
+}
+
+/// notify panics when its thread has ended, in `drop` too.
+fn guarded<T>(call: impl FnOnce() -> notify::Result<T>) -> notify::Result<T> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(notify::Error::generic("the event thread has ended")))
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{CreateKind, DataChange, Flag, MetadataKind, RemoveKind, RenameMode};
+
+    use super::*;
+
+    fn meant(kind: EventKind) -> Option<Meaning> {
+        meaning(&Event::new(kind))
+    }
+
+    #[test]
+    fn reading_means_nothing() {
+        for access in [
+            AccessKind::Open(AccessMode::Any),
+            AccessKind::Open(AccessMode::Read),
+            AccessKind::Read,
+            AccessKind::Close(AccessMode::Read),
+        ] {
+            assert_eq!(meant(EventKind::Access(access)), None, "{access:?}");
+        }
+    }
+
+    #[test]
+    fn everything_else_means_something() {
+        let rescan = Event::new(EventKind::Other).set_flag(Flag::Rescan);
+
+        assert_eq!(
+            meant(EventKind::Access(AccessKind::Close(AccessMode::Write))),
+            Some(Meaning::Closed)
+        );
+        assert_eq!(
+            meant(EventKind::Modify(ModifyKind::Data(DataChange::Any))),
+            Some(Meaning::Written)
+        );
+        assert_eq!(
+            meant(EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any))),
+            Some(Meaning::Touched)
+        );
+        assert_eq!(
+            meant(EventKind::Modify(ModifyKind::Name(RenameMode::To))),
+            Some(Meaning::Moved)
+        );
+        assert_eq!(meant(EventKind::Create(CreateKind::File)), Some(Meaning::Moved));
+        assert_eq!(meant(EventKind::Remove(RemoveKind::File)), Some(Meaning::Moved));
+        assert_eq!(meant(EventKind::Other), Some(Meaning::Touched));
+        assert_eq!(meaning(&rescan), Some(Meaning::Moved));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_writer_is_writing_until_it_closes_or_is_replaced() {
+        let (arms, pulse) = Arms::new(PathBuf::from("/x/flags.toml"));
+        let mut ear = arms.ear.clone();
+        let mut hear = |kind: EventKind| {
+            ear.handle_event(Ok(Event::new(kind)));
+            pulse.borrow().is_writing(0)
+        };
+        let write = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+
+        assert!(hear(write));
+        assert!(hear(EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any))));
+        assert!(!hear(EventKind::Access(AccessKind::Close(AccessMode::Write))));
+        assert!(hear(write));
+        assert!(!hear(EventKind::Modify(ModifyKind::Name(RenameMode::To))));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_neighbour_in_the_same_directory_is_not_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut arms, mut pulse) = Arms::new(dir.path().join("flags.toml"));
+        arms.arm(0);
+        pulse.mark_unchanged();
+        let write = Event::new(EventKind::Modify(ModifyKind::Data(DataChange::Any)));
+
+        arms.ear.handle_event(Ok(write.clone().add_path(dir.path().join("app.log"))));
+        let neighbour = pulse.has_changed().unwrap();
+        arms.ear.handle_event(Ok(write.add_path(dir.path().join("flags.toml"))));
+
+        assert!(!neighbour);
+        assert!(pulse.has_changed().unwrap());
+    }
+
+    #[test]
+    fn an_event_thread_that_has_ended_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("flags.toml");
+        let (mut arms, mut pulse) = Arms::new(file.clone());
+        let (alive, ended) = std::sync::mpsc::channel::<()>();
+        let handler = move |_| {
+            let _ = &alive;
+            panic!("part of the test");
+        };
+        let mut watcher = RecommendedWatcher::new(handler, notify::Config::default()).unwrap();
+        watcher.watch(dir.path(), RecursiveMode::NonRecursive).unwrap();
+        std::fs::write(&file, "").unwrap();
+        ended.recv().unwrap_err();
+        arms.watcher = Some(watcher);
+        assert!(arms.is_lacking());
+
+        arms.arm(0);
+        std::fs::write(&file, "changed").unwrap();
+
+        assert!(!arms.is_lacking() && !arms.is_polling());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(pulse.changed()).unwrap();
+    }
+}

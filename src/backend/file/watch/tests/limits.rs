@@ -1,0 +1,176 @@
+//! Limits of the system, met for real: the test runs itself once more below the limit, where it hurts no other test.
+
+use std::{
+    env,
+    fs::File,
+    iter,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use super::*;
+
+const INSIDE: &str = "FLAGSTAFF_TEST_BELOW_A_LIMIT";
+
+/// A container's view: own mounts, and own limits for inotify below `/proc/sys/user`.
+const CONTAINER: &str = "unshare --user --map-root-user --mount sh -euc";
+
+fn fast() -> Timing {
+    Timing { poll: Duration::from_millis(20), ..Timing::default() }
+}
+
+/// Runs `test` in a process of its own, started by the shell script `start`. True in that process.
+fn inside(test: &str, start: &str) -> bool {
+    if env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let name = format!("{}::{test}", module_path!().split_once("::").unwrap().1);
+    let output = Command::new("sh")
+        .args(["-euc", start, "sh"])
+        .arg(env::current_exe().unwrap())
+        .args([&name, "--exact", "--nocapture", "--test-threads=2"])
+        .env(INSIDE, "yes")
+        .output()
+        .unwrap();
+
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}\n{stderr}");
+    false
+}
+
+fn containers_are_allowed() -> bool {
+    let allowed = Command::new("sh").args(["-c", &format!("{CONTAINER} true")]).output();
+    let allowed = allowed.is_ok_and(|output| output.status.success());
+    if !allowed {
+        eprintln!("skipped: no user namespaces");
+    }
+    allowed
+}
+
+/// Everything that is logged from here on, by all threads.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt().with_writer(move || writer.clone()).init();
+        log
+    }
+
+    fn count(&self, message: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(message).count()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn replace(path: &Path, content: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, content).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+/// Polls while `limit` holds, is told off once, and hears events again when it is gone.
+async fn polls_until_the_limit_is_gone<T>(limit: impl FnOnce() -> T, lift: impl FnOnce(T)) {
+    let log = Log::start();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("flags.toml");
+    fs::write(&path, "0").unwrap();
+    let limit = limit();
+    let mut scene = Scene { dir, watch: Watch::new(path.clone(), fast()) };
+
+    assert_eq!(scene.until("0").await, []);
+    assert!(scene.watch.is_polling());
+    for n in ["1", "2", "3"] {
+        replace(&path, n);
+        assert_eq!(scene.until(n).await, []);
+    }
+    assert!(scene.watch.is_polling());
+    assert_eq!(log.count("no file events"), 1);
+
+    lift(limit);
+    while scene.watch.is_polling() {
+        timeout(PATIENCE, scene.watch.next()).await.unwrap();
+    }
+    scene.watch.timing = events_only();
+    scene.watch.tick = Instant::now() + scene.watch.timing.poll;
+    for n in ["4", "5"] {
+        replace(&path, n);
+        assert_eq!(scene.until(n).await, []);
+    }
+    assert_eq!((log.count("no file events"), log.count("file events are back")), (1, 1));
+}
+
+#[tokio::test]
+async fn out_of_file_descriptors() {
+    if !inside("out_of_file_descriptors", r#"ulimit -n 40; exec "$@""#) {
+        return;
+    }
+    let hoard = || {
+        let mut files: Vec<_> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        // Reading takes one, inotify three.
+        files.truncate(files.len() - 2);
+        files
+    };
+
+    polls_until_the_limit_is_gone(hoard, drop).await;
+}
+
+#[tokio::test]
+async fn out_of_inotify_instances() {
+    sysctl("out_of_inotify_instances", "/proc/sys/user/max_inotify_instances", "0").await;
+}
+
+#[tokio::test]
+async fn out_of_inotify_watches() {
+    sysctl("out_of_inotify_watches", "/proc/sys/user/max_inotify_watches", "1").await;
+}
+
+async fn sysctl(test: &str, file: &str, value: &str) {
+    if env::var_os(INSIDE).is_none() && !containers_are_allowed() {
+        return;
+    }
+    let start = format!(r#"exec {CONTAINER} 'echo {value} > {file}; exec "$@"' sh "$@""#);
+    if inside(test, &start) {
+        polls_until_the_limit_is_gone(|| {}, |()| fs::write(file, "1000").unwrap()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bind_mount_replaced_on_the_host_is_reported_once() {
+    if env::var_os(INSIDE).is_none() && !containers_are_allowed() {
+        return;
+    }
+    let start = format!(
+        r#"dir=$(mktemp -d); trap 'rm -r "$dir"' EXIT; cd "$dir"; echo 0 > host.toml; echo > flags.toml
+        {CONTAINER} 'mount --bind host.toml flags.toml; exec "$@"' sh "$@""#
+    );
+    if !inside("a_bind_mount_replaced_on_the_host_is_reported_once", &start) {
+        return;
+    }
+    let log = Log::start();
+    let mut watch = Watch::new("flags.toml".into(), fast());
+    watch.next().await;
+    assert!(!watch.is_detached());
+
+    replace(Path::new("host.toml"), "1");
+    while !watch.is_detached() {
+        timeout(PATIENCE, watch.next()).await.unwrap();
+    }
+    for _ in 0..3 {
+        timeout(PATIENCE, watch.next()).await.unwrap();
+    }
+
+    assert_eq!(log.count("replaced outside of this bind mount"), 1);
+}

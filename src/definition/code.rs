@@ -1,0 +1,200 @@
+//! The kinds of problem a flags.toml can have.
+
+use std::fmt;
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// What it concerns is not published: the flag, or the whole file, keeps its previous state.
+    Error,
+    /// Published as it stands, but probably not what was meant.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Everything that walks over the codes is made from this one list.
+macro_rules! codes {
+    ($($variant:ident, $code:literal, $severity:ident, $title:literal, $explanation:literal;)+) => {
+        /// What kind of problem a [`Diagnostic`](super::Diagnostic) is about.
+        ///
+        /// # Example
+        ///
+        /// ```
+        /// use flagstaff::definition::Code;
+        ///
+        /// let code = Code::from_name("unknown-key").expect("a code");
+        ///
+        /// assert_eq!(code, Code::UnknownKey);
+        /// assert_eq!(code.title(), "a key that is no setting of a flag");
+        /// assert!(code.explanation().contains("spelled"));
+        /// ```
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Code {
+            $(#[doc = concat!("`", $code, "`: ", $title, ".\n\n", $explanation)] $variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name that people read and write, such as `unknown-key`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)+
+                }
+            }
+
+            /// How bad it is.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self {
+                    $(Self::$variant => Severity::$severity,)+
+                }
+            }
+
+            /// One line: what is wrong.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $title,)+
+                }
+            }
+
+            /// A paragraph: why it is wrong, what it does to the flags, and how to mend it.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $explanation,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    SyntaxError, "syntax-error", Error,
+        "the text is not TOML",
+        "The file could not be read as TOML 1.1. Nothing of it is published, not even the flags \
+         that can be read, because a file that is cut off or half saved looks the same. The last \
+         good flags stay in force until the file is mended.";
+    DuplicateKey, "duplicate-key", Error,
+        "a key that is defined twice",
+        "TOML allows a key once per table, and a table header once per file. Nothing of the file \
+         is published, because no one can tell which of the two was meant. Remove one of them.";
+    EmptyFile, "empty-file", Error,
+        "a file without content",
+        "An empty file is what a reader sees while another program is still writing, so it never \
+         removes flags. To remove all flags, leave a file with an empty `[flags]` table.";
+    MissingFlags, "missing-flags", Error,
+        "a file without a `[flags]` table",
+        "Flags live in the table `[flags]`. A file without it may be cut off or may not be a flag \
+         file at all, so nothing of it is published. Put `[flags]` above the first flag.";
+    FlagsNotATable, "flags-not-a-table", Error,
+        "`flags` is something other than a table",
+        "`flags` has to be the table that holds all flags: `[flags]` on a line of its own, in \
+         single brackets. Nothing of the file is published.";
+    FlagOutsideFlags, "flag-outside-flags", Error,
+        "a key or table outside `[flags]`",
+        "Only `[flags]` may stand at the top level of the file. A flag written above it, or as \
+         `[name]` instead of `[flags.name]`, would be ignored, so it is an error instead. A flag \
+         of that name keeps its previous definition.";
+    SwallowedKey, "swallowed-key", Error,
+        "a flag that a table header above it made its own",
+        "In TOML, every line belongs to the nearest header above it. A flag written below \
+         `[flags.other]` therefore becomes a setting of `other`. Move it above that header, or \
+         give it a header of its own. Both flags keep their previous definitions.";
+    UnknownKey, "unknown-key", Error,
+        "a key that is no setting of a flag",
+        "A setting that is spelled wrong would silently do nothing, so it is an error. The flag \
+         keeps its previous definition; other flags are not affected.";
+    AmbiguousNumber, "ambiguous-number", Error,
+        "a bare number as a flag",
+        "`search = 1` could mean one percent or switched on, so it means neither. Write a \
+         percentage as a string, `\"1%\"`, or use `true` or `false`. The flag keeps its previous \
+         definition.";
+    InvalidFlag, "invalid-flag", Error,
+        "a flag of a wrong type",
+        "A flag is `true`, `false`, a percentage such as `\"25%\"`, or a table of settings. The \
+         flag keeps its previous definition.";
+    InvalidType, "invalid-type", Error,
+        "a setting of a wrong type",
+        "The setting exists but takes another type of value. The flag keeps its previous \
+         definition.";
+    InvalidElement, "invalid-element", Error,
+        "an element of a wrong type in a list",
+        "Lists of users, groups and tags hold strings only; an id that is a number is written in \
+         quotes. The flag keeps its previous definition.";
+    InvalidPercentage, "invalid-percentage", Error,
+        "a percentage that cannot be used",
+        "A percentage is a plain decimal number from 0 to 100 with at most four decimals, because \
+         that is what every process and every language can compute alike. The flag keeps its \
+         previous definition.";
+    InvalidDate, "invalid-date", Error,
+        "a date that cannot be used",
+        "A date is a TOML date without quotes, such as `2026-11-01`, which is the start of that \
+         day in UTC, or a date and time with an offset, such as `2026-11-01T09:00:00Z`. A time \
+         without an offset would mean another instant on every machine. The flag keeps its \
+         previous definition.";
+    ExpiresBeforeCreated, "expires-before-created", Error,
+        "a flag that expires before it was created",
+        "One of the two dates is wrong. The flag keeps its previous definition.";
+    AllowedAndDenied, "allowed-and-denied", Warning,
+        "a user or group that is both allowed and denied",
+        "Deny beats allow, so the entry in the allow-list has no effect. Remove one of the two.";
+    BlankText, "blank-text", Warning,
+        "a name that is empty or has white space around it",
+        "Names are compared exactly: `\"ana \"` is not the user `ana`, and no user or group has an \
+         empty name. The entry is kept as it is and will hardly match anyone.";
+}
+
+impl Code {
+    /// The code of that name, if there is one.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_is_explained() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+
+        assert_eq!(names.len(), Code::ALL.len());
+        for &code in Code::ALL {
+            assert_eq!(Code::from_name(code.as_str()), Some(code));
+            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{code}");
+            assert!(!code.title().ends_with('.'), "{code}");
+            assert!(code.explanation().ends_with('.'), "{code}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the decoding of one text has found so far.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use super::{code::Severity, diagnostic::Diagnostic, syntax::Fault};
+use crate::model::{Definition, Setting};
+
+#[derive(Debug)]
+pub(super) struct Decoder<'t> {
+    pub(super) text: &'t str,
+    pub(super) problems: Vec<Diagnostic>,
+    /// Names of flags that were written in a place where they do not count.
+    pub(super) misplaced: Vec<Arc<str>>,
+    /// How many problems are errors.
+    pub(super) errors: usize,
+    /// What the parser said about scalars, by their start.
+    scalars: HashMap<usize, String>,
+    /// The scalars of which a better description was reported.
+    pub(super) described: BTreeSet<usize>,
+    /// Most flags are a plain `true` or `false`, and all of these are the same two.
+    pub(super) on: Arc<Definition>,
+    pub(super) off: Arc<Definition>,
+}
+
+impl<'t> Decoder<'t> {
+    pub(super) fn new(text: &'t str, faults: &[Fault]) -> Self {
+        let plain = |enabled| {
+            Arc::new(Definition { enabled: Setting::Set(enabled), ..Definition::default() })
+        };
+        Self {
+            text,
+            problems: Vec::new(),
+            misplaced: Vec::new(),
+            errors: 0,
+            scalars: faults
+                .iter()
+                .filter(|fault| fault.diagnostic.message.starts_with("invalid "))
+                .map(|fault| (fault.diagnostic.span.start, fault.diagnostic.label.clone()))
+                .collect(),
+            described: BTreeSet::new(),
+            on: plain(true),
+            off: plain(false),
+        }
+    }
+
+    pub(super) fn report(&mut self, problem: Diagnostic) {
+        self.errors += usize::from(problem.severity == Severity::Error);
+        self.problems.push(problem);
+    }
+
+    pub(super) fn report_with(&mut self, problem: Diagnostic, help: Option<String>, flag: &str) {
+        let problem = problem.flag(flag);
+        self.report(match help {
+            None => problem,
+            Some(help) => problem.help(help),
+        });
+    }
+
+    /// What the parser said about the scalar at `start`, which the caller now reports instead.
+    pub(super) fn take_fault(&mut self, start: usize) -> Option<String> {
+        let label = self.scalars.remove(&start)?;
+        self.described.insert(start);
+        Some(label)
+    }
+}

@@ -1,0 +1,315 @@
+//! Problems as data.
+
+use std::{error, fmt, ops::Range, slice, sync::Arc};
+
+use super::{
+    code::{Code, Severity},
+    render::Report,
+};
+
+/// One problem of a flags.toml.
+///
+/// It is data first; [`Diagnostics`] renders it, with the lines of the file it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Diagnostic {
+    /// What kind of problem it is.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in a few words, naming the things concerned.
+    pub message: String,
+    /// Where: a range of bytes of the text, on character boundaries. It may be empty.
+    pub span: Range<usize>,
+    /// What is wrong at `span`.
+    pub label: String,
+    /// Another place that matters, such as the first definition of a duplicate.
+    pub related: Option<Related>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The flag it concerns, if it concerns one.
+    pub flag: Option<Arc<str>>,
+    /// The start of `span`, as people count.
+    pub location: Location,
+}
+
+/// A second place that a [`Diagnostic`] points at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Related {
+    /// A range of bytes of the text, on character boundaries.
+    pub span: Range<usize>,
+    /// What is there.
+    pub label: String,
+}
+
+/// A place in a text: line and column, both counted from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub struct Location {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character of the line, from 1.
+    pub column: usize,
+}
+
+/// `line:column`, as compilers and editors write it.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+impl Diagnostic {
+    pub(super) fn new(code: Code, span: Range<usize>, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            span,
+            label: String::new(),
+            related: None,
+            help: None,
+            flag: None,
+            location: Location { line: 1, column: 1 },
+        }
+    }
+
+    pub(super) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    pub(super) fn related(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        self.related = Some(Related { span, label: label.into() });
+        self
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn flag(mut self, key: &str) -> Self {
+        self.flag = Some(key.into());
+        self
+    }
+
+    fn sort_key(&self) -> (usize, usize, Code) {
+        (self.span.start, self.span.end, self.code)
+    }
+}
+
+/// One line without the text of the file: `5:1: error[unknown-key]: unknown key …`.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { location, severity, code, message, .. } = self;
+        write!(f, "{location}: {severity}[{code}]: {message}")
+    }
+}
+
+/// All problems of one text, in the order of the text.
+///
+/// As an error, it prints them the way rustc does, with the lines concerned. Cloning it is cheap.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::definition::FlagsFile;
+///
+/// let file = FlagsFile::parse("flags.toml", "[flags]\nsearch = 25\n");
+///
+/// let problem = file.diagnostics().iter().next().expect("one problem");
+/// assert_eq!(problem.location.to_string(), "2:10");
+/// assert_eq!(problem.help.as_deref(), Some(r#"write `"25%"` for a percentage, or `true` or `false`"#));
+/// assert!(file.diagnostics().to_string().contains(" --> flags.toml:2:10"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Diagnostics(Arc<Inner>);
+
+#[derive(PartialEq, Eq)]
+struct Inner {
+    name: String,
+    text: String,
+    list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Sorts the problems, drops what is said twice, and finds lines and columns.
+    pub(super) fn new(name: &str, text: &str, mut list: Vec<Diagnostic>) -> Self {
+        for diagnostic in &mut list {
+            diagnostic.span = within(text, &diagnostic.span);
+            if let Some(related) = &mut diagnostic.related {
+                related.span = within(text, &related.span);
+            }
+        }
+        list.sort_by_key(Diagnostic::sort_key);
+        list.dedup_by(|a, b| a.sort_key() == b.sort_key());
+        locate(text, &mut list);
+        // A good file is the usual case, and its text is not needed any more.
+        let text = if list.is_empty() { "" } else { text };
+        Self(Arc::new(Inner { name: name.to_owned(), text: text.to_owned(), list }))
+    }
+
+    /// The name of the file, as it was given.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The problems, in the order of the text.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Diagnostic] {
+        &self.0.list
+    }
+
+    /// The problems, in the order of the text.
+    pub fn iter(&self) -> slice::Iter<'_, Diagnostic> {
+        self.0.list.iter()
+    }
+
+    /// How many problems there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.list.len()
+    }
+
+    /// Whether there are no problems at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.list.is_empty()
+    }
+
+    /// Whether any of them is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+
+    /// The problems as text, in a form that can be chosen.
+    #[must_use]
+    pub fn report(&self) -> Report<'_> {
+        Report::new(self)
+    }
+
+    /// The first error in one line, or else the first warning, and how many more there are: for
+    /// logs and status pages.
+    ///
+    /// It is empty when there are no problems.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let Some(first) = self.iter().min_by_key(|diagnostic| diagnostic.severity) else {
+            return String::new();
+        };
+        match self.len() - 1 {
+            0 => format!("{}:{first}", self.name()),
+            more => format!("{}:{first} (and {more} more)", self.name()),
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.0.text
+    }
+}
+
+impl<'d> IntoIterator for &'d Diagnostics {
+    type Item = &'d Diagnostic;
+    type IntoIter = slice::Iter<'d, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// All problems with the lines concerned, without colour; see [`report`](Self::report).
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.report(), f)
+    }
+}
+
+impl fmt::Debug for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Diagnostics")
+            .field("name", &self.name())
+            .field("list", &self.0.list)
+            .finish()
+    }
+}
+
+impl error::Error for Diagnostics {}
+
+/// The part of `span` that lies within `text`, widened to whole characters.
+fn within(text: &str, span: &Range<usize>) -> Range<usize> {
+    let mut start = span.start.min(text.len());
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    let mut end = span.end.clamp(start, text.len());
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    start..end
+}
+
+/// Fills in the locations of sorted diagnostics in one pass over the text.
+fn locate(text: &str, sorted: &mut [Diagnostic]) {
+    let (mut at, mut line, mut column) = (0, 1, 1);
+    for diagnostic in sorted {
+        let step = &text[at..diagnostic.span.start];
+        match step.rsplit_once('\n') {
+            None => column += width(step),
+            Some((_, rest)) => {
+                line += step.bytes().filter(|&byte| byte == b'\n').count();
+                column = 1 + width(rest);
+            }
+        }
+        at = diagnostic.span.start;
+        diagnostic.location = Location { line, column };
+    }
+}
+
+/// A byte order mark takes no room in an editor.
+fn width(text: &str) -> usize {
+    text.chars().filter(|&c| c != '\u{feff}').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, starts: &[usize]) -> Vec<String> {
+        let new = |&start: &usize| Diagnostic::new(Code::SyntaxError, start..start + 1, "");
+        let list = starts.iter().map(new).collect();
+        Diagnostics::new("f", text, list).iter().map(|d| d.location.to_string()).collect()
+    }
+
+    #[test]
+    fn lines_and_columns_are_counted_in_characters_from_one() {
+        assert_eq!(at("ab\ncd", &[0, 1, 3, 4, 99]), ["1:1", "1:2", "2:1", "2:2", "2:3"]);
+        assert_eq!(at("ab\r\n\r\ncd", &[0, 6, 7]), ["1:1", "3:1", "3:2"]);
+        assert_eq!(at("ä😀x\né", &[0, 2, 6, 8]), ["1:1", "1:2", "1:3", "2:1"]);
+        assert_eq!(at("\u{feff}ab", &[0, 3, 4]), ["1:1", "1:1", "1:2"]);
+        assert_eq!(at("", &[0]), ["1:1"]);
+    }
+
+    #[test]
+    fn spans_are_widened_to_whole_characters() {
+        assert_eq!(within("aäb", &(2..2)), 1..3);
+        assert_eq!(within("aäb", &(2..99)), 1..4);
+        assert_eq!(within("", &(5..7)), 0..0);
+    }
+
+    #[test]
+    fn the_summary_names_an_error_before_a_warning() {
+        let list = vec![
+            Diagnostic::new(Code::BlankText, 0..1, "first"),
+            Diagnostic::new(Code::UnknownKey, 2..3, "second"),
+        ];
+
+        let all = Diagnostics::new("flags.toml", "a\nb", list);
+
+        assert_eq!(all.summary(), "flags.toml:2:1: error[unknown-key]: second (and 1 more)");
+        assert_eq!(Diagnostics::new("flags.toml", "", Vec::new()).summary(), "");
+    }
+}

@@ -1,0 +1,250 @@
+//! A whole flags.toml.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    sync::Arc,
+};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Key, Value,
+    code::Code,
+    decoder::Decoder,
+    diagnostic::{Diagnostic, Diagnostics},
+    flag::{self, looks_like_flag, toml_key},
+    suggest::nearest,
+    syntax::{Fault, Syntax},
+};
+use crate::model::Definition;
+
+/// The table that holds all flags.
+const FLAGS: &str = "flags";
+
+/// What one text of a flags.toml says.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::definition::FlagsFile;
+///
+/// let file = FlagsFile::parse("flags.toml", "[flags]\nsearch = \"25%\"\nbeta = 1\n");
+///
+/// assert!(file.is_usable());
+/// assert!(file.flags().contains_key("search"));
+/// assert!(file.rejected().contains("beta"));
+/// ```
+#[derive(Debug, Clone)]
+pub struct FlagsFile {
+    flags: BTreeMap<Arc<str>, Arc<Definition>>,
+    rejected: BTreeSet<Arc<str>>,
+    usable: bool,
+    diagnostics: Diagnostics,
+}
+
+impl FlagsFile {
+    /// Reads `text`; `name` is what diagnostics call it.
+    ///
+    /// This never fails: what is wrong with the text is in [`diagnostics`](Self::diagnostics).
+    #[must_use]
+    pub fn parse(name: &str, text: &str) -> Self {
+        let Syntax { root, mut faults } = Syntax::parse(text);
+        let mut decoder = Decoder::new(text, &faults);
+        let mut flags = BTreeMap::new();
+        let mut rejected = BTreeSet::new();
+        let broken = faults.iter().any(|fault| !fault.doubtful.is_empty());
+
+        let table = flags_table(&root, broken, &mut decoder);
+        for (key, value) in table.into_iter().flatten() {
+            match flag::decode(key, value, &mut decoder) {
+                Some(definition) => drop(flags.insert(key.get_ref().as_ref().into(), definition)),
+                None => drop(rejected.insert(key.get_ref().as_ref().into())),
+            }
+        }
+        if table.is_some() {
+            for (key, value) in root.iter().filter(|(key, _)| key.get_ref() != FLAGS) {
+                outside(key, value, &mut decoder);
+            }
+        }
+        let misplaced = decoder.misplaced.drain(..);
+        rejected.extend(misplaced.filter(|key| !flags.contains_key(key)));
+
+        faults.retain(|fault| !decoder.described.contains(&fault.diagnostic.span.start));
+        let usable = table.is_some() && faults.is_empty();
+        if !usable {
+            flags.clear();
+            rejected.clear();
+        }
+        let diagnostics = Diagnostics::new(name, text, merge(faults, decoder.problems));
+        Self { flags, rejected, usable, diagnostics }
+    }
+
+    /// The flags that can be published. Empty if the file is not usable.
+    #[must_use]
+    pub fn flags(&self) -> &BTreeMap<Arc<str>, Arc<Definition>> {
+        &self.flags
+    }
+
+    /// The flags with an error, which keep their previous definition if they have one; none of
+    /// them is in [`flags`](Self::flags). Empty if the file is not usable.
+    #[must_use]
+    pub fn rejected(&self) -> &BTreeSet<Arc<str>> {
+        &self.rejected
+    }
+
+    /// Whether anything may be published.
+    ///
+    /// `false` means that the text is not TOML, is empty or has no `[flags]` table: whatever was
+    /// in force before stays in force.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.usable
+    }
+
+    /// Everything that is wrong, errors and warnings, in the order of the text.
+    #[must_use]
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.diagnostics
+    }
+
+    /// The flags, the rejected keys and the diagnostics, or only the diagnostics if the file is
+    /// not usable.
+    ///
+    /// # Errors
+    ///
+    /// The diagnostics are the error when [`is_usable`](Self::is_usable) is `false`.
+    pub fn into_parts(self) -> Result<Parts, Diagnostics> {
+        let Self { flags, rejected, usable, diagnostics } = self;
+        match usable {
+            true => Ok(Parts { flags, rejected, diagnostics }),
+            false => Err(diagnostics),
+        }
+    }
+}
+
+/// The parts of a usable [`FlagsFile`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Parts {
+    /// The flags that can be published.
+    pub flags: BTreeMap<Arc<str>, Arc<Definition>>,
+    /// The flags that keep their previous definition, if they have one.
+    pub rejected: BTreeSet<Arc<str>>,
+    /// Everything that is wrong, errors and warnings, in the order of the text.
+    pub diagnostics: Diagnostics,
+}
+
+/// The table `[flags]`, or `None` after saying what is there instead.
+fn flags_table<'r, 't>(
+    root: &'r DeTable<'t>,
+    broken: bool,
+    decoder: &mut Decoder<'_>,
+) -> Option<&'r DeTable<'t>> {
+    let problem = match root.get(FLAGS) {
+        Some(value) => match value.get_ref() {
+            DeValue::Table(table) => return Some(table),
+            _ => not_a_table(value, decoder.text),
+        },
+        // It may be there and not be recognised.
+        None if broken => return None,
+        None if decoder.text.trim_start_matches('\u{feff}').trim().is_empty() => {
+            Diagnostic::new(Code::EmptyFile, 0..0, "the file is empty")
+                .label("expected a `[flags]` table")
+                .help("to remove all flags, leave an empty `[flags]` table")
+        }
+        None => missing(root),
+    };
+    decoder.report(problem);
+    None
+}
+
+fn not_a_table(value: &Value<'_>, text: &str) -> Diagnostic {
+    let kind = super::value::kind(value.get_ref());
+    let brackets = text.get(value.span()).is_some_and(|text| text.starts_with("[["));
+    let help = match brackets {
+        true => "write `[flags]` in single brackets",
+        false => "write `[flags]` on a line of its own, with the flags below it",
+    };
+    Diagnostic::new(Code::FlagsNotATable, value.span(), format!("`flags` is {kind}"))
+        .label("expected a table")
+        .help(help)
+}
+
+fn missing(root: &DeTable<'_>) -> Diagnostic {
+    let message = "no `[flags]` table";
+    if let Some((key, _)) = root.iter().find(|(key, value)| is_misspelled(key, value)) {
+        return Diagnostic::new(Code::MissingFlags, key.span(), message)
+            .label("not `[flags]`")
+            .help(format!("rename `{}` to `flags`", toml_key(key.get_ref())));
+    }
+    let first = root.keys().map(|key| key.span()).min_by_key(|span| span.start);
+    let place: Range<usize> = first.clone().unwrap_or(0..0);
+    let label = if first.is_some() { "not in a `[flags]` table" } else { "nothing but comments" };
+    Diagnostic::new(Code::MissingFlags, place, message)
+        .label(label)
+        .help("put `[flags]` on a line of its own above the first flag")
+}
+
+/// Whether this is a table that was meant to be `[flags]`.
+fn is_misspelled(key: &Key<'_>, value: &Value<'_>) -> bool {
+    let name = key.get_ref().as_ref();
+    let similar = nearest(name, [FLAGS]).is_some()
+        || matches!(name, "feature_flags" | "feature-flags" | "features");
+    let full_of_flags = |table: &DeTable<'_>| table.values().any(looks_like_flag);
+    similar && value.get_ref().as_table().is_some_and(full_of_flags) && !looks_like_flag(value)
+}
+
+/// A key of the top level that is not `flags`.
+fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
+    let name = key.get_ref().as_ref();
+    let problem = Diagnostic::new(
+        Code::FlagOutsideFlags,
+        key.span(),
+        format!("`{name}` is outside `[flags]`"),
+    );
+    let problem = match value.get_ref() {
+        DeValue::Table(table) if is_misspelled(key, value) => {
+            let names = table.keys().map(|key| key.get_ref().as_ref().into());
+            decoder.misplaced.extend(names);
+            problem
+                .label("not `[flags]`")
+                .help(format!("write `[flags.NAME]` instead of `[{}.NAME]`", toml_key(name)))
+        }
+        _ => {
+            decoder.misplaced.push(name.into());
+            let written = decoder.text.get(value.span()).unwrap_or_default();
+            let help = match value.get_ref() {
+                DeValue::Table(_) if !written.starts_with('{') => {
+                    format!("write `[flags.{}]`", toml_key(name))
+                }
+                DeValue::Array(_) if written.starts_with("[[") => {
+                    format!("write `[flags.{}]` in single brackets", toml_key(name))
+                }
+                _ => "move it below `[flags]`".to_owned(),
+            };
+            problem.label("not a part of `[flags]`").help(help).flag(name)
+        }
+    };
+    decoder.report(problem);
+}
+
+/// All problems, without those that stem from a guess of the parser.
+fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let mut doubtful: Vec<_> = faults.iter().map(|fault| fault.doubtful.clone()).collect();
+    doubtful.sort_by_key(|range| range.start);
+    let mut reach = 0;
+    for range in &mut doubtful {
+        reach = reach.max(range.end);
+        range.end = reach;
+    }
+    let is_certain = |problem: &Diagnostic| {
+        let at = problem.span.start;
+        let before = doubtful.partition_point(|range| range.start <= at);
+        before == 0 || doubtful[before - 1].end <= at
+    };
+    let certain = problems.into_iter().filter(is_certain);
+    let mut all: Vec<_> = certain.collect();
+    all.extend(faults.into_iter().map(|fault| fault.diagnostic));
+    all
+}

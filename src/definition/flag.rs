@@ -1,0 +1,313 @@
+//! One flag: a boolean, a percentage, or a table of settings.
+
+use std::{collections::HashMap, sync::Arc};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Key, Value,
+    code::Code,
+    decoder::Decoder,
+    diagnostic::Diagnostic,
+    suggest::nearest,
+    value::{Decode, Place, kind, percent_string, source, truth},
+};
+use crate::model::{Definition, Field, Percentage, Setting};
+
+/// A setting that a flag can have in flags.toml.
+struct Row {
+    field: Field,
+    decode: fn(&Value<'_>, Place<'_>, &mut Decoder<'_>, &mut Definition),
+}
+
+macro_rules! rows {
+    ($($variant:ident => $field:ident,)+) => {
+        &[$(Row {
+            field: Field::$variant,
+            decode: |value, at, decoder, definition| {
+                if let Some(value) = Decode::decode(value, at, decoder) {
+                    definition.$field = Setting::Set(value);
+                }
+            },
+        },)+]
+    };
+}
+
+/// A new setting is one row here; how it is decoded follows from the type of the field, by
+/// [`Decode`].
+const SETTINGS: &[Row] = rows! {
+    Description => description,
+    Owner => owner,
+    Tags => tags,
+    Created => created,
+    Expires => expires,
+    Enabled => enabled,
+    DeniedUsers => denied_users,
+    DeniedGroups => denied_groups,
+    AllowedUsers => allowed_users,
+    AllowedGroups => allowed_groups,
+    Percentage => percentage,
+    Salt => salt,
+};
+
+fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|row| row.field.as_str())
+}
+
+/// The definition of a flag, or `None` after saying what is wrong with it.
+pub(super) fn decode(
+    key: &Key<'_>,
+    value: &Value<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Arc<Definition>> {
+    let flag = key.get_ref().as_ref();
+    if flag.is_empty() || flag.trim() != flag {
+        let (message, label) = match flag.trim() {
+            "" => ("a flag without a name".to_owned(), "an empty key"),
+            _ => (format!("white space around the name of flag `{flag}`"), "part of the name"),
+        };
+        decoder
+            .report(Diagnostic::new(Code::BlankText, key.span(), message).label(label).flag(flag));
+    }
+    match value.get_ref() {
+        DeValue::Boolean(true) => Some(Arc::clone(&decoder.on)),
+        DeValue::Boolean(false) => Some(Arc::clone(&decoder.off)),
+        DeValue::String(text) => shorthand(flag, text, value, decoder),
+        DeValue::Table(table) => settings(flag, table, value, decoder),
+        found => {
+            let (problem, help) = not_a_flag(flag, value, found, decoder.text);
+            decoder.report_with(problem, Some(help), flag);
+            None
+        }
+    }
+}
+
+/// `search = "25%"`
+fn shorthand(
+    flag: &str,
+    text: &str,
+    value: &Value<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Arc<Definition>> {
+    let error = match percent_string(text) {
+        Ok(percentage) => return Some(Arc::new(Definition::new().percentage(percentage))),
+        Err(error) => error,
+    };
+    let (problem, help) = if text.ends_with('%') {
+        let message = format!("invalid percentage of flag `{flag}`");
+        let problem = Diagnostic::new(Code::InvalidPercentage, value.span(), message);
+        (problem.label(error.to_string()), None)
+    } else {
+        let help = match (truth(text), text.parse::<Percentage>()) {
+            (Some(on), Err(_)) => format!("write `{on}`"),
+            (None, Ok(percentage)) => format!("write `\"{percentage}\"`"),
+            (Some(on), Ok(percentage)) => format!("write `{on}` or `\"{percentage}\"`"),
+            (None, Err(_)) => FORMS.to_owned(),
+        };
+        let message = format!("flag `{flag}` is a string that is no percentage");
+        let problem = Diagnostic::new(Code::InvalidFlag, value.span(), message);
+        (problem.label("not a percentage such as `\"25%\"`"), Some(help))
+    };
+    decoder.report_with(problem, help, flag);
+    None
+}
+
+const FORMS: &str =
+    "a flag is `true`, `false`, a percentage such as `\"25%\"`, or a table of settings";
+
+fn not_a_flag(
+    flag: &str,
+    value: &Value<'_>,
+    found: &DeValue<'_>,
+    text: &str,
+) -> (Diagnostic, String) {
+    let span = value.span();
+    let written = source(text, span.clone());
+    if matches!(found, DeValue::Integer(_) | DeValue::Float(_)) {
+        let example = written.filter(|number| number.parse::<Percentage>().is_ok()).unwrap_or("25");
+        let problem =
+            Diagnostic::new(Code::AmbiguousNumber, span, format!("flag `{flag}` is a bare number"));
+        return (
+            problem.label("a percentage, or on and off?"),
+            format!("write `\"{example}%\"` for a percentage, or `true` or `false`"),
+        );
+    }
+    let help = match written {
+        Some(header) if header.starts_with("[[") && matches!(found, DeValue::Array(_)) => {
+            format!("write `[flags.{}]` in single brackets", toml_key(flag))
+        }
+        _ => FORMS.to_owned(),
+    };
+    let problem =
+        Diagnostic::new(Code::InvalidFlag, span, format!("flag `{flag}` is {}", kind(found)));
+    (problem.label("not a flag"), help)
+}
+
+fn settings(
+    flag: &str,
+    table: &DeTable<'_>,
+    value: &Value<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Arc<Definition>> {
+    let errors = decoder.errors;
+    let mut definition = Definition::new();
+    for (key, setting) in table {
+        match SETTINGS.iter().find(|row| row.field.as_str() == key.get_ref().as_ref()) {
+            Some(row) => {
+                let at = Place { flag, setting: row.field };
+                (row.decode)(setting, at, decoder, &mut definition);
+            }
+            None => unknown_key(flag, value, key, setting, decoder),
+        }
+    }
+    check_dates(flag, table, &definition, decoder);
+    check_lists(flag, table, Field::AllowedUsers, Field::DeniedUsers, decoder);
+    check_lists(flag, table, Field::AllowedGroups, Field::DeniedGroups, decoder);
+    (decoder.errors == errors).then(|| Arc::new(definition))
+}
+
+fn unknown_key(
+    flag: &str,
+    table: &Value<'_>,
+    key: &Key<'_>,
+    value: &Value<'_>,
+    decoder: &mut Decoder<'_>,
+) {
+    let name = key.get_ref().as_ref();
+    let similar = nearest(name, names());
+    let header = header(decoder.text, table);
+    if let (None, Some(header), true) = (similar, header, could_be_flag(decoder.text, value)) {
+        let message = format!("flag `{name}` is swallowed by `{header}`");
+        let problem = Diagnostic::new(Code::SwallowedKey, key.span(), message)
+            .label(format!("read as a setting of `{flag}`"))
+            .related(table.span(), "everything below this header belongs to it")
+            .help(format!("move `{name}` above `{header}`"))
+            .flag(name);
+        decoder.misplaced.push(name.into());
+        decoder.report(problem);
+        return;
+    }
+    let message = format!("unknown key `{name}` in flag `{flag}`");
+    let problem =
+        Diagnostic::new(Code::UnknownKey, key.span(), message).label("not a flag setting");
+    let help = if let Some(similar) = similar {
+        format!("a setting with a similar name exists: `{similar}`")
+    } else if looks_like_flag(value) {
+        // `[flags.payments.v2]` was meant to be the flag `payments.v2`.
+        let dotted = format!("{flag}.{name}");
+        let help = format!("a dot in the name of a flag needs quotes: `{}`", toml_key(&dotted));
+        decoder.misplaced.push(dotted.into());
+        help
+    } else {
+        let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+        format!("the settings of a flag are {}", names.join(", "))
+    };
+    decoder.report_with(problem, Some(help), flag);
+}
+
+/// The header that a table was written with, if it was written with one.
+fn header<'t>(text: &'t str, table: &Value<'_>) -> Option<&'t str> {
+    source(text, table.span()).filter(|text| text.starts_with('['))
+}
+
+/// Whether the value, which has no header of its own, would make a flag.
+fn could_be_flag(text: &str, value: &Value<'_>) -> bool {
+    looks_like_flag(value) && header(text, value).is_none()
+}
+
+/// Whether the value is a boolean, a percentage or a table with settings.
+pub(super) fn looks_like_flag(value: &Value<'_>) -> bool {
+    match value.get_ref() {
+        DeValue::Boolean(_) => true,
+        DeValue::String(text) => percent_string(text).is_ok(),
+        DeValue::Table(table) => names().any(|name| table.contains_key(name)),
+        _ => false,
+    }
+}
+
+fn check_dates(
+    flag: &str,
+    table: &DeTable<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) {
+    let (Setting::Set(created), Setting::Set(expires)) = (definition.created, definition.expires)
+    else {
+        return;
+    };
+    let place = |field: Field| table.get(field.as_str()).map(|value| value.span());
+    if let (true, Some(created), Some(expires)) =
+        (expires < created, place(Field::Created), place(Field::Expires))
+    {
+        let message = format!("flag `{flag}` expires before it was created");
+        let problem = Diagnostic::new(Code::ExpiresBeforeCreated, expires, message)
+            .label("expires here")
+            .related(created, "created here");
+        decoder.report_with(problem, None, flag);
+    }
+}
+
+fn check_lists(
+    flag: &str,
+    table: &DeTable<'_>,
+    allowed: Field,
+    denied: Field,
+    decoder: &mut Decoder<'_>,
+) {
+    let list = |field: Field| table.get(field.as_str()).and_then(|list| list.get_ref().as_array());
+    let (Some(allows), Some(denies)) = (list(allowed), list(denied)) else {
+        return;
+    };
+    let denies: HashMap<_, _> =
+        denies.iter().filter_map(|value| Some((value.get_ref().as_str()?, value.span()))).collect();
+    for value in allows.iter() {
+        let Some((name, place)) =
+            value.get_ref().as_str().and_then(|name| Some((name, denies.get(name)?)))
+        else {
+            continue;
+        };
+        let message = format!("`{name}` is both allowed and denied in flag `{flag}`");
+        let problem = Diagnostic::new(Code::AllowedAndDenied, value.span(), message)
+            .label("has no effect: deny beats allow")
+            .related(place.clone(), "denied here");
+        decoder.report_with(problem, None, flag);
+    }
+}
+
+/// A key as TOML writes it: bare if it can be, or in quotes.
+pub(super) fn toml_key(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !key.is_empty() && key.chars().all(bare) {
+        return key.to_owned();
+    }
+    let mut quoted = String::from('"');
+    for c in key.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_of_a_definition_can_be_written_in_the_file() {
+        let fields: Vec<_> = SETTINGS.iter().map(|row| row.field).collect();
+
+        assert_eq!(fields, Field::ALL);
+    }
+
+    #[test]
+    fn keys_are_quoted_when_toml_wants_it() {
+        assert_eq!(toml_key("new-checkout_2"), "new-checkout_2");
+        assert_eq!(toml_key(""), r#""""#);
+        assert_eq!(toml_key("a.b"), r#""a.b""#);
+        assert_eq!(toml_key("a\"\\\n"), r#""a\"\\\u000A""#);
+    }
+}

@@ -1,0 +1,67 @@
+//! flags.toml: from text to definitions, with everything that is wrong with it.
+//!
+//! [`FlagsFile::parse`] takes a text and never fails. What is wrong with the text becomes
+//! [`Diagnostics`]: all problems at once, syntax and meaning, each with a [`Code`], a line, a
+//! column, and what to do about it. How much harm a problem does depends on what it is:
+//!
+//! - The text is not TOML, is empty, or has no `[flags]` table: the file is not
+//!   [usable](FlagsFile::is_usable), and nothing of it may be published. A file that another
+//!   program is still writing looks like this.
+//! - A flag has an error, such as a misspelled setting: that flag is
+//!   [rejected](FlagsFile::rejected) and keeps its previous definition; the others are good. A
+//!   flag that was written in a place where it does not count is rejected too, so that a slip
+//!   never removes a live flag.
+//! - A warning rejects nothing.
+//!
+//! Nothing here reads files; a name is passed along with the text for the diagnostics.
+//!
+//! # Example
+//!
+//! ```
+//! use flagstaff::{Percentage, definition::FlagsFile};
+//!
+//! let text = r#"
+//! [flags]
+//! dark_mode = true
+//! search_v2 = "25%"
+//!
+//! [flags.checkout]
+//! owner = "payments"
+//! defualt = false
+//! "#;
+//!
+//! let file = FlagsFile::parse("flags.toml", text);
+//!
+//! let search = &file.flags()["search_v2"];
+//! assert_eq!(search.percentage.value(), Some(&Percentage::whole(25)?));
+//! assert!(file.rejected().contains("checkout"));
+//! assert!(file.diagnostics().to_string().starts_with(
+//! "error[unknown-key]: unknown key `defualt` in flag `checkout`
+//!  --> flags.toml:8:1
+//! "));
+//! # Ok::<(), flagstaff::InvalidPercentage>(())
+//! ```
+
+mod code;
+mod decoder;
+mod diagnostic;
+mod file;
+mod flag;
+mod render;
+mod suggest;
+mod syntax;
+mod value;
+
+use std::borrow::Cow;
+
+use toml::{Spanned, de::DeValue};
+
+pub use self::{
+    code::{Code, Severity},
+    diagnostic::{Diagnostic, Diagnostics, Location, Related},
+    file::{FlagsFile, Parts},
+    render::Report,
+};
+
+type Key<'t> = Spanned<Cow<'t, str>>;
+type Value<'t> = Spanned<DeValue<'t>>;

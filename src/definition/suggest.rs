@@ -1,0 +1,49 @@
+//! "A setting with a similar name exists."
+
+/// The name nearest to `word`, if one is near enough to be a slip of the hand.
+pub(super) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    names
+        .into_iter()
+        .filter_map(|name| Some((distance(word, name)?, name)))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, name)| name)
+}
+
+/// How many slips lie between two names, if they are few for names of that length: one in three
+/// letters, as rustc allows.
+fn distance(word: &str, name: &str) -> Option<usize> {
+    let allowed = name.len().max(3) / 3;
+    // Comparing costs the product of the lengths, and a key may be as long as the file.
+    if word.len() > name.len() + 2 * allowed + 2 {
+        return None;
+    }
+    let word = word.to_ascii_lowercase().replace('-', "_");
+    if word.len() >= 4 && (name.starts_with(&word) || word.starts_with(name)) {
+        return Some(1);
+    }
+    Some(strsim::osa_distance(&word, name)).filter(|&distance| distance <= allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 4] = ["enabled", "percentage", "allowed_users", "denied_users"];
+
+    #[test]
+    fn slips_are_recognised_and_other_words_are_not() {
+        for (word, name) in [
+            ("enabeld", "enabled"),
+            ("enable", "enabled"),
+            ("Enabled", "enabled"),
+            ("percent", "percentage"),
+            ("allow_users", "allowed_users"),
+            ("denied-users", "denied_users"),
+        ] {
+            assert_eq!(nearest(word, NAMES), Some(name), "{word}");
+        }
+        for word in ["", "a", "search", "dark_mode", "users", &"x".repeat(100_000)] {
+            assert_eq!(nearest(word, NAMES), None, "{word}");
+        }
+    }
+}

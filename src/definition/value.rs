@@ -1,0 +1,311 @@
+//! Values of settings, each decoded by its type.
+
+use std::{
+    ops::Range,
+    time::{Duration, SystemTime},
+};
+
+use jiff::Timestamp;
+use toml::de::{DeInteger, DeValue};
+
+use super::{Value, code::Code, decoder::Decoder, diagnostic::Diagnostic};
+use crate::model::{Field, InvalidPercentage, Percentage};
+
+/// The setting that a value is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'f> {
+    pub(super) flag: &'f str,
+    pub(super) setting: Field,
+}
+
+/// A type that a setting can have.
+pub(super) trait Decode: Sized {
+    /// The value, or `None` after saying what is wrong.
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self>;
+}
+
+impl Decode for bool {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if let DeValue::Boolean(on) = value.get_ref() {
+            return Some(*on);
+        }
+        let meant = match value.get_ref() {
+            DeValue::String(text) => truth(text),
+            _ => None,
+        };
+        let help = meant.map(|on| format!("write `{} = {on}`", at.setting));
+        wrong_type(decoder, value, at, "`true` or `false`", help)
+    }
+}
+
+impl Decode for String {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if let DeValue::String(text) = value.get_ref() {
+            return Some(text.as_ref().to_owned());
+        }
+        let help =
+            quoted(decoder.text, value).map(|text| format!("write `{} = {text}`", at.setting));
+        wrong_type(decoder, value, at, "a string", help)
+    }
+}
+
+impl Decode for Vec<String> {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let DeValue::Array(array) = value.get_ref() else {
+            let element = match value.get_ref() {
+                DeValue::String(_) => source(decoder.text, value.span()).map(str::to_owned),
+                _ => quoted(decoder.text, value),
+            };
+            let help = element.map(|text| format!("write a list: `{} = [{text}]`", at.setting));
+            return wrong_type(decoder, value, at, "a list of strings", help);
+        };
+        let mut list = Self::with_capacity(array.len());
+        for element in array.iter() {
+            match element.get_ref() {
+                DeValue::String(text) => {
+                    if text.is_empty() || text.trim() != text {
+                        decoder.report(blank(element.span(), text, at));
+                    }
+                    list.push(text.as_ref().to_owned());
+                }
+                found => {
+                    let message =
+                        format!("wrong type in list `{}` of flag `{}`", at.setting, at.flag);
+                    let problem = Diagnostic::new(Code::InvalidElement, element.span(), message)
+                        .label(format!("expected a string, found {}", kind(found)));
+                    let help = quoted(decoder.text, element).map(|text| format!("write `{text}`"));
+                    decoder.report_with(problem, help, at.flag);
+                }
+            }
+        }
+        (list.len() == array.len()).then_some(list)
+    }
+}
+
+fn blank(span: Range<usize>, text: &str, at: Place<'_>) -> Diagnostic {
+    let (setting, flag) = (at.setting, at.flag);
+    let (what, label) = match text.trim() {
+        "" => ("an empty name", "matches nobody"),
+        _ => ("white space around a name", "the white space is part of the name"),
+    };
+    Diagnostic::new(Code::BlankText, span, format!("{what} in `{setting}` of flag `{flag}`"))
+        .label(label)
+        .flag(flag)
+}
+
+impl Decode for Percentage {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let read = match value.get_ref() {
+            DeValue::Integer(number) => integer(number),
+            DeValue::Float(number) => decimal(number.as_str()),
+            DeValue::String(text) => percent_string(text),
+            _ => {
+                let expected = "a number from 0 to 100 or a string such as `\"25%\"`";
+                return wrong_type(decoder, value, at, expected, None);
+            }
+        };
+        match read {
+            Ok(percentage) => Some(percentage),
+            Err(error) => {
+                let message = format!("invalid `{}` in flag `{}`", at.setting, at.flag);
+                let problem = Diagnostic::new(Code::InvalidPercentage, value.span(), message)
+                    .label(error.to_string());
+                let help = match value.get_ref() {
+                    DeValue::String(text) => text.parse().ok().map(|percentage: Self| {
+                        format!("write `{} = \"{percentage}\"`", at.setting)
+                    }),
+                    _ => None,
+                };
+                decoder.report_with(problem, help, at.flag);
+                None
+            }
+        }
+    }
+}
+
+/// A string is a percentage only with its sign, so that it is never a number in disguise.
+pub(super) fn percent_string(text: &str) -> Result<Percentage, InvalidPercentage> {
+    match text.ends_with('%') {
+        true => text.parse(),
+        false => Err(InvalidPercentage::NotANumber),
+    }
+}
+
+fn integer(number: &DeInteger<'_>) -> Result<Percentage, InvalidPercentage> {
+    let number = i128::from_str_radix(number.as_str(), number.radix())
+        .map_err(|_| InvalidPercentage::OutOfRange)?;
+    let number = u32::try_from(number).map_err(|_| InvalidPercentage::OutOfRange)?;
+    Percentage::whole(number)
+}
+
+/// The decimals are judged as they are written, because `0.1` is no binary fraction.
+fn decimal(text: &str) -> Result<Percentage, InvalidPercentage> {
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    match plain.contains(['e', 'E']) {
+        true => plain.parse::<f64>().map_err(|_| InvalidPercentage::NotANumber)?.try_into(),
+        false if plain.ends_with("inf") => Err(InvalidPercentage::OutOfRange),
+        false => plain.parse(),
+    }
+}
+
+impl Decode for SystemTime {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let span = value.span();
+        let label = match value.get_ref() {
+            DeValue::Datetime(date) => match (date.date, date.time, date.offset) {
+                (Some(date), None, None) => {
+                    if let Some(time) = instant(&format!("{date}T00:00:00Z")) {
+                        return Some(time);
+                    }
+                    "no such day".to_owned()
+                }
+                (Some(_), Some(_), Some(_)) => {
+                    if let Some(time) = instant(&date.to_string()) {
+                        return Some(time);
+                    }
+                    "no such time".to_owned()
+                }
+                (Some(_), Some(_), None) => "this time has no offset from UTC".to_owned(),
+                (None, Some(_), _) => "expected a date, found a time of day".to_owned(),
+                // The parser has complained about it, in words for people who write parsers.
+                _ => match decoder.take_fault(span.start) {
+                    Some(label) => label,
+                    None => "no such date".to_owned(),
+                },
+            },
+            DeValue::String(text) if instant(text).or_else(|| day(text)).is_some() => {
+                "a date is written without quotes".to_owned()
+            }
+            found => format!("expected a date, found {}", kind(found)),
+        };
+        let message = format!("invalid date `{}` in flag `{}`", at.setting, at.flag);
+        let problem = Diagnostic::new(Code::InvalidDate, span, message).label(label);
+        let help = right_form(value, at.setting);
+        decoder.report_with(problem, Some(help), at.flag);
+        None
+    }
+}
+
+/// What was meant, written as it should be, or else an example.
+fn right_form(value: &Value<'_>, setting: Field) -> String {
+    match value.get_ref() {
+        DeValue::Datetime(date) if date.date.is_some() && date.time.is_some() => {
+            format!("write `{setting} = {date}Z` for UTC")
+        }
+        DeValue::String(text) if day(text).is_some() || instant(text).is_some() => {
+            format!("write `{setting} = {text}`")
+        }
+        _ => format!(
+            "write a date, `{setting} = 2026-11-01`, or a time with an offset, \
+             `{setting} = 2026-11-01T09:00:00Z`"
+        ),
+    }
+}
+
+fn day(text: &str) -> Option<SystemTime> {
+    (text.len() == 10).then(|| instant(&format!("{text}T00:00:00Z")))?
+}
+
+fn instant(text: &str) -> Option<SystemTime> {
+    let since_1970 = text.parse::<Timestamp>().ok()?.as_duration();
+    let distance = Duration::new(
+        since_1970.as_secs().unsigned_abs(),
+        since_1970.subsec_nanos().unsigned_abs(),
+    );
+    // Not all systems have all times.
+    match since_1970.is_negative() {
+        true => SystemTime::UNIX_EPOCH.checked_sub(distance),
+        false => SystemTime::UNIX_EPOCH.checked_add(distance),
+    }
+}
+
+fn wrong_type<T>(
+    decoder: &mut Decoder<'_>,
+    value: &Value<'_>,
+    at: Place<'_>,
+    expected: &str,
+    help: Option<String>,
+) -> Option<T> {
+    let message = format!("wrong type for `{}` in flag `{}`", at.setting, at.flag);
+    let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
+        .label(format!("expected {expected}, found {}", kind(value.get_ref())));
+    decoder.report_with(problem, help, at.flag);
+    None
+}
+
+/// What a value is, with its article.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// What people write for true and false elsewhere.
+pub(super) fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" | "enabled" => Some(true),
+        "false" | "no" | "off" | "0" | "disabled" => Some(false),
+        _ => None,
+    }
+}
+
+/// The text of a value, if it is short enough to be shown in a sentence.
+pub(super) fn source(text: &str, span: Range<usize>) -> Option<&str> {
+    text.get(span).filter(|text| text.len() <= 60 && !text.contains(['\n', '\r']))
+}
+
+/// A number, boolean or date as a string.
+fn quoted(text: &str, value: &Value<'_>) -> Option<String> {
+    match value.get_ref() {
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
+            source(text, value.span()).map(|text| format!("\"{text}\""))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_judged_as_written() {
+        let read = |text: &str| decimal(text).map(Percentage::ten_thousandths);
+
+        assert_eq!(read("0.1"), Ok(1_000));
+        assert_eq!(read("+33.3333"), Ok(333_333));
+        assert_eq!(read("1e1"), Ok(100_000));
+        assert_eq!(read("1E-4"), Ok(1));
+        assert_eq!(read("1e-5"), Err(InvalidPercentage::TooManyDecimals));
+        assert_eq!(read("99.99999"), Err(InvalidPercentage::TooManyDecimals));
+        assert_eq!(read("1e3"), Err(InvalidPercentage::OutOfRange));
+        for text in ["inf", "+inf", "-inf"] {
+            assert_eq!(read(text), Err(InvalidPercentage::OutOfRange), "{text}");
+        }
+        for text in ["nan", "-nan", ""] {
+            assert_eq!(read(text), Err(InvalidPercentage::NotANumber), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_instants() {
+        let after = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+
+        assert_eq!(day("1970-01-02"), after(86_400));
+        assert_eq!(instant("1970-01-01T02:00:00+02:00"), after(0));
+        assert_eq!(instant("1970-01-01 00:01Z"), after(60));
+        assert_eq!(instant("1970-01-01T00:00:60Z"), after(59));
+        assert_eq!(
+            instant("1969-12-31T23:59:58.5Z"),
+            SystemTime::UNIX_EPOCH.checked_sub(Duration::from_millis(1_500))
+        );
+        assert_eq!(instant("1970-01-01T00:00:00"), None);
+        assert_eq!(day("1970-02-30"), None);
+    }
+}

@@ -1,0 +1,291 @@
+//! flags.toml: the files of `tests/data` and what is said about them.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use flagstaff::{
+    Definition, Setting,
+    definition::{Code, FlagsFile, Severity},
+};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+/// Runs `test` with the name and the text of each file.
+fn each(folder: &str, mut test: impl FnMut(&str, &str)) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder);
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .expect("a folder of test data")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    for path in paths {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("a readable name");
+        test(name, &fs::read_to_string(&path).expect("a readable file"));
+    }
+}
+
+fn snapshot(folder: &str, name: &str, content: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(format!("../data/{folder}"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, content));
+}
+
+/// What a file amounts to.
+fn outcome(file: &FlagsFile) -> String {
+    let mut text = String::new();
+    for (key, definition) in file.flags() {
+        text += &format!("{key}: {}\n", describe(definition));
+    }
+    if !file.is_usable() {
+        text += "not usable\n";
+    }
+    if !file.rejected().is_empty() {
+        text += &format!("rejected: {:?}\n", file.rejected());
+    }
+    text
+}
+
+fn describe(definition: &Definition) -> String {
+    let Definition { created, expires, .. } = definition;
+    let mut rest = definition.clone();
+    (rest.created, rest.expires) = (Setting::Inherit, Setting::Inherit);
+    let mut settings: Vec<String> = format!("{rest:#?}")
+        .replace("Set(\n", "(")
+        .lines()
+        .map(str::trim)
+        .map(str::to_owned)
+        .collect();
+    settings.retain(|line| !line.ends_with("Inherit,"));
+    for (name, time) in [("created", created), ("expires", expires)] {
+        if let Some(&time) = time.value() {
+            let time = Timestamp::try_from(time).expect("a time of our era");
+            settings.insert(1, format!("{name}: {time},"));
+        }
+    }
+    settings.join(" ")
+}
+
+#[test]
+fn good_files_are_decoded_without_a_word() {
+    each("ok", |name, text| {
+        let file = FlagsFile::parse("flags.toml", text);
+
+        assert_eq!(file.diagnostics().to_string(), "", "{name}");
+        assert!(file.is_usable(), "{name}");
+        assert!(file.rejected().is_empty(), "{name}");
+        snapshot("ok", name, &outcome(&file));
+    });
+}
+
+#[test]
+fn bad_files_are_explained() {
+    each("bad", |name, text| {
+        let file = FlagsFile::parse("flags.toml", text);
+
+        snapshot("bad", name, &format!("{}\n{}", file.diagnostics(), outcome(&file)));
+    });
+}
+
+#[test]
+fn every_code_has_a_file_that_is_named_after_it() {
+    let mut missing: BTreeSet<_> = Code::ALL.iter().copied().collect();
+
+    each("bad", |name, text| {
+        let file = FlagsFile::parse("flags.toml", text);
+        if let Some(code) = Code::from_name(name) {
+            assert!(file.diagnostics().iter().all(|problem| problem.code == code), "{name}");
+            assert!(!file.diagnostics().is_empty(), "{name}");
+            missing.remove(&code);
+        }
+    });
+
+    assert_eq!(missing, BTreeSet::new());
+}
+
+/// All files of `tests/data`, for mutation.
+fn corpus() -> Vec<String> {
+    let mut texts = Vec::new();
+    each("ok", |_, text| texts.push(text.to_owned()));
+    each("bad", |_, text| texts.push(text.to_owned()));
+    texts
+}
+
+/// Whatever the text, these hold.
+fn check(text: &str) {
+    let file = FlagsFile::parse("flags.toml", text);
+
+    let mut before = 0;
+    for problem in file.diagnostics() {
+        assert!(text.get(problem.span.clone()).is_some(), "{problem:?}");
+        assert!(problem.span.start >= before, "{problem:?}");
+        before = problem.span.start;
+        if let Some(related) = &problem.related {
+            assert!(text.get(related.span.clone()).is_some(), "{problem:?}");
+        }
+        let line = text[..problem.span.start].matches('\n').count() + 1;
+        assert_eq!(problem.location.line, line);
+    }
+    let _ = file.diagnostics().report().limit(usize::MAX).to_string();
+    let _ = file.diagnostics().report().ansi().to_string();
+    let errors = file.diagnostics().iter().any(|problem| problem.severity == Severity::Error);
+    assert_eq!(errors, file.diagnostics().has_errors());
+    assert_eq!(errors, !file.is_usable() || !file.rejected().is_empty(), "{text:?}");
+    assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(?s).{0,200}") {
+        check(&text);
+    }
+
+    #[test]
+    fn no_heap_of_toml_makes_it_panic(
+        parts in prop::collection::vec(prop::sample::select(PARTS), 0..40),
+    ) {
+        check(&parts.concat());
+    }
+
+    #[test]
+    fn no_damaged_file_makes_it_panic(
+        file in any::<prop::sample::Index>(),
+        edits in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0_usize..6, prop::sample::select(PARTS)),
+            1..5,
+        ),
+    ) {
+        let corpus = corpus();
+        let mut text: Vec<char> = file.get(&corpus).chars().collect();
+        for (at, removed, inserted) in edits {
+            let at = at.index(text.len() + 1);
+            let end = (at + removed).min(text.len());
+            text.splice(at..end, inserted.chars());
+        }
+
+        check(&text.into_iter().collect::<String>());
+    }
+}
+
+const PARTS: &[&str] = &[
+    "[flags]\n",
+    "[flags.a]\n",
+    "[[flags.a]]\n",
+    "[a]\n",
+    "\n",
+    "\r\n",
+    "\r",
+    " ",
+    "\t",
+    "a",
+    "b",
+    "\"a\"",
+    "é",
+    "日本",
+    "\u{feff}",
+    "\0",
+    ".",
+    "=",
+    ",",
+    "#",
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    "\"",
+    "'",
+    "\"\"\"",
+    "'''",
+    "\\",
+    "\\u00e9",
+    "true",
+    "false",
+    "yes",
+    "25",
+    "25%",
+    "\"25%\"",
+    "0.5",
+    "1e5",
+    "nan",
+    "-",
+    "+",
+    "2026-11-01",
+    "2026-02-30",
+    "2026-11-01T09:00:00Z",
+    "09:00:00",
+    "percentage",
+    "enabled",
+    "created",
+    "expires",
+    "denied_users",
+    "allowed_users",
+    "owner",
+    "a = true\n",
+    "a.b = true\n",
+    "percentage = 10\n",
+    "denied_users = [\"a\", 1]\n",
+    "allowed_users = [\"a\"]\n",
+    "expires = 2026-01-01\n",
+    "created = 2026-02-30\n",
+];
+
+#[test]
+fn deep_nesting_does_not_overflow_the_stack() {
+    let keys = "a.".repeat(79) + "a";
+    let headers = format!("[{keys}]\n");
+    let inline = format!("{{ {keys} = ").repeat(79);
+    for text in [
+        "[".repeat(100_000),
+        format!("a = {}", "[".repeat(100_000)),
+        format!("a = {}{}", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("a = {}", "{a=".repeat(100_000)),
+        format!("{} = 1", "a.".repeat(100_000) + "a"),
+        format!("[{}]\nb = 1", "a.".repeat(100_000) + "a"),
+        format!("{headers}{keys} = {inline}1{}", "}".repeat(79)),
+        format!("{headers}{keys} = {inline}"),
+    ] {
+        check(&text);
+    }
+}
+
+#[test]
+fn plain_booleans_share_two_definitions() {
+    let text: String = (0..100).map(|i| format!("f{i} = {}\n", i % 2 == 0)).collect();
+
+    let file = FlagsFile::parse("flags.toml", &format!("[flags]\n{text}"));
+
+    let different: BTreeSet<_> =
+        file.flags().values().map(|definition| std::sync::Arc::as_ptr(definition)).collect();
+    assert_eq!((file.flags().len(), different.len()), (100, 2));
+}
+
+#[test]
+fn a_bad_flag_is_rejected_and_the_others_are_decoded() {
+    let file = FlagsFile::parse("flags.toml", "[flags]\ngood = true\nbad = 25\n");
+
+    assert!(file.is_usable());
+    assert!(file.flags().keys().eq(&["good".into()]));
+    assert!(file.rejected().iter().eq(&["bad".into()]));
+}
+
+#[test]
+fn a_misplaced_flag_that_is_defined_elsewhere_is_not_rejected() {
+    let file = FlagsFile::parse("flags.toml", "a = true\n[flags]\na = false\n");
+
+    assert!(file.flags().contains_key("a"));
+    assert!(file.rejected().is_empty());
+    assert!(file.diagnostics().has_errors());
+}
+
+#[test]
+fn a_truncated_file_is_usable_only_with_its_flags_table() {
+    for text in ["", " \r\n", "# only", "[fla", "[flags", "[[flags]]", "flags = 1"] {
+        let parts = FlagsFile::parse("flags.toml", text).into_parts();
+
+        assert!(parts.is_err_and(|diagnostics| diagnostics.has_errors()), "{text:?}");
+    }
+}

@@ -1,0 +1,433 @@
+//! flags.toml, saved by real tools.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use flagstaff::{Context, Event, Events, File, FlagState, Flags, Status, definition::Diagnostics};
+use tempfile::TempDir;
+
+use crate::support::{BOUND, next};
+
+/// The flags of a file in a directory of its own.
+struct Subject {
+    directory: TempDir,
+    flags: Flags,
+    events: Events,
+}
+
+/// A text with many flags, so that a torn one is recognised: `n` is the value of all of them.
+fn text(on: bool) -> String {
+    let lines = (0..200).map(|n| format!("flag_{n} = {on}\n"));
+    format!("[flags]\nmarker = {on}\n{}last = {on}\n", lines.collect::<String>())
+}
+
+async fn start(text: &str) -> Subject {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, text).unwrap();
+    follow(directory, &path).await
+}
+
+async fn follow(directory: TempDir, path: &Path) -> Subject {
+    let flags = Flags::builder().layer(File::open(path).unwrap()).start().await.unwrap();
+    let events = flags.events();
+    Subject { directory, flags, events }
+}
+
+impl Subject {
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("flags.toml")
+    }
+
+    /// Runs a tool in the directory.
+    fn run(&self, script: &str) {
+        let mut shell = self.shell(script);
+        let status = shell.status().unwrap();
+        assert!(status.success(), "{script}");
+    }
+
+    fn shell(&self, script: &str) -> Command {
+        let mut shell = Command::new("bash");
+        shell.args(["-euo", "pipefail", "-c", script]).current_dir(self.directory.path());
+        shell.stdin(Stdio::null()).stdout(Stdio::null());
+        shell.env("HOME", self.directory.path()).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        shell
+    }
+
+    /// Waits for the flags of [`text`] to be all `on`, and checks that no other state was ever
+    /// published meanwhile.
+    async fn becomes(&mut self, on: bool) {
+        let wanted = if on { FlagState::On } else { FlagState::Off };
+        match next(&mut self.events).await {
+            Event::Changed { changes, .. } => {
+                assert_eq!(changes.len(), 202, "torn");
+                for change in &*changes {
+                    assert_eq!(change.after, wanted, "{change}");
+                }
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(self.flags.health().layers[0].flags, 202);
+    }
+
+    /// The same, past failures on the way: the file was missing or unreadable for a while.
+    async fn becomes_past_failures(&mut self, on: bool) {
+        loop {
+            match tokio::time::timeout(BOUND, self.events.next()).await.unwrap().unwrap() {
+                Event::Failed { .. } | Event::Recovered { .. } => {
+                    assert_eq!(self.flags.health().layers[0].flags, 202);
+                }
+                Event::Changed { changes, .. } => {
+                    assert_eq!(changes.len(), 202, "torn");
+                    let marker = self.flags.is_enabled("marker", &Context::anonymous());
+                    assert_eq!(marker, on);
+                    return;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// One way of saving, twice: what breaks a watch often shows at the second save only.
+async fn saved_by(save: impl Fn(&Subject, &str)) {
+    let mut subject = start(&text(false)).await;
+    for on in [true, false] {
+        fs::write(subject.directory.path().join("next"), text(on)).unwrap();
+        save(&subject, if on { "true" } else { "false" });
+        subject.becomes_past_failures(on).await;
+    }
+}
+
+#[tokio::test]
+async fn truncate_and_write_is_followed() {
+    let mut subject = start(&text(false)).await;
+
+    fs::write(subject.path(), text(true)).unwrap();
+
+    subject.becomes(true).await;
+}
+
+#[tokio::test]
+async fn a_slow_writer_is_waited_for() {
+    let mut subject = start(&text(false)).await;
+    let path = subject.path();
+
+    let writer = tokio::task::spawn_blocking(move || {
+        let mut file = fs::File::create(path).unwrap();
+        for line in text(true).lines() {
+            writeln!(file, "{line}").unwrap();
+            file.sync_data().unwrap();
+        }
+    });
+
+    subject.becomes(true).await;
+    writer.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_loop_of_appends_is_never_seen_half_done() {
+    let mut subject = start(&text(false)).await;
+    let script = "cp flags.toml old; : > flags.toml; \
+                  while read -r line; do echo \"${line/false/true}\" >> flags.toml; done < old";
+
+    let mut shell = subject.shell(script);
+    let status = tokio::task::spawn_blocking(move || shell.status().unwrap());
+
+    subject.becomes_past_failures(true).await;
+    assert!(status.await.unwrap().success());
+}
+
+#[tokio::test]
+async fn appends_with_pauses_are_never_seen_half_done() {
+    let mut subject = start("[flags]\na = false\nb = false\nc = false\nd = false\n").await;
+    // The pauses are the tool's, longer than the quiet time and shorter than the hold.
+    let script = "echo '[flags]' > flags.toml; \
+                  for f in a b c d; do sleep 0.12; echo \"$f = true\" >> flags.toml; done";
+
+    let mut shell = subject.shell(script);
+    let status = tokio::task::spawn_blocking(move || shell.status().unwrap());
+
+    let Event::Changed { changes, .. } = next(&mut subject.events).await else {
+        panic!("not a change")
+    };
+    assert!(status.await.unwrap().success());
+    let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["a: off -> on", "b: off -> on", "c: off -> on", "d: off -> on"]);
+}
+
+#[tokio::test]
+async fn sed_in_place_is_followed() {
+    saved_by(|subject, on| {
+        subject.run(&format!("sed -i 's/= .*/= {on}/' flags.toml"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn vim_is_followed() {
+    saved_by(|subject, on| {
+        subject.run(&format!("vim -es -u NONE -c '%s/= .*/= {on}/' -c 'wq' flags.toml"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn mv_over_is_followed() {
+    saved_by(|subject, _| subject.run("mv next flags.toml")).await;
+}
+
+#[tokio::test]
+async fn cp_and_install_are_followed() {
+    saved_by(|subject, _| subject.run("cp next flags.toml")).await;
+    saved_by(|subject, _| subject.run("install -m 644 next flags.toml")).await;
+}
+
+#[tokio::test]
+async fn git_checkout_is_followed() {
+    let mut subject = start(&text(false)).await;
+    subject.run(
+        "git init -q -b off . && git config user.name t && git config user.email t@example.com \
+         && git add flags.toml && git commit -qm off && git checkout -qb on \
+         && sed -i 's/= .*/= true/' flags.toml",
+    );
+    subject.becomes(true).await;
+    subject.run("git commit -qam on");
+
+    for (branch, on) in [("off", false), ("on", true), ("off", false)] {
+        subject.run(&format!("git checkout -q {branch}"));
+        subject.becomes_past_failures(on).await;
+    }
+}
+
+#[tokio::test]
+async fn a_symlink_to_another_file_is_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("off.toml"), text(false)).unwrap();
+    fs::write(directory.path().join("on.toml"), text(true)).unwrap();
+    let path = directory.path().join("flags.toml");
+    std::os::unix::fs::symlink("off.toml", &path).unwrap();
+    let mut subject = follow(directory, &path).await;
+
+    subject.run("ln -sfn on.toml flags.toml");
+    subject.becomes_past_failures(true).await;
+
+    subject.run("ln -s off.toml next && mv -T next flags.toml");
+    subject.becomes(false).await;
+
+    subject.run("sed 's/= .*/= true/' off.toml > new && mv new off.toml");
+    subject.becomes(true).await;
+}
+
+#[tokio::test]
+async fn a_kubernetes_volume_is_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    for (name, on) in [("..v1", false), ("..v2", true), ("..v3", false)] {
+        fs::create_dir(root.join(name)).unwrap();
+        fs::write(root.join(name).join("flags.toml"), text(on)).unwrap();
+    }
+    std::os::unix::fs::symlink("..v1", root.join("..data")).unwrap();
+    let path = root.join("flags.toml");
+    std::os::unix::fs::symlink("..data/flags.toml", &path).unwrap();
+    let mut subject = follow(directory, &path).await;
+
+    subject.run("ln -s ..v2 ..data_tmp && mv -T ..data_tmp ..data && rm -r ..v1");
+    subject.becomes(true).await;
+
+    subject.run("ln -s ..v3 ..data_tmp && mv -T ..data_tmp ..data && rm -r ..v2");
+    subject.becomes(false).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_deleted_keeps_its_flags_until_it_is_back() {
+    let mut subject = start(&text(true)).await;
+
+    fs::remove_file(subject.path()).unwrap();
+
+    assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
+    assert!(subject.flags.is_enabled("marker", &Context::anonymous()));
+    assert_eq!(subject.flags.health().layers[0].status, Status::Failing);
+
+    fs::write(subject.path(), text(false)).unwrap();
+
+    subject.becomes_past_failures(false).await;
+    assert!(subject.flags.health().is_ready());
+}
+
+#[tokio::test]
+async fn a_parent_directory_that_is_replaced_is_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, on) in [("app", false), ("app2", true), ("app3", false)] {
+        fs::create_dir(directory.path().join(name)).unwrap();
+        fs::write(directory.path().join(name).join("flags.toml"), text(on)).unwrap();
+    }
+    let path = directory.path().join("app/flags.toml");
+    let mut subject = follow(directory, &path).await;
+
+    subject.run("mv app gone && mv app2 app");
+    subject.becomes_past_failures(true).await;
+
+    subject.run("mv app gone2 && mv app3 app");
+    subject.becomes_past_failures(false).await;
+}
+
+#[tokio::test]
+async fn a_thousand_rapid_edits_end_on_the_last() {
+    let subject = start("[flags]\nedit = \"0%\"\n").await;
+    let mut edit = subject.flags.watch("edit");
+    let path = subject.path();
+
+    let writer = tokio::task::spawn_blocking(move || {
+        for n in 1..=1_000 {
+            let percent = f64::from(n) / 20.0;
+            fs::write(&path, format!("[flags]\nedit = \"{percent}%\"\n")).unwrap();
+        }
+    });
+
+    let last = edit.wait_for(|state| state.to_string() == "50%");
+    tokio::time::timeout(BOUND, last).await.unwrap().unwrap();
+    writer.await.unwrap();
+    assert_eq!(subject.flags.watch("edit").borrow().to_string(), "50%");
+}
+
+#[tokio::test]
+async fn a_mistake_changes_nothing_and_is_shown_with_its_place() {
+    let mut subject = start("[flags]\na = true\n").await;
+
+    fs::write(subject.path(), "[flags]\na = tru\n").unwrap();
+
+    let Event::Failed { error, .. } = next(&mut subject.events).await else {
+        panic!("not a failure")
+    };
+    assert!(error.to_string().contains("flags.toml:2:5"), "{error}");
+    assert!(error.downcast_ref::<Diagnostics>().is_some());
+    assert!(subject.flags.is_enabled("a", &Context::anonymous()));
+    assert_eq!(subject.flags.health().layers[0].status, Status::Failing);
+
+    fs::write(subject.path(), "[flags]\na = false\n").unwrap();
+
+    assert!(matches!(next(&mut subject.events).await, Event::Changed { .. }));
+    assert!(matches!(next(&mut subject.events).await, Event::Recovered { .. }));
+}
+
+#[tokio::test]
+async fn one_bad_flag_keeps_its_definition_while_the_others_update() {
+    let mut subject = start("[flags]\ngood = false\nbad = true\n").await;
+
+    fs::write(subject.path(), "[flags]\ngood = true\nbad = 25\n").unwrap();
+
+    let Event::Changed { changes, .. } = next(&mut subject.events).await else {
+        panic!("not a change")
+    };
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].to_string(), "good: off -> on");
+    assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
+    assert!(subject.flags.is_enabled("bad", &Context::anonymous()));
+}
+
+#[tokio::test]
+async fn an_emptied_file_and_one_without_its_table_change_nothing() {
+    let mut subject = start("[flags]\na = true\n").await;
+
+    for text in ["", "   \n", "a = false\n", "# nothing\n"] {
+        fs::write(subject.path(), text).unwrap();
+        assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }), "{text:?}");
+        assert!(subject.flags.is_enabled("a", &Context::anonymous()));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_text_is_named_with_its_line() {
+    let mut subject = start("[flags]\na = true\n").await;
+
+    fs::write(subject.path(), b"[flags]\n# caf\xe9\na = false\n").unwrap();
+
+    let Event::Failed { error, .. } = next(&mut subject.events).await else {
+        panic!("not a failure")
+    };
+    assert!(error.to_string().contains("not UTF-8 in line 2"), "{error}");
+}
+
+#[tokio::test]
+async fn a_removed_flag_goes_once_the_removal_stands() {
+    let mut subject = start("[flags]\na = true\nb = true\n").await;
+
+    fs::write(subject.path(), "[flags]\na = true\n").unwrap();
+
+    let Event::Changed { changes, .. } = next(&mut subject.events).await else {
+        panic!("not a change")
+    };
+    assert_eq!(changes[0].to_string(), "b: on -> unknown");
+}
+
+#[tokio::test]
+async fn a_missing_file_is_an_error_unless_it_may_come_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("later/flags.toml");
+
+    let error = File::open(&path).unwrap_err();
+    assert!(error.to_string().contains("later/flags.toml"), "{error}");
+
+    let flags = Flags::builder().layer(File::optional(&path)).start().await.unwrap();
+    let mut a = flags.watch("a");
+    fs::create_dir(directory.path().join("later")).unwrap();
+    fs::write(&path, "[flags]\na = true\n").unwrap();
+
+    let on = a.wait_for(|state| *state == FlagState::On);
+    tokio::time::timeout(BOUND, on).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_wrong_at_the_start_fails_the_start_with_its_diagnostics() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags\na = true\n").unwrap();
+
+    let error = Flags::builder().layer(File::open(&path).unwrap()).start().await.unwrap_err();
+
+    assert_eq!(error.layer(), "file");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("flags.toml:1:"), "{source}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_written_at_the_start_gets_some_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "").unwrap();
+    let file = File::open(&path).unwrap();
+
+    let start = tokio::spawn(Flags::builder().layer(file).start());
+    fs::write(&path, "[flags]\na = true\n").unwrap();
+
+    let flags = start.await.unwrap().unwrap();
+    assert!(flags.is_enabled("a", &Context::anonymous()));
+}
+
+#[tokio::test]
+async fn what_stands_still_is_confirmed_again_and_again() {
+    let subject = start("[flags]\na = true\n").await;
+    let age = || subject.flags.health().layers[0].age.unwrap();
+
+    let confirmed = async {
+        let mut before = age();
+        loop {
+            tokio::task::yield_now().await;
+            let now = age();
+            if now < before {
+                return;
+            }
+            before = now;
+        }
+    };
+
+    tokio::time::timeout(BOUND, confirmed).await.unwrap();
+    assert!(age() < Duration::from_secs(10));
+    assert_eq!(subject.flags.health().layers[0].mode, Some("watching"));
+}
