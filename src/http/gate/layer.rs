@@ -28,7 +28,9 @@ use crate::{
 /// `application/grpc`, is answered with the status `UNIMPLEMENTED` instead. The inner service is
 /// not called, nor is the request's body read.
 ///
-/// An open gate allocates nothing.
+/// An open gate allocates nothing and leaves the response as it is. While the flag is on for some
+/// users only, see to it that no shared cache keeps what the service answers: a cache does not ask
+/// the gate.
 ///
 /// # With axum
 ///
@@ -175,6 +177,15 @@ impl FlagGate {
     }
 
     /// Opens the gate exactly when it would be closed: while the flag is off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagGate;
+    ///
+    /// let legacy = FlagGate::new("legacy_checkout_removed").inverted().status(410)?;
+    /// # Ok::<(), flagstaff::InvalidGate>(())
+    /// ```
     pub fn inverted(mut self) -> Self {
         self.condition.inverted = !self.condition.inverted;
         self
@@ -323,6 +334,27 @@ impl FlagGate {
     ///
     /// It gets the request as it came, so that nothing in the answer, to whatever method, tells
     /// the hidden route from a missing one. See [`ConcealedGate`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory};
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use std::convert::Infallible;
+    /// let flags = Flags::builder().layer(Memory::new().with("secret", false)).start().await?;
+    /// let page = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("page")));
+    /// let nothing = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("nothing")));
+    ///
+    /// let service = flags.gate("secret").conceal(nothing).layer(page);
+    ///
+    /// assert_eq!(service.oneshot(Request::new(())).await?.into_body(), "nothing");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn conceal<N>(self, not_found: N) -> ConcealedGate<N> {
         ConcealedGate { gate: self, not_found }
     }
@@ -414,7 +446,15 @@ fn location(target: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(target).ok()
 }
 
-/// A gate that cannot be.
+/// A gate that cannot be. Made when a gate is set up, never while it serves.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{FlagGate, InvalidGate};
+///
+/// assert_eq!(FlagGate::new("beta").status(302).unwrap_err(), InvalidGate::Status);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidGate {

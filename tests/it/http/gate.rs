@@ -358,3 +358,18 @@ async fn a_gate_made_before_its_flag_follows_it() {
         assert_eq!(parts.status, status, "{on:?}");
     }
 }
+
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn overrides_of_a_test_hold_for_gates() {
+    let flags = flags([("beta", false.into())]).await;
+    let pinned = flags.pin(Context::anonymous());
+
+    for gate in [FlagGate::new("beta"), flags.gate("beta")] {
+        let mut request = get("/");
+        request.extensions_mut().insert(pinned.clone());
+        let inside = flagstaff::testing::with_overrides([("beta", true)], answer(gate, request));
+
+        assert_eq!(inside.await.0.status, StatusCode::OK);
+    }
+}
