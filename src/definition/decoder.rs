@@ -1,7 +1,8 @@
 //! What the decoding of one text has found so far.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{HashMap, HashSet},
+    ops::Range,
     sync::Arc,
 };
 
@@ -16,10 +17,10 @@ pub(super) struct Decoder<'t> {
     pub(super) misplaced: Vec<Arc<str>>,
     /// How many problems are errors.
     pub(super) errors: usize,
-    /// What the parser said about scalars, by their start.
-    scalars: HashMap<usize, String>,
+    /// What the parser said about scalars, by their place.
+    scalars: HashMap<Range<usize>, String>,
     /// The scalars of which a better description was reported.
-    pub(super) described: BTreeSet<usize>,
+    described: HashSet<Range<usize>>,
     /// Most flags are a plain `true` or `false`, and all of these are the same two.
     pub(super) on: Arc<Definition>,
     pub(super) off: Arc<Definition>,
@@ -38,9 +39,9 @@ impl<'t> Decoder<'t> {
             scalars: faults
                 .iter()
                 .filter(|fault| fault.diagnostic.message.starts_with("invalid "))
-                .map(|fault| (fault.diagnostic.span.start, fault.diagnostic.label.clone()))
+                .map(|fault| (fault.diagnostic.span.clone(), fault.diagnostic.label.clone()))
                 .collect(),
-            described: BTreeSet::new(),
+            described: HashSet::new(),
             on: plain(true),
             off: plain(false),
         }
@@ -59,10 +60,15 @@ impl<'t> Decoder<'t> {
         });
     }
 
-    /// What the parser said about the scalar at `start`, which the caller now reports instead.
-    pub(super) fn take_fault(&mut self, start: usize) -> Option<String> {
-        let label = self.scalars.remove(&start)?;
-        self.described.insert(start);
+    /// What the parser said about the scalar at `place`, which the caller now reports instead.
+    pub(super) fn take_fault(&mut self, place: Range<usize>) -> Option<String> {
+        let label = self.scalars.remove(&place)?;
+        self.described.insert(place);
         Some(label)
+    }
+
+    /// Whether someone [took](Self::take_fault) it.
+    pub(super) fn has_taken(&self, fault: &Fault) -> bool {
+        self.described.contains(&fault.diagnostic.span)
     }
 }

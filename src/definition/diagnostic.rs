@@ -254,24 +254,21 @@ fn within(text: &str, span: &Range<usize>) -> Range<usize> {
 
 /// Fills in the locations of sorted diagnostics in one pass over the text.
 fn locate(text: &str, sorted: &mut [Diagnostic]) {
-    let (mut at, mut line, mut column) = (0, 1, 1);
+    // A byte order mark takes no room in an editor.
+    let mut at = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
+    let (mut line, mut column) = (1, 1);
     for diagnostic in sorted {
-        let step = &text[at..diagnostic.span.start];
+        let step = text.get(at..diagnostic.span.start).unwrap_or_default();
         match step.rsplit_once('\n') {
-            None => column += width(step),
+            None => column += step.chars().count(),
             Some((_, rest)) => {
                 line += step.bytes().filter(|&byte| byte == b'\n').count();
-                column = 1 + width(rest);
+                column = 1 + rest.chars().count();
             }
         }
-        at = diagnostic.span.start;
+        at += step.len();
         diagnostic.location = Location { line, column };
     }
-}
-
-/// A byte order mark takes no room in an editor.
-fn width(text: &str) -> usize {
-    text.chars().filter(|&c| c != '\u{feff}').count()
 }
 
 #[cfg(test)]

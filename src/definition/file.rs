@@ -70,7 +70,7 @@ impl FlagsFile {
         let misplaced = decoder.misplaced.drain(..);
         rejected.extend(misplaced.filter(|key| !flags.contains_key(key)));
 
-        faults.retain(|fault| !decoder.described.contains(&fault.diagnostic.span.start));
+        faults.retain(|fault| !decoder.has_taken(fault));
         let usable = table.is_some() && faults.is_empty();
         if !usable {
             flags.clear();

@@ -192,7 +192,7 @@ fn unknown_key(
         Diagnostic::new(Code::UnknownKey, key.span(), message).label("not a flag setting");
     let help = if let Some(similar) = similar {
         format!("a setting with a similar name exists: `{similar}`")
-    } else if looks_like_flag(value) {
+    } else if looks_like_flag(value) && !is_inline(decoder.text, table) {
         // `[flags.payments.v2]` was meant to be the flag `payments.v2`.
         let dotted = format!("{flag}.{name}");
         let help = format!("a dot in the name of a flag needs quotes: `{}`", toml_key(&dotted));
@@ -208,6 +208,10 @@ fn unknown_key(
 /// The header that a table was written with, if it was written with one.
 fn header<'t>(text: &'t str, table: &Value<'_>) -> Option<&'t str> {
     source(text, table.span()).filter(|text| text.starts_with('['))
+}
+
+fn is_inline(text: &str, table: &Value<'_>) -> bool {
+    text.get(table.span()).is_some_and(|text| text.starts_with('{'))
 }
 
 /// Whether the value, which has no header of its own, would make a flag.

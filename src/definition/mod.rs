@@ -27,7 +27,7 @@
 //!
 //! [flags.checkout]
 //! owner = "payments"
-//! defualt = false
+//! enabeld = false
 //! "#;
 //!
 //! let file = FlagsFile::parse("flags.toml", text);
@@ -36,7 +36,7 @@
 //! assert_eq!(search.percentage.value(), Some(&Percentage::whole(25)?));
 //! assert!(file.rejected().contains("checkout"));
 //! assert!(file.diagnostics().to_string().starts_with(
-//! "error[unknown-key]: unknown key `defualt` in flag `checkout`
+//! "error[unknown-key]: unknown key `enabeld` in flag `checkout`
 //!  --> flags.toml:8:1
 //! "));
 //! # Ok::<(), flagstaff::InvalidPercentage>(())
@@ -44,6 +44,7 @@
 
 mod code;
 mod decoder;
+mod depth;
 mod diagnostic;
 mod file;
 mod flag;

@@ -10,7 +10,7 @@ use std::{
 
 use toml::de::{DeTable, DeValue, Error};
 
-use super::{Value, code::Code, diagnostic::Diagnostic};
+use super::{Key, Value, code::Code, depth::too_deep, diagnostic::Diagnostic};
 use crate::model::Percentage;
 
 /// The result of reading a text as TOML.
@@ -30,6 +30,12 @@ pub(super) struct Fault {
 
 impl<'t> Syntax<'t> {
     pub(super) fn parse(text: &'t str) -> Self {
+        if let Some(span) = too_deep(text) {
+            return Self {
+                root: DeTable::new(),
+                faults: vec![nested_too_deep(span, 0..text.len())],
+            };
+        }
         let (root, errors) = DeTable::parse_recoverable(text);
         let root = root.into_inner();
         let faults = if errors.is_empty() { Vec::new() } else { faults(text, &root, &errors) };
@@ -81,32 +87,40 @@ fn faults(text: &str, root: &DeTable<'_>, errors: &[Error]) -> Vec<Fault> {
     let mut open_ends = None;
     let mut starts = BTreeSet::new();
     let mut faults: Vec<Fault> = Vec::new();
-    let mut lost = text.len()..text.len();
+    let mut lost = usize::MAX;
     for (kind, span, error) in errors {
         let fault = match kind {
-            Kind::TooDeep => Fault {
-                diagnostic: Diagnostic::new(Code::SyntaxError, span.clone(), "nested too deep")
-                    .label("at most 80 levels are read"),
-                doubtful: span.start..text.len(),
-            },
+            Kind::TooDeep => {
+                let from = whole_lines(text, &span).start;
+                nested_too_deep(span, from..text.len())
+            }
             Kind::Unclosed => {
                 let ends = open_ends.get_or_insert_with(|| open_ends_of(text, root));
                 unclosed(text, ends, &span, error)
             }
-            Kind::Duplicate => duplicate(text, &span, error, firsts.next().flatten()),
+            Kind::Duplicate => match firsts.next().unwrap_or(First::Unknown) {
+                First::Echo => continue,
+                first => duplicate(text, &span, error, first),
+            },
             Kind::Other => other(text, &span, error),
         };
-        if lost.contains(&fault.diagnostic.span.start) {
+        if fault.diagnostic.span.start >= lost {
             continue;
         }
-        if matches!(kind, Kind::TooDeep | Kind::Unclosed) && fault.doubtful.start < lost.start {
-            lost.start = fault.doubtful.start;
+        if matches!(kind, Kind::TooDeep | Kind::Unclosed) {
+            lost = lost.min(fault.doubtful.start);
         }
         if starts.insert(fault.diagnostic.span.start) {
             faults.push(fault);
         }
     }
     faults
+}
+
+fn nested_too_deep(span: Range<usize>, doubtful: Range<usize>) -> Fault {
+    let diagnostic = Diagnostic::new(Code::SyntaxError, span, "nested too deep")
+        .label("more levels than are read");
+    Fault { diagnostic, doubtful }
 }
 
 /// The parser does not say where a key with too many parts is.
@@ -141,6 +155,7 @@ fn other(text: &str, span: &Range<usize>, error: &Error) -> Fault {
 fn words(error: &Error) -> (&str, String) {
     match error.message().split_once(", expected ") {
         None => (error.message(), String::new()),
+        Some((message, "literal string")) => (message, "not a TOML value".to_owned()),
         Some((message, "nothing")) => (message, "remove this".to_owned()),
         Some((message, expected)) => (message, format!("expected {expected}")),
     }
@@ -209,77 +224,114 @@ fn unclosed(text: &str, ends: &HashMap<usize, usize>, span: &Range<usize>, error
     Fault { diagnostic, doubtful: start..text.len() }
 }
 
-fn duplicate(text: &str, span: &Range<usize>, error: &Error, first: Option<Range<usize>>) -> Fault {
+fn duplicate(text: &str, span: &Range<usize>, error: &Error, first: First) -> Fault {
     let key = text.get(span.clone()).unwrap_or_default();
-    let diagnostic = match error.message().strip_prefix("cannot extend value of type ") {
-        None => Diagnostic::new(Code::DuplicateKey, span.clone(), format!("duplicate key `{key}`"))
-            .label("defined again here"),
-        Some(_) => {
-            let message = format!("key `{key}` already has a value");
-            Diagnostic::new(Code::DuplicateKey, span.clone(), message).label("used as a table here")
-        }
+    let (message, label) = match error.message().starts_with("cannot extend value") {
+        true => (format!("key `{key}` already has a value"), "used as a table here"),
+        false => (format!("duplicate key `{key}`"), "defined again here"),
     };
+    let diagnostic = Diagnostic::new(Code::DuplicateKey, span.clone(), message).label(label);
     let diagnostic = match first {
-        None => diagnostic,
-        Some(first) => diagnostic.related(first, "first defined here"),
+        First::At(first) => diagnostic.related(first, "first defined here"),
+        First::Unknown | First::Echo => diagnostic,
     };
-    // The first definition is in the tree as it stands in the text.
+    // Both definitions stand in the text, so neither is a guess.
     Fault { diagnostic, doubtful: span.start..span.start }
+}
+
+/// What comes before a duplicate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum First {
+    /// A key of the same name.
+    At(Range<usize>),
+    /// Nothing that could be found.
+    Unknown,
+    /// Nothing: its table is the duplicate.
+    Echo,
 }
 
 /// The key that came first for each duplicate.
 ///
 /// The parser does not tell, and of two headers it keeps the second. So the duplicates get other
 /// names, the text is read once more, and the first definition is the sibling with the old name.
-fn first_definitions(text: &str, duplicates: &[Range<usize>]) -> Vec<Option<Range<usize>>> {
-    let mut firsts = vec![None; duplicates.len()];
-    if duplicates.is_empty() {
+fn first_definitions(text: &str, duplicates: &[Range<usize>]) -> Vec<First> {
+    let mut firsts = vec![First::Unknown; duplicates.len()];
+    let Some(Renamed { text: renamed, names, edits }) = rename(text, duplicates) else {
         return firsts;
-    }
-    let mut renamed = String::with_capacity(text.len() + 12 * duplicates.len());
-    let mut edits = vec![(0, 0)];
-    let mut names = Vec::with_capacity(duplicates.len());
-    for (index, span) in duplicates.iter().enumerate() {
-        let &(_, at) = edits.last().expect("there is one from the start");
-        let (Some(between), Some(key)) = (text.get(at..span.start), text.get(span.clone())) else {
-            return firsts;
+    };
+    let original = |span: Range<usize>| {
+        let original = |at: usize| {
+            let (new, old) = edits[edits.partition_point(|&(new, _)| new <= at) - 1];
+            at - new + old
         };
-        renamed.push_str(between);
-        renamed.push_str(&format!("\"\\u0001{index}\""));
-        edits.push((renamed.len(), span.end));
-        names.push(key_of(key));
-    }
-    let &(_, at) = edits.last().expect("there is one from the start");
-    renamed.push_str(&text[at..]);
-    let original = |at: usize| {
-        let (new, old) = edits[edits.partition_point(|&(new, _)| new <= at) - 1];
-        at - new + old
+        original(span.start)..original(span.end)
+    };
+    let index_of = |key: &Key<'_>| {
+        let index: usize = key.get_ref().strip_prefix(MARK)?.parse().ok()?;
+        (index < names.len()).then_some(index)
     };
 
     let (root, _) = DeTable::parse_recoverable(&renamed);
-    let mut tables = vec![root.get_ref()];
-    let mut values: Vec<&Value<'_>> = Vec::new();
-    while let Some(table) = tables.pop() {
-        for (key, value) in table {
-            values.push(value);
-            let index = key.get_ref().strip_prefix('\u{1}').and_then(|rest| rest.parse().ok());
-            let Some(index) = index.filter(|&index: &usize| index < names.len()) else {
-                continue;
+    let mut tables = vec![(root.get_ref(), false)];
+    while let Some((table, is_duplicate)) = tables.pop() {
+        let mut here: Vec<_> = table.keys().filter_map(index_of).collect();
+        here.sort_unstable();
+        let mut seen = HashMap::new();
+        for index in here {
+            let name = names[index].as_str();
+            let sibling = table.get_key_value(name).map(|(first, _)| original(first.span()));
+            let first = sibling.or_else(|| seen.get(name).cloned());
+            seen.entry(name).or_insert_with(|| duplicates[index].clone());
+            firsts[index] = match first {
+                Some(first) => First::At(first),
+                None if is_duplicate => First::Echo,
+                None => First::Unknown,
             };
-            if let Some((first, _)) = table.get_key_value(names[index].as_str()) {
-                let span = first.span();
-                firsts[index] = Some(original(span.start)..original(span.end));
-            }
         }
-        while let Some(value) = values.pop() {
-            match value.get_ref() {
-                DeValue::Table(table) => tables.push(table),
-                DeValue::Array(array) => values.extend(array.iter()),
-                _ => {}
+        for (key, value) in table {
+            let is_duplicate = is_duplicate || index_of(key).is_some();
+            let mut values = vec![value];
+            while let Some(value) = values.pop() {
+                match value.get_ref() {
+                    DeValue::Table(table) => tables.push((table, is_duplicate)),
+                    DeValue::Array(array) => values.extend(array.iter()),
+                    _ => {}
+                }
             }
         }
     }
     firsts
+}
+
+/// Begins the name of a renamed key.
+const MARK: char = '\u{1}';
+
+/// A text in which keys have other names.
+struct Renamed {
+    text: String,
+    /// The names that the keys had.
+    names: Vec<String>,
+    /// Where the new text follows the old one again after each of them: new and old offset.
+    edits: Vec<(usize, usize)>,
+}
+
+fn rename(text: &str, keys: &[Range<usize>]) -> Option<Renamed> {
+    if keys.is_empty() {
+        return None;
+    }
+    let mut renamed = String::with_capacity(text.len() + 12 * keys.len());
+    let mut names = Vec::with_capacity(keys.len());
+    let mut edits = vec![(0, 0)];
+    let mut at = 0;
+    for (index, span) in keys.iter().enumerate() {
+        renamed.push_str(text.get(at..span.start)?);
+        renamed.push_str(&format!("\"\\u{:04X}{index}\"", u32::from(MARK)));
+        names.push(key_of(text.get(span.clone())?));
+        at = span.end;
+        edits.push((renamed.len(), at));
+    }
+    renamed.push_str(text.get(at..)?);
+    Some(Renamed { text: renamed, names, edits })
 }
 
 /// The key that `raw`, which may be quoted, stands for.

@@ -167,11 +167,12 @@ impl Decode for SystemTime {
                 }
                 (Some(_), Some(_), None) => "this time has no offset from UTC".to_owned(),
                 (None, Some(_), _) => "expected a date, found a time of day".to_owned(),
-                // The parser has complained about it, in words for people who write parsers.
-                _ => match decoder.take_fault(span.start) {
-                    Some(label) => label,
-                    None => "no such date".to_owned(),
-                },
+                // For TOML, a day that no month has makes the whole text invalid. But the rest of
+                // the text is as it should be, so that it only concerns this flag.
+                _ if decoder.text.get(span.clone()).is_some_and(is_complete) => {
+                    decoder.take_fault(span.clone()).unwrap_or_else(|| "no such date".to_owned())
+                }
+                _ => "no such date".to_owned(),
             },
             DeValue::String(text) if instant(text).or_else(|| day(text)).is_some() => {
                 "a date is written without quotes".to_owned()
@@ -200,6 +201,18 @@ fn right_form(value: &Value<'_>, setting: Field) -> String {
              `{setting} = 2026-11-01T09:00:00Z`"
         ),
     }
+}
+
+/// Whether this has the shape of a date or time, and is not half of one that is still written.
+fn is_complete(text: &str) -> bool {
+    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let is_time = |time: &str| {
+        time.get(1..6) == Some("00:00")
+            && time
+                .chars()
+                .all(|c| matches!(c, '0' | 'T' | 't' | ' ' | ':' | '.' | '+' | '-' | 'Z' | 'z'))
+    };
+    shape.strip_prefix("0000-00-00").is_some_and(|rest| rest.is_empty() || is_time(rest))
 }
 
 fn day(text: &str) -> Option<SystemTime> {
@@ -290,6 +303,19 @@ mod tests {
         }
         for text in ["nan", "-nan", ""] {
             assert_eq!(read(text), Err(InvalidPercentage::NotANumber), "{text}");
+        }
+    }
+
+    #[test]
+    fn half_a_date_is_no_date() {
+        for text in ["2026-02-30", "2026-02-30T09:00:00Z", "2026-02-30 09:00", "2026-01-01T25:00Z"]
+        {
+            assert!(is_complete(text), "{text}");
+        }
+        for text in
+            ["2026-", "2026-1", "2026-13-0", "2026-02-30T", "2026-02-30T09:0", "2026-02-3025%"]
+        {
+            assert!(!is_complete(text), "{text}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! flags.toml: the files of `tests/data` and what is said about them.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use flagstaff::{
-    Definition, Setting,
+    Definition, Field, Setting,
     definition::{Code, FlagsFile, Severity},
 };
 use jiff::Timestamp;
@@ -48,24 +48,23 @@ fn outcome(file: &FlagsFile) -> String {
     text
 }
 
+/// The settings of a definition, one after the other.
 fn describe(definition: &Definition) -> String {
-    let Definition { created, expires, .. } = definition;
     let mut rest = definition.clone();
     (rest.created, rest.expires) = (Setting::Inherit, Setting::Inherit);
-    let mut settings: Vec<String> = format!("{rest:#?}")
-        .replace("Set(\n", "(")
-        .lines()
-        .map(str::trim)
-        .map(str::to_owned)
-        .collect();
-    settings.retain(|line| !line.ends_with("Inherit,"));
-    for (name, time) in [("created", created), ("expires", expires)] {
-        if let Some(&time) = time.value() {
+    let mut text = format!("{rest:?}").replace("Set(", "(").replace(" }", ", }");
+    for field in Field::ALL {
+        text = text.replace(&format!(" {field}: Inherit,"), "");
+    }
+    for (field, setting) in
+        [(Field::Created, &definition.created), (Field::Expires, &definition.expires)]
+    {
+        if let Some(&time) = setting.value() {
             let time = Timestamp::try_from(time).expect("a time of our era");
-            settings.insert(1, format!("{name}: {time},"));
+            text = text.replace(" }", &format!(" {field}: ({time}), }}"));
         }
     }
-    settings.join(" ")
+    text.replace("Definition ", "")
 }
 
 #[test]
@@ -128,11 +127,24 @@ fn check(text: &str) {
         let line = text[..problem.span.start].matches('\n').count() + 1;
         assert_eq!(problem.location.line, line);
     }
-    let _ = file.diagnostics().report().limit(usize::MAX).to_string();
+    let rendered = file.diagnostics().report().limit(usize::MAX).to_string();
+    for problem in file.diagnostics() {
+        assert!(
+            rendered.contains(&format!(" flags.toml:{}\n", problem.location)),
+            "{text:?} {rendered}"
+        );
+    }
     let _ = file.diagnostics().report().ansi().to_string();
     let errors = file.diagnostics().iter().any(|problem| problem.severity == Severity::Error);
     assert_eq!(errors, file.diagnostics().has_errors());
-    assert_eq!(errors, !file.is_usable() || !file.rejected().is_empty(), "{text:?}");
+    if file.is_usable()
+        && let Err(error) = toml::de::DeTable::parse(text)
+    {
+        // A day that does not exist is a problem of one flag here, and of the text for TOML.
+        assert!(error.message().starts_with("invalid "), "{error}");
+        assert!(file.diagnostics().iter().any(|problem| problem.code == Code::InvalidDate));
+    }
+    assert!(errors || (file.is_usable() && file.rejected().is_empty()), "{text:?}");
     assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
 }
 
@@ -252,14 +264,42 @@ fn deep_nesting_does_not_overflow_the_stack() {
     }
 }
 
+/// Anything quadratic would take minutes.
+#[test]
+fn large_files_and_many_problems_are_no_trouble() {
+    let lines = |line: fn(usize) -> String| (0..10_000).map(line).collect::<String>();
+    let list = lines(|i| format!("\"user{i}\", "));
+
+    for (text, problems) in [
+        (format!("[flags]\n{}", lines(|i| format!("f{i} = true\n"))), 0),
+        (lines(|i| format!("[flags.f{i}]\nowner = \"a\"\npercentage = {}\n", i % 100)), 0),
+        (format!("[flags.a]\nallowed_users = [{list}]\ndenied_users = [{list}]"), 10_000),
+        (format!("[flags.a]\nallowed_users = [{}]", list.replace('"', "")), 10_000),
+        (format!("[flags]\n{}", lines(|i| format!("f{i} = {i}\n"))), 10_000),
+        (format!("[flags]\n{}", lines(|i| format!("f{i} = yes\n"))), 10_000),
+        (format!("[flags.a]\n{}", lines(|i| format!("f{i} = true\n"))), 10_000),
+        (format!("[flags]\n{}", lines(|_| "a = true\n".to_owned())), 9_999),
+        (lines(|_| "[flags.a]\npercentage = 10\n".to_owned()), 9_999),
+        (format!("{}[flags]\n", lines(|i| format!("f{i} = true\n"))), 10_000),
+        (format!("[flags]\na = [\n{}", lines(|i| format!("f{i} = true\n"))), 1),
+        (format!("[flags]\n{} = 1", "a".repeat(1_000_000)), 1),
+        (format!("[flags.a]\n{} = 1", "a".repeat(1_000_000)), 1),
+    ] {
+        let file = FlagsFile::parse("flags.toml", &text);
+
+        assert_eq!(file.diagnostics().len(), problems, "{}", &text[..40]);
+        let shown = file.diagnostics().to_string().matches(" --> flags.toml").count();
+        assert_eq!(shown, problems.min(50));
+    }
+}
+
 #[test]
 fn plain_booleans_share_two_definitions() {
     let text: String = (0..100).map(|i| format!("f{i} = {}\n", i % 2 == 0)).collect();
 
     let file = FlagsFile::parse("flags.toml", &format!("[flags]\n{text}"));
 
-    let different: BTreeSet<_> =
-        file.flags().values().map(|definition| std::sync::Arc::as_ptr(definition)).collect();
+    let different: BTreeSet<_> = file.flags().values().map(Arc::as_ptr).collect();
     assert_eq!((file.flags().len(), different.len()), (100, 2));
 }
 
@@ -283,7 +323,16 @@ fn a_misplaced_flag_that_is_defined_elsewhere_is_not_rejected() {
 
 #[test]
 fn a_truncated_file_is_usable_only_with_its_flags_table() {
-    for text in ["", " \r\n", "# only", "[fla", "[flags", "[[flags]]", "flags = 1"] {
+    for text in [
+        "",
+        " \r\n",
+        "# only",
+        "[fla",
+        "[flags",
+        "[[flags]]",
+        "flags = 1",
+        "[flags.a]\nexpires = 2026-1",
+    ] {
         let parts = FlagsFile::parse("flags.toml", text).into_parts();
 
         assert!(parts.is_err_and(|diagnostics| diagnostics.has_errors()), "{text:?}");
