@@ -1,8 +1,8 @@
 //! Where a gate or a switch gets its answer from.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, mem, sync::Arc};
 
-use http::{Extensions, Request};
+use http::{Extensions, HeaderName, Request, request::Parts};
 
 use super::ContextExtractor;
 use crate::{
@@ -40,9 +40,9 @@ impl Source {
     #[inline]
     pub(super) fn ask<B, R>(
         &self,
-        request: Request<B>,
+        request: &mut Request<B>,
         ask: impl Fn(&View<'_, '_>) -> R,
-    ) -> (R, Request<B>) {
+    ) -> R {
         let pinned = |pinned: &RequestFlags| match &self.own {
             // One request, one truth: but flags that were named are not exchanged for others.
             Some(own) if own.owner != pinned.snapshot().owner() => {
@@ -53,24 +53,38 @@ impl Source {
             _ => Some(ask(&pinned.view_of(pinned.snapshot()))),
         };
         if let Some(answer) = find(request.extensions(), pinned) {
-            return (answer, request);
+            return answer;
         }
         let Some(Own { flags, .. }) = &self.own else {
-            return (ask(&View::NoFlags), request);
+            return ask(&View::NoFlags);
         };
         let headers = self.headers.as_ref();
-        let Some(extractor) = &self.extractor else {
-            let context = &Context::anonymous();
-            let answer = flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }));
-            return (answer, request);
-        };
-        let (parts, body) = request.into_parts();
-        let answer = {
-            let context = &extractor.context(&parts);
+        let ask_for = |context: &Context<'_>| {
             flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }))
         };
-        (answer, Request::from_parts(parts, body))
+        match &self.extractor {
+            None => ask_for(&Context::anonymous()),
+            Some(extractor) => with_parts(request, |parts| ask_for(&extractor.context(parts))),
+        }
     }
+}
+
+/// Lends the head of a request as `Parts`, which only exist apart from a body.
+fn with_parts<B, R>(request: &mut Request<B>, borrow: impl FnOnce(&Parts) -> R) -> R {
+    let mut head = Request::new(());
+    swap_heads(&mut head, request);
+    let (parts, ()) = head.into_parts();
+    let answer = borrow(&parts);
+    swap_heads(&mut Request::from_parts(parts, ()), request);
+    answer
+}
+
+fn swap_heads<A, B>(one: &mut Request<A>, other: &mut Request<B>) {
+    mem::swap(one.method_mut(), other.method_mut());
+    mem::swap(one.uri_mut(), other.uri_mut());
+    mem::swap(one.version_mut(), other.version_mut());
+    mem::swap(one.headers_mut(), other.headers_mut());
+    mem::swap(one.extensions_mut(), other.extensions_mut());
 }
 
 /// The flags pinned for the request: in its extensions, else in the scope that it runs in.
@@ -83,8 +97,8 @@ fn find<R>(extensions: &Extensions, ask: impl Fn(&RequestFlags) -> Option<R>) ->
 }
 
 /// Header names as `Vary` lists them.
-pub(super) fn list(names: &[http::HeaderName]) -> Option<Arc<str>> {
-    let names: Vec<_> = names.iter().map(http::HeaderName::as_str).collect();
+pub(super) fn list(names: &[HeaderName]) -> Option<Arc<str>> {
+    let names: Vec<_> = names.iter().map(HeaderName::as_str).collect();
     (!names.is_empty()).then(|| names.join(", ").into())
 }
 

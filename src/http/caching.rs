@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn headers(name: HeaderName, lines: &[&str]) -> HeaderMap {
+    fn headers(name: &HeaderName, lines: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(name.clone(), line.parse().unwrap());
@@ -98,7 +98,7 @@ mod tests {
             (&["no-cache=\"a, public\""], &["private, no-cache=\"a, public\""]),
             (&["x=\"\\\", no-store\""], &["private, x=\"\\\", no-store\""]),
         ] {
-            let mut headers = headers(CACHE_CONTROL, before);
+            let mut headers = headers(&CACHE_CONTROL, before);
 
             make_private(&mut headers);
 
@@ -115,7 +115,7 @@ mod tests {
             (&["X-User-ID", "cookie"], &["X-User-ID", "cookie"]),
             (&["*"], &["*"]),
         ] {
-            let mut headers = headers(VARY, before);
+            let mut headers = headers(&VARY, before);
 
             vary_by(&mut headers, "x-user-id, cookie");
 

@@ -160,6 +160,14 @@ impl fmt::Debug for StickyCookie {
 }
 
 /// A cookie that cannot be.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{InvalidCookie, StickyCookie};
+///
+/// assert_eq!(StickyCookie::new(b"hunter2").unwrap_err(), InvalidCookie::Secret);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidCookie {

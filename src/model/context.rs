@@ -98,12 +98,15 @@ impl<'a> Context<'a> {
     where
         'a: 'b,
     {
-        let groups = if self.groups.spilled() {
-            let groups: Vec<Cow<'b, str>> = self.groups.into_vec();
-            SmallVec::from_vec(groups)
+        let mut groups = SmallVec::new();
+        if self.groups.spilled() {
+            let spilled: Vec<Cow<'b, str>> = self.groups.into_vec();
+            groups = SmallVec::from_vec(spilled);
         } else {
-            self.groups.into_iter().map(|group| -> Cow<'b, str> { group }).collect()
-        };
+            for group in self.groups {
+                groups.push(group);
+            }
+        }
         Context { targeting_key: self.targeting_key, hash: self.hash, groups }
     }
 

@@ -1,10 +1,13 @@
 //! Behaviour through the public API, in one binary.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 mod contract;
 mod definition;
 mod env;
 mod facade;
 mod file;
+mod http;
 mod layers;
 mod support;
 mod vectors;

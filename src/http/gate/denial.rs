@@ -69,6 +69,24 @@ impl Error for GateDenied {}
 ///
 /// It must not panic, and it is on the request path: it must not wait.
 ///
+/// # Example
+///
+/// ```
+/// use bytes::Bytes;
+/// use flagstaff::{DenialResponse, FlagGate, GateDenied};
+/// use http::{Response, request::Parts};
+///
+/// struct Page(Bytes);
+///
+/// impl DenialResponse for Page {
+///     fn respond(&self, _denied: &GateDenied, _request: &Parts) -> Response<Bytes> {
+///         Response::new(self.0.clone())
+///     }
+/// }
+///
+/// let gate = FlagGate::new("beta").respond_with(Page("<h1>Soon</h1>".into()));
+/// ```
+///
 /// [`FlagGate::respond_with`]: super::FlagGate::respond_with
 pub trait DenialResponse {
     /// The response to `request`, whose body nobody has read.

@@ -28,7 +28,9 @@ use crate::{
 /// `application/grpc`, is answered with the status `UNIMPLEMENTED` instead. The inner service is
 /// not called, nor is the request's body read.
 ///
-/// An open gate allocates nothing.
+/// An open gate allocates nothing and leaves the response as it is. While the flag is on for some
+/// users only, see to it that no shared cache keeps what the service answers: a cache does not ask
+/// the gate.
 ///
 /// # With axum
 ///
@@ -175,6 +177,15 @@ impl FlagGate {
     }
 
     /// Opens the gate exactly when it would be closed: while the flag is off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagGate;
+    ///
+    /// let legacy = FlagGate::new("legacy_checkout_removed").inverted().status(410)?;
+    /// # Ok::<(), flagstaff::InvalidGate>(())
+    /// ```
     pub fn inverted(mut self) -> Self {
         self.condition.inverted = !self.condition.inverted;
         self
@@ -323,6 +334,27 @@ impl FlagGate {
     ///
     /// It gets the request as it came, so that nothing in the answer, to whatever method, tells
     /// the hidden route from a missing one. See [`ConcealedGate`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory};
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use std::convert::Infallible;
+    /// let flags = Flags::builder().layer(Memory::new().with("secret", false)).start().await?;
+    /// let page = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("page")));
+    /// let nothing = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("nothing")));
+    ///
+    /// let service = flags.gate("secret").conceal(nothing).layer(page);
+    ///
+    /// assert_eq!(service.oneshot(Request::new(())).await?.into_body(), "nothing");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn conceal<N>(self, not_found: N) -> ConcealedGate<N> {
         ConcealedGate { gate: self, not_found }
     }
@@ -366,19 +398,20 @@ impl<S> Layer<S> for FlagGate {
 /// gRPC or not; what it answers is sent as it is. The settings of the gate's own answer have no
 /// effect.
 ///
-/// Put it around everything that answers for the route. Under axum that is the method router, not
-/// a layer of it, since axum adds an `Allow` header around such a layer:
+/// Put it around everything that answers for the route. Under axum that is the method router, and
+/// what answers like a missing route is a router without routes. A layer of a router or a method
+/// router is not enough, since axum adds an `Allow` header around it.
 ///
 /// ```
-/// use axum::{Router, handler::HandlerWithoutStateExt, http::StatusCode, routing::get};
+/// use axum::{Router, http::StatusCode, routing::get};
 /// use flagstaff::FlagGate;
 /// use tower::Layer;
 ///
-/// async fn not_found() -> StatusCode {
-///     StatusCode::NOT_FOUND
+/// async fn not_found() -> (StatusCode, &'static str) {
+///     (StatusCode::NOT_FOUND, "nothing here")
 /// }
 ///
-/// let gate = FlagGate::new("new_checkout").conceal(not_found.into_service());
+/// let gate = FlagGate::new("new_checkout").conceal(Router::new().fallback(not_found));
 /// let app: Router = Router::new()
 ///     .route_service("/checkout/new", gate.layer(get(|| async { "new" })))
 ///     .fallback(not_found);
@@ -402,19 +435,26 @@ impl<S, N: Clone> Layer<S> for ConcealedGate<N> {
 
 /// The value of `Location`, if `target` is one that clients take for what it says.
 fn location(target: &str) -> Option<HeaderValue> {
-    let (uri, fragment) = target.split_once('#').unwrap_or((target, ""));
-    let uri = uri.parse::<Uri>().ok()?;
+    // `Uri` has no fragment, and takes more than ASCII.
+    let uri = target.split('#').next().unwrap_or_default().parse::<Uri>().ok()?;
     let absolute = uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty());
     // Browsers take `//` and `/\` for the start of a host.
     let path = target.starts_with('/') && !target[1..].starts_with(['/', '\\']);
-    let printable = fragment.bytes().all(|byte| byte.is_ascii_graphic());
-    if !(absolute || path) || !printable {
+    if !(absolute || path) || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
     HeaderValue::try_from(target).ok()
 }
 
-/// A gate that cannot be.
+/// A gate that cannot be. Made when a gate is set up, never while it serves.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{FlagGate, InvalidGate};
+///
+/// assert_eq!(FlagGate::new("beta").status(302).unwrap_err(), InvalidGate::Status);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidGate {

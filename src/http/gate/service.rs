@@ -51,11 +51,11 @@ where
     }
 
     #[inline]
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Gate { condition, source, denials } = &*self.gate;
-        match source.ask(request, |view| condition.check(view)) {
-            (Ok(()), request) => GateFuture::open(self.inner.call(request)),
-            (Err(denied), request) => {
+        match source.ask(&mut request, |view| condition.check(view)) {
+            Ok(()) => GateFuture::open(self.inner.call(request)),
+            Err(denied) => {
                 note(&denied);
                 GateFuture::closed(denials.respond(denied, request))
             }
@@ -94,11 +94,11 @@ where
     }
 
     #[inline]
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let ConcealedParts { condition, source } = &*self.gate;
-        match source.ask(request, |view| condition.check(view)) {
-            (Ok(()), request) => SwitchFuture::on(self.inner.call(request), Edit::Nothing),
-            (Err(denied), request) => {
+        match source.ask(&mut request, |view| condition.check(view)) {
+            Ok(()) => SwitchFuture::on(self.inner.call(request), Edit::Nothing),
+            Err(denied) => {
                 note(&denied);
                 SwitchFuture::off(self.not_found.call(request), Edit::Denied(denied))
             }

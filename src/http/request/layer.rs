@@ -67,7 +67,7 @@ impl Flags {
     }
 }
 
-/// Pins flags for each request: made by [`Flags::request_layer`].
+/// Pins flags for each request: made by [`Flags::request_layer`], which has an example.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct RequestLayer {

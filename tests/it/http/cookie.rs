@@ -1,0 +1,184 @@
+//! Visitors without an account.
+
+use std::convert::Infallible;
+
+use flagstaff::{Flags, InvalidCookie, RequestFlags, StickyCookie, TrustedHeaders};
+use http::{Request, Response, header};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use super::flags;
+
+const SECRET: [u8; 32] = *b"thirty-two bytes, not so secret.";
+
+/// Answers with the targeting key.
+async fn who(_: Request<()>) -> Result<Response<Option<String>>, Infallible> {
+    let user = flagstaff::current()
+        .and_then(|flags: RequestFlags| flags.context().targeting_key().map(str::to_owned));
+    Ok(Response::new(user))
+}
+
+async fn ask(
+    flags: &Flags,
+    sticky: StickyCookie,
+    request: Request<()>,
+) -> (Option<String>, Vec<String>, Option<String>) {
+    let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky);
+    let mut service = layer.layer(service_fn(who));
+    let response = service.ready().await.unwrap().call(request).await.unwrap();
+    let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+    let cookies = response.headers().get_all(header::SET_COOKIE).iter().map(text).collect();
+    let caching = response.headers().get(header::CACHE_CONTROL).map(text);
+    (response.into_body(), cookies, caching)
+}
+
+fn sticky() -> StickyCookie {
+    StickyCookie::new(&SECRET).unwrap()
+}
+
+fn with_cookie(cookie: &str) -> Request<()> {
+    Request::get("/").header("cookie", cookie).body(()).unwrap()
+}
+
+/// `name=value` of a `Set-Cookie`.
+fn pair(set_cookie: &str) -> &str {
+    set_cookie.split(';').next().unwrap()
+}
+
+#[tokio::test]
+async fn a_new_visitor_gets_a_signed_id_for_a_year() {
+    let flags = flags([]).await;
+
+    let (user, cookies, caching) = ask(&flags, sticky(), Request::new(())).await;
+
+    let user = user.expect("every visitor has an id");
+    assert_eq!(user.len(), 36);
+    assert_eq!(cookies.len(), 1);
+    let (pair, attributes) = cookies[0].split_once("; ").unwrap();
+    assert_eq!(attributes, "HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=31536000");
+    let (name, value) = pair.split_once('=').unwrap();
+    assert_eq!(name, "flagstaff_visitor");
+    // 32 bytes of HMAC-SHA256 in Base64, then the id.
+    assert_eq!((value.len(), &value[44..]), (44 + 36, &*user));
+    assert_eq!(caching.as_deref(), Some("private"));
+}
+
+#[tokio::test]
+async fn a_visitor_who_comes_back_is_the_same_in_every_process() {
+    let (here, elsewhere) = (flags([]).await, flags([]).await);
+    let (first, cookies, _) = ask(&here, sticky(), Request::new(())).await;
+
+    let cookie = format!("theme=dark; {}; other=1", pair(&cookies[0]));
+    for flags in [&here, &elsewhere] {
+        let (again, cookies, caching) = ask(flags, sticky(), with_cookie(&cookie)).await;
+
+        assert_eq!(again, first);
+        assert!(cookies.is_empty(), "the cookie is set once");
+        assert_eq!(caching, None);
+    }
+}
+
+#[tokio::test]
+async fn nobody_chooses_an_id() {
+    let flags = flags([]).await;
+    let (_, cookies, _) = ask(&flags, sticky(), Request::new(())).await;
+    let (name, value) = pair(&cookies[0]).split_once('=').unwrap();
+    let (mac, id) = value.split_at(44);
+    let chosen = "00000000-0000-4000-8000-000000000000";
+    let other_secret = StickyCookie::new(&[9; 32]).unwrap();
+    let (_, others, _) = ask(&flags, other_secret, Request::new(())).await;
+
+    for forged in [
+        format!("{name}={chosen}"),
+        format!("{name}={mac}{chosen}"),
+        format!("{name}={mac}{}", id.to_uppercase()),
+        format!("{name}={}{id}", "A".repeat(44)),
+        format!("{name}={mac}"),
+        format!("{name}="),
+        format!("{name}={}", "ü".repeat(40)),
+        format!("{name}={mac}{id}x"),
+        format!("other={mac}{id}"),
+        pair(&others[0]).to_owned(),
+        "=;;=\"".to_owned(),
+    ] {
+        let request = Request::get("/").header("cookie", forged.as_bytes()).body(()).unwrap();
+
+        let (user, cookies, _) = ask(&flags, sticky(), request).await;
+
+        let user = user.unwrap();
+        assert!(user != chosen && user != id, "{forged}");
+        assert_eq!(cookies.len(), 1, "{forged}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_secret_signed_for_another_purpose_is_no_id() {
+    let flags = flags([]).await;
+    let mut jar = cookie::CookieJar::new();
+    let key = cookie::Key::derive_from(&SECRET);
+    jar.signed_mut(&key).add(cookie::Cookie::new("flagstaff_visitor", "ana"));
+    let signed = jar.get("flagstaff_visitor").unwrap().to_string();
+
+    let (user, cookies, _) = ask(&flags, sticky(), with_cookie(&signed)).await;
+
+    assert_ne!(user.as_deref(), Some("ana"));
+    assert_eq!(cookies.len(), 1);
+}
+
+#[tokio::test]
+async fn a_good_cookie_counts_beside_a_forged_one_of_the_same_name() {
+    let flags = flags([]).await;
+    let (first, cookies, _) = ask(&flags, sticky(), Request::new(())).await;
+    let request = Request::get("/")
+        .header("cookie", "flagstaff_visitor=forged")
+        .header("cookie", pair(&cookies[0]))
+        .body(())
+        .unwrap();
+
+    let (again, cookies, _) = ask(&flags, sticky(), request).await;
+
+    assert_eq!((again, cookies.len()), (first, 0));
+}
+
+#[tokio::test]
+async fn a_user_whom_the_extractor_knows_needs_no_cookie() {
+    let flags = flags([]).await;
+    let request = Request::get("/").header("x-user-id", "ana").body(()).unwrap();
+
+    let (user, cookies, caching) = ask(&flags, sticky(), request).await;
+
+    assert_eq!((user.as_deref(), cookies.len(), caching), (Some("ana"), 0, None));
+}
+
+#[tokio::test]
+async fn groups_of_a_visitor_stay() {
+    let flags = flags([]).await;
+    let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky());
+    let service = layer.layer(service_fn(async |_: Request<()>| {
+        let flags = flagstaff::current().unwrap();
+        Ok::<_, Infallible>(Response::new(flags.context().groups().count()))
+    }));
+
+    let request = Request::get("/").header("x-user-groups", "a,b").body(()).unwrap();
+
+    assert_eq!(service.oneshot(request).await.unwrap().into_body(), 2);
+}
+
+#[tokio::test]
+async fn name_and_plain_http_are_configurable() {
+    let flags = flags([]).await;
+    let sticky = sticky().name("visitor").unwrap().insecure();
+
+    let (_, cookies, _) = ask(&flags, sticky, Request::new(())).await;
+
+    assert!(cookies[0].starts_with("visitor="));
+    assert!(cookies[0].ends_with("; HttpOnly; SameSite=Lax; Path=/; Max-Age=31536000"));
+}
+
+#[test]
+fn a_short_secret_and_a_bad_name_are_refused() {
+    assert_eq!(StickyCookie::new(&[7; 31]).unwrap_err(), InvalidCookie::Secret);
+    for name in ["", "a b", "a=b", "a;b", "ü", "a\n"] {
+        let error = sticky().name(name).unwrap_err();
+        assert_eq!(error, InvalidCookie::Name { name: name.to_owned() });
+    }
+}

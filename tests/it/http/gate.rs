@@ -1,0 +1,375 @@
+//! What a gate answers, and when.
+
+use flagstaff::{
+    Context, Definition, ErrorCode, FlagGate, GateDenied, InvalidGate, Percentage, Reason,
+    Requirement, TrustedHeaders,
+};
+use http::{Method, Request, Response, StatusCode, header::HeaderValue, request::Parts};
+use http_body_util::Empty;
+
+use super::{answer, flags, get, half, lines};
+
+/// interop.md, section 3.
+const BODY: &str = r#"{"detail":"Feature not available","code":"FEATURE_DISABLED","details":{}}"#;
+
+fn denied(parts: &http::response::Parts) -> &GateDenied {
+    parts.extensions.get().expect("a closed gate says why")
+}
+
+#[tokio::test]
+async fn the_default_answer_is_the_python_sdks_plus_no_store() {
+    let flags = flags([("beta", false.into())]).await;
+
+    let (parts, body) = answer(flags.gate("beta"), get("/")).await;
+
+    assert_eq!(parts.status, StatusCode::NOT_FOUND);
+    assert_eq!(lines(&parts), ["cache-control: no-store", "content-type: application/json"]);
+    assert_eq!((body.len(), &*body), (73, BODY));
+}
+
+#[tokio::test]
+async fn an_open_gate_changes_nothing() {
+    let flags = flags([("beta", true.into())]).await;
+
+    let (parts, body) = answer(flags.gate("beta"), get("/")).await;
+
+    assert_eq!((parts.status, &*body), (StatusCode::OK, "open"));
+    assert!(parts.headers.is_empty());
+    assert!(parts.extensions.get::<GateDenied>().is_none());
+}
+
+#[tokio::test]
+async fn status_detail_and_code_are_as_configured() {
+    let flags = flags([("beta", false.into())]).await;
+    let gate = flags.gate("beta").status(403).unwrap();
+    let gate = gate.detail("Beta only: ask your admin").code("BETA_ONLY");
+
+    let (parts, body) = answer(gate, get("/")).await;
+
+    assert_eq!(parts.status, StatusCode::FORBIDDEN);
+    assert_eq!(body, r#"{"detail":"Beta only: ask your admin","code":"BETA_ONLY","details":{}}"#);
+}
+
+#[tokio::test]
+async fn every_error_status_can_be_answered_and_no_other() {
+    let flags = flags([("beta", false.into())]).await;
+
+    for status in (0..=1_100_u16).chain([u16::MAX]) {
+        let gate = flags.gate("beta").status(status);
+        if !(400..600).contains(&status) {
+            assert_eq!(gate.unwrap_err(), InvalidGate::Status, "{status}");
+            continue;
+        }
+        let (parts, body) = answer(gate.unwrap(), get("/")).await;
+        assert_eq!((parts.status.as_u16(), &*body), (status, BODY));
+    }
+}
+
+#[tokio::test]
+async fn an_inverted_gate_is_open_while_the_flag_is_off_or_unset() {
+    let flags = flags([("on", true.into()), ("off", false.into())]).await;
+
+    for (flag, status) in [("on", 404), ("off", 200), ("unset", 200)] {
+        let (parts, body) = answer(flags.gate(flag).inverted(), get("/")).await;
+
+        assert_eq!(parts.status, status, "{flag}");
+        assert_eq!(body, if status == 404 { BODY } else { "open" });
+    }
+}
+
+#[tokio::test]
+async fn all_any_and_negation_follow_their_truth_tables() {
+    for (a, b) in [(false, false), (false, true), (true, false), (true, true)] {
+        let flags = flags([("a", a.into()), ("b", b.into())]).await;
+        let gates = [
+            (FlagGate::all(["a", "b"]), a && b),
+            (FlagGate::any(["a", "b"]), a || b),
+            (FlagGate::all([Requirement::on("a"), Requirement::off("b")]), a && !b),
+            (FlagGate::any([Requirement::off("a"), "b".into()]), !a || b),
+            (FlagGate::all(["a", "b"]).map(FlagGate::inverted), !(a && b)),
+            (FlagGate::any(["a", "b"]).map(FlagGate::inverted), !(a || b)),
+            (Ok(FlagGate::new(Requirement::off("a"))), !a),
+            (Ok(FlagGate::new(&flags.flag("a"))), a),
+        ];
+
+        for (gate, expected) in gates {
+            let gate = gate.unwrap().flags(&flags);
+            let shown = format!("{gate:?}");
+            let (parts, _) = answer(gate, get("/")).await;
+            assert_eq!(parts.status == StatusCode::OK, expected, "{a} {b} {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_flag_that_decided_is_named() {
+    let flags = flags([("on", true.into()), ("off", false.into())]).await;
+    let all = |keys: [&str; 2]| FlagGate::all(keys).unwrap().flags(&flags);
+    let any = |keys: [&str; 2]| FlagGate::any(keys).unwrap().flags(&flags);
+
+    for (gate, key, value) in [
+        (all(["on", "off"]), "off", false),
+        (all(["on", "on"]).inverted(), "on", true),
+        (any(["off", "unknown"]), "off", false),
+        (any(["off", "on"]).inverted(), "on", true),
+    ] {
+        let (parts, _) = answer(gate, get("/")).await;
+
+        assert_eq!((denied(&parts).key(), denied(&parts).answer().value), (key, value));
+    }
+}
+
+#[test]
+fn a_gate_without_flags_cannot_be_made() {
+    assert_eq!(FlagGate::all::<&str>([]).unwrap_err(), InvalidGate::NoFlags);
+    assert_eq!(FlagGate::any::<&str>([]).unwrap_err(), InvalidGate::NoFlags);
+}
+
+#[tokio::test]
+async fn an_unknown_flag_has_the_default_value_of_the_gate() {
+    let flags = flags([]).await;
+
+    let (parts, body) = answer(flags.gate("nobody_has_it"), get("/")).await;
+    assert_eq!(body, BODY);
+    let answer_ = denied(&parts).answer();
+    assert_eq!(answer_.reason, Reason::Default);
+    assert_eq!(answer_.error_code, Some(ErrorCode::FlagNotFound));
+
+    let (parts, _) = answer(flags.gate("nobody_has_it").default_value(true), get("/")).await;
+    assert_eq!(parts.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_gate_without_any_flags_to_ask_answers_its_default_and_says_why() {
+    let (parts, body) = answer(FlagGate::new("beta"), get("/")).await;
+
+    assert_eq!(body, BODY);
+    let answer_ = denied(&parts).answer();
+    assert_eq!(answer_.reason, Reason::Error);
+    assert_eq!(answer_.error_code, Some(ErrorCode::ProviderNotReady));
+
+    let (parts, _) = answer(FlagGate::new("beta").default_value(true), get("/")).await;
+    assert_eq!(parts.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn problem_details_have_the_members_of_rfc_9457_and_the_code() {
+    let flags = flags([("beta", false.into())]).await;
+
+    let (parts, body) = answer(flags.gate("beta").problem_json(), get("/")).await;
+
+    assert_eq!(parts.status, StatusCode::NOT_FOUND);
+    let expected = ["cache-control: no-store", "content-type: application/problem+json"];
+    assert_eq!(lines(&parts), expected);
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let expected = serde_json::json!({
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "Feature not available",
+        "code": "FEATURE_DISABLED",
+    });
+    assert_eq!(body, expected);
+}
+
+#[tokio::test]
+async fn a_redirect_has_its_target_and_no_body() {
+    let flags = flags([("beta", false.into())]).await;
+
+    for target in ["/checkout", "/a?b=c#d", "https://example.com", "http://[::1]:80/x"] {
+        let gate = flags.gate("beta").redirect(target).unwrap();
+        let (parts, body) = answer(gate, get("/")).await;
+
+        assert_eq!((parts.status, &*body), (StatusCode::SEE_OTHER, ""));
+        let expected = ["cache-control: no-store".to_owned(), format!("location: {target}")];
+        assert_eq!(lines(&parts), expected);
+    }
+}
+
+#[test]
+fn a_target_that_clients_may_misunderstand_is_refused() {
+    for target in [
+        "",
+        "checkout",
+        "example.com",
+        "//example.com",
+        "/\\example.com",
+        "/a b",
+        "/a#b c",
+        "/\r\nx: y",
+        "mailto:ana@example.com",
+        "https://",
+        "?a",
+        "#a",
+        "*",
+        "/ü",
+    ] {
+        let error = FlagGate::new("beta").redirect(target).unwrap_err();
+
+        assert_eq!(error, InvalidGate::RedirectTarget { target: target.to_owned() });
+    }
+}
+
+#[tokio::test]
+async fn a_closure_builds_the_whole_response() {
+    let flags = flags([("beta", false.into())]).await;
+    let gate = flags.gate("beta").respond_with(|denied: &GateDenied, request: &Parts| {
+        let mut page = Response::new(format!("{} {}", request.uri.path(), denied));
+        *page.status_mut() = StatusCode::GONE;
+        page
+    });
+
+    let (parts, body) = answer(gate, get("/x")).await;
+
+    assert_eq!((parts.status, &*body), (StatusCode::GONE, "/x flag `beta` is off (DISABLED)"));
+    assert_eq!(lines(&parts), ["cache-control: no-store"]);
+    assert_eq!(denied(&parts).key(), "beta");
+}
+
+#[tokio::test]
+async fn a_closures_cache_control_stays() {
+    let flags = flags([("beta", false.into())]).await;
+    let gate = flags.gate("beta").respond_with(|_: &GateDenied, _: &Parts| {
+        Response::builder().header("cache-control", "max-age=5").body("").unwrap()
+    });
+
+    let (parts, _) = answer(gate, get("/x")).await;
+
+    assert_eq!(lines(&parts), ["cache-control: max-age=5"]);
+}
+
+#[tokio::test]
+async fn a_grpc_request_gets_a_trailers_only_answer() {
+    let flags = flags([("beta", false.into())]).await;
+    let request = || {
+        let request = Request::builder().method(Method::POST);
+        request
+            .header("content-type", "application/grpc+proto")
+            .body(Empty::<bytes::Bytes>::new())
+            .unwrap()
+    };
+
+    let (parts, body) = answer(flags.gate("beta").redirect("/x").unwrap(), request()).await;
+
+    assert_eq!((parts.status, &*body), (StatusCode::OK, ""));
+    let expected = [
+        "content-type: application/grpc",
+        "grpc-message: Feature not available",
+        "grpc-status: 12",
+    ];
+    assert_eq!(lines(&parts), expected);
+    assert_eq!(denied(&parts).key(), "beta");
+
+    let gate = flags.gate("beta").grpc_status(16).unwrap().detail("Nur für 100 %");
+    let (parts, _) = answer(gate, request()).await;
+    let expected =
+        ["content-type: application/grpc", "grpc-message: Nur f%C3%BCr 100 %25", "grpc-status: 16"];
+    assert_eq!(lines(&parts), expected);
+}
+
+#[test]
+fn only_errors_of_grpc_are_grpc_statuses() {
+    for status in [i32::MIN, -1, 0, 17, 256 + 12, i32::MAX] {
+        let error = FlagGate::new("beta").grpc_status(status).unwrap_err();
+        assert_eq!(error, InvalidGate::GrpcStatus);
+    }
+    for status in 1..=16 {
+        assert!(FlagGate::new("beta").grpc_status(status).is_ok());
+    }
+}
+
+#[tokio::test]
+async fn an_anonymous_request_is_outside_a_percentage() {
+    let flags = flags([("half", half())]).await;
+
+    let (parts, _) = answer(flags.gate("half"), get("/")).await;
+
+    let answer = denied(&parts).answer();
+    assert_eq!(answer.error_code, Some(ErrorCode::TargetingKeyMissing));
+}
+
+#[tokio::test]
+async fn a_gate_with_flags_of_its_own_draws_by_the_users_header() {
+    let flags = flags([("half", half())]).await;
+    let gate = flags.gate("half").context(TrustedHeaders::default());
+
+    for user in ["ana", "bob", "cem", "dai", "eva", "fin"] {
+        let mut request = get("/");
+        request.headers_mut().insert("x-user-id", HeaderValue::from_static(user));
+        let (parts, _) = answer(gate.clone(), request).await;
+
+        let expected = flags.is_enabled("half", &Context::user(user));
+        assert_eq!(parts.status == StatusCode::OK, expected, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_pinned_for_the_request_beats_the_gates_newer_generation() {
+    let flags = flags([("beta", true.into())]).await;
+    let mut request = get("/");
+    request.extensions_mut().insert(flags.pin(Context::anonymous()));
+
+    flags.disable("beta").await.unwrap();
+
+    for gate in [FlagGate::new("beta"), flags.gate("beta")] {
+        let (parts, _) = answer(gate, request.clone()).await;
+        assert_eq!(parts.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn the_scope_of_the_task_serves_where_extensions_were_lost() {
+    let flags = flags([("beta", true.into())]).await;
+    let pinned = flags.pin(Context::anonymous());
+
+    let (parts, _) = pinned.scope(answer(FlagGate::new("beta"), get("/"))).await;
+
+    assert_eq!(parts.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn flags_that_were_named_are_asked_for_the_user_whom_other_flags_have_pinned() {
+    let ours = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana".to_owned()]);
+    let ours = flags([("beta", ours.into())]).await;
+    let others = flags([("beta", true.into())]).await;
+
+    for (user, status) in [("ana", 200), ("bob", 404)] {
+        let mut request = get("/");
+        request.extensions_mut().insert(others.pin(Context::user(user)));
+
+        let (parts, _) = answer(ours.gate("beta"), request).await;
+
+        assert_eq!(parts.status, status, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn a_gate_made_before_its_flag_follows_it() {
+    let flags = flags([]).await;
+    let gate = flags.gate("later");
+
+    for (on, status) in [(None, 404), (Some(true), 200), (Some(false), 404)] {
+        match on {
+            None => {}
+            Some(true) => flags.enable("later").await.unwrap(),
+            Some(false) => flags.disable("later").await.unwrap(),
+        }
+        let (parts, _) = answer(gate.clone(), get("/")).await;
+        assert_eq!(parts.status, status, "{on:?}");
+    }
+}
+
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn overrides_of_a_test_hold_for_gates() {
+    let flags = flags([("beta", false.into())]).await;
+    let pinned = flags.pin(Context::anonymous());
+
+    for gate in [FlagGate::new("beta"), flags.gate("beta")] {
+        let mut request = get("/");
+        request.extensions_mut().insert(pinned.clone());
+        let inside = flagstaff::testing::with_overrides([("beta", true)], answer(gate, request));
+
+        assert_eq!(inside.await.0.status, StatusCode::OK);
+    }
+}

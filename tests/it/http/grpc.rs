@@ -1,0 +1,90 @@
+//! Under tonic, and seen by clients of two languages.
+
+use std::{net::SocketAddr, process::Stdio};
+
+use flagstaff::{Anonymous, FlagGate, Flags};
+use tokio::net::TcpListener;
+use tonic::{
+    Code, Status,
+    service::LayerExt,
+    transport::{Channel, Server, server::TcpIncoming},
+};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use super::flags;
+use crate::support::python;
+
+/// A gRPC server: with a gate around everything, or around its one service.
+async fn serve(flags: &Flags, gate: FlagGate, around_all: bool) -> SocketAddr {
+    let (_, health) = tonic_health::server::health_reporter();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let incoming = TcpIncoming::from(listener);
+    let server = Server::builder().layer(flags.request_layer(Anonymous));
+    if around_all {
+        let router = server.layer(gate).add_service(health);
+        tokio::spawn(router.serve_with_incoming(incoming));
+    } else {
+        let mut server = server;
+        let router = server.add_service(gate.named_layer(health));
+        tokio::spawn(router.serve_with_incoming(incoming));
+    }
+    address
+}
+
+async fn check(address: SocketAddr) -> Result<i32, Status> {
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+    let mut client = HealthClient::new(channel.connect().await.unwrap());
+    let response = client.check(HealthCheckRequest { service: String::new() }).await?;
+    Ok(response.into_inner().status)
+}
+
+#[tokio::test]
+async fn tonics_client_sees_a_closed_gate_as_unimplemented() {
+    for around_all in [true, false] {
+        let flags = flags([("health", false.into())]).await;
+        let address = serve(&flags, FlagGate::new("health"), around_all).await;
+
+        let status = check(address).await.unwrap_err();
+
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert_eq!(status.message(), "Feature not available");
+
+        flags.enable("health").await.unwrap();
+
+        assert_eq!(check(address).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn tonics_client_sees_the_configured_status_and_text() {
+    let flags = flags([("health", false.into())]).await;
+    let gate = FlagGate::new("health").grpc_status(14).unwrap().detail("zurück um 100 % „9 Uhr“\n");
+    let address = serve(&flags, gate, true).await;
+
+    let status = check(address).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(status.message(), "zurück um 100 % „9 Uhr“\n");
+}
+
+#[tokio::test]
+async fn pythons_client_sees_the_same() {
+    let flags = flags([("health", false.into())]).await;
+    let gate = FlagGate::new("health").detail("zurück um 100 %");
+    let address = serve(&flags, gate, true).await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/grpc_client.py");
+    let ask = async || {
+        let mut client = tokio::process::Command::from(python());
+        client.arg(script).arg(address.to_string()).stderr(Stdio::inherit()).kill_on_drop(true);
+        let output = client.output().await.unwrap();
+        assert!(output.status.success(), "{}", output.status);
+        String::from_utf8(output.stdout).unwrap()
+    };
+
+    assert_eq!(ask().await, "UNIMPLEMENTED zurück um 100 %\n");
+
+    flags.enable("health").await.unwrap();
+
+    assert_eq!(ask().await, "OK 0801\n");
+}

@@ -1,0 +1,158 @@
+//! One of two services.
+
+use std::convert::Infallible;
+
+use flagstaff::{Anonymous, Context, FlagSwitch, Flags, Requirement, TrustedHeaders};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use super::{flags, half};
+
+/// A service that answers with `name` and the response headers `headers`.
+fn service(
+    name: &'static str,
+    headers: &'static [(&str, &str)],
+) -> impl Service<
+    Request<()>,
+    Response = Response<&'static str>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<&'static str>, Infallible>>,
+> + Clone {
+    service_fn(move |_: Request<()>| async move {
+        let mut response = Response::new(name);
+        for &(name, value) in headers {
+            response.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        Ok(response)
+    })
+}
+
+fn all(headers: &HeaderMap) -> Vec<String> {
+    let line = |(name, value): (&http::HeaderName, &HeaderValue)| {
+        format!("{name}: {}", value.to_str().unwrap())
+    };
+    let mut lines: Vec<_> = headers.iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+fn of(user: &str) -> Request<()> {
+    Request::get("/").header("x-user-id", user).body(()).unwrap()
+}
+
+#[tokio::test]
+async fn a_constant_flag_chooses_and_adds_nothing() {
+    let flags = flags([("on", true.into()), ("off", false.into())]).await;
+
+    for (flag, expected) in [("on", "new"), ("off", "old"), ("unknown", "old")] {
+        let switch = FlagSwitch::new(flag, service("new", &[]), service("old", &[])).flags(&flags);
+
+        let response = switch.oneshot(of("ana")).await.unwrap();
+
+        assert_eq!(*response.body(), expected);
+        assert!(response.headers().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn both_services_of_a_percentage_are_private_and_vary() {
+    let flags = flags([("half", half())]).await;
+    let switch = FlagSwitch::new("half", service("new", &[]), service("old", &[]))
+        .flags(&flags)
+        .context(TrustedHeaders::default());
+    let mut seen = Vec::new();
+
+    for user in ["ana", "bob", "cem", "dai", "eva", "fin"] {
+        let response = switch.clone().oneshot(of(user)).await.unwrap();
+
+        let expected = flags.is_enabled("half", &Context::user(user));
+        assert_eq!(*response.body() == "new", expected);
+        let headers = ["cache-control: private", "vary: x-user-id, x-user-groups"];
+        assert_eq!(all(response.headers()), headers);
+        seen.push(expected);
+    }
+
+    assert!(seen.contains(&true) && seen.contains(&false));
+}
+
+#[tokio::test]
+async fn headers_of_the_services_are_merged_with() {
+    let flags = flags([("half", half())]).await;
+    let old =
+        service("old", &[("vary", "Accept, X-User-Id"), ("cache-control", "public, max-age=60")]);
+    let switch =
+        FlagSwitch::new("half", old.clone(), old).flags(&flags).context(TrustedHeaders::default());
+
+    let response = switch.oneshot(of("ana")).await.unwrap();
+
+    let headers =
+        ["cache-control: private, max-age=60", "vary: Accept, X-User-Id", "vary: x-user-groups"];
+    assert_eq!(all(response.headers()), headers);
+}
+
+#[tokio::test]
+async fn the_headers_of_the_request_layers_extractor_are_named() {
+    let flags = flags([("half", half())]).await;
+    let no_store = &[("cache-control", "no-store")];
+    let switch = FlagSwitch::new("half", service("new", no_store), service("old", no_store));
+
+    for (layer, expected) in [
+        (
+            flags.request_layer(TrustedHeaders::default().user("X-Account").unwrap()),
+            &["cache-control: no-store", "vary: x-account, x-user-groups"][..],
+        ),
+        (flags.request_layer(Anonymous), &["cache-control: no-store"]),
+    ] {
+        let response = layer.layer(switch.clone()).oneshot(of("ana")).await.unwrap();
+
+        assert_eq!(all(response.headers()), expected);
+    }
+}
+
+#[cfg(feature = "cookie")]
+#[tokio::test]
+async fn a_sticky_cookie_varies_by_cookie() {
+    let flags = flags([("half", half())]).await;
+    let sticky = flagstaff::StickyCookie::new(&[7; 32]).unwrap();
+    let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky);
+    let switch = FlagSwitch::new("half", service("new", &[]), service("old", &[]));
+
+    let response = layer.layer(switch).oneshot(Request::new(())).await.unwrap();
+
+    assert_eq!(response.headers()["vary"], "x-user-id, x-user-groups, cookie");
+    assert_eq!(response.headers()["cache-control"], "private");
+}
+
+#[tokio::test]
+async fn as_a_layer_the_inner_service_is_the_one_for_off() {
+    let flags = flags([("a", true.into())]).await;
+    let switch = |flag| {
+        FlagSwitch::layer(flag, service("new", &[])).flags(&flags).layer(service("old", &[]))
+    };
+    let body = async |flag: Requirement| *switch(flag).oneshot(of("ana")).await.unwrap().body();
+
+    assert_eq!(body("a".into()).await, "new");
+    assert_eq!(body(Requirement::off("a")).await, "old");
+    assert_eq!(body("unknown".into()).await, "old");
+}
+
+#[tokio::test]
+async fn without_flags_a_switch_has_its_default() {
+    let switch = FlagSwitch::new("a", service("new", &[]), service("old", &[]));
+
+    assert_eq!(*switch.clone().oneshot(of("ana")).await.unwrap().body(), "old");
+    assert_eq!(*switch.default_value(true).oneshot(of("ana")).await.unwrap().body(), "new");
+}
+
+#[tokio::test]
+async fn a_switch_sees_what_the_request_has_pinned() {
+    let flags: Flags = flags([("a", true.into())]).await;
+    let switch = FlagSwitch::new("a", service("new", &[]), service("old", &[])).flags(&flags);
+    let mut request = of("ana");
+    request.extensions_mut().insert(flags.pin(Context::anonymous()));
+
+    flags.disable("a").await.unwrap();
+
+    assert_eq!(*switch.clone().oneshot(request).await.unwrap().body(), "new");
+    assert_eq!(*switch.oneshot(of("ana")).await.unwrap().body(), "old");
+}
