@@ -54,6 +54,7 @@
 pub mod backend;
 #[cfg(feature = "file")]
 pub mod definition;
+mod error;
 mod eval;
 mod flags;
 #[cfg(feature = "http")]

@@ -102,12 +102,14 @@ impl std::fmt::Debug for FlagsBuilder {
 }
 
 /// A layer could not start.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("layer `{layer}` cannot start")]
 pub struct StartError {
     pub(super) layer: &'static str,
     pub(super) source: BackendError,
 }
+
+crate::error::debug_is_message!(StartError);
 
 impl StartError {
     /// What the layer is called.

@@ -231,7 +231,7 @@ impl fmt::Debug for Flags {
 }
 
 /// A change was not made.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
     /// No layer can be written to.
@@ -246,3 +246,5 @@ pub enum WriteError {
         source: BackendError,
     },
 }
+
+crate::error::debug_is_message!(WriteError);

@@ -59,9 +59,11 @@ fn find(parts: &Parts) -> Option<RequestFlags> {
 }
 
 /// A handler takes [`RequestFlags`] and no request layer is around it: a 500.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no flags are pinned for this request: add a request layer")]
 pub struct MissingRequestFlags;
+
+crate::error::debug_is_message!(MissingRequestFlags);
 
 impl IntoResponse for MissingRequestFlags {
     fn into_response(self) -> Response {

@@ -208,11 +208,13 @@ fn header_name(name: &str) -> Result<HeaderName, InvalidHeader> {
 ///
 /// assert_eq!(error.to_string(), "`user id` cannot be the name of a header");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` cannot be the name of a header")]
 pub struct InvalidHeader {
     name: String,
 }
+
+crate::error::debug_is_message!(InvalidHeader);
 
 #[cfg(test)]
 mod tests {

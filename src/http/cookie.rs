@@ -168,7 +168,7 @@ impl fmt::Debug for StickyCookie {
 ///
 /// assert_eq!(StickyCookie::new(b"hunter2").unwrap_err(), InvalidCookie::Secret);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidCookie {
     /// The secret is too short to be one.
@@ -181,3 +181,5 @@ pub enum InvalidCookie {
         name: String,
     },
 }
+
+crate::error::debug_is_message!(InvalidCookie);

@@ -116,7 +116,7 @@ impl fmt::Debug for Percentage {
 }
 
 /// Why a text or a number is no [`Percentage`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPercentage {
     /// The text is not a plain decimal number.
@@ -129,6 +129,8 @@ pub enum InvalidPercentage {
     #[error("a percentage has at most four decimals")]
     TooManyDecimals,
 }
+
+crate::error::debug_is_message!(InvalidPercentage);
 
 #[cfg(test)]
 mod tests {

@@ -9,5 +9,6 @@ mod facade;
 mod file;
 mod http;
 mod layers;
+mod messages;
 mod support;
 mod vectors;

@@ -117,12 +117,14 @@ impl Backend for File {
 }
 
 /// A flag file cannot be opened.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("cannot open the flag file `{}`", path.display())]
 pub struct OpenError {
     path: PathBuf,
     source: io::Error,
 }
+
+crate::error::debug_is_message!(OpenError);
 
 impl OpenError {
     /// The file.
@@ -288,12 +290,14 @@ impl Follower {
 }
 
 /// A flag file is not text.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the flag file `{path}` is not UTF-8 in line {line}: save it as UTF-8")]
 struct NotUtf8 {
     path: String,
     line: usize,
 }
+
+crate::error::debug_is_message!(NotUtf8);
 
 impl NotUtf8 {
     fn new(path: &str, error: &std::string::FromUtf8Error) -> Self {

@@ -455,7 +455,7 @@ fn location(target: &str) -> Option<HeaderValue> {
 ///
 /// assert_eq!(FlagGate::new("beta").status(302).unwrap_err(), InvalidGate::Status);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidGate {
     /// The status is not an error.
@@ -474,3 +474,5 @@ pub enum InvalidGate {
     #[error("a gate asks at least one flag")]
     NoFlags,
 }
+
+crate::error::debug_is_message!(InvalidGate);

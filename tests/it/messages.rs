@@ -1,0 +1,59 @@
+//! Errors as a `main` that returns them prints them.
+
+use std::{error::Error, fs};
+
+use flagstaff::{File, FlagGate, Flags, Percentage, StickyCookie, TrustedHeaders};
+
+/// What a `main` that returns the error prints behind `Error: `.
+fn printed(error: impl Into<Box<dyn Error>>) -> String {
+    format!("{:?}", error.into())
+}
+
+#[test]
+fn a_main_that_returns_a_missing_file_says_which_and_why() {
+    let error = File::open("no/such/flags.toml").unwrap_err();
+
+    let printed = printed(error);
+
+    let start = "cannot open the flag file `no/such/flags.toml`: ";
+    assert!(printed.starts_with(start), "{printed}");
+    assert!(printed.len() > start.len());
+}
+
+#[tokio::test]
+async fn a_main_that_returns_a_mistake_in_the_file_shows_its_diagnostics() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "beta = true\n").unwrap();
+
+    let file = File::open(&path).unwrap();
+    let error = Flags::builder().layer(file).start().await.unwrap_err();
+
+    let printed = printed(error);
+    let start = format!(
+        "layer `file` cannot start:\n\nerror[missing-flags]: no `[flags]` table\n --> {}:1:1\n",
+        path.display()
+    );
+    assert!(printed.starts_with(&start), "{printed}");
+}
+
+#[test]
+fn a_main_that_returns_a_bad_setting_says_what_is_wrong_with_it() {
+    for (error, message) in [
+        (
+            printed(FlagGate::new("a").status(200).unwrap_err()),
+            "a closed gate answers with a status of 400 to 599",
+        ),
+        (
+            printed(TrustedHeaders::default().user("user id").unwrap_err()),
+            "`user id` cannot be the name of a header",
+        ),
+        (
+            printed(StickyCookie::new(b"short").unwrap_err()),
+            "the secret of a cookie is at least 32 bytes",
+        ),
+        (printed(Percentage::whole(101).unwrap_err()), "a percentage lies between 0 and 100"),
+    ] {
+        assert_eq!(error, message);
+    }
+}
