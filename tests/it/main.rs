@@ -9,6 +9,7 @@ mod facade;
 mod file;
 mod http;
 mod layers;
+mod log;
 mod messages;
 mod support;
 mod vectors;

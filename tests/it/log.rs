@@ -1,0 +1,125 @@
+//! What the log says, and what it keeps to itself.
+
+use std::{
+    fs,
+    io::{self, Write},
+    sync::{Arc, Mutex},
+};
+
+use flagstaff::{
+    Context, Definition, Event, File, FlagGate, Flags, Memory, Percentage, TrustedHeaders,
+};
+use http::{Request, Response};
+use tower::{ServiceBuilder, ServiceExt};
+use tracing::{Level, subscriber::DefaultGuard};
+
+use crate::support::next;
+
+/// What is logged in this thread, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn start(level: Level) -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(level)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines that say `what`.
+    fn lines(&self, what: &str) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_flag_is_warned_about_once_with_the_nearest_name() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let flags = Flags::builder().layer(Memory::new().with("new_checkout", true)).start();
+    let flags = flags.await.unwrap();
+    let ana = Context::user("ana");
+
+    for _ in 0..3 {
+        assert!(!flags.is_enabled("new_chekout", &ana));
+        assert!(!flags.boolean("new_chekout", &ana).value);
+        assert!(!flags.pin(ana.clone()).is_enabled("new_chekout"));
+        assert!(!flags.is_enabled("zzz", &ana));
+    }
+
+    let [typo, other] = &log.lines("no layer knows this flag")[..] else {
+        panic!("{}", log.text());
+    };
+    assert!(typo.contains(" WARN "), "{typo}");
+    assert!(typo.ends_with(r#"flag="new_chekout" similar="new_checkout""#), "{typo}");
+    assert!(other.ends_with(r#"flag="zzz""#), "{other}");
+}
+
+#[tokio::test]
+async fn a_bad_edit_is_logged_with_file_line_and_column() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags]\nbeta = true\n").unwrap();
+    let flags = Flags::builder().layer(File::open(&path).unwrap()).start().await.unwrap();
+    let mut events = flags.events();
+
+    fs::write(&path, "[flags]\nbeta = 25\n").unwrap();
+
+    assert!(matches!(next(&mut events).await, Event::Failed { layer: "file", .. }));
+    let text = log.text();
+    assert!(text.contains(r#"ERROR"#), "{text}");
+    assert!(text.contains(r#"layer="file" error=error[ambiguous-number]"#), "{text}");
+    assert!(text.contains(&format!(" --> {}:2:8\n", path.display())), "{text}");
+}
+
+#[tokio::test]
+async fn a_change_is_logged_with_flag_before_after_and_layer() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let flags = Flags::builder().layer(Memory::new().with("beta", false)).start().await.unwrap();
+    assert_eq!(log.text(), "");
+
+    flags.enable("beta").await.unwrap();
+
+    let [changed] = &log.lines("flag changed")[..] else { panic!("{}", log.text()) };
+    assert!(changed.ends_with(r#"flag="beta" before=off after=on layer="memory""#), "{changed}");
+}
+
+#[tokio::test]
+async fn who_asks_is_never_logged() {
+    let (log, _guard) = Log::start(Level::TRACE);
+    let few = Definition::new().percentage(Percentage::ZERO).allowed_users(["bob".to_owned()]);
+    let flags = Flags::builder().layer(Memory::new().with("beta", few)).start().await.unwrap();
+    let service = ServiceBuilder::new()
+        .layer(flags.request_layer(TrustedHeaders::default()))
+        .layer(FlagGate::new("beta"))
+        .service_fn(async |_: Request<String>| {
+            Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+        });
+
+    let request = Request::get("/").header("x-user-id", "mallory").header("x-user-groups", "guild");
+    let response = service.oneshot(request.body(String::new()).unwrap()).await.unwrap();
+
+    assert_eq!(response.status(), 404);
+    let text = log.text();
+    assert!(text.contains("gate is closed"), "{text}");
+    assert!(!text.contains("mallory") && !text.contains("guild"), "{text}");
+}
