@@ -45,7 +45,7 @@ impl FlagsBuilder {
     ///
     /// # Panics
     ///
-    /// Panics outside a tokio runtime, and with more than 255 layers.
+    /// Panics outside a tokio runtime, and with more than 254 layers.
     pub async fn start(self) -> Result<Flags, StartError> {
         assert!(self.layers.len() < usize::from(u8::MAX), "at most 254 layers");
         let names: Vec<_> = self.layers.iter().map(|layer| layer.name()).collect();
@@ -56,13 +56,10 @@ impl FlagsBuilder {
         for (layer, backend) in self.layers.iter().enumerate() {
             let sink = Sink::new(target.clone(), layer);
             let run = Arc::clone(backend).run(sink.clone());
-            let ended = ended.clone();
+            let end = End { layer, sink, ended: ended.clone() };
             tasks.spawn(async move {
-                if let Err(error) = run.await
-                    // Nobody receives after the start.
-                    && let Err(SendError((_, error))) = ended.send((layer, error))
-                {
-                    sink.fail(error);
+                if let Err(error) = run.await {
+                    end.tell(error);
                 }
             });
         }
@@ -91,6 +88,31 @@ impl FlagsBuilder {
         }
         publisher.started();
         Ok(Flags::new(publisher, self.layers, tasks))
+    }
+}
+
+/// The end of a layer's task.
+struct End {
+    layer: usize,
+    sink: Sink,
+    ended: mpsc::UnboundedSender<(usize, BackendError)>,
+}
+
+impl End {
+    fn tell(&self, error: BackendError) {
+        // Nobody receives after the start.
+        if let Err(SendError((_, error))) = self.ended.send((self.layer, error)) {
+            self.sink.fail(error);
+        }
+    }
+}
+
+/// A task that panics ends without a word, and its layer would be taken for a healthy one.
+impl Drop for End {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.tell("the backend panicked".into());
+        }
     }
 }
 
