@@ -1,6 +1,7 @@
 //! What happened to the flags, as a stream.
 
 use std::{
+    collections::VecDeque,
     error::Error,
     fmt,
     pin::Pin,
@@ -78,6 +79,8 @@ impl fmt::Display for Change {
 /// It ends when the last [`Flags`](crate::Flags) is dropped or shut down.
 #[derive(Debug)]
 pub struct Events {
+    /// What was wrong before the first event.
+    failures: VecDeque<Event>,
     events: BroadcastStream<Event>,
 }
 
@@ -85,8 +88,8 @@ pub struct Events {
 pub(super) const CAPACITY: usize = 256;
 
 impl Events {
-    pub(super) fn new(events: broadcast::Receiver<Event>) -> Self {
-        Self { events: BroadcastStream::new(events) }
+    pub(super) fn new(failures: VecDeque<Event>, events: broadcast::Receiver<Event>) -> Self {
+        Self { failures, events: BroadcastStream::new(events) }
     }
 
     /// Waits for the next event; `None` once the flags are gone.
@@ -101,6 +104,9 @@ impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let Some(failure) = self.failures.pop_front() {
+            return Poll::Ready(Some(failure));
+        }
         let event = ready!(Pin::new(&mut self.events).poll_next(cx));
         Poll::Ready(event.map(|event| match event {
             Ok(event) => event,

@@ -8,7 +8,8 @@ use std::{
 use tokio::{sync::watch, task::JoinSet};
 
 use super::{
-    Events, Flag, FlagKey, FlagsBuilder, Health, Snapshot, cell::Cell, publisher::Publisher,
+    Event, Events, Flag, FlagKey, FlagsBuilder, Health, Snapshot, Status, cell::Cell,
+    publisher::Publisher,
 };
 use crate::{
     backend::{Backend, BackendError, WritableBackend, Write},
@@ -166,9 +167,40 @@ impl Flags {
     }
 
     /// What happens to the flags from now on.
+    ///
+    /// It begins with the failures that last, so that whoever shows events also shows what was
+    /// wrong before there was anybody to tell, such as a mistake in the file at the start.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{Event, Flags, Memory};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let flags = Flags::builder().layer(Memory::new().with("beta", false)).start().await?;
+    /// let mut events = flags.events();
+    ///
+    /// flags.enable("beta").await?;
+    ///
+    /// match events.next().await {
+    ///     Some(Event::Changed { changes, .. }) => {
+    ///         assert_eq!(changes[0].to_string(), "beta: off -> on");
+    ///     }
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn events(&self) -> Events {
-        Events::new(self.inner.publisher.subscribe())
+        let events = self.inner.publisher.subscribe();
+        // In this order: a failure in between is told twice rather than never.
+        let failing = self.health().layers.into_iter();
+        let failing = failing.filter(|layer| layer.status == Status::Failing);
+        let failures = failing.filter_map(|layer| {
+            Some(Event::Failed { layer: layer.name, error: layer.last_error? })
+        });
+        Events::new(failures.collect(), events)
     }
 
     /// Follows what one flag amounts to, whether a layer has it yet or not.

@@ -397,6 +397,19 @@ async fn a_file_that_is_wrong_at_the_start_fails_the_start_with_its_diagnostics(
 }
 
 #[tokio::test]
+async fn a_flag_that_is_wrong_at_the_start_is_the_first_event() {
+    let mut subject = start("[flags]\na = true\nb = 25\n").await;
+
+    let Event::Failed { error, .. } = next(&mut subject.events).await else {
+        panic!("not a failure")
+    };
+
+    assert!(error.to_string().contains("flags.toml:3:5"), "{error}");
+    let all = subject.flags.all(&Context::anonymous());
+    assert_eq!(all.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["a"]);
+}
+
+#[tokio::test]
 async fn a_file_that_is_being_written_at_the_start_gets_some_time() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
