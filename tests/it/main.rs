@@ -4,6 +4,7 @@
 
 mod contract;
 mod definition;
+mod docs;
 mod env;
 mod facade;
 mod file;

@@ -1,0 +1,28 @@
+//! What the documents claim about the repository.
+
+use std::collections::BTreeSet;
+
+const MANIFEST: &str = include_str!("../../Cargo.toml");
+const README: &str = include_str!("../../README.md");
+const LIBRARY: &str = include_str!("../../src/lib.rs");
+
+/// The first column of the rows behind the header `| …feature | default |`.
+fn table(text: &str) -> BTreeSet<&str> {
+    let lines = text.lines().map(|line| line.trim_start_matches("//! "));
+    let rows = lines.skip_while(|line| !line.contains("feature | default |")).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.filter_map(|row| row.split('`').nth(1)).collect()
+}
+
+#[test]
+fn every_cargo_feature_is_in_both_tables() {
+    let lines = MANIFEST.lines().skip_while(|line| *line != "[features]").skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    let features = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+    let features: BTreeSet<_> = features.filter_map(|line| line.split(" = ").next()).collect();
+    let features = &features - &BTreeSet::from(["default"]);
+
+    assert!(features.contains("file"), "{features:?}");
+    assert_eq!(table(README), features);
+    assert_eq!(table(LIBRARY), features);
+}
