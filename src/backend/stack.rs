@@ -73,7 +73,7 @@ mod tests {
     fn ten_percent() -> Definition {
         Definition::new()
             .owner("payments")
-            .denied_users(["mallory".to_owned()])
+            .denied_users(["mallory"])
             .percentage(Percentage::whole(10).unwrap())
     }
 

@@ -28,7 +28,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let beta = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana".to_owned()]);
+/// let beta = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana"]);
 /// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
 ///
 /// assert!(flags.is_enabled("beta", &Context::user("ana")));

@@ -76,7 +76,7 @@ impl TestFlags {
             *definition = std::mem::take(definition).allowed_users(users);
             return self;
         }
-        let only = Definition::new().percentage(Percentage::ZERO).allowed_users([user.to_owned()]);
+        let only = Definition::new().percentage(Percentage::ZERO).allowed_users([user]);
         self.with(key, only)
     }
 

@@ -55,9 +55,34 @@ impl<T> Setting<T> {
     }
 }
 
+/// A chained method that sets one setting. Lists take whatever becomes texts, such as `["ana"]`.
+macro_rules! setter {
+    ([$($doc:tt)+] $field:ident: $type:ty) => {
+        $($doc)+
+        #[must_use]
+        pub fn $field(mut self, value: impl Into<$type>) -> Self {
+            self.$field = Setting::Set(value.into());
+            self
+        }
+    };
+    ([$($doc:tt)+] $field:ident: $type:ty, from texts) => {
+        $($doc)+
+        #[must_use]
+        pub fn $field<T: Into<String>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
+            self.$field = Setting::Set(values.into_iter().map(Into::into).collect());
+            self
+        }
+    };
+}
+
 /// Everything that walks over the settings of a flag is made from this one list.
 macro_rules! settings {
-    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty, $variant:ident;)+) => {
+    (
+        $(
+            $(#[doc = $doc:literal])+
+            $field:ident: $type:ty, $variant:ident $(, from $texts:ident)?;
+        )+
+    ) => {
         /// The whole or partial definition of a flag, as one layer gives it.
         ///
         /// A field that is not set falls through to the layer below; see [`Setting`].
@@ -70,7 +95,7 @@ macro_rules! settings {
         /// let definition = Definition::new()
         ///     .owner("payments")
         ///     .percentage(Percentage::whole(10)?)
-        ///     .allowed_users(["internal_tester_1".to_owned()]);
+        ///     .allowed_users(["internal_tester_1"]);
         ///
         /// assert_eq!(definition.owner.value().map(String::as_str), Some("payments"));
         /// assert!(definition.enabled.is_inherit());
@@ -83,14 +108,7 @@ macro_rules! settings {
         }
 
         impl Definition {
-            $(
-                $(#[doc = $doc])+
-                #[must_use]
-                pub fn $field(mut self, value: impl Into<$type>) -> Self {
-                    self.$field = Setting::Set(value.into());
-                    self
-                }
-            )+
+            $(setter!([$(#[doc = $doc])+] $field: $type $(, from $texts)?);)+
 
             /// Whether this says anything about `field`: sets it or removes it.
             #[must_use]
@@ -150,7 +168,7 @@ settings! {
     /// The team or person who answers for it.
     owner: String, Owner;
     /// Free words to find it by.
-    tags: Vec<String>, Tags;
+    tags: Vec<String>, Tags, from texts;
     /// When it was introduced.
     created: SystemTime, Created;
     /// When it should be gone from the code. Evaluation does not look at it.
@@ -158,13 +176,13 @@ settings! {
     /// The kill switch: `false` is off for everybody. On by default.
     enabled: bool, Enabled;
     /// Targeting keys for whom it is off, whatever else is said.
-    denied_users: Vec<String>, DeniedUsers;
+    denied_users: Vec<String>, DeniedUsers, from texts;
     /// Groups for whose members it is off, whatever else but `enabled` is said.
-    denied_groups: Vec<String>, DeniedGroups;
+    denied_groups: Vec<String>, DeniedGroups, from texts;
     /// Targeting keys for whom it is on, outside the percentage too.
-    allowed_users: Vec<String>, AllowedUsers;
+    allowed_users: Vec<String>, AllowedUsers, from texts;
     /// Groups for whose members it is on, outside the percentage too.
-    allowed_groups: Vec<String>, AllowedGroups;
+    allowed_groups: Vec<String>, AllowedGroups, from texts;
     /// The share of everybody else for whom it is on. Everybody by default.
     percentage: Percentage, Percentage;
     /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
@@ -211,9 +229,9 @@ mod tests {
     fn a_patch_changes_only_what_it_names() {
         let mut below = Definition::new()
             .owner("payments")
-            .allowed_users(["ana".to_owned(), "bob".to_owned()])
+            .allowed_users(["ana", "bob"])
             .percentage(Percentage::ZERO);
-        let mut patch = Definition::new().allowed_users(["eve".to_owned()]);
+        let mut patch = Definition::new().allowed_users(["eve"]);
         patch.percentage = Setting::Remove;
 
         below.merge(&patch);

@@ -54,7 +54,7 @@ macro_rules! backend_contract {
             #[tokio::test]
             async fn a_deny_list_below_holds_against_it() {
                 let subject = make(&[("a", true)]);
-                let denied = Definition::new().denied_users(["mallory".to_owned()]);
+                let denied = Definition::new().denied_users(["mallory"]);
                 let flags = over(subject.backend, Memory::new().with("a", denied)).await;
 
                 assert!(flags.is_enabled("a", &Context::user("ana")));

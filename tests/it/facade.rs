@@ -67,7 +67,7 @@ async fn writes_are_in_force_when_they_return_and_clear_uncovers_what_is_below()
     assert!(!flags.is_enabled("a", &ana));
 
     flags.clear("a").await.unwrap();
-    flags.set("a", Definition::new().allowed_users(["ana".to_owned()])).await.unwrap();
+    flags.set("a", Definition::new().allowed_users(["ana"])).await.unwrap();
     assert!(flags.is_enabled("a", &ana));
     assert!(!flags.is_enabled("a", &Context::user("bob")));
 }

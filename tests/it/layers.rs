@@ -7,9 +7,9 @@ use flagstaff::{
 fn ten_percent() -> Definition {
     Definition::new()
         .owner("payments")
-        .denied_users(["mallory".to_owned()])
-        .allowed_users(["ana".to_owned()])
-        .allowed_groups(["beta".to_owned()])
+        .denied_users(["mallory"])
+        .allowed_users(["ana"])
+        .allowed_groups(["beta"])
         .percentage(Percentage::whole(10).unwrap())
 }
 
@@ -20,7 +20,7 @@ async fn start(env: &[(&str, &str)], memory: Memory) -> Flags {
 
 #[tokio::test]
 async fn the_steps_of_an_evaluation_come_in_their_order() {
-    let all = ten_percent().denied_groups(["banned".to_owned()]);
+    let all = ten_percent().denied_groups(["banned"]);
     let off = all.clone().enabled(false);
     let memory = Memory::new().with("a", all).with("off", off);
     let flags = start(&[], memory).await;

@@ -106,7 +106,7 @@ async fn a_change_is_logged_with_flag_before_after_and_layer() {
 #[tokio::test]
 async fn who_asks_is_never_logged() {
     let (log, _guard) = Log::start(Level::TRACE);
-    let few = Definition::new().percentage(Percentage::ZERO).allowed_users(["bob".to_owned()]);
+    let few = Definition::new().percentage(Percentage::ZERO).allowed_users(["bob"]);
     let flags = Flags::builder().layer(Memory::new().with("beta", few)).start().await.unwrap();
     let service = ServiceBuilder::new()
         .layer(flags.request_layer(TrustedHeaders::default()))

@@ -329,7 +329,7 @@ async fn the_scope_of_the_task_serves_where_extensions_were_lost() {
 
 #[tokio::test]
 async fn flags_that_were_named_are_asked_for_the_user_whom_other_flags_have_pinned() {
-    let ours = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana".to_owned()]);
+    let ours = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana"]);
     let ours = flags([("beta", ours.into())]).await;
     let others = flags([("beta", true.into())]).await;
 
