@@ -37,6 +37,54 @@ pub type BackendError = Box<dyn Error + Send + Sync>;
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A layer of the stack: a source of flags.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use flagstaff::{
+///     Backend, Context, Flags,
+///     backend::{BackendError, BoxFuture, Offer, Sink},
+/// };
+/// use tokio::sync::watch;
+///
+/// /// The names of the flags that are on, as another part of the program tells them.
+/// struct Told(watch::Receiver<Vec<&'static str>>);
+///
+/// impl Backend for Told {
+///     fn name(&self) -> &'static str {
+///         "told"
+///     }
+///
+///     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+///         let mut told = self.0.clone();
+///         Box::pin(async move {
+///             loop {
+///                 let on = told.borrow_and_update().iter().map(|&key| (key, true)).collect();
+///                 sink.publish(on);
+///                 // An error here is the layer's last word; what it published stays in force.
+///                 told.changed().await?;
+///             }
+///         })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let (tell, told) = watch::channel(vec!["beta"]);
+/// let flags = Flags::builder().layer(Told(told)).start().await?;
+/// let mut search = flags.watch("search");
+///
+/// assert_eq!(flags.boolean("beta", &Context::anonymous()).layer, Some("told"));
+///
+/// tell.send(vec!["beta", "search"])?;
+///
+/// search.changed().await?;
+/// assert!(flags.is_enabled("search", &Context::anonymous()));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Backend: Send + Sync + 'static {
     /// What the layer is called in answers, logs and health: a short, constant word.
     fn name(&self) -> &'static str;
@@ -62,6 +110,54 @@ pub trait Backend: Send + Sync + 'static {
 }
 
 /// A layer that flags can be changed in at run time.
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use flagstaff::{
+///     Backend, Context, Flags, Memory, WritableBackend,
+///     backend::{BackendError, BoxFuture, Sink, Write},
+/// };
+///
+/// /// Keeps a flag from being switched off in passing.
+/// struct Careful(Arc<Memory>);
+///
+/// impl Backend for Careful {
+///     fn name(&self) -> &'static str {
+///         "careful"
+///     }
+///
+///     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+///         Arc::clone(&self.0).run(sink)
+///     }
+///
+///     fn as_writable(&self) -> Option<&dyn WritableBackend> {
+///         Some(self)
+///     }
+/// }
+///
+/// impl WritableBackend for Careful {
+///     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<(), BackendError>> {
+///         match write {
+///             Write::Disable => Box::pin(async { Err("nothing is switched off here".into()) }),
+///             write => self.0.write(key, write),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let flags = Flags::builder().layer(Careful(Arc::default())).start().await?;
+///
+/// flags.enable("beta").await?;
+/// assert!(flags.disable("beta").await.is_err());
+///
+/// assert!(flags.is_enabled("beta", &Context::anonymous()));
+/// # Ok(())
+/// # }
+/// ```
 pub trait WritableBackend: Backend {
     /// Makes one change.
     ///

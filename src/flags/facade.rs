@@ -228,6 +228,24 @@ impl Flags {
     }
 
     /// How the layers are: status, age and last error of each.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{Env, Flags, Memory};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let (env, memory) = (Env::with_prefix("FEATURE_"), Memory::new().with("a", true));
+    /// let flags = Flags::builder().layer(env).layer(memory).start().await?;
+    ///
+    /// let health = flags.health();
+    ///
+    /// assert!(health.is_ready());
+    /// assert_eq!((health.layers[1].name, health.layers[1].flags), ("memory", 1));
+    /// assert!(health.layers[1].last_error.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn health(&self) -> Health {
         self.inner.publisher.health()

@@ -124,6 +124,10 @@ struct Override {
 /// tests that run at the same time do not disturb each other. An inner override beats an outer
 /// one.
 ///
+/// What is in scope is fixed when a future is given its scope, not when it is polled. So make
+/// what is to see the override inside: `async { service.call(request).await }` rather than
+/// `service.call(request)`, which has asked before the override began.
+///
 /// # Example
 ///
 /// ```

@@ -13,4 +13,5 @@ mod layers;
 mod log;
 mod messages;
 mod support;
+mod testing;
 mod vectors;
