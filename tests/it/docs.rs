@@ -1,6 +1,6 @@
 //! What the documents claim about the repository.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs, path::Path};
 
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 const README: &str = include_str!("../../README.md");
@@ -25,4 +25,21 @@ fn every_cargo_feature_is_in_both_tables() {
     assert!(features.contains("file"), "{features:?}");
     assert_eq!(table(README), features);
     assert_eq!(table(LIBRARY), features);
+}
+
+#[test]
+fn relative_links_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guides = fs::read_dir(root.join("src/docs")).unwrap().map(|entry| entry.unwrap().path());
+
+    for page in guides.chain([root.join("README.md")]) {
+        let text = fs::read_to_string(&page).unwrap();
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+
+        for link in links.filter(|link| !link.contains("://")) {
+            let file = link.split('#').next().unwrap();
+            let target = page.parent().unwrap().join(file);
+            assert!(target.exists(), "{}: {link}", page.display());
+        }
+    }
 }
