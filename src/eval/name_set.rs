@@ -13,9 +13,25 @@ pub(crate) enum NameSet {
     Many {
         /// One bit per name, so that most of those who are no members are not looked for.
         filter: u64,
-        /// Strings are compared on a hit only.
-        table: HashTable<(u64, Box<str>)>,
+        /// All names, one after the other: one allocation however many there are.
+        text: Box<str>,
+        table: HashTable<Member>,
     },
+}
+
+/// A name is compared on a hit only, when the hash is the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    hash: u64,
+    start: u32,
+    end: u32,
+}
+
+impl Member {
+    #[inline]
+    fn name<'a>(&self, text: &'a str) -> &'a [u8] {
+        &text.as_bytes()[self.start as usize..self.end as usize]
+    }
 }
 
 impl NameSet {
@@ -26,14 +42,21 @@ impl NameSet {
             return Some(Self::Few(names.iter().map(|name| name.as_str().into()).collect()));
         }
         let mut filter = 0;
-        let mut table = HashTable::with_capacity(names.len());
+        let mut text = String::with_capacity(names.iter().map(String::len).sum());
+        let mut table: HashTable<Member> = HashTable::with_capacity(names.len());
         for name in names {
             let hash = xxh3_64(name.as_bytes());
             filter |= filter_bit(hash);
-            let same = |(_, known): &(u64, Box<str>)| **known == **name;
-            table.entry(hash, same, |&(hash, _)| hash).or_insert((hash, name.as_str().into()));
+            if find(&table, &text, hash, name) {
+                continue;
+            }
+            let place = |text: &str| u32::try_from(text.len()).expect("less than 4 GiB of names");
+            let start = place(&text);
+            text.push_str(name);
+            let member = Member { hash, start, end: place(&text) };
+            table.insert_unique(hash, member, |member| member.hash);
         }
-        Some(Self::Many { filter, table })
+        Some(Self::Many { filter, text: text.into(), table })
     }
 
     /// Whether `name` is a member; `hash` computes its XXH3 when it is needed.
@@ -41,9 +64,9 @@ impl NameSet {
     pub(crate) fn contains(&self, name: &str, hash: impl FnOnce() -> u64) -> bool {
         match self {
             Self::Few(names) => names.iter().any(|known| **known == *name),
-            Self::Many { filter, table } => {
+            Self::Many { filter, text, table } => {
                 let hash = hash();
-                filter & filter_bit(hash) != 0 && find(table, hash, name)
+                filter & filter_bit(hash) != 0 && find(table, text, hash, name)
             }
         }
     }
@@ -51,8 +74,9 @@ impl NameSet {
 
 // Apart, so that the steps before it are small enough to be inlined.
 #[inline(never)]
-fn find(table: &HashTable<(u64, Box<str>)>, hash: u64, name: &str) -> bool {
-    table.find(hash, |(known_hash, known)| *known_hash == hash && **known == *name).is_some()
+fn find(table: &HashTable<Member>, text: &str, hash: u64, name: &str) -> bool {
+    let same = |member: &Member| member.hash == hash && member.name(text) == name.as_bytes();
+    table.find(hash, same).is_some()
 }
 
 /// Bits that decide neither bucket nor tag in the table.

@@ -44,8 +44,8 @@ pub(crate) struct Targeted {
 
 #[derive(Debug)]
 struct List {
-    /// `None` is the usual list, the empty one.
-    names: Option<NameSet>,
+    /// `None` is the usual list, the empty one. Boxed, since most flags have one list at most.
+    names: Option<Box<NameSet>>,
     layer: u8,
 }
 
@@ -71,7 +71,7 @@ impl Plan {
             return Self::Constant(otherwise);
         }
         let list = |names: Option<&Vec<String>>, field| List {
-            names: NameSet::new(names),
+            names: NameSet::new(names).map(Box::new),
             layer: resolved.origin(field),
         };
         Self::Targeted(Arc::new(Targeted {

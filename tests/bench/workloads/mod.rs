@@ -34,7 +34,7 @@ pub(crate) enum Shape {
 pub(crate) struct Fixture {
     flags: Flags,
     handles: Vec<Flag>,
-    reference: Reference,
+    reference: Arc<Reference>,
     calls: Vec<Call>,
     /// By call: the context, and what the reference keeps of one.
     contexts: Vec<Context<'static>>,
@@ -42,6 +42,7 @@ pub(crate) struct Fixture {
 }
 
 /// Who asks for what, as a request brings it.
+#[derive(Clone)]
 struct Call {
     key: String,
     slot: usize,
@@ -57,7 +58,7 @@ impl Fixture {
         let fixture = Self {
             handles: (0..flags).map(|slot| facade.flag(&key(slot))).collect(),
             flags: facade,
-            reference: Reference::new((0..flags).map(|slot| (key(slot), rule(slot, shape)))),
+            reference: Reference::new((0..flags).map(|slot| (key(slot), rule(slot, shape)))).into(),
             hashes: calls.iter().map(|call| Who::new(&call.user, &[]).hash()).collect(),
             contexts: calls.iter().map(|call| call.context().into_owned()).collect(),
             calls,
@@ -70,6 +71,19 @@ impl Fixture {
         assert_eq!(on, by_handle(&fixture));
         assert_eq!(on, details_by_name(&fixture));
         fixture
+    }
+
+    /// The same flags, and calls and contexts that no other thread touches.
+    #[allow(dead_code, reason = "one bench has one thread")]
+    pub(crate) fn for_another_thread(&self) -> Self {
+        Self {
+            flags: self.flags.clone(),
+            handles: self.handles.clone(),
+            reference: self.reference.clone(),
+            calls: self.calls.clone(),
+            contexts: self.contexts.clone(),
+            hashes: self.hashes.clone(),
+        }
     }
 }
 
