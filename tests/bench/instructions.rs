@@ -51,7 +51,7 @@ fn w1((fixture, run): (Fixture, Loop)) -> Fixture {
 #[library_benchmark]
 #[bench::by_name(args = (targeted(by_name)), config = limit(600))]
 #[bench::by_name_reference(targeted(reference_by_name))]
-#[bench::details_by_name(args = (targeted(details_by_name)), config = limit(650))]
+#[bench::details_by_name(args = (targeted(details_by_name)), config = limit(600))]
 #[bench::by_handle(args = (targeted(by_handle)), config = limit(220))]
 #[bench::by_handle_reference(targeted(reference_by_handle))]
 fn w2((fixture, run): (Fixture, Loop)) -> Fixture {

@@ -1,15 +1,19 @@
 //! Asking allocates nothing, and many flags are small.
 
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    sync::{Arc, Mutex},
+};
 
 use allocation_counter::measure;
-use flagstaff::{Context, Definition, Entry, Env, Flags, Memory, Percentage, backend::Offer};
-
-use crate::support::Told;
+use flagstaff::{
+    Backend, Context, Definition, Entry, Env, Flags, Memory, Percentage,
+    backend::{BackendError, BoxFuture, Offer, Sink},
+};
 
 fn ten_percent() -> Definition {
     Definition::new()
-        .percentage(Percentage::whole(10).unwrap())
+        .percentage(Percentage::whole(10).expect("at most 100"))
         .denied_users(["mallory".to_owned()])
         .allowed_users((0..10).map(|n| format!("tester-{n}")).collect::<Vec<_>>())
         .allowed_groups(["employees".to_owned(), "beta".to_owned()])
@@ -17,7 +21,7 @@ fn ten_percent() -> Definition {
 
 async fn flags() -> Flags {
     let memory = Memory::new().with("constant", true).with("targeted", ten_percent());
-    Flags::builder().layer(memory).start().await.unwrap()
+    Flags::builder().layer(memory).start().await.expect("memory starts")
 }
 
 /// How many allocations the second of two calls makes: the first may fill a thread-local.
@@ -113,14 +117,35 @@ async fn a_request_asks_without_allocating() {
     });
 }
 
+/// A layer that publishes one offer and does not keep it.
+struct Told(Mutex<Offer>);
+
+impl Told {
+    fn new(offer: Offer) -> Self {
+        Self(Mutex::new(offer))
+    }
+}
+
+impl Backend for Told {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        sink.publish(std::mem::take(&mut *self.0.lock().expect("no test panics with it")));
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 /// What 10,000 flags keep, their layer's definitions included.
 fn kept(entry: impl Fn(usize) -> Entry) -> i64 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime of one thread");
     let mut kept = Vec::new();
     let info = measure(|| {
         let offer: Offer = (0..10_000).map(|n| (format!("checkout_step_{n}"), entry(n))).collect();
-        let flags = runtime.block_on(Flags::builder().layer(Told::new(offer)).start()).unwrap();
-        kept.push(flags);
+        let flags = runtime.block_on(Flags::builder().layer(Told::new(offer)).start());
+        kept.push(flags.expect("the layer starts"));
     });
     info.bytes_current
 }

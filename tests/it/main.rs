@@ -1,4 +1,3 @@
-//! Behaviour through the public interface.
+//! Behaviour through the public API, in one binary.
 
 mod allocations;
-mod support;

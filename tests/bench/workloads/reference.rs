@@ -60,6 +60,7 @@ struct Table {
     flags: Vec<Flag>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a flag is in one piece")]
 enum Flag {
     Constant(bool),
     Targeted(Targeted),
