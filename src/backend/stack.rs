@@ -12,11 +12,16 @@ pub(crate) type LayerId = u8;
 #[derive(Debug)]
 pub(crate) struct Stack {
     offers: Vec<Offer>,
+    /// What forcing a flag off and on means: most flags share these two.
+    forced: [Arc<Definition>; 2],
 }
 
 impl Stack {
     pub(crate) fn new(layers: usize) -> Self {
-        Self { offers: vec![Offer::new(); layers] }
+        Self {
+            offers: vec![Offer::new(); layers],
+            forced: [false, true].map(|on| Arc::new(Definition::forced(on))),
+        }
     }
 
     /// Replaces what one layer offers. Returns the keys that may resolve to something else now.
@@ -40,7 +45,7 @@ impl Stack {
             let definition = match offer.entry(key) {
                 None => continue,
                 Some(Entry::Definition(definition)) => definition,
-                Some(Entry::Forced(on)) => Arc::new(Definition::forced(on)),
+                Some(Entry::Forced(on)) => Arc::clone(&self.forced[usize::from(on)]),
             };
             match &mut resolved {
                 None => resolved = Some(Resolved::new(definition, layer)),

@@ -44,7 +44,8 @@ pub(crate) struct Targeted {
 
 #[derive(Debug)]
 struct List {
-    names: NameSet,
+    /// `None` is the usual list, the empty one. Boxed, since most flags have one list at most.
+    names: Option<Box<NameSet>>,
     layer: u8,
 }
 
@@ -70,7 +71,7 @@ impl Plan {
             return Self::Constant(otherwise);
         }
         let list = |names: Option<&Vec<String>>, field| List {
-            names: NameSet::new(names),
+            names: NameSet::new(names).map(Box::new),
             layer: resolved.origin(field),
         };
         Self::Targeted(Arc::new(Targeted {
@@ -142,18 +143,24 @@ impl Targeted {
     }
 }
 
+// Few sets are large enough to need it.
+#[inline(never)]
+fn hash_group(group: &str) -> u64 {
+    xxh3_64(group.as_bytes())
+}
+
 impl List {
     #[inline]
     fn has_user(&self, context: &Context<'_>, user: Option<&str>) -> bool {
-        !self.names.is_empty()
-            && user.is_some_and(|user| self.names.contains(user, || context.hash_of(user)))
+        match (&self.names, user) {
+            (Some(names), Some(user)) => names.contains(user, || context.hash_of(user)),
+            _ => false,
+        }
     }
 
     #[inline]
     fn has_group(&self, context: &Context<'_>) -> bool {
-        !self.names.is_empty()
-            && context
-                .groups()
-                .any(|group| self.names.contains(group, || xxh3_64(group.as_bytes())))
+        let Some(names) = &self.names else { return false };
+        context.groups().any(|group| names.contains(group, || hash_group(group)))
     }
 }

@@ -223,20 +223,19 @@ impl Publish for Publisher {
         let old = self.cell.load();
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
         let names = Arc::make_mut(&mut state.names);
+        let keys: Vec<_> = keys.into_iter().map(|key| (names.intern(&key), key)).collect();
+        plans.resize(names.len(), Plan::Absent);
+        resolved.resize(names.len(), None);
         let mut changes = Vec::new();
-        for key in keys {
-            let slot = names.intern(&key) as usize;
-            if plans.len() <= slot {
-                plans.resize(slot + 1, Plan::Absent);
-                resolved.resize(slot + 1, None);
-            }
-            let now = state.stack.resolve(&key).map(Arc::new);
+        for (slot, key) in keys {
+            let slot = slot as usize;
+            let now = state.stack.resolve(&key);
             if resolved[slot] == now {
                 continue;
             }
             plans[slot] = now.as_ref().map_or(Plan::Absent, |now| Plan::compile(&key, now));
             let before = std::mem::replace(&mut resolved[slot], now);
-            changes.push(change(key, before.as_deref(), resolved[slot].as_deref()));
+            changes.push(change(key, before.as_ref(), resolved[slot].as_ref()));
         }
         let lookups = state.stack.lookups();
         let same_lookups = lookups.len() == old.lookups.len()

@@ -42,7 +42,7 @@ pub struct Snapshot {
     /// By slot.
     pub(super) plans: Vec<Plan>,
     /// By slot: what the plans were compiled from.
-    pub(super) resolved: Vec<Option<Arc<Resolved>>>,
+    pub(super) resolved: Vec<Option<Resolved>>,
     pub(super) layers: Arc<[&'static str]>,
     pub(super) lookups: Arc<[(LayerId, Lookup)]>,
     pub(super) unknown: Arc<Unknown>,
@@ -108,7 +108,7 @@ impl Snapshot {
     /// What the layers together say about a flag, if any has it.
     pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
         let slot = key.slot(&self.names, self.owner)? as usize;
-        let resolved = self.resolved.get(slot)?.as_deref()?;
+        let resolved = self.resolved.get(slot)?.as_ref()?;
         Some(FlagInfo { resolved, layers: &self.layers })
     }
 
