@@ -8,7 +8,7 @@ use super::{
     bucket::{self, Reach},
     name_set::NameSet,
 };
-use crate::model::{Cause, Context, Definition, Field, Percentage, Resolved};
+use crate::model::{Cause, Context, Definition, Field, OnStale, Percentage, Resolved};
 
 /// An answer in its smallest form: `layer` is an index into the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) struct Verdict {
     pub(crate) on: bool,
     pub(crate) cause: Cause,
     pub(crate) layer: u8,
+    /// A layer that the flag depends on is lost.
+    pub(crate) stale: bool,
 }
 
 /// A compiled flag.
@@ -54,7 +56,17 @@ impl Plan {
     pub(crate) fn compile(key: &str, resolved: &Resolved) -> Self {
         let definition = &*resolved.definition;
         let percentage = definition.percentage.value().copied().unwrap_or_default();
-        let verdict = |on, cause, layer| Verdict { on, cause, layer };
+        let stale = resolved.stale.is_some();
+        let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
+        let fixed = match resolved.stale {
+            Some(OnStale::On) => Some((true, Cause::Stale)),
+            Some(OnStale::Off) => Some((false, Cause::Stale)),
+            Some(OnStale::Unavailable) => Some((false, Cause::Unavailable)),
+            Some(OnStale::Keep | OnStale::Declared) | None => None,
+        };
+        if let Some((on, cause)) = fixed {
+            return Self::Constant(verdict(on, cause, resolved.origin(Field::OnStale)));
+        }
         if definition.enabled.value() == Some(&false) {
             return Self::Constant(verdict(
                 false,
@@ -119,7 +131,8 @@ impl Targeted {
     /// percentage.
     fn evaluate(&self, context: &Context<'_>) -> Verdict {
         let user = context.targeting_key();
-        let verdict = |on, cause, layer| Verdict { on, cause, layer };
+        let stale = self.otherwise.stale;
+        let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
         if self.denied_users.has_user(context, user) {
             return verdict(false, Cause::DeniedUser, self.denied_users.layer);
         }

@@ -3,15 +3,16 @@
 use std::{
     collections::HashMap,
     error::Error,
+    future::pending,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use tokio::{
     sync::{broadcast, watch},
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 use tracing::{error, info};
 
@@ -49,6 +50,8 @@ struct State {
     events: Option<broadcast::Sender<Event>>,
     /// Whether changes are news: they are not while the layers load for the first time.
     started: bool,
+    /// From when on a layer that has never said anything counts as lost.
+    born: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +98,7 @@ impl Publisher {
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
             started: false,
+            born: Instant::now(),
         };
         Self {
             cell: Arc::new(Cell::new(first)),
@@ -201,6 +205,14 @@ impl State {
         }
     }
 
+    /// Since when each layer has been out of reach, if it is.
+    fn lost(&self) -> Vec<Option<Instant>> {
+        let lost = |layer: &LayerState| {
+            (layer.status() != Status::Ready).then(|| layer.confirmed.unwrap_or(self.born))
+        };
+        self.layers.iter().map(lost).collect()
+    }
+
     /// A source that spoke is healthy.
     fn recovered(&mut self, layer: usize, name: &'static str) {
         let status = &mut self.layers[layer];
@@ -220,6 +232,30 @@ impl Publish for Publisher {
         state.layers[layer].published = true;
         state.layers[layer].flags = offer.len();
         let keys = state.stack.replace(layer, offer);
+        state.recovered(layer, name);
+        self.resolve(state, keys, name);
+        self.progress.send_modify(|reports| *reports += 1);
+    }
+
+    fn report(&self, layer: usize, report: Report) {
+        match report {
+            Report::Confirmed => self.state().recovered(layer, self.layers[layer]),
+            Report::Failed(error) => self.failed(layer, error),
+            Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
+        }
+        self.progress.send_modify(|reports| *reports += 1);
+    }
+}
+
+impl Publisher {
+    /// Publishes a new generation if one of the keys resolves to something else now.
+    fn resolve(
+        &self,
+        state: &mut State,
+        keys: impl IntoIterator<Item = Arc<str>>,
+        layer: &'static str,
+    ) {
+        let (lost, instant) = (state.lost(), Instant::now());
         let old = self.cell.load();
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
         let names = Arc::make_mut(&mut state.names);
@@ -229,7 +265,7 @@ impl Publish for Publisher {
         let mut changes = Vec::new();
         for (slot, key) in keys {
             let slot = slot as usize;
-            let now = state.stack.resolve(&key);
+            let now = state.stack.resolve(&key, &lost, instant);
             if resolved[slot] == now {
                 continue;
             }
@@ -253,19 +289,47 @@ impl Publish for Publisher {
                 unknown: Arc::clone(&old.unknown),
                 strictness: old.strictness,
             });
-            state.tell(generation, name, changes.into());
+            state.tell(generation, layer, changes.into());
         }
-        state.recovered(layer, name);
-        self.progress.send_modify(|reports| *reports += 1);
     }
 
-    fn report(&self, layer: usize, report: Report) {
-        match report {
-            Report::Confirmed => self.state().recovered(layer, self.layers[layer]),
-            Report::Failed(error) => self.failed(layer, error),
-            Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
+    /// Does what time asks for: flags that have waited long enough for a lost layer change, and
+    /// change back when it is there again. Returns when to look next.
+    fn pass_time(&self) -> Option<Instant> {
+        let mut state = self.state();
+        let snapshot = self.cell.load();
+        let patient = || {
+            let resolved = snapshot.resolved.iter().flatten().zip(0..);
+            resolved.filter(|(flag, _)| flag.definition.stale_after.value().is_some())
+        };
+        let lost = state.lost();
+        let keys: Vec<_> =
+            patient().map(|(_, slot)| Arc::clone(snapshot.names.name(slot))).collect();
+        if !keys.is_empty() {
+            // They change because of the strongest lost layer; or all are back.
+            let layer = lost.iter().position(Option::is_some).unwrap_or_default();
+            self.resolve(&mut state, keys, self.layers[layer]);
         }
-        self.progress.send_modify(|reports| *reports += 1);
+        let now = Instant::now();
+        patient().filter_map(|(flag, _)| Stack::next_stale(flag, &lost, now)).min()
+    }
+}
+
+/// Lets time pass for as long as there are flags.
+pub(super) async fn keep_time(publisher: Weak<Publisher>) {
+    let progress = publisher.upgrade().map(|publisher| publisher.progress.subscribe());
+    let Some(mut progress) = progress else { return };
+    while let Some(next) = publisher.upgrade().map(|publisher| publisher.pass_time()) {
+        let boundary = async {
+            match next {
+                Some(next) => sleep_until(next).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            changed = progress.changed() => if changed.is_err() { return },
+            () = boundary => {}
+        }
     }
 }
 

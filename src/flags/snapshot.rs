@@ -122,7 +122,7 @@ impl Snapshot {
     #[inline]
     fn verdict(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<Verdict> {
         if let Some(on) = testing::scoped(key.as_str()) {
-            return Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX });
+            return Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX, stale: false });
         }
         let plan = key
             .slot(&self.names, self.owner)
@@ -139,7 +139,7 @@ impl Snapshot {
         for &(layer, ref lookup) in &*self.lookups {
             if let Some(on) = lookup(name) {
                 let cause = if on { Cause::Everybody } else { Cause::Disabled };
-                return Some(Verdict { on, cause, layer });
+                return Some(Verdict { on, cause, layer, stale: false });
             }
         }
         match self.strictness {
@@ -155,7 +155,8 @@ impl Snapshot {
     #[inline]
     fn answer(&self, verdict: Verdict) -> Answer<bool> {
         let layer = self.layers.get(usize::from(verdict.layer)).copied();
-        Answer::new(verdict.on, verdict.cause, layer)
+        let answer = Answer::new(verdict.on, verdict.cause, layer);
+        if verdict.stale { answer.stale() } else { answer }
     }
 }
 

@@ -8,5 +8,6 @@ mod facade;
 mod file;
 mod http;
 mod layers;
+mod stale;
 mod support;
 mod vectors;
