@@ -44,6 +44,9 @@ struct State {
     stack: Stack,
     layers: Vec<LayerState>,
     names: Arc<Names>,
+    /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
+    /// while, and a request must not be the last to do it.
+    retired: Vec<Arc<Snapshot>>,
     watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
     /// `None` after a shutdown.
     events: Option<broadcast::Sender<Event>>,
@@ -92,6 +95,7 @@ impl Publisher {
             stack,
             layers: layers.iter().map(|_| LayerState::default()).collect(),
             names: Arc::default(),
+            retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
             started: false,
@@ -201,6 +205,11 @@ impl State {
         }
     }
 
+    /// Frees the generations that nobody but this holds any more.
+    fn free_retired(&mut self) {
+        self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+
     /// A source that spoke is healthy.
     fn recovered(&mut self, layer: usize, name: &'static str) {
         let status = &mut self.layers[layer];
@@ -253,15 +262,21 @@ impl Publish for Publisher {
                 unknown: Arc::clone(&old.unknown),
                 strictness: old.strictness,
             });
+            state.retired.push(old);
             state.tell(generation, name, changes.into());
         }
+        state.free_retired();
         state.recovered(layer, name);
         self.progress.send_modify(|reports| *reports += 1);
     }
 
     fn report(&self, layer: usize, report: Report) {
         match report {
-            Report::Confirmed => self.state().recovered(layer, self.layers[layer]),
+            Report::Confirmed => {
+                let mut state = self.state();
+                state.recovered(layer, self.layers[layer]);
+                state.free_retired();
+            }
             Report::Failed(error) => self.failed(layer, error),
             Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
         }
