@@ -52,6 +52,7 @@ mod tests {
 
     use super::*;
 
+
     fn includes(reach: Reach, bucket: u64) -> bool {
         match reach {
             Reach::Everybody => true,
