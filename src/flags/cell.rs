@@ -72,7 +72,8 @@ impl Cell {
             let mut last = last.try_borrow_mut().ok()?;
             last.replace(Arc::clone(&current))
         });
-        // Freeing a generation may take a while; the borrow is over by now.
+        // Other flags' publisher may be gone, and then this frees their last generation. The
+        // borrow is over by now.
         drop(stale);
         ask(&current)
     }

@@ -45,6 +45,9 @@ struct State {
     stack: Stack,
     layers: Vec<LayerState>,
     names: Arc<Names>,
+    /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
+    /// while, and a request must not be the last to do it.
+    retired: Vec<Arc<Snapshot>>,
     watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
     /// `None` after a shutdown.
     events: Option<broadcast::Sender<Event>>,
@@ -95,6 +98,7 @@ impl Publisher {
             stack,
             layers: layers.iter().map(|_| LayerState::default()).collect(),
             names: Arc::default(),
+            retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
             started: false,
@@ -213,6 +217,11 @@ impl State {
         self.layers.iter().map(lost).collect()
     }
 
+    /// Frees the generations that nobody but this holds any more.
+    fn free_retired(&mut self) {
+        self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+
     /// A source that spoke is healthy.
     fn recovered(&mut self, layer: usize, name: &'static str) {
         let status = &mut self.layers[layer];
@@ -234,12 +243,17 @@ impl Publish for Publisher {
         let keys = state.stack.replace(layer, offer);
         state.recovered(layer, name);
         self.resolve(state, keys, name);
+        state.free_retired();
         self.progress.send_modify(|reports| *reports += 1);
     }
 
     fn report(&self, layer: usize, report: Report) {
         match report {
-            Report::Confirmed => self.state().recovered(layer, self.layers[layer]),
+            Report::Confirmed => {
+                let mut state = self.state();
+                state.recovered(layer, self.layers[layer]);
+                state.free_retired();
+            }
             Report::Failed(error) => self.failed(layer, error),
             Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
         }
@@ -289,6 +303,7 @@ impl Publisher {
                 unknown: Arc::clone(&old.unknown),
                 strictness: old.strictness,
             });
+            state.retired.push(old);
             state.tell(generation, layer, changes.into());
         }
     }
@@ -299,8 +314,9 @@ impl Publisher {
         let mut state = self.state();
         let snapshot = self.cell.load();
         let patient = || {
-            let resolved = snapshot.resolved.iter().flatten().zip(0..);
-            resolved.filter(|(flag, _)| flag.definition.stale_after.value().is_some())
+            let slots = snapshot.resolved.iter().zip(0..);
+            let flags = slots.filter_map(|(flag, slot)| Some((flag.as_ref()?, slot)));
+            flags.filter(|(flag, _)| flag.definition.stale_after.value().is_some())
         };
         let lost = state.lost();
         let keys: Vec<_> =

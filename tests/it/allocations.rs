@@ -91,7 +91,7 @@ async fn an_unknown_flag_is_looked_up_in_the_environment_without_allocating() {
 }
 
 #[tokio::test]
-async fn the_first_question_after_a_reload_allocates_nothing() {
+async fn the_first_question_after_a_reload_allocates_nothing_and_frees_nothing() {
     let memory = Memory::new().with("a", true);
     let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
     assert!(flags.is_enabled("a", &ana()));
@@ -101,7 +101,22 @@ async fn the_first_question_after_a_reload_allocates_nothing() {
     let info = measure(|| on = flags.is_enabled("a", &ana()));
 
     assert!(!on);
-    assert_eq!(info.count_total, 0);
+    assert_eq!((info.count_total, info.count_current), (0, 0));
+}
+
+#[tokio::test]
+async fn generations_that_nobody_holds_are_freed() {
+    let memory = Memory::new().with("a", true);
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let reload = |n: usize| {
+        memory.insert("a", n.is_multiple_of(2));
+        flags.is_enabled("a", &ana());
+    };
+    (0..10).for_each(reload);
+
+    let info = measure(|| (10..110).for_each(reload));
+
+    assert_eq!(info.count_current, 0);
 }
 
 #[tokio::test]

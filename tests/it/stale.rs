@@ -19,7 +19,9 @@ async fn lost(on_stale: OnStale) -> (UnboundedSender<Act>, Flags) {
         .stale_after(PATIENCE)
         .on_stale(on_stale);
     let (script, source) = Scripted::new();
-    script.send(Act::Publish([("a", true)].into_iter().collect())).unwrap();
+    for flag in ["_gone", "a"] {
+        script.send(Act::Publish([(flag, true)].into_iter().collect())).unwrap();
+    }
     let below = Memory::new().with("a", declared).with("patient", true);
     let flags = Flags::builder().layer(source).layer(below).start().await.unwrap();
     script.send(Act::Fail("connection refused")).unwrap();
