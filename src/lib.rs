@@ -92,7 +92,7 @@ pub use self::{
         boolean, current, is_enabled, is_enabled_or,
     },
     model::{
-        Answer, Cause, Context, Definition, Entry, ErrorCode, Field, FlagState, InvalidPercentage,
-        Percentage, Reason, Setting,
+        Answer, Cause, Context, Definition, Entry, ErrorCode, Field, FlagState, InvalidOnStale,
+        InvalidPercentage, OnStale, Percentage, Reason, Setting,
     },
 };

@@ -100,9 +100,28 @@ impl Backend for Env {
 }
 
 /// What the variables, by suffix, say about a flag.
+///
+/// Requests get here with names that no layer lists, so an ASCII name of up to 128 bytes is
+/// changed on the stack.
 fn forced(values: &HashMap<String, bool>, key: &str) -> Option<bool> {
-    let exact = key.to_uppercase();
-    values.get(&exact).or_else(|| values.get(&exact.replace(['-', '.'], "_"))).copied()
+    let mut buffer = [0; 128];
+    match buffer.get_mut(..key.len()) {
+        Some(exact) if key.is_ascii() => {
+            exact.copy_from_slice(key.as_bytes());
+            exact.make_ascii_uppercase();
+            let find = |suffix: &[u8]| values.get(str::from_utf8(suffix).ok()?).copied();
+            find(exact).or_else(|| {
+                for byte in exact.iter_mut().filter(|byte| matches!(byte, b'-' | b'.')) {
+                    *byte = b'_';
+                }
+                find(exact)
+            })
+        }
+        _ => {
+            let exact = key.to_uppercase();
+            values.get(&exact).or_else(|| values.get(&exact.replace(['-', '.'], "_"))).copied()
+        }
+    }
 }
 
 /// Whether a raw value means on, by the rules that all languages on this environment share.
@@ -142,6 +161,20 @@ mod tests {
         assert_eq!(offer.entry("new.search"), Some(Entry::Forced(true)));
         assert_eq!(offer.entry("A.b"), Some(Entry::Forced(true)));
         assert_eq!(offer.entry("lower"), None);
+    }
+
+    #[test]
+    fn long_and_foreign_names_are_found_too() {
+        let long = "long_name_".repeat(20);
+        let env = Env::with_prefix("F_").variables([
+            (format!("F_{}", long.to_uppercase()), "1"),
+            ("F_STRASSE_ÄÖ".to_owned(), "1"),
+        ]);
+
+        let offer = env.read();
+
+        assert_eq!(offer.entry(&long), Some(Entry::Forced(true)));
+        assert_eq!(offer.entry("straße.äö"), Some(Entry::Forced(true)));
     }
 
     #[cfg(unix)]

@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use tokio::time::Instant;
+
 use super::{Lookup, Offer};
-use crate::model::{Definition, Entry, Resolved};
+use crate::model::{Definition, Entry, Field, OnStale, Resolved};
 
 /// The place of a layer, 0 being the strongest.
 pub(crate) type LayerId = u8;
@@ -12,11 +14,16 @@ pub(crate) type LayerId = u8;
 #[derive(Debug)]
 pub(crate) struct Stack {
     offers: Vec<Offer>,
+    /// What forcing a flag off and on means: most flags share these two.
+    forced: [Arc<Definition>; 2],
 }
 
 impl Stack {
     pub(crate) fn new(layers: usize) -> Self {
-        Self { offers: vec![Offer::new(); layers] }
+        Self {
+            offers: vec![Offer::new(); layers],
+            forced: [false, true].map(|on| Arc::new(Definition::forced(on))),
+        }
     }
 
     /// Replaces what one layer offers. Returns the keys that may resolve to something else now.
@@ -33,14 +40,62 @@ impl Stack {
         changed.chain(removed).cloned().collect()
     }
 
-    /// What all layers together say about a key: merged from the weakest layer up.
-    pub(crate) fn resolve(&self, key: &str) -> Option<Resolved> {
+    /// What all layers together say about a key at the instant `now`.
+    ///
+    /// `lost` has, per layer, since when its source has been unreachable. A flag with a
+    /// `stale_after` does something about that, for the layers above the one that says so.
+    pub(crate) fn resolve(
+        &self,
+        key: &str,
+        lost: &[Option<Instant>],
+        now: Instant,
+    ) -> Option<Resolved> {
+        let resolved = self.merge(key, |_| false)?;
+        let is_stale = |layer| Self::stale_from(&resolved, lost, layer).is_some_and(|at| at <= now);
+        if !(0..).take(lost.len()).any(is_stale) {
+            return Some(resolved);
+        }
+        let on_stale = resolved.definition.on_stale.value().copied().unwrap_or_default();
+        let mut resolved = match on_stale {
+            OnStale::Declared => self.merge(key, is_stale)?,
+            _ => resolved,
+        };
+        resolved.stale = Some(on_stale);
+        Some(resolved)
+    }
+
+    /// The next instant after `now` at which the flag has waited long enough for a lost layer.
+    pub(crate) fn next_stale(
+        resolved: &Resolved,
+        lost: &[Option<Instant>],
+        now: Instant,
+    ) -> Option<Instant> {
+        let instants =
+            (0..).take(lost.len()).filter_map(|layer| Self::stale_from(resolved, lost, layer));
+        instants.filter(|&at| at > now).min()
+    }
+
+    /// When the flag has waited long enough for `layer`, if that is lost and above the layer that
+    /// says how long to wait.
+    fn stale_from(
+        resolved: &Resolved,
+        lost: &[Option<Instant>],
+        layer: LayerId,
+    ) -> Option<Instant> {
+        let patience = resolved.definition.stale_after.value()?;
+        let declared = resolved.claimed(Field::StaleAfter)?;
+        let since = lost[usize::from(layer)].filter(|_| layer < declared)?;
+        since.checked_add(*patience)
+    }
+
+    /// Merges what the layers say about a key, from the weakest layer up, but for some.
+    fn merge(&self, key: &str, without: impl Fn(LayerId) -> bool) -> Option<Resolved> {
         let mut resolved: Option<Resolved> = None;
         for (layer, offer) in (0..=LayerId::MAX).zip(&self.offers).rev() {
-            let definition = match offer.entry(key) {
+            let definition = match offer.entry(key).filter(|_| !without(layer)) {
                 None => continue,
                 Some(Entry::Definition(definition)) => definition,
-                Some(Entry::Forced(on)) => Arc::new(Definition::forced(on)),
+                Some(Entry::Forced(on)) => Arc::clone(&self.forced[usize::from(on)]),
             };
             match &mut resolved {
                 None => resolved = Some(Resolved::new(definition, layer)),
@@ -60,7 +115,7 @@ impl Stack {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Field, Percentage};
+    use crate::model::Percentage;
 
     fn stack(layers: &[&[(&str, Entry)]]) -> Stack {
         let mut stack = Stack::new(layers.len());
@@ -85,7 +140,7 @@ mod tests {
             &[("a", ten_percent().into())],
         ]);
 
-        let a = stack.resolve("a").unwrap();
+        let a = stack.merge("a", |_| false).unwrap();
 
         assert_eq!(a.definition.percentage.value(), Some(&quarter));
         assert_eq!(a.definition.owner.value().map(String::as_str), Some("payments"));
@@ -98,7 +153,7 @@ mod tests {
     fn a_forced_on_clears_the_percentage_and_keeps_the_deny_list() {
         let stack = stack(&[&[("a", true.into())], &[("a", ten_percent().into())]]);
 
-        let a = stack.resolve("a").unwrap();
+        let a = stack.merge("a", |_| false).unwrap();
 
         assert_eq!(a.definition.percentage.value(), None);
         assert_eq!(a.definition.denied_users.value(), Some(&vec!["mallory".to_owned()]));
@@ -110,7 +165,7 @@ mod tests {
         let patch = Definition::new().percentage(Percentage::ZERO);
         let stack = stack(&[&[("a", patch.into())], &[("a", true.into())]]);
 
-        let a = stack.resolve("a").unwrap();
+        let a = stack.merge("a", |_| false).unwrap();
 
         assert_eq!(a.definition.percentage.value(), Some(&Percentage::ZERO));
         assert_eq!(a.definition.enabled.value(), Some(&true));

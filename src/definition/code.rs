@@ -153,6 +153,14 @@ codes! {
          day in UTC, or a date and time with an offset, such as `2026-11-01T09:00:00Z`. A time \
          without an offset would mean another instant on every machine. The flag keeps its \
          previous definition.";
+    InvalidDuration, "invalid-duration", Error,
+        "a length of time that cannot be used",
+        "A length of time is a string of numbers with units, such as `\"90s\"`, `\"5m\"` or \
+         `\"1h 30m\"`. Hours are the longest unit: a day does not always have 24 of them. The flag \
+         keeps its previous definition.";
+    InvalidWord, "invalid-word", Error,
+        "a word that is not among those of a setting",
+        "Some settings take one of a few words only. The flag keeps its previous definition.";
     ExpiresBeforeCreated, "expires-before-created", Error,
         "a flag that expires before it was created",
         "One of the two dates is wrong. The flag keeps its previous definition.";

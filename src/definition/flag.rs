@@ -47,6 +47,8 @@ const SETTINGS: &[Row] = rows! {
     AllowedGroups => allowed_groups,
     Percentage => percentage,
     Salt => salt,
+    StaleAfter => stale_after,
+    OnStale => on_stale,
 };
 
 fn names() -> impl Iterator<Item = &'static str> {

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use toml::de::{DeInteger, DeValue};
 
 use super::{Value, code::Code, decoder::Decoder, diagnostic::Diagnostic};
-use crate::model::{Field, InvalidPercentage, Percentage};
+use crate::model::{Field, InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
 
 /// The setting that a value is for.
 #[derive(Debug, Clone, Copy)]
@@ -183,6 +183,46 @@ impl Decode for SystemTime {
         let problem = Diagnostic::new(Code::InvalidDate, span, message).label(label);
         let help = right_form(value, at.setting);
         decoder.report_with(problem, Some(help), at.flag);
+        None
+    }
+}
+
+impl Decode for Duration {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let DeValue::String(text) = value.get_ref() else {
+            let expected = "a length of time such as `\"5m\"`";
+            return wrong_type(decoder, value, at, expected, None);
+        };
+        let label = match text.parse::<SignedDuration>().map(Self::try_from) {
+            Ok(Ok(duration)) => return Some(duration),
+            Ok(Err(_)) => "a length of time is not negative",
+            Err(_) => "not a length of time",
+        };
+        let message = format!("invalid `{}` in flag `{}`", at.setting, at.flag);
+        let problem = Diagnostic::new(Code::InvalidDuration, value.span(), message).label(label);
+        let help = format!("write numbers with units: `{} = \"1h 30m\"`", at.setting);
+        decoder.report_with(problem, Some(help), at.flag);
+        None
+    }
+}
+
+impl Decode for OnStale {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let words = Self::ALL.iter().map(|word| word.as_str());
+        let DeValue::String(text) = value.get_ref() else {
+            let words: Vec<_> = words.map(|word| format!("`\"{word}\"`")).collect();
+            let expected = format!("one of {}", words.join(", "));
+            return wrong_type(decoder, value, at, &expected, None);
+        };
+        let invalid = match text.parse() {
+            Ok(on_stale) => return Some(on_stale),
+            Err(invalid) => invalid,
+        };
+        let message = format!("invalid `{}` in flag `{}`", at.setting, at.flag);
+        let problem = Diagnostic::new(Code::InvalidWord, value.span(), message)
+            .label(InvalidOnStale::to_string(&invalid));
+        let help = nearest(text, words).map(|word| format!("write `{} = \"{word}\"`", at.setting));
+        decoder.report_with(problem, help, at.flag);
         None
     }
 }

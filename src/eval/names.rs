@@ -39,6 +39,10 @@ impl Names {
         slot
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_slot.len()
+    }
+
     pub(crate) fn name(&self, slot: Slot) -> &Arc<str> {
         &self.by_slot[slot as usize]
     }

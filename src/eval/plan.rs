@@ -8,7 +8,7 @@ use super::{
     bucket::{self, Reach},
     name_set::NameSet,
 };
-use crate::model::{Cause, Context, Definition, Field, Percentage, Resolved};
+use crate::model::{Cause, Context, Definition, Field, OnStale, Percentage, Resolved};
 
 /// An answer in its smallest form: `layer` is an index into the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(crate) struct Verdict {
     pub(crate) on: bool,
     pub(crate) cause: Cause,
     pub(crate) layer: u8,
+    /// A layer that the flag depends on is lost.
+    pub(crate) stale: bool,
 }
 
 /// A compiled flag.
@@ -44,7 +46,8 @@ pub(crate) struct Targeted {
 
 #[derive(Debug)]
 struct List {
-    names: NameSet,
+    /// `None` is the usual list, the empty one. Boxed, since most flags have one list at most.
+    names: Option<Box<NameSet>>,
     layer: u8,
 }
 
@@ -53,7 +56,17 @@ impl Plan {
     pub(crate) fn compile(key: &str, resolved: &Resolved) -> Self {
         let definition = &*resolved.definition;
         let percentage = definition.percentage.value().copied().unwrap_or_default();
-        let verdict = |on, cause, layer| Verdict { on, cause, layer };
+        let stale = resolved.stale.is_some();
+        let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
+        let fixed = match resolved.stale {
+            Some(OnStale::On) => Some((true, Cause::Stale)),
+            Some(OnStale::Off) => Some((false, Cause::Stale)),
+            Some(OnStale::Unavailable) => Some((false, Cause::Unavailable)),
+            Some(OnStale::Keep | OnStale::Declared) | None => None,
+        };
+        if let Some((on, cause)) = fixed {
+            return Self::Constant(verdict(on, cause, resolved.origin(Field::OnStale)));
+        }
         if definition.enabled.value() == Some(&false) {
             return Self::Constant(verdict(
                 false,
@@ -70,7 +83,7 @@ impl Plan {
             return Self::Constant(otherwise);
         }
         let list = |names: Option<&Vec<String>>, field| List {
-            names: NameSet::new(names),
+            names: NameSet::new(names).map(Box::new),
             layer: resolved.origin(field),
         };
         Self::Targeted(Arc::new(Targeted {
@@ -118,7 +131,8 @@ impl Targeted {
     /// percentage.
     fn evaluate(&self, context: &Context<'_>) -> Verdict {
         let user = context.targeting_key();
-        let verdict = |on, cause, layer| Verdict { on, cause, layer };
+        let stale = self.otherwise.stale;
+        let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
         if self.denied_users.has_user(context, user) {
             return verdict(false, Cause::DeniedUser, self.denied_users.layer);
         }
@@ -142,18 +156,24 @@ impl Targeted {
     }
 }
 
+// Few sets are large enough to need it.
+#[inline(never)]
+fn hash_group(group: &str) -> u64 {
+    xxh3_64(group.as_bytes())
+}
+
 impl List {
     #[inline]
     fn has_user(&self, context: &Context<'_>, user: Option<&str>) -> bool {
-        !self.names.is_empty()
-            && user.is_some_and(|user| self.names.contains(user, || context.hash_of(user)))
+        match (&self.names, user) {
+            (Some(names), Some(user)) => names.contains(user, || context.hash_of(user)),
+            _ => false,
+        }
     }
 
     #[inline]
     fn has_group(&self, context: &Context<'_>) -> bool {
-        !self.names.is_empty()
-            && context
-                .groups()
-                .any(|group| self.names.contains(group, || xxh3_64(group.as_bytes())))
+        let Some(names) = &self.names else { return false };
+        context.groups().any(|group| names.contains(group, || hash_group(group)))
     }
 }

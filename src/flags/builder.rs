@@ -12,7 +12,11 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{Flags, Status, publisher::Publisher, snapshot::Strictness};
+use super::{
+    Flags, Status,
+    publisher::{Publisher, keep_time},
+    snapshot::Strictness,
+};
 use crate::backend::{Backend, BackendError, Sink};
 
 /// Sets up [`Flags`]: which layers, strongest first. Made by [`Flags::builder`].
@@ -63,6 +67,8 @@ impl FlagsBuilder {
                 }
             });
         }
+
+        tasks.spawn(keep_time(Arc::downgrade(&publisher)));
 
         let deadline = time::sleep(self.max_wait.unwrap_or(Duration::from_secs(2)));
         tokio::pin!(deadline);

@@ -49,32 +49,31 @@ impl Cell {
 
     /// Asks the current snapshot something.
     #[inline]
-    pub(crate) fn with<R>(&self, ask: impl FnOnce(&Snapshot) -> R) -> R {
+    pub(crate) fn with<R>(&self, ask: impl Fn(&Snapshot) -> R) -> R {
         // Generations are unique in the process, so one comparison also tells flags apart.
         let generation = self.generation.load(Ordering::Acquire);
-        let mut ask = Some(ask);
         let answer = LAST.try_with(|last| {
             let last = last.try_borrow().ok()?;
             let last = last.as_deref().filter(|last| last.generation == generation)?;
-            ask.take().map(|ask| ask(last))
+            Some(ask(last))
         });
-        match (answer, ask) {
-            (Ok(Some(answer)), _) => answer,
-            (_, Some(ask)) => self.refresh(ask),
-            (_, None) => unreachable!("whoever takes the question answers it"),
+        match answer {
+            Ok(Some(answer)) => answer,
+            Ok(None) | Err(_) => self.refresh(ask),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn refresh<R>(&self, ask: impl FnOnce(&Snapshot) -> R) -> R {
+    fn refresh<R>(&self, ask: impl Fn(&Snapshot) -> R) -> R {
         let current = self.load();
         let stale = LAST.try_with(|last| {
             // Someone further up the stack may be asking the old snapshot right now.
             let mut last = last.try_borrow_mut().ok()?;
             last.replace(Arc::clone(&current))
         });
-        // Freeing a generation may take a while; the borrow is over by now.
+        // Other flags' publisher may be gone, and then this frees their last generation. The
+        // borrow is over by now.
         drop(stale);
         ask(&current)
     }

@@ -3,15 +3,16 @@
 use std::{
     collections::HashMap,
     error::Error,
+    future::pending,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use tokio::{
     sync::{broadcast, watch},
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 use tracing::{error, info};
 
@@ -44,11 +45,16 @@ struct State {
     stack: Stack,
     layers: Vec<LayerState>,
     names: Arc<Names>,
+    /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
+    /// while, and a request must not be the last to do it.
+    retired: Vec<Arc<Snapshot>>,
     watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
     /// `None` after a shutdown.
     events: Option<broadcast::Sender<Event>>,
     /// Whether changes are news: they are not while the layers load for the first time.
     started: bool,
+    /// From when on a layer that has never said anything counts as lost.
+    born: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -92,9 +98,11 @@ impl Publisher {
             stack,
             layers: layers.iter().map(|_| LayerState::default()).collect(),
             names: Arc::default(),
+            retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
             started: false,
+            born: Instant::now(),
         };
         Self {
             cell: Arc::new(Cell::new(first)),
@@ -201,6 +209,19 @@ impl State {
         }
     }
 
+    /// Since when each layer has been out of reach, if it is.
+    fn lost(&self) -> Vec<Option<Instant>> {
+        let lost = |layer: &LayerState| {
+            (layer.status() != Status::Ready).then(|| layer.confirmed.unwrap_or(self.born))
+        };
+        self.layers.iter().map(lost).collect()
+    }
+
+    /// Frees the generations that nobody but this holds any more.
+    fn free_retired(&mut self) {
+        self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+
     /// A source that spoke is healthy.
     fn recovered(&mut self, layer: usize, name: &'static str) {
         let status = &mut self.layers[layer];
@@ -220,23 +241,51 @@ impl Publish for Publisher {
         state.layers[layer].published = true;
         state.layers[layer].flags = offer.len();
         let keys = state.stack.replace(layer, offer);
+        state.recovered(layer, name);
+        self.resolve(state, keys, name);
+        state.free_retired();
+        self.progress.send_modify(|reports| *reports += 1);
+    }
+
+    fn report(&self, layer: usize, report: Report) {
+        match report {
+            Report::Confirmed => {
+                let mut state = self.state();
+                state.recovered(layer, self.layers[layer]);
+                state.free_retired();
+            }
+            Report::Failed(error) => self.failed(layer, error),
+            Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
+        }
+        self.progress.send_modify(|reports| *reports += 1);
+    }
+}
+
+impl Publisher {
+    /// Publishes a new generation if one of the keys resolves to something else now.
+    fn resolve(
+        &self,
+        state: &mut State,
+        keys: impl IntoIterator<Item = Arc<str>>,
+        layer: &'static str,
+    ) {
+        let (lost, instant) = (state.lost(), Instant::now());
         let old = self.cell.load();
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
         let names = Arc::make_mut(&mut state.names);
+        let keys: Vec<_> = keys.into_iter().map(|key| (names.intern(&key), key)).collect();
+        plans.resize(names.len(), Plan::Absent);
+        resolved.resize(names.len(), None);
         let mut changes = Vec::new();
-        for key in keys {
-            let slot = names.intern(&key) as usize;
-            if plans.len() <= slot {
-                plans.resize(slot + 1, Plan::Absent);
-                resolved.resize(slot + 1, None);
-            }
-            let now = state.stack.resolve(&key).map(Arc::new);
+        for (slot, key) in keys {
+            let slot = slot as usize;
+            let now = state.stack.resolve(&key, &lost, instant);
             if resolved[slot] == now {
                 continue;
             }
             plans[slot] = now.as_ref().map_or(Plan::Absent, |now| Plan::compile(&key, now));
             let before = std::mem::replace(&mut resolved[slot], now);
-            changes.push(change(key, before.as_deref(), resolved[slot].as_deref()));
+            changes.push(change(key, before.as_ref(), resolved[slot].as_ref()));
         }
         let lookups = state.stack.lookups();
         let same_lookups = lookups.len() == old.lookups.len()
@@ -254,19 +303,49 @@ impl Publish for Publisher {
                 unknown: Arc::clone(&old.unknown),
                 strictness: old.strictness,
             });
-            state.tell(generation, name, changes.into());
+            state.retired.push(old);
+            state.tell(generation, layer, changes.into());
         }
-        state.recovered(layer, name);
-        self.progress.send_modify(|reports| *reports += 1);
     }
 
-    fn report(&self, layer: usize, report: Report) {
-        match report {
-            Report::Confirmed => self.state().recovered(layer, self.layers[layer]),
-            Report::Failed(error) => self.failed(layer, error),
-            Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
+    /// Does what time asks for: flags that have waited long enough for a lost layer change, and
+    /// change back when it is there again. Returns when to look next.
+    fn pass_time(&self) -> Option<Instant> {
+        let mut state = self.state();
+        let snapshot = self.cell.load();
+        let patient = || {
+            let slots = snapshot.resolved.iter().zip(0..);
+            let flags = slots.filter_map(|(flag, slot)| Some((flag.as_ref()?, slot)));
+            flags.filter(|(flag, _)| flag.definition.stale_after.value().is_some())
+        };
+        let lost = state.lost();
+        let keys: Vec<_> =
+            patient().map(|(_, slot)| Arc::clone(snapshot.names.name(slot))).collect();
+        if !keys.is_empty() {
+            // They change because of the strongest lost layer; or all are back.
+            let layer = lost.iter().position(Option::is_some).unwrap_or_default();
+            self.resolve(&mut state, keys, self.layers[layer]);
         }
-        self.progress.send_modify(|reports| *reports += 1);
+        let now = Instant::now();
+        patient().filter_map(|(flag, _)| Stack::next_stale(flag, &lost, now)).min()
+    }
+}
+
+/// Lets time pass for as long as there are flags.
+pub(super) async fn keep_time(publisher: Weak<Publisher>) {
+    let progress = publisher.upgrade().map(|publisher| publisher.progress.subscribe());
+    let Some(mut progress) = progress else { return };
+    while let Some(next) = publisher.upgrade().map(|publisher| publisher.pass_time()) {
+        let boundary = async {
+            match next {
+                Some(next) => sleep_until(next).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            changed = progress.changed() => if changed.is_err() { return },
+            () = boundary => {}
+        }
     }
 }
 

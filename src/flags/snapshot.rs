@@ -42,7 +42,7 @@ pub struct Snapshot {
     /// By slot.
     pub(super) plans: Vec<Plan>,
     /// By slot: what the plans were compiled from.
-    pub(super) resolved: Vec<Option<Arc<Resolved>>>,
+    pub(super) resolved: Vec<Option<Resolved>>,
     pub(super) layers: Arc<[&'static str]>,
     pub(super) lookups: Arc<[(LayerId, Lookup)]>,
     pub(super) unknown: Arc<Unknown>,
@@ -108,7 +108,7 @@ impl Snapshot {
     /// What the layers together say about a flag, if any has it.
     pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
         let slot = key.slot(&self.names, self.owner)? as usize;
-        let resolved = self.resolved.get(slot)?.as_deref()?;
+        let resolved = self.resolved.get(slot)?.as_ref()?;
         Some(FlagInfo { resolved, layers: &self.layers })
     }
 
@@ -122,7 +122,7 @@ impl Snapshot {
     #[inline]
     fn verdict(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<Verdict> {
         if let Some(on) = testing::scoped(key.as_str()) {
-            return Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX });
+            return Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX, stale: false });
         }
         let plan = key
             .slot(&self.names, self.owner)
@@ -139,7 +139,7 @@ impl Snapshot {
         for &(layer, ref lookup) in &*self.lookups {
             if let Some(on) = lookup(name) {
                 let cause = if on { Cause::Everybody } else { Cause::Disabled };
-                return Some(Verdict { on, cause, layer });
+                return Some(Verdict { on, cause, layer, stale: false });
             }
         }
         match self.strictness {
@@ -155,7 +155,8 @@ impl Snapshot {
     #[inline]
     fn answer(&self, verdict: Verdict) -> Answer<bool> {
         let layer = self.layers.get(usize::from(verdict.layer)).copied();
-        Answer::new(verdict.on, verdict.cause, layer)
+        let answer = Answer::new(verdict.on, verdict.cause, layer);
+        if verdict.stale { answer.stale() } else { answer }
     }
 }
 

@@ -117,7 +117,7 @@ impl Snapshot {
 impl Flags {
     /// Asks the current generation.
     #[inline]
-    pub(crate) fn read<R>(&self, ask: impl FnOnce(&Snapshot) -> R) -> R {
+    pub(crate) fn read<R>(&self, ask: impl Fn(&Snapshot) -> R) -> R {
         self.cell.with(ask)
     }
 

@@ -25,6 +25,15 @@ impl<T> Answer<T> {
         Self { value, reason: cause.reason(), cause, error_code: cause.error_code(), layer }
     }
 
+    /// The same, given while a layer that the flag depends on is lost.
+    pub(crate) const fn stale(mut self) -> Self
+    where
+        T: Copy,
+    {
+        self.reason = Reason::Stale;
+        self
+    }
+
     /// A sentence on [`error_code`](Self::error_code), if there is one.
     #[must_use]
     pub const fn error_details(&self) -> Option<&'static str> {
@@ -55,6 +64,10 @@ pub enum Cause {
     NoTargetingKey,
     /// Nothing held it back: on for everybody.
     Everybody,
+    /// A layer has been unreachable for too long, and the flag says on or off for that case.
+    Stale,
+    /// A layer has been unreachable for too long, and the flag says that nobody can know.
+    Unavailable,
     /// No layer knows the flag: the caller's default.
     UnknownFlag,
     /// Asked outside a request that has flags: the caller's default.
@@ -74,6 +87,7 @@ impl Cause {
             }
             Self::Percentage | Self::NoTargetingKey => Reason::Split,
             Self::Everybody | Self::Test => Reason::Static,
+            Self::Stale | Self::Unavailable => Reason::Stale,
             Self::UnknownFlag => Reason::Default,
             Self::NoFlags => Reason::Error,
         }
@@ -103,6 +117,8 @@ pub enum Reason {
     Split,
     /// Switched off.
     Disabled,
+    /// A layer that the flag depends on has been unreachable for longer than its `stale_after`.
+    Stale,
     /// Something went wrong; the caller's default.
     Error,
 }
@@ -117,6 +133,7 @@ impl Reason {
             Self::TargetingMatch => "TARGETING_MATCH",
             Self::Split => "SPLIT",
             Self::Disabled => "DISABLED",
+            Self::Stale => "STALE",
             Self::Error => "ERROR",
         }
     }

@@ -35,18 +35,21 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// A context without a targeting key: outside every percentage below 100.
+    #[inline]
     #[must_use]
     pub fn anonymous() -> Self {
         Self::default()
     }
 
     /// A context whose targeting key is `id`.
+    #[inline]
     #[must_use]
     pub fn user(id: impl Into<Cow<'a, str>>) -> Self {
         Self { targeting_key: Some(id.into()), ..Self::default() }
     }
 
     /// Adds a group that the user is a member of.
+    #[inline]
     #[must_use]
     pub fn group(mut self, name: impl Into<Cow<'a, str>>) -> Self {
         self.groups.push(name.into());
@@ -64,12 +67,14 @@ impl<'a> Context<'a> {
     }
 
     /// The user, which buckets are drawn from.
+    #[inline]
     #[must_use]
     pub fn targeting_key(&self) -> Option<&str> {
         self.targeting_key.as_deref()
     }
 
     /// The groups of the user.
+    #[inline]
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
         self.groups.iter().map(AsRef::as_ref)
     }
@@ -114,13 +119,16 @@ impl<'a> Context<'a> {
     #[inline]
     pub(crate) fn hash_of(&self, key: &str) -> u64 {
         match self.hash.load(Ordering::Relaxed) {
-            0 => {
-                let hash = xxh3_64(key.as_bytes());
-                self.hash.store(hash, Ordering::Relaxed);
-                hash
-            }
+            0 => self.compute_hash(key),
             hash => hash,
         }
+    }
+
+    #[inline(never)]
+    fn compute_hash(&self, key: &str) -> u64 {
+        let hash = xxh3_64(key.as_bytes());
+        self.hash.store(hash, Ordering::Relaxed);
+        hash
     }
 }
 

@@ -1,8 +1,11 @@
 //! What one layer says about one flag.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use super::Percentage;
+use super::{OnStale, Percentage};
 
 /// What a layer offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,6 +191,11 @@ settings! {
     /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
     /// same users, and a new salt draws new ones.
     salt: String, Salt;
+    /// How long a layer above this one may be unreachable before the flag does what `on_stale`
+    /// says. For ever by default.
+    stale_after: Duration, StaleAfter;
+    /// What it does then. It keeps the lost layer's last word by default.
+    on_stale: OnStale, OnStale;
 }
 
 impl Definition {

@@ -6,6 +6,7 @@ mod definition;
 mod nearest;
 mod percentage;
 mod resolved;
+mod stale;
 mod state;
 
 pub use self::{
@@ -13,6 +14,7 @@ pub use self::{
     context::Context,
     definition::{Definition, Entry, Field, Setting},
     percentage::{InvalidPercentage, Percentage},
+    stale::{InvalidOnStale, OnStale},
     state::FlagState,
 };
 pub(crate) use self::{nearest::nearest, resolved::Resolved};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Definition, Field, FlagState};
+use super::{Definition, Field, FlagState, OnStale};
 
 /// The definition of one flag merged from all layers, with the layer that each field comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,8 @@ pub(crate) struct Resolved {
     origins: [u8; Field::ALL.len()],
     /// The strongest layer that says anything about the flag.
     strongest: u8,
+    /// Set while a layer that the flag depends on has been unreachable for too long.
+    pub(crate) stale: Option<OnStale>,
 }
 
 /// Marks a field that no layer sets.
@@ -19,7 +21,8 @@ const NONE: u8 = u8::MAX;
 impl Resolved {
     /// What the weakest layer that has the flag says.
     pub(crate) fn new(definition: Arc<Definition>, layer: u8) -> Self {
-        let mut resolved = Self { definition, origins: [NONE; Field::ALL.len()], strongest: layer };
+        let mut resolved =
+            Self { definition, origins: [NONE; Field::ALL.len()], strongest: layer, stale: None };
         let definition = Arc::clone(&resolved.definition);
         resolved.claim(&definition, layer);
         resolved
@@ -55,6 +58,10 @@ impl Resolved {
     }
 
     pub(crate) fn state(&self) -> FlagState {
-        FlagState::of(&self.definition)
+        match self.stale {
+            Some(OnStale::On) => FlagState::On,
+            Some(OnStale::Off | OnStale::Unavailable) => FlagState::Off,
+            Some(OnStale::Keep | OnStale::Declared) | None => FlagState::of(&self.definition),
+        }
     }
 }

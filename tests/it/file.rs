@@ -312,8 +312,8 @@ async fn a_mistake_changes_nothing_and_is_shown_with_its_place() {
 
     fs::write(subject.path(), "[flags]\na = false\n").unwrap();
 
-    assert!(matches!(next(&mut subject.events).await, Event::Changed { .. }));
     assert!(matches!(next(&mut subject.events).await, Event::Recovered { .. }));
+    assert!(matches!(next(&mut subject.events).await, Event::Changed { .. }));
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Behaviour through the public API, in one binary.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
+mod allocations;
 mod contract;
 mod definition;
 mod docs;
@@ -12,6 +11,7 @@ mod http;
 mod layers;
 mod log;
 mod messages;
+mod stale;
 mod support;
 mod testing;
 mod vectors;

@@ -1,7 +1,10 @@
 //! When a gate is open.
 
 use super::GateDenied;
-use crate::flags::{Flag, FlagKey, KnownFlag, View};
+use crate::{
+    flags::{Flag, FlagKey, KnownFlag, View},
+    model::Cause,
+};
 
 /// A flag that must be on, or off, for a gate to open.
 ///
@@ -86,6 +89,10 @@ impl Condition {
         let (mut holds, mut decided) = (self.mode == Mode::All, None);
         for requirement in &self.requirements {
             let answer = view.boolean(&requirement.flag, self.default);
+            if answer.cause == Cause::Unavailable {
+                // Nobody knows, so the gate is closed whichever way it works.
+                return Err(GateDenied::new(requirement.flag.name(), answer));
+            }
             let met = answer.value == requirement.on;
             if met != holds {
                 // The first that is not met of `all`, or that is met of `any`, decides.

@@ -5,11 +5,12 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION},
+    header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, RETRY_AFTER},
 };
 use serde_json::Value;
 
 use super::{DenialResponse, GateDenied};
+use crate::model::Cause;
 
 /// What a closed gate is to answer.
 #[derive(Clone)]
@@ -46,6 +47,12 @@ impl Default for Wording {
 
 /// The answers, ready to be sent.
 pub(super) struct Denials {
+    closed: Answers,
+    /// For a flag of which nobody knows whether it is on.
+    unavailable: Answers,
+}
+
+struct Answers {
     web: Web,
     grpc: HeaderMap,
 }
@@ -55,10 +62,33 @@ enum Web {
     Custom(Arc<dyn DenialResponse + Send + Sync>),
 }
 
+/// Seconds, for `Retry-After`: a source that is back is noticed sooner than that.
+const SOON: &str = "5";
+
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl Wording {
     pub(super) fn build(&self) -> Denials {
+        Denials { closed: self.answers(), unavailable: self.unavailable().answers() }
+    }
+
+    /// What is said instead when a flag asks for it, because its layer has been lost for too long.
+    fn unavailable(&self) -> Self {
+        let form = match &self.form {
+            Form::Redirect(_) => Form::Json,
+            form => form.clone(),
+        };
+        Self {
+            form,
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            detail: "Feature temporarily unavailable".to_owned(),
+            code: "FEATURE_UNAVAILABLE".to_owned(),
+            // UNAVAILABLE
+            grpc_status: 14,
+        }
+    }
+
+    fn answers(&self) -> Answers {
         let mut headers = HeaderMap::new();
         headers.insert(CACHE_CONTROL, NO_STORE);
         let (status, body) = match &self.form {
@@ -79,10 +109,13 @@ impl Wording {
                 (StatusCode::SEE_OTHER, String::new())
             }
             Form::Custom(respond) => {
-                return Denials { web: Web::Custom(Arc::clone(respond)), grpc: self.grpc() };
+                return Answers { web: Web::Custom(Arc::clone(respond)), grpc: self.grpc() };
             }
         };
-        Denials { web: Web::Fixed { status, headers, body: body.into() }, grpc: self.grpc() }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(SOON));
+        }
+        Answers { web: Web::Fixed { status, headers, body: body.into() }, grpc: self.grpc() }
     }
 
     fn json(&self) -> String {
@@ -140,16 +173,20 @@ impl Denials {
     /// The response to a request, whose body is dropped unread.
     #[cold]
     pub(super) fn respond<B>(&self, denied: GateDenied, request: Request<B>) -> Response<Bytes> {
+        let Answers { web, grpc } = match denied.answer().cause {
+            Cause::Unavailable => &self.unavailable,
+            _ => &self.closed,
+        };
         let mut response = match grpc_flavour(request.headers()) {
             Some(flavour) => {
                 let mut response = Response::new(Bytes::new());
-                *response.headers_mut() = self.grpc.clone();
+                *response.headers_mut() = grpc.clone();
                 if flavour != GRPC {
                     response.headers_mut().insert(CONTENT_TYPE, flavour.clone());
                 }
                 response
             }
-            None => self.web.respond(&denied, request),
+            None => web.respond(&denied, request),
         };
         response.extensions_mut().insert(denied);
         response

@@ -1,0 +1,77 @@
+//! Instructions of [`CALLS`] calls, counted by callgrind: exact, whatever else the machine does.
+//!
+//! One call is the count divided by 10,000. The limits fail the run.
+
+#![allow(missing_docs, reason = "gungraun's macros make public items")]
+
+mod workloads;
+
+use std::hint::black_box;
+
+use gungraun::{Callgrind, EventKind, prelude::*};
+
+use workloads::{
+    CALLS, Fixture, Shape, by_handle, by_name, by_name_of_user, details_by_name, nothing,
+    reference_by_handle, reference_by_name, reference_by_name_of_user,
+};
+
+/// Flags of which the everyday fixtures have this many.
+const FLAGS: usize = 100;
+
+type Loop = fn(&Fixture) -> usize;
+
+fn constant(flags: usize, run: Loop) -> (Fixture, Loop) {
+    (Fixture::new(flags, Shape::Constant), run)
+}
+
+fn targeted(run: Loop) -> (Fixture, Loop) {
+    (Fixture::new(FLAGS, Shape::Targeted), run)
+}
+
+/// Fails the run when one call takes more instructions.
+fn limit(instructions: u64) -> LibraryBenchmarkConfig {
+    let mut callgrind = Callgrind::default();
+    callgrind.hard_limits([(EventKind::Ir, instructions * CALLS as u64)]);
+    LibraryBenchmarkConfig::default().tool(callgrind).clone()
+}
+
+#[library_benchmark]
+#[bench::rotation_alone(constant(FLAGS, nothing))]
+#[bench::by_name(args = (constant(FLAGS, by_name_of_user)), config = limit(270))]
+#[bench::by_name_reference(constant(FLAGS, reference_by_name_of_user))]
+#[bench::by_name_with_groups(constant(FLAGS, by_name))]
+#[bench::by_name_with_groups_reference(constant(FLAGS, reference_by_name))]
+#[bench::by_handle(args = (constant(FLAGS, by_handle)), config = limit(60))]
+#[bench::by_handle_reference(constant(FLAGS, reference_by_handle))]
+fn w1((fixture, run): (Fixture, Loop)) -> Fixture {
+    black_box(run(&fixture));
+    fixture
+}
+
+#[library_benchmark]
+#[bench::by_name(args = (targeted(by_name)), config = limit(600))]
+#[bench::by_name_reference(targeted(reference_by_name))]
+#[bench::details_by_name(args = (targeted(details_by_name)), config = limit(600))]
+#[bench::by_handle(args = (targeted(by_handle)), config = limit(220))]
+#[bench::by_handle_reference(targeted(reference_by_handle))]
+fn w2((fixture, run): (Fixture, Loop)) -> Fixture {
+    black_box(run(&fixture));
+    fixture
+}
+
+#[library_benchmark]
+#[bench::by_name_of_10(args = (constant(10, by_name_of_user)), config = limit(270))]
+#[bench::by_name_of_1_000(args = (constant(1_000, by_name_of_user)), config = limit(270))]
+#[bench::by_name_of_10_000(args = (constant(10_000, by_name_of_user)), config = limit(270))]
+#[bench::by_name_of_10_000_reference(constant(10_000, reference_by_name_of_user))]
+#[bench::by_handle_of_10(args = (constant(10, by_handle)), config = limit(60))]
+#[bench::by_handle_of_1_000(args = (constant(1_000, by_handle)), config = limit(60))]
+#[bench::by_handle_of_10_000(args = (constant(10_000, by_handle)), config = limit(60))]
+fn w6((fixture, run): (Fixture, Loop)) -> Fixture {
+    black_box(run(&fixture));
+    fixture
+}
+
+library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w6]);
+
+main!(library_benchmark_groups = evaluation);

@@ -1,0 +1,235 @@
+//! What is measured, once for all benches: flags, the calls that ask for them, and the loops.
+//!
+//! Every loop asks [`CALLS`] times, and no two calls in a row are alike: flags, users and groups
+//! rotate, so that neither the branch predictor nor a cache learns one key by heart. Dividing what
+//! a loop costs by [`CALLS`] is the cost of one call; going through the rotation is included.
+
+pub(crate) mod reference;
+
+use std::{
+    hint::black_box,
+    sync::{Arc, Mutex},
+};
+
+use flagstaff::{
+    Backend, Context, Definition, Entry, Flag, Flags, Percentage,
+    backend::{BackendError, BoxFuture, Offer, Sink},
+};
+
+use self::reference::{Reference, Rule, Who};
+
+/// How many times a loop asks, which is also how many users there are.
+pub(crate) const CALLS: usize = 10_000;
+
+/// What the flags of a fixture are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    /// On or off for everybody.
+    Constant,
+    /// 10 allowed users, 2 allowed groups, and 10 % of all others.
+    Targeted,
+}
+
+/// Flags, the same flags in the reference, and the calls.
+pub(crate) struct Fixture {
+    flags: Flags,
+    handles: Vec<Flag>,
+    reference: Arc<Reference>,
+    calls: Vec<Call>,
+    /// By call: the context, and what the reference keeps of one.
+    contexts: Vec<Context<'static>>,
+    hashes: Vec<u64>,
+}
+
+/// Who asks for what, as a request brings it.
+#[derive(Clone)]
+struct Call {
+    key: String,
+    slot: usize,
+    user: String,
+    /// One or two.
+    groups: Vec<String>,
+}
+
+impl Fixture {
+    pub(crate) fn new(flags: usize, shape: Shape) -> Self {
+        let calls: Vec<Call> = (0..CALLS).map(|n| call(n, flags)).collect();
+        let (facade, _) = start(offer(flags, shape, 0));
+        let fixture = Self {
+            handles: (0..flags).map(|slot| facade.flag(&key(slot))).collect(),
+            flags: facade,
+            reference: Reference::new((0..flags).map(|slot| (key(slot), rule(slot, shape)))).into(),
+            hashes: calls.iter().map(|call| Who::new(&call.user, &[]).hash()).collect(),
+            contexts: calls.iter().map(|call| call.context().into_owned()).collect(),
+            calls,
+        };
+        // Fills the thread-locals and the contexts' hashes; and whoever answers differently does
+        // other work.
+        let on = reference_by_name(&fixture);
+        assert_eq!(on, reference_by_handle(&fixture));
+        assert_eq!(on, by_name(&fixture));
+        assert_eq!(on, by_handle(&fixture));
+        assert_eq!(on, details_by_name(&fixture));
+        fixture
+    }
+
+    /// The same flags, and calls and contexts that no other thread touches.
+    #[allow(dead_code, reason = "one bench has one thread")]
+    pub(crate) fn for_another_thread(&self) -> Self {
+        Self {
+            flags: self.flags.clone(),
+            handles: self.handles.clone(),
+            reference: self.reference.clone(),
+            calls: self.calls.clone(),
+            contexts: self.contexts.clone(),
+            hashes: self.hashes.clone(),
+        }
+    }
+}
+
+impl Call {
+    fn context(&self) -> Context<'_> {
+        let context = Context::user(&*self.user).group(&*self.groups[0]);
+        match self.groups.get(1) {
+            Some(second) => context.group(&**second),
+            None => context,
+        }
+    }
+}
+
+/// By name, with a context of a user alone that is built for the call.
+pub(crate) fn by_name_of_user(fixture: &Fixture) -> usize {
+    count(fixture, |_, call| fixture.flags.is_enabled(&*call.key, &Context::user(&*call.user)))
+}
+
+/// By name, with a context of a user and one or two groups that is built for the call.
+pub(crate) fn by_name(fixture: &Fixture) -> usize {
+    count(fixture, |_, call| fixture.flags.is_enabled(&*call.key, &call.context()))
+}
+
+/// The same with evaluation details: value, reason, cause and layer.
+pub(crate) fn details_by_name(fixture: &Fixture) -> usize {
+    count(fixture, |_, call| black_box(fixture.flags.boolean(&*call.key, &call.context())).value)
+}
+
+/// By a handle, with a context that was asked with before.
+pub(crate) fn by_handle(fixture: &Fixture) -> usize {
+    count(fixture, |n, call| {
+        fixture.flags.is_enabled(&fixture.handles[call.slot], &fixture.contexts[n])
+    })
+}
+
+/// The reference: by name, with a context of a user alone that is built for the call.
+pub(crate) fn reference_by_name_of_user(fixture: &Fixture) -> usize {
+    count(fixture, |_, call| fixture.reference.by_name(&call.key, &Who::new(&call.user, &[])))
+}
+
+/// The reference: by name, with a context that is built for the call.
+pub(crate) fn reference_by_name(fixture: &Fixture) -> usize {
+    count(fixture, |_, call| {
+        fixture.reference.by_name(&call.key, &Who::new(&call.user, &call.groups))
+    })
+}
+
+/// The reference: the user hashed before, the flag resolved before.
+pub(crate) fn reference_by_handle(fixture: &Fixture) -> usize {
+    count(fixture, |n, call| {
+        let who = Who::hashed(&call.user, fixture.hashes[n], &call.groups);
+        fixture.reference.by_handle(call.slot, &who)
+    })
+}
+
+/// The rotation itself.
+#[allow(dead_code, reason = "not worth timing")]
+pub(crate) fn nothing(fixture: &Fixture) -> usize {
+    count(fixture, |_, call| call.slot.is_multiple_of(2))
+}
+
+#[inline(always)]
+fn count(fixture: &Fixture, ask: impl Fn(usize, &Call) -> bool) -> usize {
+    let mut on = 0;
+    for (n, call) in fixture.calls.iter().enumerate() {
+        on += usize::from(black_box(ask(n, black_box(call))));
+    }
+    on
+}
+
+/// Flags in a backend that publishes when it is told to, with what it publishes into.
+pub(crate) fn start(offer: Offer) -> (Flags, Sink) {
+    let told = Told { offer, sink: Arc::default() };
+    let sink = Arc::clone(&told.sink);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime of one thread");
+    let flags = runtime.block_on(Flags::builder().layer(told).start()).expect("nothing can fail");
+    let sink = sink.lock().expect("no panics").clone().expect("it has run");
+    (flags, sink)
+}
+
+struct Told {
+    offer: Offer,
+    sink: Arc<Mutex<Option<Sink>>>,
+}
+
+impl Backend for Told {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        sink.publish(self.offer.clone());
+        *self.sink.lock().expect("no panics") = Some(sink);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// So many flags. All of them differ between an even and an odd `revision`.
+pub(crate) fn offer(flags: usize, shape: Shape, revision: usize) -> Offer {
+    let entry = |slot| match rule(slot + revision, shape) {
+        Rule::Constant(on) => Entry::from(on),
+        Rule::Targeted { users, groups, percent } => {
+            let percentage = Percentage::whole(percent).expect("at most 100");
+            let definition = Definition::new().owner("payments").percentage(percentage);
+            definition.allowed_users(users).allowed_groups(groups).into()
+        }
+    };
+    (0..flags).map(|slot| (key(slot), entry(slot))).collect()
+}
+
+fn rule(slot: usize, shape: Shape) -> Rule {
+    match shape {
+        Shape::Constant => Rule::Constant(slot.is_multiple_of(2)),
+        Shape::Targeted => Rule::Targeted {
+            users: (0..10).map(|n| user(scatter(slot * 10 + n, CALLS))).collect(),
+            groups: (0..2).map(|n| group(slot + n)).collect(),
+            percent: 10,
+        },
+    }
+}
+
+fn call(n: usize, flags: usize) -> Call {
+    let slot = scatter(n, flags);
+    // Every fourth user is among those that the flag allows, or would be if it allowed anybody.
+    let user = if n.is_multiple_of(4) { user(scatter(slot * 10 + n % 10, CALLS)) } else { user(n) };
+    let groups = (0..1 + n % 2).map(|nth| group(scatter(n + nth, GROUPS))).collect();
+    Call { key: key(slot), slot, user, groups }
+}
+
+const GROUPS: usize = 50;
+
+fn key(slot: usize) -> String {
+    format!("checkout_step_{slot:05}")
+}
+
+fn user(n: usize) -> String {
+    format!("user{n}@example.com")
+}
+
+fn group(n: usize) -> String {
+    format!("team-{}", n % GROUPS)
+}
+
+/// A number below `end` that looks random.
+fn scatter(n: usize, end: usize) -> usize {
+    let mixed = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33) as usize % end
+}

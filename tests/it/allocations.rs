@@ -1,0 +1,182 @@
+//! Asking allocates nothing, and many flags are small.
+
+use std::{
+    hint::black_box,
+    sync::{Arc, Mutex},
+};
+
+use allocation_counter::measure;
+use flagstaff::{
+    Backend, Context, Definition, Entry, Env, Flags, Memory, Percentage,
+    backend::{BackendError, BoxFuture, Offer, Sink},
+};
+
+fn ten_percent() -> Definition {
+    Definition::new()
+        .percentage(Percentage::whole(10).expect("at most 100"))
+        .denied_users(["mallory".to_owned()])
+        .allowed_users((0..10).map(|n| format!("tester-{n}")).collect::<Vec<_>>())
+        .allowed_groups(["employees".to_owned(), "beta".to_owned()])
+}
+
+async fn flags() -> Flags {
+    let memory = Memory::new().with("constant", true).with("targeted", ten_percent());
+    Flags::builder().layer(memory).start().await.expect("memory starts")
+}
+
+/// How many allocations the second of two calls makes: the first may fill a thread-local.
+fn allocations<T>(ask: impl Fn() -> T) -> u64 {
+    black_box(ask());
+    measure(|| {
+        black_box(ask());
+    })
+    .count_total
+}
+
+fn ana() -> Context<'static> {
+    Context::user("ana@example.com").group("beta").group("employees")
+}
+
+#[tokio::test]
+async fn asking_by_name_allocates_nothing() {
+    let flags = flags().await;
+
+    for key in ["constant", "targeted"] {
+        assert_eq!(allocations(|| flags.is_enabled(key, &ana())), 0, "{key}");
+        assert_eq!(allocations(|| flags.is_enabled_or(key, &ana(), true)), 0, "{key}");
+        assert_eq!(allocations(|| flags.is_enabled(key, &Context::anonymous())), 0, "{key}");
+        assert_eq!(allocations(|| flags.is_enabled(key, &Context::user("tester-7"))), 0, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn asking_by_handle_allocates_nothing() {
+    let flags = flags().await;
+    let ana = ana();
+
+    for key in ["constant", "targeted", "unknown"] {
+        let flag = flags.flag(key);
+
+        assert_eq!(allocations(|| flags.is_enabled(&flag, &ana)), 0, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn the_reason_allocates_nothing() {
+    let flags = flags().await;
+    let bob = Context::user("bob@example.com");
+
+    for key in ["constant", "targeted", "unknown"] {
+        assert_eq!(allocations(|| flags.boolean(key, &ana())), 0, "{key}");
+        assert_eq!(allocations(|| flags.boolean(key, &bob).error_details()), 0, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_flag_allocates_nothing_after_its_warning() {
+    let flags = flags().await;
+
+    assert_eq!(allocations(|| flags.is_enabled("unknown", &ana())), 0);
+}
+
+#[tokio::test]
+async fn an_unknown_flag_is_looked_up_in_the_environment_without_allocating() {
+    let env = Env::with_prefix("FEATURE_").variables([("FEATURE_NEW_CHECKOUT", "1")]);
+    let flags = Flags::builder().layer(env).start().await.unwrap();
+
+    // The environment lists `new_checkout`; this spelling of it is unknown.
+    assert!(flags.is_enabled("new-checkout", &ana()));
+    assert_eq!(allocations(|| flags.is_enabled("new-checkout", &ana())), 0);
+    assert_eq!(allocations(|| flags.is_enabled("unknown.flag", &ana())), 0);
+}
+
+#[tokio::test]
+async fn the_first_question_after_a_reload_allocates_nothing_and_frees_nothing() {
+    let memory = Memory::new().with("a", true);
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    assert!(flags.is_enabled("a", &ana()));
+
+    memory.insert("a", false);
+    let mut on = true;
+    let info = measure(|| on = flags.is_enabled("a", &ana()));
+
+    assert!(!on);
+    assert_eq!((info.count_total, info.count_current), (0, 0));
+}
+
+#[tokio::test]
+async fn generations_that_nobody_holds_are_freed() {
+    let memory = Memory::new().with("a", true);
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let reload = |n: usize| {
+        memory.insert("a", n.is_multiple_of(2));
+        flags.is_enabled("a", &ana());
+    };
+    (0..10).for_each(reload);
+
+    let info = measure(|| (10..110).for_each(reload));
+
+    assert_eq!(info.count_current, 0);
+}
+
+#[tokio::test]
+async fn a_request_asks_without_allocating() {
+    let flags = flags().await;
+    let request = flags.pin(ana());
+
+    assert_eq!(allocations(|| request.is_enabled("targeted")), 0);
+    assert_eq!(allocations(|| request.boolean("targeted")), 0);
+    request.sync_scope(|| {
+        assert_eq!(allocations(|| flagstaff::is_enabled("targeted")), 0);
+        assert_eq!(allocations(|| flagstaff::boolean("targeted")), 0);
+    });
+}
+
+/// A layer that publishes one offer and does not keep it.
+struct Told(Mutex<Offer>);
+
+impl Told {
+    fn new(offer: Offer) -> Self {
+        Self(Mutex::new(offer))
+    }
+}
+
+impl Backend for Told {
+    fn name(&self) -> &'static str {
+        "told"
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        sink.publish(std::mem::take(&mut *self.0.lock().expect("no test panics with it")));
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// What 10,000 flags keep, their layer's definitions included.
+fn kept(entry: impl Fn(usize) -> Entry) -> i64 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime of one thread");
+    let mut kept = Vec::new();
+    let info = measure(|| {
+        let offer: Offer = (0..10_000).map(|n| (format!("checkout_step_{n}"), entry(n))).collect();
+        let flags = runtime.block_on(Flags::builder().layer(Told::new(offer)).start());
+        kept.push(flags.expect("the layer starts"));
+    });
+    info.bytes_current
+}
+
+#[test]
+fn ten_thousand_flags_keep_less_than_six_megabytes() {
+    let constant = kept(|n| Entry::from(n % 2 == 0));
+    let percentage = kept(|n| {
+        let percentage = Percentage::whole(n as u32 % 100).unwrap();
+        Definition::new().owner("payments").percentage(percentage).into()
+    });
+    let targeted = kept(|_| ten_percent().into());
+    println!(
+        "kept by 10,000 flags: {constant} bytes if constant, {percentage} with a percentage, {targeted} with lists"
+    );
+
+    assert!(constant < 6_000_000, "{constant}");
+    assert!(percentage < 6_000_000, "{percentage}");
+}

@@ -1,0 +1,125 @@
+//! Layers that are lost, and what flags do about it. Time is paused.
+
+use std::time::Duration;
+
+use flagstaff::{
+    Cause, Context, Definition, FlagState, Flags, Memory, OnStale, Percentage, Reason,
+};
+use tokio::{sync::mpsc::UnboundedSender, time};
+
+use crate::support::{Act, Scripted};
+
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A flag that is declared on for `bob` and overridden on for everybody by a layer that is lost.
+async fn lost(on_stale: OnStale) -> (UnboundedSender<Act>, Flags) {
+    let declared = Definition::new()
+        .percentage(Percentage::ZERO)
+        .allowed_users(["bob".to_owned()])
+        .stale_after(PATIENCE)
+        .on_stale(on_stale);
+    let (script, source) = Scripted::new();
+    for flag in ["_gone", "a"] {
+        script.send(Act::Publish([(flag, true)].into_iter().collect())).unwrap();
+    }
+    let below = Memory::new().with("a", declared).with("patient", true);
+    let flags = Flags::builder().layer(source).layer(below).start().await.unwrap();
+    script.send(Act::Fail("connection refused")).unwrap();
+    (script, flags)
+}
+
+fn ask(flags: &Flags, user: &'static str) -> (bool, Reason) {
+    let answer = flags.boolean("a", &Context::user(user));
+    (answer.value, answer.reason)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_word_of_a_lost_layer_stays_until_the_flag_has_waited_long_enough() {
+    let (_script, flags) = lost(OnStale::Off).await;
+
+    time::sleep(PATIENCE - Duration::from_millis(10)).await;
+    assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
+
+    time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(ask(&flags, "ana"), (false, Reason::Stale));
+    assert_eq!(flags.boolean("a", &Context::anonymous()).cause, Cause::Stale);
+    assert_eq!(flags.boolean("patient", &Context::anonymous()).reason, Reason::Static);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_choice_answers_as_it_says() {
+    for (on_stale, ana, bob) in [
+        (OnStale::Keep, true, true),
+        (OnStale::Declared, false, true),
+        (OnStale::On, true, true),
+        (OnStale::Off, false, false),
+        (OnStale::Unavailable, false, false),
+    ] {
+        let (_script, flags) = lost(on_stale).await;
+
+        time::sleep(PATIENCE * 2).await;
+
+        assert_eq!(ask(&flags, "ana"), (ana, Reason::Stale), "{on_stale}");
+        assert_eq!(ask(&flags, "bob"), (bob, Reason::Stale), "{on_stale}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_is_back_is_believed_again() {
+    let (script, flags) = lost(OnStale::Off).await;
+    time::sleep(PATIENCE * 2).await;
+    let mut a = flags.watch("a");
+    assert_eq!(*a.borrow_and_update(), FlagState::Off);
+
+    script.send(Act::Confirm).unwrap();
+
+    a.changed().await.unwrap();
+    assert_eq!(*a.borrow(), FlagState::On);
+    assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_that_never_answered_is_lost_from_the_start() {
+    let declared = Definition::new().stale_after(PATIENCE).on_stale(OnStale::Off);
+    let (_script, silent) = Scripted::new();
+    let below = Memory::new().with("a", declared);
+    let flags = Flags::builder().layer(silent).layer(below).start().await.unwrap();
+    assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
+
+    time::sleep(PATIENCE).await;
+
+    assert_eq!(ask(&flags, "ana"), (false, Reason::Stale));
+}
+
+#[tokio::test(start_paused = true)]
+async fn layers_below_the_one_that_declares_it_do_not_matter() {
+    let declared = Definition::new().stale_after(PATIENCE).on_stale(OnStale::Off);
+    let (_script, silent) = Scripted::new();
+    let above = Memory::new().with("a", declared);
+    let flags = Flags::builder().layer(above).layer(silent).start().await.unwrap();
+
+    time::sleep(PATIENCE * 2).await;
+
+    assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
+}
+
+#[cfg(feature = "http")]
+#[tokio::test(start_paused = true)]
+async fn a_gate_on_a_flag_that_nobody_knows_is_unavailable() {
+    use http::{Request, Response};
+    use tower::{Layer, ServiceExt, service_fn};
+
+    let (_script, flags) = lost(OnStale::Unavailable).await;
+    time::sleep(PATIENCE * 2).await;
+    let inner = service_fn(async |_: Request<String>| {
+        Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    });
+
+    for gate in [flags.gate("a"), flags.gate("a").inverted()] {
+        let response = gate.layer(inner).oneshot(Request::default()).await.unwrap();
+
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "5");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+    }
+}
