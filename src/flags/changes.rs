@@ -13,7 +13,10 @@ use futures_core::Stream;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
-use crate::model::{Field, FlagState};
+use crate::{
+    error::write_chain,
+    model::{Field, FlagState},
+};
 
 /// One thing that happened to the flags.
 #[derive(Debug, Clone)]
@@ -42,6 +45,23 @@ pub enum Event {
     },
     /// The receiver was too slow: this many events before the next one are lost to it.
     Missed(u64),
+}
+
+/// For people: the changes, a line each, or the failure with its causes.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed { changes, .. } => {
+                for (n, change) in changes.iter().enumerate() {
+                    write!(f, "{}{change}", if n == 0 { "" } else { "\n" })?;
+                }
+                Ok(())
+            }
+            Self::Failed { error, .. } => write_chain(&**error, f),
+            Self::Recovered { layer } => write!(f, "layer `{layer}` is healthy again"),
+            Self::Missed(events) => write!(f, "{events} events were missed"),
+        }
+    }
 }
 
 /// How one flag differs from the generation before.

@@ -193,11 +193,12 @@ impl Publisher {
         let mut state = self.state();
         let name = self.layers[layer];
         let error: Arc<dyn Error + Send + Sync> = error.into();
-        error!(layer = name, %error, "layer failed, keeping its last good flags");
         let status = &mut state.layers[layer];
         status.failing = true;
         status.last_error = Some(Arc::clone(&error));
-        state.emit(Event::Failed { layer: name, error });
+        let event = Event::Failed { layer: name, error };
+        error!(layer = name, error = %event, "layer failed, keeping its last good flags");
+        state.emit(event);
     }
 }
 

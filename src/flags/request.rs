@@ -54,7 +54,6 @@ pub(super) struct Pinned {
 #[derive(Clone, Default)]
 pub(super) struct Scope {
     pub(super) flags: Option<RequestFlags>,
-    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "for tests"))]
     pub(super) overrides: Overrides,
 }
 
@@ -63,8 +62,17 @@ tokio::task_local! {
 }
 
 impl Scope {
-    pub(super) fn current() -> Self {
+    fn current() -> Self {
         SCOPE.try_with(Clone::clone).unwrap_or_default()
+    }
+
+    /// What is in force once this is added to what is around it.
+    fn within_current(self) -> Self {
+        let outer = Self::current();
+        Self {
+            flags: self.flags.or(outer.flags),
+            overrides: self.overrides.within(outer.overrides),
+        }
     }
 }
 
@@ -118,14 +126,13 @@ impl RequestFlags {
     /// Makes these the flags in scope while `future` runs: those that the functions
     /// [`is_enabled`], [`boolean`] and [`current`] of this crate find.
     pub fn scope<F: Future>(&self, future: F) -> WithFlags<F> {
-        let scope = Scope { flags: Some(self.clone()), ..Scope::current() };
-        WithFlags { scoped: SCOPE.scope(scope, future) }
+        WithFlags::within(Scope { flags: Some(self.clone()), ..Scope::default() }, future)
     }
 
     /// Makes these the flags in scope while `f` runs.
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        let scope = Scope { flags: Some(self.clone()), ..Scope::current() };
-        SCOPE.sync_scope(scope, f)
+        let scope = Scope { flags: Some(self.clone()), ..Scope::default() };
+        SCOPE.sync_scope(scope.within_current(), f)
     }
 }
 
@@ -210,7 +217,7 @@ pub trait WithCurrentFlags: Future + Sized {
     /// # }
     /// ```
     fn with_current_flags(self) -> WithFlags<Self> {
-        WithFlags { scoped: SCOPE.scope(Scope::current(), self) }
+        WithFlags { state: State::Running { scoped: SCOPE.scope(Scope::current(), self) } }
     }
 }
 
@@ -220,14 +227,28 @@ pin_project! {
     /// A future that runs with flags in scope.
     pub struct WithFlags<F> {
         #[pin]
-        scoped: TaskLocalFuture<Scope, F>,
+        state: State<F>,
     }
 }
 
-impl<F> WithFlags<F> {
-    #[cfg(feature = "testing")]
-    pub(super) fn new(scoped: TaskLocalFuture<Scope, F>) -> Self {
-        Self { scoped }
+pin_project! {
+    #[project = StateProjection]
+    #[project_replace = StateReplaced]
+    enum State<F> {
+        /// Not polled yet: what is around it is what is around its first poll.
+        Waiting { scope: Scope, future: F },
+        Running {
+            #[pin]
+            scoped: TaskLocalFuture<Scope, F>,
+        },
+        /// For the moment between the two.
+        Starting,
+    }
+}
+
+impl<F: Future> WithFlags<F> {
+    pub(super) fn within(scope: Scope, future: F) -> Self {
+        Self { state: State::Waiting { scope, future } }
     }
 }
 
@@ -235,7 +256,20 @@ impl<F: Future> Future for WithFlags<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
-        self.project().scoped.poll(cx)
+        let mut state = self.project().state;
+        if matches!(*state, State::Waiting { .. })
+            && let StateReplaced::Waiting { scope, future } =
+                state.as_mut().project_replace(State::Starting)
+        {
+            let scoped = SCOPE.scope(scope.within_current(), future);
+            state.set(State::Running { scoped });
+        }
+        match state.project() {
+            StateProjection::Running { scoped } => scoped.poll(cx),
+            StateProjection::Waiting { .. } | StateProjection::Starting => {
+                unreachable!("it runs from its first poll on")
+            }
+        }
     }
 }
 

@@ -103,17 +103,21 @@ impl TestFlags {
     }
 }
 
-/// What is overridden in a scope.
+/// What is overridden in a scope, the innermost last.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Overrides {
-    innermost: Option<Arc<Override>>,
+    flags: Arc<[(Box<str>, bool)]>,
 }
 
-#[derive(Debug)]
-struct Override {
-    key: Box<str>,
-    on: bool,
-    outer: Overrides,
+impl Overrides {
+    /// What is in force once these are added to those around them.
+    pub(crate) fn within(self, outer: Self) -> Self {
+        match (self.flags.is_empty(), outer.flags.is_empty()) {
+            (true, _) => outer,
+            (_, true) => self,
+            _ => Self { flags: outer.flags.iter().chain(&*self.flags).cloned().collect() },
+        }
+    }
 }
 
 /// Runs a future with some flags on or off, whatever their layers say.
@@ -124,9 +128,8 @@ struct Override {
 /// tests that run at the same time do not disturb each other. An inner override beats an outer
 /// one.
 ///
-/// What is in scope is fixed when a future is given its scope, not when it is polled. So make
-/// what is to see the override inside: `async { service.call(request).await }` rather than
-/// `service.call(request)`, which has asked before the override began.
+/// What a service asks in `call`, before its future is polled, is outside:
+/// `async { service.call(request).await }` brings it inside.
 ///
 /// # Example
 ///
@@ -149,25 +152,16 @@ pub fn with_overrides<'a, F: Future>(
     overrides: impl IntoIterator<Item = (&'a str, bool)>,
     future: F,
 ) -> WithFlags<F> {
-    let mut scope = Scope::current();
-    for (key, on) in overrides {
-        let outer = std::mem::take(&mut scope.overrides);
-        scope.overrides.innermost = Some(Arc::new(Override { key: key.into(), on, outer }));
-    }
-    WithFlags::new(SCOPE.scope(scope, future))
+    let overrides = overrides.into_iter().map(|(key, on)| (key.into(), on));
+    let overrides = Overrides { flags: overrides.collect() };
+    WithFlags::within(Scope { overrides, ..Scope::default() }, future)
 }
 
 /// What the running test overrides a flag with.
 pub(crate) fn scoped(name: &str) -> Option<bool> {
     let find = |scope: &Scope| {
-        let mut next = scope.overrides.innermost.as_deref();
-        while let Some(found) = next {
-            if *found.key == *name {
-                return Some(found.on);
-            }
-            next = found.outer.innermost.as_deref();
-        }
-        None
+        let flags = scope.overrides.flags.iter().rev();
+        flags.into_iter().find(|(key, _)| **key == *name).map(|&(_, on)| on)
     };
     SCOPE.try_with(find).ok().flatten()
 }

@@ -4,6 +4,12 @@
 #[derive(Clone, Default)]
 pub(crate) struct Overrides;
 
+impl Overrides {
+    pub(crate) fn within(self, _outer: Self) -> Self {
+        self
+    }
+}
+
 #[inline]
 pub(crate) fn scoped(_name: &str) -> Option<bool> {
     None

@@ -64,3 +64,16 @@ async fn an_inner_override_beats_an_outer_one_and_both_reach_spawned_tasks() {
 
     assert_eq!(seen, [true, false]);
 }
+
+#[tokio::test]
+async fn overrides_and_requests_nest_in_any_order() {
+    let flags = Flags::for_test().off("a").off("b").on("c").start();
+    let seen = || ["a", "b", "c"].map(flagstaff::is_enabled);
+
+    // The inner future is made before the outer scope begins.
+    let inner = with_overrides([("b", true)], async { seen() });
+    let request = flags.pin(ana()).scope(inner);
+    let outer = with_overrides([("a", true), ("b", false)], request);
+
+    assert_eq!(outer.await, [true, true, true]);
+}
