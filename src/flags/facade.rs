@@ -196,7 +196,7 @@ impl Flags {
         let events = self.inner.publisher.subscribe();
         // In this order: a failure in between is told twice rather than never.
         let failing = self.health().layers.into_iter();
-        let failing = failing.filter(|layer| layer.status == Status::Failing);
+        let failing = failing.filter(|layer| layer.status == Status::Error);
         let failures = failing.filter_map(|layer| {
             Some(Event::Failed { layer: layer.name, error: layer.last_error? })
         });

@@ -1,6 +1,6 @@
 //! How the layers are.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 /// How all layers are, strongest first. Made by [`Flags::health`](crate::Flags::health).
 #[derive(Debug, Clone)]
@@ -47,5 +47,23 @@ pub enum Status {
     /// What it said last is what its source says.
     Ready,
     /// Its source failed since, or part of it was refused; what it said before is in force.
-    Failing,
+    Error,
+}
+
+impl Status {
+    /// OpenFeature's spelling for the status of a provider, such as `NOT_READY`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReady => "NOT_READY",
+            Self::Ready => "READY",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }

@@ -71,7 +71,7 @@ struct LayerState {
 impl LayerState {
     fn status(&self) -> Status {
         match (self.published, self.failing) {
-            (_, true) => Status::Failing,
+            (_, true) => Status::Error,
             (true, false) => Status::Ready,
             (false, false) => Status::NotReady,
         }

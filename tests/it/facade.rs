@@ -97,7 +97,7 @@ async fn a_failure_keeps_the_last_state_and_shows_in_health_and_events() {
     assert_eq!((layer, error.to_string().as_str()), ("scripted", "connection refused"));
     assert!(flags.is_enabled("a", &Context::anonymous()));
     let health = flags.health();
-    assert_eq!(health.layers[0].status, Status::Failing);
+    assert_eq!(health.layers[0].status, Status::Error);
     assert_eq!(health.layers[0].flags, 1);
     assert!(!health.is_ready());
 
@@ -165,7 +165,7 @@ async fn a_backend_that_panics_later_is_a_failed_layer() {
 
     let Event::Failed { error, .. } = next(&mut events).await else { panic!("not a failure") };
     assert_eq!(error.to_string(), "the backend panicked");
-    assert_eq!(flags.health().layers[0].status, Status::Failing);
+    assert_eq!(flags.health().layers[0].status, Status::Error);
     assert!(flags.is_enabled("a", &Context::anonymous()));
 }
 

@@ -252,7 +252,7 @@ async fn a_file_that_is_deleted_keeps_its_flags_until_it_is_back() {
 
     assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
     assert!(subject.flags.is_enabled("marker", &Context::anonymous()));
-    assert_eq!(subject.flags.health().layers[0].status, Status::Failing);
+    assert_eq!(subject.flags.health().layers[0].status, Status::Error);
 
     fs::write(subject.path(), text(false)).unwrap();
 
@@ -308,7 +308,7 @@ async fn a_mistake_changes_nothing_and_is_shown_with_its_place() {
     assert!(error.to_string().contains("flags.toml:2:5"), "{error}");
     assert!(error.downcast_ref::<Diagnostics>().is_some());
     assert!(subject.flags.is_enabled("a", &Context::anonymous()));
-    assert_eq!(subject.flags.health().layers[0].status, Status::Failing);
+    assert_eq!(subject.flags.health().layers[0].status, Status::Error);
 
     fs::write(subject.path(), "[flags]\na = false\n").unwrap();
 
