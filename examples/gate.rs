@@ -13,7 +13,7 @@ use hyper::{body::Body, body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 
 type Page<B = Full<Bytes>> = Result<Response<B>, Infallible>;
 
@@ -24,29 +24,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::builder().layer(env).layer(file).start().await?;
     tokio::spawn(print_events(flags.clone()));
 
-    let beta = FlagGate::new("beta").status(403)?.code("BETA_ONLY");
-    let beta = beta.detail("Beta only: ask your admin").layer(service_fn(page));
+    let beta = FlagGate::new("beta").status(403)?.detail("Beta only: ask your admin");
+    let beta = beta.code("BETA_ONLY").layer(service_fn(page));
     let checkout = FlagGate::new("new_checkout").layer(service_fn(page));
     let legacy = FlagGate::new("legacy_disabled").inverted().layer(service_fn(page));
     let hidden = FlagGate::new("hidden").conceal(service_fn(not_found)).layer(service_fn(page));
     let search = FlagSwitch::new("new_search", service_fn(new_search), service_fn(page));
     let routes = (beta, checkout, legacy, hidden, search);
-    let app = ServiceBuilder::new()
-        .layer(flags.request_layer(TrustedHeaders::default()))
-        .service_fn(move |request: Request<Incoming>| {
-            let (beta, checkout, legacy, hidden, search) = routes.clone();
-            async move {
-                match request.uri().path() {
-                    "/beta" => boxed(beta.oneshot(request).await),
-                    "/checkout/v2" => boxed(checkout.oneshot(request).await),
-                    "/legacy" => boxed(legacy.oneshot(request).await),
-                    "/hidden" => boxed(hidden.oneshot(request).await),
-                    "/search" => boxed(search.oneshot(request).await),
-                    "/" => boxed(all_flags(request).await),
-                    _ => boxed(not_found(request).await),
-                }
+    let routes = service_fn(move |request: Request<Incoming>| {
+        let (beta, checkout, legacy, hidden, search) = routes.clone();
+        async move {
+            match request.uri().path() {
+                "/beta" => boxed(beta.oneshot(request).await),
+                "/checkout/v2" => boxed(checkout.oneshot(request).await),
+                "/legacy" => boxed(legacy.oneshot(request).await),
+                "/hidden" => boxed(hidden.oneshot(request).await),
+                "/search" => boxed(search.oneshot(request).await),
+                "/" => boxed(all_flags(request).await),
+                _ => boxed(not_found(request).await),
             }
-        });
+        }
+    });
+    let app = flags.request_layer(TrustedHeaders::default()).layer(routes);
 
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -62,22 +61,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The routes have bodies of several types; a server wants one.
-fn boxed<B>(page: Page<B>) -> Page<BoxBody<Bytes, Infallible>>
-where
-    B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static,
-{
+fn boxed<B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static>(
+    page: Page<B>,
+) -> Page<BoxBody<Bytes, Infallible>> {
     page.map(|response| response.map(BodyExt::boxed))
 }
 
 async fn page(request: Request<Incoming>) -> Page {
     Ok(Response::new(format!("this is {}\n", request.uri().path()).into()))
 }
+
 async fn new_search(_: Request<Incoming>) -> Page {
     Ok(Response::new("this is the new search\n".into()))
 }
 async fn not_found(_: Request<Incoming>) -> Page {
-    let page = Response::builder().status(404).body("no such page\n".into());
-    Ok(page.expect("404 is a status"))
+    Ok(Response::builder().status(404).body("no such page\n".into()).expect("it is valid"))
 }
 
 /// Every flag with its answer for whoever asks.
@@ -90,13 +88,13 @@ async fn all_flags(request: Request<Incoming>) -> Page {
     Ok(Response::new(format!("{all:#}\n").into()))
 }
 
+/// Changes go to stdout; what is wrong, with its place in the file, to stderr.
 async fn print_events(flags: Flags) {
     let mut events = flags.events();
     while let Some(event) = events.next().await {
         match event {
-            Event::Changed { changes, .. } => changes.iter().for_each(|c| println!("{c}")),
-            Event::Failed { error, .. } => eprintln!("{error}"),
-            _ => {}
+            Event::Failed { .. } => eprintln!("{event}"),
+            event => println!("{event}"),
         }
     }
 }

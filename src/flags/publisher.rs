@@ -115,12 +115,16 @@ impl Publisher {
     /// Waits until every layer has published or failed.
     pub(super) async fn answered(&self) {
         let mut progress = self.progress.subscribe();
-        let answered = |_: &u64| {
-            let state = self.state();
-            state.layers.iter().all(|layer| layer.published || layer.failing)
-        };
-        // The sender is `self`.
-        let _ = progress.wait_for(answered).await;
+        // Not `wait_for`, which asks while it holds the channel: a layer that publishes holds the
+        // state and wants the channel.
+        while !self.have_all_answered() {
+            // The sender is `self`.
+            let _ = progress.changed().await;
+        }
+    }
+
+    fn have_all_answered(&self) -> bool {
+        self.state().layers.iter().all(|layer| layer.published || layer.failing)
     }
 
     /// Takes the error with which a backend ended while the flags start.
