@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
     let flags = Flags::builder().layer(env).layer(file).start().await?;
-    tokio::spawn(print_events(flags.clone()));
+    tokio::spawn(print_events(flags.events()));
 
     let beta = FlagGate::new("beta").status(403)?.detail("Beta only: ask your admin");
     let beta = beta.code("BETA_ONLY").layer(service_fn(page));
@@ -89,8 +89,7 @@ async fn all_flags(request: Request<Incoming>) -> Page {
 }
 
 /// Changes go to stdout; what is wrong, with its place in the file, to stderr.
-async fn print_events(flags: Flags) {
-    let mut events = flags.events();
+async fn print_events(mut events: flagstaff::Events) {
     while let Some(event) = events.next().await {
         match event {
             Event::Failed { .. } => eprintln!("{event}"),
