@@ -75,6 +75,13 @@ pub(crate) enum View<'a, 'c> {
 
 impl View<'_, '_> {
     #[inline]
+    pub(crate) fn is_enabled(&self, flag: &KnownFlag, default: bool) -> bool {
+        match self {
+            Self::Flags { snapshot, context, .. } => snapshot.is_enabled_or(flag, context, default),
+            Self::NoFlags => self.boolean(flag, default).value,
+        }
+    }
+
     pub(crate) fn boolean(&self, flag: &KnownFlag, default: bool) -> Answer<bool> {
         match self {
             Self::Flags { snapshot, context, .. } => snapshot.boolean_or(flag, context, default),

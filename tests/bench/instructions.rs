@@ -11,8 +11,9 @@ use std::hint::black_box;
 use gungraun::{Callgrind, EventKind, prelude::*};
 
 use workloads::{
-    CALLS, Fixture, Shape, by_handle, by_name, by_name_of_user, details_by_name, nothing,
-    reference_by_handle, reference_by_name, reference_by_name_of_user,
+    CALLS, Fixture, Shape, by_handle, by_name, by_name_of_user, details_by_name,
+    gate::{Gates, gate_by_header, no_gate, open_gate},
+    nothing, reference_by_handle, reference_by_name, reference_by_name_of_user,
 };
 
 /// Flags of which the everyday fixtures have this many.
@@ -72,6 +73,18 @@ fn w6((fixture, run): (Fixture, Loop)) -> Fixture {
     fixture
 }
 
-library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w6]);
+// What a gate adds is the difference to `none`, and to `none_with_header`.
+#[library_benchmark]
+#[bench::none(args = (Gates::new(false), no_gate))]
+#[bench::open(args = (Gates::new(false), open_gate))]
+#[bench::none_with_header(args = (Gates::new(true), no_gate))]
+#[bench::by_header(args = (Gates::new(true), gate_by_header))]
+fn gate(gates: Gates, run: fn(&mut Gates) -> usize) -> Gates {
+    let mut gates = gates;
+    black_box(run(&mut gates));
+    gates
+}
+
+library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w6, gate]);
 
 main!(library_benchmark_groups = evaluation);

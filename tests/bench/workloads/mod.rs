@@ -4,6 +4,7 @@
 //! rotate, so that neither the branch predictor nor a cache learns one key by heart. Dividing what
 //! a loop costs by [`CALLS`] is the cost of one call; going through the rotation is included.
 
+pub(crate) mod gate;
 pub(crate) mod reference;
 
 use std::{
