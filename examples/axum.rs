@@ -8,12 +8,12 @@ use std::{env, error::Error};
 use axum::{
     Router,
     extract::Request,
-    http::{header::AUTHORIZATION, request::Parts},
+    http::header::AUTHORIZATION,
     middleware::{Next, from_fn},
     response::Response,
     routing::get,
 };
-use flagstaff::{Context, Env, File, FlagGate, Flags, RequestFlags, WithCurrentFlags};
+use flagstaff::{Context, Env, File, FlagGate, Flags, RequestFlags, RequestHead, WithCurrentFlags};
 use tokio::{net::TcpListener, task::JoinError};
 use tower::{Layer, ServiceBuilder};
 
@@ -63,7 +63,7 @@ async fn authenticate(mut request: Request, next: Next) -> Response {
 }
 
 /// Says for whom flags are evaluated, from what the authentication left in the request.
-fn who_asks(request: &Parts) -> Context<'static> {
+fn who_asks(request: &RequestHead<'_>) -> Context<'static> {
     match request.extensions.get::<User>() {
         Some(user) => Context::user(user.id.clone()).with_groups(user.team),
         None => Context::anonymous(),

@@ -80,7 +80,7 @@ pub use self::http::MissingRequestFlags;
 #[cfg(feature = "http")]
 pub use self::http::{
     Anonymous, ContextExtractor, DenialResponse, FlagGate, FlagSwitch, GateDenied, InvalidGate,
-    InvalidHeader, RequestLayer, Requirement, TrustedHeaders,
+    InvalidHeader, RequestHead, RequestLayer, Requirement, TrustedHeaders,
 };
 #[cfg(feature = "cookie")]
 pub use self::http::{InvalidCookie, StickyCookie};

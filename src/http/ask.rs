@@ -1,10 +1,10 @@
 //! Where a gate or a switch gets its answer from.
 
-use std::{fmt, mem, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use http::{Extensions, HeaderName, Request, request::Parts};
+use http::{HeaderName, Request};
 
-use super::ContextExtractor;
+use super::{ContextExtractor, RequestHead};
 use crate::{
     flags::{Flags, RequestFlags, Snapshot, View},
     model::Context,
@@ -17,6 +17,8 @@ pub(super) struct Source {
     extractor: Option<Arc<dyn ContextExtractor + Send + Sync>>,
     /// The headers that the extractor reads, as `Vary` lists them.
     headers: Option<Arc<str>>,
+    /// Whom to ask for without an extractor; made once.
+    anonymous: Context<'static>,
 }
 
 #[derive(Clone)]
@@ -38,11 +40,7 @@ impl Source {
 
     /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.
     #[inline]
-    pub(super) fn ask<B, R>(
-        &self,
-        request: &mut Request<B>,
-        ask: impl Fn(&View<'_, '_>) -> R,
-    ) -> R {
+    pub(super) fn ask<B, R>(&self, request: &Request<B>, ask: impl Fn(&View<'_, '_>) -> R) -> R {
         let pinned = |pinned: &RequestFlags| match &self.own {
             // One request, one truth: but flags that were named are not exchanged for others.
             Some(own) if own.owner != pinned.snapshot().owner() => {
@@ -52,47 +50,24 @@ impl Source {
             }
             _ => Some(ask(&pinned.view_of(pinned.snapshot()))),
         };
-        if let Some(answer) = find(request.extensions(), pinned) {
+        if let Some(answer) = request.extensions().get::<RequestFlags>().and_then(pinned) {
             return answer;
         }
         let Some(Own { flags, .. }) = &self.own else {
-            return ask(&View::NoFlags);
+            // Something in between may have taken the extensions away.
+            return RequestFlags::with_current(|current| match current {
+                Some(current) => ask(&current.view_of(current.snapshot())),
+                None => ask(&View::NoFlags),
+            });
         };
         let headers = self.headers.as_ref();
         let ask_for = |context: &Context<'_>| {
             flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }))
         };
         match &self.extractor {
-            None => ask_for(&Context::anonymous()),
-            Some(extractor) => with_parts(request, |parts| ask_for(&extractor.context(parts))),
+            None => ask_for(&self.anonymous),
+            Some(extractor) => ask_for(&extractor.context(&RequestHead::of(request))),
         }
-    }
-}
-
-/// Lends the head of a request as `Parts`, which only exist apart from a body.
-fn with_parts<B, R>(request: &mut Request<B>, borrow: impl FnOnce(&Parts) -> R) -> R {
-    let mut head = Request::new(());
-    swap_heads(&mut head, request);
-    let (parts, ()) = head.into_parts();
-    let answer = borrow(&parts);
-    swap_heads(&mut Request::from_parts(parts, ()), request);
-    answer
-}
-
-fn swap_heads<A, B>(one: &mut Request<A>, other: &mut Request<B>) {
-    mem::swap(one.method_mut(), other.method_mut());
-    mem::swap(one.uri_mut(), other.uri_mut());
-    mem::swap(one.version_mut(), other.version_mut());
-    mem::swap(one.headers_mut(), other.headers_mut());
-    mem::swap(one.extensions_mut(), other.extensions_mut());
-}
-
-/// The flags pinned for the request: in its extensions, else in the scope that it runs in.
-#[inline]
-fn find<R>(extensions: &Extensions, ask: impl Fn(&RequestFlags) -> Option<R>) -> Option<R> {
-    match extensions.get::<RequestFlags>() {
-        Some(pinned) => ask(pinned),
-        None => RequestFlags::with_current(|pinned| ask(pinned?)),
     }
 }
 

@@ -1,12 +1,36 @@
 //! Who asks: from a request to a context.
 
-use http::{
-    HeaderMap, HeaderName,
-    header::{GetAll, HeaderValue},
-    request::Parts,
-};
+use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri, header::HeaderValue};
 
 use crate::model::Context;
+
+/// A request but for its body, borrowed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The target.
+    pub uri: &'a Uri,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// What layers further out have left in the request.
+    pub extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    /// The head of `request`.
+    #[inline]
+    #[must_use]
+    pub fn of<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+}
 
 /// Says who makes a request.
 ///
@@ -14,8 +38,7 @@ use crate::model::Context;
 /// requests decides who the user is, and the closure takes it from the request's extensions:
 ///
 /// ```
-/// use flagstaff::{Context, Flags, Memory};
-/// use http::request::Parts;
+/// use flagstaff::{Context, Flags, Memory, RequestHead};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), flagstaff::StartError> {
@@ -25,9 +48,11 @@ use crate::model::Context;
 /// }
 ///
 /// # let flags = Flags::builder().layer(Memory::new()).start().await?;
-/// let layer = flags.request_layer(|request: &Parts| match request.extensions.get::<Account>() {
-///     Some(account) => Context::user(account.id.clone()),
-///     None => Context::anonymous(),
+/// let layer = flags.request_layer(|request: &RequestHead<'_>| {
+///     match request.extensions.get::<Account>() {
+///         Some(account) => Context::user(account.id.clone()),
+///         None => Context::anonymous(),
+///     }
 /// });
 /// # Ok(())
 /// # }
@@ -41,13 +66,13 @@ use crate::model::Context;
 /// A type can borrow from the request, and name the headers it reads:
 ///
 /// ```
-/// use flagstaff::{Context, ContextExtractor};
-/// use http::{HeaderName, Request, request::Parts};
+/// use flagstaff::{Context, ContextExtractor, RequestHead};
+/// use http::{HeaderName, Request};
 ///
 /// struct ByTenant([HeaderName; 1]);
 ///
 /// impl ContextExtractor for ByTenant {
-///     fn context<'a>(&self, request: &'a Parts) -> Context<'a> {
+///     fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
 ///         let tenant = request.headers.get(&self.0[0]).and_then(|value| value.to_str().ok());
 ///         tenant.map_or_else(Context::anonymous, Context::user)
 ///     }
@@ -58,12 +83,13 @@ use crate::model::Context;
 /// }
 ///
 /// let by_tenant = ByTenant([HeaderName::from_static("x-tenant")]);
-/// let (request, ()) = Request::get("/").header("X-Tenant", "acme").body(()).unwrap().into_parts();
-/// assert_eq!(by_tenant.context(&request).targeting_key(), Some("acme"));
+/// let request = Request::get("/").header("X-Tenant", "acme").body(()).unwrap();
+/// let context = by_tenant.context(&RequestHead::of(&request));
+/// assert_eq!(context.targeting_key(), Some("acme"));
 /// ```
 pub trait ContextExtractor {
     /// The evaluation context of a request.
-    fn context<'a>(&self, request: &'a Parts) -> Context<'a>;
+    fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a>;
 
     /// The request headers that the context is drawn from.
     ///
@@ -76,9 +102,9 @@ pub trait ContextExtractor {
 
 impl<F> ContextExtractor for F
 where
-    F: Fn(&Parts) -> Context<'static>,
+    F: Fn(&RequestHead<'_>) -> Context<'static>,
 {
-    fn context<'a>(&self, request: &'a Parts) -> Context<'a> {
+    fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
         self(request).shorten()
     }
 }
@@ -88,17 +114,17 @@ where
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Anonymous, ContextExtractor};
+/// use flagstaff::{Anonymous, ContextExtractor, RequestHead};
 ///
-/// let (request, ()) = http::Request::new(()).into_parts();
+/// let request = http::Request::new(());
 ///
-/// assert_eq!(Anonymous.context(&request).targeting_key(), None);
+/// assert_eq!(Anonymous.context(&RequestHead::of(&request)).targeting_key(), None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Anonymous;
 
 impl ContextExtractor for Anonymous {
-    fn context<'a>(&self, _request: &'a Parts) -> Context<'a> {
+    fn context<'a>(&self, _request: &RequestHead<'a>) -> Context<'a> {
         Context::anonymous()
     }
 }
@@ -117,18 +143,17 @@ impl ContextExtractor for Anonymous {
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Context, ContextExtractor, TrustedHeaders};
+/// use flagstaff::{Context, ContextExtractor, RequestHead, TrustedHeaders};
 /// use http::Request;
 ///
 /// let headers = TrustedHeaders::default().user("X-Account")?;
-/// let (request, ()) = Request::get("/")
+/// let request = Request::get("/")
 ///     .header("X-Account", "ana")
 ///     .header("X-User-Groups", "beta, employees")
-///     .body(())?
-///     .into_parts();
+///     .body(())?;
 ///
 /// let ana = Context::user("ana").group("beta").group("employees");
-/// assert_eq!(headers.context(&request), ana);
+/// assert_eq!(headers.context(&RequestHead::of(&request)), ana);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,13 +192,19 @@ impl TrustedHeaders {
 }
 
 impl ContextExtractor for TrustedHeaders {
-    fn context<'a>(&self, request: &'a Parts) -> Context<'a> {
+    fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
         let [user, groups] = &self.names;
         let user = request.headers.get(user).and_then(text).filter(|user| !user.is_empty());
-        let context = user.map_or_else(Context::anonymous, Context::user);
-        let lines = lines(&request.headers, groups).filter_map(text);
-        let groups = lines.flat_map(|line| line.split(',')).map(str::trim);
-        context.with_groups(groups.filter(|group| !group.is_empty()))
+        let mut context = match user {
+            Some(user) => Context::user(user),
+            None => Context::anonymous(),
+        };
+        for line in request.headers.get_all(groups).into_iter().filter_map(text) {
+            for group in line.split(',').map(str::trim).filter(|group| !group.is_empty()) {
+                context = context.group(group);
+            }
+        }
+        context
     }
 
     fn headers(&self) -> &[HeaderName] {
@@ -181,16 +212,9 @@ impl ContextExtractor for TrustedHeaders {
     }
 }
 
-fn lines<'a>(
-    headers: &'a HeaderMap,
-    name: &HeaderName,
-) -> <GetAll<'a, HeaderValue> as IntoIterator>::IntoIter {
-    headers.get_all(name).into_iter()
-}
-
 /// `HeaderValue::to_str` takes ASCII only.
 fn text(value: &HeaderValue) -> Option<&str> {
-    std::str::from_utf8(value.as_bytes()).ok().map(str::trim)
+    std::str::from_utf8(value.as_bytes().trim_ascii()).ok()
 }
 
 fn header_name(name: &str) -> Result<HeaderName, InvalidHeader> {
@@ -222,13 +246,13 @@ mod tests {
 
     use super::*;
 
-    fn request(headers: &[(&str, &[u8])]) -> Parts {
-        let (mut parts, ()) = http::Request::new(()).into_parts();
+    fn request(headers: &[(&str, &[u8])]) -> Request<()> {
+        let mut request = Request::new(());
         for (name, value) in headers {
             let value = HeaderValue::from_bytes(value).unwrap();
-            parts.headers.append(name.parse::<HeaderName>().unwrap(), value);
+            request.headers_mut().append(name.parse::<HeaderName>().unwrap(), value);
         }
-        parts
+        request
     }
 
     #[test]
@@ -240,7 +264,7 @@ mod tests {
             ("x-user-groups", b""),
         ]);
 
-        let context = TrustedHeaders::default().context(&request);
+        let context = TrustedHeaders::default().context(&RequestHead::of(&request));
 
         let ana = Context::user("ana").with_groups(["beta", "employees", "qa"]);
         assert_eq!(context, ana);
@@ -251,7 +275,7 @@ mod tests {
         for value in [&b""[..], b" ", b"\t"] {
             let request = request(&[("x-user-id", value)]);
 
-            let context = TrustedHeaders::default().context(&request);
+            let context = TrustedHeaders::default().context(&RequestHead::of(&request));
 
             assert_eq!(context, Context::anonymous());
         }
@@ -261,7 +285,10 @@ mod tests {
     fn the_first_of_several_users_counts() {
         let request = request(&[("x-user-id", b"ana"), ("x-user-id", b"bob")]);
 
-        assert_eq!(TrustedHeaders::default().context(&request).targeting_key(), Some("ana"));
+        assert_eq!(
+            TrustedHeaders::default().context(&RequestHead::of(&request)).targeting_key(),
+            Some("ana")
+        );
     }
 
     #[test]
@@ -269,19 +296,19 @@ mod tests {
         let headers = TrustedHeaders::default();
 
         let zoe = request(&[("x-user-id", "zoë".as_bytes())]);
-        assert_eq!(headers.context(&zoe).targeting_key(), Some("zoë"));
+        assert_eq!(headers.context(&RequestHead::of(&zoe)).targeting_key(), Some("zoë"));
 
         let garbage = request(&[("x-user-id", b"\xff"), ("x-user-groups", b"a,\xff")]);
-        assert_eq!(headers.context(&garbage), Context::anonymous());
+        assert_eq!(headers.context(&RequestHead::of(&garbage)), Context::anonymous());
     }
 
     #[test]
     fn a_closure_of_more_groups_than_fit_on_the_stack_keeps_them_all() {
         let groups = ["a", "b", "c", "d"];
-        let extractor = move |_: &Parts| Context::user("ana").with_groups(groups);
+        let extractor = move |_: &RequestHead<'_>| Context::user("ana").with_groups(groups);
 
         let request = request(&[]);
-        let context = ContextExtractor::context(&extractor, &request);
+        let context = ContextExtractor::context(&extractor, &RequestHead::of(&request));
 
         assert_eq!(context, Context::user("ana").with_groups(groups));
     }
@@ -292,14 +319,14 @@ mod tests {
             user in proptest::collection::vec(any::<u8>(), 0..40),
             groups in proptest::collection::vec(any::<u8>(), 0..40),
         ) {
-            let (mut parts, ()) = http::Request::new(()).into_parts();
+            let mut request = Request::new(());
             for (name, bytes) in [("x-user-id", &user), ("x-user-groups", &groups)] {
                 if let Ok(value) = HeaderValue::from_bytes(bytes) {
-                    parts.headers.insert(name, value);
+                    request.headers_mut().insert(name, value);
                 }
             }
 
-            let context = TrustedHeaders::default().context(&parts);
+            let context = TrustedHeaders::default().context(&RequestHead::of(&request));
 
             prop_assert!(context.targeting_key() != Some(""));
             prop_assert!(context.groups().all(|group| !group.is_empty() && !group.contains(',')));

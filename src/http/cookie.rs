@@ -3,11 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use cookie::{Cookie, CookieJar, Key, SameSite, time::Duration};
-use http::{HeaderValue, header::COOKIE, request::Parts};
+use http::{HeaderValue, header::COOKIE};
 use uuid::Uuid;
 
 use super::{
-    RequestLayer,
+    RequestHead, RequestLayer,
     request::{Identify, Visitor},
 };
 
@@ -100,7 +100,7 @@ impl StickyCookie {
     }
 
     /// The id in the cookie of an earlier visit.
-    fn known(&self, request: &Parts) -> Option<String> {
+    fn known(&self, request: &RequestHead<'_>) -> Option<String> {
         let lines = request.headers.get_all(COOKIE).into_iter();
         let lines = lines.filter_map(|line| line.to_str().ok());
         let cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
@@ -132,7 +132,7 @@ fn is_id(text: &str) -> bool {
 }
 
 impl Identify for StickyCookie {
-    fn identify(&self, request: &Parts) -> Visitor {
+    fn identify(&self, request: &RequestHead<'_>) -> Visitor {
         if let Some(id) = self.known(request) {
             return Visitor { id, set_cookie: None };
         }

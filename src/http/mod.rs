@@ -51,7 +51,7 @@ pub use self::axum::MissingRequestFlags;
 #[cfg(feature = "cookie")]
 pub use self::cookie::{InvalidCookie, StickyCookie};
 pub use self::{
-    context::{Anonymous, ContextExtractor, InvalidHeader, TrustedHeaders},
+    context::{Anonymous, ContextExtractor, InvalidHeader, RequestHead, TrustedHeaders},
     gate::{
         Concealed, ConcealedGate, DenialResponse, FlagGate, GateBody, GateDenied, GateFuture,
         Gated, InvalidGate, Requirement,

@@ -51,9 +51,9 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let Gate { condition, source, denials } = &*self.gate;
-        match source.ask(&mut request, |view| condition.check(view)) {
+        match source.ask(&request, |view| condition.check(view)) {
             Ok(()) => GateFuture::open(self.inner.call(request)),
             Err(denied) => {
                 note(&denied);
@@ -94,9 +94,9 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         let ConcealedParts { condition, source } = &*self.gate;
-        match source.ask(&mut request, |view| condition.check(view)) {
+        match source.ask(&request, |view| condition.check(view)) {
             Ok(()) => SwitchFuture::on(self.inner.call(request), Edit::Nothing),
             Err(denied) => {
                 note(&denied);

@@ -2,13 +2,13 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderValue, request::Parts};
+use http::HeaderValue;
 use tower_layer::Layer;
 
 use super::RequestService;
 use crate::{
     flags::Flags,
-    http::{ContextExtractor, ask},
+    http::{ContextExtractor, RequestHead, ask},
 };
 
 impl Flags {
@@ -85,7 +85,7 @@ pub(super) struct Shared {
 
 /// Knows visitors again whom the extractor does not know.
 pub(in crate::http) trait Identify: Send + Sync {
-    fn identify(&self, request: &Parts) -> Visitor;
+    fn identify(&self, request: &RequestHead<'_>) -> Visitor;
 }
 
 /// A visitor without an account.

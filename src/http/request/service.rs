@@ -9,7 +9,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{RequestFuture, layer::Shared};
-use crate::flags::RequestFlags;
+use crate::{flags::RequestFlags, http::RequestHead};
 
 /// A service whose requests have flags: made by [`Flags::request_layer`].
 ///
@@ -40,20 +40,19 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Shared { flags, extractor, headers, visitors } = &*self.shared;
-        let (mut parts, body) = request.into_parts();
-        let mut context = extractor.context(&parts).into_owned();
+        let head = RequestHead::of(&request);
+        let mut context = extractor.context(&head).into_owned();
         let mut set_cookie = None;
         if let (Some(visitors), None) = (visitors, context.targeting_key()) {
-            let visitor = visitors.identify(&parts);
+            let visitor = visitors.identify(&head);
             context = context.with_targeting_key(visitor.id);
             set_cookie = visitor.set_cookie;
         }
-        let outer = parts.extensions.get::<RequestFlags>();
+        let outer = head.extensions.get::<RequestFlags>();
         let pinned = flags.pin_request(outer, context, headers.clone());
-        parts.extensions.insert(pinned.clone());
-        let request = Request::from_parts(parts, body);
+        request.extensions_mut().insert(pinned.clone());
         let future = pinned.sync_scope(|| self.inner.call(request));
         RequestFuture::new(pinned.scope(future), set_cookie)
     }

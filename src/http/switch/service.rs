@@ -152,9 +152,9 @@ where
     }
 
     #[inline]
-    fn call(&mut self, mut request: Request<Q>) -> Self::Future {
+    fn call(&mut self, request: Request<Q>) -> Self::Future {
         let Switch { condition, source } = &*self.switch;
-        let (on, edit) = source.ask(&mut request, |view| {
+        let (on, edit) = source.ask(&request, |view| {
             let edit = match condition.depends_on_context(view) {
                 true => Edit::Private(view.headers().cloned()),
                 false => Edit::Nothing,

@@ -11,10 +11,10 @@ use std::{
 };
 
 use flagstaff::{
-    Anonymous, Context as Who, Entry, FlagGate, Flags, RequestFlags, TrustedHeaders,
+    Anonymous, Context as Who, Entry, FlagGate, Flags, RequestFlags, RequestHead, TrustedHeaders,
     WithCurrentFlags, backend::Offer,
 };
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use tokio::{sync::Barrier, task::JoinSet};
 use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
 
@@ -104,7 +104,7 @@ async fn the_context_is_the_extractors() {
     let response = by_header.service(who).oneshot(request()).await.unwrap();
     assert_eq!(*response.body(), Who::user("ana").with_groups(["a", "b"]));
 
-    let by_path = |request: &Parts| Who::user(request.uri.path().to_owned());
+    let by_path = |request: &RequestHead<'_>| Who::user(request.uri.path().to_owned());
     let by_path = ServiceBuilder::new().layer(flags.request_layer(by_path));
     let response = by_path.service(who).oneshot(request()).await.unwrap();
     assert_eq!(*response.body(), Who::user("/"));
@@ -124,7 +124,7 @@ async fn an_inner_request_layer_changes_the_user_and_keeps_the_generation() {
         Ok::<_, Infallible>(Response::new((flags.is_enabled("a"), user)))
     });
     let inner = |flags: &Flags| {
-        let layer = flags.request_layer(|_: &Parts| Who::user("inner"));
+        let layer = flags.request_layer(|_: &RequestHead<'_>| Who::user("inner"));
         ServiceBuilder::new().layer(layer).service(see)
     };
     let mut request = Request::new(());
