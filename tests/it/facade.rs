@@ -7,7 +7,7 @@ use flagstaff::{
     backend::Offer,
 };
 
-use crate::support::{Act, Scripted, next};
+use crate::support::{Act, BOUND, Scripted, next};
 
 fn offer<const N: usize>(flags: [(&str, bool); N]) -> Act {
     Act::Publish(flags.into_iter().collect::<Offer>())
@@ -118,6 +118,28 @@ async fn health_knows_how_old_a_layers_word_is() {
     tokio::time::advance(Duration::from_secs(5)).await;
 
     assert_eq!(flags.health().layers[0].age, Some(Duration::from_secs(5)));
+}
+
+// A deadlock stops the threads of the runtime, so what notices it is outside of it.
+#[test]
+fn layers_that_publish_from_another_thread_never_block_the_start() {
+    let (done, started) = std::sync::mpsc::channel();
+
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            for _ in 0..1_000 {
+                let (script, source) = Scripted::new();
+                for on in [false, true, false, true] {
+                    script.send(offer([("a", on)])).unwrap();
+                }
+                Flags::builder().layer(source).start().await.unwrap();
+            }
+        });
+        done.send(()).unwrap();
+    });
+
+    started.recv_timeout(BOUND).expect("a thousand starts");
 }
 
 #[tokio::test]
