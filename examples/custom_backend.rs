@@ -1,20 +1,24 @@
-//! A layer of your own: flags from a SQL table, a service, anything. Here, a line of text.
+//! A layer of your own: flags from a SQL table, a service, anything. Here, lines of text.
 //!
 //! ```console
-//! $ echo "new_checkout beta" | cargo run --example custom_backend
-//! new_checkout: unknown -> on
+//! $ cargo run --example custom_backend
+//! dark_mode: on
+//! new_checkout beta               <- typed, as are the next ones
 //! beta: unknown -> on
+//! new_checkout: unknown -> on
+//! beta
+//! new_checkout: on -> unknown
 //! ```
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use flagstaff::{
-    Backend, Event, Flags, Memory,
+    Backend, Context, Event, Flags, Memory,
     backend::{BackendError, BoxFuture, Offer, Sink},
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
-/// Each line that is read names the flags that are on; the others are off again.
+/// Each line that is read names the flags that are on. It says nothing about the others.
 struct Lines;
 
 impl Backend for Lines {
@@ -30,28 +34,29 @@ impl Backend for Lines {
             while let Some(line) = lines.next_line().await? {
                 sink.publish(line.split_whitespace().map(|key| (key, true)).collect());
             }
-            // Its last state stays in force all the same.
+            // The last line stays in force all the same.
             Err("standard input has ended".into())
         })
     }
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let defaults = Memory::new().with("dark_mode", true);
     let flags = Flags::builder().layer(Lines).layer(defaults).start().await?;
 
+    // In this order: what changed before there was anybody to tell is in `all`.
     let mut events = flags.events();
+    for (key, answer) in flags.all(&Context::anonymous()) {
+        println!("{key}: {}", if answer.value { "on" } else { "off" });
+    }
     while let Some(event) = events.next().await {
         match event {
-            Event::Changed { changes, .. } => {
-                changes.iter().for_each(|change| println!("{change}"));
-            }
-            Event::Failed { layer, error } => {
-                eprintln!("{layer}: {error}");
+            Event::Failed { .. } => {
+                eprintln!("{event}");
                 break;
             }
-            _ => {}
+            _ => println!("{event}"),
         }
     }
     Ok(())

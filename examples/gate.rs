@@ -6,10 +6,12 @@
 use std::{convert::Infallible, env, error::Error};
 
 use bytes::Bytes;
-use flagstaff::{Env, Event, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders};
+use flagstaff::{
+    Env, Event, Events, File, FlagGate, FlagSwitch, Flags, TrustedHeaders, http::GateBody,
+};
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hyper::{body::Body, body::Incoming, server::conn::http1};
+use http_body_util::Full;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -22,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
     let flags = Flags::builder().layer(env).layer(file).start().await?;
-    tokio::spawn(print_events(flags.clone()));
+    tokio::spawn(print_events(flags.events()));
 
     let beta = FlagGate::new("beta").status(403)?.code("BETA_ONLY");
     let beta = beta.detail("Beta only: ask your admin").layer(service_fn(page));
@@ -37,13 +39,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let (beta, checkout, legacy, hidden, search) = routes.clone();
             async move {
                 match request.uri().path() {
-                    "/beta" => boxed(beta.oneshot(request).await),
-                    "/checkout/v2" => boxed(checkout.oneshot(request).await),
-                    "/legacy" => boxed(legacy.oneshot(request).await),
-                    "/hidden" => boxed(hidden.oneshot(request).await),
-                    "/search" => boxed(search.oneshot(request).await),
-                    "/" => boxed(all_flags(request).await),
-                    _ => boxed(not_found(request).await),
+                    "/" => plain(all_flags().await),
+                    "/beta" => beta.oneshot(request).await,
+                    "/checkout/v2" => checkout.oneshot(request).await,
+                    "/legacy" => legacy.oneshot(request).await,
+                    "/hidden" => plain(hidden.oneshot(request).await),
+                    "/search" => plain(search.oneshot(request).await),
+                    _ => plain(not_found(request).await),
                 }
             }
         });
@@ -61,12 +63,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// The routes have bodies of several types; a server wants one.
-fn boxed<B>(page: Page<B>) -> Page<BoxBody<Bytes, Infallible>>
-where
-    B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static,
-{
-    page.map(|response| response.map(BodyExt::boxed))
+/// A gate has a body type of its own, since it may answer itself; this gives it to the other pages.
+fn plain(page: Page) -> Page<GateBody<Full<Bytes>>> {
+    page.map(|response| response.map(GateBody::new))
 }
 
 async fn page(request: Request<Incoming>) -> Page {
@@ -80,9 +79,9 @@ async fn not_found(_: Request<Incoming>) -> Page {
     Ok(page.expect("404 is a status"))
 }
 
-/// Every flag with its answer for whoever asks.
-async fn all_flags(request: Request<Incoming>) -> Page {
-    let flags = request.extensions().get::<RequestFlags>().expect("the request layer did it");
+/// Every flag with its answer for whoever asks. The request layer is around all pages.
+async fn all_flags() -> Page {
+    let flags = flagstaff::current().expect("the request layer pins flags");
     let mut all = json!({});
     for (key, a) in flags.snapshot().all(flags.context()) {
         all[key] = json!({ "value": a.value, "reason": a.reason.as_str(), "layer": a.layer });
@@ -90,13 +89,12 @@ async fn all_flags(request: Request<Incoming>) -> Page {
     Ok(Response::new(format!("{all:#}\n").into()))
 }
 
-async fn print_events(flags: Flags) {
-    let mut events = flags.events();
+/// Changes go to stdout; what is wrong, with its place in the file, to stderr.
+async fn print_events(mut events: Events) {
     while let Some(event) = events.next().await {
         match event {
-            Event::Changed { changes, .. } => changes.iter().for_each(|c| println!("{c}")),
-            Event::Failed { error, .. } => eprintln!("{error}"),
-            _ => {}
+            Event::Failed { .. } => eprintln!("{event}"),
+            _ => println!("{event}"),
         }
     }
 }
