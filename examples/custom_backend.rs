@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 eprintln!("{event}");
                 break;
             }
-            _ => println!("{event}"),
+            event => println!("{event}"),
         }
     }
     Ok(())

@@ -6,16 +6,14 @@
 use std::{convert::Infallible, env, error::Error};
 
 use bytes::Bytes;
-use flagstaff::{
-    Env, Event, Events, File, FlagGate, FlagSwitch, Flags, TrustedHeaders, http::GateBody,
-};
+use flagstaff::{Env, Event, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders};
 use http::{Request, Response};
-use http_body_util::Full;
-use hyper::{body::Incoming, server::conn::http1};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::{body::Body, body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceExt, service_fn};
 
 type Page<B = Full<Bytes>> = Result<Response<B>, Infallible>;
 
@@ -26,29 +24,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::builder().layer(env).layer(file).start().await?;
     tokio::spawn(print_events(flags.events()));
 
-    let beta = FlagGate::new("beta").status(403)?.code("BETA_ONLY");
-    let beta = beta.detail("Beta only: ask your admin").layer(service_fn(page));
+    let beta = FlagGate::new("beta").status(403)?.detail("Beta only: ask your admin");
+    let beta = beta.code("BETA_ONLY").layer(service_fn(page));
     let checkout = FlagGate::new("new_checkout").layer(service_fn(page));
     let legacy = FlagGate::new("legacy_disabled").inverted().layer(service_fn(page));
     let hidden = FlagGate::new("hidden").conceal(service_fn(not_found)).layer(service_fn(page));
     let search = FlagSwitch::new("new_search", service_fn(new_search), service_fn(page));
     let routes = (beta, checkout, legacy, hidden, search);
-    let app = ServiceBuilder::new()
-        .layer(flags.request_layer(TrustedHeaders::default()))
-        .service_fn(move |request: Request<Incoming>| {
-            let (beta, checkout, legacy, hidden, search) = routes.clone();
-            async move {
-                match request.uri().path() {
-                    "/" => plain(all_flags().await),
-                    "/beta" => beta.oneshot(request).await,
-                    "/checkout/v2" => checkout.oneshot(request).await,
-                    "/legacy" => legacy.oneshot(request).await,
-                    "/hidden" => plain(hidden.oneshot(request).await),
-                    "/search" => plain(search.oneshot(request).await),
-                    _ => plain(not_found(request).await),
-                }
+    let routes = service_fn(move |request: Request<Incoming>| {
+        let (beta, checkout, legacy, hidden, search) = routes.clone();
+        async move {
+            match request.uri().path() {
+                "/beta" => boxed(beta.oneshot(request).await),
+                "/checkout/v2" => boxed(checkout.oneshot(request).await),
+                "/legacy" => boxed(legacy.oneshot(request).await),
+                "/hidden" => boxed(hidden.oneshot(request).await),
+                "/search" => boxed(search.oneshot(request).await),
+                "/" => boxed(all_flags(request).await),
+                _ => boxed(not_found(request).await),
             }
-        });
+        }
+    });
+    let app = flags.request_layer(TrustedHeaders::default()).layer(routes);
 
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -63,25 +60,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// A gate has a body type of its own, since it may answer itself; this gives it to the other pages.
-fn plain(page: Page) -> Page<GateBody<Full<Bytes>>> {
-    page.map(|response| response.map(GateBody::new))
+/// The routes have bodies of several types; a server wants one.
+fn boxed<B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static>(
+    page: Page<B>,
+) -> Page<BoxBody<Bytes, Infallible>> {
+    page.map(|response| response.map(BodyExt::boxed))
 }
 
 async fn page(request: Request<Incoming>) -> Page {
     Ok(Response::new(format!("this is {}\n", request.uri().path()).into()))
 }
+
 async fn new_search(_: Request<Incoming>) -> Page {
     Ok(Response::new("this is the new search\n".into()))
 }
 async fn not_found(_: Request<Incoming>) -> Page {
-    let page = Response::builder().status(404).body("no such page\n".into());
-    Ok(page.expect("404 is a status"))
+    Ok(Response::builder().status(404).body("no such page\n".into()).expect("it is valid"))
 }
 
-/// Every flag with its answer for whoever asks. The request layer is around all pages.
-async fn all_flags() -> Page {
-    let flags = flagstaff::current().expect("the request layer pins flags");
+/// Every flag with its answer for whoever asks.
+async fn all_flags(request: Request<Incoming>) -> Page {
+    let flags = request.extensions().get::<RequestFlags>().expect("the request layer did it");
     let mut all = json!({});
     for (key, a) in flags.snapshot().all(flags.context()) {
         all[key] = json!({ "value": a.value, "reason": a.reason.as_str(), "layer": a.layer });
@@ -90,11 +89,11 @@ async fn all_flags() -> Page {
 }
 
 /// Changes go to stdout; what is wrong, with its place in the file, to stderr.
-async fn print_events(mut events: Events) {
+async fn print_events(mut events: flagstaff::Events) {
     while let Some(event) = events.next().await {
         match event {
             Event::Failed { .. } => eprintln!("{event}"),
-            _ => println!("{event}"),
+            event => println!("{event}"),
         }
     }
 }

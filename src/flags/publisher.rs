@@ -114,13 +114,17 @@ impl Publisher {
 
     /// Waits until every layer has published or failed.
     pub(super) async fn answered(&self) {
-        // Not `wait_for`, which would hold the channel's lock while the state is locked.
         let mut progress = self.progress.subscribe();
-        let answered = |layer: &LayerState| layer.published || layer.failing;
-        while !self.state().layers.iter().all(answered) {
+        // Not `wait_for`, which asks while it holds the channel: a layer that publishes holds the
+        // state and wants the channel.
+        while !self.have_all_answered() {
             // The sender is `self`.
             let _ = progress.changed().await;
         }
+    }
+
+    fn have_all_answered(&self) -> bool {
+        self.state().layers.iter().all(|layer| layer.published || layer.failing)
     }
 
     /// Takes the error with which a backend ended while the flags start.
@@ -237,14 +241,14 @@ impl State {
 impl Publish for Publisher {
     fn publish(&self, layer: usize, offer: Offer) {
         let mut state = self.state();
+        let state = &mut *state;
         let name = self.layers[layer];
         state.layers[layer].published = true;
         state.layers[layer].flags = offer.len();
         let keys = state.stack.replace(layer, offer);
         state.recovered(layer, name);
-        self.resolve(&mut state, keys, name);
+        self.resolve(state, keys, name);
         state.free_retired();
-        drop(state);
         self.progress.send_modify(|reports| *reports += 1);
     }
 
