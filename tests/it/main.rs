@@ -5,6 +5,7 @@ mod contract;
 mod definition;
 mod docs;
 mod env;
+mod examples;
 mod facade;
 mod file;
 mod http;

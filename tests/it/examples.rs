@@ -1,0 +1,384 @@
+//! The examples, used as a newcomer uses them: processes that are told things by their
+//! environment, by edits of flags.toml and by clients that know nothing of this crate.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use flagstaff::{Context, File, Flags};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    net::TcpStream,
+    process::{Child, ChildStderr, ChildStdout, Command},
+    time::timeout,
+};
+use tonic::{Code, Status, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use crate::support::BOUND;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What `FlagGate` answers unless told otherwise.
+const CLOSED: &str = r#"{"detail":"Feature not available","code":"FEATURE_DISABLED","details":{}}"#;
+
+/// An example that cargo has built beside the tests.
+fn example(name: &str) -> Command {
+    let this = env::current_exe().unwrap();
+    let profile = this.ancestors().nth(2).expect("tests are in target/PROFILE/deps");
+    let path = profile.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
+    assert!(
+        path.exists(),
+        "{} is missing: `cargo test --all-features` builds the examples, and so does \
+         `cargo build --all-features --examples`",
+        path.display()
+    );
+    let mut command = Command::new(path);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("FEATURE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+type Output<R> = Lines<BufReader<R>>;
+
+fn lines<R: AsyncRead>(output: Option<R>) -> Output<R> {
+    BufReader::new(output.expect("it is piped")).lines()
+}
+
+/// The next line, which has to come.
+async fn line<R: AsyncRead + Unpin>(output: &mut Output<R>) -> String {
+    let line = timeout(BOUND, output.next_line()).await.expect("a line within the bound");
+    line.unwrap().expect("the example goes on")
+}
+
+/// An example that serves something, with a flags.toml of its own.
+struct Server {
+    address: SocketAddr,
+    stdout: Output<ChildStdout>,
+    stderr: Output<ChildStderr>,
+    directory: TempDir,
+    _killed_on_drop: Child,
+}
+
+impl Server {
+    /// Starts it on the repository's flags.toml.
+    async fn start(name: &str) -> Self {
+        Self::start_with(example(name), "", "").await
+    }
+
+    /// Starts it on the repository's flags.toml with `from` replaced by `to`.
+    async fn start_with(mut command: Command, from: &str, to: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("flags.toml");
+        let text = fs::read_to_string(Path::new(ROOT).join("flags.toml")).unwrap();
+        fs::write(&path, text.replace(from, to)).unwrap();
+        let command = command.env("ADDR", "127.0.0.1:0").env("FLAGS_FILE", path);
+
+        let mut child = command.spawn().unwrap();
+        let (mut stdout, mut stderr) = (lines(child.stdout.take()), lines(child.stderr.take()));
+        let first = tokio::select! {
+            first = line(&mut stdout) => first,
+            complaint = line(&mut stderr) => panic!("{complaint}"),
+        };
+
+        let address =
+            first.strip_prefix("listening on http://").and_then(|it| it.split(',').next());
+        let address = address.and_then(|it| it.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in `{first}`"));
+        Self { address, stdout, stderr, directory, _killed_on_drop: child }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("flags.toml")
+    }
+
+    /// Saves the file with `from` replaced by `to`.
+    fn edit(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path()).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(self.path(), text.replace(from, to)).unwrap();
+    }
+
+    /// Waits until it prints this line.
+    async fn prints(&mut self, text: &str) {
+        while line(&mut self.stdout).await != text {}
+    }
+
+    /// Waits until it complains about this.
+    async fn complains(&mut self, text: &str) {
+        while !line(&mut self.stderr).await.contains(text) {}
+    }
+
+    /// All that comes back for a request on a connection of its own, but for the date.
+    async fn exchange(&self, method: &str, path: &str, headers: &str) -> String {
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}");
+        let body = if method == "POST" { "content-length: 5\r\n\r\nhello" } else { "\r\n" };
+        let mut response = String::new();
+        let exchange = async {
+            let mut stream = TcpStream::connect(self.address).await.unwrap();
+            stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            stream.read_to_string(&mut response).await.unwrap();
+        };
+        timeout(BOUND, exchange).await.expect("a response within the bound");
+
+        let lines = response.split_inclusive("\r\n");
+        lines.filter(|line| !line.to_ascii_lowercase().starts_with("date: ")).collect()
+    }
+
+    /// Status and body of the answer to somebody.
+    async fn get(&self, path: &str, headers: &str) -> (u16, String) {
+        let response = self.exchange("GET", path, headers).await;
+        let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.expect("a status"), body.to_owned())
+    }
+
+    /// All flags for somebody, as `gate` shows them.
+    async fn all_flags(&self, headers: &str) -> Value {
+        let (status, body) = self.get("/", headers).await;
+        assert_eq!(status, 200);
+        serde_json::from_str(&body).unwrap()
+    }
+}
+
+fn page(path: &str) -> (u16, String) {
+    (200, format!("this is {path}\n"))
+}
+
+#[tokio::test]
+async fn gate_opens_and_closes_the_moment_the_file_is_saved() {
+    let mut gate = Server::start("gate").await;
+    assert_eq!(gate.get("/checkout/v2", "").await, (404, CLOSED.to_owned()));
+
+    gate.edit("new_checkout = false", "new_checkout = true");
+    gate.prints("new_checkout: off -> on").await;
+    assert_eq!(gate.get("/checkout/v2", "").await, page("/checkout/v2"));
+
+    gate.edit("new_checkout = true", "new_checkout = false");
+    gate.prints("new_checkout: on -> off").await;
+    assert_eq!(gate.get("/checkout/v2", "").await, (404, CLOSED.to_owned()));
+}
+
+#[tokio::test]
+async fn a_closed_gate_says_what_it_is_told_to_and_an_inverted_one_is_open() {
+    let mut gate = Server::start("gate").await;
+
+    let beta = r#"{"detail":"Beta only: ask your admin","code":"BETA_ONLY","details":{}}"#;
+    assert_eq!(gate.get("/beta", "").await, (403, beta.to_owned()));
+    assert_eq!(gate.get("/legacy", "").await, page("/legacy"));
+
+    gate.edit("beta = false", "beta = true");
+    gate.prints("beta: off -> on").await;
+    gate.edit("legacy_disabled = false", "legacy_disabled = true");
+    gate.prints("legacy_disabled: off -> on").await;
+
+    assert_eq!(gate.get("/beta", "").await, page("/beta"));
+    assert_eq!(gate.get("/legacy", "").await, (404, CLOSED.to_owned()));
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_file_is_shown_with_its_place_and_changes_nothing() {
+    let on = ("new_checkout = false", "new_checkout = true");
+    let mut gate = Server::start_with(example("gate"), on.0, on.1).await;
+    let text = fs::read_to_string(gate.path()).unwrap();
+    let number = 1 + text.lines().position(|line| line == on.1).expect("a line of its own");
+
+    // Not TOML, and then TOML that means nothing: `=` is followed by column 16.
+    for mistake in ["new_checkout = flase", "new_checkout = 25"] {
+        gate.edit(on.1, mistake);
+        gate.complains(&format!("{}:{number}:16", gate.path().display())).await;
+        assert_eq!(gate.get("/checkout/v2", "").await, page("/checkout/v2"));
+
+        gate.edit(mistake, on.1);
+        gate.prints("layer `file` is healthy again").await;
+    }
+
+    gate.edit(on.1, on.0);
+    gate.prints("new_checkout: on -> off").await;
+    assert_eq!(gate.get("/checkout/v2", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn a_hidden_route_is_a_missing_one_to_the_byte() {
+    let mut gate = Server::start("gate").await;
+
+    for method in ["GET", "HEAD", "POST", "OPTIONS"] {
+        let hidden = gate.exchange(method, "/hidden", "").await;
+        assert!(hidden.starts_with("HTTP/1.1 404 Not Found\r\n"), "{hidden}");
+        assert_eq!(hidden, gate.exchange(method, "/missing", "").await, "{method}");
+    }
+
+    gate.edit("hidden = false", "hidden = true");
+    gate.prints("hidden: off -> on").await;
+    assert_eq!(gate.get("/hidden", "").await, page("/hidden"));
+}
+
+#[tokio::test]
+async fn an_environment_variable_forces_a_flag_on_over_the_file() {
+    let mut command = example("gate");
+    command.env("FEATURE_NEW_CHECKOUT", "1");
+    let gate = Server::start_with(command, "", "").await;
+
+    assert_eq!(gate.get("/checkout/v2", "").await, page("/checkout/v2"));
+    let forced = json!({ "value": true, "reason": "STATIC", "layer": "env" });
+    assert_eq!(gate.all_flags("").await["new_checkout"], forced);
+}
+
+#[tokio::test]
+async fn the_first_page_says_why_each_flag_is_what_it_is_for_whoever_asks() {
+    let gate = Server::start("gate").await;
+    let off = json!({ "value": false, "reason": "DISABLED", "layer": "file" });
+    let all = |on: bool, reason: &str| {
+        json!({
+            "beta": off, "hidden": off, "legacy_disabled": off, "new_checkout": off,
+            "new_search": { "value": on, "reason": reason, "layer": "file" },
+        })
+    };
+
+    assert_eq!(gate.all_flags("").await, all(false, "SPLIT"));
+    for header in ["x-user-id: internal_tester_1\r\n", "X-User-Groups: qa, employees\r\n"] {
+        assert_eq!(gate.all_flags(header).await, all(true, "TARGETING_MATCH"), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn one_in_ten_users_gets_the_new_search_and_in_this_process_it_is_the_same_ones() {
+    let gate = Server::start("gate").await;
+    let flags = Flags::builder().layer(File::open(gate.path()).unwrap()).start().await.unwrap();
+    let new_search = (200, "this is the new search\n".to_owned());
+    let mut new = 0;
+
+    for n in 0..100 {
+        let user = format!("user_{n}");
+        let there = gate.get("/search", &format!("X-User-ID: {user}\r\n")).await;
+
+        let here = flags.is_enabled("new_search", &Context::user(&user));
+        assert_eq!(there, if here { new_search.clone() } else { page("/search") }, "{user}");
+        new += usize::from(here);
+    }
+
+    assert!((3..=20).contains(&new), "{new} of 100");
+    assert_eq!(gate.get("/search", "").await, page("/search"));
+    assert_eq!(gate.get("/search", "X-User-ID: internal_tester_1\r\n").await, new_search);
+    assert_eq!(gate.get("/search", "X-User-Groups: employees\r\n").await, new_search);
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn axum_asks_for_whom_its_authentication_knows_also_in_tasks() {
+    let axum = Server::start("axum").await;
+    let trusted = "X-User-ID: internal_tester_1\r\nX-User-Groups: employees\r\n";
+
+    for (who, new) in [
+        ("", false),
+        (trusted, false),
+        ("authorization: Bearer internal_tester_1\r\n", true),
+        ("authorization: Bearer eve\r\n", true),
+    ] {
+        let index = if new { "new" } else { "old" };
+        let report = format!("{index} index here, {index} index in the task\n");
+        assert_eq!(axum.get("/search", who).await, (200, format!("the {index} search\n")), "{who}");
+        assert_eq!(axum.get("/report", who).await, (200, report), "{who}");
+    }
+}
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn axum_closes_and_opens_a_route_for_every_method() {
+    let axum = Server::start("axum").await;
+    for method in ["GET", "POST", "OPTIONS"] {
+        let closed = axum.exchange(method, "/checkout/v2", "").await;
+        assert!(closed.starts_with("HTTP/1.1 404") && closed.ends_with(CLOSED), "{closed}");
+        assert!(!closed.to_ascii_lowercase().contains("\r\nallow:"), "{closed}");
+    }
+
+    axum.edit("new_checkout = false", "new_checkout = true");
+
+    let opens = async { while axum.get("/checkout/v2", "").await.0 == 404 {} };
+    timeout(BOUND, opens).await.expect("it opens within the bound");
+    let open = (200, "this is the new checkout\n".to_owned());
+    assert_eq!(axum.get("/checkout/v2", "").await, open);
+    assert!(axum.exchange("POST", "/checkout/v2", "").await.starts_with("HTTP/1.1 405"));
+}
+
+#[tokio::test]
+async fn tonic_serves_its_health_check_once_the_gate_is_open() {
+    let tonic = Server::start("tonic").await;
+    let channel = Channel::from_shared(format!("http://{}", tonic.address)).unwrap();
+    let mut client = HealthClient::new(channel.connect().await.unwrap());
+    let mut check = async || -> Result<i32, Status> {
+        let response = client.check(HealthCheckRequest { service: String::new() });
+        let response = timeout(BOUND, response).await.expect("a response within the bound");
+        Ok(response?.into_inner().status)
+    };
+
+    let closed = check().await.unwrap_err();
+    assert_eq!((closed.code(), closed.message()), (Code::Unimplemented, "Beta only"));
+
+    tonic.edit("beta = false", "beta = true");
+
+    let opens = async {
+        loop {
+            match check().await {
+                Ok(status) => return status,
+                Err(status) => assert_eq!(status.code(), Code::Unimplemented),
+            }
+        }
+    };
+    // 1 is SERVING.
+    assert_eq!(timeout(BOUND, opens).await.expect("it opens within the bound"), 1);
+}
+
+#[tokio::test]
+async fn custom_backend_follows_what_is_typed() {
+    let mut child = example("custom_backend").stdin(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let (mut stdout, mut stderr) = (lines(child.stdout.take()), lines(child.stderr.take()));
+    assert_eq!(line(&mut stdout).await, "dark_mode: on");
+
+    stdin.write_all(b"new_checkout beta\n").await.unwrap();
+    assert_eq!(line(&mut stdout).await, "beta: unknown -> on");
+    assert_eq!(line(&mut stdout).await, "new_checkout: unknown -> on");
+
+    stdin.write_all(b"beta\n").await.unwrap();
+    assert_eq!(line(&mut stdout).await, "new_checkout: on -> unknown");
+
+    drop(stdin);
+    assert_eq!(line(&mut stderr).await, "standard input has ended");
+    let status = timeout(BOUND, child.wait()).await.expect("it ends within the bound");
+    assert!(status.unwrap().success());
+}
+
+#[cfg(feature = "testing")]
+#[tokio::test]
+async fn testing_passes() {
+    let output = timeout(BOUND, example("testing").output()).await.expect("it ends").unwrap();
+
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_example_has_fewer_than_a_hundred_lines() {
+    let mut names = BTreeSet::new();
+
+    for entry in fs::read_dir(Path::new(ROOT).join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines < 100, "{}: {lines} lines", path.display());
+        names.insert(path.file_stem().unwrap().to_string_lossy().into_owned());
+    }
+
+    // Those that are run above.
+    let run = ["axum", "custom_backend", "gate", "testing", "tonic"];
+    assert_eq!(names, run.map(str::to_owned).into());
+}
