@@ -51,7 +51,8 @@ pub trait Backend: Send + Sync + 'static {
     /// An error before the first state was published fails
     /// [`FlagsBuilder::start`](crate::FlagsBuilder::start). Later it is the layer's last: its
     /// state stays in force, and health shows the error. A source that may come back should
-    /// [report](Sink::fail) the failure and try again instead of returning.
+    /// [report](Sink::fail) the failure and try again instead of returning. A panic counts as an
+    /// error.
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>>;
 
     /// This backend as one that flags can be changed in, if it is one.

@@ -1,7 +1,10 @@
 //! Putting the layers together.
 
 use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Weak},
+    task::Poll,
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{Flags, Status, publisher::Publisher, snapshot::Strictness};
-use crate::backend::{Backend, BackendError, Sink};
+use crate::backend::{Backend, BackendError, BoxFuture, Sink};
 
 /// Sets up [`Flags`]: which layers, strongest first. Made by [`Flags::builder`].
 #[derive(Default)]
@@ -55,7 +58,7 @@ impl FlagsBuilder {
         let (ended, mut failures) = mpsc::unbounded_channel();
         for (layer, backend) in self.layers.iter().enumerate() {
             let sink = Sink::new(target.clone(), layer);
-            let run = Arc::clone(backend).run(sink.clone());
+            let run = to_its_end(Arc::clone(backend).run(sink.clone()));
             let ended = ended.clone();
             tasks.spawn(async move {
                 if let Err(error) = run.await
@@ -92,6 +95,17 @@ impl FlagsBuilder {
         publisher.started();
         Ok(Flags::new(publisher, self.layers, tasks))
     }
+}
+
+/// Makes an error of a panic, which would end a layer without a word.
+async fn to_its_end(
+    mut run: BoxFuture<'static, Result<(), BackendError>>,
+) -> Result<(), BackendError> {
+    poll_fn(|cx| {
+        let poll = catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx)));
+        poll.unwrap_or_else(|_| Poll::Ready(Err("the backend panicked".into())))
+    })
+    .await
 }
 
 impl std::fmt::Debug for FlagsBuilder {

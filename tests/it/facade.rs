@@ -144,6 +144,30 @@ async fn a_backend_that_ends_with_an_error_later_keeps_its_flags() {
     assert!(flags.is_enabled("a", &Context::anonymous()));
 }
 
+#[tokio::test]
+async fn a_backend_that_panics_at_the_start_fails_the_start() {
+    let (script, source) = Scripted::new();
+    script.send(Act::Panic).unwrap();
+
+    let error = Flags::builder().layer(source).start().await.unwrap_err();
+
+    assert_eq!(error.source().unwrap().to_string(), "the backend panicked");
+}
+
+#[tokio::test]
+async fn a_backend_that_panics_later_shows_in_health_and_events() {
+    let (script, source) = Scripted::new();
+    script.send(offer([("a", true)])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut events = flags.events();
+
+    script.send(Act::Panic).unwrap();
+
+    assert!(matches!(next(&mut events).await, Event::Failed { .. }));
+    assert_eq!(flags.health().layers[0].status, Status::Failing);
+    assert!(flags.is_enabled("a", &Context::anonymous()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_layer_that_does_not_answer_joins_later() {
     let (script, silent) = Scripted::new();

@@ -30,6 +30,7 @@ pub(crate) enum Act {
     Confirm,
     Fail(&'static str),
     End(Result<(), &'static str>),
+    Panic,
 }
 
 /// A source that does what a test tells it to.
@@ -58,6 +59,7 @@ impl Backend for Scripted {
                     Act::Confirm => sink.confirm(),
                     Act::Fail(error) => sink.fail(error),
                     Act::End(result) => return result.map_err(Into::into),
+                    Act::Panic => panic!("part of the test"),
                 }
             }
             Ok(())
