@@ -48,7 +48,7 @@ impl FlagsBuilder {
     ///
     /// # Panics
     ///
-    /// Panics outside a tokio runtime, and with more than 255 layers.
+    /// Panics outside a tokio runtime, and with more than 254 layers.
     pub async fn start(self) -> Result<Flags, StartError> {
         assert!(self.layers.len() < usize::from(u8::MAX), "at most 254 layers");
         let names: Vec<_> = self.layers.iter().map(|layer| layer.name()).collect();
