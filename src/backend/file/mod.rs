@@ -266,7 +266,7 @@ impl Follower {
         if !self.whole {
             self.sink.fail(file.diagnostics);
         } else if !file.diagnostics.is_empty() {
-            warn!(path = %self.path.display(), "flag file has warnings\n{}", file.diagnostics);
+            warn!(path = %self.path.display(), warnings = %file.diagnostics, "flag file has warnings");
         }
     }
 
