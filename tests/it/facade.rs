@@ -6,6 +6,7 @@ use flagstaff::{
     Context, Definition, Event, FlagState, Flags, Memory, Percentage, Status, WriteError,
     backend::Offer,
 };
+use futures_util::FutureExt;
 
 use crate::support::{Act, BOUND, Scripted, next};
 
@@ -238,6 +239,24 @@ async fn after_a_shutdown_the_last_generation_goes_on_answering() {
     assert!(events.next().await.is_none());
     assert!(flags.is_enabled("a", &Context::anonymous()));
     assert!(flags.events().next().await.is_none());
+}
+
+#[tokio::test]
+async fn everybody_who_shuts_down_waits_until_the_tasks_have_ended() {
+    let (script, source) = Scripted::new();
+    script.send(offer([])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut first = Box::pin(flags.shutdown());
+
+    // The task shares this thread, so that it cannot have ended yet.
+    assert!(first.as_mut().now_or_never().is_none());
+    assert!(flags.shutdown().now_or_never().is_none());
+    assert!(!script.is_closed());
+
+    drop(first);
+    flags.shutdown().await;
+
+    assert!(script.is_closed());
 }
 
 #[tokio::test]

@@ -222,17 +222,20 @@ impl Follower {
 
     /// Accepts the file, unless something else is observed before the hold is over.
     async fn hold(&mut self, file: Parts) -> Option<Observation> {
-        let mut until = Instant::now() + REMOVAL_HOLD;
+        let until = Instant::now() + REMOVAL_HOLD;
         loop {
-            match timeout_at(until, self.watch.next()).await {
-                Ok(Observation::Unchanged) => {}
-                Ok(other) => return Some(other),
+            let observation = match timeout_at(until, self.watch.next()).await {
+                Ok(observation) => observation,
                 Err(_elapsed) if self.watch.is_settled() => {
                     self.accept(file);
                     return None;
                 }
-                // Someone is writing at this moment.
-                Err(_elapsed) => until += REMOVAL_HOLD,
+                // Someone is writing at this moment, or the poll is looking, which is as often as
+                // this is over: wait for what comes of it.
+                Err(_elapsed) => self.watch.next().await,
+            };
+            if !matches!(observation, Observation::Unchanged) {
+                return Some(observation);
             }
         }
     }
@@ -265,7 +268,7 @@ impl Follower {
         if !self.whole {
             self.sink.fail(file.diagnostics);
         } else if !file.diagnostics.is_empty() {
-            warn!(path = %self.path.display(), "flag file has warnings\n{}", file.diagnostics);
+            warn!(path = %self.path.display(), warnings = %file.diagnostics, "flag file has warnings");
         }
     }
 
