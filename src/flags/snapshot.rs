@@ -101,7 +101,8 @@ impl Snapshot {
         slots.sort_unstable_by_key(|&slot| self.names.name(slot));
         slots.into_iter().filter_map(move |slot| {
             let verdict = self.plans[slot as usize].evaluate(context)?;
-            Some((&**self.names.name(slot), self.answer(verdict)))
+            let name = &**self.names.name(slot);
+            Some((name, self.answer(overridden(name).unwrap_or(verdict))))
         })
     }
 
@@ -121,8 +122,8 @@ impl Snapshot {
 
     #[inline]
     fn verdict(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<Verdict> {
-        if let Some(on) = testing::scoped(key.as_str()) {
-            return Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX, stale: false });
+        if let Some(verdict) = overridden(key.as_str()) {
+            return Some(verdict);
         }
         let plan = key
             .slot(&self.names, self.owner)
@@ -158,6 +159,13 @@ impl Snapshot {
         let answer = Answer::new(verdict.on, verdict.cause, layer);
         if verdict.stale { answer.stale() } else { answer }
     }
+}
+
+/// What the running test overrides a flag with.
+#[inline]
+fn overridden(name: &str) -> Option<Verdict> {
+    let on = testing::scoped(name)?;
+    Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX, stale: false })
 }
 
 impl fmt::Debug for Snapshot {

@@ -338,3 +338,14 @@ fn every_thread_sees_a_change_at_its_next_question() {
         ask.wait();
     });
 }
+
+#[tokio::test]
+async fn a_watch_is_quiet_while_the_state_stays() {
+    let memory = Memory::new().with("a", Definition::new());
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let a = flags.watch("a");
+
+    memory.insert("a", Definition::new().owner("payments"));
+
+    assert!(!a.has_changed().unwrap());
+}

@@ -464,3 +464,32 @@ async fn what_stands_still_is_confirmed_again_and_again() {
     assert!(age() < Duration::from_secs(10));
     assert_eq!(subject.flags.health().layers[0].mode, Some("watching"));
 }
+
+#[tokio::test]
+async fn a_file_that_is_still_wrong_has_not_recovered() {
+    let mut subject = start("[flags]\na = true\nb = 1\n").await;
+    assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
+    assert_eq!(subject.flags.health().layers[0].status, Status::Error);
+
+    fs::write(subject.path(), "[flags]\na = false\nb = 1\n").unwrap();
+
+    assert!(matches!(next(&mut subject.events).await, Event::Changed { .. }));
+    assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
+}
+
+#[tokio::test]
+async fn a_file_that_is_repaired_is_followed_even_if_the_start_did_not_wait_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags\n").unwrap();
+    let file = File::open(&path).unwrap();
+    let flags = Flags::builder().layer(file).max_wait(Duration::ZERO).start().await.unwrap();
+    let mut events = flags.events();
+    assert!(matches!(next(&mut events).await, Event::Failed { .. }));
+
+    fs::write(&path, "[flags]\na = true\n").unwrap();
+
+    assert!(matches!(next(&mut events).await, Event::Recovered { .. }));
+    assert!(matches!(next(&mut events).await, Event::Changed { .. }));
+    assert!(flags.is_enabled("a", &Context::anonymous()));
+}

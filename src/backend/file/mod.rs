@@ -20,7 +20,7 @@ use tokio::{
 use tracing::warn;
 
 use self::watch::{Observation, Timing, Watch};
-use super::{Backend, BackendError, BoxFuture, Sink};
+use super::{Backend, BackendError, BoxFuture, Offer, Sink};
 use crate::{
     definition::{FlagsFile, Parts},
     model::{Definition, Entry},
@@ -109,7 +109,13 @@ impl Backend for File {
                 good: Declared::new(),
                 whole: false,
             };
-            follower.start(self.may_be_missing).await?;
+            if let Err(problem) = follower.start(self.may_be_missing).await {
+                if !follower.sink.is_started() {
+                    return Err(problem);
+                }
+                // The flags have not waited for this file. It may be repaired.
+                follower.fail(problem);
+            }
             follower.follow().await;
             Ok(())
         })
@@ -136,6 +142,11 @@ impl OpenError {
 
 type Declared = BTreeMap<Arc<str>, Arc<Definition>>;
 
+fn offer(flags: &Declared) -> Offer {
+    let entries = flags.iter().map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
+    entries.map(|(key, flag)| (key, Entry::Definition(flag))).collect()
+}
+
 struct Follower {
     path: PathBuf,
     watch: Watch,
@@ -154,7 +165,7 @@ impl Follower {
         loop {
             let problem = match observation {
                 Observation::Missing if may_be_missing => {
-                    self.publish(Declared::new());
+                    self.sink.publish(Offer::new());
                     self.whole = true;
                     return Ok(());
                 }
@@ -263,19 +274,17 @@ impl Follower {
         let mut flags = mem::take(&mut self.good);
         flags.retain(|key, _| file.rejected.contains(key));
         flags.extend(file.flags);
-        self.publish(flags);
+        let offer = offer(&flags);
+        self.good = flags;
         self.whole = !file.diagnostics.has_errors();
         if !self.whole {
-            self.sink.fail(file.diagnostics);
-        } else if !file.diagnostics.is_empty() {
+            self.sink.publish_partly(offer, file.diagnostics);
+            return;
+        }
+        self.sink.publish(offer);
+        if !file.diagnostics.is_empty() {
             warn!(path = %self.path.display(), warnings = %file.diagnostics, "flag file has warnings");
         }
-    }
-
-    fn publish(&mut self, flags: Declared) {
-        let entries = flags.iter().map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
-        self.sink.publish(entries.map(|(key, flag)| (key, Entry::Definition(flag))).collect());
-        self.good = flags;
     }
 
     fn fail(&mut self, problem: impl Into<BackendError>) {
