@@ -54,9 +54,10 @@ impl Sink {
         }
     }
 
-    /// Whether the flags have started, so that an error no longer fails the start.
-    #[cfg(feature = "file")]
-    pub(crate) fn is_started(&self) -> bool {
+    /// Whether the flags have started. An error that ends [`Backend::run`](super::Backend::run) is
+    /// the layer's last then, instead of failing the start.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
         self.target.upgrade().is_some_and(|target| target.is_started())
     }
 

@@ -144,13 +144,19 @@ impl Snapshot {
             }
         }
         match self.strictness {
-            Strictness::Lenient => self.unknown.note(name, &self.names),
+            Strictness::Lenient => self.unknown.note(name, self.known()),
             Strictness::Panics => panic!(
                 "flag `{name}` was asked for, and the test did not set it: \
                  add `.on(\"{name}\")` or `.off(\"{name}\")` to `Flags::for_test()`"
             ),
         }
         None
+    }
+
+    /// The keys that a layer has.
+    fn known(&self) -> impl Iterator<Item = &str> {
+        let slots = self.resolved.iter().zip(0..).filter(|(flag, _)| flag.is_some());
+        slots.map(|(_, slot)| &**self.names.name(slot))
     }
 
     #[inline]

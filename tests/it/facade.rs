@@ -349,3 +349,14 @@ async fn a_watch_is_quiet_while_the_state_stays() {
 
     assert!(!a.has_changed().unwrap());
 }
+
+#[tokio::test]
+async fn a_change_of_the_layer_alone_says_so() {
+    let (above, below) = (Memory::new(), Memory::new().with("a", true));
+    let flags = Flags::builder().layer(above.clone()).layer(below).start().await.unwrap();
+    let mut events = flags.events();
+
+    above.insert("a", true);
+
+    assert_eq!(next(&mut events).await.to_string(), "a: on, said by other layers");
+}
