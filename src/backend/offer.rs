@@ -39,7 +39,8 @@ impl Offer {
     ///
     /// It is for sources that are asked by name, such as environment variables, whose flags
     /// cannot be told from the outside. It is called on the request path, for unknown names only:
-    /// it must be quick.
+    /// it must be quick. Neither may it ask the flags, which would call it again, nor publish or
+    /// change anything, since it is also called while a state is put in force.
     #[must_use]
     pub fn with_lookup(
         mut self,

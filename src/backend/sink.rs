@@ -16,7 +16,8 @@ pub struct Sink {
 
 /// What receives the states and reports of all layers.
 pub(crate) trait Publish: Send + Sync {
-    fn publish(&self, layer: usize, offer: Offer);
+    fn is_started(&self) -> bool;
+    fn publish(&self, layer: usize, offer: Offer, problem: Option<BackendError>);
     fn report(&self, layer: usize, report: Report);
 }
 
@@ -41,8 +42,23 @@ impl Sink {
     /// It takes about a microsecond per flag and waits for nothing but other layers' states.
     pub fn publish(&self, offer: Offer) {
         if let Some(target) = self.target.upgrade() {
-            target.publish(self.layer, offer);
+            target.publish(self.layer, offer, None);
         }
+    }
+
+    /// Puts in force what is good of a state that is wrong in part. The layer fails with
+    /// `problem` until the next whole state.
+    pub fn publish_partly(&self, offer: Offer, problem: impl Into<BackendError>) {
+        if let Some(target) = self.target.upgrade() {
+            target.publish(self.layer, offer, Some(problem.into()));
+        }
+    }
+
+    /// Whether the flags have started. An error that ends [`Backend::run`](super::Backend::run) is
+    /// the layer's last then, instead of failing the start.
+    #[must_use]
+    pub fn is_started(&self) -> bool {
+        self.target.upgrade().is_some_and(|target| target.is_started())
     }
 
     /// Says that the state published last is still that of the source.

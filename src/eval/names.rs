@@ -46,8 +46,4 @@ impl Names {
     pub(crate) fn name(&self, slot: Slot) -> &Arc<str> {
         &self.by_slot[slot as usize]
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.by_slot.iter().map(AsRef::as_ref)
-    }
 }

@@ -79,7 +79,7 @@ impl Plan {
             Cause::Everybody,
             resolved.strongest_of(&[Field::Enabled, Field::Percentage]),
         );
-        if percentage == Percentage::HUNDRED && denies_nobody(definition) {
+        if percentage == Percentage::HUNDRED && lists_nobody(definition) {
             return Self::Constant(otherwise);
         }
         let list = |names: Option<&Vec<String>>, field| List {
@@ -106,7 +106,7 @@ impl Plan {
     pub(crate) fn depends_on_context(&self) -> bool {
         match self {
             Self::Absent | Self::Constant(_) => false,
-            Self::Targeted(_) => true,
+            Self::Targeted(targeted) => targeted.depends_on_context(),
         }
     }
 
@@ -121,12 +121,23 @@ impl Plan {
     }
 }
 
-fn denies_nobody(definition: &Definition) -> bool {
-    let nobody = |names: Option<&Vec<String>>| names.is_none_or(Vec::is_empty);
-    nobody(definition.denied_users.value()) && nobody(definition.denied_groups.value())
+fn lists_nobody(definition: &Definition) -> bool {
+    let lists = [
+        &definition.denied_users,
+        &definition.denied_groups,
+        &definition.allowed_users,
+        &definition.allowed_groups,
+    ];
+    lists.iter().all(|list| list.value().is_none_or(Vec::is_empty))
 }
 
 impl Targeted {
+    #[cfg(feature = "http")]
+    fn depends_on_context(&self) -> bool {
+        let denies = self.denied_users.names.is_some() || self.denied_groups.names.is_some();
+        denies || self.reach != Reach::Everybody
+    }
+
     /// The order of the steps is the order of precedence: deny beats allow, allow beats the
     /// percentage.
     fn evaluate(&self, context: &Context<'_>) -> Verdict {

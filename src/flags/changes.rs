@@ -76,7 +76,7 @@ pub struct Change {
     pub before: FlagState,
     /// What it amounts to now.
     pub after: FlagState,
-    /// The settings that differ.
+    /// The settings that differ. None, if only the layers differ that say them.
     pub fields: Vec<Field>,
 }
 
@@ -85,7 +85,11 @@ impl fmt::Display for Change {
         if self.before != self.after {
             return write!(f, "{}: {} -> {}", self.key, self.before, self.after);
         }
-        write!(f, "{}: {}, changed", self.key, self.after)?;
+        write!(f, "{}: {}, ", self.key, self.after)?;
+        if self.fields.is_empty() {
+            return f.write_str("said by other layers");
+        }
+        f.write_str("changed")?;
         for (n, field) in self.fields.iter().enumerate() {
             write!(f, "{} {field}", if n == 0 { "" } else { "," })?;
         }

@@ -1,11 +1,11 @@
 //! `Flags` itself.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{Mutex, watch},
+    task::JoinSet,
+};
 
 use super::{
     Event, Events, Flag, FlagKey, FlagsBuilder, Health, Snapshot, Status, cell::Cell,
@@ -46,7 +46,7 @@ pub struct Flags {
 struct Inner {
     publisher: Arc<Publisher>,
     layers: Vec<Arc<dyn Backend>>,
-    /// Dropping it ends the tasks.
+    /// Dropping it ends the tasks. Locked while they are waited for, so that everybody waits.
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -254,11 +254,7 @@ impl Flags {
     /// Stops following the layers, waits until their tasks have ended, and ends the streams of
     /// events. The last generation goes on answering.
     pub async fn shutdown(&self) {
-        let mut tasks = {
-            let mut tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *tasks)
-        };
-        tasks.shutdown().await;
+        self.inner.tasks.lock().await.shutdown().await;
         self.inner.publisher.close();
     }
 

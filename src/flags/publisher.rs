@@ -51,6 +51,8 @@ struct State {
     watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
     /// `None` after a shutdown.
     events: Option<broadcast::Sender<Event>>,
+    /// What has happened since the state was locked.
+    unlogged: Vec<Event>,
     /// Whether changes are news: they are not while the layers load for the first time.
     started: bool,
     /// From when on a layer that has never said anything counts as lost.
@@ -101,6 +103,7 @@ impl Publisher {
             retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
+            unlogged: Vec::new(),
             started: false,
             born: Instant::now(),
         };
@@ -193,25 +196,51 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failed(&self, layer: usize, error: BackendError) {
+    /// Changes the state, then logs what happened: a subscriber of the log may ask for the state.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.state();
-        let name = self.layers[layer];
-        let error: Arc<dyn Error + Send + Sync> = error.into();
-        let status = &mut state.layers[layer];
-        status.failing = true;
-        status.last_error = Some(Arc::clone(&error));
-        let event = Event::Failed { layer: name, error };
-        error!(layer = name, error = %event, "layer failed, keeping its last good flags");
-        state.emit(event);
+        let result = change(&mut state);
+        let unlogged = std::mem::take(&mut state.unlogged);
+        drop(state);
+        unlogged.iter().for_each(log);
+        result
+    }
+
+    fn failed(&self, layer: usize, error: BackendError) {
+        self.change(|state| state.failed(layer, self.layers[layer], error));
+    }
+}
+
+fn log(event: &Event) {
+    match event {
+        Event::Changed { layer, changes, .. } => {
+            for Change { key, before, after, .. } in &**changes {
+                info!(flag = &**key, %before, %after, layer, "flag changed");
+            }
+        }
+        Event::Failed { layer, .. } => {
+            error!(layer, error = %event, "layer failed, keeping its last good flags");
+        }
+        Event::Recovered { layer } => info!(layer, "layer is healthy again"),
+        Event::Missed(_) => {}
     }
 }
 
 impl State {
-    fn emit(&self, event: Event) {
+    fn emit(&mut self, event: Event) {
         if let Some(events) = &self.events {
             // Nobody listening is fine.
-            let _ = events.send(event);
+            let _ = events.send(event.clone());
         }
+        self.unlogged.push(event);
+    }
+
+    fn failed(&mut self, layer: usize, name: &'static str, error: BackendError) {
+        let error: Arc<dyn Error + Send + Sync> = error.into();
+        let status = &mut self.layers[layer];
+        status.failing = true;
+        status.last_error = Some(Arc::clone(&error));
+        self.emit(Event::Failed { layer: name, error });
     }
 
     /// Since when each layer has been out of reach, if it is.
@@ -232,33 +261,42 @@ impl State {
         let status = &mut self.layers[layer];
         status.confirmed = Some(Instant::now());
         if std::mem::take(&mut status.failing) {
-            info!(layer = name, "layer is healthy again");
             self.emit(Event::Recovered { layer: name });
         }
     }
 }
 
 impl Publish for Publisher {
-    fn publish(&self, layer: usize, offer: Offer) {
-        let mut state = self.state();
-        let state = &mut *state;
+    fn is_started(&self) -> bool {
+        self.state().started
+    }
+
+    fn publish(&self, layer: usize, offer: Offer, problem: Option<BackendError>) {
         let name = self.layers[layer];
-        state.layers[layer].published = true;
-        state.layers[layer].flags = offer.len();
-        let keys = state.stack.replace(layer, offer);
-        state.recovered(layer, name);
-        self.resolve(state, keys, name);
-        state.free_retired();
+        self.change(|state| {
+            let status = &mut state.layers[layer];
+            status.published = true;
+            status.flags = offer.len();
+            status.confirmed = Some(Instant::now());
+            if problem.is_none() {
+                state.recovered(layer, name);
+            }
+            let keys = state.stack.replace(layer, offer);
+            self.resolve(state, keys, name);
+            if let Some(problem) = problem {
+                state.failed(layer, name, problem);
+            }
+            state.free_retired();
+        });
         self.progress.send_modify(|reports| *reports += 1);
     }
 
     fn report(&self, layer: usize, report: Report) {
         match report {
-            Report::Confirmed => {
-                let mut state = self.state();
+            Report::Confirmed => self.change(|state| {
                 state.recovered(layer, self.layers[layer]);
                 state.free_retired();
-            }
+            }),
             Report::Failed(error) => self.failed(layer, error),
             Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
         }
@@ -316,7 +354,10 @@ impl Publisher {
     /// Does what time asks for: flags that have waited long enough for a lost layer change, and
     /// change back when it is there again. Returns when to look next.
     fn pass_time(&self) -> Option<Instant> {
-        let mut state = self.state();
+        self.change(|state| self.catch_up(state))
+    }
+
+    fn catch_up(&self, state: &mut State) -> Option<Instant> {
         let snapshot = self.cell.load();
         let patient = || {
             let slots = snapshot.resolved.iter().zip(0..);
@@ -329,7 +370,7 @@ impl Publisher {
         if !keys.is_empty() {
             // They change because of the strongest lost layer; or all are back.
             let layer = lost.iter().position(Option::is_some).unwrap_or_default();
-            self.resolve(&mut state, keys, self.layers[layer]);
+            self.resolve(state, keys, self.layers[layer]);
         }
         let now = Instant::now();
         patient().filter_map(|(flag, _)| Stack::next_stale(flag, &lost, now)).min()
@@ -360,20 +401,13 @@ impl State {
         self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
         for change in &*changes {
             if let Some(watcher) = self.watchers.get(&change.key) {
-                watcher.send_replace(change.after);
+                watcher.send_if_modified(|state| {
+                    std::mem::replace(state, change.after) != change.after
+                });
             }
         }
         if !self.started || changes.is_empty() {
             return;
-        }
-        for change in &*changes {
-            info!(
-                flag = &*change.key,
-                before = %change.before,
-                after = %change.after,
-                layer,
-                "flag changed"
-            );
         }
         self.emit(Event::Changed { generation, layer, changes });
     }

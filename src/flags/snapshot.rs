@@ -101,7 +101,8 @@ impl Snapshot {
         slots.sort_unstable_by_key(|&slot| self.names.name(slot));
         slots.into_iter().filter_map(move |slot| {
             let verdict = self.plans[slot as usize].evaluate(context)?;
-            Some((&**self.names.name(slot), self.answer(verdict)))
+            let name = &**self.names.name(slot);
+            Some((name, self.answer(overridden(name).unwrap_or(verdict))))
         })
     }
 
@@ -121,8 +122,8 @@ impl Snapshot {
 
     #[inline]
     fn verdict(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<Verdict> {
-        if let Some(on) = testing::scoped(key.as_str()) {
-            return Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX, stale: false });
+        if let Some(verdict) = overridden(key.as_str()) {
+            return Some(verdict);
         }
         let plan = key
             .slot(&self.names, self.owner)
@@ -143,7 +144,7 @@ impl Snapshot {
             }
         }
         match self.strictness {
-            Strictness::Lenient => self.unknown.note(name, &self.names),
+            Strictness::Lenient => self.unknown.note(name, self.known()),
             Strictness::Panics => panic!(
                 "flag `{name}` was asked for, and the test did not set it: \
                  add `.on(\"{name}\")` or `.off(\"{name}\")` to `Flags::for_test()`"
@@ -152,12 +153,25 @@ impl Snapshot {
         None
     }
 
+    /// The keys that a layer has.
+    fn known(&self) -> impl Iterator<Item = &str> {
+        let slots = self.resolved.iter().zip(0..).filter(|(flag, _)| flag.is_some());
+        slots.map(|(_, slot)| &**self.names.name(slot))
+    }
+
     #[inline]
     fn answer(&self, verdict: Verdict) -> Answer<bool> {
         let layer = self.layers.get(usize::from(verdict.layer)).copied();
         let answer = Answer::new(verdict.on, verdict.cause, layer);
         if verdict.stale { answer.stale() } else { answer }
     }
+}
+
+/// What the running test overrides a flag with.
+#[inline]
+fn overridden(name: &str) -> Option<Verdict> {
+    let on = testing::scoped(name)?;
+    Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX, stale: false })
 }
 
 impl fmt::Debug for Snapshot {

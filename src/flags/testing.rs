@@ -93,7 +93,7 @@ impl TestFlags {
         let memory = Memory::new();
         let publisher = Arc::new(Publisher::new(&[memory.name()], Strictness::Panics));
         let target = Arc::downgrade(&publisher);
-        publisher.publish(0, Offer::new());
+        publisher.publish(0, Offer::new(), None);
         for (key, entry) in self.entries {
             memory.insert(&key, entry);
         }

@@ -137,8 +137,9 @@ impl ContextExtractor for Anonymous {
 /// everybody can be any user, and open any gate that is open to somebody.
 ///
 /// Several `X-User-Groups` lines add up, as RFC 9110 has it (section 5.3). White space around a
-/// group and empty groups are dropped. Of several `X-User-ID` lines the first counts, white space
-/// around it is dropped, and an empty one is no user. A value that is not UTF-8 is ignored.
+/// group and empty groups are dropped. White space around a user is dropped, and an empty one is
+/// no user. Several `X-User-ID` lines are no user either: behind a proxy that adds its line to the
+/// client's, nobody can tell which is whose. A value that is not UTF-8 is ignored.
 ///
 /// # Example
 ///
@@ -194,10 +195,10 @@ impl TrustedHeaders {
 impl ContextExtractor for TrustedHeaders {
     fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
         let [user, groups] = &self.names;
-        let user = request.headers.get(user).and_then(text).filter(|user| !user.is_empty());
-        let mut context = match user {
-            Some(user) => Context::user(user),
-            None => Context::anonymous(),
+        let mut users = request.headers.get_all(user).into_iter();
+        let mut context = match (users.next().and_then(text), users.next()) {
+            (Some(user), None) if !user.is_empty() => Context::user(user),
+            _ => Context::anonymous(),
         };
         for line in request.headers.get_all(groups).into_iter().filter_map(text) {
             for group in line.split(',').map(str::trim).filter(|group| !group.is_empty()) {
@@ -282,12 +283,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_several_users_counts() {
+    fn several_users_are_no_user() {
         let request = request(&[("x-user-id", b"ana"), ("x-user-id", b"bob")]);
 
         assert_eq!(
-            TrustedHeaders::default().context(&RequestHead::of(&request)).targeting_key(),
-            Some("ana")
+            TrustedHeaders::default().context(&RequestHead::of(&request)),
+            Context::anonymous()
         );
     }
 

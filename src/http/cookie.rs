@@ -102,8 +102,10 @@ impl StickyCookie {
     /// The id in the cookie of an earlier visit.
     fn known(&self, request: &RequestHead<'_>) -> Option<String> {
         let lines = request.headers.get_all(COOKIE).into_iter();
-        let lines = lines.filter_map(|line| line.to_str().ok());
-        let cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
+        // One by one: the others on the line may hold anything, which browsers send as it is.
+        let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
+        let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
+        let cookies = pairs.filter_map(|pair| Cookie::parse(pair).ok());
         let mut ours = cookies.filter(|cookie| cookie.name() == &*self.name);
         let jar = CookieJar::new();
         ours.find_map(|cookie| {

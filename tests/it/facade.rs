@@ -6,6 +6,7 @@ use flagstaff::{
     Context, Definition, Event, FlagState, Flags, Memory, Percentage, Status, WriteError,
     backend::Offer,
 };
+use futures_util::FutureExt;
 
 use crate::support::{Act, BOUND, Scripted, next};
 
@@ -241,6 +242,24 @@ async fn after_a_shutdown_the_last_generation_goes_on_answering() {
 }
 
 #[tokio::test]
+async fn everybody_who_shuts_down_waits_until_the_tasks_have_ended() {
+    let (script, source) = Scripted::new();
+    script.send(offer([])).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut first = Box::pin(flags.shutdown());
+
+    // The task shares this thread, so that it cannot have ended yet.
+    assert!(first.as_mut().now_or_never().is_none());
+    assert!(flags.shutdown().now_or_never().is_none());
+    assert!(!script.is_closed());
+
+    drop(first);
+    flags.shutdown().await;
+
+    assert!(script.is_closed());
+}
+
+#[tokio::test]
 async fn a_slow_receiver_is_told_how_much_it_missed() {
     let memory = Memory::new();
     let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
@@ -318,4 +337,26 @@ fn every_thread_sees_a_change_at_its_next_question() {
         runtime.block_on(flags.disable("a")).unwrap();
         ask.wait();
     });
+}
+
+#[tokio::test]
+async fn a_watch_is_quiet_while_the_state_stays() {
+    let memory = Memory::new().with("a", Definition::new());
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let a = flags.watch("a");
+
+    memory.insert("a", Definition::new().owner("payments"));
+
+    assert!(!a.has_changed().unwrap());
+}
+
+#[tokio::test]
+async fn a_change_of_the_layer_alone_says_so() {
+    let (above, below) = (Memory::new(), Memory::new().with("a", true));
+    let flags = Flags::builder().layer(above.clone()).layer(below).start().await.unwrap();
+    let mut events = flags.events();
+
+    above.insert("a", true);
+
+    assert_eq!(next(&mut events).await.to_string(), "a: on, said by other layers");
 }

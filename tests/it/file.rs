@@ -5,7 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use flagstaff::{Context, Event, Events, File, FlagState, Flags, Status, definition::Diagnostics};
@@ -367,6 +367,26 @@ async fn a_removed_flag_goes_once_the_removal_stands() {
 }
 
 #[tokio::test]
+async fn a_removal_has_to_stand_for_one_second_and_not_for_two() {
+    let subject = start("[flags]\na = true\nb = true\n").await;
+    let mut b = subject.flags.watch("b");
+    let mut took = Vec::new();
+
+    // The fastest counts, as the machine may be busy.
+    for _ in 0..3 {
+        let saved = Instant::now();
+        fs::write(subject.path(), "[flags]\na = true\n").unwrap();
+        b.wait_for(|b| *b == FlagState::Unknown).await.unwrap();
+        took.push(saved.elapsed());
+        fs::write(subject.path(), "[flags]\na = true\nb = true\n").unwrap();
+        b.wait_for(|b| *b == FlagState::On).await.unwrap();
+    }
+
+    assert!(took.iter().all(|took| *took > Duration::from_secs(1)), "{took:?}");
+    assert!(took.iter().any(|took| *took < Duration::from_millis(1_900)), "{took:?}");
+}
+
+#[tokio::test]
 async fn a_missing_file_is_an_error_unless_it_may_come_later() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("later/flags.toml");
@@ -443,4 +463,33 @@ async fn what_stands_still_is_confirmed_again_and_again() {
     tokio::time::timeout(BOUND, confirmed).await.unwrap();
     assert!(age() < Duration::from_secs(10));
     assert_eq!(subject.flags.health().layers[0].mode, Some("watching"));
+}
+
+#[tokio::test]
+async fn a_file_that_is_still_wrong_has_not_recovered() {
+    let mut subject = start("[flags]\na = true\nb = 1\n").await;
+    assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
+    assert_eq!(subject.flags.health().layers[0].status, Status::Error);
+
+    fs::write(subject.path(), "[flags]\na = false\nb = 1\n").unwrap();
+
+    assert!(matches!(next(&mut subject.events).await, Event::Changed { .. }));
+    assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
+}
+
+#[tokio::test]
+async fn a_file_that_is_repaired_is_followed_even_if_the_start_did_not_wait_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags\n").unwrap();
+    let file = File::open(&path).unwrap();
+    let flags = Flags::builder().layer(file).max_wait(Duration::ZERO).start().await.unwrap();
+    let mut events = flags.events();
+    assert!(matches!(next(&mut events).await, Event::Failed { .. }));
+
+    fs::write(&path, "[flags]\na = true\n").unwrap();
+
+    assert!(matches!(next(&mut events).await, Event::Recovered { .. }));
+    assert!(matches!(next(&mut events).await, Event::Changed { .. }));
+    assert!(flags.is_enabled("a", &Context::anonymous()));
 }

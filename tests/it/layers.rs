@@ -171,3 +171,17 @@ async fn a_resolved_flag_answers_like_its_name_in_any_flags() {
 
     assert!(flags.is_enabled(&a, &nobody));
 }
+
+#[tokio::test]
+async fn an_allowed_user_has_the_same_reason_with_and_without_a_deny_list() {
+    let all = Definition::new().percentage(Percentage::HUNDRED).allowed_users(["ana"]);
+    let denying = all.clone().denied_users(["mallory"]);
+    let flags = start(&[], Memory::new().with("a", all).with("b", denying)).await;
+
+    for key in ["a", "b"] {
+        let answer = flags.boolean(key, &Context::user("ana"));
+
+        assert_eq!((answer.reason, answer.cause), (Reason::TargetingMatch, Cause::AllowedUser));
+        assert_eq!(flags.boolean(key, &Context::user("bob")).reason, Reason::Static);
+    }
+}

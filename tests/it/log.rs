@@ -123,3 +123,30 @@ async fn who_asks_is_never_logged() {
     assert!(text.contains("gate is closed"), "{text}");
     assert!(!text.contains("mallory") && !text.contains("guild"), "{text}");
 }
+
+/// A subscriber that asks how the flags are whenever something is logged.
+struct Curious(Flags);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Curious {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        assert_eq!(self.0.health().layers.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_of_the_log_may_ask_how_the_flags_are() {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let memory = Memory::new().with("a", true);
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let subscriber = tracing_subscriber::registry().with(Curious(flags));
+    let (done, finished) = std::sync::mpsc::channel();
+
+    // A deadlock would hold up this thread only.
+    std::thread::spawn(move || {
+        tracing::subscriber::with_default(subscriber, || memory.insert("a", false));
+        done.send(()).unwrap();
+    });
+
+    finished.recv_timeout(crate::support::BOUND).expect("no deadlock");
+}

@@ -77,3 +77,12 @@ async fn overrides_and_requests_nest_in_any_order() {
 
     assert_eq!(outer.await, [true, true, true]);
 }
+
+#[tokio::test]
+async fn overrides_hold_for_all_flags_at_once_too() {
+    let flags = Flags::for_test().off("a").start();
+
+    let all = with_overrides([("a", true)], async { flags.all(&ana()) }).await;
+
+    assert!(all[0].1.value);
+}

@@ -20,7 +20,7 @@ use tokio::{
 use tracing::warn;
 
 use self::watch::{Observation, Timing, Watch};
-use super::{Backend, BackendError, BoxFuture, Sink};
+use super::{Backend, BackendError, BoxFuture, Offer, Sink};
 use crate::{
     definition::{FlagsFile, Parts},
     model::{Definition, Entry},
@@ -109,7 +109,13 @@ impl Backend for File {
                 good: Declared::new(),
                 whole: false,
             };
-            follower.start(self.may_be_missing).await?;
+            if let Err(problem) = follower.start(self.may_be_missing).await {
+                if !follower.sink.is_started() {
+                    return Err(problem);
+                }
+                // The flags have not waited for this file. It may be repaired.
+                follower.fail(problem);
+            }
             follower.follow().await;
             Ok(())
         })
@@ -136,6 +142,11 @@ impl OpenError {
 
 type Declared = BTreeMap<Arc<str>, Arc<Definition>>;
 
+fn offer(flags: &Declared) -> Offer {
+    let entries = flags.iter().map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
+    entries.map(|(key, flag)| (key, Entry::Definition(flag))).collect()
+}
+
 struct Follower {
     path: PathBuf,
     watch: Watch,
@@ -154,7 +165,7 @@ impl Follower {
         loop {
             let problem = match observation {
                 Observation::Missing if may_be_missing => {
-                    self.publish(Declared::new());
+                    self.sink.publish(Offer::new());
                     self.whole = true;
                     return Ok(());
                 }
@@ -222,17 +233,20 @@ impl Follower {
 
     /// Accepts the file, unless something else is observed before the hold is over.
     async fn hold(&mut self, file: Parts) -> Option<Observation> {
-        let mut until = Instant::now() + REMOVAL_HOLD;
+        let until = Instant::now() + REMOVAL_HOLD;
         loop {
-            match timeout_at(until, self.watch.next()).await {
-                Ok(Observation::Unchanged) => {}
-                Ok(other) => return Some(other),
+            let observation = match timeout_at(until, self.watch.next()).await {
+                Ok(observation) => observation,
                 Err(_elapsed) if self.watch.is_settled() => {
                     self.accept(file);
                     return None;
                 }
-                // Someone is writing at this moment.
-                Err(_elapsed) => until += REMOVAL_HOLD,
+                // Someone is writing at this moment, or the poll is looking, which is as often as
+                // this is over: wait for what comes of it.
+                Err(_elapsed) => self.watch.next().await,
+            };
+            if !matches!(observation, Observation::Unchanged) {
+                return Some(observation);
             }
         }
     }
@@ -260,19 +274,17 @@ impl Follower {
         let mut flags = mem::take(&mut self.good);
         flags.retain(|key, _| file.rejected.contains(key));
         flags.extend(file.flags);
-        self.publish(flags);
+        let offer = offer(&flags);
+        self.good = flags;
         self.whole = !file.diagnostics.has_errors();
         if !self.whole {
-            self.sink.fail(file.diagnostics);
-        } else if !file.diagnostics.is_empty() {
-            warn!(path = %self.path.display(), "flag file has warnings\n{}", file.diagnostics);
+            self.sink.publish_partly(offer, file.diagnostics);
+            return;
         }
-    }
-
-    fn publish(&mut self, flags: Declared) {
-        let entries = flags.iter().map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
-        self.sink.publish(entries.map(|(key, flag)| (key, Entry::Definition(flag))).collect());
-        self.good = flags;
+        self.sink.publish(offer);
+        if !file.diagnostics.is_empty() {
+            warn!(path = %self.path.display(), warnings = %file.diagnostics, "flag file has warnings");
+        }
     }
 
     fn fail(&mut self, problem: impl Into<BackendError>) {

@@ -140,6 +140,9 @@ impl Wording {
     fn grpc(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+        // gRPC does without, but any client can send a GET of that content type, and a cache would
+        // give the empty 200 to everybody.
+        headers.insert(CACHE_CONTROL, NO_STORE);
         let status = HeaderName::from_static("grpc-status");
         headers.insert(status, HeaderValue::from(u16::from(self.grpc_status)));
         let message = HeaderValue::try_from(percent_encode(&self.detail));

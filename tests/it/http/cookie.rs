@@ -140,6 +140,20 @@ async fn a_good_cookie_counts_beside_a_forged_one_of_the_same_name() {
 }
 
 #[tokio::test]
+async fn a_good_cookie_counts_beside_one_that_is_not_ascii() {
+    let flags = flags([]).await;
+    let (user, cookies, _) = ask(&flags, sticky(), Request::new(())).await;
+
+    for other in ["city=K\u{f6}ln".as_bytes(), b"city=K\xf6ln"] {
+        let line = [other, b"; ", pair(&cookies[0]).as_bytes(), b"; ", other].concat();
+        let request = Request::get("/").header("cookie", line).body(()).unwrap();
+        let (again, set, _) = ask(&flags, sticky(), request).await;
+
+        assert_eq!((&again, set.len()), (&user, 0), "{other:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_whom_the_extractor_knows_needs_no_cookie() {
     let flags = flags([]).await;
     let request = Request::get("/").header("x-user-id", "ana").body(()).unwrap();

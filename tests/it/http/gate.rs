@@ -253,6 +253,7 @@ async fn a_grpc_request_gets_a_trailers_only_answer() {
 
     assert_eq!((parts.status, &*body), (StatusCode::OK, ""));
     let expected = [
+        "cache-control: no-store",
         "content-type: application/grpc",
         "grpc-message: Feature not available",
         "grpc-status: 12",
@@ -262,8 +263,12 @@ async fn a_grpc_request_gets_a_trailers_only_answer() {
 
     let gate = flags.gate("beta").grpc_status(16).unwrap().detail("Nur für 100 %");
     let (parts, _) = answer(gate, request()).await;
-    let expected =
-        ["content-type: application/grpc", "grpc-message: Nur f%C3%BCr 100 %25", "grpc-status: 16"];
+    let expected = [
+        "cache-control: no-store",
+        "content-type: application/grpc",
+        "grpc-message: Nur f%C3%BCr 100 %25",
+        "grpc-status: 16",
+    ];
     assert_eq!(lines(&parts), expected);
 }
 
