@@ -1,0 +1,95 @@
+//! Any text as a flags.toml: its diagnostics point into it, and what is good in it evaluates.
+
+#![no_main]
+
+use std::sync::Arc;
+
+use flagstaff::{
+    Context, Definition, Flags, Percentage, Reason,
+    definition::{Diagnostics, FlagsFile},
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let text = String::from_utf8_lossy(bytes);
+
+    let file = FlagsFile::parse("flags.toml", &text);
+
+    if !file.is_usable() {
+        assert!(file.flags().is_empty() && file.rejected().is_empty());
+        assert!(file.diagnostics().has_errors());
+    }
+    assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
+    check_diagnostics(&text, file.diagnostics());
+
+    let defined = file.flags().iter();
+    let test = defined.fold(Flags::for_test(), |test, (key, definition)| {
+        test.with(key, Definition::clone(definition))
+    });
+    let flags = test.start();
+    for (key, definition) in file.flags() {
+        check_flag(&flags, key, definition);
+    }
+    let all = flags.all(&Context::anonymous());
+    assert!(all.iter().map(|(key, _)| &**key).eq(file.flags().keys().map(Arc::as_ref)));
+});
+
+fn check_diagnostics(text: &str, diagnostics: &Diagnostics) {
+    let report = diagnostics.to_string();
+    let shown = diagnostics.report().limit(usize::MAX).to_string();
+    let _ = (diagnostics.report().ansi().limit(1).to_string(), diagnostics.summary());
+    assert_eq!(report.is_empty(), diagnostics.is_empty());
+
+    for problem in diagnostics {
+        let related = problem.related.as_ref().map(|related| &related.span);
+        for span in related.into_iter().chain([&problem.span]) {
+            // Inside the text and on character boundaries.
+            assert!(text.get(span.clone()).is_some(), "{problem:?}");
+        }
+        // An editor shows everything but a byte order mark.
+        let before = &text[..problem.span.start];
+        let before = before.strip_prefix('\u{feff}').unwrap_or(before);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let place = (problem.location.line, problem.location.column);
+        let expected = (1 + before.matches('\n').count(), 1 + line.chars().count());
+        assert_eq!(place, expected, "{problem:?}");
+        assert!(shown.contains(problem.code.as_str()), "{problem:?}");
+    }
+}
+
+fn check_flag(flags: &Flags, key: &str, definition: &Definition) {
+    let list = |list: Option<&Vec<String>>| list.cloned().unwrap_or_default();
+    let allowed =
+        [&definition.allowed_users, &definition.allowed_groups].map(|it| list(it.value()));
+    let denied = [&definition.denied_users, &definition.denied_groups].map(|it| list(it.value()));
+    let enabled = definition.enabled.value() != Some(&false);
+    let everybody = definition.percentage.value().is_none_or(|it| *it == Percentage::HUNDRED);
+
+    let anybody = ["ana".to_owned(), String::new()];
+    let users =
+        || allowed[0].iter().chain(&denied[0]).take(4).chain(&anybody).map(Some).chain([None]);
+    let groups =
+        || allowed[1].iter().chain(&denied[1]).take(4).chain(&anybody).map(Some).chain([None]);
+    for user in users() {
+        for group in groups() {
+            let has = |lists: &[Vec<String>; 2]| {
+                user.is_some_and(|user| lists[0].contains(user))
+                    || group.is_some_and(|group| lists[1].contains(group))
+            };
+            let context = user.map_or_else(Context::anonymous, Context::user);
+            let context = context.with_groups(group);
+
+            let answer = flags.boolean(key, &context);
+
+            assert_eq!(answer.value, flags.is_enabled(key, &context));
+            match (enabled, has(&denied), has(&allowed)) {
+                (false, ..) => assert_eq!((answer.value, answer.reason), (false, Reason::Disabled)),
+                (_, true, _) => assert!(!answer.value, "denied: {definition:?}"),
+                (_, _, true) => assert!(answer.value, "allowed: {definition:?}"),
+                _ if everybody => assert!(answer.value, "everybody: {definition:?}"),
+                _ if user.is_none() => assert!(!answer.value, "no bucket: {definition:?}"),
+                _ => {}
+            }
+        }
+    }
+}
