@@ -34,6 +34,8 @@ static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 pub(super) struct Publisher {
     pub(super) cell: Arc<Cell>,
     layers: Arc<[&'static str]>,
+    /// Held until watchers are told, so that they are told of one generation after the other.
+    order: Mutex<()>,
     // Held while a generation is compiled, off the request path and without `.await`.
     state: Mutex<State>,
     /// How many reports there were, for whoever waits for the layers to answer.
@@ -51,6 +53,8 @@ struct State {
     watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
     /// `None` after a shutdown.
     events: Option<broadcast::Sender<Event>>,
+    /// Watched flags that have changed since the state was locked.
+    untold: Vec<(watch::Sender<FlagState>, FlagState)>,
     /// What has happened since the state was locked.
     unlogged: Vec<Event>,
     /// Whether changes are news: they are not while the layers load for the first time.
@@ -103,6 +107,7 @@ impl Publisher {
             retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
+            untold: Vec::new(),
             unlogged: Vec::new(),
             started: false,
             born: Instant::now(),
@@ -110,6 +115,7 @@ impl Publisher {
         Self {
             cell: Arc::new(Cell::new(first)),
             layers,
+            order: Mutex::new(()),
             state: Mutex::new(state),
             progress: watch::Sender::new(0),
         }
@@ -196,12 +202,19 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then logs what happened: a subscriber of the log may ask for the state.
+    /// Changes the state, then tells watchers and the log what happened: whoever holds a watched
+    /// value, and subscribers of the log, may ask for the state.
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.state();
         let result = change(&mut state);
         let unlogged = std::mem::take(&mut state.unlogged);
+        let untold = std::mem::take(&mut state.untold);
         drop(state);
+        for (watcher, now) in untold {
+            watcher.send_if_modified(|state| std::mem::replace(state, now) != now);
+        }
+        drop(order);
         unlogged.iter().for_each(log);
         result
     }
@@ -401,9 +414,7 @@ impl State {
         self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
         for change in &*changes {
             if let Some(watcher) = self.watchers.get(&change.key) {
-                watcher.send_if_modified(|state| {
-                    std::mem::replace(state, change.after) != change.after
-                });
+                self.untold.push((watcher.clone(), change.after));
             }
         }
         if !self.started || changes.is_empty() {

@@ -61,13 +61,12 @@ impl Source {
             });
         };
         let headers = self.headers.as_ref();
-        let ask_for = |context: &Context<'_>| {
-            flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }))
+        let Some(extractor) = &self.extractor else {
+            let context = &self.anonymous;
+            return flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }));
         };
-        match &self.extractor {
-            None => ask_for(&self.anonymous),
-            Some(extractor) => ask_for(&extractor.context(&RequestHead::of(request))),
-        }
+        let context = &extractor.context(&RequestHead::of(request));
+        flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }))
     }
 }
 

@@ -360,3 +360,28 @@ async fn a_change_of_the_layer_alone_says_so() {
 
     assert_eq!(next(&mut events).await.to_string(), "a: on, said by other layers");
 }
+
+#[test]
+fn who_holds_a_watched_value_may_ask_how_the_flags_are() {
+    let flags = Flags::for_test().on("a").start();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let watch = flags.watch("a");
+    let held = watch.borrow();
+    let (done, finished) = std::sync::mpsc::channel();
+
+    std::thread::scope(|scope| {
+        // It waits for the value to be let go, and nobody has to wait for it meanwhile.
+        scope.spawn(|| runtime.block_on(flags.disable("a")).unwrap());
+        let asker = flags.clone();
+        std::thread::spawn(move || {
+            while asker.is_enabled("a", &Context::anonymous()) {
+                std::thread::yield_now();
+            }
+            assert!(asker.health().is_ready());
+            done.send(()).unwrap();
+        });
+        let asked = finished.recv_timeout(BOUND);
+        drop(held);
+        asked.expect("no deadlock");
+    });
+}

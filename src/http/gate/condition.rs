@@ -83,22 +83,21 @@ impl Condition {
         Self { requirements, mode, inverted: false, default: false }
     }
 
-    /// Whether it holds; else the flag that decided, which is the first one when none alone did.
+    /// Whether the everyday gate is open: one flag that is to be on. `false` says nothing, ask
+    /// [`check`](Self::check) then.
     #[inline]
-    pub(in crate::http) fn check(&self, view: &View<'_, '_>) -> Result<(), GateDenied> {
-        // The everyday gate, open: nobody wants to know why.
-        if let [Requirement { flag, on: true }] = &*self.requirements
-            && !self.inverted
-            && view.is_enabled(flag, self.default)
-        {
-            return Ok(());
+    pub(in crate::http) fn is_plainly_met(&self, view: &View<'_, '_>) -> bool {
+        match &*self.requirements {
+            [Requirement { flag, on: true }] if !self.inverted => {
+                view.is_enabled(flag, self.default)
+            }
+            _ => false,
         }
-        self.explain(view)
     }
 
-    /// The same, with the flag that decided.
+    /// Whether it holds; else the flag that decided, which is the first one when none alone did.
     #[inline(never)]
-    fn explain(&self, view: &View<'_, '_>) -> Result<(), GateDenied> {
+    pub(in crate::http) fn check(&self, view: &View<'_, '_>) -> Result<(), GateDenied> {
         let (mut holds, mut decided) = (self.mode == Mode::All, None);
         for requirement in &self.requirements {
             let answer = view.boolean(&requirement.flag, self.default);

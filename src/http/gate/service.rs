@@ -53,7 +53,7 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Gate { condition, source, denials } = &*self.gate;
-        match source.ask(&request, |view| condition.check(view)) {
+        match admit(source, condition, &request) {
             Ok(()) => GateFuture::open(self.inner.call(request)),
             Err(denied) => {
                 note(&denied);
@@ -96,7 +96,7 @@ where
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let ConcealedParts { condition, source } = &*self.gate;
-        match source.ask(&request, |view| condition.check(view)) {
+        match admit(source, condition, &request) {
             Ok(()) => SwitchFuture::on(self.inner.call(request), Edit::Nothing),
             Err(denied) => {
                 note(&denied);
@@ -104,6 +104,29 @@ where
             }
         }
     }
+}
+
+/// Whether a request may pass. Nobody wants to know why a gate is open, so that is decided first,
+/// and by itself.
+#[inline]
+fn admit<B>(
+    source: &Source,
+    condition: &Condition,
+    request: &Request<B>,
+) -> Result<(), GateDenied> {
+    if source.ask(request, |view| condition.is_plainly_met(view)) {
+        return Ok(());
+    }
+    explain(source, condition, request)
+}
+
+#[cold]
+fn explain<B>(
+    source: &Source,
+    condition: &Condition,
+    request: &Request<B>,
+) -> Result<(), GateDenied> {
+    source.ask(request, |view| condition.check(view))
 }
 
 #[cold]
