@@ -5,7 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use flagstaff::{Context, Event, Events, File, FlagState, Flags, Status, definition::Diagnostics};
@@ -364,26 +364,6 @@ async fn a_removed_flag_goes_once_the_removal_stands() {
         panic!("not a change")
     };
     assert_eq!(changes[0].to_string(), "b: on -> unknown");
-}
-
-#[tokio::test]
-async fn a_removal_has_to_stand_for_one_second_and_not_for_two() {
-    let subject = start("[flags]\na = true\nb = true\n").await;
-    let mut b = subject.flags.watch("b");
-    let mut took = Vec::new();
-
-    // The fastest counts, as the machine may be busy.
-    for _ in 0..3 {
-        let saved = Instant::now();
-        fs::write(subject.path(), "[flags]\na = true\n").unwrap();
-        b.wait_for(|b| *b == FlagState::Unknown).await.unwrap();
-        took.push(saved.elapsed());
-        fs::write(subject.path(), "[flags]\na = true\nb = true\n").unwrap();
-        b.wait_for(|b| *b == FlagState::On).await.unwrap();
-    }
-
-    assert!(took.iter().all(|took| *took > Duration::from_secs(1)), "{took:?}");
-    assert!(took.iter().any(|took| *took < Duration::from_millis(1_900)), "{took:?}");
 }
 
 #[tokio::test]
