@@ -87,9 +87,10 @@ pub use self::http::{InvalidCookie, StickyCookie};
 pub use self::{
     backend::{Backend, Env, Memory, WritableBackend},
     flags::{
-        Change, Event, Events, Flag, FlagInfo, FlagKey, Flags, FlagsBuilder, Health, LayerHealth,
-        RequestFlags, Snapshot, StartError, Status, WithCurrentFlags, WithFlags, WriteError,
-        boolean, current, is_enabled, is_enabled_or,
+        Change, Drift, Event, Events, Flag, FlagInfo, FlagKey, Flags, FlagsBuilder, Health,
+        LayerEntry, LayerHealth, PendingUndo, PendingWrite, RequestFlags, Snapshot, StartError,
+        Status, WithCurrentFlags, WithFlags, WriteError, boolean, current, is_enabled,
+        is_enabled_or,
     },
     model::{
         Answer, Cause, Context, Definition, Entry, ErrorCode, Field, FlagState, InvalidOnStale,

@@ -1,11 +1,16 @@
 //! Flags held in the process itself.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
-use super::{Backend, BackendError, BoxFuture, Offer, Sink, WritableBackend, Write};
+use super::{
+    Backend, BackendError, BoxFuture, Conflict, Expected, Offer, Operation, Provenance, Refusal,
+    Sink, WritableBackend, Write, Written,
+};
 use crate::model::{Definition, Entry};
 
 /// A layer in memory, writable: for defaults compiled into a service, and for tests.
@@ -40,6 +45,10 @@ pub struct Memory {
 struct State {
     offer: Offer,
     sinks: Vec<Sink>,
+    /// How many changes there were.
+    revision: u64,
+    /// In which change a flag was changed last.
+    changed: HashMap<String, u64>,
 }
 
 impl Memory {
@@ -58,12 +67,13 @@ impl Memory {
 
     /// Sets or replaces what the layer says about a flag.
     pub fn insert(&self, key: &str, entry: impl Into<Entry>) {
-        self.change(|offer| offer.insert(key.into(), entry.into()));
+        let entry = entry.into();
+        self.state().change(key, |offer| offer.insert(key.into(), entry));
     }
 
     /// Takes away what the layer says about a flag.
     pub fn remove(&self, key: &str) {
-        self.change(|offer| offer.remove(key));
+        self.state().change(key, |offer| offer.remove(key));
     }
 
     /// Publishes the flags into `sink`, now and whenever they change.
@@ -73,18 +83,69 @@ impl Memory {
         state.sinks.push(sink);
     }
 
-    fn change(&self, change: impl FnOnce(&mut Offer)) {
-        let mut state = self.state();
-        change(&mut state.offer);
-        state.sinks.retain(|sink| !sink.is_closed());
-        for sink in &state.sinks {
-            sink.publish(state.offer.clone());
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    /// Changes what is said about a flag, for everybody who follows.
+    fn change(&mut self, key: &str, change: impl FnOnce(&mut Offer)) -> Written {
+        change(&mut self.offer);
+        self.revision += 1;
+        self.changed.insert(key.to_owned(), self.revision);
+        self.sinks.retain(|sink| !sink.is_closed());
+        for sink in &self.sinks {
+            sink.publish(self.offer.clone());
+        }
+        Written::revision(self.revision)
+    }
+
+    fn write(&mut self, key: &str, write: &Write) -> Result<Written, Refusal> {
+        if write.expires_at.is_some() {
+            return Err(Refusal::Unsupported("end an override by itself: it has no clock"));
+        }
+        self.check(key, write.expected.as_ref())?;
+        let entry = match &write.operation {
+            Operation::Enable => Some(Entry::Forced(true)),
+            Operation::Disable => Some(Entry::Forced(false)),
+            Operation::Set(patch) => Some(patched(self.offer.listed(key), patch)),
+            Operation::Clear => None,
+        };
+        let provenance = Provenance::of(write, SystemTime::now());
+        Ok(self.change(key, |offer| match entry {
+            None => offer.remove(key),
+            Some(entry) => {
+                offer.insert(key.into(), entry);
+                offer.set_provenance(key.into(), provenance);
+            }
+        }))
+    }
+
+    fn check(&self, key: &str, expected: Option<&Expected>) -> Result<(), Conflict> {
+        let (current, changed) = (self.offer.listed(key), self.changed.get(key).copied());
+        let holds = match expected {
+            None => true,
+            Some(Expected::Revision(revision)) => changed == Some(*revision),
+            Some(Expected::Entry(entry)) => current == entry.as_ref(),
+        };
+        if holds {
+            return Ok(());
+        }
+        let author = self.offer.provenance(key).and_then(|by| by.author.clone());
+        Err(Conflict::new(current.map(ToString::to_string)).made_by(author, changed))
+    }
+}
+
+/// What is said now, changed by `patch`.
+fn patched(now: Option<&Entry>, patch: &Definition) -> Entry {
+    let mut definition = match now {
+        None => Definition::new(),
+        Some(Entry::Forced(on)) => Definition::forced(*on),
+        Some(Entry::Definition(definition)) => Definition::clone(definition),
+    };
+    definition.merge(patch);
+    definition.into()
 }
 
 impl Backend for Memory {
@@ -103,22 +164,14 @@ impl Backend for Memory {
 }
 
 impl WritableBackend for Memory {
-    fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<(), BackendError>> {
-        match write {
-            Write::Enable => self.insert(key, true),
-            Write::Disable => self.insert(key, false),
-            Write::Clear => self.remove(key),
-            Write::Set(patch) => self.change(|offer| {
-                let mut definition = match offer.listed(key) {
-                    None => Definition::new(),
-                    Some(Entry::Forced(on)) => Definition::forced(*on),
-                    Some(Entry::Definition(definition)) => Definition::clone(definition),
-                };
-                definition.merge(&patch);
-                offer.insert(key.into(), definition.into());
-            }),
-        }
-        Box::pin(std::future::ready(Ok(())))
+    fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>> {
+        let written = self.state().write(key, &write);
+        Box::pin(std::future::ready(written))
+    }
+
+    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>> {
+        let entry = self.state().offer.listed(key).cloned();
+        Box::pin(std::future::ready(Ok(entry)))
     }
 }
 

@@ -16,18 +16,25 @@ mod memory;
 mod offer;
 mod sink;
 mod stack;
+mod write;
 
 use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 
 #[cfg(feature = "file")]
 pub use self::file::{File, OpenError};
-pub use self::{env::Env, memory::Memory, offer::Offer, sink::Sink};
+pub use self::{
+    env::Env,
+    memory::Memory,
+    offer::Offer,
+    sink::Sink,
+    write::{Conflict, Expected, LogEntry, Operation, Provenance, Refusal, Write, Written},
+};
 pub(crate) use self::{
     offer::Lookup,
     sink::{Publish, Report},
     stack::{LayerId, Stack},
 };
-use crate::model::Definition;
+use crate::model::Entry;
 
 /// A failure of a backend. [`Flags::health`](crate::Flags::health) and events hand it out as it
 /// is, so that a caller who knows the backend can downcast it.
@@ -118,7 +125,7 @@ pub trait Backend: Send + Sync + 'static {
 ///
 /// use flagstaff::{
 ///     Backend, Context, Flags, Memory, WritableBackend,
-///     backend::{BackendError, BoxFuture, Sink, Write},
+///     backend::{BackendError, BoxFuture, Operation, Refusal, Sink, Write, Written},
 /// };
 ///
 /// /// Keeps a flag from being switched off in passing.
@@ -139,10 +146,12 @@ pub trait Backend: Send + Sync + 'static {
 /// }
 ///
 /// impl WritableBackend for Careful {
-///     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<(), BackendError>> {
-///         match write {
-///             Write::Disable => Box::pin(async { Err("nothing is switched off here".into()) }),
-///             write => self.0.write(key, write),
+///     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>> {
+///         match write.operation {
+///             Operation::Disable => {
+///                 Box::pin(async { Err(Refusal::failed("nothing is switched off here")) })
+///             }
+///             _ => self.0.write(key, write),
 ///         }
 ///     }
 /// }
@@ -165,20 +174,44 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// Whatever keeps the source from taking the change; nothing is changed then.
-    fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<(), BackendError>>;
-}
+    /// Whatever keeps the source from taking the change. Nothing is changed then, unless the
+    /// refusal is [`Refusal::Unconfirmed`].
+    fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>>;
 
-/// One change of one flag in one layer.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Write {
-    /// Force it on for everybody.
-    Enable,
-    /// Force it off for everybody.
-    Disable,
-    /// Change the fields that the definition sets or removes; what it does not name stays.
-    Set(Box<Definition>),
-    /// Take away what the layer says about the flag: the layers below decide again.
-    Clear,
+    /// What the source says about a flag at this moment.
+    ///
+    /// # Errors
+    ///
+    /// The source cannot be reached, or what it says cannot be read.
+    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>>;
+
+    /// The latest changes of one flag, or of all, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unsupported`] if the layer keeps no log, which is the default.
+    fn history<'a>(
+        &'a self,
+        key: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<LogEntry>, Refusal>> {
+        let _ = (key, limit);
+        Box::pin(async { Err(Refusal::Unsupported("tell what was changed: it keeps no log")) })
+    }
+
+    /// Restores what the layer said before the change with this revision.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Conflict`] if the flag was changed since; [`Refusal::Unsupported`] if the layer
+    /// keeps no log, which is the default.
+    fn undo<'a>(
+        &'a self,
+        revision: u64,
+        author: Option<String>,
+        reason: Option<String>,
+    ) -> BoxFuture<'a, Result<Written, Refusal>> {
+        let _ = (revision, author, reason);
+        Box::pin(async { Err(Refusal::Unsupported("undo changes: it keeps no log")) })
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use super::Provenance;
 use crate::model::Entry;
 
 /// Finds what a layer says about a name that it does not list.
@@ -25,6 +26,8 @@ pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<bool> + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Offer {
     entries: HashMap<Arc<str>, Entry>,
+    /// Of the entries that have one.
+    provenance: HashMap<Arc<str>, Arc<Provenance>>,
     lookup: Option<Lookup>,
 }
 
@@ -47,6 +50,13 @@ impl Offer {
         lookup: impl Fn(&str) -> Option<bool> + Send + Sync + 'static,
     ) -> Self {
         self.lookup = Some(Arc::new(lookup));
+        self
+    }
+
+    /// Adds who said what is listed for a flag, when and why.
+    #[must_use]
+    pub fn with_provenance(mut self, key: impl Into<Arc<str>>, provenance: Provenance) -> Self {
+        self.set_provenance(key.into(), provenance);
         self
     }
 
@@ -81,19 +91,29 @@ impl Offer {
         listed.or_else(|| self.lookup.as_ref()?(key).map(Entry::Forced))
     }
 
+    pub(crate) fn provenance(&self, key: &str) -> Option<&Arc<Provenance>> {
+        self.provenance.get(key)
+    }
+
+    pub(crate) fn set_provenance(&mut self, key: Arc<str>, provenance: Provenance) {
+        self.provenance.insert(key, Arc::new(provenance));
+    }
+
     pub(crate) fn insert(&mut self, key: Arc<str>, entry: Entry) {
+        self.provenance.remove(&key);
         self.entries.insert(key, entry);
     }
 
     pub(crate) fn remove(&mut self, key: &str) {
         self.entries.remove(key);
+        self.provenance.remove(key);
     }
 }
 
 impl<K: Into<Arc<str>>, E: Into<Entry>> FromIterator<(K, E)> for Offer {
     fn from_iter<I: IntoIterator<Item = (K, E)>>(entries: I) -> Self {
         let entries = entries.into_iter().map(|(key, entry)| (key.into(), entry.into()));
-        Self { entries: entries.collect(), lookup: None }
+        Self { entries: entries.collect(), ..Self::default() }
     }
 }
 
@@ -101,6 +121,7 @@ impl fmt::Debug for Offer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Offer")
             .field("entries", &self.entries)
+            .field("provenance", &self.provenance)
             .field("lookup", &self.lookup.is_some())
             .finish()
     }

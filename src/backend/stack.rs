@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::time::Instant;
 
-use super::{Lookup, Offer};
+use super::{Lookup, Offer, Provenance};
 use crate::model::{Definition, Entry, Field, OnStale, Resolved};
 
 /// The place of a layer, 0 being the strongest.
@@ -103,6 +103,38 @@ impl Stack {
             }
         }
         resolved
+    }
+
+    /// What each layer says about a key, strongest first.
+    pub(crate) fn entries(
+        &self,
+        key: &str,
+    ) -> impl Iterator<Item = (LayerId, Entry, Option<Arc<Provenance>>)> {
+        (0..=LayerId::MAX).zip(&self.offers).filter_map(move |(layer, offer)| {
+            Some((layer, offer.entry(key)?, offer.provenance(key).cloned()))
+        })
+    }
+
+    /// What a layer lists.
+    pub(crate) fn overrides(
+        &self,
+        layer: usize,
+    ) -> impl Iterator<Item = (&Arc<str>, &Entry, Option<Arc<Provenance>>)> {
+        let offer = &self.offers[layer];
+        let listed = offer.keys().filter_map(|key| Some((key, offer.listed(key)?)));
+        listed.map(|(key, entry)| (key, entry, offer.provenance(key).cloned()))
+    }
+
+    /// What the layers below `layer` say about a key that it lists, and what they say together.
+    pub(crate) fn with_and_without(
+        &self,
+        key: &str,
+        layer: usize,
+    ) -> (Option<Arc<Definition>>, Arc<Definition>) {
+        let below = self.merge(key, |other| usize::from(other) <= layer);
+        let with = self.merge(key, |other| usize::from(other) < layer);
+        let definition = |resolved: Resolved| resolved.definition;
+        (below.map(definition), with.map(definition).unwrap_or_default())
     }
 
     /// The lookups for names that no layer lists, strongest first.

@@ -8,11 +8,11 @@ use tokio::{
 };
 
 use super::{
-    Event, Events, Flag, FlagKey, FlagsBuilder, Health, Snapshot, Status, cell::Cell,
-    publisher::Publisher,
+    Drift, Event, Events, Flag, FlagKey, FlagsBuilder, Health, LayerEntry, PendingUndo,
+    PendingWrite, Snapshot, Status, WriteError, cell::Cell, publisher::Publisher,
 };
 use crate::{
-    backend::{Backend, BackendError, WritableBackend, Write},
+    backend::{Backend, LogEntry, Operation, WritableBackend},
     model::{Answer, Context, Definition, FlagState},
 };
 
@@ -122,20 +122,37 @@ impl Flags {
 
     /// Forces a flag on for everybody, in the first writable layer.
     ///
+    /// What this returns is awaited; before that it takes who does it, why, and until when.
+    ///
     /// # Errors
     ///
-    /// [`WriteError::ReadOnly`] without a writable layer, else what the layer says.
-    pub async fn enable(&self, key: &str) -> Result<(), WriteError> {
-        self.write(key, Write::Enable).await
+    /// Those of [`WriteError`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{Context, Flags, Memory};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let flags = Flags::builder().layer(Memory::new()).start().await?;
+    /// flags.enable("beta").await?;
+    /// flags.disable("beta").author("ana").reason("incident 42").await?;
+    ///
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn enable<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
+        PendingWrite::new(self, key, Operation::Enable)
     }
 
     /// Forces a flag off for everybody, in the first writable layer.
     ///
     /// # Errors
     ///
-    /// [`WriteError::ReadOnly`] without a writable layer, else what the layer says.
-    pub async fn disable(&self, key: &str) -> Result<(), WriteError> {
-        self.write(key, Write::Disable).await
+    /// Those of [`WriteError`].
+    pub fn disable<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
+        PendingWrite::new(self, key, Operation::Disable)
     }
 
     /// Changes the fields that `patch` sets or removes, in the first writable layer. Fields it
@@ -143,9 +160,9 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// [`WriteError::ReadOnly`] without a writable layer, else what the layer says.
-    pub async fn set(&self, key: &str, patch: Definition) -> Result<(), WriteError> {
-        self.write(key, Write::Set(Box::new(patch))).await
+    /// Those of [`WriteError`].
+    pub fn set<'a>(&'a self, key: &'a str, patch: Definition) -> PendingWrite<'a> {
+        PendingWrite::new(self, key, Operation::Set(Box::new(patch)))
     }
 
     /// Takes away what the first writable layer says about a flag, so that the layers below
@@ -153,17 +170,92 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// [`WriteError::ReadOnly`] without a writable layer, else what the layer says.
-    pub async fn clear(&self, key: &str) -> Result<(), WriteError> {
-        self.write(key, Write::Clear).await
+    /// Those of [`WriteError`].
+    pub fn clear<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
+        PendingWrite::new(self, key, Operation::Clear)
     }
 
-    async fn write(&self, key: &str, write: Write) -> Result<(), WriteError> {
+    /// The latest changes of one flag, or of all, the newest first, at most `limit`: the log of
+    /// the first writable layer.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a layer without a log.
+    pub async fn history(
+        &self,
+        key: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, WriteError> {
+        let layer = self.writable()?;
+        let history = layer.history(key, limit).await;
+        history.map_err(|refusal| WriteError::of(layer.name(), refusal))
+    }
+
+    /// Restores what the first writable layer said before a change, if the flag was not changed
+    /// since.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a layer without a log.
+    pub fn undo(&self, revision: u64) -> PendingUndo<'_> {
+        PendingUndo::new(self, revision)
+    }
+
+    /// The first layer that can be written to.
+    pub(super) fn writable(&self) -> Result<&dyn WritableBackend, WriteError> {
         let mut layers = self.inner.layers.iter();
-        let layer: &dyn WritableBackend =
-            layers.find_map(|layer| layer.as_writable()).ok_or(WriteError::ReadOnly)?;
-        let written = layer.write(key, write).await;
-        written.map_err(|source| WriteError::Layer { layer: layer.name(), source })
+        layers.find_map(|layer| layer.as_writable()).ok_or(WriteError::ReadOnly)
+    }
+
+    /// What each layer says about a flag, strongest first, and who said it when and why.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{Entry, Flags, Memory};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().layer(Memory::new()).start().await?;
+    /// flags.enable("beta").author("ana").await?;
+    ///
+    /// let layers = flags.layers_of("beta");
+    ///
+    /// assert_eq!((layers[0].layer, &layers[0].entry), ("memory", &Entry::Forced(true)));
+    /// let who = layers[0].provenance.as_ref().and_then(|by| by.author.as_deref());
+    /// assert_eq!(who, Some("ana"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn layers_of(&self, key: &str) -> Vec<LayerEntry> {
+        self.inner.publisher.layers_of(key)
+    }
+
+    /// What the first writable layer changes against what the layers below it say: the run-time
+    /// overrides against the file, sorted by key. Nothing without a writable layer.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Field, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let declared = Memory::new().with("beta", false);
+    /// let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await?;
+    ///
+    /// flags.enable("beta").author("ana").reason("demo").await?;
+    ///
+    /// let drift = flags.drift();
+    /// assert_eq!(&*drift[0].key, "beta");
+    /// assert_eq!(drift[0].fields, [Field::Enabled]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn drift(&self) -> Vec<Drift> {
+        let writable = self.inner.layers.iter().position(|layer| layer.as_writable().is_some());
+        writable.map(|layer| self.inner.publisher.drift(layer)).unwrap_or_default()
     }
 
     /// What happens to the flags from now on.
@@ -275,22 +367,3 @@ impl fmt::Debug for Flags {
         f.debug_tuple("Flags").field(&self.snapshot()).finish()
     }
 }
-
-/// A change was not made.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// No layer can be written to.
-    #[error("no layer of these flags can be written to: add one, such as `Memory`")]
-    ReadOnly,
-    /// The layer refused the change or could not be reached.
-    #[error("layer `{layer}` did not take the change")]
-    Layer {
-        /// What the layer is called.
-        layer: &'static str,
-        /// Why.
-        source: BackendError,
-    },
-}
-
-crate::error::debug_is_message!(WriteError);

@@ -3,6 +3,7 @@
 mod builder;
 mod cell;
 mod changes;
+mod drift;
 mod facade;
 mod health;
 mod key;
@@ -17,17 +18,20 @@ pub mod testing;
 mod unknown;
 #[cfg(feature = "http")]
 mod view;
+mod write;
 
 #[cfg(feature = "http")]
 pub(crate) use self::view::{KnownFlag, View};
 pub use self::{
     builder::{FlagsBuilder, StartError},
     changes::{Change, Event, Events},
-    facade::{Flags, WriteError},
+    drift::{Drift, LayerEntry},
+    facade::Flags,
     health::{Health, LayerHealth, Status},
     key::{Flag, FlagKey},
     request::{
         RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
     },
     snapshot::{FlagInfo, Snapshot},
+    write::{PendingUndo, PendingWrite, WriteError},
 };

@@ -17,8 +17,8 @@ use tokio::{
 use tracing::{error, info};
 
 use super::{
-    Change, Event, Flag, Health, LayerHealth, Snapshot, StartError, Status, cell::Cell,
-    changes::CAPACITY, key::sealed::Resolve, snapshot::Strictness,
+    Change, Drift, Event, Flag, Health, LayerEntry, LayerHealth, Snapshot, StartError, Status,
+    cell::Cell, changes::CAPACITY, key::sealed::Resolve, snapshot::Strictness,
 };
 use crate::{
     backend::{BackendError, Offer, Publish, Report, Stack},
@@ -183,6 +183,34 @@ impl Publisher {
             None => Arc::make_mut(&mut state.names).intern(&name),
         };
         Flag::new(name, owner, slot)
+    }
+
+    pub(super) fn layers_of(&self, key: &str) -> Vec<LayerEntry> {
+        let state = self.state();
+        let entries = state.stack.entries(key);
+        let entries = entries.map(|(layer, entry, provenance)| LayerEntry {
+            layer: self.layers[usize::from(layer)],
+            entry,
+            provenance,
+        });
+        entries.collect()
+    }
+
+    /// What a layer changes against those below it.
+    pub(super) fn drift(&self, layer: usize) -> Vec<Drift> {
+        let state = self.state();
+        let drift = state.stack.overrides(layer).map(|(key, entry, provenance)| {
+            let (declared, overridden) = state.stack.with_and_without(key, layer);
+            let fields = match &declared {
+                Some(declared) => declared.differences(&overridden),
+                None => overridden.fields().collect(),
+            };
+            let (key, entry) = (Arc::clone(key), entry.clone());
+            Drift { key, entry, provenance, declared, overridden, fields }
+        });
+        let mut drift: Vec<_> = drift.collect();
+        drift.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        drift
     }
 
     pub(super) fn health(&self) -> Health {

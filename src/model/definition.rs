@@ -30,6 +30,19 @@ impl From<Definition> for Entry {
     }
 }
 
+/// For people, in short: `on`, or the names of the fields that a definition is about.
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Forced(on) => f.write_str(if *on { "on" } else { "off" }),
+            Self::Definition(definition) => {
+                let fields: Vec<_> = definition.fields().map(Field::as_str).collect();
+                write!(f, "a definition of {}", fields.join(", "))
+            }
+        }
+    }
+}
+
 /// One field of a [`Definition`], as a member of a JSON merge patch (RFC 7396) is: absent, null or
 /// a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

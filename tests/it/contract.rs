@@ -79,7 +79,7 @@ macro_rules! backend_contract {
                 let disabled = flags.disable("a").await;
 
                 match disabled {
-                    Ok(()) => {
+                    Ok(_) => {
                         assert!(writable);
                         assert!(!flags.is_enabled("a", &Context::anonymous()));
                         flags.clear("a").await.unwrap();

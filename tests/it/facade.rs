@@ -334,7 +334,7 @@ fn every_thread_sees_a_change_at_its_next_question() {
             });
         }
         asked.wait();
-        runtime.block_on(flags.disable("a")).unwrap();
+        runtime.block_on(flags.disable("a").into_future()).unwrap();
         ask.wait();
     });
 }
@@ -371,7 +371,7 @@ fn who_holds_a_watched_value_may_ask_how_the_flags_are() {
 
     std::thread::scope(|scope| {
         // It waits for the value to be let go, and nobody has to wait for it meanwhile.
-        scope.spawn(|| runtime.block_on(flags.disable("a")).unwrap());
+        scope.spawn(|| runtime.block_on(flags.disable("a").into_future()).unwrap());
         let asker = flags.clone();
         std::thread::spawn(move || {
             while asker.is_enabled("a", &Context::anonymous()) {

@@ -16,3 +16,4 @@ mod stale;
 mod support;
 mod testing;
 mod vectors;
+mod writes;

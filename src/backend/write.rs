@@ -1,0 +1,259 @@
+//! Changes of flags at run time.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use super::BackendError;
+use crate::model::{Definition, Entry};
+
+/// One change of one flag in one layer: what, and who makes it, why, until when and on which
+/// condition.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::backend::{Operation, Write};
+///
+/// let write = Write::new(Operation::Disable).author("ana").reason("incident 42");
+///
+/// assert_eq!(write.author.as_deref(), Some("ana"));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Write {
+    /// What to do.
+    pub operation: Operation,
+    /// Who does it.
+    pub author: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// When the layer stops saying it, without anybody doing anything.
+    pub expires_at: Option<SystemTime>,
+    /// What the layer has to say about the flag for the change to be made.
+    pub expected: Option<Expected>,
+}
+
+/// What is done to a flag.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Force it on for everybody.
+    Enable,
+    /// Force it off for everybody.
+    Disable,
+    /// Change the fields that the definition sets or removes; what it does not name stays.
+    Set(Box<Definition>),
+    /// Take away what the layer says about the flag: the layers below decide again.
+    Clear,
+}
+
+/// The condition of a [`Write`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Expected {
+    /// The flag was changed last by the write with this [revision](Written::revision).
+    Revision(u64),
+    /// The layer says this, or nothing, about the flag.
+    Entry(Option<Entry>),
+}
+
+impl Write {
+    /// A change by nobody in particular, for ever, on no condition.
+    #[must_use]
+    pub fn new(operation: Operation) -> Self {
+        Self { operation, author: None, reason: None, expires_at: None, expected: None }
+    }
+
+    /// Who does it.
+    #[must_use]
+    pub fn author(self, author: impl Into<String>) -> Self {
+        Self { author: Some(author.into()), ..self }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn reason(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+
+    /// When the layer stops saying it.
+    #[must_use]
+    pub fn expires_at(self, at: SystemTime) -> Self {
+        Self { expires_at: Some(at), ..self }
+    }
+
+    /// Makes the change only if the layer says what is expected.
+    #[must_use]
+    pub fn expect(self, expected: Expected) -> Self {
+        Self { expected: Some(expected), ..self }
+    }
+}
+
+/// A change that was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// The number of the change in its layer, if the layer numbers changes. It grows with each.
+    pub revision: Option<u64>,
+}
+
+impl Written {
+    /// A change without a number.
+    #[must_use]
+    pub const fn unnumbered() -> Self {
+        Self { revision: None }
+    }
+
+    /// The change with this number.
+    #[must_use]
+    pub const fn revision(revision: u64) -> Self {
+        Self { revision: Some(revision) }
+    }
+}
+
+/// Why a layer did not make a change, or cannot say whether it did.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The flag is not what was expected. Nothing was changed.
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The layer cannot do this at all. Nothing was changed.
+    #[error("this layer cannot {0}")]
+    Unsupported(&'static str),
+    /// The change was sent and its answer never came: it may be in force, now or in a moment.
+    #[error("no answer came, so the change may or may not have been made")]
+    Unconfirmed(#[source] BackendError),
+    /// The layer could not be reached or refused. Nothing was changed.
+    #[error("the change was not made")]
+    Failed(#[source] BackendError),
+}
+
+crate::error::debug_is_message!(Refusal);
+
+impl Refusal {
+    /// A refusal for any other reason.
+    pub fn failed(source: impl Into<BackendError>) -> Self {
+        Self::Failed(source.into())
+    }
+}
+
+/// The flag was changed by somebody else since.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub struct Conflict {
+    /// What the layer says now, as it is stored; `None` if nothing.
+    pub current: Option<String>,
+    /// The number of the change that made it so, if it is known.
+    pub revision: Option<u64>,
+    /// Who made that change, if it is known.
+    pub author: Option<String>,
+}
+
+impl Conflict {
+    /// A conflict with what the layer says now.
+    #[must_use]
+    pub fn new(current: Option<String>) -> Self {
+        Self { current, revision: None, author: None }
+    }
+
+    /// Who made it so, in which change.
+    #[must_use]
+    pub fn made_by(self, author: Option<String>, revision: Option<u64>) -> Self {
+        Self { author, revision, ..self }
+    }
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it was changed since: the layer now says ")?;
+        match &self.current {
+            Some(current) => write!(f, "`{current}`")?,
+            None => f.write_str("nothing")?,
+        }
+        match (&self.author, self.revision) {
+            (Some(author), Some(revision)) => write!(f, ", by {author} in revision {revision}"),
+            (Some(author), None) => write!(f, ", by {author}"),
+            (None, Some(revision)) => write!(f, ", since revision {revision}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Who said something about a flag, why, when, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Provenance {
+    /// Who said it.
+    pub author: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// When.
+    pub at: Option<SystemTime>,
+    /// When it ends by itself.
+    pub expires_at: Option<SystemTime>,
+}
+
+impl Provenance {
+    /// That of a change made at the instant `at`.
+    #[must_use]
+    pub fn of(write: &Write, at: SystemTime) -> Self {
+        Self {
+            author: write.author.clone(),
+            reason: write.reason.clone(),
+            at: Some(at),
+            expires_at: write.expires_at,
+        }
+    }
+
+    /// How long ago it was said, as of `now`.
+    #[must_use]
+    pub fn age(&self, now: SystemTime) -> Option<Duration> {
+        now.duration_since(self.at?).ok()
+    }
+}
+
+/// One change in the log of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogEntry {
+    /// The number of the change; `None` for one by a writer that keeps no log, which was noticed
+    /// by what it left behind.
+    pub revision: Option<u64>,
+    /// The flag key.
+    pub key: String,
+    /// When it was made; unknown for one without a revision.
+    pub at: Option<SystemTime>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// The value before as it is stored; `None` if there was none.
+    pub before: Option<String>,
+    /// The value after; `None` if there is none.
+    pub after: Option<String>,
+}
+
+impl LogEntry {
+    /// A change in the log of a layer.
+    #[must_use]
+    pub fn new(key: impl Into<String>, before: Option<String>, after: Option<String>) -> Self {
+        Self {
+            revision: None,
+            key: key.into(),
+            at: None,
+            author: None,
+            reason: None,
+            before,
+            after,
+        }
+    }
+
+    /// Whether it was made by a writer that keeps no log, such as one in another language.
+    #[must_use]
+    pub fn is_external(&self) -> bool {
+        self.revision.is_none()
+    }
+}

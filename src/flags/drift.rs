@@ -1,0 +1,48 @@
+//! What run-time overrides do to what is declared.
+
+use std::sync::Arc;
+
+use crate::{
+    backend::Provenance,
+    model::{Definition, Entry, Field},
+};
+
+/// What one layer says about one flag.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct LayerEntry {
+    /// What the layer is called.
+    pub layer: &'static str,
+    /// What it says.
+    pub entry: Entry,
+    /// Who said it, when and why, if that is known.
+    pub provenance: Option<Arc<Provenance>>,
+}
+
+/// What an override changes about one flag, field by field. Made by [`Flags::drift`].
+///
+/// [`Flags::drift`]: crate::Flags::drift
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Drift {
+    /// The flag key.
+    pub key: Arc<str>,
+    /// The override.
+    pub entry: Entry,
+    /// Who made it, when and why, if that is known.
+    pub provenance: Option<Arc<Provenance>>,
+    /// The flag without the override; `None` if nothing below declares it.
+    pub declared: Option<Arc<Definition>>,
+    /// The flag with the override.
+    pub overridden: Arc<Definition>,
+    /// The fields that differ. None, if the override says what is declared anyway.
+    pub fields: Vec<Field>,
+}
+
+impl Drift {
+    /// Whether no layer below declares the flag: a leftover, or a misspelled name.
+    #[must_use]
+    pub fn is_undeclared(&self) -> bool {
+        self.declared.is_none()
+    }
+}

@@ -1,0 +1,167 @@
+//! Changes that are being put together, and what becomes of them.
+
+use std::{
+    fmt,
+    future::IntoFuture,
+    time::{Duration, SystemTime},
+};
+
+use super::Flags;
+use crate::backend::{
+    BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Write, Written,
+};
+
+/// A change of a flag that is made when it is awaited. Made by [`Flags::enable`],
+/// [`disable`](Flags::disable), [`set`](Flags::set) and [`clear`](Flags::clear).
+#[must_use = "nothing is changed until it is awaited"]
+pub struct PendingWrite<'a> {
+    flags: &'a Flags,
+    key: &'a str,
+    write: Write,
+}
+
+impl<'a> PendingWrite<'a> {
+    pub(super) fn new(flags: &'a Flags, key: &'a str, operation: Operation) -> Self {
+        Self { flags, key, write: Write::new(operation) }
+    }
+
+    /// Who does it. It is kept in the layer's log and shown beside the override.
+    pub fn author(self, author: impl Into<String>) -> Self {
+        Self { write: self.write.author(author), ..self }
+    }
+
+    /// Why. It is kept in the layer's log and shown beside the override.
+    pub fn reason(self, reason: impl Into<String>) -> Self {
+        Self { write: self.write.reason(reason), ..self }
+    }
+
+    /// Ends the override at this instant, in all processes, also if none of them runs then.
+    pub fn expires_at(self, at: SystemTime) -> Self {
+        Self { write: self.write.expires_at(at), ..self }
+    }
+
+    /// Ends the override this long from now.
+    pub fn expires_in(self, duration: Duration) -> Self {
+        self.expires_at(SystemTime::now() + duration)
+    }
+
+    /// Makes the change only if the flag was changed last by the write with this revision.
+    pub fn if_revision(self, revision: u64) -> Self {
+        Self { write: self.write.expect(Expected::Revision(revision)), ..self }
+    }
+}
+
+impl<'a> IntoFuture for PendingWrite<'a> {
+    type Output = Result<Written, WriteError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { flags, key, write } = self;
+        Box::pin(async move {
+            let layer = flags.writable()?;
+            layer.write(key, write).await.map_err(|refusal| WriteError::of(layer.name(), refusal))
+        })
+    }
+}
+
+impl fmt::Debug for PendingWrite<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingWrite").field("key", &self.key).field("write", &self.write).finish()
+    }
+}
+
+/// The undoing of a change, made when it is awaited. Made by [`Flags::undo`].
+#[derive(Debug)]
+#[must_use = "nothing is changed until it is awaited"]
+pub struct PendingUndo<'a> {
+    flags: &'a Flags,
+    revision: u64,
+    author: Option<String>,
+    reason: Option<String>,
+}
+
+impl<'a> PendingUndo<'a> {
+    pub(super) fn new(flags: &'a Flags, revision: u64) -> Self {
+        Self { flags, revision, author: None, reason: None }
+    }
+
+    /// Who does it.
+    pub fn author(self, author: impl Into<String>) -> Self {
+        Self { author: Some(author.into()), ..self }
+    }
+
+    /// Why.
+    pub fn reason(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+}
+
+impl<'a> IntoFuture for PendingUndo<'a> {
+    type Output = Result<Written, WriteError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { flags, revision, author, reason } = self;
+        Box::pin(async move {
+            let layer = flags.writable()?;
+            let undone = layer.undo(revision, author, reason).await;
+            undone.map_err(|refusal| WriteError::of(layer.name(), refusal))
+        })
+    }
+}
+
+/// A change was not made, or nobody can say whether it was.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// No layer can be written to.
+    #[error("no layer of these flags can be written to: add one, such as `Memory`")]
+    ReadOnly,
+    /// The flag is not what was expected. Nothing was changed.
+    #[error("layer `{layer}` did not change the flag")]
+    Conflict {
+        /// What the layer is called.
+        layer: &'static str,
+        /// What it says instead.
+        #[source]
+        conflict: Conflict,
+    },
+    /// The layer cannot do this at all.
+    #[error("layer `{layer}` cannot {what}")]
+    Unsupported {
+        /// What the layer is called.
+        layer: &'static str,
+        /// What it cannot do.
+        what: &'static str,
+    },
+    /// The change was sent and its answer never came: it may be in force, now or in a moment.
+    /// Look before you repeat it.
+    #[error("layer `{layer}` did not answer, so the change may or may not have been made")]
+    Unconfirmed {
+        /// What the layer is called.
+        layer: &'static str,
+        /// Why.
+        source: BackendError,
+    },
+    /// The layer refused the change or could not be reached. Nothing was changed.
+    #[error("layer `{layer}` did not take the change")]
+    Layer {
+        /// What the layer is called.
+        layer: &'static str,
+        /// Why.
+        source: BackendError,
+    },
+}
+
+crate::error::debug_is_message!(WriteError);
+
+impl WriteError {
+    pub(super) fn of(layer: &'static str, refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Conflict(conflict) => Self::Conflict { layer, conflict },
+            Refusal::Unsupported(what) => Self::Unsupported { layer, what },
+            Refusal::Unconfirmed(source) => Self::Unconfirmed { layer, source },
+            Refusal::Failed(source) => Self::Layer { layer, source },
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Changing flags at run time, whichever layer takes the changes.
+
+use std::time::{Duration, SystemTime};
+
+use flagstaff::{Context, Definition, Entry, Field, Flags, Memory, Percentage, WriteError};
+
+async fn over(declared: Memory) -> Flags {
+    Flags::builder().layer(Memory::new()).layer(declared).start().await.unwrap()
+}
+
+fn percent(percent: u32) -> Definition {
+    Definition::new().percentage(Percentage::whole(percent).unwrap())
+}
+
+#[tokio::test]
+async fn a_change_carries_who_and_why() {
+    let flags = over(Memory::new()).await;
+    let before = SystemTime::now();
+
+    flags.enable("beta").author("ana").reason("demo").await.unwrap();
+
+    let [layer] = &flags.layers_of("beta")[..] else { panic!("one layer says something") };
+    let by = layer.provenance.as_ref().unwrap();
+    assert_eq!((by.author.as_deref(), by.reason.as_deref()), (Some("ana"), Some("demo")));
+    assert!(by.at.unwrap() >= before);
+    assert_eq!(by.age(before - Duration::from_secs(1)), None);
+}
+
+#[tokio::test]
+async fn who_said_it_goes_with_what_was_said() {
+    let memory = Memory::new();
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+
+    flags.enable("beta").author("ana").await.unwrap();
+    memory.insert("beta", false);
+
+    assert_eq!(flags.layers_of("beta")[0].provenance, None);
+}
+
+#[tokio::test]
+async fn a_change_on_a_condition_is_made_once() {
+    let flags = over(Memory::new()).await;
+    let first = flags.set("beta", percent(10)).author("ana").await.unwrap().revision.unwrap();
+
+    let second = flags.set("beta", percent(20)).author("bob").if_revision(first).await.unwrap();
+    let third = flags.set("beta", percent(30)).author("eve").if_revision(first).await;
+
+    let error = third.unwrap_err();
+    let WriteError::Conflict { layer: "memory", conflict } = &error else { panic!("{error}") };
+    assert_eq!(conflict.author.as_deref(), Some("bob"));
+    assert_eq!(conflict.revision, second.revision);
+    let entry = &flags.layers_of("beta")[0].entry;
+    assert_eq!(*entry, Entry::from(percent(20)));
+    let revision = second.revision.unwrap();
+    assert_eq!(
+        format!("{error:?}"),
+        format!(
+            "layer `memory` did not change the flag: it was changed since: the layer now says \
+             `a definition of percentage`, by bob in revision {revision}"
+        )
+    );
+}
+
+#[tokio::test]
+async fn an_end_needs_a_layer_that_can_keep_it() {
+    let flags = over(Memory::new()).await;
+
+    let error = flags.enable("beta").expires_in(Duration::from_secs(60)).await.unwrap_err();
+
+    assert!(matches!(error, WriteError::Unsupported { layer: "memory", .. }), "{error}");
+    assert!(!flags.is_enabled("beta", &Context::anonymous()));
+}
+
+#[tokio::test]
+async fn a_layer_without_a_log_says_so() {
+    let flags = over(Memory::new()).await;
+    let written = flags.enable("beta").await.unwrap();
+
+    let history = flags.history(None, 10).await.unwrap_err();
+    let undone = flags.undo(written.revision.unwrap()).author("ana").await.unwrap_err();
+
+    assert_eq!(history.to_string(), "layer `memory` cannot tell what was changed: it keeps no log");
+    assert_eq!(undone.to_string(), "layer `memory` cannot undo changes: it keeps no log");
+}
+
+#[tokio::test]
+async fn drift_is_what_overrides_change_field_by_field() {
+    let declared = Memory::new()
+        .with("partly", percent(10).owner("search"))
+        .with("same", true)
+        .with("untouched", true);
+    let flags = over(declared).await;
+
+    flags.set("partly", percent(25)).author("ana").await.unwrap();
+    flags.enable("same").await.unwrap();
+    flags.disable("mispelled").await.unwrap();
+
+    let drift = flags.drift();
+    let keys: Vec<_> = drift.iter().map(|drift| &*drift.key).collect();
+    assert_eq!(keys, ["mispelled", "partly", "same"]);
+    assert!(drift[0].is_undeclared());
+    assert_eq!(drift[1].fields, [Field::Percentage]);
+    assert_eq!(drift[1].declared.as_deref(), Some(&percent(10).owner("search")));
+    assert_eq!(*drift[1].overridden, percent(25).owner("search"));
+    assert_eq!(drift[2].fields, []);
+
+    flags.clear("partly").await.unwrap();
+    assert_eq!(flags.drift().len(), 2);
+}
