@@ -94,6 +94,6 @@ pub use self::{
     },
     model::{
         Answer, Cause, Context, Definition, Entry, ErrorCode, Field, FlagState, InvalidOnStale,
-        InvalidPercentage, OnStale, Percentage, Reason, Setting,
+        InvalidPercentage, OnStale, Percentage, Reason, Setting, Value,
     },
 };

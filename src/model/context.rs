@@ -8,6 +8,8 @@ use std::{
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::{Attributes, Value};
+
 /// The evaluation context: who asks for a flag.
 ///
 /// It borrows what it can and lives on the stack, so building one for a single evaluation is
@@ -31,6 +33,7 @@ pub struct Context<'a> {
     /// plain loads and stores are enough.
     hash: AtomicU64,
     groups: SmallVec<[Cow<'a, str>; 2]>,
+    attributes: Attributes<'a>,
 }
 
 impl<'a> Context<'a> {
@@ -66,6 +69,29 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// Adds something that conditions can ask for, such as a plan or a country. A name that was
+    /// given before gets the new value.
+    ///
+    /// In conditions, `targeting_key` and `groups` always name the user and the groups.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Value};
+    ///
+    /// let context = Context::user("ana")
+    ///     .attribute("plan", "pro")
+    ///     .attribute("seats", 12)
+    ///     .attribute("regions", ["eu", "us"]);
+    ///
+    /// assert_eq!(context.attributes().next(), Some(("plan", &Value::from("pro"))));
+    /// ```
+    #[must_use]
+    pub fn attribute(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Value<'a>>) -> Self {
+        self.attributes.set(name.into(), value.into());
+        self
+    }
+
     /// The user, which buckets are drawn from.
     #[inline]
     #[must_use]
@@ -79,6 +105,11 @@ impl<'a> Context<'a> {
         self.groups.iter().map(AsRef::as_ref)
     }
 
+    /// The attributes, in the order in which they were given.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+        self.attributes.iter()
+    }
+
     /// The same context, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Context<'static> {
@@ -87,10 +118,11 @@ impl<'a> Context<'a> {
             targeting_key: self.targeting_key.map(own),
             hash: self.hash,
             groups: self.groups.into_iter().map(own).collect(),
+            attributes: self.attributes.into_owned(),
         }
     }
 
-    /// The same groups, with this targeting key.
+    /// The same groups and attributes, with this targeting key.
     #[cfg(feature = "http")]
     pub(crate) fn with_targeting_key(self, id: impl Into<Cow<'a, str>>) -> Self {
         Self { targeting_key: Some(id.into()), hash: AtomicU64::default(), ..self }
@@ -112,7 +144,12 @@ impl<'a> Context<'a> {
                 groups.push(group);
             }
         }
-        Context { targeting_key: self.targeting_key, hash: self.hash, groups }
+        Context {
+            targeting_key: self.targeting_key,
+            hash: self.hash,
+            groups,
+            attributes: self.attributes,
+        }
     }
 
     /// XXH3 of `key`, which is this context's targeting key.
@@ -138,14 +175,15 @@ impl Clone for Context<'_> {
             targeting_key: self.targeting_key.clone(),
             hash: AtomicU64::new(self.hash.load(Ordering::Relaxed)),
             groups: self.groups.clone(),
+            attributes: self.attributes.clone(),
         }
     }
 }
 
 impl PartialEq for Context<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.targeting_key == other.targeting_key && self.groups == other.groups
+        self.targeting_key == other.targeting_key
+            && self.groups == other.groups
+            && self.attributes == other.attributes
     }
 }
-
-impl Eq for Context<'_> {}

@@ -1,6 +1,7 @@
 //! Keys, values, contexts and answers: data only. Nothing here does I/O or reads a clock.
 
 mod answer;
+mod attributes;
 mod context;
 mod definition;
 mod nearest;
@@ -8,6 +9,7 @@ mod percentage;
 mod resolved;
 mod stale;
 mod state;
+mod value;
 
 pub use self::{
     answer::{Answer, Cause, ErrorCode, Reason},
@@ -16,5 +18,6 @@ pub use self::{
     percentage::{InvalidPercentage, Percentage},
     stale::{InvalidOnStale, OnStale},
     state::FlagState,
+    value::Value,
 };
-pub(crate) use self::{nearest::nearest, resolved::Resolved};
+pub(crate) use self::{attributes::Attributes, nearest::nearest, resolved::Resolved};
