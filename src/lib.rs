@@ -40,6 +40,7 @@
 //! | `http` | yes | [`FlagGate`], [`FlagSwitch`], the request layer, [`TrustedHeaders`] |
 //! | `axum` | | [`RequestFlags`] as an axum extractor |
 //! | `cookie` | | [`StickyCookie`]: a signed id for visitors without an account |
+//! | `redis` | | Overrides in Redis, shared by all instances |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

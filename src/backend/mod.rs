@@ -14,6 +14,8 @@ mod env;
 mod file;
 mod memory;
 mod offer;
+#[cfg(feature = "redis")]
+mod redis;
 mod sink;
 mod stack;
 mod write;
@@ -22,6 +24,8 @@ use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 
 #[cfg(feature = "file")]
 pub use self::file::{File, OpenError};
+#[cfg(feature = "redis")]
+pub use self::redis::{InvalidRedis, RedisError, RedisErrorKind};
 pub use self::{
     env::Env,
     memory::Memory,

@@ -1,0 +1,149 @@
+//! The address of one server, and how to log in there.
+
+use std::{fmt, path::PathBuf};
+
+use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
+
+/// What is wrong with how Redis is to be reached.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidRedis {
+    /// The text is no URL of a Redis server.
+    #[error(
+        "`{url}` is no URL of Redis, such as `redis://user:password@host:6379/0` or `unix:///run/redis.sock`; special \
+         characters of user and password are percent-encoded (`@` as `%40`)"
+    )]
+    Url {
+        /// The URL, without user and password.
+        url: String,
+    },
+    /// TLS is not built in.
+    #[error("`{url}` asks for TLS: build with the feature `redis-tls` of flagstaff")]
+    WithoutTls {
+        /// The URL, without user and password.
+        url: String,
+    },
+}
+
+crate::error::debug_is_message!(InvalidRedis);
+
+/// One server. It prints without its password.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) address: Address,
+    pub(super) tls: bool,
+    pub(super) login: RedisConnectionInfo,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl Node {
+    pub(super) fn parse(url: &str) -> Result<Self, InvalidRedis> {
+        let invalid = || InvalidRedis::Url { url: without_login(url) };
+        // TLS is not the library's, so it must not refuse the scheme.
+        let (tls, plain) = match url.split_once("://") {
+            Some(("rediss" | "valkeys", rest)) => (true, format!("redis://{rest}")),
+            _ => (false, url.to_owned()),
+        };
+        if tls {
+            return Err(InvalidRedis::WithoutTls { url: without_login(url) });
+        }
+        let info: ConnectionInfo = plain.parse().map_err(|_| invalid())?;
+        let address = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => Address::Tcp { host: host.clone(), port: *port },
+            ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
+            _ => return Err(invalid()),
+        };
+        Ok(Self { address, tls, login: info.redis_settings().clone() })
+    }
+}
+
+/// The URL as messages may show it.
+fn without_login(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    // A socket's URL has its login there.
+    let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
+    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Node {
+        Node::parse(url).unwrap()
+    }
+
+    #[test]
+    fn a_url_has_address_login_and_database() {
+        let node = parse("valkey://ana:p%40ss%2Fw%3Ard@[::1]/3");
+
+        assert_eq!(node.address.to_string(), "[::1]:6379");
+        assert_eq!(node.login.username(), Some("ana"));
+        assert_eq!(node.login.password(), Some("p@ss/w:rd"));
+        assert_eq!((node.login.db(), node.tls), (3, false));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_has_its_login_in_the_query() {
+        for scheme in ["unix", "redis+unix", "valkey+unix"] {
+            let node = parse(&format!("{scheme}:///run/redis.sock?db=2&user=ana&pass=secret"));
+
+            assert_eq!(node.address, Address::Unix("/run/redis.sock".into()));
+            assert_eq!((node.login.username(), node.login.db()), (Some("ana"), 2));
+        }
+    }
+
+    #[test]
+    fn a_password_is_shown_nowhere() {
+        let refused = |url| Node::parse(url).unwrap_err().to_string();
+
+        assert!(!format!("{:?}", parse("redis://ana:secret@host")).contains("secret"));
+        assert!(refused("http://ana:secret@host").contains("`http://host`"));
+        assert!(refused("redis://:sec#ret@host").contains("`redis://host`"));
+        assert!(
+            refused("unix://else/run/redis.sock?pass=secret")
+                .contains("`unix://else/run/redis.sock`")
+        );
+    }
+
+    #[test]
+    fn what_is_no_redis_url_is_refused() {
+        for url in [
+            "",
+            "localhost",
+            "localhost:6379",
+            "redis://",
+            "redis://host/x",
+            "redis://host:x",
+            "amqp://host",
+        ] {
+            let error = Node::parse(url).unwrap_err();
+
+            assert_eq!(error, InvalidRedis::Url { url: url.to_owned() });
+        }
+    }
+
+    #[test]
+    fn tls_asks_for_its_feature() {
+        let error = Node::parse("rediss://:secret@host").unwrap_err();
+
+        assert_eq!(error, InvalidRedis::WithoutTls { url: "rediss://host".to_owned() });
+    }
+}

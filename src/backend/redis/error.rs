@@ -1,0 +1,280 @@
+//! What goes wrong between this process and Redis.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use redis::{ErrorKind, ServerErrorKind};
+
+/// A failure of a Redis layer. What the layer read last stays in force.
+///
+/// The message names the server, without its password, and what to do.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{
+///     LayerHealth,
+///     backend::{RedisError, RedisErrorKind},
+/// };
+///
+/// /// Whether somebody has to give our user more rights.
+/// fn lacks_rights(layer: &LayerHealth) -> bool {
+///     let error = layer.last_error.as_ref().and_then(|error| error.downcast_ref::<RedisError>());
+///     error.is_some_and(|error| error.kind() == RedisErrorKind::Permission)
+/// }
+/// ```
+#[derive(Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct RedisError {
+    kind: RedisErrorKind,
+    message: String,
+    #[source]
+    cause: Option<Cause>,
+}
+
+crate::error::debug_is_message!(RedisError);
+
+/// What the server or the system said, in its own words.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+struct Cause(String);
+
+/// What kind of failure a [`RedisError`] is. Logs and metrics name it by [`as_str`](Self::as_str).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RedisErrorKind {
+    /// Nothing answers at the address: refused, no route, an unknown name, no socket.
+    Unreachable,
+    /// The server did not answer while the connection was made.
+    ConnectTimeout,
+    /// The server did not answer a command.
+    ResponseTimeout,
+    /// The server answers, but reading all flags takes too long.
+    TooSlow,
+    /// The connection broke.
+    Lost,
+    /// No TLS connection could be agreed on.
+    Tls,
+    /// The user or the password was refused, or is missing.
+    Auth,
+    /// The user may not run a command or read a key.
+    Permission,
+    /// The server has no such database.
+    Database,
+    /// The key holds something else than flags.
+    WrongType,
+    /// There are more flags than the layer takes.
+    TooManyFields,
+    /// The server is a replica, which takes no writes.
+    ReadOnly,
+    /// The server is reading its data from disk.
+    Loading,
+    /// The server is a replica without its master and answers nothing that may be old.
+    MasterDown,
+    /// No sentinel knows the master.
+    NoMaster,
+    /// The cluster does not serve the key.
+    ClusterDown,
+    /// Another node of the cluster has the key, which is asked next.
+    Moved,
+    /// The server refused a command for another reason, such as being out of memory.
+    Refused,
+    /// What answers does not speak the protocol of Redis.
+    Protocol,
+}
+
+impl RedisErrorKind {
+    /// A short, constant word, such as `connect_timeout`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::ResponseTimeout => "response_timeout",
+            Self::TooSlow => "too_slow",
+            Self::Lost => "lost",
+            Self::Tls => "tls",
+            Self::Auth => "auth",
+            Self::Permission => "permission",
+            Self::Database => "database",
+            Self::WrongType => "wrong_type",
+            Self::TooManyFields => "too_many_fields",
+            Self::ReadOnly => "read_only",
+            Self::Loading => "loading",
+            Self::MasterDown => "master_down",
+            Self::NoMaster => "no_master",
+            Self::ClusterDown => "cluster_down",
+            Self::Moved => "moved",
+            Self::Refused => "refused",
+            Self::Protocol => "protocol",
+        }
+    }
+
+    /// Whether somebody has to change something before it can work, so that trying again soon is
+    /// only noise.
+    pub(super) const fn needs_somebody(self) -> bool {
+        matches!(
+            self,
+            Self::Tls
+                | Self::Auth
+                | Self::Permission
+                | Self::Database
+                | Self::WrongType
+                | Self::TooManyFields
+                | Self::Protocol
+        )
+    }
+}
+
+impl fmt::Display for RedisErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Where something went wrong: what messages name.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// The address of the server, without user and password.
+    pub(super) node: Arc<str>,
+    pub(super) user: Option<Arc<str>>,
+    pub(super) key: Arc<str>,
+}
+
+impl RedisError {
+    /// What kind of failure it is.
+    #[must_use]
+    pub const fn kind(&self) -> RedisErrorKind {
+        self.kind
+    }
+
+    /// A failure whose kind is known, with what was said about it.
+    pub(super) fn new(kind: RedisErrorKind, place: &Place, cause: Option<String>) -> Self {
+        let Place { node, user, key } = place;
+        let user = user.as_deref().unwrap_or("default");
+        let said = cause.as_deref().unwrap_or_default();
+        let message = match kind {
+            RedisErrorKind::Unreachable => format!("cannot reach Redis at `{node}`"),
+            RedisErrorKind::ConnectTimeout => format!(
+                "Redis at `{node}` does not answer: check the address, firewalls on the way, and whether the server \
+                 expects TLS (`rediss://`)"
+            ),
+            RedisErrorKind::ResponseTimeout => {
+                format!("Redis at `{node}` does not answer any more")
+            }
+            RedisErrorKind::TooSlow => format!(
+                "reading `{key}` from Redis at `{node}` takes too long, although the server answers: allow more time \
+                 with `response_timeout`, or keep fewer and smaller values there"
+            ),
+            RedisErrorKind::Lost => format!("lost the connection to Redis at `{node}`"),
+            RedisErrorKind::Tls => format!(
+                "no TLS connection to Redis at `{node}`: a private authority is named with `root_certificate`"
+            ),
+            RedisErrorKind::Auth if said.starts_with("NOAUTH") => format!(
+                "Redis at `{node}` asks for a password: put it into the URL, as in `redis://user:password@host`"
+            ),
+            RedisErrorKind::Auth => {
+                format!(
+                    "Redis at `{node}` refuses user `{user}`: check user and password in the URL"
+                )
+            }
+            RedisErrorKind::Permission => format!(
+                "Redis at `{node}` keeps user `{user}` from what flags need: `ACL SETUSER {user} {}` allows it",
+                missing_rule(said, key)
+            ),
+            RedisErrorKind::Database => format!(
+                "Redis at `{node}` refuses the database of the URL: a cluster has only 0, others 0 to 15 by default"
+            ),
+            RedisErrorKind::WrongType => format!(
+                "`{key}` in Redis at `{node}` is not a hash: another program uses that name, so choose another key or \
+                 delete it"
+            ),
+            RedisErrorKind::TooManyFields => {
+                format!("`{key}` in Redis at `{node}` has more fields than the layer takes")
+            }
+            RedisErrorKind::ReadOnly => {
+                format!("Redis at `{node}` is a replica and takes no writes: connect to its master")
+            }
+            RedisErrorKind::Loading => {
+                format!("Redis at `{node}` is still reading its data from disk")
+            }
+            RedisErrorKind::MasterDown => {
+                format!("Redis at `{node}` is a replica that has lost its master")
+            }
+            RedisErrorKind::NoMaster => format!(
+                "the sentinels at `{node}` know no such master: its name is that of `sentinel monitor` in their \
+                 configuration"
+            ),
+            RedisErrorKind::ClusterDown => {
+                format!("the Redis cluster at `{node}` does not serve `{key}`")
+            }
+            RedisErrorKind::Moved => {
+                format!("`{key}` has moved from Redis at `{node}` to another node")
+            }
+            RedisErrorKind::Refused => format!("Redis at `{node}` refuses a command"),
+            RedisErrorKind::Protocol => {
+                format!("what answers at `{node}` does not speak the protocol of Redis")
+            }
+        };
+        Self { kind, message, cause: cause.map(Cause) }
+    }
+
+    /// A failure of a command, or of the greeting, at `place`.
+    pub(super) fn of(error: &redis::RedisError, place: &Place) -> Self {
+        Self::new(kind_of(error), place, Some(said_in(error)))
+    }
+
+    pub(super) fn timeout(kind: RedisErrorKind, place: &Place, after: Duration) -> Self {
+        Self::new(kind, place, Some(format!("no answer within {after:?}")))
+    }
+}
+
+fn kind_of(error: &redis::RedisError) -> RedisErrorKind {
+    use RedisErrorKind as Kind;
+
+    if error.is_timeout() {
+        return Kind::ResponseTimeout;
+    }
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => Kind::Auth,
+        ErrorKind::Io => Kind::Lost,
+        ErrorKind::Server(kind) => match kind {
+            ServerErrorKind::NoPerm => Kind::Permission,
+            ServerErrorKind::ReadOnly => Kind::ReadOnly,
+            ServerErrorKind::BusyLoading => Kind::Loading,
+            ServerErrorKind::MasterDown => Kind::MasterDown,
+            ServerErrorKind::ClusterDown | ServerErrorKind::TryAgain => Kind::ClusterDown,
+            ServerErrorKind::Moved | ServerErrorKind::Ask => Kind::Moved,
+            // The code is lost where the library selects the database.
+            _ if error.to_string().contains("refused to switch database") => match error.detail() {
+                Some(detail) if detail.contains("permissions") => Kind::Permission,
+                _ => Kind::Database,
+            },
+            _ => Kind::Refused,
+        },
+        ErrorKind::Extension => match error.code() {
+            Some("NOAUTH" | "WRONGPASS") => Kind::Auth,
+            Some("WRONGTYPE") => Kind::WrongType,
+            _ => Kind::Refused,
+        },
+        _ => Kind::Protocol,
+    }
+}
+
+/// The answer of the server as it sent it, or what the system says.
+fn said_in(error: &redis::RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    }
+}
+
+/// The rule of the access control list whose absence the server complains about.
+fn missing_rule(said: &str, key: &str) -> String {
+    // `User reader has no permissions to run the 'client|tracking' command`, where older servers
+    // say `this user`.
+    let command = said.split('\'').nth(1).filter(|_| said.contains("command"));
+    match command {
+        Some(command) => format!("+{command}"),
+        None => format!("~{key}"),
+    }
+}
