@@ -95,6 +95,7 @@ pub use self::{
     },
     model::{
         Answer, Cause, Context, Definition, Entry, ErrorCode, Field, FlagState, InvalidOnStale,
-        InvalidPercentage, OnStale, Percentage, Reason, Setting, Value,
+        InvalidPercentage, InvalidWeight, OnStale, Percentage, Reason, Setting, Value, Variant,
+        Variants, Weight,
     },
 };

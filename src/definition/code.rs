@@ -161,9 +161,23 @@ codes! {
     InvalidWord, "invalid-word", Error,
         "a word that is not among those of a setting",
         "Some settings take one of a few words only. The flag keeps its previous definition.";
+    InvalidWeight, "invalid-weight", Error,
+        "a weight that cannot be used",
+        "A weight is a plain decimal number from 0 to 1,000,000,000 with at most four decimals. \
+         Weights need not add up to 100: what counts is how they compare. The flag keeps its \
+         previous definition.";
+    MixedTypes, "mixed-types", Error,
+        "variants with values of different types",
+        "The code that asks for a flag expects one type, so all variants of a flag have values of \
+         one type. A variant without a value has its name for a value, a string. The flag keeps \
+         its previous definition.";
     ExpiresBeforeCreated, "expires-before-created", Error,
         "a flag that expires before it was created",
         "One of the two dates is wrong. The flag keeps its previous definition.";
+    ZeroWeights, "zero-weights", Warning,
+        "variants of which none can be drawn",
+        "Users are drawn into variants by weight. Where no variant has a weight, everybody is \
+         served the one that is served to those for whom the flag is off.";
     AllowedAndDenied, "allowed-and-denied", Warning,
         "a user or group that is both allowed and denied",
         "Deny beats allow, so the entry in the allow-list has no effect. Remove one of the two.";

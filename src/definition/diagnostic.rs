@@ -23,8 +23,8 @@ pub struct Diagnostic {
     pub span: Range<usize>,
     /// What is wrong at `span`.
     pub label: String,
-    /// Another place that matters, such as the first definition of a duplicate.
-    pub related: Option<Related>,
+    /// Other places that matter, such as the first definition of a duplicate.
+    pub related: Vec<Related>,
     /// What to do about it.
     pub help: Option<String>,
     /// The flag it concerns, if it concerns one.
@@ -33,7 +33,7 @@ pub struct Diagnostic {
     pub location: Location,
 }
 
-/// A second place that a [`Diagnostic`] points at.
+/// Another place that a [`Diagnostic`] points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Related {
@@ -68,7 +68,7 @@ impl Diagnostic {
             message: message.into(),
             span,
             label: String::new(),
-            related: None,
+            related: Vec::new(),
             help: None,
             flag: None,
             location: Location { line: 1, column: 1 },
@@ -81,7 +81,7 @@ impl Diagnostic {
     }
 
     pub(super) fn related(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
-        self.related = Some(Related { span, label: label.into() });
+        self.related.push(Related { span, label: label.into() });
         self
     }
 
@@ -139,7 +139,7 @@ impl Diagnostics {
     pub(super) fn new(name: &str, text: &str, mut list: Vec<Diagnostic>) -> Self {
         for diagnostic in &mut list {
             diagnostic.span = within(text, &diagnostic.span);
-            if let Some(related) = &mut diagnostic.related {
+            for related in &mut diagnostic.related {
                 related.span = within(text, &related.span);
             }
         }

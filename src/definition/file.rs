@@ -56,7 +56,7 @@ impl FlagsFile {
 
         let table = flags_table(&root, broken, &mut decoder);
         for (key, value) in table.into_iter().flatten() {
-            match flag::decode(key, value, &mut decoder) {
+            match flag::decode_whole(key, value, &mut decoder) {
                 Some(definition) => drop(flags.insert(key.get_ref().as_ref().into(), definition)),
                 None => drop(rejected.insert(key.get_ref().as_ref().into())),
             }

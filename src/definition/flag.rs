@@ -10,6 +10,7 @@ use super::{
     decoder::Decoder,
     diagnostic::Diagnostic,
     value::{Decode, Place, kind, percent_string, source, truth},
+    variants,
 };
 use crate::model::{Definition, Field, Percentage, Setting, nearest};
 
@@ -46,6 +47,7 @@ const SETTINGS: &[Row] = rows! {
     AllowedUsers => allowed_users,
     AllowedGroups => allowed_groups,
     Percentage => percentage,
+    Variants => variants,
     Salt => salt,
     StaleAfter => stale_after,
     OnStale => on_stale,
@@ -55,7 +57,21 @@ fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|row| row.field.as_str())
 }
 
-/// The definition of a flag, or `None` after saying what is wrong with it.
+/// The definition of a flag that stands for itself, or `None` after saying what is wrong with it.
+pub(super) fn decode_whole(
+    key: &Key<'_>,
+    value: &Value<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Arc<Definition>> {
+    let definition = decode(key, value, decoder)?;
+    let errors = decoder.errors;
+    if let DeValue::Table(table) = value.get_ref() {
+        variants::check_whole(key.get_ref(), table, &definition, decoder);
+    }
+    (decoder.errors == errors).then_some(definition)
+}
+
+/// The whole or partial definition of a flag, or `None` after saying what is wrong with it.
 pub(super) fn decode(
     key: &Key<'_>,
     value: &Value<'_>,

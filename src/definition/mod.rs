@@ -51,6 +51,7 @@ mod flag;
 mod render;
 mod syntax;
 mod value;
+mod variants;
 
 use std::borrow::Cow;
 

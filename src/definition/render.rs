@@ -86,8 +86,8 @@ fn render(renderer: &Renderer, all: &Diagnostics, diagnostic: &Diagnostic) -> St
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let first = related.as_ref().map_or(span.start, |other| other.span.start.min(span.start));
-    let last = related.as_ref().map_or(span.end, |other| other.span.end.max(span.end));
+    let first = related.iter().fold(span.start, |first, other| first.min(other.span.start));
+    let last = related.iter().fold(span.end, |last, other| last.max(other.span.end));
     let lines = lines_around(all.text(), first..last);
     let inside = |span: &Range<usize>| {
         span.start.saturating_sub(lines.start)..span.end.saturating_sub(lines.start)
@@ -97,7 +97,7 @@ fn render(renderer: &Renderer, all: &Diagnostics, diagnostic: &Diagnostic) -> St
         .line_start(line_number(all.text(), lines.start))
         .path(all.name())
         .annotation(AnnotationKind::Primary.span(inside(span)).label(label.as_str()));
-    if let Some(other) = related {
+    for other in related {
         let annotation = AnnotationKind::Context.span(inside(&other.span));
         snippet = snippet.annotation(annotation.label(other.label.as_str()));
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{OnStale, Percentage};
+use super::{OnStale, Percentage, Variants};
 
 /// What a layer offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,12 +91,27 @@ macro_rules! setter {
     };
 }
 
+/// Applies one setting of a patch: it replaces what is there, or is a patch itself.
+macro_rules! merge {
+    ($below:expr, $patch:expr) => {
+        if !$patch.is_inherit() {
+            $below.clone_from(&$patch);
+        }
+    };
+    ($below:expr, $patch:expr, by $key:ident) => {
+        match (&mut $below, &$patch) {
+            (Setting::Set(below), Setting::Set(patch)) => below.merge(patch),
+            (below, patch) => merge!(*below, *patch),
+        }
+    };
+}
+
 /// Everything that walks over the settings of a flag is made from this one list.
 macro_rules! settings {
     (
         $(
             $(#[doc = $doc:literal])+
-            $field:ident: $type:ty, $variant:ident $(, from $texts:ident)?;
+            $field:ident: $type:ty, $variant:ident $(, from $texts:ident)? $(, merged by $key:ident)?;
         )+
     ) => {
         /// The whole or partial definition of a flag, as one layer gives it.
@@ -136,11 +151,7 @@ macro_rules! settings {
 
             /// Applies `patch` on top of this, field by field (RFC 7396).
             pub fn merge(&mut self, patch: &Self) {
-                $(
-                    if !patch.$field.is_inherit() {
-                        self.$field.clone_from(&patch.$field);
-                    }
-                )+
+                $(merge!(self.$field, patch.$field $(, by $key)?);)+
             }
 
             /// The fields that differ between the two.
@@ -201,6 +212,8 @@ settings! {
     allowed_groups: Vec<String>, AllowedGroups, from texts;
     /// The share of everybody else for whom it is on. Everybody by default.
     percentage: Percentage, Percentage;
+    /// What it serves beyond on and off, and how often.
+    variants: Variants, Variants, merged by name;
     /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
     /// same users, and a new salt draws new ones.
     salt: String, Salt;

@@ -3,6 +3,7 @@
 mod answer;
 mod attributes;
 mod context;
+mod decimal;
 mod definition;
 mod nearest;
 mod percentage;
@@ -10,6 +11,8 @@ mod resolved;
 mod stale;
 mod state;
 mod value;
+mod variant;
+mod weight;
 
 pub use self::{
     answer::{Answer, Cause, ErrorCode, Reason},
@@ -19,5 +22,7 @@ pub use self::{
     stale::{InvalidOnStale, OnStale},
     state::FlagState,
     value::Value,
+    variant::{Variant, Variants},
+    weight::{InvalidWeight, Weight},
 };
 pub(crate) use self::{attributes::Attributes, nearest::nearest, resolved::Resolved};

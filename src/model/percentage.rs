@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use super::decimal::{self, InvalidDecimal};
+
 /// A share of users, 0 to 100 percent with at most four decimals.
 ///
 /// It is kept as a whole number of ten-thousandths of a percent, so that every process and every
@@ -60,24 +62,8 @@ impl FromStr for Percentage {
 
     fn from_str(text: &str) -> Result<Self, InvalidPercentage> {
         let number = text.strip_suffix('%').unwrap_or(text).trim();
-        let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
-        let (negative, whole) = match whole.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, whole),
-        };
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if !digits(whole) || !digits(decimals) {
-            return Err(InvalidPercentage::NotANumber);
-        }
-        if decimals.trim_end_matches('0').len() > 4 {
-            return Err(InvalidPercentage::TooManyDecimals);
-        }
-        let whole: u32 = whole.parse().map_err(|_| InvalidPercentage::OutOfRange)?;
-        let decimals = decimals.bytes().chain(std::iter::repeat(b'0')).take(4);
-        let decimals = decimals.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-        match whole.saturating_mul(10_000).saturating_add(decimals) {
-            0 => Ok(Self::ZERO),
-            share @ 1..=1_000_000 if !negative => Ok(Self(share)),
+        match decimal::ten_thousandths(number)? {
+            share @ 0..=1_000_000 => Ok(Self(share as u32)),
             _ => Err(InvalidPercentage::OutOfRange),
         }
     }
@@ -100,12 +86,7 @@ impl TryFrom<f64> for Percentage {
 
 impl fmt::Display for Percentage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, decimals) = (self.0 / 10_000, self.0 % 10_000);
-        if decimals == 0 {
-            return write!(f, "{whole}%");
-        }
-        let decimals = format!("{decimals:04}");
-        write!(f, "{whole}.{}%", decimals.trim_end_matches('0'))
+        write!(f, "{}%", decimal::text(self.0.into()))
     }
 }
 
@@ -131,6 +112,16 @@ pub enum InvalidPercentage {
 }
 
 crate::error::debug_is_message!(InvalidPercentage);
+
+impl From<InvalidDecimal> for InvalidPercentage {
+    fn from(invalid: InvalidDecimal) -> Self {
+        match invalid {
+            InvalidDecimal::NotANumber => Self::NotANumber,
+            InvalidDecimal::OutOfRange => Self::OutOfRange,
+            InvalidDecimal::TooManyDecimals => Self::TooManyDecimals,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -121,7 +121,7 @@ fn check(text: &str) {
         assert!(text.get(problem.span.clone()).is_some(), "{problem:?}");
         assert!(problem.span.start >= before, "{problem:?}");
         before = problem.span.start;
-        if let Some(related) = &problem.related {
+        for related in &problem.related {
             assert!(text.get(related.span.clone()).is_some(), "{problem:?}");
         }
         let line = text[..problem.span.start].matches('\n').count() + 1;

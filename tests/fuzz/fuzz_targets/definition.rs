@@ -41,8 +41,8 @@ fn check_diagnostics(text: &str, diagnostics: &Diagnostics) {
     assert_eq!(report.is_empty(), diagnostics.is_empty());
 
     for problem in diagnostics {
-        let related = problem.related.as_ref().map(|related| &related.span);
-        for span in related.into_iter().chain([&problem.span]) {
+        let related = problem.related.iter().map(|related| &related.span);
+        for span in related.chain([&problem.span]) {
             // Inside the text and on character boundaries.
             assert!(text.get(span.clone()).is_some(), "{problem:?}");
         }

@@ -1,0 +1,278 @@
+//! The variants of a flag, with their weights and values.
+
+use std::mem::discriminant;
+
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::{
+    Key, Value,
+    code::Code,
+    decoder::Decoder,
+    diagnostic::Diagnostic,
+    value::{Decode, Place, kind, source},
+};
+use crate::model::{
+    self, Definition, Field, InvalidWeight, Setting, Variant, Variants, Weight, nearest,
+};
+
+/// What a variant can have.
+const SETTINGS: [&str; 2] = ["weight", "value"];
+
+/// `variants = { control = 34, higher_price = 33 }`, or a table of tables with `weight` and
+/// `value`. Their order is that of the text.
+impl Decode for Variants {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let DeValue::Table(table) = value.get_ref() else {
+            return wrong_type(decoder, value, at);
+        };
+        let errors = decoder.errors;
+        let mut variants = Vec::with_capacity(table.len());
+        for (key, value) in in_order(table) {
+            let name = key.get_ref().as_ref();
+            if name.is_empty() || name.trim() != name {
+                decoder.report(blank(key, at));
+            }
+            if let Some(variant) = variant(name, value, at, decoder) {
+                variants.push((name, variant));
+            }
+        }
+        check_types(table, at, decoder);
+        (decoder.errors == errors).then(|| variants.into_iter().collect())
+    }
+}
+
+fn blank(key: &Key<'_>, at: Place<'_>) -> Diagnostic {
+    let name = key.get_ref();
+    let (message, label) = match name.trim() {
+        "" => (format!("a variant without a name in flag `{}`", at.flag), "an empty key"),
+        _ => (
+            format!("white space around the name of variant `{name}` of flag `{}`", at.flag),
+            "part of the name",
+        ),
+    };
+    Diagnostic::new(Code::BlankText, key.span(), message).label(label).flag(at.flag)
+}
+
+/// The entries of a table in the order of the text.
+fn in_order<'a, 't>(table: &'a DeTable<'t>) -> Vec<(&'a Key<'t>, &'a Value<'t>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+fn wrong_type<T>(decoder: &mut Decoder<'_>, value: &Value<'_>, at: Place<'_>) -> Option<T> {
+    let message = format!("wrong type for `{}` in flag `{}`", at.setting, at.flag);
+    let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
+        .label(format!("expected a table of variants, found {}", kind(value.get_ref())));
+    let example = match value.get_ref() {
+        DeValue::Array(names) => {
+            let name = |name: &Value<'_>| Some(format!("{} = 1", name.get_ref().as_str()?));
+            names.iter().map(name).collect::<Option<Vec<_>>>().map(|names| names.join(", "))
+        }
+        _ => None,
+    };
+    let example = example.filter(|names| !names.is_empty() && names.len() < 60);
+    let example = example.unwrap_or_else(|| "control = 50, treatment = 50".to_owned());
+    let help = format!("write names with weights: `{} = {{ {example} }}`", at.setting);
+    decoder.report_with(problem, Some(help), at.flag);
+    None
+}
+
+fn variant(
+    name: &str,
+    value: &Value<'_>,
+    at: Place<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Variant> {
+    let table = match value.get_ref() {
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            return weight(name, value, at, decoder).map(Variant::from);
+        }
+        DeValue::Table(table) => table,
+        found => {
+            let message = format!("wrong type for variant `{name}` of flag `{}`", at.flag);
+            let problem = Diagnostic::new(Code::InvalidType, value.span(), message).label(format!(
+                "expected a weight or a table with `weight` and `value`, found {}",
+                kind(found)
+            ));
+            let help = source(decoder.text, value.span())
+                .map(|text| format!("write `{name} = {{ weight = 1, value = {text} }}`"));
+            decoder.report_with(problem, help, at.flag);
+            return None;
+        }
+    };
+    let mut variant = Variant::new();
+    for (key, setting) in in_order(table) {
+        match key.get_ref().as_ref() {
+            "weight" => variant.weight = Setting::Set(weight(name, setting, at, decoder)?),
+            "value" => variant.value = Setting::Set(content(name, setting, at, decoder)?),
+            _ => unknown_key(name, key, at, decoder),
+        }
+    }
+    Some(variant)
+}
+
+fn unknown_key(name: &str, key: &Key<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) {
+    let found = key.get_ref().as_ref();
+    let message = format!("unknown key `{found}` in variant `{name}` of flag `{}`", at.flag);
+    let problem =
+        Diagnostic::new(Code::UnknownKey, key.span(), message).label("not a part of a variant");
+    let help = match nearest(found, SETTINGS) {
+        Some(similar) => format!("a key with a similar name exists: `{similar}`"),
+        None => "a variant has a `weight` and a `value`".to_owned(),
+    };
+    decoder.report_with(problem, Some(help), at.flag);
+}
+
+fn weight(
+    name: &str,
+    value: &Value<'_>,
+    at: Place<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Weight> {
+    let read = match value.get_ref() {
+        DeValue::Integer(number) => whole(number),
+        DeValue::Float(number) => decimal(number.as_str()),
+        found => {
+            let message =
+                format!("wrong type for the weight of variant `{name}` of flag `{}`", at.flag);
+            let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
+                .label(format!("expected a number, found {}", kind(found)));
+            decoder.report_with(problem, None, at.flag);
+            return None;
+        }
+    };
+    let error = match read {
+        Ok(weight) => return Some(weight),
+        Err(error) => error,
+    };
+    let message = format!("invalid weight of variant `{name}` of flag `{}`", at.flag);
+    let problem =
+        Diagnostic::new(Code::InvalidWeight, value.span(), message).label(error.to_string());
+    decoder.report_with(problem, None, at.flag);
+    None
+}
+
+fn whole(number: &DeInteger<'_>) -> Result<Weight, InvalidWeight> {
+    let number = i128::from_str_radix(number.as_str(), number.radix());
+    number.map_err(|_| InvalidWeight::OutOfRange)?.to_string().parse()
+}
+
+/// The decimals are judged as they are written, because `0.1` is no binary fraction.
+fn decimal(text: &str) -> Result<Weight, InvalidWeight> {
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    match plain.contains(['e', 'E']) {
+        true => plain.parse::<f64>().map_err(|_| InvalidWeight::NotANumber)?.try_into(),
+        false if plain.ends_with("inf") => Err(InvalidWeight::OutOfRange),
+        false => plain.parse(),
+    }
+}
+
+/// What a variant stands for.
+fn content(
+    name: &str,
+    value: &Value<'_>,
+    at: Place<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<model::Value<'static>> {
+    let label = match value.get_ref() {
+        DeValue::Boolean(value) => return Some((*value).into()),
+        DeValue::String(text) => return Some(text.as_ref().to_owned().into()),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => return Some(number.into()),
+            Err(_) => "an integer has at most 64 bits",
+        },
+        DeValue::Float(number) => match number.as_str().parse::<f64>() {
+            Ok(number) if number.is_finite() => return Some(number.into()),
+            _ => "expected a finite number",
+        },
+        DeValue::Array(list) => {
+            let list = list.iter().map(|element| content(name, element, at, decoder));
+            return list.collect::<Option<Vec<_>>>().map(Into::into);
+        }
+        DeValue::Table(table) => {
+            let entry = |(key, value): (&Key<'_>, &Value<'_>)| {
+                Some((key.get_ref().as_ref().to_owned(), content(name, value, at, decoder)?))
+            };
+            return table
+                .iter()
+                .map(entry)
+                .collect::<Option<Vec<_>>>()
+                .map(FromIterator::from_iter);
+        }
+        DeValue::Datetime(_) => "expected a value that JSON has, found a date or time",
+    };
+    let message = format!("invalid value of variant `{name}` of flag `{}`", at.flag);
+    let problem = Diagnostic::new(Code::InvalidType, value.span(), message).label(label);
+    let help = source(decoder.text, value.span()).map(|text| format!("write `\"{text}\"`"));
+    decoder.report_with(problem, help, at.flag);
+    None
+}
+
+/// What a variant says its value is, if it says so.
+fn written<'a, 't>(variant: &'a Value<'t>) -> Option<&'a Value<'t>> {
+    variant.get_ref().as_table()?.get("value")
+}
+
+/// A flag has values of one type, so that the code that asks for it knows what it gets.
+fn check_types(table: &DeTable<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) {
+    let mut values = in_order(table).into_iter().filter_map(|(_, variant)| written(variant));
+    let Some(first) = values.next() else { return };
+    for value in values.filter(|value| !is_same_type(first.get_ref(), value.get_ref())) {
+        let message = format!("variants of flag `{}` have values of different types", at.flag);
+        let problem = Diagnostic::new(Code::MixedTypes, value.span(), message)
+            .label(format!("this is {}", kind(value.get_ref())))
+            .related(first.span(), format!("this is {}", kind(first.get_ref())));
+        decoder.report_with(problem, None, at.flag);
+    }
+}
+
+/// JSON does not tell `1.0` from `1`, so numbers are of one type.
+fn is_same_type(a: &DeValue<'_>, b: &DeValue<'_>) -> bool {
+    use DeValue::{Datetime, Float, Integer};
+
+    match (a, b) {
+        (Integer(_) | Float(_), Integer(_) | Float(_)) => true,
+        // It is wrong in another way.
+        (Datetime(_), _) | (_, Datetime(_)) => true,
+        _ => discriminant(a) == discriminant(b),
+    }
+}
+
+/// What the variants of a whole flag have to be, and those of a patch need not be by themselves.
+pub(super) fn check_whole(
+    flag: &str,
+    settings: &DeTable<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) {
+    let place = settings.get(Field::Variants.as_str());
+    let table = place.and_then(|variants| Some((variants.span(), variants.get_ref().as_table()?)));
+    let (Some((span, table)), Setting::Set(variants)) = (table, &definition.variants) else {
+        return;
+    };
+    let entries = in_order(table);
+    let weighs = |variant: &Variant| variant.weight.value().is_some_and(|&it| it > Weight::ZERO);
+    if !variants.iter().any(|(_, variant)| weighs(variant)) {
+        let (message, label) = match entries.is_empty() {
+            true => (format!("flag `{flag}` has an empty table of variants"), "no variants"),
+            false => (format!("no variant of flag `{flag}` has a weight"), "nobody is drawn"),
+        };
+        let span = entries.first().map_or(span, |(key, _)| key.span());
+        let problem = Diagnostic::new(Code::ZeroWeights, span, message).label(label);
+        let help = "give the variants weights: `{ control = 50, treatment = 50 }`";
+        decoder.report_with(problem, Some(help.to_owned()), flag);
+    }
+    let valued = entries.iter().find_map(|(_, variant)| written(variant));
+    let Some(valued) = valued.filter(|value| !matches!(value.get_ref(), DeValue::String(_))) else {
+        return;
+    };
+    for (key, _) in entries.iter().filter(|(_, variant)| written(variant).is_none()) {
+        let name = key.get_ref();
+        let message = format!("variant `{name}` of flag `{flag}` has no value, but others have");
+        let problem = Diagnostic::new(Code::MixedTypes, key.span(), message)
+            .label("its value would be its name, a string")
+            .related(valued.span(), format!("this is {}", kind(valued.get_ref())));
+        decoder.report_with(problem, None, flag);
+    }
+}

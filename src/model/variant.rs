@@ -1,0 +1,215 @@
+//! What a flag serves beyond on and off.
+
+use std::{fmt, sync::Arc};
+
+use super::{Setting, Value, Weight};
+
+/// The variants of a flag, as one layer gives them: in an order, each with a name.
+///
+/// The order decides who is drawn into which variant, so it has to stay while an experiment runs.
+///
+/// As a part of a [`Definition`](super::Definition) this is a JSON merge patch (RFC 7396): it
+/// changes the variants that it names, adds those that are new behind the others, and leaves the
+/// rest alone.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Definition, Variant, Variants, Weight};
+///
+/// let prices = Variants::from([("control", 34), ("higher_price", 33), ("lower_price", 33)]);
+/// let timeouts = Variants::new()
+///     .with("fast", Variant::new().weight(50).value(200))
+///     .with("slow", Variant::new().weight(50).value(800));
+///
+/// assert_eq!(prices.names().collect::<Vec<_>>(), ["control", "higher_price", "lower_price"]);
+/// assert_eq!(timeouts.variant("slow").and_then(|slow| slow.weight.value()), Some(&Weight::from(50)));
+///
+/// let mut flag = Definition::new().variants(prices);
+/// flag.merge(&Definition::new().variants([("control", 80)]));
+/// assert_eq!(flag.variants.value().map(Variants::len), Some(3));
+/// ```
+#[derive(Clone, PartialEq, Default)]
+pub struct Variants {
+    /// Few flags have variants, and definitions are copied when layers are merged.
+    list: Arc<Vec<(Box<str>, Setting<Variant>)>>,
+}
+
+/// One variant of a flag: how often it is drawn, and what it stands for.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Variant {
+    /// How often it is drawn, compared with the others. Never, unless it is set.
+    pub weight: Setting<Weight>,
+    /// What the flag's value is for those who are served this variant. Its name, unless it is set.
+    pub value: Setting<Value<'static>>,
+}
+
+impl Variant {
+    /// A variant that says nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How often it is drawn, compared with the others.
+    #[must_use]
+    pub fn weight(self, weight: impl Into<Weight>) -> Self {
+        Self { weight: Setting::Set(weight.into()), ..self }
+    }
+
+    /// What the flag's value is for those who are served this variant.
+    #[must_use]
+    pub fn value(self, value: impl Into<Value<'static>>) -> Self {
+        Self { value: Setting::Set(value.into()), ..self }
+    }
+
+    fn merge(&mut self, patch: &Self) {
+        if !patch.weight.is_inherit() {
+            self.weight = patch.weight;
+        }
+        if !patch.value.is_inherit() {
+            self.value.clone_from(&patch.value);
+        }
+    }
+}
+
+/// Only a weight.
+impl From<Weight> for Variant {
+    fn from(weight: Weight) -> Self {
+        Self::new().weight(weight)
+    }
+}
+
+/// Only a weight.
+impl From<u32> for Variant {
+    fn from(weight: u32) -> Self {
+        Self::new().weight(weight)
+    }
+}
+
+impl Variants {
+    /// No variants.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a variant: a new one behind the others, a known one in its place.
+    #[must_use]
+    pub fn with(self, name: impl Into<Box<str>>, variant: impl Into<Variant>) -> Self {
+        self.set(name.into(), Setting::Set(variant.into()))
+    }
+
+    /// Takes a variant away, also from the layers below.
+    #[must_use]
+    pub fn without(self, name: impl Into<Box<str>>) -> Self {
+        self.set(name.into(), Setting::Remove)
+    }
+
+    fn set(mut self, name: Box<str>, variant: Setting<Variant>) -> Self {
+        let list = Arc::make_mut(&mut self.list);
+        match list.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = variant,
+            None => list.push((name, variant)),
+        }
+        self
+    }
+
+    /// The variants, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Variant)> {
+        self.list.iter().filter_map(|(name, variant)| Some((&**name, variant.value()?)))
+    }
+
+    /// The names of the variants, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(|(name, _)| name)
+    }
+
+    /// The variant of that name, if there is one.
+    #[must_use]
+    pub fn variant(&self, name: &str) -> Option<&Variant> {
+        self.iter().find(|&(known, _)| known == name).map(|(_, variant)| variant)
+    }
+
+    /// How many variants there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Applies `patch` on top of this, name by name (RFC 7396).
+    pub(crate) fn merge(&mut self, patch: &Self) {
+        let list = Arc::make_mut(&mut self.list);
+        for (name, change) in &*patch.list {
+            match (list.iter_mut().find(|(known, _)| known == name), change) {
+                (Some((_, Setting::Set(variant))), Setting::Set(change)) => variant.merge(change),
+                (Some((_, variant)), change) => variant.clone_from(change),
+                (None, change) => list.push((name.clone(), change.clone())),
+            }
+        }
+    }
+}
+
+impl<N: Into<Box<str>>, V: Into<Variant>> FromIterator<(N, V)> for Variants {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variants: I) -> Self {
+        let add = |all: Self, (name, variant): (N, V)| all.with(name, variant);
+        variants.into_iter().fold(Self::new(), add)
+    }
+}
+
+impl<N: Into<Box<str>>, V: Into<Variant>, const LEN: usize> From<[(N, V); LEN]> for Variants {
+    fn from(variants: [(N, V); LEN]) -> Self {
+        variants.into_iter().collect()
+    }
+}
+
+impl fmt::Debug for Variants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.list.iter().map(|(name, variant)| (name, variant))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_the_variants_that_it_names_and_keeps_their_places() {
+        let mut below = Variants::new()
+            .with("fast", Variant::new().weight(50).value(200))
+            .with("medium", Variant::new().weight(30).value(400))
+            .with("slow", Variant::new().weight(20).value(800));
+        let patch = Variants::new().with("new", 10).without("medium").with("fast", 70);
+
+        below.merge(&patch);
+
+        assert_eq!(below.names().collect::<Vec<_>>(), ["fast", "slow", "new"]);
+        assert_eq!(below.variant("fast"), Some(&Variant::new().weight(70).value(200)));
+        assert_eq!(below.variant("medium"), None);
+    }
+
+    #[test]
+    fn two_patches_are_one_patch() {
+        let below = Variants::from([("a", 1), ("b", 2), ("c", 3)]);
+        let (first, second) =
+            (Variants::new().without("a").with("b", 5), Variants::from([("a", 7)]));
+        let mut one_by_one = below.clone();
+        one_by_one.merge(&first);
+        one_by_one.merge(&second);
+
+        let mut both = first;
+        both.merge(&second);
+        let mut at_once = below;
+        at_once.merge(&both);
+
+        assert_eq!(at_once, one_by_one);
+        assert_eq!(at_once.names().collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
+}
