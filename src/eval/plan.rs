@@ -8,7 +8,7 @@ use super::{
     bucket::{self, Reach},
     name_set::NameSet,
 };
-use crate::model::{Cause, Context, Definition, Field, OnStale, Percentage, Resolved};
+use crate::model::{Cause, Context, Definition, Field, OnStale, Percentage, Resolved, Setting};
 
 /// An answer in its smallest form: `layer` is an index into the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,20 @@ pub(crate) enum Plan {
 /// The everyday shape: lists and a percentage.
 #[derive(Debug)]
 pub(crate) struct Targeted {
-    denied_users: List,
-    denied_groups: List,
-    allowed_users: List,
-    allowed_groups: List,
+    /// Boxed, since most flags have none of them.
+    lists: Option<Box<Lists>>,
     seed: u64,
     reach: Reach,
     reach_layer: u8,
     otherwise: Verdict,
+}
+
+#[derive(Debug)]
+struct Lists {
+    denied_users: List,
+    denied_groups: List,
+    allowed_users: List,
+    allowed_groups: List,
 }
 
 #[derive(Debug)]
@@ -79,18 +85,12 @@ impl Plan {
             Cause::Everybody,
             resolved.strongest_of(&[Field::Enabled, Field::Percentage]),
         );
-        if percentage == Percentage::HUNDRED && lists_nobody(definition) {
+        let lists = Lists::compile(resolved);
+        if percentage == Percentage::HUNDRED && lists.is_none() {
             return Self::Constant(otherwise);
         }
-        let list = |names: Option<&Vec<String>>, field| List {
-            names: NameSet::new(names).map(Box::new),
-            layer: resolved.origin(field),
-        };
         Self::Targeted(Arc::new(Targeted {
-            denied_users: list(definition.denied_users.value(), Field::DeniedUsers),
-            denied_groups: list(definition.denied_groups.value(), Field::DeniedGroups),
-            allowed_users: list(definition.allowed_users.value(), Field::AllowedUsers),
-            allowed_groups: list(definition.allowed_groups.value(), Field::AllowedGroups),
+            lists: lists.map(Box::new),
             seed: bucket::seed(
                 definition.salt.value().map_or(key, String::as_str),
                 bucket::ROLLOUT,
@@ -121,20 +121,52 @@ impl Plan {
     }
 }
 
-fn lists_nobody(definition: &Definition) -> bool {
-    let lists = [
-        &definition.denied_users,
-        &definition.denied_groups,
-        &definition.allowed_users,
-        &definition.allowed_groups,
-    ];
-    lists.iter().all(|list| list.value().is_none_or(Vec::is_empty))
+impl Lists {
+    /// The lists of a flag; `None` if nobody is on them.
+    fn compile(resolved: &Resolved) -> Option<Self> {
+        let list = |field, names: &Setting<Vec<String>>| List {
+            names: NameSet::new(names.value()).map(Box::new),
+            layer: resolved.origin(field),
+        };
+        let Definition { denied_users, denied_groups, allowed_users, allowed_groups, .. } =
+            &*resolved.definition;
+        let lists = Self {
+            denied_users: list(Field::DeniedUsers, denied_users),
+            denied_groups: list(Field::DeniedGroups, denied_groups),
+            allowed_users: list(Field::AllowedUsers, allowed_users),
+            allowed_groups: list(Field::AllowedGroups, allowed_groups),
+        };
+        let allows = lists.allowed_users.names.is_some() || lists.allowed_groups.names.is_some();
+        (allows || lists.denies()).then_some(lists)
+    }
+
+    fn denies(&self) -> bool {
+        self.denied_users.names.is_some() || self.denied_groups.names.is_some()
+    }
+
+    /// Whether somebody is denied or allowed, why, and which layer says so. Deny beats allow.
+    #[inline]
+    fn decide(&self, context: &Context<'_>, user: Option<&str>) -> Option<(bool, Cause, u8)> {
+        if self.denied_users.has_user(context, user) {
+            return Some((false, Cause::DeniedUser, self.denied_users.layer));
+        }
+        if self.denied_groups.has_group(context) {
+            return Some((false, Cause::DeniedGroup, self.denied_groups.layer));
+        }
+        if self.allowed_users.has_user(context, user) {
+            return Some((true, Cause::AllowedUser, self.allowed_users.layer));
+        }
+        if self.allowed_groups.has_group(context) {
+            return Some((true, Cause::AllowedGroup, self.allowed_groups.layer));
+        }
+        None
+    }
 }
 
 impl Targeted {
     #[cfg(feature = "http")]
     fn depends_on_context(&self) -> bool {
-        let denies = self.denied_users.names.is_some() || self.denied_groups.names.is_some();
+        let denies = self.lists.as_ref().is_some_and(|lists| lists.denies());
         denies || self.reach != Reach::Everybody
     }
 
@@ -144,17 +176,10 @@ impl Targeted {
         let user = context.targeting_key();
         let stale = self.otherwise.stale;
         let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
-        if self.denied_users.has_user(context, user) {
-            return verdict(false, Cause::DeniedUser, self.denied_users.layer);
-        }
-        if self.denied_groups.has_group(context) {
-            return verdict(false, Cause::DeniedGroup, self.denied_groups.layer);
-        }
-        if self.allowed_users.has_user(context, user) {
-            return verdict(true, Cause::AllowedUser, self.allowed_users.layer);
-        }
-        if self.allowed_groups.has_group(context) {
-            return verdict(true, Cause::AllowedGroup, self.allowed_groups.layer);
+        if let Some((on, cause, layer)) =
+            self.lists.as_ref().and_then(|lists| lists.decide(context, user))
+        {
+            return verdict(on, cause, layer);
         }
         match (self.reach, user) {
             (Reach::Everybody, _) => self.otherwise,
