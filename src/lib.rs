@@ -76,6 +76,8 @@ pub use flags::testing;
 
 #[cfg(feature = "file")]
 pub use self::backend::File;
+#[cfg(feature = "redis")]
+pub use self::backend::Redis;
 #[cfg(feature = "axum")]
 pub use self::http::MissingRequestFlags;
 #[cfg(feature = "http")]

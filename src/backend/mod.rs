@@ -25,17 +25,19 @@ use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 #[cfg(feature = "file")]
 pub use self::file::{File, OpenError};
 #[cfg(feature = "redis")]
-pub use self::redis::{InvalidRedis, RedisError, RedisErrorKind};
+pub use self::redis::{
+    Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind,
+};
 pub use self::{
     env::Env,
     memory::Memory,
     offer::Offer,
-    sink::Sink,
+    sink::{Sink, Standing},
     write::{Conflict, Expected, LogEntry, Operation, Provenance, Refusal, Write, Written},
 };
 pub(crate) use self::{
     offer::Lookup,
-    sink::{Publish, Report},
+    sink::{Heard, Publish, Report},
     stack::{LayerId, Stack},
 };
 use crate::model::Entry;

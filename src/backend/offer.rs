@@ -29,6 +29,7 @@ pub struct Offer {
     /// Of the entries that have one.
     provenance: HashMap<Arc<str>, Arc<Provenance>>,
     lookup: Option<Lookup>,
+    fingerprint: Option<u64>,
 }
 
 impl Offer {
@@ -89,6 +90,18 @@ impl Offer {
     pub(crate) fn entry(&self, key: &str) -> Option<Entry> {
         let listed = self.listed(key).cloned();
         listed.or_else(|| self.lookup.as_ref()?(key).map(Entry::Forced))
+    }
+
+    /// Says which version of its source this is, such as a hash of a file's content, so that
+    /// processes can compare theirs.
+    #[must_use]
+    pub fn with_fingerprint(mut self, fingerprint: u64) -> Self {
+        self.fingerprint = Some(fingerprint);
+        self
+    }
+
+    pub(crate) fn fingerprint(&self) -> Option<u64> {
+        self.fingerprint
     }
 
     pub(crate) fn provenance(&self, key: &str) -> Option<&Arc<Provenance>> {

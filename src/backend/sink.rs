@@ -17,8 +17,30 @@ pub struct Sink {
 /// What receives the states and reports of all layers.
 pub(crate) trait Publish: Send + Sync {
     fn is_started(&self) -> bool;
-    fn publish(&self, layer: usize, offer: Offer, problem: Option<BackendError>);
+    fn publish(&self, layer: usize, offer: Offer, heard: Heard);
     fn report(&self, layer: usize, report: Report);
+    fn standing(&self) -> Standing;
+}
+
+/// Where a process stands, for a backend that tells other processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// The number of the generation in force.
+    pub generation: u64,
+    /// The [fingerprints](Offer::with_fingerprint) of all layers that have one, made into one.
+    pub fingerprint: Option<u64>,
+}
+
+/// What the source had to do with a state that is published.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// It has just said so.
+    Whole,
+    /// It has just said so, and a part of what it said is wrong.
+    Partly(BackendError),
+    /// It said nothing new.
+    Nothing,
 }
 
 /// What a backend says about itself.
@@ -26,7 +48,7 @@ pub(crate) trait Publish: Send + Sync {
 pub(crate) enum Report {
     /// The source was asked and nothing changed.
     Confirmed,
-    /// The source failed, or part of what it says is wrong.
+    /// The source failed.
     Failed(BackendError),
     /// How the source is followed.
     Mode(&'static str),
@@ -42,7 +64,7 @@ impl Sink {
     /// It takes about a microsecond per flag and waits for nothing but other layers' states.
     pub fn publish(&self, offer: Offer) {
         if let Some(target) = self.target.upgrade() {
-            target.publish(self.layer, offer, None);
+            target.publish(self.layer, offer, Heard::Whole);
         }
     }
 
@@ -50,7 +72,15 @@ impl Sink {
     /// `problem` until the next whole state.
     pub fn publish_partly(&self, offer: Offer, problem: impl Into<BackendError>) {
         if let Some(target) = self.target.upgrade() {
-            target.publish(self.layer, offer, Some(problem.into()));
+            target.publish(self.layer, offer, Heard::Partly(problem.into()));
+        }
+    }
+
+    /// Puts another state in force without a word from the source, such as when an override has
+    /// ended by itself. The layer is as healthy as before.
+    pub fn revise(&self, offer: Offer) {
+        if let Some(target) = self.target.upgrade() {
+            target.publish(self.layer, offer, Heard::Nothing);
         }
     }
 
@@ -66,8 +96,8 @@ impl Sink {
         self.report(Report::Confirmed);
     }
 
-    /// Says that the source failed, or that a part of it was refused. What was published last
-    /// stays in force; the error is in logs, events and health until the next state.
+    /// Says that the source failed. What was published last stays in force; the error is in logs,
+    /// events and health until the source says something again.
     pub fn fail(&self, error: impl Into<BackendError>) {
         self.report(Report::Failed(error.into()));
     }
@@ -81,6 +111,12 @@ impl Sink {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.target.strong_count() == 0
+    }
+
+    /// Where this process stands; `None` once the flags are gone.
+    #[must_use]
+    pub fn standing(&self) -> Option<Standing> {
+        self.target.upgrade().map(|target| target.standing())
     }
 
     fn report(&self, report: Report) {

@@ -105,6 +105,12 @@ impl Stack {
         resolved
     }
 
+    /// The version of all sources that have one.
+    pub(crate) fn fingerprint(&self) -> Option<u64> {
+        let all = self.offers.iter().filter_map(Offer::fingerprint);
+        all.reduce(|all, one| all.rotate_left(1) ^ one)
+    }
+
     /// What each layer says about a key, strongest first.
     pub(crate) fn entries(
         &self,

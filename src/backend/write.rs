@@ -230,6 +230,8 @@ pub struct LogEntry {
     pub author: Option<String>,
     /// Why.
     pub reason: Option<String>,
+    /// The revision that it undid, if it did that.
+    pub undoes: Option<u64>,
     /// The value before as it is stored; `None` if there was none.
     pub before: Option<String>,
     /// The value after; `None` if there is none.
@@ -246,6 +248,7 @@ impl LogEntry {
             at: None,
             author: None,
             reason: None,
+            undoes: None,
             before,
             after,
         }

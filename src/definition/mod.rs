@@ -48,6 +48,8 @@ mod depth;
 mod diagnostic;
 mod file;
 mod flag;
+#[cfg(feature = "redis")]
+pub(crate) mod json;
 mod render;
 mod syntax;
 mod value;

@@ -1,6 +1,7 @@
 //! Putting the layers together.
 
 use std::{
+    error::Error,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    Flags, Status,
+    Flags,
     publisher::{Publisher, keep_time},
     snapshot::Strictness,
 };
@@ -25,6 +26,7 @@ use crate::backend::{Backend, BackendError, Sink};
 pub struct FlagsBuilder {
     layers: Vec<Arc<dyn Backend>>,
     max_wait: Option<Duration>,
+    require_ready: bool,
 }
 
 impl FlagsBuilder {
@@ -41,11 +43,19 @@ impl FlagsBuilder {
         self
     }
 
+    /// Makes [`start`](Self::start) fail if a layer is not ready by then, instead of starting on
+    /// the others.
+    pub fn require_ready(mut self) -> Self {
+        self.require_ready = true;
+        self
+    }
+
     /// Loads all layers and follows them from then on, in tasks of the current tokio runtime.
     ///
     /// # Errors
     ///
-    /// A layer that cannot start, such as a file that is missing or does not parse, is an error.
+    /// A layer that cannot start, such as a file that is missing or does not parse, is an error. So
+    /// is one whose source does not answer in time, if all are [required](Self::require_ready).
     ///
     /// # Panics
     ///
@@ -88,7 +98,11 @@ impl FlagsBuilder {
             publisher.ended(layer, source)?;
         }
         for layer in publisher.health().layers {
-            if layer.status == Status::NotReady {
+            let has_spoken = layer.age.is_some();
+            if !has_spoken && self.require_ready {
+                return Err(StartError { layer: layer.name, source: not_ready(layer.last_error) });
+            }
+            if !has_spoken {
                 warn!(layer = layer.name, "layer is not ready, starting on the others");
             }
         }
@@ -96,6 +110,19 @@ impl FlagsBuilder {
         Ok(Flags::new(publisher, self.layers, tasks))
     }
 }
+
+/// Why a layer is not ready.
+fn not_ready(last_error: Option<Arc<dyn Error + Send + Sync>>) -> BackendError {
+    match last_error {
+        Some(error) => Box::new(LastError(error)),
+        None => "its source did not answer in time".into(),
+    }
+}
+
+/// An error that others hold too.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct LastError(Arc<dyn Error + Send + Sync>);
 
 /// The end of a layer's task.
 struct End {

@@ -21,7 +21,7 @@ use super::{
     cell::Cell, changes::CAPACITY, key::sealed::Resolve, snapshot::Strictness,
 };
 use crate::{
-    backend::{BackendError, Offer, Publish, Report, Stack},
+    backend::{BackendError, Heard, Offer, Publish, Report, Stack, Standing},
     eval::{Names, Plan},
     model::{FlagState, Resolved},
 };
@@ -66,7 +66,10 @@ struct State {
 #[derive(Debug, Default)]
 struct LayerState {
     published: bool,
-    failing: bool,
+    /// The source cannot be reached, or nothing that it says can be used.
+    lost: bool,
+    /// What is wrong with a part of what the source said last.
+    partly: Option<Arc<dyn Error + Send + Sync>>,
     /// When the source last said what is in force.
     confirmed: Option<Instant>,
     flags: usize,
@@ -76,10 +79,10 @@ struct LayerState {
 
 impl LayerState {
     fn status(&self) -> Status {
-        match (self.published, self.failing) {
-            (_, true) => Status::Error,
-            (true, false) => Status::Ready,
-            (false, false) => Status::NotReady,
+        match self.published {
+            _ if self.lost || self.partly.is_some() => Status::Error,
+            true => Status::Ready,
+            false => Status::NotReady,
         }
     }
 }
@@ -121,7 +124,7 @@ impl Publisher {
         }
     }
 
-    /// Waits until every layer has published or failed.
+    /// Waits until every layer has published.
     pub(super) async fn answered(&self) {
         let mut progress = self.progress.subscribe();
         // Not `wait_for`, which asks while it holds the channel: a layer that publishes holds the
@@ -133,7 +136,7 @@ impl Publisher {
     }
 
     fn have_all_answered(&self) -> bool {
-        self.state().layers.iter().all(|layer| layer.published || layer.failing)
+        self.state().layers.iter().all(|layer| layer.published)
     }
 
     /// Takes the error with which a backend ended while the flags start.
@@ -279,7 +282,17 @@ impl State {
     fn failed(&mut self, layer: usize, name: &'static str, error: BackendError) {
         let error: Arc<dyn Error + Send + Sync> = error.into();
         let status = &mut self.layers[layer];
-        status.failing = true;
+        status.lost = true;
+        status.last_error = Some(Arc::clone(&error));
+        self.emit(Event::Failed { layer: name, error });
+    }
+
+    /// A source spoke, and a part of what it said is wrong.
+    fn heard_partly(&mut self, layer: usize, name: &'static str, error: BackendError) {
+        let error: Arc<dyn Error + Send + Sync> = error.into();
+        let status = &mut self.layers[layer];
+        status.lost = false;
+        status.partly = Some(Arc::clone(&error));
         status.last_error = Some(Arc::clone(&error));
         self.emit(Event::Failed { layer: name, error });
     }
@@ -287,7 +300,7 @@ impl State {
     /// Since when each layer has been out of reach, if it is.
     fn lost(&self) -> Vec<Option<Instant>> {
         let lost = |layer: &LayerState| {
-            (layer.status() != Status::Ready).then(|| layer.confirmed.unwrap_or(self.born))
+            (layer.lost || !layer.published).then(|| layer.confirmed.unwrap_or(self.born))
         };
         self.layers.iter().map(lost).collect()
     }
@@ -297,12 +310,17 @@ impl State {
         self.retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
 
-    /// A source that spoke is healthy.
-    fn recovered(&mut self, layer: usize, name: &'static str) {
+    /// A source spoke: it can be reached.
+    fn reached(&mut self, layer: usize, name: &'static str) {
         let status = &mut self.layers[layer];
         status.confirmed = Some(Instant::now());
-        if std::mem::take(&mut status.failing) {
-            self.emit(Event::Recovered { layer: name });
+        if !std::mem::take(&mut status.lost) {
+            return;
+        }
+        match &status.partly {
+            None => self.emit(Event::Recovered { layer: name }),
+            // What was wrong before it was lost still is.
+            Some(error) => status.last_error = Some(Arc::clone(error)),
         }
     }
 }
@@ -312,20 +330,29 @@ impl Publish for Publisher {
         self.state().started
     }
 
-    fn publish(&self, layer: usize, offer: Offer, problem: Option<BackendError>) {
+    fn standing(&self) -> Standing {
+        let fingerprint = self.state().stack.fingerprint();
+        Standing { generation: self.cell.load().generation(), fingerprint }
+    }
+
+    fn publish(&self, layer: usize, offer: Offer, heard: Heard) {
         let name = self.layers[layer];
         self.change(|state| {
             let status = &mut state.layers[layer];
-            status.published = true;
             status.flags = offer.len();
-            status.confirmed = Some(Instant::now());
-            if problem.is_none() {
-                state.recovered(layer, name);
+            if !matches!(heard, Heard::Nothing) {
+                status.published = true;
+                status.confirmed = Some(Instant::now());
+            }
+            if matches!(heard, Heard::Whole) {
+                let was_wrong = status.partly.take().is_some();
+                status.lost |= was_wrong;
+                state.reached(layer, name);
             }
             let keys = state.stack.replace(layer, offer);
             self.resolve(state, keys, name);
-            if let Some(problem) = problem {
-                state.failed(layer, name, problem);
+            if let Heard::Partly(problem) = heard {
+                state.heard_partly(layer, name, problem);
             }
             state.free_retired();
         });
@@ -335,7 +362,7 @@ impl Publish for Publisher {
     fn report(&self, layer: usize, report: Report) {
         match report {
             Report::Confirmed => self.change(|state| {
-                state.recovered(layer, self.layers[layer]);
+                state.reached(layer, self.layers[layer]);
                 state.free_retired();
             }),
             Report::Failed(error) => self.failed(layer, error),

@@ -15,7 +15,7 @@ use super::{
     snapshot::Strictness,
 };
 use crate::{
-    backend::{Backend, Memory, Offer, Publish, Sink},
+    backend::{Backend, Heard, Memory, Offer, Publish, Sink},
     model::{Definition, Entry, Percentage},
 };
 
@@ -93,7 +93,7 @@ impl TestFlags {
         let memory = Memory::new();
         let publisher = Arc::new(Publisher::new(&[memory.name()], Strictness::Panics));
         let target = Arc::downgrade(&publisher);
-        publisher.publish(0, Offer::new(), None);
+        publisher.publish(0, Offer::new(), Heard::Whole);
         for (key, entry) in self.entries {
             memory.insert(&key, entry);
         }

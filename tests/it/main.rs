@@ -12,7 +12,6 @@ mod http;
 mod layers;
 mod log;
 mod messages;
-mod redis;
 mod stale;
 mod support;
 mod testing;

@@ -18,6 +18,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tracing::warn;
+use xxhash_rust::xxh3::xxh3_64;
 
 use self::watch::{Observation, Timing, Watch};
 use super::{Backend, BackendError, BoxFuture, Offer, Sink};
@@ -107,6 +108,7 @@ impl Backend for File {
                 path: self.path.clone(),
                 sink,
                 good: Declared::new(),
+                fingerprint: 0,
                 whole: false,
             };
             if let Err(problem) = follower.start(self.may_be_missing).await {
@@ -153,6 +155,8 @@ struct Follower {
     sink: Sink,
     /// What is in force, once anything is.
     good: Declared,
+    /// The hash of the content that was parsed last.
+    fingerprint: u64,
     /// Whether what is in force is all that the file says.
     whole: bool,
 }
@@ -251,14 +255,19 @@ impl Follower {
         }
     }
 
-    async fn parse(&self, bytes: Vec<u8>) -> Result<Parts, BackendError> {
+    async fn parse(&mut self, bytes: Vec<u8>) -> Result<Parts, BackendError> {
         let name = self.path.display().to_string();
+        let fingerprint = xxh3_64(&bytes);
         // Ten thousand flags take some fifty milliseconds.
         let parse = move || {
             let text = String::from_utf8(bytes).map_err(|error| NotUtf8::new(&name, &error))?;
             Ok(FlagsFile::parse(&name, &text).into_parts()?)
         };
-        spawn_blocking(parse).await?
+        let file: Result<_, BackendError> = spawn_blocking(parse).await?;
+        if file.is_ok() {
+            self.fingerprint = fingerprint;
+        }
+        file
     }
 
     /// Whether a flag or a setting that is in force is not in the file any more.
@@ -274,7 +283,7 @@ impl Follower {
         let mut flags = mem::take(&mut self.good);
         flags.retain(|key, _| file.rejected.contains(key));
         flags.extend(file.flags);
-        let offer = offer(&flags);
+        let offer = offer(&flags).with_fingerprint(self.fingerprint);
         self.good = flags;
         self.whole = !file.diagnostics.has_errors();
         if !self.whole {

@@ -1,6 +1,6 @@
 //! What goes wrong between this process and Redis.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use redis::{ErrorKind, ServerErrorKind};
 
@@ -64,6 +64,10 @@ pub enum RedisErrorKind {
     WrongType,
     /// There are more flags than the layer takes.
     TooManyFields,
+    /// Some values are no overrides. They keep their last good meaning; all others are in force.
+    BadValue,
+    /// The server came back without any overrides.
+    LostStore,
     /// The server is a replica, which takes no writes.
     ReadOnly,
     /// The server is reading its data from disk.
@@ -98,6 +102,8 @@ impl RedisErrorKind {
             Self::Database => "database",
             Self::WrongType => "wrong_type",
             Self::TooManyFields => "too_many_fields",
+            Self::BadValue => "bad_value",
+            Self::LostStore => "lost_store",
             Self::ReadOnly => "read_only",
             Self::Loading => "loading",
             Self::MasterDown => "master_down",
@@ -191,6 +197,13 @@ impl RedisError {
             RedisErrorKind::TooManyFields => {
                 format!("`{key}` in Redis at `{node}` has more fields than the layer takes")
             }
+            RedisErrorKind::BadValue => {
+                format!("some values of `{key}` in Redis at `{node}` are no overrides")
+            }
+            RedisErrorKind::LostStore => format!(
+                "Redis at `{node}` has lost its data or somebody deleted all overrides: `{key}` is gone since the \
+                 connection was lost"
+            ),
             RedisErrorKind::ReadOnly => {
                 format!("Redis at `{node}` is a replica and takes no writes: connect to its master")
             }
@@ -221,6 +234,29 @@ impl RedisError {
     /// A failure of a command, or of the greeting, at `place`.
     pub(super) fn of(error: &redis::RedisError, place: &Place) -> Self {
         Self::new(kind_of(error), place, Some(said_in(error)))
+    }
+
+    pub(super) fn too_many(place: &Place, fields: usize, max: usize) -> Self {
+        let cause = format!("{fields} fields, and `max_fields` is {max}");
+        Self::new(RedisErrorKind::TooManyFields, place, Some(cause))
+    }
+
+    /// What is wrong with values, by their places.
+    pub(super) fn bad_values(problems: &BTreeMap<String, String>) -> Option<Self> {
+        /// A store full of garbage does not flood the log.
+        const SHOWN: usize = 5;
+
+        let (place, problem) = problems.first_key_value()?;
+        let more = match problems.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        let message =
+            format!("{place} is no override, so its last good value stays in force{more}");
+        let shown = problems.iter().skip(1).take(SHOWN - 1);
+        let all = shown
+            .fold(problem.clone(), |all, (place, problem)| format!("{all}; {place}: {problem}"));
+        Some(Self { kind: RedisErrorKind::BadValue, message, cause: Some(Cause(all)) })
     }
 
     pub(super) fn timeout(kind: RedisErrorKind, place: &Place, after: Duration) -> Self {

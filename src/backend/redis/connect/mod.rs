@@ -6,8 +6,7 @@ mod stream;
 use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, ProtocolVersion, PushInfo,
-    ServerErrorKind,
+    AsyncConnectionConfig, ErrorKind, ProtocolVersion, PushInfo, ServerErrorKind,
     aio::{MultiplexedConnection, SendError},
 };
 use tokio::{
@@ -96,16 +95,14 @@ impl Target {
     }
 }
 
-impl Connection {
-    /// Sends a command and waits for its answer.
-    pub(super) async fn query<T: FromRedisValue>(
-        &mut self,
-        command: &Cmd,
-    ) -> Result<T, RedisError> {
-        let answer = command.query_async(&mut self.conn).await;
-        answer.map_err(|error| self.error(&error))
+impl Target {
+    /// Takes note of an error that says which server has the flags. Returns whether it did.
+    pub(super) fn note(&self, _error: &redis::RedisError) -> bool {
+        false
     }
+}
 
+impl Connection {
     /// What an error of a command means.
     pub(super) fn error(&self, error: &redis::RedisError) -> RedisError {
         RedisError::of(error, &self.place)

@@ -31,6 +31,7 @@ crate::error::debug_is_message!(InvalidRedis);
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) address: Address,
+    #[cfg_attr(not(test), expect(dead_code, reason = "TLS is on its way"))]
     pub(super) tls: bool,
     pub(super) login: RedisConnectionInfo,
 }

@@ -1,0 +1,185 @@
+//! What the store says, and what of it is in force.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::SystemTime,
+};
+
+use super::{
+    RedisError,
+    layout::{Layout, Raw},
+    value::{self, Override},
+};
+use crate::backend::Offer;
+
+/// All overrides of a store. One that is wrong keeps its last good value.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    fields: HashMap<Vec<u8>, Field>,
+    /// What is wrong, by the place it is in.
+    problems: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Field {
+    raw: Vec<u8>,
+    /// The last good value.
+    good: Option<Override>,
+    problem: Option<String>,
+}
+
+impl Fields {
+    /// Takes what the store says now. Returns whether anything is different.
+    pub(super) fn update(&mut self, raw: Raw, layout: &Layout) -> bool {
+        let mut before = std::mem::take(&mut self.fields);
+        let same = before.len() == raw.len()
+            && raw.iter().all(|(name, raw)| before.get(name).is_some_and(|was| was.raw == *raw));
+        if same {
+            self.fields = before;
+            return false;
+        }
+        self.problems.clear();
+        for (name, raw) in raw {
+            let field = match before.remove(&name) {
+                Some(field) if field.raw == raw => field,
+                was => {
+                    let good = was.and_then(|was| was.good);
+                    match value::decode(&name, &raw, layout) {
+                        Ok(good) => Field { raw, good, problem: None },
+                        Err(problem) => Field { raw, good, problem: Some(problem) },
+                    }
+                }
+            };
+            if let Some(problem) = &field.problem {
+                let place = layout.place(&String::from_utf8_lossy(&name));
+                self.problems.insert(place, problem.clone());
+            }
+            self.fields.insert(name, field);
+        }
+        true
+    }
+
+    /// What is in force at the instant `now`.
+    pub(super) fn offer(&self, now: SystemTime) -> Offer {
+        let mut offer = Offer::new();
+        for (name, good) in self.good() {
+            if good.has_ended(now) {
+                continue;
+            }
+            offer.insert(name.into(), good.entry.clone());
+            if let Some(provenance) = &good.provenance {
+                offer.set_provenance(name.into(), provenance.clone());
+            }
+        }
+        offer
+    }
+
+    /// When the next override ends after the instant `now`.
+    pub(super) fn next_end(&self, now: SystemTime) -> Option<SystemTime> {
+        self.good().filter_map(|(_, good)| good.end()).filter(|&end| end > now).min()
+    }
+
+    /// The overrides that have ended, as they are stored.
+    pub(super) fn ended(&self, now: SystemTime) -> Vec<(String, Vec<u8>)> {
+        let is_over = |field: &Field| field.good.as_ref().is_some_and(|good| good.has_ended(now));
+        let over =
+            self.fields.iter().filter(|(_, field)| field.problem.is_none() && is_over(field));
+        let over = over.filter_map(|(name, field)| {
+            Some((String::from_utf8(name.clone()).ok()?, field.raw.clone()))
+        });
+        over.collect()
+    }
+
+    /// What is good, as it is stored.
+    pub(super) fn good_raw(&self) -> Vec<(String, String)> {
+        let good = self.fields.iter().filter(|(_, field)| field.problem.is_none());
+        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
+        let mut good: Vec<_> =
+            good.filter_map(|(name, field)| Some((text(name)?, text(&field.raw)?))).collect();
+        good.sort_unstable();
+        good
+    }
+
+    /// What is wrong with the store, if anything is.
+    pub(super) fn problem(&self) -> Option<RedisError> {
+        RedisError::bad_values(&self.problems)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    fn good(&self) -> impl Iterator<Item = (&str, &Override)> {
+        self.fields
+            .iter()
+            .filter_map(|(name, field)| Some((str::from_utf8(name).ok()?, field.good.as_ref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::Entry;
+
+    fn raw(fields: &[(&[u8], &[u8])]) -> Raw {
+        fields.iter().map(|&(name, value)| (name.to_vec(), value.to_vec())).collect()
+    }
+
+    fn hash() -> Layout {
+        Layout::Hash("feature_flags".to_owned())
+    }
+
+    #[test]
+    fn a_value_that_turns_bad_keeps_its_last_good_meaning() {
+        let mut fields = Fields::default();
+        fields.update(raw(&[(b"a", b"1"), (b"b", b"0")]), &hash());
+
+        let changed =
+            fields.update(raw(&[(b"a", b"{\"percentage\": true}"), (b"b", b"1")]), &hash());
+
+        let offer = fields.offer(SystemTime::now());
+        assert!(changed);
+        assert_eq!(offer.listed("a"), Some(&Entry::Forced(true)));
+        assert_eq!(offer.listed("b"), Some(&Entry::Forced(true)));
+        let problem = fields.problem().unwrap().to_string();
+        assert!(problem.contains("field `a` of the hash `feature_flags`"), "{problem}");
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_left_out_and_told() {
+        let mut fields = Fields::default();
+
+        fields.update(raw(&[(b"\xff", b"1"), (b"a", b"\xff"), (b"b", b"1")]), &hash());
+
+        let offer = fields.offer(SystemTime::now());
+        assert_eq!(offer.len(), 1);
+        assert!(fields.problem().is_some());
+        fields.update(raw(&[(b"b", b"1")]), &hash());
+        assert!(fields.problem().is_none());
+    }
+
+    #[test]
+    fn the_same_again_is_no_change() {
+        let mut fields = Fields::default();
+
+        assert!(fields.update(raw(&[(b"a", b"{")]), &hash()));
+        assert!(!fields.update(raw(&[(b"a", b"{")]), &hash()));
+        assert!(fields.problem().is_some());
+    }
+
+    #[test]
+    fn an_override_ends_at_its_instant() {
+        let mut fields = Fields::default();
+        let value = br#"{"force": true, "override": {"expires_at": "2026-11-21T09:00:00Z"}}"#;
+        fields.update(raw(&[(b"a", value)]), &hash());
+        let end = fields.next_end(SystemTime::UNIX_EPOCH).unwrap();
+        let before = end - Duration::from_millis(1);
+
+        assert_eq!(fields.offer(before).len(), 1);
+        assert_eq!(fields.offer(end).len(), 0);
+        assert_eq!(fields.next_end(end), None);
+        assert_eq!(fields.ended(end), [("a".to_owned(), value.to_vec())]);
+    }
+}

@@ -1,0 +1,166 @@
+//! How overrides are laid out in the server's keys.
+
+use std::collections::HashMap;
+
+use redis::{AsyncTypedCommands, Cmd, RedisResult, aio::MultiplexedConnection, cmd};
+
+/// Raw names and values.
+pub(super) type Raw = HashMap<Vec<u8>, Vec<u8>>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// One hash at this key, with a field per flag.
+    Hash(String),
+    /// One string per flag, at this prefix, a colon and the flag key.
+    Keys(String),
+}
+
+impl Layout {
+    /// The key that decides which node of a cluster has the store.
+    pub(super) fn key(&self) -> &str {
+        match self {
+            Self::Hash(key) => key,
+            Self::Keys(prefix) => prefix,
+        }
+    }
+
+    /// The key of the log, which has to be in the same slot of a cluster.
+    pub(super) fn log(&self) -> String {
+        self.beside("log")
+    }
+
+    /// The key of something that belongs to the store.
+    pub(super) fn beside(&self, what: &str) -> String {
+        let key = self.key();
+        // The slot is that of what stands in the first braces, if they hold anything.
+        let tagged = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
+        match tagged {
+            Some((tag, _)) if !tag.is_empty() => format!("{key}:{what}"),
+            _ => format!("{{{key}}}:{what}"),
+        }
+    }
+
+    /// Where the value of a flag is, for messages.
+    pub(super) fn place(&self, flag: &str) -> String {
+        match self {
+            Self::Hash(key) => format!("field `{flag}` of the hash `{key}`"),
+            Self::Keys(prefix) => format!("key `{prefix}:{flag}`"),
+        }
+    }
+
+    /// Asks the server to tell of changes.
+    pub(super) fn track(&self) -> Cmd {
+        let mut track = cmd("CLIENT");
+        track.arg("TRACKING").arg("ON");
+        if let Self::Keys(prefix) = self {
+            track.arg("BCAST").arg("PREFIX").arg(format!("{prefix}:"));
+        }
+        track
+    }
+
+    /// Whether a change of `key` may be one of the overrides.
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        match self {
+            Self::Hash(hash) => key == hash.as_bytes(),
+            Self::Keys(prefix) => self.flag_at(prefix, key).is_some(),
+        }
+    }
+
+    fn flag_at<'k>(&self, prefix: &str, key: &'k [u8]) -> Option<&'k [u8]> {
+        key.strip_prefix(prefix.as_bytes())?.strip_prefix(b":")
+    }
+
+    /// Reads everything, or, if there is more than `max`, only how much there is.
+    pub(super) async fn read(
+        &self,
+        connection: &mut MultiplexedConnection,
+        max: usize,
+    ) -> RedisResult<Result<Raw, usize>> {
+        match self {
+            Self::Hash(key) => {
+                let fields = connection.hlen(key).await?;
+                if fields > max {
+                    return Ok(Err(fields));
+                }
+                cmd("HGETALL").arg(key).query_async(connection).await.map(Ok)
+            }
+            Self::Keys(prefix) => self.read_keys(prefix, connection, max).await,
+        }
+    }
+
+    async fn read_keys(
+        &self,
+        prefix: &str,
+        connection: &mut MultiplexedConnection,
+        max: usize,
+    ) -> RedisResult<Result<Raw, usize>> {
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(1_000);
+            let (next, found): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
+            keys.extend(found);
+            if keys.len() > max {
+                return Ok(Err(keys.len()));
+            }
+            if next == 0 {
+                break;
+            }
+            cursor = next;
+        }
+        // A scan may name a key twice.
+        keys.sort_unstable();
+        keys.dedup();
+        let mut raw = Raw::with_capacity(keys.len());
+        for keys in keys.chunks(1_000) {
+            let values: Vec<Option<Vec<u8>>> =
+                cmd("MGET").arg(keys).query_async(connection).await?;
+            let flags = keys.iter().filter_map(|key| self.flag_at(prefix, key));
+            // A key that is gone since, or that is no string, has no value.
+            raw.extend(flags.zip(values).filter_map(|(flag, value)| Some((flag.to_vec(), value?))));
+        }
+        Ok(Ok(raw))
+    }
+}
+
+/// What SCAN takes for all keys with the prefix and nothing else.
+fn pattern(prefix: &str) -> String {
+    let mut pattern = String::with_capacity(prefix.len() + 2);
+    for c in prefix.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern + ":*"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_belongs_to_a_store_is_in_its_slot() {
+        let log = |key: &str| Layout::Hash(key.to_owned()).log();
+
+        assert_eq!(log("feature_flags"), "{feature_flags}:log");
+        assert_eq!(log("{app}:flags"), "{app}:flags:log");
+        assert_eq!(log("{}:flags"), "{{}:flags}:log");
+    }
+
+    #[test]
+    fn a_prefix_is_matched_as_it_is_written() {
+        assert_eq!(pattern("ff"), "ff:*");
+        assert_eq!(pattern("a*[b]"), r"a\*\[b\]:*");
+    }
+
+    #[test]
+    fn other_keys_are_none_of_the_store() {
+        let keys = Layout::Keys("ff".to_owned());
+
+        assert!(keys.has(b"ff:new_search"));
+        assert!(!keys.has(b"ffx:new_search"));
+        assert!(!Layout::Hash("feature_flags".to_owned()).has(b"feature_flags_old"));
+    }
+}

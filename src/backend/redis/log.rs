@@ -1,0 +1,232 @@
+//! The log of changes: a stream beside the store, with one entry per change.
+//!
+//! The number in the id of an entry is its revision. Writers in other languages keep no log; what
+//! they changed shows where the value after one change is not the value before the next.
+
+use std::{collections::HashMap, time::SystemTime};
+
+use jiff::{Timestamp, Unit};
+use redis::{Cmd, RedisResult, aio::MultiplexedConnection, cmd};
+
+use super::{
+    Redis, RedisError,
+    layout::{Layout, Raw},
+};
+use crate::backend::LogEntry;
+
+// The script in write.rs writes these three itself.
+const FLAG: &str = "flag";
+const BEFORE: &str = "before";
+const AFTER: &str = "after";
+pub(super) const AUTHOR: &str = "by";
+pub(super) const REASON: &str = "reason";
+pub(super) const AT: &str = "at";
+pub(super) const UNDOES: &str = "undoes";
+/// Tells a change from all others, so that a writer finds its own.
+pub(super) const TOKEN: &str = "token";
+
+/// How many entries are read at once.
+const PAGE: usize = 500;
+
+/// One entry as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Logged {
+    pub(super) revision: u64,
+    pub(super) flag: String,
+    pub(super) before: Option<Vec<u8>>,
+    pub(super) after: Option<Vec<u8>>,
+    pub(super) author: Option<String>,
+    reason: Option<String>,
+    at: Option<SystemTime>,
+    undoes: Option<u64>,
+    pub(super) token: Option<String>,
+}
+
+type Entries = Vec<(String, HashMap<String, Vec<u8>>)>;
+
+/// An instant as it is stored, to the millisecond.
+pub(super) fn stamp(time: SystemTime) -> Option<String> {
+    let time = Timestamp::try_from(time).ok()?;
+    Some(time.round(Unit::Millisecond).unwrap_or(time).to_string())
+}
+
+fn revision(id: &str) -> Option<u64> {
+    id.split('-').next()?.parse().ok()
+}
+
+impl Logged {
+    fn new(id: &str, mut fields: HashMap<String, Vec<u8>>) -> Option<Self> {
+        let before = fields.remove(BEFORE);
+        let after = fields.remove(AFTER);
+        let mut text =
+            |name: &str| Some(String::from_utf8_lossy(&fields.remove(name)?).into_owned());
+        Some(Self {
+            revision: revision(id)?,
+            flag: text(FLAG)?,
+            before,
+            after,
+            author: text(AUTHOR),
+            reason: text(REASON),
+            at: text(AT).and_then(|at| Some(at.parse::<Timestamp>().ok()?.into())),
+            undoes: text(UNDOES).and_then(|undoes| undoes.parse().ok()),
+            token: text(TOKEN),
+        })
+    }
+}
+
+impl From<Logged> for LogEntry {
+    fn from(logged: Logged) -> Self {
+        Self {
+            revision: Some(logged.revision),
+            at: logged.at,
+            author: logged.author,
+            reason: logged.reason,
+            undoes: logged.undoes,
+            ..Self::new(logged.flag, text(logged.before), text(logged.after))
+        }
+    }
+}
+
+fn text(stored: Option<Vec<u8>>) -> Option<String> {
+    stored.map(|stored| String::from_utf8_lossy(&stored).into_owned())
+}
+
+impl Layout {
+    /// The number of the latest change.
+    pub(super) async fn last_revision(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Option<u64>> {
+        let entries: Entries = self.log_before("+", 1).query_async(connection).await?;
+        Ok(entries.first().and_then(|(id, _)| revision(id)))
+    }
+
+    /// The latest entries up to and including `end`.
+    fn log_before(&self, end: &str, count: usize) -> Cmd {
+        let mut read = cmd("XREVRANGE");
+        read.arg(self.log()).arg(end).arg("-").arg("COUNT").arg(count);
+        read
+    }
+}
+
+impl Redis {
+    /// The entry with this revision.
+    pub(super) async fn logged(&self, revision: u64) -> Result<Option<Logged>, RedisError> {
+        let id = format!("{revision}-0");
+        let mut read = cmd("XRANGE");
+        read.arg(self.settings.layout.log()).arg(&id).arg(&id);
+        let entries: Entries = self.ask(&read).await?;
+        Ok(entries.into_iter().find_map(|(id, fields)| Logged::new(&id, fields)))
+    }
+
+    /// The latest entry about a flag.
+    pub(super) async fn latest(&self, flag: &str) -> Result<Option<Logged>, RedisError> {
+        Ok(self.entries(Some(flag), 1).await?.pop())
+    }
+
+    /// The latest entries about a flag, or about all, the newest first.
+    async fn entries(&self, flag: Option<&str>, limit: usize) -> Result<Vec<Logged>, RedisError> {
+        let mut found = Vec::new();
+        let mut end = "+".to_owned();
+        loop {
+            let page = self.settings.layout.log_before(&end, PAGE);
+            let page: Entries = self.ask(&page).await?;
+            let oldest = page.last().and_then(|(id, _)| revision(id));
+            let is_last = page.len() < PAGE;
+            let logged = page.into_iter().filter_map(|(id, fields)| Logged::new(&id, fields));
+            found.extend(logged.filter(|logged| flag.is_none_or(|flag| logged.flag == flag)));
+            found.truncate(limit);
+            match oldest.and_then(|oldest| oldest.checked_sub(1)) {
+                Some(before) if !is_last && found.len() < limit => end = before.to_string(),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    pub(super) async fn changes(
+        &self,
+        flag: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>, RedisError> {
+        let logged = self.entries(flag, limit).await?;
+        let stored = match flag {
+            Some(flag) => {
+                let stored = self.stored(flag).await?;
+                stored.map(|stored| (flag.as_bytes().to_vec(), stored)).into_iter().collect()
+            }
+            None => self.stored_all().await?,
+        };
+        let mut changes = with_external(logged, &stored);
+        changes.truncate(limit);
+        Ok(changes)
+    }
+}
+
+/// The entries, the newest first, with those that other writers left out.
+fn with_external(logged: Vec<Logged>, stored: &Raw) -> Vec<LogEntry> {
+    let mut changes = Vec::with_capacity(logged.len());
+    // What a flag had to be after the change that comes next, going back in time.
+    let mut later: HashMap<String, Option<Vec<u8>>> = HashMap::new();
+    let known: Vec<String> = logged.iter().map(|logged| logged.flag.clone()).collect();
+    for flag in known {
+        later.entry(flag).or_insert_with_key(|flag| stored.get(flag.as_bytes()).cloned());
+    }
+    for logged in logged {
+        let is = later.insert(logged.flag.clone(), logged.before.clone()).flatten();
+        if is != logged.after {
+            let after = text(logged.after.clone());
+            changes.push(LogEntry::new(logged.flag.clone(), after, text(is)));
+        }
+        changes.push(logged.into());
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logged(revision: u64, flag: &str, before: Option<&str>, after: Option<&str>) -> Logged {
+        let bytes = |text: &str| text.as_bytes().to_vec();
+        Logged {
+            revision,
+            flag: flag.to_owned(),
+            before: before.map(bytes),
+            after: after.map(bytes),
+            author: None,
+            reason: None,
+            at: None,
+            undoes: None,
+            token: None,
+        }
+    }
+
+    #[test]
+    fn what_others_changed_shows_between_the_entries() {
+        let log = vec![
+            logged(3, "a", Some("0"), Some("1")),
+            logged(2, "b", None, Some("1")),
+            logged(1, "a", None, Some("1")),
+        ];
+        let stored = Raw::from([(b"a".to_vec(), b"yes".to_vec()), (b"b".to_vec(), b"1".to_vec())]);
+
+        let changes = with_external(log, &stored);
+
+        let short: Vec<_> = changes
+            .iter()
+            .map(|change| {
+                (change.revision, &*change.key, change.before.as_deref(), change.after.as_deref())
+            })
+            .collect();
+        assert_eq!(
+            short,
+            [
+                (None, "a", Some("1"), Some("yes")),
+                (Some(3), "a", Some("0"), Some("1")),
+                (Some(2), "b", None, Some("1")),
+                (None, "a", Some("1"), Some("0")),
+                (Some(1), "a", None, Some("1")),
+            ]
+        );
+    }
+}

@@ -1,0 +1,220 @@
+//! One connection, followed for as long as it lasts.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use redis::{PushInfo, PushKind, Value, cmd};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, interval_at},
+};
+
+use super::{
+    OnLostStore, Redis, RedisError, RedisErrorKind, TICK,
+    connect::Connection,
+    layout::{Layout, Raw},
+};
+use crate::backend::Sink;
+
+/// Up to this many overrides are read at every tick; reading more costs the server too much.
+const SMALL: usize = 500;
+/// How often more are read.
+const LARGE_TICK: Duration = Duration::from_secs(15);
+/// How often more are read when the server does not tell of changes.
+const LARGE_POLL: Duration = Duration::from_secs(2);
+
+pub(super) struct Session<'a> {
+    redis: &'a Redis,
+    sink: &'a Sink,
+    connection: Connection,
+    /// Whether the server tells of changes.
+    tracked: bool,
+    /// Whether the server lets us read its log.
+    reads_log: bool,
+    /// Whether anything was read.
+    was_up: bool,
+    last_read: Instant,
+    /// Counts the reads that somebody waits for.
+    wanted: watch::Receiver<u64>,
+}
+
+/// What the server tells on its own. A signal that comes while nobody waits is kept.
+#[derive(Debug, Default)]
+struct Signals {
+    changed: Notify,
+    lost: Notify,
+}
+
+impl Signals {
+    /// Called by the task that drives the connection: it must not wait.
+    fn take(&self, push: &PushInfo, layout: &Layout) {
+        match push.kind {
+            PushKind::Disconnection => self.lost.notify_one(),
+            PushKind::Invalidate => {
+                let is_ours = |key: &Value| match key {
+                    Value::BulkString(key) => layout.has(key),
+                    _ => true,
+                };
+                let is_other = match push.data.first() {
+                    Some(Value::Array(keys)) => !keys.iter().any(is_ours),
+                    // No keys at all: everything was flushed.
+                    _ => false,
+                };
+                if !is_other {
+                    self.changed.notify_one();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Connects and follows. Returns why it ended, and whether it was ever up.
+    pub(super) async fn run(redis: &'a Redis, sink: &'a Sink) -> (RedisError, bool) {
+        let signals = Arc::new(Signals::default());
+        let push = {
+            let (signals, layout) = (Arc::clone(&signals), redis.settings.layout.clone());
+            move |push: PushInfo| signals.take(&push, &layout)
+        };
+        let mut session = match Self::open(redis, sink, Arc::new(push)).await {
+            Ok(session) => session,
+            Err(error) => return (error, false),
+        };
+        let Err(error) = session.follow(&signals).await;
+        (error, session.was_up)
+    }
+
+    async fn open(
+        redis: &'a Redis,
+        sink: &'a Sink,
+        push: Arc<dyn Fn(PushInfo) + Send + Sync>,
+    ) -> Result<Self, RedisError> {
+        let super::Settings { target, layout, timeouts, .. } = &redis.settings;
+        let mut connection = target.connect(layout.key(), timeouts, Some(push)).await?;
+        // Before the first read, so that no change falls in between.
+        let tracked =
+            connection.resp3 && layout.track().exec_async(&mut connection.conn).await.is_ok();
+        sink.mode(if tracked { "tracking" } else { "polling" });
+        Ok(Self {
+            redis,
+            sink,
+            connection,
+            tracked,
+            reads_log: true,
+            was_up: false,
+            last_read: Instant::now(),
+            wanted: redis.shared.wanted.subscribe(),
+        })
+    }
+
+    async fn follow(&mut self, signals: &Signals) -> Result<std::convert::Infallible, RedisError> {
+        let mut ticks = interval_at(Instant::now() + TICK, TICK);
+        self.read().await?;
+        loop {
+            tokio::select! {
+                biased;
+                () = signals.lost.notified() => {
+                    return Err(self.error(RedisErrorKind::Lost));
+                }
+                () = signals.changed.notified() => self.read().await?,
+                _ = self.wanted.changed() => self.read().await?,
+                _ = ticks.tick() => self.tick().await?,
+            }
+        }
+    }
+
+    /// What no push tells: that the server hangs, that another one has taken its place, that
+    /// databases were swapped.
+    async fn tick(&mut self) -> Result<(), RedisError> {
+        let target = &self.redis.settings.target;
+        if !target.is_current(&mut self.connection).await? {
+            return Err(self.error(RedisErrorKind::Moved));
+        }
+        let large = match self.tracked {
+            true => LARGE_TICK,
+            false => LARGE_POLL,
+        };
+        let fields = self.redis.shared.fields().len();
+        if fields <= SMALL || self.last_read.elapsed() >= large {
+            return self.read().await;
+        }
+        let pong = cmd("PING").exec_async(&mut self.connection.conn).await;
+        pong.map_err(|error| self.failed(&error))?;
+        self.sink.confirm();
+        Ok(())
+    }
+
+    /// Reads everything and publishes it if it differs.
+    async fn read(&mut self) -> Result<(), RedisError> {
+        let shared = Arc::clone(&self.redis.shared);
+        let settings = &self.redis.settings;
+        // Before reading: whoever asks from now on wants another read.
+        let count = *self.wanted.borrow_and_update();
+        let mut log = self.connection.conn.clone();
+        let revision = async {
+            match self.reads_log {
+                true => settings.layout.last_revision(&mut log).await,
+                false => Ok(None),
+            }
+        };
+        let read = settings.layout.read(&mut self.connection.conn, settings.max_fields);
+        let (revision, read) = tokio::join!(revision, read);
+        self.reads_log = revision.is_ok();
+        let raw = match read {
+            Ok(Ok(raw)) => raw,
+            Ok(Err(fields)) => {
+                let place = &self.connection.place;
+                return Err(RedisError::too_many(place, fields, settings.max_fields));
+            }
+            // The server has just answered, so it is not gone.
+            Err(error) if error.is_timeout() && !self.was_up => {
+                return Err(self.error(RedisErrorKind::TooSlow));
+            }
+            Err(error) => return Err(self.failed(&error)),
+        };
+        self.last_read = Instant::now();
+        self.publish(raw)?;
+        self.was_up = true;
+        shared.seen.send_replace(revision.ok().flatten());
+        shared.done.send_replace(count);
+        Ok(())
+    }
+
+    fn publish(&mut self, raw: Raw) -> Result<(), RedisError> {
+        let settings = &self.redis.settings;
+        let mut fields = self.redis.shared.fields();
+        if !self.was_up && raw.is_empty() && fields.len() > 0 {
+            let lost = self.error(RedisErrorKind::LostStore);
+            match settings.on_lost_store {
+                OnLostStore::Accept => self.sink.fail(lost),
+                OnLostStore::Hold => return Err(lost),
+            }
+        }
+        let changed = fields.update(raw, &settings.layout);
+        if !changed && self.was_up {
+            self.sink.confirm();
+            return Ok(());
+        }
+        let now = SystemTime::now();
+        let offer = fields.offer(now);
+        self.redis.shared.next_end.send_replace(fields.next_end(now));
+        self.redis.shared.changed.send_replace(());
+        match fields.problem() {
+            None => self.sink.publish(offer),
+            Some(problem) => self.sink.publish_partly(offer, problem),
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &redis::RedisError) -> RedisError {
+        self.redis.settings.target.note(error);
+        self.connection.error(error)
+    }
+
+    fn error(&self, kind: RedisErrorKind) -> RedisError {
+        RedisError::new(kind, &self.connection.place, None)
+    }
+}

@@ -1,0 +1,199 @@
+//! One override as it is stored.
+
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::{layout::Layout, log::stamp};
+use crate::{
+    backend::{Operation, Provenance, Write, env::is_truthy},
+    definition::json as definition,
+    model::{Definition, Entry, Percentage, Setting},
+};
+
+/// Larger values are no overrides.
+const MAX_BYTES: usize = 512 * 1024;
+
+/// The member that says who made the override, why, and until when.
+const OVERRIDE: &str = "override";
+/// The member that answers for everybody.
+const FORCE: &str = "force";
+
+/// One override.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Override {
+    pub(super) entry: Entry,
+    pub(super) provenance: Option<Provenance>,
+}
+
+impl Override {
+    pub(super) fn end(&self) -> Option<SystemTime> {
+        self.provenance.as_ref()?.expires_at
+    }
+
+    pub(super) fn has_ended(&self, now: SystemTime) -> bool {
+        self.end().is_some_and(|end| end <= now)
+    }
+}
+
+/// What a stored value means, or what is wrong with it. `None` says nothing about the flag.
+pub(super) fn decode(name: &[u8], raw: &[u8], layout: &Layout) -> Result<Option<Override>, String> {
+    let name = str::from_utf8(name).map_err(|_| "the name is not UTF-8")?;
+    if raw.len() > MAX_BYTES {
+        return Err(format!("the value has {} bytes, and {MAX_BYTES} is the most", raw.len()));
+    }
+    let text = str::from_utf8(raw).map_err(|_| "the value is not UTF-8")?;
+    match layout {
+        Layout::Hash(_) if !text.trim_start().starts_with('{') => {
+            Ok(Some(Override { entry: Entry::Forced(is_truthy(text)), provenance: None }))
+        }
+        Layout::Hash(_) => decode_object(name, object(text)?).map(Some),
+        Layout::Keys(_) => match parse(text)? {
+            Value::Null => Ok(None),
+            Value::Object(object) if object.is_empty() => Ok(None),
+            Value::Object(object) => decode_whole(name, object).map(Some),
+            _ => Err("the value is no JSON object".to_owned()),
+        },
+    }
+}
+
+fn parse(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("the value is not JSON: {error}"))
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, String> {
+    match parse(text)? {
+        Value::Object(object) => Ok(object),
+        _ => Err("the value is no JSON object".to_owned()),
+    }
+}
+
+/// A field of the hash: a partial definition, or an answer for everybody.
+fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
+    let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
+    let entry = match object.remove(FORCE) {
+        None => definition::from_json(name, &object)?.into(),
+        Some(Value::Bool(on)) if object.is_empty() => Entry::Forced(on),
+        Some(Value::Bool(_)) => {
+            return Err("`force` answers for everybody, so nothing can stand beside it".to_owned());
+        }
+        Some(other) => return Err(format!("`force` is `true` or `false`, not `{other}`")),
+    };
+    Ok(Override { entry, provenance })
+}
+
+/// The value of a key of its own: a whole definition, with members that are not for us.
+fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
+    let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
+    let mut definition = definition::from_json_lenient(name, &object)?;
+    // What such a value does not name has its default, whatever lower layers say.
+    fn default<T>(setting: &mut Setting<T>) {
+        if setting.is_inherit() {
+            *setting = Setting::Remove;
+        }
+    }
+    default(&mut definition.enabled);
+    default(&mut definition.percentage);
+    default(&mut definition.allowed_users);
+    default(&mut definition.allowed_groups);
+    Ok(Override { entry: definition.into(), provenance })
+}
+
+fn provenance(value: &Value) -> Result<Provenance, String> {
+    let object = value.as_object().ok_or("`override` is no JSON object")?;
+    let text = |name: &str| match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(format!("`override.{name}` is `{other}`, not a string")),
+    };
+    let time = |name: &str| {
+        let parse = |text: String| {
+            let wrong = || {
+                format!("`override.{name}` is `{text}`, not a time such as `2026-11-21T09:00:00Z`")
+            };
+            text.parse::<Timestamp>().map(SystemTime::from).map_err(|_| wrong())
+        };
+        text(name)?.map(parse).transpose()
+    };
+    Ok(Provenance {
+        author: text("by")?,
+        reason: text("reason")?,
+        at: time("at")?,
+        expires_at: time("expires_at")?,
+    })
+}
+
+/// What is stored after a change: `None` if nothing is.
+pub(super) fn encode(
+    name: &str,
+    current: Option<&[u8]>,
+    write: &Write,
+    now: SystemTime,
+    layout: &Layout,
+) -> Result<Option<String>, String> {
+    let plain = write.author.is_none() && write.reason.is_none() && write.expires_at.is_none();
+    let mut object = match (&write.operation, layout) {
+        (Operation::Clear, _) => return Ok(None),
+        (Operation::Enable, Layout::Hash(_)) if plain => return Ok(Some("1".to_owned())),
+        (Operation::Disable, Layout::Hash(_)) if plain => return Ok(Some("0".to_owned())),
+        (Operation::Enable, Layout::Hash(_)) => forced(true),
+        (Operation::Disable, Layout::Hash(_)) => forced(false),
+        (operation, layout) => {
+            let mut object = base(name, current, now, layout)?;
+            let patch = match operation {
+                // Readers in other languages know no `force`.
+                Operation::Enable => {
+                    &Definition::new().enabled(true).percentage(Percentage::HUNDRED)
+                }
+                Operation::Disable => &Definition::new().enabled(false),
+                Operation::Set(patch) => &**patch,
+                Operation::Clear => return Ok(None),
+            };
+            object.extend(definition::to_json(patch));
+            object
+        }
+    };
+    object.remove(OVERRIDE);
+    if !plain || matches!(layout, Layout::Hash(_)) {
+        object.insert(OVERRIDE.to_owned(), by(write, now));
+    }
+    Ok(Some(Value::Object(object).to_string()))
+}
+
+fn forced(on: bool) -> Map<String, Value> {
+    Map::from_iter([(FORCE.to_owned(), Value::Bool(on))])
+}
+
+/// What a patch is applied to.
+fn base(
+    name: &str,
+    current: Option<&[u8]>,
+    now: SystemTime,
+    layout: &Layout,
+) -> Result<Map<String, Value>, String> {
+    let Some(raw) = current else { return Ok(Map::new()) };
+    let decoded = decode(name.as_bytes(), raw, layout).map_err(|problem| {
+        format!("what is stored now cannot be read ({problem}); clear it, then set it anew")
+    })?;
+    match decoded {
+        None => Ok(Map::new()),
+        Some(decoded) if decoded.has_ended(now) => Ok(Map::new()),
+        Some(Override { entry: Entry::Forced(on), .. }) => {
+            Ok(definition::to_json(&Definition::forced(on)))
+        }
+        // As it is stored, so that members which are not for us survive.
+        Some(_) => object(&String::from_utf8_lossy(raw)),
+    }
+}
+
+fn by(write: &Write, now: SystemTime) -> Value {
+    let members = [
+        ("by", write.author.clone()),
+        ("reason", write.reason.clone()),
+        ("at", stamp(now)),
+        ("expires_at", write.expires_at.and_then(stamp)),
+    ];
+    let members = members.into_iter().filter_map(|(name, value)| Some((name, json!(value?))));
+    members.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
+}

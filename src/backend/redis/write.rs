@@ -1,0 +1,417 @@
+//! Changes, each made by one script: compare, set, log.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::{Duration, SystemTime},
+};
+
+use redis::{Script, Value};
+use tokio::{sync::Mutex, time::timeout};
+
+use super::{Redis, RedisError, RedisErrorKind, connect::Connection, layout::Layout, log, value};
+use crate::{
+    backend::{Conflict, Expected, Operation, Refusal, Write, Written},
+    model::Entry,
+};
+
+/// Compares the stored value with what is expected, byte by byte, so that writers which know
+/// nothing of revisions are noticed, too; then changes it and adds an entry to the log.
+///
+/// The log comes first: if the server refuses to write, nothing is changed.
+static CHANGE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local store, log = KEYS[1], KEYS[2]
+local layout, flag, condition, expected, operation, new, since, keep = unpack(ARGV, 1, 8)
+local now
+if layout == 'hash' then now = redis.call('HGET', store, flag) else now = redis.call('GET', store) end
+
+if condition == 'is' and now ~= expected then return {0, now} end
+if condition == 'absent' and now then return {0, now} end
+if since ~= '' then
+  for _, entry in ipairs(redis.call('XRANGE', log, since .. '-1', '+')) do
+    for i = 1, #entry[2], 2 do
+      if entry[2][i] == 'flag' and entry[2][i + 1] == flag then return {0, now} end
+    end
+  end
+end
+if operation == 'clear' and not now then return {2} end
+
+local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+local revision = last and tonumber(string.match(last[1], '^%d+')) + 1 or 1
+local id = string.format('%.0f', revision)
+local entry = {'flag', flag}
+if now then entry[#entry + 1] = 'before'; entry[#entry + 1] = now end
+if operation == 'set' then entry[#entry + 1] = 'after'; entry[#entry + 1] = new end
+for i = 9, #ARGV do entry[#entry + 1] = ARGV[i] end
+redis.call('XADD', log, 'MAXLEN', '~', keep, id .. '-0', unpack(entry))
+
+if operation == 'set' then
+  if layout == 'hash' then redis.call('HSET', store, flag, new) else redis.call('SET', store, new) end
+else
+  if layout == 'hash' then redis.call('HDEL', store, flag) else redis.call('DEL', store) end
+end
+return {1, id}
+",
+    )
+});
+
+/// How many changes the log keeps at least.
+const KEEP: usize = 10_000;
+
+/// How long a change is tried again while others change the same flag.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often another node is asked for that one change.
+const HOPS: usize = 5;
+
+/// The connection that changes are made through.
+#[derive(Debug, Default)]
+pub(super) struct Writer(Mutex<Option<Arc<Connection>>>);
+
+/// What has to be stored for a change to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Condition {
+    Anything,
+    Exactly(Option<Vec<u8>>),
+}
+
+/// One change, down to its bytes.
+#[derive(Debug)]
+struct Change<'a> {
+    flag: &'a str,
+    condition: Condition,
+    /// No change of the flag may be younger than this revision.
+    since: Option<u64>,
+    /// What is stored then; `None` if nothing.
+    value: Option<Vec<u8>>,
+    notes: Notes<'a>,
+}
+
+/// What the log keeps beside the values.
+#[derive(Debug, Clone, Copy, Default)]
+struct Notes<'a> {
+    author: Option<&'a str>,
+    reason: Option<&'a str>,
+    undoes: Option<u64>,
+}
+
+enum Outcome {
+    /// Made, with its revision; without one if there was nothing to do.
+    Done(Option<u64>),
+    /// What is stored instead of what was expected.
+    Differs(Option<Vec<u8>>),
+}
+
+impl Redis {
+    pub(super) async fn change(&self, flag: &str, write: &Write) -> Result<Written, Refusal> {
+        let Self { settings, .. } = self;
+        let mut current = None;
+        if needs_current(write, &settings.layout) {
+            current = self.stored(flag).await.map_err(Refusal::failed)?;
+        }
+        let attempts = async {
+            loop {
+                let condition = self.condition(flag, write, current.as_deref()).await?;
+                let now = SystemTime::now();
+                let value = value::encode(flag, current.as_deref(), write, now, &settings.layout);
+                let value = value.map_err(|problem| {
+                    Refusal::failed(format!("{}: {problem}", settings.layout.place(flag)))
+                })?;
+                let change = Change {
+                    flag,
+                    condition,
+                    since: match write.expected {
+                        Some(Expected::Revision(revision)) => Some(revision),
+                        _ => None,
+                    },
+                    value: value.map(String::into_bytes),
+                    notes: Notes {
+                        author: write.author.as_deref(),
+                        reason: write.reason.as_deref(),
+                        undoes: None,
+                    },
+                };
+                match self.apply(&change).await? {
+                    Outcome::Done(revision) => return Ok(revision),
+                    // Somebody else was faster, which only matters to who said so.
+                    Outcome::Differs(now) if write.expected.is_none() => current = now,
+                    Outcome::Differs(now) => return Err(self.conflict(flag, now).await),
+                }
+            }
+        };
+        let revision = timeout(PATIENCE, attempts).await.unwrap_or_else(|_| {
+            Err(Refusal::failed(format!("others changed `{flag}` all the time for {PATIENCE:?}")))
+        })?;
+        self.remove_ended().await;
+        self.until_in_force().await;
+        Ok(revision.map_or_else(Written::unnumbered, Written::revision))
+    }
+
+    /// Restores the value before a change.
+    pub(super) async fn restore(
+        &self,
+        revision: u64,
+        author: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<Written, Refusal> {
+        let Some(logged) = self.logged(revision).await.map_err(Refusal::failed)? else {
+            let log = self.settings.layout.log();
+            return Err(Refusal::failed(format!(
+                "the log `{log}` has no revision {revision}: it was never made or is too old"
+            )));
+        };
+        let change = Change {
+            flag: &logged.flag,
+            condition: Condition::Exactly(logged.after),
+            since: Some(revision),
+            value: logged.before,
+            notes: Notes { author, reason, undoes: Some(revision) },
+        };
+        match self.apply(&change).await? {
+            Outcome::Done(revision) => {
+                self.until_in_force().await;
+                Ok(revision.map_or_else(Written::unnumbered, Written::revision))
+            }
+            Outcome::Differs(now) => Err(self.conflict(&logged.flag, now).await),
+        }
+    }
+
+    /// What has to be stored for `write` to be made.
+    async fn condition(
+        &self,
+        flag: &str,
+        write: &Write,
+        current: Option<&[u8]>,
+    ) -> Result<Condition, Refusal> {
+        match &write.expected {
+            None if needs_current(write, &self.settings.layout) => {
+                Ok(Condition::Exactly(current.map(<[u8]>::to_vec)))
+            }
+            None => Ok(Condition::Anything),
+            Some(Expected::Revision(revision)) => {
+                let logged = self.logged(*revision).await.map_err(Refusal::failed)?;
+                match logged.filter(|logged| logged.flag == flag) {
+                    Some(logged) => Ok(Condition::Exactly(logged.after)),
+                    None => Err(self.conflict(flag, current.map(<[u8]>::to_vec)).await),
+                }
+            }
+            Some(Expected::Entry(expected)) => {
+                let entry = self.entry(flag, current).map_err(Refusal::failed)?;
+                match entry == *expected {
+                    true => Ok(Condition::Exactly(current.map(<[u8]>::to_vec))),
+                    false => Err(self.conflict(flag, current.map(<[u8]>::to_vec)).await),
+                }
+            }
+        }
+    }
+
+    /// What a stored value says at this moment.
+    pub(super) fn entry(&self, flag: &str, stored: Option<&[u8]>) -> Result<Option<Entry>, String> {
+        let Some(stored) = stored else { return Ok(None) };
+        let layout = &self.settings.layout;
+        let decoded = value::decode(flag.as_bytes(), stored, layout)
+            .map_err(|problem| format!("{}: {problem}", layout.place(flag)))?;
+        let in_force = decoded.filter(|decoded| !decoded.has_ended(SystemTime::now()));
+        Ok(in_force.map(|decoded| decoded.entry))
+    }
+
+    /// The conflict with what is stored now.
+    async fn conflict(&self, flag: &str, now: Option<Vec<u8>>) -> Refusal {
+        let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+        let conflict = Conflict::new(now.as_ref().map(text));
+        let latest = self.latest(flag).await.ok().flatten();
+        // Somebody without a log may have changed it after that.
+        match latest.filter(|latest| latest.after == now) {
+            Some(latest) => conflict.made_by(latest.author, Some(latest.revision)),
+            None => conflict,
+        }
+        .into()
+    }
+
+    /// Runs the script, on whichever node has the flags.
+    async fn apply(&self, change: &Change<'_>) -> Result<Outcome, Refusal> {
+        let token = uuid::Uuid::new_v4().to_string();
+        let mut hops = 0;
+        loop {
+            let connection = self.connection().await.map_err(Refusal::failed)?;
+            let mut conn = connection.conn.clone();
+            let mut script = CHANGE.prepare_invoke();
+            change.pass(&token, &self.settings.layout, &mut script);
+            let answer: Result<(u8, Option<Vec<u8>>), _> =
+                script.invoke_async::<Vec<Value>>(&mut conn).await.and_then(outcome);
+            let error = match answer {
+                Ok((0, now)) => return Ok(Outcome::Differs(now)),
+                Ok((1, revision)) => return Ok(Outcome::Done(revision.and_then(number))),
+                Ok(_) => return Ok(Outcome::Done(None)),
+                Err(error) => error,
+            };
+            let told = connection.error(&error);
+            self.disconnect(&connection).await;
+            if (self.settings.target.note(&error) || told.kind() == RedisErrorKind::ReadOnly)
+                && hops < HOPS
+            {
+                // Nothing was changed: another node has the flags.
+                hops += 1;
+                continue;
+            }
+            return match told.kind() {
+                RedisErrorKind::ResponseTimeout | RedisErrorKind::Lost => {
+                    self.settle(&token, change.flag, told).await
+                }
+                _ => Err(Refusal::failed(told)),
+            };
+        }
+    }
+
+    /// Looks whether a change was made whose answer did not come. It is never sent again.
+    async fn settle(&self, token: &str, flag: &str, told: RedisError) -> Result<Outcome, Refusal> {
+        match self.latest(flag).await {
+            Ok(Some(latest)) if latest.token.as_deref() == Some(token) => {
+                Ok(Outcome::Done(Some(latest.revision)))
+            }
+            _ => Err(Refusal::Unconfirmed(told.into())),
+        }
+    }
+
+    /// Removes overrides that have ended, which nobody heeds any more.
+    async fn remove_ended(&self) {
+        let ended = self.shared.fields().ended(SystemTime::now());
+        for (flag, stored) in ended {
+            let change = Change {
+                flag: &flag,
+                condition: Condition::Exactly(Some(stored)),
+                since: None,
+                value: None,
+                notes: Notes { reason: Some("the override has ended"), ..Notes::default() },
+            };
+            // The next writer tries again.
+            if self.apply(&change).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until what is stored is in force here, if anybody follows it.
+    async fn until_in_force(&self) {
+        let shared = &self.shared;
+        if shared.wanted.receiver_count() == 0 {
+            return;
+        }
+        let mut done = shared.done.subscribe();
+        let mut count = 0;
+        shared.wanted.send_modify(|wanted| {
+            *wanted += 1;
+            count = *wanted;
+        });
+        // The change is made, and comes into force when the server can be read again.
+        let _ =
+            timeout(self.settings.timeouts.response, done.wait_for(|&done| done >= count)).await;
+    }
+
+    /// What is stored for a flag.
+    pub(super) async fn stored(&self, flag: &str) -> Result<Option<Vec<u8>>, RedisError> {
+        let read = match &self.settings.layout {
+            Layout::Hash(key) => redis::Cmd::hget(key, flag),
+            Layout::Keys(prefix) => redis::Cmd::get(format!("{prefix}:{flag}")),
+        };
+        self.ask(&read).await
+    }
+
+    /// Sends a command that changes nothing, to whichever node has the flags.
+    pub(super) async fn ask<T: redis::FromRedisValue>(
+        &self,
+        command: &redis::Cmd,
+    ) -> Result<T, RedisError> {
+        let mut hops = 0;
+        loop {
+            let connection = self.connection().await?;
+            let error = match command.query_async(&mut connection.conn.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            self.disconnect(&connection).await;
+            if !self.settings.target.note(&error) || hops == HOPS {
+                return Err(connection.error(&error));
+            }
+            hops += 1;
+        }
+    }
+
+    pub(super) async fn connection(&self) -> Result<Arc<Connection>, RedisError> {
+        let mut writer = self.shared.writer.0.lock().await;
+        if let Some(connection) = &*writer {
+            return Ok(Arc::clone(connection));
+        }
+        let super::Settings { target, layout, timeouts, .. } = &self.settings;
+        let connection = Arc::new(target.connect(layout.key(), timeouts, None).await?);
+        Ok(Arc::clone(writer.insert(connection)))
+    }
+
+    /// Makes the next change go through a new connection.
+    pub(super) async fn disconnect(&self, broken: &Arc<Connection>) {
+        let mut writer = self.shared.writer.0.lock().await;
+        if writer.as_ref().is_some_and(|writer| Arc::ptr_eq(writer, broken)) {
+            *writer = None;
+        }
+    }
+}
+
+/// Whether what is stored after a change depends on what was stored before.
+fn needs_current(write: &Write, layout: &Layout) -> bool {
+    match write.operation {
+        Operation::Set(_) => true,
+        Operation::Enable | Operation::Disable => {
+            matches!(layout, Layout::Keys(_)) || matches!(write.expected, Some(Expected::Entry(_)))
+        }
+        Operation::Clear => matches!(write.expected, Some(Expected::Entry(_))),
+    }
+}
+
+impl Change<'_> {
+    fn pass(&self, token: &str, layout: &Layout, script: &mut redis::ScriptInvocation<'_>) {
+        let (layout_name, store) = match layout {
+            Layout::Hash(key) => ("hash", key.clone()),
+            Layout::Keys(prefix) => ("keys", format!("{prefix}:{}", self.flag)),
+        };
+        let (condition, expected): (_, &[u8]) = match &self.condition {
+            Condition::Anything => ("anything", b""),
+            Condition::Exactly(None) => ("absent", b""),
+            Condition::Exactly(Some(stored)) => ("is", stored),
+        };
+        let (operation, value): (_, &[u8]) = match &self.value {
+            None => ("clear", b""),
+            Some(value) => ("set", value),
+        };
+        script.key(store).key(layout.log());
+        script.arg(layout_name).arg(self.flag).arg(condition).arg(expected);
+        script.arg(operation).arg(value);
+        script.arg(self.since.map(|since| since.to_string()).unwrap_or_default()).arg(KEEP);
+        let Notes { author, reason, undoes } = self.notes;
+        let at = log::stamp(SystemTime::now());
+        let notes = [
+            (log::AUTHOR, author.map(str::to_owned)),
+            (log::REASON, reason.map(str::to_owned)),
+            (log::AT, at),
+            (log::UNDOES, undoes.map(|undoes| undoes.to_string())),
+            (log::TOKEN, Some(token.to_owned())),
+        ];
+        for (name, note) in notes {
+            if let Some(note) = note {
+                script.arg(name).arg(note);
+            }
+        }
+    }
+}
+
+/// The script's verdict, and the value or revision with it.
+fn outcome(answer: Vec<Value>) -> redis::RedisResult<(u8, Option<Vec<u8>>)> {
+    let mut answer = answer.into_iter();
+    let verdict = answer.next().unwrap_or(Value::Nil);
+    let rest = answer.next().unwrap_or(Value::Nil);
+    Ok((redis::from_redis_value(verdict)?, redis::from_redis_value(rest)?))
+}
+
+fn number(text: Vec<u8>) -> Option<u64> {
+    String::from_utf8(text).ok()?.parse().ok()
+}
