@@ -12,6 +12,7 @@ mod http;
 mod layers;
 mod log;
 mod messages;
+mod redis;
 mod stale;
 mod support;
 mod testing;

@@ -1,0 +1,211 @@
+//! A network between a client and a server that can be made bad.
+
+use std::{
+    io::{Read, Write},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    thread,
+    time::Duration,
+};
+
+use crate::support::BOUND;
+
+/// What the network does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Mode {
+    /// Passes everything on.
+    Pass,
+    /// Loses every packet both ways; the connections stay open. As with TCP, what was sent
+    /// arrives once the network is well again.
+    Drop,
+    /// Passes this many bytes on, then rests for a while, each way of each connection.
+    Slow { bytes: usize, rest: Duration },
+    /// Cuts all connections, and new ones at once.
+    Cut,
+}
+
+/// What went over the network so far.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(crate) struct Counts {
+    pub(crate) connections: usize,
+    /// Bytes that reached the server.
+    pub(crate) sent: usize,
+    /// Bytes that reached clients.
+    pub(crate) received: usize,
+}
+
+/// A TCP proxy in front of one server, for as long as this value lives.
+pub(crate) struct Proxy {
+    port: u16,
+    network: Arc<Network>,
+}
+
+impl Proxy {
+    /// A proxy to a port of this machine, where something may or may not listen.
+    pub(crate) fn to(server: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let network = Arc::new(Network {
+            server: (Ipv4Addr::LOCALHOST, server).into(),
+            state: Mutex::new(State {
+                mode: Mode::Pass,
+                gone: false,
+                counts: Counts::default(),
+                open: Vec::new(),
+            }),
+            changed: Condvar::new(),
+        });
+        let accepting = Arc::clone(&network);
+        thread::spawn(move || accepting.accept(&listener));
+        Self { port, network }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        let mut state = self.network.state();
+        state.mode = mode;
+        if mode == Mode::Cut {
+            state.cut();
+        }
+        self.network.changed.notify_all();
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.network.state().counts
+    }
+
+    /// Waits until this much went over the network.
+    pub(crate) fn wait_for(&self, enough: impl Fn(&Counts) -> bool) {
+        let changed = &self.network.changed;
+        let wait =
+            changed.wait_timeout_while(self.network.state(), BOUND, |state| !enough(&state.counts));
+        let (state, timeout) = wait.unwrap();
+        assert!(!timeout.timed_out(), "{:?}", state.counts);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let mut state = self.network.state();
+        state.gone = true;
+        state.cut();
+        drop(state);
+        self.network.changed.notify_all();
+        // Wakes who accepts.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+struct Network {
+    server: SocketAddr,
+    state: Mutex<State>,
+    /// The mode or the counts.
+    changed: Condvar,
+}
+
+struct State {
+    mode: Mode,
+    gone: bool,
+    counts: Counts,
+    /// Both ends of every connection, to cut them.
+    open: Vec<TcpStream>,
+}
+
+impl State {
+    fn cut(&mut self) {
+        for end in self.open.drain(..) {
+            // It may be closed already.
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    ToServer,
+    ToClient,
+}
+
+impl Network {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn accept(self: Arc<Self>, listener: &TcpListener) {
+        loop {
+            let (client, _) = listener.accept().unwrap();
+            let mut state = self.state();
+            if state.gone {
+                return;
+            }
+            state.counts.connections += 1;
+            self.changed.notify_all();
+            if state.mode == Mode::Cut {
+                continue;
+            }
+            // Without a server, the client is cut off.
+            if let Ok(server) = TcpStream::connect(self.server) {
+                state.open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                drop(state);
+                self.pump([&client, &server], Way::ToServer);
+                self.pump([&server, &client], Way::ToClient);
+            }
+        }
+    }
+
+    /// Passes on what comes from one end, in a thread of its own, until either end is closed.
+    fn pump(self: &Arc<Self>, [from, to]: [&TcpStream; 2], way: Way) {
+        let network = Arc::clone(self);
+        let mut ends = [from.try_clone().unwrap(), to.try_clone().unwrap()];
+        thread::spawn(move || {
+            let mut bytes = [0; 16 * 1024];
+            let [from, to] = &mut ends;
+            'open: while let Ok(count @ 1..) = from.read(&mut bytes) {
+                let mut rest = &bytes[..count];
+                while !rest.is_empty() {
+                    let admitted = network.admit(rest.len(), way);
+                    if admitted == 0 || to.write_all(&rest[..admitted]).is_err() {
+                        break 'open;
+                    }
+                    rest = &rest[admitted..];
+                }
+            }
+            for end in ends {
+                let _ = end.shutdown(Shutdown::Both);
+            }
+        });
+    }
+
+    /// Waits until some of so many bytes may pass, and says how many. None: the network is cut.
+    fn admit(&self, bytes: usize, way: Way) -> usize {
+        let mut state = self.state();
+        let mut rested = false;
+        let admitted = loop {
+            state = match state.mode {
+                _ if state.gone => return 0,
+                Mode::Cut => return 0,
+                Mode::Pass => break bytes,
+                Mode::Slow { bytes: few, .. } if rested => break bytes.min(few),
+                Mode::Slow { rest, .. } => {
+                    // The pause is the network's; a change of the mode ends it.
+                    let mode = state.mode;
+                    let wait = self
+                        .changed
+                        .wait_timeout_while(state, rest, |state| state.mode == mode && !state.gone);
+                    rested = true;
+                    wait.unwrap().0
+                }
+                Mode::Drop => self.changed.wait(state).unwrap(),
+            };
+        };
+        match way {
+            Way::ToServer => state.counts.sent += admitted,
+            Way::ToClient => state.counts.received += admitted,
+        }
+        self.changed.notify_all();
+        admitted
+    }
+}

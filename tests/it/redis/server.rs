@@ -1,0 +1,170 @@
+//! A redis-server of a test's own.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+};
+
+use tempfile::TempDir;
+
+use crate::support::BOUND;
+
+/// A server in a directory of its own, which keeps nothing on disk and ends with this value.
+pub(crate) struct Server {
+    process: Child,
+    port: Port,
+    arguments: Vec<String>,
+    directory: TempDir,
+}
+
+impl Server {
+    /// A server that is ready for commands.
+    pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with more arguments, such as `["--requirepass", "secret"]`.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        // A service of this machine may have the port.
+        loop {
+            let port = Port::take();
+            if let Some(process) = spawn(port.number, &arguments, &directory) {
+                return Self { process, port, arguments, directory };
+            }
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port.number
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port())
+    }
+
+    /// Ends the server as a crash would: at once, with all that it knows.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts the server again where it was, empty.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let process = spawn(self.port(), &self.arguments, &self.directory);
+        self.process = process.expect("nobody else has the port");
+    }
+
+    /// Lets the server hang: the system still takes what is sent to it, and nothing answers.
+    pub(crate) fn stop(&self) {
+        self.signal("STOP");
+    }
+
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", "kill -\"$0\" \"$1\"", name, &self.process.id().to_string()]);
+        assert!(shell.status().unwrap().success());
+    }
+
+    /// What `redis-cli` prints for a command that has to succeed, without the last line break.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> String {
+        cli(self.port(), arguments)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `redis-cli` at a port, which may be that of a proxy.
+pub(crate) fn cli(port: u16, arguments: &[&str]) -> String {
+    let mut command = Command::new("redis-cli");
+    command.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-e"]).args(arguments);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    let mut printed = String::from_utf8(output.stdout).unwrap();
+    if printed.ends_with('\n') {
+        printed.pop();
+    }
+    printed
+}
+
+/// A server that is ready, or `None` where somebody else has the port.
+fn spawn(port: u16, arguments: &[String], directory: &TempDir) -> Option<Child> {
+    let mut command = Command::new("redis-server");
+    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
+    command.args(["--dir", directory.path().to_str().unwrap()]).args(arguments);
+    let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut process = process.expect("redis-server is installed: run `tests/run --setup` once");
+
+    let log = follow(&mut process);
+    let mut said = Vec::new();
+    // The log ends when the server does.
+    while let Some(line) = next_line(&log) {
+        if line.contains("Ready to accept connections") {
+            return Some(process);
+        }
+        said.push(line);
+    }
+    process.wait().unwrap();
+    let said = said.join("\n");
+    assert!(said.contains("Address already in use"), "{said}");
+    None
+}
+
+fn next_line(log: &Receiver<String>) -> Option<String> {
+    match log.recv_timeout(BOUND) {
+        Ok(line) => Some(line),
+        Err(mpsc::RecvTimeoutError::Disconnected) => None,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("redis-server does not get ready"),
+    }
+}
+
+/// The lines of a server's log. They are read to the end, so that it never waits for a reader.
+fn follow(process: &mut Child) -> Receiver<String> {
+    let log = BufReader::new(process.stdout.take().unwrap());
+    let (lines, read) = mpsc::channel();
+    thread::spawn(move || {
+        for line in log.lines().map_while(Result::ok) {
+            // Nobody listens once the server is ready.
+            let _ = lines.send(line);
+        }
+    });
+    read
+}
+
+/// A port that stays this test's own also while its server is down.
+///
+/// Systems hand out ports from a range that starts at 32768 or higher. A listener on such a port
+/// keeps anybody else from getting it, and with it from this one, which lies below that range.
+struct Port {
+    number: u16,
+    _kept: TcpListener,
+}
+
+impl Port {
+    fn take() -> Self {
+        loop {
+            let kept = TcpListener::bind("127.0.0.1:0").unwrap();
+            let handed_out = kept.local_addr().unwrap().port();
+            if let Some(number) = handed_out.checked_sub(28_232) {
+                return Self { number, _kept: kept };
+            }
+        }
+    }
+}
