@@ -41,6 +41,7 @@
 //! | `axum` | | [`RequestFlags`] as an axum extractor |
 //! | `cookie` | | [`StickyCookie`]: a signed id for visitors without an account |
 //! | `redis` | | Overrides in Redis, shared by all instances |
+//! | `redis-tls` | | TLS to Redis: `rediss://` |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -52,6 +52,8 @@ pub enum RedisErrorKind {
     TooSlow,
     /// The connection broke.
     Lost,
+    /// The server hung up while the connection was made.
+    HungUp,
     /// No TLS connection could be agreed on.
     Tls,
     /// The user or the password was refused, or is missing.
@@ -96,6 +98,7 @@ impl RedisErrorKind {
             Self::ResponseTimeout => "response_timeout",
             Self::TooSlow => "too_slow",
             Self::Lost => "lost",
+            Self::HungUp => "hung_up",
             Self::Tls => "tls",
             Self::Auth => "auth",
             Self::Permission => "permission",
@@ -162,7 +165,7 @@ impl RedisError {
             RedisErrorKind::Unreachable => format!("cannot reach Redis at `{node}`"),
             RedisErrorKind::ConnectTimeout => format!(
                 "Redis at `{node}` does not answer: check the address, firewalls on the way, and whether the server \
-                 expects TLS (`rediss://`)"
+                 expects TLS (`rediss://`) or knows none"
             ),
             RedisErrorKind::ResponseTimeout => {
                 format!("Redis at `{node}` does not answer any more")
@@ -172,9 +175,19 @@ impl RedisError {
                  with `response_timeout`, or keep fewer and smaller values there"
             ),
             RedisErrorKind::Lost => format!("lost the connection to Redis at `{node}`"),
-            RedisErrorKind::Tls => format!(
-                "no TLS connection to Redis at `{node}`: a private authority is named with `root_certificate`"
+            RedisErrorKind::HungUp => {
+                format!(
+                    "Redis at `{node}` hung up: check whether the server expects TLS (`rediss://`)"
+                )
+            }
+            RedisErrorKind::Tls if said.contains("UnknownIssuer") => format!(
+                "Redis at `{node}` has a certificate of an authority that is not trusted here: name it with \
+                 `root_certificate`"
             ),
+            RedisErrorKind::Tls if said.contains("CertificateRequired") => format!(
+                "Redis at `{node}` asks for a certificate of ours: name it with `client_certificate`"
+            ),
+            RedisErrorKind::Tls => format!("no TLS connection to Redis at `{node}`"),
             RedisErrorKind::Auth if said.starts_with("NOAUTH") => format!(
                 "Redis at `{node}` asks for a password: put it into the URL, as in `redis://user:password@host`"
             ),
@@ -300,7 +313,8 @@ fn kind_of(error: &redis::RedisError) -> RedisErrorKind {
 fn said_in(error: &redis::RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
-        _ => error.to_string(),
+        // A reader that got lost says so in several lines.
+        _ => error.to_string().lines().collect::<Vec<_>>().join(", "),
     }
 }
 

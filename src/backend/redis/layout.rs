@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use redis::{AsyncTypedCommands, Cmd, RedisResult, aio::MultiplexedConnection, cmd};
+use redis::{AsyncTypedCommands, Cmd, RedisResult, cmd};
+
+use super::connect::Commands;
 
 /// Raw names and values.
 pub(super) type Raw = HashMap<Vec<u8>, Vec<u8>>;
@@ -73,7 +75,7 @@ impl Layout {
     /// Reads everything, or, if there is more than `max`, only how much there is.
     pub(super) async fn read(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Commands,
         max: usize,
     ) -> RedisResult<Result<Raw, usize>> {
         match self {
@@ -91,7 +93,7 @@ impl Layout {
     async fn read_keys(
         &self,
         prefix: &str,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Commands,
         max: usize,
     ) -> RedisResult<Result<Raw, usize>> {
         let mut keys: Vec<Vec<u8>> = Vec::new();

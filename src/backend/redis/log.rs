@@ -6,8 +6,9 @@
 use std::{collections::HashMap, time::SystemTime};
 
 use jiff::{Timestamp, Unit};
-use redis::{Cmd, RedisResult, aio::MultiplexedConnection, cmd};
+use redis::{Cmd, RedisResult, cmd};
 
+use super::connect::Commands;
 use super::{
     Redis, RedisError,
     layout::{Layout, Raw},
@@ -95,7 +96,7 @@ impl Layout {
     /// The number of the latest change.
     pub(super) async fn last_revision(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Commands,
     ) -> RedisResult<Option<u64>> {
         let entries: Entries = self.log_before("+", 1).query_async(connection).await?;
         Ok(entries.first().and_then(|(id, _)| revision(id)))

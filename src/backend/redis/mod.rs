@@ -7,6 +7,7 @@ mod fleet;
 mod keep;
 mod layout;
 mod log;
+mod servers;
 mod session;
 mod value;
 mod write;

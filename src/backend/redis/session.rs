@@ -130,7 +130,7 @@ impl<'a> Session<'a> {
     /// databases were swapped.
     async fn tick(&mut self) -> Result<(), RedisError> {
         let target = &self.redis.settings.target;
-        if !target.is_current(&mut self.connection).await? {
+        if !target.is_current(&mut self.connection).await {
             return Err(self.error(RedisErrorKind::Moved));
         }
         let large = match self.tracked {
@@ -210,7 +210,6 @@ impl<'a> Session<'a> {
     }
 
     fn failed(&self, error: &redis::RedisError) -> RedisError {
-        self.redis.settings.target.note(error);
         self.connection.error(error)
     }
 

@@ -248,9 +248,8 @@ impl Redis {
             };
             let told = connection.error(&error);
             self.disconnect(&connection).await;
-            if (self.settings.target.note(&error) || told.kind() == RedisErrorKind::ReadOnly)
-                && hops < HOPS
-            {
+            let elsewhere = matches!(told.kind(), RedisErrorKind::Moved | RedisErrorKind::ReadOnly);
+            if elsewhere && hops < HOPS {
                 // Nothing was changed: another node has the flags.
                 hops += 1;
                 continue;
@@ -331,8 +330,9 @@ impl Redis {
                 Err(error) => error,
             };
             self.disconnect(&connection).await;
-            if !self.settings.target.note(&error) || hops == HOPS {
-                return Err(connection.error(&error));
+            let told = connection.error(&error);
+            if told.kind() != RedisErrorKind::Moved || hops == HOPS {
+                return Err(told);
             }
             hops += 1;
         }

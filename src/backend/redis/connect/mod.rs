@@ -1,27 +1,38 @@
-//! Connections: to the server, or the node, that has the flags.
+//! Connections to the server that has the flags: one server, a node of a cluster, or the master
+//! that sentinels have chosen.
 
+mod connection;
 mod node;
+mod open;
+mod redirect;
+mod sentinel;
 mod stream;
+#[cfg(feature = "redis-tls")]
+mod tls;
+#[cfg(not(feature = "redis-tls"))]
+#[path = "without_tls.rs"]
+mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::{
-    AsyncConnectionConfig, ErrorKind, ProtocolVersion, PushInfo, ServerErrorKind,
-    aio::{MultiplexedConnection, SendError},
-};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, timeout_at},
-};
-
+pub(super) use self::connection::{Commands, Connection, OnPush};
 pub use self::node::InvalidRedis;
-use self::node::Node;
-use super::error::{Place, RedisError, RedisErrorKind};
+use self::{node::Node, open::Opening, redirect::Hint, sentinel::Sentinels, tls::Tls};
+use super::error::RedisError;
 
-/// Where the server is. `Debug` and `Display` show no password.
+/// Where the flags are. `Debug` and `Display` show no password.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
-    node: Node,
+    servers: Servers,
+    tls: Tls,
+    hint: Arc<Hint>,
+}
+
+#[derive(Debug, Clone)]
+enum Servers {
+    /// A server, or nodes of a cluster: which of them it is shows when a node sends us on.
+    Nodes(Vec<Node>),
+    Sentinels(Sentinels),
 }
 
 /// How long to wait for the server.
@@ -37,43 +48,62 @@ impl Default for Timeouts {
     }
 }
 
-/// What is told of pushes, and of the end of the connection. It runs in the connection's task, so
-/// it must not wait.
-pub(super) type OnPush = Arc<dyn Fn(PushInfo) + Send + Sync>;
-
-/// A connection to the server, or the node, that has the flags. Dropping it closes it.
-pub(super) struct Connection {
-    /// To send commands through; clones share the connection.
-    pub(super) conn: MultiplexedConnection,
-    /// Whether the server speaks RESP3, without which there are no pushes.
-    pub(super) resp3: bool,
-    pub(super) place: Place,
-    driver: JoinHandle<()>,
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { conn: _, resp3, place, driver: _ } = self;
-        f.debug_struct("Connection").field("resp3", resp3).field("place", place).finish()
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.node.address.fmt(f)
+        let nodes = match &self.servers {
+            Servers::Nodes(nodes) => nodes,
+            Servers::Sentinels(sentinels) => {
+                write!(f, "master {} of sentinels ", sentinels.name)?;
+                &sentinels.nodes
+            }
+        };
+        let addresses: Vec<_> = nodes.iter().map(|node| node.address.to_string()).collect();
+        f.write_str(&addresses.join(", "))
     }
 }
 
 impl Target {
     /// One server, by its URL.
     pub(super) fn parse(url: &str) -> Result<Self, InvalidRedis> {
-        Ok(Self { node: Node::parse(url)? })
+        Ok(Self::new(Servers::Nodes(vec![Node::parse(url)?])))
+    }
+
+    /// A cluster, by the URLs of some of its nodes.
+    pub(super) fn cluster(
+        urls: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, InvalidRedis> {
+        let nodes = node::parse_all(urls)?;
+        match nodes.iter().find(|node| node.login.db() != 0) {
+            Some(node) => Err(InvalidRedis::ClusterDatabase { node: node.address.to_string() }),
+            None => Ok(Self::new(Servers::Nodes(nodes))),
+        }
+    }
+
+    /// The master that the sentinels at `urls` know as the host of `master`, whose other parts say
+    /// how to log in there.
+    pub(super) fn sentinel(
+        master: &str,
+        urls: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Self, InvalidRedis> {
+        let (name, master) = node::parse_master(master)?;
+        let nodes = node::parse_all(urls)?;
+        Ok(Self::new(Servers::Sentinels(Sentinels { name, master, nodes, next: Arc::default() })))
+    }
+
+    fn new(servers: Servers) -> Self {
+        Self { servers, tls: Tls::default(), hint: Arc::default() }
+    }
+
+    /// Trusts the authorities in `pem`, instead of those that the system trusts.
+    #[cfg(feature = "redis-tls")]
+    pub(super) fn trust(&mut self, pem: &[u8]) -> Result<(), InvalidRedis> {
+        self.tls.trust(pem)
+    }
+
+    /// Shows a certificate to servers that ask for one.
+    #[cfg(feature = "redis-tls")]
+    pub(super) fn identify(&mut self, certificate: &[u8], key: &[u8]) -> Result<(), InvalidRedis> {
+        self.tls.identify(certificate, key)
     }
 
     /// Connects to the server that has `key`.
@@ -83,110 +113,26 @@ impl Target {
         timeouts: &Timeouts,
         push: Option<OnPush>,
     ) -> Result<Connection, RedisError> {
-        open(&self.node, key, timeouts, push).await
+        let opening = self.opening(key, timeouts);
+        match &self.servers {
+            Servers::Nodes(nodes) => redirect::connect(&opening, nodes, push).await,
+            Servers::Sentinels(sentinels) => sentinels.connect(&opening, push).await,
+        }
     }
 
     /// Whether `connection` still leads to the server that has the flags.
-    pub(super) async fn is_current(
-        &self,
-        _connection: &mut Connection,
-    ) -> Result<bool, RedisError> {
-        Ok(true)
-    }
-}
-
-impl Target {
-    /// Takes note of an error that says which server has the flags. Returns whether it did.
-    pub(super) fn note(&self, _error: &redis::RedisError) -> bool {
-        false
-    }
-}
-
-impl Connection {
-    /// What an error of a command means.
-    pub(super) fn error(&self, error: &redis::RedisError) -> RedisError {
-        RedisError::of(error, &self.place)
-    }
-}
-
-/// Connects to one server, with RESP3 if it can.
-async fn open(
-    node: &Node,
-    key: &str,
-    timeouts: &Timeouts,
-    push: Option<OnPush>,
-) -> Result<Connection, RedisError> {
-    let place = Place {
-        node: node.address.to_string().into(),
-        user: node.login.username().map(Into::into),
-        key: key.into(),
-    };
-    match greet(node, &place, timeouts, push, ProtocolVersion::RESP3).await {
-        Err(Refusal::Protocol) => {
-            let connection = greet(node, &place, timeouts, None, ProtocolVersion::RESP2).await;
-            connection.map_err(|refusal| match refusal {
-                Refusal::Error(error) => error,
-                Refusal::Protocol => RedisError::new(RedisErrorKind::Protocol, &place, None),
-            })
+    pub(super) async fn is_current(&self, connection: &mut Connection) -> bool {
+        match &self.servers {
+            // Nodes send us on themselves.
+            Servers::Nodes(_) => true,
+            Servers::Sentinels(sentinels) => {
+                let (key, timeouts) = (Arc::clone(&connection.place.key), connection.timeouts);
+                sentinels.is_current(&self.opening(&key, &timeouts), connection).await
+            }
         }
-        Err(Refusal::Error(error)) => Err(error),
-        Ok(connection) => Ok(connection),
     }
-}
 
-enum Refusal {
-    /// The server, or a proxy before it, does not know RESP3.
-    Protocol,
-    Error(RedisError),
-}
-
-async fn greet(
-    node: &Node,
-    place: &Place,
-    timeouts: &Timeouts,
-    push: Option<OnPush>,
-    protocol: ProtocolVersion,
-) -> Result<Connection, Refusal> {
-    let deadline = Instant::now() + timeouts.connect;
-    let late = |_| {
-        let kind = RedisErrorKind::ConnectTimeout;
-        Refusal::Error(RedisError::timeout(kind, place, timeouts.connect))
-    };
-
-    let stream = timeout_at(deadline, stream::open(&node.address)).await.map_err(late)?;
-    let stream = stream.map_err(|error| {
-        let kind = RedisErrorKind::Unreachable;
-        Refusal::Error(RedisError::new(kind, place, Some(error.to_string())))
-    })?;
-
-    // `CLIENT SETINFO` would fill the log of denied commands of a server that gives us few rights.
-    let login = node.login.clone().set_protocol(protocol).set_skip_set_lib_name();
-    let mut config = AsyncConnectionConfig::new().set_response_timeout(Some(timeouts.response));
-    if let Some(push) = push {
-        config = config.set_push_sender(move |info| {
-            push(info);
-            Ok::<(), SendError>(())
-        });
+    fn opening<'a>(&'a self, key: &'a str, timeouts: &'a Timeouts) -> Opening<'a> {
+        Opening { key, timeouts, tls: &self.tls, hint: &self.hint }
     }
-    let greeting = MultiplexedConnection::new_with_config(&login, stream, config);
-    let (conn, driver) =
-        timeout_at(deadline, greeting).await.map_err(late)?.map_err(|error| match protocol {
-            ProtocolVersion::RESP3 if refuses_resp3(&error) => Refusal::Protocol,
-            _ => Refusal::Error(RedisError::of(&error, place)),
-        })?;
-    Ok(Connection {
-        conn,
-        resp3: protocol == ProtocolVersion::RESP3,
-        place: place.clone(),
-        driver: tokio::spawn(driver),
-    })
-}
-
-/// Whether the server may know RESP2 only. Servers and proxies differ in what they say to a `HELLO`
-/// that they do not know.
-fn refuses_resp3(error: &redis::RedisError) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::RESP3NotSupported | ErrorKind::Server(ServerErrorKind::ResponseError)
-    ) || error.code() == Some("NOPROTO")
 }

@@ -17,6 +17,27 @@ pub enum InvalidRedis {
         /// The URL, without user and password.
         url: String,
     },
+    /// A cluster or sentinels without a single address.
+    #[error("a cluster, and sentinels, need the URL of at least one node")]
+    NoNodes,
+    /// A database of a cluster.
+    #[error("the URL of `{node}` names a database other than 0, which a cluster does not have")]
+    ClusterDatabase {
+        /// The address of the node.
+        node: String,
+    },
+    /// A certificate is not in PEM form.
+    #[error("a certificate for Redis is not in PEM form: {reason}")]
+    Certificate {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The key of a client certificate is not in PEM form, or not that of the certificate.
+    #[error("the key of the client certificate cannot be used: {reason}")]
+    Key {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// TLS is not built in.
     #[error("`{url}` asks for TLS: build with the feature `redis-tls` of flagstaff")]
     WithoutTls {
@@ -31,7 +52,6 @@ crate::error::debug_is_message!(InvalidRedis);
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) address: Address,
-    #[cfg_attr(not(test), expect(dead_code, reason = "TLS is on its way"))]
     pub(super) tls: bool,
     pub(super) login: RedisConnectionInfo,
 }
@@ -60,7 +80,7 @@ impl Node {
             Some(("rediss" | "valkeys", rest)) => (true, format!("redis://{rest}")),
             _ => (false, url.to_owned()),
         };
-        if tls {
+        if tls && cfg!(not(feature = "redis-tls")) {
             return Err(InvalidRedis::WithoutTls { url: without_login(url) });
         }
         let info: ConnectionInfo = plain.parse().map_err(|_| invalid())?;
@@ -70,6 +90,26 @@ impl Node {
             _ => return Err(invalid()),
         };
         Ok(Self { address, tls, login: info.redis_settings().clone() })
+    }
+}
+
+pub(super) fn parse_all(
+    urls: impl IntoIterator<Item = impl AsRef<str>>,
+) -> Result<Vec<Node>, InvalidRedis> {
+    let nodes: Vec<_> =
+        urls.into_iter().map(|url| Node::parse(url.as_ref())).collect::<Result<_, _>>()?;
+    if nodes.is_empty() { Err(InvalidRedis::NoNodes) } else { Ok(nodes) }
+}
+
+/// The name of a master, alone or as the host of a URL.
+pub(super) fn parse_master(master: &str) -> Result<(String, Node), InvalidRedis> {
+    let node = match master.contains("://") {
+        true => Node::parse(master)?,
+        false => Node::parse(&format!("redis://{master}"))?,
+    };
+    match &node.address {
+        Address::Tcp { host, .. } => Ok((host.clone(), node)),
+        Address::Unix(_) => Err(InvalidRedis::Url { url: without_login(master) }),
     }
 }
 
@@ -141,6 +181,7 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "redis-tls"))]
     #[test]
     fn tls_asks_for_its_feature() {
         let error = Node::parse("rediss://:secret@host").unwrap_err();

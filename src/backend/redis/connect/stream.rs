@@ -8,35 +8,50 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::node::Address;
+use super::{
+    node::{Address, Node},
+    tls::Tls,
+};
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-pub(super) async fn open(address: &Address) -> io::Result<Box<dyn Stream>> {
-    match address {
+/// What failed.
+pub(super) enum Failure {
+    Connect(io::Error),
+    Tls(io::Error),
+}
+
+pub(super) async fn open(node: &Node, tls: &Tls) -> Result<Box<dyn Stream>, Failure> {
+    match &node.address {
         Address::Tcp { host, port } => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
-            notice_dead_peers(&stream)?;
-            Ok(Box::new(stream))
+            let stream = tcp(host, *port).await.map_err(Failure::Connect)?;
+            if !node.tls {
+                return Ok(Box::new(stream));
+            }
+            Ok(Box::new(tls.wrap(host, stream).await.map_err(Failure::Tls)?))
         }
         #[cfg(unix)]
-        Address::Unix(path) => Ok(Box::new(tokio::net::UnixStream::connect(path).await?)),
+        Address::Unix(path) => {
+            let stream = tokio::net::UnixStream::connect(path).await;
+            Ok(Box::new(stream.map_err(Failure::Connect)?))
+        }
         #[cfg(not(unix))]
-        Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        Address::Unix(_) => Err(Failure::Connect(io::ErrorKind::Unsupported.into())),
     }
 }
 
-/// Lets the system find out within seconds that packets are dropped. It does not notice a server
-/// that hangs: that one's system goes on acknowledging.
-fn notice_dead_peers(stream: &TcpStream) -> io::Result<()> {
+/// The system finds out within seconds that packets are dropped. It does not notice a server that
+/// hangs: that one's system goes on acknowledging.
+async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect((host, port)).await?;
     let second = Duration::from_secs(1);
     stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
+    let socket = SockRef::from(&stream);
     let probes = TcpKeepalive::new().with_time(second).with_interval(second).with_retries(2);
     socket.set_tcp_keepalive(&probes)?;
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(3 * second))?;
-    Ok(())
+    Ok(stream)
 }

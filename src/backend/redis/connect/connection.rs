@@ -1,0 +1,119 @@
+//! A connection to the server that has the flags.
+
+use std::{fmt, sync::Arc};
+
+use redis::{
+    Cmd, FromRedisValue, Pipeline, PushInfo, RedisFuture, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+    cmd,
+};
+use tokio::task::JoinHandle;
+
+use super::{Timeouts, node::Node, open::Opening, redirect::Hint};
+use crate::backend::redis::error::{Place, RedisError};
+
+/// What is told of pushes, and of the end of the connection. It runs in the connection's task, so
+/// it must not wait.
+pub(in crate::backend::redis) type OnPush = Arc<dyn Fn(PushInfo) + Send + Sync>;
+
+/// A connection to the server, or the node, that has the flags. Dropping it closes it, also for
+/// the clones of `conn`.
+pub(in crate::backend::redis) struct Connection {
+    /// To send commands through.
+    pub(in crate::backend::redis) conn: Commands,
+    /// Whether the server speaks RESP3, without which there are no pushes.
+    pub(in crate::backend::redis) resp3: bool,
+    pub(in crate::backend::redis) place: Place,
+    pub(super) node: Node,
+    pub(super) timeouts: Timeouts,
+    /// Who is asked whether this still is the master.
+    pub(super) sentinel: Option<Box<Connection>>,
+    hint: Arc<Hint>,
+    driver: JoinHandle<()>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Connection");
+        debug.field("resp3", &self.resp3).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        opening: &Opening<'_>,
+        node: &Node,
+        resp3: bool,
+        conn: MultiplexedConnection,
+        driver: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
+        Self {
+            conn: Commands { conn, asking: false },
+            resp3,
+            place: opening.place(node),
+            node: node.clone(),
+            timeouts: *opening.timeouts,
+            sentinel: None,
+            hint: Arc::clone(opening.hint),
+            driver: tokio::spawn(driver),
+        }
+    }
+
+    /// Sends a command and waits for its answer.
+    pub(in crate::backend::redis) async fn query<T: FromRedisValue>(
+        &mut self,
+        command: &Cmd,
+    ) -> Result<T, RedisError> {
+        let answer = command.query_async(&mut self.conn).await;
+        answer.map_err(|error| self.error(&error))
+    }
+
+    /// What an error of a command on `conn` means. Where it names another node, the next
+    /// connection leads there.
+    pub(in crate::backend::redis) fn error(&self, error: &redis::RedisError) -> RedisError {
+        self.hint.note(error, &self.node);
+        RedisError::of(error, &self.place)
+    }
+}
+
+/// Where commands go.
+#[derive(Clone)]
+pub(in crate::backend::redis) struct Commands {
+    conn: MultiplexedConnection,
+    /// Whether the slot of the key is on its way to this node, which serves it early only to those
+    /// who say that they know.
+    pub(super) asking: bool,
+}
+
+impl ConnectionLike for Commands {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        if !self.asking {
+            return self.conn.req_packed_command(command);
+        }
+        Box::pin(async move {
+            let mut asking = redis::pipe();
+            asking.add_command(cmd("ASKING")).add_command(command.clone());
+            let answers = self.conn.req_packed_commands(&asking, 1, 1).await?;
+            Ok(answers.into_iter().next().unwrap_or(Value::Nil))
+        })
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        commands: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        self.conn.req_packed_commands(commands, offset, count)
+    }
+
+    fn get_db(&self) -> i64 {
+        self.conn.get_db()
+    }
+}

@@ -1,0 +1,125 @@
+//! From an address to a connection that is logged in.
+
+use std::sync::Arc;
+
+use redis::{
+    AsyncConnectionConfig, ErrorKind, ProtocolVersion, ServerErrorKind,
+    aio::{MultiplexedConnection, SendError},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    Timeouts,
+    connection::{Connection, OnPush},
+    node::Node,
+    redirect::Hint,
+    stream::{self, Failure},
+    tls::Tls,
+};
+use crate::backend::redis::error::{Place, RedisError, RedisErrorKind};
+
+/// What all connections for one key have in common.
+pub(super) struct Opening<'a> {
+    pub(super) key: &'a str,
+    pub(super) timeouts: &'a Timeouts,
+    pub(super) tls: &'a Tls,
+    pub(super) hint: &'a Arc<Hint>,
+}
+
+enum Refusal {
+    /// The server, or a proxy before it, does not know RESP3.
+    Resp3,
+    Error(RedisError),
+}
+
+impl Opening<'_> {
+    pub(super) fn place(&self, node: &Node) -> Place {
+        Place {
+            node: node.address.to_string().into(),
+            user: node.login.username().map(Into::into),
+            key: self.key.into(),
+        }
+    }
+
+    /// Connects to one server, with RESP3 if it can.
+    pub(super) async fn open(
+        &self,
+        node: &Node,
+        push: Option<OnPush>,
+    ) -> Result<Connection, RedisError> {
+        // The library's own default is RESP2, where tracking is accepted and nothing is ever pushed.
+        match self.greet(node, push, ProtocolVersion::RESP3).await {
+            Ok(connection) => Ok(connection),
+            Err(Refusal::Error(error)) => Err(error),
+            Err(Refusal::Resp3) => {
+                let connection = self.greet(node, None, ProtocolVersion::RESP2).await;
+                connection.map_err(|refusal| match refusal {
+                    Refusal::Error(error) => error,
+                    Refusal::Resp3 => unreachable!("RESP2 was asked for"),
+                })
+            }
+        }
+    }
+
+    async fn greet(
+        &self,
+        node: &Node,
+        push: Option<OnPush>,
+        protocol: ProtocolVersion,
+    ) -> Result<Connection, Refusal> {
+        let place = self.place(node);
+        let fail = |kind, said| Refusal::Error(RedisError::new(kind, &place, Some(said)));
+        let late = |_| {
+            let kind = RedisErrorKind::ConnectTimeout;
+            Refusal::Error(RedisError::timeout(kind, &place, self.timeouts.connect))
+        };
+        let deadline = Instant::now() + self.timeouts.connect;
+
+        let stream = timeout_at(deadline, stream::open(node, self.tls)).await.map_err(late)?;
+        let stream = stream.map_err(|failure| match failure {
+            Failure::Connect(error) => fail(RedisErrorKind::Unreachable, error.to_string()),
+            Failure::Tls(error) => fail(RedisErrorKind::Tls, error.to_string()),
+        })?;
+
+        // `CLIENT SETINFO` would fill the log of denied commands where we have few rights.
+        let login = node.login.clone().set_protocol(protocol).set_skip_set_lib_name();
+        let mut config =
+            AsyncConnectionConfig::new().set_response_timeout(Some(self.timeouts.response));
+        if let Some(push) = push {
+            config = config.set_push_sender(move |info| {
+                push(info);
+                Ok::<(), SendError>(())
+            });
+        }
+        let greeting = MultiplexedConnection::new_with_config(&login, stream, config);
+        match timeout_at(deadline, greeting).await.map_err(late)? {
+            Ok((conn, driver)) => {
+                let resp3 = protocol == ProtocolVersion::RESP3;
+                Ok(Connection::new(self, node, resp3, conn, driver))
+            }
+            Err(error) if protocol == ProtocolVersion::RESP3 && refuses_resp3(&error) => {
+                Err(Refusal::Resp3)
+            }
+            Err(error) if error.is_connection_dropped() => {
+                Err(fail(RedisErrorKind::HungUp, error.to_string()))
+            }
+            // With TLS 1.3, our certificate is judged after the handshake.
+            Err(error) if node.tls && error.is_io_error() => {
+                Err(fail(RedisErrorKind::Tls, error.to_string()))
+            }
+            Err(error) => Err(Refusal::Error(RedisError::of(&error, &place))),
+        }
+    }
+}
+
+/// Whether the server, or a proxy before it, knows RESP2 only. They differ in how they say so.
+fn refuses_resp3(error: &redis::RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::RESP3NotSupported => true,
+        ErrorKind::Server(ServerErrorKind::ResponseError) => {
+            let said = error.detail().unwrap_or_default();
+            said.contains("command") && !said.contains("permission")
+        }
+        _ => error.code() == Some("NOPROTO"),
+    }
+}

@@ -1,0 +1,108 @@
+//! Nodes of a cluster that send us to another one.
+
+use std::sync::{Mutex, PoisonError};
+
+use redis::{ErrorKind, ServerErrorKind, cmd};
+
+use super::{
+    connection::{Connection, OnPush},
+    node::{Address, Node},
+    open::Opening,
+};
+use crate::backend::redis::error::{RedisError, RedisErrorKind};
+
+/// How often one connect follows redirects.
+const MAX_HOPS: usize = 5;
+
+/// Where the key was last, or is said to be.
+#[derive(Debug, Default)]
+pub(super) struct Hint(Mutex<Option<Owner>>);
+
+#[derive(Debug, Clone)]
+struct Owner {
+    node: Node,
+    /// Whether the slot is still on its way there.
+    asking: bool,
+}
+
+impl Hint {
+    /// Remembers the node that the answer of `from` names, if it names one.
+    pub(super) fn note(&self, error: &redis::RedisError, from: &Node) {
+        if let Some(owner) = redirect(error, from) {
+            self.set(owner);
+        }
+    }
+
+    fn set(&self, owner: Owner) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner);
+    }
+
+    fn take(&self) -> Option<Owner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Connects to the node that has the key: the one that had it last, else the first of `seeds` that
+/// works, or where these send us.
+pub(super) async fn connect(
+    opening: &Opening<'_>,
+    seeds: &[Node],
+    push: Option<OnPush>,
+) -> Result<Connection, RedisError> {
+    let seeds = seeds.iter().map(|node| Owner { node: node.clone(), asking: false });
+    let mut last = None;
+    for owner in opening.hint.take().into_iter().chain(seeds) {
+        match follow(opening, owner, push.clone()).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.expect("a target has a node"))
+}
+
+async fn follow(
+    opening: &Opening<'_>,
+    mut owner: Owner,
+    push: Option<OnPush>,
+) -> Result<Connection, RedisError> {
+    for _ in 0..=MAX_HOPS {
+        let mut connection = opening.open(&owner.node, push.clone()).await?;
+        connection.conn.asking = owner.asking;
+        // Allowed to every reader, cheap, and sent on by nodes that do not have the key.
+        let answer = cmd("HLEN").arg(opening.key).exec_async(&mut connection.conn).await;
+        let Err(error) = answer else {
+            opening.hint.set(owner);
+            return Ok(connection);
+        };
+        match redirect(&error, &owner.node) {
+            Some(next) => owner = next,
+            None => {
+                let error = RedisError::of(&error, &connection.place);
+                return match error.kind() {
+                    // This is the node. What is wrong there shows when the key is read.
+                    RedisErrorKind::WrongType | RedisErrorKind::Permission => {
+                        opening.hint.set(owner);
+                        Ok(connection)
+                    }
+                    _ => Err(error),
+                };
+            }
+        }
+    }
+    let said = format!("sent on more than {MAX_HOPS} times");
+    Err(RedisError::new(RedisErrorKind::ClusterDown, &opening.place(&owner.node), Some(said)))
+}
+
+fn redirect(error: &redis::RedisError, from: &Node) -> Option<Owner> {
+    let (address, _slot) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':')?;
+    let host = match (host, &from.address) {
+        // A node that does not know its own name means the one by which it was reached.
+        ("" | "?", Address::Tcp { host, .. }) => host.clone(),
+        ("" | "?", Address::Unix(_)) => return None,
+        (host, _) => host.to_owned(),
+    };
+    let address = Address::Tcp { host, port: port.parse().ok()? };
+    let asking = error.kind() == ErrorKind::Server(ServerErrorKind::Ask);
+    Some(Owner { node: Node { address, ..from.clone() }, asking })
+}

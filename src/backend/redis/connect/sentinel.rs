@@ -1,0 +1,123 @@
+//! The master that sentinels have chosen.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use redis::{Value, cmd};
+
+use super::{
+    connection::{Connection, OnPush},
+    node::{Address, Node},
+    open::Opening,
+};
+use crate::backend::redis::error::{RedisError, RedisErrorKind};
+
+#[derive(Debug, Clone)]
+pub(super) struct Sentinels {
+    /// What sentinels call the master.
+    pub(super) name: String,
+    /// How to log in at the master; its address is the sentinels' to say.
+    pub(super) master: Node,
+    pub(super) nodes: Vec<Node>,
+    /// Which of the nodes is asked next.
+    pub(super) next: Arc<AtomicUsize>,
+}
+
+impl Sentinels {
+    /// Connects to the master.
+    pub(super) async fn connect(
+        &self,
+        opening: &Opening<'_>,
+        push: Option<OnPush>,
+    ) -> Result<Connection, RedisError> {
+        let mut last = None;
+        for _ in &self.nodes {
+            match self.ask_next(opening).await {
+                Ok((sentinel, address)) => {
+                    let node = Node { address, ..self.master.clone() };
+                    let mut connection = opening.open(&node, push).await?;
+                    self.verify(&mut connection).await?;
+                    connection.sentinel = Some(Box::new(sentinel));
+                    return Ok(connection);
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.expect("a target has a sentinel"))
+    }
+
+    /// Whether `connection` still leads to the master.
+    ///
+    /// A master that was replaced as planned goes on taking connections, and calls itself master
+    /// for seconds: only the sentinels know. While none answers, the connection is kept.
+    pub(super) async fn is_current(
+        &self,
+        opening: &Opening<'_>,
+        connection: &mut Connection,
+    ) -> bool {
+        let answer = match &mut connection.sentinel {
+            Some(sentinel) => self.ask(sentinel).await,
+            // One at a time, so that reading the flags does not wait for all of them.
+            None => self.ask_next(opening).await.map(|(sentinel, address)| {
+                connection.sentinel = Some(Box::new(sentinel));
+                address
+            }),
+        };
+        match answer {
+            Ok(address) => address == connection.node.address,
+            Err(_) => {
+                connection.sentinel = None;
+                true
+            }
+        }
+    }
+
+    async fn ask_next(&self, opening: &Opening<'_>) -> Result<(Connection, Address), RedisError> {
+        let next = self.next.load(Ordering::Relaxed);
+        let answer = self.ask_at(&self.nodes[next % self.nodes.len()], opening).await;
+        if answer.is_err() {
+            self.next.store(next.wrapping_add(1), Ordering::Relaxed);
+        }
+        answer
+    }
+
+    async fn ask_at(
+        &self,
+        node: &Node,
+        opening: &Opening<'_>,
+    ) -> Result<(Connection, Address), RedisError> {
+        let mut sentinel = opening.open(node, None).await?;
+        let address = self.ask(&mut sentinel).await?;
+        Ok((sentinel, address))
+    }
+
+    /// Where the master is, in the words of one sentinel. `SENTINEL MASTERS`, which the library
+    /// would ask, is seconds late.
+    async fn ask(&self, sentinel: &mut Connection) -> Result<Address, RedisError> {
+        let mut question = cmd("SENTINEL");
+        question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
+        let address: Option<(String, u16)> = sentinel.query(&question).await?;
+        let (host, port) = address.ok_or_else(|| {
+            let said = format!("`{}` is unknown", self.name);
+            RedisError::new(RedisErrorKind::NoMaster, &sentinel.place, Some(said))
+        })?;
+        Ok(Address::Tcp { host, port })
+    }
+
+    /// A sentinel that was cut off from the others may name the former master.
+    async fn verify(&self, connection: &mut Connection) -> Result<(), RedisError> {
+        match connection.query::<Vec<Value>>(&cmd("ROLE")).await {
+            Ok(role) if matches!(role.first(), Some(Value::BulkString(role)) if role != b"master") =>
+            {
+                let said = format!("the sentinels name it as the master `{}`", self.name);
+                Err(RedisError::new(RedisErrorKind::ReadOnly, &connection.place, Some(said)))
+            }
+            Ok(_) => Ok(()),
+            // Worth knowing, not worth a right.
+            Err(error) if error.kind() == RedisErrorKind::Permission => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
