@@ -97,8 +97,9 @@ pub use self::{
         is_enabled_or,
     },
     model::{
-        Answer, Cause, Context, Definition, Entry, ErrorCode, Field, FlagState, InvalidOnStale,
-        InvalidPercentage, InvalidWeight, OnStale, Percentage, Reason, Setting, Value, Variant,
-        Variants, Weight,
+        Answer, Case, Cause, Comparison, Condition, Context, Definition, Entry, ErrorCode, Field,
+        FlagState, InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight, OnStale,
+        OperandKind, Operator, OperatorExample, Percentage, Reason, Rule, Segment, Serve, Setting,
+        Value, Variant, Variants, Weight,
     },
 };

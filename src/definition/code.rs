@@ -113,7 +113,7 @@ codes! {
          single brackets. Nothing of the file is published.";
     FlagOutsideFlags, "flag-outside-flags", Error,
         "a key or table outside `[flags]`",
-        "Only `[flags]` may stand at the top level of the file. A flag written above it, or as \
+        "Only `[flags]` and `[segments]` may stand at the top level of the file. A flag written above it, or as \
          `[name]` instead of `[flags.name]`, would be ignored, so it is an error instead. A flag \
          of that name keeps its previous definition.";
     SwallowedKey, "swallowed-key", Error,
@@ -171,6 +171,52 @@ codes! {
         "The code that asks for a flag expects one type, so all variants of a flag have values of \
          one type. A variant without a value has its name for a value, a string. The flag keeps \
          its previous definition.";
+    UnknownOperator, "unknown-operator", Error,
+        "a word that is no operator of a condition",
+        "An attribute is compared with a value, with a list of which any will do, or by a table of \
+         operators. A condition with an operator that does not exist would never match. The flag \
+         keeps its previous definition.";
+    InvalidOperand, "invalid-operand", Error,
+        "something that an operator cannot compare with",
+        "Every operator takes its own kind of operand, and a version requirement, a network, a \
+         regular expression or a glob has to be one. The flag keeps its previous definition.";
+    InvalidCondition, "invalid-condition", Error,
+        "a condition that says nothing that can be decided",
+        "A condition is a table: attributes with what they are compared with, `any` and `all` with \
+         a list of conditions, `not` with one, and `segment` with a name. All parts of it have to \
+         hold. The flag keeps its previous definition.";
+    InvalidRule, "invalid-rule", Error,
+        "a rule that lacks something or has a part of a wrong type",
+        "A rule is a table with `when`, a condition, and `serve`, what those who meet it are \
+         served; it may have a `name`, and draw percentages by the attribute `bucket_by`. The flag \
+         keeps its previous definition.";
+    InvalidServe, "invalid-serve", Error,
+        "something that a rule cannot serve",
+        "A rule serves `true`, `false` or a percentage such as `\"25%\"` of those who match. The \
+         flag keeps its previous definition.";
+    UnnamedRule, "unnamed-rule", Error,
+        "a rule that draws users and has no name",
+        "A rule that serves a percentage draws by its name, so that the same users stay in when \
+         rules are added, removed or put into another order. The flag keeps its previous \
+         definition.";
+    DuplicateRule, "duplicate-rule", Error,
+        "two rules of a flag with the same name",
+        "Answers and explanations say which rule decided, and percentages are drawn by the name of \
+         the rule: two rules of one name would draw the same users. The flag keeps its previous \
+         definition.";
+    UnknownSegment, "unknown-segment", Error,
+        "the name of a segment that does not exist or has errors",
+        "A condition can use the segments of the file it stands in. What is wrong with a segment is \
+         reported where it stands; until it is mended, flags that use it keep their previous \
+         definitions.";
+    SegmentCycle, "segment-cycle", Error,
+        "segments that need each other",
+        "A segment may use other segments, but none that leads back to itself: nobody could tell \
+         who belongs to it. Flags that use one of them keep their previous definitions.";
+    InvalidSegment, "invalid-segment", Error,
+        "a segment that lacks something or has a part of a wrong type",
+        "Segments live in the table `[segments]`: each is a table with `when`, a condition, and \
+         perhaps a `description`. Flags that use it keep their previous definitions.";
     ExpiresBeforeCreated, "expires-before-created", Error,
         "a flag that expires before it was created",
         "One of the two dates is wrong. The flag keeps its previous definition.";

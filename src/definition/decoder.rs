@@ -6,13 +6,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{code::Severity, diagnostic::Diagnostic, syntax::Fault};
+use super::{code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault};
 use crate::model::{Definition, Setting};
 
 #[derive(Debug)]
 pub(super) struct Decoder<'t> {
     pub(super) text: &'t str,
     pub(super) problems: Vec<Diagnostic>,
+    /// What conditions can name.
+    pub(super) segments: Segments,
     /// Names of flags that were written in a place where they do not count.
     pub(super) misplaced: Vec<Arc<str>>,
     /// How many problems are errors.
@@ -34,6 +36,7 @@ impl<'t> Decoder<'t> {
         Self {
             text,
             problems: Vec::new(),
+            segments: Segments::default(),
             misplaced: Vec::new(),
             errors: 0,
             scalars: faults

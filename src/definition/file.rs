@@ -14,6 +14,7 @@ use super::{
     decoder::Decoder,
     diagnostic::{Diagnostic, Diagnostics},
     flag::{self, looks_like_flag, toml_key},
+    segment::{self, SEGMENTS},
     syntax::{Fault, Syntax},
 };
 use crate::model::{Definition, nearest};
@@ -55,6 +56,9 @@ impl FlagsFile {
         let broken = faults.iter().any(|fault| !fault.doubtful.is_empty());
 
         let table = flags_table(&root, broken, &mut decoder);
+        if table.is_some() {
+            segment::decode_all(&root, &mut decoder);
+        }
         for (key, value) in table.into_iter().flatten() {
             match flag::decode_whole(key, value, &mut decoder) {
                 Some(definition) => drop(flags.insert(key.get_ref().as_ref().into(), definition)),
@@ -62,8 +66,10 @@ impl FlagsFile {
             }
         }
         if table.is_some() {
-            for (key, value) in root.iter().filter(|(key, _)| key.get_ref() != FLAGS) {
-                outside(key, value, &mut decoder);
+            for (key, value) in &root {
+                if ![FLAGS, SEGMENTS].contains(&key.get_ref().as_ref()) {
+                    outside(key, value, &mut decoder);
+                }
             }
         }
         let misplaced = decoder.misplaced.drain(..);

@@ -46,6 +46,7 @@ const SETTINGS: &[Row] = rows! {
     DeniedGroups => denied_groups,
     AllowedUsers => allowed_users,
     AllowedGroups => allowed_groups,
+    Rules => rules,
     Percentage => percentage,
     Variants => variants,
     Salt => salt,

@@ -43,6 +43,7 @@
 //! ```
 
 mod code;
+mod condition;
 mod decoder;
 mod depth;
 mod diagnostic;
@@ -51,6 +52,8 @@ mod flag;
 #[cfg(feature = "redis")]
 pub(crate) mod json;
 mod render;
+mod rule;
+mod segment;
 mod syntax;
 mod value;
 mod variants;

@@ -54,7 +54,7 @@ fn blank(key: &Key<'_>, at: Place<'_>) -> Diagnostic {
 }
 
 /// The entries of a table in the order of the text.
-fn in_order<'a, 't>(table: &'a DeTable<'t>) -> Vec<(&'a Key<'t>, &'a Value<'t>)> {
+pub(super) fn in_order<'a, 't>(table: &'a DeTable<'t>) -> Vec<(&'a Key<'t>, &'a Value<'t>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries

@@ -1,10 +1,12 @@
 //! Compiled flags and how they are evaluated. Pure: time and context are arguments, nothing is
 //! read, written or spawned here.
 
+mod attribute;
 pub(crate) mod bucket;
-mod name_set;
 mod names;
 mod plan;
+mod rules;
+mod unit;
 
 pub(crate) use self::{
     names::{Names, Slot, hash_name},

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::{
     bucket::{self, Reach},
-    name_set::NameSet,
+    rules::{Rules, Served},
 };
-use crate::model::{Cause, Context, Definition, Field, OnStale, Percentage, Resolved, Setting};
+use crate::model::{
+    Cause, Context, Definition, Field, NameSet, OnStale, Percentage, Resolved, Setting, hash_text,
+};
 
 /// An answer in its smallest form: `layer` is an index into the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) enum Plan {
     Constant(Verdict),
     /// It depends on who asks.
     Targeted(Arc<Targeted>),
+    /// It has rules too.
+    Ruled(Arc<Ruled>),
 }
 
 /// The everyday shape: lists and a percentage.
@@ -40,6 +42,14 @@ pub(crate) struct Targeted {
     reach: Reach,
     reach_layer: u8,
     otherwise: Verdict,
+}
+
+/// Lists, rules and a percentage.
+#[derive(Debug)]
+pub(crate) struct Ruled {
+    targeted: Targeted,
+    rules: Rules,
+    layer: u8,
 }
 
 #[derive(Debug)]
@@ -86,19 +96,25 @@ impl Plan {
             resolved.strongest_of(&[Field::Enabled, Field::Percentage]),
         );
         let lists = Lists::compile(resolved);
-        if percentage == Percentage::HUNDRED && lists.is_none() {
+        let salt = definition.salt.value().map_or(key, String::as_str);
+        let rules = definition.rules.value().and_then(|rules| Rules::compile(rules, salt));
+        if percentage == Percentage::HUNDRED && lists.is_none() && rules.is_none() {
             return Self::Constant(otherwise);
         }
-        Self::Targeted(Arc::new(Targeted {
+        let targeted = Targeted {
             lists: lists.map(Box::new),
-            seed: bucket::seed(
-                definition.salt.value().map_or(key, String::as_str),
-                bucket::ROLLOUT,
-            ),
+            seed: bucket::seed(salt, bucket::ROLLOUT),
             reach: Reach::of(percentage),
             reach_layer: resolved.origin(Field::Percentage),
             otherwise,
-        }))
+        };
+        match rules {
+            None => Self::Targeted(Arc::new(targeted)),
+            Some(rules) => {
+                let layer = resolved.origin(Field::Rules);
+                Self::Ruled(Arc::new(Ruled { targeted, rules, layer }))
+            }
+        }
     }
 
     /// Whether two contexts may have different answers.
@@ -107,6 +123,7 @@ impl Plan {
         match self {
             Self::Absent | Self::Constant(_) => false,
             Self::Targeted(targeted) => targeted.depends_on_context(),
+            Self::Ruled(_) => true,
         }
     }
 
@@ -117,6 +134,7 @@ impl Plan {
             Self::Absent => None,
             Self::Constant(verdict) => Some(*verdict),
             Self::Targeted(targeted) => Some(targeted.evaluate(context)),
+            Self::Ruled(ruled) => Some(ruled.evaluate(context)),
         }
     }
 }
@@ -170,32 +188,54 @@ impl Targeted {
         denies || self.reach != Reach::Everybody
     }
 
-    /// The order of the steps is the order of precedence: deny beats allow, allow beats the
-    /// percentage.
     fn evaluate(&self, context: &Context<'_>) -> Verdict {
         let user = context.targeting_key();
-        let stale = self.otherwise.stale;
-        let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
-        if let Some((on, cause, layer)) =
-            self.lists.as_ref().and_then(|lists| lists.decide(context, user))
-        {
-            return verdict(on, cause, layer);
-        }
+        self.listed(context, user).unwrap_or_else(|| self.roll_out(context, user))
+    }
+
+    #[inline]
+    fn listed(&self, context: &Context<'_>, user: Option<&str>) -> Option<Verdict> {
+        let (on, cause, layer) = self.lists.as_ref()?.decide(context, user)?;
+        Some(self.verdict(on, cause, layer))
+    }
+
+    #[inline]
+    fn roll_out(&self, context: &Context<'_>, user: Option<&str>) -> Verdict {
         match (self.reach, user) {
             (Reach::Everybody, _) => self.otherwise,
-            (Reach::Below(_), None) => verdict(false, Cause::NoTargetingKey, self.reach_layer),
+            (Reach::Below(_), None) => self.verdict(false, Cause::NoTargetingKey, self.reach_layer),
             (Reach::Below(threshold), Some(user)) => {
                 let inside = bucket::draw(context.hash_of(user), self.seed) < threshold;
-                verdict(inside, Cause::Percentage, self.reach_layer)
+                self.verdict(inside, Cause::Percentage, self.reach_layer)
             }
         }
     }
+
+    #[inline]
+    fn verdict(&self, on: bool, cause: Cause, layer: u8) -> Verdict {
+        Verdict { on, cause, layer, stale: self.otherwise.stale }
+    }
 }
 
-// Few sets are large enough to need it.
-#[inline(never)]
-fn hash_group(group: &str) -> u64 {
-    xxh3_64(group.as_bytes())
+impl Ruled {
+    /// Lists beat rules, and rules beat the percentage.
+    fn evaluate(&self, context: &Context<'_>) -> Verdict {
+        let user = context.targeting_key();
+        if let Some(verdict) = self.targeted.listed(context, user) {
+            return verdict;
+        }
+        let Some((rule, served)) = self.rules.evaluate(context, &mut ()) else {
+            return self.targeted.roll_out(context, user);
+        };
+        let rule = u16::try_from(rule).unwrap_or(u16::MAX);
+        let (on, cause) = match served {
+            Served::On => (true, Cause::Rule(rule)),
+            Served::Off => (false, Cause::Rule(rule)),
+            Served::Drawn(inside) => (inside, Cause::RulePercentage(rule)),
+            Served::NoUnit => (false, Cause::NoTargetingKey),
+        };
+        self.targeted.verdict(on, cause, self.layer)
+    }
 }
 
 impl List {
@@ -210,6 +250,6 @@ impl List {
     #[inline]
     fn has_group(&self, context: &Context<'_>) -> bool {
         let Some(names) = &self.names else { return false };
-        context.groups().any(|group| names.contains(group, || hash_group(group)))
+        context.groups().any(|group| names.contains(group, || hash_text(group)))
     }
 }

@@ -58,9 +58,14 @@ pub enum Cause {
     AllowedUser,
     /// A group is among `allowed_groups`.
     AllowedGroup,
+    /// The rule with this index, 0 being the first, serves on or off.
+    Rule(u16),
+    /// The bucket is inside or outside the percentage that the rule with this index serves.
+    RulePercentage(u16),
     /// The bucket is inside or outside the percentage.
     Percentage,
-    /// There is a percentage below 100 and no targeting key to draw a bucket from.
+    /// There is a percentage below 100 and no targeting key, or no attribute that a rule says, to
+    /// draw a bucket from.
     NoTargetingKey,
     /// Nothing held it back: on for everybody.
     Everybody,
@@ -82,10 +87,12 @@ impl Cause {
     pub const fn reason(self) -> Reason {
         match self {
             Self::Disabled => Reason::Disabled,
-            Self::DeniedUser | Self::DeniedGroup | Self::AllowedUser | Self::AllowedGroup => {
-                Reason::TargetingMatch
-            }
-            Self::Percentage | Self::NoTargetingKey => Reason::Split,
+            Self::DeniedUser
+            | Self::DeniedGroup
+            | Self::AllowedUser
+            | Self::AllowedGroup
+            | Self::Rule(_) => Reason::TargetingMatch,
+            Self::Percentage | Self::RulePercentage(_) | Self::NoTargetingKey => Reason::Split,
             Self::Everybody | Self::Test => Reason::Static,
             Self::Stale | Self::Unavailable => Reason::Stale,
             Self::UnknownFlag => Reason::Default,
@@ -111,7 +118,7 @@ pub enum Reason {
     Static,
     /// The caller's default: no layer knows the flag.
     Default,
-    /// A list decided.
+    /// A list or a rule decided.
     TargetingMatch,
     /// The bucket decided.
     Split,

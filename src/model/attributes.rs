@@ -21,6 +21,12 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    #[inline]
+    pub(crate) fn find(&self, name: &str) -> Option<&Value<'a>> {
+        let list = self.0.as_ref()?;
+        list.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.0.iter().flat_map(|list| list.iter()).map(|(name, value)| (&**name, value))
     }

@@ -110,6 +110,12 @@ impl<'a> Context<'a> {
         self.attributes.iter()
     }
 
+    /// The value of an attribute that [`attribute`](Self::attribute) gave.
+    #[inline]
+    pub(crate) fn find_attribute(&self, name: &str) -> Option<&Value<'a>> {
+        self.attributes.find(name)
+    }
+
     /// The same context, borrowing nothing.
     #[must_use]
     pub fn into_owned(self) -> Context<'static> {

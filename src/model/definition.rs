@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{OnStale, Percentage, Variants};
+use super::{OnStale, Percentage, Rule, Variants};
 
 /// What a layer offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
@@ -210,6 +210,8 @@ settings! {
     allowed_users: Vec<String>, AllowedUsers, from texts;
     /// Groups for whose members it is on, outside the percentage too.
     allowed_groups: Vec<String>, AllowedGroups, from texts;
+    /// Who is served what, before the percentage: the first rule that matches decides.
+    rules: Arc<[Rule]>, Rules;
     /// The share of everybody else for whom it is on. Everybody by default.
     percentage: Percentage, Percentage;
     /// What it serves beyond on and off, and how often.
@@ -238,6 +240,7 @@ impl Definition {
             enabled: Setting::Set(on),
             allowed_users: Setting::Remove,
             allowed_groups: Setting::Remove,
+            rules: Setting::Remove,
             percentage: Setting::Remove,
             ..Self::default()
         }

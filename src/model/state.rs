@@ -23,6 +23,8 @@ pub enum FlagState {
         allowed: usize,
         /// How many users and groups are denied.
         denied: usize,
+        /// How many rules there are.
+        rules: usize,
     },
 }
 
@@ -37,25 +39,27 @@ impl FlagState {
         let mut allowed =
             count(definition.allowed_users.value(), definition.allowed_groups.value());
         let denied = count(definition.denied_users.value(), definition.denied_groups.value());
-        if percentage == Percentage::HUNDRED {
+        let rules = definition.rules.value().map_or(0, |rules| rules.len());
+        // Nothing is left from which an allow-list could save anybody.
+        if percentage == Percentage::HUNDRED && rules == 0 {
             allowed = 0;
         }
-        match (definition.enabled.value(), percentage, allowed, denied) {
-            (Some(false), ..) | (_, Percentage::ZERO, 0, _) => Self::Off,
-            (_, Percentage::HUNDRED, _, 0) => Self::On,
-            _ => Self::Partial { percentage, allowed, denied },
+        match (definition.enabled.value(), rules, percentage, allowed, denied) {
+            (Some(false), ..) | (_, 0, Percentage::ZERO, 0, _) => Self::Off,
+            (_, 0, Percentage::HUNDRED, _, 0) => Self::On,
+            _ => Self::Partial { percentage, allowed, denied, rules },
         }
     }
 }
 
-/// `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`, `100%, 1 denied`.
+/// `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`, `100%, 1 denied, 2 rules`.
 impl fmt::Display for FlagState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.pad("unknown"),
             Self::Off => f.pad("off"),
             Self::On => f.pad("on"),
-            Self::Partial { percentage, allowed, denied } => {
+            Self::Partial { percentage, allowed, denied, rules } => {
                 write!(f, "{percentage}")?;
                 if *allowed > 0 {
                     write!(f, ", {allowed} allowed")?;
@@ -63,7 +67,11 @@ impl fmt::Display for FlagState {
                 if *denied > 0 {
                     write!(f, ", {denied} denied")?;
                 }
-                Ok(())
+                match rules {
+                    0 => Ok(()),
+                    1 => f.write_str(", 1 rule"),
+                    _ => write!(f, ", {rules} rules"),
+                }
             }
         }
     }

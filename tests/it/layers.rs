@@ -100,7 +100,10 @@ async fn every_field_knows_its_layer() {
     assert_eq!(info.layer_of(Field::Owner), Some("memory"));
     assert_eq!(info.layer_of(Field::Salt), None);
     assert_eq!(info.definition().owner.value().map(String::as_str), Some("payments"));
-    assert_eq!(info.state(), FlagState::Partial { percentage: quarter, allowed: 0, denied: 1 });
+    assert_eq!(
+        info.state(),
+        FlagState::Partial { percentage: quarter, allowed: 0, denied: 1, rules: 0 }
+    );
 }
 
 #[tokio::test]

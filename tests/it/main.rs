@@ -13,6 +13,7 @@ mod layers;
 mod log;
 mod messages;
 mod redis;
+mod rules;
 mod stale;
 mod support;
 mod testing;

@@ -1,0 +1,169 @@
+//! `[[flags.NAME.rules]]`: who is served what.
+
+use std::{collections::HashMap, sync::Arc};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Value,
+    code::Code,
+    condition::{self, Owner},
+    decoder::Decoder,
+    diagnostic::Diagnostic,
+    flag::toml_key,
+    segment,
+    value::{Decode, Place, kind, percent_string, source, truth},
+};
+use crate::model::{Percentage, Rule, Serve, nearest};
+
+/// The keys of a rule.
+const NAME: &str = "name";
+const WHEN: &str = "when";
+const SERVE: &str = "serve";
+const BUCKET_BY: &str = "bucket_by";
+const KEYS: [&str; 4] = [NAME, WHEN, SERVE, BUCKET_BY];
+
+impl Decode for Arc<[Rule]> {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let DeValue::Array(array) = value.get_ref() else {
+            let message = format!("wrong type for `rules` in flag `{}`", at.flag);
+            let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
+                .label(format!("expected a list of rules, found {}", kind(value.get_ref())));
+            let help = format!("write `[[flags.{}.rules]]` above each rule", toml_key(at.flag));
+            decoder.report_with(problem, Some(help), at.flag);
+            return None;
+        };
+        let errors = decoder.errors;
+        let mut names = HashMap::new();
+        let rules: Vec<_> =
+            array.iter().filter_map(|value| rule(at.flag, value, &mut names, decoder)).collect();
+        (decoder.errors == errors).then(|| rules.into())
+    }
+}
+
+fn rule<'r>(
+    flag: &str,
+    value: &'r Value<'_>,
+    names: &mut HashMap<&'r str, &'r Value<'r>>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Rule> {
+    let DeValue::Table(table) = value.get_ref() else {
+        let label = format!("expected a table, found {}", kind(value.get_ref()));
+        let help = "write `{ when = { … }, serve = true }`";
+        return invalid(flag, value, label, help, decoder);
+    };
+    for (key, _) in table {
+        let name = key.get_ref().as_ref();
+        if !KEYS.contains(&name) {
+            let message = format!("unknown key `{name}` in a rule of flag `{flag}`");
+            let problem = Diagnostic::new(Code::UnknownKey, key.span(), message)
+                .label("not a part of a rule");
+            let help = match nearest(name, KEYS) {
+                Some(similar) => format!("a key with a similar name exists: `{similar}`"),
+                None => "a rule has `name`, `when`, `serve` and `bucket_by`".to_owned(),
+            };
+            decoder.report_with(problem, Some(help), flag);
+        }
+    }
+    let name = text(flag, NAME, table, decoder);
+    if let (Some(name), Some(value)) = (name, table.get(NAME))
+        && let Some(first) = names.insert(name, value)
+    {
+        let message = format!("two rules of flag `{flag}` are called `{name}`");
+        let problem = Diagnostic::new(Code::DuplicateRule, value.span(), message)
+            .label("the same name again")
+            .related(first.span(), "first used here");
+        decoder.report_with(problem, None, flag);
+    }
+    let bucket_by = text(flag, BUCKET_BY, table, decoder);
+    let (when, serve) = match (table.get(WHEN), table.get(SERVE)) {
+        (Some(when), Some(serve)) => (when, serve),
+        (None, _) => {
+            let help = "add `when`: `{ country = \"DE\" }`, or `{}` for everybody";
+            return invalid(flag, value, "has no `when`".to_owned(), help, decoder);
+        }
+        (_, None) => {
+            let help = "add `serve`: `true`, `false` or a percentage such as `\"25%\"`";
+            return invalid(flag, value, "has no `serve`".to_owned(), help, decoder);
+        }
+    };
+    let owner = Owner::Flag(flag);
+    let condition = condition::decode(when, owner, decoder);
+    let condition =
+        condition.filter(|condition| segment::measure(condition, when, owner, decoder).is_some());
+    let served = decode_serve(flag, serve, decoder);
+    if name.is_none() && matches!(served, Some(Serve::Percentage(_))) {
+        let message = format!("a rule of flag `{flag}` draws users and has no name");
+        let problem = Diagnostic::new(Code::UnnamedRule, serve.span(), message)
+            .label("who is in would depend on the order of the rules");
+        let help = "add a name that stays: `name = \"…\"`".to_owned();
+        decoder.report_with(problem, Some(help), flag);
+    }
+    let mut rule = Rule::new(condition?, served?);
+    rule.name = name.map(str::to_owned);
+    rule.bucket_by = bucket_by.map(str::to_owned);
+    Some(rule)
+}
+
+/// A key whose value is a text that says something.
+fn text<'r>(
+    flag: &str,
+    key: &str,
+    table: &'r DeTable<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<&'r str> {
+    let value = table.get(key)?;
+    let label = match value.get_ref() {
+        DeValue::String(text) if !text.trim().is_empty() => return Some(text),
+        DeValue::String(_) => "an empty string".to_owned(),
+        found => format!("expected a string, found {}", kind(found)),
+    };
+    invalid(flag, value, label, &format!("write `{key} = \"…\"`"), decoder)
+}
+
+fn invalid<T>(
+    flag: &str,
+    value: &Value<'_>,
+    label: String,
+    help: &str,
+    decoder: &mut Decoder<'_>,
+) -> Option<T> {
+    let message = format!("invalid rule in flag `{flag}`");
+    let problem = Diagnostic::new(Code::InvalidRule, value.span(), message).label(label);
+    decoder.report_with(problem, Some(help.to_owned()), flag);
+    None
+}
+
+/// `true`, `false` or `"25%"`
+fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Option<Serve> {
+    let (code, label, help) = match value.get_ref() {
+        DeValue::Boolean(true) => return Some(Serve::On),
+        DeValue::Boolean(false) => return Some(Serve::Off),
+        DeValue::String(text) => match percent_string(text) {
+            Ok(percentage) => return Some(Serve::Percentage(percentage)),
+            Err(error) if text.ends_with('%') => (Code::InvalidPercentage, error.to_string(), None),
+            Err(_) => {
+                let help = match (truth(text), text.parse::<Percentage>()) {
+                    (_, Ok(percentage)) => Some(format!("write `serve = \"{percentage}\"`")),
+                    (Some(on), Err(_)) => Some(format!("write `serve = {on}`")),
+                    (None, Err(_)) => None,
+                };
+                (Code::InvalidServe, "not a percentage such as `\"25%\"`".to_owned(), help)
+            }
+        },
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            let number = source(decoder.text, value.span());
+            let number = number.filter(|number| number.parse::<Percentage>().is_ok());
+            let help = format!("write `serve = \"{}%\"`", number.unwrap_or("25"));
+            (Code::InvalidServe, "a bare number".to_owned(), Some(help))
+        }
+        found => (Code::InvalidServe, format!("cannot be {}", kind(found)), None),
+    };
+    let message = format!("invalid `serve` in a rule of flag `{flag}`");
+    let problem = Diagnostic::new(code, value.span(), message).label(label);
+    let help = help.or_else(|| Some(format!("a rule serves {FORMS}")));
+    decoder.report_with(problem, help, flag);
+    None
+}
+
+const FORMS: &str = "`true`, `false` or a percentage such as `\"25%\"`";

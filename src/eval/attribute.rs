@@ -1,0 +1,150 @@
+//! Finding an attribute in a context, and comparing it.
+
+use crate::model::{Attribute, Context, Matcher, Scalar, Value, hash_text};
+
+/// Compares the attribute of a context; `None` if it is missing or nothing that could be compared.
+#[inline]
+pub(super) fn test(
+    attribute: &Attribute,
+    matcher: &Matcher,
+    context: &Context<'_>,
+) -> Option<bool> {
+    match attribute {
+        Attribute::Named(name) => match context.find_attribute(name) {
+            None => missing(matcher),
+            Some(value) => test_value(matcher, value),
+        },
+        Attribute::TargetingKey => match context.targeting_key() {
+            None => missing(matcher),
+            Some(user) => matcher.test(Scalar::Text(user), || context.hash_of(user)),
+        },
+        Attribute::Groups => test_groups(matcher, context),
+        Attribute::Path(path) => test_path(matcher, path, context),
+    }
+}
+
+/// That an attribute is missing can only be asked.
+fn missing(matcher: &Matcher) -> Option<bool> {
+    match matcher {
+        Matcher::Exists(wanted) => Some(!wanted),
+        _ => None,
+    }
+}
+
+#[inline]
+fn test_value(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
+    match Scalar::of(value) {
+        Some(scalar) => test_scalar(matcher, scalar),
+        None => test_parts(matcher, value),
+    }
+}
+
+#[inline]
+fn test_scalar(matcher: &Matcher, scalar: Scalar<'_>) -> Option<bool> {
+    matcher.test(scalar, || match scalar {
+        Scalar::Text(text) => hash_text(text),
+        Scalar::Bool(_) | Scalar::Number(_) => 0,
+    })
+}
+
+#[inline(never)]
+fn test_parts(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
+    match (matcher, value) {
+        (Matcher::Exists(wanted), _) => Some(*wanted),
+        (_, Value::List(list)) => any(list.iter().map(|element| {
+            let scalar = Scalar::of(element)?;
+            test_scalar(matcher, scalar)
+        })),
+        _ => None,
+    }
+}
+
+#[inline(never)]
+fn test_groups(matcher: &Matcher, context: &Context<'_>) -> Option<bool> {
+    match matcher {
+        Matcher::Exists(wanted) => Some((context.groups().next().is_some()) == *wanted),
+        _ => any(context.groups().map(|group| test_scalar(matcher, Scalar::Text(group)))),
+    }
+}
+
+/// Whether any element matches. Elements that cannot be compared do not count, but when there are
+/// no others nobody can know.
+fn any(mut outcomes: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let Some(mut known) = outcomes.next() else { return Some(false) };
+    while known != Some(true) {
+        match outcomes.next() {
+            None => break,
+            Some(outcome) => known = outcome.or(known),
+        }
+    }
+    known
+}
+
+#[inline(never)]
+fn test_path(matcher: &Matcher, path: &str, context: &Context<'_>) -> Option<bool> {
+    let (mut found, mut known) = (false, None);
+    follow_context(context, path, &mut |value| {
+        found = true;
+        known = test_value(matcher, value).or(known);
+        known == Some(true)
+    });
+    if found { known } else { missing(matcher) }
+}
+
+/// The first value that an attribute leads to.
+pub(super) fn find<'c>(attribute: &Attribute, context: &'c Context<'_>) -> Option<&'c Value<'c>> {
+    let path = match attribute {
+        Attribute::Named(path) | Attribute::Path(path) => path,
+        Attribute::TargetingKey | Attribute::Groups => return None,
+    };
+    let mut first = None;
+    follow_context(context, path, &mut |value| {
+        first = Some(value);
+        true
+    });
+    first
+}
+
+/// Shows `visit` every value that a path leads to, until it has enough.
+fn follow_context<'c>(
+    context: &'c Context<'_>,
+    path: &str,
+    visit: &mut dyn FnMut(&'c Value<'c>) -> bool,
+) {
+    step(|name| context.find_attribute(name), path, visit);
+}
+
+/// A name may have dots in it, so the whole path is tried before its first part.
+fn step<'c>(
+    lookup: impl Fn(&str) -> Option<&'c Value<'c>>,
+    path: &str,
+    visit: &mut dyn FnMut(&'c Value<'c>) -> bool,
+) -> bool {
+    if let Some(value) = lookup(path) {
+        return visit(value);
+    }
+    match path.split_once('.') {
+        Some((name, rest)) => lookup(name).is_some_and(|value| follow(value, rest, visit)),
+        None => false,
+    }
+}
+
+/// Follows a path into tables, and into every element of lists.
+fn follow<'c>(
+    value: &'c Value<'c>,
+    path: &str,
+    visit: &mut dyn FnMut(&'c Value<'c>) -> bool,
+) -> bool {
+    match value {
+        Value::Table(table) => step(|name| table.get(name), path, visit),
+        Value::List(list) => {
+            let element = |index: &str| list.get(index.parse::<usize>().ok()?);
+            let head = path.split_once('.').map_or(path, |(head, _)| head);
+            match head.parse::<usize>() {
+                Ok(_) => step(element, path, visit),
+                Err(_) => list.iter().any(|element| follow(element, path, visit)),
+            }
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,69 @@
+//! What a bucket is drawn by.
+
+use std::io::Write;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::model::{Attribute, Context, Value};
+
+/// The hash of what buckets are drawn by: an attribute that is a text, a whole number or a boolean,
+/// or else the targeting key. `None` if the context lacks it.
+#[inline]
+pub(super) fn unit(context: &Context<'_>, bucket_by: Option<&Attribute>) -> Option<u64> {
+    match bucket_by {
+        None | Some(Attribute::TargetingKey) => {
+            let user = context.targeting_key()?;
+            Some(context.hash_of(user))
+        }
+        Some(attribute) => hash_attribute(context, attribute),
+    }
+}
+
+#[inline(never)]
+fn hash_attribute(context: &Context<'_>, attribute: &Attribute) -> Option<u64> {
+    match super::attribute::find(attribute, context)? {
+        Value::String(text) => Some(xxh3_64(text.as_bytes())),
+        Value::Bool(true) => Some(xxh3_64(b"true")),
+        Value::Bool(false) => Some(xxh3_64(b"false")),
+        Value::Integer(number) => {
+            let mut digits = [0; "-9223372036854775808".len()];
+            let mut free = &mut digits[..];
+            write!(free, "{number}").ok()?;
+            let free = free.len();
+            let end = digits.len() - free;
+            Some(xxh3_64(&digits[..end]))
+        }
+        // There is more than one text for a float, and none for the others.
+        Value::Float(_) | Value::List(_) | Value::Table(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attribute_is_hashed_as_its_text() {
+        let context = Context::user("ana")
+            .attribute("id", i64::MIN)
+            .attribute("zero", 0)
+            .attribute("text", "0")
+            .attribute("paid", true)
+            .attribute("share", 0.5)
+            .attribute("company", [("id", Value::from(7))].into_iter().collect::<Value<'_>>());
+        let by = |path: &str| unit(&context, Some(&Attribute::new(path.to_owned())));
+        let hash = |text: &str| Some(xxh3_64(text.as_bytes()));
+
+        assert_eq!(unit(&context, None), hash("ana"));
+        assert_eq!(by("targeting_key"), hash("ana"));
+        assert_eq!(by("id"), hash("-9223372036854775808"));
+        assert_eq!(by("zero"), hash("0"));
+        assert_eq!(by("text"), by("zero"));
+        assert_eq!(by("paid"), hash("true"));
+        assert_eq!(by("company.id"), hash("7"));
+        for path in ["share", "company", "missing", "groups", "company.name"] {
+            assert_eq!(by(path), None, "{path}");
+        }
+        assert_eq!(unit(&Context::anonymous(), None), None);
+    }
+}

@@ -1,0 +1,213 @@
+//! Conditions: what rules and segments ask of a context.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    Operator, Value,
+    matcher::{Case, Matcher},
+};
+
+/// What a context has to be like for a rule to match, as data.
+///
+/// Conditions have three values. A comparison with an attribute that the context lacks, or that
+/// has a type that cannot be compared, is neither true nor false, and so is its negation. A rule
+/// matches only when its condition is true.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Condition, Operator};
+///
+/// let old_ios = Condition::All(vec![
+///     Condition::compare("os", Operator::Eq, "ios")?,
+///     Condition::compare("app_version", Operator::Semver, "<5.2.0")?,
+/// ]);
+///
+/// assert!(Condition::compare("app_version", Operator::Semver, "five").is_err());
+/// # Ok::<(), flagstaff::InvalidOperand>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Condition {
+    /// One attribute is compared.
+    Compare(Comparison),
+    /// All of these hold; so does none at all.
+    All(Vec<Condition>),
+    /// One of these holds at least.
+    Any(Vec<Condition>),
+    /// This is false.
+    Not(Box<Condition>),
+    /// What the segment says holds.
+    Segment(Arc<Segment>),
+}
+
+impl Condition {
+    /// Compares an attribute. The path may lead into tables and lists: `company.plan`.
+    ///
+    /// # Errors
+    ///
+    /// The operand has to be of the operator's [kind](Operator::operand), and what a text stands for
+    /// (a version requirement, a network, a regular expression) has to be valid.
+    pub fn compare(
+        attribute: impl Into<String>,
+        operator: Operator,
+        operand: impl Into<Value<'static>>,
+    ) -> Result<Self, InvalidOperand> {
+        Comparison::new(attribute, operator, operand, Case::Exact).map(Self::Compare)
+    }
+}
+
+/// A condition with a name, which several flags can share.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Segment {
+    /// What it is called.
+    pub name: String,
+    /// Who belongs to it.
+    pub when: Condition,
+}
+
+impl Segment {
+    /// A segment of all for whom `when` holds.
+    pub fn new(name: impl Into<String>, when: Condition) -> Self {
+        Self { name: name.into(), when }
+    }
+}
+
+/// The comparison of one attribute with one operand. One that exists is valid.
+#[derive(Clone)]
+pub struct Comparison {
+    attribute: Attribute,
+    operator: Operator,
+    operand: Value<'static>,
+    case: Case,
+    matcher: Arc<Matcher>,
+}
+
+impl Comparison {
+    /// See [`Condition::compare`].
+    ///
+    /// # Errors
+    ///
+    /// The operand does not fit the operator, or the operator knows no case to ignore.
+    pub fn new(
+        attribute: impl Into<String>,
+        operator: Operator,
+        operand: impl Into<Value<'static>>,
+        case: Case,
+    ) -> Result<Self, InvalidOperand> {
+        let operand = operand.into();
+        let matcher = Arc::new(Matcher::new(operator, &operand, case)?);
+        let attribute = Attribute::new(attribute.into());
+        Ok(Self { attribute, operator, operand, case, matcher })
+    }
+
+    /// The path of the attribute, such as `company.plan`.
+    #[must_use]
+    pub fn attribute(&self) -> &str {
+        self.attribute.path()
+    }
+
+    /// How it is compared.
+    #[must_use]
+    pub fn operator(&self) -> Operator {
+        self.operator
+    }
+
+    /// What it is compared with.
+    #[must_use]
+    pub fn operand(&self) -> &Value<'static> {
+        &self.operand
+    }
+
+    /// Whether upper and lower case are told apart.
+    #[must_use]
+    pub fn case(&self) -> Case {
+        self.case
+    }
+
+    pub(crate) fn place(&self) -> &Attribute {
+        &self.attribute
+    }
+
+    pub(crate) fn matcher(&self) -> &Arc<Matcher> {
+        &self.matcher
+    }
+}
+
+impl PartialEq for Comparison {
+    fn eq(&self, other: &Self) -> bool {
+        self.attribute == other.attribute
+            && self.operator == other.operator
+            && self.operand == other.operand
+            && self.case == other.case
+    }
+}
+
+impl fmt::Debug for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {:?}", self.attribute(), self.operator, self.operand)?;
+        match self.case {
+            Case::Exact => Ok(()),
+            Case::Ignored => f.write_str(" ignoring case"),
+        }
+    }
+}
+
+/// Where a value is found in a context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Attribute {
+    TargetingKey,
+    Groups,
+    /// An attribute of that name.
+    Named(Arc<str>),
+    /// An attribute of that name, or what the path leads to.
+    Path(Arc<str>),
+}
+
+impl Attribute {
+    /// The user, as an attribute.
+    const TARGETING_KEY: &str = "targeting_key";
+    /// The list of groups, as an attribute.
+    const GROUPS: &str = "groups";
+
+    pub(crate) fn new(path: String) -> Self {
+        match path.as_str() {
+            Self::TARGETING_KEY => Self::TargetingKey,
+            Self::GROUPS => Self::Groups,
+            name if name.contains('.') => Self::Path(path.into()),
+            _ => Self::Named(path.into()),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        match self {
+            Self::TargetingKey => Self::TARGETING_KEY,
+            Self::Groups => Self::GROUPS,
+            Self::Named(path) | Self::Path(path) => path,
+        }
+    }
+}
+
+/// Why an operand does not fit its operator.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct InvalidOperand {
+    /// What is wrong with it.
+    pub message: String,
+    /// The element that it is wrong with, if the operand is a list.
+    pub element: Option<usize>,
+}
+
+crate::error::debug_is_message!(InvalidOperand);
+
+impl InvalidOperand {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), element: None }
+    }
+
+    pub(crate) fn at(self, element: usize) -> Self {
+        Self { element: Some(element), ..self }
+    }
+}

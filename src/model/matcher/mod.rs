@@ -1,0 +1,181 @@
+//! Operands, compiled for comparing.
+//!
+//! An operand is compiled where it is checked, so that a comparison that exists can be evaluated,
+//! and flags that use the same segment share it.
+
+mod instant;
+mod name_set;
+mod network;
+mod number;
+mod pattern;
+mod text;
+mod values;
+mod version;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+pub(crate) use self::{instant::Instant, name_set::NameSet, number::Number};
+use self::{
+    network::Networks, number::Bound, pattern::Patterns, text::Texts, values::Values,
+    version::Requirements,
+};
+use super::{InvalidOperand, Operator, Value};
+
+/// Whether upper and lower case are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Case {
+    /// They are.
+    #[default]
+    Exact,
+    /// They are not: each letter is compared in lower case.
+    Ignored,
+}
+
+/// A value without parts, as a context has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scalar<'v> {
+    Bool(bool),
+    Number(Number),
+    Text(&'v str),
+}
+
+impl<'v> Scalar<'v> {
+    /// The value, unless it is a list or a table.
+    #[inline]
+    pub(crate) fn of(value: &'v Value<'_>) -> Option<Self> {
+        match value {
+            Value::Bool(value) => Some(Self::Bool(*value)),
+            Value::Integer(number) => Some(Self::Number(Number::Integer(*number))),
+            Value::Float(number) => Some(Self::Number(Number::Float(*number))),
+            Value::String(text) => Some(Self::Text(text)),
+            Value::List(_) | Value::Table(_) => None,
+        }
+    }
+}
+
+/// What a comparison compares with.
+#[derive(Debug)]
+pub(crate) enum Matcher {
+    Values(Values),
+    Number(Bound),
+    Texts(Texts),
+    Patterns(Patterns),
+    Versions(Requirements),
+    Networks(Networks),
+    Before(Instant),
+    After(Instant),
+    Exists(bool),
+}
+
+impl Matcher {
+    /// The operand of an operator. Operators that are opposites have the same.
+    pub(crate) fn new(
+        operator: Operator,
+        operand: &Value<'_>,
+        case: Case,
+    ) -> Result<Self, InvalidOperand> {
+        if case == Case::Ignored && !operator.has_case() {
+            return Err(InvalidOperand::new(format!("`{operator}` knows no case to ignore")));
+        }
+        let expected = || InvalidOperand::new(format!("expected {}", operator.operand()));
+        let instant = || {
+            let scalar = Scalar::of(operand).ok_or_else(expected)?;
+            Instant::of(scalar).ok_or_else(expected)
+        };
+        match operator {
+            Operator::Eq | Operator::Ne => {
+                let scalar = Scalar::of(operand).ok_or_else(expected)?;
+                Values::new([Ok(scalar)], case).map(Self::Values)
+            }
+            Operator::In | Operator::NotIn => {
+                let Value::List(list) = operand else { return Err(expected()) };
+                let scalars = list.iter().enumerate().map(|(index, value)| {
+                    let expected = "expected a boolean, number or string";
+                    Scalar::of(value).ok_or_else(|| InvalidOperand::new(expected).at(index))
+                });
+                Values::new(scalars, case).map(Self::Values)
+            }
+            Operator::Gt | Operator::Ge | Operator::Lt | Operator::Le => {
+                match Scalar::of(operand) {
+                    Some(Scalar::Number(number)) => {
+                        Bound::new(operator, number).map(Self::Number).ok_or_else(expected)
+                    }
+                    _ => Err(expected()),
+                }
+            }
+            Operator::Contains | Operator::StartsWith | Operator::EndsWith => {
+                Ok(Self::Texts(Texts::new(operator, &texts(operator, operand)?, case)))
+            }
+            Operator::Matches => {
+                each(&texts(operator, operand)?, |text| pattern::regex(text, case))
+                    .map(|patterns| Self::Patterns(Patterns::new(patterns)))
+            }
+            Operator::Glob => each(&texts(operator, operand)?, |text| pattern::glob(text, case))
+                .map(|patterns| Self::Patterns(Patterns::new(patterns))),
+            Operator::Semver => each(&texts(operator, operand)?, version::requirement)
+                .map(|requirements| Self::Versions(Requirements::new(requirements))),
+            Operator::Cidr => each(&texts(operator, operand)?, network::network)
+                .map(|networks| Self::Networks(Networks::new(networks))),
+            Operator::Before => instant().map(Self::Before),
+            Operator::After => instant().map(Self::After),
+            Operator::Exists => match operand {
+                Value::Bool(wanted) => Ok(Self::Exists(*wanted)),
+                _ => Err(expected()),
+            },
+        }
+    }
+
+    /// Whether a value matches; `None` if it is nothing that could be compared.
+    ///
+    /// `hash` is the XXH3 of the text, when it is needed.
+    #[inline]
+    pub(crate) fn test(&self, seen: Scalar<'_>, hash: impl FnOnce() -> u64) -> Option<bool> {
+        match (self, seen) {
+            (Self::Values(values), seen) => values.contain(seen, hash),
+            (Self::Number(bound), Scalar::Number(number)) => bound.admits(number),
+            (Self::Versions(requirements), Scalar::Text(text)) => requirements.allow(text),
+            (Self::Texts(texts), Scalar::Text(text)) => Some(texts.match_text(text)),
+            (Self::Patterns(patterns), Scalar::Text(text)) => Some(patterns.match_text(text)),
+            (Self::Networks(networks), Scalar::Text(text)) => networks.contain(text),
+            (Self::Before(instant), seen) => Some(Instant::of(seen)? < *instant),
+            (Self::After(instant), seen) => Some(Instant::of(seen)? > *instant),
+            (Self::Exists(wanted), _) => Some(*wanted),
+            _ => None,
+        }
+    }
+}
+
+/// The XXH3 of a text that nobody has hashed before.
+// Apart, since few sets are large enough to need it.
+#[inline(never)]
+pub(crate) fn hash_text(text: &str) -> u64 {
+    xxh3_64(text.as_bytes())
+}
+
+/// A text, or a list of texts.
+fn texts<'v>(operator: Operator, operand: &'v Value<'_>) -> Result<Vec<&'v str>, InvalidOperand> {
+    let expected = || InvalidOperand::new(format!("expected {}", operator.operand()));
+    match operand {
+        Value::String(text) => Ok(vec![text]),
+        Value::List(list) => list
+            .iter()
+            .enumerate()
+            .map(|(index, value)| match value {
+                Value::String(text) => Ok(&**text),
+                _ => Err(InvalidOperand::new("expected a string").at(index)),
+            })
+            .collect(),
+        _ => Err(expected()),
+    }
+}
+
+/// What each text stands for, or which one stands for nothing.
+fn each<T>(
+    texts: &[&str],
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, InvalidOperand> {
+    let parse = |(index, text): (usize, &&str)| {
+        parse(text).map_err(|message| InvalidOperand::new(message).at(index))
+    };
+    texts.iter().enumerate().map(parse).collect()
+}

@@ -1,0 +1,84 @@
+//! Regular expressions and globs.
+
+use globset::GlobBuilder;
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::Case;
+
+/// How large one expression may be when it is compiled, in bytes. A match takes time that is
+/// linear in the text, whatever the expression.
+const SIZE_LIMIT: usize = 1 << 20;
+
+/// Expressions of which any may match.
+#[derive(Debug)]
+pub(crate) struct Patterns(Box<[Regex]>);
+
+impl Patterns {
+    pub(super) fn new(patterns: Vec<Regex>) -> Self {
+        Self(patterns.into())
+    }
+
+    pub(super) fn match_text(&self, text: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.is_match(text.as_bytes()))
+    }
+}
+
+pub(super) fn regex(text: &str, case: Case) -> Result<Regex, String> {
+    compile(text, case).map_err(|error| match error {
+        regex::Error::CompiledTooBig(limit) => {
+            format!("the regular expression is larger than {limit} bytes when it is compiled")
+        }
+        // The message has several lines; the last one says what is wrong.
+        error => {
+            let message = error.to_string();
+            let last = message.lines().last().unwrap_or_default();
+            format!("not a regular expression: {}", last.trim_start_matches("error: "))
+        }
+    })
+}
+
+pub(super) fn glob(text: &str, case: Case) -> Result<Regex, String> {
+    let glob = GlobBuilder::new(text)
+        .case_insensitive(case == Case::Ignored)
+        .build()
+        .map_err(|error| format!("not a glob: {}", error.kind()))?;
+    compile(glob.regex(), Case::Exact).map_err(|_| "the glob is too large".to_owned())
+}
+
+fn compile(text: &str, case: Case) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text)
+        .case_insensitive(case == Case::Ignored)
+        .size_limit(SIZE_LIMIT)
+        .dfa_size_limit(SIZE_LIMIT)
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_the_whole_text() {
+        let matches = |pattern: &str, text: &str| {
+            glob(pattern, Case::Exact).unwrap().is_match(text.as_bytes())
+        };
+
+        assert!(matches("*@example.com", "ana@example.com"));
+        assert!(!matches("*@example.com", "ana@example.com.evil"));
+        assert!(matches("/api/*", "/api/users/1"));
+        assert!(matches("{de,at}-*", "at-wien"));
+        assert!(matches("zähler*", "zähler-1"));
+        assert!(!matches("sm-?", "SM-1"));
+        assert!(glob("sm-?", Case::Ignored).unwrap().is_match(b"SM-1"));
+        assert!(glob("[a", Case::Exact).is_err());
+    }
+
+    #[test]
+    fn an_expression_that_is_too_large_is_refused() {
+        assert!(regex("a{5}", Case::Exact).is_ok());
+        let error = regex(r"\w{1000}", Case::Exact).unwrap_err();
+        assert!(error.contains("larger than"), "{error}");
+        let error = regex("(a", Case::Exact).unwrap_err();
+        assert_eq!(error, "not a regular expression: unclosed group");
+    }
+}

@@ -1,0 +1,293 @@
+//! Versions and what is required of them.
+//!
+//! A requirement is written as Cargo writes it. Each part of it is compiled to the versions between
+//! two bounds, ordered as SemVer 2.0.0 (clause 11) orders them. Of releases exactly those match
+//! that match in Cargo. Cargo leaves pre-releases out unless one is asked for, since it chooses
+//! versions for people; here the version is a fact, and `5.1.0-beta` is older than `5.2.0`.
+
+use std::cmp::Ordering;
+
+use semver::{Comparator, Op, VersionReq};
+
+/// Requirements of which any may be met.
+#[derive(Debug)]
+pub(crate) struct Requirements(Box<[Requirement]>);
+
+/// All of these have to contain the version.
+pub(super) type Requirement = Box<[Range]>;
+
+/// The versions between two bounds.
+#[derive(Debug, Default)]
+pub(super) struct Range {
+    lower: Option<Bound>,
+    upper: Option<Bound>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    core: [u64; 3],
+    pre: Box<str>,
+    inclusive: bool,
+}
+
+/// A version as a context has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Version<'v> {
+    core: [u64; 3],
+    /// Empty for a release.
+    pre: &'v str,
+}
+
+impl Requirements {
+    pub(super) fn new(requirements: Vec<Requirement>) -> Self {
+        Self(requirements.into())
+    }
+
+    /// Whether one of them allows the version; `None` if the text is no version.
+    pub(super) fn allow(&self, text: &str) -> Option<bool> {
+        let version = Version::parse(text)?;
+        let contains = |range: &Range| range.contains(version);
+        Some(self.0.iter().any(|requirement| requirement.iter().all(contains)))
+    }
+}
+
+pub(super) fn requirement(text: &str) -> Result<Requirement, String> {
+    let requirement = VersionReq::parse(text)
+        .map_err(|error| format!("not a version requirement such as `<5.2.0`: {error}"))?;
+    Ok(requirement.comparators.iter().map(Range::of).collect())
+}
+
+/// The least pre-release of a version.
+const LEAST: &str = "0";
+
+impl Range {
+    fn of(comparator: &Comparator) -> Self {
+        let &Comparator { op, major, minor, patch, ref pre } = comparator;
+        let core = [major, minor.unwrap_or(0), patch.unwrap_or(0)];
+        // How many numbers are written.
+        let parts = 1 + usize::from(minor.is_some()) + usize::from(patch.is_some());
+        let is_whole = parts == 3;
+        let this = |inclusive| Some(Bound { core, pre: pre.as_str().into(), inclusive });
+        // The first of all versions whose numbers begin with `core`.
+        let first = |core, inclusive| Some(Bound { core, pre: LEAST.into(), inclusive });
+        // What comes after all versions that agree with `core` in so many numbers.
+        let next = |parts| successor(core, parts).map(|core| (core, LEAST));
+        let end = |parts, inclusive| {
+            next(parts).map(|(core, pre)| Bound { core, pre: pre.into(), inclusive })
+        };
+        match op {
+            Op::Exact if is_whole => Self { lower: this(true), upper: this(true) },
+            Op::Exact | Op::Wildcard => Self { lower: this(true), upper: end(parts, false) },
+            Op::Greater if is_whole => Self { lower: this(false), upper: None },
+            // Nothing comes after the last number there is.
+            Op::Greater => match end(parts, true) {
+                None => Self { lower: this(false), upper: this(false) },
+                lower => Self { lower, upper: None },
+            },
+            Op::GreaterEq => Self { lower: this(true), upper: None },
+            Op::Less if is_whole => Self { lower: None, upper: this(false) },
+            Op::Less => Self { lower: None, upper: first(core, false) },
+            Op::LessEq if is_whole => Self { lower: None, upper: this(true) },
+            Op::LessEq => Self { lower: None, upper: end(parts, false) },
+            Op::Tilde => Self { lower: this(true), upper: end(parts.min(2), false) },
+            // The first number that is not nought may not change.
+            _ => {
+                let fixed = core.iter().take(parts).position(|&number| number > 0);
+                let fixed = fixed.map_or(parts, |index| index + 1);
+                Self { lower: this(true), upper: end(fixed, false) }
+            }
+        }
+    }
+
+    fn contains(&self, version: Version<'_>) -> bool {
+        let side = |bound: &Option<Bound>, side| match bound {
+            None => true,
+            Some(bound) => match version.compare(bound) {
+                Ordering::Equal => bound.inclusive,
+                order => order == side,
+            },
+        };
+        side(&self.lower, Ordering::Greater) && side(&self.upper, Ordering::Less)
+    }
+}
+
+/// The first numbers after all that agree in the first `parts`, if there are any.
+fn successor(mut core: [u64; 3], parts: usize) -> Option<[u64; 3]> {
+    for (index, number) in core.iter_mut().enumerate() {
+        if index >= parts {
+            *number = 0;
+        }
+    }
+    for number in core.iter_mut().take(parts).rev() {
+        match number.checked_add(1) {
+            Some(next) => {
+                *number = next;
+                return Some(core);
+            }
+            None => *number = 0,
+        }
+    }
+    None
+}
+
+impl<'v> Version<'v> {
+    /// SemVer 2.0.0, but that numbers may be missing at the end: `5.2` is `5.2.0`.
+    fn parse(text: &'v str) -> Option<Self> {
+        let (text, build) = match text.split_once('+') {
+            Some((text, build)) => (text, Some(build)),
+            None => (text, None),
+        };
+        let (numbers, pre) = match text.split_once('-') {
+            Some((numbers, pre)) => (numbers, Some(pre)),
+            None => (text, None),
+        };
+        let mut core = [0; 3];
+        let mut parts = numbers.split('.');
+        core[0] = number(parts.next()?)?;
+        for place in &mut core[1..] {
+            match parts.next() {
+                Some(part) => *place = number(part)?,
+                None => break,
+            }
+        }
+        let is_word = |word: &str| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        let is_identifier = |word: &str| {
+            let padded = word.len() > 1 && word.starts_with('0');
+            is_word(word) && !(padded && word.bytes().all(|b| b.is_ascii_digit()))
+        };
+        let good = parts.next().is_none()
+            && pre.is_none_or(|pre| pre.split('.').all(is_identifier))
+            && build.is_none_or(|build| build.split('.').all(is_word));
+        good.then_some(Self { core, pre: pre.unwrap_or_default() })
+    }
+
+    fn compare(self, bound: &Bound) -> Ordering {
+        self.core.cmp(&bound.core).then_with(|| compare_pre(self.pre, &bound.pre))
+    }
+}
+
+/// A number without leading zeros.
+fn number(text: &str) -> Option<u64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
+}
+
+/// SemVer 2.0.0, clause 11.3 and 11.4.
+fn compare_pre(a: &str, b: &str) -> Ordering {
+    match (a.is_empty(), b.is_empty()) {
+        (true, true) => return Ordering::Equal,
+        (true, false) => return Ordering::Greater,
+        (false, true) => return Ordering::Less,
+        (false, false) => {}
+    }
+    let (mut a, mut b) = (a.split('.'), b.split('.'));
+    loop {
+        let (a, b) = match (a.next(), b.next()) {
+            (None, None) => return Ordering::Equal,
+            (None, Some(_)) => return Ordering::Less,
+            (Some(_), None) => return Ordering::Greater,
+            (Some(a), Some(b)) => (a, b),
+        };
+        let is_number = |word: &str| word.bytes().all(|b| b.is_ascii_digit());
+        let order = match (is_number(a), is_number(b)) {
+            // Without leading zeros, the longer one is the greater one.
+            (true, true) => a.len().cmp(&b.len()).then_with(|| a.cmp(b)),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            (false, false) => a.cmp(b),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn allows(required: &str, version: &str) -> Option<bool> {
+        Requirements::new(vec![requirement(required).unwrap()]).allow(version)
+    }
+
+    #[test]
+    fn a_pre_release_is_older_than_its_release() {
+        for (required, version, expected) in [
+            ("<5.2.0", "5.1.0-beta", true),
+            ("<5.2.0", "5.2.0-beta.1", true),
+            ("<5.2", "5.2.0-beta.1", false),
+            ("<5.2", "5.1.99", true),
+            (">=5.2.0", "5.2.0-beta.1", false),
+            (">=5.2.0-alpha", "5.2.0-beta.1", true),
+            ("=5.2.0", "5.2.0+build.7", true),
+            ("=5.2", "5.2.9", true),
+            ("5.2", "5.9.0", true),
+            ("5.2", "6.0.0-rc.1", false),
+            ("~5.2", "5.3.0-rc.1", false),
+            ("^0.2.3", "0.3.0-rc.1", false),
+            (">5.2", "5.2.9", false),
+            (">5.2", "5.3.0", true),
+            ("*", "1.0.0-x", true),
+            (">=1, <3", "2.5", true),
+            (">=1, <3", "3", false),
+            (">18446744073709551615", "18446744073709551615.9.9", false),
+        ] {
+            assert_eq!(allows(required, version), Some(expected), "{version} in {required}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_version_is_not_compared() {
+        for version in
+            ["", "v1.2.3", "1.2.3.4", "1.", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+", "1.x", " 1.2"]
+        {
+            assert_eq!(allows("*", version), None, "{version}");
+        }
+        assert_eq!(allows("*", "5"), Some(true));
+        assert_eq!(allows("*", "5.2-beta+7.x"), Some(true));
+    }
+
+    const OPERATORS: &[&str] = &["", "=", ">", ">=", "<", "<=", "~", "^"];
+
+    proptest! {
+        #[test]
+        fn releases_match_as_in_cargo(
+            operator in prop::sample::select(OPERATORS),
+            required in prop::collection::vec(0_u64..4, 1..=3),
+            pre in prop::sample::select(&["", "-1", "-beta"][..]),
+            version in prop::array::uniform3(0_u64..4),
+        ) {
+            let numbers: Vec<_> = required.iter().map(u64::to_string).collect();
+            let pre = if required.len() == 3 { pre } else { "" };
+            let required = format!("{operator}{}{pre}", numbers.join("."));
+            let version = semver::Version::new(version[0], version[1], version[2]);
+
+            let cargo = VersionReq::parse(&required).unwrap().matches(&version);
+
+            prop_assert_eq!(allows(&required, &version.to_string()), Some(cargo), "{}", required);
+        }
+
+        #[test]
+        fn pre_releases_are_ordered_as_in_cargo(a in PRE, b in PRE) {
+            let pre = |text: &str| semver::Prerelease::new(text).unwrap();
+
+            prop_assert_eq!(compare_pre(&a, &b), pre(&a).cmp(&pre(&b)));
+        }
+
+        #[test]
+        fn what_cargo_reads_is_a_version(text in "[0-9]{1,2}(\\.[0-9]{1,2}){2}(-[0-9a-z.-]{0,4})?(\\+[0-9a-z.]{0,3})?") {
+            let cargo = semver::Version::parse(&text).ok();
+
+            let version = Version::parse(&text);
+
+            prop_assert_eq!(version.map(|v| v.core), cargo.as_ref().map(|v| [v.major, v.minor, v.patch]));
+            prop_assert_eq!(version.map(|v| v.pre), cargo.as_ref().map(|v| v.pre.as_str()));
+        }
+    }
+
+    const PRE: &str = "(0|[1-9][0-9]{0,2}|[a-z-][0-9a-z]{0,2})(\\.(0|[1-9][0-9]?|[a-z]{1,2})){0,2}";
+}

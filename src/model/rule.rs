@@ -1,0 +1,85 @@
+//! Rules: who is served what.
+
+use std::fmt;
+
+use super::{Condition, Percentage};
+
+/// One rule of a flag: whoever meets its condition is served what it says. The first rule that
+/// matches decides.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Condition, Definition, Operator, Percentage, Rule, Serve};
+///
+/// let definition = Definition::new().rules([
+///     Rule::new(Condition::compare("os", Operator::Eq, "ios")?, Serve::Off),
+///     Rule::new(
+///         Condition::compare("country", Operator::In, ["DE", "AT"])?,
+///         Serve::Percentage(Percentage::whole(25)?),
+///     )
+///     .named("german speakers"),
+/// ]);
+///
+/// assert_eq!(definition.rules.value().map(|rules| rules.len()), Some(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Rule {
+    /// What it is called. Rules that serve a percentage draw by it: with another name, other users
+    /// are in.
+    pub name: Option<String>,
+    /// Whom it is for.
+    pub when: Condition,
+    /// What they are served.
+    pub serve: Serve,
+    /// The attribute that buckets are drawn by instead of the targeting key.
+    pub bucket_by: Option<String>,
+}
+
+impl Rule {
+    /// A rule without a name.
+    #[must_use]
+    pub const fn new(when: Condition, serve: Serve) -> Self {
+        Self { name: None, when, serve, bucket_by: None }
+    }
+
+    /// Gives it a name.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Draws buckets by an attribute, such as `company.id`, so that all who share it are served the
+    /// same.
+    #[must_use]
+    pub fn bucket_by(mut self, attribute: impl Into<String>) -> Self {
+        self.bucket_by = Some(attribute.into());
+        self
+    }
+}
+
+/// What a rule serves.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Serve {
+    /// The flag is on.
+    On,
+    /// The flag is off.
+    Off,
+    /// The flag is on for this share of those who match, and off for the others.
+    Percentage(Percentage),
+}
+
+/// `on`, `off`, `25%`.
+impl fmt::Display for Serve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::On => f.write_str("on"),
+            Self::Off => f.write_str("off"),
+            Self::Percentage(percentage) => percentage.fmt(f),
+        }
+    }
+}
