@@ -8,6 +8,7 @@
 //! seed = XXH3_64(utf8(salt) ++ 0x00 ++ utf8(purpose))
 //! h    = XXH3_64_with_seed(u as 8 little-endian bytes, seed)
 //! in   ⇔ h < floor(P × 2^64 / 1,000,000), P in ten-thousandths of a percent
+//! i    = the first with (h × total) >> 64 < weight_0 + … + weight_i, in ten-thousandths
 //! ```
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -16,6 +17,7 @@ use crate::model::Percentage;
 
 /// What a bucket is drawn for. Different purposes of one flag draw independently.
 pub(crate) const ROLLOUT: &str = "rollout";
+pub(crate) const VARIANT: &str = "variant";
 
 /// The seed of a flag's draws for one purpose; computed when the flag is compiled.
 pub(crate) fn seed(salt: &str, purpose: &str) -> u64 {
@@ -44,6 +46,13 @@ impl Reach {
         let share = u128::from(percentage.ten_thousandths()) << 64;
         u64::try_from(share / 1_000_000).map_or(Self::Everybody, Self::Below)
     }
+}
+
+/// The point below `total` that a bucket falls on: variants lie side by side, each as wide as its
+/// weight.
+#[inline]
+pub(crate) fn point(bucket: u64, total: u64) -> u64 {
+    ((u128::from(bucket) * u128::from(total)) >> 64) as u64
 }
 
 #[cfg(test)]

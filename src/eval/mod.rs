@@ -7,8 +7,10 @@ mod names;
 mod plan;
 mod rules;
 mod unit;
+mod variants;
 
 pub(crate) use self::{
     names::{Names, Slot, hash_name},
     plan::{Plan, Verdict},
+    variants::{Arm, Variants},
 };

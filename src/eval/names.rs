@@ -19,6 +19,8 @@ pub(crate) fn hash_name(name: &str) -> u64 {
 pub struct Names {
     table: HashTable<(Arc<str>, Slot)>,
     by_slot: Vec<Arc<str>>,
+    /// The slots in the order of their names, as of the last [`sort`](Self::sort).
+    sorted: Arc<[Slot]>,
 }
 
 impl Names {
@@ -41,6 +43,20 @@ impl Names {
 
     pub(crate) fn len(&self) -> usize {
         self.by_slot.len()
+    }
+
+    /// Sorts the names, once all are there that a generation has.
+    pub(crate) fn sort(&mut self) {
+        if self.sorted.len() == self.len() {
+            return;
+        }
+        let mut slots: Vec<Slot> = (0..).take(self.len()).collect();
+        slots.sort_by_key(|&slot| self.name(slot));
+        self.sorted = slots.into();
+    }
+
+    pub(crate) fn sorted(&self) -> &[Slot] {
+        &self.sorted
     }
 
     pub(crate) fn name(&self, slot: Slot) -> &Arc<str> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     bucket::{self, Reach},
     rules::{Rules, Served},
+    variants::Variants,
 };
 use crate::model::{
     Cause, Context, Definition, Field, NameSet, OnStale, Percentage, Resolved, Setting, hash_text,
@@ -31,6 +32,16 @@ pub(crate) enum Plan {
     Targeted(Arc<Targeted>),
     /// It has rules too.
     Ruled(Arc<Ruled>),
+    /// There is more to it than on and off.
+    Composed(Arc<Composed>),
+}
+
+/// A flag with variants.
+#[derive(Debug)]
+pub(crate) struct Composed {
+    /// Whether it is on.
+    gate: Plan,
+    variants: Variants,
 }
 
 /// The everyday shape: lists and a percentage.
@@ -70,6 +81,16 @@ struct List {
 impl Plan {
     /// Compiles the definition of `key` that was merged from all layers.
     pub(crate) fn compile(key: &str, resolved: &Resolved) -> Self {
+        let salt = resolved.definition.salt.value().map_or(key, String::as_str);
+        let gate = Self::gate(salt, resolved);
+        match Variants::compile(salt, resolved) {
+            None => gate,
+            Some(variants) => Self::Composed(Arc::new(Composed { gate, variants })),
+        }
+    }
+
+    /// Compiles what makes the flag on or off.
+    fn gate(salt: &str, resolved: &Resolved) -> Self {
         let definition = &*resolved.definition;
         let percentage = definition.percentage.value().copied().unwrap_or_default();
         let stale = resolved.stale.is_some();
@@ -96,7 +117,6 @@ impl Plan {
             resolved.strongest_of(&[Field::Enabled, Field::Percentage]),
         );
         let lists = Lists::compile(resolved);
-        let salt = definition.salt.value().map_or(key, String::as_str);
         let rules = definition.rules.value().and_then(|rules| Rules::compile(rules, salt));
         if percentage == Percentage::HUNDRED && lists.is_none() && rules.is_none() {
             return Self::Constant(otherwise);
@@ -117,17 +137,27 @@ impl Plan {
         }
     }
 
-    /// Whether two contexts may have different answers.
+    /// Whether the flag may be on for one context and off for another.
     #[cfg(feature = "http")]
     pub(crate) fn depends_on_context(&self) -> bool {
         match self {
             Self::Absent | Self::Constant(_) => false,
             Self::Targeted(targeted) => targeted.depends_on_context(),
             Self::Ruled(_) => true,
+            Self::Composed(composed) => composed.gate.depends_on_context(),
         }
     }
 
-    /// The answer for `context`, or `None` if no layer has the flag.
+    /// What the flag serves beyond on and off.
+    #[inline]
+    pub(crate) fn variants(&self) -> Option<&Variants> {
+        match self {
+            Self::Composed(composed) => Some(&composed.variants),
+            Self::Absent | Self::Constant(_) | Self::Targeted(_) | Self::Ruled(_) => None,
+        }
+    }
+
+    /// Whether the flag is on for `context` and why, or `None` if no layer has it.
     #[inline]
     pub(crate) fn evaluate(&self, context: &Context<'_>) -> Option<Verdict> {
         match self {
@@ -135,6 +165,7 @@ impl Plan {
             Self::Constant(verdict) => Some(*verdict),
             Self::Targeted(targeted) => Some(targeted.evaluate(context)),
             Self::Ruled(ruled) => Some(ruled.evaluate(context)),
+            Self::Composed(composed) => composed.gate.evaluate(context),
         }
     }
 }

@@ -16,6 +16,7 @@ mod testing;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod unknown;
+mod values;
 #[cfg(feature = "http")]
 mod view;
 mod write;

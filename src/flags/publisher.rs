@@ -385,6 +385,7 @@ impl Publisher {
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
         let names = Arc::make_mut(&mut state.names);
         let keys: Vec<_> = keys.into_iter().map(|key| (names.intern(&key), key)).collect();
+        names.sort();
         plans.resize(names.len(), Plan::Absent);
         resolved.resize(names.len(), None);
         let mut changes = Vec::new();

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use super::{FlagKey, testing, unknown::Unknown};
 use crate::{
     backend::{LayerId, Lookup},
-    eval::{Names, Plan, Slot, Verdict},
-    model::{Answer, Cause, Context, Definition, Field, FlagState, Resolved},
+    eval::{Names, Plan, Variants, Verdict},
+    model::{Answer, Cause, Context, Definition, Field, FlagState, Reason, Resolved},
 };
 
 /// All flags as they were at one moment: a *generation*.
@@ -75,7 +75,10 @@ impl Snapshot {
         }
     }
 
-    /// The evaluation details: value, reason, layer and error code. `false` is the default.
+    /// The evaluation details: value, reason, variant, layer and error code. `false` is the default.
+    ///
+    /// If the flag has variants with values, the value is that of the variant. Otherwise it is
+    /// whether the flag is on.
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>) -> Answer<bool> {
         self.boolean_or(key, context, false)
@@ -89,20 +92,23 @@ impl Snapshot {
         context: &Context<'_>,
         default: bool,
     ) -> Answer<bool> {
-        match self.verdict(&key, context) {
-            Some(verdict) => self.answer(verdict),
+        match self.found(&key, context) {
+            Some((verdict, None)) => self.answer(verdict.on, verdict),
+            Some((verdict, Some(variants))) => {
+                self.boolean_of(verdict, variants, context).map(|on| on.unwrap_or(default))
+            }
             None => Answer::new(default, Cause::UnknownFlag, None),
         }
     }
 
-    /// Every flag that a layer has, sorted by key, with its answer for `context`.
+    /// Every flag that a layer has, sorted by key, with whether it is on for `context`.
     pub fn all(&self, context: &Context<'_>) -> impl Iterator<Item = (&str, Answer<bool>)> {
-        let mut slots: Vec<Slot> = (0..).take(self.plans.len()).collect();
-        slots.sort_unstable_by_key(|&slot| self.names.name(slot));
-        slots.into_iter().filter_map(move |slot| {
-            let verdict = self.plans[slot as usize].evaluate(context)?;
+        self.names.sorted().iter().filter_map(move |&slot| {
+            let plan = self.plans.get(slot as usize)?;
+            let verdict = plan.evaluate(context)?;
             let name = &**self.names.name(slot);
-            Some((name, self.answer(overridden(name).unwrap_or(verdict))))
+            let verdict = overridden(name).unwrap_or(verdict);
+            Some((name, self.gate(verdict, plan.variants(), context)))
         })
     }
 
@@ -120,19 +126,39 @@ impl Snapshot {
         self.generation
     }
 
+    /// Whether the flag is on, and why.
     #[inline]
     fn verdict(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<Verdict> {
         if let Some(verdict) = overridden(key.as_str()) {
             return Some(verdict);
         }
-        let plan = key
-            .slot(&self.names, self.owner)
-            .and_then(|slot| self.plans.get(slot as usize))
-            .and_then(|plan| plan.evaluate(context));
-        match plan {
+        match self.plan(key).and_then(|plan| plan.evaluate(context)) {
             Some(verdict) => Some(verdict),
             None => self.unknown(key.as_str()),
         }
+    }
+
+    /// Whether the flag is on, why, and what it serves beyond that.
+    #[inline]
+    pub(super) fn found(
+        &self,
+        key: &impl FlagKey,
+        context: &Context<'_>,
+    ) -> Option<(Verdict, Option<&Variants>)> {
+        let plan = self.plan(key);
+        let verdict = match overridden(key.as_str()) {
+            Some(verdict) => Some(verdict),
+            None => plan.and_then(|plan| plan.evaluate(context)),
+        };
+        match verdict {
+            Some(verdict) => Some((verdict, plan.and_then(Plan::variants))),
+            None => Some((self.unknown(key.as_str())?, None)),
+        }
+    }
+
+    #[inline]
+    fn plan(&self, key: &impl FlagKey) -> Option<&Plan> {
+        self.plans.get(key.slot(&self.names, self.owner)? as usize)
     }
 
     #[cold]
@@ -159,11 +185,30 @@ impl Snapshot {
         slots.map(|(_, slot)| &**self.names.name(slot))
     }
 
+    /// Whether the flag is on, with the variant that is served.
     #[inline]
-    fn answer(&self, verdict: Verdict) -> Answer<bool> {
+    pub(super) fn gate(
+        &self,
+        verdict: Verdict,
+        variants: Option<&Variants>,
+        context: &Context<'_>,
+    ) -> Answer<bool> {
+        let answer = self.answer(verdict.on, verdict);
+        match variants {
+            None => answer,
+            Some(variants) => answer.with_variant(variants.choose(verdict, context).0.name),
+        }
+    }
+
+    /// A value, with what decided.
+    #[inline]
+    pub(super) fn answer<T>(&self, value: T, verdict: Verdict) -> Answer<T> {
         let layer = self.layers.get(usize::from(verdict.layer)).copied();
-        let answer = Answer::new(verdict.on, verdict.cause, layer);
-        if verdict.stale { answer.stale() } else { answer }
+        let mut answer = Answer::new(value, verdict.cause, layer);
+        if verdict.stale {
+            answer.reason = Reason::Stale;
+        }
+        answer
     }
 }
 

@@ -84,7 +84,7 @@ impl View<'_, '_> {
 
     pub(crate) fn boolean(&self, flag: &KnownFlag, default: bool) -> Answer<bool> {
         match self {
-            Self::Flags { snapshot, context, .. } => snapshot.boolean_or(flag, context, default),
+            Self::Flags { snapshot, context, .. } => snapshot.gate_or(flag, context, default),
             Self::NoFlags => {
                 warn_outside(&flag.name);
                 Answer::new(default, Cause::NoFlags, None)
@@ -112,6 +112,14 @@ impl View<'_, '_> {
 impl Snapshot {
     pub(crate) fn owner(&self) -> u64 {
         self.owner
+    }
+
+    /// Whether the flag is on, in details, whatever values its variants have.
+    fn gate_or(&self, flag: &KnownFlag, context: &Context<'_>, default: bool) -> Answer<bool> {
+        match self.found(flag, context) {
+            Some((verdict, variants)) => self.gate(verdict, variants, context),
+            None => Answer::new(default, Cause::UnknownFlag, None),
+        }
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The value of a flag for one context, and why.
 ///
-/// It is `Copy` and borrows nothing: making one allocates nothing.
+/// It is `Copy` if the value is, and making one allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Answer<T> {
@@ -18,20 +18,28 @@ pub struct Answer<T> {
     pub error_code: Option<ErrorCode>,
     /// The layer that supplied what decided, if any layer knows the flag.
     pub layer: Option<&'static str>,
+    /// The variant that is served, if the flag has variants.
+    pub variant: Option<&'static str>,
 }
 
 impl<T> Answer<T> {
     pub(crate) const fn new(value: T, cause: Cause, layer: Option<&'static str>) -> Self {
-        Self { value, reason: cause.reason(), cause, error_code: cause.error_code(), layer }
+        let (reason, error_code) = (cause.reason(), cause.error_code());
+        Self { value, reason, cause, error_code, layer, variant: None }
     }
 
-    /// The same, given while a layer that the flag depends on is lost.
-    pub(crate) const fn stale(mut self) -> Self
+    pub(crate) const fn with_variant(mut self, name: &'static str) -> Self
     where
         T: Copy,
     {
-        self.reason = Reason::Stale;
+        self.variant = Some(name);
         self
+    }
+
+    /// The same with another value.
+    pub(crate) fn map<U>(self, value: impl FnOnce(T) -> U) -> Answer<U> {
+        let Self { value: old, reason, cause, error_code, layer, variant } = self;
+        Answer { value: value(old), reason, cause, error_code, layer, variant }
     }
 
     /// A sentence on [`error_code`](Self::error_code), if there is one.
@@ -64,9 +72,11 @@ pub enum Cause {
     RulePercentage(u16),
     /// The bucket is inside or outside the percentage.
     Percentage,
-    /// There is a percentage below 100 and no targeting key, or no attribute that a rule says, to
-    /// draw a bucket from.
+    /// There is a percentage below 100, or there are variants, and no targeting key, or no attribute
+    /// that a rule says, to draw a bucket from.
     NoTargetingKey,
+    /// The bucket is that of a variant.
+    Variant,
     /// Nothing held it back: on for everybody.
     Everybody,
     /// A layer has been unreachable for too long, and the flag says on or off for that case.
@@ -75,6 +85,8 @@ pub enum Cause {
     Unavailable,
     /// No layer knows the flag: the caller's default.
     UnknownFlag,
+    /// The flag has a value of another type: the caller's default.
+    TypeMismatch,
     /// Asked outside a request that has flags: the caller's default.
     NoFlags,
     /// An override scoped to the running test.
@@ -92,11 +104,13 @@ impl Cause {
             | Self::AllowedUser
             | Self::AllowedGroup
             | Self::Rule(_) => Reason::TargetingMatch,
-            Self::Percentage | Self::RulePercentage(_) | Self::NoTargetingKey => Reason::Split,
+            Self::Percentage | Self::RulePercentage(_) | Self::Variant | Self::NoTargetingKey => {
+                Reason::Split
+            }
             Self::Everybody | Self::Test => Reason::Static,
             Self::Stale | Self::Unavailable => Reason::Stale,
             Self::UnknownFlag => Reason::Default,
-            Self::NoFlags => Reason::Error,
+            Self::TypeMismatch | Self::NoFlags => Reason::Error,
         }
     }
 
@@ -104,6 +118,7 @@ impl Cause {
         match self {
             Self::NoTargetingKey => Some(ErrorCode::TargetingKeyMissing),
             Self::UnknownFlag => Some(ErrorCode::FlagNotFound),
+            Self::TypeMismatch => Some(ErrorCode::TypeMismatch),
             Self::NoFlags => Some(ErrorCode::ProviderNotReady),
             _ => None,
         }
@@ -158,8 +173,10 @@ impl fmt::Display for Reason {
 pub enum ErrorCode {
     /// No layer knows the flag.
     FlagNotFound,
-    /// The flag has a percentage and the context has no targeting key.
+    /// The flag has a percentage or variants and the context has no targeting key.
     TargetingKeyMissing,
+    /// The flag has a value of another type than was asked for.
+    TypeMismatch,
     /// There are no flags to ask here.
     ProviderNotReady,
 }
@@ -171,6 +188,7 @@ impl ErrorCode {
         match self {
             Self::FlagNotFound => "FLAG_NOT_FOUND",
             Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
+            Self::TypeMismatch => "TYPE_MISMATCH",
             Self::ProviderNotReady => "PROVIDER_NOT_READY",
         }
     }
@@ -179,7 +197,10 @@ impl ErrorCode {
         match self {
             Self::FlagNotFound => "no layer knows this flag, so the default is served",
             Self::TargetingKeyMissing => {
-                "the flag is on for a percentage of users and the context names no user"
+                "the flag is for a share of the users and the context names no user"
+            }
+            Self::TypeMismatch => {
+                "the flag has a value of another type than was asked for, so the default is served"
             }
             Self::ProviderNotReady => {
                 "no flags are in scope here: the request did not pass a request layer"

@@ -6,6 +6,7 @@ mod condition;
 mod context;
 mod decimal;
 mod definition;
+mod deserialize;
 mod matcher;
 mod nearest;
 mod operator;

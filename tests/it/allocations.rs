@@ -7,7 +7,7 @@ use std::{
 
 use allocation_counter::measure;
 use flagstaff::{
-    Backend, Context, Definition, Entry, Env, Flags, Memory, Percentage,
+    Backend, Context, Definition, Entry, Env, Flags, Memory, Percentage, Variant, Variants,
     backend::{BackendError, BoxFuture, Offer, Sink},
 };
 
@@ -20,7 +20,13 @@ fn ten_percent() -> Definition {
 }
 
 async fn flags() -> Flags {
-    let memory = Memory::new().with("constant", true).with("targeted", ten_percent());
+    let variants = Variants::new()
+        .with("plain", Variant::new().weight(50).value("a text that is too long to be inline"))
+        .with("dark", Variant::new().weight(50).value("another text"));
+    let memory = Memory::new()
+        .with("constant", true)
+        .with("targeted", ten_percent())
+        .with("variants", ten_percent().percentage(Percentage::HUNDRED).variants(variants));
     Flags::builder().layer(memory).start().await.expect("memory starts")
 }
 
@@ -41,7 +47,7 @@ fn ana() -> Context<'static> {
 async fn asking_by_name_allocates_nothing() {
     let flags = flags().await;
 
-    for key in ["constant", "targeted"] {
+    for key in ["constant", "targeted", "variants"] {
         assert_eq!(allocations(|| flags.is_enabled(key, &ana())), 0, "{key}");
         assert_eq!(allocations(|| flags.is_enabled_or(key, &ana(), true)), 0, "{key}");
         assert_eq!(allocations(|| flags.is_enabled(key, &Context::anonymous())), 0, "{key}");
@@ -66,10 +72,25 @@ async fn the_reason_allocates_nothing() {
     let flags = flags().await;
     let bob = Context::user("bob@example.com");
 
-    for key in ["constant", "targeted", "unknown"] {
+    for key in ["constant", "targeted", "variants", "unknown"] {
         assert_eq!(allocations(|| flags.boolean(key, &ana())), 0, "{key}");
         assert_eq!(allocations(|| flags.boolean(key, &bob).error_details()), 0, "{key}");
     }
+}
+
+#[tokio::test]
+async fn values_allocate_nothing() {
+    let flags = flags().await;
+    let (snapshot, request) = (flags.snapshot(), flags.pin(ana()));
+
+    for key in ["constant", "targeted", "variants", "unknown"] {
+        assert_eq!(allocations(|| flags.variant(key, &ana(), "plain")), 0, "{key}");
+        assert_eq!(allocations(|| flags.integer(key, &ana(), 7)), 0, "{key}");
+        assert_eq!(allocations(|| flags.float(key, &ana(), 0.5)), 0, "{key}");
+        assert_eq!(allocations(|| snapshot.string(key, &ana(), "plain")), 0, "{key}");
+        assert_eq!(allocations(|| request.string(key, "plain")), 0, "{key}");
+    }
+    assert_eq!(allocations(|| snapshot.all(&ana()).count()), 0);
 }
 
 #[tokio::test]

@@ -17,5 +17,6 @@ mod rules;
 mod stale;
 mod support;
 mod testing;
+mod variants;
 mod vectors;
 mod writes;

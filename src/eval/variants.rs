@@ -1,0 +1,207 @@
+//! The variants of a flag, compiled, and who is served which.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{
+    bucket::{self, VARIANT},
+    plan::Verdict,
+};
+use crate::model::{self, Cause, Context, Field, Resolved, Value, Weight};
+
+/// The variants of a flag: they lie side by side, each as wide as its weight.
+#[derive(Debug)]
+pub(crate) struct Variants {
+    arms: Box<[Arm]>,
+    total: u64,
+    /// The one that everybody is served for whom the flag is on, if there is nothing to draw.
+    only: Option<usize>,
+    /// The one that is served while the flag is off.
+    off: usize,
+    seed: u64,
+    layer: u8,
+    /// Whether there is more to a variant than its name.
+    pub(crate) have_values: bool,
+}
+
+/// One variant.
+#[derive(Debug)]
+pub(crate) struct Arm {
+    pub(crate) name: &'static str,
+    pub(crate) value: Option<Value<'static>>,
+    /// Where it ends, and the next one begins.
+    end: u64,
+}
+
+impl Variants {
+    /// Compiles the variants of a flag, if it has any.
+    pub(crate) fn compile(salt: &str, resolved: &Resolved) -> Option<Self> {
+        let variants = resolved.definition.variants.value()?;
+        let mut total = 0_u64;
+        let arm = |(name, variant): (&str, &model::Variant)| {
+            let weight = variant.weight.value().copied().unwrap_or_default();
+            total = total.saturating_add(weight.ten_thousandths());
+            Arm { name: intern(name), value: variant.value.value().cloned(), end: total }
+        };
+        let arms: Box<[Arm]> = variants.iter().map(arm).collect();
+        if arms.is_empty() {
+            return None;
+        }
+        let place = |name: &str| arms.iter().position(|arm| arm.name == name);
+        let off = place("control").unwrap_or(0);
+        let mut drawn = variants.iter().enumerate().filter(|(_, (_, variant))| {
+            variant.weight.value().is_some_and(|&weight| weight > Weight::ZERO)
+        });
+        let only = match (drawn.next(), drawn.next()) {
+            (None, _) => Some(off),
+            (Some((index, _)), None) => Some(index),
+            (Some(_), Some(_)) => None,
+        };
+        Some(Self {
+            only,
+            off,
+            total,
+            seed: bucket::seed(salt, VARIANT),
+            layer: resolved.origin(Field::Variants),
+            have_values: arms.iter().any(|arm| arm.value.is_some()),
+            arms,
+        })
+    }
+
+    /// The variant for a context that the flag was found to be on or off for, and what decided.
+    #[inline]
+    pub(crate) fn choose(&self, verdict: Verdict, context: &Context<'_>) -> (&Arm, Verdict) {
+        let because = |cause| Verdict { cause, layer: self.layer, ..verdict };
+        let (index, verdict) = match (verdict.on, self.only, context.targeting_key()) {
+            (false, _, _) => (self.off, verdict),
+            (true, Some(only), _) => (only, verdict),
+            (true, None, None) => (self.off, because(Cause::NoTargetingKey)),
+            (true, None, Some(user)) => {
+                let bucket = bucket::draw(context.hash_of(user), self.seed);
+                (self.arm_at(bucket), because(Cause::Variant))
+            }
+        };
+        (&self.arms[index], verdict)
+    }
+
+    #[inline]
+    fn arm_at(&self, bucket: u64) -> usize {
+        let point = bucket::point(bucket, self.total);
+        self.arms.iter().position(|arm| point < arm.end).unwrap_or(self.off)
+    }
+}
+
+/// The one copy of a name, for the life of the process, so that answers are `Copy` and borrow
+/// nothing. Names come from those who define flags, and there are few of them.
+fn intern(name: &str) -> &'static str {
+    // Taken when flags are compiled, never when they are asked for.
+    static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = names.get_or_insert_with(HashSet::new);
+    if let Some(known) = names.get(name) {
+        return known;
+    }
+    let name: &'static str = Box::leak(Box::from(name));
+    names.insert(name);
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashMap, sync::Arc};
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+    use xxhash_rust::xxh3::xxh3_64;
+
+    use super::*;
+    use crate::model::Definition;
+
+    fn compile(weights: impl IntoIterator<Item = (String, Weight)>) -> Variants {
+        let variants: model::Variants = weights.into_iter().collect();
+        let definition = Definition::new().variants(variants);
+        Variants::compile("flag", &Resolved::new(Arc::new(definition), 0)).unwrap()
+    }
+
+    fn weight(ten_thousandths: u64) -> Weight {
+        let (whole, decimals) = (ten_thousandths / 10_000, ten_thousandths % 10_000);
+        format!("{whole}.{decimals:04}").parse().unwrap()
+    }
+
+    #[test]
+    fn the_variants_are_those_of_the_vectors() {
+        let vectors: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/bucketing.json")).unwrap();
+        let rows = vectors["variants"].as_array().unwrap();
+        assert!(rows.len() >= 250);
+
+        for row in rows {
+            let weights = row["weights"].as_array().unwrap().iter().enumerate();
+            let variants = compile(weights.map(|(index, text)| {
+                (index.to_string(), weight(text.as_str().unwrap().parse().unwrap()))
+            }));
+            let bucket = row["h"].as_str().unwrap().parse().unwrap();
+
+            assert_eq!(variants.arm_at(bucket), row["index"].as_u64().unwrap() as usize, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_kept_once() {
+        assert!(std::ptr::eq(intern("higher_price"), intern(&String::from("higher_price"))));
+    }
+
+    #[test]
+    fn users_are_spread_by_weight() {
+        const USERS: u32 = 100_000;
+        let weights = [("a", 34.0), ("b", 33.0), ("c", 33.0)];
+        let variants =
+            compile(weights.map(|(name, weight)| (name.to_owned(), weight.try_into().unwrap())));
+        let mut counts: HashMap<_, f64> = HashMap::new();
+
+        for n in 0..USERS {
+            let user = xxh3_64(format!("user-{n}").as_bytes());
+            let arm = &variants.arms[variants.arm_at(bucket::draw(user, variants.seed))];
+            *counts.entry(arm.name).or_default() += 1.0;
+        }
+
+        for (name, weight) in weights {
+            let expected = f64::from(USERS) * weight / 100.0;
+            let bound = 5.0 * (expected * (1.0 - weight / 100.0)).sqrt();
+            assert!((counts[name] - expected).abs() < bound, "{counts:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn weight_moved_to_a_neighbour_moves_only_that_share(
+            weights in prop::collection::vec(1_u64..1_000_000, 2..8),
+            from in any::<prop::sample::Index>(),
+            share in 0.0..=1.0,
+            buckets in prop::collection::vec(any::<u64>(), 100),
+        ) {
+            let from = from.index(weights.len() - 1);
+            let moved = (weights[from] as f64 * share) as u64;
+            let mut after = weights.clone();
+            after[from] -= moved;
+            after[from + 1] += moved;
+            let named = |weights: &[u64]| {
+                compile(weights.iter().enumerate().map(|(n, &w)| (n.to_string(), weight(w))))
+            };
+            let (before, after) = (named(&weights), named(&after));
+            let total: u64 = weights.iter().sum();
+            let border: u64 = weights[..=from].iter().sum();
+
+            for bucket in buckets {
+                let point = bucket::point(bucket, total);
+                let expected = match before.arm_at(bucket) {
+                    arm if arm == from && point >= border - moved => from + 1,
+                    arm => arm,
+                };
+                prop_assert_eq!(after.arm_at(bucket), expected);
+            }
+        }
+    }
+}

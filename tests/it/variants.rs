@@ -1,0 +1,227 @@
+//! Variants, their weights and their values, through the facade.
+
+use flagstaff::{
+    Cause, Context, Definition, ErrorCode, Flags, Memory, Percentage, Reason, Value, Variant,
+    Variants,
+};
+use proptest::prelude::*;
+
+fn prices() -> Definition {
+    Definition::new().variants([("control", 34), ("higher_price", 33), ("lower_price", 33)])
+}
+
+fn one(name: &str, value: impl Into<Value<'static>>) -> Definition {
+    Definition::new().variants([(name, Variant::new().weight(1).value(value))])
+}
+
+fn flags(flags: impl IntoIterator<Item = (&'static str, Definition)>) -> Flags {
+    let set = |test: flagstaff::testing::TestFlags, (key, flag)| test.with(key, flag);
+    flags.into_iter().fold(Flags::for_test(), set).start()
+}
+
+fn users() -> impl Iterator<Item = Context<'static>> {
+    (0..100).map(|n| Context::user(format!("user-{n}")))
+}
+
+#[test]
+fn every_user_is_drawn_into_one_variant_and_stays_there() {
+    let flags = flags([("pricing_page", prices())]);
+
+    for user in users() {
+        let answer = flags.variant("pricing_page", &user, "none");
+
+        assert_eq!((answer.reason, answer.cause), (Reason::Split, Cause::Variant));
+        assert_eq!(answer.variant, Some(answer.value));
+        assert_eq!(answer, flags.variant("pricing_page", &user, "none"));
+        let gate = flags.boolean("pricing_page", &user);
+        assert_eq!((gate.value, gate.reason), (true, Reason::Static));
+        assert_eq!(gate.variant, answer.variant);
+    }
+}
+
+#[test]
+fn whoever_is_off_or_out_is_served_control_or_the_first() {
+    let off = prices().enabled(false);
+    let denied = prices().denied_users(["mallory"]);
+    let nobody = prices().percentage(Percentage::ZERO);
+    let first = Definition::new().variants([("fast", 1), ("slow", 1)]).enabled(false);
+    let flags = flags([("off", off), ("denied", denied), ("nobody", nobody), ("first", first)]);
+    let mallory = Context::user("mallory");
+
+    for (key, variant, cause) in [
+        ("off", "control", Cause::Disabled),
+        ("denied", "control", Cause::DeniedUser),
+        ("nobody", "control", Cause::Percentage),
+        ("first", "fast", Cause::Disabled),
+    ] {
+        let answer = flags.variant(key, &mallory, "none");
+
+        assert_eq!((answer.value, answer.cause), (variant, cause), "{key}");
+        assert!(!flags.is_enabled(key, &mallory), "{key}");
+    }
+}
+
+#[test]
+fn without_a_user_nothing_is_drawn_but_the_flag_is_on() {
+    let flags = flags([("pricing_page", prices()), ("single", one("only", 1))]);
+
+    let answer = flags.variant("pricing_page", &Context::anonymous(), "none");
+    let single = flags.integer("single", &Context::anonymous(), 0);
+
+    assert_eq!((answer.value, answer.reason), ("control", Reason::Split));
+    assert_eq!(answer.error_code, Some(ErrorCode::TargetingKeyMissing));
+    assert!(flags.is_enabled("pricing_page", &Context::anonymous()));
+    assert_eq!((single.value, single.reason, single.error_code), (1, Reason::Static, None));
+}
+
+#[test]
+fn a_variant_without_weight_is_never_drawn() {
+    let some = Definition::new().variants([("a", 0), ("b", 1), ("c", 0), ("d", 1)]);
+    let none = Definition::new().variants([("a", 0), ("control", 0)]);
+    let flags = flags([("some", some), ("none", none)]);
+
+    for user in users() {
+        assert!(["b", "d"].contains(&flags.variant("some", &user, "none").value));
+        assert_eq!(flags.variant("none", &user, "none").value, "control");
+        assert!(flags.is_enabled("none", &user));
+    }
+}
+
+#[test]
+fn values_come_in_the_type_that_was_asked_for() {
+    let table: Value<'_> = [("model", Value::from("b"))].into_iter().collect();
+    let flags = flags([
+        ("text", one("sale", "20 % off")),
+        ("whole", one("fast", 200)),
+        ("half", one("half", 0.5)),
+        ("yes", one("yes", true)),
+        ("no", one("no", false)),
+        ("list", one("list", ["a", "b"])),
+        ("table", one("table", table)),
+        ("bare", prices()),
+        ("plain", Definition::new()),
+    ]);
+    let ana = Context::user("ana");
+
+    assert_eq!(flags.string("text", &ana, "none").value, "20 % off");
+    assert_eq!(flags.integer("whole", &ana, 0).value, 200);
+    assert_eq!(flags.float("whole", &ana, 0.0).value, 200.0);
+    assert_eq!(flags.float("half", &ana, 0.0).value, 0.5);
+    assert!(flags.boolean("yes", &ana).value);
+    assert!(!flags.boolean("no", &ana).value);
+    assert!(flags.is_enabled("no", &ana), "a variant is served, so the flag is on");
+    assert_eq!(flags.value("list", &ana, Vec::<String>::new()).value, ["a", "b"]);
+    let table = flags.value("table", &ana, serde_json::Value::Null).value;
+    assert_eq!(table, serde_json::json!({ "model": "b" }));
+    let variant = flags.variant("bare", &ana, "none").value;
+    assert_eq!(flags.string("bare", &ana, "none").value, variant);
+    assert!(flags.value("plain", &ana, false).value);
+}
+
+#[test]
+fn another_type_is_answered_with_the_default() {
+    let flags = flags([
+        ("text", one("sale", "20 % off")),
+        ("half", one("half", 0.5)),
+        ("bare", prices()),
+        ("plain", Definition::new()),
+    ]);
+    let ana = Context::user("ana");
+    let mismatch = (Reason::Error, Some(ErrorCode::TypeMismatch), None);
+
+    for key in ["text", "half", "plain"] {
+        let answer = flags.integer(key, &ana, 7);
+        assert_eq!(answer.value, 7, "{key}");
+        assert_eq!((answer.reason, answer.error_code, answer.variant), mismatch, "{key}");
+        assert_eq!(flags.value(key, &ana, vec![7]).value, [7], "{key}");
+    }
+    for key in ["half", "plain"] {
+        let answer = flags.string(key, &ana, "none");
+        assert_eq!((&*answer.value, answer.error_code), ("none", mismatch.1), "{key}");
+    }
+    for default in [true, false] {
+        let answer = flags.boolean_or("text", &ana, default);
+        assert_eq!((answer.value, answer.error_code), (default, mismatch.1));
+    }
+    assert_eq!(flags.float("text", &ana, 0.5).error_code, mismatch.1);
+    assert_eq!(flags.variant("plain", &ana, "none").value, "none");
+    assert!(flags.variant("plain", &ana, "none").error_details().unwrap().contains("type"));
+}
+
+#[tokio::test]
+async fn an_unknown_flag_is_answered_with_the_default() {
+    let flags = Flags::builder().layer(Memory::new()).start().await.unwrap();
+    let ana = Context::user("ana");
+
+    let answer = flags.variant("unknown", &ana, "none");
+
+    assert_eq!((answer.value, answer.error_code), ("none", Some(ErrorCode::FlagNotFound)));
+    assert_eq!(flags.string("unknown", &ana, "none").value, "none");
+    assert_eq!(flags.integer("unknown", &ana, 7).value, 7);
+    assert_eq!(flags.float("unknown", &ana, 0.5).value, 0.5);
+    assert_eq!(flags.value("unknown", &ana, [7]).value, [7]);
+}
+
+#[tokio::test]
+async fn a_stronger_layer_changes_one_weight_and_one_value() {
+    let timeouts = Variants::new()
+        .with("fast", Variant::new().weight(50).value(200))
+        .with("slow", Variant::new().weight(50).value(800));
+    let declared = Memory::new().with("timeout", Definition::new().variants(timeouts));
+    let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await.unwrap();
+    let values = || users().map(|user| flags.integer("timeout", &user, 0).value);
+    assert!(values().any(|timeout| timeout == 200));
+
+    let patch = Variants::new().with("fast", 0).with("slow", Variant::new().value(900));
+    flags.set("timeout", Definition::new().variants(patch)).await.unwrap();
+
+    assert!(values().all(|timeout| timeout == 900));
+}
+
+#[tokio::test]
+async fn a_request_is_served_from_its_snapshot() {
+    let memory = Memory::new().with("banner", one("sale", "20 % off"));
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let request = flags.pin(Context::user("ana"));
+
+    memory.insert("banner", false);
+
+    assert_eq!(request.string("banner", "Welcome").value, "20 % off");
+    assert_eq!(request.variant("banner", "none").value, "sale");
+    assert_eq!(request.value("banner", String::new()).value, "20 % off");
+    assert_eq!((request.integer("banner", 7).value, request.float("banner", 0.5).value), (7, 0.5));
+    assert_eq!(flags.string("banner", request.context(), "Welcome").value, "Welcome");
+}
+
+#[test]
+fn all_tells_the_variants() {
+    let flags = flags([("pricing_page", prices()), ("beta", Definition::new())]);
+    let ana = Context::user("ana");
+
+    let all = flags.all(&ana);
+
+    let all: Vec<_> =
+        all.iter().map(|(key, answer)| (&**key, answer.value, answer.variant)).collect();
+    let variant = flags.variant("pricing_page", &ana, "none").variant;
+    assert_eq!(all, [("beta", true, None), ("pricing_page", true, variant)]);
+}
+
+proptest! {
+    #[test]
+    fn no_variants_make_an_evaluation_panic(
+        weights in prop::collection::vec(prop::option::of(0..=u32::MAX), 0..10),
+        enabled in any::<bool>(),
+        user in prop::option::of(".{0,10}"),
+    ) {
+        let variant = |weight: &Option<u32>| weight.map(Variant::from).unwrap_or_default();
+        let variants: Variants =
+            weights.iter().enumerate().map(|(n, weight)| (n.to_string(), variant(weight))).collect();
+        let flags = flags([("a", Definition::new().variants(variants).enabled(enabled))]);
+        let context = user.map_or_else(Context::anonymous, Context::user);
+
+        let answer = flags.variant("a", &context, "none");
+
+        let known = answer.value.parse::<usize>().is_ok_and(|index| index < weights.len());
+        prop_assert_eq!(known, !weights.is_empty());
+    }
+}
