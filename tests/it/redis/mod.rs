@@ -1,6 +1,11 @@
 //! Redis, and all that can go wrong with it.
 
+mod access;
+mod asking;
+mod contents;
 mod harness;
+mod outages;
 mod proxy;
 mod python;
 mod server;
+mod subject;

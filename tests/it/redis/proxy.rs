@@ -64,6 +64,10 @@ impl Proxy {
         self.port
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
     pub(crate) fn set(&self, mode: Mode) {
         let mut state = self.network.state();
         state.mode = mode;

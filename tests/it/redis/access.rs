@@ -1,0 +1,120 @@
+//! Servers that let us do less than we want.
+
+use flagstaff::{FlagState::On, Redis, backend::RedisErrorKind as Kind};
+
+use super::{
+    server::Server,
+    subject::{Subject, becomes, fails, start},
+};
+
+/// All that reading takes.
+const READER: [&str; 9] = [
+    "reset",
+    "on",
+    ">pass",
+    "%R~feature_flags",
+    "-@all",
+    "+hgetall",
+    "+hlen",
+    "+ping",
+    "+client|tracking",
+];
+
+fn grant(server: &Server, rules: &[&str]) {
+    server.cli(&[&["ACL", "SETUSER", "reader"], rules].concat());
+}
+
+fn as_reader(server: &Server) -> Redis {
+    Redis::open(&format!("redis://reader:pass@127.0.0.1:{}/", server.port())).unwrap()
+}
+
+/// A server with the override and a user who may read it.
+fn with_reader() -> Server {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "kept", "1"]);
+    grant(&server, &READER);
+    server
+}
+
+#[tokio::test]
+async fn a_reader_needs_few_rights() {
+    let server = with_reader();
+    let mut subject = Subject::with(as_reader(&server)).await;
+    assert_eq!(subject.mode(), Some("tracking"));
+
+    server.cli(&["HSET", "feature_flags", "other", "1"]);
+
+    subject.becomes("other", On).await;
+    subject.is_undisturbed("few rights");
+}
+
+#[tokio::test]
+async fn a_user_without_client_polls() {
+    let server = with_reader();
+    grant(&server, &["-client|tracking"]);
+    let mut subject = Subject::with(as_reader(&server)).await;
+    assert_eq!(subject.mode(), Some("polling"));
+
+    server.cli(&["HSET", "feature_flags", "other", "1"]);
+
+    subject.becomes("other", On).await;
+    subject.is_undisturbed("without CLIENT");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_resp2_only_is_polled() {
+    let server = Server::with(&["--rename-command", "HELLO", ""]);
+    let mut subject = Subject::on(&server).await;
+    assert_eq!(subject.mode(), Some("polling"));
+
+    server.cli(&["HSET", "feature_flags", "other", "1"]);
+
+    subject.becomes("other", On).await;
+    subject.is_undisturbed("RESP2");
+}
+
+#[tokio::test]
+async fn a_right_that_is_taken_leaves_the_last_overrides() {
+    for (taken, given) in
+        [("-hgetall", "+hgetall"), ("-hlen", "+hlen"), ("resetkeys", "%R~feature_flags")]
+    {
+        let server = with_reader();
+        let mut subject = Subject::with(as_reader(&server)).await;
+
+        grant(&server, &[taken]);
+
+        let message = subject.fails(&[Kind::Permission]).await;
+        let remedy = given.replace("%R", "");
+        assert!(message.contains(&format!("`ACL SETUSER reader {remedy}`")), "{message}");
+        grant(&server, &[given]);
+        subject.recovers(&server, taken).await;
+    }
+}
+
+#[tokio::test]
+async fn a_password_that_is_changed_leaves_the_last_overrides() {
+    let server = with_reader();
+    let mut subject = Subject::with(as_reader(&server)).await;
+
+    grant(&server, &["resetpass", ">other"]);
+    server.cli(&["CLIENT", "KILL", "USER", "reader"]);
+
+    let message = subject.fails(&[Kind::Auth]).await;
+    assert!(message.contains("refuses user `reader`"), "{message}");
+    assert!(!message.contains("pass@"), "{message}");
+    grant(&server, &["resetpass", ">pass"]);
+    subject.recovers(&server, "password changed").await;
+}
+
+#[tokio::test]
+async fn a_password_that_is_missing_is_asked_for() {
+    let server = Server::with(&["--requirepass", "secret"]);
+    server.cli(&["-a", "secret", "HSET", "feature_flags", "kept", "1"]);
+
+    let flags = start(Redis::open(&server.url()).unwrap()).await;
+
+    let message = fails(&mut flags.events(), Kind::Auth).await;
+    assert!(message.contains("asks for a password"), "{message}");
+    server.cli(&["-a", "secret", "CONFIG", "SET", "requirepass", ""]);
+    becomes(&flags, "kept", On).await;
+}

@@ -1,0 +1,134 @@
+//! Flags that follow a server which a test torments.
+
+use std::{error::Error, time::Instant};
+
+use flagstaff::{
+    Context, Event, Events, FlagState, Flags, Memory, Redis, Status,
+    backend::{RedisError, RedisErrorKind},
+};
+
+use super::{asking::Asking, server::Server};
+use crate::support::{BOUND, next};
+
+/// Flags with a layer of Redis over declared ones: `kept` is declared off and overridden on,
+/// `below` is declared on. Somebody asks for both all the time.
+pub(crate) struct Subject {
+    pub(crate) flags: Flags,
+    pub(crate) events: Events,
+    asking: Option<Asking>,
+    since: Instant,
+}
+
+impl Subject {
+    /// Follows a server, after storing the override there.
+    pub(crate) async fn on(server: &Server) -> Self {
+        server.cli(&["HSET", "feature_flags", "kept", "1"]);
+        Self::with(Redis::open(&server.url()).unwrap()).await
+    }
+
+    /// Follows a server that has the override.
+    pub(crate) async fn with(redis: Redis) -> Self {
+        let flags = start(redis).await;
+        let events = flags.events();
+        assert_eq!(flags.health().layers[0].status, Status::Ready);
+        let asking = Some(Asking::start(&flags, &["kept", "below"]));
+        Self { flags, events, asking, since: Instant::now() }
+    }
+
+    pub(crate) fn is_on(&self, key: &str) -> bool {
+        self.flags.is_enabled(key, &Context::user("ana"))
+    }
+
+    /// What the layer says about how it follows the server.
+    pub(crate) fn mode(&self) -> Option<&'static str> {
+        self.flags.health().layers[0].mode
+    }
+
+    /// Waits for failures of these kinds, one after the other, maybe with others between. No flag
+    /// changes meanwhile, and health shows the last one. Returns all that it says.
+    pub(crate) async fn fails(&mut self, kinds: &[RedisErrorKind]) -> String {
+        self.since = Instant::now();
+        let mut message = String::new();
+        for &kind in kinds {
+            message = fails(&mut self.events, kind).await;
+            println!("{kind} after {:?}: {message}", self.since.elapsed());
+        }
+        let health = &self.flags.health().layers[0];
+        assert_eq!(health.status, Status::Error);
+        let error = health.last_error.as_ref().and_then(|error| error.downcast_ref::<RedisError>());
+        assert_eq!(error.map(RedisError::kind).as_ref(), kinds.last());
+        assert!(self.is_on("kept"));
+        message
+    }
+
+    /// Waits until the layer is healthy again. No flag changes meanwhile, none has had another
+    /// answer since the start, and from now on changes are seen.
+    pub(crate) async fn recovers(mut self, server: &Server, fault: &str) {
+        self.since = Instant::now();
+        loop {
+            match next(&mut self.events).await {
+                Event::Recovered { layer: "redis" } => break,
+                event => assert!(leaves_answers_alone(&event), "{event:?}"),
+            }
+        }
+        println!("{fault}: recovered after {:?}", self.since.elapsed());
+        assert_eq!(self.flags.health().layers[0].status, Status::Ready);
+        self.is_undisturbed(fault);
+
+        server.cli(&["HSET", "feature_flags", "kept", "0"]);
+        self.becomes("kept", FlagState::Off).await;
+    }
+
+    /// Nobody who asks has had another answer since the start.
+    pub(crate) fn is_undisturbed(&mut self, fault: &str) {
+        self.asking.take().expect("asked for once").stop(fault);
+    }
+
+    /// Waits until a flag is in this state, which it may be already.
+    pub(crate) async fn becomes(&self, key: &str, wanted: FlagState) {
+        becomes(&self.flags, key, wanted).await;
+    }
+}
+
+/// Waits until a flag is in this state, which it may be already.
+pub(crate) async fn becomes(flags: &Flags, key: &str, wanted: FlagState) {
+    let mut state = flags.watch(key);
+    let reached = tokio::time::timeout(BOUND, state.wait_for(|state| *state == wanted)).await;
+    reached.expect("the state within the bound").expect("the flags are alive");
+    assert_eq!(flags.is_enabled(key, &Context::user("ana")), wanted == FlagState::On);
+}
+
+/// Whether no flag that somebody asks for is another one now.
+fn leaves_answers_alone(event: &Event) -> bool {
+    match event {
+        Event::Failed { .. } => true,
+        Event::Changed { changes, .. } => {
+            changes.iter().all(|change| !matches!(&*change.key, "kept" | "below"))
+        }
+        _ => false,
+    }
+}
+
+/// Flags that follow a server which may be away, as [`Subject`] has them.
+pub(crate) async fn start(redis: Redis) -> Flags {
+    let declared = Memory::new().with("kept", false).with("below", true);
+    Flags::builder().layer(redis).layer(declared).start().await.unwrap()
+}
+
+/// Waits for a failure of this kind, maybe after others, and returns all that it says.
+pub(crate) async fn fails(events: &mut Events, kind: RedisErrorKind) -> String {
+    loop {
+        match next(events).await {
+            Event::Failed { layer: "redis", error } => {
+                let error = error.downcast_ref::<RedisError>().expect("an error of the layer");
+                if error.kind() == kind {
+                    return match error.source() {
+                        Some(cause) => format!("{error}: {cause}"),
+                        None => error.to_string(),
+                    };
+                }
+            }
+            event => assert!(leaves_answers_alone(&event), "{event:?} instead of {kind}"),
+        }
+    }
+}
