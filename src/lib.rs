@@ -97,9 +97,9 @@ pub use self::{
         is_enabled_or,
     },
     model::{
-        Answer, Case, Cause, Comparison, Condition, Context, Definition, Entry, ErrorCode, Field,
-        FlagState, InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight, OnStale,
-        OperandKind, Operator, OperatorExample, Percentage, Reason, Rule, Segment, Serve, Setting,
-        Value, Variant, Variants, Weight,
+        Active, Answer, Case, Cause, Comparison, Condition, Context, Definition, Entry, ErrorCode,
+        Field, FlagState, InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight,
+        OnStale, OperandKind, Operator, OperatorExample, Percentage, Progress, Reason, Rollout,
+        RolloutStatus, Rule, Segment, Serve, Setting, Stage, Value, Variant, Variants, Weight,
     },
 };

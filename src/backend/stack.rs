@@ -1,6 +1,6 @@
 //! The layers in their order. Nothing else knows precedence.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
 
@@ -40,7 +40,7 @@ impl Stack {
         changed.chain(removed).cloned().collect()
     }
 
-    /// What all layers together say about a key at the instant `now`.
+    /// What all layers together say about a key at the instant `now`, at which clocks show `time`.
     ///
     /// `lost` has, per layer, since when its source has been unreachable. A flag with a
     /// `stale_after` does something about that, for the layers above the one that says so.
@@ -49,18 +49,18 @@ impl Stack {
         key: &str,
         lost: &[Option<Instant>],
         now: Instant,
+        time: SystemTime,
     ) -> Option<Resolved> {
-        let resolved = self.merge(key, |_| false)?;
+        let mut resolved = self.merge(key, |_| false)?;
         let is_stale = |layer| Self::stale_from(&resolved, lost, layer).is_some_and(|at| at <= now);
-        if !(0..).take(lost.len()).any(is_stale) {
-            return Some(resolved);
+        if (0..).take(lost.len()).any(is_stale) {
+            let on_stale = resolved.definition.on_stale.value().copied().unwrap_or_default();
+            if on_stale == OnStale::Declared {
+                resolved = self.merge(key, is_stale)?;
+            }
+            resolved.stale = Some(on_stale);
         }
-        let on_stale = resolved.definition.on_stale.value().copied().unwrap_or_default();
-        let mut resolved = match on_stale {
-            OnStale::Declared => self.merge(key, is_stale)?,
-            _ => resolved,
-        };
-        resolved.stale = Some(on_stale);
+        resolved.set_time(time);
         Some(resolved)
     }
 

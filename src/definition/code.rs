@@ -224,6 +224,32 @@ codes! {
         "variants of which none can be drawn",
         "Users are drawn into variants by weight. Where no variant has a weight, everybody is \
          served the one that is served to those for whom the flag is off.";
+    RolloutTimes, "rollout-times", Error,
+        "a rollout whose times contradict each other",
+        "A rollout is written in one of two ways: with a `start`, and stages that say how long they \
+         last, with `for`; or with stages that each say when they begin, with `at`, one after the \
+         other. The flag keeps its previous definition.";
+    StageWithoutEnd, "stage-without-end", Error,
+        "a rollout that never gets to its last stage",
+        "Every stage but the last says how long it lasts, with `for`, or waits for somebody to \
+         advance it, with `auto = false`. A rollout has at least one stage. The flag keeps its \
+         previous definition.";
+    StageWithoutPercentage, "stage-without-percentage", Error,
+        "a stage of a rollout without a percentage",
+        "A stage says which share of the users it reaches, with `percentage`. The flag keeps its \
+         previous definition.";
+    NeverActive, "never-active", Error,
+        "an active window that ends before it begins",
+        "The flag would be off at all times. Swap `from` and `until`, or write `enabled = false`. \
+         The flag keeps its previous definition.";
+    RolloutBackwards, "rollout-backwards", Warning,
+        "a rollout whose percentage falls",
+        "A later stage reaches fewer users than the one before, so it takes the flag away from \
+         users who have it. It is published as it stands.";
+    PercentageBesideRollout, "percentage-beside-rollout", Warning,
+        "a percentage beside a rollout",
+        "The stages of the rollout say the percentage, so the setting has no effect. Remove one of \
+         the two.";
     AllowedAndDenied, "allowed-and-denied", Warning,
         "a user or group that is both allowed and denied",
         "Deny beats allow, so the entry in the allow-list has no effect. Remove one of the two.";

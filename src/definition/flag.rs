@@ -1,6 +1,6 @@
 //! One flag: a boolean, a percentage, or a table of settings.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use toml::de::{DeTable, DeValue};
 
@@ -48,6 +48,8 @@ const SETTINGS: &[Row] = rows! {
     AllowedGroups => allowed_groups,
     Rules => rules,
     Percentage => percentage,
+    Rollout => rollout,
+    Active => active,
     Variants => variants,
     Salt => salt,
     StaleAfter => stale_after,
@@ -172,27 +174,54 @@ fn settings(
     for (key, setting) in table {
         match SETTINGS.iter().find(|row| row.field.as_str() == key.get_ref().as_ref()) {
             Some(row) => {
-                let at = Place { flag, setting: row.field };
+                let at = Place { flag, setting: row.field.as_str() };
                 (row.decode)(setting, at, decoder, &mut definition);
             }
-            None => unknown_key(flag, value, key, setting, decoder),
+            None => unknown_key(&Owner::flag(flag, value), key, setting, decoder),
         }
     }
     check_dates(flag, table, &definition, decoder);
+    check_rollout(flag, table, decoder);
     check_lists(flag, table, Field::AllowedUsers, Field::DeniedUsers, decoder);
     check_lists(flag, table, Field::AllowedGroups, Field::DeniedGroups, decoder);
     (decoder.errors == errors).then(|| Arc::new(definition))
 }
 
-fn unknown_key(
-    flag: &str,
-    table: &Value<'_>,
+/// A table with keys of its own: a flag, or a setting of one.
+pub(super) struct Owner<'a, 't> {
+    flag: &'a str,
+    setting: Option<&'a str>,
+    table: &'a Value<'t>,
+    names: Vec<&'static str>,
+}
+
+impl<'a, 't> Owner<'a, 't> {
+    fn flag(flag: &'a str, table: &'a Value<'t>) -> Self {
+        Self { flag, setting: None, table, names: names().collect() }
+    }
+
+    pub(super) fn setting(at: Place<'a>, table: &'a Value<'t>, names: &[&'static str]) -> Self {
+        Self { flag: at.flag, setting: Some(at.setting), table, names: names.to_vec() }
+    }
+}
+
+impl fmt::Display for Owner<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(setting) = self.setting {
+            write!(f, "`{setting}` of ")?;
+        }
+        write!(f, "flag `{}`", self.flag)
+    }
+}
+
+pub(super) fn unknown_key(
+    owner: &Owner<'_, '_>,
     key: &Key<'_>,
     value: &Value<'_>,
     decoder: &mut Decoder<'_>,
 ) {
-    let name = key.get_ref().as_ref();
-    let similar = nearest(name, names());
+    let (flag, table, name) = (owner.flag, owner.table, key.get_ref().as_ref());
+    let similar = nearest(name, owner.names.iter().copied());
     let header = header(decoder.text, table);
     if let (None, Some(header), true) = (similar, header, could_be_flag(decoder.text, value)) {
         let message = format!("flag `{name}` is swallowed by `{header}`");
@@ -205,20 +234,26 @@ fn unknown_key(
         decoder.report(problem);
         return;
     }
-    let message = format!("unknown key `{name}` in flag `{flag}`");
-    let problem =
-        Diagnostic::new(Code::UnknownKey, key.span(), message).label("not a flag setting");
+    let message = format!("unknown key `{name}` in {owner}");
+    let label = match owner.setting {
+        None => "not a flag setting".to_owned(),
+        Some(setting) => format!("not a part of `{setting}`"),
+    };
+    let problem = Diagnostic::new(Code::UnknownKey, key.span(), message).label(label);
+    let is_flag = owner.setting.is_none();
     let help = if let Some(similar) = similar {
         format!("a setting with a similar name exists: `{similar}`")
-    } else if looks_like_flag(value) && !is_inline(decoder.text, table) {
+    } else if is_flag && looks_like_flag(value) && !is_inline(decoder.text, table) {
         // `[flags.payments.v2]` was meant to be the flag `payments.v2`.
         let dotted = format!("{flag}.{name}");
         let help = format!("a dot in the name of a flag needs quotes: `{}`", toml_key(&dotted));
         decoder.misplaced.push(dotted.into());
         help
     } else {
-        let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-        format!("the settings of a flag are {}", names.join(", "))
+        let names: Vec<_> = owner.names.iter().map(|name| format!("`{name}`")).collect();
+        let whose =
+            owner.setting.map_or_else(|| "a flag".to_owned(), |setting| format!("`{setting}`"));
+        format!("the settings of {whose} are {}", names.join(", "))
     };
     decoder.report_with(problem, Some(help), flag);
 }
@@ -266,6 +301,17 @@ fn check_dates(
             .label("expires here")
             .related(created, "created here");
         decoder.report_with(problem, None, flag);
+    }
+}
+
+fn check_rollout(flag: &str, table: &DeTable<'_>, decoder: &mut Decoder<'_>) {
+    let place = |field: Field| Some(table.get(field.as_str())?.span());
+    if let (Some(percentage), Some(rollout)) = (place(Field::Percentage), place(Field::Rollout)) {
+        let message = format!("the percentage of flag `{flag}` has no effect");
+        let problem = Diagnostic::new(Code::PercentageBesideRollout, percentage, message)
+            .label("the rollout decides")
+            .related(rollout, "the rollout");
+        decoder.report_with(problem, Some("remove one of the two".to_owned()), flag);
     }
 }
 

@@ -52,6 +52,7 @@ mod flag;
 #[cfg(feature = "redis")]
 pub(crate) mod json;
 mod render;
+mod rollout;
 mod rule;
 mod segment;
 mod syntax;

@@ -9,13 +9,20 @@ use jiff::{SignedDuration, Timestamp};
 use toml::de::{DeInteger, DeValue};
 
 use super::{Value, code::Code, decoder::Decoder, diagnostic::Diagnostic};
-use crate::model::{Field, InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
+use crate::model::{InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
 
 /// The setting that a value is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'f> {
     pub(super) flag: &'f str,
-    pub(super) setting: Field,
+    pub(super) setting: &'f str,
+}
+
+impl<'f> Place<'f> {
+    /// A member of a setting that is a table.
+    pub(super) fn member(self, name: &'f str) -> Self {
+        Self { setting: name, ..self }
+    }
 }
 
 /// A type that a setting can have.
@@ -228,7 +235,7 @@ impl Decode for OnStale {
 }
 
 /// What was meant, written as it should be, or else an example.
-fn right_form(value: &Value<'_>, setting: Field) -> String {
+fn right_form(value: &Value<'_>, setting: &str) -> String {
     match value.get_ref() {
         DeValue::Datetime(date) if date.date.is_some() && date.time.is_some() => {
             format!("write `{setting} = {date}Z` for UTC")
@@ -272,7 +279,7 @@ fn instant(text: &str) -> Option<SystemTime> {
     }
 }
 
-fn wrong_type<T>(
+pub(super) fn wrong_type<T>(
     decoder: &mut Decoder<'_>,
     value: &Value<'_>,
     at: Place<'_>,

@@ -17,7 +17,8 @@ pub(crate) fn hash_name(name: &str) -> u64 {
 /// All names that were ever seen, each with its slot. It only grows, so a slot stays valid.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    table: HashTable<(Arc<str>, Slot)>,
+    /// The slots by the hash of their names, which are only kept once.
+    table: HashTable<Slot>,
     by_slot: Vec<Arc<str>>,
     /// The slots in the order of their names, as of the last [`sort`](Self::sort).
     sorted: Arc<[Slot]>,
@@ -26,7 +27,7 @@ pub struct Names {
 impl Names {
     #[inline]
     pub(crate) fn find(&self, hash: u64, name: &str) -> Option<Slot> {
-        self.table.find(hash, |(known, _)| **known == *name).map(|&(_, slot)| slot)
+        self.table.find(hash, |&slot| **self.name(slot) == *name).copied()
     }
 
     /// The slot of `name`, a new one if it has none.
@@ -37,8 +38,14 @@ impl Names {
         }
         let slot = Slot::try_from(self.by_slot.len()).expect("fewer than 2^32 flags");
         self.by_slot.push(Arc::clone(name));
-        self.table.insert_unique(hash, (Arc::clone(name), slot), |(name, _)| hash_name(name));
+        let Self { table, by_slot, .. } = self;
+        table.insert_unique(hash, slot, |&slot| hash_name(&by_slot[slot as usize]));
         slot
+    }
+
+    /// Makes room for this many names in all, and no more, as vectors do that grow by doubling.
+    pub(crate) fn reserve(&mut self, names: usize) {
+        self.by_slot.reserve_exact(names.saturating_sub(self.by_slot.len()));
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -59,6 +66,7 @@ impl Names {
         &self.sorted
     }
 
+    #[inline]
     pub(crate) fn name(&self, slot: Slot) -> &Arc<str> {
         &self.by_slot[slot as usize]
     }

@@ -92,7 +92,7 @@ impl Plan {
     /// Compiles what makes the flag on or off.
     fn gate(salt: &str, resolved: &Resolved) -> Self {
         let definition = &*resolved.definition;
-        let percentage = definition.percentage.value().copied().unwrap_or_default();
+        let (percentage, percentage_field) = resolved.percentage();
         let stale = resolved.stale.is_some();
         let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
         let fixed = match resolved.stale {
@@ -111,10 +111,13 @@ impl Plan {
                 resolved.origin(Field::Enabled),
             ));
         }
+        if !resolved.is_active() {
+            return Self::Constant(verdict(false, Cause::Inactive, resolved.origin(Field::Active)));
+        }
         let otherwise = verdict(
             true,
             Cause::Everybody,
-            resolved.strongest_of(&[Field::Enabled, Field::Percentage]),
+            resolved.strongest_of(&[Field::Enabled, percentage_field]),
         );
         let lists = Lists::compile(resolved);
         let rules = definition.rules.value().and_then(|rules| Rules::compile(rules, salt));
@@ -125,7 +128,7 @@ impl Plan {
             lists: lists.map(Box::new),
             seed: bucket::seed(salt, bucket::ROLLOUT),
             reach: Reach::of(percentage),
-            reach_layer: resolved.origin(Field::Percentage),
+            reach_layer: resolved.origin(percentage_field),
             otherwise,
         };
         match rules {

@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::{
     Flags,
+    clock::Clock,
     publisher::{Publisher, keep_time},
     snapshot::Strictness,
 };
@@ -27,6 +28,7 @@ pub struct FlagsBuilder {
     layers: Vec<Arc<dyn Backend>>,
     max_wait: Option<Duration>,
     require_ready: bool,
+    pub(super) clock: Clock,
 }
 
 impl FlagsBuilder {
@@ -63,7 +65,7 @@ impl FlagsBuilder {
     pub async fn start(self) -> Result<Flags, StartError> {
         assert!(self.layers.len() < usize::from(u8::MAX), "at most 254 layers");
         let names: Vec<_> = self.layers.iter().map(|layer| layer.name()).collect();
-        let publisher = Arc::new(Publisher::new(&names, Strictness::Lenient));
+        let publisher = Arc::new(Publisher::new(&names, Strictness::Lenient, self.clock));
         let target: Weak<Publisher> = Arc::downgrade(&publisher);
         let mut tasks = JoinSet::new();
         let (ended, mut failures) = mpsc::unbounded_channel();

@@ -26,7 +26,7 @@ pub enum Event {
     Changed {
         /// Its number.
         generation: u64,
-        /// The layer whose new state made it.
+        /// The layer whose new state made it, or `clock` for a date that was reached.
         layer: &'static str,
         /// The flags that differ, sorted by key.
         changes: Arc<[Change]>,

@@ -3,6 +3,7 @@
 mod builder;
 mod cell;
 mod changes;
+mod clock;
 mod drift;
 mod facade;
 mod health;

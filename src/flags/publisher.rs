@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -18,7 +19,7 @@ use tracing::{error, info};
 
 use super::{
     Change, Drift, Event, Flag, Health, LayerEntry, LayerHealth, Snapshot, StartError, Status,
-    cell::Cell, changes::CAPACITY, key::sealed::Resolve, snapshot::Strictness,
+    cell::Cell, changes::CAPACITY, clock::Clock, key::sealed::Resolve, snapshot::Strictness,
 };
 use crate::{
     backend::{BackendError, Heard, Offer, Publish, Report, Stack, Standing},
@@ -29,11 +30,19 @@ use crate::{
 /// Generations are unique in the process: see [`Cell::with`].
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
 
+/// What events call the source of changes that only time makes.
+const CLOCK: &str = "clock";
+
+/// How long flags that depend on the date go without a look at the clock: it may be set, and a
+/// computer may sleep without its timers noticing.
+const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
+
 /// Owns the stack and publishes a new snapshot whenever a layer's state changes.
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) cell: Arc<Cell>,
     layers: Arc<[&'static str]>,
+    clock: Clock,
     /// Held until watchers are told, so that they are told of one generation after the other.
     order: Mutex<()>,
     // Held while a generation is compiled, off the request path and without `.await`.
@@ -88,7 +97,7 @@ impl LayerState {
 }
 
 impl Publisher {
-    pub(super) fn new(layers: &[&'static str], strictness: Strictness) -> Self {
+    pub(super) fn new(layers: &[&'static str], strictness: Strictness, clock: Clock) -> Self {
         let layers: Arc<[&'static str]> = layers.into();
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let stack = Stack::new(layers.len());
@@ -118,6 +127,7 @@ impl Publisher {
         Self {
             cell: Arc::new(Cell::new(first)),
             layers,
+            clock,
             order: Mutex::new(()),
             state: Mutex::new(state),
             progress: watch::Sender::new(0),
@@ -380,10 +390,12 @@ impl Publisher {
         keys: impl IntoIterator<Item = Arc<str>>,
         layer: &'static str,
     ) {
-        let (lost, instant) = (state.lost(), Instant::now());
+        let (lost, instant, time) = (state.lost(), Instant::now(), self.clock.now());
         let old = self.cell.load();
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
         let names = Arc::make_mut(&mut state.names);
+        let keys: Vec<_> = keys.into_iter().collect();
+        names.reserve(keys.len());
         let keys: Vec<_> = keys.into_iter().map(|key| (names.intern(&key), key)).collect();
         names.sort();
         plans.resize(names.len(), Plan::Absent);
@@ -391,7 +403,7 @@ impl Publisher {
         let mut changes = Vec::new();
         for (slot, key) in keys {
             let slot = slot as usize;
-            let now = state.stack.resolve(&key, &lost, instant);
+            let now = state.stack.resolve(&key, &lost, instant, time);
             if resolved[slot] == now {
                 continue;
             }
@@ -420,29 +432,50 @@ impl Publisher {
         }
     }
 
-    /// Does what time asks for: flags that have waited long enough for a lost layer change, and
-    /// change back when it is there again. Returns when to look next.
+    /// Does what time asks for. Returns when to look next.
     fn pass_time(&self) -> Option<Instant> {
-        self.change(|state| self.catch_up(state))
+        self.change(|state| {
+            let stale = self.wait_for_lost_layers(state);
+            let dated = self.look_at_clock(state);
+            stale.into_iter().chain(dated).min()
+        })
     }
 
-    fn catch_up(&self, state: &mut State) -> Option<Instant> {
+    /// Flags that have waited long enough for a lost layer change, and change back when it is
+    /// there again. Returns when the next one has waited long enough.
+    fn wait_for_lost_layers(&self, state: &mut State) -> Option<Instant> {
         let snapshot = self.cell.load();
         let patient = || {
-            let slots = snapshot.resolved.iter().zip(0..);
-            let flags = slots.filter_map(|(flag, slot)| Some((flag.as_ref()?, slot)));
-            flags.filter(|(flag, _)| flag.definition.stale_after.value().is_some())
+            let flags = snapshot.resolved();
+            flags.filter(|(_, flag)| flag.definition.stale_after.value().is_some())
         };
         let lost = state.lost();
-        let keys: Vec<_> =
-            patient().map(|(_, slot)| Arc::clone(snapshot.names.name(slot))).collect();
+        let keys: Vec<_> = patient().map(|(key, _)| Arc::clone(key)).collect();
         if !keys.is_empty() {
             // They change because of the strongest lost layer; or all are back.
             let layer = lost.iter().position(Option::is_some).unwrap_or_default();
             self.resolve(state, keys, self.layers[layer]);
         }
         let now = Instant::now();
-        patient().filter_map(|(flag, _)| Stack::next_stale(flag, &lost, now)).min()
+        patient().filter_map(|(_, flag)| Stack::next_stale(flag, &lost, now)).min()
+    }
+
+    /// Rollouts and active windows that have passed a boundary change. Returns when to look again.
+    fn look_at_clock(&self, state: &mut State) -> Option<Instant> {
+        let time = self.clock.now();
+        let snapshot = self.cell.load();
+        let due =
+            snapshot.resolved().filter(|(_, flag)| flag.moment_at(time) != flag.moment().copied());
+        let keys: Vec<_> = due.map(|(key, _)| Arc::clone(key)).collect();
+        if !keys.is_empty() {
+            self.resolve(state, keys, CLOCK);
+        }
+        let snapshot = self.cell.load();
+        let until = snapshot.resolved().filter_map(|(_, flag)| {
+            let next = flag.moment()?.next.and_then(|next| next.duration_since(time).ok());
+            Some(next.map_or(LOOK_AT_LEAST_EVERY, |next| next.min(LOOK_AT_LEAST_EVERY)))
+        });
+        Some(Instant::now() + until.min()?)
     }
 }
 

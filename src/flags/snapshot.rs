@@ -181,8 +181,13 @@ impl Snapshot {
 
     /// The keys that a layer has.
     fn known(&self) -> impl Iterator<Item = &str> {
-        let slots = self.resolved.iter().zip(0..).filter(|(flag, _)| flag.is_some());
-        slots.map(|(_, slot)| &**self.names.name(slot))
+        self.resolved().map(|(key, _)| &**key)
+    }
+
+    /// The flags that a layer has.
+    pub(super) fn resolved(&self) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
+        let slots = self.resolved.iter().zip(0..);
+        slots.filter_map(|(flag, slot)| Some((self.names.name(slot), flag.as_ref()?)))
     }
 
     /// Whether the flag is on, with the variant that is served.

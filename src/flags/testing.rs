@@ -4,12 +4,13 @@
 //! asks for a flag that the test did not set. [`with_overrides`] changes flags for one future
 //! only, which is safe while other tests run in other threads or tasks.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use tokio::task::JoinSet;
 
 use super::{
-    Flags, WithFlags,
+    Flags, FlagsBuilder, WithFlags,
+    clock::Clock,
     publisher::Publisher,
     request::{SCOPE, Scope},
     snapshot::Strictness,
@@ -48,11 +49,49 @@ impl Flags {
     }
 }
 
+impl FlagsBuilder {
+    /// Where the date and time come from, for tests of rollouts and active windows; the system's
+    /// clock unless set.
+    ///
+    /// It is asked again when tokio's time reaches a boundary, and every 30 seconds.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use flagstaff::{Active, Context, Definition, Flags, Memory};
+    /// use tokio::time::{self, Instant};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let (monday, start) = (SystemTime::UNIX_EPOCH, Instant::now());
+    /// let tuesday = monday + Duration::from_secs(24 * 3600);
+    /// let sale = Definition::new().active(Active::new().from(tuesday));
+    /// let flags = Flags::builder()
+    ///     .layer(Memory::new().with("sale", sale))
+    ///     .clock(move || monday + start.elapsed())
+    ///     .start()
+    ///     .await?;
+    ///
+    /// assert!(!flags.is_enabled("sale", &Context::anonymous()));
+    /// time::sleep(Duration::from_secs(24 * 3600)).await;
+    /// assert!(flags.is_enabled("sale", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::new(now);
+        self
+    }
+}
+
 /// Sets up flags for a test. Made by [`Flags::for_test`].
 #[derive(Debug, Default)]
 #[must_use]
 pub struct TestFlags {
     entries: Vec<(Arc<str>, Entry)>,
+    clock: Clock,
 }
 
 impl TestFlags {
@@ -87,11 +126,16 @@ impl TestFlags {
         self
     }
 
+    /// The date and time at which rollouts and active windows are looked at; now unless set.
+    pub fn at(self, instant: SystemTime) -> Self {
+        Self { clock: Clock::new(move || instant), ..self }
+    }
+
     /// The flags. They can be changed by [`Flags::enable`] and the like.
     #[must_use]
     pub fn start(self) -> Flags {
         let memory = Memory::new();
-        let publisher = Arc::new(Publisher::new(&[memory.name()], Strictness::Panics));
+        let publisher = Arc::new(Publisher::new(&[memory.name()], Strictness::Panics, self.clock));
         let target = Arc::downgrade(&publisher);
         publisher.publish(0, Offer::new(), Heard::Whole);
         for (key, entry) in self.entries {

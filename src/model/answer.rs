@@ -58,6 +58,8 @@ impl<T> Answer<T> {
 pub enum Cause {
     /// `enabled` is false, or a layer forces the flag off.
     Disabled,
+    /// The time is outside of the `active` window.
+    Inactive,
     /// The targeting key is among `denied_users`.
     DeniedUser,
     /// A group is among `denied_groups`.
@@ -70,7 +72,7 @@ pub enum Cause {
     Rule(u16),
     /// The bucket is inside or outside the percentage that the rule with this index serves.
     RulePercentage(u16),
-    /// The bucket is inside or outside the percentage.
+    /// The bucket is inside or outside the percentage, that of the flag or of its rollout's stage.
     Percentage,
     /// There is a percentage below 100, or there are variants, and no targeting key, or no attribute
     /// that a rule says, to draw a bucket from.
@@ -98,7 +100,7 @@ impl Cause {
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
-            Self::Disabled => Reason::Disabled,
+            Self::Disabled | Self::Inactive => Reason::Disabled,
             Self::DeniedUser
             | Self::DeniedGroup
             | Self::AllowedUser
@@ -137,7 +139,7 @@ pub enum Reason {
     TargetingMatch,
     /// The bucket decided.
     Split,
-    /// Switched off.
+    /// Switched off, or outside of its active window.
     Disabled,
     /// A layer that the flag depends on has been unreachable for longer than its `stale_after`.
     Stale,

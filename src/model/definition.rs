@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{OnStale, Percentage, Rule, Variants};
+use super::{Active, OnStale, Percentage, Rollout, Rule, Variants};
 
 /// What a layer offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +69,16 @@ impl<T> Setting<T> {
     pub fn is_inherit(&self) -> bool {
         matches!(self, Self::Inherit)
     }
+
+    /// Does what `patch` says, if it says anything.
+    pub(crate) fn replace(&mut self, patch: &Self)
+    where
+        T: Clone,
+    {
+        if !patch.is_inherit() {
+            self.clone_from(patch);
+        }
+    }
 }
 
 /// A chained method that sets one setting. Lists take whatever becomes texts, such as `["ana"]`.
@@ -107,6 +117,9 @@ macro_rules! merge {
 }
 
 /// Everything that walks over the settings of a flag is made from this one list.
+///
+/// `from texts` is a list that takes whatever becomes texts; `merged by` is a table, of which a
+/// stronger layer may set some members and leave the others.
 macro_rules! settings {
     (
         $(
@@ -152,6 +165,9 @@ macro_rules! settings {
             /// Applies `patch` on top of this, field by field (RFC 7396).
             pub fn merge(&mut self, patch: &Self) {
                 $(merge!(self.$field, patch.$field $(, by $key)?);)+
+                if patch.takes_rollout_away() && !self.rollout.is_inherit() {
+                    self.rollout = Setting::Remove;
+                }
             }
 
             /// The fields that differ between the two.
@@ -214,6 +230,11 @@ settings! {
     rules: Arc<[Rule]>, Rules;
     /// The share of everybody else for whom it is on. Everybody by default.
     percentage: Percentage, Percentage;
+    /// A percentage that grows by itself, in stages. It decides instead of `percentage`; but a
+    /// percentage of a stronger layer takes it away.
+    rollout: Box<Rollout>, Rollout, merged by member;
+    /// When it can be on at all. Outside of that it is off for everybody.
+    active: Box<Active>, Active, merged by member;
     /// What it serves beyond on and off, and how often.
     variants: Variants, Variants, merged by name;
     /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
@@ -242,8 +263,16 @@ impl Definition {
             allowed_groups: Setting::Remove,
             rules: Setting::Remove,
             percentage: Setting::Remove,
+            rollout: Setting::Remove,
+            active: Setting::Remove,
             ..Self::default()
         }
+    }
+
+    /// Whether this, as a patch, ends a rollout of the layers below: it says a percentage for
+    /// everybody from now on.
+    pub(crate) fn takes_rollout_away(&self) -> bool {
+        self.percentage.value().is_some() && self.rollout.is_inherit()
     }
 
     /// The fields this sets or removes.
@@ -261,6 +290,7 @@ impl std::fmt::Display for Field {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{FlagState, Stage};
 
     #[test]
     fn a_patch_changes_only_what_it_names() {
@@ -276,6 +306,36 @@ mod tests {
         assert_eq!(below.owner.value().map(String::as_str), Some("payments"));
         assert_eq!(below.allowed_users.value(), Some(&vec!["eve".to_owned()]));
         assert_eq!(below.percentage.value(), None);
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_patch_of_a_rollout_leaves_its_stages() {
+        let stages = [Stage::new(Percentage::ZERO).manual(), Stage::new(Percentage::HUNDRED)];
+        let mut below = Definition::new().rollout(Rollout::new(stages).start(at(0)));
+        let mut patch = Rollout::default();
+        (patch.start, patch.paused_at) = (Setting::Remove, Setting::Set(at(9)));
+
+        below.merge(&Definition::new().rollout(patch));
+
+        let rollout = below.rollout.value().unwrap();
+        assert_eq!(rollout.stages.value().unwrap(), &stages);
+        assert_eq!((rollout.start.value(), rollout.paused_at.value()), (None, Some(&at(9))));
+    }
+
+    #[test]
+    fn a_percentage_ends_the_rollout_below_it_and_a_rollout_the_percentage() {
+        let rollout = || Rollout::new([Stage::new(Percentage::ZERO)]);
+        let mut below = Definition::new().rollout(rollout());
+
+        below.merge(&Definition::new().percentage(Percentage::HUNDRED));
+        assert_eq!(FlagState::at(&below, at(0)), FlagState::On);
+
+        below.merge(&Definition::new().rollout(rollout().start(at(0))));
+        assert_eq!(FlagState::at(&below, at(0)), FlagState::Off);
     }
 
     #[test]

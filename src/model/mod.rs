@@ -1,5 +1,6 @@
 //! Keys, values, contexts and answers: data only. Nothing here does I/O or reads a clock.
 
+mod active;
 mod answer;
 mod attributes;
 mod condition;
@@ -8,10 +9,12 @@ mod decimal;
 mod definition;
 mod deserialize;
 mod matcher;
+mod moment;
 mod nearest;
 mod operator;
 mod percentage;
 mod resolved;
+mod rollout;
 mod rule;
 mod stale;
 mod state;
@@ -20,6 +23,7 @@ mod variant;
 mod weight;
 
 pub use self::{
+    active::Active,
     answer::{Answer, Cause, ErrorCode, Reason},
     condition::{Comparison, Condition, InvalidOperand, Segment},
     context::Context,
@@ -27,6 +31,7 @@ pub use self::{
     matcher::Case,
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},
+    rollout::{Progress, Rollout, RolloutStatus, Stage},
     rule::{Rule, Serve},
     stale::{InvalidOnStale, OnStale},
     state::FlagState,
@@ -38,6 +43,7 @@ pub(crate) use self::{
     attributes::Attributes,
     condition::Attribute,
     matcher::{Matcher, NameSet, Scalar, hash_text},
+    moment::Moment,
     nearest::nearest,
     resolved::Resolved,
 };

@@ -1,8 +1,8 @@
 //! A flag as all layers together define it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
-use super::{Definition, Field, FlagState, OnStale};
+use super::{Definition, Field, FlagState, Moment, OnStale, Percentage};
 
 /// The definition of one flag merged from all layers, with the layer that each field comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,8 @@ pub(crate) struct Resolved {
     strongest: u8,
     /// Set while a layer that the flag depends on has been unreachable for too long.
     pub(crate) stale: Option<OnStale>,
+    /// What the time makes of the definition. Most flags do not depend on it.
+    moment: Option<Box<Moment>>,
 }
 
 /// Marks a field that no layer sets.
@@ -21,8 +23,13 @@ const NONE: u8 = u8::MAX;
 impl Resolved {
     /// What the weakest layer that has the flag says.
     pub(crate) fn new(definition: Arc<Definition>, layer: u8) -> Self {
-        let mut resolved =
-            Self { definition, origins: [NONE; Field::ALL.len()], strongest: layer, stale: None };
+        let mut resolved = Self {
+            definition,
+            origins: [NONE; Field::ALL.len()],
+            strongest: layer,
+            stale: None,
+            moment: None,
+        };
         let definition = Arc::clone(&resolved.definition);
         resolved.claim(&definition, layer);
         resolved
@@ -39,6 +46,37 @@ impl Resolved {
         for field in definition.fields() {
             self.origins[field as usize] = layer;
         }
+        if definition.takes_rollout_away() {
+            self.origins[Field::Rollout as usize] = layer;
+        }
+    }
+
+    /// Brings it to the instant `now`, after all layers were merged.
+    pub(crate) fn set_time(&mut self, now: SystemTime) {
+        self.moment = self.moment_at(now).map(Box::new);
+    }
+
+    pub(crate) fn moment_at(&self, now: SystemTime) -> Option<Moment> {
+        Moment::of(&self.definition, now)
+    }
+
+    /// What the time makes of it, if it depends on the time.
+    pub(crate) fn moment(&self) -> Option<&Moment> {
+        self.moment.as_deref()
+    }
+
+    /// Whether it can be on at all at this time.
+    pub(crate) fn is_active(&self) -> bool {
+        self.moment().is_none_or(|moment| moment.is_active)
+    }
+
+    /// The share of users whom no list names, and the field that says it.
+    pub(crate) fn percentage(&self) -> (Percentage, Field) {
+        let field = match self.moment().and_then(|moment| moment.progress) {
+            Some(_) => Field::Rollout,
+            None => Field::Percentage,
+        };
+        (Moment::percentage(self.moment(), &self.definition), field)
     }
 
     /// The layer that a field comes from; for one that has its default, the strongest layer.
@@ -61,7 +99,9 @@ impl Resolved {
         match self.stale {
             Some(OnStale::On) => FlagState::On,
             Some(OnStale::Off | OnStale::Unavailable) => FlagState::Off,
-            Some(OnStale::Keep | OnStale::Declared) | None => FlagState::of(&self.definition),
+            Some(OnStale::Keep | OnStale::Declared) | None => {
+                FlagState::of(&self.definition, self.moment())
+            }
         }
     }
 }

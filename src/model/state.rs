@@ -1,8 +1,8 @@
 //! A flag in a few words, for people.
 
-use std::fmt;
+use std::{fmt, time::SystemTime};
 
-use super::{Definition, Percentage};
+use super::{Definition, Moment, Percentage};
 
 /// What a flag amounts to before anyone in particular asks: what changes and logs show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,13 +29,20 @@ pub enum FlagState {
 }
 
 impl FlagState {
-    /// The state of a definition that is merged from all layers.
+    /// The state, at the instant `now`, of a definition that is merged from all layers.
     #[must_use]
-    pub fn of(definition: &Definition) -> Self {
+    pub fn at(definition: &Definition, now: SystemTime) -> Self {
+        Self::of(definition, Moment::of(definition, now).as_ref())
+    }
+
+    pub(crate) fn of(definition: &Definition, moment: Option<&Moment>) -> Self {
+        if moment.is_some_and(|moment| !moment.is_active) {
+            return Self::Off;
+        }
         let count = |a: Option<&Vec<String>>, b: Option<&Vec<String>>| {
             a.map_or(0, Vec::len) + b.map_or(0, Vec::len)
         };
-        let percentage = definition.percentage.value().copied().unwrap_or_default();
+        let percentage = Moment::percentage(moment, definition);
         let mut allowed =
             count(definition.allowed_users.value(), definition.allowed_groups.value());
         let denied = count(definition.denied_users.value(), definition.denied_groups.value());

@@ -1,9 +1,9 @@
 //! flags.toml: the files of `tests/data` and what is said about them.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::SystemTime};
 
 use flagstaff::{
-    Definition, Field, Setting,
+    Definition, Field, Rollout, Setting, Stage,
     definition::{Code, FlagsFile, Severity},
 };
 use jiff::Timestamp;
@@ -52,19 +52,47 @@ fn outcome(file: &FlagsFile) -> String {
 fn describe(definition: &Definition) -> String {
     let mut rest = definition.clone();
     (rest.created, rest.expires) = (Setting::Inherit, Setting::Inherit);
+    (rest.rollout, rest.active) = (Setting::Inherit, Setting::Inherit);
     let mut text = format!("{rest:?}").replace("Set(", "(").replace(" }", ", }");
     for field in Field::ALL {
         text = text.replace(&format!(" {field}: Inherit,"), "");
     }
-    for (field, setting) in
-        [(Field::Created, &definition.created), (Field::Expires, &definition.expires)]
-    {
-        if let Some(&time) = setting.value() {
-            let time = Timestamp::try_from(time).expect("a time of our era");
-            text = text.replace(" }", &format!(" {field}: ({time}), }}"));
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            text = text.replace(" }", &format!(" {name}: ({value}), }}"));
         }
-    }
+    };
+    add("created", definition.created.value().map(time));
+    add("expires", definition.expires.value().map(time));
+    add("rollout", definition.rollout.value().map(|rollout| describe_rollout(rollout)));
+    add("from", definition.active.value().and_then(|active| active.from.value().map(time)));
+    add("until", definition.active.value().and_then(|active| active.until.value().map(time)));
     text.replace("Definition ", "")
+}
+
+fn describe_rollout(rollout: &Rollout) -> String {
+    let stages = rollout.stages.value().map(Vec::as_slice).unwrap_or_default();
+    let mut parts: Vec<_> = stages.iter().map(describe_stage).collect();
+    let mut add = |name: &str, value: Option<String>| {
+        parts.extend(value.map(|value| format!("{name} {value}")));
+    };
+    add("start", rollout.start.value().map(time));
+    add("stage", rollout.stage.value().map(u32::to_string));
+    add("stage_started", rollout.stage_started.value().map(time));
+    add("paused_at", rollout.paused_at.value().map(time));
+    parts.join(", ")
+}
+
+fn describe_stage(stage: &Stage) -> String {
+    let Stage { percentage, duration, at, auto, .. } = stage;
+    let mut text = percentage.to_string();
+    text += &duration.map(|duration| format!(" for {duration:?}")).unwrap_or_default();
+    text += &at.map(|at| format!(" at {}", time(&at))).unwrap_or_default();
+    text + if *auto { "" } else { " until advanced" }
+}
+
+fn time(time: &SystemTime) -> String {
+    Timestamp::try_from(*time).expect("a time of our era").to_string()
 }
 
 #[test]

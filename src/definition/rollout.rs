@@ -1,0 +1,255 @@
+//! The settings `rollout` and `active`: what happens when.
+
+use std::{ops::Range, time::Duration};
+
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::{
+    Value,
+    code::Code,
+    decoder::Decoder,
+    diagnostic::Diagnostic,
+    flag::{Owner, unknown_key},
+    value::{Decode, Place, kind, wrong_type},
+};
+use crate::model::{Active, Rollout, Setting, Stage};
+
+impl Decode for Box<Active> {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let table = table(value, at, "a table with `from` and `until`", decoder)?;
+        let errors = decoder.errors;
+        let mut active = Active::new();
+        for (key, member) in table {
+            match key.get_ref().as_ref() {
+                "from" => set(&mut active.from, member, at.member("from"), decoder),
+                "until" => set(&mut active.until, member, at.member("until"), decoder),
+                _ => {
+                    let owner = Owner::setting(at, value, &["from", "until"]);
+                    unknown_key(&owner, key, member, decoder);
+                }
+            }
+        }
+        if let (Some(from), Some(until)) = (active.from.value(), active.until.value())
+            && until <= from
+        {
+            let message = format!("flag `{}` is never active", at.flag);
+            decoder.report(
+                Diagnostic::new(Code::NeverActive, span_of(table, "until", value), message)
+                    .label("ends here, or before")
+                    .related(span_of(table, "from", value), "begins here")
+                    .flag(at.flag),
+            );
+        }
+        (decoder.errors == errors).then(|| Self::new(active))
+    }
+}
+
+const ROLLOUT: &[&str] = &["start", "stages", "stage", "stage_started", "paused_at"];
+
+impl Decode for Box<Rollout> {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let table = table(value, at, "a table with `start` and `stages`", decoder)?;
+        let errors = decoder.errors;
+        let mut rollout = Rollout::default();
+        for (key, member) in table {
+            let place = |name| at.member(name);
+            match key.get_ref().as_ref() {
+                "start" => set(&mut rollout.start, member, place("start"), decoder),
+                "stages" => set(&mut rollout.stages, member, place("stages"), decoder),
+                "stage" => set(&mut rollout.stage, member, place("stage"), decoder),
+                "stage_started" => {
+                    set(&mut rollout.stage_started, member, place("stage_started"), decoder);
+                }
+                "paused_at" => set(&mut rollout.paused_at, member, place("paused_at"), decoder),
+                _ => unknown_key(&Owner::setting(at, value, ROLLOUT), key, member, decoder),
+            }
+        }
+        let dated = rollout.stages.value().is_some_and(|stages| stages.iter().any(is_dated));
+        if dated && rollout.start.value().is_some() {
+            let message = format!("the rollout of flag `{}` has two beginnings", at.flag);
+            decoder.report(
+                Diagnostic::new(Code::RolloutTimes, span_of(table, "start", value), message)
+                    .label("the stages have dates of their own")
+                    .help("remove `start`, or let the stages say how long they last, with `for`")
+                    .flag(at.flag),
+            );
+        }
+        (decoder.errors == errors).then(|| Self::new(rollout))
+    }
+}
+
+impl Decode for Vec<Stage> {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let DeValue::Array(array) = value.get_ref() else {
+            return wrong_type(decoder, value, at, "a list of stages", None);
+        };
+        let errors = decoder.errors;
+        let stages: Self =
+            array.iter().filter_map(|stage| decode_stage(stage, at, decoder)).collect();
+        if array.is_empty() {
+            let message = format!("the rollout of flag `{}` has no stages", at.flag);
+            let problem = Diagnostic::new(Code::StageWithoutEnd, value.span(), message)
+                .label("expected at least one stage");
+            decoder.report(problem.help("write `stages = [{ percentage = 100 }]`").flag(at.flag));
+        }
+        if stages.len() == array.len() {
+            let spans: Vec<_> = array.iter().map(|stage| stage.span()).collect();
+            check_times(&stages, &spans, at, decoder);
+            check_growth(&stages, &spans, at, decoder);
+        }
+        (decoder.errors == errors).then_some(stages)
+    }
+}
+
+const STAGE: &[&str] = &["percentage", "for", "at", "auto"];
+
+fn decode_stage(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Stage> {
+    let DeValue::Table(table) = value.get_ref() else {
+        let message = format!("wrong type in list `{}` of flag `{}`", at.setting, at.flag);
+        let problem = Diagnostic::new(Code::InvalidElement, value.span(), message)
+            .label(format!("expected a table, found {}", kind(value.get_ref())))
+            .help("write `{ percentage = 10, for = \"2h\" }`");
+        decoder.report(problem.flag(at.flag));
+        return None;
+    };
+    let errors = decoder.errors;
+    let mut percentage = Setting::Inherit;
+    let (mut duration, mut begins) = (Setting::<Duration>::Inherit, Setting::Inherit);
+    let mut auto = Setting::Inherit;
+    for (key, member) in table {
+        match key.get_ref().as_ref() {
+            "percentage" => set(&mut percentage, member, at.member("percentage"), decoder),
+            "for" => set(&mut duration, member, at.member("for"), decoder),
+            "at" => set(&mut begins, member, at.member("at"), decoder),
+            "auto" => set(&mut auto, member, at.member("auto"), decoder),
+            _ => unknown_key(&Owner::setting(at, value, STAGE), key, member, decoder),
+        }
+    }
+    if decoder.errors > errors {
+        return None;
+    }
+    let Some(&percentage) = percentage.value() else {
+        let message = format!("a stage of flag `{}` has no percentage", at.flag);
+        let problem = Diagnostic::new(Code::StageWithoutPercentage, value.span(), message)
+            .label("how many users?")
+            .help("write `percentage = 10`");
+        decoder.report(problem.flag(at.flag));
+        return None;
+    };
+    Some(Stage {
+        percentage,
+        duration: duration.value().copied(),
+        at: begins.value().copied(),
+        auto: auto.value().copied().unwrap_or(true),
+    })
+}
+
+fn is_dated(stage: &Stage) -> bool {
+    stage.at.is_some()
+}
+
+/// A rollout is written either in lengths of time or in dates, and each stage but the last has to
+/// end.
+fn check_times(stages: &[Stage], spans: &[Range<usize>], at: Place<'_>, decoder: &mut Decoder<'_>) {
+    let dated = stages.iter().any(is_dated);
+    for (n, (stage, span)) in stages.iter().zip(spans).enumerate() {
+        let is_last = n + 1 == stages.len();
+        let before = n.checked_sub(1).map(|before| (&stages[before], &spans[before]));
+        let times = |label: &str, help: &str| {
+            let message = format!("the stages of flag `{}` contradict each other", at.flag);
+            let problem = Diagnostic::new(Code::RolloutTimes, span.clone(), message).label(label);
+            problem.help(help).flag(at.flag)
+        };
+        let problem = match (stage.at, stage.duration) {
+            (Some(_), Some(_)) => times(
+                "both `for` and `at`",
+                "let all stages say how long they last, or when they begin",
+            ),
+            (None, _) if dated => {
+                times("no `at`, unlike other stages", "write `at` in all stages, or in none")
+            }
+            (None, Some(Duration::ZERO)) => {
+                times("lasts no time", "remove the stage, or let it last longer")
+            }
+            (Some(begins), None) => match before {
+                Some((before, place)) if before.at.is_some_and(|before| begins <= before) => {
+                    times("does not begin after the stage before", "put the stages in order")
+                        .related(place.clone(), "the stage before")
+                }
+                _ => continue,
+            },
+            (None, None) if !is_last && stage.auto => {
+                let message = format!("a stage of flag `{}` never ends", at.flag);
+                Diagnostic::new(Code::StageWithoutEnd, span.clone(), message)
+                    .label("the stages after it are never reached")
+                    .help("say how long it lasts, `for = \"2h\"`, or wait for you: `auto = false`")
+                    .flag(at.flag)
+            }
+            (None, _) => continue,
+        };
+        decoder.report(problem);
+    }
+}
+
+fn check_growth(
+    stages: &[Stage],
+    spans: &[Range<usize>],
+    at: Place<'_>,
+    decoder: &mut Decoder<'_>,
+) {
+    for (pair, places) in stages.windows(2).zip(spans.windows(2)) {
+        let ([before, stage], [related, span]) = (pair, places) else { continue };
+        if stage.percentage < before.percentage {
+            let message = format!("the rollout of flag `{}` goes backwards", at.flag);
+            decoder.report(
+                Diagnostic::new(Code::RolloutBackwards, span.clone(), message)
+                    .label(format!("takes the flag away from users: {}", stage.percentage))
+                    .related(related.clone(), before.percentage.to_string())
+                    .flag(at.flag),
+            );
+        }
+    }
+}
+
+impl Decode for u32 {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => whole(number),
+            _ => None,
+        };
+        number.or_else(|| wrong_type(decoder, value, at, "a whole number from 0", None))
+    }
+}
+
+fn whole(number: &DeInteger<'_>) -> Option<u32> {
+    u32::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// Sets a member of a table.
+fn set<T: Decode>(
+    member: &mut Setting<T>,
+    value: &Value<'_>,
+    at: Place<'_>,
+    decoder: &mut Decoder<'_>,
+) {
+    if let Some(value) = T::decode(value, at, decoder) {
+        *member = Setting::Set(value);
+    }
+}
+
+fn table<'v, 't>(
+    value: &'v Value<'t>,
+    at: Place<'_>,
+    expected: &str,
+    decoder: &mut Decoder<'_>,
+) -> Option<&'v DeTable<'t>> {
+    match value.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => wrong_type(decoder, value, at, expected, None),
+    }
+}
+
+/// The place of a member, or else of the table.
+fn span_of(table: &DeTable<'_>, member: &str, value: &Value<'_>) -> Range<usize> {
+    table.get(member).map_or_else(|| value.span(), |member| member.span())
+}
