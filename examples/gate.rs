@@ -1,7 +1,7 @@
 //! Flags on a plain hyper server: `cargo run --example gate`.
 //!
-//! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file
-//! (the repository's `flags.toml`). `FEATURE_NEW_CHECKOUT=1` forces that flag on over the file.
+//! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file, `FEATURE_NEW_CHECKOUT=1`
+//! forces that flag on over the file, and `REDIS_URL=redis://127.0.0.1` puts the overrides in Redis on top of both.
 
 use std::{convert::Infallible, env, error::Error};
 
@@ -21,7 +21,8 @@ type Page<B = Full<Bytes>> = Result<Response<B>, Infallible>;
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
-    let flags = Flags::builder().layer(env).layer(file).start().await?;
+    let redis = env::var("REDIS_URL").ok().map(|url| flagstaff::Redis::open(&url)).transpose()?;
+    let flags = Flags::builder().option_layer(redis).layer(env).layer(file).start().await?;
     tokio::spawn(print_events(flags.events()));
 
     let beta = FlagGate::new("beta").status(403)?.detail("Beta only: ask your admin");
@@ -46,7 +47,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     let app = flags.request_layer(TrustedHeaders::default()).layer(routes);
-
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
     let url = format!("http://{}", listener.local_addr()?);
     println!("listening on {url}, flags from {path}; try:");

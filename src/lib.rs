@@ -1,8 +1,8 @@
 //! Feature flags for any tower or hyper stack.
 //!
 //! Flags are declared in a `flags.toml` that is reloaded the moment it is saved ([`File`]), and
-//! overridden by environment variables ([`Env`]) or any other [`Backend`]. [`Flags`] merges these
-//! layers and answers from an immutable [`Snapshot`]: asking never waits, locks, allocates or
+//! overridden by environment variables ([`Env`]), a [`Redis`] that all instances share, or any other
+//! [`Backend`]. [`Flags`] merges these layers and answers from an immutable [`Snapshot`]: asking never waits, locks, allocates or
 //! fails. [`FlagGate`] closes routes whose flag is off.
 //!
 //! # When things go wrong
@@ -40,7 +40,7 @@
 //! | `http` | yes | [`FlagGate`], [`FlagSwitch`], the request layer, [`TrustedHeaders`] |
 //! | `axum` | | [`RequestFlags`] as an axum extractor |
 //! | `cookie` | | [`StickyCookie`]: a signed id for visitors without an account |
-//! | `redis` | | Overrides in Redis, shared by all instances |
+//! | `redis` | yes | [`Redis`]: overrides at run time, shared by all instances |
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 
@@ -49,7 +49,13 @@
 #![warn(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
 // These links lead nowhere in builds without the features that they are about.
 #![cfg_attr(
-    not(all(feature = "file", feature = "axum", feature = "cookie", feature = "testing")),
+    not(all(
+        feature = "file",
+        feature = "axum",
+        feature = "cookie",
+        feature = "redis",
+        feature = "testing"
+    )),
     allow(rustdoc::broken_intra_doc_links, reason = "links to what other features add")
 )]
 
@@ -64,11 +70,14 @@ pub mod http;
 mod model;
 
 /// Everything, one step after the other.
-#[cfg(any(doc, all(doctest, feature = "file", feature = "cookie", feature = "testing")))]
+#[cfg(any(
+    doc,
+    all(doctest, feature = "file", feature = "cookie", feature = "redis", feature = "testing")
+))]
 #[doc = include_str!("docs/guide.md")]
 pub mod guide {}
 
-#[cfg(all(doctest, feature = "file", feature = "http"))]
+#[cfg(all(doctest, feature = "file", feature = "http", feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

@@ -130,7 +130,7 @@ pub trait Backend: Send + Sync + 'static {
 /// use std::sync::Arc;
 ///
 /// use flagstaff::{
-///     Backend, Context, Flags, Memory, WritableBackend,
+///     Backend, Context, Entry, Flags, Memory, WritableBackend,
 ///     backend::{BackendError, BoxFuture, Operation, Refusal, Sink, Write, Written},
 /// };
 ///
@@ -159,6 +159,10 @@ pub trait Backend: Send + Sync + 'static {
 ///             }
 ///             _ => self.0.write(key, write),
 ///         }
+///     }
+///
+///     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>> {
+///         self.0.read(key)
 ///     }
 /// }
 ///

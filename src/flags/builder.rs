@@ -38,6 +38,15 @@ impl FlagsBuilder {
         self
     }
 
+    /// Adds a layer beneath those added before, if there is one: for a layer that only some
+    /// deployments have.
+    pub fn option_layer(self, backend: Option<impl Backend>) -> Self {
+        match backend {
+            Some(backend) => self.layer(backend),
+            None => self,
+        }
+    }
+
     /// How long [`start`](Self::start) waits for layers whose source does not answer; 2 seconds
     /// unless set. They join whenever they are ready.
     pub fn max_wait(mut self, max_wait: Duration) -> Self {

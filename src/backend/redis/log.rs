@@ -26,8 +26,9 @@ pub(super) const UNDOES: &str = "undoes";
 /// Tells a change from all others, so that a writer finds its own.
 pub(super) const TOKEN: &str = "token";
 
-/// How many entries are read at once.
-const PAGE: usize = 500;
+/// How many entries are read at once: few at first, since the latest are mostly enough.
+const FIRST_PAGE: usize = 16;
+const LARGEST_PAGE: usize = 512;
 
 /// One entry as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,12 +129,13 @@ impl Redis {
     /// The latest entries about a flag, or about all, the newest first.
     async fn entries(&self, flag: Option<&str>, limit: usize) -> Result<Vec<Logged>, RedisError> {
         let mut found = Vec::new();
-        let mut end = "+".to_owned();
+        let (mut end, mut size) = ("+".to_owned(), FIRST_PAGE);
         loop {
-            let page = self.settings.layout.log_before(&end, PAGE);
+            let page = self.settings.layout.log_before(&end, size);
             let page: Entries = self.ask(&page).await?;
             let oldest = page.last().and_then(|(id, _)| revision(id));
-            let is_last = page.len() < PAGE;
+            let is_last = page.len() < size;
+            size = (size * 4).min(LARGEST_PAGE);
             let logged = page.into_iter().filter_map(|(id, fields)| Logged::new(&id, fields));
             found.extend(logged.filter(|logged| flag.is_none_or(|flag| logged.flag == flag)));
             found.truncate(limit);

@@ -3,6 +3,7 @@
 mod access;
 mod asking;
 mod contents;
+mod fleet;
 mod harness;
 mod outages;
 mod proxy;

@@ -1,0 +1,125 @@
+//! Which instances there are, what they have seen, and what one of them keeps for its next start.
+
+use std::time::Duration;
+
+use flagstaff::{Context, File, Flags, Memory, Redis, Status};
+use tokio::time::timeout;
+
+use super::server::Server;
+use crate::support::BOUND;
+
+fn redis(server: &Server, name: &str) -> Redis {
+    Redis::open(&server.url()).unwrap().instance(name)
+}
+
+/// Waits until so many instances are there.
+async fn fleet(redis: &Redis, instances: usize) -> flagstaff::backend::Fleet {
+    let wait = async {
+        loop {
+            let fleet = redis.fleet().await.unwrap();
+            if fleet.instances.len() == instances {
+                return fleet;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, wait).await.expect("they announce themselves")
+}
+
+#[tokio::test]
+async fn everybody_sees_a_change_and_says_so() {
+    let server = Server::start();
+    let (one, two) = (redis(&server, "one"), redis(&server, "two"));
+    let flags = Flags::builder().layer(one.clone()).start().await.unwrap();
+    let _two = Flags::builder().layer(two).start().await.unwrap();
+    fleet(&one, 2).await;
+
+    let written = flags.enable("beta").await.unwrap().revision.unwrap();
+    let fleet = one.wait_until_seen(written, BOUND).await.unwrap();
+
+    assert_eq!(fleet.laggards(written).count(), 0);
+    let names: Vec<_> = fleet.instances.iter().map(|instance| &*instance.name).collect();
+    assert_eq!(names, ["one", "two"]);
+    let late = one.wait_until_seen(written + 1, Duration::ZERO).await.unwrap();
+    assert_eq!(late.laggards(written + 1).count(), 2);
+}
+
+#[tokio::test]
+async fn who_does_not_announce_itself_is_not_there() {
+    let server = Server::start();
+    let quiet = redis(&server, "quiet").unannounced();
+    let one = redis(&server, "one");
+    let _quiet = Flags::builder().layer(quiet).start().await.unwrap();
+    let _one = Flags::builder().layer(one.clone()).start().await.unwrap();
+
+    let fleet = fleet(&one, 1).await;
+
+    assert_eq!(fleet.instances[0].name, "one");
+    assert_eq!(fleet.instances[0].file, None);
+    assert!(fleet.instances[0].generation > 0);
+}
+
+#[tokio::test]
+async fn two_files_split_the_fleet() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for (name, text) in
+        [("one", "[flags]\n"), ("two", "[flags]\na = true\n"), ("three", "[flags]\n")]
+    {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        let file = File::open(&path).unwrap();
+        all.push(Flags::builder().layer(redis(&server, name)).layer(file).start().await.unwrap());
+    }
+
+    let fleet = fleet(&redis(&server, "other"), 3).await;
+
+    assert!(fleet.is_split());
+    assert_eq!(fleet.files().len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_kept_is_in_force_until_the_server_is_back() {
+    let mut server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("overrides.json");
+    let below = || Memory::new().with("beta", false);
+    let first = redis(&server, "one").keep_at(&kept);
+    let first = Flags::builder().layer(first).layer(below()).start().await.unwrap();
+    first.enable("beta").await.unwrap();
+    let saved = async {
+        while !std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("beta")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, saved).await.expect("it is kept");
+    first.shutdown().await;
+    server.kill();
+
+    let second = redis(&server, "one").keep_at(&kept);
+    let second = Flags::builder().layer(second).layer(below()).max_wait(Duration::ZERO);
+    let second = second.start().await.unwrap();
+
+    assert!(second.is_enabled("beta", &Context::anonymous()));
+    assert_ne!(second.health().layers[0].status, Status::Ready);
+    assert_eq!(second.health().layers[0].age, None);
+
+    let mut beta = second.watch("beta");
+    server.restart();
+    let gone = timeout(BOUND, beta.wait_for(|&beta| beta == flagstaff::FlagState::Off)).await;
+    drop(gone.expect("the empty server counts").unwrap());
+}
+
+#[tokio::test]
+async fn a_server_that_is_required_and_away_fails_the_start() {
+    let mut server = Server::start();
+    server.kill();
+    let redis = redis(&server, "one");
+
+    let start = Flags::builder().layer(redis).max_wait(Duration::from_millis(50)).require_ready();
+    let error = start.start().await.unwrap_err();
+
+    assert_eq!(error.layer(), "redis");
+    assert!(format!("{error:?}").contains("cannot reach Redis"), "{error:?}");
+}
