@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault};
-use crate::model::{Definition, Setting};
+use crate::model::Definition;
 
 #[derive(Debug)]
 pub(super) struct Decoder<'t> {
@@ -30,9 +30,7 @@ pub(super) struct Decoder<'t> {
 
 impl<'t> Decoder<'t> {
     pub(super) fn new(text: &'t str, faults: &[Fault]) -> Self {
-        let plain = |enabled| {
-            Arc::new(Definition { enabled: Setting::Set(enabled), ..Definition::default() })
-        };
+        let plain = |enabled| Arc::new(Definition::new().enabled(enabled));
         Self {
             text,
             problems: Vec::new(),

@@ -1,6 +1,8 @@
 //! What one layer says about one flag.
 
 use std::{
+    fmt,
+    ops::{Deref, DerefMut},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -31,8 +33,8 @@ impl From<Definition> for Entry {
 }
 
 /// For people, in short: `on`, or the names of the fields that a definition is about.
-impl std::fmt::Display for Entry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Forced(on) => f.write_str(if *on { "on" } else { "off" }),
             Self::Definition(definition) => {
@@ -118,18 +120,27 @@ macro_rules! merge {
 
 /// Everything that walks over the settings of a flag is made from this one list.
 ///
-/// `from texts` is a list that takes whatever becomes texts; `merged by` is a table, of which a
-/// stronger layer may set some members and leave the others.
+/// Thousands of flags are kept, so the `rare` settings have no room in a definition without any of
+/// them. `from texts` is a list that takes whatever becomes texts; `merged by` is a table, of which
+/// a stronger layer may set some members and leave the others.
 macro_rules! settings {
     (
         $(
             $(#[doc = $doc:literal])+
             $field:ident: $type:ty, $variant:ident $(, from $texts:ident)? $(, merged by $key:ident)?;
         )+
+        rare:
+        $(
+            $(#[doc = $rare_doc:literal])+
+            $rare:ident: $rare_type:ty, $rare_variant:ident
+            $(, from $rare_texts:ident)? $(, merged by $rare_key:ident)?;
+        )+
     ) => {
         /// The whole or partial definition of a flag, as one layer gives it.
         ///
-        /// A field that is not set falls through to the layer below; see [`Setting`].
+        /// A field that is not set falls through to the layer below; see [`Setting`]. The fields
+        /// that few flags have, such as `rules`, are those of [`RareSettings`], and are read and
+        /// written as if they were here: `definition.rules`.
         ///
         /// # Example
         ///
@@ -143,28 +154,50 @@ macro_rules! settings {
         ///
         /// assert_eq!(definition.owner.value().map(String::as_str), Some("payments"));
         /// assert!(definition.enabled.is_inherit());
+        /// assert!(definition.rules.is_inherit());
         /// # Ok::<(), flagstaff::InvalidPercentage>(())
         /// ```
-        #[derive(Debug, Clone, PartialEq, Default)]
+        #[derive(Clone, PartialEq, Default)]
         #[non_exhaustive]
         pub struct Definition {
             $($(#[doc = $doc])+ pub $field: Setting<$type>,)+
+            rare: Rare,
+        }
+
+        /// The settings of a [`Definition`] that few flags have.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        pub struct RareSettings {
+            $($(#[doc = $rare_doc])+ pub $rare: Setting<$rare_type>,)+
+        }
+
+        impl RareSettings {
+            const NONE: Self = Self { $($rare: Setting::Inherit,)+ };
+
+            fn merge(&mut self, patch: &Self) {
+                $(merge!(self.$rare, patch.$rare $(, by $rare_key)?);)+
+            }
         }
 
         impl Definition {
             $(setter!([$(#[doc = $doc])+] $field: $type $(, from $texts)?);)+
+            $(setter!([$(#[doc = $rare_doc])+] $rare: $rare_type $(, from $rare_texts)?);)+
 
             /// Whether this says anything about `field`: sets it or removes it.
             #[must_use]
             pub fn has(&self, field: Field) -> bool {
                 match field {
                     $(Field::$variant => !self.$field.is_inherit(),)+
+                    $(Field::$rare_variant => !self.$rare.is_inherit(),)+
                 }
             }
 
             /// Applies `patch` on top of this, field by field (RFC 7396).
             pub fn merge(&mut self, patch: &Self) {
                 $(merge!(self.$field, patch.$field $(, by $key)?);)+
+                if let Rare(Some(patch)) = &patch.rare {
+                    self.rare.settings_mut().merge(patch);
+                }
                 if patch.takes_rollout_away() && !self.rollout.is_inherit() {
                     self.rollout = Setting::Remove;
                 }
@@ -179,7 +212,21 @@ macro_rules! settings {
                         fields.push(Field::$variant);
                     }
                 )+
+                $(
+                    if self.$rare.value() != other.$rare.value() {
+                        fields.push(Field::$rare_variant);
+                    }
+                )+
                 fields
+            }
+        }
+
+        impl fmt::Debug for Definition {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct("Definition")
+                    $(.field(stringify!($field), &self.$field))+
+                    $(.field(stringify!($rare), &self.$rare))+
+                    .finish()
             }
         }
 
@@ -188,17 +235,19 @@ macro_rules! settings {
         #[non_exhaustive]
         pub enum Field {
             $($(#[doc = $doc])+ $variant,)+
+            $($(#[doc = $rare_doc])+ $rare_variant,)+
         }
 
         impl Field {
             /// Every setting, in the order of the documentation.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+ $(Self::$rare_variant,)+];
 
             /// The key in flags.toml and in JSON.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => stringify!($field),)+
+                    $(Self::$rare_variant => stringify!($rare),)+
                 }
             }
         }
@@ -226,10 +275,13 @@ settings! {
     allowed_users: Vec<String>, AllowedUsers, from texts;
     /// Groups for whose members it is on, outside the percentage too.
     allowed_groups: Vec<String>, AllowedGroups, from texts;
-    /// Who is served what, before the percentage: the first rule that matches decides.
-    rules: Arc<[Rule]>, Rules;
     /// The share of everybody else for whom it is on. Everybody by default.
     percentage: Percentage, Percentage;
+
+    rare:
+
+    /// Who is served what, before the percentage: the first rule that matches decides.
+    rules: Arc<[Rule]>, Rules;
     /// A percentage that grows by itself, in stages. It decides instead of `percentage`; but a
     /// percentage of a stronger layer takes it away.
     rollout: Box<Rollout>, Rollout, merged by member;
@@ -257,16 +309,18 @@ impl Definition {
     /// What a forced value means as a patch: it answers for everybody, so all targeting below it
     /// is gone, but the deny-lists still hold.
     pub(crate) fn forced(on: bool) -> Self {
-        Self {
+        let mut forced = Self {
             enabled: Setting::Set(on),
             allowed_users: Setting::Remove,
             allowed_groups: Setting::Remove,
-            rules: Setting::Remove,
             percentage: Setting::Remove,
-            rollout: Setting::Remove,
-            active: Setting::Remove,
             ..Self::default()
-        }
+        };
+        let rare = forced.rare.settings_mut();
+        rare.rules = Setting::Remove;
+        rare.rollout = Setting::Remove;
+        rare.active = Setting::Remove;
+        forced
     }
 
     /// Whether this, as a patch, ends a rollout of the layers below: it says a percentage for
@@ -281,8 +335,43 @@ impl Definition {
     }
 }
 
-impl std::fmt::Display for Field {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// The rare settings of a definition, if it has any.
+#[derive(Clone, Default)]
+struct Rare(Option<Box<RareSettings>>);
+
+impl Rare {
+    fn settings(&self) -> &RareSettings {
+        static NONE: RareSettings = RareSettings::NONE;
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+
+    fn settings_mut(&mut self) -> &mut RareSettings {
+        self.0.get_or_insert_with(|| Box::new(RareSettings::NONE))
+    }
+}
+
+impl PartialEq for Rare {
+    fn eq(&self, other: &Self) -> bool {
+        self.settings() == other.settings()
+    }
+}
+
+impl Deref for Definition {
+    type Target = RareSettings;
+
+    fn deref(&self) -> &RareSettings {
+        self.rare.settings()
+    }
+}
+
+impl DerefMut for Definition {
+    fn deref_mut(&mut self) -> &mut RareSettings {
+        self.rare.settings_mut()
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }

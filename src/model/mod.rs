@@ -27,7 +27,7 @@ pub use self::{
     answer::{Answer, Cause, ErrorCode, Reason},
     condition::{Comparison, Condition, InvalidOperand, Segment},
     context::Context,
-    definition::{Definition, Entry, Field, Setting},
+    definition::{Definition, Entry, Field, RareSettings, Setting},
     matcher::Case,
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},
