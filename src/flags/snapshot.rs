@@ -1,12 +1,12 @@
 //! One immutable generation of all flags.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use super::{FlagKey, testing, unknown::Unknown};
 use crate::{
     backend::{LayerId, Lookup},
     eval::{Names, Plan, Variants, Verdict},
-    model::{Answer, Cause, Context, Definition, Field, FlagState, Reason, Resolved},
+    model::{Answer, Cause, Context, Definition, Field, FlagState, Progress, Reason, Resolved},
 };
 
 /// All flags as they were at one moment: a *generation*.
@@ -257,5 +257,43 @@ impl<'a> FlagInfo<'a> {
     #[must_use]
     pub fn state(&self) -> FlagState {
         self.resolved.state()
+    }
+
+    /// Where its rollout stands, if it has one: in which stage, since when, and when it changes.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Flags, Memory, Percentage, Rollout, RolloutStatus, Stage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let stages = [Stage::new(Percentage::whole(10)?).manual(), Stage::new(Percentage::HUNDRED)];
+    /// let beta = Definition::new().rollout(Rollout::new(stages));
+    /// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// let snapshot = flags.snapshot();
+    /// let progress = snapshot.info("beta").and_then(|beta| beta.rollout()).expect("a rollout");
+    ///
+    /// assert_eq!((progress.stage, progress.stages), (0, 2));
+    /// assert_eq!(progress.status, RolloutStatus::NotStarted);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn rollout(&self) -> Option<Progress> {
+        self.resolved.moment()?.progress
+    }
+
+    /// Whether it is inside its active window, or has none.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.resolved.is_active()
+    }
+
+    /// When the clock changes it next: a stage of its rollout or its active window begins or ends.
+    #[must_use]
+    pub fn next_boundary(&self) -> Option<SystemTime> {
+        self.resolved.moment()?.next
     }
 }

@@ -13,6 +13,7 @@ mod layers;
 mod log;
 mod messages;
 mod redis;
+mod rollouts;
 mod rules;
 mod stale;
 mod support;
