@@ -1,5 +1,7 @@
 //! Servers that let us do less than we want.
 
+use std::time::Duration;
+
 use flagstaff::{FlagState::On, Redis, backend::RedisErrorKind as Kind};
 
 use super::{
@@ -111,7 +113,7 @@ async fn a_password_that_is_missing_is_asked_for() {
     let server = Server::with(&["--requirepass", "secret"]);
     server.cli(&["-a", "secret", "HSET", "feature_flags", "kept", "1"]);
 
-    let flags = start(Redis::open(&server.url()).unwrap()).await;
+    let flags = start(Redis::open(&server.url()).unwrap(), Duration::ZERO).await;
 
     let message = fails(&mut flags.events(), Kind::Auth).await;
     assert!(message.contains("asks for a password"), "{message}");

@@ -5,6 +5,7 @@ mod asking;
 mod contents;
 mod fleet;
 mod harness;
+mod interop;
 mod outages;
 mod proxy;
 mod python;

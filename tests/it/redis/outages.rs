@@ -5,7 +5,7 @@ use std::time::Duration;
 use flagstaff::{
     Context,
     FlagState::{Off, On},
-    Flags, Memory, Redis, Status,
+    Flags, Redis, Status,
     backend::{OnLostStore, RedisErrorKind as Kind},
 };
 
@@ -16,15 +16,15 @@ use super::{
     subject::{Subject, becomes, fails, start},
 };
 
+/// How long a start waits for a server that is away.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 #[tokio::test]
 async fn a_server_that_refuses_at_the_start_is_started_without() {
     let mut server = Server::start();
     server.kill();
-    let redis = Redis::open(&server.url()).unwrap();
-    let declared = Memory::new().with("kept", false).with("below", true);
-    let builder = Flags::builder().layer(redis).layer(declared);
 
-    let flags = builder.max_wait(Duration::from_millis(100)).start().await.unwrap();
+    let flags = start(Redis::open(&server.url()).unwrap(), PATIENCE).await;
 
     let asking = Asking::start(&flags, &["below"]);
     let health = &flags.health().layers[0];
@@ -60,7 +60,7 @@ async fn a_server_that_is_silent_at_the_start_is_started_without() {
     server.cli(&["HSET", "feature_flags", "kept", "1"]);
     server.stop();
 
-    let flags = start(Redis::open(&server.url()).unwrap()).await;
+    let flags = start(Redis::open(&server.url()).unwrap(), PATIENCE).await;
 
     let asking = Asking::start(&flags, &["below"]);
     fails(&mut flags.events(), Kind::ConnectTimeout).await;

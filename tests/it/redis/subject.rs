@@ -1,6 +1,9 @@
 //! Flags that follow a server which a test torments.
 
-use std::{error::Error, time::Instant};
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
 
 use flagstaff::{
     Context, Event, Events, FlagState, Flags, Memory, Redis, Status,
@@ -28,7 +31,7 @@ impl Subject {
 
     /// Follows a server that has the override.
     pub(crate) async fn with(redis: Redis) -> Self {
-        let flags = start(redis).await;
+        let flags = start(redis, BOUND).await;
         let events = flags.events();
         assert_eq!(flags.health().layers[0].status, Status::Ready);
         let asking = Some(Asking::start(&flags, &["kept", "below"]));
@@ -109,10 +112,11 @@ fn leaves_answers_alone(event: &Event) -> bool {
     }
 }
 
-/// Flags that follow a server which may be away, as [`Subject`] has them.
-pub(crate) async fn start(redis: Redis) -> Flags {
+/// Flags as [`Subject`] has them, which follow a server that may be away.
+pub(crate) async fn start(redis: Redis, max_wait: Duration) -> Flags {
     let declared = Memory::new().with("kept", false).with("below", true);
-    Flags::builder().layer(redis).layer(declared).start().await.unwrap()
+    let builder = Flags::builder().layer(redis).layer(declared);
+    builder.max_wait(max_wait).start().await.unwrap()
 }
 
 /// Waits for a failure of this kind, maybe after others, and returns all that it says.
