@@ -1,6 +1,6 @@
 //! Finding an attribute in a context, and comparing it.
 
-use crate::model::{Attribute, Context, Matcher, Scalar, Value, hash_text};
+use crate::model::{Attribute, Context, Matcher, Print, Scalar, Value, hash_text};
 
 /// Compares the attribute of a context; `None` if it is missing or nothing that could be compared.
 #[inline]
@@ -10,9 +10,13 @@ pub(super) fn test(
     context: &Context<'_>,
 ) -> Option<bool> {
     match attribute {
-        Attribute::Named(name) => match context.find_attribute(name) {
+        Attribute::Named(print, name) => match context.find_attribute(*print, name) {
             None => missing(matcher),
-            Some(value) => test_value(matcher, value),
+            Some(value) => match (matcher, value) {
+                // The everyday comparison.
+                (Matcher::Text(known), Value::String(text)) => Some(**known == **text),
+                _ => test_value(matcher, value),
+            },
         },
         Attribute::TargetingKey => match context.targeting_key() {
             None => missing(matcher),
@@ -31,7 +35,7 @@ fn missing(matcher: &Matcher) -> Option<bool> {
     }
 }
 
-#[inline]
+#[inline(never)]
 fn test_value(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
     match Scalar::of(value) {
         Some(scalar) => test_scalar(matcher, scalar),
@@ -94,7 +98,7 @@ fn test_path(matcher: &Matcher, path: &str, context: &Context<'_>) -> Option<boo
 /// The first value that an attribute leads to.
 pub(super) fn find<'c>(attribute: &Attribute, context: &'c Context<'_>) -> Option<&'c Value<'c>> {
     let path = match attribute {
-        Attribute::Named(path) | Attribute::Path(path) => path,
+        Attribute::Named(_, path) | Attribute::Path(path) => path,
         Attribute::TargetingKey | Attribute::Groups => return None,
     };
     let mut first = None;
@@ -111,7 +115,7 @@ fn follow_context<'c>(
     path: &str,
     visit: &mut dyn FnMut(&'c Value<'c>) -> bool,
 ) {
-    step(|name| context.find_attribute(name), path, visit);
+    step(|name| context.find_attribute(Print::of(name), name), path, visit);
 }
 
 /// A name may have dots in it, so the whole path is tried before its first part.

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     Operator, Value,
+    attributes::Print,
     matcher::{Case, Matcher},
 };
 
@@ -160,7 +161,7 @@ pub(crate) enum Attribute {
     TargetingKey,
     Groups,
     /// An attribute of that name.
-    Named(Arc<str>),
+    Named(Print, Arc<str>),
     /// An attribute of that name, or what the path leads to.
     Path(Arc<str>),
 }
@@ -176,7 +177,7 @@ impl Attribute {
             Self::TARGETING_KEY => Self::TargetingKey,
             Self::GROUPS => Self::Groups,
             name if name.contains('.') => Self::Path(path.into()),
-            _ => Self::Named(path.into()),
+            name => Self::Named(Print::of(name), path.into()),
         }
     }
 
@@ -184,7 +185,7 @@ impl Attribute {
         match self {
             Self::TargetingKey => Self::TARGETING_KEY,
             Self::Groups => Self::GROUPS,
-            Self::Named(path) | Self::Path(path) => path,
+            Self::Named(_, path) | Self::Path(path) => path,
         }
     }
 }

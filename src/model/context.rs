@@ -8,7 +8,7 @@ use std::{
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Attributes, Value};
+use super::{Attributes, Value, attributes::Print};
 
 /// The evaluation context: who asks for a flag.
 ///
@@ -112,8 +112,8 @@ impl<'a> Context<'a> {
 
     /// The value of an attribute that [`attribute`](Self::attribute) gave.
     #[inline]
-    pub(crate) fn find_attribute(&self, name: &str) -> Option<&Value<'a>> {
-        self.attributes.find(name)
+    pub(crate) fn find_attribute(&self, print: Print, name: &str) -> Option<&Value<'a>> {
+        self.attributes.find(print, name)
     }
 
     /// The same context, borrowing nothing.

@@ -40,7 +40,7 @@ pub use self::{
     weight::{InvalidWeight, Weight},
 };
 pub(crate) use self::{
-    attributes::Attributes,
+    attributes::{Attributes, Print},
     condition::Attribute,
     matcher::{Matcher, NameSet, Scalar, hash_text},
     moment::Moment,

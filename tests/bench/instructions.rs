@@ -14,6 +14,7 @@ use workloads::{
     CALLS, Fixture, Shape, by_handle, by_name, by_name_of_user, details_by_name,
     gate::{Gates, gate_by_header, no_gate, open_gate},
     nothing, reference_by_handle, reference_by_name, reference_by_name_of_user,
+    rules::{self, Ruled},
 };
 
 /// Flags of which the everyday fixtures have this many.
@@ -61,6 +62,15 @@ fn w2((fixture, run): (Fixture, Loop)) -> Fixture {
 }
 
 #[library_benchmark]
+#[bench::by_name(args = (Ruled::new(FLAGS), rules::by_name), config = limit(950))]
+#[bench::by_name_with_context(Ruled::new(FLAGS), rules::by_name_with_context)]
+#[bench::by_handle(args = (Ruled::new(FLAGS), rules::by_handle), config = limit(550))]
+fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
+    black_box(run(&fixture));
+    fixture
+}
+
+#[library_benchmark]
 #[bench::by_name_of_10(args = (constant(10, by_name_of_user)), config = limit(270))]
 #[bench::by_name_of_1_000(args = (constant(1_000, by_name_of_user)), config = limit(270))]
 #[bench::by_name_of_10_000(args = (constant(10_000, by_name_of_user)), config = limit(270))]
@@ -85,6 +95,6 @@ fn gate(gates: Gates, run: fn(&mut Gates) -> usize) -> Gates {
     gates
 }
 
-library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w6, gate]);
+library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w4, w6, gate]);
 
 main!(library_benchmark_groups = evaluation);

@@ -56,6 +56,8 @@ impl<'v> Scalar<'v> {
 /// What a comparison compares with.
 #[derive(Debug)]
 pub(crate) enum Matcher {
+    /// The everyday operand: one text, with its case.
+    Text(Box<str>),
     Values(Values),
     Number(Bound),
     Texts(Texts),
@@ -83,10 +85,13 @@ impl Matcher {
             Instant::of(scalar).ok_or_else(expected)
         };
         match operator {
-            Operator::Eq | Operator::Ne => {
-                let scalar = Scalar::of(operand).ok_or_else(expected)?;
-                Values::new([Ok(scalar)], case).map(Self::Values)
-            }
+            Operator::Eq | Operator::Ne => match (operand, case) {
+                (Value::String(text), Case::Exact) => Ok(Self::Text(text.as_ref().into())),
+                _ => {
+                    let scalar = Scalar::of(operand).ok_or_else(expected)?;
+                    Values::new([Ok(scalar)], case).map(Self::Values)
+                }
+            },
             Operator::In | Operator::NotIn => {
                 let Value::List(list) = operand else { return Err(expected()) };
                 let scalars = list.iter().enumerate().map(|(index, value)| {
@@ -131,6 +136,7 @@ impl Matcher {
     #[inline]
     pub(crate) fn test(&self, seen: Scalar<'_>, hash: impl FnOnce() -> u64) -> Option<bool> {
         match (self, seen) {
+            (Self::Text(known), Scalar::Text(text)) => Some(**known == *text),
             (Self::Values(values), seen) => values.contain(seen, hash),
             (Self::Number(bound), Scalar::Number(number)) => bound.admits(number),
             (Self::Versions(requirements), Scalar::Text(text)) => requirements.allow(text),

@@ -133,34 +133,28 @@ fn successor(mut core: [u64; 3], parts: usize) -> Option<[u64; 3]> {
 impl<'v> Version<'v> {
     /// SemVer 2.0.0, but that numbers may be missing at the end: `5.2` is `5.2.0`.
     fn parse(text: &'v str) -> Option<Self> {
-        let (text, build) = match text.split_once('+') {
-            Some((text, build)) => (text, Some(build)),
-            None => (text, None),
-        };
-        let (numbers, pre) = match text.split_once('-') {
-            Some((numbers, pre)) => (numbers, Some(pre)),
-            None => (text, None),
-        };
-        let mut core = [0; 3];
-        let mut parts = numbers.split('.');
-        core[0] = number(parts.next()?)?;
-        for place in &mut core[1..] {
-            match parts.next() {
-                Some(part) => *place = number(part)?,
-                None => break,
+        let bytes = text.as_bytes();
+        let mut core = [0_u64; 3];
+        let mut at = 0;
+        for (part, place) in core.iter_mut().enumerate() {
+            if part > 0 {
+                match bytes.get(at) {
+                    Some(b'.') => at += 1,
+                    _ => break,
+                }
+            }
+            let start = at;
+            while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+                *place = place.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+                at += 1;
+            }
+            let padded = at - start > 1 && bytes.get(start) == Some(&b'0');
+            if at == start || padded {
+                return None;
             }
         }
-        let is_word = |word: &str| {
-            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        };
-        let is_identifier = |word: &str| {
-            let padded = word.len() > 1 && word.starts_with('0');
-            is_word(word) && !(padded && word.bytes().all(|b| b.is_ascii_digit()))
-        };
-        let good = parts.next().is_none()
-            && pre.is_none_or(|pre| pre.split('.').all(is_identifier))
-            && build.is_none_or(|build| build.split('.').all(is_word));
-        good.then_some(Self { core, pre: pre.unwrap_or_default() })
+        let pre = if at == bytes.len() { "" } else { suffix(text.get(at..)?)? };
+        Some(Self { core, pre })
     }
 
     fn compare(self, bound: &Bound) -> Ordering {
@@ -168,10 +162,27 @@ impl<'v> Version<'v> {
     }
 }
 
-/// A number without leading zeros.
-fn number(text: &str) -> Option<u64> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    if plain { text.parse().ok() } else { None }
+/// The pre-release of what follows the numbers, if it is well formed.
+#[cold]
+fn suffix(text: &str) -> Option<&str> {
+    let (text, build) = match text.split_once('+') {
+        Some((text, build)) => (text, Some(build)),
+        None => (text, None),
+    };
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let is_identifier = |word: &str| {
+        let padded = word.len() > 1 && word.starts_with('0');
+        is_word(word) && !(padded && word.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if !build.is_none_or(|build| build.split('.').all(is_word)) {
+        return None;
+    }
+    match text.strip_prefix('-') {
+        Some(pre) => pre.split('.').all(is_identifier).then_some(pre),
+        None => text.is_empty().then_some(""),
+    }
 }
 
 /// SemVer 2.0.0, clause 11.3 and 11.4.

@@ -6,6 +6,7 @@
 
 pub(crate) mod gate;
 pub(crate) mod reference;
+pub(crate) mod rules;
 
 use std::{
     hint::black_box,
