@@ -192,11 +192,15 @@ codes! {
          keeps its previous definition.";
     InvalidServe, "invalid-serve", Error,
         "something that a rule cannot serve",
-        "A rule serves `true`, `false` or a percentage such as `\"25%\"` of those who match. The \
-         flag keeps its previous definition.";
+        "A rule serves `true`, `false`, a percentage such as `\"25%\"` of those who match, the name \
+         of a variant, or a table of variants with weights. The flag keeps its previous definition.";
+    UnknownVariant, "unknown-variant", Error,
+        "a variant that the flag does not have",
+        "A rule can serve the variants of its flag only, since each has its value there. The flag \
+         keeps its previous definition.";
     UnnamedRule, "unnamed-rule", Error,
         "a rule that draws users and has no name",
-        "A rule that serves a percentage draws by its name, so that the same users stay in when \
+        "A rule that serves a percentage or a split draws by its name, so that the same users stay in when \
          rules are added, removed or put into another order. The flag keeps its previous \
          definition.";
     DuplicateRule, "duplicate-rule", Error,

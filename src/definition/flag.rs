@@ -9,6 +9,7 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
+    rule,
     value::{Decode, Place, kind, percent_string, source, truth},
     variants,
 };
@@ -70,6 +71,7 @@ pub(super) fn decode_whole(
     let errors = decoder.errors;
     if let DeValue::Table(table) = value.get_ref() {
         variants::check_whole(key.get_ref(), table, &definition, decoder);
+        rule::check_whole(key.get_ref(), table, &definition, decoder);
     }
     (decoder.errors == errors).then_some(definition)
 }

@@ -13,8 +13,9 @@ use super::{
     flag::toml_key,
     segment,
     value::{Decode, Place, kind, percent_string, source, truth},
+    variants::{in_order, weight},
 };
-use crate::model::{Percentage, Rule, Serve, nearest};
+use crate::model::{Definition, Field, Percentage, Rule, Serve, Variants, Weight, nearest};
 
 /// The keys of a rule.
 const NAME: &str = "name";
@@ -83,8 +84,8 @@ fn rule<'r>(
             return invalid(flag, value, "has no `when`".to_owned(), help, decoder);
         }
         (_, None) => {
-            let help = "add `serve`: `true`, `false` or a percentage such as `\"25%\"`";
-            return invalid(flag, value, "has no `serve`".to_owned(), help, decoder);
+            let help = format!("add `serve`: {FORMS}");
+            return invalid(flag, value, "has no `serve`".to_owned(), &help, decoder);
         }
     };
     let owner = Owner::Flag(flag);
@@ -92,7 +93,7 @@ fn rule<'r>(
     let condition =
         condition.filter(|condition| segment::measure(condition, when, owner, decoder).is_some());
     let served = decode_serve(flag, serve, decoder);
-    if name.is_none() && matches!(served, Some(Serve::Percentage(_))) {
+    if name.is_none() && matches!(served, Some(Serve::Percentage(_) | Serve::Split(_))) {
         let message = format!("a rule of flag `{flag}` draws users and has no name");
         let problem = Diagnostic::new(Code::UnnamedRule, serve.span(), message)
             .label("who is in would depend on the order of the rules");
@@ -134,7 +135,7 @@ fn invalid<T>(
     None
 }
 
-/// `true`, `false` or `"25%"`
+/// `true`, `false`, `"25%"`, `"variant"` or `{ variant = weight, … }`
 fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Option<Serve> {
     let (code, label, help) = match value.get_ref() {
         DeValue::Boolean(true) => return Some(Serve::On),
@@ -142,15 +143,21 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
         DeValue::String(text) => match percent_string(text) {
             Ok(percentage) => return Some(Serve::Percentage(percentage)),
             Err(error) if text.ends_with('%') => (Code::InvalidPercentage, error.to_string(), None),
-            Err(_) => {
-                let help = match (truth(text), text.parse::<Percentage>()) {
-                    (_, Ok(percentage)) => Some(format!("write `serve = \"{percentage}\"`")),
-                    (Some(on), Err(_)) => Some(format!("write `serve = {on}`")),
-                    (None, Err(_)) => None,
-                };
-                (Code::InvalidServe, "not a percentage such as `\"25%\"`".to_owned(), help)
-            }
+            Err(_) => match text.parse::<Percentage>() {
+                Ok(percentage) => {
+                    let help = Some(format!("write `serve = \"{percentage}\"`"));
+                    (Code::InvalidServe, "not a percentage such as `\"25%\"`".to_owned(), help)
+                }
+                Err(_) => return Some(Serve::Variant(text.as_ref().to_owned())),
+            },
         },
+        DeValue::Table(table) => {
+            let split = split(flag, table, decoder)?;
+            if split.iter().any(|(_, weight)| *weight > Weight::ZERO) {
+                return Some(Serve::Split(split));
+            }
+            (Code::InvalidServe, "no variant has a weight".to_owned(), None)
+        }
         DeValue::Integer(_) | DeValue::Float(_) => {
             let number = source(decoder.text, value.span());
             let number = number.filter(|number| number.parse::<Percentage>().is_ok());
@@ -166,4 +173,69 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
     None
 }
 
-const FORMS: &str = "`true`, `false` or a percentage such as `\"25%\"`";
+const FORMS: &str = "`true`, `false`, a percentage such as `\"25%\"`, the name of a variant, or \
+                     variants with weights";
+
+/// `{ control = 50, higher_price = 50 }`, in the order of the text.
+fn split(
+    flag: &str,
+    table: &DeTable<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Vec<(String, Weight)>> {
+    let at = Place { flag, setting: Field::Rules.as_str() };
+    let arms: Vec<_> = in_order(table)
+        .into_iter()
+        .map(|(key, value)| {
+            let name = key.get_ref().as_ref();
+            Some((name.to_owned(), weight(name, value, at, decoder)?))
+        })
+        .collect();
+    arms.into_iter().collect()
+}
+
+/// That the rules of a whole flag serve variants that it has. The variants of a patch may be those
+/// of a lower layer.
+pub(super) fn check_whole(
+    flag: &str,
+    settings: &DeTable<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) {
+    let variants = definition.variants.value();
+    let rules = settings.get(Field::Rules.as_str()).and_then(|rules| rules.get_ref().as_array());
+    for rule in rules.into_iter().flat_map(|rules| rules.iter()) {
+        let Some(serve) = rule.get_ref().as_table().and_then(|rule| rule.get(SERVE)) else {
+            continue;
+        };
+        let served = match serve.get_ref() {
+            DeValue::String(name) if percent_string(name).is_err() => vec![(&**name, serve.span())],
+            DeValue::Table(split) => {
+                let arms = in_order(split).into_iter();
+                arms.map(|(name, _)| (name.get_ref().as_ref(), name.span())).collect()
+            }
+            _ => continue,
+        };
+        for (name, span) in served {
+            if variants.is_some_and(|variants| variants.variant(name).is_some()) {
+                continue;
+            }
+            let message = format!("flag `{flag}` has no variant `{name}`");
+            let problem =
+                Diagnostic::new(Code::UnknownVariant, span, message).label("not a variant");
+            let names = || variants.into_iter().flat_map(Variants::names);
+            let help = match (nearest(name, names()), truth(name), names().next()) {
+                (Some(similar), ..) => format!("a variant with a similar name exists: `{similar}`"),
+                (None, Some(on), _) => format!("write `serve = {on}`"),
+                (None, None, Some(_)) => {
+                    let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+                    format!("the variants of the flag are {}", names.join(", "))
+                }
+                (None, None, None) => {
+                    let key = toml_key(flag);
+                    format!("add the variants: `[flags.{key}.variants]`, `{} = 1`", toml_key(name))
+                }
+            };
+            decoder.report_with(problem, Some(help), flag);
+        }
+    }
+}

@@ -124,7 +124,7 @@ fn unknown_key(name: &str, key: &Key<'_>, at: Place<'_>, decoder: &mut Decoder<'
     decoder.report_with(problem, Some(help), at.flag);
 }
 
-fn weight(
+pub(super) fn weight(
     name: &str,
     value: &Value<'_>,
     at: Place<'_>,

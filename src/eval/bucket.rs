@@ -13,7 +13,7 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::model::Percentage;
+use crate::model::{Percentage, Rule};
 
 /// What a bucket is drawn for. Different purposes of one flag draw independently.
 pub(crate) const ROLLOUT: &str = "rollout";
@@ -26,6 +26,11 @@ pub(crate) fn seed(salt: &str, purpose: &str) -> u64 {
     text.push(0);
     text.extend_from_slice(purpose.as_bytes());
     xxh3_64(&text)
+}
+
+/// The seed of the draws of one rule. Rules without a name draw nothing.
+pub(crate) fn rule_seed(salt: &str, rule: &Rule) -> u64 {
+    seed(salt, &format!("rule:{}", rule.name.as_deref().unwrap_or_default()))
 }
 
 /// The bucket of a user, given the hash of the targeting key.

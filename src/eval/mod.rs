@@ -5,6 +5,7 @@ mod attribute;
 pub(crate) mod bucket;
 mod names;
 mod plan;
+mod rule_variants;
 mod rules;
 mod unit;
 mod variants;

@@ -120,7 +120,10 @@ impl Plan {
             resolved.strongest_of(&[Field::Enabled, percentage_field]),
         );
         let lists = Lists::compile(resolved);
-        let rules = definition.rules.value().and_then(|rules| Rules::compile(rules, salt));
+        let rules = definition
+            .rules
+            .value()
+            .and_then(|rules| Rules::compile(rules, salt, definition.variants.value()));
         if percentage == Percentage::HUNDRED && lists.is_none() && rules.is_none() {
             return Self::Constant(otherwise);
         }
@@ -265,7 +268,7 @@ impl Ruled {
         let (on, cause) = match served {
             Served::On => (true, Cause::Rule(rule)),
             Served::Off => (false, Cause::Rule(rule)),
-            Served::Drawn(inside) => (inside, Cause::RulePercentage(rule)),
+            Served::Drawn(inside) => (inside, Cause::RuleSplit(rule)),
             Served::NoUnit => (false, Cause::NoTargetingKey),
         };
         self.targeted.verdict(on, cause, self.layer)

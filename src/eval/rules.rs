@@ -12,7 +12,7 @@ use super::{
     bucket::{self, Reach},
     unit::unit,
 };
-use crate::model::{Attribute, Comparison, Condition, Context, Matcher, Rule, Serve};
+use crate::model::{Attribute, Comparison, Condition, Context, Matcher, Rule, Serve, Variants};
 
 /// What happens on the way to an answer, for those who want to know.
 pub(crate) trait Visitor {
@@ -47,7 +47,13 @@ type Target = u32;
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Fixed(bool),
-    Drawn { bucket_by: Option<Attribute>, seed: u64, threshold: u64 },
+    /// On, with a variant that is drawn.
+    Split,
+    Drawn {
+        bucket_by: Option<Attribute>,
+        seed: u64,
+        threshold: u64,
+    },
 }
 
 /// What a rule answers.
@@ -55,7 +61,7 @@ pub(crate) enum Outcome {
 pub(crate) enum Served {
     On,
     Off,
-    /// In or out by bucket.
+    /// In or out by bucket; in, if a variant is drawn.
     Drawn(bool),
     /// There is nothing to draw a bucket by.
     NoUnit,
@@ -63,7 +69,7 @@ pub(crate) enum Served {
 
 impl Rules {
     /// Compiles the rules of a flag, if it has any.
-    pub(crate) fn compile(rules: &[Rule], salt: &str) -> Option<Self> {
+    pub(crate) fn compile(rules: &[Rule], salt: &str, variants: Option<&Variants>) -> Option<Self> {
         if rules.is_empty() {
             return None;
         }
@@ -72,7 +78,7 @@ impl Rules {
         for (index, rule) in rules.iter().enumerate().rev() {
             start = compiler.compile(&rule.when, true, Place::Rule(index), start);
         }
-        let outcomes = rules.iter().map(|rule| Outcome::compile(rule, salt)).collect();
+        let outcomes = rules.iter().map(|rule| Outcome::compile(rule, salt, variants)).collect();
         Some(compiler.finish(start, outcomes))
     }
 
@@ -97,16 +103,22 @@ impl Rules {
 }
 
 impl Outcome {
-    fn compile(rule: &Rule, salt: &str) -> Self {
-        match rule.serve {
+    fn compile(rule: &Rule, salt: &str, variants: Option<&Variants>) -> Self {
+        // A variant that the flag does not have is off, as it is in all layers.
+        let is_known = |name: &str| variants.is_some_and(|known| known.variant(name).is_some());
+        match &rule.serve {
             Serve::On => Self::Fixed(true),
             Serve::Off => Self::Fixed(false),
-            Serve::Percentage(percentage) => match Reach::of(percentage) {
+            Serve::Variant(name) => Self::Fixed(is_known(name)),
+            Serve::Split(split) => match split.iter().all(|(name, _)| is_known(name)) {
+                true => Self::Split,
+                false => Self::Fixed(false),
+            },
+            Serve::Percentage(percentage) => match Reach::of(*percentage) {
                 Reach::Everybody => Self::Fixed(true),
                 Reach::Below(threshold) => {
-                    let purpose = format!("rule:{}", rule.name.as_deref().unwrap_or_default());
                     let bucket_by = rule.bucket_by.clone().map(Attribute::new);
-                    Self::Drawn { bucket_by, seed: bucket::seed(salt, &purpose), threshold }
+                    Self::Drawn { bucket_by, seed: bucket::rule_seed(salt, rule), threshold }
                 }
             },
         }
@@ -117,6 +129,7 @@ impl Outcome {
         match self {
             Self::Fixed(true) => Served::On,
             Self::Fixed(false) => Served::Off,
+            Self::Split => Served::Drawn(true),
             Self::Drawn { bucket_by, seed, threshold } => match unit(context, bucket_by.as_ref()) {
                 None => Served::NoUnit,
                 Some(unit) => Served::Drawn(bucket::draw(unit, *seed) < *threshold),

@@ -8,6 +8,7 @@ use std::{
 use super::{
     bucket::{self, VARIANT},
     plan::Verdict,
+    rule_variants::{Chosen, RuleVariants},
 };
 use crate::model::{self, Cause, Context, Field, Resolved, Value, Weight};
 
@@ -22,6 +23,7 @@ pub(crate) struct Variants {
     off: usize,
     seed: u64,
     layer: u8,
+    rules: RuleVariants,
     /// Whether there is more to a variant than its name.
     pub(crate) have_values: bool,
 }
@@ -51,6 +53,8 @@ impl Variants {
         }
         let place = |name: &str| arms.iter().position(|arm| arm.name == name);
         let off = place("control").unwrap_or(0);
+        let rules = resolved.definition.rules.value().map_or(&[][..], |rules| rules);
+        let rules = RuleVariants::compile(rules, salt, place);
         let mut drawn = variants.iter().enumerate().filter(|(_, (_, variant))| {
             variant.weight.value().is_some_and(|&weight| weight > Weight::ZERO)
         });
@@ -65,6 +69,7 @@ impl Variants {
             total,
             seed: bucket::seed(salt, VARIANT),
             layer: resolved.origin(Field::Variants),
+            rules,
             have_values: arms.iter().any(|arm| arm.value.is_some()),
             arms,
         })
@@ -74,6 +79,17 @@ impl Variants {
     #[inline]
     pub(crate) fn choose(&self, verdict: Verdict, context: &Context<'_>) -> (&Arm, Verdict) {
         let because = |cause| Verdict { cause, layer: self.layer, ..verdict };
+        if verdict.on
+            && let Some(chosen) = self.rules.chosen(verdict.cause, context)
+        {
+            return match chosen {
+                Chosen::Variant(index) => (&self.arms[index], verdict),
+                Chosen::NoUnit => {
+                    let cause = Cause::NoTargetingKey;
+                    (&self.arms[self.off], Verdict { cause, ..verdict })
+                }
+            };
+        }
         let (index, verdict) = match (verdict.on, self.only, context.targeting_key()) {
             (false, _, _) => (self.off, verdict),
             (true, Some(only), _) => (only, verdict),

@@ -68,10 +68,11 @@ pub enum Cause {
     AllowedUser,
     /// A group is among `allowed_groups`.
     AllowedGroup,
-    /// The rule with this index, 0 being the first, serves on or off.
+    /// The rule with this index, 0 being the first, serves on, off or a variant.
     Rule(u16),
-    /// The bucket is inside or outside the percentage that the rule with this index serves.
-    RulePercentage(u16),
+    /// The bucket decides what the rule with this index serves: it is inside or outside a
+    /// percentage, or that of a variant.
+    RuleSplit(u16),
     /// The bucket is inside or outside the percentage, that of the flag or of its rollout's stage.
     Percentage,
     /// There is a percentage below 100, or there are variants, and no targeting key, or no attribute
@@ -106,7 +107,7 @@ impl Cause {
             | Self::AllowedUser
             | Self::AllowedGroup
             | Self::Rule(_) => Reason::TargetingMatch,
-            Self::Percentage | Self::RulePercentage(_) | Self::Variant | Self::NoTargetingKey => {
+            Self::Percentage | Self::RuleSplit(_) | Self::Variant | Self::NoTargetingKey => {
                 Reason::Split
             }
             Self::Everybody | Self::Test => Reason::Static,

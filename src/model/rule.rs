@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Condition, Percentage};
+use super::{Condition, Percentage, Weight};
 
 /// One rule of a flag: whoever meets its condition is served what it says. The first rule that
 /// matches decides.
@@ -69,17 +69,29 @@ pub enum Serve {
     On,
     /// The flag is off.
     Off,
+    /// The flag is on, with this variant. It is off if it has no such variant.
+    Variant(String),
     /// The flag is on for this share of those who match, and off for the others.
     Percentage(Percentage),
+    /// The flag is on, with one of these variants, drawn by weight in this order. It is off if it
+    /// lacks one of them.
+    Split(Vec<(String, Weight)>),
 }
 
-/// `on`, `off`, `25%`.
+/// `on`, `off`, `25%`, `higher_price`, `control 50, higher_price 50`.
 impl fmt::Display for Serve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::On => f.write_str("on"),
             Self::Off => f.write_str("off"),
+            Self::Variant(name) => f.write_str(name),
             Self::Percentage(percentage) => percentage.fmt(f),
+            Self::Split(split) => {
+                split.iter().enumerate().try_for_each(|(index, (name, weight))| {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{name} {weight}")
+                })
+            }
         }
     }
 }

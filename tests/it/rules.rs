@@ -275,7 +275,7 @@ fn a_rule_that_serves_a_percentage_draws_by_its_own_name() {
     assert!((421..579).contains(&same.count()));
     assert!((421..579).contains(&inside));
     let answer = ask("a", 1, "team");
-    assert_eq!((answer.reason, answer.cause), (Reason::Split, Cause::RulePercentage(1)));
+    assert_eq!((answer.reason, answer.cause), (Reason::Split, Cause::RuleSplit(1)));
     // The salt is another flag's.
     assert!((0..1_000).any(|n| ask("a", n, "pro").value != ask("b", n, "pro").value));
 }
@@ -303,6 +303,88 @@ fn who_shares_the_attribute_of_bucket_by_is_served_the_same() {
     assert!((1..50).any(|company| ask(0, company) != ask(0, 0)));
     assert_eq!(without.error_code, Some(ErrorCode::TargetingKeyMissing));
     assert!(!without.value);
+}
+
+const PRICES: &str = r#"
+[flags.price]
+variants = { control = 1, higher = 0, lower = 0 }
+
+[[flags.price.rules]]
+name = "pros"
+when = { plan = "pro" }
+serve = "higher"
+
+[[flags.price.rules]]
+name = "teams"
+when = { plan = "team" }
+serve = { higher = 50, lower = 50 }
+
+[[flags.price.rules]]
+name = "companies"
+when = { plan = "company" }
+serve = { higher = 50, lower = 50 }
+bucket_by = "company"
+
+[[flags.price.rules]]
+when = { plan = "free" }
+serve = true
+
+[[flags.price.rules]]
+when = { plan = "none" }
+serve = false
+"#;
+
+#[test]
+fn a_rule_serves_a_variant() {
+    let flags = flags(PRICES);
+    let ask = |plan: &'static str| {
+        let context = Context::user("ana").attribute("plan", plan);
+        let variant = flags.variant("price", &context, "?");
+        assert_eq!(variant.reason, variant.cause.reason());
+        (variant.value, variant.cause, flags.is_enabled("price", &context))
+    };
+
+    assert_eq!(ask("pro"), ("higher", Cause::Rule(0), true));
+    assert_eq!(ask("free"), ("control", Cause::Rule(3), true));
+    assert_eq!(ask("none"), ("control", Cause::Rule(4), false));
+    assert_eq!(ask("?"), ("control", Cause::Everybody, true));
+}
+
+#[test]
+fn a_rule_splits_its_users_among_variants() {
+    let flags = flags(PRICES);
+    let ask = |user: usize, plan: &'static str| {
+        let context = Context::user(format!("user-{user}"))
+            .attribute("plan", plan)
+            .attribute("company", user as u32 / 10);
+        flags.variant("price", &context, "?")
+    };
+    let lower = (0..1_000).filter(|&user| ask(user, "team").value == "lower").count();
+
+    // Five standard deviations of 1,000 fair coins are 79.
+    assert!((421..579).contains(&lower), "{lower}");
+    assert!((0..1_000).all(|user| ["lower", "higher"].contains(&ask(user, "company").value)));
+    assert!(
+        (0..1_000)
+            .all(|user| { ask(user, "company").value == ask(user / 10 * 10, "company").value })
+    );
+    let answer = ask(0, "team");
+    assert_eq!((answer.cause, answer.reason), (Cause::RuleSplit(1), Reason::Split));
+    let nobody = flags.variant("price", &Context::anonymous().attribute("plan", "team"), "?");
+    assert_eq!((nobody.value, nobody.cause), ("control", Cause::NoTargetingKey));
+    assert_eq!(nobody.error_code, Some(ErrorCode::TargetingKeyMissing));
+}
+
+#[test]
+fn a_variant_that_no_layer_has_is_off() {
+    let everybody = Condition::All(Vec::new());
+    let rule = Rule::new(everybody, Serve::Variant("lower".to_owned()));
+    let definition = Definition::new().variants([("control", 1), ("higher", 1)]).rules([rule]);
+    let flags = Flags::for_test().with("price", definition).start();
+    let ana = Context::user("ana");
+
+    assert!(!flags.is_enabled("price", &ana));
+    assert_eq!(flags.variant("price", &ana, "?").value, "control");
 }
 
 #[test]
