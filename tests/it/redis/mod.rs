@@ -2,6 +2,7 @@
 
 mod access;
 mod asking;
+mod connect;
 mod contents;
 mod fleet;
 mod harness;

@@ -1,6 +1,7 @@
 //! A redis-server of a test's own.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     net::TcpListener,
     process::{Child, Command, Stdio},
@@ -15,10 +16,14 @@ use crate::support::BOUND;
 /// A server in a directory of its own, which keeps nothing on disk and ends with this value.
 pub(crate) struct Server {
     process: Child,
+    log: Log,
     port: Port,
     arguments: Vec<String>,
-    directory: TempDir,
+    _directory: TempDir,
 }
+
+/// The lines that a server prints, as they come.
+type Log = Receiver<String>;
 
 impl Server {
     /// A server that is ready for commands.
@@ -29,14 +34,34 @@ impl Server {
     /// The same with more arguments, such as `["--requirepass", "secret"]`.
     pub(crate) fn with(arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let mut all = vec!["--save", "", "--appendonly", "no", "--dir"];
+        all.push(directory.path().to_str().unwrap());
+        let arguments = all.iter().chain(arguments).map(|&argument| argument.to_owned()).collect();
+        Self::run(arguments, directory)
+    }
+
+    /// A sentinel with a configuration of its own, without the port.
+    pub(crate) fn sentinel(configuration: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("sentinel.conf");
+        fs::write(&file, configuration).unwrap();
+        let file = file.to_str().unwrap().to_owned();
+        Self::run(vec![file, "--sentinel".to_owned()], directory)
+    }
+
+    fn run(arguments: Vec<String>, directory: TempDir) -> Self {
         // A service of this machine may have the port.
         loop {
             let port = Port::take();
-            if let Some(process) = spawn(port.number, &arguments, &directory) {
-                return Self { process, port, arguments, directory };
+            if let Some((process, log)) = spawn(port.number, &arguments) {
+                return Self { process, log, port, arguments, _directory: directory };
             }
         }
+    }
+
+    /// Waits until the server has printed a line with `text`, after the one waited for before.
+    pub(crate) fn wait_for(&self, text: &str) {
+        while !next_line(&self.log).expect("the server runs").contains(text) {}
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -56,8 +81,8 @@ impl Server {
     /// Starts the server again where it was, empty.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        let process = spawn(self.port(), &self.arguments, &self.directory);
-        self.process = process.expect("nobody else has the port");
+        let again = spawn(self.port(), &self.arguments);
+        (self.process, self.log) = again.expect("nobody else has the port");
     }
 
     /// Lets the server hang: the system still takes what is sent to it, and nothing answers.
@@ -104,11 +129,11 @@ pub(crate) fn cli(port: u16, arguments: &[&str]) -> String {
 }
 
 /// A server that is ready, or `None` where somebody else has the port.
-fn spawn(port: u16, arguments: &[String], directory: &TempDir) -> Option<Child> {
+fn spawn(port: u16, arguments: &[String]) -> Option<(Child, Log)> {
     let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.args(["--save", "", "--appendonly", "no", "--daemonize", "no"]);
-    command.args(["--dir", directory.path().to_str().unwrap()]).args(arguments);
+    // A configuration file comes first.
+    command.args(arguments).args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(["--daemonize", "no"]);
     let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut process = process.expect("redis-server is installed: run `tests/run --setup` once");
 
@@ -116,8 +141,9 @@ fn spawn(port: u16, arguments: &[String], directory: &TempDir) -> Option<Child> 
     let mut said = Vec::new();
     // The log ends when the server does.
     while let Some(line) = next_line(&log) {
-        if line.contains("Ready to accept connections") {
-            return Some(process);
+        // The latter is a sentinel's.
+        if line.contains("Ready to accept connections") || line.contains("+monitor master") {
+            return Some((process, log));
         }
         said.push(line);
     }
@@ -127,21 +153,21 @@ fn spawn(port: u16, arguments: &[String], directory: &TempDir) -> Option<Child> 
     None
 }
 
-fn next_line(log: &Receiver<String>) -> Option<String> {
+fn next_line(log: &Log) -> Option<String> {
     match log.recv_timeout(BOUND) {
         Ok(line) => Some(line),
         Err(mpsc::RecvTimeoutError::Disconnected) => None,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("redis-server does not get ready"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("redis-server does not say what it has to"),
     }
 }
 
 /// The lines of a server's log. They are read to the end, so that it never waits for a reader.
-fn follow(process: &mut Child) -> Receiver<String> {
+fn follow(process: &mut Child) -> Log {
     let log = BufReader::new(process.stdout.take().unwrap());
     let (lines, read) = mpsc::channel();
     thread::spawn(move || {
         for line in log.lines().map_while(Result::ok) {
-            // Nobody listens once the server is ready.
+            // Nobody listens once the server is dropped.
             let _ = lines.send(line);
         }
     });
@@ -152,13 +178,13 @@ fn follow(process: &mut Child) -> Receiver<String> {
 ///
 /// Systems hand out ports from a range that starts at 32768 or higher. A listener on such a port
 /// keeps anybody else from getting it, and with it from this one, which lies below that range.
-struct Port {
-    number: u16,
+pub(crate) struct Port {
+    pub(crate) number: u16,
     _kept: TcpListener,
 }
 
 impl Port {
-    fn take() -> Self {
+    pub(crate) fn take() -> Self {
         loop {
             let kept = TcpListener::bind("127.0.0.1:0").unwrap();
             let handed_out = kept.local_addr().unwrap().port();

@@ -1,0 +1,202 @@
+//! Nodes of which one has the flags.
+
+use flagstaff::{
+    Context, FlagState, Flags, Redis,
+    backend::{InvalidRedis, RedisErrorKind},
+};
+
+use super::{becomes, follow, health, refusal};
+use crate::redis::server::{Port, Server, cli};
+
+/// What `CLUSTER KEYSLOT feature_flags` says.
+const SLOT: &str = "12284";
+
+/// Three masters: the second has the flags.
+struct Cluster {
+    nodes: Vec<Server>,
+    buses: Vec<Port>,
+}
+
+impl Cluster {
+    const OWNER: usize = 1;
+
+    fn start() -> Self {
+        let mut cluster = Self { nodes: Vec::new(), buses: Vec::new() };
+        for (index, slots) in
+            [["0", "5460"], ["10923", "16383"], ["5461", "10922"]].iter().enumerate()
+        {
+            let node = cluster.add();
+            let epoch = (index + 1).to_string();
+            cluster.nodes[node].cli(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]);
+            cluster.nodes[node].cli(&["CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1]]);
+        }
+        for node in 1..3 {
+            cluster.meet(node);
+        }
+        for node in &cluster.nodes {
+            node.wait_for("Cluster state changed: ok");
+        }
+        cluster
+    }
+
+    fn add(&mut self) -> usize {
+        let bus = Port::take();
+        let number = bus.number.to_string();
+        let cluster = ["--cluster-enabled", "yes", "--cluster-port", &number];
+        let timeout = ["--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"];
+        self.nodes.push(Server::with(&[cluster, timeout].concat()));
+        self.buses.push(bus);
+        self.nodes.len() - 1
+    }
+
+    fn meet(&self, node: usize) {
+        let (port, bus) =
+            (self.nodes[node].port().to_string(), self.buses[node].number.to_string());
+        self.nodes[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+    }
+
+    fn id(&self, node: usize) -> String {
+        self.nodes[node].cli(&["CLUSTER", "MYID"])
+    }
+
+    fn url(&self, node: usize) -> String {
+        self.nodes[node].url()
+    }
+
+    fn set_slot(&self, on: usize, rest: &[&str]) {
+        self.nodes[on].cli(&[&["CLUSTER", "SETSLOT", SLOT], rest].concat());
+    }
+
+    /// Starts to move the slot: from now on each of the two nodes has some of its keys.
+    fn announce_move(&self, from: usize, to: usize) {
+        self.set_slot(to, &["IMPORTING", &self.id(from)]);
+        self.set_slot(from, &["MIGRATING", &self.id(to)]);
+    }
+
+    fn move_keys(&self, from: usize, to: usize) {
+        let port = self.nodes[to].port().to_string();
+        for key in self.nodes[from].cli(&["CLUSTER", "GETKEYSINSLOT", SLOT, "10"]).lines() {
+            self.nodes[from].cli(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);
+        }
+    }
+
+    fn finish_move(&self, to: usize) {
+        let id = self.id(to);
+        for node in [to, 0, 1, 2] {
+            self.set_slot(node, &["NODE", &id]);
+        }
+    }
+}
+
+fn write(node: &Server, flag: &str) {
+    cli(node.port(), &["HSET", "feature_flags", flag, "1"]);
+}
+
+fn is_on(flags: &Flags, flag: &str) -> bool {
+    flags.is_enabled(flag, &Context::anonymous())
+}
+
+#[tokio::test]
+async fn the_node_with_the_flags_is_found_through_any_other() {
+    let cluster = Cluster::start();
+    write(&cluster.nodes[Cluster::OWNER], "before");
+
+    for node in 0..3 {
+        let flags = follow(Redis::cluster([cluster.url(node)]).unwrap()).await;
+        assert!(is_on(&flags, "before"));
+        assert_eq!(health(&flags).mode, Some("tracking"));
+    }
+    // A plain URL may be that of a cluster.
+    let flags = follow(Redis::open(&cluster.url(0)).unwrap()).await;
+    flags.enable("after").await.unwrap();
+    assert!(is_on(&flags, "after"));
+
+    // One node that answers is enough.
+    let nobody = Port::take();
+    let nobody = format!("redis://127.0.0.1:{}", nobody.number);
+    follow(Redis::cluster([nobody.clone(), cluster.url(2)]).unwrap()).await;
+    let (kind, _) = refusal(Redis::cluster([nobody]).unwrap()).await;
+    assert_eq!(kind, RedisErrorKind::Unreachable);
+}
+
+#[tokio::test]
+async fn flags_follow_their_key_to_another_node_and_back() {
+    let cluster = Cluster::start();
+    write(&cluster.nodes[1], "before");
+    let flags = follow(Redis::cluster([cluster.url(0)]).unwrap()).await;
+
+    for (from, to) in [(1, 2), (2, 1)] {
+        let flag = format!("on-{to}");
+        cluster.announce_move(from, to);
+        cluster.move_keys(from, to);
+        cluster.finish_move(to);
+        write(&cluster.nodes[to], &flag);
+
+        becomes(&flags, &flag, FlagState::On).await;
+        assert!(is_on(&flags, "before"));
+    }
+}
+
+#[tokio::test]
+async fn flags_are_read_and_written_while_their_key_moves() {
+    let cluster = Cluster::start();
+    let flags = follow(Redis::cluster([cluster.url(0)]).unwrap()).await;
+    // The log as well, since a script does not run on a node that has only some of its keys.
+    flags.enable("before").await.unwrap();
+
+    cluster.announce_move(1, 2);
+    cluster.move_keys(1, 2);
+
+    // The old node sends everybody on, the new one serves only those who know why they come.
+    let late = follow(Redis::cluster([cluster.url(0)]).unwrap()).await;
+    assert!(is_on(&late, "before"));
+    late.enable("meanwhile").await.unwrap();
+    becomes(&flags, "meanwhile", FlagState::On).await;
+
+    cluster.finish_move(2);
+    write(&cluster.nodes[2], "after");
+    becomes(&flags, "after", FlagState::On).await;
+    becomes(&late, "after", FlagState::On).await;
+}
+
+#[tokio::test]
+async fn a_store_without_flags_is_read_while_its_key_moves() {
+    let cluster = Cluster::start();
+    cluster.announce_move(1, 2);
+
+    let flags = follow(Redis::cluster([cluster.url(0)]).unwrap()).await;
+
+    assert_eq!(health(&flags).flags, 0);
+}
+
+#[tokio::test]
+async fn a_node_that_dies_is_replaced() {
+    let mut cluster = Cluster::start();
+    // What is written later may die with the node.
+    write(&cluster.nodes[Cluster::OWNER], "before");
+    let replica = cluster.add();
+    cluster.meet(replica);
+    cluster.nodes[replica].wait_for("Cluster state changed: ok");
+    let owner = cluster.id(Cluster::OWNER);
+    cluster.nodes[replica].cli(&["CLUSTER", "REPLICATE", &owner]);
+    cluster.nodes[replica].wait_for("Finished with success");
+    let flags = follow(Redis::cluster([cluster.url(0), cluster.url(2)]).unwrap()).await;
+
+    cluster.nodes[Cluster::OWNER].kill();
+    cluster.nodes[replica].wait_for("Cluster state changed: ok");
+    write(&cluster.nodes[replica], "after");
+
+    becomes(&flags, "after", FlagState::On).await;
+    assert!(is_on(&flags, "before"));
+}
+
+#[test]
+fn a_cluster_has_a_node_and_no_databases() {
+    let none: [&str; 0] = [];
+
+    assert_eq!(Redis::cluster(none).unwrap_err(), InvalidRedis::NoNodes);
+    assert_eq!(
+        Redis::cluster(["redis://a:7000", "redis://b:7000/1"]).unwrap_err(),
+        InvalidRedis::ClusterDatabase { node: "b:7000".to_owned() }
+    );
+}

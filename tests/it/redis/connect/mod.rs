@@ -1,0 +1,42 @@
+//! How a store is reached.
+
+mod acl;
+mod cluster;
+mod login;
+mod sentinel;
+mod tls;
+
+use flagstaff::{
+    FlagState, Flags, LayerHealth, Redis, Status,
+    backend::{RedisError, RedisErrorKind},
+};
+use tokio::time::timeout;
+
+use crate::support::BOUND;
+
+/// Flags that follow a store, which can be read.
+async fn follow(redis: Redis) -> Flags {
+    let flags = Flags::builder().layer(redis).max_wait(BOUND).start().await.unwrap();
+    let layer = health(&flags);
+    assert_eq!(layer.status, Status::Ready, "{:?}", layer.last_error);
+    flags
+}
+
+fn health(flags: &Flags) -> LayerHealth {
+    flags.health().layers.swap_remove(0)
+}
+
+/// Waits until a flag is what it has to become.
+async fn becomes(flags: &Flags, flag: &str, state: FlagState) {
+    let mut watch = flags.watch(flag);
+    let met = timeout(BOUND, watch.wait_for(|now| *now == state)).await;
+    assert!(met.is_ok(), "`{flag}` is {}: {:?}", *flags.watch(flag).borrow(), health(flags));
+}
+
+/// Why a store cannot be reached. No message shows a password, all of which are `secret` here.
+async fn refusal(redis: Redis) -> (RedisErrorKind, String) {
+    let error: RedisError = redis.fleet().await.unwrap_err();
+    let message = format!("{error:?}");
+    assert!(!message.contains("secret"), "{message}");
+    (error.kind(), message)
+}
