@@ -9,6 +9,7 @@ mod harness;
 mod interop;
 mod outages;
 mod proxy;
+mod pushes;
 mod python;
 mod server;
 mod subject;

@@ -1,0 +1,90 @@
+//! What the server tells on its own.
+
+use flagstaff::{
+    FlagState::{Off, On, Unknown},
+    Flags, Redis,
+};
+
+use super::{python::Python, server::Server, subject::becomes};
+use crate::support::BOUND;
+
+/// Enough overrides that they are read every 15 seconds only, with a `PING` each second between.
+const FILL: &str = "for n = 1, 600 do redis.call('HSET', KEYS[1], 'n' .. n, '1') end \
+                    redis.call('HSET', KEYS[1], 'flag', ARGV[1])";
+
+fn fill(server: &Server, key: &str, flag: &str) {
+    server.cli(&["EVAL", FILL, "1", key, flag]);
+}
+
+/// How many times the server was only asked whether it is there.
+fn pings(server: &Server) -> usize {
+    let stats = server.cli(&["INFO", "commandstats"]);
+    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_ping:calls="));
+    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+}
+
+async fn follow(server: &Server) -> Flags {
+    let redis = Redis::open(&server.url()).unwrap();
+    Flags::builder().layer(redis).max_wait(BOUND).start().await.unwrap()
+}
+
+/// Each change is told, by whatever command it is made: it is known long before everything is read
+/// again in any case.
+#[tokio::test]
+async fn changes_by_any_command_are_told() {
+    let server = Server::start();
+    fill(&server, "feature_flags", "1");
+    let flags = follow(&server).await;
+
+    for (command, state) in [
+        ("HSET feature_flags flag 0", Off),
+        ("HDEL feature_flags flag", Unknown),
+        ("DEL feature_flags", Unknown),
+        ("UNLINK feature_flags", Unknown),
+        ("FLUSHDB", Unknown),
+        ("FLUSHALL", Unknown),
+        ("FLUSHALL ASYNC", Unknown),
+        ("-n 5 FLUSHALL", Unknown),
+        ("PEXPIRE feature_flags 1", Unknown),
+        ("RENAME feature_flags elsewhere", Unknown),
+        ("RENAME other feature_flags", Off),
+        ("COPY other feature_flags REPLACE", Off),
+        ("MOVE feature_flags 3", Unknown),
+        ("RESTORE", Off),
+    ] {
+        fill(&server, "other", "0");
+        fill(&server, "feature_flags", "1");
+        becomes(&flags, "flag", On).await;
+        let before = pings(&server);
+
+        match command {
+            "RESTORE" => {
+                let copy =
+                    "redis.call('RESTORE', KEYS[1], 0, redis.call('DUMP', KEYS[2]), 'REPLACE')";
+                server.cli(&["EVAL", copy, "2", "feature_flags", "other"])
+            }
+            command => server.cli(&command.split(' ').collect::<Vec<_>>()),
+        };
+
+        becomes(&flags, "flag", state).await;
+        let asked = pings(&server) - before;
+        assert!(asked < 10, "{command}: {asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_burst_of_changes_ends_in_the_last_one() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    let flags = follow(&server).await;
+
+    // Reading and writing take turns as they please.
+    let burst = tokio::task::spawn_blocking(move || {
+        for n in 0..2_001 {
+            python.set("flag", n % 2 == 0);
+        }
+    });
+    burst.await.unwrap();
+
+    becomes(&flags, "flag", On).await;
+}
