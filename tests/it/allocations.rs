@@ -7,7 +7,8 @@ use std::{
 
 use allocation_counter::measure;
 use flagstaff::{
-    Backend, Context, Definition, Entry, Env, Flags, Memory, Percentage, Variant, Variants,
+    Backend, Cause, Condition, Context, Definition, Entry, Env, Flags, Memory, Operator,
+    Percentage, Rule, Serve, Value, Variant, Variants,
     backend::{BackendError, BoxFuture, Offer, Sink},
 };
 
@@ -17,6 +18,48 @@ fn ten_percent() -> Definition {
         .denied_users(["mallory".to_owned()])
         .allowed_users((0..10).map(|n| format!("tester-{n}")).collect::<Vec<_>>())
         .allowed_groups(["employees".to_owned(), "beta".to_owned()])
+}
+
+/// Rules of every kind but expressions, which fill a cache of their own when they are first used.
+fn ruled() -> Definition {
+    let rule = |attribute: &str, operator, operand: Value<'static>| {
+        let condition = Condition::compare(attribute, operator, operand);
+        Rule::new(condition.expect("an operand that fits"), Serve::Off)
+    };
+    Definition::new().rules([
+        rule("plan", Operator::Eq, "free".into()),
+        rule("app_version", Operator::Semver, "<5.2.0, >=1.0.0-alpha".into()),
+        rule("country", Operator::In, ["FR", "IT", "ES", "PT", "NL", "BE"].into()),
+        rule("ip", Operator::Cidr, "10.0.0.0/8".into()),
+        rule("since", Operator::After, "2026-11-01T00:00:00Z".into()),
+        rule("company.plan", Operator::EndsWith, "free".into()),
+        rule("groups", Operator::Eq, "nobody".into()),
+        Rule::new(Condition::All(Vec::new()), Serve::Percentage(Percentage::ZERO))
+            .named("companies")
+            .bucket_by("company.seats"),
+    ])
+}
+
+fn ana_with_attributes() -> Context<'static> {
+    let company = [("plan", Value::from("team")), ("seats", Value::from(12))];
+    ana()
+        .attribute("plan", "pro")
+        .attribute("app_version", "5.10.0-a-long-pre-release.17")
+        .attribute("country", "DE")
+        .attribute("ip", "2001:db8::1")
+        .attribute("since", "2026-01-01T10:00:00+02:00")
+        .attribute("company", company.into_iter().collect::<Value<'_>>())
+}
+
+#[tokio::test]
+async fn rules_allocate_nothing() {
+    let memory = Memory::new().with("ruled", ruled());
+    let flags = Flags::builder().layer(memory).start().await.expect("memory starts");
+    let ana = ana_with_attributes();
+
+    assert_eq!(flags.boolean("ruled", &ana).cause, Cause::RuleSplit(7));
+    assert_eq!(allocations(|| flags.is_enabled("ruled", &ana)), 0);
+    assert_eq!(allocations(|| flags.boolean("ruled", &ana)), 0);
 }
 
 async fn flags() -> Flags {

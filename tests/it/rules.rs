@@ -2,18 +2,11 @@
 
 use flagstaff::{
     Answer, Cause, Condition, Context, Definition, ErrorCode, Flags, Operator, Percentage, Reason,
-    Rule, Serve, Value, definition::FlagsFile,
+    Rule, Serve, Value,
 };
 use proptest::prelude::*;
 
-/// The flags of a text, which has to be good.
-fn flags(text: &str) -> Flags {
-    let file = FlagsFile::parse("flags.toml", text);
-    assert_eq!(file.diagnostics().to_string(), "");
-    let start = Flags::for_test();
-    let flags = file.flags().iter();
-    flags.fold(start, |flags, (key, flag)| flags.with(key, (**flag).clone())).start()
-}
+use crate::support::flags;
 
 /// Whether a condition holds.
 fn holds(when: &str, context: &Context<'_>) -> bool {

@@ -3,8 +3,9 @@
 use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use flagstaff::{
-    Backend, Event, Events,
+    Backend, Event, Events, Flags,
     backend::{BackendError, BoxFuture, Offer, Sink},
+    definition::FlagsFile,
 };
 use tokio::sync::mpsc;
 
@@ -65,4 +66,13 @@ impl Backend for Scripted {
             Ok(())
         })
     }
+}
+
+/// The flags of a text, which has to be good.
+pub(crate) fn flags(text: &str) -> Flags {
+    let file = FlagsFile::parse("flags.toml", text);
+    assert_eq!(file.diagnostics().to_string(), "");
+    let start = Flags::for_test();
+    let flags = file.flags().iter();
+    flags.fold(start, |flags, (key, flag)| flags.with(key, (**flag).clone())).start()
 }

@@ -1,11 +1,14 @@
-//! The published vectors of buckets and rollouts, through the whole library.
+//! The published vectors of buckets, rollouts and rules, through the whole library.
 
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Context, Definition, Flags, Percentage, Rollout, Setting, Stage, Variants, Weight,
+    Cause, Context, Definition, Flags, Percentage, Reason, Rollout, Setting, Stage, Variants,
+    Weight,
 };
 use serde_json::Value;
+
+use crate::support::flags;
 
 #[test]
 fn every_row_is_in_or_out_as_the_vectors_say() {
@@ -107,5 +110,116 @@ fn every_rollout_stands_where_the_vectors_say() {
         assert_eq!(progress.due, time(&row["due"]), "{row}");
         assert_eq!(progress.next_boundary(), time(&row["next"]), "{row}");
         assert_eq!(on, row["in"], "{row}");
+    }
+}
+
+fn rule_vectors(section: &str) -> Vec<Value> {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/rules.json")).unwrap();
+    let rows = vectors[section].as_array().unwrap();
+    assert!(rows.len() >= 100);
+    rows.clone()
+}
+
+/// JSON as TOML writes it on one line. A split is a list of names with weights.
+fn toml(json: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match json {
+        Value::Array(list) if list.iter().all(|it| it[1].is_number()) && !list.is_empty() => {
+            let arms = list.iter().map(|arm| format!("{} = {}", arm[0], arm[1]));
+            format!("{{ {} }}", joined(arms.collect()))
+        }
+        Value::Array(list) => format!("[{}]", joined(list.iter().map(toml).collect())),
+        Value::Object(table) => {
+            let entry =
+                |(key, value)| format!("{} = {}", Value::from(String::clone(key)), toml(value));
+            format!("{{ {} }}", joined(table.iter().map(entry).collect()))
+        }
+        scalar => scalar.to_string(),
+    }
+}
+
+fn attribute(json: &Value) -> flagstaff::Value<'static> {
+    match json {
+        Value::Bool(value) => (*value).into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => number.into(),
+            None => number.as_f64().unwrap().into(),
+        },
+        Value::String(text) => text.clone().into(),
+        Value::Array(list) => list.iter().map(attribute).collect(),
+        Value::Object(table) => {
+            table.iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+        }
+        Value::Null => panic!("no attribute is null"),
+    }
+}
+
+fn who(json: &Value) -> Context<'static> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let context = match &json["targeting_key"] {
+        Value::Null => Context::anonymous(),
+        user => Context::user(text(user)),
+    };
+    let groups = json["groups"].as_array().into_iter().flatten();
+    let context = context.with_groups(groups.map(text));
+    let attributes = json["attributes"].as_object().into_iter().flatten();
+    attributes
+        .fold(context, |context, (name, value)| context.attribute(name.clone(), attribute(value)))
+}
+
+#[test]
+fn every_condition_holds_as_the_vectors_say() {
+    for row in rule_vectors("conditions") {
+        let when = toml(&row["when"]);
+        let mut file = format!(
+            "[flags]\nyes.rules = [{{ when = {when}, serve = false }}]\n\
+             no.rules = [{{ when = {{ not = {when} }}, serve = false }}]\n[segments]\n"
+        );
+        for (name, when) in row["segments"].as_object().into_iter().flatten() {
+            file += &format!("{name}.when = {}\n", toml(when));
+        }
+        let flags = flags(&file);
+        let context = who(&row["context"]);
+        let matches = |flag: &str| !flags.is_enabled(flag, &context);
+
+        let holds = match (matches("yes"), matches("no")) {
+            (true, false) => Value::Bool(true),
+            (false, true) => Value::Bool(false),
+            (false, false) => Value::Null,
+            (true, true) => panic!("true and false: {row}"),
+        };
+
+        assert_eq!(holds, row["holds"], "{row}");
+    }
+}
+
+#[test]
+fn every_row_is_served_what_the_vectors_say() {
+    for row in rule_vectors("rules") {
+        let flag = row["flag"].as_str().unwrap();
+        let mut file = format!("[flags.{flag}]\nrules = {}\n", toml(&row["rules"]));
+        let variants = row["variants"].as_array().cloned().unwrap_or_default();
+        for (index, name) in variants.iter().enumerate() {
+            // Whom no rule decides for gets the first.
+            file += &format!("variants.{name} = {}\n", usize::from(index == 0));
+        }
+        let flags = flags(&file);
+        let context = who(&row["context"]);
+
+        let answer = flags.boolean(flag, &context);
+
+        let rule = match answer.cause {
+            Cause::Rule(rule) | Cause::RuleSplit(rule) => Value::from(rule),
+            // There is nothing to draw by.
+            Cause::NoTargetingKey => row["rule"].clone(),
+            _ => Value::Null,
+        };
+        assert_eq!(rule, row["rule"], "{row}");
+        assert_eq!(answer.value, row["on"], "{row}");
+        assert_eq!(answer.reason == Reason::Split, row["drawn"], "{row}");
+        if !variants.is_empty() {
+            let variant = row["variant"].as_str().unwrap_or("control");
+            assert_eq!(flags.variant(flag, &context, "none").value, variant, "{row}");
+        }
     }
 }
