@@ -9,6 +9,7 @@ use super::{
     FlagKey, Flags, RequestFlags, Snapshot,
     key::sealed::Resolve,
     request::{Pinned, SCOPE, warn_outside},
+    testing,
 };
 use crate::{
     eval::{Names, Slot, hash_name},
@@ -35,6 +36,12 @@ impl KnownFlag {
         &self.name
     }
 
+    /// The slot among the names of `owner`, if it was found there.
+    #[inline]
+    fn found(&self, owner: u64) -> Option<Slot> {
+        self.found.get().filter(|(found, _)| *found == owner).map(|&(_, slot)| slot)
+    }
+
     #[cold]
     fn find(&self, names: &Names, owner: u64) -> Option<Slot> {
         let slot = names.find(self.hash, &self.name)?;
@@ -47,10 +54,7 @@ impl KnownFlag {
 impl Resolve for KnownFlag {
     #[inline]
     fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
-        match self.found.get() {
-            Some(&(found, slot)) if found == owner => Some(slot),
-            _ => self.find(names, owner),
-        }
+        self.found(owner).or_else(|| self.find(names, owner))
     }
 }
 
@@ -74,11 +78,13 @@ pub(crate) enum View<'a, 'c> {
 }
 
 impl View<'_, '_> {
+    /// Whether a flag that was found before is on. `false` says nothing, ask
+    /// [`boolean`](Self::boolean) then.
     #[inline]
-    pub(crate) fn is_enabled(&self, flag: &KnownFlag, default: bool) -> bool {
+    pub(crate) fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
         match self {
-            Self::Flags { snapshot, context, .. } => snapshot.is_enabled_or(flag, context, default),
-            Self::NoFlags => self.boolean(flag, default).value,
+            Self::Flags { snapshot, context, .. } => snapshot.is_plainly_on(flag, context),
+            Self::NoFlags => false,
         }
     }
 
@@ -120,6 +126,15 @@ impl Snapshot {
             Some((verdict, variants)) => self.gate(verdict, variants, context),
             None => Answer::new(default, Cause::UnknownFlag, None),
         }
+    }
+
+    #[inline]
+    fn is_plainly_on(&self, flag: &KnownFlag, context: &Context<'_>) -> bool {
+        if let Some(on) = testing::scoped(&flag.name) {
+            return on;
+        }
+        let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize));
+        plan.and_then(|plan| plan.evaluate(context)).is_some_and(|verdict| verdict.on)
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {

@@ -1,5 +1,7 @@
 //! When a gate is open.
 
+use std::iter;
+
 use super::GateDenied;
 use crate::{
     flags::{Flag, FlagKey, KnownFlag, View},
@@ -60,7 +62,8 @@ impl From<&Flag> for Requirement {
 /// One or several requirements.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Condition {
-    requirements: Vec<Requirement>,
+    first: Requirement,
+    others: Vec<Requirement>,
     mode: Mode,
     pub(super) inverted: bool,
     /// The value of a flag that no layer knows.
@@ -76,30 +79,28 @@ pub(super) enum Mode {
 
 impl Condition {
     pub(in crate::http) fn one(requirement: Requirement) -> Self {
-        Self::of(vec![requirement], Mode::All)
+        Self::of(requirement, Vec::new(), Mode::All)
     }
 
-    pub(super) fn of(requirements: Vec<Requirement>, mode: Mode) -> Self {
-        Self { requirements, mode, inverted: false, default: false }
+    pub(super) fn of(first: Requirement, others: Vec<Requirement>, mode: Mode) -> Self {
+        Self { first, others, mode, inverted: false, default: false }
     }
 
     /// Whether the everyday gate is open: one flag that is to be on. `false` says nothing, ask
     /// [`check`](Self::check) then.
     #[inline]
     pub(in crate::http) fn is_plainly_met(&self, view: &View<'_, '_>) -> bool {
-        match &*self.requirements {
-            [Requirement { flag, on: true }] if !self.inverted => {
-                view.is_enabled(flag, self.default)
-            }
-            _ => false,
-        }
+        self.first.on
+            && !self.inverted
+            && self.others.is_empty()
+            && view.is_plainly_on(&self.first.flag)
     }
 
     /// Whether it holds; else the flag that decided, which is the first one when none alone did.
     #[inline(never)]
     pub(in crate::http) fn check(&self, view: &View<'_, '_>) -> Result<(), GateDenied> {
         let (mut holds, mut decided) = (self.mode == Mode::All, None);
-        for requirement in &self.requirements {
+        for requirement in self.requirements() {
             let answer = view.boolean(&requirement.flag, self.default);
             if answer.cause == Cause::Unavailable {
                 // Nobody knows, so the gate is closed whichever way it works.
@@ -123,6 +124,10 @@ impl Condition {
 
     /// Whether two contexts may have different answers.
     pub(in crate::http) fn depends_on_context(&self, view: &View<'_, '_>) -> bool {
-        self.requirements.iter().any(|requirement| view.depends_on_context(&requirement.flag))
+        self.requirements().any(|requirement| view.depends_on_context(&requirement.flag))
+    }
+
+    fn requirements(&self) -> impl Iterator<Item = &Requirement> {
+        iter::once(&self.first).chain(&self.others)
     }
 }

@@ -133,11 +133,9 @@ impl FlagGate {
         flags: impl IntoIterator<Item = R>,
         mode: Mode,
     ) -> Result<Self, InvalidGate> {
-        let requirements: Vec<_> = flags.into_iter().map(Into::into).collect();
-        if requirements.is_empty() {
-            return Err(InvalidGate::NoFlags);
-        }
-        Ok(Self::of(Condition::of(requirements, mode)))
+        let mut requirements = flags.into_iter().map(Into::into);
+        let first = requirements.next().ok_or(InvalidGate::NoFlags)?;
+        Ok(Self::of(Condition::of(first, requirements.collect(), mode)))
     }
 
     fn of(condition: Condition) -> Self {
