@@ -73,7 +73,7 @@ impl fmt::Debug for KnownFlag {
 /// One generation and one context, borrowed; or nothing to ask.
 #[derive(Clone, Copy)]
 pub(crate) enum View<'a, 'c> {
-    Flags { snapshot: &'a Snapshot, context: &'a Context<'c>, headers: Option<&'a Arc<str>> },
+    Flags { snapshot: &'a Snapshot, context: &'a Context<'c>, headers: &'a Option<Arc<str>> },
     NoFlags,
 }
 
@@ -109,7 +109,7 @@ impl View<'_, '_> {
     /// The request headers that the context was drawn from, as `Vary` lists them.
     pub(crate) fn headers(&self) -> Option<&Arc<str>> {
         match self {
-            Self::Flags { headers, .. } => *headers,
+            Self::Flags { headers, .. } => headers.as_ref(),
             Self::NoFlags => None,
         }
     }
@@ -171,11 +171,7 @@ impl RequestFlags {
     /// The context that is pinned, and a generation that need not be.
     #[inline]
     pub(crate) fn view_of<'a>(&'a self, snapshot: &'a Snapshot) -> View<'a, 'static> {
-        View::Flags {
-            snapshot,
-            context: &self.pinned.context,
-            headers: self.pinned.headers.as_ref(),
-        }
+        View::Flags { snapshot, context: &self.pinned.context, headers: &self.pinned.headers }
     }
 
     /// Shows `ask` the flags of the request that is being handled.

@@ -60,7 +60,7 @@ impl Source {
                 None => ask(&View::NoFlags),
             });
         };
-        let headers = self.headers.as_ref();
+        let headers = &self.headers;
         let Some(extractor) = &self.extractor else {
             let context = &self.anonymous;
             return flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }));
