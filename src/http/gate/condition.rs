@@ -65,7 +65,6 @@ pub(in crate::http) struct Condition {
     first: Requirement,
     others: Vec<Requirement>,
     mode: Mode,
-    pub(super) inverted: bool,
     /// The value of a flag that no layer knows.
     pub(in crate::http) default: bool,
 }
@@ -83,17 +82,26 @@ impl Condition {
     }
 
     pub(super) fn of(first: Requirement, others: Vec<Requirement>, mode: Mode) -> Self {
-        Self { first, others, mode, inverted: false, default: false }
+        Self { first, others, mode, default: false }
+    }
+
+    /// The opposite, by De Morgan's laws.
+    pub(super) fn inverted(mut self) -> Self {
+        for requirement in iter::once(&mut self.first).chain(&mut self.others) {
+            requirement.on = !requirement.on;
+        }
+        self.mode = match self.mode {
+            Mode::All => Mode::Any,
+            Mode::Any => Mode::All,
+        };
+        self
     }
 
     /// Whether the everyday gate is open: one flag that is to be on. `false` says nothing, ask
     /// [`check`](Self::check) then.
     #[inline]
     pub(in crate::http) fn is_plainly_met(&self, view: &View<'_, '_>) -> bool {
-        self.first.on
-            && !self.inverted
-            && self.others.is_empty()
-            && view.is_plainly_on(&self.first.flag)
+        self.first.on && self.others.is_empty() && view.is_plainly_on(&self.first.flag)
     }
 
     /// Whether it holds; else the flag that decided, which is the first one when none alone did.
@@ -115,7 +123,7 @@ impl Condition {
             decided = decided.or(Some((requirement, answer)));
         }
         match decided {
-            Some((requirement, answer)) if holds == self.inverted => {
+            Some((requirement, answer)) if !holds => {
                 Err(GateDenied::new(requirement.flag.name(), answer))
             }
             _ => Ok(()),

@@ -185,7 +185,7 @@ impl FlagGate {
     /// # Ok::<(), flagstaff::InvalidGate>(())
     /// ```
     pub fn inverted(mut self) -> Self {
-        self.condition.inverted = !self.condition.inverted;
+        self.condition = self.condition.inverted();
         self
     }
 
