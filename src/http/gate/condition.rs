@@ -97,11 +97,10 @@ impl Condition {
         self
     }
 
-    /// Whether the everyday gate is open: one flag that is to be on. `false` says nothing, ask
-    /// [`check`](Self::check) then.
+    /// The flag of the everyday condition, which is met while that one flag is on.
     #[inline]
-    pub(in crate::http) fn is_plainly_met(&self, view: &View<'_, '_>) -> bool {
-        self.first.on && self.others.is_empty() && view.is_plainly_on(&self.first.flag)
+    pub(super) fn plain(&self) -> Option<&KnownFlag> {
+        (self.first.on && self.others.is_empty()).then_some(&self.first.flag)
     }
 
     /// Whether it holds; else the flag that decided, which is the first one when none alone did.

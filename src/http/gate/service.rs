@@ -114,10 +114,10 @@ fn admit<B>(
     condition: &Condition,
     request: &Request<B>,
 ) -> Result<(), GateDenied> {
-    if source.ask(request, |view| condition.is_plainly_met(view)) {
-        return Ok(());
+    match condition.plain() {
+        Some(flag) if source.ask(request, |view| view.is_plainly_on(flag)) => Ok(()),
+        _ => explain(source, condition, request),
     }
-    explain(source, condition, request)
 }
 
 #[cold]
