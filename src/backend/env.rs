@@ -16,7 +16,8 @@ use crate::model::Entry;
 /// A flag is on if the value, without surrounding white space and in any case, is one of
 /// `1 true yes on t y`. **Any other value is off, the empty one too.** These are the rules of the
 /// Python package `tempest-fastapi-sdk`, so that services in both languages can share a
-/// deployment's environment.
+/// deployment's environment. But the name of one of the flag's variants serves that variant to
+/// everybody: see [`Entry::from_text`].
 ///
 /// The environment is read once, when the flags start. A variable that is not Unicode is skipped
 /// with a warning.
@@ -68,7 +69,7 @@ impl Env {
             }
             match (name.to_str(), value.to_str()) {
                 (Some(name), Some(value)) => {
-                    values.insert(name[self.prefix.len()..].to_owned(), is_truthy(value));
+                    values.insert(name[self.prefix.len()..].to_owned(), Entry::from_text(value));
                 }
                 _ => warn!(variable = ?name, "environment variable is not Unicode, ignoring it"),
             }
@@ -77,7 +78,7 @@ impl Env {
         for suffix in values.keys() {
             let key = suffix.to_lowercase();
             match forced(&values, &key) {
-                Some(on) => offer.insert(key.into(), Entry::Forced(on)),
+                Some(entry) => offer.insert(key.into(), entry),
                 None => warn!(
                     variable = format!("{}{suffix}", self.prefix),
                     "environment variable is read by no flag: its name is not in upper case"
@@ -103,13 +104,13 @@ impl Backend for Env {
 ///
 /// Requests get here with names that no layer lists, so an ASCII name of up to 128 bytes is
 /// changed on the stack.
-fn forced(values: &HashMap<String, bool>, key: &str) -> Option<bool> {
+fn forced(values: &HashMap<String, Entry>, key: &str) -> Option<Entry> {
     let mut buffer = [0; 128];
     match buffer.get_mut(..key.len()) {
         Some(exact) if key.is_ascii() => {
             exact.copy_from_slice(key.as_bytes());
             exact.make_ascii_uppercase();
-            let find = |suffix: &[u8]| values.get(str::from_utf8(suffix).ok()?).copied();
+            let find = |suffix: &[u8]| values.get(str::from_utf8(suffix).ok()?).cloned();
             find(exact).or_else(|| {
                 for byte in exact.iter_mut().filter(|byte| matches!(byte, b'-' | b'.')) {
                     *byte = b'_';
@@ -119,32 +120,14 @@ fn forced(values: &HashMap<String, bool>, key: &str) -> Option<bool> {
         }
         _ => {
             let exact = key.to_uppercase();
-            values.get(&exact).or_else(|| values.get(&exact.replace(['-', '.'], "_"))).copied()
+            values.get(&exact).or_else(|| values.get(&exact.replace(['-', '.'], "_"))).cloned()
         }
     }
-}
-
-/// Whether a raw value means on, by the rules that all languages on this environment share.
-pub(crate) fn is_truthy(value: &str) -> bool {
-    // Python's `strip` takes the information separators for white space, `str::trim` does not.
-    let is_space = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
-    let value = value.trim_matches(is_space);
-    ["1", "true", "yes", "on", "t", "y"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_six_words_are_on() {
-        for on in ["1", "TRUE", " yes\n", "On", "\u{1c}t\u{1f}", "\u{2003}y"] {
-            assert!(is_truthy(on), "{on:?}");
-        }
-        for off in ["", " ", "0", "2", "enabled", "null", "t rue", "\u{200b}1", "ｏｎ"] {
-            assert!(!is_truthy(off), "{off:?}");
-        }
-    }
 
     #[test]
     fn a_key_finds_its_exact_variable_before_the_one_with_underscores() {

@@ -142,6 +142,8 @@ fn patched(now: Option<&Entry>, patch: &Definition) -> Entry {
     let mut definition = match now {
         None => Definition::new(),
         Some(Entry::Forced(on)) => Definition::forced(*on),
+        // What it forces is for the layers below to say.
+        Some(Entry::Text(_)) => Definition::forced(false),
         Some(Entry::Definition(definition)) => Definition::clone(definition),
     };
     definition.merge(patch);

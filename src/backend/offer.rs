@@ -6,7 +6,7 @@ use super::Provenance;
 use crate::model::Entry;
 
 /// Finds what a layer says about a name that it does not list.
-pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<bool> + Send + Sync>;
+pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<Entry> + Send + Sync>;
 
 /// Everything that a layer says at one moment.
 ///
@@ -43,14 +43,15 @@ impl Offer {
     ///
     /// It is for sources that are asked by name, such as environment variables, whose flags
     /// cannot be told from the outside. It is called on the request path, for unknown names only:
-    /// it must be quick. Neither may it ask the flags, which would call it again, nor publish or
+    /// it must be quick. A definition has to be listed: one that is looked up counts for nothing if
+    /// no layer lists the name. Neither may it ask the flags, which would call it again, nor publish or
     /// change anything, since it is also called while a state is put in force.
     #[must_use]
-    pub fn with_lookup(
+    pub fn with_lookup<E: Into<Entry>>(
         mut self,
-        lookup: impl Fn(&str) -> Option<bool> + Send + Sync + 'static,
+        lookup: impl Fn(&str) -> Option<E> + Send + Sync + 'static,
     ) -> Self {
-        self.lookup = Some(Arc::new(lookup));
+        self.lookup = Some(Arc::new(move |key| lookup(key).map(Into::into)));
         self
     }
 
@@ -89,7 +90,7 @@ impl Offer {
     /// What is listed or looked up for `key`.
     pub(crate) fn entry(&self, key: &str) -> Option<Entry> {
         let listed = self.listed(key).cloned();
-        listed.or_else(|| self.lookup.as_ref()?(key).map(Entry::Forced))
+        listed.or_else(|| self.lookup.as_ref()?(key))
     }
 
     /// Says which version of its source this is, such as a hash of a file's content, so that

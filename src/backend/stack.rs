@@ -96,6 +96,7 @@ impl Stack {
                 None => continue,
                 Some(Entry::Definition(definition)) => definition,
                 Some(Entry::Forced(on)) => Arc::clone(&self.forced[usize::from(on)]),
+                Some(Entry::Text(text)) => self.forced_by(&text, resolved.as_ref()),
             };
             match &mut resolved {
                 None => resolved = Some(Resolved::new(definition, layer)),
@@ -109,6 +110,13 @@ impl Stack {
     pub(crate) fn fingerprint(&self) -> Option<u64> {
         let all = self.offers.iter().filter_map(Offer::fingerprint);
         all.reduce(|all, one| all.rotate_left(1) ^ one)
+    }
+
+    /// What a text means on top of what the layers below it say.
+    fn forced_by(&self, text: &str, below: Option<&Resolved>) -> Arc<Definition> {
+        let variants = below.and_then(|below| below.definition.variants.value());
+        let forced = variants.and_then(|variants| Definition::forced_variant(text, variants));
+        forced.map_or_else(|| Arc::clone(&self.forced[0]), Arc::new)
     }
 
     /// What each layer says about a key, strongest first.

@@ -196,8 +196,8 @@ codes! {
          of a variant, or a table of variants with weights. The flag keeps its previous definition.";
     UnknownVariant, "unknown-variant", Error,
         "a variant that the flag does not have",
-        "A rule can serve the variants of its flag only, since each has its value there. The flag \
-         keeps its previous definition.";
+        "Rules and `off` can serve the variants of their flag only, since each has its value \
+         there. The flag keeps its previous definition.";
     UnnamedRule, "unnamed-rule", Error,
         "a rule that draws users and has no name",
         "A rule that serves a percentage or a split draws by its name, so that the same users stay in when \

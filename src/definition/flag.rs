@@ -52,6 +52,7 @@ const SETTINGS: &[Row] = rows! {
     Rollout => rollout,
     Active => active,
     Variants => variants,
+    Off => off,
     Salt => salt,
     StaleAfter => stale_after,
     OnStale => on_stale,

@@ -1,6 +1,6 @@
 //! The variants of a flag, with their weights and values.
 
-use std::mem::discriminant;
+use std::{mem::discriminant, ops::Range};
 
 use toml::de::{DeInteger, DeTable, DeValue};
 
@@ -251,18 +251,48 @@ pub(super) fn check_whole(
     let (Some((span, table)), Setting::Set(variants)) = (table, &definition.variants) else {
         return;
     };
-    let entries = in_order(table);
-    let weighs = |variant: &Variant| variant.weight.value().is_some_and(|&it| it > Weight::ZERO);
-    if !variants.iter().any(|(_, variant)| weighs(variant)) {
-        let (message, label) = match entries.is_empty() {
-            true => (format!("flag `{flag}` has an empty table of variants"), "no variants"),
-            false => (format!("no variant of flag `{flag}` has a weight"), "nobody is drawn"),
+    check_weights(flag, span, table, variants, decoder);
+    check_values(flag, table, decoder);
+    if let (Setting::Set(off), Some(place)) = (&definition.off, settings.get(Field::Off.as_str()))
+        && variants.variant(off).is_none()
+    {
+        let message = format!("flag `{flag}` has no variant `{off}`");
+        let problem =
+            Diagnostic::new(Code::UnknownVariant, place.span(), message).label("not a variant");
+        let help = match nearest(off, variants.names()) {
+            Some(similar) => format!("a variant with a similar name exists: `{similar}`"),
+            None => {
+                let names: Vec<_> = variants.names().map(|name| format!("`{name}`")).collect();
+                format!("the variants of the flag are {}", names.join(", "))
+            }
         };
-        let span = entries.first().map_or(span, |(key, _)| key.span());
-        let problem = Diagnostic::new(Code::ZeroWeights, span, message).label(label);
-        let help = "give the variants weights: `{ control = 50, treatment = 50 }`";
-        decoder.report_with(problem, Some(help.to_owned()), flag);
+        decoder.report_with(problem, Some(help), flag);
     }
+}
+
+fn check_weights(
+    flag: &str,
+    span: Range<usize>,
+    table: &DeTable<'_>,
+    variants: &Variants,
+    decoder: &mut Decoder<'_>,
+) {
+    let weighs = |variant: &Variant| variant.weight.value().is_some_and(|&it| it > Weight::ZERO);
+    if variants.iter().any(|(_, variant)| weighs(variant)) {
+        return;
+    }
+    let first = in_order(table).first().map(|(key, _)| key.span());
+    let (message, label) = match first {
+        None => (format!("flag `{flag}` has an empty table of variants"), "no variants"),
+        Some(_) => (format!("no variant of flag `{flag}` has a weight"), "nobody is drawn"),
+    };
+    let problem = Diagnostic::new(Code::ZeroWeights, first.unwrap_or(span), message).label(label);
+    let help = "give the variants weights: `{ control = 50, treatment = 50 }`";
+    decoder.report_with(problem, Some(help.to_owned()), flag);
+}
+
+fn check_values(flag: &str, table: &DeTable<'_>, decoder: &mut Decoder<'_>) {
+    let entries = in_order(table);
     let valued = entries.iter().find_map(|(_, variant)| written(variant));
     let Some(valued) = valued.filter(|value| !matches!(value.get_ref(), DeValue::String(_))) else {
         return;

@@ -52,7 +52,8 @@ impl Variants {
             return None;
         }
         let place = |name: &str| arms.iter().position(|arm| arm.name == name);
-        let off = place("control").unwrap_or(0);
+        let off = resolved.definition.off.value().and_then(|name| place(name));
+        let off = off.or_else(|| place("control")).unwrap_or(0);
         let rules = resolved.definition.rules.value().map_or(&[][..], |rules| rules);
         let rules = RuleVariants::compile(rules, salt, place);
         let mut drawn = variants.iter().enumerate().filter(|(_, (_, variant))| {

@@ -6,7 +6,9 @@ use super::{FlagKey, testing, unknown::Unknown};
 use crate::{
     backend::{LayerId, Lookup},
     eval::{Names, Plan, Variants, Verdict},
-    model::{Answer, Cause, Context, Definition, Field, FlagState, Progress, Reason, Resolved},
+    model::{
+        Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
+    },
 };
 
 /// All flags as they were at one moment: a *generation*.
@@ -164,7 +166,13 @@ impl Snapshot {
     #[cold]
     fn unknown(&self, name: &str) -> Option<Verdict> {
         for &(layer, ref lookup) in &*self.lookups {
-            if let Some(on) = lookup(name) {
+            let on = match lookup(name) {
+                None | Some(Entry::Definition(_)) => None,
+                Some(Entry::Forced(on)) => Some(on),
+                // It would be the name of a variant, if the flag had any.
+                Some(Entry::Text(_)) => Some(false),
+            };
+            if let Some(on) = on {
                 let cause = if on { Cause::Everybody } else { Cause::Disabled };
                 return Some(Verdict { on, cause, layer, stale: false });
             }

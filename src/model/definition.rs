@@ -9,42 +9,6 @@ use std::{
 
 use super::{Active, OnStale, Percentage, Rollout, Rule, Variants};
 
-/// What a layer offers for a flag key.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Entry {
-    /// On or off for everybody, whatever lower layers say; only their deny-lists still hold
-    /// against a forced on.
-    Forced(bool),
-    /// A whole or partial definition, merged field by field over the lower layers.
-    Definition(Arc<Definition>),
-}
-
-impl From<bool> for Entry {
-    fn from(on: bool) -> Self {
-        Self::Forced(on)
-    }
-}
-
-impl From<Definition> for Entry {
-    fn from(definition: Definition) -> Self {
-        Self::Definition(Arc::new(definition))
-    }
-}
-
-/// For people, in short: `on`, or the names of the fields that a definition is about.
-impl fmt::Display for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Forced(on) => f.write_str(if *on { "on" } else { "off" }),
-            Self::Definition(definition) => {
-                let fields: Vec<_> = definition.fields().map(Field::as_str).collect();
-                write!(f, "a definition of {}", fields.join(", "))
-            }
-        }
-    }
-}
-
 /// One field of a [`Definition`], as a member of a JSON merge patch (RFC 7396) is: absent, null or
 /// a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -289,6 +253,8 @@ settings! {
     active: Box<Active>, Active, merged by member;
     /// What it serves beyond on and off, and how often.
     variants: Variants, Variants, merged by name;
+    /// The variant that is served while it is off: `control` by default, or else the first.
+    off: String, Off;
     /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
     /// same users, and a new salt draws new ones.
     salt: String, Salt;
@@ -321,6 +287,14 @@ impl Definition {
         rare.rollout = Setting::Remove;
         rare.active = Setting::Remove;
         forced
+    }
+
+    /// What a forced variant means as a patch: beyond being on, no other one is drawn. `None` if
+    /// there is no variant of that name among `variants`, which are those of the layers below.
+    pub(crate) fn forced_variant(name: &str, variants: &Variants) -> Option<Self> {
+        variants.variant(name)?;
+        let weights = variants.names().map(|other| (other, u32::from(other == name)));
+        Some(Self::forced(true).variants(weights.collect::<Variants>()))
     }
 
     /// Whether this, as a patch, ends a rollout of the layers below: it says a percentage for

@@ -8,6 +8,7 @@ mod context;
 mod decimal;
 mod definition;
 mod deserialize;
+mod entry;
 mod matcher;
 mod moment;
 mod nearest;
@@ -27,7 +28,8 @@ pub use self::{
     answer::{Answer, Cause, ErrorCode, Reason},
     condition::{Comparison, Condition, InvalidOperand, Segment},
     context::Context,
-    definition::{Definition, Entry, Field, RareSettings, Setting},
+    definition::{Definition, Field, RareSettings, Setting},
+    entry::Entry,
     matcher::Case,
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},

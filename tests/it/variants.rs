@@ -1,7 +1,7 @@
 //! Variants, their weights and their values, through the facade.
 
 use flagstaff::{
-    Cause, Context, Definition, ErrorCode, Flags, Memory, Percentage, Reason, Value, Variant,
+    Cause, Context, Definition, Env, ErrorCode, Flags, Memory, Percentage, Reason, Value, Variant,
     Variants,
 };
 use proptest::prelude::*;
@@ -58,6 +58,75 @@ fn whoever_is_off_or_out_is_served_control_or_the_first() {
 
         assert_eq!((answer.value, answer.cause), (variant, cause), "{key}");
         assert!(!flags.is_enabled(key, &mallory), "{key}");
+    }
+}
+
+#[test]
+fn off_names_the_variant_that_is_served_while_the_flag_is_off() {
+    let off = prices().off("lower_price").enabled(false);
+    let unknown = prices().off("none").enabled(false);
+    let flags = flags([("off", off), ("unknown", unknown)]);
+
+    assert_eq!(flags.variant("off", &Context::anonymous(), "none").value, "lower_price");
+    assert_eq!(flags.variant("unknown", &Context::anonymous(), "none").value, "control");
+}
+
+/// A flag with one of these values in its environment variable.
+async fn with_variable(value: &str, flag: Definition) -> Flags {
+    let env = Env::with_prefix("F_").variables([("F_PRICING_PAGE", value)]);
+    Flags::builder()
+        .layer(env)
+        .layer(Memory::new().with("pricing-page", flag))
+        .start()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_variable_with_the_name_of_a_variant_serves_it_to_everybody() {
+    let flag = prices().percentage(Percentage::ZERO).denied_users(["mallory"]);
+    let flags = with_variable(" higher_price\n", flag).await;
+
+    for context in users().chain([Context::anonymous()]) {
+        let answer = flags.variant("pricing-page", &context, "none");
+
+        assert_eq!((answer.value, answer.reason), ("higher_price", Reason::Static));
+        assert_eq!((answer.layer, answer.error_code), (Some("env"), None));
+    }
+    let denied = flags.variant("pricing-page", &Context::user("mallory"), "none");
+    assert_eq!((denied.value, denied.cause), ("control", Cause::DeniedUser));
+}
+
+#[tokio::test]
+async fn a_variable_that_is_neither_truthy_nor_a_variant_is_off() {
+    for value in ["2", "HIGHER_PRICE", "null", "", "no"] {
+        let flags = with_variable(value, prices()).await;
+
+        let answer = flags.variant("pricing-page", &Context::user("ana"), "none");
+
+        assert_eq!((answer.value, answer.cause), ("control", Cause::Disabled), "{value:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_truthy_variable_leaves_the_draw_of_the_variants() {
+    let flags = with_variable("1", prices().percentage(Percentage::ZERO)).await;
+    let plain = self::flags([("pricing-page", prices())]);
+
+    for user in users() {
+        let answer = flags.variant("pricing-page", &user, "none");
+
+        assert_eq!(answer.value, plain.variant("pricing-page", &user, "none").value);
+    }
+}
+
+#[tokio::test]
+async fn a_variable_of_an_unknown_flag_that_is_not_truthy_is_off() {
+    let env = Env::with_prefix("F_").variables([("F_A_B", "treatment")]);
+    let flags = Flags::builder().layer(env).start().await.unwrap();
+
+    for key in ["a_b", "a-b"] {
+        assert_eq!(flags.boolean_or(key, &Context::anonymous(), true).cause, Cause::Disabled);
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{layout::Layout, log::stamp};
 use crate::{
-    backend::{Operation, Provenance, Write, env::is_truthy},
+    backend::{Operation, Provenance, Write},
     definition::json as definition,
     model::{Definition, Entry, Percentage, Setting},
 };
@@ -46,7 +46,7 @@ pub(super) fn decode(name: &[u8], raw: &[u8], layout: &Layout) -> Result<Option<
     let text = str::from_utf8(raw).map_err(|_| "the value is not UTF-8")?;
     match layout {
         Layout::Hash(_) if !text.trim_start().starts_with('{') => {
-            Ok(Some(Override { entry: Entry::Forced(is_truthy(text)), provenance: None }))
+            Ok(Some(Override { entry: Entry::from_text(text), provenance: None }))
         }
         Layout::Hash(_) => decode_object(name, object(text)?).map(Some),
         Layout::Keys(_) => match parse(text)? {
@@ -182,6 +182,9 @@ fn base(
         Some(Override { entry: Entry::Forced(on), .. }) => {
             Ok(definition::to_json(&Definition::forced(on)))
         }
+        Some(Override { entry: Entry::Text(text), .. }) => Err(format!(
+            "`{text}` is stored now, which forces a variant or off; clear it, then set it anew"
+        )),
         // As it is stored, so that members which are not for us survive.
         Some(_) => object(&String::from_utf8_lossy(raw)),
     }
