@@ -101,9 +101,9 @@ pub use self::{
     backend::{Backend, Env, Memory, WritableBackend},
     flags::{
         Change, Drift, Event, Events, Flag, FlagInfo, FlagKey, Flags, FlagsBuilder, Health,
-        LayerEntry, LayerHealth, PendingUndo, PendingWrite, RequestFlags, Snapshot, StartError,
-        Status, WithCurrentFlags, WithFlags, WriteError, boolean, current, is_enabled,
-        is_enabled_or,
+        LayerEntry, LayerHealth, PendingStep, PendingUndo, PendingWrite, RequestFlags,
+        RolloutControl, RolloutError, Snapshot, StartError, Status, WithCurrentFlags, WithFlags,
+        WriteError, boolean, current, is_enabled, is_enabled_or,
     },
     model::{
         Active, Answer, Case, Cause, Comparison, Condition, Context, Definition, Entry, ErrorCode,

@@ -151,6 +151,26 @@ impl Stack {
         (below.map(definition), with.map(definition).unwrap_or_default())
     }
 
+    /// What the layers below `layer` say about a key, and what they say once `layer` says `entry`.
+    pub(crate) fn with_entry(
+        &self,
+        key: &str,
+        layer: usize,
+        entry: Option<&Entry>,
+    ) -> (Arc<Definition>, Arc<Definition>) {
+        let below = self.merge(key, |other| usize::from(other) <= layer);
+        let below = below.map(|below| below.definition).unwrap_or_default();
+        let mut with = Arc::clone(&below);
+        match entry {
+            None => {}
+            Some(Entry::Definition(patch)) => Arc::make_mut(&mut with).merge(patch),
+            Some(Entry::Forced(on)) => {
+                Arc::make_mut(&mut with).merge(&self.forced[usize::from(*on)]);
+            }
+        }
+        (below, with)
+    }
+
     /// The lookups for names that no layer lists, strongest first.
     pub(crate) fn lookups(&self) -> Arc<[(LayerId, Lookup)]> {
         let lookups = (0..=LayerId::MAX).zip(&self.offers);

@@ -1,6 +1,6 @@
 //! `Flags` itself.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use tokio::{
     sync::{Mutex, watch},
@@ -9,11 +9,11 @@ use tokio::{
 
 use super::{
     Drift, Event, Events, Flag, FlagKey, FlagsBuilder, Health, LayerEntry, PendingUndo,
-    PendingWrite, Snapshot, Status, WriteError, cell::Cell, publisher::Publisher,
+    PendingWrite, RolloutControl, Snapshot, Status, WriteError, cell::Cell, publisher::Publisher,
 };
 use crate::{
     backend::{Backend, LogEntry, Operation, WritableBackend},
-    model::{Answer, Context, Definition, FlagState},
+    model::{Answer, Context, Definition, Entry, FlagState},
 };
 
 /// All flags of a service, kept up to date.
@@ -199,6 +199,56 @@ impl Flags {
     /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a layer without a log.
     pub fn undo(&self, revision: u64) -> PendingUndo<'_> {
         PendingUndo::new(self, revision)
+    }
+
+    /// The rollout of a flag, to be started, advanced, paused, resumed or rolled back in the first
+    /// writable layer.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RolloutError`](crate::RolloutError).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, FlagState, Flags, Memory, Percentage, Rollout, Stage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let stages = [Stage::new(Percentage::whole(10)?).manual(), Stage::new(Percentage::HUNDRED)];
+    /// let declared = Memory::new().with("beta", Definition::new().rollout(Rollout::new(stages)));
+    /// let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await?;
+    /// let beta = flags.watch("beta");
+    ///
+    /// flags.rollout("beta").start().author("ana").reason("release 7").await?;
+    /// assert_eq!(beta.borrow().to_string(), "10%");
+    ///
+    /// flags.rollout("beta").advance().author("ana").await?;
+    /// assert_eq!(*beta.borrow(), FlagState::On);
+    ///
+    /// flags.rollout("beta").roll_back_completely().author("bob").reason("incident 42").await?;
+    /// assert_eq!(*beta.borrow(), FlagState::Off);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rollout<'a>(&'a self, key: &'a str) -> RolloutControl<'a> {
+        RolloutControl::new(self, key)
+    }
+
+    /// What the layers say about a flag below the first writable one, and together with what that
+    /// one says.
+    pub(super) fn with_entry(
+        &self,
+        key: &str,
+        entry: Option<&Entry>,
+    ) -> (Arc<Definition>, Arc<Definition>) {
+        let mut layers = self.inner.layers.iter();
+        let layer = layers.position(|layer| layer.as_writable().is_some()).unwrap_or_default();
+        self.inner.publisher.with_entry(key, layer, entry)
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.inner.publisher.now()
     }
 
     /// The first layer that can be written to.

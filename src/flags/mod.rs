@@ -10,6 +10,7 @@ mod health;
 mod key;
 mod publisher;
 mod request;
+mod rollout;
 mod snapshot;
 #[cfg(not(feature = "testing"))]
 #[path = "without_testing.rs"]
@@ -34,6 +35,7 @@ pub use self::{
     request::{
         RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
     },
+    rollout::{PendingStep, RolloutControl, RolloutError},
     snapshot::{FlagInfo, Snapshot},
     write::{PendingUndo, PendingWrite, WriteError},
 };

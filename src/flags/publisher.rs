@@ -8,7 +8,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     backend::{BackendError, Heard, Offer, Publish, Report, Stack, Standing},
     eval::{Names, Plan},
-    model::{FlagState, Resolved},
+    model::{Definition, Entry, FlagState, Resolved},
 };
 
 /// Generations are unique in the process: see [`Cell::with`].
@@ -224,6 +224,20 @@ impl Publisher {
         let mut drift: Vec<_> = drift.collect();
         drift.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         drift
+    }
+
+    /// What the layers below `layer` say about a flag, and what they say once `layer` says `entry`.
+    pub(super) fn with_entry(
+        &self,
+        key: &str,
+        layer: usize,
+        entry: Option<&Entry>,
+    ) -> (Arc<Definition>, Arc<Definition>) {
+        self.state().stack.with_entry(key, layer, entry)
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     pub(super) fn health(&self) -> Health {

@@ -20,7 +20,7 @@ use super::{Percentage, Setting};
 ///
 /// use flagstaff::{Percentage, Rollout, Stage};
 ///
-/// let hours = |hours| Duration::from_secs(hours * 3600);
+/// let hours = |hours: u64| Duration::from_secs(hours * 3600);
 /// let start = SystemTime::UNIX_EPOCH + hours(24);
 /// let rollout = Rollout::new([
 ///     Stage::new(Percentage::whole(1)?).lasting(hours(2)),
@@ -214,6 +214,13 @@ impl Rollout {
     /// When the first stage begins by itself.
     pub(crate) fn begins(&self) -> Option<SystemTime> {
         self.start.value().copied().or_else(|| self.steps().first()?.at)
+    }
+
+    /// How long the stage lasts from `now` on; `None` if it can be left.
+    pub(crate) fn remaining(&self, progress: &Progress, now: SystemTime) -> Option<Duration> {
+        let now = self.paused_at.value().copied().unwrap_or(now);
+        let remaining = self.end(progress.stage, progress.since)?.duration_since(now).ok()?;
+        (!remaining.is_zero()).then_some(remaining)
     }
 
     fn step(&self, stage: u32) -> Option<&Stage> {

@@ -13,6 +13,7 @@ mod layers;
 mod log;
 mod messages;
 mod redis;
+mod rollout_control;
 mod rollouts;
 mod rules;
 mod stale;
