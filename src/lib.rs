@@ -36,7 +36,8 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `file` | yes | [`File`] and [`definition`]: flags.toml, its watcher and its diagnostics |
+//! | `file` | yes | [`File`]: flags.toml and its watcher; with `definition` |
+//! | `definition` | yes | [`definition`]: flags from TOML and JSON texts, with diagnostics |
 //! | `http` | yes | [`FlagGate`], [`FlagSwitch`], the request layer, [`TrustedHeaders`] |
 //! | `axum` | | [`RequestFlags`] as an axum extractor |
 //! | `cookie` | | [`StickyCookie`]: a signed id for visitors without an account |
@@ -60,7 +61,7 @@
 )]
 
 pub mod backend;
-#[cfg(feature = "file")]
+#[cfg(feature = "definition")]
 pub mod definition;
 mod error;
 mod eval;

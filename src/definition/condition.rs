@@ -5,14 +5,8 @@ use std::{fmt, ops::Range};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Key, Value,
-    code::Code,
-    decoder::Decoder,
-    diagnostic::Diagnostic,
-    flag::toml_key,
-    segment,
-    value::{kind, source},
-    variants::in_order,
+    Key, Value, code::Code, decoder::Decoder, diagnostic::Diagnostic, flag::toml_key, segment,
+    value::source, variants::in_order,
 };
 use crate::model::{
     self, Case, Comparison, Condition, InvalidOperand, OperandKind, Operator, nearest,
@@ -42,14 +36,13 @@ impl Owner<'_> {
         problem: Diagnostic,
         help: Option<String>,
     ) -> Option<T> {
-        let problem = match self {
-            Self::Flag(name) => problem.flag(name),
-            Self::Segment(_) => problem,
-        };
-        decoder.report(match help {
-            None => problem,
-            Some(help) => problem.help(help),
-        });
+        match self {
+            Self::Flag(name) => decoder.report_with(problem, help, name),
+            Self::Segment(_) => decoder.report(match help {
+                None => problem,
+                Some(help) => problem.help(help),
+            }),
+        }
         None
     }
 
@@ -66,9 +59,9 @@ impl Owner<'_> {
     }
 }
 
-const ANY: &str = "any";
-const ALL: &str = "all";
-const NOT: &str = "not";
+pub(super) const ANY: &str = "any";
+pub(super) const ALL: &str = "all";
+pub(super) const NOT: &str = "not";
 pub(super) const SEGMENT: &str = "segment";
 
 /// The condition `{ attribute = …, … }`, all parts of which have to hold.
@@ -82,7 +75,8 @@ pub(super) fn decode(
             DeValue::Array(_) => "write `{ any = […] }` or `{ all = […] }`",
             _ => "write a table, such as `{ country = \"DE\" }`",
         };
-        let label = format!("expected a table, found {}", kind(value.get_ref()));
+        let label =
+            format!("expected {}, found {}", decoder.format.table(), decoder.kind(value.get_ref()));
         return owner.invalid(decoder, value.span(), label, help);
     };
     let mut parts = Vec::with_capacity(table.len());
@@ -108,7 +102,8 @@ fn all(mut parts: Vec<Condition>) -> Condition {
 /// `any = [ … ]` and `all = [ … ]`
 fn list(value: &Value<'_>, owner: Owner<'_>, decoder: &mut Decoder<'_>) -> Option<Vec<Condition>> {
     let DeValue::Array(array) = value.get_ref() else {
-        let label = format!("expected a list of conditions, found {}", kind(value.get_ref()));
+        let label =
+            format!("expected a list of conditions, found {}", decoder.kind(value.get_ref()));
         return owner.invalid(decoder, value.span(), label, "write `[{ country = \"DE\" }, …]`");
     };
     let parts: Vec<_> = array.iter().map(|part| decode(part, owner, decoder)).collect();
@@ -122,7 +117,7 @@ fn segments(value: &Value<'_>, owner: Owner<'_>, decoder: &mut Decoder<'_>) -> O
             segment::find(name, value.span(), owner, decoder).map(Condition::Segment)
         }
         found => {
-            let label = format!("expected the name of a segment, found {}", kind(found));
+            let label = format!("expected the name of a segment, found {}", decoder.kind(found));
             owner.invalid(decoder, value.span(), label, "write `segment = \"name\"`")
         }
     };
@@ -174,7 +169,7 @@ fn operators(
             (None, IGNORE_CASE, DeValue::Boolean(true)) => case = Case::Ignored,
             (None, IGNORE_CASE, DeValue::Boolean(false)) => {}
             (None, IGNORE_CASE, found) => {
-                let label = format!("expected `true` or `false`, found {}", kind(found));
+                let label = format!("expected `true` or `false`, found {}", decoder.kind(found));
                 good = false;
                 let help = "write `ignore_case = true`";
                 at.owner.invalid::<()>(decoder, operand.span(), label, help);
@@ -238,7 +233,7 @@ impl At<'_> {
         let found = match place.get_ref() {
             _ if !error.message.starts_with("expected ") => String::new(),
             DeValue::String(_) | DeValue::Datetime(_) if wants_instant => String::new(),
-            found => format!(", found {}", kind(found)),
+            found => format!(", found {}", decoder.kind(found)),
         };
         let problem = Diagnostic::new(Code::InvalidOperand, place.span(), message)
             .label(format!("{}{found}", error.message));
@@ -265,14 +260,18 @@ impl At<'_> {
             Diagnostic::new(Code::UnknownOperator, key.span(), message).label("not an operator");
         let names = Operator::ALL.iter().map(|operator| operator.as_str());
         let meant = other_word(name).or_else(|| nearest(name, names.clone().chain([IGNORE_CASE])));
-        let help = match (meant, operand.get_ref()) {
-            (Some(meant), _) => format!("an operator with a similar name exists: `{meant}`"),
-            (None, DeValue::Integer(_) | DeValue::String(_) | DeValue::Boolean(_)) => {
+        if let Some(meant) = meant {
+            let help = format!("an operator with a similar name exists: `{meant}`");
+            self.owner.report::<()>(decoder, problem.help(help), None);
+            return;
+        }
+        let help = match operand.get_ref() {
+            DeValue::Integer(_) | DeValue::String(_) | DeValue::Boolean(_) => {
                 let path = toml_key(&format!("{}.{name}", self.path));
                 let operand = source(decoder.text, operand.span()).unwrap_or("…");
                 format!("for an attribute inside `{}`, write `{path} = {operand}`", self.path)
             }
-            (None, _) => {
+            _ => {
                 let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
                 format!("the operators are {}", names.join(", "))
             }

@@ -6,12 +6,37 @@ use std::{
     sync::Arc,
 };
 
-use super::{code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault};
+use toml::de::DeValue;
+
+use super::{
+    Value, code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault, value::kind,
+};
 use crate::model::Definition;
+
+/// What a text is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Toml,
+    Json,
+}
+
+impl Format {
+    /// What it calls a table, with its article.
+    pub(super) const fn table(self) -> &'static str {
+        match self {
+            Self::Toml => "a table",
+            Self::Json => "an object",
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Decoder<'t> {
+    /// The text that spans are places of. Empty for JSON, whose spans only tell what comes first.
     pub(super) text: &'t str,
+    pub(super) format: Format,
+    /// The places of values that are `null` in JSON, where that takes away a part of a setting.
+    pub(super) nulls: HashSet<usize>,
     pub(super) problems: Vec<Diagnostic>,
     /// What conditions can name.
     pub(super) segments: Segments,
@@ -33,6 +58,8 @@ impl<'t> Decoder<'t> {
         let plain = |enabled| Arc::new(Definition::new().enabled(enabled));
         Self {
             text,
+            format: Format::Toml,
+            nulls: HashSet::new(),
             problems: Vec::new(),
             segments: Segments::default(),
             misplaced: Vec::new(),
@@ -48,17 +75,36 @@ impl<'t> Decoder<'t> {
         }
     }
 
+    pub(super) fn json() -> Self {
+        Self { format: Format::Json, ..Self::new("", &[]) }
+    }
+
     pub(super) fn report(&mut self, problem: Diagnostic) {
         self.errors += usize::from(problem.severity == Severity::Error);
         self.problems.push(problem);
     }
 
+    /// Whether this is `null` in JSON; it looks like a boolean.
+    pub(super) fn is_null(&self, value: &Value<'_>) -> bool {
+        self.nulls.contains(&value.span().start)
+    }
+
+    /// Reports a problem of `flag`; `help` shows how flags.toml is written, so JSON goes without.
     pub(super) fn report_with(&mut self, problem: Diagnostic, help: Option<String>, flag: &str) {
         let problem = problem.flag(flag);
         self.report(match help {
-            None => problem,
-            Some(help) => problem.help(help),
+            Some(help) if self.format == Format::Toml => problem.help(help),
+            _ => problem,
         });
+    }
+
+    /// What a value is, with its article.
+    pub(super) fn kind(&self, value: &DeValue<'_>) -> &'static str {
+        match (self.format, value) {
+            (Format::Json, DeValue::Integer(_) | DeValue::Float(_)) => "a number",
+            (format, DeValue::Table(_)) => format.table(),
+            _ => kind(value),
+        }
     }
 
     /// What the parser said about the scalar at `place`, which the caller now reports instead.

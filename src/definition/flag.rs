@@ -7,18 +7,24 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Key, Value,
     code::Code,
-    decoder::Decoder,
+    decoder::{Decoder, Format},
     diagnostic::Diagnostic,
-    rule,
+    encode, rule,
     value::{Decode, Place, kind, percent_string, source, truth},
     variants,
 };
 use crate::model::{Definition, Field, Percentage, Setting, nearest};
 
-/// A setting that a flag can have in flags.toml.
-struct Row {
-    field: Field,
+/// A setting that a flag can have in flags.toml and in JSON.
+pub(super) struct Row {
+    pub(super) field: Field,
     decode: fn(&Value<'_>, Place<'_>, &mut Decoder<'_>, &mut Definition),
+    /// What `null` does in JSON; TOML cannot say it.
+    pub(super) remove: fn(&mut Definition),
+    /// How many levels of parts can be `null`, too.
+    pub(super) nulls: usize,
+    /// The setting in JSON, if the definition has it.
+    pub(super) encode: fn(&Definition) -> Option<serde_json::Value>,
 }
 
 macro_rules! rows {
@@ -30,13 +36,20 @@ macro_rules! rows {
                     definition.$field = Setting::Set(value);
                 }
             },
+            remove: |definition| definition.$field = Setting::Remove,
+            nulls: nulls(|definition| &definition.$field),
+            encode: |definition| encode::member(&definition.$field),
         },)+]
     };
 }
 
+const fn nulls<T: Decode>(_: fn(&Definition) -> &Setting<T>) -> usize {
+    T::NULLS
+}
+
 /// A new setting is one row here; how it is decoded follows from the type of the field, by
-/// [`Decode`].
-const SETTINGS: &[Row] = rows! {
+/// [`Decode`], and how it is written in JSON by [`Encode`](encode::Encode).
+pub(super) const SETTINGS: &[Row] = rows! {
     Description => description,
     Owner => owner,
     Tags => tags,
@@ -57,6 +70,11 @@ const SETTINGS: &[Row] = rows! {
     StaleAfter => stale_after,
     OnStale => on_stale,
 };
+
+/// The setting of that name, if there is one.
+pub(super) fn setting(name: &str) -> Option<&'static Row> {
+    SETTINGS.iter().find(|row| row.field.as_str() == name)
+}
 
 fn names() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|row| row.field.as_str())
@@ -175,7 +193,7 @@ fn settings(
     let errors = decoder.errors;
     let mut definition = Definition::new();
     for (key, setting) in table {
-        match SETTINGS.iter().find(|row| row.field.as_str() == key.get_ref().as_ref()) {
+        match self::setting(key.get_ref()) {
             Some(row) => {
                 let at = Place { flag, setting: row.field.as_str() };
                 (row.decode)(setting, at, decoder, &mut definition);
@@ -243,10 +261,10 @@ pub(super) fn unknown_key(
         Some(setting) => format!("not a part of `{setting}`"),
     };
     let problem = Diagnostic::new(Code::UnknownKey, key.span(), message).label(label);
-    let is_flag = owner.setting.is_none();
+    let is_toml_flag = owner.setting.is_none() && decoder.format == Format::Toml;
     let help = if let Some(similar) = similar {
         format!("a setting with a similar name exists: `{similar}`")
-    } else if is_flag && looks_like_flag(value) && !is_inline(decoder.text, table) {
+    } else if is_toml_flag && looks_like_flag(value) && !is_inline(decoder.text, table) {
         // `[flags.payments.v2]` was meant to be the flag `payments.v2`.
         let dotted = format!("{flag}.{name}");
         let help = format!("a dot in the name of a flag needs quotes: `{}`", toml_key(&dotted));
@@ -258,7 +276,7 @@ pub(super) fn unknown_key(
             owner.setting.map_or_else(|| "a flag".to_owned(), |setting| format!("`{setting}`"));
         format!("the settings of {whose} are {}", names.join(", "))
     };
-    decoder.report_with(problem, Some(help), flag);
+    decoder.report(problem.help(help).flag(flag));
 }
 
 /// The header that a table was written with, if it was written with one.

@@ -1,20 +1,343 @@
-//! Definitions as JSON objects.
+//! One flag as a JSON object.
 
-use serde_json::{Map, Value};
+use std::{collections::HashSet, ops::Range, slice};
 
-use crate::model::Definition;
+use serde_json::{Map, Value as Json};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
-pub(crate) fn from_json(_: &str, _: &Map<String, Value>) -> Result<Definition, String> {
-    Err("definitions in JSON cannot be read yet".to_owned())
+use super::{
+    Value,
+    code::{Code, Severity},
+    decoder::Decoder,
+    diagnostic::Diagnostic,
+    flag::{self, SETTINGS},
+};
+use crate::{error::debug_is_message, model::Definition};
+
+/// How deep a value may be nested, which is how deep `serde_json` reads.
+const LIMIT: usize = 128;
+
+/// What to do about a member of an object that is no setting of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownKeys {
+    /// It is an error, as in flags.toml: a setting that is spelled wrong would silently do nothing.
+    Reject,
+    /// It belongs to somebody else.
+    Ignore,
 }
 
-pub(crate) fn from_json_lenient(
+/// Reads the definition of `flag` from the text of a JSON object.
+///
+/// The members are the settings of flags.toml, each with its own rules. As in a JSON merge patch
+/// (RFC 7396), a member that is `null` takes away what lower layers say ([`Setting::Remove`]), and a
+/// missing one leaves it to them; the same goes for the parts of `rollout`, `active` and `variants`. Dates
+/// are strings, as in RFC 3339. Conditions cannot name the segments of a flags.toml. Of members with
+/// the same name the last one counts.
+///
+/// `flag` is only named in errors.
+///
+/// # Errors
+///
+/// All problems at once, if the text is no JSON object or anything is wrong with a setting. What
+/// is a warning in flags.toml is accepted without a word.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Percentage, Setting, definition::from_json};
+///
+/// let definition = from_json("checkout", r#"{"percentage": 0.1, "denied_users": null}"#)?;
+///
+/// assert_eq!(definition.percentage, Setting::Set("0.1".parse()?));
+/// assert_eq!(definition.denied_users, Setting::Remove);
+/// assert_eq!(definition.owner, Setting::Inherit);
+///
+/// let error = from_json("checkout", r#"{"enabeld": true, "percentage": true}"#).unwrap_err();
+/// assert_eq!(error.problems(), [
+///     "unknown key `enabeld` in flag `checkout`: not a flag setting \
+///      (a setting with a similar name exists: `enabled`)",
+///     "wrong type for `percentage` in flag `checkout`: \
+///      expected a number from 0 to 100 or a string such as `\"25%\"`, found a boolean",
+/// ]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`Setting::Remove`]: crate::Setting::Remove
+pub fn from_json(flag: &str, text: impl AsRef<[u8]>) -> Result<Definition, InvalidJson> {
+    let object = serde_json::from_slice(text.as_ref())?;
+    from_json_object(flag, &object, UnknownKeys::Reject)
+}
+
+/// Reads the definition of `flag` from a JSON object, as [`from_json`] does from a text.
+///
+/// # Errors
+///
+/// All problems at once, if anything is wrong with a setting, or if there are unknown keys that
+/// are not to be ignored.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::definition::{UnknownKeys, from_json_object};
+/// use serde_json::json;
+///
+/// let value = json!({"enabled": true, "rollout_started": 1795228969.5});
+/// let object = value.as_object().expect("an object");
+///
+/// let definition = from_json_object("ro", object, UnknownKeys::Ignore)?;
+///
+/// assert_eq!(definition.enabled.value(), Some(&true));
+/// assert!(from_json_object("ro", object, UnknownKeys::Reject).is_err());
+/// # Ok::<(), flagstaff::definition::InvalidJson>(())
+/// ```
+pub fn from_json_object(
     flag: &str,
-    object: &Map<String, Value>,
-) -> Result<Definition, String> {
-    from_json(flag, object)
+    object: &Map<String, Json>,
+    unknown: UnknownKeys,
+) -> Result<Definition, InvalidJson> {
+    let mut decoder = Decoder::json();
+    let mut places = Places(0);
+    let mut removed = Vec::new();
+    let mut table = DeTable::new();
+    let numbers: Vec<_> = object.values().map(number_texts).collect();
+    for ((name, json), numbers) in object.iter().zip(&numbers) {
+        let place = places.next();
+        let Some(row) = flag::setting(name) else {
+            if unknown == UnknownKeys::Reject {
+                let anything = Spanned::new(place.clone(), DeValue::Boolean(false));
+                table.insert(Spanned::new(place, name.into()), anything);
+            }
+            continue;
+        };
+        if json.is_null() {
+            removed.push(row.remove);
+            continue;
+        }
+        let mut tree = Tree {
+            places: &mut places,
+            numbers: numbers.iter(),
+            null_levels: row.nulls,
+            nulls: &mut decoder.nulls,
+        };
+        match tree.value(json, 0) {
+            Ok(value) => drop(table.insert(Spanned::new(place, name.into()), value)),
+            Err(label) => {
+                let message = format!("wrong type for `{name}` in flag `{flag}`");
+                let problem = Diagnostic::new(Code::InvalidType, place, message).label(label);
+                decoder.report_with(problem, None, flag);
+            }
+        }
+    }
+
+    let key = Spanned::new(0..0, flag.into());
+    let value = Spanned::new(0..0, DeValue::Table(table));
+    match flag::decode(&key, &value, &mut decoder) {
+        Some(definition) if decoder.errors == 0 => {
+            let mut definition = Definition::clone(&definition);
+            for remove in removed {
+                remove(&mut definition);
+            }
+            Ok(definition)
+        }
+        _ => Err(InvalidJson::new(decoder.problems)),
+    }
 }
 
-pub(crate) fn to_json(_: &Definition) -> Map<String, Value> {
-    Map::new()
+/// Writes a definition as a JSON object: what [`from_json_object`] reads back as the same definition.
+///
+/// The members come in the order of [`Field::ALL`](crate::Field::ALL), without those that are left
+/// to lower layers. Dates are RFC 3339 texts in UTC; a date that such a text cannot name is
+/// written as the nearest that it can. Segments are written out. What flags.toml refuses, such as a
+/// flag that expires before it was created, is written but not read back.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Definition, Percentage, Setting, definition::to_json};
+/// use serde_json::json;
+///
+/// let mut definition = Definition::new().percentage(Percentage::whole(10)?).owner("payments");
+/// definition.denied_users = Setting::Remove;
+///
+/// let object = serde_json::Value::Object(to_json(&definition));
+///
+/// assert_eq!(object.to_string(), r#"{"owner":"payments","denied_users":null,"percentage":10}"#);
+/// # Ok::<(), flagstaff::InvalidPercentage>(())
+/// ```
+#[must_use]
+pub fn to_json(definition: &Definition) -> Map<String, Json> {
+    SETTINGS
+        .iter()
+        .filter_map(|row| Some((row.field.to_string(), (row.encode)(definition)?)))
+        .collect()
+}
+
+/// Changes a JSON object as [`Definition::merge`] changes a definition. Members that mean the same
+/// afterwards stay as they are written, and so do those that are no settings.
+///
+/// # Errors
+///
+/// The object is as it was if anything is wrong with a setting in it.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Definition, Setting, definition::merge_json};
+/// use serde_json::json;
+///
+/// let mut stored = json!({"note": "mine", "percentage": 10.0, "variants": {"a": 1}});
+/// let mut patch = Definition::new().variants([("b", 2)]);
+/// patch.owner = Setting::Remove;
+///
+/// merge_json("checkout", stored.as_object_mut().expect("an object"), &patch)?;
+///
+/// assert_eq!(stored, json!({
+///     "note": "mine", "percentage": 10.0, "variants": {"a": 1, "b": 2}, "owner": null,
+/// }));
+/// # Ok::<(), flagstaff::definition::InvalidJson>(())
+/// ```
+pub fn merge_json(
+    flag: &str,
+    object: &mut Map<String, Json>,
+    patch: &Definition,
+) -> Result<(), InvalidJson> {
+    let before = from_json_object(flag, object, UnknownKeys::Ignore)?;
+    let mut merged = before.clone();
+    merged.merge(patch);
+    for row in SETTINGS {
+        let value =
+            (row.encode)(&merged).filter(|value| (row.encode)(&before).as_ref() != Some(value));
+        object.extend(value.map(|value| (row.field.to_string(), value)));
+    }
+    Ok(())
+}
+
+/// Why a JSON text is not the definition of a flag.
+///
+/// As an error, it prints all problems in one line.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::definition::from_json;
+///
+/// let error = from_json("checkout", "[1]").unwrap_err();
+///
+/// assert!(error.to_string().starts_with("not a JSON object: "));
+/// ```
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problems.join("; "))]
+pub struct InvalidJson {
+    problems: Vec<String>,
+}
+
+debug_is_message!(InvalidJson);
+
+impl InvalidJson {
+    /// Everything that is wrong, in the order of the text: at least one sentence.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+
+    fn new(mut problems: Vec<Diagnostic>) -> Self {
+        problems.retain(|problem| problem.severity == Severity::Error);
+        problems.sort_by_key(|problem| problem.span.start);
+        Self { problems: problems.iter().map(sentence).collect() }
+    }
+}
+
+/// The text is no JSON, or no object.
+impl From<serde_json::Error> for InvalidJson {
+    fn from(error: serde_json::Error) -> Self {
+        Self { problems: vec![format!("not a JSON object: {error}")] }
+    }
+}
+
+/// A problem without the lines that it is about.
+fn sentence(problem: &Diagnostic) -> String {
+    let Diagnostic { message, label, help, .. } = problem;
+    match help {
+        Some(help) => format!("{message}: {label} ({help})"),
+        None => format!("{message}: {label}"),
+    }
+}
+
+/// Places that grow in document order, because decoders go by the places of keys.
+struct Places(usize);
+
+impl Places {
+    fn next(&mut self) -> Range<usize> {
+        let start = self.0;
+        self.0 += 1;
+        start..self.0
+    }
+}
+
+/// Makes the value of one setting into what `toml` would have read.
+struct Tree<'p, 'j> {
+    places: &'p mut Places,
+    /// What [`number_texts`] found in the value and is not yet used.
+    numbers: slice::Iter<'j, String>,
+    /// How deep `null` means something.
+    null_levels: usize,
+    nulls: &'p mut HashSet<usize>,
+}
+
+impl<'j> Tree<'_, 'j> {
+    fn value(&mut self, json: &'j Json, level: usize) -> Result<Value<'j>, &'static str> {
+        if level > LIMIT {
+            return Err("nested too deeply");
+        }
+        let place = self.places.next();
+        let value = match json {
+            Json::Null if level <= self.null_levels => {
+                self.nulls.insert(place.start);
+                DeValue::Boolean(false)
+            }
+            // Without it, a condition would be wider than it was meant to be.
+            Json::Null => return Err("`null` cannot stand within this setting"),
+            Json::Bool(on) => DeValue::Boolean(*on),
+            Json::String(text) => DeValue::String(text.into()),
+            Json::Number(_) => {
+                let number = self.numbers.next().and_then(|text| DeValue::parse(text).ok());
+                number.ok_or("a number that cannot be read")?.into_inner()
+            }
+            Json::Array(array) => {
+                let values = array.iter().map(|value| self.value(value, level + 1));
+                DeValue::Array(values.collect::<Result<_, _>>()?)
+            }
+            Json::Object(object) => {
+                let mut table = DeTable::new();
+                for (name, value) in object {
+                    let key = Spanned::new(self.places.next(), name.into());
+                    table.insert(key, self.value(value, level + 1)?);
+                }
+                DeValue::Table(table)
+            }
+        };
+        Ok(Spanned::new(place, value))
+    }
+}
+
+/// The texts of all numbers in a value, in its order: `toml` makes numbers from borrowed text only.
+fn number_texts(json: &Json) -> Vec<String> {
+    fn walk(json: &Json, level: usize, texts: &mut Vec<String>) {
+        match json {
+            Json::Number(number) => texts.push(number.to_string()),
+            Json::Array(array) if level < LIMIT => {
+                array.iter().for_each(|value| walk(value, level + 1, texts));
+            }
+            Json::Object(object) if level < LIMIT => {
+                object.values().for_each(|value| walk(value, level + 1, texts));
+            }
+            _ => {}
+        }
+    }
+    let mut texts = Vec::new();
+    walk(json, 0, &mut texts);
+    texts
 }

@@ -1,4 +1,4 @@
-//! flags.toml: from text to definitions, with everything that is wrong with it.
+//! Definitions from texts, with everything that is wrong with them: flags.toml and JSON.
 //!
 //! [`FlagsFile::parse`] takes a text and never fails. What is wrong with the text becomes
 //! [`Diagnostics`]: all problems at once, syntax and meaning, each with a [`Code`], a line, a
@@ -14,6 +14,9 @@
 //! - A warning rejects nothing.
 //!
 //! Nothing here reads files; a name is passed along with the text for the diagnostics.
+//!
+//! [`from_json`] reads one flag from a JSON object with the same settings, as overrides in Redis
+//! and admin interfaces have it, and [`to_json`] writes it.
 //!
 //! # Example
 //!
@@ -47,10 +50,10 @@ mod condition;
 mod decoder;
 mod depth;
 mod diagnostic;
+mod encode;
 mod file;
 mod flag;
-#[cfg(feature = "redis")]
-pub(crate) mod json;
+mod json;
 mod render;
 mod rollout;
 mod rule;
@@ -67,6 +70,7 @@ pub use self::{
     code::{Code, Severity},
     diagnostic::{Diagnostic, Diagnostics, Location, Related},
     file::{FlagsFile, Parts},
+    json::{InvalidJson, UnknownKeys, from_json, from_json_object, merge_json, to_json},
     render::Report,
 };
 

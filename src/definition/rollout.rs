@@ -10,13 +10,15 @@ use super::{
     decoder::Decoder,
     diagnostic::Diagnostic,
     flag::{Owner, unknown_key},
-    value::{Decode, Place, kind, wrong_type},
+    value::{Decode, Place, wrong_type},
 };
 use crate::model::{Active, Rollout, Setting, Stage};
 
 impl Decode for Box<Active> {
+    const NULLS: usize = 1;
+
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let table = table(value, at, "a table with `from` and `until`", decoder)?;
+        let table = table(value, at, "with `from` and `until`", decoder)?;
         let errors = decoder.errors;
         let mut active = Active::new();
         for (key, member) in table {
@@ -47,8 +49,10 @@ impl Decode for Box<Active> {
 const ROLLOUT: &[&str] = &["start", "stages", "stage", "stage_started", "paused_at"];
 
 impl Decode for Box<Rollout> {
+    const NULLS: usize = 1;
+
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
-        let table = table(value, at, "a table with `start` and `stages`", decoder)?;
+        let table = table(value, at, "with `start` and `stages`", decoder)?;
         let errors = decoder.errors;
         let mut rollout = Rollout::default();
         for (key, member) in table {
@@ -90,7 +94,8 @@ impl Decode for Vec<Stage> {
             let message = format!("the rollout of flag `{}` has no stages", at.flag);
             let problem = Diagnostic::new(Code::StageWithoutEnd, value.span(), message)
                 .label("expected at least one stage");
-            decoder.report(problem.help("write `stages = [{ percentage = 100 }]`").flag(at.flag));
+            let help = "write `stages = [{ percentage = 100 }]`".to_owned();
+            decoder.report_with(problem, Some(help), at.flag);
         }
         if stages.len() == array.len() {
             let spans: Vec<_> = array.iter().map(|stage| stage.span()).collect();
@@ -106,10 +111,13 @@ const STAGE: &[&str] = &["percentage", "for", "at", "auto"];
 fn decode_stage(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Stage> {
     let DeValue::Table(table) = value.get_ref() else {
         let message = format!("wrong type in list `{}` of flag `{}`", at.setting, at.flag);
-        let problem = Diagnostic::new(Code::InvalidElement, value.span(), message)
-            .label(format!("expected a table, found {}", kind(value.get_ref())))
-            .help("write `{ percentage = 10, for = \"2h\" }`");
-        decoder.report(problem.flag(at.flag));
+        let problem = Diagnostic::new(Code::InvalidElement, value.span(), message).label(format!(
+            "expected {}, found {}",
+            decoder.format.table(),
+            decoder.kind(value.get_ref())
+        ));
+        let help = "write `{ percentage = 10, for = \"2h\" }`".to_owned();
+        decoder.report_with(problem, Some(help), at.flag);
         return None;
     };
     let errors = decoder.errors;
@@ -131,9 +139,8 @@ fn decode_stage(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> 
     let Some(&percentage) = percentage.value() else {
         let message = format!("a stage of flag `{}` has no percentage", at.flag);
         let problem = Diagnostic::new(Code::StageWithoutPercentage, value.span(), message)
-            .label("how many users?")
-            .help("write `percentage = 10`");
-        decoder.report(problem.flag(at.flag));
+            .label("how many users?");
+        decoder.report_with(problem, Some("write `percentage = 10`".to_owned()), at.flag);
         return None;
     };
     Some(Stage {
@@ -180,10 +187,11 @@ fn check_times(stages: &[Stage], spans: &[Range<usize>], at: Place<'_>, decoder:
             },
             (None, None) if !is_last && stage.auto => {
                 let message = format!("a stage of flag `{}` never ends", at.flag);
-                Diagnostic::new(Code::StageWithoutEnd, span.clone(), message)
-                    .label("the stages after it are never reached")
-                    .help("say how long it lasts, `for = \"2h\"`, or wait for you: `auto = false`")
-                    .flag(at.flag)
+                let problem = Diagnostic::new(Code::StageWithoutEnd, span.clone(), message)
+                    .label("the stages after it are never reached");
+                let help = "say how long it lasts, `for = \"2h\"`, or wait for you: `auto = false`";
+                decoder.report_with(problem, Some(help.to_owned()), at.flag);
+                continue;
             }
             (None, _) => continue,
         };
@@ -232,7 +240,9 @@ fn set<T: Decode>(
     at: Place<'_>,
     decoder: &mut Decoder<'_>,
 ) {
-    if let Some(value) = T::decode(value, at, decoder) {
+    if decoder.is_null(value) {
+        *member = Setting::Remove;
+    } else if let Some(value) = T::decode(value, at, decoder) {
         *member = Setting::Set(value);
     }
 }
@@ -240,13 +250,14 @@ fn set<T: Decode>(
 fn table<'v, 't>(
     value: &'v Value<'t>,
     at: Place<'_>,
-    expected: &str,
+    members: &str,
     decoder: &mut Decoder<'_>,
 ) -> Option<&'v DeTable<'t>> {
-    match value.get_ref() {
-        DeValue::Table(table) => Some(table),
-        _ => wrong_type(decoder, value, at, expected, None),
+    if let DeValue::Table(table) = value.get_ref() {
+        return Some(table);
     }
+    let expected = format!("{} {members}", decoder.format.table());
+    wrong_type(decoder, value, at, &expected, None)
 }
 
 /// The place of a member, or else of the table.

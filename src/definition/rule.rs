@@ -12,7 +12,7 @@ use super::{
     diagnostic::Diagnostic,
     flag::toml_key,
     segment,
-    value::{Decode, Place, kind, percent_string, source, truth},
+    value::{Decode, Place, percent_string, source, truth},
     variants::{in_order, weight},
 };
 use crate::model::{Definition, Field, Percentage, Rule, Serve, Variants, Weight, nearest};
@@ -28,8 +28,10 @@ impl Decode for Arc<[Rule]> {
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let DeValue::Array(array) = value.get_ref() else {
             let message = format!("wrong type for `rules` in flag `{}`", at.flag);
-            let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
-                .label(format!("expected a list of rules, found {}", kind(value.get_ref())));
+            let problem = Diagnostic::new(Code::InvalidType, value.span(), message).label(format!(
+                "expected a list of rules, found {}",
+                decoder.kind(value.get_ref())
+            ));
             let help = format!("write `[[flags.{}.rules]]` above each rule", toml_key(at.flag));
             decoder.report_with(problem, Some(help), at.flag);
             return None;
@@ -49,7 +51,8 @@ fn rule<'r>(
     decoder: &mut Decoder<'_>,
 ) -> Option<Rule> {
     let DeValue::Table(table) = value.get_ref() else {
-        let label = format!("expected a table, found {}", kind(value.get_ref()));
+        let label =
+            format!("expected {}, found {}", decoder.format.table(), decoder.kind(value.get_ref()));
         let help = "write `{ when = { … }, serve = true }`";
         return invalid(flag, value, label, help, decoder);
     };
@@ -63,7 +66,7 @@ fn rule<'r>(
                 Some(similar) => format!("a key with a similar name exists: `{similar}`"),
                 None => "a rule has `name`, `when`, `serve` and `bucket_by`".to_owned(),
             };
-            decoder.report_with(problem, Some(help), flag);
+            decoder.report(problem.help(help).flag(flag));
         }
     }
     let name = text(flag, NAME, table, decoder);
@@ -117,7 +120,7 @@ fn text<'r>(
     let label = match value.get_ref() {
         DeValue::String(text) if !text.trim().is_empty() => return Some(text),
         DeValue::String(_) => "an empty string".to_owned(),
-        found => format!("expected a string, found {}", kind(found)),
+        found => format!("expected a string, found {}", decoder.kind(found)),
     };
     invalid(flag, value, label, &format!("write `{key} = \"…\"`"), decoder)
 }
@@ -164,7 +167,7 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
             let help = format!("write `serve = \"{}%\"`", number.unwrap_or("25"));
             (Code::InvalidServe, "a bare number".to_owned(), Some(help))
         }
-        found => (Code::InvalidServe, format!("cannot be {}", kind(found)), None),
+        found => (Code::InvalidServe, format!("cannot be {}", decoder.kind(found)), None),
     };
     let message = format!("invalid `serve` in a rule of flag `{flag}`");
     let problem = Diagnostic::new(code, value.span(), message).label(label);

@@ -70,7 +70,7 @@ pub(super) fn find(
         (None, true) => format!("define it: `[segments.{}]`", toml_key(name)),
         (None, false) => "segments of a flags.toml can be used in that file only".to_owned(),
     };
-    owner.report(decoder, problem, Some(help))
+    owner.report(decoder, problem.help(help), None)
 }
 
 /// Decodes all segments, each after those that it names.

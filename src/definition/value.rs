@@ -8,7 +8,12 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use toml::de::{DeInteger, DeValue};
 
-use super::{Value, code::Code, decoder::Decoder, diagnostic::Diagnostic};
+use super::{
+    Value,
+    code::Code,
+    decoder::{Decoder, Format},
+    diagnostic::Diagnostic,
+};
 use crate::model::{InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
 
 /// The setting that a value is for.
@@ -27,6 +32,9 @@ impl<'f> Place<'f> {
 
 /// A type that a setting can have.
 pub(super) trait Decode: Sized {
+    /// How many levels of its parts can be `null` in JSON, which takes them away (RFC 7396).
+    const NULLS: usize = 0;
+
     /// The value, or `None` after saying what is wrong.
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self>;
 }
@@ -79,7 +87,7 @@ impl Decode for Vec<String> {
                     let message =
                         format!("wrong type in list `{}` of flag `{}`", at.setting, at.flag);
                     let problem = Diagnostic::new(Code::InvalidElement, element.span(), message)
-                        .label(format!("expected a string, found {}", kind(found)));
+                        .label(format!("expected a string, found {}", decoder.kind(found)));
                     let help = quoted(decoder.text, element).map(|text| format!("write `{text}`"));
                     decoder.report_with(problem, help, at.flag);
                 }
@@ -158,8 +166,14 @@ fn decimal(text: &str) -> Result<Percentage, InvalidPercentage> {
 impl Decode for SystemTime {
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let span = value.span();
-        let label = match value.get_ref() {
-            DeValue::Datetime(date) => match (date.date, date.time, date.offset) {
+        let date = match value.get_ref() {
+            DeValue::Datetime(date) => Some(*date),
+            // JSON has no dates of its own.
+            DeValue::String(text) if decoder.format == Format::Json => text.parse().ok(),
+            _ => None,
+        };
+        let label = match (date, value.get_ref()) {
+            (Some(date), _) => match (date.date, date.time, date.offset) {
                 (Some(date), None, None) => {
                     if let Some(time) = instant(&format!("{date}T00:00:00Z")) {
                         return Some(time);
@@ -181,10 +195,14 @@ impl Decode for SystemTime {
                 }
                 _ => "no such date".to_owned(),
             },
-            DeValue::String(text) if instant(text).or_else(|| day(text)).is_some() => {
+            (None, DeValue::String(_)) if decoder.format == Format::Json => {
+                "expected a date, `2026-11-01`, or a time with an offset, `2026-11-01T09:00:00Z`"
+                    .to_owned()
+            }
+            (None, DeValue::String(text)) if instant(text).or_else(|| day(text)).is_some() => {
                 "a date is written without quotes".to_owned()
             }
-            found => format!("expected a date, found {}", kind(found)),
+            (None, found) => format!("expected a date, found {}", decoder.kind(found)),
         };
         let message = format!("invalid date `{}` in flag `{}`", at.setting, at.flag);
         let problem = Diagnostic::new(Code::InvalidDate, span, message).label(label);
@@ -203,7 +221,7 @@ impl Decode for Duration {
         let label = match text.parse::<SignedDuration>().map(Self::try_from) {
             Ok(Ok(duration)) => return Some(duration),
             Ok(Err(_)) => "a length of time is not negative",
-            Err(_) => "not a length of time",
+            Err(_) => "not a length of time such as `\"5m\"`",
         };
         let message = format!("invalid `{}` in flag `{}`", at.setting, at.flag);
         let problem = Diagnostic::new(Code::InvalidDuration, value.span(), message).label(label);
@@ -288,7 +306,7 @@ pub(super) fn wrong_type<T>(
 ) -> Option<T> {
     let message = format!("wrong type for `{}` in flag `{}`", at.setting, at.flag);
     let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
-        .label(format!("expected {expected}, found {}", kind(value.get_ref())));
+        .label(format!("expected {expected}, found {}", decoder.kind(value.get_ref())));
     decoder.report_with(problem, help, at.flag);
     None
 }

@@ -9,7 +9,7 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
-    value::{Decode, Place, kind, source},
+    value::{Decode, Place, source},
 };
 use crate::model::{
     self, Definition, Field, InvalidWeight, Setting, Variant, Variants, Weight, nearest,
@@ -21,23 +21,28 @@ const SETTINGS: [&str; 2] = ["weight", "value"];
 /// `variants = { control = 34, higher_price = 33 }`, or a table of tables with `weight` and
 /// `value`. Their order is that of the text.
 impl Decode for Variants {
+    /// A variant, its weight and its value.
+    const NULLS: usize = 2;
+
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let DeValue::Table(table) = value.get_ref() else {
             return wrong_type(decoder, value, at);
         };
         let errors = decoder.errors;
-        let mut variants = Vec::with_capacity(table.len());
+        let mut variants = Self::new();
         for (key, value) in in_order(table) {
             let name = key.get_ref().as_ref();
             if name.is_empty() || name.trim() != name {
                 decoder.report(blank(key, at));
             }
-            if let Some(variant) = variant(name, value, at, decoder) {
-                variants.push((name, variant));
+            if decoder.is_null(value) {
+                variants = variants.without(name);
+            } else if let Some(variant) = variant(name, value, at, decoder) {
+                variants = variants.with(name, variant);
             }
         }
         check_types(table, at, decoder);
-        (decoder.errors == errors).then(|| variants.into_iter().collect())
+        (decoder.errors == errors).then_some(variants)
     }
 }
 
@@ -62,8 +67,11 @@ pub(super) fn in_order<'a, 't>(table: &'a DeTable<'t>) -> Vec<(&'a Key<'t>, &'a 
 
 fn wrong_type<T>(decoder: &mut Decoder<'_>, value: &Value<'_>, at: Place<'_>) -> Option<T> {
     let message = format!("wrong type for `{}` in flag `{}`", at.setting, at.flag);
-    let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
-        .label(format!("expected a table of variants, found {}", kind(value.get_ref())));
+    let problem = Diagnostic::new(Code::InvalidType, value.span(), message).label(format!(
+        "expected {} of variants, found {}",
+        decoder.format.table(),
+        decoder.kind(value.get_ref())
+    ));
     let example = match value.get_ref() {
         DeValue::Array(names) => {
             let name = |name: &Value<'_>| Some(format!("{} = 1", name.get_ref().as_str()?));
@@ -92,8 +100,9 @@ fn variant(
         found => {
             let message = format!("wrong type for variant `{name}` of flag `{}`", at.flag);
             let problem = Diagnostic::new(Code::InvalidType, value.span(), message).label(format!(
-                "expected a weight or a table with `weight` and `value`, found {}",
-                kind(found)
+                "expected a weight or {} with `weight` and `value`, found {}",
+                decoder.format.table(),
+                decoder.kind(found)
             ));
             let help = source(decoder.text, value.span())
                 .map(|text| format!("write `{name} = {{ weight = 1, value = {text} }}`"));
@@ -104,6 +113,8 @@ fn variant(
     let mut variant = Variant::new();
     for (key, setting) in in_order(table) {
         match key.get_ref().as_ref() {
+            "weight" if decoder.is_null(setting) => variant.weight = Setting::Remove,
+            "value" if decoder.is_null(setting) => variant.value = Setting::Remove,
             "weight" => variant.weight = Setting::Set(weight(name, setting, at, decoder)?),
             "value" => variant.value = Setting::Set(content(name, setting, at, decoder)?),
             _ => unknown_key(name, key, at, decoder),
@@ -121,7 +132,7 @@ fn unknown_key(name: &str, key: &Key<'_>, at: Place<'_>, decoder: &mut Decoder<'
         Some(similar) => format!("a key with a similar name exists: `{similar}`"),
         None => "a variant has a `weight` and a `value`".to_owned(),
     };
-    decoder.report_with(problem, Some(help), at.flag);
+    decoder.report(problem.help(help).flag(at.flag));
 }
 
 pub(super) fn weight(
@@ -137,7 +148,7 @@ pub(super) fn weight(
             let message =
                 format!("wrong type for the weight of variant `{name}` of flag `{}`", at.flag);
             let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
-                .label(format!("expected a number, found {}", kind(found)));
+                .label(format!("expected a number, found {}", decoder.kind(found)));
             decoder.report_with(problem, None, at.flag);
             return None;
         }
@@ -216,13 +227,14 @@ fn written<'a, 't>(variant: &'a Value<'t>) -> Option<&'a Value<'t>> {
 
 /// A flag has values of one type, so that the code that asks for it knows what it gets.
 fn check_types(table: &DeTable<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) {
-    let mut values = in_order(table).into_iter().filter_map(|(_, variant)| written(variant));
-    let Some(first) = values.next() else { return };
-    for value in values.filter(|value| !is_same_type(first.get_ref(), value.get_ref())) {
+    let values = in_order(table).into_iter().filter_map(|(_, variant)| written(variant));
+    let values: Vec<_> = values.filter(|value| !decoder.is_null(value)).collect();
+    let Some((first, others)) = values.split_first() else { return };
+    for value in others.iter().filter(|value| !is_same_type(first.get_ref(), value.get_ref())) {
         let message = format!("variants of flag `{}` have values of different types", at.flag);
         let problem = Diagnostic::new(Code::MixedTypes, value.span(), message)
-            .label(format!("this is {}", kind(value.get_ref())))
-            .related(first.span(), format!("this is {}", kind(first.get_ref())));
+            .label(format!("this is {}", decoder.kind(value.get_ref())))
+            .related(first.span(), format!("this is {}", decoder.kind(first.get_ref())));
         decoder.report_with(problem, None, at.flag);
     }
 }
@@ -302,7 +314,7 @@ fn check_values(flag: &str, table: &DeTable<'_>, decoder: &mut Decoder<'_>) {
         let message = format!("variant `{name}` of flag `{flag}` has no value, but others have");
         let problem = Diagnostic::new(Code::MixedTypes, key.span(), message)
             .label("its value would be its name, a string")
-            .related(valued.span(), format!("this is {}", kind(valued.get_ref())));
+            .related(valued.span(), format!("this is {}", decoder.kind(valued.get_ref())));
         decoder.report_with(problem, None, flag);
     }
 }

@@ -121,6 +121,12 @@ impl Variants {
         self.list.iter().filter_map(|(name, variant)| Some((&**name, variant.value()?)))
     }
 
+    /// The variants that are set or taken away, in their order.
+    #[cfg(feature = "definition")]
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, &Setting<Variant>)> {
+        self.list.iter().map(|(name, variant)| (&**name, variant))
+    }
+
     /// The names of the variants, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.iter().map(|(name, _)| name)

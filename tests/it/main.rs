@@ -9,6 +9,7 @@ mod examples;
 mod facade;
 mod file;
 mod http;
+mod json;
 mod layers;
 mod log;
 mod messages;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{layout::Layout, log::stamp};
 use crate::{
     backend::{Operation, Provenance, Write},
-    definition::json as definition,
+    definition::{UnknownKeys, from_json_object, merge_json, to_json},
     model::{Definition, Entry, Percentage, Setting},
 };
 
@@ -73,7 +73,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
     let entry = match object.remove(FORCE) {
-        None => definition::from_json(name, &object)?.into(),
+        None => read(name, &object, UnknownKeys::Reject)?.into(),
         Some(Value::Bool(on)) if object.is_empty() => Entry::Forced(on),
         Some(Value::Bool(_)) => {
             return Err("`force` answers for everybody, so nothing can stand beside it".to_owned());
@@ -86,7 +86,7 @@ fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override,
 /// The value of a key of its own: a whole definition, with members that are not for us.
 fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
-    let mut definition = definition::from_json_lenient(name, &object)?;
+    let mut definition = read(name, &object, UnknownKeys::Ignore)?;
     // What such a value does not name has its default, whatever lower layers say.
     fn default<T>(setting: &mut Setting<T>) {
         if setting.is_inherit() {
@@ -98,6 +98,14 @@ fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, 
     default(&mut definition.allowed_users);
     default(&mut definition.allowed_groups);
     Ok(Override { entry: definition.into(), provenance })
+}
+
+fn read(
+    name: &str,
+    object: &Map<String, Value>,
+    unknown: UnknownKeys,
+) -> Result<Definition, String> {
+    from_json_object(name, object, unknown).map_err(|error| error.to_string())
 }
 
 fn provenance(value: &Value) -> Result<Provenance, String> {
@@ -150,7 +158,7 @@ pub(super) fn encode(
                 Operation::Set(patch) => &**patch,
                 Operation::Clear => return Ok(None),
             };
-            object.extend(definition::to_json(patch));
+            merge_json(name, &mut object, patch).map_err(|error| error.to_string())?;
             object
         }
     };
@@ -180,7 +188,7 @@ fn base(
         None => Ok(Map::new()),
         Some(decoded) if decoded.has_ended(now) => Ok(Map::new()),
         Some(Override { entry: Entry::Forced(on), .. }) => {
-            Ok(definition::to_json(&Definition::forced(on)))
+            Ok(to_json(&Definition::forced(on)))
         }
         Some(Override { entry: Entry::Text(text), .. }) => Err(format!(
             "`{text}` is stored now, which forces a variant or off; clear it, then set it anew"

@@ -1,0 +1,293 @@
+//! Values of settings in JSON, the way [`Decode`](super::value::Decode) reads them.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::condition::{ALL, ANY, IGNORE_CASE, NOT};
+use crate::model::{
+    self, Active, Case, Comparison, Condition, OnStale, Operator, Percentage, Rollout, Rule, Serve,
+    Setting, Stage, Variant, Variants, Weight,
+};
+
+/// A type that a setting can have.
+pub(super) trait Encode {
+    fn encode(&self) -> Value;
+}
+
+impl Encode for bool {
+    fn encode(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Encode for String {
+    fn encode(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl Encode for u32 {
+    fn encode(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl<T: Encode> Encode for Box<T> {
+    fn encode(&self) -> Value {
+        T::encode(self)
+    }
+}
+
+impl<T: Encode> Encode for Vec<T> {
+    fn encode(&self) -> Value {
+        self.iter().map(Encode::encode).collect()
+    }
+}
+
+/// A number, whole if it can be: `10` or `0.5`.
+impl Encode for Percentage {
+    fn encode(&self) -> Value {
+        decimal(self.ten_thousandths().into())
+    }
+}
+
+impl Encode for Weight {
+    fn encode(&self) -> Value {
+        decimal(self.ten_thousandths())
+    }
+}
+
+fn decimal(ten_thousandths: u64) -> Value {
+    match (ten_thousandths / 10_000, ten_thousandths % 10_000) {
+        (whole, 0) => whole.into(),
+        // The shortest text of this quotient has the four decimals and no more.
+        _ => (ten_thousandths as f64 / 10_000.0).into(),
+    }
+}
+
+/// An RFC 3339 text in UTC, which has the years 0 to 9999 only.
+impl Encode for SystemTime {
+    fn encode(&self) -> Value {
+        /// The start of the year 0.
+        const FIRST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
+
+        let beyond = if *self < Self::UNIX_EPOCH { FIRST } else { Timestamp::MAX };
+        Timestamp::try_from(*self).unwrap_or(beyond).max(FIRST).to_string().into()
+    }
+}
+
+/// Numbers with units: `1h 30m`.
+impl Encode for Duration {
+    fn encode(&self) -> Value {
+        format!("{:#}", SignedDuration::try_from(*self).unwrap_or(SignedDuration::MAX)).into()
+    }
+}
+
+impl Encode for OnStale {
+    fn encode(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+/// `{"control": 34, "treatment": {"weight": 66, "value": true}, "former": null}`
+impl Encode for Variants {
+    fn encode(&self) -> Value {
+        let entry = |(name, variant): (&str, &Setting<Variant>)| {
+            (name.to_owned(), member(variant).unwrap_or_default())
+        };
+        self.settings().map(entry).collect::<Map<_, _>>().into()
+    }
+}
+
+/// A weight alone is a number.
+impl Encode for Variant {
+    fn encode(&self) -> Value {
+        match (member(&self.weight), member(&self.value)) {
+            (Some(weight @ Value::Number(_)), None) => weight,
+            (weight, value) => object([("weight", weight), ("value", value)]).into(),
+        }
+    }
+}
+
+/// A number that JSON does not have becomes `null`.
+impl Encode for model::Value<'_> {
+    fn encode(&self) -> Value {
+        match self {
+            Self::Bool(value) => (*value).into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Float(number) => (*number).into(),
+            Self::String(text) => (&**text).into(),
+            Self::List(list) => list.encode(),
+            Self::Table(table) => {
+                let entries = table.iter().map(|(name, value)| (name.to_string(), value.encode()));
+                entries.collect::<Map<_, _>>().into()
+            }
+        }
+    }
+}
+
+impl Encode for Rollout {
+    fn encode(&self) -> Value {
+        let members = [
+            ("start", member(&self.start)),
+            ("stages", member(&self.stages)),
+            ("stage", member(&self.stage)),
+            ("stage_started", member(&self.stage_started)),
+            ("paused_at", member(&self.paused_at)),
+        ];
+        object(members).into()
+    }
+}
+
+impl Encode for Stage {
+    fn encode(&self) -> Value {
+        let members = [
+            ("percentage", Some(self.percentage.encode())),
+            ("for", self.duration.map(|duration| duration.encode())),
+            ("at", self.at.map(|instant| instant.encode())),
+            ("auto", (!self.auto).then(|| self.auto.encode())),
+        ];
+        object(members).into()
+    }
+}
+
+impl Encode for Active {
+    fn encode(&self) -> Value {
+        object([("from", member(&self.from)), ("until", member(&self.until))]).into()
+    }
+}
+
+impl Encode for Arc<[Rule]> {
+    fn encode(&self) -> Value {
+        self.iter().map(Encode::encode).collect()
+    }
+}
+
+impl Encode for Rule {
+    fn encode(&self) -> Value {
+        let text = |text: &Option<String>| text.as_ref().map(Encode::encode);
+        let members = [
+            ("name", text(&self.name)),
+            ("when", Some(self.when.encode())),
+            ("serve", Some(self.serve.encode())),
+            ("bucket_by", text(&self.bucket_by)),
+        ];
+        object(members).into()
+    }
+}
+
+impl Encode for Serve {
+    fn encode(&self) -> Value {
+        match self {
+            Self::On => true.into(),
+            Self::Off => false.into(),
+            Self::Variant(name) => name.encode(),
+            Self::Percentage(percentage) => percentage.to_string().into(),
+            Self::Split(split) => {
+                let arms = split.iter().map(|(name, weight)| (name.clone(), weight.encode()));
+                arms.collect::<Map<_, _>>().into()
+            }
+        }
+    }
+}
+
+/// An object all of whose members have to hold.
+impl Encode for Condition {
+    fn encode(&self) -> Value {
+        // One part in a list of one is not the part itself.
+        if let Self::All(parts) = self
+            && parts.len() != 1
+        {
+            let members: Map<_, _> = parts.iter().map(part).collect();
+            // Two comparisons of one attribute cannot both have its name.
+            if members.len() == parts.len() {
+                return members.into();
+            }
+        }
+        Value::Object(Map::from_iter([part(self)]))
+    }
+}
+
+/// A condition as one member of an object. JSON has no segments: they are written out.
+fn part(condition: &Condition) -> (String, Value) {
+    let (name, value) = match condition {
+        Condition::Compare(comparison) => (comparison.attribute(), comparison.encode()),
+        Condition::All(parts) => (ALL, parts.encode()),
+        Condition::Any(parts) => (ANY, parts.encode()),
+        Condition::Not(part) => (NOT, part.encode()),
+        Condition::Segment(segment) => return part(&segment.when),
+    };
+    (name.to_owned(), value)
+}
+
+/// What an attribute is compared with.
+impl Encode for Comparison {
+    fn encode(&self) -> Value {
+        let operand = self.operand().encode();
+        match (self.operator(), self.case()) {
+            (Operator::Eq | Operator::In, Case::Exact) => operand,
+            (operator, Case::Exact) => json!({ (operator.as_str()): operand }),
+            (operator, Case::Ignored) => json!({ (operator.as_str()): operand, IGNORE_CASE: true }),
+        }
+    }
+}
+
+/// What a setting is in JSON, unless it is left to lower layers.
+pub(super) fn member<T: Encode>(setting: &Setting<T>) -> Option<Value> {
+    match setting {
+        Setting::Inherit => None,
+        Setting::Remove => Some(Value::Null),
+        Setting::Set(value) => Some(value.encode()),
+    }
+}
+
+fn object<const LEN: usize>(members: [(&str, Option<Value>); LEN]) -> Map<String, Value> {
+    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_have_no_more_decimals_than_they_need() {
+        let written = |text: &str| text.parse::<Percentage>().unwrap().encode().to_string();
+
+        for text in ["0", "10", "0.5", "33.3333", "0.0001", "99.9999", "100"] {
+            assert_eq!(written(text), text);
+        }
+        assert_eq!(written("10.0"), "10");
+    }
+
+    #[test]
+    fn times_are_written_in_utc() {
+        let after = |time: Duration| SystemTime::UNIX_EPOCH + time;
+
+        assert_eq!(after(Duration::from_secs(86_400)).encode(), "1970-01-02T00:00:00Z");
+        assert_eq!(after(Duration::from_nanos(1)).encode(), "1970-01-01T00:00:00.000000001Z");
+    }
+
+    #[test]
+    fn times_that_no_text_can_name_become_the_nearest() {
+        let years = |years: u64| Duration::from_secs(years * 366 * 86_400);
+
+        assert_eq!((SystemTime::UNIX_EPOCH - years(2_000)).encode(), "0000-01-01T00:00:00Z");
+        assert_eq!((SystemTime::UNIX_EPOCH - years(20_000)).encode(), "0000-01-01T00:00:00Z");
+        assert_eq!(
+            (SystemTime::UNIX_EPOCH + years(20_000)).encode(),
+            "9999-12-30T22:00:00.999999999Z"
+        );
+    }
+
+    #[test]
+    fn lengths_of_time_are_written_as_in_the_file() {
+        assert_eq!(Duration::from_secs(300).encode(), "5m");
+        assert_eq!(Duration::from_secs(5_400).encode(), "1h 30m");
+        assert_eq!(Duration::ZERO.encode(), "0s");
+    }
+}
