@@ -42,7 +42,7 @@ fn example(name: &str) -> Command {
     let mut command = Command::new(path);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("FEATURE_") {
+        if name.to_string_lossy().starts_with("FEATURE_") || name == "REDIS_URL" {
             command.env_remove(name);
         }
     }
@@ -309,6 +309,31 @@ async fn axum_closes_and_opens_a_route_for_every_method() {
     let open = (200, "this is the new checkout\n".to_owned());
     assert_eq!(axum.get("/checkout/v2", "").await, open);
     assert!(axum.exchange("POST", "/checkout/v2", "").await.starts_with("HTTP/1.1 405"));
+}
+
+#[tokio::test]
+async fn redis_overrides_the_file_at_run_time_and_may_go_away() {
+    let mut redis = crate::redis::server::Server::start();
+    let mut command = example("gate");
+    command.env("REDIS_URL", redis.url()).env("FEATURE_BETA", "0");
+    let mut gate = Server::start_with(command, "", "").await;
+    assert_eq!(gate.get("/checkout/v2", "").await.0, 404);
+    while !line(&mut gate.stdout).await.contains("all flags") {}
+
+    redis.cli(&["HSET", "feature_flags", "new_checkout", "1", "beta", "1"]);
+    let changes = [line(&mut gate.stdout).await, line(&mut gate.stdout).await];
+    assert_eq!(changes, ["beta: off -> on", "new_checkout: off -> on"]);
+    assert_eq!(gate.get("/checkout/v2", "").await.0, 200);
+    assert_eq!(gate.get("/beta", "").await.0, 200);
+
+    redis.cli(&["HSET", "feature_flags", "new_checkout", "0"]);
+    assert_eq!(line(&mut gate.stdout).await, "new_checkout: on -> off");
+    assert_eq!(gate.get("/checkout/v2", "").await.0, 404);
+
+    redis.kill();
+    assert!(line(&mut gate.stderr).await.starts_with("lost the connection to Redis at"));
+    assert_eq!(gate.get("/checkout/v2", "").await.0, 404);
+    assert_eq!(gate.get("/beta", "").await.0, 200);
 }
 
 #[tokio::test]

@@ -11,5 +11,5 @@ mod outages;
 mod proxy;
 mod pushes;
 mod python;
-mod server;
+pub(crate) mod server;
 mod subject;
