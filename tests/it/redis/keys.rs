@@ -1,0 +1,127 @@
+//! One JSON key per flag, as writers in Python keep them.
+
+use flagstaff::{Context, FlagState, Flags, Memory, Redis};
+use tokio::time::timeout;
+
+use super::{python::Python, server::Server};
+use crate::support::BOUND;
+
+/// What stands below says more than such a value: none of it may shine through.
+async fn follow(server: &Server) -> Flags {
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
+    let below = flagstaff::Definition::new()
+        .percentage(flagstaff::Percentage::ZERO)
+        .allowed_users(["internal_tester_2"])
+        .denied_users(["mallory"]);
+    let below = Memory::new().with("flag", below);
+    Flags::builder().layer(redis).layer(below).require_ready().max_wait(BOUND).start().await.unwrap()
+}
+
+#[tokio::test]
+async fn values_are_evaluated_in_the_order_of_their_writers() {
+    let ana = || Context::user("ana");
+    let tester = || Context::user("internal_tester_1");
+    let employee = || Context::user("bob").group("employees");
+    let cases: [(&str, Context<'static>, bool); 15] = [
+        (r#"{"enabled": true}"#, ana(), true),
+        (r#"{"enabled": true}"#, Context::anonymous(), true),
+        (r#"{"enabled": true, "percentage": 100}"#, Context::anonymous(), true),
+        (r#"{"percentage": 100}"#, Context::anonymous(), true),
+        (r#"{"enabled": false, "allowed_users": ["ana"]}"#, ana(), false),
+        (r#"{"enabled": true, "percentage": 0, "allowed_users": ["ana"]}"#, ana(), true),
+        (r#"{"enabled": true, "percentage": 0, "allowed_groups": ["employees"]}"#, employee(), true),
+        (r#"{"enabled": true, "percentage": 0, "allowed_groups": ["employees"]}"#, ana(), false),
+        (r#"{"enabled": true, "percentage": 99.9}"#, Context::anonymous(), false),
+        (r#"{"enabled": true, "percentage": 0}"#, Context::user("internal_tester_2"), false),
+        (r#"{"enabled": true}"#, Context::user("mallory"), false),
+        (
+            r#"{"enabled": true, "percentage": 10, "allowed_users": ["internal_tester_1"], "allowed_groups": ["employees"]}"#,
+            tester(),
+            true,
+        ),
+        (
+            r#"{"enabled": true, "percentage": 10, "allowed_users": ["internal_tester_1"], "allowed_groups": ["employees"]}"#,
+            employee(),
+            true,
+        ),
+        (
+            r#"{"rollout_stages": [{"percentage": 1, "duration_hours": 2}, {"percentage": 100, "duration_hours": null}], "rollout_started": 1795228969.0004983, "current_stage": 0, "percentage": 1, "enabled": true}"#,
+            Context::anonymous(),
+            false,
+        ),
+        (
+            r#"{"rollout_stages": [{"percentage": 1, "duration_hours": 2}], "percentage": 1, "enabled": false, "stage_started": 1795228969.0, "rolled_back_at": 1795228969.0209136}"#,
+            tester(),
+            false,
+        ),
+    ];
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    for (number, (definition, ..)) in cases.iter().enumerate() {
+        python.write_json(&format!("flag_{number}"), definition);
+    }
+    python.write_json("flag", cases[9].0);
+
+    let flags = follow(&server).await;
+
+    assert_eq!(flags.health().layers[0].flags, cases.len() + 1);
+    for (number, (definition, context, expected)) in cases.iter().enumerate() {
+        // Nothing but the store knows these, and so denies nobody.
+        let expected = *expected || context.targeting_key() == Some("mallory");
+        let flag = format!("flag_{number}");
+        assert_eq!(flags.is_enabled(&flag, context), expected, "{definition}");
+    }
+    assert!(!flags.is_enabled("flag", &Context::user("internal_tester_2")));
+}
+
+#[tokio::test]
+async fn a_value_is_a_whole_definition_but_for_deny_lists_below() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    python.write_json("flag", r#"{"enabled": true}"#);
+
+    let flags = follow(&server).await;
+
+    assert!(flags.is_enabled("flag", &Context::user("ana")));
+    assert!(flags.is_enabled("flag", &Context::anonymous()));
+    assert!(!flags.is_enabled("flag", &Context::user("mallory")));
+}
+
+#[tokio::test]
+async fn a_write_is_seen_and_an_empty_value_says_nothing() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    let flags = follow(&server).await;
+    let mut flag = flags.watch("other");
+    let mut becomes = async |state: FlagState| {
+        let seen = timeout(BOUND, flag.wait_for(|&flag| flag == state)).await;
+        drop(seen.expect("it is seen within the bound").unwrap());
+    };
+
+    python.write_json("other", r#"{"enabled": true}"#);
+    becomes(FlagState::On).await;
+    python.update_json("other", r#"{"enabled": false}"#);
+    becomes(FlagState::Off).await;
+    python.write_json("other", "{}");
+    becomes(FlagState::Unknown).await;
+    python.write_json("other", r#"{"enabled": true}"#);
+    becomes(FlagState::On).await;
+    server.cli(&["DEL", "ff:other"]);
+    becomes(FlagState::Unknown).await;
+}
+
+#[tokio::test]
+async fn what_we_change_keeps_what_is_not_ours() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    python.write_json("ro", r#"{"rollout_stages": [{"percentage": 1, "duration_hours": 2}], "rollout_started": 1795228969.0004983, "percentage": 1, "enabled": true, "note": "caf\u00e9"}"#);
+    let flags = follow(&server).await;
+
+    flags.disable("ro").await.unwrap();
+    python.update_json("ro", r#"{"current_stage": 1}"#);
+
+    let stored: serde_json::Value = serde_json::from_str(&server.cli(&["GET", "ff:ro"])).unwrap();
+    assert_eq!(stored["enabled"], false);
+    assert_eq!(stored["rollout_started"].to_string(), "1795228969.0004983");
+    assert_eq!((&stored["current_stage"], &stored["note"]), (&1.into(), &"café".into()));
+}

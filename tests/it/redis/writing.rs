@@ -1,0 +1,379 @@
+//! Changing overrides in Redis.
+
+use std::time::{Duration, SystemTime};
+
+use flagstaff::{
+    Backend, Context, Definition, Entry, Field, FlagState, Flags, Memory, Percentage, Redis,
+    Status, WriteError,
+    backend::{Expected, Operation, Refusal, Write},
+};
+use tokio::{task::JoinSet, time::timeout};
+
+use super::{
+    proxy::{Mode, Proxy},
+    server::Server,
+};
+use crate::support::BOUND;
+
+async fn flags(server: &Server) -> Flags {
+    let redis = Redis::open(&server.url()).unwrap();
+    Flags::builder().layer(redis).layer(Memory::new().with("beta", false)).start().await.unwrap()
+}
+
+fn stored(server: &Server, flag: &str) -> String {
+    server.cli(&["HGET", "feature_flags", flag])
+}
+
+fn percent(percent: u32) -> Definition {
+    Definition::new().percentage(Percentage::whole(percent).unwrap())
+}
+
+#[tokio::test]
+async fn on_and_off_are_exactly_one_and_zero_unless_there_is_more_to_say() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+
+    flags.enable("beta").await.unwrap();
+    assert_eq!(stored(&server, "beta"), "1");
+    assert!(flags.is_enabled("beta", &Context::anonymous()));
+
+    flags.disable("beta").await.unwrap();
+    assert_eq!(stored(&server, "beta"), "0");
+    assert!(!flags.is_enabled("beta", &Context::anonymous()));
+
+    flags.enable("beta").author("ana").reason("demo").await.unwrap();
+    let value: serde_json::Value = serde_json::from_str(&stored(&server, "beta")).unwrap();
+    assert_eq!(value["force"], true);
+    assert_eq!(
+        (&value["override"]["by"], &value["override"]["reason"]),
+        (&"ana".into(), &"demo".into())
+    );
+    assert!(flags.is_enabled("beta", &Context::anonymous()));
+
+    flags.clear("beta").await.unwrap();
+    assert_eq!(stored(&server, "beta"), "");
+    assert!(!flags.is_enabled("beta", &Context::anonymous()));
+}
+
+#[tokio::test]
+async fn setting_a_field_leaves_the_others() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+
+    flags.set("beta", percent(25)).author("ana").await.unwrap();
+    flags.set("beta", Definition::new().denied_users(["mallory"])).author("bob").await.unwrap();
+
+    let expected = percent(25).denied_users(["mallory"]);
+    assert_eq!(flags.layers_of("beta")[0].entry, Entry::from(expected));
+    let by = flags.layers_of("beta")[0].provenance.clone().unwrap();
+    assert_eq!(by.author.as_deref(), Some("bob"));
+}
+
+#[tokio::test]
+async fn a_patch_of_an_answer_for_everybody_narrows_it() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    server.cli(&["HSET", "feature_flags", "beta", "1"]);
+
+    flags.set("beta", percent(0)).await.unwrap();
+
+    let beta = flags.boolean("beta", &Context::user("ana"));
+    assert_eq!((beta.value, beta.layer), (false, Some("redis")));
+    let Entry::Definition(definition) = &flags.layers_of("beta")[0].entry else { panic!() };
+    assert!(definition.has(Field::AllowedUsers) && definition.has(Field::Enabled));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_written_over() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    server.cli(&["HSET", "feature_flags", "beta", "{broken"]);
+
+    let error = flags.set("beta", percent(25)).await.unwrap_err();
+
+    assert!(format!("{error:?}").contains("clear it, then set it anew"), "{error:?}");
+    assert_eq!(stored(&server, "beta"), "{broken");
+    flags.enable("beta").await.unwrap();
+    assert_eq!(stored(&server, "beta"), "1");
+}
+
+#[tokio::test]
+async fn members_of_others_survive_a_patch_of_a_flag_with_a_key_of_its_own() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
+    let flags = Flags::builder().layer(redis).start().await.unwrap();
+    server.cli(&["SET", "ff:beta", r#"{"enabled": true, "percentage": 10, "current_stage": 3}"#]);
+
+    flags.set("beta", percent(20)).await.unwrap();
+    let value = server.cli(&["GET", "ff:beta"]);
+    assert_eq!(value, r#"{"enabled":true,"percentage":20,"current_stage":3}"#);
+
+    flags.disable("beta").await.unwrap();
+    let value = server.cli(&["GET", "ff:beta"]);
+    assert_eq!(value, r#"{"enabled":false,"percentage":20,"current_stage":3}"#);
+    assert!(!flags.is_enabled("beta", &Context::user("ana")));
+
+    flags.enable("beta").await.unwrap();
+    assert!(flags.is_enabled("beta", &Context::anonymous()));
+    flags.clear("beta").await.unwrap();
+    assert_eq!(server.cli(&["EXISTS", "ff:beta"]), "0");
+}
+
+/// Waits until a flag is off.
+async fn off(flags: &Flags, flag: &str) {
+    let mut flag = flags.watch(flag);
+    let off = timeout(BOUND, flag.wait_for(|&flag| flag == FlagState::Off)).await;
+    drop(off.expect("the override ends").unwrap());
+}
+
+#[tokio::test]
+async fn an_override_ends_by_itself_and_the_next_writer_removes_it() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    flags.enable("other").expires_in(Duration::from_secs(3_600)).await.unwrap();
+
+    flags.enable("beta").expires_in(Duration::from_millis(200)).await.unwrap();
+    off(&flags, "beta").await;
+
+    assert!(flags.is_enabled("other", &Context::anonymous()));
+    // Also for whoever starts now.
+    let late = self::flags(&server).await;
+    assert!(!late.is_enabled("beta", &Context::anonymous()));
+    assert_ne!(stored(&server, "beta"), "");
+    flags.enable("third").await.unwrap();
+    assert_eq!(stored(&server, "beta"), "");
+    assert_ne!(stored(&server, "other"), "");
+}
+
+#[tokio::test]
+async fn an_override_ends_while_the_server_is_away() {
+    let mut server = Server::start();
+    let flags = flags(&server).await;
+    flags.enable("beta").expires_in(Duration::from_millis(500)).await.unwrap();
+
+    server.kill();
+
+    off(&flags, "beta").await;
+    assert_eq!(flags.health().layers[0].status, Status::Error);
+}
+
+#[tokio::test]
+async fn a_conditional_change_names_who_was_faster() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let first = flags.set("beta", percent(10)).author("ana").await.unwrap().revision.unwrap();
+    let second = flags.set("beta", percent(20)).author("bob").if_revision(first).await.unwrap();
+
+    let late = flags.set("beta", percent(30)).author("eve").if_revision(first).await.unwrap_err();
+
+    let WriteError::Conflict { conflict, .. } = &late else { panic!("{late:?}") };
+    assert_eq!(conflict.author.as_deref(), Some("bob"));
+    assert_eq!(conflict.revision, second.revision);
+    assert_eq!(conflict.current, Some(stored(&server, "beta")));
+
+    // A writer that knows nothing of revisions.
+    server.cli(&["HSET", "feature_flags", "beta", "0"]);
+    let revision = second.revision.unwrap();
+    let late = flags.enable("beta").if_revision(revision).await.unwrap_err();
+    let WriteError::Conflict { conflict, .. } = &late else { panic!("{late:?}") };
+    assert_eq!((conflict.current.as_deref(), conflict.revision), (Some("0"), None));
+    assert_eq!(stored(&server, "beta"), "0");
+}
+
+#[tokio::test]
+async fn a_flag_that_was_changed_and_changed_back_was_changed() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let first = flags.enable("beta").await.unwrap().revision.unwrap();
+    flags.disable("beta").await.unwrap();
+    flags.enable("beta").await.unwrap();
+
+    let late = flags.disable("beta").if_revision(first).await.unwrap_err();
+
+    assert!(matches!(late, WriteError::Conflict { .. }), "{late:?}");
+}
+
+#[tokio::test]
+async fn the_log_tells_who_changed_what_and_what_others_did() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    flags.enable("beta").author("ana").reason("demo").await.unwrap();
+    flags.enable("other").await.unwrap();
+    server.cli(&["HSET", "feature_flags", "beta", "yes"]);
+    flags.disable("beta").author("bob").await.unwrap();
+
+    let history = flags.history(Some("beta"), 10).await.unwrap();
+
+    let short: Vec<_> = history
+        .iter()
+        .map(|change| (change.revision, change.author.as_deref(), change.is_external()))
+        .collect();
+    assert_eq!(
+        short,
+        [(Some(3), Some("bob"), false), (None, None, true), (Some(1), Some("ana"), false)]
+    );
+    assert_eq!(history[1].after.as_deref(), Some("yes"));
+    assert_eq!(history[2].reason.as_deref(), Some("demo"));
+    assert!(history[2].at.unwrap() <= SystemTime::now());
+    let all = flags.history(None, 2).await.unwrap();
+    assert_eq!(all.iter().map(|change| &*change.key).collect::<Vec<_>>(), ["beta", "other"]);
+}
+
+#[tokio::test]
+async fn undo_restores_what_was_before_unless_it_was_changed_since() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    server.cli(&["HSET", "feature_flags", "beta", "yes"]);
+    let disabled = flags.disable("beta").author("ana").await.unwrap().revision.unwrap();
+
+    let undone = flags.undo(disabled).author("bob").reason("too early").await.unwrap();
+
+    assert_eq!(stored(&server, "beta"), "yes");
+    let again = flags.undo(disabled).await.unwrap_err();
+    assert!(matches!(again, WriteError::Conflict { .. }), "{again:?}");
+    let latest = &flags.history(Some("beta"), 1).await.unwrap()[0];
+    assert_eq!((latest.undoes, latest.author.as_deref()), (Some(disabled), Some("bob")));
+    flags.undo(undone.revision.unwrap()).await.unwrap();
+    assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    let unknown = flags.undo(999).await.unwrap_err();
+    assert!(format!("{unknown:?}").contains("no revision 999"), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn eight_writers_lose_nothing() {
+    const WRITERS: usize = 8;
+    const EACH: usize = 250;
+
+    let server = Server::start();
+    let mut writers = JoinSet::new();
+    for _ in 0..WRITERS {
+        let redis = Redis::open(&server.url()).unwrap().response_timeout(BOUND);
+        writers.spawn(async move {
+            let writable = redis.as_writable().unwrap();
+            for _ in 0..EACH {
+                // Read, add one, write if nobody else was faster.
+                loop {
+                    let before = writable.read("beta").await.unwrap();
+                    let patch =
+                        Definition::new().description((count(before.as_ref()) + 1).to_string());
+                    let write = Write::new(Operation::Set(Box::new(patch)));
+                    match writable.write("beta", write.expect(Expected::Entry(before))).await {
+                        Ok(_) => break,
+                        Err(Refusal::Conflict(_)) => {}
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+            }
+        });
+    }
+    writers.join_all().await;
+
+    let redis = Redis::open(&server.url()).unwrap();
+    let beta = redis.as_writable().unwrap().read("beta").await.unwrap();
+    assert_eq!(count(beta.as_ref()), WRITERS * EACH);
+    assert_eq!(server.cli(&["XLEN", "{feature_flags}:log"]), (WRITERS * EACH).to_string());
+}
+
+/// The number in a description.
+fn count(entry: Option<&Entry>) -> usize {
+    match entry {
+        Some(Entry::Definition(definition)) => {
+            definition.description.value().unwrap().parse().unwrap()
+        }
+        _ => 0,
+    }
+}
+
+#[tokio::test]
+async fn patches_of_different_fields_at_once_all_survive() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let fields = [
+        Definition::new().owner("search"),
+        Definition::new().description("a flag"),
+        Definition::new().salt("s"),
+        Definition::new().denied_users(["mallory"]),
+        percent(30),
+    ];
+
+    let mut writers = JoinSet::new();
+    for patch in fields {
+        let flags = flags.clone();
+        writers.spawn(async move { flags.set("beta", patch).await.unwrap() });
+    }
+    writers.join_all().await;
+
+    let Entry::Definition(beta) = &flags.layers_of("beta")[0].entry else { panic!() };
+    assert_eq!(beta.fields().count(), 5);
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_is_lost_is_unconfirmed_and_never_sent_again() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let url = format!("redis://127.0.0.1:{}", proxy.port());
+    let redis = Redis::open(&url)
+        .unwrap()
+        .response_timeout(Duration::from_millis(300))
+        .connect_timeout(Duration::from_millis(300))
+        .unannounced();
+    let writable = redis.as_writable().unwrap();
+    writable.write("beta", Write::new(Operation::Disable)).await.unwrap();
+
+    proxy.set(Mode::Drop);
+    let refusal = writable.write("beta", Write::new(Operation::Enable)).await.unwrap_err();
+    proxy.set(Mode::Pass);
+
+    assert!(matches!(refusal, Refusal::Unconfirmed(_)), "{refusal:?}");
+    // Once the network is well again, writing goes on.
+    writable.write("other", Write::new(Operation::Enable)).await.unwrap();
+    assert!(server.cli(&["XLEN", "{feature_flags}:log"]).parse::<usize>().unwrap() <= 3);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_sent_is_refused_with_the_reason() {
+    let mut server = Server::start();
+    let flags = flags(&server).await;
+    server.kill();
+
+    let error = flags.enable("beta").await.unwrap_err();
+
+    let WriteError::Layer { layer: "redis", .. } = &error else { panic!("{error:?}") };
+    assert!(format!("{error:?}").contains("cannot reach Redis"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_change_is_in_force_here_when_it_returns() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+
+    for n in 0..100 {
+        let on = n % 2 == 0;
+        match on {
+            true => flags.enable("beta"),
+            false => flags.disable("beta"),
+        }
+        .await
+        .unwrap();
+        assert_eq!(flags.is_enabled("beta", &Context::anonymous()), on);
+    }
+}
+
+#[tokio::test]
+async fn drift_names_who_overrides_what_and_what_nobody_declares() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    flags.enable("beta").author("ana").reason("demo").await.unwrap();
+    flags.enable("leftover").await.unwrap();
+
+    let drift = flags.drift();
+
+    let keys: Vec<_> = drift.iter().map(|drift| (&*drift.key, drift.is_undeclared())).collect();
+    assert_eq!(keys, [("beta", false), ("leftover", true)]);
+    assert_eq!(drift[0].fields, [Field::Enabled]);
+    let by = drift[0].provenance.as_ref().unwrap();
+    assert_eq!(by.author.as_deref(), Some("ana"));
+    assert!(
+        by.age(SystemTime::now() + Duration::from_secs(60)).unwrap() >= Duration::from_secs(60)
+    );
+}
