@@ -159,14 +159,15 @@ impl Stack {
         entry: Option<&Entry>,
     ) -> (Arc<Definition>, Arc<Definition>) {
         let below = self.merge(key, |other| usize::from(other) <= layer);
+        let patch = entry.map(|entry| match entry {
+            Entry::Definition(patch) => Arc::clone(patch),
+            Entry::Forced(on) => Arc::clone(&self.forced[usize::from(*on)]),
+            Entry::Text(text) => self.forced_by(text, below.as_ref()),
+        });
         let below = below.map(|below| below.definition).unwrap_or_default();
         let mut with = Arc::clone(&below);
-        match entry {
-            None => {}
-            Some(Entry::Definition(patch)) => Arc::make_mut(&mut with).merge(patch),
-            Some(Entry::Forced(on)) => {
-                Arc::make_mut(&mut with).merge(&self.forced[usize::from(*on)]);
-            }
+        if let Some(patch) = patch {
+            Arc::make_mut(&mut with).merge(&patch);
         }
         (below, with)
     }

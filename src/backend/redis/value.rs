@@ -74,11 +74,16 @@ fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override,
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
     let entry = match object.remove(FORCE) {
         None => read(name, &object, UnknownKeys::Reject)?.into(),
-        Some(Value::Bool(on)) if object.is_empty() => Entry::Forced(on),
-        Some(Value::Bool(_)) => {
+        Some(_) if !object.is_empty() => {
             return Err("`force` answers for everybody, so nothing can stand beside it".to_owned());
         }
-        Some(other) => return Err(format!("`force` is `true` or `false`, not `{other}`")),
+        Some(Value::Bool(on)) => Entry::Forced(on),
+        Some(Value::String(text)) => Entry::from_text(&text),
+        Some(other) => {
+            return Err(format!(
+                "`force` is `true`, `false` or the name of a variant, not `{other}`"
+            ));
+        }
     };
     Ok(Override { entry, provenance })
 }
@@ -187,9 +192,7 @@ fn base(
     match decoded {
         None => Ok(Map::new()),
         Some(decoded) if decoded.has_ended(now) => Ok(Map::new()),
-        Some(Override { entry: Entry::Forced(on), .. }) => {
-            Ok(to_json(&Definition::forced(on)))
-        }
+        Some(Override { entry: Entry::Forced(on), .. }) => Ok(to_json(&Definition::forced(on))),
         Some(Override { entry: Entry::Text(text), .. }) => Err(format!(
             "`{text}` is stored now, which forces a variant or off; clear it, then set it anew"
         )),
