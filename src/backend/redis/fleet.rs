@@ -148,6 +148,10 @@ impl Redis {
         if seen.changed().await.is_err() {
             return;
         }
+        // Nor before the other layers have said what they have.
+        while !sink.is_started() && !sink.is_closed() {
+            sleep(LOOK).await;
+        }
         let mut beats = interval(HEARTBEAT);
         loop {
             tokio::select! {

@@ -16,14 +16,11 @@ use crate::backend::Sink;
 
 impl Redis {
     /// Puts what was kept in force until the server says what it has.
-    pub(super) async fn recall(&self, sink: &Sink) {
-        let Some(path) = self.settings.keep.clone() else { return };
-        let store = self.settings.layout.key().to_owned();
-        let read = {
-            let path = path.clone();
-            spawn_blocking(move || load(&path, &store)).await
-        };
-        let raw = match read.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
+    ///
+    /// It reads a small file without leaving the thread, so that nobody starts without.
+    pub(super) fn recall(&self, sink: &Sink) {
+        let Some(path) = &self.settings.keep else { return };
+        let raw = match load(path, self.settings.layout.key()) {
             Ok(raw) => raw,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => {

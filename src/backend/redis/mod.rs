@@ -339,8 +339,8 @@ impl Backend for Redis {
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        self.recall(&sink);
         Box::pin(async move {
-            self.recall(&sink).await;
             tokio::join!(
                 self.follow(&sink),
                 self.end_overrides(&sink),
