@@ -187,19 +187,41 @@ fn all_problems_are_told_at_once_and_in_order() {
 fn nothing_that_is_said_about_json_is_written_in_toml() {
     let values =
         [json!(true), json!("yes"), json!("25"), json!(25), json!([1]), json!({"a": [{"b": 1.5}]})];
-    for field in Field::ALL {
-        for value in &values {
-            let object = object(json!({(field.as_str()): value}));
-            let Err(error) = from_json_object("x", &object, UnknownKeys::Reject) else {
-                continue;
-            };
+    let same = |field: &Field| values.clone().map(|value| json!({(field.as_str()): value}));
+    let parts = [
+        json!({"rules": [{"when": {}}]}),
+        json!({"rules": [{"serve": true}]}),
+        json!({"rules": [{"when": [], "serve": 25, "nam": 1}]}),
+        json!({"rules": [{"when": {"any": {}}, "serve": "25%"}]}),
+        json!({"rules": [{"when": {"plan": {}}, "serve": {"a": 0}, "name": ""}]}),
+        json!({"rules": [{"when": {"plan": {"is": 1, "zzz": 1, "ignore_case": 1}}, "serve": true}]}),
+        json!({"rules": [{"when": {"plan": {"matches": "("}}, "serve": {"a": true}}]}),
+        json!({"rules": [{"when": {"seats": {"gt": {"a": 1}}}, "serve": []}]}),
+        json!({"rules": [{"when": {"since": {"before": "soon"}}, "serve": "100.5%"}]}),
+        json!({"rules": [{"when": {" ": 1, "segment": {}}, "serve": true}]}),
+        json!({"rollout": {"start": 5, "stages": []}}),
+        json!({"rollout": {"stages": [1, {"for": "2h"}, {"percentage": 1, "fro": "2h"}]}}),
+        json!({"rollout": {"stages": [{"percentage": 1}, {"percentage": 100}], "stage": -1}}),
+        json!({"active": {"from": "2026-11-02", "until": "2026-11-01"}}),
+        json!({"active": {"from": "2026-11-02T09:00:00", "unitl": 1}}),
+        json!({"variants": {"a": {"weight": "1", "vlaue": 1}, "b": -1, "c": true}}),
+        json!({"variants": {"a": {"value": 1.5}, "b": {"value": {}}}}),
+    ];
+    let mut wrong = 0;
+    for object in Field::ALL.iter().flat_map(same).chain(parts.clone()) {
+        let Err(error) = from_json("x", object.to_string()) else {
+            assert!(!parts.contains(&object), "{object}");
+            continue;
+        };
 
-            let text = error.to_string();
-            assert!(!text.contains(" = ") && !text.contains("[flags"), "{text}");
-            assert!(!text.contains("table") && !text.contains("float"), "{text}");
-            assert!(!text.ends_with(": "), "{text}");
+        wrong += 1;
+        let text = error.to_string();
+        for toml in [" = ", "[flags", "[segments", "[[", "table", "float", "integer"] {
+            assert!(!text.contains(toml), "{text}");
         }
+        assert!(error.problems().iter().all(|problem| !problem.ends_with(": ")), "{text}");
     }
+    assert!(wrong > parts.len());
 }
 
 #[test]
@@ -549,6 +571,7 @@ prop_compose! {
         rollout in setting(rollout()),
         active in setting(active()),
         variants in setting(variants()),
+        off in setting(any::<String>()),
         stale_after in setting(duration()),
         on_stale in setting(prop::sample::select(OnStale::ALL)),
     ) -> Definition {
@@ -556,6 +579,7 @@ prop_compose! {
         definition.rollout = rollout;
         definition.active = active;
         definition.variants = variants;
+        definition.off = off;
         definition.stale_after = stale_after;
         definition.on_stale = on_stale;
         definition

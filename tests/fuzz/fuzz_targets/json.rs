@@ -24,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(from_json_object("flag", &object, UnknownKeys::Reject).as_ref(), Ok(&definition));
     assert_eq!(from_json("flag", &text).as_ref(), Ok(&definition), "{text}");
     assert!(object.keys().eq(definition.fields().map(|field| field.as_str())));
-    assert_eq!(object.get("enabled").is_some_and(Value::is_null), definition.enabled == Setting::Remove);
+    assert_eq!(
+        object.get("enabled").is_some_and(Value::is_null),
+        definition.enabled == Setting::Remove
+    );
 
     // What rejects no key has none to ignore.
     let given: Map<String, Value> = serde_json::from_slice(bytes).expect("an object");
