@@ -1,6 +1,6 @@
 //! Layers: where flags come from.
 //!
-//! A backend offers, per flag key, nothing, a forced value or a definition (see [`Entry`](crate::Entry)), and
+//! A backend offers, per flag key, nothing, a forced value or a definition (see [`Entry`]), and
 //! publishes its whole state again whenever that changes. The stack merges what all layers offer;
 //! no backend knows of another.
 //!
