@@ -45,6 +45,11 @@ async fn garbage_in_one_field_harms_no_other() {
         ("'\\255'", "'1'", "the name is not UTF-8"),
         ("'kept'", "'\\255'", "the value is not UTF-8"),
         ("'kept'", "'{\"percentage\": 1'", "not JSON"),
+        ("'kept'", "'{\"percentage\": true}'", "percentage"),
+        ("'kept'", "'{\"percentage\": 101}'", "percentage"),
+        ("'kept'", "'{\"allowed_users\": \"ana\"}'", "allowed_users"),
+        ("'kept'", "'{\"enabled\": \"no\"}'", "enabled"),
+        ("'kept'", "'{\"no_such_setting\": 1}'", "no_such_setting"),
         ("'kept'", "'{\"force\": 1}'", "force"),
         (
             "'kept'",

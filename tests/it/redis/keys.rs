@@ -1,20 +1,35 @@
 //! One JSON key per flag, as writers in Python keep them.
 
-use flagstaff::{Context, FlagState, Flags, Memory, Redis};
-use tokio::time::timeout;
+use flagstaff::{
+    Context, Definition,
+    FlagState::{Off, On, Unknown},
+    Flags, Memory, Percentage, Redis, Status,
+    backend::RedisErrorKind as Kind,
+};
 
-use super::{python::Python, server::Server};
+use super::{
+    python::Python,
+    server::Server,
+    subject::{becomes, fails},
+};
 use crate::support::BOUND;
 
 /// What stands below says more than such a value: none of it may shine through.
 async fn follow(server: &Server) -> Flags {
     let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
-    let below = flagstaff::Definition::new()
-        .percentage(flagstaff::Percentage::ZERO)
+    let below = Definition::new()
+        .percentage(Percentage::ZERO)
         .allowed_users(["internal_tester_2"])
         .denied_users(["mallory"]);
     let below = Memory::new().with("flag", below);
-    Flags::builder().layer(redis).layer(below).require_ready().max_wait(BOUND).start().await.unwrap()
+    Flags::builder()
+        .layer(redis)
+        .layer(below)
+        .require_ready()
+        .max_wait(BOUND)
+        .start()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -29,7 +44,11 @@ async fn values_are_evaluated_in_the_order_of_their_writers() {
         (r#"{"percentage": 100}"#, Context::anonymous(), true),
         (r#"{"enabled": false, "allowed_users": ["ana"]}"#, ana(), false),
         (r#"{"enabled": true, "percentage": 0, "allowed_users": ["ana"]}"#, ana(), true),
-        (r#"{"enabled": true, "percentage": 0, "allowed_groups": ["employees"]}"#, employee(), true),
+        (
+            r#"{"enabled": true, "percentage": 0, "allowed_groups": ["employees"]}"#,
+            employee(),
+            true,
+        ),
         (r#"{"enabled": true, "percentage": 0, "allowed_groups": ["employees"]}"#, ana(), false),
         (r#"{"enabled": true, "percentage": 99.9}"#, Context::anonymous(), false),
         (r#"{"enabled": true, "percentage": 0}"#, Context::user("internal_tester_2"), false),
@@ -92,22 +111,17 @@ async fn a_write_is_seen_and_an_empty_value_says_nothing() {
     let server = Server::start();
     let mut python = Python::new(&server.url());
     let flags = follow(&server).await;
-    let mut flag = flags.watch("other");
-    let mut becomes = async |state: FlagState| {
-        let seen = timeout(BOUND, flag.wait_for(|&flag| flag == state)).await;
-        drop(seen.expect("it is seen within the bound").unwrap());
-    };
 
     python.write_json("other", r#"{"enabled": true}"#);
-    becomes(FlagState::On).await;
+    becomes(&flags, "other", On).await;
     python.update_json("other", r#"{"enabled": false}"#);
-    becomes(FlagState::Off).await;
+    becomes(&flags, "other", Off).await;
     python.write_json("other", "{}");
-    becomes(FlagState::Unknown).await;
+    becomes(&flags, "other", Unknown).await;
     python.write_json("other", r#"{"enabled": true}"#);
-    becomes(FlagState::On).await;
+    becomes(&flags, "other", On).await;
     server.cli(&["DEL", "ff:other"]);
-    becomes(FlagState::Unknown).await;
+    becomes(&flags, "other", Unknown).await;
 }
 
 #[tokio::test]
@@ -124,4 +138,88 @@ async fn what_we_change_keeps_what_is_not_ours() {
     assert_eq!(stored["enabled"], false);
     assert_eq!(stored["rollout_started"].to_string(), "1795228969.0004983");
     assert_eq!((&stored["current_stage"], &stored["note"]), (&1.into(), &"café".into()));
+}
+
+#[tokio::test]
+async fn a_percentage_takes_the_buckets_of_this_crate() {
+    let server = Server::start();
+    Python::new(&server.url()).write_json("search", r#"{"enabled": true, "percentage": 25}"#);
+    let flags = follow(&server).await;
+    let quarter = Definition::new().percentage("25".parse::<Percentage>().unwrap());
+    let ours = Flags::builder().layer(Memory::new().with("search", quarter));
+    let ours = ours.start().await.unwrap();
+
+    let users: Vec<String> = (0..1_000).map(|n| format!("user {n}")).collect();
+    let is_in = |flags: &Flags| -> Vec<bool> {
+        users.iter().map(|user| flags.is_enabled("search", &Context::user(user))).collect()
+    };
+
+    assert_eq!(is_in(&flags), is_in(&ours));
+    assert!(is_in(&flags).contains(&true) && is_in(&flags).contains(&false));
+}
+
+/// The order of the object's members decides who gets which variant.
+#[tokio::test]
+async fn the_variants_of_an_experiment_keep_their_order() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    for (flag, variants) in
+        [("a", r#"{"control": 50, "treatment": 50}"#), ("b", r#"{"treatment": 50, "control": 50}"#)]
+    {
+        let experiment = format!(
+            r#"{{"enabled": true, "type": "experiment", "salt": "same", "variants": {variants}}}"#
+        );
+        python.write_json(flag, &experiment);
+    }
+    let flags = follow(&server).await;
+
+    for n in 0..100 {
+        let user = format!("user {n}");
+        let [a, b] = ["a", "b"]
+            .map(|flag| flags.variant(flag, &Context::user(&user), "none").value.to_owned());
+        assert_ne!(a, b);
+    }
+}
+
+#[tokio::test]
+async fn keys_of_others_are_none_of_the_flags() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    for key in ["ffx:a", "f:b", "FF:c", "ff", "xff:d"] {
+        server.cli(&["SET", key, r#"{"enabled": true}"#]);
+    }
+    python.write_json("with:colon", r#"{"enabled": true}"#);
+    python.write_json("", r#"{"enabled": true}"#);
+
+    let flags = follow(&server).await;
+
+    let all = flags.all(&Context::anonymous());
+    let keys: Vec<_> = all.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["", "flag", "with:colon"]);
+}
+
+#[tokio::test]
+async fn garbage_in_one_key_harms_no_other() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    python.write_json("kept", r#"{"enabled": true}"#);
+    let flags = follow(&server).await;
+    let mut events = flags.events();
+
+    for garbage in [r#"{"enabled": true"#, "1", "[]", r#"{"percentage": NaN}"#, r#"{"enabled": 1}"#]
+    {
+        server.cli(&["SET", "ff:kept", garbage]);
+
+        let message = fails(&mut events, Kind::BadValue).await;
+        assert!(message.starts_with("key `ff:kept` is no override"), "{message}");
+        python.write_json("other", r#"{"enabled": true}"#);
+        becomes(&flags, "other", On).await;
+        server.cli(&["DEL", "ff:other"]);
+        becomes(&flags, "other", Unknown).await;
+        assert!(flags.is_enabled("kept", &Context::anonymous()), "{garbage}");
+    }
+
+    server.cli(&["FLUSHALL"]);
+    becomes(&flags, "kept", Unknown).await;
+    assert_eq!(flags.health().layers[0].status, Status::Ready);
 }
