@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use flagstaff::{Context, File, Flags, Memory, Redis, Status};
+use flagstaff::{
+    Context, File, Flags, Memory, Redis, Status,
+    backend::{Fleet, Instance},
+};
 use tokio::time::timeout;
 
 use super::server::Server;
@@ -13,11 +16,16 @@ fn redis(server: &Server, name: &str) -> Redis {
 }
 
 /// Waits until so many instances are there.
-async fn fleet(redis: &Redis, instances: usize) -> flagstaff::backend::Fleet {
+async fn fleet(redis: &Redis, instances: usize) -> Fleet {
+    fleet_with(redis, instances, |_| true).await
+}
+
+/// Waits until there are so many instances that are like this, and no others.
+async fn fleet_with(redis: &Redis, instances: usize, like: fn(&Instance) -> bool) -> Fleet {
     let wait = async {
         loop {
             let fleet = redis.fleet().await.unwrap();
-            if fleet.instances.len() == instances {
+            if fleet.instances.len() == instances && fleet.instances.iter().all(like) {
                 return fleet;
             }
             tokio::task::yield_now().await;
@@ -73,7 +81,9 @@ async fn two_files_split_the_fleet() {
         all.push(Flags::builder().layer(redis(&server, name)).layer(file).start().await.unwrap());
     }
 
-    let fleet = fleet(&redis(&server, "other"), 3).await;
+    // One that announces itself before its file is read tells of that with the next heartbeat.
+    let other = redis(&server, "other");
+    let fleet = fleet_with(&other, 3, |instance| instance.file.is_some()).await;
 
     assert!(fleet.is_split());
     assert_eq!(fleet.files().len(), 2);
