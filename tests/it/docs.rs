@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use flagstaff::Operator;
+
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 const README: &str = include_str!("../../README.md");
 const LIBRARY: &str = include_str!("../../src/lib.rs");
@@ -41,5 +43,20 @@ fn relative_links_lead_somewhere() {
             let target = page.parent().unwrap().join(file);
             assert!(target.exists(), "{}: {link}", page.display());
         }
+    }
+}
+
+/// The table of the guide says what the library does.
+#[test]
+fn every_operator_is_in_the_guide() {
+    let guide = include_str!("../../src/docs/guide.md");
+    let code = |text: &str| if text.is_empty() { "none".to_owned() } else { format!("`{text}`") };
+
+    for &operator in Operator::ALL {
+        let (example, description) = (operator.example(), operator.description());
+        let [operand, holds, fails] = [example.operand, example.holds, example.fails].map(code);
+        let row = format!("| `{operator}` | {operand} | {holds} | {fails} | {description} |");
+
+        assert!(guide.contains(&row), "{row}");
     }
 }
