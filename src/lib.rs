@@ -109,8 +109,8 @@ pub use self::{
     model::{
         Active, Answer, Case, Cause, Comparison, Condition, Context, Definition, Entry, ErrorCode,
         Field, FlagState, InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight,
-        OnStale, OperandKind, Operator, OperatorExample, Percentage, Progress, RareSettings,
-        Reason, Rollout, RolloutStatus, Rule, Segment, Serve, Setting, Stage, Value, Variant,
-        Variants, Weight,
+        OnStale, OperandKind, Operator, OperatorExample, Percentage, Prerequisite, Progress,
+        RareSettings, Reason, Rollout, RolloutStatus, Rule, Segment, Serve, Setting, Stage, Value,
+        Variant, Variants, Weight,
     },
 };

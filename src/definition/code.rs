@@ -198,6 +198,18 @@ codes! {
         "a variant that the flag does not have",
         "Rules and `off` can serve the variants of their flag only, since each has its value \
          there. The flag keeps its previous definition.";
+    UnknownPrerequisite, "unknown-prerequisite", Warning,
+        "a required flag that the file does not have",
+        "A flag that requires one that no layer has is off for everybody. If another layer has the \
+         required flag, this is as it should be; otherwise check its spelling.";
+    PrerequisiteCircle, "prerequisite-circle", Error,
+        "flags that require each other",
+        "Flags that require each other, over any number of steps, could never be on. All flags on \
+         the circle keep their previous definitions. Take one of the prerequisites away.";
+    TooManyPrerequisites, "too-many-prerequisites", Error,
+        "a flag that requires more than 256 others",
+        "With all that the required flags require themselves, a flag can require 256 flags, since \
+         each costs time whenever the flag is asked for. The flag keeps its previous definition.";
     UnnamedRule, "unnamed-rule", Error,
         "a rule that draws users and has no name",
         "A rule that serves a percentage or a split draws by its name, so that the same users stay in when \

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 use super::condition::{ALL, ANY, IGNORE_CASE, NOT};
 use crate::model::{
-    self, Active, Case, Comparison, Condition, OnStale, Operator, Percentage, Rollout, Rule, Serve,
-    Setting, Stage, Variant, Variants, Weight,
+    self, Active, Case, Comparison, Condition, OnStale, Operator, Percentage, Prerequisite,
+    Rollout, Rule, Serve, Setting, Stage, Variant, Variants, Weight,
 };
 
 /// A type that a setting can have.
@@ -85,6 +85,16 @@ impl Encode for SystemTime {
 impl Encode for Duration {
     fn encode(&self) -> Value {
         format!("{:#}", SignedDuration::try_from(*self).unwrap_or(SignedDuration::MAX)).into()
+    }
+}
+
+/// `"payments_v3"`, `{"flag": "pricing_page", "variant": "higher_price"}`
+impl Encode for Prerequisite {
+    fn encode(&self) -> Value {
+        match &self.variant {
+            None => self.flag.encode(),
+            Some(variant) => json!({ "flag": self.flag, "variant": variant }),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     decoder::Decoder,
     diagnostic::{Diagnostic, Diagnostics},
     flag::{self, looks_like_flag, toml_key},
+    requires,
     segment::{self, SEGMENTS},
     syntax::{Fault, Syntax},
 };
@@ -74,6 +75,14 @@ impl FlagsFile {
         }
         let misplaced = decoder.misplaced.drain(..);
         rejected.extend(misplaced.filter(|key| !flags.contains_key(key)));
+        for key in table
+            .map(|table| requires::check(table, &flags, &rejected, &mut decoder))
+            .into_iter()
+            .flatten()
+        {
+            flags.remove(&key);
+            rejected.insert(key);
+        }
 
         faults.retain(|fault| !decoder.has_taken(fault));
         let usable = table.is_some() && faults.is_empty();

@@ -61,6 +61,7 @@ pub(super) const SETTINGS: &[Row] = rows! {
     AllowedUsers => allowed_users,
     AllowedGroups => allowed_groups,
     Percentage => percentage,
+    Requires => requires,
     Rules => rules,
     Rollout => rollout,
     Active => active,

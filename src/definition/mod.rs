@@ -55,6 +55,7 @@ mod file;
 mod flag;
 mod json;
 mod render;
+mod requires;
 mod rollout;
 mod rule;
 mod segment;

@@ -5,6 +5,7 @@ mod attribute;
 pub(crate) mod bucket;
 mod names;
 mod plan;
+mod requirements;
 mod rule_variants;
 mod rules;
 mod unit;
@@ -13,5 +14,6 @@ mod variants;
 pub(crate) use self::{
     names::{Names, Slot, hash_name},
     plan::{Plan, Verdict},
-    variants::{Arm, Variants},
+    requirements::{Requirements, Step},
+    variants::{Arm, Variants, intern},
 };

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::{
     bucket::{self, Reach},
+    names::Slot,
+    requirements::{Requirements, Step},
     rules::{Rules, Served},
     variants::Variants,
 };
@@ -32,16 +34,19 @@ pub(crate) enum Plan {
     Targeted(Arc<Targeted>),
     /// It has rules too.
     Ruled(Arc<Ruled>),
-    /// There is more to it than on and off.
+    /// There is more to it than what makes it on or off by itself.
     Composed(Arc<Composed>),
 }
 
-/// A flag with variants.
+/// A flag with prerequisites or variants.
 #[derive(Debug)]
 pub(crate) struct Composed {
-    /// Whether it is on.
+    requirements: Option<Requirements>,
+    /// What an answer says that is off because of them.
+    unmet: Verdict,
+    /// Whether it is on by itself.
     gate: Plan,
-    variants: Variants,
+    variants: Option<Variants>,
 }
 
 /// The everyday shape: lists and a percentage.
@@ -79,14 +84,28 @@ struct List {
 }
 
 impl Plan {
-    /// Compiles the definition of `key` that was merged from all layers.
-    pub(crate) fn compile(key: &str, resolved: &Resolved) -> Self {
+    /// Compiles the definition of `key` that was merged from all layers, and what it requires.
+    pub(crate) fn compile(
+        key: &str,
+        resolved: &Resolved,
+        requirements: Option<Requirements>,
+    ) -> Self {
         let salt = resolved.definition.salt.value().map_or(key, String::as_str);
         let gate = Self::gate(salt, resolved);
-        match Variants::compile(salt, resolved) {
-            None => gate,
-            Some(variants) => Self::Composed(Arc::new(Composed { gate, variants })),
+        // The kill switch, and what is fixed while a layer is lost, come before all.
+        let is_fixed = matches!(gate, Self::Constant(verdict) if verdict.cause != Cause::Everybody);
+        let requirements = requirements.filter(|_| !is_fixed);
+        let variants = Variants::compile(salt, resolved);
+        if requirements.is_none() && variants.is_none() {
+            return gate;
         }
+        let unmet = Verdict {
+            on: false,
+            cause: Cause::Prerequisite,
+            layer: resolved.origin(Field::Requires),
+            stale: resolved.stale.is_some(),
+        };
+        Self::Composed(Arc::new(Composed { requirements, unmet, gate, variants }))
     }
 
     /// Compiles what makes the flag on or off.
@@ -143,14 +162,32 @@ impl Plan {
         }
     }
 
-    /// Whether the flag may be on for one context and off for another.
+    /// Whether the flag may be on for one context and off for another. `others` is the same of
+    /// other flags by themselves.
     #[cfg(feature = "http")]
-    pub(crate) fn depends_on_context(&self) -> bool {
+    pub(crate) fn depends_on_context(&self, others: impl Fn(Slot) -> bool) -> bool {
+        let needs = match self {
+            Self::Composed(composed) => composed.requirements.as_ref(),
+            _ => None,
+        };
+        match needs {
+            None => self.depends_by_itself(),
+            Some(Requirements::All(steps)) => {
+                let may_vary = |step: &Step| step.variant.is_some() || others(step.slot);
+                self.depends_by_itself() || steps.iter().any(may_vary)
+            }
+            Some(_) => false,
+        }
+    }
+
+    /// The same, as if all prerequisites were met.
+    #[cfg(feature = "http")]
+    pub(crate) fn depends_by_itself(&self) -> bool {
         match self {
             Self::Absent | Self::Constant(_) => false,
             Self::Targeted(targeted) => targeted.depends_on_context(),
             Self::Ruled(_) => true,
-            Self::Composed(composed) => composed.gate.depends_on_context(),
+            Self::Composed(composed) => composed.gate.depends_by_itself(),
         }
     }
 
@@ -158,21 +195,50 @@ impl Plan {
     #[inline]
     pub(crate) fn variants(&self) -> Option<&Variants> {
         match self {
-            Self::Composed(composed) => Some(&composed.variants),
+            Self::Composed(composed) => composed.variants.as_ref(),
             Self::Absent | Self::Constant(_) | Self::Targeted(_) | Self::Ruled(_) => None,
         }
     }
 
     /// Whether the flag is on for `context` and why, or `None` if no layer has it.
+    ///
+    /// `others` is what other flags are by themselves.
     #[inline]
-    pub(crate) fn evaluate(&self, context: &Context<'_>) -> Option<Verdict> {
+    pub(crate) fn evaluate<'p>(
+        &self,
+        context: &Context<'_>,
+        others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
+    ) -> Option<Verdict> {
+        if let Self::Composed(composed) = self
+            && let Some(verdict) = composed.unmet(context, others)
+        {
+            return Some(verdict);
+        }
+        self.by_itself(context)
+    }
+
+    /// The same, as if all prerequisites were met.
+    #[inline]
+    pub(crate) fn by_itself(&self, context: &Context<'_>) -> Option<Verdict> {
         match self {
             Self::Absent => None,
             Self::Constant(verdict) => Some(*verdict),
             Self::Targeted(targeted) => Some(targeted.evaluate(context)),
             Self::Ruled(ruled) => Some(ruled.evaluate(context)),
-            Self::Composed(composed) => composed.gate.evaluate(context),
+            Self::Composed(composed) => composed.gate.by_itself(context),
         }
+    }
+}
+
+impl Composed {
+    #[inline]
+    fn unmet<'p>(
+        &self,
+        context: &Context<'_>,
+        others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
+    ) -> Option<Verdict> {
+        let cause = self.requirements.as_ref()?.unmet(context, others)?;
+        Some(Verdict { cause, ..self.unmet })
     }
 }
 

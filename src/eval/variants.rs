@@ -112,7 +112,7 @@ impl Variants {
 
 /// The one copy of a name, for the life of the process, so that answers are `Copy` and borrow
 /// nothing. Names come from those who define flags, and there are few of them.
-fn intern(name: &str) -> &'static str {
+pub(crate) fn intern(name: &str) -> &'static str {
     // Taken when flags are compiled, never when they are asked for.
     static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ mod drift;
 mod facade;
 mod health;
 mod key;
+mod links;
 mod publisher;
 mod request;
 mod rollout;

@@ -19,7 +19,12 @@ use tracing::{error, info};
 
 use super::{
     Change, Drift, Event, Flag, Health, LayerEntry, LayerHealth, Snapshot, StartError, Status,
-    cell::Cell, changes::CAPACITY, clock::Clock, key::sealed::Resolve, snapshot::Strictness,
+    cell::Cell,
+    changes::CAPACITY,
+    clock::Clock,
+    key::sealed::Resolve,
+    links::{InvalidPrerequisites, Links},
+    snapshot::Strictness,
 };
 use crate::{
     backend::{BackendError, Heard, Offer, Publish, Report, Stack, Standing},
@@ -56,6 +61,7 @@ struct State {
     stack: Stack,
     layers: Vec<LayerState>,
     names: Arc<Names>,
+    links: Links,
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
@@ -116,6 +122,7 @@ impl Publisher {
             stack,
             layers: layers.iter().map(|_| LayerState::default()).collect(),
             names: Arc::default(),
+            links: Links::default(),
             retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
@@ -316,6 +323,11 @@ impl State {
         let error: Arc<dyn Error + Send + Sync> = error.into();
         let status = &mut self.layers[layer];
         status.lost = false;
+        self.wrong(layer, name, error);
+    }
+
+    fn wrong(&mut self, layer: usize, name: &'static str, error: Arc<dyn Error + Send + Sync>) {
+        let status = &mut self.layers[layer];
         status.partly = Some(Arc::clone(&error));
         status.last_error = Some(Arc::clone(&error));
         self.emit(Event::Failed { layer: name, error });
@@ -411,19 +423,37 @@ impl Publisher {
         let keys: Vec<_> = keys.into_iter().collect();
         names.reserve(keys.len());
         let keys: Vec<_> = keys.into_iter().map(|key| (names.intern(&key), key)).collect();
-        names.sort();
         plans.resize(names.len(), Plan::Absent);
         resolved.resize(names.len(), None);
         let mut changes = Vec::new();
+        let mut stale = Vec::new();
         for (slot, key) in keys {
-            let slot = slot as usize;
             let now = state.stack.resolve(&key, &lost, instant, time);
-            if resolved[slot] == now {
+            if resolved[slot as usize] == now {
                 continue;
             }
-            plans[slot] = now.as_ref().map_or(Plan::Absent, |now| Plan::compile(&key, now));
-            let before = std::mem::replace(&mut resolved[slot], now);
-            changes.push(change(key, before.as_ref(), resolved[slot].as_ref()));
+            let before = std::mem::replace(&mut resolved[slot as usize], now);
+            changes.push(change(key, before.as_ref(), resolved[slot as usize].as_ref()));
+            stale.push(slot);
+        }
+        let links = &mut state.links;
+        stale.extend(links.update(&changes, &stale, &resolved, names));
+        plans.resize(names.len(), Plan::Absent);
+        resolved.resize(names.len(), None);
+        let mut circles = Vec::new();
+        for slot in stale {
+            plans[slot as usize] = match &resolved[slot as usize] {
+                None => Plan::Absent,
+                Some(now) => {
+                    let requirements = links.requirements(slot, &resolved, names);
+                    circles.extend(
+                        requirements
+                            .as_ref()
+                            .and_then(|it| InvalidPrerequisites::of(slot, it, names)),
+                    );
+                    Plan::compile(names.name(slot), now, requirements)
+                }
+            };
         }
         let lookups = state.stack.lookups();
         let same_lookups = lookups.len() == old.lookups.len()
@@ -443,6 +473,10 @@ impl Publisher {
             });
             state.retired.push(old);
             state.tell(generation, layer, changes.into());
+        }
+        let index = self.layers.iter().position(|&name| name == layer).unwrap_or_default();
+        for circle in circles {
+            state.wrong(index, layer, Arc::new(circle));
         }
     }
 

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use super::{FlagKey, testing, unknown::Unknown};
 use crate::{
     backend::{LayerId, Lookup},
-    eval::{Names, Plan, Variants, Verdict},
+    eval::{Names, Plan, Slot, Variants, Verdict},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
     },
@@ -107,7 +107,7 @@ impl Snapshot {
     pub fn all(&self, context: &Context<'_>) -> impl Iterator<Item = (&str, Answer<bool>)> {
         self.names.sorted().iter().filter_map(move |&slot| {
             let plan = self.plans.get(slot as usize)?;
-            let verdict = plan.evaluate(context)?;
+            let verdict = self.evaluate(plan, context)?;
             let name = &**self.names.name(slot);
             let verdict = overridden(name).unwrap_or(verdict);
             Some((name, self.gate(verdict, plan.variants(), context)))
@@ -134,7 +134,7 @@ impl Snapshot {
         if let Some(verdict) = overridden(key.as_str()) {
             return Some(verdict);
         }
-        match self.plan(key).and_then(|plan| plan.evaluate(context)) {
+        match self.plan(key).and_then(|plan| self.evaluate(plan, context)) {
             Some(verdict) => Some(verdict),
             None => self.unknown(key.as_str()),
         }
@@ -150,7 +150,7 @@ impl Snapshot {
         let plan = self.plan(key);
         let verdict = match overridden(key.as_str()) {
             Some(verdict) => Some(verdict),
-            None => plan.and_then(|plan| plan.evaluate(context)),
+            None => plan.and_then(|plan| self.evaluate(plan, context)),
         };
         match verdict {
             Some(verdict) => Some((verdict, plan.and_then(Plan::variants))),
@@ -161,6 +161,18 @@ impl Snapshot {
     #[inline]
     fn plan(&self, key: &impl FlagKey) -> Option<&Plan> {
         self.plans.get(key.slot(&self.names, self.owner)? as usize)
+    }
+
+    #[inline]
+    pub(super) fn evaluate(&self, plan: &Plan, context: &Context<'_>) -> Option<Verdict> {
+        plan.evaluate(context, |slot| self.required(slot, context))
+    }
+
+    /// What a flag that another one requires is by itself.
+    fn required(&self, slot: Slot, context: &Context<'_>) -> Option<(Verdict, Option<&Variants>)> {
+        let (name, plan) = (self.names.name(slot), self.plans.get(slot as usize)?);
+        let verdict = overridden(name).or_else(|| plan.by_itself(context));
+        Some((verdict.or_else(|| self.unknown(name))?, plan.variants()))
     }
 
     #[cold]

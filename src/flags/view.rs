@@ -134,13 +134,15 @@ impl Snapshot {
             return on;
         }
         let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize));
-        plan.and_then(|plan| plan.evaluate(context)).is_some_and(|verdict| verdict.on)
+        plan.and_then(|plan| self.evaluate(plan, context)).is_some_and(|verdict| verdict.on)
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {
         let plan =
             flag.slot(&self.names, self.owner).and_then(|slot| self.plans.get(slot as usize));
-        plan.is_some_and(|plan| plan.depends_on_context())
+        let depends =
+            |slot: Slot| self.plans.get(slot as usize).is_some_and(|plan| plan.depends_by_itself());
+        plan.is_some_and(|plan| plan.depends_on_context(depends))
     }
 }
 

@@ -60,6 +60,10 @@ pub enum Cause {
     Disabled,
     /// The time is outside of the `active` window.
     Inactive,
+    /// A flag that is required is off, or does not serve the variant that is required.
+    Prerequisite,
+    /// The flag requires itself, over others, or more than 256 flags.
+    InvalidPrerequisites,
     /// The targeting key is among `denied_users`.
     DeniedUser,
     /// A group is among `denied_groups`.
@@ -106,14 +110,15 @@ impl Cause {
             | Self::DeniedGroup
             | Self::AllowedUser
             | Self::AllowedGroup
-            | Self::Rule(_) => Reason::TargetingMatch,
+            | Self::Rule(_)
+            | Self::Prerequisite => Reason::TargetingMatch,
             Self::Percentage | Self::RuleSplit(_) | Self::Variant | Self::NoTargetingKey => {
                 Reason::Split
             }
             Self::Everybody | Self::Test => Reason::Static,
             Self::Stale | Self::Unavailable => Reason::Stale,
             Self::UnknownFlag => Reason::Default,
-            Self::TypeMismatch | Self::NoFlags => Reason::Error,
+            Self::InvalidPrerequisites | Self::TypeMismatch | Self::NoFlags => Reason::Error,
         }
     }
 
@@ -122,6 +127,7 @@ impl Cause {
             Self::NoTargetingKey => Some(ErrorCode::TargetingKeyMissing),
             Self::UnknownFlag => Some(ErrorCode::FlagNotFound),
             Self::TypeMismatch => Some(ErrorCode::TypeMismatch),
+            Self::InvalidPrerequisites => Some(ErrorCode::General),
             Self::NoFlags => Some(ErrorCode::ProviderNotReady),
             _ => None,
         }
@@ -182,6 +188,8 @@ pub enum ErrorCode {
     TypeMismatch,
     /// There are no flags to ask here.
     ProviderNotReady,
+    /// The prerequisites of the flag cannot be resolved.
+    General,
 }
 
 impl ErrorCode {
@@ -193,6 +201,7 @@ impl ErrorCode {
             Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
             Self::TypeMismatch => "TYPE_MISMATCH",
             Self::ProviderNotReady => "PROVIDER_NOT_READY",
+            Self::General => "GENERAL",
         }
     }
 
@@ -201,6 +210,9 @@ impl ErrorCode {
             Self::FlagNotFound => "no layer knows this flag, so the default is served",
             Self::TargetingKeyMissing => {
                 "the flag is for a share of the users and the context names no user"
+            }
+            Self::General => {
+                "the flag requires itself, over others, or too many flags, so it is off"
             }
             Self::TypeMismatch => {
                 "the flag has a value of another type than was asked for, so the default is served"

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Active, OnStale, Percentage, Rollout, Rule, Variants};
+use super::{Active, OnStale, Percentage, Prerequisite, Rollout, Rule, Variants};
 
 /// One field of a [`Definition`], as a member of a JSON merge patch (RFC 7396) is: absent, null or
 /// a value.
@@ -54,6 +54,17 @@ macro_rules! setter {
         #[must_use]
         pub fn $field(mut self, value: impl Into<$type>) -> Self {
             self.$field = Setting::Set(value.into());
+            self
+        }
+    };
+    ([$($doc:tt)+] $field:ident: $type:ty, from prerequisites) => {
+        $($doc)+
+        #[must_use]
+        pub fn $field<T: Into<Prerequisite>>(
+            mut self,
+            values: impl IntoIterator<Item = T>,
+        ) -> Self {
+            self.$field = Setting::Set(values.into_iter().map(Into::into).collect());
             self
         }
     };
@@ -244,6 +255,8 @@ settings! {
 
     rare:
 
+    /// Other flags that have to be on, or to serve a variant, for the same context.
+    requires: Vec<Prerequisite>, Requires, from prerequisites;
     /// Who is served what, before the percentage: the first rule that matches decides.
     rules: Arc<[Rule]>, Rules;
     /// A percentage that grows by itself, in stages. It decides instead of `percentage`; but a
@@ -283,6 +296,7 @@ impl Definition {
             ..Self::default()
         };
         let rare = forced.rare.settings_mut();
+        rare.requires = Setting::Remove;
         rare.rules = Setting::Remove;
         rare.rollout = Setting::Remove;
         rare.active = Setting::Remove;

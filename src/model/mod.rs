@@ -14,6 +14,7 @@ mod moment;
 mod nearest;
 mod operator;
 mod percentage;
+mod prerequisite;
 mod resolved;
 mod rollout;
 mod rule;
@@ -33,6 +34,7 @@ pub use self::{
     matcher::Case,
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},
+    prerequisite::Prerequisite,
     rollout::{Progress, Rollout, RolloutStatus, Stage},
     rule::{Rule, Serve},
     stale::{InvalidOnStale, OnStale},
@@ -47,5 +49,6 @@ pub(crate) use self::{
     matcher::{Matcher, NameSet, Scalar, hash_text},
     moment::Moment,
     nearest::nearest,
+    prerequisite::MOST_PREREQUISITES,
     resolved::Resolved,
 };

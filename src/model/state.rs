@@ -25,6 +25,8 @@ pub enum FlagState {
         denied: usize,
         /// How many rules there are.
         rules: usize,
+        /// How many flags it requires.
+        required: usize,
     },
 }
 
@@ -47,26 +49,27 @@ impl FlagState {
             count(definition.allowed_users.value(), definition.allowed_groups.value());
         let denied = count(definition.denied_users.value(), definition.denied_groups.value());
         let rules = definition.rules.value().map_or(0, |rules| rules.len());
+        let required = definition.requires.value().map_or(0, Vec::len);
         // Nothing is left from which an allow-list could save anybody.
         if percentage == Percentage::HUNDRED && rules == 0 {
             allowed = 0;
         }
-        match (definition.enabled.value(), rules, percentage, allowed, denied) {
+        match (definition.enabled.value(), rules, percentage, allowed, denied + required) {
             (Some(false), ..) | (_, 0, Percentage::ZERO, 0, _) => Self::Off,
             (_, 0, Percentage::HUNDRED, _, 0) => Self::On,
-            _ => Self::Partial { percentage, allowed, denied, rules },
+            _ => Self::Partial { percentage, allowed, denied, rules, required },
         }
     }
 }
 
-/// `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`, `100%, 1 denied, 2 rules`.
+/// `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`, `100%, 1 denied, 2 rules`, `100%, 1 required`.
 impl fmt::Display for FlagState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.pad("unknown"),
             Self::Off => f.pad("off"),
             Self::On => f.pad("on"),
-            Self::Partial { percentage, allowed, denied, rules } => {
+            Self::Partial { percentage, allowed, denied, rules, required } => {
                 write!(f, "{percentage}")?;
                 if *allowed > 0 {
                     write!(f, ", {allowed} allowed")?;
@@ -75,9 +78,13 @@ impl fmt::Display for FlagState {
                     write!(f, ", {denied} denied")?;
                 }
                 match rules {
+                    0 => {}
+                    1 => f.write_str(", 1 rule")?,
+                    _ => write!(f, ", {rules} rules")?,
+                }
+                match required {
                     0 => Ok(()),
-                    1 => f.write_str(", 1 rule"),
-                    _ => write!(f, ", {rules} rules"),
+                    _ => write!(f, ", {required} required"),
                 }
             }
         }

@@ -102,7 +102,7 @@ async fn every_field_knows_its_layer() {
     assert_eq!(info.definition().owner.value().map(String::as_str), Some("payments"));
     assert_eq!(
         info.state(),
-        FlagState::Partial { percentage: quarter, allowed: 0, denied: 1, rules: 0 }
+        FlagState::Partial { percentage: quarter, allowed: 0, denied: 1, rules: 0, required: 0 }
     );
 }
 

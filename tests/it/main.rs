@@ -14,6 +14,7 @@ mod layers;
 mod log;
 mod messages;
 mod redis;
+mod requires;
 mod rollout_control;
 mod rollouts;
 mod rules;

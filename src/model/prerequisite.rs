@@ -1,0 +1,51 @@
+//! What a flag requires of another.
+
+/// How many flags a flag can require, with all that those require.
+pub(crate) const MOST_PREREQUISITES: usize = 256;
+
+/// Another flag that has to be on, or has to serve a variant, for a flag to be on.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Definition, Prerequisite};
+///
+/// let definition = Definition::new()
+///     .requires(["payments_v3".into(), Prerequisite::variant("pricing_page", "higher_price")]);
+///
+/// assert_eq!(definition.requires.value().map(Vec::len), Some(2));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Prerequisite {
+    /// The flag that has to be on.
+    pub flag: String,
+    /// The variant that it has to serve, besides being on.
+    pub variant: Option<String>,
+}
+
+impl Prerequisite {
+    /// A flag that has to be on.
+    #[must_use]
+    pub fn on(flag: impl Into<String>) -> Self {
+        Self { flag: flag.into(), variant: None }
+    }
+
+    /// A flag that has to be on and to serve a variant.
+    #[must_use]
+    pub fn variant(flag: impl Into<String>, variant: impl Into<String>) -> Self {
+        Self { flag: flag.into(), variant: Some(variant.into()) }
+    }
+}
+
+impl From<&str> for Prerequisite {
+    fn from(flag: &str) -> Self {
+        Self::on(flag)
+    }
+}
+
+impl From<String> for Prerequisite {
+    fn from(flag: String) -> Self {
+        Self::on(flag)
+    }
+}
