@@ -254,6 +254,11 @@ codes! {
         "a stage of a rollout without a percentage",
         "A stage says which share of the users it reaches, with `percentage`. The flag keeps its \
          previous definition.";
+    RolloutWithoutStages, "rollout-without-stages", Warning,
+        "a rollout that has no stages",
+        "Without stages the rollout has no effect: the flag is on for everybody, or for the share \
+         that `percentage` says. It is published as it stands, since a layer below may have the \
+         stages.";
     NeverActive, "never-active", Error,
         "an active window that ends before it begins",
         "The flag would be off at all times. Swap `from` and `until`, or write `enabled = false`. \

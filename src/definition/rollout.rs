@@ -7,7 +7,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::{
     Value,
     code::Code,
-    decoder::Decoder,
+    decoder::{Decoder, Format},
     diagnostic::Diagnostic,
     flag::{Owner, unknown_key},
     value::{Decode, Place, wrong_type},
@@ -69,7 +69,8 @@ impl Decode for Box<Rollout> {
             }
         }
         let dated = rollout.stages.value().is_some_and(|stages| stages.iter().any(is_dated));
-        if dated && rollout.start.value().is_some() {
+        // In JSON, the stages were started by hand, and their dates move along.
+        if dated && rollout.start.value().is_some() && decoder.format == Format::Toml {
             let message = format!("the rollout of flag `{}` has two beginnings", at.flag);
             decoder.report(
                 Diagnostic::new(Code::RolloutTimes, span_of(table, "start", value), message)
@@ -77,6 +78,14 @@ impl Decode for Box<Rollout> {
                     .help("remove `start`, or let the stages say how long they last, with `for`")
                     .flag(at.flag),
             );
+        }
+        // In JSON, they are those of the file.
+        if !table.contains_key("stages") && decoder.format == Format::Toml {
+            let message = format!("the rollout of flag `{}` has no stages", at.flag);
+            let problem = Diagnostic::new(Code::RolloutWithoutStages, value.span(), message)
+                .label("no `stages`")
+                .help("write `stages = [{ percentage = 10, for = \"2h\" }, { percentage = 100 }]`");
+            decoder.report(problem.flag(at.flag));
         }
         (decoder.errors == errors).then(|| Self::new(rollout))
     }

@@ -12,6 +12,7 @@ mod outages;
 mod proxy;
 mod pushes;
 mod python;
+mod rollout;
 pub(crate) mod server;
 mod subject;
 mod writing;
