@@ -54,7 +54,7 @@
         feature = "file",
         feature = "axum",
         feature = "cookie",
-        feature = "redis",
+        feature = "redis-tls",
         feature = "testing"
     )),
     allow(rustdoc::broken_intra_doc_links, reason = "links to what other features add")
@@ -73,7 +73,7 @@ mod model;
 /// Everything, one step after the other.
 #[cfg(any(
     doc,
-    all(doctest, feature = "file", feature = "cookie", feature = "redis", feature = "testing")
+    all(doctest, feature = "file", feature = "cookie", feature = "redis-tls", feature = "testing")
 ))]
 #[doc = include_str!("docs/guide.md")]
 pub mod guide {}

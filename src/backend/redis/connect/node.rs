@@ -113,13 +113,25 @@ pub(super) fn parse_master(master: &str) -> Result<(String, Node), InvalidRedis>
     }
 }
 
-/// The URL as messages may show it.
+/// The URL as messages may show it: without anything that may be a password.
 fn without_login(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (scheme, rest) = match url.find("://") {
+        Some(end) => url.split_at(end + 3),
+        None => ("", url),
+    };
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
     // A socket's URL has its login there.
     let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
-    if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}://{rest}") }
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.split_once(':') {
+        // That is no port: the host may have been forgotten.
+        Some((user, rest)) if !user.starts_with('[') && !is_port(rest) => format!("{scheme}{user}"),
+        _ => format!("{scheme}{rest}"),
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() <= 5
 }
 
 #[cfg(test)]
@@ -157,6 +169,10 @@ mod tests {
 
         assert!(!format!("{:?}", parse("redis://ana:secret@host")).contains("secret"));
         assert!(refused("http://ana:secret@host").contains("`http://host`"));
+        assert!(refused("redis://:secret").contains("`redis://`"));
+        assert!(refused("redis://ana:secret").contains("`redis://ana`"));
+        assert!(refused("redis://ana:123456").contains("`redis://ana`"));
+        assert!(refused("redis://ana:secret@[::1]:6379/x").contains("`redis://[::1]:6379/x`"));
         assert!(refused("redis://:sec#ret@host").contains("`redis://host`"));
         assert!(
             refused("unix://else/run/redis.sock?pass=secret")
@@ -165,16 +181,19 @@ mod tests {
     }
 
     #[test]
+    fn a_master_is_named_alone_or_with_its_login() {
+        let (name, node) = parse_master("My_Master").unwrap();
+        assert_eq!((name.as_str(), node.login.username()), ("My_Master", None));
+
+        let (name, node) = parse_master("valkey://ana:secret@My_Master/2").unwrap();
+        assert_eq!((name.as_str(), node.login.username()), ("My_Master", Some("ana")));
+        assert_eq!((node.login.db(), node.tls), (2, false));
+    }
+
+    #[test]
     fn what_is_no_redis_url_is_refused() {
-        for url in [
-            "",
-            "localhost",
-            "localhost:6379",
-            "redis://",
-            "redis://host/x",
-            "redis://host:x",
-            "amqp://host",
-        ] {
+        for url in ["", "localhost", "localhost:6379", "redis://", "redis://host/x", "amqp://host"]
+        {
             let error = Node::parse(url).unwrap_err();
 
             assert_eq!(error, InvalidRedis::Url { url: url.to_owned() });

@@ -49,9 +49,12 @@ pub(super) async fn connect(
     seeds: &[Node],
     push: Option<OnPush>,
 ) -> Result<Connection, RedisError> {
-    let seeds = seeds.iter().map(|node| Owner { node: node.clone(), asking: false });
+    let hint = opening.hint.take();
+    let tried = hint.as_ref().map(|owner| owner.node.address.clone());
+    let seeds = seeds.iter().filter(|node| Some(&node.address) != tried.as_ref());
+    let seeds = seeds.map(|node| Owner { node: node.clone(), asking: false });
     let mut last = None;
-    for owner in opening.hint.take().into_iter().chain(seeds) {
+    for owner in hint.into_iter().chain(seeds) {
         match follow(opening, owner, push.clone()).await {
             Ok(connection) => return Ok(connection),
             Err(error) => last = Some(error),

@@ -5,7 +5,8 @@ use std::{io, time::Duration};
 use redis::io::tcp::socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
+    task::JoinSet,
 };
 
 use super::{
@@ -45,7 +46,7 @@ pub(super) async fn open(node: &Node, tls: &Tls) -> Result<Box<dyn Stream>, Fail
 /// The system finds out within seconds that packets are dropped. It does not notice a server that
 /// hangs: that one's system goes on acknowledging.
 async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
+    let stream = first_to_answer(host, port).await?;
     let second = Duration::from_secs(1);
     stream.set_nodelay(true)?;
     let socket = SockRef::from(&stream);
@@ -54,4 +55,21 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(Some(3 * second))?;
     Ok(stream)
+}
+
+/// Tries all addresses of a name at once, so that one that swallows everything does not use up the
+/// time of the others.
+async fn first_to_answer(host: &str, port: u16) -> io::Result<TcpStream> {
+    let mut attempts = JoinSet::new();
+    for address in lookup_host((host, port)).await? {
+        attempts.spawn(TcpStream::connect(address));
+    }
+    let mut failure = io::Error::other("the name has no address");
+    while let Some(attempt) = attempts.join_next().await {
+        match attempt? {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }

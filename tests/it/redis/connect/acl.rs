@@ -2,39 +2,29 @@
 
 use std::time::Duration;
 
-use flagstaff::{Flags, Redis, backend::RedisErrorKind};
-
-use super::{follow, health};
+use flagstaff::{
+    Flags, Redis,
+    backend::{RedisError, RedisErrorKind},
+};
 use tokio::time::timeout;
 
+use super::{follow, health};
 use crate::{
     redis::server::Server,
     support::{BOUND, next},
 };
 
-const READER: &[&str] = &["%R~feature_flags", "+hgetall", "+hlen", "+ping", "+client|tracking"];
-const WRITER: &[&str] = &[
-    "~feature_flags",
-    "~{feature_flags}:*",
-    "+hgetall",
-    "+hlen",
-    "+ping",
-    "+client|tracking",
-    "+hget",
-    "+hset",
-    "+hdel",
-    "+evalsha",
-    "+script|load",
-    "+xadd",
-    "+xrange",
-    "+xrevrange",
-    "+time",
-    "+expire",
-];
+/// What the document grants a `reader` or a `writer` beside the password.
+fn documented(user: &str) -> Vec<&'static str> {
+    let start = format!("ACL SETUSER {user} on >secret ");
+    let mut lines = include_str!("../../../../src/docs/reliability.md").lines();
+    let rules = lines.find_map(|line| line.strip_prefix(&start)).unwrap();
+    rules.split(' ').collect()
+}
 
 /// A store for a user with these rules and no others.
 fn user(server: &Server, rules: &[&str]) -> Redis {
-    let reset = ["ACL", "SETUSER", "flags", "reset", "on", ">secret", "-@all"];
+    let reset = ["ACL", "SETUSER", "flags", "reset", "on", ">secret"];
     server.cli(&[&reset, rules].concat());
     Redis::open(&format!("redis://flags:secret@127.0.0.1:{}", server.port())).unwrap()
 }
@@ -44,12 +34,12 @@ fn without<'a>(rules: &[&'a str], rule: &str) -> Vec<&'a str> {
 }
 
 /// The failure of the first attempt to read.
-async fn failure(redis: Redis) -> flagstaff::backend::RedisError {
+async fn failure(redis: Redis) -> RedisError {
     let flags = Flags::builder().layer(redis).max_wait(Duration::ZERO).start().await.unwrap();
     let mut events = flags.events();
     loop {
         if let Some(error) = health(&flags).last_error {
-            return error.downcast_ref::<flagstaff::backend::RedisError>().unwrap().clone();
+            return error.downcast_ref::<RedisError>().unwrap().clone();
         }
         next(&mut events).await;
     }
@@ -64,7 +54,8 @@ async fn a_missing_rule_is_named() {
         ("+hgetall", "`ACL SETUSER flags +hgetall`"),
         ("+hlen", "`ACL SETUSER flags +hlen`"),
     ] {
-        let error = failure(user(&server, &without(READER, missing)).unannounced()).await;
+        let error =
+            failure(user(&server, &without(&documented("reader"), missing)).unannounced()).await;
 
         assert_eq!(error.kind(), RedisErrorKind::Permission, "{missing}");
         assert!(error.to_string().contains(named), "{error}");
@@ -87,13 +78,14 @@ async fn write(redis: Redis) -> Result<(), Box<dyn std::error::Error>> {
 async fn a_writer_needs_these_rules_and_no_others() {
     let server = Server::start();
 
-    write(user(&server, WRITER)).await.unwrap();
+    let (reader, writer) = (documented("reader"), documented("writer"));
+    write(user(&server, &writer)).await.unwrap();
 
     // What a reader needs has a test of its own; the last is for telling the others what is seen.
-    for missing in WRITER.iter().filter(|rule| !READER.contains(rule) && **rule != "+expire") {
+    for missing in writer.iter().filter(|rule| !reader.contains(rule) && **rule != "+expire") {
         server.cli(&["FLUSHALL"]);
         server.cli(&["SCRIPT", "FLUSH"]);
-        let written = write(user(&server, &without(WRITER, missing))).await;
+        let written = write(user(&server, &without(&writer, missing))).await;
         assert!(written.is_err(), "`{missing}` is not needed");
     }
 }
@@ -101,7 +93,7 @@ async fn a_writer_needs_these_rules_and_no_others() {
 #[tokio::test]
 async fn a_writer_is_one_of_the_fleet() {
     let server = Server::start();
-    let redis = user(&server, WRITER).instance("here");
+    let redis = user(&server, &documented("writer")).instance("here");
     let _flags = follow(redis.clone()).await;
 
     let met = timeout(BOUND, async {
