@@ -13,7 +13,7 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
-    value::{Decode, Place, kind, wrong_type},
+    value::{Decode, Place, wrong_type},
 };
 use crate::model::{Definition, Field, MOST_PREREQUISITES, Prerequisite, Variants, nearest};
 
@@ -38,7 +38,7 @@ fn prerequisite(
 ) -> Option<Prerequisite> {
     const FORMS: &str = "write a flag, or `{ flag = \"pricing_page\", variant = \"control\" }`";
 
-    let mut invalid = |span: Range<usize>, code, label: String| {
+    let invalid = |decoder: &mut Decoder<'_>, span: Range<usize>, code, label: String| {
         let message = format!("invalid prerequisite of flag `{}`", at.flag);
         let problem = Diagnostic::new(code, span, message).label(label);
         decoder.report_with(problem, Some(FORMS.to_owned()), at.flag);
@@ -48,8 +48,8 @@ fn prerequisite(
         DeValue::String(flag) => return Some(Prerequisite::on(flag.as_ref())),
         DeValue::Table(table) => table,
         found => {
-            let label = format!("expected a flag, found {}", kind(found));
-            return invalid(value.span(), Code::InvalidElement, label);
+            let label = format!("expected a flag, found {}", decoder.kind(found));
+            return invalid(decoder, value.span(), Code::InvalidElement, label);
         }
     };
     let (mut flag, mut variant) = (None, None);
@@ -59,23 +59,26 @@ fn prerequisite(
             "variant" => &mut variant,
             other => {
                 let label = format!("`{other}` is not a part of a prerequisite");
-                return invalid(key.span(), Code::UnknownKey, label);
+                return invalid(decoder, key.span(), Code::UnknownKey, label);
             }
         };
         match member.get_ref() {
             DeValue::String(text) => *place = Some(text.as_ref()),
             found => {
-                let label = format!("expected a string, found {}", kind(found));
-                return invalid(member.span(), Code::InvalidElement, label);
+                let label = format!("expected a string, found {}", decoder.kind(found));
+                return invalid(decoder, member.span(), Code::InvalidElement, label);
             }
         }
     }
     match (flag, variant) {
         (Some(flag), None) => Some(Prerequisite::on(flag)),
         (Some(flag), Some(variant)) => Some(Prerequisite::variant(flag, variant)),
-        (None, _) => {
-            invalid(value.span(), Code::InvalidElement, "there is no `flag` in it".to_owned())
-        }
+        (None, _) => invalid(
+            decoder,
+            value.span(),
+            Code::InvalidElement,
+            "there is no `flag` in it".to_owned(),
+        ),
     }
 }
 
