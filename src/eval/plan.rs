@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     bucket::{self, Reach},
     names::Slot,
-    requirements::{Requirements, Step},
+    requirements::Requirements,
     rules::{Rules, Served},
     variants::Variants,
 };
@@ -173,8 +173,8 @@ impl Plan {
         match needs {
             None => self.depends_by_itself(),
             Some(Requirements::All(steps)) => {
-                let may_vary = |step: &Step| step.variant.is_some() || others(step.slot);
-                self.depends_by_itself() || steps.iter().any(may_vary)
+                self.depends_by_itself()
+                    || steps.iter().any(|step| step.variant.is_some() || others(step.slot))
             }
             Some(_) => false,
         }

@@ -75,7 +75,7 @@ impl FlagsBuilder {
     ///     .await?;
     ///
     /// assert!(!flags.is_enabled("sale", &Context::anonymous()));
-    /// time::sleep(Duration::from_secs(24 * 3600)).await;
+    /// time::sleep(Duration::from_secs(24 * 3600 + 1)).await;
     /// assert!(flags.is_enabled("sale", &Context::anonymous()));
     /// # Ok(())
     /// # }
