@@ -5,7 +5,7 @@ use flagstaff::{
     backend::{InvalidRedis, RedisErrorKind},
 };
 
-use super::{becomes, follow, health, refusal};
+use super::{becomes, follow, health, recovers, refusal};
 use crate::redis::server::{Port, Server, cli};
 
 /// What `CLUSTER KEYSLOT feature_flags` says.
@@ -132,7 +132,7 @@ async fn flags_follow_their_key_to_another_node_and_back() {
         cluster.finish_move(to);
         write(&cluster.nodes[to], &flag);
 
-        becomes(&flags, &flag, FlagState::On).await;
+        recovers("a slot on another node", &flags, &flag).await;
         assert!(is_on(&flags, "before"));
     }
 }
@@ -186,7 +186,7 @@ async fn a_node_that_dies_is_replaced() {
     cluster.nodes[replica].wait_for("Cluster state changed: ok");
     write(&cluster.nodes[replica], "after");
 
-    becomes(&flags, "after", FlagState::On).await;
+    recovers("another node after the death of one", &flags, "after").await;
     assert!(is_on(&flags, "before"));
 }
 

@@ -6,6 +6,8 @@ mod login;
 mod sentinel;
 mod tls;
 
+use std::time::Instant;
+
 use flagstaff::{
     FlagState, Flags, LayerHealth, Redis, Status,
     backend::{RedisError, RedisErrorKind},
@@ -24,6 +26,13 @@ async fn follow(redis: Redis) -> Flags {
 
 fn health(flags: &Flags) -> LayerHealth {
     flags.health().layers.swap_remove(0)
+}
+
+/// Waits until a flag is what it has to become, and prints how long that takes after `fault`.
+async fn recovers(fault: &str, flags: &Flags, flag: &str) {
+    let since = Instant::now();
+    becomes(flags, flag, FlagState::On).await;
+    println!("{fault}: followed after {:?}", since.elapsed());
 }
 
 /// Waits until a flag is what it has to become.

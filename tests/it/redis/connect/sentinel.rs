@@ -7,7 +7,7 @@ use flagstaff::{
     backend::{InvalidRedis, RedisErrorKind},
 };
 
-use super::{becomes, follow, health, refusal};
+use super::{becomes, follow, health, recovers, refusal};
 use crate::{
     redis::server::{Port, Server, cli},
     support::BOUND,
@@ -77,7 +77,7 @@ async fn a_planned_change_of_the_master_is_followed() {
     watched.sentinel.wait_for("+switch-master");
     write(&watched.replica, "after");
 
-    becomes(&flags, "after", FlagState::On).await;
+    recovers("a planned change of the master", &flags, "after").await;
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_master_that_dies_is_replaced() {
     watched.sentinel.wait_for("+switch-master");
     write(&watched.replica, "after");
 
-    becomes(&flags, "after", FlagState::On).await;
+    recovers("another master after the death of one", &flags, "after").await;
     assert_eq!(*flags.watch("before").borrow(), FlagState::On);
 }
 
