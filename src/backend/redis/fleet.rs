@@ -145,7 +145,7 @@ impl Redis {
         }
         let mut seen = self.shared.seen.subscribe();
         // Nothing to tell before the store was read once.
-        if seen.changed().await.is_err() {
+        if seen.wait_for(Option::is_some).await.is_err() {
             return;
         }
         // Nor before the other layers have said what they have.
@@ -158,7 +158,7 @@ impl Redis {
                 _ = beats.tick() => {}
                 changed = seen.changed() => if changed.is_err() { return },
             }
-            let revision = *seen.borrow_and_update();
+            let revision = seen.borrow_and_update().and_then(|seen| seen.revision);
             match self.announce_once(sink, revision).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == RedisErrorKind::Permission => {

@@ -20,7 +20,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    time::sleep,
+};
 
 pub use self::{
     connect::InvalidRedis,
@@ -55,7 +58,7 @@ use crate::model::Entry;
 /// good overrides stay in force, and [`Flags::health`](crate::Flags::health), events and the log say
 /// what is wrong, as a [`RedisError`]. Recovery needs no restart.
 ///
-/// Clones share their connections.
+/// Clones share their connections, and one of them at a time can be a layer.
 ///
 /// # Example
 ///
@@ -116,13 +119,21 @@ struct Shared {
     wanted: watch::Sender<u64>,
     /// The count that the last read was made for.
     done: watch::Sender<u64>,
-    /// The latest revision that was in the log when everything was read last.
-    seen: watch::Sender<Option<u64>>,
+    /// The latest revision that was in the log when everything was read last, once it was read.
+    seen: watch::Sender<Option<Seen>>,
+    /// Held by the flags that have this layer.
+    follower: Arc<AsyncMutex<()>>,
     /// Marked when anything differs.
     changed: watch::Sender<()>,
     /// When the next override ends.
     next_end: watch::Sender<Option<SystemTime>>,
     writer: Writer,
+}
+
+/// What was in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    revision: Option<u64>,
 }
 
 /// How often the server is asked at least.
@@ -160,6 +171,7 @@ impl Redis {
             wanted: watch::Sender::new(0),
             done: watch::Sender::new(0),
             seen: watch::Sender::new(None),
+            follower: Arc::default(),
             changed: watch::Sender::new(()),
             next_end: watch::Sender::new(None),
             writer: Writer::default(),
@@ -339,8 +351,13 @@ impl Backend for Redis {
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        let Ok(following) = Arc::clone(&self.shared.follower).try_lock_owned() else {
+            let taken = "it is a layer of other flags already: open another one for these";
+            return Box::pin(async move { Err(taken.into()) });
+        };
         self.recall(&sink);
         Box::pin(async move {
+            let _following = following;
             tokio::join!(
                 self.follow(&sink),
                 self.end_overrides(&sink),

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    OnLostStore, Redis, RedisError, RedisErrorKind, TICK,
+    OnLostStore, Redis, RedisError, RedisErrorKind, Seen, TICK,
     connect::Connection,
     layout::{Layout, Raw},
 };
@@ -178,7 +178,8 @@ impl<'a> Session<'a> {
         self.last_read = Instant::now();
         self.publish(raw)?;
         self.was_up = true;
-        shared.seen.send_replace(revision.ok().flatten());
+        let seen = Some(Seen { revision: revision.ok().flatten() });
+        shared.seen.send_if_modified(|last| std::mem::replace(last, seen) != seen);
         shared.done.send_replace(count);
         Ok(())
     }

@@ -133,3 +133,16 @@ async fn a_server_that_is_required_and_away_fails_the_start() {
     assert_eq!(error.layer(), "redis");
     assert!(format!("{error:?}").contains("cannot reach Redis"), "{error:?}");
 }
+
+#[tokio::test]
+async fn one_layer_is_not_shared_by_two_stacks() {
+    let server = Server::start();
+    let redis = redis(&server, "one");
+    let first = Flags::builder().layer(redis.clone()).start().await.unwrap();
+
+    let second = Flags::builder().layer(redis.clone()).start().await.unwrap_err();
+    assert!(format!("{second:?}").contains("a layer of other flags already"), "{second:?}");
+
+    first.shutdown().await;
+    assert!(Flags::builder().layer(redis).start().await.is_ok());
+}
