@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flagstaff::{Definition, FlagState::On, Redis, backend::RedisErrorKind as Kind};
+use flagstaff::{Definition, FlagState::On, Flags, Redis, backend::RedisErrorKind as Kind};
 
 use super::{
     server::Server,
@@ -16,7 +16,7 @@ const DOCUMENTATION: &str = include_str!("../../../src/docs/reliability.md");
 fn follow_the_documentation(server: &Server) {
     let commands = DOCUMENTATION.lines().filter(|line| line.starts_with("ACL SETUSER"));
     let commands: Vec<_> = commands.collect();
-    assert_eq!(commands.len(), 2);
+    assert_eq!(commands.len(), 4);
     for command in commands {
         server.cli(&command.split(' ').collect::<Vec<_>>());
     }
@@ -58,17 +58,51 @@ async fn a_reader_needs_few_rights() {
 async fn a_writer_needs_few_rights() {
     let server = with_reader();
     let subject = Subject::with(connect_as("writer", &server)).await;
-    let flags = &subject.flags;
 
+    write_in_every_way(&subject.flags).await;
+
+    assert_eq!(server.cli(&["ACL", "LOG"]), "");
+}
+
+#[tokio::test]
+async fn a_reader_of_keys_needs_few_rights() {
+    let server = Server::start();
+    server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
+    follow_the_documentation(&server);
+    let reader = connect_as("keys_reader", &server).key_per_flag("ff").unannounced();
+    let mut subject = Subject::with(reader).await;
+    assert_eq!(subject.mode(), Some("tracking"));
+
+    server.cli(&["SET", "ff:other", r#"{"enabled": true}"#]);
+
+    subject.becomes("other", On).await;
+    subject.is_undisturbed("few rights on keys");
+}
+
+#[tokio::test]
+async fn a_writer_of_keys_needs_few_rights() {
+    let server = Server::start();
+    server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
+    follow_the_documentation(&server);
+    let writer = connect_as("keys_writer", &server).key_per_flag("ff");
+    let subject = Subject::with(writer).await;
+
+    write_in_every_way(&subject.flags).await;
+
+    // Every connection asks which node of a cluster has the key; here nothing depends on that.
+    let denied = server.cli(&["ACL", "LOG"]);
+    let denied: Vec<_> = denied.lines().collect();
+    let objects = denied.windows(2).filter(|lines| lines[0] == "object").map(|lines| lines[1]);
+    assert_eq!(objects.filter(|&object| object != "hlen").count(), 0, "{denied:?}");
+}
+
+async fn write_in_every_way(flags: &Flags) {
     let written = flags.enable("other").author("ana").reason("a test").await.unwrap();
     flags.undo(written.revision.unwrap()).author("ana").await.unwrap();
     flags.set("other", Definition::new().enabled(true)).await.unwrap();
     flags.disable("other").await.unwrap();
     flags.clear("other").await.unwrap();
-
     assert_eq!(flags.history(None, 10).await.unwrap().len(), 5);
-    let denied = server.cli(&["ACL", "LOG"]);
-    assert_eq!(denied, "");
 }
 
 #[tokio::test]
