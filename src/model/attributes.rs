@@ -4,15 +4,19 @@ use std::borrow::Cow;
 
 use super::Value;
 
-/// Attributes by name. Without any it is one empty word, so that the contexts of services that use
-/// none cost nothing more.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Attributes<'a>(Option<Box<List<'a>>>);
+/// Attributes by name. Without any it is three words, so that the contexts of services that use none
+/// cost next to nothing more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attributes<'a> {
+    /// Somebody else's, which cost nothing to keep.
+    lent: &'a [(&'a str, Value<'a>)],
+    own: Option<Box<List<'a>>>,
+}
 
 /// A context has few attributes, and comparing a few prints is cheaper than hashing a name.
 type List<'a> = Vec<Attribute<'a>>;
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Attribute<'a> {
     print: Print,
     name: Cow<'a, str>,
@@ -42,30 +46,46 @@ impl<'a> Attributes<'a> {
     #[inline]
     pub(crate) fn set(&mut self, name: Cow<'a, str>, value: Value<'a>) {
         let print = Print::of(&name);
-        let list = self.0.get_or_insert_with(|| Box::new(Vec::with_capacity(4)));
+        let list = self.own.get_or_insert_with(|| Box::new(Vec::with_capacity(4)));
         match list.iter_mut().find(|known| known.is(print, &name)) {
             Some(known) => known.value = value,
             None => list.push(Attribute { print, name, value }),
         }
     }
 
+    pub(crate) fn lend(&mut self, list: &'a [(&'a str, Value<'a>)]) {
+        self.lent = list;
+    }
+
     #[inline]
     pub(crate) fn find(&self, print: Print, name: &str) -> Option<&Value<'a>> {
-        let list = self.0.as_ref()?;
-        list.iter().find(|known| known.is(print, name)).map(|known| &known.value)
+        if let Some(list) = &self.own
+            && let Some(known) = list.iter().find(|known| known.is(print, name))
+        {
+            return Some(&known.value);
+        }
+        self.lent.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
-        self.0.iter().flat_map(|list| list.iter()).map(|known| (&*known.name, &known.value))
+        let own = || self.own.iter().flat_map(|list| list.iter());
+        let lent = self.lent.iter().map(|(name, value)| (*name, value));
+        let lent = lent.filter(move |&(name, _)| own().all(|known| *known.name != *name));
+        lent.chain(own().map(|known| (&*known.name, &known.value)))
     }
 
     pub(crate) fn into_owned(self) -> Attributes<'static> {
-        let own = |Attribute { print, name, value }: Attribute<'a>| Attribute {
-            print,
-            name: Cow::Owned(name.into_owned()),
-            value: value.into_owned(),
-        };
-        Attributes(self.0.map(|list| Box::new(list.into_iter().map(own).collect())))
+        let mut owned = Attributes::default();
+        for (name, value) in self.iter() {
+            owned.set(Cow::Owned(name.to_owned()), value.clone().into_owned());
+        }
+        owned
+    }
+}
+
+impl PartialEq for Attributes<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
     }
 }
 
@@ -102,6 +122,13 @@ mod tests {
                 ("plan_of_country", &Value::from("none")),
             ]
         );
+        let lent = [("seats", Value::from(1)), ("os", "ios".into())];
+        attributes.lend(&lent);
+        assert_eq!(attributes.find(Print::of("os"), "os"), Some(&"ios".into()));
+        assert_eq!(attributes.find(Print::of("seats"), "seats"), Some(&12.into()));
+        assert_eq!(attributes.iter().count(), 5);
+        assert_eq!(attributes.clone().into_owned(), attributes);
+        assert_ne!(attributes, owned);
         let find = |name| owned.find(Print::of(name), name);
         assert_eq!(find("plan_of_country"), Some(&Value::from("none")));
         assert_eq!(find("plan_of_nothing"), None);

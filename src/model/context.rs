@@ -92,6 +92,26 @@ impl<'a> Context<'a> {
         self
     }
 
+    /// Lends it attributes that exist already, which allocates nothing. Those that
+    /// [`attribute`](Self::attribute) gives go before them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// let attributes = [("plan", "pro".into()), ("seats", 12.into())];
+    /// let context = Context::user("ana").with_attributes(&attributes);
+    ///
+    /// assert_eq!(context.attributes().count(), 2);
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn with_attributes(mut self, attributes: &'a [(&'a str, Value<'a>)]) -> Self {
+        self.attributes.lend(attributes);
+        self
+    }
+
     /// The user, which buckets are drawn from.
     #[inline]
     #[must_use]

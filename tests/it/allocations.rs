@@ -60,6 +60,13 @@ async fn rules_allocate_nothing() {
     assert_eq!(flags.boolean("ruled", &ana).cause, Cause::RuleSplit(7));
     assert_eq!(allocations(|| flags.is_enabled("ruled", &ana)), 0);
     assert_eq!(allocations(|| flags.boolean("ruled", &ana)), 0);
+    let lent = |plan: &str| {
+        let attributes = [("plan", plan.into()), ("ip", "10.1.2.3".into())];
+        let context = Context::user("ana").with_attributes(&attributes);
+        flags.is_enabled("ruled", &context)
+    };
+    assert!(!lent("free"));
+    assert_eq!(allocations(|| lent("pro")), 0);
 }
 
 async fn flags() -> Flags {

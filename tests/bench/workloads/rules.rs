@@ -30,13 +30,14 @@ impl Call {
         Self { slot, key: key(slot), user: user(n), country, seats: 10 + (n % 90) as i64 }
     }
 
-    fn context(&self) -> Context<'_> {
-        Context::user(&*self.user)
-            .attribute("os", "android")
-            .attribute("app_version", "5.2.1")
-            .attribute("country", self.country)
-            .attribute("plan", "pro")
-            .attribute("seats", self.seats)
+    fn attributes(&self) -> [(&str, Value<'_>); 5] {
+        [
+            ("os", "android".into()),
+            ("app_version", "5.2.1".into()),
+            ("country", self.country.into()),
+            ("plan", "pro".into()),
+            ("seats", self.seats.into()),
+        ]
     }
 }
 
@@ -50,7 +51,12 @@ impl Ruled {
         let fixture = Self {
             handles: (0..flags).map(|slot| facade.flag(&key(slot))).collect(),
             flags: facade,
-            contexts: calls.iter().map(|call| call.context().into_owned()).collect(),
+            contexts: calls
+                .iter()
+                .map(|call| {
+                    Context::user(&*call.user).with_attributes(&call.attributes()).into_owned()
+                })
+                .collect(),
             calls,
         };
         // Fills the thread-locals; and the fourth rule is the one that matches.
@@ -83,7 +89,11 @@ fn definition() -> Definition {
 
 /// By name, with a context that is built for the call.
 pub(crate) fn by_name(fixture: &Ruled) -> usize {
-    let asked = |call: &Call| fixture.flags.is_enabled(&*call.key, &call.context());
+    let asked = |call: &Call| {
+        let attributes = call.attributes();
+        let context = Context::user(&*call.user).with_attributes(&attributes);
+        fixture.flags.is_enabled(&*call.key, &context)
+    };
     fixture.calls.iter().filter(|call| black_box(asked(black_box(call)))).count()
 }
 
