@@ -200,6 +200,28 @@ impl Plan {
         }
     }
 
+    /// Whether the flag is on for `context`, or `None` if no layer has it.
+    ///
+    /// `others` is what other flags are by themselves.
+    #[inline]
+    pub(crate) fn is_on<'p>(
+        &self,
+        context: &Context<'_>,
+        others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
+    ) -> Option<bool> {
+        // Not by `evaluate`: putting a whole verdict together to look at one bit of it takes longer
+        // than all else here.
+        match self {
+            Self::Absent => None,
+            Self::Constant(verdict) => Some(verdict.on),
+            Self::Targeted(targeted) => Some(targeted.evaluate(context).on),
+            Self::Ruled(ruled) => Some(ruled.evaluate(context).on),
+            Self::Composed(composed) => {
+                composed.evaluate(context, others).map(|verdict| verdict.on)
+            }
+        }
+    }
+
     /// Whether the flag is on for `context` and why, or `None` if no layer has it.
     ///
     /// `others` is what other flags are by themselves.
@@ -209,12 +231,10 @@ impl Plan {
         context: &Context<'_>,
         others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
     ) -> Option<Verdict> {
-        if let Self::Composed(composed) = self
-            && let Some(verdict) = composed.unmet(context, others)
-        {
-            return Some(verdict);
+        match self {
+            Self::Composed(composed) => composed.evaluate(context, others),
+            _ => self.by_itself(context),
         }
-        self.by_itself(context)
     }
 
     /// The same, as if all prerequisites were met.
@@ -225,20 +245,29 @@ impl Plan {
             Self::Constant(verdict) => Some(*verdict),
             Self::Targeted(targeted) => Some(targeted.evaluate(context)),
             Self::Ruled(ruled) => Some(ruled.evaluate(context)),
-            Self::Composed(composed) => composed.gate.by_itself(context),
+            Self::Composed(composed) => composed.by_itself(context),
         }
     }
 }
 
+// Apart, since what calls itself is not inlined, and few flags are composed.
 impl Composed {
-    #[inline]
-    fn unmet<'p>(
+    #[inline(never)]
+    fn evaluate<'p>(
         &self,
         context: &Context<'_>,
         others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
     ) -> Option<Verdict> {
-        let cause = self.requirements.as_ref()?.unmet(context, others)?;
-        Some(Verdict { cause, ..self.unmet })
+        let requirements = self.requirements.as_ref();
+        match requirements.and_then(|requirements| requirements.unmet(context, others)) {
+            Some(cause) => Some(Verdict { cause, ..self.unmet }),
+            None => self.gate.by_itself(context),
+        }
+    }
+
+    #[inline(never)]
+    fn by_itself(&self, context: &Context<'_>) -> Option<Verdict> {
+        self.gate.by_itself(context)
     }
 }
 

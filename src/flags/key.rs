@@ -31,6 +31,12 @@ impl Flag {
     pub(crate) fn new(name: Arc<str>, owner: u64, slot: Slot) -> Self {
         Self { hash: hash_name(&name), name, owner, slot }
     }
+
+    /// Among names of other flags than those that made it.
+    #[cold]
+    fn find(&self, names: &Names) -> Option<Slot> {
+        names.find(self.hash, &self.name)
+    }
 }
 
 pub(crate) mod sealed {
@@ -74,7 +80,7 @@ impl sealed::Resolve for Flag {
         if self.owner == owner {
             return Some(self.slot);
         }
-        names.find(self.hash, &self.name)
+        self.find(names)
     }
 }
 

@@ -71,10 +71,7 @@ impl Snapshot {
     /// Whether the flag is on for `context`; `default` if no layer knows it.
     #[inline]
     pub fn is_enabled_or(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> bool {
-        match self.verdict(&key, context) {
-            Some(verdict) => verdict.on,
-            None => default,
-        }
+        self.is_on(&key, context).unwrap_or(default)
     }
 
     /// The evaluation details: value, reason, variant, layer and error code. `false` is the default.
@@ -128,15 +125,14 @@ impl Snapshot {
         self.generation
     }
 
-    /// Whether the flag is on, and why.
     #[inline]
-    fn verdict(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<Verdict> {
-        if let Some(verdict) = overridden(key.as_str()) {
-            return Some(verdict);
+    fn is_on(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<bool> {
+        if let Some(on) = testing::scoped(key.as_str()) {
+            return Some(on);
         }
-        match self.plan(key).and_then(|plan| self.evaluate(plan, context)) {
-            Some(verdict) => Some(verdict),
-            None => self.unknown(key.as_str()),
+        match self.plan(key).and_then(|plan| self.decide(plan, context)) {
+            Some(on) => Some(on),
+            None => self.unknown(key.as_str()).map(|verdict| verdict.on),
         }
     }
 
@@ -161,6 +157,12 @@ impl Snapshot {
     #[inline]
     fn plan(&self, key: &impl FlagKey) -> Option<&Plan> {
         self.plans.get(key.slot(&self.names, self.owner)? as usize)
+    }
+
+    /// Whether the flag is on, and not why.
+    #[inline]
+    pub(super) fn decide(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
+        plan.is_on(context, |slot| self.required(slot, context))
     }
 
     #[inline]

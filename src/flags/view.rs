@@ -134,7 +134,7 @@ impl Snapshot {
             return on;
         }
         let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize));
-        plan.and_then(|plan| self.evaluate(plan, context)).is_some_and(|verdict| verdict.on)
+        plan.and_then(|plan| self.decide(plan, context)).unwrap_or(false)
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {

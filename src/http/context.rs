@@ -194,15 +194,29 @@ impl TrustedHeaders {
 
 impl ContextExtractor for TrustedHeaders {
     fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
-        let [user, groups] = &self.names;
-        let mut users = request.headers.get_all(user).into_iter();
-        let mut context = match (users.next().and_then(text), users.next()) {
-            (Some(user), None) if !user.is_empty() => Context::user(user),
+        let ([user, groups], headers) = (&self.names, request.headers);
+        let (mut users, mut last, mut has_groups) = (0, None, true);
+        let mut note = |value| (users, last) = (users + 1, Some(value));
+        if headers.len() > FEW {
+            headers.get_all(user).iter().for_each(note);
+        } else {
+            has_groups = false;
+            for (name, value) in headers {
+                if name == user {
+                    note(value);
+                }
+                has_groups |= name == groups;
+            }
+        }
+        let mut context = match last.filter(|_| users == 1).and_then(text) {
+            Some(user) if !user.is_empty() => Context::user(user),
             _ => Context::anonymous(),
         };
-        for line in request.headers.get_all(groups).into_iter().filter_map(text) {
-            for group in line.split(',').map(str::trim).filter(|group| !group.is_empty()) {
-                context = context.group(group);
+        if has_groups {
+            for line in headers.get_all(groups).iter().filter_map(text) {
+                for group in line.split(',').map(str::trim).filter(|group| !group.is_empty()) {
+                    context = context.group(group);
+                }
             }
         }
         context
@@ -213,9 +227,13 @@ impl ContextExtractor for TrustedHeaders {
     }
 }
 
-/// `HeaderValue::to_str` takes ASCII only.
+/// Up to this many headers, comparing their names one by one is cheaper than hashing two names.
+const FEW: usize = 8;
+
 fn text(value: &HeaderValue) -> Option<&str> {
-    std::str::from_utf8(value.as_bytes().trim_ascii()).ok()
+    // `to_str` takes ASCII only, and is faster at it.
+    let text = value.to_str().or_else(|_| std::str::from_utf8(value.as_bytes()));
+    text.ok().map(str::trim_ascii)
 }
 
 fn header_name(name: &str) -> Result<HeaderName, InvalidHeader> {

@@ -85,10 +85,12 @@ fn w6((fixture, run): (Fixture, Loop)) -> Fixture {
 
 // What a gate adds is the difference to `none`, and to `none_with_header`.
 #[library_benchmark]
-#[bench::none(args = (Gates::new(false), no_gate))]
-#[bench::open(args = (Gates::new(false), open_gate))]
-#[bench::none_with_header(args = (Gates::new(true), no_gate))]
-#[bench::by_header(args = (Gates::new(true), gate_by_header))]
+#[bench::none(args = (Gates::new(0), no_gate))]
+#[bench::open(args = (Gates::new(0), open_gate))]
+#[bench::none_with_header(args = (Gates::new(1), no_gate))]
+#[bench::by_header(args = (Gates::new(1), gate_by_header))]
+#[bench::none_with_12_headers(args = (Gates::new(12), no_gate))]
+#[bench::by_one_of_12_headers(args = (Gates::new(12), gate_by_header))]
 fn gate(gates: Gates, run: fn(&mut Gates) -> usize) -> Gates {
     let mut gates = gates;
     black_box(run(&mut gates));

@@ -97,10 +97,17 @@ impl Condition {
         self
     }
 
-    /// The flag of the everyday condition, which is met while that one flag is on.
+    /// Whether it is the everyday condition, which is met while one flag is on.
     #[inline]
-    pub(super) fn plain(&self) -> Option<&KnownFlag> {
-        (self.first.on && self.others.is_empty()).then_some(&self.first.flag)
+    pub(super) fn is_plain(&self) -> bool {
+        self.first.on && self.others.is_empty()
+    }
+
+    /// Whether a [plain](Self::is_plain) condition is met. `false` says nothing, ask
+    /// [`check`](Self::check) then.
+    #[inline]
+    pub(super) fn is_plainly_met(&self, view: &View<'_, '_>) -> bool {
+        view.is_plainly_on(&self.first.flag)
     }
 
     /// Whether it holds; else the flag that decided, which is the first one when none alone did.

@@ -114,10 +114,10 @@ fn admit<B>(
     condition: &Condition,
     request: &Request<B>,
 ) -> Result<(), GateDenied> {
-    match condition.plain() {
-        Some(flag) if source.ask(request, |view| view.is_plainly_on(flag)) => Ok(()),
-        _ => explain(source, condition, request),
+    if condition.is_plain() && source.ask(request, |view| condition.is_plainly_met(view)) {
+        return Ok(());
     }
+    explain(source, condition, request)
 }
 
 #[cold]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use flagstaff::{Context as Who, Definition, FlagGate, Flags, Memory, Percentage, TrustedHeaders};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tower::{Layer, Service};
 
 use super::CALLS;
@@ -32,6 +32,27 @@ impl Service<Request<u64>> for Inner {
     }
 }
 
+/// What a browser and a proxy send besides.
+const OTHERS: [&str; 17] = [
+    "host",
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-request-id",
+    "traceparent",
+    "accept-language",
+    "connection",
+    "cookie",
+    "referer",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+];
+
 /// A gate and the requests that it gets.
 pub(crate) struct Gates {
     requests: Vec<Request<u64>>,
@@ -43,7 +64,7 @@ pub(crate) struct Gates {
 
 impl Gates {
     /// Requests without headers, or each of another user.
-    pub(crate) fn new(headers: bool) -> Self {
+    pub(crate) fn new(headers: usize) -> Self {
         let half = Definition::new().percentage(Percentage::whole(50).expect("it is at most 100"));
         let memory = Memory::new().with("open", true).with("half", half);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -53,7 +74,10 @@ impl Gates {
         let inside = |n: &u64| flags.is_enabled("half", &Who::user(format!("user-{n}")));
         let request = |n| {
             let mut request = Request::new(n);
-            if headers {
+            if headers > 0 {
+                for name in &OTHERS[..headers - 1] {
+                    request.headers_mut().insert(*name, HeaderValue::from_static("something"));
+                }
                 let user = format!("user-{n}").parse().expect("a header value");
                 request.headers_mut().insert("x-user-id", user);
             }
