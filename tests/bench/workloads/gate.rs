@@ -32,8 +32,8 @@ impl Service<Request<u64>> for Inner {
     }
 }
 
-/// What a browser and a proxy send besides.
-const OTHERS: [&str; 17] = [
+/// What a client and a proxy send besides.
+const OTHERS: [&str; 11] = [
     "host",
     "user-agent",
     "accept",
@@ -45,12 +45,6 @@ const OTHERS: [&str; 17] = [
     "accept-language",
     "connection",
     "cookie",
-    "referer",
-    "sec-ch-ua",
-    "sec-ch-ua-mobile",
-    "sec-fetch-dest",
-    "sec-fetch-mode",
-    "sec-fetch-site",
 ];
 
 /// A gate and the requests that it gets.
@@ -63,7 +57,7 @@ pub(crate) struct Gates {
 }
 
 impl Gates {
-    /// Requests without headers, or each of another user.
+    /// Requests with so many headers; the last one is the user, another one for each.
     pub(crate) fn new(headers: usize) -> Self {
         let half = Definition::new().percentage(Percentage::whole(50).expect("it is at most 100"));
         let memory = Memory::new().with("open", true).with("half", half);
