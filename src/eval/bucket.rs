@@ -18,6 +18,7 @@ use crate::model::{Percentage, Rule};
 /// What a bucket is drawn for. Different purposes of one flag draw independently.
 pub(crate) const ROLLOUT: &str = "rollout";
 pub(crate) const VARIANT: &str = "variant";
+pub(crate) const TRAFFIC: &str = "traffic";
 
 /// The seed of a flag's draws for one purpose; computed when the flag is compiled.
 pub(crate) fn seed(salt: &str, purpose: &str) -> u64 {
@@ -47,6 +48,15 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
+    /// Whether the bucket is reached.
+    #[inline]
+    pub(crate) fn has(self, bucket: u64) -> bool {
+        match self {
+            Self::Everybody => true,
+            Self::Below(threshold) => bucket < threshold,
+        }
+    }
+
     pub(crate) fn of(percentage: Percentage) -> Self {
         let share = u128::from(percentage.ten_thousandths()) << 64;
         u64::try_from(share / 1_000_000).map_or(Self::Everybody, Self::Below)
@@ -102,14 +112,7 @@ mod tests {
                 Reach::Everybody => assert_eq!(row["threshold"], "everybody", "{row}"),
                 Reach::Below(threshold) => assert_eq!(threshold, number(row, "threshold"), "{row}"),
             }
-            assert_eq!(includes(reach, number(row, "h")), row["in"], "{row}");
-        }
-    }
-
-    fn includes(reach: Reach, bucket: u64) -> bool {
-        match reach {
-            Reach::Everybody => true,
-            Reach::Below(threshold) => bucket < threshold,
+            assert_eq!(reach.has(number(row, "h")), row["in"], "{row}");
         }
     }
 
@@ -119,7 +122,7 @@ mod tests {
         let (mut inside, mut all) = (0_u32, 0_u32);
         for user in users {
             all += 1;
-            inside += u32::from(includes(reach, draw(xxh3_64(user.as_bytes()), seed)));
+            inside += u32::from(reach.has(draw(xxh3_64(user.as_bytes()), seed)));
         }
         f64::from(inside) / f64::from(all)
     }
@@ -161,8 +164,8 @@ mod tests {
 
         for n in 0..USERS {
             let user = xxh3_64(format!("user-{n}").as_bytes());
-            let cell = usize::from(includes(half, draw(user, a))) * 2
-                + usize::from(includes(half, draw(user, b)));
+            let cell =
+                usize::from(half.has(draw(user, a))) * 2 + usize::from(half.has(draw(user, b)));
             cells[cell] += 1.0;
         }
 
@@ -184,7 +187,7 @@ mod tests {
         fn a_ramp_never_drops_a_user(user in ".{0,40}", flag in "[a-z_]{1,20}") {
             let bucket = draw(xxh3_64(user.as_bytes()), seed(&flag, ROLLOUT));
             let ramp = (0..=100).map(|percent| {
-                includes(Reach::of(Percentage::whole(percent).unwrap()), bucket)
+                Reach::of(Percentage::whole(percent).unwrap()).has(bucket)
             });
 
             let ramp: Vec<bool> = ramp.collect();

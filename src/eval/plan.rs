@@ -7,10 +7,12 @@ use super::{
     names::Slot,
     requirements::Requirements,
     rules::{Rules, Served},
+    unit::unit,
     variants::Variants,
 };
 use crate::model::{
-    Cause, Context, Definition, Field, NameSet, OnStale, Percentage, Resolved, Setting, hash_text,
+    Attribute, Cause, Context, Definition, Field, NameSet, OnStale, Percentage, Resolved, Setting,
+    hash_text,
 };
 
 /// An answer in its smallest form: `layer` is an index into the stack.
@@ -56,6 +58,8 @@ pub(crate) struct Targeted {
     lists: Option<Box<Lists>>,
     seed: u64,
     reach: Reach,
+    /// Boxed, since most flags draw by the targeting key.
+    bucket_by: Option<Box<Attribute>>,
     reach_layer: u8,
     otherwise: Verdict,
 }
@@ -150,6 +154,11 @@ impl Plan {
             lists: lists.map(Box::new),
             seed: bucket::seed(salt, bucket::ROLLOUT),
             reach: Reach::of(percentage),
+            bucket_by: definition
+                .bucket_by
+                .value()
+                .cloned()
+                .map(|path| Attribute::new(path).into()),
             reach_layer: resolved.origin(percentage_field),
             otherwise,
         };
@@ -322,7 +331,7 @@ impl Targeted {
 
     fn evaluate(&self, context: &Context<'_>) -> Verdict {
         let user = context.targeting_key();
-        self.listed(context, user).unwrap_or_else(|| self.roll_out(context, user))
+        self.listed(context, user).unwrap_or_else(|| self.roll_out(context))
     }
 
     #[inline]
@@ -332,12 +341,12 @@ impl Targeted {
     }
 
     #[inline]
-    fn roll_out(&self, context: &Context<'_>, user: Option<&str>) -> Verdict {
-        match (self.reach, user) {
-            (Reach::Everybody, _) => self.otherwise,
-            (Reach::Below(_), None) => self.verdict(false, Cause::NoTargetingKey, self.reach_layer),
-            (Reach::Below(threshold), Some(user)) => {
-                let inside = bucket::draw(context.hash_of(user), self.seed) < threshold;
+    fn roll_out(&self, context: &Context<'_>) -> Verdict {
+        let Reach::Below(threshold) = self.reach else { return self.otherwise };
+        match unit(context, self.bucket_by.as_deref()) {
+            None => self.verdict(false, Cause::NoTargetingKey, self.reach_layer),
+            Some(unit) => {
+                let inside = bucket::draw(unit, self.seed) < threshold;
                 self.verdict(inside, Cause::Percentage, self.reach_layer)
             }
         }
@@ -357,7 +366,7 @@ impl Ruled {
             return verdict;
         }
         let Some((rule, served)) = self.rules.evaluate(context, &mut ()) else {
-            return self.targeted.roll_out(context, user);
+            return self.targeted.roll_out(context);
         };
         let rule = u16::try_from(rule).unwrap_or(u16::MAX);
         let (on, cause) = match served {

@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    bucket::{self, VARIANT},
+    bucket::{self, Reach, TRAFFIC, VARIANT},
     plan::Verdict,
     rule_variants::{Chosen, RuleVariants},
+    unit::unit,
 };
-use crate::model::{self, Cause, Context, Field, Resolved, Value, Weight};
+use crate::model::{self, Attribute, Cause, Context, Field, Resolved, Value, Weight};
 
 /// The variants of a flag: they lie side by side, each as wide as its weight.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub(crate) struct Variants {
     off: usize,
     seed: u64,
     layer: u8,
+    traffic: Reach,
+    traffic_seed: u64,
+    traffic_layer: u8,
+    bucket_by: Option<Attribute>,
     rules: RuleVariants,
     /// Whether there is more to a variant than its name.
     pub(crate) have_values: bool,
@@ -59,10 +64,11 @@ impl Variants {
         let mut drawn = variants.iter().enumerate().filter(|(_, (_, variant))| {
             variant.weight.value().is_some_and(|&weight| weight > Weight::ZERO)
         });
+        let traffic = Reach::of(resolved.definition.traffic.value().copied().unwrap_or_default());
         let only = match (drawn.next(), drawn.next()) {
             (None, _) => Some(off),
-            (Some((index, _)), None) => Some(index),
-            (Some(_), Some(_)) => None,
+            (Some((index, _)), None) if traffic == Reach::Everybody => Some(index),
+            (Some(_), _) => None,
         };
         Some(Self {
             only,
@@ -70,6 +76,10 @@ impl Variants {
             total,
             seed: bucket::seed(salt, VARIANT),
             layer: resolved.origin(Field::Variants),
+            traffic,
+            traffic_seed: bucket::seed(salt, TRAFFIC),
+            traffic_layer: resolved.origin(Field::Traffic),
+            bucket_by: resolved.definition.bucket_by.value().cloned().map(Attribute::new),
             rules,
             have_values: arms.iter().any(|arm| arm.value.is_some()),
             arms,
@@ -91,16 +101,28 @@ impl Variants {
                 }
             };
         }
-        let (index, verdict) = match (verdict.on, self.only, context.targeting_key()) {
-            (false, _, _) => (self.off, verdict),
-            (true, Some(only), _) => (only, verdict),
-            (true, None, None) => (self.off, because(Cause::NoTargetingKey)),
-            (true, None, Some(user)) => {
-                let bucket = bucket::draw(context.hash_of(user), self.seed);
-                (self.arm_at(bucket), because(Cause::Variant))
-            }
+        let (index, verdict) = match (verdict.on, self.only) {
+            (false, _) => (self.off, verdict),
+            (true, Some(only)) => (only, verdict),
+            (true, None) => match unit(context, self.bucket_by.as_ref()) {
+                None => (self.off, because(Cause::NoTargetingKey)),
+                Some(unit) if self.is_spared(unit) => {
+                    let layer = self.traffic_layer;
+                    (self.off, Verdict { cause: Cause::Traffic, layer, ..verdict })
+                }
+                Some(unit) => {
+                    let bucket = bucket::draw(unit, self.seed);
+                    (self.arm_at(bucket), because(Cause::Variant))
+                }
+            },
         };
         (&self.arms[index], verdict)
+    }
+
+    /// Whether the unit takes no part in the draw.
+    #[inline]
+    fn is_spared(&self, unit: u64) -> bool {
+        self.traffic != Reach::Everybody && !self.traffic.has(bucket::draw(unit, self.traffic_seed))
     }
 
     #[inline]

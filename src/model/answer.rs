@@ -84,6 +84,8 @@ pub enum Cause {
     NoTargetingKey,
     /// The bucket is that of a variant.
     Variant,
+    /// The bucket is outside the `traffic`, the share of users who are drawn into variants.
+    Traffic,
     /// Nothing held it back: on for everybody.
     Everybody,
     /// A layer has been unreachable for too long, and the flag says on or off for that case.
@@ -112,9 +114,11 @@ impl Cause {
             | Self::AllowedGroup
             | Self::Rule(_)
             | Self::Prerequisite => Reason::TargetingMatch,
-            Self::Percentage | Self::RuleSplit(_) | Self::Variant | Self::NoTargetingKey => {
-                Reason::Split
-            }
+            Self::Percentage
+            | Self::RuleSplit(_)
+            | Self::Variant
+            | Self::Traffic
+            | Self::NoTargetingKey => Reason::Split,
             Self::Everybody | Self::Test => Reason::Static,
             Self::Stale | Self::Unavailable => Reason::Stale,
             Self::UnknownFlag => Reason::Default,

@@ -268,6 +268,13 @@ settings! {
     variants: Variants, Variants, merged by name;
     /// The variant that is served while it is off: `control` by default, or else the first.
     off: String, Off;
+    /// The share of those for whom it is on who are drawn into its variants. The others are served
+    /// the variant that is served while it is off. Everybody by default.
+    traffic: Percentage, Traffic;
+    /// The attribute that buckets of the percentage, the traffic and the variants are drawn by
+    /// instead of the targeting key, so that all who share it are served the same. Rules have one
+    /// of their own.
+    bucket_by: String, BucketBy;
     /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
     /// same users, and a new salt draws new ones.
     salt: String, Salt;
@@ -308,7 +315,9 @@ impl Definition {
     pub(crate) fn forced_variant(name: &str, variants: &Variants) -> Option<Self> {
         variants.variant(name)?;
         let weights = variants.names().map(|other| (other, u32::from(other == name)));
-        Some(Self::forced(true).variants(weights.collect::<Variants>()))
+        let mut forced = Self::forced(true).variants(weights.collect::<Variants>());
+        forced.traffic = Setting::Remove;
+        Some(forced)
     }
 
     /// Whether this, as a patch, ends a rollout of the layers below: it says a percentage for

@@ -157,6 +157,70 @@ fn a_variant_without_weight_is_never_drawn() {
 }
 
 #[test]
+fn outside_the_traffic_the_flag_is_on_and_nothing_is_drawn() {
+    let with = |percent| prices().traffic(Percentage::whole(percent).unwrap());
+    let none = with(0);
+    let single = Definition::new().variants([("control", 0), ("new", 1)]).traffic(Percentage::ZERO);
+    let flags =
+        flags([("p", with(20)), ("grown", with(60).salt("p")), ("none", none), ("single", single)]);
+    let mut inside = 0;
+
+    for user in users() {
+        let (answer, grown) = (flags.variant("p", &user, ""), flags.variant("grown", &user, ""));
+
+        match answer.cause {
+            Cause::Traffic => assert_eq!(answer.value, "control"),
+            cause => {
+                assert_eq!((cause, answer), (Cause::Variant, grown), "more traffic moves nobody");
+                inside += 1;
+            }
+        }
+        assert_eq!(answer.reason, Reason::Split);
+        assert!(flags.is_enabled("p", &user));
+        assert_eq!(flags.variant("none", &user, "").cause, Cause::Traffic);
+        assert_eq!(flags.variant("single", &user, "").value, "control");
+    }
+    assert!((5..40).contains(&inside), "{inside}");
+}
+
+#[test]
+fn the_traffic_says_nothing_about_the_variant() {
+    let half = prices().traffic(Percentage::whole(50).unwrap());
+    let flags = flags([("p", half)]);
+    let drawn = users().map(|user| flags.variant("p", &user, ""));
+    let drawn: Vec<_> = drawn.filter(|answer| answer.cause == Cause::Variant).collect();
+
+    for name in ["control", "higher_price", "lower_price"] {
+        assert!(drawn.iter().any(|answer| answer.value == name), "{name}");
+    }
+}
+
+#[test]
+fn whoever_shares_the_attribute_that_buckets_are_drawn_by_is_served_the_same() {
+    let by_company = || prices().percentage(Percentage::whole(50).unwrap()).bucket_by("company.id");
+    let flags = flags([("p", by_company()), ("q", prices().bucket_by("company.id"))]);
+    let who = |user: &str, company: i64| {
+        let company: Value<'_> = [("id", Value::from(company))].into_iter().collect();
+        Context::user(user.to_owned()).attribute("company", company.into_owned())
+    };
+
+    for company in 0..50 {
+        let (ana, bob) = (who("ana", company), who("bob", company));
+
+        assert_eq!(flags.variant("p", &ana, ""), flags.variant("p", &bob, ""));
+        assert_eq!(flags.boolean("p", &ana), flags.boolean("p", &bob));
+        // The same bucket as that of a user with this name.
+        let user = self::flags([("q", prices())]);
+        let same = user.variant("q", &Context::user(company.to_string()), "").value;
+        assert_eq!(flags.variant("q", &ana, "").value, same);
+    }
+    let nobody = flags.boolean("p", &Context::user("ana"));
+    assert_eq!((nobody.value, nobody.cause), (false, Cause::NoTargetingKey));
+    assert_eq!(flags.variant("q", &Context::user("ana"), "").cause, Cause::NoTargetingKey);
+    assert!(flags.is_enabled("q", &Context::user("ana")));
+}
+
+#[test]
 fn values_come_in_the_type_that_was_asked_for() {
     let table: Value<'_> = [("model", Value::from("b"))].into_iter().collect();
     let flags = flags([
