@@ -24,6 +24,7 @@ pub(super) fn test(
         },
         Attribute::Groups => test_groups(matcher, context),
         Attribute::Path(path) => test_path(matcher, path, context),
+        Attribute::Request => missing(matcher),
     }
 }
 
@@ -99,7 +100,7 @@ fn test_path(matcher: &Matcher, path: &str, context: &Context<'_>) -> Option<boo
 pub(super) fn find<'c>(attribute: &Attribute, context: &'c Context<'_>) -> Option<&'c Value<'c>> {
     let path = match attribute {
         Attribute::Named(_, path) | Attribute::Path(path) => path,
-        Attribute::TargetingKey | Attribute::Groups => return None,
+        Attribute::TargetingKey | Attribute::Groups | Attribute::Request => return None,
     };
     let mut first = None;
     follow_context(context, path, &mut |value| {

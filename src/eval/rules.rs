@@ -117,7 +117,7 @@ impl Outcome {
             Serve::Percentage(percentage) => match Reach::of(*percentage) {
                 Reach::Everybody => Self::Fixed(true),
                 Reach::Below(threshold) => {
-                    let bucket_by = rule.bucket_by.clone().map(Attribute::new);
+                    let bucket_by = rule.bucket_by.clone().map(Attribute::unit);
                     Self::Drawn { bucket_by, seed: bucket::rule_seed(salt, rule), threshold }
                 }
             },

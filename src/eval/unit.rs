@@ -1,13 +1,13 @@
 //! What a bucket is drawn by.
 
-use std::io::Write;
+use std::{io::Write, num::NonZeroU64};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{Attribute, Context, Value};
 
 /// The hash of what buckets are drawn by: an attribute that is a text, a whole number or a boolean,
-/// or else the targeting key. `None` if the context lacks it.
+/// the request, or else the targeting key. `None` if the context lacks it.
 #[inline]
 pub(super) fn unit(context: &Context<'_>, bucket_by: Option<&Attribute>) -> Option<u64> {
     match bucket_by {
@@ -15,6 +15,8 @@ pub(super) fn unit(context: &Context<'_>, bucket_by: Option<&Attribute>) -> Opti
             let user = context.targeting_key()?;
             Some(context.hash_of(user))
         }
+        // It is as random as a hash.
+        Some(Attribute::Request) => context.request().map(NonZeroU64::get),
         Some(attribute) => hash_attribute(context, attribute),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{
     fmt,
+    hash::{BuildHasher, Hasher, RandomState},
+    num::NonZeroU64,
     sync::{Arc, OnceLock},
 };
 
@@ -153,13 +155,16 @@ impl Flags {
         self.cell.with(ask)
     }
 
-    /// Pins a context for a request that may have been pinned before: it keeps its generation.
+    /// Pins a context for a request that may have been pinned before: it keeps its generation and
+    /// its number.
     pub(crate) fn pin_request(
         &self,
         outer: Option<&RequestFlags>,
         context: Context<'static>,
         headers: Option<Arc<str>>,
     ) -> RequestFlags {
+        let number = outer.and_then(|outer| outer.context().request()).unwrap_or_else(draw_number);
+        let context = context.with_request(number);
         let owner = self.read(Snapshot::owner);
         let snapshot = match outer {
             Some(outer) if outer.snapshot().owner == owner => Arc::clone(&outer.pinned.snapshot),
@@ -167,6 +172,12 @@ impl Flags {
         };
         RequestFlags { pinned: Arc::new(Pinned { snapshot, context, headers }) }
     }
+}
+
+/// A random number. `RandomState` draws its keys from the system once per thread and then counts, so
+/// that this asks the system nothing.
+fn draw_number() -> NonZeroU64 {
+    NonZeroU64::new(RandomState::new().build_hasher().finish()).unwrap_or(NonZeroU64::MAX)
 }
 
 impl RequestFlags {

@@ -164,6 +164,8 @@ pub(crate) enum Attribute {
     Named(Print, Arc<str>),
     /// An attribute of that name, or what the path leads to.
     Path(Arc<str>),
+    /// The request itself, to draw buckets by.
+    Request,
 }
 
 impl Attribute {
@@ -171,6 +173,8 @@ impl Attribute {
     const TARGETING_KEY: &str = "targeting_key";
     /// The list of groups, as an attribute.
     const GROUPS: &str = "groups";
+    /// The request, as what buckets are drawn by.
+    const REQUEST: &str = "request";
 
     pub(crate) fn new(path: String) -> Self {
         match path.as_str() {
@@ -181,8 +185,14 @@ impl Attribute {
         }
     }
 
+    /// What buckets are drawn by. Conditions have no use for the number of a request.
+    pub(crate) fn unit(path: String) -> Self {
+        if path == Self::REQUEST { Self::Request } else { Self::new(path) }
+    }
+
     pub(crate) fn path(&self) -> &str {
         match self {
+            Self::Request => Self::REQUEST,
             Self::TargetingKey => Self::TARGETING_KEY,
             Self::Groups => Self::GROUPS,
             Self::Named(_, path) | Self::Path(path) => path,

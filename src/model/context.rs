@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    num::NonZeroU64,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -34,6 +35,7 @@ pub struct Context<'a> {
     hash: AtomicU64,
     groups: SmallVec<[Cow<'a, str>; 2]>,
     attributes: Attributes<'a>,
+    request: Option<NonZeroU64>,
 }
 
 impl<'a> Context<'a> {
@@ -145,7 +147,20 @@ impl<'a> Context<'a> {
             hash: self.hash,
             groups: self.groups.into_iter().map(own).collect(),
             attributes: self.attributes.into_owned(),
+            request: self.request,
         }
+    }
+
+    /// The random number of the request that asks, which the request layer draws. It is spread
+    /// evenly over all numbers.
+    #[inline]
+    pub(crate) fn request(&self) -> Option<NonZeroU64> {
+        self.request
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn with_request(self, request: NonZeroU64) -> Self {
+        Self { request: Some(request), ..self }
     }
 
     /// The same groups and attributes, with this targeting key.
@@ -175,6 +190,7 @@ impl<'a> Context<'a> {
             hash: self.hash,
             groups,
             attributes: self.attributes,
+            request: self.request,
         }
     }
 
@@ -202,10 +218,12 @@ impl Clone for Context<'_> {
             hash: AtomicU64::new(self.hash.load(Ordering::Relaxed)),
             groups: self.groups.clone(),
             attributes: self.attributes.clone(),
+            request: self.request,
         }
     }
 }
 
+/// Whether the same is said about who asks; of two requests, too.
 impl PartialEq for Context<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.targeting_key == other.targeting_key

@@ -53,7 +53,10 @@ impl Rule {
     }
 
     /// Draws buckets by an attribute, such as `company.id`, so that all who share it are served the
-    /// same.
+    /// same. `request` draws anew for each request that passes a [request layer]: a sample of
+    /// requests instead of users. Outside of those, nobody is in.
+    ///
+    /// [request layer]: crate::Flags::request_layer
     #[must_use]
     pub fn bucket_by(mut self, attribute: impl Into<String>) -> Self {
         self.bucket_by = Some(attribute.into());

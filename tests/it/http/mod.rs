@@ -8,6 +8,7 @@ mod gate;
 mod grpc;
 mod mechanics;
 mod request;
+mod sample;
 mod switch;
 mod wire;
 
