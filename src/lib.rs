@@ -44,6 +44,7 @@
 //! | `redis` | yes | [`Redis`]: overrides at run time, shared by all instances |
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
+//! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Examples and tests may.
@@ -53,6 +54,7 @@
     not(all(
         feature = "file",
         feature = "axum",
+        feature = "codegen",
         feature = "cookie",
         feature = "redis-tls",
         feature = "testing"
@@ -61,6 +63,8 @@
 )]
 
 pub mod backend;
+#[cfg(feature = "codegen")]
+pub mod codegen;
 #[cfg(feature = "definition")]
 pub mod definition;
 mod error;
@@ -73,7 +77,14 @@ mod model;
 /// Everything, one step after the other.
 #[cfg(any(
     doc,
-    all(doctest, feature = "file", feature = "cookie", feature = "redis-tls", feature = "testing")
+    all(
+        doctest,
+        feature = "file",
+        feature = "codegen",
+        feature = "cookie",
+        feature = "redis-tls",
+        feature = "testing"
+    )
 ))]
 #[doc = include_str!("docs/guide.md")]
 pub mod guide {}
@@ -101,8 +112,8 @@ pub use self::http::{InvalidCookie, StickyCookie};
 pub use self::{
     backend::{Backend, Env, Memory, WritableBackend},
     flags::{
-        Change, Drift, Event, Events, Flag, FlagInfo, FlagKey, Flags, FlagsBuilder, Health,
-        LayerEntry, LayerHealth, PendingStep, PendingUndo, PendingWrite, RequestFlags,
+        Change, Drift, Event, Events, Flag, FlagInfo, FlagKey, FlagName, Flags, FlagsBuilder,
+        Health, LayerEntry, LayerHealth, PendingStep, PendingUndo, PendingWrite, RequestFlags,
         RolloutControl, RolloutError, Snapshot, StartError, Status, WithCurrentFlags, WithFlags,
         WriteError, boolean, current, is_enabled, is_enabled_or,
     },

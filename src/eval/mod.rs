@@ -12,7 +12,7 @@ mod unit;
 mod variants;
 
 pub(crate) use self::{
-    names::{Names, Slot, hash_name},
+    names::{Names, Slot, hash_name, hash_name_const},
     plan::{Plan, Verdict},
     requirements::{Requirements, Step},
     variants::{Arm, Variants, intern},

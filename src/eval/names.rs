@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::{const_xxh3, xxh3::xxh3_64};
 
 /// The place of a flag in every snapshot of one `Flags`: stable across reloads.
 pub(crate) type Slot = u32;
@@ -12,6 +12,11 @@ pub(crate) type Slot = u32;
 #[inline]
 pub(crate) fn hash_name(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
+}
+
+/// The same, at compile time; slower at run time.
+pub(crate) const fn hash_name_const(name: &str) -> u64 {
+    const_xxh3::xxh3_64(name.as_bytes())
 }
 
 /// All names that were ever seen, each with its slot. It only grows, so a slot stays valid.
@@ -69,5 +74,18 @@ impl Names {
     #[inline]
     pub(crate) fn name(&self, slot: Slot) -> &Arc<str> {
         &self.by_slot[slot as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_length_hash_alike_at_compile_time() {
+        for length in 0..600 {
+            let name: String = ('a'..='z').cycle().take(length).collect();
+            assert_eq!(hash_name_const(&name), hash_name(&name), "{name}");
+        }
     }
 }

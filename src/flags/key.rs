@@ -2,11 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::eval::{Names, Slot, hash_name};
+use crate::eval::{Names, Slot, hash_name, hash_name_const};
 
-/// Names a flag: a text, or a [`Flag`] that was resolved before.
+/// Names a flag: a text, a [`FlagName`], or a [`Flag`] that was resolved before.
 ///
-/// It is sealed; the texts and [`Flag`] are all there is.
+/// It is sealed; the texts, [`FlagName`] and [`Flag`] are all there is.
 pub trait FlagKey: sealed::Resolve {
     /// The flag key.
     fn as_str(&self) -> &str;
@@ -36,6 +36,45 @@ impl Flag {
     #[cold]
     fn find(&self, names: &Names) -> Option<Slot> {
         names.find(self.hash, &self.name)
+    }
+}
+
+/// The name of a flag, known at compile time: asking for it does not hash the name.
+///
+/// The feature `codegen` makes these of a flags.toml.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, FlagName, Flags, Memory};
+///
+/// const NEW_CHECKOUT: FlagName = FlagName::new("new_checkout");
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// let flags = Flags::builder().layer(Memory::new().with("new_checkout", true)).start().await?;
+///
+/// assert!(flags.is_enabled(NEW_CHECKOUT, &Context::user("ana")));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct FlagName {
+    name: &'static str,
+    hash: u64,
+}
+
+impl FlagName {
+    /// The flag of that name. Meant for constants, where the hash costs nothing.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, hash: hash_name_const(name) }
+    }
+
+    /// The flag key.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.name
     }
 }
 
@@ -90,6 +129,19 @@ impl FlagKey for Flag {
     }
 }
 
+impl sealed::Resolve for FlagName {
+    #[inline]
+    fn slot(&self, names: &Names, _owner: u64) -> Option<Slot> {
+        names.find(self.hash, self.name)
+    }
+}
+
+impl FlagKey for FlagName {
+    fn as_str(&self) -> &str {
+        self.name
+    }
+}
+
 impl<K: sealed::Resolve + ?Sized> sealed::Resolve for &K {
     #[inline]
     fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
@@ -112,5 +164,17 @@ impl fmt::Debug for Flag {
 impl fmt::Display for Flag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
+    }
+}
+
+impl fmt::Debug for FlagName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FlagName").field(&self.name).finish()
+    }
+}
+
+impl fmt::Display for FlagName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }

@@ -32,7 +32,7 @@ pub use self::{
     drift::{Drift, LayerEntry},
     facade::Flags,
     health::{Health, LayerHealth, Status},
-    key::{Flag, FlagKey},
+    key::{Flag, FlagKey, FlagName},
     request::{
         RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
     },

@@ -1,6 +1,7 @@
 //! Behaviour through the public API, in one binary.
 
 mod allocations;
+mod codegen;
 mod contract;
 mod definition;
 mod docs;

@@ -1,0 +1,57 @@
+// Generated from the flags file by flagstaff. Do not edit.
+
+#[doc = "The flag `2fa`."]
+pub const _2FA: ::flagstaff::FlagName = ::flagstaff::FlagName::new("2fa");
+
+#[doc = "The flag `match`."]
+pub const MATCH: ::flagstaff::FlagName = ::flagstaff::FlagName::new("match");
+
+#[doc = "One-page \"checkout\"\n\nOwner: payments.\n\nExpires: 2027-02-01."]
+pub const NEW_CHECKOUT: ::flagstaff::FlagName = ::flagstaff::FlagName::new("new_checkout");
+
+#[doc = "The flag `old-search`.\n\nExpires: 2026-02-01."]
+#[deprecated = "expired on 2026-02-01: remove it from the code"]
+pub const OLD_SEARCH: ::flagstaff::FlagName = ::flagstaff::FlagName::new("old-search");
+
+#[doc = "The flag `payments.v2`."]
+pub const PAYMENTS_V2: ::flagstaff::FlagName = ::flagstaff::FlagName::new("payments.v2");
+
+#[doc = "The flag `pricing_page`."]
+pub const PRICING_PAGE: ::flagstaff::FlagName = ::flagstaff::FlagName::new("pricing_page");
+
+#[doc = "The variants of the flag `pricing_page`."]
+#[allow(dead_code, reason = "not every variant has to be named")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PricingPage {
+    #[doc = "`control`"]
+    Control,
+    #[doc = "`higher-price`"]
+    HigherPrice,
+    #[doc = "`self`"]
+    Self_,
+}
+
+#[allow(dead_code, reason = "not every variant has to be named")]
+impl PricingPage {
+    /// Every variant, in the order of the file.
+    pub const ALL: &'static [Self] = &[Self::Control, Self::HigherPrice, Self::Self_];
+
+    /// The variant of that name, such as the one that is served.
+    pub fn from_name(name: &str) -> ::core::option::Option<Self> {
+        match name {
+            "control" => ::core::option::Option::Some(Self::Control),
+            "higher-price" => ::core::option::Option::Some(Self::HigherPrice),
+            "self" => ::core::option::Option::Some(Self::Self_),
+            _ => ::core::option::Option::None,
+        }
+    }
+
+    /// Its name in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::HigherPrice => "higher-price",
+            Self::Self_ => "self",
+        }
+    }
+}
