@@ -40,9 +40,13 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expires_at(at), ..self }
     }
 
-    /// Ends the override this long from now.
+    /// Ends the override this long from now; never, if that is beyond what the system's clock can
+    /// tell.
     pub fn expires_in(self, duration: Duration) -> Self {
-        self.expires_at(SystemTime::now() + duration)
+        match SystemTime::now().checked_add(duration) {
+            Some(end) => self.expires_at(end),
+            None => self,
+        }
     }
 
     /// Makes the change only if the flag was changed last by the write with this revision.

@@ -133,6 +133,5 @@ mod tests {
         assert_eq!(find("plan_of_country"), Some(&Value::from("none")));
         assert_eq!(find("plan_of_nothing"), None);
         assert_eq!(find("Plan"), None);
-        assert_eq!(attributes, owned);
     }
 }

@@ -277,6 +277,9 @@ impl RedisError {
     }
 }
 
+/// How the server begins to say that a user may not do what a script does.
+const SCRIPT_USER: &str = "he user executing the script can";
+
 fn kind_of(error: &redis::RedisError) -> RedisErrorKind {
     use RedisErrorKind as Kind;
 
@@ -294,6 +297,8 @@ fn kind_of(error: &redis::RedisError) -> RedisErrorKind {
             ServerErrorKind::ClusterDown | ServerErrorKind::TryAgain => Kind::ClusterDown,
             ServerErrorKind::Moved | ServerErrorKind::Ask => Kind::Moved,
             // The code is lost where the library selects the database.
+            // What a script may not do is told in other words.
+            _ if error.detail().is_some_and(|said| said.contains(SCRIPT_USER)) => Kind::Permission,
             _ if error.to_string().contains("refused to switch database") => match error.detail() {
                 Some(detail) if detail.contains("permissions") => Kind::Permission,
                 _ => Kind::Database,
@@ -325,6 +330,12 @@ fn missing_rule(said: &str, key: &str) -> String {
     let command = said.split('\'').nth(1).filter(|_| said.contains("command"));
     match command {
         Some(command) => format!("+{command}"),
+        // It does not say what is missing.
+        None if said.contains(SCRIPT_USER) => {
+            format!(
+                "~{key} ~{{{key}}}:* +hget +hset +hdel +hgetall +xadd +xrange +xrevrange +time +expire"
+            )
+        }
         None => format!("~{key}"),
     }
 }

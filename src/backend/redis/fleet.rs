@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::LazyLock, time::Duration};
 
 use redis::Script;
 use serde_json::{Value, json};
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
 use super::{Redis, RedisError, RedisErrorKind};
@@ -153,6 +153,7 @@ impl Redis {
             sleep(LOOK).await;
         }
         let mut beats = interval(HEARTBEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = beats.tick() => {}
@@ -191,14 +192,17 @@ impl Redis {
     }
 }
 
-/// What an instance is called that was given no name: its host and process.
+/// What an instance is called that was given no name: its host, process and a random part.
 pub(super) fn default_instance() -> String {
     let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
     let host =
         host.or_else(|| Some(std::fs::read_to_string("/etc/hostname").ok()?.trim().to_owned()));
     let host = host.filter(|host| !host.is_empty());
-    let host = host.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    format!("{host}:{}", std::process::id())
+    let host = host.unwrap_or_else(|| "unknown".to_owned());
+    // Containers on one host may all be its process 1.
+    let mut random = uuid::Uuid::new_v4().simple().to_string();
+    random.truncate(6);
+    format!("{host}:{}:{random}", std::process::id())
 }
 
 #[cfg(test)]

@@ -69,7 +69,11 @@ impl Layout {
     }
 
     fn flag_at<'k>(&self, prefix: &str, key: &'k [u8]) -> Option<&'k [u8]> {
-        key.strip_prefix(prefix.as_bytes())?.strip_prefix(b":")
+        let flag = key.strip_prefix(prefix.as_bytes())?.strip_prefix(b":")?;
+        // With a tag in the prefix, what stands beside the flags has it too.
+        let is_beside = prefix.contains('{')
+            && ["log", "instances"].iter().any(|what| key == self.beside(what).as_bytes());
+        (!is_beside).then_some(flag)
     }
 
     /// Reads everything, or, if there is more than `max`, only how much there is.
@@ -118,9 +122,12 @@ impl Layout {
         for keys in keys.chunks(1_000) {
             let values: Vec<Option<Vec<u8>>> =
                 cmd("MGET").arg(keys).query_async(connection).await?;
-            let flags = keys.iter().filter_map(|key| self.flag_at(prefix, key));
             // A key that is gone since, or that is no string, has no value.
-            raw.extend(flags.zip(values).filter_map(|(flag, value)| Some((flag.to_vec(), value?))));
+            let flags = keys.iter().zip(values);
+            raw.extend(
+                flags
+                    .filter_map(|(key, value)| Some((self.flag_at(prefix, key)?.to_vec(), value?))),
+            );
         }
         Ok(Ok(raw))
     }
@@ -163,6 +170,9 @@ mod tests {
 
         assert!(keys.has(b"ff:new_search"));
         assert!(!keys.has(b"ffx:new_search"));
+        let tagged = Layout::Keys("{app}".to_owned());
+        assert!(tagged.has(b"{app}:new_search"));
+        assert!(!tagged.has(tagged.log().as_bytes()) && !tagged.has(b"{app}:instances"));
         assert!(!Layout::Hash("feature_flags".to_owned()).has(b"feature_flags_old"));
     }
 }

@@ -127,7 +127,11 @@ impl Redis {
     }
 
     /// The latest entries about a flag, or about all, the newest first.
-    async fn entries(&self, flag: Option<&str>, limit: usize) -> Result<Vec<Logged>, RedisError> {
+    pub(super) async fn entries(
+        &self,
+        flag: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Logged>, RedisError> {
         let mut found = Vec::new();
         let (mut end, mut size) = ("+".to_owned(), FIRST_PAGE);
         loop {
@@ -165,7 +169,8 @@ impl Redis {
     }
 }
 
-/// The entries, the newest first, with those that other writers left out.
+/// The entries, the newest first, with those that other writers left out. What nobody logged at all
+/// comes last.
 fn with_external(logged: Vec<Logged>, stored: &Raw) -> Vec<LogEntry> {
     let mut changes = Vec::with_capacity(logged.len());
     // What a flag had to be after the change that comes next, going back in time.
@@ -182,6 +187,13 @@ fn with_external(logged: Vec<Logged>, stored: &Raw) -> Vec<LogEntry> {
         }
         changes.push(logged.into());
     }
+    let unlogged = stored.iter().filter_map(|(flag, is)| {
+        let flag = String::from_utf8_lossy(flag).into_owned();
+        (!later.contains_key(&flag)).then(|| LogEntry::new(flag, None, text(Some(is.clone()))))
+    });
+    let mut unlogged: Vec<_> = unlogged.collect();
+    unlogged.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    changes.extend(unlogged);
     changes
 }
 

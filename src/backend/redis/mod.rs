@@ -235,8 +235,8 @@ impl Redis {
         self
     }
 
-    /// What this process is called among all that follow the store; its host and process number
-    /// unless set.
+    /// What this process is called among all that follow the store; its host, process number and
+    /// a random part unless set.
     #[must_use]
     pub fn instance(mut self, name: impl Into<String>) -> Self {
         self.settings.instance = name.into();
@@ -257,6 +257,7 @@ impl Redis {
         let mut told: Option<String> = None;
         loop {
             let (error, was_up) = Session::run(self, sink).await;
+            self.forget_writer().await;
             if was_up {
                 pause = Pause::default();
                 told = None;

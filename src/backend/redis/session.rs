@@ -8,7 +8,7 @@ use std::{
 use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, interval_at},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 use super::{
@@ -95,8 +95,15 @@ impl<'a> Session<'a> {
         let super::Settings { target, layout, timeouts, .. } = &redis.settings;
         let mut connection = target.connect(layout.key(), timeouts, Some(push)).await?;
         // Before the first read, so that no change falls in between.
-        let tracked =
-            connection.resp3 && layout.track().exec_async(&mut connection.conn).await.is_ok();
+        let tracked = connection.resp3
+            && match layout.track().exec_async(&mut connection.conn).await {
+                Ok(()) => true,
+                Err(error) if error.is_timeout() || error.is_io_error() => {
+                    return Err(connection.error(&error));
+                }
+                // The user may not ask for it.
+                Err(_) => false,
+            };
         sink.mode(if tracked { "tracking" } else { "polling" });
         Ok(Self {
             redis,
@@ -112,6 +119,7 @@ impl<'a> Session<'a> {
 
     async fn follow(&mut self, signals: &Signals) -> Result<std::convert::Infallible, RedisError> {
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.read().await?;
         loop {
             tokio::select! {
@@ -162,7 +170,7 @@ impl<'a> Session<'a> {
         };
         let read = settings.layout.read(&mut self.connection.conn, settings.max_fields);
         let (revision, read) = tokio::join!(revision, read);
-        self.reads_log = revision.is_ok();
+        self.reads_log &= revision.is_ok();
         let raw = match read {
             Ok(Ok(raw)) => raw,
             Ok(Err(fields)) => {

@@ -20,6 +20,9 @@ const OVERRIDE: &str = "override";
 /// The member that answers for everybody.
 const FORCE: &str = "force";
 
+/// The member of that which says until when.
+const END: &str = "expires_at";
+
 /// One override.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Override {
@@ -133,7 +136,7 @@ fn provenance(value: &Value) -> Result<Provenance, String> {
         author: text("by")?,
         reason: text("reason")?,
         at: time("at")?,
-        expires_at: time("expires_at")?,
+        expires_at: time(END)?,
     })
 }
 
@@ -167,11 +170,22 @@ pub(super) fn encode(
             object
         }
     };
-    object.remove(OVERRIDE);
-    if !plain || matches!(layout, Layout::Hash(_)) {
-        object.insert(OVERRIDE.to_owned(), by(write, now));
+    if write.expires_at.is_some_and(|end| stamp(end).is_none()) {
+        return Err("the end of the override is in no calendar".to_owned());
     }
-    Ok(Some(Value::Object(object).to_string()))
+    // What a patch does not name stays, the end too.
+    let end = object.remove(OVERRIDE).and_then(|mut before| Some(before.get_mut(END)?.take()));
+    if !plain || matches!(layout, Layout::Hash(_)) {
+        let mut by = by(write, now);
+        if let Some(end) = end {
+            by.entry(END).or_insert(end);
+        }
+        object.insert(OVERRIDE.to_owned(), by.into());
+    }
+    let text = Value::Object(object).to_string();
+    // What cannot be read must not be written.
+    decode(name.as_bytes(), text.as_bytes(), layout)?;
+    Ok(Some(text))
 }
 
 fn forced(on: bool) -> Map<String, Value> {
@@ -201,13 +215,13 @@ fn base(
     }
 }
 
-fn by(write: &Write, now: SystemTime) -> Value {
+fn by(write: &Write, now: SystemTime) -> Map<String, Value> {
     let members = [
         ("by", write.author.clone()),
         ("reason", write.reason.clone()),
         ("at", stamp(now)),
-        ("expires_at", write.expires_at.and_then(stamp)),
+        (END, write.expires_at.and_then(stamp)),
     ];
     let members = members.into_iter().filter_map(|(name, value)| Some((name, json!(value?))));
-    members.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()
+    members.map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use redis::{Script, Value};
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 use super::{Redis, RedisError, RedisErrorKind, connect::Connection, layout::Layout, log, value};
 use crate::{
@@ -17,7 +20,8 @@ use crate::{
 /// Compares the stored value with what is expected, byte by byte, so that writers which know
 /// nothing of revisions are noticed, too; then changes it and adds an entry to the log.
 ///
-/// The log comes first: if the server refuses to write, nothing is changed.
+/// If the log cannot be written, the change is taken back. A log whose latest entries were removed
+/// goes on with the time as its number, since numbers never come twice.
 static CHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -44,12 +48,23 @@ local entry = {'flag', flag}
 if now then entry[#entry + 1] = 'before'; entry[#entry + 1] = now end
 if operation == 'set' then entry[#entry + 1] = 'after'; entry[#entry + 1] = new end
 for i = 9, #ARGV do entry[#entry + 1] = ARGV[i] end
-redis.call('XADD', log, 'MAXLEN', '~', keep, id .. '-0', unpack(entry))
 
-if operation == 'set' then
-  if layout == 'hash' then redis.call('HSET', store, flag, new) else redis.call('SET', store, new) end
-else
-  if layout == 'hash' then redis.call('HDEL', store, flag) else redis.call('DEL', store) end
+local function put(value)
+  if layout == 'hash' then
+    if value then redis.call('HSET', store, flag, value) else redis.call('HDEL', store, flag) end
+  else
+    if value then redis.call('SET', store, value) else redis.call('DEL', store) end
+  end
+end
+put(operation == 'set' and new)
+local added = redis.pcall('XADD', log, 'MAXLEN', '~', keep, id .. '-0', unpack(entry))
+if type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller') then
+  added = redis.pcall('XADD', log, 'MAXLEN', '~', keep, '*', unpack(entry))
+  if type(added) == 'string' then id = string.match(added, '^%d+') end
+end
+if type(added) == 'table' and added.err then
+  put(now)
+  return added
 end
 return {1, id}
 ",
@@ -110,39 +125,41 @@ impl Redis {
         if needs_current(write, &settings.layout) {
             current = self.stored(flag).await.map_err(Refusal::failed)?;
         }
-        let attempts = async {
-            loop {
-                let condition = self.condition(flag, write, current.as_deref()).await?;
-                let now = SystemTime::now();
-                let value = value::encode(flag, current.as_deref(), write, now, &settings.layout);
-                let value = value.map_err(|problem| {
-                    Refusal::failed(format!("{}: {problem}", settings.layout.place(flag)))
-                })?;
-                let change = Change {
-                    flag,
-                    condition,
-                    since: match write.expected {
-                        Some(Expected::Revision(revision)) => Some(revision),
-                        _ => None,
-                    },
-                    value: value.map(String::into_bytes),
-                    notes: Notes {
-                        author: write.author.as_deref(),
-                        reason: write.reason.as_deref(),
-                        undoes: None,
-                    },
-                };
-                match self.apply(&change).await? {
-                    Outcome::Done(revision) => return Ok(revision),
-                    // Somebody else was faster, which only matters to who said so.
-                    Outcome::Differs(now) if write.expected.is_none() => current = now,
-                    Outcome::Differs(now) => return Err(self.conflict(flag, now).await),
+        // Between attempts: one that was sent is never given up.
+        let deadline = Instant::now() + PATIENCE;
+        let revision = loop {
+            let condition = self.condition(flag, write, current.as_deref()).await?;
+            let now = SystemTime::now();
+            let value = value::encode(flag, current.as_deref(), write, now, &settings.layout);
+            let value = value.map_err(|problem| {
+                Refusal::failed(format!("{}: {problem}", settings.layout.place(flag)))
+            })?;
+            let change = Change {
+                flag,
+                condition,
+                since: match write.expected {
+                    Some(Expected::Revision(revision)) => Some(revision),
+                    _ => None,
+                },
+                value: value.map(String::into_bytes),
+                notes: Notes {
+                    author: write.author.as_deref(),
+                    reason: write.reason.as_deref(),
+                    undoes: None,
+                },
+            };
+            match self.apply(&change).await? {
+                Outcome::Done(revision) => break revision,
+                // Somebody else was faster, which only matters to who said so.
+                Outcome::Differs(_) if Instant::now() >= deadline => {
+                    return Err(Refusal::failed(format!(
+                        "others changed `{flag}` all the time for {PATIENCE:?}"
+                    )));
                 }
+                Outcome::Differs(now) if write.expected.is_none() => current = now,
+                Outcome::Differs(now) => return Err(self.conflict(flag, now).await),
             }
         };
-        let revision = timeout(PATIENCE, attempts).await.unwrap_or_else(|_| {
-            Err(Refusal::failed(format!("others changed `{flag}` all the time for {PATIENCE:?}")))
-        })?;
         self.remove_ended().await;
         self.until_in_force().await;
         Ok(revision.map_or_else(Written::unnumbered, Written::revision))
@@ -193,7 +210,10 @@ impl Redis {
                 let logged = self.logged(*revision).await.map_err(Refusal::failed)?;
                 match logged.filter(|logged| logged.flag == flag) {
                     Some(logged) => Ok(Condition::Exactly(logged.after)),
-                    None => Err(self.conflict(flag, current.map(<[u8]>::to_vec)).await),
+                    None => {
+                        let now = self.stored(flag).await.map_err(Refusal::failed)?;
+                        Err(self.conflict(flag, now).await)
+                    }
                 }
             }
             Some(Expected::Entry(expected)) => {
@@ -265,11 +285,11 @@ impl Redis {
 
     /// Looks whether a change was made whose answer did not come. It is never sent again.
     async fn settle(&self, token: &str, flag: &str, told: RedisError) -> Result<Outcome, Refusal> {
-        match self.latest(flag).await {
-            Ok(Some(latest)) if latest.token.as_deref() == Some(token) => {
-                Ok(Outcome::Done(Some(latest.revision)))
-            }
-            _ => Err(Refusal::Unconfirmed(told.into())),
+        // Others may have changed the flag since.
+        let logged = self.entries(Some(flag), 64).await.unwrap_or_default();
+        match logged.iter().find(|logged| logged.token.as_deref() == Some(token)) {
+            Some(logged) => Ok(Outcome::Done(Some(logged.revision))),
+            None => Err(Refusal::Unconfirmed(told.into())),
         }
     }
 
@@ -340,12 +360,17 @@ impl Redis {
 
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, RedisError> {
         let mut writer = self.shared.writer.0.lock().await;
-        if let Some(connection) = &*writer {
+        if let Some(connection) = writer.as_ref().filter(|connection| !connection.is_over()) {
             return Ok(Arc::clone(connection));
         }
         let super::Settings { target, layout, timeouts, .. } = &self.settings;
         let connection = Arc::new(target.connect(layout.key(), timeouts, None).await?);
         Ok(Arc::clone(writer.insert(connection)))
+    }
+
+    /// Makes the next change look for the server anew: another may have taken its place.
+    pub(super) async fn forget_writer(&self) {
+        *self.shared.writer.0.lock().await = None;
     }
 
     /// Makes the next change go through a new connection.

@@ -377,3 +377,57 @@ async fn drift_names_who_overrides_what_and_what_nobody_declares() {
         by.age(SystemTime::now() + Duration::from_secs(60)).unwrap() >= Duration::from_secs(60)
     );
 }
+
+#[tokio::test]
+async fn a_log_whose_latest_entries_were_removed_goes_on() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let first = flags.enable("beta").await.unwrap().revision.unwrap();
+    server.cli(&["XTRIM", "{feature_flags}:log", "MAXLEN", "0"]);
+
+    let second = flags.disable("beta").await.unwrap().revision.unwrap();
+    let third = flags.enable("beta").if_revision(second).await.unwrap().revision.unwrap();
+
+    assert!(first < second && second < third, "{first} {second} {third}");
+    assert_eq!(stored(&server, "beta"), "1");
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_logged_is_taken_back() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    server.cli(&["HSET", "feature_flags", "beta", "yes"]);
+    server.cli(&["SET", "{feature_flags}:log", "somebody else's"]);
+
+    assert!(flags.disable("beta").await.is_err());
+
+    assert_eq!(stored(&server, "beta"), "yes");
+}
+
+#[tokio::test]
+async fn a_flag_that_only_others_changed_has_a_history_too() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    server.cli(&["HSET", "feature_flags", "beta", "yes"]);
+
+    for key in [Some("beta"), None] {
+        let history = flags.history(key, 10).await.unwrap();
+        let [change] = &history[..] else { panic!("{history:?}") };
+        assert!(change.is_external());
+        assert_eq!((&*change.key, change.after.as_deref()), ("beta", Some("yes")));
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_a_field_keeps_the_end_of_an_override() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    flags.set("beta", percent(10)).expires_in(Duration::from_secs(3_600)).await.unwrap();
+
+    flags.set("beta", percent(20)).author("ana").await.unwrap();
+    let by = flags.layers_of("beta")[0].provenance.clone().unwrap();
+    assert!(by.expires_at.is_some() && by.author.as_deref() == Some("ana"));
+
+    flags.enable("beta").expires_in(Duration::MAX).await.unwrap();
+    assert_eq!(stored(&server, "beta"), "1");
+}

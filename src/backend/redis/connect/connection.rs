@@ -46,6 +46,11 @@ impl Drop for Connection {
 }
 
 impl Connection {
+    /// Whether it has broken already.
+    pub(in crate::backend::redis) fn is_over(&self) -> bool {
+        self.driver.is_finished()
+    }
+
     pub(super) fn new(
         opening: &Opening<'_>,
         node: &Node,
