@@ -322,12 +322,7 @@ impl State {
     fn heard_partly(&mut self, layer: usize, name: &'static str, error: BackendError) {
         let error: Arc<dyn Error + Send + Sync> = error.into();
         let status = &mut self.layers[layer];
-        let was_lost = std::mem::take(&mut status.lost);
-        let same = |before: &Arc<_>| error_text(before) == error_text(&error);
-        if !was_lost && status.partly.as_ref().is_some_and(same) {
-            // It was told when it began.
-            return;
-        }
+        status.lost = false;
         self.wrong(layer, name, error);
     }
 
@@ -548,16 +543,6 @@ pub(super) async fn keep_time(publisher: Weak<Publisher>) {
             () = boundary => {}
         }
     }
-}
-
-fn error_text(error: &Arc<dyn Error + Send + Sync>) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &error.to_string();
-        cause = error.source();
-    }
-    text
 }
 
 impl State {

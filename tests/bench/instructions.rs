@@ -62,9 +62,9 @@ fn w2((fixture, run): (Fixture, Loop)) -> Fixture {
 }
 
 #[library_benchmark]
-#[bench::by_name(Ruled::new(FLAGS), rules::by_name)]
+#[bench::by_name(args = (Ruled::new(FLAGS), rules::by_name), config = limit(1_500))]
 #[bench::by_name_with_context(Ruled::new(FLAGS), rules::by_name_with_context)]
-#[bench::by_handle(Ruled::new(FLAGS), rules::by_handle)]
+#[bench::by_handle(args = (Ruled::new(FLAGS), rules::by_handle), config = limit(1_110))]
 fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
     black_box(run(&fixture));
     fixture

@@ -28,17 +28,28 @@ struct Field {
     problem: Option<String>,
 }
 
+/// What the store says that it did not say before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Update {
+    Nothing,
+    /// Other values; what is wrong with the store still is.
+    Values,
+    /// Something else is wrong with the store, or nothing is any more.
+    Problems,
+}
+
 impl Fields {
-    /// Takes what the store says now. Returns whether anything is different.
-    pub(super) fn update(&mut self, raw: Raw, layout: &Layout) -> bool {
+    /// Takes what the store says now.
+    pub(super) fn update(&mut self, raw: Raw, layout: &Layout) -> Update {
         let mut before = std::mem::take(&mut self.fields);
         let same = before.len() == raw.len()
             && raw.iter().all(|(name, raw)| before.get(name).is_some_and(|was| was.raw == *raw));
         if same {
             self.fields = before;
-            return false;
+            return Update::Nothing;
         }
-        self.problems.clear();
+        let problems = std::mem::take(&mut self.problems);
+        let mut update = Update::Values;
         for (name, raw) in raw {
             let field = match before.remove(&name) {
                 Some(field) if field.raw == raw => field,
@@ -46,7 +57,10 @@ impl Fields {
                     let good = was.and_then(|was| was.good);
                     match value::decode(&name, &raw, layout) {
                         Ok(good) => Field { raw, good, problem: None },
-                        Err(problem) => Field { raw, good, problem: Some(problem) },
+                        Err(problem) => {
+                            update = Update::Problems;
+                            Field { raw, good, problem: Some(problem) }
+                        }
                     }
                 }
             };
@@ -56,7 +70,7 @@ impl Fields {
             }
             self.fields.insert(name, field);
         }
-        true
+        if self.problems == problems { update } else { Update::Problems }
     }
 
     /// What is in force at the instant `now`.
@@ -136,11 +150,11 @@ mod tests {
         let mut fields = Fields::default();
         fields.update(raw(&[(b"a", b"1"), (b"b", b"0")]), &hash());
 
-        let changed =
+        let update =
             fields.update(raw(&[(b"a", b"{\"percentage\": true}"), (b"b", b"1")]), &hash());
 
         let offer = fields.offer(SystemTime::now());
-        assert!(changed);
+        assert_eq!(update, Update::Problems);
         assert_eq!(offer.listed("a"), Some(&Entry::Forced(true)));
         assert_eq!(offer.listed("b"), Some(&Entry::Forced(true)));
         let problem = fields.problem().unwrap().to_string();
@@ -161,12 +175,16 @@ mod tests {
     }
 
     #[test]
-    fn the_same_again_is_no_change() {
+    fn it_tells_what_is_new() {
         let mut fields = Fields::default();
+        let mut update = |said: &[(&[u8], &[u8])]| fields.update(raw(said), &hash());
 
-        assert!(fields.update(raw(&[(b"a", b"{")]), &hash()));
-        assert!(!fields.update(raw(&[(b"a", b"{")]), &hash()));
-        assert!(fields.problem().is_some());
+        assert_eq!(update(&[(b"a", b"{")]), Update::Problems);
+        assert_eq!(update(&[(b"a", b"{")]), Update::Nothing);
+        assert_eq!(update(&[(b"a", b"{"), (b"b", b"1")]), Update::Values);
+        assert_eq!(update(&[(b"a", b"{ "), (b"b", b"1")]), Update::Problems);
+        assert_eq!(update(&[(b"a", b"0"), (b"b", b"1")]), Update::Problems);
+        assert_eq!(update(&[(b"a", b"0")]), Update::Values);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::{
 use super::{
     OnLostStore, Redis, RedisError, RedisErrorKind, Seen, TICK,
     connect::Connection,
+    fields::Update,
     layout::{Layout, Raw},
 };
 use crate::backend::Sink;
@@ -202,8 +203,8 @@ impl<'a> Session<'a> {
                 OnLostStore::Hold => return Err(lost),
             }
         }
-        let changed = fields.update(raw, &settings.layout);
-        if !changed && self.was_up {
+        let update = fields.update(raw, &settings.layout);
+        if update == Update::Nothing && self.was_up {
             self.sink.confirm();
             return Ok(());
         }
@@ -213,7 +214,14 @@ impl<'a> Session<'a> {
         self.redis.shared.changed.send_replace(());
         match fields.problem() {
             None => self.sink.publish(offer),
-            Some(problem) => self.sink.publish_partly(offer, problem),
+            Some(problem) if update == Update::Problems || !self.was_up => {
+                self.sink.publish_partly(offer, problem);
+            }
+            // It was told when it began.
+            Some(_) => {
+                self.sink.revise(offer);
+                self.sink.confirm();
+            }
         }
         Ok(())
     }
