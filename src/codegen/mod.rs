@@ -20,7 +20,12 @@
 //! flags.is_enabled(flag::NEW_CHECKOUT, &context)
 //! ```
 //!
-//! A flag that the file does not have does not compile:
+//! A flag that the file has compiles, and one that it does not have does not:
+//!
+//! ```
+//! # mod flag { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/codegen/flags.rs")); }
+//! let name = flag::NEW_CHECKOUT.as_str();
+//! ```
 //!
 //! ```compile_fail,E0425
 //! # mod flag { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/codegen/flags.rs")); }

@@ -9,7 +9,7 @@ use super::{
     code::Code,
     decoder::{Decoder, Format},
     diagnostic::Diagnostic,
-    encode, rule,
+    encode, rule, schema,
     value::{Decode, Place, kind, percent_string, source, truth},
     variants,
 };
@@ -25,6 +25,8 @@ pub(super) struct Row {
     pub(super) nulls: usize,
     /// The setting in JSON, if the definition has it.
     pub(super) encode: fn(&Definition) -> Option<serde_json::Value>,
+    /// What a JSON Schema says about its type.
+    pub(super) schema: fn() -> serde_json::Value,
 }
 
 macro_rules! rows {
@@ -39,6 +41,7 @@ macro_rules! rows {
             remove: |definition| definition.$field = Setting::Remove,
             nulls: nulls(|definition| &definition.$field),
             encode: |definition| encode::member(&definition.$field),
+            schema: schema::of(|definition| &definition.$field),
         },)+]
     };
 }
@@ -48,7 +51,8 @@ const fn nulls<T: Decode>(_: fn(&Definition) -> &Setting<T>) -> usize {
 }
 
 /// A new setting is one row here; how it is decoded follows from the type of the field, by
-/// [`Decode`], and how it is written in JSON by [`Encode`](encode::Encode).
+/// [`Decode`], and how it is written in JSON by [`Encode`](encode::Encode),
+/// and what editors are told about it by [`Schema`](schema::Schema).
 pub(super) const SETTINGS: &[Row] = rows! {
     Description => description,
     Owner => owner,

@@ -58,6 +58,7 @@ mod render;
 mod requires;
 mod rollout;
 mod rule;
+mod schema;
 mod segment;
 mod syntax;
 mod value;
@@ -73,6 +74,7 @@ pub use self::{
     file::{FlagsFile, Parts},
     json::{InvalidJson, UnknownKeys, from_json, from_json_object, merge_json, to_json},
     render::Report,
+    schema::json_schema,
 };
 
 type Key<'t> = Spanned<Cow<'t, str>>;

@@ -225,6 +225,15 @@ macro_rules! settings {
                     $(Self::$rare_variant => stringify!($rare),)+
                 }
             }
+
+            /// What it says, in a sentence or a few.
+            #[must_use]
+            pub const fn description(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii_start(),)+
+                    $(Self::$rare_variant => concat!($($rare_doc),+).trim_ascii_start(),)+
+                }
+            }
         }
     };
 }

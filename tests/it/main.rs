@@ -19,6 +19,7 @@ mod requires;
 mod rollout_control;
 mod rollouts;
 mod rules;
+mod schema;
 mod stale;
 mod support;
 mod testing;

@@ -1,0 +1,344 @@
+//! The JSON Schema of flags.toml, made of the tables that the decoder walks over.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    condition::{ALL, ANY, IGNORE_CASE, NOT, SEGMENT},
+    flag::SETTINGS,
+};
+use crate::model::{
+    Active, Field, OnStale, OperandKind, Operator, Percentage, Prerequisite, Rollout, Rule,
+    Setting, Stage, Variants, Weight,
+};
+
+/// What a percentage looks like as a string.
+const PERCENT: &str = r"^(100(\.0+)?|0*[0-9]{1,2}(\.[0-9]{1,4}0*)?)\s*%$";
+
+/// A time without seconds, which TOML has and the format `date-time` does not.
+const MINUTES: &str = r"^[0-9-]{10}[Tt ][0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9]{2})$";
+
+/// The JSON Schema (draft 7) of flags.toml, by which editors complete and check it.
+///
+/// Made for taplo and tombi, which look for a first line such as
+/// `#:schema https://example.com/flags.schema.json`. The repository has a copy as
+/// `src/docs/flags.schema.json`.
+///
+/// Whatever it refuses, [`FlagsFile`](super::FlagsFile) has something to say about too; but there
+/// are mistakes that no schema can see, such as flags that require each other.
+///
+/// # Example
+///
+/// ```
+/// let schema = flagstaff::definition::json_schema();
+///
+/// let settings = &schema["definitions"]["flag"]["properties"];
+/// assert_eq!(settings["owner"]["description"], "The team or person who answers for it.");
+/// ```
+#[must_use]
+pub fn json_schema() -> Value {
+    let settings: Map<_, _> = SETTINGS
+        .iter()
+        .map(|row| (row.field.as_str().to_owned(), setting(row.field, (row.schema)())))
+        .collect();
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "flags.toml",
+        "description": "Feature flags, as flagstaff reads them.",
+        "type": "object",
+        "required": ["flags"],
+        "additionalProperties": false,
+        "properties": {
+            "flags": {
+                "description": "All flags, by name.",
+                "type": "object",
+                "additionalProperties": reference("flag"),
+            },
+            "segments": {
+                "description": "Conditions with a name, which rules can use.",
+                "type": "object",
+                "additionalProperties": reference("segment"),
+            },
+        },
+        "definitions": {
+            "flag": {
+                "description":
+                    "A flag is true, false, a percentage such as \"25%\", or a table of settings.",
+                "type": ["boolean", "string", "object"],
+                "pattern": PERCENT,
+                "properties": settings,
+                "additionalProperties": false,
+            },
+            "segment": table(
+                "A condition with a name.",
+                &["when"],
+                json!({
+                    "description": text("What the segment is for, in a sentence."),
+                    "when": described("Who belongs to it.", reference("condition")),
+                }),
+            ),
+            "condition": condition(),
+            "comparison": comparison(),
+        },
+    })
+}
+
+fn setting(field: Field, mut schema: Value) -> Value {
+    schema["description"] = field.description().into();
+    let default = match field {
+        Field::Enabled => true.into(),
+        Field::Percentage => 100.into(),
+        Field::OnStale => OnStale::default().as_str().into(),
+        _ if schema["type"] == "array" => json!([]),
+        _ => return schema,
+    };
+    schema["default"] = default;
+    schema
+}
+
+/// A type that a setting can have, as the decoder reads it from TOML.
+pub(super) trait Schema {
+    fn schema() -> Value;
+}
+
+pub(super) const fn of<T: Schema>(
+    _: fn(&crate::model::Definition) -> &Setting<T>,
+) -> fn() -> Value {
+    T::schema
+}
+
+impl Schema for bool {
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+impl Schema for String {
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+impl Schema for Vec<String> {
+    fn schema() -> Value {
+        json!({ "type": "array", "items": { "type": "string" } })
+    }
+}
+
+/// Dates of TOML are strings to a schema.
+impl Schema for SystemTime {
+    fn schema() -> Value {
+        json!({ "type": "string", "anyOf": [
+            { "type": "string", "format": "date" },
+            { "type": "string", "format": "date-time" },
+            { "type": "string", "pattern": MINUTES },
+        ] })
+    }
+}
+
+impl Schema for Duration {
+    fn schema() -> Value {
+        json!({ "type": "string", "pattern": "[0-9]", "examples": ["5m", "1h 30m"] })
+    }
+}
+
+impl Schema for Percentage {
+    fn schema() -> Value {
+        json!({ "type": ["number", "string"], "minimum": 0, "maximum": 100, "pattern": PERCENT })
+    }
+}
+
+impl Schema for Weight {
+    fn schema() -> Value {
+        json!({ "type": "number", "minimum": 0, "maximum": 1_000_000_000 })
+    }
+}
+
+impl Schema for OnStale {
+    fn schema() -> Value {
+        let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
+        json!({ "type": "string", "enum": words })
+    }
+}
+
+impl Schema for Vec<Prerequisite> {
+    fn schema() -> Value {
+        let members = json!({
+            "flag": text("The flag that has to be on."),
+            "variant": text("The variant that it has to serve. Being on is enough by default."),
+        });
+        let mut element = table("A flag, or a variant of one.", &["flag"], members);
+        element["type"] = json!(["string", "object"]);
+        json!({ "type": "array", "items": element })
+    }
+}
+
+impl Schema for Arc<[Rule]> {
+    fn schema() -> Value {
+        let serve = json!({
+            "description":
+                "What those who match are served: true, false, a percentage such as \"25%\", the \
+                 name of a variant, or variants with weights.",
+            "type": ["boolean", "string", "object"],
+            "additionalProperties": Weight::schema(),
+        });
+        let members = json!({
+            "name": text("The name that explanations show, and that percentages are drawn by."),
+            "when": described("Who the rule is for.", reference("condition")),
+            "serve": serve,
+            "bucket_by": text("The attribute that users are drawn by. The targeting key by default."),
+        });
+        let rule = table("Who is served what.", &["when", "serve"], members);
+        json!({ "type": "array", "items": rule })
+    }
+}
+
+impl Schema for Box<Active> {
+    fn schema() -> Value {
+        let members = json!({
+            "from": described("When it begins.", SystemTime::schema()),
+            "until": described("When it ends.", SystemTime::schema()),
+        });
+        table("", &[], members)
+    }
+}
+
+impl Schema for Box<Rollout> {
+    fn schema() -> Value {
+        let time = |doc: &str| described(doc, SystemTime::schema());
+        let members = json!({
+            "start": time("When the first stage begins, if the stages have no dates."),
+            "stages": described("The stages, one after the other.", Vec::<Stage>::schema()),
+            "stage": { "description": "The stage that was started by hand.", "type": "integer", "minimum": 0, "maximum": u32::MAX },
+            "stage_started": time("When that stage was started."),
+            "paused_at": time("Since when it is paused."),
+        });
+        table("", &[], members)
+    }
+}
+
+impl Schema for Vec<Stage> {
+    fn schema() -> Value {
+        let members = json!({
+            "percentage": described("The share of users that it reaches.", Percentage::schema()),
+            "for": described("How long it lasts.", Duration::schema()),
+            "at": described("When it begins, instead of the length of the stage before.", SystemTime::schema()),
+            "auto": {
+                "description": "Whether the next stage begins by itself.",
+                "type": "boolean",
+                "default": true,
+            },
+        });
+        let stage = table("One stage of a rollout.", &["percentage"], members);
+        json!({ "type": "array", "items": stage, "minItems": 1 })
+    }
+}
+
+impl Schema for Variants {
+    fn schema() -> Value {
+        let weight = "How often it is drawn, compared with the others. Never by default.";
+        let value = "What it stands for: its name by default. All variants have one type.";
+        let members = json!({
+            "weight": described(weight, Weight::schema()),
+            "value": { "description": value },
+        });
+        let mut variant = table("A weight, or a weight and a value.", &[], members);
+        variant["type"] = json!(["number", "object"]);
+        variant["minimum"] = 0.into();
+        variant["maximum"] = 1_000_000_000.into();
+        json!({ "type": "object", "additionalProperties": variant })
+    }
+}
+
+fn condition() -> Value {
+    let list =
+        |doc: &str| json!({ "description": doc, "type": "array", "items": reference("condition") });
+    json!({
+        "description": "Attributes with what they are compared with, all of which have to hold.",
+        "type": "object",
+        "properties": {
+            (ANY): list("One of these conditions has to hold."),
+            (ALL): list("All of these conditions have to hold."),
+            (NOT): described("This condition must not hold.", reference("condition")),
+            (SEGMENT): {
+                "description": "The name of a segment, or a list of which any will do.",
+                "type": ["string", "array"],
+                "items": { "type": "string" },
+            },
+        },
+        "additionalProperties": reference("comparison"),
+    })
+}
+
+fn comparison() -> Value {
+    let mut operators: Map<_, _> = Operator::ALL
+        .iter()
+        .map(|operator| {
+            let schema = described(operator.description(), operand(operator.operand()));
+            (operator.as_str().to_owned(), schema)
+        })
+        .collect();
+    operators.insert(
+        IGNORE_CASE.to_owned(),
+        json!({
+            "description": "Whether letters are compared in lower case.",
+            "type": "boolean",
+            "default": false,
+        }),
+    );
+    json!({
+        "description": "A value, a list of which any will do, or operators, all of which have to hold.",
+        "type": ["boolean", "number", "string", "array", "object"],
+        "items": operand(OperandKind::Scalar),
+        "minProperties": 1,
+        "properties": operators,
+        "additionalProperties": false,
+    })
+}
+
+fn operand(kind: OperandKind) -> Value {
+    let scalar = json!({ "type": ["boolean", "number", "string"] });
+    match kind {
+        OperandKind::Scalar => scalar,
+        OperandKind::Scalars => json!({ "type": "array", "items": scalar }),
+        OperandKind::Number => json!({ "type": "number" }),
+        OperandKind::Texts => {
+            json!({ "type": ["string", "array"], "items": { "type": "string" } })
+        }
+        OperandKind::Instant => SystemTime::schema(),
+        OperandKind::Bool => bool::schema(),
+    }
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/definitions/{name}") })
+}
+
+fn text(description: &str) -> Value {
+    described(description, String::schema())
+}
+
+/// Draft 7 looks at nothing beside a reference.
+fn described(description: &str, mut schema: Value) -> Value {
+    if schema.get("$ref").is_some() {
+        return json!({ "description": description, "allOf": [schema] });
+    }
+    schema["description"] = description.into();
+    schema
+}
+
+/// An object of these members only.
+fn table(description: &str, required: &[&str], members: Value) -> Value {
+    let mut table = json!({
+        "description": description,
+        "type": "object",
+        "required": required,
+        "additionalProperties": false,
+    });
+    table["properties"] = members;
+    table
+}
