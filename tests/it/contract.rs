@@ -1,13 +1,17 @@
 //! What every backend does, whichever it is.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
-use flagstaff::{Backend, Context, Definition, Env, File, Flags, Memory, WriteError};
+use flagstaff::{
+    Backend, Context, Definition, Env, File, Flags, Memory, WriteError, backend::Redis,
+};
+
+use crate::redis::server::Server;
 
 /// A backend under test, with whatever it needs to live.
 struct Subject<B> {
     backend: B,
-    _guard: Option<tempfile::TempDir>,
+    _guard: Option<Box<dyn Any>>,
 }
 
 async fn over(backend: impl Backend, below: Memory) -> Flags {
@@ -63,7 +67,8 @@ macro_rules! backend_contract {
 
             #[tokio::test]
             async fn it_is_ready_once_the_flags_have_started() {
-                let flags = over(make(&[("a", true)]).backend, Memory::new()).await;
+                let subject = make(&[("a", true)]);
+                let flags = over(subject.backend, Memory::new()).await;
 
                 assert!(flags.health().is_ready());
                 assert_eq!(flags.health().layers[0].flags, 1);
@@ -95,7 +100,8 @@ macro_rules! backend_contract {
 
             #[tokio::test]
             async fn after_a_shutdown_its_flags_go_on_answering() {
-                let flags = over(make(&[("a", true)]).backend, Memory::new()).await;
+                let subject = make(&[("a", true)]);
+                let flags = over(subject.backend, Memory::new()).await;
 
                 flags.shutdown().await;
 
@@ -122,5 +128,13 @@ backend_contract!(file, |flags: &[(&str, bool)]| {
     let path = directory.path().join("flags.toml");
     let lines = flags.iter().map(|(key, on)| format!("{key} = {on}\n"));
     std::fs::write(&path, format!("[flags]\n{}", lines.collect::<String>())).unwrap();
-    Subject { backend: File::open(path).unwrap(), _guard: Some(directory) }
+    Subject { backend: File::open(path).unwrap(), _guard: Some(Box::new(directory)) }
+});
+
+backend_contract!(redis, |flags: &[(&str, bool)]| {
+    let server = Server::start();
+    for (key, on) in flags {
+        server.cli(&["HSET", "feature_flags", key, if *on { "1" } else { "0" }]);
+    }
+    Subject { backend: Redis::open(&server.url()).unwrap(), _guard: Some(Box::new(server)) }
 });
