@@ -114,8 +114,9 @@ pub use self::{
     flags::{
         Change, Drift, Event, Events, Flag, FlagInfo, FlagKey, FlagName, Flags, FlagsBuilder,
         Health, LayerEntry, LayerHealth, PendingStep, PendingUndo, PendingWrite, RequestFlags,
-        RolloutControl, RolloutError, Snapshot, StartError, Status, WithCurrentFlags, WithFlags,
-        WriteError, boolean, current, is_enabled, is_enabled_or,
+        RolloutControl, RolloutError, Snapshot, StartError, Status, TrackingEvent, TrackingEvents,
+        WithCurrentFlags, WithFlags, WriteError, boolean, current, is_enabled, is_enabled_or,
+        track,
     },
     model::{
         Active, Answer, Case, Cause, Comparison, Condition, Context, Definition, Entry, ErrorCode,

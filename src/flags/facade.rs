@@ -3,13 +3,14 @@
 use std::{fmt, sync::Arc, time::SystemTime};
 
 use tokio::{
-    sync::{Mutex, watch},
+    sync::{Mutex, broadcast, watch},
     task::JoinSet,
 };
 
 use super::{
     Drift, Event, Events, Flag, FlagKey, FlagsBuilder, Health, LayerEntry, PendingUndo,
-    PendingWrite, RolloutControl, Snapshot, Status, WriteError, cell::Cell, publisher::Publisher,
+    PendingWrite, RolloutControl, Snapshot, Status, TrackingEvent, WriteError, cell::Cell,
+    publisher::Publisher,
 };
 use crate::{
     backend::{Backend, LogEntry, Operation, WritableBackend},
@@ -398,6 +399,10 @@ impl Flags {
     pub async fn shutdown(&self) {
         self.inner.tasks.lock().await.shutdown().await;
         self.inner.publisher.close();
+    }
+
+    pub(super) fn subscribe_tracking(&self) -> broadcast::Receiver<TrackingEvent> {
+        self.inner.publisher.subscribe_tracking()
     }
 
     pub(super) fn new(

@@ -18,6 +18,7 @@ mod snapshot;
 mod testing;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod track;
 mod unknown;
 mod values;
 #[cfg(feature = "http")]
@@ -38,5 +39,6 @@ pub use self::{
     },
     rollout::{PendingStep, RolloutControl, RolloutError},
     snapshot::{FlagInfo, Snapshot},
+    track::{TrackingEvent, TrackingEvents, track},
     write::{PendingUndo, PendingWrite, WriteError},
 };

@@ -19,12 +19,14 @@ use tracing::{error, info};
 
 use super::{
     Change, Drift, Event, Flag, Health, LayerEntry, LayerHealth, Snapshot, StartError, Status,
+    TrackingEvent,
     cell::Cell,
     changes::CAPACITY,
     clock::Clock,
     key::sealed::Resolve,
     links::{InvalidPrerequisites, Links},
     snapshot::Strictness,
+    track::Tracker,
 };
 use crate::{
     backend::{BackendError, Heard, Offer, Publish, Report, Stack, Standing},
@@ -48,6 +50,7 @@ pub(super) struct Publisher {
     pub(super) cell: Arc<Cell>,
     layers: Arc<[&'static str]>,
     clock: Clock,
+    tracker: Arc<Tracker>,
     /// Held until watchers are told, so that they are told of one generation after the other.
     order: Mutex<()>,
     // Held while a generation is compiled, off the request path and without `.await`.
@@ -107,6 +110,7 @@ impl Publisher {
         let layers: Arc<[&'static str]> = layers.into();
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let stack = Stack::new(layers.len());
+        let tracker = Arc::new(Tracker::new(clock.clone()));
         let first = Snapshot {
             generation,
             owner: generation,
@@ -116,6 +120,7 @@ impl Publisher {
             layers: Arc::clone(&layers),
             lookups: stack.lookups(),
             unknown: Arc::default(),
+            tracker: Arc::clone(&tracker),
             strictness,
         };
         let state = State {
@@ -135,6 +140,7 @@ impl Publisher {
             cell: Arc::new(Cell::new(first)),
             layers,
             clock,
+            tracker,
             order: Mutex::new(()),
             state: Mutex::new(state),
             progress: watch::Sender::new(0),
@@ -176,9 +182,18 @@ impl Publisher {
         }
     }
 
+    pub(super) fn subscribe_tracking(&self) -> broadcast::Receiver<TrackingEvent> {
+        match self.state().events {
+            Some(_) => self.tracker.subscribe(),
+            None => broadcast::Sender::new(1).subscribe(),
+        }
+    }
+
     /// Ends the streams of events.
     pub(super) fn close(&self) {
-        self.state().events = None;
+        let mut state = self.state();
+        state.events = None;
+        self.tracker.close();
     }
 
     pub(super) fn watch(&self, key: &str) -> watch::Receiver<FlagState> {
@@ -361,6 +376,13 @@ impl State {
     }
 }
 
+/// Snapshots outlive it, and hold the tracker.
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.tracker.close();
+    }
+}
+
 impl Publish for Publisher {
     fn is_started(&self) -> bool {
         self.state().started
@@ -469,6 +491,7 @@ impl Publisher {
                 layers: Arc::clone(&self.layers),
                 lookups,
                 unknown: Arc::clone(&old.unknown),
+                tracker: Arc::clone(&self.tracker),
                 strictness: old.strictness,
             });
             state.retired.push(old);

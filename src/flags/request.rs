@@ -183,12 +183,12 @@ pub fn boolean(key: impl FlagKey) -> Answer<bool> {
 }
 
 #[cold]
-pub(super) fn warn_outside(flag: &str) {
+pub(super) fn warn_outside(name: &str) {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
         warn!(
-            flag,
-            "asked for a flag outside a request: add a request layer, or spawn the task with \
+            name,
+            "asked for a flag, or tracked an event, outside a request: add a request layer, or spawn the task with \
              `.with_current_flags()`"
         );
     });

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
-use super::{FlagKey, testing, unknown::Unknown};
+use super::{FlagKey, testing, track::Tracker, unknown::Unknown};
 use crate::{
     backend::{LayerId, Lookup},
     eval::{Names, Plan, Slot, Variants, Verdict},
@@ -48,6 +48,7 @@ pub struct Snapshot {
     pub(super) layers: Arc<[&'static str]>,
     pub(super) lookups: Arc<[(LayerId, Lookup)]>,
     pub(super) unknown: Arc<Unknown>,
+    pub(super) tracker: Arc<Tracker>,
     pub(super) strictness: Strictness,
 }
 

@@ -23,6 +23,7 @@ mod schema;
 mod stale;
 mod support;
 mod testing;
+mod tracking;
 mod variants;
 mod vectors;
 mod writes;
