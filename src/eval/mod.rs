@@ -10,6 +10,7 @@ mod rule_variants;
 mod rules;
 mod unit;
 mod variants;
+mod visitor;
 
 pub(crate) use self::{
     names::{Names, Slot, hash_name, hash_name_const},

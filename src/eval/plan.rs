@@ -9,6 +9,7 @@ use super::{
     rules::{Rules, Served},
     unit::unit,
     variants::Variants,
+    visitor::{Draw, Visitor},
 };
 use crate::model::{
     Attribute, Cause, Context, Definition, Field, NameSet, OnStale, Percentage, Resolved, Setting,
@@ -223,10 +224,10 @@ impl Plan {
         match self {
             Self::Absent => None,
             Self::Constant(verdict) => Some(verdict.on),
-            Self::Targeted(targeted) => Some(targeted.evaluate(context).on),
-            Self::Ruled(ruled) => Some(ruled.evaluate(context).on),
+            Self::Targeted(targeted) => Some(targeted.evaluate(context, &mut ()).on),
+            Self::Ruled(ruled) => Some(ruled.evaluate(context, &mut ()).on),
             Self::Composed(composed) => {
-                composed.evaluate(context, others).map(|verdict| verdict.on)
+                composed.evaluate(context, others, &mut ()).map(|verdict| verdict.on)
             }
         }
     }
@@ -239,22 +240,27 @@ impl Plan {
         &self,
         context: &Context<'_>,
         others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
+        visitor: &mut impl Visitor,
     ) -> Option<Verdict> {
         match self {
-            Self::Composed(composed) => composed.evaluate(context, others),
-            _ => self.by_itself(context),
+            Self::Composed(composed) => composed.evaluate(context, others, visitor),
+            _ => self.by_itself(context, visitor),
         }
     }
 
     /// The same, as if all prerequisites were met.
     #[inline]
-    pub(crate) fn by_itself(&self, context: &Context<'_>) -> Option<Verdict> {
+    pub(crate) fn by_itself(
+        &self,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> Option<Verdict> {
         match self {
             Self::Absent => None,
             Self::Constant(verdict) => Some(*verdict),
-            Self::Targeted(targeted) => Some(targeted.evaluate(context)),
-            Self::Ruled(ruled) => Some(ruled.evaluate(context)),
-            Self::Composed(composed) => composed.by_itself(context),
+            Self::Targeted(targeted) => Some(targeted.evaluate(context, visitor)),
+            Self::Ruled(ruled) => Some(ruled.evaluate(context, visitor)),
+            Self::Composed(composed) => composed.by_itself(context, visitor),
         }
     }
 }
@@ -266,17 +272,18 @@ impl Composed {
         &self,
         context: &Context<'_>,
         others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
+        visitor: &mut impl Visitor,
     ) -> Option<Verdict> {
         let requirements = self.requirements.as_ref();
-        match requirements.and_then(|requirements| requirements.unmet(context, others)) {
+        match requirements.and_then(|requirements| requirements.unmet(context, others, visitor)) {
             Some(cause) => Some(Verdict { cause, ..self.unmet }),
-            None => self.gate.by_itself(context),
+            None => self.gate.by_itself(context, visitor),
         }
     }
 
     #[inline(never)]
-    fn by_itself(&self, context: &Context<'_>) -> Option<Verdict> {
-        self.gate.by_itself(context)
+    fn by_itself(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Option<Verdict> {
+        self.gate.by_itself(context, visitor)
     }
 }
 
@@ -305,17 +312,26 @@ impl Lists {
 
     /// Whether somebody is denied or allowed, why, and which layer says so. Deny beats allow.
     #[inline]
-    fn decide(&self, context: &Context<'_>, user: Option<&str>) -> Option<(bool, Cause, u8)> {
-        if self.denied_users.has_user(context, user) {
+    fn decide(
+        &self,
+        context: &Context<'_>,
+        user: Option<&str>,
+        visitor: &mut impl Visitor,
+    ) -> Option<(bool, Cause, u8)> {
+        let mut told = |list, is_on_it| {
+            visitor.listed(list, is_on_it);
+            is_on_it
+        };
+        if told(Field::DeniedUsers, self.denied_users.has_user(context, user)) {
             return Some((false, Cause::DeniedUser, self.denied_users.layer));
         }
-        if self.denied_groups.has_group(context) {
+        if told(Field::DeniedGroups, self.denied_groups.has_group(context)) {
             return Some((false, Cause::DeniedGroup, self.denied_groups.layer));
         }
-        if self.allowed_users.has_user(context, user) {
+        if told(Field::AllowedUsers, self.allowed_users.has_user(context, user)) {
             return Some((true, Cause::AllowedUser, self.allowed_users.layer));
         }
-        if self.allowed_groups.has_group(context) {
+        if told(Field::AllowedGroups, self.allowed_groups.has_group(context)) {
             return Some((true, Cause::AllowedGroup, self.allowed_groups.layer));
         }
         None
@@ -329,25 +345,34 @@ impl Targeted {
         denies || self.reach != Reach::Everybody
     }
 
-    fn evaluate(&self, context: &Context<'_>) -> Verdict {
+    fn evaluate(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Verdict {
         let user = context.targeting_key();
-        self.listed(context, user).unwrap_or_else(|| self.roll_out(context))
+        self.listed(context, user, visitor).unwrap_or_else(|| self.roll_out(context, visitor))
     }
 
     #[inline]
-    fn listed(&self, context: &Context<'_>, user: Option<&str>) -> Option<Verdict> {
-        let (on, cause, layer) = self.lists.as_ref()?.decide(context, user)?;
+    fn listed(
+        &self,
+        context: &Context<'_>,
+        user: Option<&str>,
+        visitor: &mut impl Visitor,
+    ) -> Option<Verdict> {
+        let (on, cause, layer) = self.lists.as_ref()?.decide(context, user, visitor)?;
         Some(self.verdict(on, cause, layer))
     }
 
     #[inline]
-    fn roll_out(&self, context: &Context<'_>) -> Verdict {
+    fn roll_out(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Verdict {
         let Reach::Below(threshold) = self.reach else { return self.otherwise };
         match unit(context, self.bucket_by.as_deref()) {
-            None => self.verdict(false, Cause::NoTargetingKey, self.reach_layer),
+            None => {
+                visitor.drew(Draw::Percentage, None);
+                self.verdict(false, Cause::NoTargetingKey, self.reach_layer)
+            }
             Some(unit) => {
-                let inside = bucket::draw(unit, self.seed) < threshold;
-                self.verdict(inside, Cause::Percentage, self.reach_layer)
+                let bucket = bucket::draw(unit, self.seed);
+                visitor.drew(Draw::Percentage, Some(bucket));
+                self.verdict(bucket < threshold, Cause::Percentage, self.reach_layer)
             }
         }
     }
@@ -360,13 +385,13 @@ impl Targeted {
 
 impl Ruled {
     /// Lists beat rules, and rules beat the percentage.
-    fn evaluate(&self, context: &Context<'_>) -> Verdict {
+    fn evaluate(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Verdict {
         let user = context.targeting_key();
-        if let Some(verdict) = self.targeted.listed(context, user) {
+        if let Some(verdict) = self.targeted.listed(context, user, visitor) {
             return verdict;
         }
-        let Some((rule, served)) = self.rules.evaluate(context, &mut ()) else {
-            return self.targeted.roll_out(context);
+        let Some((rule, served)) = self.rules.evaluate(context, visitor) else {
+            return self.targeted.roll_out(context, visitor);
         };
         let rule = u16::try_from(rule).unwrap_or(u16::MAX);
         let (on, cause) = match served {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{names::Slot, plan::Verdict, variants::Variants};
+use super::{names::Slot, plan::Verdict, variants::Variants, visitor::Visitor};
 use crate::model::{Cause, Context, MOST_PREREQUISITES};
 
 /// A flag that has to be on, and the variant that it has to serve.
@@ -75,17 +75,23 @@ impl Requirements {
         &self,
         context: &Context<'_>,
         others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
+        visitor: &mut impl Visitor,
     ) -> Option<Cause> {
         match self {
             Self::All(steps) => {
                 let is_met = |step: &Step| match (others(step.slot), step.variant) {
                     (Some((verdict, _)), None) => verdict.on,
                     (Some((verdict, Some(variants))), Some(name)) => {
-                        verdict.on && variants.choose(verdict, context).0.name == name
+                        verdict.on && variants.choose(verdict, context, &mut ()).0.name == name
                     }
                     (Some((_, None)), Some(_)) | (None, _) => false,
                 };
-                (!steps.iter().all(is_met)).then_some(Cause::Prerequisite)
+                let are_met = steps.iter().all(|step| {
+                    let is_met = is_met(step);
+                    visitor.required(step, is_met);
+                    is_met
+                });
+                (!are_met).then_some(Cause::Prerequisite)
             }
             Self::Unmeetable => Some(Cause::Prerequisite),
             Self::Circle(_) | Self::TooMany => Some(Cause::InvalidPrerequisites),

@@ -1,6 +1,10 @@
 //! Which variants the rules of a flag serve.
 
-use super::{bucket, unit::unit};
+use super::{
+    bucket,
+    unit::unit,
+    visitor::{Draw, Visitor},
+};
 use crate::model::{Attribute, Cause, Context, Rule, Serve};
 
 /// What each rule says about variants; empty if none says anything.
@@ -66,20 +70,28 @@ impl RuleVariants {
 
     /// What the rule chose that turned the flag on, if one did and if it chose.
     #[inline]
-    pub(super) fn chosen(&self, cause: Cause, context: &Context<'_>) -> Option<Chosen> {
+    pub(super) fn chosen(
+        &self,
+        cause: Cause,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> Option<Chosen> {
         let (Cause::Rule(rule) | Cause::RuleSplit(rule)) = cause else { return None };
         match self.0.get(usize::from(rule))? {
             Choice::Flag => None,
             Choice::One(variant) => Some(Chosen::Variant(*variant)),
-            Choice::Split(split) => Some(split.draw(context)),
+            Choice::Split(split) => Some(split.draw(context, visitor)),
         }
     }
 }
 
 impl Split {
-    fn draw(&self, context: &Context<'_>) -> Chosen {
-        let Some(unit) = unit(context, self.bucket_by.as_ref()) else { return Chosen::NoUnit };
-        let point = bucket::point(bucket::draw(unit, self.seed), self.total);
+    fn draw(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Chosen {
+        let unit = unit(context, self.bucket_by.as_ref());
+        let bucket = unit.map(|unit| bucket::draw(unit, self.seed));
+        visitor.drew(Draw::Split, bucket);
+        let Some(bucket) = bucket else { return Chosen::NoUnit };
+        let point = bucket::point(bucket, self.total);
         let drawn = self.ends.iter().find(|(end, _)| point < *end);
         drawn.map_or(Chosen::NoUnit, |&(_, variant)| Chosen::Variant(variant))
     }

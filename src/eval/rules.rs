@@ -11,17 +11,9 @@ use super::{
     attribute,
     bucket::{self, Reach},
     unit::unit,
+    visitor::{Draw, Visitor},
 };
 use crate::model::{Attribute, Comparison, Condition, Context, Matcher, Rule, Serve, Variants};
-
-/// What happens on the way to an answer, for those who want to know.
-pub(crate) trait Visitor {
-    /// A comparison was made; `None` if it could not be.
-    fn compared(&mut self, _step: usize, _outcome: Option<bool>) {}
-}
-
-/// Nobody wants to know.
-impl Visitor for () {}
 
 #[derive(Debug)]
 pub(crate) struct Rules {
@@ -98,7 +90,8 @@ impl Rules {
         }
         let rule = at - self.steps.len();
         let outcome = self.outcomes.get(rule)?;
-        Some((rule, outcome.serve(context)))
+        visitor.matched(rule);
+        Some((rule, outcome.serve(context, visitor)))
     }
 }
 
@@ -125,15 +118,17 @@ impl Outcome {
     }
 
     #[inline]
-    fn serve(&self, context: &Context<'_>) -> Served {
+    fn serve(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Served {
         match self {
             Self::Fixed(true) => Served::On,
             Self::Fixed(false) => Served::Off,
             Self::Split => Served::Drawn(true),
-            Self::Drawn { bucket_by, seed, threshold } => match unit(context, bucket_by.as_ref()) {
-                None => Served::NoUnit,
-                Some(unit) => Served::Drawn(bucket::draw(unit, *seed) < *threshold),
-            },
+            Self::Drawn { bucket_by, seed, threshold } => {
+                let unit = unit(context, bucket_by.as_ref());
+                let bucket = unit.map(|unit| bucket::draw(unit, *seed));
+                visitor.drew(Draw::Rule, bucket);
+                bucket.map_or(Served::NoUnit, |bucket| Served::Drawn(bucket < *threshold))
+            }
         }
     }
 }

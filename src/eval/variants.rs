@@ -10,6 +10,7 @@ use super::{
     plan::Verdict,
     rule_variants::{Chosen, RuleVariants},
     unit::unit,
+    visitor::{Draw, Visitor},
 };
 use crate::model::{self, Attribute, Cause, Context, Field, Resolved, Value, Weight};
 
@@ -88,10 +89,15 @@ impl Variants {
 
     /// The variant for a context that the flag was found to be on or off for, and what decided.
     #[inline]
-    pub(crate) fn choose(&self, verdict: Verdict, context: &Context<'_>) -> (&Arm, Verdict) {
+    pub(crate) fn choose(
+        &self,
+        verdict: Verdict,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> (&Arm, Verdict) {
         let because = |cause| Verdict { cause, layer: self.layer, ..verdict };
         if verdict.on
-            && let Some(chosen) = self.rules.chosen(verdict.cause, context)
+            && let Some(chosen) = self.rules.chosen(verdict.cause, context, visitor)
         {
             return match chosen {
                 Chosen::Variant(index) => (&self.arms[index], verdict),
@@ -105,13 +111,17 @@ impl Variants {
             (false, _) => (self.off, verdict),
             (true, Some(only)) => (only, verdict),
             (true, None) => match unit(context, self.bucket_by.as_ref()) {
-                None => (self.off, because(Cause::NoTargetingKey)),
-                Some(unit) if self.is_spared(unit) => {
+                None => {
+                    visitor.drew(Draw::Variant, None);
+                    (self.off, because(Cause::NoTargetingKey))
+                }
+                Some(unit) if self.is_spared(unit, visitor) => {
                     let layer = self.traffic_layer;
                     (self.off, Verdict { cause: Cause::Traffic, layer, ..verdict })
                 }
                 Some(unit) => {
                     let bucket = bucket::draw(unit, self.seed);
+                    visitor.drew(Draw::Variant, Some(bucket));
                     (self.arm_at(bucket), because(Cause::Variant))
                 }
             },
@@ -121,8 +131,13 @@ impl Variants {
 
     /// Whether the unit takes no part in the draw.
     #[inline]
-    fn is_spared(&self, unit: u64) -> bool {
-        self.traffic != Reach::Everybody && !self.traffic.has(bucket::draw(unit, self.traffic_seed))
+    fn is_spared(&self, unit: u64, visitor: &mut impl Visitor) -> bool {
+        if self.traffic == Reach::Everybody {
+            return false;
+        }
+        let bucket = bucket::draw(unit, self.traffic_seed);
+        visitor.drew(Draw::Traffic, Some(bucket));
+        !self.traffic.has(bucket)
     }
 
     #[inline]

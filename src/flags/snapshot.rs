@@ -168,13 +168,13 @@ impl Snapshot {
 
     #[inline]
     pub(super) fn evaluate(&self, plan: &Plan, context: &Context<'_>) -> Option<Verdict> {
-        plan.evaluate(context, |slot| self.required(slot, context))
+        plan.evaluate(context, |slot| self.required(slot, context), &mut ())
     }
 
     /// What a flag that another one requires is by itself.
     fn required(&self, slot: Slot, context: &Context<'_>) -> Option<(Verdict, Option<&Variants>)> {
         let (name, plan) = (self.names.name(slot), self.plans.get(slot as usize)?);
-        let verdict = overridden(name).or_else(|| plan.by_itself(context));
+        let verdict = overridden(name).or_else(|| plan.by_itself(context, &mut ()));
         Some((verdict.or_else(|| self.unknown(name))?, plan.variants()))
     }
 
@@ -224,7 +224,9 @@ impl Snapshot {
         let answer = self.answer(verdict.on, verdict);
         match variants {
             None => answer,
-            Some(variants) => answer.with_variant(variants.choose(verdict, context).0.name),
+            Some(variants) => {
+                answer.with_variant(variants.choose(verdict, context, &mut ()).0.name)
+            }
         }
     }
 

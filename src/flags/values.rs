@@ -208,7 +208,7 @@ impl Snapshot {
         let (content, variant, verdict) = match variants {
             None => (Content::Gate(verdict.on), None, verdict),
             Some(variants) => {
-                let (arm, verdict) = variants.choose(verdict, context);
+                let (arm, verdict) = variants.choose(verdict, context, &mut ());
                 (Content::from(arm), Some(arm.name), verdict)
             }
         };
@@ -233,7 +233,7 @@ impl Snapshot {
         if !variants.have_values {
             return self.gate(verdict, Some(variants), context).map(Some);
         }
-        let (arm, verdict) = variants.choose(verdict, context);
+        let (arm, verdict) = variants.choose(verdict, context, &mut ());
         match &arm.value {
             Some(Value::Bool(value)) => self.answer(Some(*value), verdict).with_variant(arm.name),
             _ => self.mismatch(verdict),
