@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::lint::Level;
+
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -30,7 +32,11 @@ impl fmt::Display for Severity {
 
 /// Everything that walks over the codes is made from this one list.
 macro_rules! codes {
-    ($($variant:ident, $code:literal, $severity:ident, $title:literal, $explanation:literal;)+) => {
+    (
+        $($variant:ident, $code:literal, $severity:ident, $title:literal, $explanation:literal;)+
+        @lints
+        $($lint:ident, $name:literal, $level:ident, $about:literal, $why:literal;)+
+    ) => {
         /// What kind of problem a [`Diagnostic`](super::Diagnostic) is about.
         ///
         /// # Example
@@ -48,25 +54,49 @@ macro_rules! codes {
         #[non_exhaustive]
         pub enum Code {
             $(#[doc = concat!("`", $code, "`: ", $title, ".\n\n", $explanation)] $variant,)+
+            $(#[doc = concat!("`", $name, "`: ", $about, ".\n\n", $why)] $lint,)+
         }
 
         impl Code {
             /// Every code, in the order of the documentation.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+ $(Self::$lint,)+];
 
             /// The name that people read and write, such as `unknown-key`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $code,)+
+                    $(Self::$lint => $name,)+
                 }
             }
 
-            /// How bad it is.
+            /// How bad it is, unless [`Lints`](super::lint::Lints) are told otherwise.
             #[must_use]
             pub const fn severity(self) -> Severity {
                 match self {
                     $(Self::$variant => Severity::$severity,)+
+                    $(Self::$lint => Severity::Warning,)+
+                }
+            }
+
+            /// Whether it is found by [`Lints`](super::lint::Lints) only, and not whenever a text is read.
+            #[must_use]
+            pub const fn is_lint(self) -> bool {
+                match self {
+                    $(Self::$variant => false,)+
+                    $(Self::$lint => true,)+
+                }
+            }
+
+            /// What [`Lints`](super::lint::Lints) make of it, unless they are told otherwise.
+            #[must_use]
+            pub const fn level(self) -> Level {
+                match self {
+                    $(Self::$lint => Level::$level,)+
+                    _ => match self.severity() {
+                        Severity::Error => Level::Deny,
+                        Severity::Warning => Level::Warn,
+                    },
                 }
             }
 
@@ -75,6 +105,7 @@ macro_rules! codes {
             pub const fn title(self) -> &'static str {
                 match self {
                     $(Self::$variant => $title,)+
+                    $(Self::$lint => $about,)+
                 }
             }
 
@@ -83,6 +114,7 @@ macro_rules! codes {
             pub const fn explanation(self) -> &'static str {
                 match self {
                     $(Self::$variant => $explanation,)+
+                    $(Self::$lint => $why,)+
                 }
             }
         }
@@ -278,6 +310,64 @@ codes! {
         "a name that is empty or has white space around it",
         "Names are compared exactly: `\"ana \"` is not the user `ana`, and no user or group has an \
          empty name. The entry is kept as it is and will hardly match anyone.";
+
+    @lints
+
+    MissingDescription, "missing-description", Allow,
+        "a flag without a description",
+        "A sentence on what the flag is for, `description = \"…\"`, tells whoever finds it in a year \
+         whether it can go. Allowed by default; warn of it where every flag is to be described.";
+    MissingOwner, "missing-owner", Allow,
+        "a flag without an owner",
+        "The team or person who answers for the flag, `owner = \"…\"`, is whom to ask before it is \
+         changed or removed. Allowed by default; warn of it where every flag is to have one.";
+    MissingExpiry, "missing-expiry", Allow,
+        "a flag without the date on which it expires",
+        "Most flags are meant to be gone once what they guard is released, and those that nobody \
+         reminds of stay. Say when with `expires = 2027-02-01`. Allowed by default, since switches \
+         for operations are there to stay; warn of it where flags are temporary.";
+    Expired, "expired", Warn,
+        "a flag whose time is over",
+        "The day on which it was meant to be gone, `expires`, has come. It is evaluated as before. \
+         Remove the flag and what it guards from the code, or give it a new date.";
+    UnusualName, "unusual-name", Warn,
+        "a name that does not follow the convention",
+        "Names that are written in one way can be guessed, searched for, and used as names of \
+         environment variables. By default that is snake_case: small letters and digits, with single \
+         `_` between words. Another pattern can be set. A flag with another name is another flag: its \
+         users are drawn anew unless its `salt` is set to the former name, and overrides of the former \
+         name are lost.";
+    DuplicateEntry, "duplicate-entry", Warn,
+        "an entry that a list has twice",
+        "The second one changes nothing. Lists that are kept by hand grow by such slips, and whoever \
+         takes the first entry away leaves the user in.";
+    SettingWithoutEffect, "setting-without-effect", Warn,
+        "a setting that does nothing beside the others",
+        "Some settings refine another one and say nothing by themselves: `off` and `traffic` are \
+         about variants, `stale_after` and `on_stale` need each other, and the `bucket_by` of a rule is \
+         about what the rule draws. Either the other setting is missing, or this one is a leftover.";
+    NeverMatches, "never-matches", Warn,
+        "a comparison that can never match",
+        "No context can meet it: the list to compare with is empty, bounds contradict each other, the \
+         attribute has to be missing and to have a value at once, or it can never be of that type. A \
+         rule that needs it serves nobody.";
+    UnreachableRule, "unreachable-rule", Warn,
+        "a rule that is never reached",
+        "The first rule that matches decides, and everybody whom this rule is for matches one above \
+         it. Move it up, if it is the exception; make the rule above narrower; or remove it.";
+    UnusedSegment, "unused-segment", Warn,
+        "a segment that no flag uses",
+        "No rule of the file names it, neither itself nor by way of other segments, and nothing else \
+         can use it. Remove it, or use it.";
+    RedrawsUsers, "redraws-users", Warn,
+        "an edit that draws users anew",
+        "Users keep what they have as long as what they are drawn by stays the same: the flag's name \
+         or `salt`, `bucket_by`, the name of the rule, and the order of the variants. With another one, \
+         users change sides who need not: an experiment loses its history, and people lose a feature \
+         that they had. The share that is reported is that of the users who are served something \
+         else after the edit. It is exact where the same bucket is cut at other places. Where the \
+         bucket itself is another one, it is what two independent draws amount to. It is found only \
+         when an edit is compared with the text before it.";
 }
 
 impl Code {

@@ -5,6 +5,7 @@ use std::{error, fmt, ops::Range, slice, sync::Arc};
 use super::{
     code::{Code, Severity},
     render::Report,
+    suggestion::{self, Safety, Suggestion},
 };
 
 /// One problem of a flags.toml.
@@ -25,8 +26,10 @@ pub struct Diagnostic {
     pub label: String,
     /// Other places that matter, such as the first definition of a duplicate.
     pub related: Vec<Related>,
-    /// What to do about it.
+    /// What to do about it, in words.
     pub help: Option<String>,
+    /// What to do about it, as a change of the text.
+    pub suggestion: Option<Suggestion>,
     /// The flag it concerns, if it concerns one.
     pub flag: Option<Arc<str>>,
     /// The start of `span`, as people count.
@@ -70,6 +73,7 @@ impl Diagnostic {
             label: String::new(),
             related: Vec::new(),
             help: None,
+            suggestion: None,
             flag: None,
             location: Location { line: 1, column: 1 },
         }
@@ -87,6 +91,11 @@ impl Diagnostic {
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn suggest(mut self, suggestion: Option<Suggestion>) -> Self {
+        self.suggestion = suggestion;
         self
     }
 
@@ -142,6 +151,9 @@ impl Diagnostics {
             for related in &mut diagnostic.related {
                 related.span = within(text, &related.span);
             }
+            for edit in diagnostic.suggestion.iter_mut().flat_map(|it| &mut it.edits) {
+                edit.span = within(text, &edit.span);
+            }
         }
         list.sort_by_key(Diagnostic::sort_key);
         list.dedup_by(|a, b| a.sort_key() == b.sort_key());
@@ -190,6 +202,30 @@ impl Diagnostics {
     #[must_use]
     pub fn report(&self) -> Report<'_> {
         Report::new(self)
+    }
+
+    /// The text with the suggestions applied that are safe, or those that are not, too; `None` if
+    /// there is nothing to apply.
+    ///
+    /// Of suggestions that touch the same place the first is applied: check the new text again for
+    /// the others.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::{FlagsFile, Safety};
+    ///
+    /// let text = "[flags.a]\nallowed_users = [\"ana\", \"bob\"]\ndenied_users = [\"ana\"]\n";
+    /// let file = FlagsFile::parse("flags.toml", text);
+    ///
+    /// let fixed = file.diagnostics().apply(Safety::Safe).expect("a suggestion");
+    ///
+    /// assert_eq!(fixed, "[flags.a]\nallowed_users = [\"bob\"]\ndenied_users = [\"ana\"]\n");
+    /// ```
+    #[must_use]
+    pub fn apply(&self, safety: Safety) -> Option<String> {
+        let suggestions = self.iter().filter_map(|diagnostic| diagnostic.suggestion.as_ref());
+        suggestion::apply(self.text(), suggestions.filter(|it| it.safety <= safety))
     }
 
     /// The first error in one line, or else the first warning, and how many more there are: for

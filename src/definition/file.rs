@@ -15,13 +15,13 @@ use super::{
     diagnostic::{Diagnostic, Diagnostics},
     flag::{self, looks_like_flag, toml_key},
     requires,
-    segment::{self, SEGMENTS},
+    segment::{self, SEGMENTS, Segments},
     syntax::{Fault, Syntax},
 };
 use crate::model::{Definition, nearest};
 
 /// The table that holds all flags.
-const FLAGS: &str = "flags";
+pub(super) const FLAGS: &str = "flags";
 
 /// What one text of a flags.toml says.
 ///
@@ -50,6 +50,11 @@ impl FlagsFile {
     /// This never fails: what is wrong with the text is in [`diagnostics`](Self::diagnostics).
     #[must_use]
     pub fn parse(name: &str, text: &str) -> Self {
+        Self::read(name, text).file
+    }
+
+    /// The same, with the tree that the text is.
+    pub(super) fn read<'t>(name: &str, text: &'t str) -> Reading<'t> {
         let Syntax { root, mut faults } = Syntax::parse(text);
         let mut decoder = Decoder::new(text, &faults);
         let mut flags = BTreeMap::new();
@@ -91,7 +96,8 @@ impl FlagsFile {
             rejected.clear();
         }
         let diagnostics = Diagnostics::new(name, text, merge(faults, decoder.problems));
-        Self { flags, rejected, usable, diagnostics }
+        let file = Self { flags, rejected, usable, diagnostics };
+        Reading { file, root, segments: decoder.segments }
     }
 
     /// The flags that can be published. Empty if the file is not usable.
@@ -135,6 +141,13 @@ impl FlagsFile {
             false => Err(diagnostics),
         }
     }
+}
+
+/// A text that was read.
+pub(super) struct Reading<'t> {
+    pub(super) file: FlagsFile,
+    pub(super) root: DeTable<'t>,
+    pub(super) segments: Segments,
 }
 
 /// The parts of a usable [`FlagsFile`].

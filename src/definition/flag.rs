@@ -9,7 +9,8 @@ use super::{
     code::Code,
     decoder::{Decoder, Format},
     diagnostic::Diagnostic,
-    encode, rule, schema,
+    encode, remove, rule, schema,
+    suggestion::Suggestion,
     value::{Decode, Place, kind, percent_string, source, truth},
     variants,
 };
@@ -350,13 +351,16 @@ fn check_lists(
     denied: Field,
     decoder: &mut Decoder<'_>,
 ) {
-    let list = |field: Field| table.get(field.as_str()).and_then(|list| list.get_ref().as_array());
-    let (Some(allows), Some(denies)) = (list(allowed), list(denied)) else {
+    let list = |field: Field| {
+        let list = table.get(field.as_str())?;
+        Some((list.span(), list.get_ref().as_array()?))
+    };
+    let (Some((whole, allows)), Some((_, denies))) = (list(allowed), list(denied)) else {
         return;
     };
     let denies: HashMap<_, _> =
         denies.iter().filter_map(|value| Some((value.get_ref().as_str()?, value.span()))).collect();
-    for value in allows.iter() {
+    for (index, value) in allows.iter().enumerate() {
         let Some((name, place)) =
             value.get_ref().as_str().and_then(|name| Some((name, denies.get(name)?)))
         else {
@@ -365,7 +369,11 @@ fn check_lists(
         let message = format!("`{name}` is both allowed and denied in flag `{flag}`");
         let problem = Diagnostic::new(Code::AllowedAndDenied, value.span(), message)
             .label("has no effect: deny beats allow")
-            .related(place.clone(), "denied here");
+            .related(place.clone(), "denied here")
+            .suggest(
+                remove::element(decoder.text, &whole, allows, index)
+                    .map(|span| Suggestion::remove(format!("remove it from `{allowed}`"), span)),
+            );
         decoder.report_with(problem, None, flag);
     }
 }

@@ -54,12 +54,15 @@ mod encode;
 mod file;
 mod flag;
 mod json;
+pub mod lint;
+mod remove;
 mod render;
 mod requires;
 mod rollout;
 mod rule;
 mod schema;
 mod segment;
+mod suggestion;
 mod syntax;
 mod value;
 mod variants;
@@ -75,6 +78,7 @@ pub use self::{
     json::{InvalidJson, UnknownKeys, from_json, from_json_object, merge_json, to_json},
     render::Report,
     schema::json_schema,
+    suggestion::{Edit, Safety, Suggestion},
 };
 
 type Key<'t> = Spanned<Cow<'t, str>>;

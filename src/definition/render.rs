@@ -2,11 +2,12 @@
 
 use std::{fmt, ops::Range};
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
 use super::{
     code::Severity,
     diagnostic::{Diagnostic, Diagnostics},
+    suggestion::Suggestion,
 };
 
 /// How many problems are rendered unless another number is asked for. The data has all of them.
@@ -81,7 +82,8 @@ impl fmt::Display for Report<'_> {
 }
 
 fn render(renderer: &Renderer, all: &Diagnostics, diagnostic: &Diagnostic) -> String {
-    let Diagnostic { code, severity, message, span, label, related, help, .. } = diagnostic;
+    let Diagnostic { code, severity, message, span, label, related, help, suggestion, .. } =
+        diagnostic;
     let level = match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -106,7 +108,34 @@ fn render(renderer: &Renderer, all: &Diagnostics, diagnostic: &Diagnostic) -> St
     if let Some(help) = help {
         groups.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
     }
+    if let Some(suggestion) = suggestion {
+        groups.push(render_suggestion(all, suggestion));
+    }
     renderer.render(&groups)
+}
+
+/// The lines as they would be.
+fn render_suggestion<'d>(all: &'d Diagnostics, suggestion: &'d Suggestion) -> Group<'d> {
+    let title = Level::HELP.secondary_title(suggestion.message.as_str());
+    let starts = suggestion.edits.iter().map(|edit| edit.span.start);
+    let ends = suggestion.edits.iter().map(|edit| edit.span.end);
+    let (Some(first), Some(last)) = (starts.min(), ends.max()) else {
+        return Group::with_title(title);
+    };
+    let mut lines = lines_around(all.text(), first..last);
+    // A line that goes as a whole has the end of its line with it.
+    if first < last && all.text()[..last].ends_with('\n') {
+        lines.end = last;
+    }
+    let patches = suggestion.edits.iter().map(|edit| {
+        let Range { start, end } = edit.span;
+        let place = start.saturating_sub(lines.start)..end.saturating_sub(lines.start);
+        Patch::new(place, edit.replacement.as_str())
+    });
+    let snippet = Snippet::source(&all.text()[lines.clone()])
+        .line_start(line_number(all.text(), lines.start))
+        .path(all.name());
+    title.element(snippet.patches(patches))
 }
 
 /// The whole lines that `span` touches, without a byte order mark.

@@ -18,10 +18,10 @@ use super::{
 use crate::model::{Definition, Field, Percentage, Rule, Serve, Variants, Weight, nearest};
 
 /// The keys of a rule.
-const NAME: &str = "name";
-const WHEN: &str = "when";
+pub(super) const NAME: &str = "name";
+pub(super) const WHEN: &str = "when";
 const SERVE: &str = "serve";
-const BUCKET_BY: &str = "bucket_by";
+pub(super) const BUCKET_BY: &str = "bucket_by";
 const KEYS: [&str; 4] = [NAME, WHEN, SERVE, BUCKET_BY];
 
 impl Decode for Arc<[Rule]> {

@@ -27,7 +27,7 @@ use crate::model::{Condition, Segment, nearest};
 pub(super) const SEGMENTS: &str = "segments";
 
 /// The one key of a segment that has to be there.
-const WHEN: &str = "when";
+pub(super) const WHEN: &str = "when";
 /// A sentence on what it is for.
 const DESCRIPTION: &str = "description";
 
@@ -38,6 +38,13 @@ pub(super) struct Segments {
     known: BTreeMap<String, Option<Known>>,
     /// Whether the text can have any.
     in_file: bool,
+}
+
+impl Segments {
+    /// The segment of that name, if it has no errors.
+    pub(super) fn get(&self, name: &str) -> Option<&Segment> {
+        self.known.get(name)?.as_ref().map(|known| &*known.segment)
+    }
 }
 
 #[derive(Debug)]
@@ -119,7 +126,7 @@ struct Waiting<'r, 't> {
 }
 
 /// The segments that a condition may name, whatever else is wrong with it.
-fn collect_names<'r>(value: &'r Value<'_>, names: &mut BTreeSet<&'r str>) {
+pub(super) fn collect_names<'r>(value: &'r Value<'_>, names: &mut BTreeSet<&'r str>) {
     match value.get_ref() {
         DeValue::Table(table) => {
             for (key, value) in table {

@@ -13,6 +13,7 @@ use super::{
     code::Code,
     decoder::{Decoder, Format},
     diagnostic::Diagnostic,
+    suggestion::Suggestion,
 };
 use crate::model::{InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
 
@@ -79,7 +80,12 @@ impl Decode for Vec<String> {
             match element.get_ref() {
                 DeValue::String(text) => {
                     if text.is_empty() || text.trim() != text {
-                        decoder.report(blank(element.span(), text, at));
+                        let problem = blank(element.span(), text, at);
+                        decoder.report(problem.suggest(trimmed(
+                            element.span(),
+                            text,
+                            decoder.text,
+                        )));
                     }
                     list.push(text.as_ref().to_owned());
                 }
@@ -106,6 +112,14 @@ fn blank(span: Range<usize>, text: &str, at: Place<'_>) -> Diagnostic {
     Diagnostic::new(Code::BlankText, span, format!("{what} in `{setting}` of flag `{flag}`"))
         .label(label)
         .flag(flag)
+}
+
+/// The name without white space around it, if it is written plainly.
+fn trimmed(span: Range<usize>, name: &str, text: &str) -> Option<Suggestion> {
+    let is_plain = text.get(span.clone())? == format!("\"{name}\"");
+    let replacement = format!("\"{}\"", name.trim());
+    (is_plain && !name.trim().is_empty())
+        .then(|| Suggestion::replace("write the name without it", span, replacement).unsafely())
 }
 
 impl Decode for Percentage {

@@ -12,6 +12,7 @@ mod file;
 mod http;
 mod json;
 mod layers;
+mod lint;
 mod log;
 mod messages;
 mod redis;

@@ -49,6 +49,15 @@ impl Requirements {
         let contains = |range: &Range| range.contains(version);
         Some(self.0.iter().any(|requirement| requirement.iter().all(contains)))
     }
+
+    /// Those that no version meets, since one range ends before another one begins.
+    #[cfg(feature = "definition")]
+    pub(crate) fn contradictions(&self) -> impl Iterator<Item = usize> {
+        let is_empty = |requirement: &Requirement| {
+            requirement.iter().any(|a| requirement.iter().any(|b| a.ends_before(b)))
+        };
+        self.0.iter().enumerate().filter(move |(_, one)| is_empty(one)).map(|(index, _)| index)
+    }
 }
 
 pub(super) fn requirement(text: &str) -> Result<Requirement, String> {
@@ -108,6 +117,17 @@ impl Range {
             },
         };
         side(&self.lower, Ordering::Greater) && side(&self.upper, Ordering::Less)
+    }
+
+    /// Whether every version of the other one is greater.
+    #[cfg(feature = "definition")]
+    fn ends_before(&self, other: &Self) -> bool {
+        let (Some(upper), Some(lower)) = (&self.upper, &other.lower) else { return false };
+        match (Version { core: upper.core, pre: &upper.pre }).compare(lower) {
+            Ordering::Less => true,
+            Ordering::Equal => !(upper.inclusive && lower.inclusive),
+            Ordering::Greater => false,
+        }
     }
 }
 

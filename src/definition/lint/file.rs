@@ -1,0 +1,116 @@
+//! What lints look at, and what they find.
+
+use std::time::SystemTime;
+
+use toml::de::{DeArray, DeTable};
+
+use super::{Level, Lints};
+use crate::{
+    definition::{
+        Code, Diagnostic, Key, Value,
+        file::{FLAGS, Reading},
+        segment::{SEGMENTS, Segments},
+        variants::in_order,
+    },
+    model::{Definition, Field},
+};
+
+/// A text that was read, with the places of what it says.
+pub(super) struct File<'f> {
+    pub(super) text: &'f str,
+    pub(super) now: SystemTime,
+    pub(super) segments: &'f Segments,
+    root: &'f DeTable<'f>,
+    /// The flags without errors, in the order of the text.
+    pub(super) flags: Vec<Flag<'f>>,
+}
+
+impl<'f> File<'f> {
+    pub(super) fn new(text: &'f str, reading: &'f Reading<'f>, now: SystemTime) -> Self {
+        let Reading { file, root, segments } = reading;
+        let flags = table(root, FLAGS).into_iter().flat_map(in_order);
+        let flags = flags.filter_map(|(key, value)| {
+            let definition = file.flags().get(key.get_ref().as_ref())?;
+            Some(Flag { key, value, definition })
+        });
+        Self { text, now, segments, root, flags: flags.collect() }
+    }
+
+    /// All flags, also those with errors, as the table they are.
+    pub(super) fn flags_table(&self) -> Option<&'f Value<'f>> {
+        self.root.get(FLAGS)
+    }
+
+    /// The segment of that name, also if it has errors.
+    pub(super) fn segment(&self, name: &str) -> Option<&'f Value<'f>> {
+        table(self.root, SEGMENTS)?.get(name)
+    }
+
+    /// All segments, also those with errors, in the order of the text.
+    pub(super) fn segments_in_order(&self) -> Vec<(&'f Key<'f>, &'f Value<'f>)> {
+        table(self.root, SEGMENTS).map(in_order).unwrap_or_default()
+    }
+}
+
+fn table<'f>(root: &'f DeTable<'f>, name: &str) -> Option<&'f DeTable<'f>> {
+    root.get(name)?.get_ref().as_table()
+}
+
+/// A flag without errors.
+pub(super) struct Flag<'f> {
+    pub(super) key: &'f Key<'f>,
+    pub(super) value: &'f Value<'f>,
+    pub(super) definition: &'f Definition,
+}
+
+impl<'f> Flag<'f> {
+    pub(super) fn name(&self) -> &'f str {
+        self.key.get_ref()
+    }
+
+    /// The settings, unless the flag is written in short, as `true` or `"25%"`.
+    pub(super) fn settings(&self) -> Option<&'f DeTable<'f>> {
+        self.value.get_ref().as_table()
+    }
+
+    /// The value of a setting, as the text has it.
+    pub(super) fn setting(&self, field: Field) -> Option<&'f Value<'f>> {
+        self.settings()?.get(field.as_str())
+    }
+
+    /// The rules, as the text has them.
+    pub(super) fn rules(&self) -> impl Iterator<Item = &'f Value<'f>> {
+        self.list(Field::Rules).into_iter().flat_map(|rules| rules.iter())
+    }
+
+    pub(super) fn list(&self, field: Field) -> Option<&'f DeArray<'f>> {
+        self.setting(field)?.get_ref().as_array()
+    }
+}
+
+/// What was found so far.
+pub(super) struct Found<'l> {
+    lints: &'l Lints,
+    pub(super) problems: Vec<Diagnostic>,
+}
+
+impl<'l> Found<'l> {
+    pub(super) fn new(lints: &'l Lints, problems: Vec<Diagnostic>) -> Self {
+        Self { lints, problems }
+    }
+
+    /// Whether anybody wants to know.
+    pub(super) fn wants(&self, code: Code) -> bool {
+        self.lints.level(code) > Level::Allow
+    }
+
+    pub(super) fn report(&mut self, problem: Diagnostic) {
+        if self.wants(problem.code) {
+            self.problems.push(problem);
+        }
+    }
+
+    pub(super) fn lints(&self) -> &'l Lints {
+        self.lints
+    }
+}

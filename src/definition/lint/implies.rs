@@ -1,0 +1,206 @@
+//! Whether one condition holds whenever another one does.
+
+use super::never::admits;
+use crate::model::{Comparison, Condition, Operator, Value};
+
+/// How many pairs of conditions are compared for one flag at most: two conditions of many levels
+/// can be compared in very many ways.
+const STEPS: usize = 20_000;
+
+/// Compares conditions, as long as it has steps left.
+#[derive(Debug)]
+pub(super) struct Prover {
+    steps: usize,
+}
+
+impl Prover {
+    pub(super) fn new() -> Self {
+        Self { steps: STEPS }
+    }
+
+    /// Whether `wide` is true for every context for which `narrow` is. `false` if that is not
+    /// obvious.
+    pub(super) fn implies(&mut self, narrow: &Condition, wide: &Condition) -> bool {
+        let Some(steps) = self.steps.checked_sub(1) else { return false };
+        self.steps = steps;
+        match (narrow, wide) {
+            (Condition::Compare(narrow), Condition::Compare(wide)) => covers(wide, narrow),
+            (Condition::Segment(narrow), Condition::Segment(wide)) if narrow.name == wide.name => {
+                true
+            }
+            (Condition::Segment(narrow), _) => self.implies(&narrow.when, wide),
+            (_, Condition::Segment(wide)) => self.implies(narrow, &wide.when),
+            (_, Condition::All(parts)) => parts.iter().all(|wide| self.implies(narrow, wide)),
+            // What never holds implies everything, and is another lint's.
+            (Condition::Any(parts), _) => {
+                !parts.is_empty() && parts.iter().all(|narrow| self.implies(narrow, wide))
+            }
+            (Condition::Not(narrow), Condition::Not(wide)) => narrow == wide,
+            _ => {
+                let of_all = match narrow {
+                    Condition::All(parts) => parts.iter().any(|narrow| self.implies(narrow, wide)),
+                    _ => false,
+                };
+                of_all
+                    || match wide {
+                        Condition::Any(parts) => {
+                            parts.iter().any(|wide| self.implies(narrow, wide))
+                        }
+                        _ => false,
+                    }
+            }
+        }
+    }
+}
+
+/// Whether `wide` holds whenever `narrow` does.
+fn covers(wide: &Comparison, narrow: &Comparison) -> bool {
+    if wide.attribute() != narrow.attribute() {
+        return false;
+    }
+    if wide == narrow {
+        return true;
+    }
+    let (wide_operator, narrow_operator) = (wide.operator(), narrow.operator());
+    // Whoever can be compared has the attribute.
+    if wide_operator == Operator::Exists {
+        let wants_some = wide.operand() == &Value::Bool(true);
+        return wants_some && narrow_operator != Operator::Exists;
+    }
+    // Of a list one element meets the narrow one, and that element meets the wide one; but no
+    // element may be what these exclude.
+    if matches!(wide_operator, Operator::Ne | Operator::NotIn) {
+        return false;
+    }
+    let case = narrow.case() == wide.case();
+    match (narrow_operator, narrow.operand()) {
+        (Operator::Eq, value) => case && admits(wide, value),
+        (Operator::In, Value::List(list)) => {
+            case && !list.is_empty() && list.iter().all(|value| admits(wide, value))
+        }
+        (Operator::Gt, value) => match wide_operator {
+            Operator::Ge => admits(wide, value),
+            Operator::Gt => admits(wide, value) || wide.operand() == value,
+            _ => false,
+        },
+        (Operator::Lt, value) => match wide_operator {
+            Operator::Le => admits(wide, value),
+            Operator::Lt => admits(wide, value) || wide.operand() == value,
+            _ => false,
+        },
+        (Operator::Ge, value) => {
+            matches!(wide_operator, Operator::Gt | Operator::Ge) && admits(wide, value)
+        }
+        (Operator::Le, value) => {
+            matches!(wide_operator, Operator::Lt | Operator::Le) && admits(wide, value)
+        }
+        (Operator::After, value) => wide_operator == Operator::After && admits(wide, value),
+        (Operator::Before, value) => wide_operator == Operator::Before && admits(wide, value),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::Segment;
+
+    fn compare(
+        attribute: &str,
+        operator: Operator,
+        operand: impl Into<Value<'static>>,
+    ) -> Condition {
+        Condition::compare(attribute, operator, operand).unwrap()
+    }
+
+    fn implies(narrow: &Condition, wide: &Condition) -> bool {
+        Prover::new().implies(narrow, wide)
+    }
+
+    #[test]
+    fn a_narrower_comparison_implies_a_wider_one() {
+        use Operator::{After, Before, Contains, Eq, Exists, Ge, Gt, In, Le, Lt, Ne, StartsWith};
+
+        let of = |operator, operand: &str| compare("a", operator, operand.to_owned());
+        let number = |operator, operand: i64| compare("a", operator, operand);
+        let list = |operands: [&'static str; 2]| compare("a", In, operands);
+        for (narrow, wide) in [
+            (of(Eq, "x"), list(["x", "y"])),
+            (of(Eq, "xyz"), of(StartsWith, "xy")),
+            (list(["x", "y"]), list(["y", "x"])),
+            (list(["ax", "xa"]), of(Contains, "a")),
+            (number(Eq, 5), number(Gt, 4)),
+            (number(Gt, 5), number(Gt, 5)),
+            (number(Gt, 5), number(Gt, 4)),
+            (number(Gt, 5), number(Ge, 5)),
+            (number(Ge, 5), number(Gt, 4)),
+            (number(Lt, 5), number(Le, 5)),
+            (number(Le, 5), number(Lt, 6)),
+            (of(After, "2026-01-02"), of(After, "2026-01-01")),
+            (of(Before, "2026-01-01"), of(Before, "2026-01-02")),
+            (of(Ne, "x"), compare("a", Exists, true)),
+        ] {
+            assert!(implies(&narrow, &wide), "{narrow:?} {wide:?}");
+            assert!(narrow == wide || !implies(&wide, &narrow) || narrow == list(["x", "y"]));
+        }
+        for (narrow, wide) in [
+            // A list may have `x` and `y`.
+            (of(Eq, "x"), of(Ne, "y")),
+            (number(Ge, 5), number(Gt, 5)),
+            (number(Gt, 5), number(Lt, 9)),
+            (of(Eq, "x"), compare("b", Eq, "x")),
+            (of(Eq, "x"), compare("a", Exists, false)),
+            (compare("a", Exists, false), compare("a", Exists, true)),
+            (of(StartsWith, "x"), of(Eq, "x")),
+        ] {
+            assert!(!implies(&narrow, &wide), "{narrow:?} {wide:?}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_compared_part_by_part() {
+        let [a, b, c] = ["a", "b", "c"].map(|name| compare(name, Operator::Eq, 1));
+        let all = |parts: &[&Condition]| Condition::All(parts.iter().copied().cloned().collect());
+        let any = |parts: &[&Condition]| Condition::Any(parts.iter().copied().cloned().collect());
+        let segment = Condition::Segment(Arc::new(Segment::new("s", any(&[&a, &b]))));
+
+        for (narrow, wide) in [
+            (&a, &all(&[])),
+            (&all(&[&a, &b]), &a),
+            (&all(&[&c, &a, &b]), &all(&[&b, &a])),
+            (&a, &any(&[&b, &a])),
+            (&any(&[&a, &b]), &any(&[&c, &b, &a])),
+            (&all(&[&a, &c]), &segment),
+            (&segment, &any(&[&b, &a])),
+            (&Condition::Not(a.clone().into()), &Condition::Not(a.clone().into())),
+        ] {
+            assert!(implies(narrow, wide), "{narrow:?} {wide:?}");
+            assert!(!implies(&all(&[]), narrow) || narrow == &all(&[]), "{narrow:?}");
+        }
+        for (narrow, wide) in [
+            (&a, &all(&[&a, &b])),
+            (&any(&[&a, &b]), &a),
+            (&any(&[]), &a),
+            (&a, &any(&[])),
+            (&Condition::Not(a.clone().into()), &a),
+        ] {
+            assert!(!implies(narrow, wide), "{narrow:?} {wide:?}");
+        }
+    }
+
+    #[test]
+    fn conditions_of_many_levels_are_given_up() {
+        let deep = |name: &str| {
+            let leaf = compare(name, Operator::Eq, 1);
+            (0..100).fold(leaf, |inner, n| match n % 2 {
+                0 => Condition::Any(vec![inner]),
+                _ => Condition::All(vec![compare("c", Operator::Eq, n), inner]),
+            })
+        };
+
+        // There are more ways to go down both than there is time.
+        assert!(!implies(&deep("a"), &deep("b")));
+    }
+}

@@ -1,0 +1,89 @@
+//! What people have to know about a flag.
+
+use toml::de::DeValue;
+
+use super::file::{File, Flag, Found};
+use crate::{
+    definition::{Code, Diagnostic, value::source},
+    model::{Field, Setting},
+};
+
+/// A setting that every flag can be asked to have.
+struct Wanted {
+    code: Code,
+    field: Field,
+    noun: &'static str,
+    label: &'static str,
+    example: &'static str,
+}
+
+const WANTED: &[Wanted] = &[
+    Wanted {
+        code: Code::MissingDescription,
+        field: Field::Description,
+        noun: "no description",
+        label: "what is it for?",
+        example: "description = \"…\"",
+    },
+    Wanted {
+        code: Code::MissingOwner,
+        field: Field::Owner,
+        noun: "no owner",
+        label: "who answers for it?",
+        example: "owner = \"…\"",
+    },
+    Wanted {
+        code: Code::MissingExpiry,
+        field: Field::Expires,
+        noun: "no date on which it expires",
+        label: "when can it go?",
+        example: "expires = 2027-02-01",
+    },
+];
+
+pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
+    for flag in &file.flags {
+        for wanted in WANTED {
+            if found.wants(wanted.code) && is_missing(flag, wanted.field) {
+                found.report(missing(flag, wanted));
+            }
+        }
+        if let Setting::Set(expires) = flag.definition.expires
+            && expires <= file.now
+        {
+            found.report(expired(flag, file.text));
+        }
+    }
+}
+
+/// Whether a setting is not there, or has no text in it.
+fn is_missing(flag: &Flag<'_>, field: Field) -> bool {
+    let text = flag.setting(field).map(|value| value.get_ref());
+    text.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()))
+}
+
+fn missing(flag: &Flag<'_>, wanted: &Wanted) -> Diagnostic {
+    let Wanted { code, noun, label, example, .. } = *wanted;
+    let name = flag.name();
+    let help = match flag.value.get_ref() {
+        DeValue::Table(_) => format!("add `{example}`"),
+        DeValue::Boolean(on) => {
+            format!("write `{{ enabled = {on}, {example} }}`")
+        }
+        _ => format!("write `{{ percentage = …, {example} }}`"),
+    };
+    Diagnostic::new(code, flag.key.span(), format!("flag `{name}` has {noun}"))
+        .label(label)
+        .help(help)
+        .flag(name)
+}
+
+fn expired(flag: &Flag<'_>, text: &str) -> Diagnostic {
+    let name = flag.name();
+    let span = flag.setting(Field::Expires).map_or(flag.key.span(), |value| value.span());
+    let date = source(text, span.clone()).unwrap_or_default();
+    Diagnostic::new(Code::Expired, span, format!("flag `{name}` expired on {date}"))
+        .label("its time is over")
+        .help("remove it and what it guards from the code, or give it a new date")
+        .flag(name)
+}

@@ -1,0 +1,181 @@
+//! What is right and yet hardly meant: lints of flags.toml.
+//!
+//! [`FlagsFile::parse`](crate::definition::FlagsFile::parse) reports what cannot be published, and
+//! a few warnings that cost nothing to find. [`Lints`] find more, when somebody asks: before a
+//! commit, in continuous integration, in an editor. What they find are
+//! [`Diagnostics`] like all others, with a [`Code`] that can be allowed, warned of or denied.
+//!
+//! `flagstaff lint` is the same on the command line.
+
+mod effect;
+mod file;
+mod implies;
+mod level;
+mod lists;
+mod located;
+mod metadata;
+mod names;
+mod never;
+mod redraw;
+mod segments;
+mod unreachable;
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+pub use self::level::Level;
+pub use self::names::InvalidPattern;
+use self::{
+    file::{File, Found},
+    names::Names,
+};
+use super::{Code, Diagnostics, FlagsFile, Severity};
+
+/// A family of lints: finds all that it knows of.
+type Check = fn(&File<'_>, &mut Found<'_>);
+
+/// Adding a lint is a function here, a row among the [`Code`]s, and two files in tests/data/lint.
+const CHECKS: &[Check] = &[
+    metadata::check,
+    names::check,
+    lists::check,
+    effect::check,
+    never::check,
+    unreachable::check,
+    segments::check,
+    redraw::check,
+];
+
+/// Which lints are looked for, and what is made of them.
+///
+/// # Example
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use flagstaff::definition::{Code, lint::Lints};
+///
+/// let text = "[flags.new_checkout]\nallowed_users = [\"ana\", \"bob\", \"ana\"]\n";
+///
+/// let found = Lints::new().deny(Code::MissingOwner).check("flags.toml", text, SystemTime::now());
+///
+/// assert!(found.has_errors());
+/// assert_eq!(
+///     found.to_string(),
+///     r#"error[missing-owner]: flag `new_checkout` has no owner
+///  --> flags.toml:1:8
+///   |
+/// 1 | [flags.new_checkout]
+///   |        ^^^^^^^^^^^^ who answers for it?
+///   |
+/// help: add `owner = "…"`
+///
+/// warning[duplicate-entry]: `ana` is in `allowed_users` of flag `new_checkout` twice
+///  --> flags.toml:2:32
+///   |
+/// 2 | allowed_users = ["ana", "bob", "ana"]
+///   |                  -----         ^^^^^ the same again
+///   |                  |
+///   |                  first here
+///   |
+/// help: remove it
+///   |
+/// 2 - allowed_users = ["ana", "bob", "ana"]
+/// 2 + allowed_users = ["ana", "bob"]
+///   |
+/// "#
+/// );
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Lints {
+    levels: BTreeMap<Code, Level>,
+    names: Names,
+    before: Option<String>,
+}
+
+impl Lints {
+    /// Every code at the [level](Code::level) that it has by default.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Does not report `code`. An error of the file itself is reported nevertheless: what it
+    /// concerns is not published.
+    #[must_use]
+    pub fn allow(self, code: Code) -> Self {
+        self.set(code, Level::Allow)
+    }
+
+    /// Reports `code` as a warning. An error of the file itself stays one.
+    #[must_use]
+    pub fn warn(self, code: Code) -> Self {
+        self.set(code, Level::Warn)
+    }
+
+    /// Reports `code` as an error.
+    #[must_use]
+    pub fn deny(self, code: Code) -> Self {
+        self.set(code, Level::Deny)
+    }
+
+    /// Puts `code` at a level; see [`allow`](Self::allow), [`warn`](Self::warn) and
+    /// [`deny`](Self::deny).
+    #[must_use]
+    pub fn set(mut self, code: Code, level: Level) -> Self {
+        self.levels.insert(code, level);
+        self
+    }
+
+    /// The level that `code` is at.
+    #[must_use]
+    pub fn level(&self, code: Code) -> Level {
+        match (code.severity(), self.levels.get(&code)) {
+            (Severity::Error, _) => Level::Deny,
+            (Severity::Warning, Some(&level)) => level,
+            (Severity::Warning, None) => code.level(),
+        }
+    }
+
+    /// Names of flags and segments have to match `pattern`, a regular expression, as a whole,
+    /// instead of being in snake_case.
+    ///
+    /// # Errors
+    ///
+    /// The pattern is no regular expression of the `regex` crate.
+    pub fn names(self, pattern: &str) -> Result<Self, InvalidPattern> {
+        Ok(Self { names: Names::pattern(pattern)?, ..self })
+    }
+
+    /// Compares the text with the one before the edit, so that [`Code::RedrawsUsers`] is found.
+    #[must_use]
+    pub fn against(self, before: impl Into<String>) -> Self {
+        Self { before: Some(before.into()), ..self }
+    }
+
+    /// Everything that is to be said about `text`: what
+    /// [`FlagsFile::parse`](crate::definition::FlagsFile::parse) says, and what lints find.
+    ///
+    /// This never fails. Flags with errors are not linted, and neither is a file that is not
+    /// usable. `now` is what [`Code::Expired`] compares with.
+    #[must_use]
+    pub fn check(&self, name: &str, text: &str, now: SystemTime) -> Diagnostics {
+        let reading = FlagsFile::read(name, text);
+        let mut found = Found::new(self, reading.file.diagnostics().as_slice().to_vec());
+        if reading.file.is_usable() {
+            let file = File::new(text, &reading, now);
+            for check in CHECKS {
+                check(&file, &mut found);
+            }
+        }
+        let mut problems = found.problems;
+        problems.retain_mut(|problem| {
+            let level = self.level(problem.code);
+            problem.severity = match level {
+                Level::Deny => Severity::Error,
+                Level::Allow | Level::Warn => Severity::Warning,
+            };
+            level > Level::Allow
+        });
+        Diagnostics::new(name, text, problems)
+    }
+}

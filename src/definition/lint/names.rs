@@ -1,0 +1,129 @@
+//! Names that follow a convention.
+
+use regex::Regex;
+
+use super::file::{File, Found};
+use crate::definition::{Code, Diagnostic, Key};
+
+/// What names of flags and segments look like.
+#[derive(Debug, Clone, Default)]
+pub(super) enum Names {
+    #[default]
+    SnakeCase,
+    Pattern(Regex),
+}
+
+/// Why a text is no pattern of names.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("invalid pattern of names")]
+#[non_exhaustive]
+pub struct InvalidPattern {
+    source: Box<regex::Error>,
+}
+
+impl Names {
+    pub(super) fn pattern(pattern: &str) -> Result<Self, InvalidPattern> {
+        // By itself first, so that an error shows what was written.
+        let pattern = Regex::new(pattern).and_then(|_| Regex::new(&format!("^(?:{pattern})$")));
+        pattern.map(Self::Pattern).map_err(|error| InvalidPattern { source: error.into() })
+    }
+
+    fn admit(&self, name: &str) -> bool {
+        match self {
+            Self::SnakeCase => is_snake_case(name),
+            Self::Pattern(pattern) => pattern.is_match(name),
+        }
+    }
+}
+
+pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
+    let names = &found.lints().names;
+    for flag in file.flags.iter().filter(|flag| !names.admit(flag.name())) {
+        found.report(unusual("flag", flag.key, names).flag(flag.name()));
+    }
+    for (key, _) in file.segments_in_order() {
+        if !names.admit(key.get_ref()) {
+            found.report(unusual("segment", key, names));
+        }
+    }
+}
+
+fn unusual(what: &str, key: &Key<'_>, names: &Names) -> Diagnostic {
+    let name = key.get_ref().as_ref();
+    let (message, label) = match names {
+        Names::SnakeCase => (format!("{what} `{name}` is not in snake_case"), "not in snake_case"),
+        Names::Pattern(_) => (
+            format!("the name of {what} `{name}` does not follow the convention"),
+            "does not match the pattern",
+        ),
+    };
+    let problem = Diagnostic::new(Code::UnusualName, key.span(), message).label(label);
+    let better = Some(snake_case(name)).filter(|better| names.admit(better));
+    match better {
+        Some(better) => problem.help(format!("in snake_case it is `{better}`")),
+        None => problem,
+    }
+}
+
+fn is_snake_case(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('_').all(is_word)
+}
+
+/// The name in snake_case, as far as it can be.
+fn snake_case(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len() + 4);
+    let mut before = '_';
+    for c in name.chars() {
+        let begins = c.is_uppercase() && (before.is_lowercase() || before.is_ascii_digit());
+        if !snake.is_empty() && !snake.ends_with('_') && (begins || !c.is_alphanumeric()) {
+            snake.push('_');
+        }
+        if c.is_alphanumeric() {
+            snake.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    snake.trim_end_matches('_').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snake_case_is_told_from_other_names() {
+        for name in ["a", "new_checkout", "search_v2", "s3_upload"] {
+            assert!(is_snake_case(name), "{name}");
+        }
+        for name in ["", "_a", "a_", "a__b", "newCheckout", "new-checkout", "2fa", "größe", "A"] {
+            assert!(!is_snake_case(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_are_brought_into_snake_case() {
+        for (name, snake) in [
+            ("newCheckout", "new_checkout"),
+            ("New Checkout!", "new_checkout"),
+            ("payments.v2", "payments_v2"),
+            ("search-v2", "search_v2"),
+            ("searchV2", "search_v2"),
+            ("HTTP2", "http2"),
+            ("__a__b", "a_b"),
+        ] {
+            assert_eq!(snake_case(name), snake);
+        }
+    }
+
+    #[test]
+    fn a_pattern_has_to_match_the_whole_name() {
+        let names = Names::pattern("[a-z]+|x-[0-9]+").unwrap();
+
+        assert!(names.admit("abc") && names.admit("x-1"));
+        assert!(!names.admit("abc1") && !names.admit("y-1"));
+        assert!(Names::pattern("(").is_err() && Names::pattern("a)(b").is_err());
+    }
+}

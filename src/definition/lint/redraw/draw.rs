@@ -1,0 +1,232 @@
+//! Whom a flag draws for what, and how many of them an edit moves.
+//!
+//! A draw cuts the buckets from 0 to 2^64 into pieces, one for each outcome. Two draws with the
+//! same seed and unit see the same bucket, so that what they share is the overlap of their pieces,
+//! to the last bucket. Two others are independent of each other, so that it is the product.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Definition, Percentage, Rule, Serve, Weight};
+
+/// What somebody is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Outcome<'d> {
+    on: bool,
+    variant: Option<&'d str>,
+}
+
+/// What a draw, or a step before it, says.
+#[derive(Debug, Clone, Copy)]
+enum Next<'d> {
+    Served(Outcome<'d>),
+    /// The next step decides.
+    GoOn,
+}
+
+/// What a bucket depends on.
+#[derive(Debug, PartialEq, Eq)]
+struct Bucket<'d> {
+    salt: &'d str,
+    /// The name of the rule, if it is a rule that draws.
+    rule: Option<&'d str>,
+    unit: &'d str,
+}
+
+/// One draw: where each piece ends, and what it means.
+#[derive(Debug)]
+struct Draw<'d> {
+    bucket: Bucket<'d>,
+    pieces: Vec<(u128, Next<'d>)>,
+}
+
+/// One after the other: the percentage or the rule, the traffic, and the variants.
+#[derive(Debug)]
+pub(super) struct Steps<'d>([Draw<'d>; 3]);
+
+/// All buckets.
+const ALL: u128 = 1 << 64;
+
+const TARGETING_KEY: &str = "targeting_key";
+
+impl<'d> Steps<'d> {
+    /// What a flag does with those whom no list names and no rule is for. `percentage` is the one
+    /// in force.
+    pub(super) fn of_flag(
+        key: &'d str,
+        definition: &'d Definition,
+        percentage: Percentage,
+    ) -> Self {
+        let flag = Flag::new(key, definition);
+        let first = Draw { bucket: flag.bucket(), pieces: flag.share(percentage) };
+        flag.steps(first)
+    }
+
+    /// What a rule of a flag does with those whom it is for.
+    pub(super) fn of_rule(key: &'d str, definition: &'d Definition, rule: &'d Rule) -> Self {
+        let flag = Flag::new(key, definition);
+        let on = |variant: &'d str| Next::Served(Outcome { on: true, variant: Some(variant) });
+        let pieces = match &rule.serve {
+            Serve::On => vec![(ALL, Next::GoOn)],
+            Serve::Off => vec![(ALL, flag.off(false))],
+            Serve::Variant(name) => vec![(ALL, on(name))],
+            Serve::Percentage(percentage) => flag.share(*percentage),
+            Serve::Split(split) => {
+                pieces(split.iter().map(|(name, weight)| (on(name), *weight))).collect()
+            }
+        };
+        let bucket = Bucket {
+            salt: flag.salt,
+            rule: Some(rule.name.as_deref().unwrap_or_default()),
+            unit: rule.bucket_by.as_deref().unwrap_or(TARGETING_KEY),
+        };
+        flag.steps(Draw { bucket, pieces })
+    }
+}
+
+/// What all steps of a flag have in common.
+struct Flag<'d> {
+    definition: &'d Definition,
+    salt: &'d str,
+    unit: &'d str,
+    /// The variant that is served while the flag is off.
+    off: Option<&'d str>,
+}
+
+impl<'d> Flag<'d> {
+    fn new(key: &'d str, definition: &'d Definition) -> Self {
+        let variants = definition.variants.value();
+        let off = variants.and_then(|variants| {
+            let known = |name: &&str| variants.variant(name).is_some();
+            let off = definition.off.value().map(String::as_str).filter(known);
+            off.or_else(|| Some("control").filter(known)).or_else(|| variants.names().next())
+        });
+        Self {
+            definition,
+            salt: definition.salt.value().map_or(key, String::as_str),
+            unit: definition.bucket_by.value().map_or(TARGETING_KEY, String::as_str),
+            off,
+        }
+    }
+
+    fn bucket(&self) -> Bucket<'d> {
+        Bucket { salt: self.salt, rule: None, unit: self.unit }
+    }
+
+    fn off(&self, on: bool) -> Next<'d> {
+        Next::Served(Outcome { on, variant: self.off })
+    }
+
+    /// So many go on, and the others are out.
+    fn share(&self, percentage: Percentage) -> Vec<(u128, Next<'d>)> {
+        vec![(threshold(percentage), Next::GoOn), (ALL, self.off(false))]
+    }
+
+    fn steps(&self, first: Draw<'d>) -> Steps<'d> {
+        let traffic = self.definition.traffic.value().copied().unwrap_or_default();
+        let traffic = match self.off {
+            Some(_) => vec![(threshold(traffic), Next::GoOn), (ALL, self.off(true))],
+            None => vec![(ALL, Next::GoOn)],
+        };
+        let variants = self.definition.variants.value().into_iter().flat_map(|variants| {
+            variants.iter().map(|(name, variant)| {
+                let outcome = Outcome { on: true, variant: Some(name) };
+                (Next::Served(outcome), variant.weight.value().copied().unwrap_or_default())
+            })
+        });
+        // Who falls on none is served what is served while the flag is off.
+        let variants = pieces(variants).chain([(ALL, self.off(true))]).collect();
+        let draw = |pieces| Draw { bucket: self.bucket(), pieces };
+        Steps([first, draw(traffic), draw(variants)])
+    }
+}
+
+/// The first bucket that is outside, as `xxh3-v1` has it.
+fn threshold(percentage: Percentage) -> u128 {
+    (u128::from(percentage.ten_thousandths()) << 64) / 1_000_000
+}
+
+/// Side by side, each as wide as its weight, as `xxh3-v1` has it.
+fn pieces<'d>(
+    arms: impl Iterator<Item = (Next<'d>, Weight)>,
+) -> impl Iterator<Item = (u128, Next<'d>)> {
+    let arms: Vec<_> = arms.collect();
+    let total: u128 = arms.iter().map(|(_, weight)| u128::from(weight.ten_thousandths())).sum();
+    let mut end = 0;
+    arms.into_iter().filter(move |_| total > 0).map(move |(next, weight)| {
+        end += u128::from(weight.ten_thousandths());
+        ((end << 64).div_ceil(total), next)
+    })
+}
+
+/// Shares of users, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Moved {
+    /// Those who are served something else.
+    pub(super) share: f64,
+    /// Those who have to be, since more or fewer are to be served something than before.
+    pub(super) needed: f64,
+}
+
+impl Moved {
+    /// How many users are served something else after an edit.
+    pub(super) fn between(before: &Steps<'_>, after: &Steps<'_>) -> Self {
+        let mut count = Count::default();
+        count.go(1.0, 0, (before, Next::GoOn), (after, Next::GoOn));
+        let gained = count.differences.values().filter(|&&difference| difference > 0.0);
+        Self { share: count.moved, needed: gained.sum() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Count<'d> {
+    moved: f64,
+    /// How many more are served an outcome than before.
+    differences: BTreeMap<Outcome<'d>, f64>,
+}
+
+impl<'d> Count<'d> {
+    /// Follows `share` of the users from one step on.
+    fn go(
+        &mut self,
+        share: f64,
+        step: usize,
+        before: (&Steps<'d>, Next<'d>),
+        after: (&Steps<'d>, Next<'d>),
+    ) {
+        if let (Next::Served(was), Next::Served(is)) = (before.1, after.1) {
+            if was != is {
+                self.moved += share;
+                *self.differences.entry(was).or_default() -= share;
+                *self.differences.entry(is).or_default() += share;
+            }
+            return;
+        }
+        let (Some(was), Some(is)) = (before.0.0.get(step), after.0.0.get(step)) else { return };
+        let same = was.bucket == is.bucket;
+        let pieces = |draw: &Draw<'d>, next| match next {
+            Next::GoOn => draw.pieces.clone(),
+            Next::Served(_) => vec![(ALL, next)],
+        };
+        let mut start = 0;
+        for (end, was) in pieces(was, before.1) {
+            let mut other_start = 0;
+            for (other_end, is) in pieces(is, after.1) {
+                let both = match same {
+                    true => part(start.max(other_start), end.min(other_end)),
+                    false => part(start, end) * part(other_start, other_end),
+                };
+                if both > 0.0 {
+                    self.go(share * both, step + 1, (before.0, was), (after.0, is));
+                }
+                other_start = other_end;
+            }
+            start = end;
+        }
+    }
+}
+
+/// The share of all buckets that lies between the two.
+#[expect(clippy::cast_precision_loss, reason = "a share is a float")]
+fn part(start: u128, end: u128) -> f64 {
+    end.saturating_sub(start) as f64 / ALL as f64
+}

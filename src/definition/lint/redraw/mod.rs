@@ -1,0 +1,265 @@
+//! Edits that draw users anew.
+
+mod draw;
+
+use std::ops::Range;
+
+use self::draw::{Moved, Steps};
+use super::file::{File, Flag, Found};
+use crate::{
+    definition::{Code, Diagnostic, FlagsFile, flag::toml_key, rule},
+    model::{Definition, Field, Moment, Percentage, Rule, Serve},
+};
+
+pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
+    let Some(before) = found.lints().before.as_deref() else { return };
+    if !found.wants(Code::RedrawsUsers) {
+        return;
+    }
+    let before = FlagsFile::parse("before", before);
+    for flag in &file.flags {
+        if let Some(was) = before.flags().get(flag.name())
+            && **was != *flag.definition
+        {
+            let edit = Edit { flag, was, is: flag.definition };
+            edit.report(&edit.moves(file), found);
+        }
+    }
+}
+
+/// One flag, before and after.
+struct Edit<'f> {
+    flag: &'f Flag<'f>,
+    was: &'f Definition,
+    is: &'f Definition,
+}
+
+/// Users who are moved.
+struct Move<'f> {
+    /// The rule that is for them, if it is a rule that moves them, and its place in the text.
+    rule: Option<&'f Rule>,
+    place: Range<usize>,
+    moved: Moved,
+    cause: Cause<'f>,
+}
+
+/// Why they are.
+#[derive(Debug, Clone, PartialEq)]
+enum Cause<'f> {
+    Salt,
+    BucketBy,
+    RuleName(&'f str),
+    RuleBucketBy(Option<&'f str>),
+    /// The variants of the flag, or of a split: their order, or their weights.
+    Order(Vec<&'f str>),
+    Weights,
+}
+
+/// What is lost in rounding.
+const NOBODY: f64 = 1e-6;
+
+impl<'f> Edit<'f> {
+    fn moves(&self, file: &File<'_>) -> Vec<Move<'f>> {
+        let name = self.flag.name();
+        let mut moves = Vec::new();
+        let mut add = |steps: &[Steps<'_>; 2], rule, place, cause: Cause<'f>| {
+            let moved = Moved::between(&steps[0], &steps[1]);
+            if moved.share - moved.needed > NOBODY {
+                moves.push(Move { rule, place, moved, cause });
+            }
+        };
+        let (Some(was), Some(is)) = (percentage(self.was, file), percentage(self.is, file)) else {
+            // Whoever had nothing loses nothing.
+            return moves;
+        };
+        let steps = [Steps::of_flag(name, self.was, was), Steps::of_flag(name, self.is, is)];
+        add(&steps, None, self.flag.key.span(), self.cause());
+        for (rule, place, was) in self.rules() {
+            let steps = [Steps::of_rule(name, self.was, was), Steps::of_rule(name, self.is, rule)];
+            add(&steps, Some(rule), place, self.rule_cause(was, rule));
+        }
+        moves
+    }
+
+    /// The rules that draw, with their places, and what they were before.
+    fn rules(&self) -> Vec<(&'f Rule, Range<usize>, &'f Rule)> {
+        let rules =
+            |definition: &'f Definition| definition.rules.value().map_or(&[][..], |rules| rules);
+        let (were, are) = (rules(self.was), rules(self.is));
+        let find = |rules: &'f [Rule], name: &Option<String>| {
+            name.as_ref()
+                .and_then(|name| rules.iter().find(|rule| rule.name.as_ref() == Some(name)))
+        };
+        let renamed = |is: &Rule| {
+            let draws = |rule: &Rule| matches!(rule.serve, Serve::Percentage(_) | Serve::Split(_));
+            were.iter().find(|was| {
+                draws(was) && draws(is) && was.when == is.when && find(are, &was.name).is_none()
+            })
+        };
+        self.flag
+            .rules()
+            .zip(are)
+            .filter_map(|(value, is)| {
+                let was = find(were, &is.name).or_else(|| renamed(is))?;
+                let table = value.get_ref().as_table()?;
+                let place = table.get(rule::NAME).unwrap_or(value).span();
+                // Requests are drawn anew anyway.
+                let is_sample = |rule: &Rule| rule.bucket_by.as_deref() == Some("request");
+                (!(is_sample(was) && is_sample(is))).then_some((is, place, was))
+            })
+            .collect()
+    }
+
+    fn salt(&self, definition: &'f Definition) -> &'f str {
+        definition.salt.value().map_or(self.flag.name(), String::as_str)
+    }
+
+    fn cause(&self) -> Cause<'f> {
+        let names = |definition: &'f Definition| {
+            definition.variants.value().into_iter().flat_map(|it| it.names()).collect::<Vec<_>>()
+        };
+        if self.salt(self.was) != self.salt(self.is) {
+            Cause::Salt
+        } else if self.was.bucket_by.value() != self.is.bucket_by.value() {
+            Cause::BucketBy
+        } else {
+            order(names(self.was), &names(self.is))
+        }
+    }
+
+    fn rule_cause(&self, was: &'f Rule, is: &'f Rule) -> Cause<'f> {
+        let names = |rule: &'f Rule| match &rule.serve {
+            Serve::Split(split) => split.iter().map(|(name, _)| name.as_str()).collect(),
+            _ => Vec::new(),
+        };
+        if self.salt(self.was) != self.salt(self.is) {
+            Cause::Salt
+        } else if was.name != is.name {
+            Cause::RuleName(was.name.as_deref().unwrap_or_default())
+        } else if was.bucket_by != is.bucket_by {
+            Cause::RuleBucketBy(was.bucket_by.as_deref())
+        } else if was.serve == is.serve {
+            self.cause()
+        } else {
+            order(names(was), &names(is))
+        }
+    }
+
+    /// Says it once per cause.
+    fn report(&self, moves: &[Move<'f>], found: &mut Found<'_>) {
+        let mut said: Vec<&Cause<'_>> = Vec::new();
+        for one in moves {
+            if said.contains(&&one.cause) {
+                continue;
+            }
+            said.push(&one.cause);
+            let others = moves.iter().filter(|it| !std::ptr::eq(*it, one) && it.cause == one.cause);
+            let problem = others.fold(self.problem(one), |problem, other| {
+                let share = percent(other.moved.share);
+                problem.related(other.place.clone(), format!("{share} of those for whom this is"))
+            });
+            found.report(problem.flag(self.flag.name()));
+        }
+    }
+
+    fn problem(&self, one: &Move<'f>) -> Diagnostic {
+        let name = self.flag.name();
+        let (what, field) = match &one.cause {
+            Cause::Salt => ("a new salt moves", Field::Salt),
+            Cause::BucketBy => ("another `bucket_by` moves", Field::BucketBy),
+            Cause::RuleName(_) => ("another name moves", Field::Rules),
+            Cause::RuleBucketBy(_) => ("another `bucket_by` moves", Field::Rules),
+            Cause::Order(_) => ("another order of variants moves", Field::Variants),
+            Cause::Weights => ("these weights move", Field::Variants),
+        };
+        let whose = match one.rule {
+            None => format!("flag `{name}`"),
+            Some(Rule { name: Some(rule), .. }) => format!("rule `{rule}` of flag `{name}`"),
+            Some(_) => format!("a rule of flag `{name}`"),
+        };
+        let enough = match one.moved.needed > NOBODY {
+            true => format!("; {} would be enough", percent(one.moved.needed)),
+            false => String::new(),
+        };
+        let share = percent(one.moved.share);
+        let message = format!("{what} {share} of the users of {whose}{enough}");
+        let span = match one.rule {
+            Some(_) if one.cause != Cause::Salt => one.place.clone(),
+            _ => self.flag.setting(field).map_or(one.place.clone(), |value| value.span()),
+        };
+        Diagnostic::new(Code::RedrawsUsers, span, message)
+            .label(self.label(&one.cause))
+            .help(self.help(&one.cause))
+    }
+
+    fn label(&self, cause: &Cause<'_>) -> String {
+        match cause {
+            Cause::Salt => format!("the salt was `{}`", self.salt(self.was)),
+            Cause::BucketBy => was_drawn_by(self.was.bucket_by.value().map(String::as_str)),
+            Cause::RuleName(name) => format!("the name was `{name}`"),
+            Cause::RuleBucketBy(unit) => was_drawn_by(*unit),
+            Cause::Order(names) => format!("the order was `{}`", names.join("`, `")),
+            Cause::Weights => "some are moved from one variant to another".to_owned(),
+        }
+    }
+
+    fn help(&self, cause: &Cause<'_>) -> String {
+        match cause {
+            Cause::Salt => {
+                format!("to keep them where they are, write `salt = \"{}\"`", self.salt(self.was))
+            }
+            Cause::BucketBy | Cause::RuleBucketBy(_) => {
+                "wait for the end of the experiment, or make a new flag".to_owned()
+            }
+            Cause::RuleName(name) => {
+                format!("a rule draws by its name: to keep them, write `name = {}`", toml_key(name))
+            }
+            Cause::Order(_) => {
+                "variants lie side by side in this order: keep it, and add new ones at the end"
+                    .to_owned()
+            }
+            Cause::Weights => {
+                "fewer are moved if a variant gives to, or takes from, its neighbours only"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// The share of users in force; `None` while the flag is off for everybody.
+fn percentage(definition: &Definition, file: &File<'_>) -> Option<Percentage> {
+    let moment = Moment::of(definition, file.now);
+    let is_on =
+        definition.enabled.value() != Some(&false) && moment.is_none_or(|moment| moment.is_active);
+    is_on.then(|| Moment::percentage(moment.as_ref(), definition))
+}
+
+/// Whether those that both have are in another order.
+fn order<'f>(were: Vec<&'f str>, are: &[&str]) -> Cause<'f> {
+    let places: Vec<_> =
+        were.iter().map(|name| are.iter().position(|other| other == name)).collect();
+    let kept: Vec<_> = places.iter().flatten().collect();
+    // A new one pushes all that follow it.
+    let is_pushed = places.iter().enumerate().any(|(was, is)| is.is_some_and(|is| is != was));
+    match !kept.is_sorted() || is_pushed {
+        true => Cause::Order(were),
+        false => Cause::Weights,
+    }
+}
+
+fn was_drawn_by(unit: Option<&str>) -> String {
+    match unit {
+        None => "it was drawn by the targeting key".to_owned(),
+        Some(unit) => format!("it was drawn by `{unit}`"),
+    }
+}
+
+/// A share as people read it.
+fn percent(share: f64) -> String {
+    let text = format!("{:.2}", share * 100.0);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    match text {
+        "0" => "less than 0.01%".to_owned(),
+        text => format!("{text}%"),
+    }
+}

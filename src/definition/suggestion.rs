@@ -1,0 +1,111 @@
+//! What to do about a problem, as data that a program can apply.
+
+use std::{collections::BTreeMap, ops::Range};
+
+/// Whether a suggestion may be applied without anybody looking at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Safety {
+    /// What the flags of the file answer stays the same.
+    Safe,
+    /// It may be what was meant, and it changes what flags answer.
+    Unsafe,
+}
+
+/// A change of the text that settles a [`Diagnostic`](super::Diagnostic).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Suggestion {
+    /// What it does, such as ``remove `ana` ``.
+    pub message: String,
+    /// What is replaced, in the order of the text. All of it belongs together.
+    pub edits: Vec<Edit>,
+    /// Whether it may be applied without anybody looking at it.
+    pub safety: Safety,
+}
+
+/// One place of a text that is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Edit {
+    /// A range of bytes of the text, on character boundaries. It is empty for an insertion.
+    pub span: Range<usize>,
+    /// What to write there; empty for a removal.
+    pub replacement: String,
+}
+
+impl Suggestion {
+    pub(super) fn remove(message: impl Into<String>, span: Range<usize>) -> Self {
+        Self::replace(message, span, "")
+    }
+
+    pub(super) fn replace(
+        message: impl Into<String>,
+        span: Range<usize>,
+        replacement: impl Into<String>,
+    ) -> Self {
+        let edits = vec![Edit { span, replacement: replacement.into() }];
+        Self { message: message.into(), edits, safety: Safety::Safe }
+    }
+
+    pub(super) fn unsafely(self) -> Self {
+        Self { safety: Safety::Unsafe, ..self }
+    }
+}
+
+/// The text with those suggestions applied that do not get into the way of one before them; `None`
+/// if there are none.
+pub(super) fn apply<'s>(
+    text: &str,
+    suggestions: impl Iterator<Item = &'s Suggestion>,
+) -> Option<String> {
+    // By the place where each begins.
+    let mut edits: BTreeMap<usize, &Edit> = BTreeMap::new();
+    for suggestion in suggestions {
+        let is_free = |edit: &Edit| {
+            let before = edits.range(..=edit.span.start).next_back();
+            let after = edits.range(edit.span.start..).next();
+            before.is_none_or(|(&start, it)| {
+                start < edit.span.start && it.span.end <= edit.span.start
+            }) && after.is_none_or(|(&start, _)| edit.span.end <= start)
+        };
+        if suggestion.edits.iter().all(is_free) {
+            edits.extend(suggestion.edits.iter().map(|edit| (edit.span.start, edit)));
+        }
+    }
+    let mut fixed = String::with_capacity(text.len());
+    let mut at = 0;
+    for edit in edits.values() {
+        fixed.push_str(text.get(at..edit.span.start)?);
+        fixed.push_str(&edit.replacement);
+        at = edit.span.end;
+    }
+    fixed.push_str(text.get(at..)?);
+    (!edits.is_empty()).then_some(fixed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(text: &str, edits: &[(Range<usize>, &str)]) -> Option<String> {
+        let suggest =
+            |(span, text): &(Range<usize>, &str)| Suggestion::replace("", span.clone(), *text);
+        let suggestions: Vec<_> = edits.iter().map(suggest).collect();
+        apply(text, suggestions.iter())
+    }
+
+    #[test]
+    fn edits_are_applied_at_their_places() {
+        let fixed = applied("one two three", &[(8..13, "3"), (0..4, ""), (7..7, "!")]);
+
+        assert_eq!(fixed.as_deref(), Some("two! 3"));
+        assert_eq!(applied("one", &[]), None);
+    }
+
+    #[test]
+    fn of_two_edits_of_one_place_the_first_is_applied() {
+        let fixed = applied("one two", &[(0..4, ""), (0..4, ""), (2..5, "x")]);
+
+        assert_eq!(fixed.as_deref(), Some("two"));
+    }
+}
