@@ -44,6 +44,7 @@
 //! | `redis` | yes | [`Redis`]: overrides at run time, shared by all instances |
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
+//! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -55,6 +56,7 @@
         feature = "file",
         feature = "axum",
         feature = "codegen",
+        feature = "edit",
         feature = "cookie",
         feature = "redis-tls",
         feature = "testing"

@@ -50,6 +50,8 @@ mod condition;
 mod decoder;
 mod depth;
 mod diagnostic;
+#[cfg(feature = "edit")]
+pub mod edit;
 mod encode;
 mod file;
 mod flag;

@@ -1,0 +1,5 @@
+//! Changes of a flags.toml that keep its comments and its layout.
+
+mod write;
+
+pub use self::write::{TextFile, TextFileError};

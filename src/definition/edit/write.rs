@@ -1,0 +1,315 @@
+//! Changing a file that others may be changing too.
+
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use tempfile::{Builder, NamedTempFile};
+
+use crate::error::debug_is_message;
+
+/// A text file as it was read, to be replaced only if it still is.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::definition::edit::{TextFile, TextFileError};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("flags.toml");
+/// TextFile::create(&path, "[flags]\nsearch = false\n")?;
+///
+/// let file = TextFile::read(&path)?;
+/// let edited = file.text().replace("false", "true");
+/// file.replace(&edited)?;
+///
+/// assert_eq!(std::fs::read_to_string(&path)?, "[flags]\nsearch = true\n");
+/// assert!(matches!(file.replace("[flags]\n"), Err(TextFileError::Changed { .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct TextFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl TextFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFileError::Read`] if it cannot be read or is not UTF-8.
+    pub fn read(path: impl Into<PathBuf>) -> Result<Self, TextFileError> {
+        let path = path.into();
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Self { path, text }),
+            Err(source) => Err(TextFileError::Read { path, source }),
+        }
+    }
+
+    /// Makes a file that is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFileError::Exists`] if there is anything at the path already, a symbolic link that leads
+    /// nowhere included; [`TextFileError::Write`] if the file cannot be made.
+    pub fn create(path: impl Into<PathBuf>, text: &str) -> Result<(), TextFileError> {
+        let path = path.into();
+        let mut file = match File::create_new(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(TextFileError::Exists { path });
+            }
+            Err(source) => return Err(TextFileError::Write { path, source }),
+        };
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| {
+            // Half a file would be in the way of the next attempt.
+            let _ = fs::remove_file(&path);
+            TextFileError::Write { path, source }
+        })
+    }
+
+    /// The path that it was read from.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was read.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Puts another text in its place, if nobody has changed it since it was read.
+    ///
+    /// Whoever reads the file meanwhile reads the old text or the new one, never a part: the new one
+    /// is written beside the old one, which it then replaces. It keeps the permissions, and the
+    /// owner if the system allows that. Where the path is a symbolic link, the link stays and its
+    /// target is replaced.
+    ///
+    /// The comparison and the replacement are two steps: somebody who writes the file between them,
+    /// within microseconds, is not noticed.
+    ///
+    /// # Errors
+    ///
+    /// [`TextFileError::Changed`] if it says something else now; [`TextFileError::Read`] or
+    /// [`TextFileError::Write`] if it cannot be compared or replaced. In each case it is as it was.
+    pub fn replace(&self, text: &str) -> Result<(), TextFileError> {
+        let write = |source| TextFileError::Write { path: self.path.clone(), source };
+        // To write beside a link would replace the link.
+        let target = fs::canonicalize(&self.path).map_err(|source| self.unreadable(source))?;
+        let metadata = fs::metadata(&target).map_err(|source| self.unreadable(source))?;
+        if metadata.permissions().readonly() {
+            return Err(write(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it is marked as read-only",
+            )));
+        }
+        let new = beside(&target, text, &metadata).map_err(write)?;
+        if fs::read(&target).map_err(|source| self.unreadable(source))? != self.text.as_bytes() {
+            return Err(TextFileError::Changed { path: self.path.clone() });
+        }
+        new.persist(&target).map_err(|error| write(error.error))?;
+        Ok(())
+    }
+
+    fn unreadable(&self, source: io::Error) -> TextFileError {
+        TextFileError::Read { path: self.path.clone(), source }
+    }
+}
+
+/// Why a file was not read or written. It is as it was.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum TextFileError {
+    /// It cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    Read {
+        /// The path of the file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write `{}`", .path.display())]
+    Write {
+        /// The path of the file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody has changed it since it was read.
+    #[error("`{}` was changed since it was read", .path.display())]
+    Changed {
+        /// The path of the file.
+        path: PathBuf,
+    },
+    /// There is something already where it should be made.
+    #[error("`{}` exists already", .path.display())]
+    Exists {
+        /// The path of the file.
+        path: PathBuf,
+    },
+}
+
+debug_is_message!(TextFileError);
+
+/// A file with the text beside another one, which it can replace in one step because both are in the
+/// same file system. It is gone if it does not.
+fn beside(target: &Path, text: &str, metadata: &Metadata) -> io::Result<NamedTempFile> {
+    let directory = target.parent().unwrap_or(Path::new("."));
+    let mut file = Builder::new().prefix(".flags.").suffix(".tmp").tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    keep_owner(file.path(), metadata);
+    // After the owner, because a change of that takes some permissions away.
+    file.as_file().set_permissions(metadata.permissions())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// As far as the system allows it: only the administrator may give files away.
+#[cfg(unix)]
+fn keep_owner(path: &Path, metadata: &Metadata) {
+    use std::os::unix::fs::{MetadataExt, chown};
+
+    let (user, group) = (Some(metadata.uid()), Some(metadata.gid()));
+    if chown(path, user, group).is_err() {
+        let _ = chown(path, None, group);
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &Metadata) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("flags.toml");
+        fs::write(&path, text).unwrap();
+        (directory, path)
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_file_that_was_changed_since_stays_as_it_is() {
+        let (directory, path) = written("one");
+        let file = TextFile::read(&path).unwrap();
+        fs::write(&path, "two").unwrap();
+
+        let error = file.replace("three").unwrap_err();
+
+        assert!(matches!(error, TextFileError::Changed { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(names(directory.path()), ["flags.toml"]);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_not_made_again() {
+        let (directory, path) = written("one");
+        let file = TextFile::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+
+        let error = file.replace("two").unwrap_err();
+
+        assert!(matches!(error, TextFileError::Read { .. }), "{error}");
+        assert!(names(directory.path()).is_empty());
+    }
+
+    #[test]
+    fn line_ends_and_the_byte_order_mark_are_text() {
+        let (_directory, path) = written("\u{feff}one\r\n");
+        let file = TextFile::read(&path).unwrap();
+
+        file.replace(&file.text().replace("one", "two")).unwrap();
+
+        assert_eq!(fs::read(&path).unwrap(), "\u{feff}two\r\n".as_bytes());
+    }
+
+    #[test]
+    fn what_exists_is_not_made() {
+        let (_directory, path) = written("one");
+
+        let error = TextFile::create(&path, "two").unwrap_err();
+
+        assert!(matches!(error, TextFileError::Exists { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_an_error() {
+        let (_directory, path) = written("");
+        fs::write(&path, b"\xff").unwrap();
+
+        assert!(matches!(TextFile::read(&path), Err(TextFileError::Read { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_kept() {
+        use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+
+        let (_directory, path) = written("one");
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+
+        TextFile::read(&path).unwrap().replace("two").unwrap();
+
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_read_only_is_not_replaced() {
+        let (directory, path) = written("one");
+        let mut permissions = fs::metadata(&path).unwrap().permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions).unwrap();
+
+        let error = TextFile::read(&path).unwrap().replace("two").unwrap_err();
+
+        assert!(matches!(error, TextFileError::Write { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one");
+        assert_eq!(names(directory.path()), ["flags.toml"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_target_of_a_link_is_replaced_and_the_link_stays() {
+        use std::os::unix::fs::symlink;
+
+        let (directory, path) = written("one");
+        fs::create_dir(directory.path().join("etc")).unwrap();
+        let link = directory.path().join("etc/link.toml");
+        symlink("../flags.toml", &link).unwrap();
+
+        TextFile::read(&link).unwrap().replace("two").unwrap();
+
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(names(directory.path()), ["etc", "flags.toml"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_made_through_a_link_that_leads_nowhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("flags.toml");
+        std::os::unix::fs::symlink("elsewhere.toml", &link).unwrap();
+
+        assert!(matches!(TextFile::create(&link, "one"), Err(TextFileError::Exists { .. })));
+        assert_eq!(names(directory.path()), ["flags.toml"]);
+    }
+}
