@@ -45,6 +45,7 @@
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 //! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
+//! | `edit` | | [`definition::edit`]: changes to flags.toml that lose nothing |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -56,6 +57,7 @@
         feature = "file",
         feature = "axum",
         feature = "codegen",
+        feature = "edit",
         feature = "edit",
         feature = "cookie",
         feature = "redis-tls",
