@@ -45,7 +45,6 @@
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 //! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
-//! | `edit` | | [`definition::edit`]: changes to flags.toml that lose nothing |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -57,7 +56,6 @@
         feature = "file",
         feature = "axum",
         feature = "codegen",
-        feature = "edit",
         feature = "edit",
         feature = "cookie",
         feature = "redis-tls",
