@@ -1,7 +1,7 @@
 //! From what layers offer to the snapshot in force.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
     error::Error,
     future::pending,
     sync::{
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, Heard, Offer, Publish, Report, Stack, Standing},
-    eval::{Names, Plan},
+    eval::{Names, Plan, Slot},
     model::{Definition, Entry, FlagState, Resolved},
 };
 
@@ -65,6 +65,8 @@ struct State {
     layers: Vec<LayerState>,
     names: Arc<Names>,
     links: Links,
+    /// Flags that cannot be met, and the layer that made them so.
+    unmeetable: BTreeMap<Slot, (usize, Arc<InvalidPrerequisites>)>,
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
@@ -95,16 +97,6 @@ struct LayerState {
     last_error: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-impl LayerState {
-    fn status(&self) -> Status {
-        match self.published {
-            _ if self.lost || self.partly.is_some() => Status::Error,
-            true => Status::Ready,
-            false => Status::NotReady,
-        }
-    }
-}
-
 impl Publisher {
     pub(super) fn new(layers: &[&'static str], strictness: Strictness, clock: Clock) -> Self {
         let layers: Arc<[&'static str]> = layers.into();
@@ -128,6 +120,7 @@ impl Publisher {
             layers: layers.iter().map(|_| LayerState::default()).collect(),
             names: Arc::default(),
             links: Links::default(),
+            unmeetable: BTreeMap::new(),
             retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
@@ -264,9 +257,10 @@ impl Publisher {
 
     pub(super) fn health(&self) -> Health {
         let state = self.state();
-        let layers = self.layers.iter().zip(&state.layers).map(|(&name, layer)| LayerHealth {
+        let layers = self.layers.iter().zip(&state.layers).enumerate();
+        let layers = layers.map(|(index, (&name, layer))| LayerHealth {
             name,
-            status: layer.status(),
+            status: state.status(index),
             age: layer.confirmed.map(|at| at.elapsed()),
             flags: layer.flags,
             mode: layer.mode,
@@ -338,14 +332,29 @@ impl State {
         let error: Arc<dyn Error + Send + Sync> = error.into();
         let status = &mut self.layers[layer];
         status.lost = false;
+        status.partly = Some(Arc::clone(&error));
         self.wrong(layer, name, error);
     }
 
     fn wrong(&mut self, layer: usize, name: &'static str, error: Arc<dyn Error + Send + Sync>) {
         let status = &mut self.layers[layer];
-        status.partly = Some(Arc::clone(&error));
         status.last_error = Some(Arc::clone(&error));
         self.emit(Event::Failed { layer: name, error });
+    }
+
+    fn status(&self, layer: usize) -> Status {
+        match self.layers[layer].published {
+            _ if self.layers[layer].lost || self.problem(layer).is_some() => Status::Error,
+            true => Status::Ready,
+            false => Status::NotReady,
+        }
+    }
+
+    /// What is wrong with what a layer says.
+    fn problem(&self, layer: usize) -> Option<Arc<dyn Error + Send + Sync>> {
+        let unmeetable = self.unmeetable.values().find(|(by, _)| *by == layer);
+        let unmeetable = unmeetable.map(|(_, error)| Arc::clone(error) as Arc<_>);
+        self.layers[layer].partly.clone().or(unmeetable)
     }
 
     /// Since when each layer has been out of reach, if it is.
@@ -368,10 +377,10 @@ impl State {
         if !std::mem::take(&mut status.lost) {
             return;
         }
-        match &status.partly {
+        match self.problem(layer) {
             None => self.emit(Event::Recovered { layer: name }),
             // What was wrong before it was lost still is.
-            Some(error) => status.last_error = Some(Arc::clone(error)),
+            wrong => self.layers[layer].last_error = wrong,
         }
     }
 }
@@ -462,20 +471,19 @@ impl Publisher {
         stale.extend(links.update(&changes, &stale, &resolved, names));
         plans.resize(names.len(), Plan::Absent);
         resolved.resize(names.len(), None);
-        let mut circles = Vec::new();
+        let mut unmeetable = Vec::new();
         for slot in stale {
+            let mut invalid = None;
             plans[slot as usize] = match &resolved[slot as usize] {
                 None => Plan::Absent,
                 Some(now) => {
-                    let requirements = links.requirements(slot, &resolved, names);
-                    circles.extend(
-                        requirements
-                            .as_ref()
-                            .and_then(|it| InvalidPrerequisites::of(slot, it, names)),
-                    );
-                    Plan::compile(names.name(slot), now, requirements)
+                    let needs = links.requirements(slot, &resolved, names);
+                    invalid =
+                        needs.as_ref().and_then(|it| InvalidPrerequisites::of(slot, it, names));
+                    Plan::compile(names.name(slot), now, needs)
                 }
             };
+            unmeetable.push((slot, invalid));
         }
         let lookups = state.stack.lookups();
         let same_lookups = lookups.len() == old.lookups.len()
@@ -498,8 +506,34 @@ impl Publisher {
             state.tell(generation, layer, changes.into());
         }
         let index = self.layers.iter().position(|&name| name == layer).unwrap_or_default();
-        for circle in circles {
-            state.wrong(index, layer, Arc::new(circle));
+        self.judge(state, index, unmeetable);
+    }
+
+    /// Takes note of which flags cannot be met since `layer` changed, and tells what is new.
+    fn judge(
+        &self,
+        state: &mut State,
+        layer: usize,
+        flags: Vec<(Slot, Option<InvalidPrerequisites>)>,
+    ) {
+        let blamed = |state: &State| state.unmeetable.values().map(|(by, _)| *by).collect();
+        let before: BTreeSet<usize> = blamed(state);
+        for (slot, invalid) in flags {
+            let known = state.unmeetable.remove(&slot);
+            let Some(invalid) = invalid else { continue };
+            let same = known.filter(|(_, known)| known.to_string() == invalid.to_string());
+            let is_news = same.is_none();
+            let (by, error) = same.unwrap_or_else(|| (layer, Arc::new(invalid)));
+            state.unmeetable.insert(slot, (by, Arc::clone(&error)));
+            if is_news {
+                state.wrong(by, self.layers[by], error);
+            }
+        }
+        let now = blamed(state);
+        for &layer in before.difference(&now) {
+            if state.status(layer) == Status::Ready {
+                state.emit(Event::Recovered { layer: self.layers[layer] });
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use flagstaff::{
     Cause, Context, Definition, ErrorCode, Event, FlagState, Flags, Memory, Percentage,
-    Prerequisite, Reason, testing::with_overrides,
+    Prerequisite, Reason, Status, testing::with_overrides,
 };
 
 use crate::support::next;
@@ -147,8 +147,14 @@ async fn a_circle_that_layers_make_is_off_and_told() {
     assert!(failed.to_string().contains("`b` -> `a` -> `b`"), "{failed}");
     assert!(flags.health().layers[0].last_error.is_some());
 
+    // What has nothing to do with the circle heals nothing.
+    above.insert("other", true);
+    assert_eq!(flags.health().layers[0].status, Status::Error);
+
     above.remove("b");
     assert!(ask("behind").value);
+    assert!(flags.health().is_ready());
+    while !matches!(next(&mut events).await, Event::Recovered { .. }) {}
 }
 
 #[tokio::test]
