@@ -46,6 +46,7 @@
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 //! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
+//! | `cli` | | the command `flagstaff`, and its exit codes: [`cli`] |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Examples and tests may.
@@ -55,6 +56,7 @@
     not(all(
         feature = "file",
         feature = "axum",
+        feature = "cli",
         feature = "codegen",
         feature = "edit",
         feature = "cookie",
@@ -65,6 +67,8 @@
 )]
 
 pub mod backend;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "codegen")]
 pub mod codegen;
 #[cfg(feature = "definition")]

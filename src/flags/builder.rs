@@ -3,7 +3,7 @@
 use std::{
     error::Error,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{
@@ -28,7 +28,7 @@ pub struct FlagsBuilder {
     layers: Vec<Arc<dyn Backend>>,
     max_wait: Option<Duration>,
     require_ready: bool,
-    pub(super) clock: Clock,
+    clock: Clock,
 }
 
 impl FlagsBuilder {
@@ -58,6 +58,41 @@ impl FlagsBuilder {
     /// the others.
     pub fn require_ready(mut self) -> Self {
         self.require_ready = true;
+        self
+    }
+
+    /// Where the date and time come from, for tests of rollouts and active windows, and to ask what
+    /// will be at another time; the system's clock unless set.
+    ///
+    /// It is asked again when tokio's time reaches a boundary, and every 30 seconds.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
+    /// use flagstaff::{Active, Context, Definition, Flags, Memory};
+    /// use tokio::time::{self, Instant};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let (monday, start) = (SystemTime::UNIX_EPOCH, Instant::now());
+    /// let tuesday = monday + Duration::from_secs(24 * 3600);
+    /// let sale = Definition::new().active(Active::new().from(tuesday));
+    /// let flags = Flags::builder()
+    ///     .layer(Memory::new().with("sale", sale))
+    ///     .clock(move || monday + start.elapsed())
+    ///     .start()
+    ///     .await?;
+    ///
+    /// assert!(!flags.is_enabled("sale", &Context::anonymous()));
+    /// time::sleep(Duration::from_secs(24 * 3600 + 1)).await;
+    /// assert!(flags.is_enabled("sale", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock::new(now);
         self
     }
 

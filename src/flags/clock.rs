@@ -2,12 +2,11 @@
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
-/// What tells the time: the system, or a test.
+/// What tells the time: the system, or whoever set another clock.
 #[derive(Clone)]
 pub(super) struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl Clock {
-    #[cfg(feature = "testing")]
     pub(super) fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }

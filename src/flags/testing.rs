@@ -9,7 +9,7 @@ use std::{sync::Arc, time::SystemTime};
 use tokio::task::JoinSet;
 
 use super::{
-    Flags, FlagsBuilder, WithFlags,
+    Flags, WithFlags,
     clock::Clock,
     publisher::Publisher,
     request::{SCOPE, Scope},
@@ -46,43 +46,6 @@ impl Flags {
     /// ```
     pub fn for_test() -> TestFlags {
         TestFlags::default()
-    }
-}
-
-impl FlagsBuilder {
-    /// Where the date and time come from, for tests of rollouts and active windows; the system's
-    /// clock unless set.
-    ///
-    /// It is asked again when tokio's time reaches a boundary, and every 30 seconds.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use std::time::{Duration, SystemTime};
-    ///
-    /// use flagstaff::{Active, Context, Definition, Flags, Memory};
-    /// use tokio::time::{self, Instant};
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let (monday, start) = (SystemTime::UNIX_EPOCH, Instant::now());
-    /// let tuesday = monday + Duration::from_secs(24 * 3600);
-    /// let sale = Definition::new().active(Active::new().from(tuesday));
-    /// let flags = Flags::builder()
-    ///     .layer(Memory::new().with("sale", sale))
-    ///     .clock(move || monday + start.elapsed())
-    ///     .start()
-    ///     .await?;
-    ///
-    /// assert!(!flags.is_enabled("sale", &Context::anonymous()));
-    /// time::sleep(Duration::from_secs(24 * 3600 + 1)).await;
-    /// assert!(flags.is_enabled("sale", &Context::anonymous()));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Clock::new(now);
-        self
     }
 }
 

@@ -37,7 +37,24 @@ impl<T> Answer<T> {
     }
 
     /// The same with another value.
-    pub(crate) fn map<U>(self, value: impl FnOnce(T) -> U) -> Answer<U> {
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory, Reason};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().layer(Memory::new().with("beta", true)).start().await?;
+    ///
+    /// let answer = flags.boolean("beta", &Context::anonymous()).map(|on| if on { "on" } else { "off" });
+    ///
+    /// assert_eq!((answer.value, answer.reason), ("on", Reason::Static));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Answer<U> {
         let Self { value: old, reason, cause, error_code, layer, variant } = self;
         Answer { value: value(old), reason, cause, error_code, layer, variant }
     }

@@ -1,0 +1,67 @@
+//! The commands, one row each.
+
+mod completion;
+mod eval;
+mod get;
+mod is_on;
+mod list;
+mod man;
+
+use clap::{Subcommand, builder::StyledStr};
+use flagstaff::cli::ExitCode;
+
+use crate::{cli::STYLES, failure::Failure, session::Session};
+
+/// The parser, the overview of the help and the dispatch are made from these rows.
+macro_rules! commands {
+    ($($heading:literal { $($command:ident: $args:path,)+ })+) => {
+        /// What to do.
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Command {
+            $($($command($args),)+)+
+        }
+
+        impl Command {
+            pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+                match self {
+                    $($(Self::$command(args) => args.run(session).await,)+)+
+                }
+            }
+        }
+
+        /// The groups of the help, and the rows in each.
+        const GROUPS: &[(&str, &[&str])] = &[$(($heading, &[$(stringify!($command)),+]),)+];
+    };
+}
+
+commands! {
+    "Look" {
+        Eval: eval::Eval,
+        Get: get::Get,
+        IsOn: is_on::IsOn,
+        List: list::List,
+    }
+    "This command" {
+        Completion: completion::Completion,
+        Man: man::Man,
+    }
+}
+
+/// The help of the whole, in clap's language for it: what the commands are, by group, and the options.
+pub(crate) fn help_template() -> StyledStr {
+    let header = STYLES.get_header();
+    let literal = STYLES.get_literal();
+    let all = Command::augment_subcommands(clap::Command::new("flagstaff"));
+    let width = all.get_subcommands().map(|command| command.get_name().len()).max().unwrap_or(0);
+    let mut commands = all.get_subcommands();
+    let mut help = "{about}\n\n{usage-heading} {usage}\n".to_owned();
+    for &(heading, rows) in GROUPS {
+        help += &format!("\n{header}{heading}:{header:#}\n");
+        for command in commands.by_ref().take(rows.len()) {
+            let name = command.get_name();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            help += &format!("  {literal}{name:width$}{literal:#}  {about}\n");
+        }
+    }
+    (help + "\n{options}{after-help}").into()
+}

@@ -1,0 +1,183 @@
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use flagstaff::{Answer, Cause, Context, Snapshot, cli::ExitCode};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    completion,
+    context::{self, ContextArgs},
+    failure::Failure,
+    output::{Lines, Listing, Output, Row},
+    place,
+    session::Session,
+};
+
+/// Evaluate flags for a context: the value, and why
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits with 1 if no layer has one of the flags.
+
+A batch has a question per line, and the answers come in the same order:
+  {\"flag\": \"new_checkout\", \"context\": {\"targetingKey\": \"ana\"}, \"default\": false}
+
+Examples:
+  flagstaff eval new_checkout --user ana --group beta
+  flagstaff eval new_checkout search --set plan=pro --set seats=12
+  flagstaff eval new_checkout --context @request.json --at 2026-12-24
+  flagstaff eval --batch questions.jsonl > answers.jsonl")]
+pub(crate) struct Eval {
+    /// Flags
+    #[arg(add = completion::flags(), required_unless_present = "batch")]
+    flags: Vec<String>,
+    /// Questions as JSON lines, in a file or on stdin
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["flags", "user", "group", "set", "context"])]
+    batch: Option<PathBuf>,
+    #[command(flatten)]
+    context: ContextArgs,
+}
+
+impl Eval {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let context = self.context.context()?;
+        let flags = session.place.flags_at(&session.output, self.context.at).await?;
+        let snapshot = flags.snapshot();
+        if let Some(path) = &self.batch {
+            return batch(path, &snapshot, &session.output);
+        }
+        let mut code = ExitCode::Done;
+        let mut rows = Vec::new();
+        for flag in &self.flags {
+            let answer = ask(&snapshot, flag, &context, Value::Null);
+            if answer.cause == Cause::UnknownFlag {
+                code = ExitCode::No;
+            }
+            rows.push(row(flag, &answer));
+        }
+        let columns = &["FLAG", "VALUE", "VARIANT", "REASON", "LAYER", "ERROR"];
+        session.output.listing(Listing { name: "flags", columns, rows, empty: "" })?;
+        Ok(code)
+    }
+}
+
+/// By the type of the default, as code asks; without one, the value of whatever type the flag has.
+fn ask(snapshot: &Snapshot, flag: &str, context: &Context<'_>, default: Value) -> Answer<Value> {
+    match default {
+        Value::Bool(default) => json_of(snapshot.boolean_or(flag, context, default)),
+        Value::String(default) => json_of(snapshot.string(flag, context, &default)),
+        Value::Number(default) => match default.as_i64() {
+            Some(default) => json_of(snapshot.integer(flag, context, default)),
+            None => json_of(snapshot.float(flag, context, default.as_f64().unwrap_or_default())),
+        },
+        default => snapshot.value(flag, context, default),
+    }
+}
+
+fn json_of<T: Into<Value>>(answer: Answer<T>) -> Answer<Value> {
+    answer.map(Into::into)
+}
+
+fn row(flag: &str, answer: &Answer<Value>) -> Row {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    Row {
+        cells: vec![
+            flag.to_owned(),
+            shown(answer),
+            text(answer.variant),
+            answer.reason.to_string(),
+            text(answer.layer),
+            text(answer.error_code.map(|code| code.as_str())),
+        ],
+        json: details(flag, answer),
+    }
+}
+
+/// A flag without variants is on or off, and other texts have no quotes.
+fn shown(answer: &Answer<Value>) -> String {
+    match (&answer.value, answer.variant) {
+        (Value::Bool(true), None) => "on".to_owned(),
+        (Value::Bool(false), None) => "off".to_owned(),
+        (Value::String(text), _) => text.clone(),
+        (Value::Null, _) => String::new(),
+        (value, _) => value.to_string(),
+    }
+}
+
+/// OpenFeature's evaluation details.
+fn details(flag: &str, answer: &Answer<Value>) -> Value {
+    let mut json = Map::new();
+    json.insert("flag".to_owned(), flag.into());
+    json.insert("value".to_owned(), answer.value.clone());
+    json.insert("variant".to_owned(), answer.variant.into());
+    json.insert("reason".to_owned(), answer.reason.as_str().into());
+    if let Some(code) = answer.error_code {
+        json.insert("errorCode".to_owned(), code.as_str().into());
+        json.insert("errorDetails".to_owned(), answer.error_details().into());
+    }
+    json.insert("layer".to_owned(), answer.layer.into());
+    json.into()
+}
+
+/// Answers questions line by line, so that they may come through a pipe for as long as they like.
+fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, Failure> {
+    let questions: Box<dyn BufRead> = match path.to_str() {
+        Some("-") => Box::new(io::stdin().lock()),
+        _ => Box::new(BufReader::new(
+            File::open(path).map_err(|error| place::unreadable(path, &error))?,
+        )),
+    };
+    let mut answers = Lines::new();
+    let mut code = ExitCode::Done;
+    for (number, line) in questions.lines().enumerate() {
+        let line = line.map_err(|error| place::unreadable(path, &error))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let answer = match Question::parse(&line) {
+            Ok(Question { flag, context, default }) => {
+                details(&flag, &ask(snapshot, &flag, &context, default))
+            }
+            Err((error_code, problem)) => {
+                code = ExitCode::Usage;
+                output.warning(format!("line {}: {problem}", number + 1));
+                json!({
+                    "flag": null, "value": null, "variant": null, "reason": "ERROR",
+                    "errorCode": error_code, "errorDetails": problem,
+                })
+            }
+        };
+        answers.write(&answer)?;
+    }
+    answers.finish()?;
+    Ok(code)
+}
+
+/// One line of a batch.
+struct Question {
+    flag: String,
+    context: Context<'static>,
+    default: Value,
+}
+
+impl Question {
+    /// With OpenFeature's code for what is wrong.
+    fn parse(line: &str) -> Result<Self, (&'static str, String)> {
+        let parse_error = |problem: String| ("PARSE_ERROR", problem);
+        let mut object: Map<String, Value> = serde_json::from_str(line)
+            .map_err(|error| parse_error(format!("no JSON object: {error}")))?;
+        let Some(Value::String(flag)) = object.remove("flag") else {
+            return Err(parse_error("there is no text `flag`".to_owned()));
+        };
+        let context = match object.remove("context") {
+            None | Some(Value::Null) => Ok(Context::anonymous()),
+            Some(Value::Object(context)) => context::from_json(context),
+            Some(_) => Err("`context` has to be an object".to_owned()),
+        };
+        let context = context.map_err(|problem| ("INVALID_CONTEXT", problem))?;
+        Ok(Self { flag, context, default: object.remove("default").unwrap_or_default() })
+    }
+}

@@ -1,0 +1,29 @@
+use clap::Args;
+use flagstaff::cli::ExitCode;
+
+use crate::{completion, context::ContextArgs, failure::Failure, session::Session};
+
+/// Ask whether a flag is on: exits with 0 if it is, and 1 if not
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It prints nothing. A flag that no layer has is off.
+
+Examples:
+  flagstaff is-on new_checkout && deploy
+  flagstaff is-on new_checkout --user ana --group beta
+  flagstaff is-on sale --at 2026-12-24")]
+pub(crate) struct IsOn {
+    /// Flag
+    #[arg(add = completion::flags())]
+    flag: String,
+    #[command(flatten)]
+    context: ContextArgs,
+}
+
+impl IsOn {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let context = self.context.context()?;
+        let flags = session.place.flags_at(&session.output, self.context.at).await?;
+        Ok(if flags.is_enabled(&*self.flag, &context) { ExitCode::Done } else { ExitCode::No })
+    }
+}

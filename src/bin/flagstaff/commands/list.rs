@@ -1,0 +1,97 @@
+use std::time::SystemTime;
+
+use clap::Args;
+use flagstaff::{Context, FlagState, cli::ExitCode};
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    output::{Listing, Row},
+    query::{Subject, Term},
+    session::Session,
+    time,
+};
+
+/// List flags: what each amounts to, and which layer says so
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A query is made of words that all have to hold:
+  name*             a glob, or a part of the name
+  owner:payments    `owner:` alone is nobody
+  tag:checkout
+  state:partial     or on, off
+  layer:redis       the strongest layer that says something
+  expires<14d       or a day: expires<2027-01-01
+  created>90d       older than that
+
+Examples:
+  flagstaff list
+  flagstaff list owner:payments 'expires<14d'
+  flagstaff list state:partial -o jsonl")]
+pub(crate) struct List {
+    /// Which flags
+    query: Vec<String>,
+}
+
+impl List {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let now = SystemTime::now();
+        let words = self.query.iter().flat_map(|words| words.split_whitespace());
+        let query: Result<Vec<_>, _> = words.map(|word| Term::parse(word, now)).collect();
+        let query = query.map_err(Failure::usage)?;
+        let flags = session.place.flags(&session.output).await.map_err(Failure::like_python)?;
+
+        let snapshot = flags.snapshot();
+        let mut rows = Vec::new();
+        for (name, _) in snapshot.all(&Context::anonymous()) {
+            let Some(info) = snapshot.info(name) else { continue };
+            let layers = flags.layers_of(name);
+            let layer = layers.first().map(|layer| layer.layer);
+            let (definition, state) = (info.definition(), info.state());
+            let subject = Subject { name, definition, state, layer };
+            if !query.iter().all(|term| term.holds(&subject)) {
+                continue;
+            }
+            let owner = definition.owner.value().cloned().unwrap_or_default();
+            let tags = definition.tags.value().cloned().unwrap_or_default();
+            let expires = definition.expires.value().copied().map(time::date);
+            rows.push(Row {
+                cells: vec![
+                    name.to_owned(),
+                    state.to_string(),
+                    layer.unwrap_or_default().to_owned(),
+                    owner,
+                    tags.join(","),
+                    expires.clone().unwrap_or_default(),
+                ],
+                json: json!({
+                    "flag": name,
+                    "state": state_word(state),
+                    "summary": state.to_string(),
+                    "layer": layer,
+                    "owner": definition.owner.value(),
+                    "tags": tags,
+                    "expires": expires,
+                    "definition": Value::Object(flagstaff::definition::to_json(definition)),
+                }),
+            });
+        }
+        session.output.listing(Listing {
+            name: "flags",
+            columns: &["FLAG", "STATE", "LAYER", "OWNER", "TAGS", "EXPIRES"],
+            rows,
+            empty: "(no flags)",
+        })?;
+        Ok(ExitCode::Done)
+    }
+}
+
+/// One of the words that a query knows.
+pub(crate) fn state_word(state: FlagState) -> &'static str {
+    match state {
+        FlagState::On => "on",
+        FlagState::Off => "off",
+        FlagState::Partial { .. } => "partial",
+        _ => "unknown",
+    }
+}

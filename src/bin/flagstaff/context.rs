@@ -1,0 +1,144 @@
+//! Who asks: the evaluation context as options and as JSON.
+
+use std::{borrow::Cow, path::Path, time::SystemTime};
+
+use clap::Args;
+use flagstaff::{Context, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::{failure::Failure, place, time};
+
+/// The names of the members that are not attributes; OFREP and OpenFeature write the first.
+const TARGETING_KEY: [&str; 2] = ["targetingKey", "targeting_key"];
+const GROUPS: &str = "groups";
+
+/// Who asks.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Context")]
+pub(crate) struct ContextArgs {
+    /// User, the targeting key
+    #[arg(long, short, value_name = "ID")]
+    user: Option<String>,
+    /// Group that the user is a member of
+    #[arg(long, short, value_name = "NAME")]
+    group: Vec<String>,
+    /// Attribute, such as plan=pro or seats=12
+    #[arg(long, short, value_name = "NAME=JSON", value_parser = attribute)]
+    set: Vec<(String, Json)>,
+    /// All of it as JSON: targetingKey, groups and attributes
+    #[arg(long, short, value_name = "JSON|@FILE|-")]
+    context: Option<String>,
+    /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
+    #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
+    pub(crate) at: Option<SystemTime>,
+}
+
+impl ContextArgs {
+    pub(crate) fn context(&self) -> Result<Context<'static>, Failure> {
+        let mut object = match self.context.as_deref() {
+            None => Map::new(),
+            Some(text) => object(text)?,
+        };
+        for (name, value) in &self.set {
+            object.insert(name.clone(), value.clone());
+        }
+        if let Some(user) = &self.user {
+            object.retain(|name, _| !TARGETING_KEY.contains(&&**name));
+            object.insert(TARGETING_KEY[0].to_owned(), user.as_str().into());
+        }
+        let context = from_json(object).map_err(Failure::usage)?;
+        Ok(context.with_groups(self.group.iter().cloned()))
+    }
+}
+
+/// A context from a JSON object.
+pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, String> {
+    let mut context = Context::anonymous();
+    let mut groups = Vec::new();
+    let mut attributes = Vec::new();
+    for (name, json) in object {
+        match json {
+            Json::String(user) if TARGETING_KEY.contains(&&*name) => context = Context::user(user),
+            Json::Null if TARGETING_KEY.contains(&&*name) => {}
+            _ if TARGETING_KEY.contains(&&*name) => {
+                return Err(format!("`{name}` has to be a text"));
+            }
+            json if name == GROUPS => {
+                groups = serde_json::from_value::<Vec<String>>(json)
+                    .map_err(|_| "`groups` has to be a list of texts".to_owned())?;
+            }
+            // An attribute that is null is one that is missing.
+            json => attributes.extend(value(json).map(|value| (name, value))),
+        }
+    }
+    let context = context.with_groups(groups);
+    Ok(attributes
+        .into_iter()
+        .fold(context, |context, (name, value)| context.attribute(name, value)))
+}
+
+/// JSON as it is, in a file, or on stdin.
+fn object(text: &str) -> Result<Map<String, Json>, Failure> {
+    let text = match text.strip_prefix('@') {
+        Some(path) => Cow::Owned(place::read(Path::new(path))?),
+        None if text == "-" => Cow::Owned(place::read(Path::new("-"))?),
+        None => Cow::Borrowed(text),
+    };
+    serde_json::from_str(&text)
+        .map_err(|error| Failure::usage(format!("the context is no JSON object: {error}")))
+}
+
+/// `NAME=JSON`, or `NAME=TEXT` for what is no JSON.
+fn attribute(text: &str) -> Result<(String, Json), String> {
+    let (name, value) = text.split_once('=').ok_or("expected `name=value`, such as `plan=pro`")?;
+    let json = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((name.to_owned(), json))
+}
+
+/// `None` for null.
+fn value(json: Json) -> Option<Value<'static>> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(on) => on.into(),
+        Json::Number(number) => match number.as_i64() {
+            Some(number) => number.into(),
+            None => number.as_f64()?.into(),
+        },
+        Json::String(text) => text.into(),
+        Json::Array(list) => list.into_iter().filter_map(value).collect(),
+        Json::Object(object) => {
+            object.into_iter().filter_map(|(name, json)| Some((name, value(json)?))).collect()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_is_a_text() {
+        assert_eq!(attribute("seats=12").unwrap().1, Json::from(12));
+        assert_eq!(attribute("plan=pro").unwrap().1, Json::from("pro"));
+        assert_eq!(attribute("plan=\"12\"").unwrap().1, Json::from("12"));
+        assert!(attribute("plan").is_err());
+    }
+
+    #[test]
+    fn options_go_before_the_json() {
+        let args = ContextArgs {
+            user: Some("ana".to_owned()),
+            group: vec!["beta".to_owned()],
+            set: vec![("plan".to_owned(), "pro".into())],
+            context: Some(
+                r#"{"targetingKey":"bob","groups":["a"],"plan":"free","x":null}"#.to_owned(),
+            ),
+            at: None,
+        };
+
+        let context = args.context().unwrap();
+
+        let expected = Context::user("ana").with_groups(["a", "beta"]).attribute("plan", "pro");
+        assert_eq!(context, expected);
+    }
+}

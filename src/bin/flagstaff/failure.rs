@@ -1,0 +1,156 @@
+//! Why a command does not do what it was asked for, and how the process ends then.
+
+use std::{error::Error, io};
+
+use flagstaff::{
+    RolloutError, StartError, WriteError,
+    backend::{InvalidRedis, RedisError, RedisErrorKind},
+    cli::ExitCode,
+};
+
+/// An error with its exit code.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Whoever read the output has had enough, which is no failure.
+    ClosedPipe,
+    Told(Told),
+}
+
+/// What is told about an error: what is wrong, because of what, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) code: ExitCode,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self::Told(Told { code, message: message.into(), causes: Vec::new(), hint: None })
+    }
+
+    /// Called in a wrong way, or something that cannot be read.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, message)
+    }
+
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Refused, message)
+    }
+
+    /// An error, with all its causes.
+    pub(crate) fn of(code: ExitCode, error: &(dyn Error + 'static)) -> Self {
+        Self::new(code, error.to_string()).because(error)
+    }
+
+    /// Adds the causes of an error, without itself.
+    fn because(mut self, error: &(dyn Error + 'static)) -> Self {
+        if let Self::Told(told) = &mut self {
+            let mut cause = error.source();
+            while let Some(error) = cause {
+                told.causes.push(error.to_string());
+                cause = error.source();
+            }
+        }
+        self
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.hint = Some(hint.into());
+        }
+        self
+    }
+
+    /// The same for the commands that keep the codes of the Python command, for which a store that
+    /// cannot be reached is no case of its own.
+    pub(crate) fn like_python(mut self) -> Self {
+        if let Self::Told(told) = &mut self
+            && told.code == ExitCode::Unreachable
+        {
+            told.code = ExitCode::Usage;
+        }
+        self
+    }
+}
+
+/// The store cannot be reached, or does not do what it is asked for.
+fn code_of(error: &RedisError) -> ExitCode {
+    match error.kind() {
+        RedisErrorKind::Permission | RedisErrorKind::ReadOnly | RedisErrorKind::Refused => {
+            ExitCode::Refused
+        }
+        RedisErrorKind::WrongType | RedisErrorKind::TooManyFields | RedisErrorKind::BadValue => {
+            ExitCode::Usage
+        }
+        _ => ExitCode::Unreachable,
+    }
+}
+
+impl From<&RedisError> for Failure {
+    fn from(error: &RedisError) -> Self {
+        Self::of(code_of(error), error)
+    }
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<InvalidRedis> for Failure {
+    fn from(error: InvalidRedis) -> Self {
+        Self::of(ExitCode::Usage, &error)
+    }
+}
+
+/// What a layer of any kind says, of which only Redis is beyond this machine.
+fn from_layer(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<RedisError>() {
+            return error.into();
+        }
+        cause = error.source();
+    }
+    Failure::of(otherwise, error)
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        from_layer(&error, ExitCode::Unreachable)
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        match &error {
+            WriteError::Conflict { .. } => Self::of(ExitCode::Changed, &error),
+            WriteError::Unconfirmed { .. } => Self::of(ExitCode::Unreachable, &error)
+                .hint("look at the flag before you repeat it: `flagstaff show`"),
+            _ => from_layer(&error, ExitCode::Refused),
+        }
+    }
+}
+
+impl From<RolloutError> for Failure {
+    fn from(error: RolloutError) -> Self {
+        match error {
+            RolloutError::Write(error) => error.into(),
+            error => Self::of(ExitCode::Refused, &error),
+        }
+    }
+}
+
+/// Of stdout, or of what the system refuses.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            _ => Self::of(ExitCode::Usage, &error),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The command `flagstaff`: see, change and check feature flags.
+//!
+//! It is built on the public API of the library alone.
+//!
+//! # How to add a command
+//!
+//! 1. Write `commands/NAME.rs` with a struct that derives [`clap::Args`]. Its doc comment is the help:
+//!    the first line for the list of commands, `after_help` for examples. It has one method,
+//!    `pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure>`.
+//! 2. Add `mod NAME;` and one row in `commands.rs`, in the alphabetical order of its group. The parser,
+//!    the help, completions and man pages are made from that row.
+//! 3. Add a row to the table in `tests/cli/codes.rs` for each exit code that it can end with, and a
+//!    transcript in `tests/cli/transcripts/`.
+//!
+//! What a command has at hand:
+//!
+//! - [`Session::place`] knows where flags are. [`Place::flags`](place::Place::flags) has all layers
+//!   merged, [`Place::file`](place::Place::file) the flags.toml, [`Place::redis`](place::Place::redis)
+//!   the store.
+//! - [`Session::output`] prints. Data goes through it to stdout, in the form that was asked for:
+//!   [`Output::listing`](output::Output::listing) for several things of a kind,
+//!   [`Output::thing`](output::Output::thing) for one. Everything else goes to stderr:
+//!   [`Output::note`](output::Output::note), [`Output::warning`](output::Output::warning).
+//! - [`Failure`](failure::Failure) is an error with its exit code. Errors of the library become one
+//!   with `?`, causes included.
+//! - [`ContextArgs`](context::ContextArgs) are the options that say who asks;
+//!   `#[arg(add = completion::flags())]` makes shells complete the names of flags.
+
+#![allow(dead_code, reason = "for commands to come")]
+
+mod cli;
+mod commands;
+mod completion;
+mod context;
+mod failure;
+mod output;
+mod place;
+mod query;
+mod session;
+mod text;
+mod time;
+
+use std::process;
+
+use clap::{CommandFactory, Parser};
+use flagstaff::cli::ExitCode;
+
+use crate::{cli::Cli, failure::Failure, output::Output, session::Session};
+
+fn main() -> process::ExitCode {
+    // Ends the process if a shell asks for completions.
+    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error).into(),
+    };
+    let session = Session { place: cli.place, output: Output::new(&cli.output) };
+    let code = match run(cli.command, &session) {
+        Ok(code) => code,
+        Err(failure) => session.output.failure(&failure),
+    };
+    code.into()
+}
+
+/// One thread is enough: a command waits for one thing at a time.
+fn run(command: commands::Command, session: &Session) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let code = runtime.block_on(command.run(session));
+    // What still follows a layer ends with the process.
+    runtime.shutdown_background();
+    code
+}
+
+/// Help, the version, or what is wrong with the arguments.
+fn misused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && output::json_was_asked_for(std::env::args_os()) {
+        let text = error.render().to_string();
+        return Output::json()
+            .failure(&Failure::usage(text.trim_start_matches("error: ").trim_end()));
+    }
+    // A closed pipe is not an error.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
+}

@@ -1,0 +1,269 @@
+//! What is printed, where and how.
+//!
+//! Data goes to stdout: as text for people on a terminal, separated by tabs in a pipe, or as JSON.
+//! Everything else goes to stderr.
+
+use std::{
+    ffi::OsString,
+    fmt::Display,
+    io::{self, BufWriter, IsTerminal, Write},
+};
+
+use anstream::{AutoStream, ColorChoice};
+use clap::{Args, ValueEnum};
+use comfy_table::{ContentArrangement, Table};
+use flagstaff::cli::ExitCode;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    failure::{Failure, Told},
+    text::clean,
+};
+
+/// The version of all shapes in JSON. It grows when a member is taken away or changes its meaning.
+const VERSION: u32 = 1;
+
+/// How to print.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// Form [default: text on a terminal, tsv in a pipe]
+    #[arg(long, short, global = true, value_name = "FORM")]
+    output: Option<Format>,
+}
+
+/// A form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    // A doc comment here would give each a line of its own in the help of every command.
+    Text,
+    Tsv,
+    Json,
+    Jsonl,
+}
+
+/// Several things of one kind.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// What they are called in JSON.
+    pub(crate) name: &'static str,
+    /// The headings of the columns. New ones are only ever added at the end.
+    pub(crate) columns: &'static [&'static str],
+    pub(crate) rows: Vec<Row>,
+    /// What people read when there are none, such as `(no flags)`.
+    pub(crate) empty: &'static str,
+}
+
+/// One of several things.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) cells: Vec<String>,
+    /// An object.
+    pub(crate) json: Value,
+}
+
+/// Prints.
+#[derive(Debug)]
+pub(crate) struct Output {
+    format: Format,
+}
+
+impl Output {
+    pub(crate) fn new(args: &OutputArgs) -> Self {
+        let usual = || if io::stdout().is_terminal() { Format::Text } else { Format::Tsv };
+        Self { format: args.output.unwrap_or_else(usual) }
+    }
+
+    /// For errors before the arguments are understood.
+    pub(crate) fn json() -> Self {
+        Self { format: Format::Json }
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        matches!(self.format, Format::Json | Format::Jsonl)
+    }
+
+    /// Whether stdout shows colours.
+    pub(crate) fn has_colour(&self) -> bool {
+        self.format == Format::Text && AutoStream::choice(&io::stdout()) != ColorChoice::Never
+    }
+
+    /// Several things of a kind. Text is a table; tabs separate without headings.
+    pub(crate) fn listing(&self, listing: Listing) -> Result<(), Failure> {
+        let Listing { name, columns, rows, empty } = listing;
+        match self.format {
+            Format::Json => {
+                let rows: Vec<_> = rows.into_iter().map(|row| row.json).collect();
+                self.document(json!({ name: rows }))
+            }
+            Format::Jsonl => rows.into_iter().try_for_each(|row| self.document(row.json)),
+            Format::Tsv => {
+                if rows.is_empty() {
+                    self.note(empty);
+                }
+                let mut lines = String::new();
+                for row in rows {
+                    let cells: Vec<_> = row.cells.iter().map(|cell| clean(cell)).collect();
+                    lines += &cells.join("\t");
+                    lines.push('\n');
+                }
+                self.write(&lines)
+            }
+            Format::Text if rows.is_empty() => self.write(&format!("{empty}\n")),
+            Format::Text => {
+                let mut table = self.table();
+                table.set_header(columns);
+                for row in rows {
+                    table.add_row(row.cells.iter().map(|cell| clean(cell)));
+                }
+                self.print_table(&table)
+            }
+        }
+    }
+
+    /// One thing: an object in JSON, and otherwise what `text` makes of it.
+    pub(crate) fn thing(&self, json: Value, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        match self.format {
+            Format::Json | Format::Jsonl => self.document(json),
+            Format::Text | Format::Tsv => {
+                let mut text = text();
+                if !text.is_empty() && !text.ends_with('\n') {
+                    text.push('\n');
+                }
+                self.write(&text)
+            }
+        }
+    }
+
+    /// A JSON document with the version of its shape.
+    fn document(&self, json: Value) -> Result<(), Failure> {
+        let json = versioned(json);
+        match self.format {
+            Format::Json => self.write(&format!("{json:#}\n")),
+            _ => self.write(&format!("{json}\n")),
+        }
+    }
+
+    /// A table without lines, as wide as the terminal.
+    pub(crate) fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::NOTHING);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        if !io::stdout().is_terminal() {
+            table.set_content_arrangement(ContentArrangement::Disabled);
+        }
+        table
+    }
+
+    pub(crate) fn print_table(&self, table: &Table) -> Result<(), Failure> {
+        let mut lines = String::new();
+        for line in table.lines() {
+            lines += line.trim_start_matches(' ').trim_end();
+            lines.push('\n');
+        }
+        self.write(&lines)
+    }
+
+    /// Data, as it is.
+    pub(crate) fn write(&self, data: &str) -> Result<(), Failure> {
+        let mut stdout = anstream::stdout().lock();
+        stdout.write_all(data.as_bytes())?;
+        stdout.flush()?;
+        Ok(())
+    }
+
+    /// Something beside the data.
+    pub(crate) fn note(&self, text: impl Display) {
+        anstream::eprintln!("{text}");
+    }
+
+    /// Something that is not as it should be, and that the command can do without.
+    pub(crate) fn warning(&self, text: impl Display) {
+        if self.is_json() {
+            let warning = versioned(json!({ "warning": { "message": text.to_string() } }));
+            return anstream::eprintln!("{warning}");
+        }
+        anstream::eprintln!("\x1b[1;33mwarning\x1b[0m: {text}");
+    }
+
+    /// Tells why a command failed, and with which code the process ends.
+    pub(crate) fn failure(&self, failure: &Failure) -> ExitCode {
+        let Failure::Told(Told { code, message, causes, hint }) = failure else {
+            return ExitCode::Done;
+        };
+        if self.is_json() {
+            let mut error = Map::new();
+            error.insert("code".to_owned(), code.number().into());
+            error.insert("kind".to_owned(), code.as_str().into());
+            error.insert("message".to_owned(), message.as_str().into());
+            error.insert("causes".to_owned(), causes.clone().into());
+            if let Some(hint) = hint {
+                error.insert("hint".to_owned(), hint.as_str().into());
+            }
+            let error = versioned(json!({ "error": error }));
+            anstream::eprintln!("{error}");
+            return *code;
+        }
+        let message = [message].into_iter().chain(causes).cloned().collect::<Vec<_>>().join(": ");
+        anstream::eprintln!("\x1b[1;31merror\x1b[0m: {message}");
+        if let Some(hint) = hint {
+            anstream::eprintln!("\x1b[1;36mhint\x1b[0m: {hint}");
+        }
+        *code
+    }
+}
+
+/// JSON lines that go out as they are made. Nothing is written for each of them alone, except for
+/// somebody who watches.
+#[derive(Debug)]
+pub(crate) struct Lines(BufWriter<io::Stdout>);
+
+impl Lines {
+    pub(crate) fn new() -> Self {
+        Self(BufWriter::new(io::stdout()))
+    }
+
+    pub(crate) fn write(&mut self, json: &Value) -> Result<(), Failure> {
+        writeln!(self.0, "{json}")?;
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        self.0.flush()?;
+        Ok(())
+    }
+}
+
+/// Whether the arguments ask for JSON, also if they are wrong otherwise.
+pub(crate) fn json_was_asked_for(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let mut arguments =
+        arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned());
+    let is_json = |value: &str| matches!(value.trim_start_matches('='), "json" | "jsonl");
+    while let Some(argument) = arguments.next() {
+        let value = match argument.as_str() {
+            "-o" | "--output" => arguments.next().unwrap_or_default(),
+            other => match other.strip_prefix("--output=").or_else(|| other.strip_prefix("-o")) {
+                Some(value) => value.to_owned(),
+                None => continue,
+            },
+        };
+        if is_json(&value) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The version goes first.
+fn versioned(json: Value) -> Value {
+    let mut object = Map::new();
+    object.insert("version".to_owned(), VERSION.into());
+    if let Value::Object(members) = json {
+        object.extend(members);
+    }
+    object.into()
+}

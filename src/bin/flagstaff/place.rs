@@ -1,0 +1,255 @@
+//! Where flags are: the file, the environment and the store.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use clap::Args;
+use flagstaff::{
+    Backend, Env, Flags, FlagsBuilder, Redis, WritableBackend,
+    backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
+    cli::ExitCode,
+    definition::FlagsFile,
+};
+
+use crate::{failure::Failure, output::Output};
+
+/// The name of the file that is looked for.
+const FILE: &str = "flags.toml";
+
+/// Where flags are.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Where")]
+pub(crate) struct Place {
+    /// Flag file [default: the nearest flags.toml, upwards] [env: FLAGSTAFF_FILE]
+    #[arg(long, short, global = true, value_name = "PATH")]
+    file: Option<PathBuf>,
+    /// Store with overrides; several are nodes of a cluster [env: REDIS_URL]
+    #[arg(
+        long,
+        visible_alias = "redis-url",
+        global = true,
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    redis: Vec<String>,
+    /// Sentinels; --redis then names the master, redis://NAME [env: REDIS_SENTINELS]
+    #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
+    sentinel: Vec<String>,
+    /// Do without the store, whatever REDIS_URL says
+    #[arg(long, global = true)]
+    no_redis: bool,
+    /// Hash that has the overrides
+    #[arg(long, global = true, value_name = "KEY", default_value = "feature_flags")]
+    key: String,
+    /// JSON keys, one per flag, instead of a hash
+    #[arg(long, global = true, value_name = "PREFIX", conflicts_with = "key")]
+    key_prefix: Option<String>,
+    /// Count environment variables in, such as FEATURE_ [env: FLAGSTAFF_ENV_PREFIX]
+    #[arg(long, global = true, value_name = "PREFIX")]
+    env_prefix: Option<String>,
+}
+
+/// A flags.toml that was read.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    pub(crate) parsed: FlagsFile,
+}
+
+impl Place {
+    /// The path of the flag file: as it was named, or the nearest; `None` if there is none.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.file.clone().or_else(usual_file)
+    }
+
+    /// The flag file, whatever is wrong with its flags; `None` if none was named and there is none.
+    pub(crate) fn file(&self) -> Result<Option<Declared>, Failure> {
+        let Some(path) = self.path() else { return Ok(None) };
+        let text = read(&path)?;
+        let parsed = FlagsFile::parse(&path.to_string_lossy(), &text);
+        Ok(Some(Declared { path, text, parsed }))
+    }
+
+    /// The flag file, for commands that need one.
+    pub(crate) fn needed_file(&self) -> Result<Declared, Failure> {
+        self.file()?.ok_or_else(|| {
+            Failure::usage("there is no flags.toml here or in a directory above")
+                .hint("name one with `--file`, or make one with `flagstaff init`")
+        })
+    }
+
+    /// The store, if one is named.
+    pub(crate) fn redis(&self) -> Result<Option<Redis>, Failure> {
+        let redis = match (
+            &*or_listed(&self.redis, "REDIS_URL"),
+            &*or_listed(&self.sentinel, "REDIS_SENTINELS"),
+        ) {
+            _ if self.no_redis => return Ok(None),
+            ([], []) => return Ok(None),
+            ([url], []) => Redis::open(url)?,
+            (urls, []) => Redis::cluster(urls)?,
+            ([master], sentinels) => Redis::sentinel(master, sentinels)?,
+            (_, _) => {
+                return Err(Failure::usage("with `--sentinel`, `--redis` has to name one master"));
+            }
+        };
+        Ok(Some(match &self.key_prefix {
+            Some(prefix) => redis.key_per_flag(prefix),
+            None => redis.key(&self.key),
+        }))
+    }
+
+    /// The store, for commands that need one.
+    pub(crate) fn needed_redis(&self) -> Result<Redis, Failure> {
+        self.redis()?.ok_or_else(|| {
+            Failure::usage("this needs a store, and none is named")
+                .hint("name one with `--redis redis://HOST`, or set REDIS_URL")
+        })
+    }
+
+    /// All layers merged: the store over the environment over the file. What is wrong with the file
+    /// is told; its other flags count.
+    pub(crate) async fn flags(&self, output: &Output) -> Result<Flags, Failure> {
+        self.flags_at(output, None).await
+    }
+
+    /// The same as of an instant; now if there is none.
+    pub(crate) async fn flags_at(
+        &self,
+        output: &Output,
+        at: Option<SystemTime>,
+    ) -> Result<Flags, Failure> {
+        let redis = self.redis()?;
+        let file = self.file()?;
+        let env_prefix = self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"));
+        if redis.is_none() && file.is_none() && env_prefix.is_none() {
+            return Err(Failure::usage("there are no flags: no flags.toml here or in a directory above")
+                .hint("name a file with `--file` or a store with `--redis`; `flagstaff init` makes a file"));
+        }
+        let file = file.map(|file| usable(file, output)).transpose()?;
+        let mut builder = Flags::builder()
+            .option_layer(redis.clone().map(Redis::unannounced))
+            .option_layer(env_prefix.map(Env::with_prefix))
+            .option_layer(file.map(|file| Once::new("file", &file.parsed)))
+            .require_ready();
+        if let Some(at) = at {
+            builder = builder.clock(move || at);
+        }
+        match redis {
+            Some(redis) => started(builder, &redis).await,
+            None => Ok(builder.start().await?),
+        }
+    }
+}
+
+/// Starts, and fails as soon as the store does: the flags themselves would try again for a while.
+async fn started(builder: FlagsBuilder, redis: &Redis) -> Result<Flags, Failure> {
+    let start = builder.max_wait(Duration::from_secs(5)).start();
+    tokio::pin!(start);
+    tokio::select! {
+        flags = &mut start => Ok(flags?),
+        failed = reach(redis) => match failed {
+            Ok(()) => Ok(start.await?),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+/// Whether the store can be read.
+async fn reach(redis: &Redis) -> Result<(), Failure> {
+    let Err(error) = redis.read("").await else { return Ok(()) };
+    match error.downcast_ref::<RedisError>() {
+        // Whoever may read everything need not be allowed to read one flag.
+        Some(error) if error.kind() == RedisErrorKind::Permission => Ok(()),
+        Some(error) => Err(error.into()),
+        None => Err(Failure::of(ExitCode::Unreachable, &*error)),
+    }
+}
+
+/// A file whose flags may be used. Tells what is wrong with it.
+fn usable(file: Declared, output: &Output) -> Result<Declared, Failure> {
+    let diagnostics = file.parsed.diagnostics();
+    if !file.parsed.is_usable() {
+        output.note(diagnostics.report().to_string().trim_end());
+        return Err(Failure::usage(format!("`{}` cannot be used", file.path.display()))
+            .hint("`flagstaff lint` says what is wrong with it"));
+    }
+    if diagnostics.has_errors() {
+        let left_out: Vec<_> =
+            file.parsed.rejected().iter().map(|key| format!("`{key}`")).collect();
+        output.warning(format!(
+            "{} in `{}` left out, because of mistakes that `flagstaff lint` shows: {}",
+            if left_out.len() == 1 { "1 flag is" } else { "some flags are" },
+            file.path.display(),
+            left_out.join(", "),
+        ));
+    }
+    Ok(file)
+}
+
+/// An environment variable; an empty one is as good as none.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// What an option lists, else what a variable does.
+fn or_listed(option: &[String], name: &str) -> Vec<String> {
+    match option {
+        [] => variable(name).iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
+        _ => option.to_vec(),
+    }
+}
+
+/// The file that is used without being named: that of the variable, or the nearest.
+pub(crate) fn usual_file() -> Option<PathBuf> {
+    variable("FLAGSTAFF_FILE").map(PathBuf::from).or_else(nearest)
+}
+
+/// The nearest flags.toml, from the working directory upwards.
+fn nearest() -> Option<PathBuf> {
+    let here = env::current_dir().ok()?;
+    let path =
+        here.ancestors().map(|directory| directory.join(FILE)).find(|path| path.is_file())?;
+    // Shown to people, and short where it can be.
+    Some(path.strip_prefix(&here).map(Path::to_owned).unwrap_or(path))
+}
+
+/// The text of a file, or of stdin for `-`.
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
+    let text = if path == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(path) };
+    text.map_err(|error| unreadable(path, &error))
+}
+
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::usage(format!("cannot read `{}`: {error}", path.display()))
+}
+
+/// A layer that never changes: a command reads a file once.
+#[derive(Debug)]
+pub(crate) struct Once {
+    name: &'static str,
+    offer: Offer,
+}
+
+impl Once {
+    pub(crate) fn new(name: &'static str, file: &FlagsFile) -> Self {
+        let flags = file.flags().iter();
+        Self { name, offer: flags.map(|(key, flag)| (key.clone(), (**flag).clone())).collect() }
+    }
+}
+
+impl Backend for Once {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        sink.publish(self.offer.clone());
+        Box::pin(async { Ok(()) })
+    }
+}

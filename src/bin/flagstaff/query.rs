@@ -1,0 +1,231 @@
+//! The query language of `flagstaff list`: terms that all have to hold.
+
+use std::time::{Duration, SystemTime};
+
+use flagstaff::{Definition, FlagState};
+
+use crate::time;
+
+/// A condition on a flag.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Term {
+    /// A glob of the name, or a part of it.
+    Name(String),
+    /// Nothing stands for a flag without an owner.
+    Owner(String),
+    Tag(String),
+    State(State),
+    /// The strongest layer that says something.
+    Layer(String),
+    Date {
+        field: DateField,
+        before: bool,
+        limit: SystemTime,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    On,
+    Off,
+    Partial,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DateField {
+    Created,
+    Expires,
+}
+
+/// What a term can ask about a flag.
+#[derive(Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) definition: &'a Definition,
+    pub(crate) state: FlagState,
+    /// The strongest layer.
+    pub(crate) layer: Option<&'a str>,
+}
+
+impl Term {
+    /// `now` is what `expires<14d` counts from.
+    pub(crate) fn parse(text: &str, now: SystemTime) -> Result<Self, String> {
+        let Some(at) = text.find([':', '<', '>']) else { return Ok(Self::Name(text.to_owned())) };
+        let (field, value) = (&text[..at], &text[at + 1..]);
+        if &text[at..=at] != ":" {
+            let field = match field {
+                "created" => DateField::Created,
+                "expires" => DateField::Expires,
+                _ => return Err(format!("`{field}` is no date: `created` and `expires` are")),
+            };
+            let before = &text[at..=at] == "<";
+            return Self::date(field, before, value, now);
+        }
+        match field {
+            "owner" => Ok(Self::Owner(value.to_owned())),
+            "tag" => Ok(Self::Tag(value.to_owned())),
+            "layer" => Ok(Self::Layer(value.to_owned())),
+            "name" => Ok(Self::Name(value.to_owned())),
+            "state" => match value {
+                "on" => Ok(Self::State(State::On)),
+                "off" => Ok(Self::State(State::Off)),
+                "partial" => Ok(Self::State(State::Partial)),
+                _ => Err(format!("no state is called `{value}`: on, off and partial are")),
+            },
+            _ => Err(format!(
+                "unknown word `{field}`: there are `owner:`, `tag:`, `state:`, `layer:`, `name:`, `expires<` and \
+                 `created<`"
+            )),
+        }
+    }
+
+    /// Ahead of now for what is still to come, and back from now for what was.
+    fn date(field: DateField, before: bool, value: &str, now: SystemTime) -> Result<Self, String> {
+        let Ok(long) = time::duration(value) else {
+            return Ok(Self::Date { field, before, limit: time::instant(value)? });
+        };
+        Ok(match field {
+            DateField::Expires => Self::Date { field, before, limit: add(now, long) },
+            // Younger than a week is after the instant a week ago.
+            DateField::Created => {
+                let limit = now.checked_sub(long).unwrap_or(SystemTime::UNIX_EPOCH);
+                Self::Date { field, before: !before, limit }
+            }
+        })
+    }
+
+    pub(crate) fn holds(&self, flag: &Subject<'_>) -> bool {
+        let definition = flag.definition;
+        match self {
+            Self::Name(pattern) => {
+                if pattern.contains(['*', '?']) {
+                    glob(pattern, flag.name)
+                } else {
+                    flag.name.contains(pattern)
+                }
+            }
+            Self::Owner(owner) => {
+                definition.owner.value().map(String::as_str).unwrap_or_default() == owner
+            }
+            Self::Tag(tag) => definition.tags.value().is_some_and(|tags| tags.contains(tag)),
+            Self::Layer(layer) => flag.layer == Some(layer),
+            Self::State(state) => match flag.state {
+                FlagState::On => *state == State::On,
+                FlagState::Partial { .. } => *state == State::Partial,
+                _ => *state == State::Off,
+            },
+            Self::Date { field, before, limit } => {
+                let date = match field {
+                    DateField::Created => definition.created.value(),
+                    DateField::Expires => definition.expires.value(),
+                };
+                date.is_some_and(|date| if *before { date < limit } else { date > limit })
+            }
+        }
+    }
+}
+
+fn add(now: SystemTime, long: Duration) -> SystemTime {
+    now.checked_add(long).unwrap_or(now)
+}
+
+/// `*` is any text, `?` any character.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    // Where the last star was, and how far it has eaten.
+    let mut star = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                Some((at, eaten)) => {
+                    (p, t) = (at + 1, eaten + 1);
+                    star = Some((at, t));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use flagstaff::Percentage;
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn holds(query: &str, definition: &Definition) -> bool {
+        let now = SystemTime::UNIX_EPOCH + 1_000 * DAY;
+        let flag = Subject {
+            name: "new_checkout",
+            definition,
+            state: FlagState::at(definition, now),
+            layer: Some("file"),
+        };
+        query.split(' ').all(|term| Term::parse(term, now).unwrap().holds(&flag))
+    }
+
+    #[test]
+    fn all_terms_have_to_hold() {
+        let flag = Definition::new()
+            .owner("payments")
+            .tags(["x", "y"])
+            .percentage(Percentage::whole(10).unwrap());
+
+        assert!(holds("owner:payments tag:x state:partial layer:file new* check name:new", &flag));
+        for other in [
+            "owner:search",
+            "owner:",
+            "tag:z",
+            "state:on",
+            "state:off",
+            "layer:redis",
+            "old*",
+            "chk",
+        ] {
+            assert!(!holds(other, &flag), "{other}");
+        }
+        assert!(holds("owner: state:on", &Definition::new()));
+    }
+
+    #[test]
+    fn dates_count_ahead_for_ends_and_back_for_beginnings() {
+        let at = |days: u32| SystemTime::UNIX_EPOCH + days * DAY;
+        let flag = Definition::new().created(at(990)).expires(at(1_010));
+
+        assert!(holds("expires<14d expires>7d expires>1972-01-01 created<14d created>7d", &flag));
+        for other in ["expires<7d", "expires>14d", "created<7d", "created>14d"] {
+            assert!(!holds(other, &flag), "{other}");
+        }
+        assert!(!holds("expires<14d", &Definition::new()));
+    }
+
+    #[test]
+    fn what_no_query_says_is_refused() {
+        let parse = |text| Term::parse(text, SystemTime::UNIX_EPOCH);
+
+        for wrong in ["ower:x", "state:maybe", "owner<3", "expires<soon"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn stars_and_question_marks() {
+        for (pattern, text) in
+            [("*", ""), ("a*c", "abbc"), ("*b*", "abc"), ("?b?", "abc"), ("a**", "a")]
+        {
+            assert!(glob(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a*c", "abb"), ("?", ""), ("b*", "abc"), ("*b", "abc")] {
+            assert!(!glob(pattern, text), "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Instants and durations, as people write and read them.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date, tz::TimeZone};
+
+/// An instant: RFC 3339, a day (its start in UTC), `now`, or so long from now: `+2h`, `-7d`.
+pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
+    let now = SystemTime::now();
+    if text == "now" {
+        return Ok(now);
+    }
+    let far = || format!("`{text}` is beyond what the clock can tell");
+    if let Some(later) = text.strip_prefix('+') {
+        return now.checked_add(duration(later)?).ok_or_else(far);
+    }
+    if let Some(ago) = text.strip_prefix('-') {
+        return now.checked_sub(duration(ago)?).ok_or_else(far);
+    }
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Ok(instant.into());
+    }
+    let day = text.parse::<Date>().ok().filter(|_| text.len() == "2026-11-21".len());
+    let day = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
+    day.map(|day| day.timestamp().into()).ok_or_else(|| {
+        "expected an instant such as `2026-11-21T09:00:00Z`, a day such as `2026-11-21`, or so long from now \
+         such as `+2h`"
+            .to_owned()
+    })
+}
+
+/// How long: `90s`, `1h`, `1h30m`, `14d`, `2w`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected how long, such as `90s`, `1h` or `14d`".to_owned();
+    let span: Span = text.parse().map_err(|_| expected())?;
+    let days = SpanRelativeTo::days_are_24_hours();
+    span.to_duration(days).ok().and_then(|long| long.try_into().ok()).ok_or_else(expected)
+}
+
+/// As RFC 3339 has it, in UTC, to the second.
+pub(crate) fn rfc3339(instant: SystemTime) -> String {
+    match Timestamp::try_from(instant) {
+        Ok(instant) => instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Err(_) => "beyond the calendar".to_owned(),
+    }
+}
+
+/// The day in UTC, if the instant is its start, and else with the time.
+pub(crate) fn date(instant: SystemTime) -> String {
+    let text = rfc3339(instant);
+    text.strip_suffix("T00:00:00Z").map(str::to_owned).unwrap_or(text)
+}
+
+/// `in 14 days`, `3 hours ago`, `now`
+pub(crate) fn relative(instant: SystemTime, now: SystemTime) -> String {
+    match instant.duration_since(now) {
+        Ok(ahead) if ahead.as_secs() > 0 => format!("in {}", long(ahead)),
+        Err(error) if error.duration().as_secs() > 0 => format!("{} ago", long(error.duration())),
+        _ => "now".to_owned(),
+    }
+}
+
+/// The largest unit of a duration: `14 days`.
+pub(crate) fn long(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (number, unit) = match seconds {
+        0..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    match number {
+        1 => format!("1 {unit}"),
+        _ => format!("{number} {unit}s"),
+    }
+}

@@ -1,0 +1,100 @@
+//! What the command `flagstaff` promises to scripts.
+
+/// How the command `flagstaff` ends.
+///
+/// The numbers never change their meaning, so that a script or another program can go by them.
+///
+/// The commands `list`, `get`, `enable`, `disable` and `unset` keep the codes of the Python command
+/// `tempest flags` where they differ: a store that cannot be reached is [`Usage`](Self::Usage) there.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::cli::ExitCode;
+///
+/// /// What to tell a person about how `flagstaff is-on` ended.
+/// fn tell(code: i32) -> &'static str {
+///     match ExitCode::from_number(code) {
+///         Some(ExitCode::Done) => "it is on",
+///         Some(ExitCode::No) => "it is off",
+///         Some(other) => other.description(),
+///         None => "it was killed",
+///     }
+/// }
+///
+/// assert_eq!(tell(1), "it is off");
+/// assert_eq!(ExitCode::Unreachable.number(), 3);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ExitCode {
+    /// It is done, the answer is yes, or a check found nothing.
+    Done,
+    /// The answer is no, or a check found something.
+    No,
+    /// The command was called in a wrong way, or cannot read what it was given.
+    Usage,
+    /// The store cannot be reached.
+    Unreachable,
+    /// The change was refused: by the store, by a rule, or by the person who was asked.
+    Refused,
+    /// Somebody else changed it since it was looked at. Nothing was changed.
+    Changed,
+}
+
+impl ExitCode {
+    /// All codes, by their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::Done, Self::No, Self::Usage, Self::Unreachable, Self::Refused, Self::Changed];
+
+    /// The number that the process ends with.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::No => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Refused => 4,
+            Self::Changed => 5,
+        }
+    }
+
+    /// The code with this number, if there is one.
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| i32::from(code.number()) == number)
+    }
+
+    /// The word for it in JSON, such as `unreachable`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::No => "no",
+            Self::Usage => "usage",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Changed => "changed",
+        }
+    }
+
+    /// What it means, in a few words.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Done => "done, yes, or nothing found",
+            Self::No => "no, or something found",
+            Self::Usage => "called in a wrong way, or unreadable input",
+            Self::Unreachable => "the store cannot be reached",
+            Self::Refused => "refused",
+            Self::Changed => "changed by somebody else since you looked",
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        code.number().into()
+    }
+}

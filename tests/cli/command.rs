@@ -1,0 +1,60 @@
+//! Running the command.
+
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use flagstaff::cli::ExitCode;
+
+use crate::server::Server;
+
+/// The directory with the files that tests read.
+pub(crate) fn data() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/data"))
+}
+
+/// `flagstaff` with nothing of this machine's environment that it goes by, in the directory of data.
+pub(crate) fn flagstaff(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
+    for name in [
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "COMPLETE",
+        "FLAGSTAFF_ENV_PREFIX",
+        "FLAGSTAFF_FILE",
+        "NO_COLOR",
+        "REDIS_SENTINELS",
+        "REDIS_URL",
+    ] {
+        command.env_remove(name);
+    }
+    command.args(arguments).current_dir(data()).stdin(Stdio::null());
+    command
+}
+
+/// The same on the store of a server.
+pub(crate) fn on(server: &Server, arguments: &[&str]) -> Command {
+    let mut command = flagstaff(arguments);
+    command.env("REDIS_URL", server.url());
+    command
+}
+
+/// What it printed, and how it ended.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Ran {
+    pub(crate) code: ExitCode,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let code = status.code().and_then(ExitCode::from_number);
+    let stderr = String::from_utf8(stderr).unwrap();
+    Ran {
+        code: code.unwrap_or_else(|| panic!("{command:?} ends with {status}: {stderr}")),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr,
+    }
+}

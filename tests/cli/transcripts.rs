@@ -1,0 +1,51 @@
+//! What people see: the transcripts in `transcripts/`, and those of the README.
+//!
+//! `TRYCMD=overwrite cargo test --all-features --test cli transcripts` writes what is printed into them.
+
+use std::{ffi::OsStr, fs, path::Path};
+
+use trycmd::TestCases;
+
+use crate::server::Server;
+
+/// Of this repository's own flags.toml.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    run(Path::new("README.md"), None);
+}
+
+#[test]
+fn commands_print_what_their_transcripts_show() {
+    for path in transcripts("tests/cli/transcripts") {
+        run(&path, None);
+    }
+}
+
+/// Each on a server of its own.
+#[test]
+fn commands_print_what_their_transcripts_show_with_a_store() {
+    for path in transcripts("tests/cli/transcripts/redis") {
+        run(&path, Some(&Server::start()));
+    }
+}
+
+fn transcripts(directory: &str) -> Vec<std::path::PathBuf> {
+    let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+    let transcripts: Vec<_> =
+        files.filter(|path| path.extension() == Some(OsStr::new("md"))).collect();
+    assert!(!transcripts.is_empty());
+    transcripts
+}
+
+fn run(path: &Path, server: Option<&Server>) {
+    let cases = TestCases::new();
+    cases.register_bin("flagstaff", Path::new(env!("CARGO_BIN_EXE_flagstaff")));
+    for name in ["CLICOLOR_FORCE", "FLAGSTAFF_ENV_PREFIX", "FLAGSTAFF_FILE", "REDIS_SENTINELS"] {
+        cases.env(name, "");
+    }
+    if let Some(server) = server {
+        cases.env("REDIS_URL", server.url());
+    }
+    cases.case(path);
+    cases.run();
+}
