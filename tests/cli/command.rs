@@ -23,6 +23,7 @@ pub(crate) fn flagstaff(arguments: &[&str]) -> Command {
         "COMPLETE",
         "FLAGSTAFF_ENV_PREFIX",
         "FLAGSTAFF_FILE",
+        "FLAGSTAFF_OUTPUT",
         "NO_COLOR",
         "REDIS_SENTINELS",
         "REDIS_URL",

@@ -43,6 +43,7 @@ fn run(path: &Path, server: Option<&Server>) {
     for name in ["CLICOLOR_FORCE", "FLAGSTAFF_ENV_PREFIX", "FLAGSTAFF_FILE", "REDIS_SENTINELS"] {
         cases.env(name, "");
     }
+    cases.env("FLAGSTAFF_OUTPUT", "text");
     if let Some(server) = server {
         cases.env("REDIS_URL", server.url());
     }

@@ -4,6 +4,7 @@
 //! Everything else goes to stderr.
 
 use std::{
+    env,
     ffi::OsString,
     fmt::Display,
     io::{self, BufWriter, IsTerminal, Write},
@@ -27,7 +28,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// Form [default: text on a terminal, tsv in a pipe]
+    /// Form [default: text on a terminal, tsv in a pipe] [env: FLAGSTAFF_OUTPUT]
     #[arg(long, short, global = true, value_name = "FORM")]
     output: Option<Format>,
 }
@@ -71,7 +72,8 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn new(args: &OutputArgs) -> Self {
         let usual = || if io::stdout().is_terminal() { Format::Text } else { Format::Tsv };
-        Self { format: args.output.unwrap_or_else(usual) }
+        let wanted = || Format::from_str(&env::var("FLAGSTAFF_OUTPUT").ok()?, true).ok();
+        Self { format: args.output.or_else(wanted).unwrap_or_else(usual) }
     }
 
     /// For errors before the arguments are understood.
