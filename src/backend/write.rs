@@ -33,6 +33,9 @@ pub struct Write {
     pub expires_at: Option<SystemTime>,
     /// What the layer has to say about the flag for the change to be made.
     pub expected: Option<Expected>,
+    /// Whether the layer keeps who and why in its log alone, where it has one, and stores a plain on
+    /// or off as readers in other languages know it.
+    pub plain: bool,
 }
 
 /// What is done to a flag.
@@ -63,7 +66,14 @@ impl Write {
     /// A change by nobody in particular, for ever, on no condition.
     #[must_use]
     pub fn new(operation: Operation) -> Self {
-        Self { operation, author: None, reason: None, expires_at: None, expected: None }
+        Self {
+            operation,
+            author: None,
+            reason: None,
+            expires_at: None,
+            expected: None,
+            plain: false,
+        }
     }
 
     /// Who does it.
@@ -88,6 +98,12 @@ impl Write {
     #[must_use]
     pub fn expect(self, expected: Expected) -> Self {
         Self { expected: Some(expected), ..self }
+    }
+
+    /// Keeps who and why in the log alone: see [`plain`](Self::plain).
+    #[must_use]
+    pub fn plainly(self) -> Self {
+        Self { plain: true, ..self }
     }
 }
 

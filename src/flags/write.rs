@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::Flags;
-use crate::backend::{
-    BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Write, Written,
+use crate::{
+    backend::{BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Write, Written},
+    model::Entry,
 };
 
 /// A change of a flag that is made when it is awaited. Made by [`Flags::enable`],
@@ -52,6 +53,37 @@ impl<'a> PendingWrite<'a> {
     /// Makes the change only if the flag was changed last by the write with this revision.
     pub fn if_revision(self, revision: u64) -> Self {
         Self { write: self.write.expect(Expected::Revision(revision)), ..self }
+    }
+
+    /// Makes the change only if the layer says this, or nothing, about the flag: what was read, for a
+    /// change that depends on it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, WriteError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().layer(Memory::new()).start().await?;
+    /// flags.enable("beta").await?;
+    ///
+    /// let late = flags.disable("beta").if_entry(None).await;
+    ///
+    /// assert!(matches!(late, Err(WriteError::Conflict { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn if_entry(self, entry: Option<Entry>) -> Self {
+        Self { write: self.write.expect(Expected::Entry(entry)), ..self }
+    }
+
+    /// Keeps who and why in the layer's log alone, and stores a plain on or off.
+    ///
+    /// Readers in other languages, such as the Python package `tempest-fastapi-sdk`, take an
+    /// override that says who and why for off. One with an end is never plain.
+    pub fn plainly(self) -> Self {
+        Self { write: self.write.plainly(), ..self }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every exit code of every command.
 
-use flagstaff::cli::ExitCode::{self, Done, No, Unreachable, Usage};
+use flagstaff::cli::ExitCode::{self, Changed, Done, No, Refused, Unreachable, Usage};
 
 use crate::{
     command::{flagstaff, on, ran},
@@ -37,6 +37,15 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["list"], Done),
     (&["list", "owner:nobody"], Done),
     (&["list", "colour:red"], Usage),
+    (&["disable", "on"], Usage),
+    (&["enable", "on"], Usage),
+    (&["enable"], Usage),
+    (&["set", "on", "percentage=25"], Usage),
+    (&["set", "on", "percentage"], Usage),
+    (&["show", "on"], Done),
+    (&["show", "nobody_knows"], No),
+    (&["show"], Usage),
+    (&["unset", "on"], Usage),
     (&["man"], Done),
     (&["man", "--dir", "flags.toml"], Usage),
 ];
@@ -49,6 +58,12 @@ const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     // As the Python command has it.
     (&["get", "on"], Usage),
     (&["list"], Usage),
+    (&["disable", "on"], Usage),
+    (&["enable", "on"], Usage),
+    (&["unset", "on"], Usage),
+    (&["set", "on", "percentage=25"], Unreachable),
+    (&["show", "on"], Unreachable),
+    (&["show", "nobody_knows"], Unreachable),
 ];
 
 /// With a store that says what it is asked for.
@@ -58,7 +73,46 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["is-on", "on"], Done),
     (&["is-on", "on", "--redis", "http://127.0.0.1"], Usage),
     (&["list"], Done),
+    (&["show", "on"], Done),
+    // Revision 1, and so on.
+    (&["enable", "off"], Done),
+    (&["disable", "off", "-m", "incident 42", "--wait", "5s"], Done),
+    (&["disable", "off", "--if-rev", "1"], Changed),
+    (&["enable", "off", "--if-rev", "2"], Done),
+    (&["enable", "off", "--if-rev", "2", "--dry-run"], Changed),
+    (&["set", "quarter", "percentage=50", "--for", "1h"], Done),
+    (&["set", "quarter", "percentage=500"], Usage),
+    (&["set", "quarter", "percentage=75", "--if-rev", "3"], Changed),
+    (&["set", "quarter", "percentage=75", "--if-rev", "4"], Done),
+    (&["unset", "quarter", "--if-rev", "4"], Changed),
+    (&["unset", "quarter", "off", "--yes"], Done),
+    (&["unset", "nobody_knows"], Done),
 ];
+
+/// With a store whose user may read and no more.
+const REFUSED: &[(&[&str], ExitCode)] = &[
+    (&["is-on", "on"], Done),
+    (&["list"], Done),
+    (&["show", "on"], Done),
+    (&["disable", "on"], Refused),
+    (&["enable", "on"], Refused),
+    (&["set", "on", "percentage=25"], Refused),
+    (&["unset", "on"], Refused),
+];
+
+#[test]
+fn every_command_says_when_the_store_refuses() {
+    let server = Server::start();
+    let rights = "%R~feature_flags -@all +hgetall +hlen +ping +client|tracking";
+    let user = ["ACL", "SETUSER", "reader", "on", ">secret"];
+    server.cli(&user.into_iter().chain(rights.split(' ')).collect::<Vec<_>>());
+    let url = server.url().replace("redis://", "redis://reader:secret@");
+
+    for (arguments, code) in REFUSED {
+        let ran = ran(flagstaff(arguments).env("REDIS_URL", &url));
+        assert_eq!(ran.code, *code, "{arguments:?}: {}", ran.stderr);
+    }
+}
 
 #[test]
 fn every_command_ends_with_the_code_that_fits() {

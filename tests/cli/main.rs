@@ -1,8 +1,10 @@
 //! The command, run as scripts and people run it.
 
+mod changes;
 mod codes;
 mod command;
 mod manners;
+mod python;
 mod transcripts;
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]

@@ -148,7 +148,8 @@ pub(super) fn encode(
     now: SystemTime,
     layout: &Layout,
 ) -> Result<Option<String>, String> {
-    let plain = write.author.is_none() && write.reason.is_none() && write.expires_at.is_none();
+    let unsigned = write.plain || (write.author.is_none() && write.reason.is_none());
+    let plain = unsigned && write.expires_at.is_none();
     let mut object = match (&write.operation, layout) {
         (Operation::Clear, _) => return Ok(None),
         (Operation::Enable, Layout::Hash(_)) if plain => return Ok(Some("1".to_owned())),

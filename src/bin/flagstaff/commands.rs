@@ -1,11 +1,16 @@
 //! The commands, one row each.
 
 mod completion;
+mod disable;
+mod enable;
 mod eval;
 mod get;
 mod is_on;
-mod list;
+pub(crate) mod list;
 mod man;
+mod set;
+mod show;
+mod unset;
 
 use clap::{Subcommand, builder::StyledStr};
 use flagstaff::cli::ExitCode;
@@ -40,6 +45,13 @@ commands! {
         Get: get::Get,
         IsOn: is_on::IsOn,
         List: list::List,
+        Show: show::Show,
+    }
+    "Change" {
+        Disable: disable::Disable,
+        Enable: enable::Enable,
+        Set: set::Set,
+        Unset: unset::Unset,
     }
     "This command" {
         Completion: completion::Completion,

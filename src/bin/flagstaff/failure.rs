@@ -64,6 +64,10 @@ impl Failure {
         self
     }
 
+    pub(crate) fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Told(Told { code: ExitCode::Unreachable, .. }))
+    }
+
     /// The same for the commands that keep the codes of the Python command, for which a store that
     /// cannot be reached is no case of its own.
     pub(crate) fn like_python(mut self) -> Self {

@@ -28,10 +28,13 @@
 
 #![allow(dead_code, reason = "for commands to come")]
 
+mod assignment;
+mod change;
 mod cli;
 mod commands;
 mod completion;
 mod context;
+mod entry;
 mod failure;
 mod output;
 mod place;

@@ -10,7 +10,6 @@ use std::{
     io::{self, BufWriter, IsTerminal, Write},
 };
 
-use anstream::{AutoStream, ColorChoice};
 use clap::{Args, ValueEnum};
 use comfy_table::{ContentArrangement, Table};
 use flagstaff::cli::ExitCode;
@@ -81,17 +80,24 @@ impl Output {
         Self { format: Format::Json }
     }
 
-    pub(crate) fn format(&self) -> Format {
-        self.format
-    }
-
     pub(crate) fn is_json(&self) -> bool {
         matches!(self.format, Format::Json | Format::Jsonl)
     }
 
-    /// Whether stdout shows colours.
-    pub(crate) fn has_colour(&self) -> bool {
-        self.format == Format::Text && AutoStream::choice(&io::stdout()) != ColorChoice::Never
+    /// Whether the output is for programs that read columns.
+    pub(crate) fn is_terse(&self) -> bool {
+        self.format == Format::Tsv
+    }
+
+    /// Lines of columns, separated by tabs.
+    pub(crate) fn rows(&self, rows: &[Vec<String>]) -> Result<(), Failure> {
+        let mut lines = String::new();
+        for row in rows {
+            let cells: Vec<_> = row.iter().map(|cell| clean(cell)).collect();
+            lines += &cells.join("\t");
+            lines.push('\n');
+        }
+        self.write(&lines)
     }
 
     /// Several things of a kind. Text is a table; tabs separate without headings.
@@ -107,13 +113,8 @@ impl Output {
                 if rows.is_empty() {
                     self.note(empty);
                 }
-                let mut lines = String::new();
-                for row in rows {
-                    let cells: Vec<_> = row.cells.iter().map(|cell| clean(cell)).collect();
-                    lines += &cells.join("\t");
-                    lines.push('\n');
-                }
-                self.write(&lines)
+                let rows: Vec<_> = rows.into_iter().map(|row| row.cells).collect();
+                self.rows(&rows)
             }
             Format::Text if rows.is_empty() => self.write(&format!("{empty}\n")),
             Format::Text => {

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Env, Flags, FlagsBuilder, Redis, WritableBackend,
+    Backend, Entry, Env, Flags, FlagsBuilder, Redis, WritableBackend,
     backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
     cli::ExitCode,
     definition::FlagsFile,
@@ -118,6 +118,22 @@ impl Place {
         self.flags_at(output, None).await
     }
 
+    /// The same, without the store if that cannot be reached, which is told and is the exit code then.
+    pub(crate) async fn flags_as_far_as_possible(
+        &self,
+        output: &Output,
+    ) -> Result<(Flags, ExitCode), Failure> {
+        match self.flags(output).await {
+            Ok(flags) => Ok((flags, ExitCode::Done)),
+            Err(failure) if failure.is_unreachable() && self.path().is_some() => {
+                output.failure(&failure.hint("this is what the other layers say"));
+                let without = Self { no_redis: true, ..self.clone() };
+                Ok((without.flags(output).await?, ExitCode::Unreachable))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// The same as of an instant; now if there is none.
     pub(crate) async fn flags_at(
         &self,
@@ -135,7 +151,7 @@ impl Place {
         let mut builder = Flags::builder()
             .option_layer(redis.clone().map(Redis::unannounced))
             .option_layer(env_prefix.map(Env::with_prefix))
-            .option_layer(file.map(|file| Once::new("file", &file.parsed)))
+            .option_layer(file.map(|file| Once::file(&file.parsed)))
             .require_ready();
         if let Some(at) = at {
             builder = builder.clock(move || at);
@@ -237,9 +253,15 @@ pub(crate) struct Once {
 }
 
 impl Once {
-    pub(crate) fn new(name: &'static str, file: &FlagsFile) -> Self {
+    pub(crate) fn new(name: &'static str, offer: Offer) -> Self {
+        Self { name, offer }
+    }
+
+    /// What a file declares.
+    pub(crate) fn file(file: &FlagsFile) -> Self {
         let flags = file.flags().iter();
-        Self { name, offer: flags.map(|(key, flag)| (key.clone(), (**flag).clone())).collect() }
+        let entries = flags.map(|(key, flag)| (key.clone(), Entry::Definition(flag.clone())));
+        Self::new("file", entries.collect())
     }
 }
 

@@ -133,3 +133,19 @@ async fn the_python_command_and_this_crate_see_each_other() {
     let list = tempest(&server.url(), &["list"]);
     assert_eq!(String::from_utf8(list.stdout).unwrap(), "ours    on\ntheirs  off\n");
 }
+
+/// Who and why are in the log then.
+#[tokio::test]
+async fn the_python_package_reads_plain_overrides_whoever_made_them() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    let flags = follow(&server).await;
+
+    flags.enable("on").author("ana").reason("launch day").plainly().await.unwrap();
+
+    assert!(python.is_enabled("on"));
+    assert_eq!(server.cli(&["HGET", "feature_flags", "on"]), "1");
+    let [change] = &*flags.history(Some("on"), 9).await.unwrap() else { panic!("one change") };
+    assert_eq!(change.author.as_deref(), Some("ana"));
+    assert_eq!(change.reason.as_deref(), Some("launch day"));
+}

@@ -39,7 +39,8 @@ impl List {
         let words = self.query.iter().flat_map(|words| words.split_whitespace());
         let query: Result<Vec<_>, _> = words.map(|word| Term::parse(word, now)).collect();
         let query = query.map_err(Failure::usage)?;
-        let flags = session.place.flags(&session.output).await.map_err(Failure::like_python)?;
+        let flags = session.place.flags_as_far_as_possible(&session.output).await;
+        let (flags, code) = flags.map_err(Failure::like_python)?;
 
         let snapshot = flags.snapshot();
         let mut rows = Vec::new();
@@ -82,7 +83,8 @@ impl List {
             rows,
             empty: "(no flags)",
         })?;
-        Ok(ExitCode::Done)
+        // As the Python command has it.
+        Ok(if code == ExitCode::Unreachable { ExitCode::Usage } else { code })
     }
 }
 

@@ -1,0 +1,36 @@
+use clap::Args;
+use flagstaff::cli::ExitCode;
+
+use crate::{
+    change::{Change, ChangeArgs, OverrideArgs, change},
+    completion,
+    failure::Failure,
+    session::Session,
+};
+
+/// Switch flags off for everybody, whatever the file says
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The store gets a plain 0, which readers in every language know; who and why go to
+its log.
+
+Examples:
+  flagstaff disable new_checkout -m 'incident 42'
+  flagstaff disable new_checkout --for 1h
+  flagstaff disable new_checkout --wait 5s")]
+pub(crate) struct Disable {
+    /// Flags
+    #[arg(required = true, add = completion::flags())]
+    flags: Vec<String>,
+    #[command(flatten)]
+    change: ChangeArgs,
+    #[command(flatten)]
+    of: OverrideArgs,
+}
+
+impl Disable {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let changed = change(session, &self.flags, &Change::Disable, &self.change, &self.of).await;
+        changed.map_err(Failure::like_python)
+    }
+}

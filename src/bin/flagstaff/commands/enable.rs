@@ -1,0 +1,36 @@
+use clap::Args;
+use flagstaff::cli::ExitCode;
+
+use crate::{
+    change::{Change, ChangeArgs, OverrideArgs, change},
+    completion,
+    failure::Failure,
+    session::Session,
+};
+
+/// Switch flags on for everybody, whatever the file says
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The store gets a plain 1, which readers in every language know; who and why go to
+its log. With --for it gets JSON, which other readers may take for off.
+
+Examples:
+  flagstaff enable new_checkout -m 'launch day'
+  flagstaff enable new_checkout --for 1h
+  flagstaff enable new_checkout --wait 5s")]
+pub(crate) struct Enable {
+    /// Flags
+    #[arg(required = true, add = completion::flags())]
+    flags: Vec<String>,
+    #[command(flatten)]
+    change: ChangeArgs,
+    #[command(flatten)]
+    of: OverrideArgs,
+}
+
+impl Enable {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let changed = change(session, &self.flags, &Change::Enable, &self.change, &self.of).await;
+        changed.map_err(Failure::like_python)
+    }
+}

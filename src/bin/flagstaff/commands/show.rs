@@ -1,0 +1,273 @@
+use std::time::SystemTime;
+
+use clap::Args;
+use flagstaff::{
+    Entry, Field, FlagInfo, Flags, LayerEntry,
+    backend::{LogEntry, Provenance},
+    cli::ExitCode,
+    definition::to_json,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    commands::list::state_word,
+    completion,
+    entry::{plain, stored},
+    failure::Failure,
+    session::Session,
+    text::clean,
+    time,
+};
+
+/// Show a flag: what each layer says, who, when and why, and what decides
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits with 1 if no layer has the flag.
+
+Examples:
+  flagstaff show new_checkout
+  flagstaff show new_checkout -o json")]
+pub(crate) struct Show {
+    /// Flag
+    #[arg(add = completion::flags())]
+    flag: String,
+}
+
+/// For people, in this order.
+const ABOUT: [Field; 5] =
+    [Field::Description, Field::Owner, Field::Tags, Field::Created, Field::Expires];
+
+/// The steps of the evaluation, in their order.
+const STEPS: [Field; 15] = [
+    Field::Enabled,
+    Field::Active,
+    Field::Requires,
+    Field::DeniedUsers,
+    Field::DeniedGroups,
+    Field::AllowedUsers,
+    Field::AllowedGroups,
+    Field::Rules,
+    Field::Rollout,
+    Field::Percentage,
+    Field::BucketBy,
+    Field::Salt,
+    Field::Traffic,
+    Field::Variants,
+    Field::Off,
+];
+
+/// What is done about a layer that is lost.
+const STALE: [Field; 2] = [Field::StaleAfter, Field::OnStale];
+
+impl Show {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let Session { place, output } = session;
+        let (flags, code) = place.flags_as_far_as_possible(output).await?;
+        let snapshot = flags.snapshot();
+        let Some(info) = snapshot.info(&*self.flag) else {
+            let json = json!({ "flag": self.flag, "state": "unknown" });
+            output.thing(json, || format!("{} unset", clean(&self.flag)))?;
+            return Ok(if code == ExitCode::Done { ExitCode::No } else { code });
+        };
+        let mut layers = Vec::new();
+        for layer in flags.layers_of(&self.flag) {
+            layers.push(Said::of(layer, &flags, &self.flag).await);
+        }
+        let shown = Shown { flag: &self.flag, info, layers, now: SystemTime::now() };
+        match output.is_terse() {
+            true => output.rows(&shown.rows())?,
+            false => output.thing(shown.json(), || shown.text())?,
+        }
+        Ok(code)
+    }
+}
+
+/// What a layer says, and all that is known about who said it.
+struct Said {
+    layer: LayerEntry,
+    revision: Option<u64>,
+    by: Provenance,
+}
+
+impl Said {
+    /// A plain on or off has its author in the log only.
+    async fn of(layer: LayerEntry, flags: &Flags, flag: &str) -> Self {
+        let by = layer.provenance.as_deref().cloned().unwrap_or_default();
+        let mut said = Self { layer, revision: None, by };
+        if said.layer.layer != "redis" {
+            return said;
+        }
+        // Whoever may not read the log does without.
+        let latest = flags.history(Some(flag), 1).await.ok().and_then(|log| log.into_iter().next());
+        if let Some(LogEntry { revision: revision @ Some(_), at, author, reason, .. }) = latest {
+            said.revision = revision;
+            said.by.at = said.by.at.or(at);
+            said.by.author = said.by.author.or(author);
+            said.by.reason = said.by.reason.or(reason);
+        }
+        said
+    }
+
+    /// `by ana, 3 minutes ago: incident 42`
+    fn text(&self, now: SystemTime) -> String {
+        let Provenance { author, reason, at, expires_at, .. } = &self.by;
+        let author = author.as_ref().map(|author| format!("by {}", clean(author)));
+        let at = at.map(|at| time::relative(at, now));
+        let end = expires_at.map(|end| format!("ends {}", time::relative(end, now)));
+        let revision = self.revision.map(|revision| format!("revision {revision}"));
+        let known: Vec<_> = [author, at, end, revision].into_iter().flatten().collect();
+        match reason {
+            Some(reason) => format!("{}: {}", known.join(", "), clean(reason)),
+            None => known.join(", "),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let Provenance { author, reason, at, expires_at, .. } = &self.by;
+        json!({
+            "layer": self.layer.layer,
+            "entry": stored(&self.layer.entry),
+            "author": author,
+            "reason": reason,
+            "at": at.map(time::rfc3339),
+            "expiresAt": expires_at.map(time::rfc3339),
+            "revision": self.revision,
+        })
+    }
+}
+
+struct Shown<'a> {
+    flag: &'a str,
+    info: FlagInfo<'a>,
+    layers: Vec<Said>,
+    now: SystemTime,
+}
+
+impl Shown<'_> {
+    fn definition(&self) -> Map<String, Value> {
+        to_json(self.info.definition())
+    }
+
+    /// Those settings that are set, with their layers.
+    fn set(&self, fields: &[Field]) -> Vec<(Field, Value, &'static str)> {
+        let definition = self.definition();
+        let set = fields.iter().filter_map(|&field| {
+            let value = definition.get(field.as_str()).filter(|value| !value.is_null())?;
+            Some((field, value.clone(), self.info.layer_of(field).unwrap_or_default()))
+        });
+        set.collect()
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}  {}\n", clean(self.flag), self.info.state());
+        let about = self.set(&ABOUT);
+        text += &table(about.iter().map(|(field, value, _)| {
+            let note = match field {
+                Field::Expires => self.info.definition().expires.value(),
+                _ => None,
+            };
+            let note = note.map(|at| format!(" ({})", time::relative(*at, self.now)));
+            vec![field.as_str().to_owned(), day(&plain(value)) + &note.unwrap_or_default()]
+        }));
+
+        text += "\nLayers, the strongest first:\n";
+        text += &table(self.layers.iter().map(|said| {
+            vec![said.layer.layer.to_owned(), short(&said.layer.entry), said.text(self.now)]
+        }));
+
+        text += "\nWhat decides, in this order:\n";
+        let mut steps = self.set(&STEPS);
+        steps.extend(self.set(&STALE));
+        text += &table(steps.iter().map(|(field, value, layer)| {
+            vec![field.as_str().to_owned(), plain(value), (*layer).to_owned()]
+        }));
+        if let Some(progress) = self.info.rollout() {
+            text += &format!("  rollout is at {progress}\n");
+        }
+        if !self.info.is_active() {
+            text += "  it is outside of its active window\n";
+        }
+        text + "  otherwise on\n"
+    }
+
+    fn rows(&self) -> Vec<Vec<String>> {
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+        let mut rows = vec![words(&["flag", self.flag, &self.info.state().to_string()])];
+        for (field, value, layer) in self.set(&ABOUT) {
+            rows.push(words(&["about", field.as_str(), &plain(&value), layer]));
+        }
+        for said in &self.layers {
+            let Provenance { author, reason, at, expires_at, .. } = &said.by;
+            let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
+            rows.push(words(&[
+                "layer",
+                said.layer.layer,
+                &plain(&stored(&said.layer.entry)),
+                author.as_deref().unwrap_or_default(),
+                &date(at),
+                &date(expires_at),
+                reason.as_deref().unwrap_or_default(),
+            ]));
+        }
+        for (field, value, layer) in self.set(&STEPS).into_iter().chain(self.set(&STALE)) {
+            rows.push(words(&["decides", field.as_str(), &plain(&value), layer]));
+        }
+        rows
+    }
+
+    fn json(&self) -> Value {
+        let decides = self.set(&STEPS).into_iter().chain(self.set(&STALE));
+        let decides = decides.map(|(field, value, layer)| {
+            json!({ "field": field.as_str(), "value": value, "layer": layer })
+        });
+        json!({
+            "flag": self.flag,
+            "state": state_word(self.info.state()),
+            "summary": self.info.state().to_string(),
+            "definition": self.definition(),
+            "layers": self.layers.iter().map(Said::json).collect::<Vec<_>>(),
+            "decides": decides.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// What a layer says, without what is for people alone.
+fn short(entry: &Entry) -> String {
+    let Entry::Definition(definition) = entry else { return entry.to_string() };
+    let settings = to_json(definition).into_iter();
+    let settings = settings.filter(|(name, _)| ABOUT.iter().all(|field| field.as_str() != name));
+    let settings: Vec<_> = settings
+        .map(|(name, value)| format!("{name}={}", plain(&value).replace(", ", ",")))
+        .collect();
+    match settings.is_empty() {
+        true => "nothing that decides".to_owned(),
+        false => settings.join(" "),
+    }
+}
+
+/// A date at the start of a day is that day.
+fn day(text: &str) -> String {
+    text.strip_suffix("T00:00:00Z").unwrap_or(text).to_owned()
+}
+
+/// Indented columns.
+fn table(rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<_> = rows.collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().enumerate();
+        let line: String = cells
+            // What is very long pushes the rest to the right in its own line only.
+            .map(|(column, cell)| {
+                let width = width(column).unwrap_or_default().min(48);
+                format!("  {cell:width$}")
+            })
+            .collect();
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,192 @@
+//! Changes, alone and several at once.
+
+use std::{collections::BTreeMap, process::Stdio, thread};
+
+use flagstaff::cli::ExitCode;
+use serde_json::Value;
+
+use crate::{
+    command::{on, ran},
+    server::Server,
+    support::python,
+};
+
+fn stored(server: &Server, flag: &str) -> Value {
+    serde_json::from_str(&server.cli(&["HGET", "feature_flags", flag])).unwrap()
+}
+
+#[test]
+fn changes_of_different_settings_at_once_all_survive() {
+    let server = Server::start();
+    let settings =
+        ["owner=ana", "percentage=25", "salt=s", "tags=x", "description=d", "enabled=true"];
+
+    let children: Vec<_> = settings
+        .iter()
+        .map(|setting| {
+            let mut command = on(&server, &["set", "quarter", setting]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+
+    let stored = stored(&server, "quarter");
+    for name in ["owner", "percentage", "salt", "tags", "description", "enabled"] {
+        assert!(!stored[name].is_null(), "{stored}");
+    }
+}
+
+#[test]
+fn members_that_several_add_to_a_list_at_once_are_all_there() {
+    let server = Server::start();
+    let users: Vec<_> = (0..6).map(|n| format!("user_{n}")).collect();
+
+    let children: Vec<_> = users
+        .iter()
+        .map(|user| {
+            let mut command = on(&server, &["set", "quarter", &format!("allowed_users+={user}")]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+
+    let mut stored: Vec<String> =
+        serde_json::from_value(stored(&server, "quarter")["allowed_users"].clone()).unwrap();
+    stored.sort();
+    assert_eq!(stored, users);
+}
+
+#[test]
+fn of_several_who_saw_the_same_revision_one_gets_through() {
+    let server = Server::start();
+    assert_eq!(ran(&mut on(&server, &["enable", "off"])).code, ExitCode::Done);
+
+    let threads = (0..6).map(|n| {
+        let mut command = on(&server, &["set", "off", &format!("percentage={n}"), "--if-rev", "1"]);
+        thread::spawn(move || ran(&mut command).code.number())
+    });
+    let mut ends = BTreeMap::new();
+    for thread in threads.collect::<Vec<_>>() {
+        *ends.entry(thread.join().unwrap()).or_insert(0) += 1;
+    }
+
+    assert_eq!(
+        ends,
+        BTreeMap::from([(ExitCode::Done.number(), 1), (ExitCode::Changed.number(), 5)])
+    );
+}
+
+#[test]
+fn a_dry_run_prints_what_the_real_run_prints_and_changes_nothing() {
+    let server = Server::start();
+
+    for change in [
+        &["enable", "off"][..],
+        &["set", "quarter", "percentage=50", "allowed_users+=ana", "--for", "1h"],
+        &["set", "off", "percentage=5"],
+        &["disable", "quarter"],
+        &["unset", "quarter", "off"],
+    ] {
+        let before = server.cli(&["HGETALL", "feature_flags"]);
+        let mut dry = ran(on(&server, change).arg("--dry-run"));
+        assert_eq!(server.cli(&["HGETALL", "feature_flags"]), before, "{change:?}");
+        let real = ran(&mut on(&server, change));
+
+        dry.stderr = dry.stderr.replace("nothing was changed: this is a dry run\n", "");
+        assert_eq!(dry, real, "{change:?}");
+        assert!(!real.stderr.is_empty() && !real.stdout.is_empty());
+    }
+}
+
+#[test]
+fn who_and_why_are_kept_and_shown() {
+    let server = Server::start();
+    let mut enable = on(&server, &["enable", "off", "-m", "launch day", "--by", "ana"]);
+    let mut set = on(&server, &["set", "quarter", "percentage=50", "-m", "going well"]);
+
+    ran(&mut enable);
+    ran(set.env("FLAGSTAFF_AUTHOR", "bob"));
+
+    // Readers in other languages take anything else for off.
+    assert_eq!(server.cli(&["HGET", "feature_flags", "off"]), "1");
+    for (flag, who, why) in [("off", "ana", "launch day"), ("quarter", "bob", "going well")] {
+        let shown = ran(&mut on(&server, &["show", flag, "-o", "json"]));
+        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+        let layer = &shown["layers"][0];
+        assert_eq!(
+            (&layer["layer"], &layer["author"], &layer["reason"]),
+            (&"redis".into(), &who.into(), &why.into())
+        );
+    }
+}
+
+/// A terminal, which says one thing and prints what it was asked.
+fn at_a_terminal(server: &Server, answer: &str, arguments: &[&str]) -> (i32, String) {
+    const PTY: &str = r"
+import os, pty, sys
+answer, arguments = sys.argv[1], sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(arguments[0], arguments)
+said = b''
+while True:
+    try:
+        data = os.read(terminal, 1024)
+    except OSError:
+        break
+    if not data:
+        break
+    said += data
+    if b'[y/N]' in data:
+        os.write(terminal, answer.encode() + b'\n')
+_, status = os.waitpid(pid, 0)
+sys.stdout.write(said.decode())
+sys.exit(os.waitstatus_to_exitcode(status))
+";
+    let command = on(server, arguments);
+    let mut python = python();
+    python.args(["-c", PTY, answer]).arg(command.get_program()).args(command.get_args());
+    python.current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => python.env(name, value),
+            None => python.env_remove(name),
+        };
+    }
+    let output = python.output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn somebody_at_a_terminal_is_asked_before_a_flag_is_off_for_everybody() {
+    let server = Server::start();
+
+    let (refused, question) = at_a_terminal(&server, "n", &["disable", "on"]);
+    assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
+    assert!(question.contains("switch it off for everybody?"), "{question}");
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+
+    assert_eq!(at_a_terminal(&server, "y", &["disable", "on"]).0, 0);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "on"]), "0");
+
+    let (done, asked) = at_a_terminal(&server, "", &["enable", "on", "off"]);
+    assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
+    let (done, asked) = at_a_terminal(&server, "", &["unset", "on", "off", "--yes"]);
+    assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
+}
+
+#[test]
+fn somebody_at_a_terminal_is_asked_before_several_overrides_are_gone() {
+    let server = Server::start();
+    ran(&mut on(&server, &["enable", "off", "quarter"]));
+
+    let (refused, question) = at_a_terminal(&server, "", &["unset", "off", "quarter"]);
+
+    assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
+    assert!(question.contains("take away the overrides of 2 flags?"), "{question}");
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "2");
+}
