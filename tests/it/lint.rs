@@ -7,10 +7,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use flagstaff::definition::{
-    Code, Diagnostics, FlagsFile, Safety, Severity,
-    lint::{Level, Lints},
+use flagstaff::{
+    Context, Definition, Flags,
+    definition::{
+        Code, Diagnostics, FlagsFile, Safety, Severity,
+        lint::{Level, Lints},
+    },
 };
+use proptest::prelude::*;
 
 use crate::definition::{each, snapshot};
 
@@ -155,4 +159,100 @@ fn the_files_of_the_repository_are_clean() {
 
     assert_eq!(found.to_string(), "");
     assert!(FlagsFile::parse("flags.toml", &text).is_usable());
+}
+
+/// What each of many users is served by the flag `f` of a text.
+fn served(text: &str) -> Vec<(bool, String)> {
+    const USERS: usize = 5_000;
+
+    let file = FlagsFile::parse("flags.toml", text);
+    assert!(file.diagnostics().is_empty(), "{}", file.diagnostics());
+    let flags = Flags::for_test().with("f", Definition::clone(&file.flags()["f"])).start();
+    let users = (0..USERS).map(|user| {
+        let context = Context::user(format!("user-{user}")).attribute("account", format!("{user}"));
+        let variant = flags.variant("f", &context, "").value.to_owned();
+        (flags.is_enabled("f", &context), variant)
+    });
+    users.collect()
+}
+
+/// Shares of users, from 0 to 1: those who are served something else, and those who have to be.
+fn moved(before: &[(bool, String)], after: &[(bool, String)]) -> (f64, f64) {
+    let all = before.len() as f64;
+    let moved = before.iter().zip(after).filter(|(was, is)| was != is).count() as f64;
+    let count = |list: &[(bool, String)], one: &(bool, String)| {
+        list.iter().filter(|other| *other == one).count() as f64
+    };
+    let outcomes: BTreeSet<_> = after.iter().collect();
+    let gained: f64 =
+        outcomes.iter().map(|one| (count(after, one) - count(before, one)).max(0.0)).sum();
+    (moved / all, gained / all)
+}
+
+/// The share that a message says, from 0 to 1.
+fn said(message: &str) -> f64 {
+    let percent = message.split(' ').find_map(|word| word.strip_suffix('%')).expect("a share");
+    percent.parse::<f64>().expect("a number") / 100.0
+}
+
+/// One flag, drawn in some way.
+fn any_flag() -> impl Strategy<Value = String> {
+    let variants = prop::sample::select(vec![
+        "",
+        "variants = { a = 1, b = 2, c = 3 }",
+        "variants = { a = 2, b = 2, c = 2 }",
+        "variants = { c = 1, b = 2, a = 1 }",
+        "variants = { a = 1, c = 1 }",
+        "variants = { a = 1, control = 1, c = 0 }",
+        "variants = { c = 1 }",
+        "variants = { a = 1, b = 2 }\ntraffic = 50",
+        "variants = { a = 1, b = 2 }\ntraffic = 20\noff = \"b\"",
+    ]);
+    let salt = prop::sample::select(vec!["", "salt = \"x\"", "salt = \"y\""]);
+    let unit = prop::sample::select(vec!["", "", "bucket_by = \"account\""]);
+    let rule = prop::sample::select(vec![
+        "",
+        "",
+        "rules = [{ name = \"r\", when = {}, serve = \"30%\" }]",
+        "rules = [{ name = \"s\", when = {}, serve = \"30%\" }]",
+        "rules = [{ name = \"r\", when = {}, serve = \"50%\", bucket_by = \"account\" }]",
+    ]);
+    (0_u32..=100, variants, salt, unit, rule).prop_map(
+        |(percentage, variants, salt, unit, rule)| {
+            let lines = [format!("percentage = {percentage}").as_str(), variants, salt, unit, rule]
+                .join("\n");
+            format!("[flags.f]\n{lines}\n")
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn the_share_of_users_who_are_drawn_anew_is_that_of_real_answers(
+        before in any_flag(),
+        after in any_flag(),
+    ) {
+        let has_rule = |text: &str| text.contains("rules");
+        prop_assume!(has_rule(&before) == has_rule(&after));
+        let (moved, needed) = moved(&served(&before), &served(&after));
+        let found = Lints::new().against(before).check("flags.toml", &after, now());
+
+        let redrawn = found.iter().filter(|it| it.code == Code::RedrawsUsers);
+        let is_asked = |text: &&String| match has_rule(&after) {
+            true => text.contains("of rule") || text.contains("for whom this is"),
+            false => text.contains("of flag"),
+        };
+        let texts = redrawn
+            .flat_map(|it| it.related.iter().map(|related| &related.label).chain([&it.message]));
+        let said = texts.filter(is_asked).map(|text| said(text)).next();
+
+        // Six standard deviations of the widest draw of 5,000 users.
+        let bound = 6.0 * (0.25_f64 / 5_000.0).sqrt();
+        match said {
+            Some(said) => prop_assert!((said - moved).abs() < bound, "{said} {moved}: {found}"),
+            None => prop_assert!(moved - needed < bound, "{moved} {needed}: {found}"),
+        }
+    }
 }
