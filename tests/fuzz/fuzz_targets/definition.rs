@@ -1,12 +1,13 @@
-//! Any text as a flags.toml: its diagnostics point into it, and what is good in it evaluates.
+//! Any text as a flags.toml: its diagnostics and what lints say point into it, and what is good in
+//! it evaluates.
 
 #![no_main]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use flagstaff::{
     Context, Definition, Flags, Percentage, Reason,
-    definition::{Diagnostics, FlagsFile},
+    definition::{Code, Diagnostics, FlagsFile, Safety, lint::Lints},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -21,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
     check_diagnostics(&text, file.diagnostics());
+    check_lints(&text, &file);
 
     let defined = file.flags().iter();
     let test = defined.fold(Flags::for_test(), |test, (key, definition)| {
@@ -34,6 +36,24 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(all.iter().map(|(key, _)| &**key).eq(file.flags().keys().map(Arc::as_ref)));
 });
 
+/// The second half of the text is linted as an edit of the first.
+fn check_lints(text: &str, file: &FlagsFile) {
+    let lints = Code::ALL.iter().fold(Lints::new(), |lints, &code| lints.warn(code));
+    let (before, after) = text.split_once("\n---\n").unwrap_or((text, text));
+    check_diagnostics(
+        after,
+        &lints.clone().against(before).check("flags.toml", after, SystemTime::UNIX_EPOCH),
+    );
+
+    let found = lints.check("flags.toml", text, SystemTime::UNIX_EPOCH);
+
+    if let (true, Some(fixed)) = (file.is_usable(), found.apply(Safety::Safe)) {
+        let fixed = FlagsFile::parse("flags.toml", &fixed);
+        assert!(fixed.is_usable(), "{found}");
+        assert!(file.flags().keys().eq(fixed.flags().keys()), "{found}");
+    }
+}
+
 fn check_diagnostics(text: &str, diagnostics: &Diagnostics) {
     let report = diagnostics.to_string();
     let shown = diagnostics.report().limit(usize::MAX).to_string();
@@ -42,7 +62,9 @@ fn check_diagnostics(text: &str, diagnostics: &Diagnostics) {
 
     for problem in diagnostics {
         let related = problem.related.iter().map(|related| &related.span);
-        for span in related.chain([&problem.span]) {
+        let suggestion = problem.suggestion.iter();
+        let edits = suggestion.flat_map(|it| &it.edits).map(|edit| &edit.span);
+        for span in related.chain(edits).chain([&problem.span]) {
             // Inside the text and on character boundaries.
             assert!(text.get(span.clone()).is_some(), "{problem:?}");
         }
