@@ -1,8 +1,11 @@
 //! What the documents claim about the repository.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path};
 
-use flagstaff::Operator;
+use flagstaff::{
+    Operator,
+    definition::{Code, Severity},
+};
 
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 const README: &str = include_str!("../../README.md");
@@ -59,4 +62,53 @@ fn every_operator_is_in_the_guide() {
 
         assert!(guide.contains(&row), "{row}");
     }
+}
+
+/// The page of all codes.
+fn codes() -> String {
+    let is_error = |code: Code| code.severity() == Severity::Error;
+    "# Codes\n\n\
+     Everything that can be said about a flags.toml, by the name that stands in brackets behind \
+     `error` or `warning`. `flagstaff lint --explain CODE` says the same.\n"
+        .to_owned()
+        + &section(
+            "Errors",
+            "What they concern is not published. They are reported whenever the file is read.",
+            is_error,
+        )
+        + &section(
+            "Warnings",
+            "What they concern is published. They are reported whenever the file is read, and lints \
+             can allow or deny them.",
+            |code| !is_error(code) && !code.is_lint(),
+        )
+        + &section(
+            "Lints",
+            "They are found by `flagstaff lint` and `definition::lint` only.",
+            Code::is_lint,
+        )
+}
+
+fn section(title: &str, about: &str, is_in: impl Fn(Code) -> bool) -> String {
+    let mut page = format!("\n## {title}\n\n{about}\n");
+    for code in Code::ALL.iter().filter(|&&code| is_in(code)) {
+        let level = match code.is_lint() {
+            true => format!(" (`{}` by default)", code.level()),
+            false => String::new(),
+        };
+        let (title, explanation) = (code.title(), code.explanation());
+        page += &format!("\n### `{code}`\n\n**{title}**{level}\n\n{explanation}\n");
+    }
+    page
+}
+
+/// With `UPDATE=1`, the page is written anew.
+#[test]
+fn every_code_is_explained_on_the_page_of_codes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/codes.md");
+
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&path, codes()).unwrap();
+    }
+    assert!(fs::read_to_string(&path).unwrap() == codes(), "run this test with UPDATE=1");
 }

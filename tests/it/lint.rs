@@ -120,6 +120,37 @@ fn what_is_safe_is_applied_until_nothing_is_left_of_it() {
     assert_eq!(fixed, "[flags.a]\nallowed_users = [\"ana\"]\ndenied_users = [\"bob\"]\n");
 }
 
+/// Anything quadratic would take minutes.
+#[test]
+fn large_files_are_no_trouble() {
+    let lines = |line: fn(usize) -> String| (0..10_000).map(line).collect::<String>();
+    let list = lines(|i| format!("\"user{}\", ", i / 2));
+    let rule = |i| format!("[[flags.f{i}.rules]]\nwhen = {{ a = {{ gt = {i} }} }}\nserve = true\n");
+    let rule_of_one = |i| format!("[[flags.f.rules]]\nwhen.a = {}\nserve = true\n", i % 2);
+    let other_rule_of_one = |i| format!("[[flags.f.rules]]\nwhen.a = {i}\nserve = true\n");
+    let segment = |i| format!("[segments.s{i}]\nwhen = {{ a = {i} }}\n");
+    let salted = |i| format!("[flags.f{i}]\npercentage = {}\nsalt = \"x\"\n", i % 100 + 1);
+
+    for (text, code, problems) in [
+        (lines(salted), Code::RedrawsUsers, 9_900),
+        (lines(|i| format!("[flags.f{i}]\npercentage = 1\n")), Code::MissingOwner, 10_000),
+        (lines(|i| format!("[flags.f{i}]\noff = \"a\"\n")), Code::SettingWithoutEffect, 10_000),
+        (format!("[flags.a]\nallowed_users = [{list}]"), Code::DuplicateEntry, 5_000),
+        (format!("[flags]\nf = {{ tags = [{list}] }}"), Code::DuplicateEntry, 5_000),
+        (lines(rule), Code::UnreachableRule, 0),
+        (lines(rule_of_one), Code::UnreachableRule, 9_998),
+        (lines(other_rule_of_one), Code::UnreachableRule, 0),
+        (lines(segment) + "[flags]", Code::UnusedSegment, 10_000),
+    ] {
+        let lints = Lints::new().warn(code).against(text.replace("x", "y"));
+
+        let found = lints.check("flags.toml", &text, now());
+
+        assert_eq!(found.iter().filter(|it| it.code == code).count(), problems, "{}", &text[..60]);
+        let _ = found.apply(Safety::Safe);
+    }
+}
+
 #[test]
 fn levels_decide_what_is_reported_and_how() {
     let text =

@@ -5,7 +5,7 @@ use crate::model::{Comparison, Condition, Operator, Value};
 
 /// How many pairs of conditions are compared for one flag at most: two conditions of many levels
 /// can be compared in very many ways.
-const STEPS: usize = 20_000;
+const STEPS: usize = 200_000;
 
 /// Compares conditions, as long as it has steps left.
 #[derive(Debug)]

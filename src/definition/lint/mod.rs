@@ -5,7 +5,7 @@
 //! commit, in continuous integration, in an editor. What they find are
 //! [`Diagnostics`] like all others, with a [`Code`] that can be allowed, warned of or denied.
 //!
-//! `flagstaff lint` is the same on the command line.
+//! Every code is explained by [`Code::explanation`], and by the page `src/docs/codes.md`, which is made from it.
 
 mod effect;
 mod file;
