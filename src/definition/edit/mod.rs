@@ -1,5 +1,37 @@
 //! Changes of a flags.toml that keep its comments and its layout.
+//!
+//! A [`Document`] is the text with changes: settings, new flags, overrides that become part of the
+//! file. A [`TextFile`] reads the text and writes it back, unless somebody else has changed it
+//! meanwhile. A [`Diff`] shows what differs.
+//!
+//! # Example
+//!
+//! ```
+//! use flagstaff::definition::edit::{Document, TextFile};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("flags.toml");
+//! # std::fs::write(&path, "[flags]\nsearch = true # since May\n")?;
+//! let file = TextFile::read(&path)?;
+//! let mut document = Document::parse("flags.toml", file.text())?;
+//! document.disable("search")?;
+//! println!("{}", document.diff());
+//! file.replace(document.text())?;
+//!
+//! assert_eq!(std::fs::read_to_string(&path)?, "[flags]\nsearch = false # since May\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod diff;
+mod document;
+mod layout;
+mod splice;
+mod sync;
+mod toml_text;
 mod write;
 
-pub use self::write::{TextFile, TextFileError};
+pub use self::{
+    diff::Diff,
+    document::{Document, EditError},
+    write::{TextFile, TextFileError},
+};
