@@ -5,6 +5,7 @@ mod codegen;
 mod contract;
 mod definition;
 mod docs;
+mod edit;
 mod env;
 mod examples;
 mod facade;

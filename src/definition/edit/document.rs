@@ -9,7 +9,7 @@ use super::{
     sync::{self, Settings},
 };
 use crate::{
-    definition::{Diagnostics, FlagsFile, to_json},
+    definition::{Diagnostics, FlagsFile, UnknownKeys, from_json_object, to_json},
     error::debug_is_message,
     model::{Definition, Entry, nearest},
 };
@@ -311,7 +311,15 @@ fn settings(definition: &Definition) -> Settings {
         };
         table.into_iter().filter_map(member).collect()
     }
-    without_nulls(to_json(definition))
+    let settings = without_nulls(to_json(definition));
+    if definition.rules.value().is_none() {
+        return settings;
+    }
+    // A condition with segments is written out in other words than those that are read back.
+    match from_json_object("", &settings, UnknownKeys::Reject) {
+        Ok(same) => without_nulls(to_json(&same)),
+        Err(_) => settings,
+    }
 }
 
 /// The order of variants counts, which maps do not compare.

@@ -50,6 +50,21 @@ impl Text {
         &self.text[span]
     }
 
+    /// What is written about a path in one piece: a value, or all lines from a header on.
+    pub(super) fn written(&self, path: &[Step]) -> Option<&str> {
+        if let Found::Value(node) = self.find(path) {
+            return Some(self.source(node.span.clone()));
+        }
+        let about = |statement: &Statement| rest(path, &statement.path).is_some();
+        let statements = &self.layout.statements;
+        let first = statements.iter().position(about)?;
+        let piece = statements[first..].iter().take_while(|statement| about(statement));
+        let last = piece.last()?;
+        let is_one = statements.iter().rposition(about)
+            == statements.iter().position(|statement| statement.span == last.span);
+        is_one.then(|| self.source(statements[first].span.start..self.line_end(last.span.end)))
+    }
+
     /// Writes another value in the place of one.
     pub(super) fn replace(&mut self, span: Range<usize>, value: String) {
         self.apply(vec![(span, value)]);
@@ -468,7 +483,8 @@ impl Text {
             overlap
         });
         for (span, text) in edits.into_iter().rev() {
-            self.text.replace_range(span, &text.replace('\n', ending));
+            let text = text.replace("\r\n", "\n").replace('\n', ending);
+            self.text.replace_range(span, &text);
         }
         self.layout = Layout::of(&self.text);
     }

@@ -1,6 +1,6 @@
 //! Makes a flag in a text say something else, where it says something else and nowhere besides.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
 use serde_json::{Map, Value, json};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -104,7 +104,23 @@ impl Sync<'_> {
     /// From the last to the first, so that the places of the others stay what they are.
     fn elements(&mut self, old: &[Value], new: &[Value]) {
         let texts = |list: &[Value]| list.iter().map(Value::to_string).collect::<Vec<_>>();
-        let operations = capture_diff_slices(Algorithm::Myers, &texts(old), &texts(new));
+        let old_texts = texts(old);
+        let operations = capture_diff_slices(Algorithm::Myers, &old_texts, &texts(new));
+        let keeps =
+            |operation: &DiffOp| matches!(operation, DiffOp::Equal { .. } | DiffOp::Replace { .. });
+        if !operations.iter().any(keeps) && matches!(self.text.find(&self.path), Found::Elements(_))
+        {
+            // Without an element, nothing says that there is a list.
+            self.text.remove(&self.path);
+            return self.insert(&Value::Array(new.to_vec()));
+        }
+        // An element that only moves stays as it is written.
+        let written: HashMap<_, _> = (0..old.len())
+            .filter_map(|index| {
+                let path = [&*self.path, &[Step::Index(index)]].concat();
+                Some((old_texts[index].clone(), self.text.written(&path)?.to_owned()))
+            })
+            .collect();
         for operation in operations.into_iter().rev() {
             let (at, gone, wanted) = match operation {
                 DiffOp::Equal { .. } => continue,
@@ -116,28 +132,27 @@ impl Sync<'_> {
                     (old_index, old_len, &new[new_index..new_index + new_len])
                 }
             };
-            let both = gone.min(wanted.len());
+            let moves = wanted.iter().any(|value| written.contains_key(&value.to_string()));
+            let both = if moves { 0 } else { gone.min(wanted.len()) };
             for index in (at + both..at + gone).rev() {
                 self.within(Step::Index(index), |element| element.text.remove(&element.path));
             }
             for added in wanted[both..].iter().rev() {
-                self.insert_element(at + both, added);
+                self.insert_element(at + both, added, written.get(&added.to_string()));
             }
             for index in 0..both {
                 let (old, new) = (&old[at + index], &wanted[index]);
                 self.within(Step::Index(at + index), |element| element.value(old, new));
             }
         }
-        if matches!(self.text.find(&self.path), Found::Nothing) {
-            self.insert(&Value::Array(new.to_vec()));
-        }
     }
 
-    fn insert_element(&mut self, index: usize, value: &Value) {
+    fn insert_element(&mut self, index: usize, value: &Value, written: Option<&String>) {
         let place = place(&self.path[self.flag..]);
         match self.text.find(&self.path) {
             Found::Elements(len) => {
-                let lines = toml_text::element(&self.text.keys_of(&self.path), value, &place);
+                let new = || toml_text::element(&self.text.keys_of(&self.path), value, &place);
+                let lines = written.cloned().unwrap_or_else(new);
                 match index < len {
                     true => {
                         let element = [&*self.path, &[Step::Index(index)]].concat();
@@ -146,12 +161,9 @@ impl Sync<'_> {
                     false => self.text.append(&self.path, &lines),
                 }
             }
-            Found::Nothing => {
-                let list = Value::Array(vec![value.clone()]);
-                self.insert(&list);
-            }
             _ => {
-                let value = toml_text::value(value, &[&*place, &["*"]].concat());
+                let new = || toml_text::value(value, &[&*place, &["*"]].concat());
+                let value = written.cloned().unwrap_or_else(new);
                 self.text.insert_element(&self.path, index, &value);
             }
         }
@@ -217,16 +229,19 @@ impl Sync<'_> {
 
 /// Where a path leads in a flag, with a star for each index.
 fn place(path: &[Step]) -> Vec<&str> {
-    let part = |step| match step {
-        &Step::Key(ref name) => name.as_str(),
-        Step::Index(_) => "*",
-    };
+    fn part(step: &Step) -> &str {
+        match step {
+            Step::Key(name) => name,
+            Step::Index(_) => "*",
+        }
+    }
     path.iter().map(part).collect()
 }
 
 /// The order of members counts.
 fn is_same(a: &Value, b: &Value) -> bool {
-    a.to_string() == b.to_string()
+    let (a, b) = (a.to_string(), b.to_string());
+    a == b
 }
 
 /// A variant as a table.

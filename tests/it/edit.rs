@@ -1,0 +1,449 @@
+//! Changes of flags.toml: the files of `tests/data/edit`, and what stays of them.
+
+use std::{fs, path::Path};
+
+use flagstaff::{
+    Context, Definition, Entry, Flags, Memory, Rule, Setting,
+    definition::{
+        FlagsFile, UnknownKeys,
+        edit::{Document, EditError},
+        from_json_object, to_json,
+    },
+};
+use proptest::{
+    prelude::*,
+    sample::{Index, select, subsequence},
+};
+use serde_json::{Map, Value, json};
+
+/// The names and texts of all files.
+fn corpus() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edit");
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let files: Vec<_> =
+        paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
+    assert!(files.len() >= 20);
+    files
+}
+
+/// Every flag of every file that can be changed.
+fn flags() -> Vec<(String, String, String)> {
+    let flags = corpus().into_iter().flat_map(|(name, text)| {
+        let file = FlagsFile::parse(&name, &text);
+        let keys: Vec<_> = file.flags().keys().cloned().collect();
+        keys.into_iter().map(move |key| (name.clone(), text.clone(), key.to_string()))
+    });
+    flags.collect()
+}
+
+/// What a definition sets, in an order that counts.
+fn meaning(definition: &Definition) -> String {
+    fn set(value: Value) -> Value {
+        let Value::Object(table) = value else { return value };
+        let members = table.into_iter().filter(|(_, value)| !value.is_null());
+        members.map(|(name, value)| (name, set(value))).collect::<Map<_, _>>().into()
+    }
+    let json = set(to_json(definition).into());
+    // Segments are written out, and then read as something that can be written in fewer words.
+    match from_json_object("x", json.as_object().unwrap(), UnknownKeys::Reject) {
+        Ok(same) => set(to_json(&same).into()).to_string(),
+        Err(_) => json.to_string(),
+    }
+}
+
+/// What makes a text that text, whatever it says.
+fn assert_is_the_same_kind_of_text(before: &str, after: &str) {
+    assert_eq!(before.starts_with('\u{feff}'), after.starts_with('\u{feff}'));
+    assert_eq!(after.matches('\u{feff}').count(), before.matches('\u{feff}').count());
+    let lone = |text: &str| text.matches('\n').count() - text.matches("\r\n").count();
+    match before.contains("\r\n") {
+        true => assert_eq!(lone(after), 0, "{after:?}"),
+        false => assert!(!after.contains('\r'), "{after:?}"),
+    }
+    if !after.is_empty() {
+        assert_eq!(before.ends_with('\n'), after.ends_with('\n'), "{after:?}");
+    }
+}
+
+/// Makes a change, and checks that the flag has become `expected`, that the others are what they
+/// were, and that the text is still of its kind. Returns whether the change was made.
+fn change(
+    document: &mut Document,
+    flag: &str,
+    expected: Option<&Definition>,
+    change: impl FnOnce(&mut Document) -> Result<(), EditError>,
+) -> bool {
+    let before = document.clone();
+    match change(document) {
+        Ok(()) => {
+            let after = FlagsFile::parse("after", document.text());
+            assert_eq!(after.flags().get(flag).map(|it| meaning(it)), expected.map(meaning));
+            let others = |file: &FlagsFile| {
+                let mut flags = file.flags().clone();
+                flags.remove(flag);
+                (flags, file.rejected().clone())
+            };
+            assert_eq!(others(&after), others(before.file()));
+            assert_is_the_same_kind_of_text(before.text(), document.text());
+            true
+        }
+        Err(EditError::Invalid { flag: invalid, diagnostics }) => {
+            assert_eq!(document.text(), before.text());
+            // That is so however it is written.
+            if let (true, Some(expected)) = (invalid == flag, expected) {
+                let mut fresh = Document::parse("fresh", "[flags]\n").unwrap();
+                let added = fresh.add(flag, expected);
+                assert!(added.is_err(), "{diagnostics}\n{}", fresh.text());
+            }
+            false
+        }
+        Err(error) => panic!("{flag}: {error:?}\n{}", before.text()),
+    }
+}
+
+fn name() -> impl Strategy<Value = &'static str> {
+    select(vec!["ana", "bob", "cleo", "dora", "a \"b\" # c", "it's", "ä😀", "x\ny", "# no"])
+}
+
+fn names() -> impl Strategy<Value = Value> {
+    subsequence(vec!["ana", "bob", "cleo", "dora", "mallory", "employees", "a\"b", "ä😀"], 0..6)
+        .prop_shuffle()
+        .prop_map(Value::from)
+}
+
+fn percentage() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        (0..=100u32).prop_map(Value::from),
+        (1..=999_999u32).prop_map(|p| json!(f64::from(p) / 10_000.0))
+    ]
+}
+
+fn instant() -> impl Strategy<Value = &'static str> {
+    select(vec![
+        "2026-11-20",
+        "2026-12-24T18:00:00Z",
+        "2027-01-01T00:00:00+02:00",
+        "2026-11-20T00:00:00.5Z",
+    ])
+}
+
+fn maybe(value: impl Strategy<Value = Value> + 'static) -> BoxedStrategy<Value> {
+    prop_oneof![4 => value, 1 => Just(Value::Null)].boxed()
+}
+
+fn object(members: Vec<(&'static str, BoxedStrategy<Value>)>) -> impl Strategy<Value = Value> {
+    let len = members.len();
+    subsequence(members, 0..=len).prop_flat_map(|members| {
+        let (names, values): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+        values.prop_map(move |values| {
+            let named = names.iter().map(|&name| name.to_owned()).zip(values);
+            named.collect::<Map<_, _>>().into()
+        })
+    })
+}
+
+fn stages() -> impl Strategy<Value = Value> {
+    let stage = (percentage(), any::<bool>());
+    proptest::collection::vec(stage, 1..4).prop_map(|stages| {
+        let stage = |(percentage, auto): (Value, bool)| match auto {
+            true => json!({ "percentage": percentage, "for": "2h" }),
+            false => json!({ "percentage": percentage, "auto": false }),
+        };
+        stages.into_iter().map(stage).collect()
+    })
+}
+
+fn rule() -> impl Strategy<Value = Value> {
+    let serve = prop_oneof![Just(json!(true)), Just(json!(false)), Just(json!("25%"))];
+    let when = select(vec![
+        json!({}),
+        json!({"country": ["DE", "AT"]}),
+        json!({"app.version": {"semver": ">=2"}, "since": {"before": "2026-11-01"}}),
+        json!({"any": [{"plan": "pro"}, {"not": {"email": {"ends_with": "@x", "ignore_case": true}}}]}),
+    ]);
+    (any::<u32>(), when, serve).prop_map(
+        |(name, when, serve)| json!({"name": format!("rule {name}"), "when": when, "serve": serve}),
+    )
+}
+
+fn variants() -> impl Strategy<Value = Value> {
+    let weight = || prop_oneof![Just(json!(0)), Just(json!(7)), Just(json!(12.5))];
+    let variant =
+        maybe(prop_oneof![weight(), weight().prop_map(|weight| json!({"weight": weight}))]);
+    let known = ["control", "higher_price", "slow", "plain", "dark", "old", "x", "y"];
+    let new = ["new", "with space"];
+    object(known.into_iter().chain(new).map(|name| (name, variant.clone())).collect())
+}
+
+/// Settings that are one value each, and what they may become.
+fn scalars() -> Vec<(&'static str, BoxedStrategy<Value>)> {
+    let text = || name().prop_map(Value::from).boxed();
+    vec![
+        ("description", text()),
+        ("owner", text()),
+        ("created", instant().prop_map(Value::from).boxed()),
+        ("expires", instant().prop_map(Value::from).boxed()),
+        ("enabled", any::<bool>().prop_map(Value::from).boxed()),
+        ("percentage", percentage().boxed()),
+        ("traffic", percentage().boxed()),
+        ("salt", text()),
+        ("stale_after", Just(json!("1h 30m")).boxed()),
+        ("on_stale", Just(json!("off")).boxed()),
+    ]
+}
+
+/// A patch of a flag, without its rules.
+fn patch() -> impl Strategy<Value = Definition> {
+    let rollout = object(vec![
+        ("start", maybe(instant().prop_map(Value::from))),
+        ("stages", maybe(stages())),
+        ("stage", maybe((1..3u32).prop_map(Value::from))),
+        ("paused_at", maybe(instant().prop_map(Value::from))),
+    ]);
+    let active = object(vec![
+        ("from", maybe(instant().prop_map(Value::from))),
+        ("until", maybe(Just(json!("2028-01-01")))),
+    ]);
+    let mut settings: Vec<_> =
+        scalars().into_iter().map(|(name, value)| (name, maybe(value))).collect();
+    settings.extend([
+        ("tags", maybe(names())),
+        ("denied_users", maybe(names())),
+        ("denied_groups", maybe(names())),
+        ("allowed_users", maybe(names())),
+        ("allowed_groups", maybe(names())),
+        ("requires", maybe(Just(json!(["payments_v3"])))),
+        ("rollout", maybe(rollout)),
+        ("active", maybe(active)),
+        ("variants", maybe(variants())),
+        ("off", maybe(Just(json!("control")))),
+        ("bucket_by", maybe(Just(json!("company.id")))),
+    ]);
+    object(settings).prop_map(|patch| definition(&patch))
+}
+
+fn definition(json: &Value) -> Definition {
+    from_json_object("x", json.as_object().unwrap(), UnknownKeys::Reject).unwrap_or_default()
+}
+
+/// Other rules in the place of some: fewer, in another order, new ones, renamed ones.
+fn edit_rules(rules: &[Rule], choices: &[(Index, u8)], new: &[Value]) -> Vec<Rule> {
+    let mut rules = rules.to_vec();
+    let mut new = new.iter();
+    for (index, choice) in choices {
+        match (choice % 5, rules.len()) {
+            (0, 1..) => drop(rules.remove(index.index(rules.len()))),
+            (1, 2..) => {
+                let len = rules.len();
+                rules.swap(index.index(len), 0);
+            }
+            (2, 1..) => {
+                let len = rules.len();
+                rules[index.index(len)].name = Some(format!("renamed {choice}"));
+            }
+            (_, len) => {
+                let Some(rule) = new.next() else { continue };
+                let rule = &definition(&json!({ "rules": [rule] })).rules;
+                rules.insert(index.index(len + 1), rule.value().unwrap()[0].clone());
+            }
+        }
+    }
+    rules
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_changed_flag_says_what_it_was_changed_to(
+        which in any::<Index>(),
+        patches in proptest::collection::vec(patch(), 1..4),
+    ) {
+        let flags = flags();
+        let (name, text, flag) = which.get(&flags);
+        let mut document = Document::parse(&**name, &**text).unwrap();
+
+        for patch in patches {
+            let mut expected = Definition::clone(&document.file().flags()[&**flag]);
+            expected.merge(&patch);
+            change(&mut document, flag, Some(&expected), |document| document.set(flag, &patch));
+        }
+    }
+
+    #[test]
+    fn rules_come_and_go_one_by_one(
+        which in any::<Index>(),
+        choices in proptest::collection::vec(any::<(Index, u8)>(), 1..5),
+        new in proptest::collection::vec(rule(), 5),
+    ) {
+        let flags = flags();
+        let (name, text, flag) = which.get(&flags);
+        let mut document = Document::parse(&**name, &**text).unwrap();
+        let before = Definition::clone(&document.file().flags()[&**flag]);
+        let rules = before.rules.value().map_or(&[][..], |rules| rules);
+        let mut expected = before.clone();
+        expected.rules = Setting::Set(edit_rules(rules, &choices, &new).into());
+
+        let patch = Definition::new().rules(expected.rules.value().unwrap().clone());
+        change(&mut document, flag, Some(&expected), |document| document.set(flag, &patch));
+    }
+
+    #[test]
+    fn the_diff_has_the_changed_values_and_no_more(
+        which in any::<Index>(),
+        patch in object(scalars()),
+    ) {
+        let mut flags = flags();
+        // A text in several lines is one value.
+        flags.retain(|(name, ..)| name != "strings.toml");
+        let (name, text, flag) = which.get(&flags);
+        // It is on the first line, and so would be in the diff.
+        let mut document = Document::parse(&**name, text.trim_start_matches('\u{feff}')).unwrap();
+        let before = Definition::clone(&document.file().flags()[&**flag]);
+        let mut patch = definition(&patch);
+        if before.rollout.value().is_some() {
+            // It would take the rollout away.
+            patch.percentage = Setting::Inherit;
+        }
+        let mut expected = before.clone();
+        expected.merge(&patch);
+        let differences = expected.differences(&before).len();
+
+        if change(&mut document, flag, Some(&expected), |document| document.set(flag, &patch)) {
+            let diff = document.diff().to_string();
+            let lines = |sign: char| -> Vec<&str> {
+                let lines = diff.lines().skip(2).filter_map(|line| line.strip_prefix(sign));
+                lines.collect()
+            };
+            let (removed, added) = (lines('-'), lines('+'));
+            prop_assert!(removed.len() <= differences + 1, "{diff}");
+            // One more where a comma or a header is needed.
+            prop_assert!(added.len() <= differences + 2, "{diff}");
+            for (_, comment) in removed.iter().filter_map(|line| line.rsplit_once("# ")) {
+                prop_assert!(added.iter().any(|line| line.ends_with(comment)), "{diff}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_flag_is_added_with_all_it_says(
+        which in any::<Index>(),
+        settings in patch(),
+        key in select(vec!["brand_new", "new.dot", "a space", "ä"]),
+    ) {
+        let corpus = corpus();
+        let (name, text) = which.get(&corpus);
+        let text = text.trim_start_matches('\u{feff}');
+        let mut document = Document::parse(&**name, text).unwrap();
+
+        change(&mut document, key, Some(&settings), |document| document.add(key, &settings));
+
+        let kept = text.lines().all(|line| document.text().contains(line));
+        prop_assert!(kept || name == "inline-flags.toml", "{}", document.diff());
+    }
+
+    #[test]
+    fn flags_are_removed_in_any_order(
+        which in any::<Index>(),
+        order in proptest::collection::vec(any::<Index>(), 12),
+    ) {
+        let corpus = corpus();
+        let (name, text) = which.get(&corpus);
+        let mut document = Document::parse(&**name, &**text).unwrap();
+
+        for index in order {
+            let keys: Vec<_> = document.file().flags().keys().cloned().collect();
+            let Some(flag) = (!keys.is_empty()).then(|| index.get(&keys)) else { break };
+            change(&mut document, flag, None, |document| document.remove(flag));
+        }
+    }
+}
+
+#[test]
+fn what_says_the_same_afterwards_stays_as_it_is_written() {
+    for (name, text, flag) in flags() {
+        let mut document = Document::parse(&*name, &*text).unwrap();
+        let definition = Definition::clone(&document.file().flags()[&*flag]);
+
+        document.set(&flag, &definition).unwrap();
+
+        assert!(!document.is_changed(), "{}", document.diff());
+        assert_eq!(document.text(), text);
+    }
+}
+
+#[tokio::test]
+async fn a_promoted_override_answers_as_it_did_over_the_file() {
+    let partial = definition(&json!({"percentage": 50, "denied_users": ["u1"], "owner": null}));
+    let entries = [
+        Entry::Forced(true),
+        Entry::Forced(false),
+        Entry::from_text("higher_price"),
+        Entry::from_text("no such variant"),
+        Entry::from(partial),
+    ];
+    for (name, text) in corpus() {
+        for entry in &entries {
+            let mut document = Document::parse(&*name, &*text).unwrap();
+            let declared = document.file().flags().clone();
+            let (mut file, mut store) = (Memory::new(), Memory::new());
+            for (key, definition) in &declared {
+                file = file.with(key, Definition::clone(definition));
+                store = store.with(key, entry.clone());
+                document.promote(key, entry).unwrap();
+            }
+            let promoted = document.file().flags().iter();
+            let promoted = promoted.fold(Memory::new(), |memory, (key, definition)| {
+                memory.with(key, Definition::clone(definition))
+            });
+
+            let over = Flags::builder().layer(store).layer(file).start().await.unwrap();
+            let alone = Flags::builder().layer(promoted).start().await.unwrap();
+
+            for (key, user) in declared.keys().flat_map(|key| (0..40).map(move |user| (key, user)))
+            {
+                let user = format!("u{user}");
+                let context = Context::user(&user).group("employees");
+                let answers = |flags: &Flags| {
+                    let on = flags.boolean(&**key, &context).value;
+                    (on, flags.variant(&**key, &context, "none").value.to_owned())
+                };
+                assert_eq!(answers(&alone), answers(&over), "{name}: {key} {entry} {user}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_change_is_refused_with_its_reason() {
+    let text = "[flags]\nsearch = true\nwrong = 25\n[flags.cart]\nrequires = [\"search\"]\n";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+    let owner = Definition::new().owner("web");
+
+    let said = |result: Result<(), EditError>| result.unwrap_err().to_string();
+    assert_eq!(
+        said(document.set("serach", &owner)),
+        "the file has no flag `serach`; it has `search`"
+    );
+    assert_eq!(said(document.add("search", &owner)), "the file has a flag `search` already");
+    assert_eq!(said(document.add("wrong", &owner)), "the file has a flag `wrong` already");
+    assert_eq!(
+        said(document.set("wrong", &owner)),
+        "flag `wrong` has to be corrected before it can be changed"
+    );
+    assert_eq!(
+        said(document.set("search", &Definition::new().requires(["cart"]))),
+        "flag `cart` would be wrong"
+    );
+    assert_eq!(
+        said(document.set("cart", &Definition::new().off("x").variants([("y", 1)]))),
+        "flag `cart` would be wrong"
+    );
+    assert_eq!(document.text(), text);
+
+    let error = Document::parse("flags.toml", "[flag]\n").unwrap_err();
+    assert!(matches!(&error, EditError::Unusable(_)), "{error:?}");
+}
