@@ -47,7 +47,16 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["show"], Usage),
     (&["unset", "on"], Usage),
     (&["man"], Done),
+    (&["plan", "flags.toml", "later.toml"], Done),
+    (&["plan", "flags.toml", "missing.toml"], Usage),
+    (&["plan", "flags.toml", "questions.jsonl"], Usage),
+    (&["plan", "flags.toml", "git:no_such_revision"], Usage),
+    (&["plan", "flags.toml", "later.toml", "--contexts", "flags.toml"], Usage),
     (&["man", "--dir", "flags.toml"], Usage),
+    (&["stale", "--file", "later.toml"], Done),
+    (&["stale", "--file", "expired.toml"], No),
+    (&["stale", "--file", "missing.toml"], Usage),
+    (&["stale", "--file", "later.toml", "--refs", "missing"], Usage),
 ];
 
 /// With a store that cannot be reached.
@@ -55,6 +64,7 @@ const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["eval", "on"], Unreachable),
     (&["is-on", "on"], Unreachable),
     (&["is-on", "on", "--no-redis"], Done),
+    (&["stale"], Unreachable),
     // As the Python command has it.
     (&["get", "on"], Usage),
     (&["list"], Usage),

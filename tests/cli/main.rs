@@ -5,6 +5,7 @@ mod codes;
 mod command;
 mod manners;
 mod python;
+mod stale;
 mod transcripts;
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]

@@ -8,8 +8,10 @@ mod get;
 mod is_on;
 pub(crate) mod list;
 mod man;
+mod plan;
 mod set;
 mod show;
+mod stale;
 mod unset;
 
 use clap::{Subcommand, builder::StyledStr};
@@ -52,6 +54,12 @@ commands! {
         Enable: enable::Enable,
         Set: set::Set,
         Unset: unset::Unset,
+    }
+    "Plan" {
+        Plan: plan::Plan,
+    }
+    "Clean up" {
+        Stale: stale::Stale,
     }
     "This command" {
         Completion: completion::Completion,

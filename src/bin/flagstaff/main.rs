@@ -36,10 +36,14 @@ mod completion;
 mod context;
 mod entry;
 mod failure;
+
 mod output;
 mod place;
+mod plan;
 mod query;
+mod revision;
 mod session;
+mod stale;
 mod text;
 mod time;
 

@@ -1,0 +1,134 @@
+use std::{path::Path, time::SystemTime};
+
+use clap::Args;
+use flagstaff::{cli::ExitCode, definition::FlagsFile};
+
+use crate::{
+    failure::Failure,
+    place,
+    plan::{Change, Counts, Definitions, Report, UserArgs, count},
+    revision,
+    session::Session,
+    time,
+};
+
+/// Tell whom a change of flags.toml is a change for, before it is made
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every flag that differs, or requires one that does, is asked for each user,
+before and after. A user is re-drawn who moves although nothing about them
+changes: the same draw has another outcome, and the shares do not explain it.
+A new salt does that, another `bucket_by`, or variants in another order.
+
+Made-up users have no groups and no attributes, so that few rules match them.
+
+Examples:
+  flagstaff plan git:origin/main flags.toml
+  flagstaff plan git:HEAD flags.toml --contexts users.jsonl
+  flagstaff plan a.toml b.toml --users 1000000 -o json
+  flagstaff plan git:main flags.toml --markdown >> \"$GITHUB_STEP_SUMMARY\"")]
+pub(crate) struct Plan {
+    /// Flag file before, or `git:REV` for --file at a revision
+    #[arg(value_name = "OLD")]
+    before: String,
+    /// Flag file after, or `git:REV`
+    #[arg(value_name = "NEW")]
+    after: String,
+    #[command(flatten)]
+    report: PlanArgs,
+}
+
+/// Whom a change is tried on, and how it is told.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    users: UserArgs,
+    /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
+    #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
+    pub(crate) at: Option<SystemTime>,
+    /// Print Markdown, for GitHub
+    #[arg(long, conflicts_with = "output", help_heading = "Output")]
+    markdown: bool,
+}
+
+impl Plan {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let before = read(&self.before, session)?;
+        let after = read(&self.after, session)?;
+        if before.diagnostics().has_errors() {
+            let left_out: Vec<_> = before.rejected().iter().map(|key| format!("`{key}`")).collect();
+            session.output.warning(format!(
+                "flags in `{}` are left out, because of mistakes: {}",
+                self.before,
+                left_out.join(", "),
+            ));
+        }
+        if after.diagnostics().has_errors() {
+            session.output.note(after.diagnostics().report().to_string().trim_end());
+            return Err(Failure::usage(format!("`{}` has mistakes", self.after)));
+        }
+        let title = format!("{} → {}", self.before, self.after);
+        self.report.run(title, before.flags(), after.flags(), session).await
+    }
+}
+
+impl PlanArgs {
+    /// Tries a change, and tells what it does.
+    pub(crate) async fn run(
+        self,
+        title: String,
+        before: &Definitions,
+        after: &Definitions,
+        session: &Session,
+    ) -> Result<ExitCode, Failure> {
+        let output = &session.output;
+        let at = self.at.unwrap_or_else(SystemTime::now);
+        let users = self.users.source()?;
+        let change = Change::new(before, after, at).await?;
+        let counts = count(&change, users)?;
+        self.warn(&counts, &change, session);
+        let report =
+            Report { change: &change, counts: &counts, title, users: self.users.to_string() };
+        match self.markdown {
+            true => output.write(&report.markdown())?,
+            false => report.print(output)?,
+        }
+        Ok(ExitCode::Done)
+    }
+
+    /// Says what the users say nothing about.
+    fn warn(&self, counts: &Counts, change: &Change, session: &Session) {
+        if self.users.are_made_up() && change.asks_for_more_than_users() {
+            session.output.warning(
+                "made-up users have no groups and no attributes, which some of these flags ask for: \
+                 try `--contexts`",
+            );
+        }
+        if counts.anonymous > 0 {
+            session.output.warning(format!(
+                "{} of {} contexts have no `targetingKey`: they are outside of every percentage",
+                counts.anonymous, counts.users,
+            ));
+        }
+    }
+}
+
+/// A flag file, or that of the place at a revision.
+fn read(source: &str, session: &Session) -> Result<FlagsFile, Failure> {
+    let text = match source.strip_prefix("git:") {
+        None => place::read(Path::new(source))?,
+        Some(revision) => {
+            let path = session.place.path().ok_or_else(|| {
+                Failure::usage("there is no flags.toml here or in a directory above")
+                    .hint("name the one whose revision is meant with `--file`")
+            })?;
+            revision::text_at(revision, &path)?
+        }
+    };
+    let file = FlagsFile::parse(source, &text);
+    if !file.is_usable() {
+        session.output.note(file.diagnostics().report().to_string().trim_end());
+        return Err(Failure::usage(format!("`{source}` cannot be used")));
+    }
+    Ok(file)
+}

@@ -1,0 +1,230 @@
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use clap::Args;
+use flagstaff::{Context, Definition, Flags, cli::ExitCode};
+use serde_json::json;
+
+use crate::{
+    failure::Failure,
+    output::{Listing, Row},
+    session::Session,
+    stale::{Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mention},
+    time,
+};
+
+/// Find flags that can go: expired, or the same for everybody for a while
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits with 1 if anything is found. KEEP is the code to keep: that for on or off,
+or a variant; where a line tells, the branch of its `if`.
+
+Since when a flag is what it is, is known by its override, by its rollout, or by
+the commits of the flag file. Where there are none, it cannot be longer than
+since it was `created`. What no service asks for any more does not show: nobody
+counts that here.
+
+In code, new_checkout is also called NEW_CHECKOUT, newCheckout, NewCheckout,
+new-checkout and FEATURE_NEW_CHECKOUT; what has one word counts in quotes or in
+capitals. What git ignores is not searched. A flag is unknown if code asks for
+it in is_enabled(\"…\"), isEnabled, FlagGate::new, FlagName::new, OpenFeature's
+get_boolean_value and the like, or as flag::NAME in Rust.
+
+Examples:
+  flagstaff stale
+  flagstaff stale --refs
+  flagstaff stale --refs src --unchanged 90d -o jsonl")]
+pub(crate) struct Stale {
+    /// Search code, below here or PATH, for flags in it
+    #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = ".")]
+    refs: Option<PathBuf>,
+    /// How long a flag has to have been the same for everybody
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time::duration)]
+    unchanged: Duration,
+}
+
+/// One flag, and what was found about it.
+struct Flag {
+    key: String,
+    owner: Option<String>,
+    fixed: Option<Fixed>,
+    findings: Vec<Finding>,
+}
+
+impl Stale {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let now = SystemTime::now();
+        let file = session.place.path();
+        let flags = session.place.flags(&session.output).await?;
+        let flags = self.flags(&flags, file.as_deref(), now);
+        let found = self.refs.as_deref().map(|root| {
+            let keys = flags.iter().map(|flag| flag.key.clone()).collect();
+            Search::new(keys)?.walk(root, file.as_deref())
+        });
+        let found = found.transpose()?;
+
+        let mut rows = Vec::new();
+        for (index, flag) in flags.iter().enumerate() {
+            rows.extend(flag.findings.iter().map(|finding| flag.finding(finding)));
+            let (Some(found), Some(root)) = (&found, &self.refs) else { continue };
+            let mut mentions = found.of(index).peekable();
+            if mentions.peek().is_none() {
+                let commit = last_mention(root, &flag.key, file.as_deref());
+                rows.push(flag.unreferenced(commit.as_ref()));
+            } else if !flag.findings.is_empty() {
+                rows.extend(mentions.map(|place| flag.mention(place)));
+            }
+        }
+        let unknown = found.iter().flat_map(|found| &found.unknown);
+        rows.extend(unknown.map(|sighting| unknown_flag(&sighting.name, &sighting.place)));
+        let code = if rows.is_empty() { ExitCode::Done } else { ExitCode::No };
+        session.output.listing(Listing {
+            name: "findings",
+            columns: &["FLAG", "FINDING", "SINCE", "KNOWN BY", "OWNER", "KEEP", "PLACE", "CODE"],
+            rows,
+            empty: "(nothing is stale)",
+        })?;
+        Ok(code)
+    }
+
+    /// All flags, with what is found about each without its code.
+    fn flags(&self, flags: &Flags, file: Option<&Path>, now: SystemTime) -> Vec<Flag> {
+        let snapshot = flags.snapshot();
+        let mut all = Vec::new();
+        for (key, _) in snapshot.all(&Context::anonymous()) {
+            let Some(info) = snapshot.info(key) else { continue };
+            // What the clock changes by itself is not done yet.
+            let fixed =
+                Fixed::of(info.definition(), now).filter(|_| info.next_boundary().is_none());
+            all.push((key.to_owned(), info.definition().clone(), fixed));
+        }
+        let fixed: BTreeMap<_, _> =
+            all.iter().filter_map(|(key, _, fixed)| Some((key.clone(), fixed.clone()?))).collect();
+        let commits = file.and_then(History::of).map(|history| history.since(&fixed, now));
+        let commit = |key: &str| {
+            // What is in no commit yet is new.
+            commits.as_ref().map(|commits| commits.get(key).copied().unwrap_or(now))
+        };
+        let all = all.into_iter().map(|(key, definition, fixed)| {
+            let since = || {
+                overridden(flags, &key).unwrap_or_else(|| declared(&definition, commit(&key), now))
+            };
+            let known = fixed.as_ref().map(|fixed| (fixed, since()));
+            let findings = Finding::all(&definition, known, now, self.unchanged);
+            Flag { key, owner: definition.owner.value().cloned(), fixed, findings }
+        });
+        all.collect()
+    }
+}
+
+/// Since when an override says what a flag is, if one does; `Some(None)` if nobody knows.
+fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
+    let entry = flags.layers_of(key).into_iter().next().filter(|entry| entry.layer != "file")?;
+    let at = entry.provenance.and_then(|provenance| provenance.at);
+    Some(at.map(|at| Since { at, source: Source::Override }))
+}
+
+/// Since when a flag is what its file says.
+fn declared(definition: &Definition, commit: Option<SystemTime>, now: SystemTime) -> Option<Since> {
+    let stage = definition.rollout.value().and_then(|rollout| rollout.at(now)?.since);
+    let known = [(commit, Source::Git), (stage, Source::Rollout)];
+    let known = known.into_iter().filter_map(|(at, source)| Some(Since { at: at?, source }));
+    known.max_by_key(|since| since.at).or_else(|| {
+        let at = *definition.created.value()?;
+        Some(Since { at, source: Source::Created })
+    })
+}
+
+impl Flag {
+    fn keep(&self) -> Option<&str> {
+        self.fixed.as_ref().map(Fixed::keep)
+    }
+
+    fn finding(&self, finding: &Finding) -> Row {
+        let since = finding.since;
+        self.row(
+            finding.kind.as_str(),
+            since.map(|it| time::date(it.at)).as_deref(),
+            since.map(|it| it.source),
+            None,
+        )
+    }
+
+    /// `commit` is the last that changed how often code names it.
+    fn unreferenced(&self, commit: Option<&Commit>) -> Row {
+        let (day, source) = (commit.map(|commit| &*commit.day), commit.map(|_| Source::Git));
+        let mut row = self.row("unreferenced", day, source, None);
+        if let Some(commit) = commit {
+            row.cells[6] = format!("commit {}", commit.id);
+            row.json["commit"] = commit.id.as_str().into();
+        }
+        row
+    }
+
+    fn mention(&self, place: &Place) -> Row {
+        self.row("referenced", None, None, Some(place))
+    }
+
+    fn row(
+        &self,
+        finding: &str,
+        since: Option<&str>,
+        source: Option<Source>,
+        place: Option<&Place>,
+    ) -> Row {
+        let keep = match (place, &self.fixed) {
+            (Some(place), Some(fixed)) => {
+                let branch = branch(&place.text, place.column - 1, fixed.is_on());
+                Some(branch.map_or(fixed.keep(), |branch| branch.as_str()))
+            }
+            _ => self.keep(),
+        };
+        row(&self.key, finding, since, source, self.owner.as_deref(), keep, place)
+    }
+}
+
+fn unknown_flag(name: &str, place: &Place) -> Row {
+    row(name, "unknown", None, None, None, None, Some(place))
+}
+
+fn row(
+    flag: &str,
+    finding: &str,
+    since: Option<&str>,
+    source: Option<Source>,
+    owner: Option<&str>,
+    keep: Option<&str>,
+    place: Option<&Place>,
+) -> Row {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let source = source.map(Source::as_str);
+    let at = place.map(|it| format!("{}:{}:{}", it.path.display(), it.line, it.column));
+    let code = place.map(|it| it.text.trim());
+    Row {
+        cells: vec![
+            flag.to_owned(),
+            finding.to_owned(),
+            text(since),
+            text(source),
+            text(owner),
+            text(keep),
+            text(at.as_deref()),
+            text(code),
+        ],
+        json: json!({
+            "flag": flag,
+            "finding": finding,
+            "since": since,
+            "knownBy": source,
+            "owner": owner,
+            "keep": keep,
+            "path": place.map(|it| it.path.display().to_string()),
+            "line": place.map(|it| it.line),
+            "column": place.map(|it| it.column),
+            "code": code,
+        }),
+    }
+}

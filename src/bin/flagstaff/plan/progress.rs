@@ -1,0 +1,40 @@
+//! How far something is that takes longer than a second.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal},
+    time::{Duration, Instant},
+};
+
+/// How long nothing is shown at first, and how long a line stands.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A line on the terminal, which is gone when this is.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    shown: Instant,
+    is_terminal: bool,
+    is_dirty: bool,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let is_terminal = io::stderr().is_terminal();
+        Self { shown: Instant::now(), is_terminal, is_dirty: false }
+    }
+
+    pub(crate) fn show(&mut self, text: impl Display) {
+        if self.is_terminal && self.shown.elapsed() >= PAUSE {
+            anstream::eprint!("\r\x1b[K{text}");
+            (self.shown, self.is_dirty) = (Instant::now(), true);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_dirty {
+            anstream::eprint!("\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+use std::{io::Cursor, time::SystemTime};
+
+use flagstaff::{Context, Flags, Memory, Snapshot, definition::FlagsFile};
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::{
+    change::{Change, Definitions, Tally},
+    count::{Counts, count},
+    users::Source,
+};
+use crate::context;
+
+fn flags(text: &str) -> Definitions {
+    let file = FlagsFile::parse("flags.toml", text);
+    assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
+    file.flags().clone()
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn counted(before: &str, after: &str, users: Source) -> (Vec<String>, Counts) {
+    let change = wait(Change::new(&flags(before), &flags(after), SystemTime::now())).unwrap();
+    let counts = count(&change, users).unwrap();
+    (change.flags.iter().map(|flag| flag.key.to_string()).collect(), counts)
+}
+
+/// The tally of the only flag that can be different, for 1,000 users.
+fn tally(before: &str, after: &str) -> Tally {
+    let users = Source::MadeUp { next: 1, last: 1_000 };
+    let (keys, counts) = counted(before, after, users);
+    assert_eq!((keys.len(), counts.users), (1, 1_000));
+    counts.tallies[0]
+}
+
+#[test]
+fn growth_redraws_nobody() {
+    let grown = tally("[flags]\na = \"10%\"", "[flags]\na = \"30%\"");
+    assert!((150..250).contains(&grown.newly_on), "{grown:?}");
+    assert_eq!((grown.newly_off, grown.redrawn), (0, 0));
+    assert_eq!(grown.on_after - grown.on_before, grown.newly_on);
+
+    let shrunk = tally("[flags]\na = \"30%\"", "[flags]\na = \"10%\"");
+    assert_eq!((shrunk.newly_on, shrunk.newly_off), (0, grown.newly_on));
+    assert_eq!(shrunk.redrawn, 0);
+}
+
+#[test]
+fn a_new_salt_redraws_those_who_move() {
+    let salted = tally("[flags]\na = \"50%\"", "[flags.a]\npercentage = 50\nsalt = \"b\"");
+
+    assert!((400..600).contains(&salted.changed()), "{salted:?}");
+    assert_eq!(salted.redrawn, salted.changed());
+}
+
+#[test]
+fn whoever_leaves_a_growing_share_is_redrawn() {
+    let tally = tally("[flags]\na = \"10%\"", "[flags.a]\npercentage = 20\nsalt = \"b\"");
+
+    assert!(tally.newly_off > 0);
+    assert_eq!(tally.redrawn, tally.newly_off);
+}
+
+#[test]
+fn weight_that_one_variant_gives_another_redraws_nobody() {
+    let variants = |weights: &str| format!("[flags.a]\nvariants = {{ {weights} }}");
+    let before = variants("control = 40, new = 40, other = 20");
+
+    let given = tally(&before, &variants("control = 20, new = 60, other = 20"));
+    assert!((150..250).contains(&given.other_value), "{given:?}");
+    assert_eq!((given.newly_on, given.redrawn), (0, 0));
+
+    let turned = tally(&before, &variants("other = 20, control = 40, new = 40"));
+    assert!(turned.redrawn > 300, "{turned:?}");
+    assert_eq!(turned.redrawn, turned.other_value);
+
+    // `new` gives, and `control` takes; but `other`, which gives too, moves over to `new`.
+    let pushed = tally(&before, &variants("control = 70, new = 20, other = 10"));
+    assert!((50..150).contains(&pushed.redrawn), "{pushed:?}");
+    assert!(pushed.redrawn < pushed.other_value);
+}
+
+#[test]
+fn other_rules_are_no_other_draw() {
+    let rule = |name: &str, rest: &str| {
+        format!(
+            "[[flags.a.rules]]\nname = \"{name}\"\nwhen = {{ targeting_key = {{ exists = true }} }}\n{rest}\n"
+        )
+    };
+    let half = rule("half", "serve = \"50%\"");
+    let first = "[[flags.a.rules]]\nwhen = { plan = \"pro\" }\nserve = true\n";
+
+    assert_eq!(tally(&half, &format!("{first}{half}")).changed(), 0);
+    let renamed = tally(&half, &rule("other name", "serve = \"50%\""));
+    assert!(renamed.redrawn > 400 && renamed.redrawn == renamed.changed(), "{renamed:?}");
+    let off = tally(&half, &rule("half", "serve = false"));
+    assert!(off.newly_off > 400 && off.redrawn == 0, "{off:?}");
+}
+
+#[test]
+fn a_value_can_change_without_its_variant() {
+    let text = |value: u32| format!("[flags.a.variants]\nfast = {{ weight = 1, value = {value} }}");
+
+    assert_eq!(tally(&text(1), &text(2)).other_value, 1_000);
+}
+
+#[test]
+fn what_requires_a_changed_flag_changes_too() {
+    let rest = "b = true\n[flags.c]\nrequires = [\"a\", \"b\"]\n[flags.d]\nrequires = [\"c\"]\n";
+    let users = Source::MadeUp { next: 1, last: 10 };
+
+    let (keys, counts) = counted(
+        &format!("[flags]\na = true\n{rest}"),
+        &format!("[flags]\na = false\n{rest}"),
+        users,
+    );
+
+    assert_eq!(keys, ["a", "b", "c", "d"]);
+    let off: Vec<_> = counts.tallies.iter().map(|tally| tally.newly_off).collect();
+    assert_eq!(off, [10, 0, 10, 10]);
+}
+
+#[test]
+fn the_first_line_that_is_no_context_is_named() {
+    let mut text = "{\"targetingKey\":\"ana\"}\n\n{}\n".repeat(1_000);
+    let read = |text: &str| Source::Lines {
+        reader: Box::new(Cursor::new(text.to_owned())),
+        name: "users.jsonl".to_owned(),
+        next: 1,
+    };
+    let (before, after) = ("[flags]\na = true", "[flags]\na = false");
+
+    let (_, counts) = counted(before, after, read(&text));
+    assert_eq!((counts.users, counts.anonymous), (2_000, 1_000));
+
+    text += "[]\n{\n";
+    let change = wait(Change::new(&flags(before), &flags(after), SystemTime::now())).unwrap();
+    let failure = count(&change, read(&text)).unwrap_err();
+    assert!(format!("{failure:?}").contains("line 3001 of `users.jsonl`"), "{failure:?}");
+}
+
+/// What can be said about a flag, for a number.
+fn settings(kind: u8, n: u8) -> String {
+    let n = n % 101;
+    match kind {
+        0 => "enabled = true".to_owned(),
+        1 => "enabled = false".to_owned(),
+        2 => format!("percentage = {n}"),
+        3 => format!("percentage = {n}\nsalt = \"s{}\"", n % 3),
+        4 => {
+            format!("percentage = {n}\nallowed_users = [\"u1\", \"u2\"]\ndenied_groups = [\"g1\"]")
+        }
+        5 => format!("percentage = {n}\nbucket_by = \"company\""),
+        6 => format!("variants = {{ control = {n}, b = 30, c = 70 }}"),
+        7 => format!("traffic = {n}\nvariants = {{ b = 30, control = 70 }}"),
+        8 => format!(
+            "percentage = {n}\nvariants = {{ a = {{ weight = 1, value = {n} }}, b = {{ weight = 2, value = 7 }} }}"
+        ),
+        9 => "requires = [\"f0\"]".to_owned(),
+        10 => "requires = [{ flag = \"f1\", variant = \"b\" }]\nvariants = { a = 1, b = 1 }"
+            .to_owned(),
+        11 => {
+            format!("rules = [{{ name = \"r\", when = {{ plan = \"pro\" }}, serve = \"{n}%\" }}]")
+        }
+        _ => format!(
+            "variants = {{ a = 1, b = 1 }}\n\
+             rules = [{{ name = \"r\", when = {{ seats = {{ gt = {n} }} }}, serve = {{ a = 1, b = {n} }} }}]"
+        ),
+    }
+}
+
+fn file(flags: &[Option<(u8, u8)>]) -> String {
+    let flags = flags.iter().enumerate().filter_map(|(index, flag)| {
+        let (kind, n) = (*flag)?;
+        Some(format!("[flags.f{index}]\n{}\n", settings(kind, n)))
+    });
+    "[flags]\n".to_owned() + &flags.collect::<String>()
+}
+
+/// All flags of a file, asked for one by one.
+fn snapshot(text: &str) -> impl std::ops::Deref<Target = Snapshot> {
+    let layer = flags(text)
+        .iter()
+        .fold(Memory::new(), |layer, (key, flag)| layer.with(key, (**flag).clone()));
+    wait(async { Flags::builder().layer(layer).start().await.unwrap().snapshot() })
+}
+
+fn brute_force(before: &str, after: &str, users: &[Json]) -> Vec<[u64; 5]> {
+    let (before, after) = (snapshot(before), snapshot(after));
+    let mut all = vec![[0; 5]; 8];
+    for user in users {
+        let context = context::from_json(user.as_object().unwrap().clone()).unwrap();
+        for (index, counts) in all.iter_mut().enumerate() {
+            let key = format!("f{index}");
+            let ask = |flags: &Snapshot, context: &Context<'_>| {
+                let answer = flags.value(&*key, context, Json::Null);
+                (flags.is_enabled(&*key, context), answer.variant, answer.value)
+            };
+            let (was, is) = (ask(&before, &context), ask(&after, &context));
+            let value = |(_, variant, value): &(bool, Option<&'static str>, Json)| {
+                variant.map(|variant| (variant, value.clone()))
+            };
+            counts[0] += u64::from(was.0);
+            counts[1] += u64::from(is.0);
+            counts[2] += u64::from(!was.0 && is.0);
+            counts[3] += u64::from(was.0 && !is.0);
+            counts[4] += u64::from(was.0 == is.0 && value(&was) != value(&is));
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn counts_are_those_of_asking_both_files_one_by_one(
+        before in prop::collection::vec(prop::option::weighted(0.9, (0_u8..13, any::<u8>())), 8),
+        edits in prop::collection::vec(prop::option::weighted(0.5, (0_u8..13, any::<u8>())), 8),
+        users in prop::collection::vec((any::<u8>(), 0_u8..4, any::<bool>()), 1..200),
+    ) {
+        let fixed = |mut flags: Vec<Option<(u8, u8)>>| {
+            flags[0] = flags[0].filter(|(kind, _)| *kind < 9).or(Some((2, 50)));
+            flags[1] = Some((6, flags[1].map_or(0, |(_, n)| n)));
+            file(&flags)
+        };
+        let after = before.iter().zip(&edits).map(|(flag, edit)| edit.or(*flag)).collect();
+        let (before, after) = (fixed(before), fixed(after));
+        let users: Vec<_> = users.into_iter().map(|(user, group, pro)| json!({
+            "targetingKey": if user == 0 { Json::Null } else { format!("u{user}").into() },
+            "groups": [format!("g{group}")],
+            "plan": if pro { "pro" } else { "free" },
+            "seats": user,
+            "company": if pro { Json::from(group) } else { Json::Null },
+        })).collect();
+        let lines: String = users.iter().map(|user| format!("{user}\n")).collect();
+        let source = Source::Lines { reader: Box::new(Cursor::new(lines)), name: String::new(), next: 1 };
+
+        let (keys, counts) = counted(&before, &after, source);
+
+        let expected = brute_force(&before, &after, &users);
+        let mut found = 0;
+        for (index, expected) in expected.iter().enumerate() {
+            let at = keys.iter().position(|key| *key == format!("f{index}"));
+            let Some(at) = at else {
+                prop_assert_eq!(&expected[2..], &[0, 0, 0], "f{}", index);
+                continue;
+            };
+            found += 1;
+            let tally = counts.tallies[at];
+            let Tally { on_before, on_after, newly_on, newly_off, other_value, redrawn } = tally;
+            prop_assert_eq!([on_before, on_after, newly_on, newly_off, other_value], *expected, "f{}", index);
+            prop_assert!(redrawn <= tally.changed());
+        }
+        prop_assert_eq!(found, keys.len());
+    }
+}

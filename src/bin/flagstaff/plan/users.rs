@@ -1,0 +1,153 @@
+//! Whom a change is tried on.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use flagstaff::Context;
+
+use crate::{context, failure::Failure, text::count};
+
+/// How many users a thread takes at once.
+const BATCH: u64 = 1_000;
+
+/// Whom a change is tried on.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Users")]
+pub(crate) struct UserArgs {
+    /// Contexts of real users as JSON lines: targetingKey, groups and attributes
+    #[arg(long, value_name = "FILE|-")]
+    contexts: Option<PathBuf>,
+    /// Made-up users: user-1, user-2, …
+    #[arg(long, value_name = "N", default_value_t = 10_000, conflicts_with = "contexts")]
+    users: u64,
+}
+
+impl UserArgs {
+    pub(crate) fn source(&self) -> Result<Source, Failure> {
+        let Some(path) = &self.contexts else {
+            return Ok(Source::MadeUp { next: 1, last: self.users });
+        };
+        let reader: Box<dyn BufRead + Send> = match path == Path::new("-") {
+            true => Box::new(BufReader::new(io::stdin())),
+            false => {
+                let file = File::open(path).map_err(|error| {
+                    Failure::usage(format!("cannot read `{}`: {error}", path.display()))
+                })?;
+                Box::new(BufReader::new(file))
+            }
+        };
+        Ok(Source::Lines { reader, name: path.display().to_string(), next: 1 })
+    }
+}
+
+impl UserArgs {
+    pub(crate) fn are_made_up(&self) -> bool {
+        self.contexts.is_none()
+    }
+}
+
+/// `10000 made-up users`, `the contexts of users.jsonl`
+impl fmt::Display for UserArgs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.contexts {
+            None => write!(f, "{}", count(self.users as usize, "made-up user")),
+            Some(path) => write!(f, "the contexts of {}", path.display()),
+        }
+    }
+}
+
+/// Users, a batch after the other.
+pub(crate) enum Source {
+    MadeUp { next: u64, last: u64 },
+    Lines { reader: Box<dyn BufRead + Send>, name: String, next: u64 },
+}
+
+/// Some users that follow each other.
+#[derive(Debug)]
+pub(crate) enum Batch {
+    MadeUp { first: u64, last: u64 },
+    Lines { name: String, first: u64, text: String },
+}
+
+/// A line that is no context.
+#[derive(Debug)]
+pub(crate) struct BadLine {
+    pub(crate) number: u64,
+    pub(crate) failure: Failure,
+}
+
+impl Source {
+    /// The next users, and nothing at the end.
+    pub(crate) fn take(&mut self) -> Result<Option<Batch>, BadLine> {
+        match self {
+            Self::MadeUp { next, last } => {
+                let (first, last) = (*next, (*next + BATCH - 1).min(*last));
+                *next = last + 1;
+                Ok((first <= last).then_some(Batch::MadeUp { first, last }))
+            }
+            Self::Lines { reader, name, next } => {
+                let (first, mut text) = (*next, String::new());
+                while *next < first + BATCH {
+                    match reader.read_line(&mut text) {
+                        Ok(0) => break,
+                        Ok(_) => *next += 1,
+                        Err(error) => {
+                            let bad = bad_line(name, *next, &format!("cannot be read: {error}"));
+                            self.stop();
+                            return Err(bad);
+                        }
+                    }
+                }
+                let name = name.clone();
+                Ok((*next > first).then_some(Batch::Lines { name, first, text }))
+            }
+        }
+    }
+
+    /// Leaves out all that is still to come.
+    pub(crate) fn stop(&mut self) {
+        *self = Self::MadeUp { next: 1, last: 0 };
+    }
+}
+
+impl Batch {
+    /// How many users come before the end of this.
+    pub(crate) fn end(&self) -> u64 {
+        match self {
+            Self::MadeUp { last, .. } => *last,
+            Self::Lines { first, text, .. } => first - 1 + text.lines().count() as u64,
+        }
+    }
+
+    /// Shows every user to `ask`. Blank lines are none.
+    pub(crate) fn each(&self, mut ask: impl FnMut(&Context<'_>)) -> Result<(), BadLine> {
+        match self {
+            Self::MadeUp { first, last } => {
+                (*first..=*last).for_each(|n| ask(&Context::user(format!("user-{n}"))));
+                Ok(())
+            }
+            Self::Lines { name, first, text } => {
+                for (line, number) in text.lines().zip(*first..) {
+                    if line.trim().is_empty() {
+                        continue;
+                    }
+                    let object = serde_json::from_str(line).map_err(|error| error.to_string());
+                    let context = object.and_then(context::from_json);
+                    ask(&context.map_err(|error| bad_line(name, number, &error))?);
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn bad_line(name: &str, number: u64, problem: &str) -> BadLine {
+    let failure = Failure::usage(format!("line {number} of `{name}` is no context: {problem}"))
+        .hint("a line is `{\"targetingKey\": \"ana\", \"groups\": [\"beta\"], \"plan\": \"pro\"}`");
+    BadLine { number, failure }
+}

@@ -1,0 +1,195 @@
+//! Why a flag can go.
+
+use std::time::{Duration, SystemTime};
+
+use flagstaff::{Definition, FlagState};
+
+/// What a flag is for everybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fixed {
+    On,
+    Off,
+    /// On, with this variant.
+    Variant(String),
+}
+
+/// Since when something is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Since {
+    pub(crate) at: SystemTime,
+    pub(crate) source: Source,
+}
+
+/// How that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The commits of the flag file.
+    Git,
+    /// The stages of a rollout.
+    Rollout,
+    /// An override.
+    Override,
+    /// It cannot be longer than that: the date is the flag's own.
+    Created,
+    /// The end is the flag's own.
+    Expires,
+}
+
+impl Source {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::Rollout => "rollout",
+            Self::Override => "override",
+            Self::Created => "created",
+            Self::Expires => "expires",
+        }
+    }
+}
+
+/// One reason for which a flag can go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) kind: Kind,
+    pub(crate) since: Option<Since>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Expired,
+    /// On for everybody.
+    On,
+    /// Off for everybody.
+    Off,
+}
+
+impl Kind {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl Fixed {
+    /// What a definition is for everybody at the instant `at`, if it is the same for all.
+    pub(crate) fn of(definition: &Definition, at: SystemTime) -> Option<Self> {
+        match FlagState::at(definition, at) {
+            FlagState::Off => Some(Self::Off),
+            FlagState::On => match definition
+                .variants
+                .value()
+                .filter(|variants| !variants.is_empty())
+            {
+                None => Some(Self::On),
+                Some(variants) => {
+                    let whole = |(_, variant): &(&str, &flagstaff::Variant)| {
+                        variant.weight.value().is_some_and(|weight| weight.ten_thousandths() > 0)
+                    };
+                    let mut drawn = variants.iter().filter(whole);
+                    let all = definition
+                        .traffic
+                        .value()
+                        .is_none_or(|it| it.ten_thousandths() == 1_000_000);
+                    match (drawn.next(), drawn.next()) {
+                        (Some((only, _)), None) if all => Some(Self::Variant(only.to_owned())),
+                        _ => None,
+                    }
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// The code that stays: that for on, for off, or for a variant.
+    pub(crate) fn keep(&self) -> &str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Variant(name) => name,
+        }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        *self != Self::Off
+    }
+
+    fn kind(&self) -> Kind {
+        if self.is_on() { Kind::On } else { Kind::Off }
+    }
+}
+
+impl Finding {
+    /// Everything for which a flag can go. `fixed` is what it is for everybody, and since when;
+    /// `unchanged` is how long it has to have been that.
+    pub(crate) fn all(
+        definition: &Definition,
+        fixed: Option<(&Fixed, Option<Since>)>,
+        now: SystemTime,
+        unchanged: Duration,
+    ) -> Vec<Self> {
+        let mut findings = Vec::new();
+        if let Some(&at) = definition.expires.value().filter(|expires| **expires <= now) {
+            let since = Some(Since { at, source: Source::Expires });
+            findings.push(Self { kind: Kind::Expired, since });
+        }
+        if let Some((fixed, since)) = fixed {
+            let is_new =
+                |since: Since| now.duration_since(since.at).unwrap_or_default() < unchanged;
+            if !since.is_some_and(is_new) {
+                findings.push(Self { kind: fixed.kind(), since });
+            }
+        }
+        findings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flagstaff::{Percentage, Variant};
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn at(days: u32) -> SystemTime {
+        SystemTime::UNIX_EPOCH + days * DAY
+    }
+
+    fn since(days: u32) -> Option<Since> {
+        Some(Since { at: at(days), source: Source::Git })
+    }
+
+    #[test]
+    fn what_is_the_same_for_everybody() {
+        let of = |definition| Fixed::of(&definition, at(1));
+        let all = Definition::new;
+
+        assert_eq!(of(all()), Some(Fixed::On));
+        assert_eq!(of(all().enabled(false)), Some(Fixed::Off));
+        assert_eq!(of(all().percentage(Percentage::ZERO)), Some(Fixed::Off));
+        assert_eq!(of(all().denied_users(["eve"])), None);
+        let won = [("old", Variant::from(0)), ("new", Variant::from(1))];
+        assert_eq!(of(all().variants(won.clone())), Some(Fixed::Variant("new".to_owned())));
+        let traffic = Percentage::whole(50).unwrap();
+        assert_eq!(of(all().variants(won).traffic(traffic)), None);
+        assert_eq!(of(all().variants([("a", 1), ("b", 1)])), None);
+    }
+
+    #[test]
+    fn a_flag_can_go_for_two_reasons() {
+        let flag = Definition::new().expires(at(50));
+        let kinds = |now, since| -> Vec<_> {
+            let findings = Finding::all(&flag, Some((&Fixed::Off, since)), at(now), 30 * DAY);
+            findings.iter().map(|finding| finding.kind).collect()
+        };
+
+        assert_eq!(kinds(49, since(40)), []);
+        assert_eq!(kinds(50, since(40)), [Kind::Expired]);
+        assert_eq!(kinds(70, since(40)), [Kind::Expired, Kind::Off]);
+        // Nobody knows since when.
+        assert_eq!(kinds(49, None), [Kind::Off]);
+    }
+}

@@ -1,0 +1,263 @@
+//! Since when flags are what they are: the commits of the flag file.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use flagstaff::definition::FlagsFile;
+
+use super::{finding::Fixed, forms::forms};
+use crate::{plan::Progress, revision::git};
+
+/// The commits of a file, the newest first.
+#[derive(Debug)]
+pub(crate) struct History {
+    directory: PathBuf,
+    /// Of the file, from the top of the repository.
+    path: String,
+    commits: Vec<(String, SystemTime)>,
+}
+
+impl History {
+    /// `None` if there is no git, or it does not know the file.
+    pub(crate) fn of(file: &Path) -> Option<Self> {
+        let directory = file.parent()?.to_owned();
+        let name = file.file_name()?.to_str()?;
+        let text = |arguments: &[&str]| String::from_utf8(git(&directory, arguments).ok()?).ok();
+        let path = text(&["rev-parse", "--show-prefix"])?.trim_end_matches('\n').to_owned() + name;
+        let log = text(&["log", "--format=%H %ct", "--", name])?;
+        let commits: Vec<_> = log
+            .lines()
+            .filter_map(|line| {
+                let (commit, seconds) = line.split_once(' ')?;
+                let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.parse().ok()?);
+                Some((commit.to_owned(), at))
+            })
+            .collect();
+        (!commits.is_empty()).then_some(Self { directory, path, commits })
+    }
+
+    /// Since which commit each flag has been the same for everybody, without a break until today.
+    /// Flags that are something else in the last commit are not in it.
+    pub(crate) fn since(
+        &self,
+        flags: &BTreeMap<String, Fixed>,
+        now: SystemTime,
+    ) -> BTreeMap<String, SystemTime> {
+        let mut since = BTreeMap::new();
+        let mut open: Vec<_> = flags.iter().collect();
+        let Some(mut objects) = Objects::start(&self.directory) else { return since };
+        let mut progress = Progress::new();
+        for (index, (commit, at)) in self.commits.iter().enumerate() {
+            if open.is_empty() {
+                break;
+            }
+            progress.show(format_args!("commit {} of {}", index + 1, self.commits.len()));
+            let Some(text) = objects.read(&format!("{commit}:{}", self.path)) else { break };
+            let file = text.map(|text| FlagsFile::parse(&self.path, &text));
+            // What could not be used was never in force.
+            if file.as_ref().is_some_and(|file| !file.is_usable()) {
+                continue;
+            }
+            open.retain(|(key, fixed)| {
+                let flag = file.as_ref().and_then(|file| file.flags().get(key.as_str()));
+                let is_same =
+                    flag.is_some_and(|flag| Fixed::of(flag, now).as_ref() == Some(*fixed));
+                if is_same {
+                    since.insert((*key).clone(), *at);
+                }
+                is_same
+            });
+        }
+        since
+    }
+}
+
+/// `git cat-file --batch`: one process for all revisions.
+struct Objects {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Objects {
+    fn start(directory: &Path) -> Option<Self> {
+        let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+        let mut child = Command::new("git")
+            .arg("-C")
+            .arg(here)
+            .args(["cat-file", "--batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()?;
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take()?);
+        Some(Self { child, input, output })
+    }
+
+    /// The text of an object; `Some(None)` if there is none of that name, or it is no text.
+    fn read(&mut self, name: &str) -> Option<Option<String>> {
+        let input = self.input.as_mut()?;
+        writeln!(input, "{name}").and_then(|()| input.flush()).ok()?;
+        let mut header = String::new();
+        self.output.read_line(&mut header).ok()?;
+        let Some(size) =
+            header.split(' ').nth(2).and_then(|size| size.trim().parse::<usize>().ok())
+        else {
+            return header.trim_end().ends_with("missing").then_some(None);
+        };
+        // The object ends with a line break of its own.
+        let mut content = vec![0; size + 1];
+        self.output.read_exact(&mut content).ok()?;
+        content.pop();
+        Some(String::from_utf8(content).ok())
+    }
+}
+
+impl Drop for Objects {
+    fn drop(&mut self) {
+        // It ends with its input.
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}
+
+/// A commit, as people name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Commit {
+    pub(crate) id: String,
+    pub(crate) day: String,
+}
+
+/// The last commit that changed how often the code below `root` names a flag.
+pub(crate) fn last_mention(root: &Path, key: &str, flag_file: Option<&Path>) -> Option<Commit> {
+    let any: Vec<_> = forms(key).iter().map(|form| escaped(&form.text)).collect();
+    let any = format!("-S({})", any.join("|"));
+    let mut arguments = vec![
+        "log",
+        "-1",
+        "--format=%h %cs",
+        "--extended-regexp",
+        "--pickaxe-regex",
+        &any,
+        "--",
+        ".",
+    ];
+    let without = flag_file.and_then(|path| path.file_name()).and_then(|name| name.to_str());
+    let without = without.map(|name| format!(":(exclude,glob)**/{name}"));
+    arguments.extend(without.as_deref());
+    let found = String::from_utf8(git(root, &arguments).ok()?).ok()?;
+    let (id, day) = found.trim().split_once(' ')?;
+    Some(Commit { id: id.to_owned(), day: day.to_owned() })
+}
+
+/// A text as a regular expression of POSIX.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if "\\^$.|?*+()[]{}".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A repository in which a file is committed again and again, a day after the other.
+    struct Repository(tempfile::TempDir);
+
+    impl Repository {
+        fn new() -> Self {
+            let repository = Self(tempfile::tempdir().unwrap());
+            repository.git(0, &["init", "--quiet"]);
+            repository
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn commit(&self, day: u32, name: &str, text: &str) {
+            fs::write(self.path(name), text).unwrap();
+            self.git(day, &["add", "."]);
+            self.git(day, &["commit", "--quiet", "--message", "x"]);
+        }
+
+        fn git(&self, day: u32, arguments: &[&str]) {
+            let date = format!("2026-01-{:02}T00:00:00Z", day + 1);
+            let status = Command::new("git")
+                .arg("-C")
+                .arg(self.0.path())
+                .args([
+                    "-c",
+                    "user.name=x",
+                    "-c",
+                    "user.email=x@example.com",
+                    "-c",
+                    "commit.gpgsign=false",
+                ])
+                .args(arguments)
+                .env("GIT_COMMITTER_DATE", &date)
+                .env("GIT_AUTHOR_DATE", &date)
+                .status()
+                .unwrap();
+            assert!(status.success(), "{arguments:?}");
+        }
+    }
+
+    fn day(number: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs((20_454 + number) * 86_400)
+    }
+
+    #[test]
+    fn a_flag_is_fixed_since_the_commit_that_made_it_so() {
+        let repository = Repository::new();
+        repository.commit(1, "flags.toml", "[flags]\na = true\nb = true\n");
+        repository.commit(2, "flags.toml", "[flags]\na = \"10%\"\nb = true\n");
+        repository.commit(3, "flags.toml", "[flags]\na = true\nb = true\nc = false\n");
+        repository.commit(4, "flags.toml", "torn");
+        repository.commit(5, "flags.toml", "[flags]\na = true\nb = true\nc = false\nd = \"5%\"\n");
+        let fixed = [("a", Fixed::On), ("b", Fixed::On), ("c", Fixed::Off), ("d", Fixed::On)];
+        let fixed = fixed.into_iter().map(|(key, fixed)| (key.to_owned(), fixed)).collect();
+
+        let history = History::of(&repository.path("flags.toml")).unwrap();
+        let since = history.since(&fixed, day(9));
+
+        let expected = [("a", day(3)), ("b", day(1)), ("c", day(3))];
+        assert_eq!(since, expected.into_iter().map(|(key, at)| (key.to_owned(), at)).collect());
+    }
+
+    #[test]
+    fn the_last_commit_with_a_mention_is_the_one_that_took_it_away() {
+        let repository = Repository::new();
+        repository.commit(1, "a.rs", "NEW_CHECKOUT a.b");
+        repository.commit(2, "a.rs", "");
+        repository.commit(3, "flags.toml", "[flags]\nnew_checkout = true\n");
+        repository.commit(4, "a.rs", "a_b");
+        let root = repository.0.path();
+        let flag_file = repository.path("flags.toml");
+
+        let last = last_mention(root, "new_checkout", Some(&flag_file)).unwrap();
+        assert_eq!(last.day, "2026-01-03");
+        assert_eq!(last_mention(root, "other", Some(&flag_file)), None);
+    }
+
+    #[test]
+    fn a_file_outside_of_git_has_no_history() {
+        let directory = tempfile::tempdir().unwrap();
+
+        assert!(History::of(&directory.path().join("flags.toml")).is_none());
+    }
+}

@@ -1,0 +1,134 @@
+//! Flags that can go, in a repository of their own.
+
+use std::{fs, path::Path, process::Command};
+
+use flagstaff::cli::ExitCode;
+
+use crate::command::{flagstaff, ran};
+
+const FLAGS: &str = "\
+[flags]
+beta = \"5%\"
+fresh = true
+
+[flags.new_checkout]
+owner = \"payments\"
+expires = 2025-01-01
+
+[flags.old_search]
+owner = \"search\"
+enabled = false
+
+[flags.pricing_page]
+variants = { control = 0, higher_price = 100 }
+";
+
+const SHOP: &str = "\
+if flags.is_enabled(\"new_checkout\", &user) {
+    one_page()
+} else if !flags.is_enabled(\"old_search\", &user) {
+    index()
+}
+// is_enabled(\"in_a_comment\")
+let beta = flags.is_enabled(\"beta\", &user) && flags.is_enabled(\"new_chekout\", &user);
+";
+
+/// A repository with two commits, and a change that is not committed.
+fn repository() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    git(directory.path(), &["init", "--quiet"]);
+    write(".gitignore", "target\n");
+    write("target/shop.rs", SHOP);
+    write(
+        "shop.rs",
+        &(SHOP.to_owned() + "flags.variant(PRICING_PAGE, &user)\nFresh; let fresh = \"fresh\";\n"),
+    );
+    write("deploy/env.yml", "FEATURE_OLD_SEARCH: \"false\"\n");
+    write(
+        "flags.toml",
+        &FLAGS.replace("higher_price = 100", "higher_price = 50").replace("= 0,", "= 50,"),
+    );
+    git(directory.path(), &["add", "."]);
+    git(directory.path(), &["commit", "--quiet", "--message", "first"]);
+    write("shop.rs", &(SHOP.to_owned() + "let fresh = \"fresh\";\n"));
+    write("flags.toml", &FLAGS.replace("fresh = true", "fresh = false"));
+    git(directory.path(), &["commit", "--quiet", "--all", "--message", "second"]);
+    write("flags.toml", FLAGS);
+    directory
+}
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let day = if arguments.contains(&"second") { "2025-06-02" } else { "2025-06-01" };
+    let status = Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(["-c", "user.name=x", "-c", "user.email=x@example.com", "-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .env("GIT_COMMITTER_DATE", format!("{day}T00:00:00Z"))
+        .env("GIT_AUTHOR_DATE", format!("{day}T00:00:00Z"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "{arguments:?}");
+}
+
+/// Without the number of a commit, which depends on git.
+fn lines(stdout: &str) -> Vec<String> {
+    let line = |line: &str| match line.split_once("commit ") {
+        Some((start, end)) => format!("{start}commit{}", &end[end.find('\t').unwrap()..]),
+        None => line.to_owned(),
+    };
+    stdout.lines().map(line).collect()
+}
+
+#[test]
+fn flags_that_can_go_are_listed_with_the_code_to_keep() {
+    let repository = repository();
+
+    let stale = ran(flagstaff(&["stale", "--refs"]).current_dir(repository.path()));
+
+    assert_eq!(
+        lines(&stale.stdout),
+        [
+            "new_checkout\texpired\t2025-01-01\texpires\tpayments\ton\t\t",
+            "new_checkout\ton\t2025-06-01\tgit\tpayments\ton\t\t",
+            "new_checkout\treferenced\t\t\tpayments\tif\tshop.rs:1:22\t\
+             if flags.is_enabled(\"new_checkout\", &user) {",
+            "old_search\toff\t2025-06-01\tgit\tsearch\toff\t\t",
+            "old_search\treferenced\t\t\tsearch\toff\tdeploy/env.yml:1:1\tFEATURE_OLD_SEARCH: \"false\"",
+            "old_search\treferenced\t\t\tsearch\tif\tshop.rs:3:30\t\
+             } else if !flags.is_enabled(\"old_search\", &user) {",
+            "pricing_page\ton\t2025-06-02\tgit\t\thigher_price\t\t",
+            "pricing_page\tunreferenced\t2025-06-02\tgit\t\thigher_price\tcommit\t",
+            "new_chekout\tunknown\t\t\t\t\tshop.rs:7:65\t\
+             let beta = flags.is_enabled(\"beta\", &user) && flags.is_enabled(\"new_chekout\", &user);",
+        ],
+        "{}",
+        stale.stderr,
+    );
+    assert_eq!(stale.code, ExitCode::No);
+}
+
+#[test]
+fn what_was_changed_lately_is_not_stale() {
+    let repository = repository();
+    let stale = |unchanged: &str| {
+        let stale =
+            ran(flagstaff(&["stale", "--unchanged", unchanged]).current_dir(repository.path()));
+        stale
+            .stdout
+            .lines()
+            .map(|line| line.split('\t').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+
+    assert_eq!(
+        stale("0s"),
+        ["fresh", "new_checkout", "new_checkout", "old_search", "pricing_page"]
+    );
+    assert_eq!(stale("36500d"), ["new_checkout"]);
+}
