@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, process::Stdio, thread};
 
-use flagstaff::cli::ExitCode;
+use flagstaff::{Flags, Redis, cli::ExitCode};
 use serde_json::Value;
 
 use crate::{
     command::{on, ran},
     server::Server,
-    support::python,
+    support::{BOUND, python},
 };
 
 fn stored(server: &Server, flag: &str) -> Value {
@@ -122,6 +122,35 @@ fn who_and_why_are_kept_and_shown() {
             (&"redis".into(), &who.into(), &why.into())
         );
     }
+}
+
+#[tokio::test]
+async fn a_change_waits_until_every_instance_has_it_and_names_those_that_have_not() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap().instance("web-1");
+    let flags = Flags::builder().layer(redis.clone()).max_wait(BOUND).start().await.unwrap();
+    while redis.fleet().await.unwrap().instances.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let enable = |wait: &'static str| {
+        let mut command = on(&server, &["enable", "off", "--wait", wait]);
+        tokio::task::spawn_blocking(move || ran(&mut command))
+    };
+
+    let done = enable("60s").await.unwrap();
+    assert_eq!(done.code, ExitCode::Done, "{}", done.stderr);
+    assert!(done.stderr.contains("the one instance has it"), "{}", done.stderr);
+
+    // One that hangs.
+    let now = server.cli(&["TIME"]).lines().next().unwrap().to_owned();
+    let stuck = format!(r#"{{"at":{now},"generation":1,"revision":0}}"#);
+    server.cli(&["HSET", "{feature_flags}:instances", "web-2", &stuck]);
+    let late = enable("1100ms").await.unwrap();
+    assert_eq!(late.code, ExitCode::No, "{}", late.stderr);
+    assert!(late.stderr.contains("waiting for web-2"), "{}", late.stderr);
+    assert!(late.stderr.contains("still without it after 1.1s: web-2"), "{}", late.stderr);
+
+    flags.shutdown().await;
 }
 
 /// A terminal, which says one thing and prints what it was asked.

@@ -1,11 +1,17 @@
 //! How the command behaves among others.
 
-use std::{io::Read, process::Stdio};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    process::Stdio,
+};
 
 use flagstaff::cli::ExitCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::command::{flagstaff, ran};
+use crate::{
+    command::{flagstaff, on, ran},
+    server::Server,
+};
 
 #[test]
 fn a_closed_pipe_is_no_error() {
@@ -60,11 +66,87 @@ fn nothing_is_cut_off_in_a_pipe() {
 }
 
 #[test]
-fn names_of_flags_are_completed() {
-    let mut command = flagstaff(&["--", "flagstaff", "get", "q"]);
-    command.env("COMPLETE", "fish");
+fn names_of_flags_and_settings_are_completed() {
+    let server = Server::start();
+    ran(&mut on(&server, &["enable", "quite_new"]));
 
-    let completed = ran(&mut command);
+    for (line, expected) in [
+        (&["get", "q"][..], "quarter\tA quarter\nquite_new\n"),
+        (&["is-on", "o"], "off\non\n"),
+        (
+            &["set", "off", "perc"],
+            "percentage=\tThe share of everybody else for whom it is on. Everybody by default.\n",
+        ),
+        (&["--file", "missing.toml", "get", "q"], "quite_new\n"),
+    ] {
+        let mut command = on(&server, &["--", "flagstaff"]);
+        let completed = ran(command.args(line).env("COMPLETE", "fish"));
+        assert_eq!((completed.code, &*completed.stdout), (ExitCode::Done, expected), "{line:?}");
+    }
+}
 
-    assert_eq!((completed.code, &*completed.stdout), (ExitCode::Done, "quarter\tA quarter\n"));
+/// A program that asks through pipes may wait for each answer.
+#[test]
+fn a_question_of_a_batch_is_answered_before_the_next_is_asked() {
+    let mut command = flagstaff(&["eval", "--batch", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut questions, answers) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut answers = BufReader::new(answers).lines();
+
+    for (flag, value) in [("on", true), ("off", false), ("on", true)] {
+        writeln!(questions, r#"{{"flag":"{flag}"}}"#).unwrap();
+        let answer: Value = serde_json::from_str(&answers.next().unwrap().unwrap()).unwrap();
+        assert_eq!((&answer["flag"], &answer["value"]), (&flag.into(), &value.into()));
+    }
+
+    drop(questions);
+    assert!(child.wait().unwrap().success());
+}
+
+/// As OpenFeature's clients ask: with a default, whose type is the type of the answer.
+#[test]
+fn a_batch_answers_in_order_and_by_the_type_of_the_default() {
+    let questions = [
+        (r#"{"flag": "on"}"#, json!({"value": true, "reason": "STATIC", "layer": "file"})),
+        (r#"{"flag": "on", "default": "x"}"#, json!({"value": "x", "errorCode": "TYPE_MISMATCH"})),
+        (r#"{"flag": "nope", "default": 7}"#, json!({"value": 7, "errorCode": "FLAG_NOT_FOUND"})),
+        (
+            r#"{"flag": "colour", "context": {"targetingKey": "ana"}}"#,
+            json!({"value": "blue", "variant": "blue"}),
+        ),
+        (r#"{"flag": "colour", "default": false}"#, json!({"value": true, "variant": "blue"})),
+        (
+            r#"{"flag": "size", "context": {"targetingKey": "ana"}, "default": 1}"#,
+            json!({"value": 12, "variant": "big"}),
+        ),
+        (
+            r#"{"flag": "on", "context": {"targetingKey": 7}}"#,
+            json!({"value": null, "errorCode": "INVALID_CONTEXT"}),
+        ),
+        ("nonsense", json!({"value": null, "errorCode": "PARSE_ERROR"})),
+    ];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let lines: Vec<_> = questions.iter().map(|(question, _)| *question).collect();
+    std::fs::write(file.path(), lines.join("\n")).unwrap();
+
+    let batch = ran(flagstaff(&["eval", "--batch"]).arg(file.path()));
+
+    let answers: Vec<Value> =
+        batch.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), questions.len());
+    for ((question, expected), answer) in questions.iter().zip(&answers) {
+        for (name, value) in expected.as_object().unwrap() {
+            assert_eq!(&answer[name], value, "{question}: {answer}");
+        }
+    }
+    assert_eq!(batch.code, ExitCode::Usage);
+    assert!(batch.stderr.contains("line 8"), "{}", batch.stderr);
+}
+
+/// Time is passed in, so that what will be can be asked for.
+#[test]
+fn flags_can_be_asked_as_of_another_time() {
+    for (at, code) in [("2026-12-01", ExitCode::Done), ("2026-11-30T23:59:59Z", ExitCode::No)] {
+        assert_eq!(ran(&mut flagstaff(&["is-on", "from_december", "--at", at])).code, code, "{at}");
+    }
 }

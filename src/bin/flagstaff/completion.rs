@@ -1,31 +1,75 @@
 //! What shells complete.
 
-use std::{env, ffi::OsStr, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    env,
+    ffi::{OsStr, OsString},
+    fs,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap_complete::{ArgValueCompleter, CompletionCandidate};
-use flagstaff::{Definition, definition::FlagsFile};
+use flagstaff::{Context, Field, Flags, definition::FlagsFile};
 
-use crate::place;
+use crate::place::{self, Place};
 
-/// Completes the names of the flags in the flag file.
+/// How long a shell waits for the store at most.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Completes the names of flags: those of the file, and those of the store that REDIS_URL names.
 pub(crate) fn flags() -> ArgValueCompleter {
     ArgValueCompleter::new(|start: &OsStr| {
-        let start = start.to_string_lossy();
-        let Some(file) = file() else { return Vec::new() };
-        let flags = file.flags().iter().filter(|(key, _)| key.starts_with(&*start));
-        let candidate = |(key, flag): (&Arc<str>, &Arc<Definition>)| {
-            let description = flag.description.value().map(|text| text.clone().into());
-            CompletionCandidate::new(&**key).help(description)
+        let mut flags = BTreeMap::new();
+        for name in overridden() {
+            flags.insert(name, None);
+        }
+        for (name, flag) in file().iter().flat_map(|file| file.flags()) {
+            flags.insert(name.to_string(), flag.description.value().cloned());
+        }
+        let candidate = |(name, description): (String, Option<String>)| {
+            CompletionCandidate::new(name).help(description.map(Into::into))
         };
-        flags.map(candidate).collect()
+        starting(start, flags).map(candidate).collect()
     })
+}
+
+/// Completes the settings of a flag, with `suffix` behind them.
+pub(crate) fn fields(suffix: &'static str) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |start: &OsStr| {
+        let fields = Field::ALL.iter().map(|field| (field.to_string(), field.description()));
+        let candidate = |(name, description): (String, &str)| {
+            CompletionCandidate::new(name + suffix).help(Some(description.to_owned().into()))
+        };
+        starting(start, fields).map(candidate).collect()
+    })
+}
+
+fn starting<T>(
+    start: &OsStr,
+    named: impl IntoIterator<Item = (String, T)>,
+) -> impl Iterator<Item = (String, T)> {
+    let start = start.to_string_lossy().into_owned();
+    named.into_iter().filter(move |(name, _)| name.starts_with(&start))
+}
+
+/// The flags in the store; none, if it cannot be reached at once.
+fn overridden() -> Vec<String> {
+    let Ok(Some(redis)) = Place::default().redis() else { return Vec::new() };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
+    let redis = redis.unannounced().connect_timeout(PATIENCE).response_timeout(PATIENCE);
+    let flags = runtime.block_on(Flags::builder().layer(redis).max_wait(PATIENCE).start());
+    let all = flags.map(|flags| flags.all(&Context::anonymous())).unwrap_or_default();
+    all.into_iter().map(|(name, _)| name).collect()
 }
 
 /// The file that the command line names so far, else the usual one.
 fn file() -> Option<FlagsFile> {
     // What is completed comes after the dashes.
     let mut arguments = env::args_os().skip_while(|argument| argument != "--").skip(1);
-    let mut named = None;
+    let mut named: Option<OsString> = None;
     while let Some(argument) = arguments.next() {
         match argument.to_str() {
             Some("-f" | "--file") => named = arguments.next(),

@@ -179,9 +179,11 @@ impl Output {
         Ok(())
     }
 
-    /// Something beside the data.
+    /// Something beside the data, for people: programs have it in the data.
     pub(crate) fn note(&self, text: impl Display) {
-        anstream::eprintln!("{text}");
+        if !self.is_json() {
+            anstream::eprintln!("{text}");
+        }
     }
 
     /// Something that is not as it should be, and that the command can do without.
@@ -220,8 +222,7 @@ impl Output {
     }
 }
 
-/// JSON lines that go out as they are made. Nothing is written for each of them alone, except for
-/// somebody who watches.
+/// JSON lines, which go out by and by.
 #[derive(Debug)]
 pub(crate) struct Lines(BufWriter<io::Stdout>);
 
@@ -231,11 +232,12 @@ impl Lines {
     }
 
     pub(crate) fn write(&mut self, json: &Value) -> Result<(), Failure> {
-        writeln!(self.0, "{json}")?;
+        serde_json::to_writer(&mut self.0, json).map_err(io::Error::from)?;
+        self.0.write_all(b"\n")?;
         Ok(())
     }
 
-    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.0.flush()?;
         Ok(())
     }

@@ -20,6 +20,9 @@ use crate::{failure::Failure, output::Output};
 /// The name of the file that is looked for.
 const FILE: &str = "flags.toml";
 
+/// The hash that has the overrides unless another is named.
+const KEY: &str = "feature_flags";
+
 /// Where flags are.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
@@ -43,7 +46,7 @@ pub(crate) struct Place {
     #[arg(long, global = true)]
     no_redis: bool,
     /// Hash that has the overrides
-    #[arg(long, global = true, value_name = "KEY", default_value = "feature_flags")]
+    #[arg(long, global = true, value_name = "KEY", default_value = KEY)]
     key: String,
     /// JSON keys, one per flag, instead of a hash
     #[arg(long, global = true, value_name = "PREFIX", conflicts_with = "key")]
@@ -51,6 +54,21 @@ pub(crate) struct Place {
     /// Count environment variables in, such as FEATURE_ [env: FLAGSTAFF_ENV_PREFIX]
     #[arg(long, global = true, value_name = "PREFIX")]
     env_prefix: Option<String>,
+}
+
+/// What is used without any options.
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            file: None,
+            redis: Vec::new(),
+            sentinel: Vec::new(),
+            no_redis: false,
+            key: KEY.to_owned(),
+            key_prefix: None,
+            env_prefix: None,
+        }
+    }
 }
 
 /// A flags.toml that was read.
@@ -192,8 +210,8 @@ fn usable(file: Declared, output: &Output) -> Result<Declared, Failure> {
     let diagnostics = file.parsed.diagnostics();
     if !file.parsed.is_usable() {
         output.note(diagnostics.report().to_string().trim_end());
-        return Err(Failure::usage(format!("`{}` cannot be used", file.path.display()))
-            .hint("`flagstaff lint` says what is wrong with it"));
+        return Err(Failure::usage(diagnostics.summary())
+            .hint("a service would start with no flags of this file"));
     }
     if diagnostics.has_errors() {
         let left_out: Vec<_> =

@@ -1,6 +1,6 @@
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
 
@@ -122,18 +122,25 @@ fn details(flag: &str, answer: &Answer<Value>) -> Value {
     json.into()
 }
 
-/// Answers questions line by line, so that they may come through a pipe for as long as they like.
+/// Answers questions line by line. Whoever asks through a pipe and waits for the answer gets it.
 fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, Failure> {
-    let questions: Box<dyn BufRead> = match path.to_str() {
+    let input: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(io::stdin().lock()),
-        _ => Box::new(BufReader::new(
-            File::open(path).map_err(|error| place::unreadable(path, &error))?,
-        )),
+        _ => Box::new(File::open(path).map_err(|error| place::unreadable(path, &error))?),
     };
+    let mut questions = BufReader::with_capacity(64 * 1024, input);
     let mut answers = Lines::new();
     let mut code = ExitCode::Done;
-    for (number, line) in questions.lines().enumerate() {
-        let line = line.map_err(|error| place::unreadable(path, &error))?;
+    let mut line = String::new();
+    for number in 1.. {
+        line.clear();
+        if questions.buffer().is_empty() {
+            answers.flush()?;
+        }
+        let read = questions.read_line(&mut line);
+        if read.map_err(|error| place::unreadable(path, &error))? == 0 {
+            break;
+        }
         if line.trim().is_empty() {
             continue;
         }
@@ -143,7 +150,7 @@ fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, 
             }
             Err((error_code, problem)) => {
                 code = ExitCode::Usage;
-                output.warning(format!("line {}: {problem}", number + 1));
+                output.warning(format!("line {number}: {problem}"));
                 json!({
                     "flag": null, "value": null, "variant": null, "reason": "ERROR",
                     "errorCode": error_code, "errorDetails": problem,
@@ -152,7 +159,7 @@ fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, 
         };
         answers.write(&answer)?;
     }
-    answers.finish()?;
+    answers.flush()?;
     Ok(code)
 }
 

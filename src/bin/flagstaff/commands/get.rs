@@ -21,6 +21,7 @@ pub(crate) struct Get {
     #[arg(add = completion::flags())]
     flag: String,
     /// Setting, as in flags.toml
+    #[arg(add = completion::fields(""))]
     field: Option<String>,
 }
 

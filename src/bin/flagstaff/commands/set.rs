@@ -25,7 +25,12 @@ pub(crate) struct Set {
     #[arg(add = completion::flags())]
     flag: String,
     /// What to set: field=value, list+=value, list-=value
-    #[arg(required = true, value_parser = assignment::parse, value_name = "FIELD=VALUE")]
+    #[arg(
+        required = true,
+        value_parser = assignment::parse,
+        value_name = "FIELD=VALUE",
+        add = completion::fields("=")
+    )]
     assignments: Vec<Assignment>,
     #[command(flatten)]
     change: ChangeArgs,
