@@ -1,12 +1,17 @@
 //! Changes, alone and several at once.
 
-use std::{collections::BTreeMap, process::Stdio, thread};
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::{Command, Stdio},
+    thread,
+};
 
 use flagstaff::{Flags, Redis, cli::ExitCode};
 use serde_json::Value;
 
 use crate::{
-    command::{on, ran},
+    command::{flagstaff, on, ran},
     server::Server,
     support::{BOUND, python},
 };
@@ -154,7 +159,7 @@ async fn a_change_waits_until_every_instance_has_it_and_names_those_that_have_no
 }
 
 /// A terminal, which says one thing and prints what it was asked.
-fn at_a_terminal(server: &Server, answer: &str, arguments: &[&str]) -> (i32, String) {
+fn at_a_terminal(command: &Command, answer: &str) -> (i32, String) {
     const PTY: &str = r"
 import os, pty, sys
 answer, arguments = sys.argv[1], sys.argv[2:]
@@ -171,12 +176,13 @@ while True:
         break
     said += data
     if b'[y/N]' in data:
+        if 'CHANGE_BEFORE' in os.environ:
+            open(os.environ['CHANGE_BEFORE'], 'a').write('# by another hand\n')
         os.write(terminal, answer.encode() + b'\n')
 _, status = os.waitpid(pid, 0)
 sys.stdout.write(said.decode())
 sys.exit(os.waitstatus_to_exitcode(status))
 ";
-    let command = on(server, arguments);
     let mut python = python();
     python.args(["-c", PTY, answer]).arg(command.get_program()).args(command.get_args());
     python.current_dir(command.get_current_dir().unwrap());
@@ -194,17 +200,17 @@ sys.exit(os.waitstatus_to_exitcode(status))
 fn somebody_at_a_terminal_is_asked_before_a_flag_is_off_for_everybody() {
     let server = Server::start();
 
-    let (refused, question) = at_a_terminal(&server, "n", &["disable", "on"]);
+    let (refused, question) = at_a_terminal(&on(&server, &["disable", "on"]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
     assert!(question.contains("switch it off for everybody?"), "{question}");
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
 
-    assert_eq!(at_a_terminal(&server, "y", &["disable", "on"]).0, 0);
+    assert_eq!(at_a_terminal(&on(&server, &["disable", "on"]), "y").0, 0);
     assert_eq!(server.cli(&["HGET", "feature_flags", "on"]), "0");
 
-    let (done, asked) = at_a_terminal(&server, "", &["enable", "on", "off"]);
+    let (done, asked) = at_a_terminal(&on(&server, &["enable", "on", "off"]), "");
     assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
-    let (done, asked) = at_a_terminal(&server, "", &["unset", "on", "off", "--yes"]);
+    let (done, asked) = at_a_terminal(&on(&server, &["unset", "on", "off", "--yes"]), "");
     assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
 }
 
@@ -213,9 +219,23 @@ fn somebody_at_a_terminal_is_asked_before_several_overrides_are_gone() {
     let server = Server::start();
     ran(&mut on(&server, &["enable", "off", "quarter"]));
 
-    let (refused, question) = at_a_terminal(&server, "", &["unset", "off", "quarter"]);
+    let (refused, question) = at_a_terminal(&on(&server, &["unset", "off", "quarter"]), "");
 
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
     assert!(question.contains("take away the overrides of 2 flags?"), "{question}");
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "2");
+}
+
+/// The question leaves time for that.
+#[test]
+fn a_file_that_changed_since_it_was_read_is_left_alone() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "[flags]\non = true\n").unwrap();
+    let mut disable = flagstaff(&["disable", "on", "--layer", "file", "--file"]);
+    disable.arg(file.path()).env("CHANGE_BEFORE", file.path());
+
+    let (code, said) = at_a_terminal(&disable, "y");
+
+    assert_eq!(code, i32::from(ExitCode::Changed.number()), "{said}");
+    assert_eq!(fs::read_to_string(file.path()).unwrap(), "[flags]\non = true\n# by another hand\n");
 }

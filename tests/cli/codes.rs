@@ -1,9 +1,11 @@
 //! Every exit code of every command.
 
+use std::fs;
+
 use flagstaff::cli::ExitCode::{self, Changed, Done, No, Refused, Unreachable, Usage};
 
 use crate::{
-    command::{flagstaff, on, ran},
+    command::{data, flagstaff, on, ran},
     server::Server,
 };
 
@@ -57,6 +59,20 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["stale", "--file", "expired.toml"], No),
     (&["stale", "--file", "missing.toml"], Usage),
     (&["stale", "--file", "later.toml", "--refs", "missing"], Usage),
+];
+
+/// With a file of their own, one after the other.
+const WITH_FILE: &[(&[&str], ExitCode)] = &[
+    (&["enable", "off", "--layer", "file"], Done),
+    (&["enable", "nobody_knows", "--layer", "file"], Usage),
+    (&["disable", "off", "--layer", "file", "--dry-run"], Done),
+    (&["disable", "off", "--layer", "file", "--if-rev", "1"], Usage),
+    (&["set", "quarter", "percentage=50", "--layer", "file"], Done),
+    (&["set", "quarter", "percentage=500", "--layer", "file"], Usage),
+    (&["set", "off", "requires=quarter", "--layer", "file"], Done),
+    // A circle.
+    (&["set", "quarter", "requires=off", "--layer", "file"], Refused),
+    (&["unset", "off", "quarter", "--layer", "file"], Done),
 ];
 
 /// With a store that cannot be reached.
@@ -128,6 +144,17 @@ fn every_command_says_when_the_store_refuses() {
 fn every_command_ends_with_the_code_that_fits() {
     for (arguments, code) in WITHOUT_STORE {
         let ran = ran(&mut flagstaff(arguments));
+        assert_eq!(ran.code, *code, "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn every_command_that_changes_a_file_ends_with_the_code_that_fits() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::copy(data().join("flags.toml"), file.path()).unwrap();
+
+    for (arguments, code) in WITH_FILE {
+        let ran = ran(flagstaff(arguments).arg("--file").arg(file.path()));
         assert_eq!(ran.code, *code, "{arguments:?}: {}", ran.stderr);
     }
 }

@@ -5,6 +5,7 @@
 //! is done.
 
 mod effect;
+mod file;
 mod rehearsal;
 
 use std::{
@@ -13,12 +14,12 @@ use std::{
     time::Duration,
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use flagstaff::{FlagState, Flags, PendingWrite, Redis, WriteError, backend::Fleet, cli::ExitCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-pub(crate) use self::effect::Effect;
+pub(crate) use self::effect::{Effect, Side};
 use crate::{
     assignment::Assignments,
     failure::Failure,
@@ -59,6 +60,22 @@ pub(crate) struct OverrideArgs {
     /// Only if revision N changed the flag last
     #[arg(long, value_name = "N")]
     if_rev: Option<u64>,
+    /// What to change
+    #[arg(
+        long,
+        value_enum,
+        default_value = "redis",
+        hide_possible_values = true,
+        value_name = "redis|file"
+    )]
+    layer: Layer,
+}
+
+/// A layer that can be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Layer {
+    Redis,
+    File,
 }
 
 /// What to do to a flag.
@@ -81,6 +98,9 @@ pub(crate) async fn change(
     args: &ChangeArgs,
     of: &OverrideArgs,
 ) -> Result<ExitCode, Failure> {
+    if of.layer == Layer::File {
+        return file::change(session, names, change, args, of);
+    }
     let Session { place, output } = session;
     let redis = place.needed_redis()?;
     let flags = place.flags(output).await?;
@@ -88,15 +108,11 @@ pub(crate) async fn change(
     let mut effects = Vec::new();
     for name in names {
         let rehearsal = rehearsal::of(&flags, name).await?;
-        let before = effect::Side::of(&rehearsal, name);
+        let before = Side::of(&rehearsal, name);
         // Memory keeps no time.
-        let unending = OverrideArgs { lasting: None, if_rev: None };
+        let unending = OverrideArgs { lasting: None, if_rev: None, layer: of.layer };
         make(&rehearsal, name, change, args, &unending).await?;
-        effects.push(Effect {
-            flag: name.clone(),
-            before,
-            after: effect::Side::of(&rehearsal, name),
-        });
+        effects.push(Effect { flag: name.clone(), before, after: Side::of(&rehearsal, name) });
     }
     if let Some(expected) = of.if_rev {
         for name in names {
@@ -116,7 +132,7 @@ pub(crate) async fn change(
     let mut made = Vec::new();
     for (name, effect) in names.iter().zip(&effects) {
         let revision = make(&flags, name, change, args, of).await?;
-        let after = effect::Side::of(&flags, name);
+        let after = Side::of(&flags, name);
         made.push((Effect { after, ..effect.clone() }, revision));
     }
     tell(output, made.iter().map(|(effect, revision)| (effect, *revision)), false)?;

@@ -36,6 +36,7 @@ mod completion;
 mod context;
 mod entry;
 mod failure;
+mod file;
 
 mod output;
 mod place;

@@ -85,6 +85,14 @@ impl Place {
         self.file.clone().or_else(usual_file)
     }
 
+    /// The path of the flag file, for commands that need one.
+    pub(crate) fn needed_path(&self) -> Result<PathBuf, Failure> {
+        self.path().ok_or_else(|| {
+            Failure::usage("there is no flags.toml here or in a directory above")
+                .hint("name one with `--file`, or make one with `flagstaff init`")
+        })
+    }
+
     /// The flag file, whatever is wrong with its flags; `None` if none was named and there is none.
     pub(crate) fn file(&self) -> Result<Option<Declared>, Failure> {
         let Some(path) = self.path() else { return Ok(None) };

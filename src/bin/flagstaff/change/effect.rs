@@ -1,8 +1,8 @@
 //! What a change does to a flag.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::SystemTime};
 
-use flagstaff::{FlagState, Flags, definition::to_json};
+use flagstaff::{Definition, FlagState, Flags, definition::to_json};
 use serde_json::{Map, Value, json};
 
 use super::{mark, shown};
@@ -30,6 +30,17 @@ impl Side {
         Self {
             state: info.map_or(FlagState::Unknown, |info| info.state()),
             definition: info.map(|info| to_json(info.definition())).unwrap_or_default(),
+        }
+    }
+}
+
+impl From<Option<&Definition>> for Side {
+    /// What a definition says by itself, now.
+    fn from(definition: Option<&Definition>) -> Self {
+        let now = SystemTime::now();
+        Self {
+            state: definition.map_or(FlagState::Unknown, |flag| FlagState::at(flag, now)),
+            definition: definition.map(to_json).unwrap_or_default(),
         }
     }
 }
