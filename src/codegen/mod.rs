@@ -45,6 +45,7 @@
 //!
 //! [deprecated]: https://doc.rust-lang.org/reference/attributes/diagnostics.html#the-deprecated-attribute
 
+mod manifest;
 mod names;
 
 use std::{
@@ -58,6 +59,7 @@ use std::{
 
 use jiff::Timestamp;
 
+pub use self::manifest::manifest;
 use self::names::{constant, type_name};
 use crate::{
     definition::{Diagnostics, FlagsFile},

@@ -3,6 +3,7 @@
 mod changes;
 mod codes;
 mod command;
+mod files;
 mod manners;
 mod python;
 mod stale;

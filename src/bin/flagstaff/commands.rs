@@ -1,14 +1,19 @@
 //! The commands, one row each.
 
+mod codegen;
 mod completion;
 mod disable;
 mod enable;
 mod eval;
+mod fmt;
 mod get;
+mod init;
 mod is_on;
 pub(crate) mod list;
 mod man;
 mod plan;
+mod promote;
+mod schema;
 mod set;
 mod show;
 mod stale;
@@ -60,6 +65,13 @@ commands! {
     }
     "Clean up" {
         Stale: stale::Stale,
+    }
+    "File" {
+        Codegen: codegen::Codegen,
+        Fmt: fmt::Fmt,
+        Init: init::Init,
+        Promote: promote::Promote,
+        Schema: schema::Schema,
     }
     "This command" {
         Completion: completion::Completion,

@@ -37,7 +37,6 @@ mod context;
 mod entry;
 mod failure;
 mod file;
-
 mod output;
 mod place;
 mod plan;

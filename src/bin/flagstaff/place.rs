@@ -85,6 +85,11 @@ impl Place {
         self.file.clone().or_else(usual_file)
     }
 
+    /// The path of a flag file that was named, whether it is there or not.
+    pub(crate) fn named(&self) -> Option<PathBuf> {
+        self.file.clone().or_else(|| variable("FLAGSTAFF_FILE").map(PathBuf::from))
+    }
+
     /// The path of the flag file, for commands that need one.
     pub(crate) fn needed_path(&self) -> Result<PathBuf, Failure> {
         self.path().ok_or_else(|| {

@@ -1,0 +1,84 @@
+use std::{fs, io, path::PathBuf, time::SystemTime};
+
+use clap::{Args, ValueEnum};
+use flagstaff::{
+    cli::ExitCode,
+    codegen,
+    definition::edit::{Diff, TextFile},
+};
+
+use crate::{failure::Failure, place, session::Session};
+
+/// Make code, or a manifest for other languages, from flags.toml
+#[derive(Debug, Args)]
+#[command(after_help = "\
+rust is a constant for each flag, and an enum for each flag with variants.
+Flags that have expired are deprecated, so a day can change what is made.
+
+manifest is the flag manifest of the OpenFeature CLI, which makes code for other
+languages of it.
+
+Examples:
+  flagstaff codegen rust --out src/flags.rs
+  flagstaff codegen rust --out src/flags.rs --check     in CI
+  flagstaff codegen manifest > flags.json")]
+pub(crate) struct Codegen {
+    /// What to make
+    kind: Kind,
+    /// File to write it to
+    #[arg(long, value_name = "PATH")]
+    out: Option<PathBuf>,
+    /// Only print what would change in that file
+    #[arg(long, requires = "out")]
+    check: bool,
+}
+
+/// What to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    // A doc comment here would give each a line of its own in the help.
+    Rust,
+    Manifest,
+}
+
+impl Codegen {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let path = session.place.needed_path()?;
+        let (name, text) = (path.display().to_string(), place::read(&path)?);
+        let made = match self.kind {
+            Kind::Rust => codegen::source(&name, &text, SystemTime::now()),
+            Kind::Manifest => codegen::manifest(&name, &text),
+        };
+        let made = made.map_err(|error| match error {
+            codegen::Error::Invalid(diagnostics) => {
+                session.output.note(diagnostics.report().to_string().trim_end());
+                Failure::usage(format!("`{name}` has errors"))
+            }
+            error => Failure::of(ExitCode::Usage, &error),
+        })?;
+        let Some(out) = self.out else {
+            session.output.write(&made)?;
+            return Ok(ExitCode::Done);
+        };
+        let written = match fs::read_to_string(&out) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(place::unreadable(&out, &error)),
+        };
+        if written.as_ref() == Some(&made) {
+            return Ok(ExitCode::Done);
+        }
+        if self.check {
+            let shown = out.display().to_string();
+            let diff = Diff::new(&shown, written.as_deref().unwrap_or_default(), &made);
+            session.output.write(&diff.to_string())?;
+            return Ok(ExitCode::No);
+        }
+        match written {
+            Some(_) => TextFile::read(&out)?.replace(&made)?,
+            None => TextFile::create(&out, &made)?,
+        }
+        session.output.note(format!("wrote `{}`", out.display()));
+        Ok(ExitCode::Done)
+    }
+}

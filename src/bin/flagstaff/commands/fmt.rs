@@ -1,0 +1,127 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use flagstaff::{
+    cli::ExitCode,
+    definition::{
+        FlagsFile,
+        edit::{Diff, TextFile},
+    },
+};
+use serde_json::json;
+use taplo::{formatter, parser};
+
+use crate::{
+    failure::Failure,
+    output::{Listing, Row},
+    place,
+    session::Session,
+};
+
+/// Format flags.toml
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The style is taplo's, which editors use, with its defaults. Line ends stay as
+they are. What a file says is never changed.
+
+Examples:
+  flagstaff fmt
+  flagstaff fmt --check     in CI: prints the diff, and exits with 1 for one
+  flagstaff fmt - < in.toml")]
+pub(crate) struct Fmt {
+    /// Files, or - for stdin [default: the flag file]
+    files: Vec<PathBuf>,
+    /// Only print what would change
+    #[arg(long)]
+    check: bool,
+}
+
+impl Fmt {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let files = match self.files.is_empty() {
+            true => vec![session.place.needed_path()?],
+            false => self.files.clone(),
+        };
+        if let [only] = &*files
+            && only.as_os_str() == "-"
+        {
+            let text = place::read(only)?;
+            let formatted = formatted("stdin", &text)?;
+            if !self.check {
+                session.output.write(&formatted)?;
+                return Ok(ExitCode::Done);
+            }
+            session.output.write(&Diff::new("stdin", &text, &formatted).to_string())?;
+            return Ok(if formatted == text { ExitCode::Done } else { ExitCode::No });
+        }
+        let mut changed = Vec::new();
+        for path in files {
+            let name = path.display().to_string();
+            let file = TextFile::read(path)?;
+            let formatted = formatted(&name, file.text())?;
+            if formatted == file.text() {
+                continue;
+            }
+            let diff = Diff::new(&name, file.text(), &formatted).to_string();
+            if !self.check {
+                file.replace(&formatted)?;
+            }
+            changed.push((name, diff));
+        }
+        self.tell(session, &changed)?;
+        Ok(if self.check && !changed.is_empty() { ExitCode::No } else { ExitCode::Done })
+    }
+
+    fn tell(&self, session: &Session, changed: &[(String, String)]) -> Result<(), Failure> {
+        let Session { output, .. } = session;
+        if output.is_json() {
+            let rows = changed.iter().map(|(name, diff)| Row {
+                cells: Vec::new(),
+                json: json!({ "file": name, "diff": diff }),
+            });
+            let rows = rows.collect();
+            return output.listing(Listing { name: "files", columns: &[], rows, empty: "" });
+        }
+        for (name, diff) in changed {
+            match self.check {
+                true => output.write(diff)?,
+                false => output.note(format!("formatted `{name}`")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A text in taplo's style, which says what it said.
+pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
+    const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+    let before = FlagsFile::parse(name, text);
+    let (mark, body) = match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(body) => (BYTE_ORDER_MARK, body),
+        None => ("", text),
+    };
+    let parsed = parser::parse(body);
+    if let Some(error) = parsed.errors.first() {
+        let line = body.get(..error.range.start().into()).unwrap_or_default().lines().count();
+        let message = format!("cannot format `{name}`: {} in line {}", error.message, line.max(1));
+        let failure = Failure::usage(message);
+        return Err(match before.is_usable() {
+            true => failure.hint("taplo knows TOML 1.0, which has no line breaks between braces"),
+            false => failure.hint("`flagstaff lint` says more about it"),
+        });
+    }
+    let options =
+        formatter::Options { crlf: body.contains("\r\n"), ..formatter::Options::default() };
+    let formatted = mark.to_owned() + &formatter::format_syntax(parsed.into_syntax(), options);
+    let after = FlagsFile::parse(name, &formatted);
+    let same = before.flags() == after.flags()
+        && before.rejected() == after.rejected()
+        && before.is_usable() == after.is_usable();
+    if !same {
+        return Err(Failure::refused(format!(
+            "`{name}` would say something else if it were formatted"
+        )));
+    }
+    Ok(formatted)
+}

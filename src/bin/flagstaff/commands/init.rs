@@ -1,0 +1,66 @@
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use clap::Args;
+use flagstaff::{cli::ExitCode, definition::edit::TextFile};
+use serde_json::json;
+
+use crate::{failure::Failure, session::Session, time};
+
+/// A file to begin with. TODAY and LATER are days.
+const STARTER: &str = include_str!("init.toml");
+
+/// In how many days the flag of the example should be gone.
+const LATER: u64 = 90;
+
+/// In seconds.
+const DAY: u64 = 86_400;
+
+/// Make a flags.toml to begin with
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It is made here, or where --file says. What is there already is never touched.
+
+Examples:
+  flagstaff init
+  flagstaff init --file config/flags.toml")]
+pub(crate) struct Init;
+
+impl Init {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let path = session.place.named().unwrap_or_else(|| PathBuf::from("flags.toml"));
+        TextFile::create(&path, &starter(SystemTime::now()))?;
+        let path = path.display().to_string();
+        session.output.thing(json!({ "made": path }), || {
+            format!("made `{path}`; `flagstaff list` shows its flags\n")
+        })?;
+        Ok(ExitCode::Done)
+    }
+}
+
+fn starter(now: SystemTime) -> String {
+    let today = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs() / DAY;
+    let date = |day: u64| time::date(SystemTime::UNIX_EPOCH + Duration::from_secs(day * DAY));
+    STARTER.replace("TODAY", &date(today)).replace("LATER", &date(today + LATER))
+}
+
+#[cfg(test)]
+mod tests {
+    use flagstaff::definition::FlagsFile;
+
+    use super::*;
+    use crate::commands::fmt;
+
+    #[test]
+    fn the_file_to_begin_with_is_good_and_formatted() {
+        let text = starter(SystemTime::now());
+
+        let file = FlagsFile::parse("flags.toml", &text);
+
+        assert!(file.diagnostics().is_empty(), "{}", file.diagnostics());
+        assert!(file.flags().len() > 2);
+        assert_eq!(fmt::formatted("flags.toml", &text).unwrap(), text);
+    }
+}

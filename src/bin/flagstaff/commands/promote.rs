@@ -1,0 +1,161 @@
+use std::env;
+
+use clap::Args;
+use flagstaff::{
+    Entry, Flags, Redis, WritableBackend,
+    backend::{Expected, Operation, RedisError, Refusal, Write},
+    cli::ExitCode,
+    definition::edit::TextFile,
+};
+use serde_json::json;
+
+use crate::{completion, failure::Failure, file, session::Session, text::clean};
+
+/// Write overrides into flags.toml, and take them out of the store
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file is written first. Then each override is taken away, unless it says
+something else meanwhile. A service that reads an older file goes by that until
+it gets the new one: with --keep the overrides stay, for `flagstaff unset` to
+take away when the file is deployed.
+
+Without names it is about all overrides but those that end by themselves.
+
+Examples:
+  flagstaff promote --dry-run
+  flagstaff promote new_checkout -m 'it stays at 50%'
+  flagstaff promote new_checkout --keep")]
+pub(crate) struct Promote {
+    /// Flags [default: all that are overridden for good]
+    #[arg(add = completion::flags())]
+    flags: Vec<String>,
+    /// Leave the overrides in the store
+    #[arg(long)]
+    keep: bool,
+    /// Only print what it would change in the file
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    reason: Option<String>,
+    /// Who [default: FLAGSTAFF_AUTHOR, else USER]
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+/// An override that goes into the file.
+struct Override {
+    flag: String,
+    entry: Entry,
+}
+
+impl Promote {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let Session { place, output } = session;
+        let redis = place.needed_redis()?;
+        let file = TextFile::read(place.needed_path()?)?;
+        let mut document = file::document(session, &file)?;
+        let flags = place.flags(output).await?;
+        let overrides = self.overrides(session, &flags)?;
+
+        for Override { flag, entry } in &overrides {
+            let promoted = document.promote(flag, entry);
+            promoted.map_err(|error| file::refused(session, error))?;
+        }
+        let promoted: Vec<_> = overrides.iter().map(|each| each.flag.as_str()).collect();
+        let diff = document.diff().to_string();
+        let json = json!({ "promoted": promoted, "diff": diff, "dryRun": self.dry_run });
+        output.thing(json, || diff)?;
+        if promoted.is_empty() {
+            output.note("no overrides to write into the file");
+        }
+        if self.dry_run {
+            output.note("nothing was changed: this is a dry run");
+            return Ok(ExitCode::Done);
+        }
+        if document.is_changed() {
+            file.replace(document.text())?;
+        }
+        if self.keep {
+            return Ok(ExitCode::Done);
+        }
+        self.clear(session, &redis, &file, &overrides).await
+    }
+
+    /// What the store says about the flags that are meant.
+    fn overrides(&self, session: &Session, flags: &Flags) -> Result<Vec<Override>, Failure> {
+        let drift = flags.drift();
+        let said = |flag: &str| {
+            let layers = flags.layers_of(flag);
+            layers.into_iter().find(|layer| layer.layer == "redis")
+        };
+        let mut overrides = Vec::new();
+        for flag in &self.flags {
+            let Some(said) = said(flag) else {
+                return Err(Failure::refused(format!("`{}` is not overridden", clean(flag)))
+                    .hint("`flagstaff show` says what each layer says"));
+            };
+            overrides.push(Override { flag: flag.clone(), entry: said.entry });
+        }
+        if !self.flags.is_empty() {
+            return Ok(overrides);
+        }
+        for drift in drift {
+            if drift.provenance.is_some_and(|by| by.expires_at.is_some()) {
+                let flag = clean(&drift.key);
+                session.output.note(format!("left out `{flag}`, whose override ends by itself"));
+                continue;
+            }
+            overrides.push(Override { flag: drift.key.to_string(), entry: drift.entry });
+        }
+        Ok(overrides)
+    }
+
+    /// Takes away what is in the file now, unless it says something else meanwhile.
+    async fn clear(
+        &self,
+        session: &Session,
+        redis: &Redis,
+        file: &TextFile,
+        overrides: &[Override],
+    ) -> Result<ExitCode, Failure> {
+        let mut worst = ExitCode::Done;
+        for Override { flag, entry } in overrides {
+            let mut write =
+                Write::new(Operation::Clear).expect(Expected::Entry(Some(entry.clone())));
+            write.author = author(self.by.as_ref());
+            write.reason = self.reason.clone().or_else(|| Some("promoted".to_owned()));
+            let Err(refusal) = redis.write(flag, write).await else { continue };
+            let (flag, path) = (clean(flag), file.path().display().to_string());
+            let failure = match &refusal {
+                Refusal::Conflict(conflict) => {
+                    Failure::of(ExitCode::Changed, conflict).hint(format!(
+                        "`{path}` has what `{flag}` was before: promote it again, or take the \
+                         override away with `flagstaff unset {flag}`"
+                    ))
+                }
+                refusal => failed(refusal).hint(format!(
+                    "`{path}` is written, and the override of `{flag}` still says the same: \
+                     `flagstaff unset {flag}` takes it away"
+                )),
+            };
+            worst = session.output.failure(&failure);
+        }
+        Ok(worst)
+    }
+}
+
+fn author(by: Option<&String>) -> Option<String> {
+    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    by.cloned().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
+}
+
+fn failed(refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::Failed(error) | Refusal::Unconfirmed(error) => match error.downcast_ref() {
+            Some(error) => <Failure as From<&RedisError>>::from(error),
+            None => Failure::of(ExitCode::Unreachable, refusal),
+        },
+        refusal => Failure::of(ExitCode::Refused, refusal),
+    }
+}

@@ -1,0 +1,154 @@
+//! The flags as the OpenFeature CLI knows them.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::Error;
+use crate::{
+    definition::{FlagsFile, to_json},
+    model::Definition,
+};
+
+/// Where the manifest's schema is.
+const SCHEMA: &str = "https://raw.githubusercontent.com/open-feature/cli/refs/heads/main/schema/v0/flag-manifest.json";
+
+/// The flag manifest of `text`, a flags.toml, as the [OpenFeature CLI] reads it to make code for other
+/// languages; `name` is what errors call it.
+///
+/// A flag is `boolean`, and `false` by default. A flag with variants has the type of their values,
+/// and that of the variant that is served while it is off as its default.
+///
+/// # Errors
+///
+/// If the text has errors.
+///
+/// # Example
+///
+/// ```
+/// let text = r#"
+/// [flags.search_timeout_ms]
+/// description = "How long a search may take"
+/// variants = { slow = { weight = 50, value = 800 }, fast = { weight = 50, value = 200 } }
+/// "#;
+///
+/// let manifest = flagstaff::codegen::manifest("flags.toml", text)?;
+///
+/// assert_eq!(manifest, r#"{
+///   "$schema": "https://raw.githubusercontent.com/open-feature/cli/refs/heads/main/schema/v0/flag-manifest.json",
+///   "flags": {
+///     "search_timeout_ms": {
+///       "flagType": "integer",
+///       "defaultValue": 800,
+///       "description": "How long a search may take"
+///     }
+///   }
+/// }
+/// "#);
+/// # Ok::<(), flagstaff::codegen::Error>(())
+/// ```
+///
+/// [OpenFeature CLI]: https://openfeature.dev/docs/reference/other-technologies/cli/
+pub fn manifest(name: &str, text: &str) -> Result<String, Error> {
+    let file = FlagsFile::parse(name, text);
+    if file.diagnostics().has_errors() {
+        return Err(Error::Invalid(file.diagnostics().clone()));
+    }
+    let flags = file.flags().iter().map(|(key, definition)| (key.to_string(), flag(definition)));
+    let flags: Map<_, _> = flags.collect();
+    Ok(format!("{:#}\n", json!({ "$schema": SCHEMA, "flags": flags })))
+}
+
+fn flag(definition: &Definition) -> Json {
+    let default = default(definition).unwrap_or(Json::Bool(false));
+    let mut flag = json!({ "flagType": kind(&default, definition), "defaultValue": default });
+    if let Some(description) = definition.description.value() {
+        flag["description"] = json!(description);
+    }
+    flag
+}
+
+/// What is served while the flag is off, if it has variants: a value, or a name.
+fn default(definition: &Definition) -> Option<Json> {
+    let variants = definition.variants.value()?;
+    let named = definition.off.value().map(String::as_str);
+    let control = || variants.variant("control").map(|_| "control");
+    let name = named.or_else(control).or_else(|| variants.names().next())?;
+    Some(values(definition).remove(name).unwrap_or_else(|| json!(name)))
+}
+
+/// The values of the variants that have one, by their names.
+fn values(definition: &Definition) -> Map<String, Json> {
+    let Some(Json::Object(variants)) = to_json(definition).remove("variants") else {
+        return Map::new();
+    };
+    let value = |(name, mut variant): (String, Json)| {
+        Some((name, variant.as_object_mut()?.remove("value")?))
+    };
+    variants.into_iter().filter_map(value).collect()
+}
+
+/// Numbers are whole only if all of them are.
+fn kind(default: &Json, definition: &Definition) -> &'static str {
+    match default {
+        Json::Bool(_) => "boolean",
+        Json::String(_) => "string",
+        Json::Number(_) if values(definition).values().all(Json::is_i64) => "integer",
+        Json::Number(_) => "float",
+        _ => "object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn types(text: &str) -> Vec<(String, String, Json)> {
+        let manifest: Json = serde_json::from_str(&manifest("f", text).unwrap()).unwrap();
+        let flags = manifest["flags"].as_object().unwrap().iter();
+        let flags = flags.map(|(key, flag)| {
+            let kind = flag["flagType"].as_str().unwrap().to_owned();
+            (key.clone(), kind, flag["defaultValue"].clone())
+        });
+        flags.collect()
+    }
+
+    #[test]
+    fn a_flag_has_the_type_of_its_values() {
+        let text = r#"
+            [flags]
+            on = true
+            names = { variants = { a = 1, control = 1 } }
+            [flags.off.variants]
+            a = 1
+            b = 1
+            [flags.off]
+            off = "b"
+            [flags.float.variants]
+            a = { weight = 1, value = 1 }
+            b = { weight = 1, value = 0.5 }
+            [flags.object.variants]
+            a = { weight = 1, value = { x = [1] } }
+            b = { weight = 1, value = { x = [] } }
+            [flags.bool.variants]
+            a = { weight = 1, value = true }
+            b = { weight = 1, value = false }
+        "#;
+        let row = |key: &str, kind: &str, default: Json| (key.to_owned(), kind.to_owned(), default);
+
+        assert_eq!(
+            types(text),
+            [
+                row("bool", "boolean", json!(true)),
+                row("float", "float", json!(1)),
+                row("names", "string", json!("control")),
+                row("object", "object", json!({"x": [1]})),
+                row("off", "string", json!("b")),
+                row("on", "boolean", json!(false)),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_with_errors_has_no_manifest() {
+        assert!(matches!(manifest("f", "[flags]\na = 25\n"), Err(Error::Invalid(_))));
+    }
+}

@@ -1,0 +1,240 @@
+//! Commands that write files.
+
+use std::{
+    fs,
+    io::{self, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+};
+
+use flagstaff::{cli::ExitCode, definition::FlagsFile};
+use tempfile::TempDir;
+
+use crate::{
+    command::{flagstaff, on, ran},
+    server::Server,
+};
+
+const TEXT: &str = "\
+# The flags of the shop.
+[flags]
+beta = false # since May
+search = \"25%\"
+
+[flags.checkout] # the big one
+owner = \"payments\"
+percentage = 10
+";
+
+/// A flags.toml in a directory of its own.
+fn file(text: &str) -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, text).unwrap();
+    (directory, path)
+}
+
+/// The same command where the file is.
+fn beside(path: &Path, mut command: Command) -> Command {
+    command.current_dir(path.parent().unwrap());
+    command
+}
+
+fn overridden(server: &Server, flag: &str, value: &str) {
+    server.cli(&["HSET", "feature_flags", flag, value]);
+}
+
+#[test]
+fn a_new_file_is_good_and_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+
+    assert_eq!(ran(&mut beside(&path, flagstaff(&["init"]))).code, ExitCode::Done);
+
+    let file = FlagsFile::parse("flags.toml", &fs::read_to_string(&path).unwrap());
+    assert!(file.diagnostics().is_empty(), "{}", file.diagnostics());
+    let format = ran(&mut beside(&path, flagstaff(&["fmt", "--check"])));
+    assert_eq!((format.code, &*format.stdout), (ExitCode::Done, ""));
+    assert_eq!(ran(&mut beside(&path, flagstaff(&["init"]))).code, ExitCode::Refused);
+}
+
+#[test]
+fn what_is_generated_is_written_once_and_then_checked() {
+    let (directory, path) = file(TEXT);
+    let out = directory.path().join("flags.rs");
+    let codegen = |more: &[&str]| {
+        let arguments = [&["codegen", "rust", "--out", "flags.rs"], more].concat();
+        ran(&mut beside(&path, flagstaff(&arguments))).code
+    };
+
+    assert_eq!(codegen(&["--check"]), ExitCode::No);
+    assert!(!out.exists());
+    assert_eq!(codegen(&[]), ExitCode::Done);
+    assert_eq!(codegen(&["--check"]), ExitCode::Done);
+    fs::write(&path, TEXT.replace("beta", "gamma")).unwrap();
+    assert_eq!(codegen(&["--check"]), ExitCode::No);
+    assert_eq!(codegen(&[]), ExitCode::Done);
+    assert!(fs::read_to_string(out).unwrap().contains("GAMMA"));
+}
+
+#[test]
+fn promoted_overrides_are_in_the_file_and_no_longer_in_the_store() {
+    let server = Server::start();
+    let (_directory, path) = file(TEXT);
+    overridden(&server, "beta", "1");
+    overridden(&server, "checkout", r#"{"percentage": 50, "override": {"by": "ana"}}"#);
+    overridden(
+        &server,
+        "search",
+        r#"{"enabled": false, "override": {"expires_at": "2999-01-01T00:00:00Z"}}"#,
+    );
+    overridden(&server, "new", "1");
+
+    let dry = ran(&mut beside(&path, on(&server, &["promote", "-n"])));
+    assert_eq!(dry.code, ExitCode::Done, "{}", dry.stderr);
+    assert_eq!(fs::read_to_string(&path).unwrap(), TEXT);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "4");
+    let real = ran(&mut beside(&path, on(&server, &["promote"])));
+
+    assert_eq!(real.code, ExitCode::Done, "{}", real.stderr);
+    assert_eq!(real.stdout, dry.stdout);
+    assert_eq!(
+        real.stdout,
+        "--- flags.toml
++++ flags.toml
+@@ -1,8 +1,9 @@
+ # The flags of the shop.
+ [flags]
+-beta = false # since May
++beta = true # since May
+ search = \"25%\"
++new = true
+ 
+ [flags.checkout] # the big one
+ owner = \"payments\"
+-percentage = 10
++percentage = 50
+"
+    );
+    assert!(real.stderr.contains("`search`, whose override ends by itself"), "{}", real.stderr);
+    assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
+    let log = ran(&mut beside(&path, on(&server, &["promote", "--keep", "search"])));
+    assert_eq!(log.code, ExitCode::Done, "{}", log.stderr);
+    assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
+    assert!(
+        fs::read_to_string(&path)
+            .unwrap()
+            .contains("search = { percentage = \"25%\", enabled = false }")
+    );
+}
+
+#[test]
+fn an_override_that_makes_no_flag_is_not_promoted() {
+    let server = Server::start();
+    let (_directory, path) = file("[flags]\na = true\n[flags.b]\nrequires = [\"a\"]\n");
+    overridden(&server, "a", r#"{"requires": ["b"]}"#);
+
+    let ran = ran(&mut beside(&path, on(&server, &["promote"])));
+
+    assert_eq!(ran.code, ExitCode::Refused, "{}", ran.stderr);
+    assert!(ran.stderr.contains("would be wrong"), "{}", ran.stderr);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
+}
+
+#[test]
+fn a_store_that_keeps_its_overrides_is_told_with_what_to_do() {
+    let server = Server::start();
+    let (_directory, path) = file(TEXT);
+    overridden(&server, "beta", "1");
+    let all_but_writing = ["on", ">secret", "~*", "&*", "+@all", "-hset", "-hdel", "-xadd"];
+    server.cli(&[&["ACL", "SETUSER", "reader"][..], &all_but_writing].concat());
+    let url = format!("redis://reader:secret@127.0.0.1:{}", server.port());
+
+    let ran = ran(beside(&path, flagstaff(&["promote"])).env("REDIS_URL", url));
+
+    assert_eq!(ran.code, ExitCode::Refused, "{}", ran.stderr);
+    assert!(ran.stderr.contains("`flagstaff unset beta` takes it away"), "{}", ran.stderr);
+    assert!(fs::read_to_string(&path).unwrap().contains("beta = true # since May"));
+    assert_eq!(server.cli(&["HGET", "feature_flags", "beta"]), "1");
+}
+
+/// Passes on what two streams say, until one of them ends.
+fn splice(client: TcpStream, server: TcpStream) {
+    let copies = [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)];
+    for (mut from, mut to) in copies {
+        thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        });
+    }
+}
+
+#[test]
+fn a_file_that_was_changed_meanwhile_is_not_written() {
+    let server = Server::start();
+    let (_directory, path) = file(TEXT);
+    overridden(&server, "beta", "1");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let mut command = beside(&path, flagstaff(&["promote"]));
+    command.env("REDIS_URL", url).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+
+    // It has read the file when it asks the store.
+    let (first, _) = listener.accept().unwrap();
+    let changed = TEXT.replace("payments", "checkout");
+    fs::write(&path, &changed).unwrap();
+    let port = server.port();
+    let connect = move || TcpStream::connect(("127.0.0.1", port)).unwrap();
+    splice(first, connect());
+    thread::spawn(move || listener.incoming().flatten().for_each(|next| splice(next, connect())));
+    let output = child.wait_with_output().unwrap();
+
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(ExitCode::Changed.number().into()), "{stderr}");
+    assert!(stderr.contains("was changed since it was read"), "{stderr}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), changed);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "beta"]), "1");
+}
+
+/// What a program makes of a text; nothing if it refuses it.
+fn through(command: &mut Command, text: &str) -> Option<String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn files_are_formatted_as_taplo_formats_them() {
+    let taplo = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin/taplo"));
+    assert!(taplo.exists(), "{} is missing: run `tests/run --setup` once", taplo.display());
+    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"));
+    let folders =
+        ["edit", "ok"].into_iter().flat_map(|folder| fs::read_dir(data.join(folder)).unwrap());
+    let paths = folders.map(|entry| entry.unwrap().path());
+    let texts = paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let mut compared = 0;
+    for text in texts.map(|path| fs::read_to_string(path).unwrap()) {
+        // Taplo cannot read the mark.
+        let text = text.trim_start_matches('\u{feff}');
+        let mut taplo = Command::new(taplo);
+        taplo.args(["format", "--no-auto-config", "--colors", "never", "-"]);
+        taplo.env("RUST_LOG", "error");
+        if text.contains("\r\n") {
+            taplo.args(["--option", "crlf=true"]);
+        }
+
+        let ours = through(&mut flagstaff(&["fmt", "-"]), text);
+
+        assert_eq!(ours, through(&mut taplo, text));
+        if let Some(ours) = ours {
+            assert_eq!(through(&mut flagstaff(&["fmt", "-"]), &ours), Some(ours));
+            compared += 1;
+        }
+    }
+    assert!(compared > 30);
+}
