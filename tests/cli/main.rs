@@ -4,6 +4,7 @@ mod changes;
 mod codes;
 mod command;
 mod files;
+mod lint;
 mod manners;
 mod python;
 mod stale;

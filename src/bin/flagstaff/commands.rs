@@ -9,6 +9,7 @@ mod fmt;
 mod get;
 mod init;
 mod is_on;
+mod lint;
 pub(crate) mod list;
 mod man;
 mod plan;
@@ -70,6 +71,7 @@ commands! {
         Codegen: codegen::Codegen,
         Fmt: fmt::Fmt,
         Init: init::Init,
+        Lint: lint::Lint,
         Promote: promote::Promote,
         Schema: schema::Schema,
     }

@@ -1,0 +1,279 @@
+mod against;
+mod explain;
+mod github;
+mod json;
+mod places;
+mod sarif;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use clap::{Args, ValueEnum};
+use flagstaff::{
+    cli::ExitCode,
+    definition::{
+        Code, Diagnostics, Safety, Severity,
+        edit::{TextFile, TextFileError},
+        lint::{Level, Lints},
+    },
+};
+
+use self::{against::Against, explain::CodeArg};
+use crate::{
+    failure::Failure, output::Output, place::read, session::Session, text::count, time::instant,
+};
+
+/// Say what is wrong with a flag file, and what is hardly meant
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It looks at the file alone, not at the store. For CODE, `all` stands for every
+lint, and `warnings` for whatever is a warning otherwise; what is said of a code
+by its name goes before them. Exits with 1 if anything is found, and with 2 if a
+file cannot be read.
+
+Examples:
+  flagstaff lint
+  flagstaff lint -D missing-owner -A unusual-name
+  flagstaff lint --fix
+  flagstaff lint --against git:origin/main --format github
+  flagstaff lint --explain redraws-users")]
+pub(crate) struct Lint {
+    /// Flag files, or - for stdin [default: that of --file]
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Report as an error
+    #[arg(long, short = 'D', value_name = "CODE", add = explain::codes())]
+    deny: Vec<Named>,
+    /// Report as a warning
+    #[arg(long, short = 'W', value_name = "CODE", add = explain::codes())]
+    warn: Vec<Named>,
+    /// Do not report
+    #[arg(long, short = 'A', value_name = "CODE", add = explain::codes())]
+    allow: Vec<Named>,
+    /// What names look like, as a regular expression [default: snake_case]
+    #[arg(long, value_name = "REGEX")]
+    names: Option<String>,
+    /// Find users whom an edit draws anew: git:REV or the file before it
+    #[arg(long, value_name = "BEFORE")]
+    against: Option<Against>,
+    /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
+    #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
+    at: Option<SystemTime>,
+    /// Form of what is found [default: text, or what --output says]
+    #[arg(long, value_name = "FORM")]
+    format: Option<Format>,
+    /// Apply the suggestions that change no answer
+    #[arg(long, conflicts_with = "against")]
+    fix: bool,
+    /// Apply the others, too
+    #[arg(long, requires = "fix")]
+    unsafe_fixes: bool,
+    /// Explain a code, or list all, and look at no file
+    #[arg(long, value_name = "CODE", num_args = 0..=1, add = explain::codes())]
+    #[arg(conflicts_with_all = ["paths", "fix", "against", "format"])]
+    explain: Option<Option<CodeArg>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Github,
+    Sarif,
+}
+
+/// What a level is set for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    All,
+    Warnings,
+    Code(Code),
+}
+
+impl std::str::FromStr for Named {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "all" => Ok(Self::All),
+            "warnings" => Ok(Self::Warnings),
+            _ => name.parse().map(|CodeArg(code)| Self::Code(code)),
+        }
+    }
+}
+
+/// A file, and what was found in it.
+struct Checked {
+    /// What people call it.
+    name: String,
+    text: String,
+    found: Diagnostics,
+}
+
+impl Lint {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let output = &session.output;
+        if let Some(code) = &self.explain {
+            return explain::run(*code, output);
+        }
+        let lints = self.lints()?;
+        let paths = match &*self.paths {
+            [] => vec![session.place.needed_file()?.path],
+            paths => paths.to_vec(),
+        };
+        if self.fix && paths.iter().any(|path| path == "-") {
+            return Err(Failure::usage("stdin cannot be fixed").hint("name a file"));
+        }
+        let mut files = Vec::with_capacity(paths.len());
+        for path in &paths {
+            files.push(self.check(path, &lints, output)?);
+        }
+        self.print(&files, output)?;
+        let found = files.iter().any(|file| !file.found.is_empty());
+        Ok(if found { ExitCode::No } else { ExitCode::Done })
+    }
+
+    /// The lints with the levels that were asked for.
+    fn lints(&self) -> Result<Lints, Failure> {
+        let mut lints = Lints::new();
+        if let Some(pattern) = &self.names {
+            lints = lints.names(pattern).map_err(|error| Failure::of(ExitCode::Usage, &error))?;
+        }
+        let named =
+            [(Level::Deny, &self.deny), (Level::Warn, &self.warn), (Level::Allow, &self.allow)];
+        let mut codes: BTreeMap<Code, Level> = BTreeMap::new();
+        let mut groups = Vec::new();
+        for (level, list) in named {
+            for &one in list {
+                let Named::Code(code) = one else {
+                    groups.push((one, level));
+                    continue;
+                };
+                if code.severity() == Severity::Error && level < Level::Deny {
+                    let hint = "what it is about cannot be published";
+                    return Err(Failure::usage(format!("`{code}` is always an error")).hint(hint));
+                }
+                if codes.insert(code, level).is_some_and(|other| other != level) {
+                    return Err(Failure::usage(format!("`{code}` cannot have two levels")));
+                }
+            }
+        }
+        for &(group, level) in &groups {
+            for &code in Code::ALL {
+                let is_in = match group {
+                    Named::All => code.is_lint(),
+                    _ => lints.level(code) == Level::Warn,
+                };
+                if is_in {
+                    lints = lints.set(code, level);
+                }
+            }
+        }
+        Ok(codes.into_iter().fold(lints, |lints, (code, level)| lints.set(code, level)))
+    }
+
+    fn check(&self, path: &Path, lints: &Lints, output: &Output) -> Result<Checked, Failure> {
+        let now = self.at.unwrap_or_else(SystemTime::now);
+        let name = match path == "-" {
+            true => "stdin".to_owned(),
+            false => path.to_string_lossy().into_owned(),
+        };
+        let lints = match &self.against {
+            Some(against) => match against.text(path, output)? {
+                Some(before) => lints.clone().against(before),
+                None => lints.clone(),
+            },
+            None => lints.clone(),
+        };
+        let check = |text: &str| lints.check(&name, text, now);
+        if !self.fix {
+            let text = read(path)?;
+            let found = check(&text);
+            return Ok(Checked { name, text, found });
+        }
+        let file = TextFile::read(path).map_err(|error| unfixed(&error))?;
+        let found = check(file.text());
+        let Some((text, left)) = self.fixed(file.text(), &found, check) else {
+            return Ok(Checked { text: file.text().to_owned(), name, found });
+        };
+        file.replace(&text).map_err(|error| unfixed(&error))?;
+        let settled = found.len().saturating_sub(left.len());
+        output.note(format!("{} settled in `{name}`", count(settled, "problem")));
+        Ok(Checked { name, text, found: left })
+    }
+
+    /// The text with all suggestions applied, and what is left; `None` if there was none to apply.
+    fn fixed(
+        &self,
+        text: &str,
+        found: &Diagnostics,
+        check: impl Fn(&str) -> Diagnostics,
+    ) -> Option<(String, Diagnostics)> {
+        // Of suggestions for the same place one is applied at a time.
+        const ROUNDS: usize = 100;
+
+        let safety = if self.unsafe_fixes { Safety::Unsafe } else { Safety::Safe };
+        let apply = |text: &str, found: &Diagnostics| {
+            let fixed = found.apply(safety).filter(|fixed| fixed != text)?;
+            let left = check(&fixed);
+            Some((fixed, left))
+        };
+        let first = apply(text, found)?;
+        std::iter::successors(Some(first), |(text, found)| apply(text, found)).take(ROUNDS).last()
+    }
+
+    fn print(&self, files: &[Checked], output: &Output) -> Result<(), Failure> {
+        let format = self.format.unwrap_or(match output.is_json() {
+            true => Format::Json,
+            false => Format::Text,
+        });
+        match format {
+            Format::Json => return json::print(files, output),
+            Format::Sarif => return output.write(&format!("{:#}\n", sarif::log(files))),
+            Format::Github => output.write(&github::lines(files))?,
+            Format::Text => {
+                for file in files {
+                    let report = file.found.report().limit(usize::MAX);
+                    let report = if output.has_colour() { report.ansi() } else { report };
+                    output.write(&report.to_string())?;
+                }
+            }
+        }
+        for file in files {
+            if let Some(summary) = summary(file) {
+                output.note(summary);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much was found, if anything was.
+fn summary(file: &Checked) -> Option<String> {
+    let Checked { name, found, .. } = file;
+    if found.is_empty() {
+        return None;
+    }
+    let of = |severity| found.iter().filter(|problem| problem.severity == severity).count();
+    let parts = [(of(Severity::Error), "error"), (of(Severity::Warning), "warning")];
+    let parts: Vec<_> =
+        parts.iter().filter(|(number, _)| *number > 0).map(|&(n, thing)| count(n, thing)).collect();
+    let safe = found.iter().filter_map(|problem| problem.suggestion.as_ref());
+    let safe = safe.filter(|suggestion| suggestion.safety == Safety::Safe).count();
+    let help = match safe {
+        0 => String::new(),
+        _ => format!("; `flagstaff lint --fix` settles {safe}"),
+    };
+    Some(format!("{} in `{name}`{help}", parts.join(" and ")))
+}
+
+fn unfixed(error: &TextFileError) -> Failure {
+    let code = match error {
+        TextFileError::Changed { .. } => ExitCode::Changed,
+        _ => ExitCode::Usage,
+    };
+    Failure::of(code, error)
+}

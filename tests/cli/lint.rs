@@ -1,0 +1,124 @@
+//! `flagstaff lint` beyond what a transcript shows: files that change, git, and SARIF.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use flagstaff::cli::ExitCode;
+use serde_json::Value;
+
+use crate::command::{Ran, flagstaff, ran};
+
+/// Of <https://docs.oasis-open.org/sarif/sarif/v2.1.0/>.
+const SARIF: &str = include_str!("data/sarif-2.1.0.schema.json");
+
+/// All files with something wrong.
+fn bad_files() -> Vec<PathBuf> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let entries = ["bad", "lint/bad"].map(|folder| fs::read_dir(data.join(folder)).unwrap());
+    let paths = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()
+}
+
+#[test]
+fn every_problem_is_in_a_valid_sarif_log() {
+    let mut schema: Value = serde_json::from_str(SARIF).unwrap();
+    // Their pattern is no regular expression, and none of them is used.
+    for object in ["run", "toolComponent"] {
+        let language = &mut schema["definitions"][object]["properties"]["language"];
+        assert!(language.as_object_mut().unwrap().remove("pattern").is_some());
+    }
+    let validator =
+        jsonschema::draft7::options().should_validate_formats(true).build(&schema).unwrap();
+    let mut command = flagstaff(&["lint", "-W", "all", "--format", "sarif"]);
+
+    let ran = ran(command.args(bad_files()));
+
+    let log: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
+    assert_eq!(errors, [""; 0]);
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert!(results.len() > 100);
+    let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    for result in results {
+        let rule = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[rule]["id"], result["ruleId"]);
+    }
+    assert!(results.iter().any(|result| !result["fixes"].is_null()));
+    assert!(results.iter().any(|result| !result["relatedLocations"].is_null()));
+}
+
+#[test]
+fn what_changes_no_answer_is_fixed_in_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    let text = "# kept\n[flags.a]\nallowed_users = [\"ana\", \"ana\", \" bob\"]\noff = \"x\"\n";
+    fs::write(&path, text).unwrap();
+    let lint = |arguments: &[&str]| {
+        ran(flagstaff(&["lint"]).args(arguments).current_dir(directory.path()))
+    };
+
+    let safe = lint(&["--fix"]);
+
+    assert_eq!(safe.code, ExitCode::No);
+    assert!(safe.stdout.contains("warning[blank-text]"), "{}", safe.stdout);
+    assert!(safe.stderr.starts_with("2 problems settled in `flags.toml`\n"), "{}", safe.stderr);
+    let fixed = fs::read_to_string(&path).unwrap();
+    assert_eq!(fixed, "# kept\n[flags.a]\nallowed_users = [\"ana\", \" bob\"]\n");
+
+    let all = lint(&["--fix", "--unsafe-fixes"]);
+
+    assert_eq!((all.code, &*all.stdout), (ExitCode::Done, ""));
+    let fixed = fs::read_to_string(&path).unwrap();
+    assert_eq!(fixed, "# kept\n[flags.a]\nallowed_users = [\"ana\", \"bob\"]\n");
+    let again = lint(&["--fix"]);
+    assert_eq!((again.code, &*again.stderr), (ExitCode::Done, ""));
+}
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(directory).args(["-c", "user.name=t", "-c", "user.email=t@example.com"]);
+    git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+    let output = git.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_file_is_compared_with_the_one_in_a_revision() {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = directory.path().join("services");
+    fs::create_dir(&inside).unwrap();
+    let path = inside.join("flags.toml");
+    fs::write(&path, "[flags.a]\npercentage = 10\n").unwrap();
+    git(directory.path(), &["init", "--quiet"]);
+    git(directory.path(), &["add", "."]);
+    git(directory.path(), &["commit", "--quiet", "--message", "one"]);
+    let lint = |against: &str, path: &Path, from: &Path| -> Ran {
+        let mut lint = flagstaff(&["lint", "--against", against]);
+        ran(lint.arg(path).current_dir(from))
+    };
+    assert_eq!(lint("git:HEAD", &path, &inside).code, ExitCode::Done);
+
+    fs::write(&path, "[flags.a]\npercentage = 10\nsalt = \"new\"\n").unwrap();
+
+    for (path, from) in [
+        (&*path, Path::new("/")),
+        (Path::new("flags.toml"), &*inside),
+        (Path::new("services/flags.toml"), directory.path()),
+    ] {
+        let found = lint("git:HEAD", path, from);
+        assert_eq!(found.code, ExitCode::No, "{}", found.stderr);
+        assert!(found.stdout.contains("a new salt moves 18% of the users"), "{}", found.stdout);
+    }
+    fs::write(inside.join("new.toml"), "[flags]\n").unwrap();
+    let new = lint("git:HEAD", Path::new("new.toml"), &inside);
+    assert_eq!((new.code, &*new.stderr), (ExitCode::Done, "`new.toml` is not in `HEAD`\n"));
+    for unknown in ["git:nowhere", "git:--output=x"] {
+        let unknown = lint(unknown, &path, &inside);
+        assert_eq!(unknown.code, ExitCode::Usage);
+        assert!(unknown.stderr.contains("git knows no revision"), "{}", unknown.stderr);
+    }
+    assert!(!inside.join("x").exists());
+}
