@@ -350,7 +350,8 @@ codes! {
         "a comparison that can never match",
         "No context can meet it: the list to compare with is empty, bounds contradict each other, the \
          attribute has to be missing and to have a value at once, or it can never be of that type. A \
-         rule that needs it serves nobody.";
+         rule that needs it serves nobody. An attribute that is a list meets two comparisons if each \
+         is met by an element of its own; where that is meant, allow this.";
     UnreachableRule, "unreachable-rule", Warn,
         "a rule that is never reached",
         "The first rule that matches decides, and everybody whom this rule is for matches one above \

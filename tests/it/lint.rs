@@ -8,7 +8,7 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Flags,
+    Context, Definition, Flags, Value,
     definition::{
         Code, Diagnostics, FlagsFile, Safety, Severity,
         lint::{Level, Lints},
@@ -284,6 +284,139 @@ proptest! {
         match said {
             Some(said) => prop_assert!((said - moved).abs() < bound, "{said} {moved}: {found}"),
             None => prop_assert!(moved - needed < bound, "{moved} {needed}: {found}"),
+        }
+    }
+}
+
+/// What a rule can ask of `a`, `b` and groups.
+const COMPARISONS: &[&str] = &[
+    "a = 1",
+    "a = 2",
+    "a = [1, 2]",
+    "a = []",
+    "a = \"xy\"",
+    "a = { starts_with = \"x\" }",
+    "a = { starts_with = \"X\", ignore_case = true }",
+    "a = { eq = \"XY\", ignore_case = true }",
+    "a = { gt = 1 }",
+    "a = { ge = 2 }",
+    "a = { lt = 2 }",
+    "a = { ge = 1, le = 1 }",
+    "a = { gt = 1, le = 1 }",
+    "a = { ne = 1 }",
+    "a = { not_in = [1, 2] }",
+    "a = { exists = true }",
+    "a = { exists = false }",
+    "a = { exists = false, ne = 2 }",
+    "a = { eq = 1, in = [2, \"xy\"] }",
+    "a = { semver = \">2, <1\" }",
+    "a = { after = 2026-01-02 }",
+    "a = { after = 2026-01-01, before = 2026-01-03 }",
+    "a = { after = 2026-01-03, before = 2026-01-01 }",
+    "b = 1",
+    "b = { lt = 2 }",
+    "groups = \"g\"",
+    "groups = { gt = 1 }",
+    "segment = \"s\"",
+];
+
+/// Comparisons, and conditions made of them.
+fn any_condition() -> impl Strategy<Value = String> {
+    let comparison = prop::sample::select(COMPARISONS);
+    comparison.prop_map(|it| format!("{{ {it} }}")).prop_recursive(3, 8, 3, |inner| {
+        let list = prop::collection::vec(inner.clone(), 0..3);
+        prop_oneof![
+            (list, prop::sample::select(vec!["any", "all"]))
+                .prop_map(|(parts, word)| format!("{{ {word} = [{}] }}", parts.join(", "))),
+            inner.prop_map(|part| format!("{{ not = {part} }}")),
+        ]
+    })
+}
+
+/// Those who differ in what the conditions ask for. A list only if `lists`.
+fn contexts(lists: bool) -> Vec<Context<'static>> {
+    let mut contexts = Vec::new();
+    for n in 0..10 {
+        for group in [None, Some("g")] {
+            let context = Context::anonymous().with_groups(group);
+            let context = match n {
+                0 => context,
+                1 => context.attribute("a", 1).attribute("b", 1),
+                2 => context.attribute("a", 2),
+                3 => context.attribute("a", 1.5).attribute("b", 3),
+                4 => context.attribute("a", "xy"),
+                5 => context.attribute("a", "Xz"),
+                6 => context.attribute("a", "2026-01-02"),
+                7 => context.attribute("a", "2026-01-04").attribute("b", 0),
+                8 if lists => context.attribute("a", vec![Value::from(1), Value::from("xy")]),
+                9 if lists => context.attribute("a", vec![Value::from(2), Value::from(1)]),
+                _ => continue,
+            };
+            contexts.push(context);
+        }
+    }
+    contexts
+}
+
+/// For whom of these a rule with this condition is.
+fn met(condition: &str, contexts: &[Context<'_>]) -> Vec<bool> {
+    let text = format!(
+        "[segments.s]\nwhen = {{ any = [{{ a = 1 }}, {{ b = 1 }}] }}\n[flags.f]\npercentage = 0\n\
+         rules = [{{ when = {condition}, serve = true }}]"
+    );
+    let file = FlagsFile::parse("flags.toml", &text);
+    assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
+    let flags = Flags::for_test().with("f", Definition::clone(&file.flags()["f"])).start();
+    contexts.iter().map(|context| flags.is_enabled("f", context)).collect()
+}
+
+/// Whether the second of two rules is said to be never reached, and if so, checks it.
+fn check_reach(wide: &str, narrow: &str) -> bool {
+    let text = format!(
+        "[segments.s]\nwhen = {{ any = [{{ a = 1 }}, {{ b = 1 }}] }}\n[flags.f]\n\
+         rules = [{{ when = {wide}, serve = true }}, {{ when = {narrow}, serve = false }}]"
+    );
+    let found = Lints::new().check("flags.toml", &text, now());
+    let is_unreachable = found.iter().any(|it| it.code == Code::UnreachableRule);
+    if is_unreachable {
+        let contexts = contexts(true);
+        for (wide, narrow) in met(wide, &contexts).into_iter().zip(met(narrow, &contexts)) {
+            assert!(wide || !narrow, "{found}");
+        }
+    }
+    is_unreachable
+}
+
+#[test]
+fn a_comparison_never_hides_another_that_goes_further() {
+    let conditions: Vec<_> = COMPARISONS.iter().map(|it| format!("{{ {it} }}")).collect();
+
+    let pairs = conditions.iter().flat_map(|wide| conditions.iter().map(move |it| (wide, it)));
+    let hidden = pairs.filter(|(wide, narrow)| check_reach(wide, narrow)).count();
+
+    assert!(hidden > 50, "{hidden}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_rule_that_is_never_reached_is_for_nobody_whom_an_earlier_one_leaves(
+        wide in any_condition(),
+        narrow in any_condition(),
+    ) {
+        check_reach(&wide, &narrow);
+    }
+
+    #[test]
+    fn a_comparison_that_can_never_match_is_met_by_nobody(condition in any_condition()) {
+        let text = format!("[segments.s]\nwhen = {{}}\n[flags.f]\nrules = [{{ when = {condition}, serve = true }}]");
+        let found = Lints::new().check("flags.toml", &text, now());
+
+        // What is below these need not be met.
+        let needs_all = !condition.contains("not =") && !condition.contains("any =");
+        if needs_all && found.iter().any(|it| it.code == Code::NeverMatches) {
+            prop_assert_eq!(met(&condition, &contexts(false)), vec![false; 16], "{}", found);
         }
     }
 }
