@@ -98,6 +98,13 @@ const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["is-on", "on", "--no-redis"], Done),
     (&["promote"], Unreachable),
     (&["stale"], Unreachable),
+    (&["diff"], Unreachable),
+    (&["history"], Unreachable),
+    (&["instances"], Unreachable),
+    (&["rollout", "start", "staged"], Unreachable),
+    (&["rollout", "status", "staged"], Unreachable),
+    (&["undo", "1"], Unreachable),
+    (&["watch"], Unreachable),
     // As the Python command has it.
     (&["get", "on"], Usage),
     (&["list"], Usage),
@@ -132,6 +139,19 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["unset", "quarter", "--if-rev", "4"], Changed),
     (&["unset", "quarter", "off", "--yes"], Done),
     (&["unset", "nobody_knows"], Done),
+    (&["diff"], Done),
+    (&["rollout", "start", "on"], Refused),
+    (&["rollout", "start", "staged", "--dry-run"], Done),
+    (&["rollout", "start", "staged"], Done),
+    (&["rollout", "advance", "staged"], Refused),
+    (&["diff"], No),
+    (&["diff", "main"], Usage),
+    (&["history"], Done),
+    (&["instances"], Done),
+    (&["undo", "1"], Changed),
+    (&["undo", "1", "--dry-run"], Changed),
+    (&["undo", "1000"], Refused),
+    (&["undo"], Usage),
 ];
 
 /// With a store whose user may read and no more.

@@ -9,6 +9,7 @@ mod manners;
 mod python;
 mod stale;
 mod transcripts;
+mod watch;
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/server.rs"]

@@ -35,13 +35,13 @@ use crate::{
 pub(crate) struct ChangeArgs {
     /// Why
     #[arg(long, short = 'm', value_name = "TEXT")]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Who [default: FLAGSTAFF_AUTHOR, else USER]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// Only print what it would change
     #[arg(long, short = 'n')]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Do not ask
     #[arg(long, short)]
     yes: bool,
@@ -78,6 +78,27 @@ enum Layer {
     File,
 }
 
+impl ChangeArgs {
+    /// Who makes the change.
+    pub(crate) fn author(&self) -> Option<String> {
+        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        self.by.clone().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
+    }
+
+    /// Waits for the instances, if somebody wants to.
+    pub(crate) async fn finish(
+        &self,
+        redis: &Redis,
+        revision: Option<u64>,
+        output: &Output,
+    ) -> Result<ExitCode, Failure> {
+        match (self.wait, revision) {
+            (Some(wait), Some(revision)) => wait_for_all(redis, revision, wait, output).await,
+            _ => Ok(ExitCode::Done),
+        }
+    }
+}
+
 /// What to do to a flag.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
@@ -85,6 +106,12 @@ pub(crate) enum Change {
     Disable,
     Set(Assignments),
     Unset,
+}
+
+impl Change {
+    fn unsets_several(&self, names: &[String]) -> bool {
+        matches!(self, Self::Unset) && names.len() > 1
+    }
 }
 
 /// How long a change that depends on what is there is tried again while others change the flag.
@@ -101,6 +128,27 @@ pub(crate) async fn change(
     if of.layer == Layer::File {
         return file::change(session, names, change, args, of);
     }
+    // Memory keeps no time.
+    let unending = OverrideArgs { lasting: None, if_rev: None, layer: of.layer };
+    let rehearse = async |rehearsal: &Flags, flags: &Flags, name: &str| {
+        if let Some(expected) = of.if_rev {
+            check_revision(flags, name, expected).await?;
+        }
+        make(rehearsal, name, change, args, &unending).await.map(drop)
+    };
+    let make = async |flags: &Flags, name: &str| make(flags, name, change, args, of).await;
+    perform(session, names, args, change.unsets_several(names), rehearse, make).await
+}
+
+/// Rehearses a change, tells what it does, and makes it.
+pub(crate) async fn perform(
+    session: &Session,
+    names: &[String],
+    args: &ChangeArgs,
+    unsets_several: bool,
+    rehearse: impl AsyncFn(&Flags, &Flags, &str) -> Result<(), Failure>,
+    make: impl AsyncFn(&Flags, &str) -> Result<Option<u64>, Failure>,
+) -> Result<ExitCode, Failure> {
     let Session { place, output } = session;
     let redis = place.needed_redis()?;
     let flags = place.flags(output).await?;
@@ -109,15 +157,8 @@ pub(crate) async fn change(
     for name in names {
         let rehearsal = rehearsal::of(&flags, name).await?;
         let before = Side::of(&rehearsal, name);
-        // Memory keeps no time.
-        let unending = OverrideArgs { lasting: None, if_rev: None, layer: of.layer };
-        make(&rehearsal, name, change, args, &unending).await?;
+        rehearse(&rehearsal, &flags, name).await?;
         effects.push(Effect { flag: name.clone(), before, after: Side::of(&rehearsal, name) });
-    }
-    if let Some(expected) = of.if_rev {
-        for name in names {
-            check_revision(&flags, name, expected).await?;
-        }
     }
     for effect in &effects {
         output.note(effect.text().trim_end());
@@ -127,20 +168,17 @@ pub(crate) async fn change(
         tell(output, effects.iter().map(|effect| (effect, None)), true)?;
         return Ok(ExitCode::Done);
     }
-    confirm(change, &effects, args)?;
+    confirm(unsets_several, &effects, args)?;
 
     let mut made = Vec::new();
     for (name, effect) in names.iter().zip(&effects) {
-        let revision = make(&flags, name, change, args, of).await?;
+        let revision = make(&flags, name).await?;
         let after = Side::of(&flags, name);
         made.push((Effect { after, ..effect.clone() }, revision));
     }
     tell(output, made.iter().map(|(effect, revision)| (effect, *revision)), false)?;
     let latest = made.iter().filter_map(|(_, revision)| *revision).max();
-    match (args.wait, latest) {
-        (Some(wait), Some(revision)) => wait_for_all(&redis, revision, wait, output).await,
-        _ => Ok(ExitCode::Done),
-    }
+    args.finish(&redis, latest, output).await
 }
 
 /// Makes it for one flag. Returns its revision.
@@ -198,7 +236,7 @@ fn said(flags: &Flags, name: &str) -> Option<flagstaff::Entry> {
 
 /// Who and why.
 fn signed<'a>(write: PendingWrite<'a>, args: &ChangeArgs) -> PendingWrite<'a> {
-    let write = match author(args) {
+    let write = match args.author() {
         Some(author) => write.author(author),
         None => write,
     };
@@ -206,12 +244,6 @@ fn signed<'a>(write: PendingWrite<'a>, args: &ChangeArgs) -> PendingWrite<'a> {
         Some(reason) => write.reason(reason),
         None => write,
     }
-}
-
-/// Who makes a change.
-pub(crate) fn author(args: &ChangeArgs) -> Option<String> {
-    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    args.by.clone().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
 }
 
 async fn check_revision(flags: &Flags, name: &str, expected: u64) -> Result<(), Failure> {
@@ -243,24 +275,24 @@ fn tell<'a>(
 }
 
 /// Asks the person at the terminal before something that is hard to take back. Scripts are not asked.
-fn confirm(change: &Change, effects: &[Effect], args: &ChangeArgs) -> Result<(), Failure> {
+fn confirm(unsets_several: bool, effects: &[Effect], args: &ChangeArgs) -> Result<(), Failure> {
     let turned_off = effects.iter().filter(|effect| {
         effect.after.state == FlagState::Off && effect.before.state != FlagState::Off
     });
     let turned_off = turned_off.count();
-    let question = match change {
-        Change::Unset if effects.len() > 1 => {
+    let question = match turned_off {
+        _ if unsets_several => {
             format!("take away the overrides of {}?", count(effects.len(), "flag"))
         }
-        _ if turned_off == 1 => "switch it off for everybody?".to_owned(),
-        _ if turned_off > 1 => format!("switch {} off for everybody?", count(turned_off, "flag")),
-        _ => return Ok(()),
+        0 => return Ok(()),
+        1 => "switch it off for everybody?".to_owned(),
+        _ => format!("switch {} off for everybody?", count(turned_off, "flag")),
     };
     ask(&question, args.yes)
 }
 
 /// Asks, if somebody is there to answer.
-pub(crate) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
+fn ask(question: &str, yes: bool) -> Result<(), Failure> {
     if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());
     }
@@ -275,7 +307,7 @@ pub(crate) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
 }
 
 /// Waits until every instance has a change, and names those that have not.
-pub(crate) async fn wait_for_all(
+async fn wait_for_all(
     redis: &Redis,
     revision: u64,
     wait: Duration,
@@ -308,14 +340,6 @@ fn have(instances: usize) -> String {
 fn laggards(fleet: &Fleet, revision: u64) -> String {
     let names: Vec<_> = fleet.laggards(revision).map(|instance| clean(&instance.name)).collect();
     names.join(", ")
-}
-
-/// A value as people read it, and nothing as `(none)`.
-fn shown(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => "(none)".to_owned(),
-        Some(value) => clean(&value.to_string()).into_owned(),
-    }
 }
 
 /// A dry run or not, in JSON.

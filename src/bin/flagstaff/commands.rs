@@ -2,23 +2,29 @@
 
 mod codegen;
 mod completion;
+mod diff;
 mod disable;
 mod enable;
 mod eval;
 mod fmt;
 mod get;
+mod history;
 mod init;
+mod instances;
 mod is_on;
 mod lint;
 pub(crate) mod list;
 mod man;
 mod plan;
 mod promote;
+mod rollout;
 mod schema;
 mod set;
 mod show;
 mod stale;
+mod undo;
 mod unset;
+mod watch;
 
 use clap::{Subcommand, builder::StyledStr};
 use flagstaff::cli::ExitCode;
@@ -49,16 +55,22 @@ macro_rules! commands {
 
 commands! {
     "Look" {
+        Diff: diff::Diff,
         Eval: eval::Eval,
         Get: get::Get,
+        History: history::History,
+        Instances: instances::Instances,
         IsOn: is_on::IsOn,
         List: list::List,
         Show: show::Show,
+        Watch: watch::Watch,
     }
     "Change" {
         Disable: disable::Disable,
         Enable: enable::Enable,
+        Rollout: rollout::Rollout,
         Set: set::Set,
+        Undo: undo::Undo,
         Unset: unset::Unset,
     }
     "Plan" {

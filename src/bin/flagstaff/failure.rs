@@ -4,7 +4,7 @@ use std::{error::Error, io};
 
 use flagstaff::{
     RolloutError, StartError, WriteError,
-    backend::{InvalidRedis, RedisError, RedisErrorKind},
+    backend::{InvalidRedis, RedisError, RedisErrorKind, Refusal},
     cli::ExitCode,
 };
 
@@ -134,6 +134,17 @@ impl From<WriteError> for Failure {
         match &error {
             WriteError::Conflict { .. } => Self::of(ExitCode::Changed, &error),
             WriteError::Unconfirmed { .. } => Self::of(ExitCode::Unreachable, &error)
+                .hint("look at the flag before you repeat it: `flagstaff show`"),
+            _ => from_layer(&error, ExitCode::Refused),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(error: Refusal) -> Self {
+        match &error {
+            Refusal::Conflict(_) => Self::of(ExitCode::Changed, &error),
+            Refusal::Unconfirmed(_) => Self::of(ExitCode::Unreachable, &error)
                 .hint("look at the flag before you repeat it: `flagstaff show`"),
             _ => from_layer(&error, ExitCode::Refused),
         }

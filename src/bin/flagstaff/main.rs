@@ -28,12 +28,14 @@
 
 #![allow(dead_code, reason = "for commands to come")]
 
+mod alert;
 mod assignment;
 mod change;
 mod cli;
 mod commands;
 mod completion;
 mod context;
+mod difference;
 mod entry;
 mod failure;
 mod file;

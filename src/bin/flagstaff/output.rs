@@ -34,7 +34,7 @@ pub(crate) struct OutputArgs {
 
 /// A form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+enum Format {
     // A doc comment here would give each a line of its own in the help of every command.
     Text,
     Tsv,
@@ -63,7 +63,7 @@ pub(crate) struct Row {
 }
 
 /// Prints.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Output {
     format: Format,
 }
@@ -82,6 +82,11 @@ impl Output {
 
     pub(crate) fn is_json(&self) -> bool {
         matches!(self.format, Format::Json | Format::Jsonl)
+    }
+
+    /// Whether the output is for people.
+    pub(crate) fn is_for_people(&self) -> bool {
+        self.format == Format::Text
     }
 
     /// Whether the output is for programs that read columns.

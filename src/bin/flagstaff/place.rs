@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Entry, Env, Flags, FlagsBuilder, Redis, WritableBackend,
+    Backend, Entry, Env, File, Flags, FlagsBuilder, Redis, WritableBackend,
     backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
     cli::ExitCode,
     definition::FlagsFile,
@@ -171,23 +171,38 @@ impl Place {
         output: &Output,
         at: Option<SystemTime>,
     ) -> Result<Flags, Failure> {
+        let file = self.file()?.map(|file| usable(file, output)).transpose()?;
+        let builder = self.layers(file.map(|file| Once::file(&file.parsed)))?;
+        let builder = match at {
+            Some(at) => builder.clock(move || at),
+            None => builder,
+        };
+        self.start(builder).await
+    }
+
+    /// The same, with the file followed as services follow it.
+    pub(crate) async fn followed(&self) -> Result<Flags, Failure> {
+        let file = self.path().map(File::open).transpose();
+        let file = file.map_err(|error| Failure::of(ExitCode::Usage, &error))?;
+        self.start(self.layers(file)?).await
+    }
+
+    fn layers(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
         let redis = self.redis()?;
-        let file = self.file()?;
         let env_prefix = self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"));
         if redis.is_none() && file.is_none() && env_prefix.is_none() {
             return Err(Failure::usage("there are no flags: no flags.toml here or in a directory above")
                 .hint("name a file with `--file` or a store with `--redis`; `flagstaff init` makes a file"));
         }
-        let file = file.map(|file| usable(file, output)).transpose()?;
-        let mut builder = Flags::builder()
-            .option_layer(redis.clone().map(Redis::unannounced))
+        Ok(Flags::builder()
+            .option_layer(redis.map(Redis::unannounced))
             .option_layer(env_prefix.map(Env::with_prefix))
-            .option_layer(file.map(|file| Once::file(&file.parsed)))
-            .require_ready();
-        if let Some(at) = at {
-            builder = builder.clock(move || at);
-        }
-        match redis {
+            .option_layer(file)
+            .require_ready())
+    }
+
+    async fn start(&self, builder: FlagsBuilder) -> Result<Flags, Failure> {
+        match self.redis()? {
             Some(redis) => started(builder, &redis).await,
             None => Ok(builder.start().await?),
         }

@@ -1,12 +1,17 @@
 //! What a change does to a flag.
 
-use std::{fmt::Write, time::SystemTime};
+use std::time::SystemTime;
 
 use flagstaff::{Definition, FlagState, Flags, definition::to_json};
 use serde_json::{Map, Value, json};
 
-use super::{mark, shown};
-use crate::{commands::list::state_word, output::Row, text::clean};
+use super::mark;
+use crate::{
+    commands::list::state_word,
+    difference::{self, Difference, differences},
+    output::Row,
+    text::clean,
+};
 
 /// A flag before and after.
 #[derive(Debug, Clone)]
@@ -46,17 +51,8 @@ impl From<Option<&Definition>> for Side {
 }
 
 impl Effect {
-    /// The settings that differ, with both values.
-    fn differences(&self) -> Vec<(&str, Option<&Value>, Option<&Value>)> {
-        // That a stronger layer takes something away is no value.
-        let value = |side: &'_ Side, name: &str| {
-            side.definition.get(name).filter(|value| !value.is_null()).cloned()
-        };
-        let (before, after) = (&self.before.definition, &self.after.definition);
-        let added = after.keys().filter(|name| !before.contains_key(*name));
-        let names = before.keys().chain(added);
-        let differing = names.filter(|name| value(&self.before, name) != value(&self.after, name));
-        differing.map(|name| (&**name, before.get(name), after.get(name))).collect()
+    fn differences(&self) -> Vec<Difference> {
+        differences(&self.before.definition, &self.after.definition)
     }
 
     /// A line on the whole, and one for each setting.
@@ -66,20 +62,11 @@ impl Effect {
         if differences.is_empty() {
             return format!("{name}: {after}, as before\n");
         }
-        let mut text = match before == after {
-            true => format!("{name}: {after}\n"),
-            false => format!("{name}: {before} -> {after}\n"),
-        };
-        let width = differences.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
-        for (name, before, after) in differences {
-            let (before, after) = (shown(before), shown(after));
-            // Colours are taken away where stderr shows none.
-            let _ = writeln!(
-                text,
-                "  {name:width$}  \x1b[31m{before}\x1b[0m -> \x1b[32m{after}\x1b[0m"
-            );
+        let lines = difference::text(&differences);
+        match before == after {
+            true => format!("{name}: {after}\n{lines}"),
+            false => format!("{name}: {before} -> {after}\n{lines}"),
         }
-        text
     }
 
     /// The flag as it is then.
@@ -89,10 +76,7 @@ impl Effect {
             FlagState::Unknown => "unset".to_owned(),
             state => state.to_string(),
         };
-        let differences = self.differences().into_iter();
-        let fields: Vec<_> = differences
-            .map(|(field, before, after)| json!({ "field": field, "before": before, "after": after }))
-            .collect();
+        let fields: Vec<_> = self.differences().iter().map(Difference::json).collect();
         let json = json!({
             "flag": flag,
             "state": state_word(after.state),

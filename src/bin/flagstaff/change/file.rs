@@ -40,7 +40,7 @@ pub(super) fn change(
     if args.dry_run {
         output.note("nothing was changed: this is a dry run");
     } else {
-        confirm(change, &effects, args)?;
+        confirm(change.unsets_several(names), &effects, args)?;
         if document.is_changed() {
             file.replace(document.text())?;
         }

@@ -237,7 +237,8 @@ impl Lint {
             Format::Text => {
                 for file in files {
                     let report = file.found.report().limit(usize::MAX);
-                    let report = if output.has_colour() { report.ansi() } else { report };
+                    // Colours are taken away where none are shown.
+                    let report = report.ansi();
                     output.write(&report.to_string())?;
                 }
             }

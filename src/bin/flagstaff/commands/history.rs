@@ -1,0 +1,97 @@
+use std::time::SystemTime;
+
+use clap::Args;
+use flagstaff::{WritableBackend, backend::LogEntry, cli::ExitCode};
+use serde_json::{Value, json};
+
+use crate::{
+    completion,
+    failure::Failure,
+    output::{Listing, Row},
+    session::Session,
+    time,
+};
+
+/// List the changes in the store, the latest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A change without a revision was made by a writer that keeps no log, such as redis-cli.
+
+Examples:
+  flagstaff history
+  flagstaff history new_checkout --limit 5
+  flagstaff history -o jsonl")]
+pub(crate) struct History {
+    /// Flag; all of them unless named
+    #[arg(add = completion::flags())]
+    flag: Option<String>,
+    /// How many changes at most
+    #[arg(long, short = 'l', value_name = "NUMBER", default_value_t = 20)]
+    limit: usize,
+}
+
+impl History {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let redis = session.place.needed_redis()?;
+        let changes = redis.history(self.flag.as_deref(), self.limit).await?;
+
+        let now = SystemTime::now();
+        let for_people = session.output.is_for_people();
+        let rows = changes.iter().map(|change| row(change, for_people.then_some(now)));
+        session.output.listing(Listing {
+            name: "changes",
+            columns: &["REVISION", "WHEN", "FLAG", "BY", "BEFORE", "AFTER", "REASON"],
+            rows: rows.collect(),
+            empty: "(no changes)",
+        })?;
+        Ok(ExitCode::Done)
+    }
+}
+
+/// People read how long ago it was.
+fn row(change: &LogEntry, now: Option<SystemTime>) -> Row {
+    let when = change.at.map(|at| match now {
+        Some(now) => time::relative(at, now),
+        None => time::rfc3339(at),
+    });
+    let reason = match (&change.reason, change.undoes) {
+        (Some(reason), _) => reason.clone(),
+        (None, Some(undone)) => format!("undoes {undone}"),
+        (None, None) if change.is_external() => "(not logged by its writer)".to_owned(),
+        (None, None) => String::new(),
+    };
+    let stored = |value: &Option<String>| without_notes(value.as_deref());
+    Row {
+        cells: vec![
+            change.revision.map_or_else(|| "-".to_owned(), |revision| revision.to_string()),
+            when.unwrap_or_default(),
+            change.key.clone(),
+            change.author.clone().unwrap_or_default(),
+            stored(&change.before),
+            stored(&change.after),
+            reason,
+        ],
+        json: json!({
+            "revision": change.revision,
+            "at": change.at.map(time::rfc3339),
+            "flag": change.key,
+            "by": change.author,
+            "reason": change.reason,
+            "undoes": change.undoes,
+            "before": change.before,
+            "after": change.after,
+        }),
+    }
+}
+
+/// A stored value without who made it and why, which is told beside it; `unset` if there is none.
+pub(crate) fn without_notes(stored: Option<&str>) -> String {
+    let Some(stored) = stored else { return "unset".to_owned() };
+    match serde_json::from_str(stored) {
+        Ok(Value::Object(mut object)) => {
+            object.remove("override");
+            Value::Object(object).to_string()
+        }
+        _ => stored.to_owned(),
+    }
+}

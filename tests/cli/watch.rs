@@ -1,0 +1,115 @@
+//! `flagstaff watch`, which goes on until it is told to stop.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    process::{Child, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{command::on, server::Server};
+
+/// Ends with this value.
+struct Watching(Child);
+
+impl Watching {
+    /// Watches, and waits until it does.
+    fn start(server: &Server, arguments: &[&str]) -> (Self, impl Iterator<Item = String> + use<>) {
+        let arguments: Vec<_> = ["watch"].iter().chain(arguments).copied().collect();
+        let mut command = on(server, &arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut told = BufReader::new(child.stderr.take().unwrap());
+        let mut ready = String::new();
+        told.read_line(&mut ready).unwrap();
+        assert!(ready.starts_with("watching"), "{ready}");
+        (Self(child), lines)
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn changes_are_shown_as_they_happen() {
+    let server = Server::start();
+    let (_watching, mut lines) = Watching::start(&server, &["off", "quarter"]);
+
+    server.cli(&["HSET", "feature_flags", "on", "0"]);
+    server.cli(&["HSET", "feature_flags", "off", "1"]);
+    let line = lines.next().unwrap();
+    server.cli(&["HDEL", "feature_flags", "off"]);
+
+    assert!(line.ends_with("redis off: off -> on"), "{line}");
+    assert!(lines.next().unwrap().ends_with("redis off: on -> off"));
+}
+
+#[test]
+fn a_command_gets_each_change_on_its_stdin() {
+    let server = Server::start();
+    // Its output is the one of `watch`.
+    let (_watching, mut lines) = Watching::start(&server, &["--exec", "sed 's/^/got /'"]);
+
+    server.cli(&["HSET", "feature_flags", "off", "1"]);
+
+    assert!(lines.next().unwrap().ends_with("redis off: off -> on"));
+    let line = lines.next().unwrap();
+    let change: Value = serde_json::from_str(line.strip_prefix("got ").unwrap()).unwrap();
+    assert_eq!(change["layer"], "redis");
+    assert_eq!(change["changes"][0]["flag"], "off");
+    assert_eq!(change["changes"][0]["after"]["state"], "on");
+}
+
+#[test]
+fn a_webhook_gets_each_change_until_it_takes_it() {
+    let server = Server::start();
+    let hook = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/flags", hook.local_addr().unwrap());
+    let (_watching, _lines) = Watching::start(&server, &["--webhook", &url]);
+
+    server.cli(&["HSET", "feature_flags", "off", "1"]);
+
+    for answer in ["500 Internal Server Error", "204 No Content"] {
+        let (mut stream, _) = hook.accept().unwrap();
+        let mut request = BufReader::new(stream.try_clone().unwrap());
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            request.read_line(&mut line).unwrap();
+            let line = line.trim_end().to_lowercase();
+            if let Some(value) = line.strip_prefix("content-length: ") {
+                length = value.parse().unwrap();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        request.read_exact(&mut body).unwrap();
+        let change: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(change["changes"][0]["flag"], "off");
+        write!(stream, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .unwrap();
+    }
+}
+
+#[test]
+fn the_file_is_followed_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags]\na = false\n").unwrap();
+    let server = Server::start();
+    let (_watching, mut lines) =
+        Watching::start(&server, &["--file", path.to_str().unwrap(), "-o", "jsonl"]);
+
+    fs::write(&path, "[flags]\na = true\n").unwrap();
+
+    let change: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+    assert_eq!((&change["version"], &change["layer"]), (&1.into(), &"file".into()));
+}
