@@ -99,6 +99,7 @@ pub mod guide {}
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+pub use flags::explain::{self, Explanation};
 #[cfg(feature = "testing")]
 pub use flags::testing;
 

@@ -85,6 +85,12 @@ impl Env {
                 ),
             }
         }
+        let values = Arc::new(values);
+        let (prefix, known) = (self.prefix.clone(), Arc::clone(&values));
+        let offer = offer.with_places(move |key, _| {
+            let (suffix, _) = find(&known, key)?;
+            Some(format!("{prefix}{suffix}"))
+        });
         offer.with_lookup(move |key| forced(&values, key))
     }
 }
@@ -101,16 +107,21 @@ impl Backend for Env {
 }
 
 /// What the variables, by suffix, say about a flag.
+fn forced(values: &HashMap<String, Entry>, key: &str) -> Option<Entry> {
+    find(values, key).map(|(_, entry)| entry.clone())
+}
+
+/// The variable, by suffix, of a flag.
 ///
 /// Requests get here with names that no layer lists, so an ASCII name of up to 128 bytes is
 /// changed on the stack.
-fn forced(values: &HashMap<String, Entry>, key: &str) -> Option<Entry> {
+fn find<'v>(values: &'v HashMap<String, Entry>, key: &str) -> Option<(&'v String, &'v Entry)> {
     let mut buffer = [0; 128];
     match buffer.get_mut(..key.len()) {
         Some(exact) if key.is_ascii() => {
             exact.copy_from_slice(key.as_bytes());
             exact.make_ascii_uppercase();
-            let find = |suffix: &[u8]| values.get(str::from_utf8(suffix).ok()?).cloned();
+            let find = |suffix: &[u8]| values.get_key_value(str::from_utf8(suffix).ok()?);
             find(exact).or_else(|| {
                 for byte in exact.iter_mut().filter(|byte| matches!(byte, b'-' | b'.')) {
                     *byte = b'_';
@@ -120,7 +131,8 @@ fn forced(values: &HashMap<String, Entry>, key: &str) -> Option<Entry> {
         }
         _ => {
             let exact = key.to_uppercase();
-            values.get(&exact).or_else(|| values.get(&exact.replace(['-', '.'], "_"))).cloned()
+            let plain = || values.get_key_value(&exact.replace(['-', '.'], "_"));
+            values.get_key_value(&exact).or_else(plain)
         }
     }
 }

@@ -3,10 +3,13 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::Provenance;
-use crate::model::Entry;
+use crate::model::{Entry, Field};
 
 /// Finds what a layer says about a name that it does not list.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<Entry> + Send + Sync>;
+
+/// Says where a layer says something about a flag, or about one field of it.
+type Places = Arc<dyn Fn(&str, Option<Field>) -> Option<String> + Send + Sync>;
 
 /// Everything that a layer says at one moment.
 ///
@@ -29,6 +32,7 @@ pub struct Offer {
     /// Of the entries that have one.
     provenance: HashMap<Arc<str>, Arc<Provenance>>,
     lookup: Option<Lookup>,
+    places: Option<Places>,
     fingerprint: Option<u64>,
 }
 
@@ -52,6 +56,18 @@ impl Offer {
         lookup: impl Fn(&str) -> Option<E> + Send + Sync + 'static,
     ) -> Self {
         self.lookup = Some(Arc::new(move |key| lookup(key).map(Into::into)));
+        self
+    }
+
+    /// Adds where the source says something about a flag, or about one field of it, such as
+    /// `flags.toml:12`: it is what [`Flags::explain`](crate::Flags::explain) shows. It is asked for
+    /// flags that the offer lists or looks up.
+    #[must_use]
+    pub fn with_places(
+        mut self,
+        places: impl Fn(&str, Option<Field>) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.places = Some(Arc::new(places));
         self
     }
 
@@ -105,6 +121,11 @@ impl Offer {
         self.fingerprint
     }
 
+    /// Where the source says something about a flag, or about one field of it.
+    pub(crate) fn place(&self, key: &str, field: Option<Field>) -> Option<String> {
+        self.places.as_ref()?(key, field)
+    }
+
     pub(crate) fn provenance(&self, key: &str) -> Option<&Arc<Provenance>> {
         self.provenance.get(key)
     }
@@ -137,6 +158,7 @@ impl fmt::Debug for Offer {
             .field("entries", &self.entries)
             .field("provenance", &self.provenance)
             .field("lookup", &self.lookup.is_some())
+            .field("places", &self.places.is_some())
             .finish()
     }
 }

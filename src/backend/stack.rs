@@ -13,7 +13,8 @@ pub(crate) type LayerId = u8;
 /// What every layer offers, strongest first.
 #[derive(Debug)]
 pub(crate) struct Stack {
-    offers: Vec<Offer>,
+    /// Snapshots keep those of their time.
+    offers: Arc<Vec<Arc<Offer>>>,
     /// What forcing a flag off and on means: most flags share these two.
     forced: [Arc<Definition>; 2],
 }
@@ -21,17 +22,18 @@ pub(crate) struct Stack {
 impl Stack {
     pub(crate) fn new(layers: usize) -> Self {
         Self {
-            offers: vec![Offer::new(); layers],
+            offers: Arc::new(vec![Arc::default(); layers]),
             forced: [false, true].map(|on| Arc::new(Definition::forced(on))),
         }
     }
 
     /// Replaces what one layer offers. Returns the keys that may resolve to something else now.
     pub(crate) fn replace(&mut self, layer: usize, offer: Offer) -> BTreeSet<Arc<str>> {
-        let before = std::mem::replace(&mut self.offers[layer], offer);
+        let offers = Arc::make_mut(&mut self.offers);
+        let before = std::mem::replace(&mut offers[layer], Arc::new(offer));
         if before.lookup().is_some() || self.offers[layer].lookup().is_some() {
             // A lookup may say something about any name.
-            let all = self.offers.iter().flat_map(Offer::keys).chain(before.keys());
+            let all = self.offers.iter().flat_map(|offer| offer.keys()).chain(before.keys());
             return all.cloned().collect();
         }
         let now = &self.offers[layer];
@@ -91,7 +93,7 @@ impl Stack {
     /// Merges what the layers say about a key, from the weakest layer up, but for some.
     fn merge(&self, key: &str, without: impl Fn(LayerId) -> bool) -> Option<Resolved> {
         let mut resolved: Option<Resolved> = None;
-        for (layer, offer) in (0..=LayerId::MAX).zip(&self.offers).rev() {
+        for (layer, offer) in (0..=LayerId::MAX).zip(&*self.offers).rev() {
             let definition = match offer.entry(key).filter(|_| !without(layer)) {
                 None => continue,
                 Some(Entry::Definition(definition)) => definition,
@@ -106,9 +108,14 @@ impl Stack {
         resolved
     }
 
+    /// What every layer offers, strongest first.
+    pub(crate) fn offers(&self) -> Arc<Vec<Arc<Offer>>> {
+        Arc::clone(&self.offers)
+    }
+
     /// The version of all sources that have one.
     pub(crate) fn fingerprint(&self) -> Option<u64> {
-        let all = self.offers.iter().filter_map(Offer::fingerprint);
+        let all = self.offers.iter().filter_map(|offer| offer.fingerprint());
         all.reduce(|all, one| all.rotate_left(1) ^ one)
     }
 
@@ -124,7 +131,7 @@ impl Stack {
         &self,
         key: &str,
     ) -> impl Iterator<Item = (LayerId, Entry, Option<Arc<Provenance>>)> {
-        (0..=LayerId::MAX).zip(&self.offers).filter_map(move |(layer, offer)| {
+        (0..=LayerId::MAX).zip(&*self.offers).filter_map(move |(layer, offer)| {
             Some((layer, offer.entry(key)?, offer.provenance(key).cloned()))
         })
     }
@@ -174,7 +181,7 @@ impl Stack {
 
     /// The lookups for names that no layer lists, strongest first.
     pub(crate) fn lookups(&self) -> Arc<[(LayerId, Lookup)]> {
-        let lookups = (0..=LayerId::MAX).zip(&self.offers);
+        let lookups = (0..=LayerId::MAX).zip(&*self.offers);
         lookups.filter_map(|(layer, offer)| Some((layer, Arc::clone(offer.lookup()?)))).collect()
     }
 }

@@ -15,7 +15,7 @@ use crate::model::{
 };
 
 /// A type that a setting can have.
-pub(super) trait Encode {
+pub(crate) trait Encode {
     fn encode(&self) -> Value;
 }
 

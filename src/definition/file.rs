@@ -14,6 +14,7 @@ use super::{
     decoder::Decoder,
     diagnostic::{Diagnostic, Diagnostics},
     flag::{self, looks_like_flag, toml_key},
+    lines::Lines,
     requires,
     segment::{self, SEGMENTS, Segments},
     syntax::{Fault, Syntax},
@@ -41,6 +42,7 @@ pub struct FlagsFile {
     flags: BTreeMap<Arc<str>, Arc<Definition>>,
     rejected: BTreeSet<Arc<str>>,
     usable: bool,
+    lines: Lines,
     diagnostics: Diagnostics,
 }
 
@@ -96,7 +98,13 @@ impl FlagsFile {
             rejected.clear();
         }
         let diagnostics = Diagnostics::new(name, text, merge(faults, decoder.problems));
-        let file = Self { flags, rejected, usable, diagnostics };
+        let lines = table.map(|table| {
+            let mut keys: Vec<_> = flags.keys().chain(&rejected).collect();
+            keys.sort_unstable();
+            Lines::of(text, table, keys.into_iter())
+        });
+        let lines = lines.unwrap_or_default();
+        let file = Self { flags, rejected, usable, lines, diagnostics };
         Reading { file, root, segments: decoder.segments }
     }
 
@@ -122,6 +130,12 @@ impl FlagsFile {
         self.usable
     }
 
+    /// Where the flags are written, the rejected ones too. Empty if the file is not usable.
+    #[must_use]
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
     /// Everything that is wrong, errors and warnings, in the order of the text.
     #[must_use]
     pub fn diagnostics(&self) -> &Diagnostics {
@@ -135,9 +149,9 @@ impl FlagsFile {
     ///
     /// The diagnostics are the error when [`is_usable`](Self::is_usable) is `false`.
     pub fn into_parts(self) -> Result<Parts, Diagnostics> {
-        let Self { flags, rejected, usable, diagnostics } = self;
+        let Self { flags, rejected, usable, lines, diagnostics } = self;
         match usable {
-            true => Ok(Parts { flags, rejected, diagnostics }),
+            true => Ok(Parts { flags, rejected, lines, diagnostics }),
             false => Err(diagnostics),
         }
     }
@@ -158,6 +172,8 @@ pub struct Parts {
     pub flags: BTreeMap<Arc<str>, Arc<Definition>>,
     /// The flags that keep their previous definition, if they have one.
     pub rejected: BTreeSet<Arc<str>>,
+    /// Where all of these are written.
+    pub lines: Lines,
     /// Everything that is wrong, errors and warnings, in the order of the text.
     pub diagnostics: Diagnostics,
 }

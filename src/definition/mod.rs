@@ -56,6 +56,7 @@ mod encode;
 mod file;
 mod flag;
 mod json;
+mod lines;
 pub mod lint;
 mod remove;
 mod render;
@@ -73,11 +74,13 @@ use std::borrow::Cow;
 
 use toml::{Spanned, de::DeValue};
 
+pub(crate) use self::encode::Encode;
 pub use self::{
     code::{Code, Severity},
     diagnostic::{Diagnostic, Diagnostics, Location, Related},
     file::{FlagsFile, Parts},
     json::{InvalidJson, UnknownKeys, from_json, from_json_object, merge_json, to_json},
+    lines::Lines,
     render::Report,
     schema::json_schema,
     suggestion::{Edit, Safety, Suggestion},

@@ -1,6 +1,6 @@
 //! Finding an attribute in a context, and comparing it.
 
-use crate::model::{Attribute, Context, Matcher, Print, Scalar, Value, hash_text};
+use crate::model::{Attribute, Comparison, Context, Matcher, Print, Scalar, Value, hash_text};
 
 /// Compares the attribute of a context; `None` if it is missing or nothing that could be compared.
 #[inline]
@@ -94,6 +94,31 @@ fn test_path(matcher: &Matcher, path: &str, context: &Context<'_>) -> Option<boo
         known == Some(true)
     });
     if found { known } else { missing(matcher) }
+}
+
+/// Whether a comparison holds; `None` if it cannot be made.
+pub(crate) fn compare(comparison: &Comparison, context: &Context<'_>) -> Option<bool> {
+    let matches = test(comparison.place(), comparison.matcher(), context)?;
+    Some(matches != comparison.operator().is_negation())
+}
+
+/// A copy of what an attribute leads to, for people: a list if that is several values.
+pub(crate) fn seen(attribute: &Attribute, context: &Context<'_>) -> Option<Value<'static>> {
+    let path = match attribute {
+        Attribute::Named(_, path) | Attribute::Path(path) => path,
+        Attribute::TargetingKey => return Some(context.targeting_key()?.to_owned().into()),
+        Attribute::Groups => return Some(context.groups().map(str::to_owned).collect()),
+        Attribute::Request => return Some(format!("{:016x}", context.request()?).into()),
+    };
+    let mut values = Vec::new();
+    follow_context(context, path, &mut |value| {
+        values.push(value.clone().into_owned());
+        false
+    });
+    match values.len() {
+        0 | 1 => values.pop(),
+        _ => Some(Value::List(values)),
+    }
 }
 
 /// The first value that an attribute leads to.

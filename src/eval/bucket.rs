@@ -40,6 +40,11 @@ pub(crate) fn draw(user: u64, seed: u64) -> u64 {
     xxh3_64_with_seed(&user.to_le_bytes(), seed)
 }
 
+/// Where a bucket lies among all buckets, rounded down: those below a percentage are inside of it.
+pub(crate) fn position(bucket: u64) -> Percentage {
+    Percentage::from_ten_thousandths(((u128::from(bucket) * 1_000_000) >> 64) as u32)
+}
+
 /// The buckets that a percentage reaches: those below the threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {

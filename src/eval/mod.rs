@@ -13,8 +13,10 @@ mod variants;
 mod visitor;
 
 pub(crate) use self::{
+    attribute::{compare, seen},
     names::{Names, Slot, hash_name, hash_name_const},
     plan::{Plan, Verdict},
     requirements::{Requirements, Step},
     variants::{Arm, Variants, intern},
+    visitor::{Draw, Visitor},
 };

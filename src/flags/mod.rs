@@ -5,6 +5,7 @@ mod cell;
 mod changes;
 mod clock;
 mod drift;
+pub mod explain;
 mod facade;
 mod health;
 mod key;

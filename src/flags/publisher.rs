@@ -11,6 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use arc_swap::ArcSwap;
 use tokio::{
     sync::{broadcast, watch},
     time::{Instant, sleep_until},
@@ -111,6 +112,8 @@ impl Publisher {
             resolved: Vec::new(),
             layers: Arc::clone(&layers),
             lookups: stack.lookups(),
+            offers: stack.offers(),
+            latest: Arc::new(ArcSwap::new(stack.offers())),
             unknown: Arc::default(),
             tracker: Arc::clone(&tracker),
             strictness,
@@ -417,6 +420,7 @@ impl Publish for Publisher {
                 state.reached(layer, name);
             }
             let keys = state.stack.replace(layer, offer);
+            self.cell.load().latest.store(state.stack.offers());
             self.resolve(state, keys, name);
             if let Heard::Partly(problem) = heard {
                 state.heard_partly(layer, name, problem);
@@ -498,6 +502,8 @@ impl Publisher {
                 resolved,
                 layers: Arc::clone(&self.layers),
                 lookups,
+                offers: state.stack.offers(),
+                latest: Arc::clone(&old.latest),
                 unknown: Arc::clone(&old.unknown),
                 tracker: Arc::clone(&self.tracker),
                 strictness: old.strictness,

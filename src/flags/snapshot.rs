@@ -2,10 +2,12 @@
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
+use arc_swap::ArcSwap;
+
 use super::{FlagKey, testing, track::Tracker, unknown::Unknown};
 use crate::{
-    backend::{LayerId, Lookup},
-    eval::{Names, Plan, Slot, Variants, Verdict},
+    backend::{LayerId, Lookup, Offer},
+    eval::{Names, Plan, Slot, Variants, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
     },
@@ -47,6 +49,10 @@ pub struct Snapshot {
     pub(super) resolved: Vec<Option<Resolved>>,
     pub(super) layers: Arc<[&'static str]>,
     pub(super) lookups: Arc<[(LayerId, Lookup)]>,
+    /// What the layers said when this was made, and what they say now: the same about the flags, but
+    /// it may be written elsewhere or by somebody else. Evaluation does not look at them.
+    pub(super) offers: Arc<Vec<Arc<Offer>>>,
+    pub(super) latest: Arc<ArcSwap<Vec<Arc<Offer>>>>,
     pub(super) unknown: Arc<Unknown>,
     pub(super) tracker: Arc<Tracker>,
     pub(super) strictness: Strictness,
@@ -92,7 +98,7 @@ impl Snapshot {
         context: &Context<'_>,
         default: bool,
     ) -> Answer<bool> {
-        match self.found(&key, context) {
+        match self.found(&key, context, &mut ()) {
             Some((verdict, None)) => self.answer(verdict.on, verdict),
             Some((verdict, Some(variants))) => {
                 self.boolean_of(verdict, variants, context).map(|on| on.unwrap_or(default))
@@ -105,7 +111,7 @@ impl Snapshot {
     pub fn all(&self, context: &Context<'_>) -> impl Iterator<Item = (&str, Answer<bool>)> {
         self.names.sorted().iter().filter_map(move |&slot| {
             let plan = self.plans.get(slot as usize)?;
-            let verdict = self.evaluate(plan, context)?;
+            let verdict = self.evaluate(plan, context, &mut ())?;
             let name = &**self.names.name(slot);
             let verdict = overridden(name).unwrap_or(verdict);
             Some((name, self.gate(verdict, plan.variants(), context)))
@@ -143,11 +149,12 @@ impl Snapshot {
         &self,
         key: &impl FlagKey,
         context: &Context<'_>,
+        visitor: &mut impl Visitor,
     ) -> Option<(Verdict, Option<&Variants>)> {
         let plan = self.plan(key);
         let verdict = match overridden(key.as_str()) {
             Some(verdict) => Some(verdict),
-            None => plan.and_then(|plan| self.evaluate(plan, context)),
+            None => plan.and_then(|plan| self.evaluate(plan, context, visitor)),
         };
         match verdict {
             Some(verdict) => Some((verdict, plan.and_then(Plan::variants))),
@@ -167,12 +174,21 @@ impl Snapshot {
     }
 
     #[inline]
-    pub(super) fn evaluate(&self, plan: &Plan, context: &Context<'_>) -> Option<Verdict> {
-        plan.evaluate(context, |slot| self.required(slot, context), &mut ())
+    pub(super) fn evaluate(
+        &self,
+        plan: &Plan,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> Option<Verdict> {
+        plan.evaluate(context, |slot| self.required(slot, context), visitor)
     }
 
     /// What a flag that another one requires is by itself.
-    fn required(&self, slot: Slot, context: &Context<'_>) -> Option<(Verdict, Option<&Variants>)> {
+    pub(super) fn required(
+        &self,
+        slot: Slot,
+        context: &Context<'_>,
+    ) -> Option<(Verdict, Option<&Variants>)> {
         let (name, plan) = (self.names.name(slot), self.plans.get(slot as usize)?);
         let verdict = overridden(name).or_else(|| plan.by_itself(context, &mut ()));
         Some((verdict.or_else(|| self.unknown(name))?, plan.variants()))
@@ -203,7 +219,7 @@ impl Snapshot {
     }
 
     /// The keys that a layer has.
-    fn known(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn known(&self) -> impl Iterator<Item = &str> {
         self.resolved().map(|(key, _)| &**key)
     }
 

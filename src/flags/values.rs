@@ -202,7 +202,7 @@ impl Snapshot {
         context: &Context<'_>,
         read: impl FnOnce(Content<'a>, Option<&'static str>) -> Option<T>,
     ) -> Answer<Option<T>> {
-        let Some((verdict, variants)) = self.found(key, context) else {
+        let Some((verdict, variants)) = self.found(key, context, &mut ()) else {
             return Answer::new(None, Cause::UnknownFlag, None);
         };
         let (content, variant, verdict) = match variants {

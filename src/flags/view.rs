@@ -124,7 +124,7 @@ impl Snapshot {
 
     /// Whether the flag is on, in details, whatever values its variants have.
     fn gate_or(&self, flag: &KnownFlag, context: &Context<'_>, default: bool) -> Answer<bool> {
-        match self.found(flag, context) {
+        match self.found(flag, context, &mut ()) {
             Some((verdict, variants)) => self.gate(verdict, variants, context),
             None => Answer::new(default, Cause::UnknownFlag, None),
         }

@@ -143,6 +143,34 @@ impl Cause {
         }
     }
 
+    /// A word for it, such as `denied_user`. Rules are not told apart.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Inactive => "inactive",
+            Self::Prerequisite => "prerequisite",
+            Self::InvalidPrerequisites => "invalid_prerequisites",
+            Self::DeniedUser => "denied_user",
+            Self::DeniedGroup => "denied_group",
+            Self::AllowedUser => "allowed_user",
+            Self::AllowedGroup => "allowed_group",
+            Self::Rule(_) => "rule",
+            Self::RuleSplit(_) => "rule_split",
+            Self::Percentage => "percentage",
+            Self::NoTargetingKey => "no_targeting_key",
+            Self::Variant => "variant",
+            Self::Traffic => "traffic",
+            Self::Everybody => "everybody",
+            Self::Stale => "stale",
+            Self::Unavailable => "unavailable",
+            Self::UnknownFlag => "unknown_flag",
+            Self::TypeMismatch => "type_mismatch",
+            Self::NoFlags => "no_flags",
+            Self::Test => "test",
+        }
+    }
+
     const fn error_code(self) -> Option<ErrorCode> {
         match self {
             Self::NoTargetingKey => Some(ErrorCode::TargetingKeyMissing),
@@ -152,6 +180,37 @@ impl Cause {
             Self::NoFlags => Some(ErrorCode::ProviderNotReady),
             _ => None,
         }
+    }
+}
+
+/// In a few words, such as ``the targeting key is among `denied_users` ``. Rules are counted from 1.
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disabled => "`enabled` is false",
+            Self::Inactive => "the time is outside of its `active` window",
+            Self::Prerequisite => "a flag that it requires is off or serves another variant",
+            Self::InvalidPrerequisites => "it requires itself, over others, or too many flags",
+            Self::DeniedUser => "the targeting key is among `denied_users`",
+            Self::DeniedGroup => "a group is among `denied_groups`",
+            Self::AllowedUser => "the targeting key is among `allowed_users`",
+            Self::AllowedGroup => "a group is among `allowed_groups`",
+            Self::Rule(rule) => return write!(f, "rule {} matches", u32::from(*rule) + 1),
+            Self::RuleSplit(rule) => {
+                return write!(f, "rule {} matches and the bucket decides", u32::from(*rule) + 1);
+            }
+            Self::Percentage => "the bucket decides by the percentage",
+            Self::NoTargetingKey => "there is nothing to draw a bucket by",
+            Self::Variant => "the bucket is that of the variant",
+            Self::Traffic => "the bucket is outside of the `traffic`",
+            Self::Everybody => "nothing holds it back",
+            Self::Stale => "a layer is lost, and `on_stale` decides",
+            Self::Unavailable => "a layer is lost, and `on_stale` is `unavailable`",
+            Self::UnknownFlag => "no layer has it",
+            Self::TypeMismatch => "its value is of another type",
+            Self::NoFlags => "no flags are in scope",
+            Self::Test => "the running test overrides it",
+        })
     }
 }
 

@@ -170,9 +170,9 @@ pub(crate) enum Attribute {
 
 impl Attribute {
     /// The user, as an attribute.
-    const TARGETING_KEY: &str = "targeting_key";
+    pub(crate) const TARGETING_KEY: &str = "targeting_key";
     /// The list of groups, as an attribute.
-    const GROUPS: &str = "groups";
+    pub(crate) const GROUPS: &str = "groups";
     /// The request, as what buckets are drawn by.
     const REQUEST: &str = "request";
 

@@ -42,6 +42,11 @@ impl Percentage {
         }
     }
 
+    /// More than a million ten-thousandths are a million.
+    pub(crate) fn from_ten_thousandths(share: u32) -> Self {
+        Self(share.min(Self::HUNDRED.0))
+    }
+
     /// The share in ten-thousandths of a percent: 0 to 1,000,000.
     #[must_use]
     pub const fn ten_thousandths(self) -> u32 {

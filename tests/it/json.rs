@@ -565,7 +565,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn definition()(
+    pub(crate) fn definition()(
         mut definition in targeting(),
         percentage in setting(percentage()),
         rollout in setting(rollout()),

@@ -8,6 +8,7 @@ mod docs;
 mod edit;
 mod env;
 mod examples;
+mod explain;
 mod facade;
 mod file;
 mod http;

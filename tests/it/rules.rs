@@ -427,7 +427,7 @@ fn a_list_of_ten_thousand_users_is_asked_like_any_other() {
 }
 
 /// Any value that a context or a definition could have.
-fn value() -> impl Strategy<Value = Value<'static>> {
+pub(crate) fn value() -> impl Strategy<Value = Value<'static>> {
     let text = prop::sample::select(
         &[
             "",

@@ -6,7 +6,7 @@ mod read;
 mod watch;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io, mem,
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,8 +23,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use self::watch::{Observation, Timing, Watch};
 use super::{Backend, BackendError, BoxFuture, Offer, Sink};
 use crate::{
-    definition::{FlagsFile, Parts},
-    model::{Definition, Entry},
+    definition::{FlagsFile, Lines, Parts},
+    model::{Definition, Entry, Field},
 };
 
 /// Flags declared in a file, which is read again whenever it changes.
@@ -147,6 +147,21 @@ type Declared = BTreeMap<Arc<str>, Arc<Definition>>;
 fn offer(flags: &Declared) -> Offer {
     let entries = flags.iter().map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
     entries.map(|(key, flag)| (key, Entry::Definition(flag))).collect()
+}
+
+/// Where the file says what is in force.
+fn places(
+    path: String,
+    lines: Lines,
+    rejected: BTreeSet<Arc<str>>,
+) -> impl Fn(&str, Option<Field>) -> Option<String> + Send + Sync {
+    move |key, field| {
+        if rejected.contains(key) {
+            return Some(format!("{path}, as it was before flag `{key}` was rejected"));
+        }
+        let line = field.and_then(|field| lines.setting(key, field)).or_else(|| lines.flag(key))?;
+        Some(format!("{path}:{line}"))
+    }
 }
 
 struct Follower {
@@ -283,7 +298,8 @@ impl Follower {
         let mut flags = mem::take(&mut self.good);
         flags.retain(|key, _| file.rejected.contains(key));
         flags.extend(file.flags);
-        let offer = offer(&flags).with_fingerprint(self.fingerprint);
+        let places = places(self.path.display().to_string(), file.lines, file.rejected);
+        let offer = offer(&flags).with_fingerprint(self.fingerprint).with_places(places);
         self.good = flags;
         self.whole = !file.diagnostics.has_errors();
         if !self.whole {

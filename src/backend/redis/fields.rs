@@ -74,8 +74,9 @@ impl Fields {
     }
 
     /// What is in force at the instant `now`.
-    pub(super) fn offer(&self, now: SystemTime) -> Offer {
-        let mut offer = Offer::new();
+    pub(super) fn offer(&self, now: SystemTime, layout: &Layout) -> Offer {
+        let layout = layout.clone();
+        let mut offer = Offer::new().with_places(move |key, _| Some(layout.place(key)));
         for (name, good) in self.good() {
             if good.has_ended(now) {
                 continue;
@@ -153,7 +154,7 @@ mod tests {
         let update =
             fields.update(raw(&[(b"a", b"{\"percentage\": true}"), (b"b", b"1")]), &hash());
 
-        let offer = fields.offer(SystemTime::now());
+        let offer = fields.offer(SystemTime::now(), &hash());
         assert_eq!(update, Update::Problems);
         assert_eq!(offer.listed("a"), Some(&Entry::Forced(true)));
         assert_eq!(offer.listed("b"), Some(&Entry::Forced(true)));
@@ -167,7 +168,7 @@ mod tests {
 
         fields.update(raw(&[(b"\xff", b"1"), (b"a", b"\xff"), (b"b", b"1")]), &hash());
 
-        let offer = fields.offer(SystemTime::now());
+        let offer = fields.offer(SystemTime::now(), &hash());
         assert_eq!(offer.len(), 1);
         assert!(fields.problem().is_some());
         fields.update(raw(&[(b"b", b"1")]), &hash());
@@ -195,8 +196,8 @@ mod tests {
         let end = fields.next_end(SystemTime::UNIX_EPOCH).unwrap();
         let before = end - Duration::from_millis(1);
 
-        assert_eq!(fields.offer(before).len(), 1);
-        assert_eq!(fields.offer(end).len(), 0);
+        assert_eq!(fields.offer(before, &hash()).len(), 1);
+        assert_eq!(fields.offer(end, &hash()).len(), 0);
         assert_eq!(fields.next_end(end), None);
         assert_eq!(fields.ended(end), [("a".to_owned(), value.to_vec())]);
     }

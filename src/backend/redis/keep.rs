@@ -31,7 +31,7 @@ impl Redis {
         let mut fields = self.shared.fields();
         fields.update(raw, &self.settings.layout);
         let now = SystemTime::now();
-        sink.revise(fields.offer(now));
+        sink.revise(fields.offer(now, &self.settings.layout));
         self.shared.next_end.send_replace(fields.next_end(now));
     }
 

@@ -302,7 +302,7 @@ impl Redis {
     /// Publishes what is left when an override has ended.
     fn publish_again(&self, sink: &Sink) {
         let (fields, now) = (self.shared.fields(), SystemTime::now());
-        sink.revise(fields.offer(now));
+        sink.revise(fields.offer(now, &self.settings.layout));
         self.shared.next_end.send_replace(fields.next_end(now));
     }
 

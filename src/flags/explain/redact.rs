@@ -1,0 +1,153 @@
+//! Explanations that name nobody.
+
+use super::{
+    Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, NearMiss, Shown,
+};
+use crate::model::{Attribute, Field};
+
+impl Explanation {
+    /// Takes out all values of the context, and what conditions compare them with. The names of
+    /// attributes stay, and so do buckets, which many users share.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let beta = Definition::new().percentage(Percentage::whole(10)?).allowed_users(["ana"]);
+    /// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// let explanation = flags.explain("beta", &Context::user("ana")).redact_all();
+    ///
+    /// assert!(!explanation.to_string().contains("ana"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn redact_all(mut self) -> Self {
+        self.redact_if(|_| true);
+        self
+    }
+
+    /// Takes out the values of these attributes, such as `email` or `company.name`, and what
+    /// conditions compare them with. The user is `targeting_key`, and the groups are `groups`. What
+    /// lies below or above a path goes with it.
+    #[must_use]
+    pub fn redact<N: AsRef<str>>(mut self, attributes: impl IntoIterator<Item = N>) -> Self {
+        let names: Vec<N> = attributes.into_iter().collect();
+        self.redact_if(|path| {
+            let is_related =
+                |name: &N| is_within(path, name.as_ref()) || is_within(name.as_ref(), path);
+            names.iter().any(is_related)
+        });
+        self
+    }
+
+    fn redact_if(&mut self, is_secret: impl Fn(&str) -> bool) {
+        let is_secret = &is_secret;
+        self.asked_by.redact(is_secret);
+        if let Some(NearMiss { comparison, .. }) = &mut self.near_miss {
+            comparison.redact(is_secret);
+        }
+        for step in &mut self.steps {
+            step.check.redact(is_secret);
+        }
+    }
+}
+
+/// Whether a path is the other one, or leads on from it.
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+impl Shown {
+    fn hide(&mut self) {
+        if let Self::Value(_) = self {
+            *self = Self::Redacted;
+        }
+    }
+}
+
+impl Asker {
+    fn redact(&mut self, is_secret: &dyn Fn(&str) -> bool) {
+        if is_secret(Attribute::TARGETING_KEY) {
+            self.targeting_key.hide();
+        }
+        if is_secret(Attribute::GROUPS) {
+            self.groups.hide();
+        }
+        for (name, value) in &mut self.attributes {
+            if is_secret(name) {
+                value.hide();
+            }
+        }
+    }
+}
+
+impl Check {
+    fn redact(&mut self, is_secret: &dyn Fn(&str) -> bool) {
+        match self {
+            Self::List { field, found: Some(found), .. } => {
+                let path = match field {
+                    Field::DeniedGroups | Field::AllowedGroups => Attribute::GROUPS,
+                    _ => Attribute::TARGETING_KEY,
+                };
+                if is_secret(path) {
+                    found.hide();
+                }
+            }
+            Self::Rules(rules) => {
+                for rule in rules {
+                    if let Some(when) = &mut rule.when {
+                        when.redact(is_secret);
+                    }
+                    redact_draw(&mut rule.draw, is_secret);
+                }
+            }
+            Self::Percentage { draw, .. } => redact_draw(draw, is_secret),
+            Self::Variants { traffic_draw, draw, .. } => {
+                redact_draw(traffic_draw, is_secret);
+                redact_draw(draw, is_secret);
+            }
+            Self::List { .. }
+            | Self::Test
+            | Self::Stale(_)
+            | Self::Enabled(_)
+            | Self::Active(_)
+            | Self::Requires(_) => {}
+        }
+    }
+}
+
+impl ConditionTrace {
+    fn redact(&mut self, is_secret: &dyn Fn(&str) -> bool) {
+        match self {
+            Self::Compare(comparison) => comparison.redact(is_secret),
+            Self::All(parts) | Self::Any(parts) => {
+                for part in parts {
+                    part.redact(is_secret);
+                }
+            }
+            Self::Not(part) | Self::Segment(_, part) => part.redact(is_secret),
+        }
+    }
+}
+
+impl ComparisonTrace {
+    fn redact(&mut self, is_secret: &dyn Fn(&str) -> bool) {
+        if is_secret(&self.attribute) {
+            self.seen.hide();
+            self.operand.hide();
+        }
+    }
+}
+
+fn redact_draw(draw: &mut Option<DrawTrace>, is_secret: &dyn Fn(&str) -> bool) {
+    if let Some(draw) = draw
+        && is_secret(&draw.by)
+    {
+        draw.seen.hide();
+    }
+}

@@ -1,0 +1,578 @@
+//! Explanations for people: the answer first, then who said what, then how it came about.
+
+use std::fmt::{self, Write};
+
+use super::{
+    Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, LayerTrace, Outcome,
+    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, Step,
+    summary::{counted, instant},
+};
+use crate::{
+    backend::Provenance,
+    model::{Case, Cause, Field, Operator, Percentage, Serve, Value},
+};
+
+/// How many lines a rule may take: conditions may have thousands of comparisons.
+const MOST_LINES: usize = 50;
+
+/// How many elements of a list are shown.
+const MOST_ELEMENTS: usize = 5;
+
+/// How many characters of a text are shown.
+const MOST_CHARACTERS: usize = 80;
+
+/// Several lines for a terminal or a log, the answer in the first one.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, answer, because, .. } = self;
+        let state = match (answer.cause, answer.value) {
+            (Cause::UnknownFlag, _) => "unknown",
+            (_, true) => "on",
+            (_, false) => "off",
+        };
+        writeln!(f, "{} is {state}: {because}", Name(key))?;
+        self.facts().write(f)?;
+        for (title, table) in [
+            ("Layers, strongest first", table(&self.layers)),
+            ("Settings", table(&self.settings)),
+            ("Steps", table(&self.steps)),
+        ] {
+            if !table.rows.is_empty() {
+                writeln!(f, "\n{title}")?;
+                table.write(f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Explanation {
+    /// What belongs to the answer.
+    fn facts(&self) -> Table {
+        let mut table = Table::default();
+        let Self { answer, .. } = self;
+        let code = answer.error_code.map(|code| format!(", {code}"));
+        table.row("", ["reason", &format!("{}{}", answer.reason, code.unwrap_or_default())]);
+        if let Some(layer) = answer.layer {
+            let place = self.place.as_ref().map(|place| format!(", {place}"));
+            table.row("", ["decided by", &format!("{layer}{}", place.unwrap_or_default())]);
+        }
+        if let Some(served) = &self.served {
+            let variant = served.variant.unwrap_or_default();
+            let mut text = Name(variant).to_string();
+            if served.value != Value::from(variant) {
+                text += &format!(" = {}", Short(&served.value));
+            }
+            table.row("", ["serves", &text]);
+        }
+        if let Some(similar) = &self.similar {
+            table.row("", ["similar", similar]);
+        }
+        if let Some(miss) = &self.near_miss {
+            let rule = Title { index: miss.rule, name: miss.name.as_deref() };
+            let serve = Served(&miss.serve);
+            table
+                .row("", ["near miss", &format!("{rule}, serving {serve}, failed on this alone:")]);
+            table.row("", ["", &miss.comparison.to_string()]);
+        }
+        for (index, line) in self.asked_by.lines().iter().enumerate() {
+            table.row("", [if index == 0 { "asked by" } else { "" }, line]);
+        }
+        table
+    }
+}
+
+impl Asker {
+    fn lines(&self) -> Vec<String> {
+        let user = match &self.targeting_key {
+            Shown::Missing => "nobody in particular: the context has no targeting_key".to_owned(),
+            user => format!("targeting_key {user}"),
+        };
+        let groups = (self.groups != Shown::Missing).then(|| format!("groups {}", self.groups));
+        let attributes =
+            self.attributes.iter().map(|(name, value)| format!("{} {value}", Name(name)));
+        [user].into_iter().chain(groups).chain(attributes).collect()
+    }
+}
+
+/// Rows of cells, whose columns are made as wide as they need to be.
+#[derive(Default)]
+struct Table {
+    /// Each with a mark in front.
+    rows: Vec<(&'static str, Vec<String>)>,
+}
+
+impl Table {
+    fn row<const CELLS: usize>(&mut self, mark: &'static str, cells: [&str; CELLS]) {
+        self.rows.push((mark, cells.map(str::to_owned).into()));
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or_default();
+        let width = |column: usize| {
+            // The last cell of a row may be as long as it likes.
+            let cells = self.rows.iter().filter(|(_, cells)| column + 1 < cells.len());
+            cells.map(|(_, cells)| cells[column].chars().count()).max().unwrap_or_default()
+        };
+        let widths: Vec<_> = (0..columns).map(width).collect();
+        for (mark, cells) in &self.rows {
+            let mut line = format!("{mark:<2}");
+            for (cell, width) in cells.iter().zip(&widths) {
+                write!(line, "{cell:<width$}  ")?;
+            }
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// What is shown in rows.
+trait Rows {
+    fn rows(&self, table: &mut Table);
+}
+
+fn table(all: &[impl Rows]) -> Table {
+    let mut table = Table::default();
+    for one in all {
+        one.rows(&mut table);
+    }
+    table
+}
+
+impl Rows for LayerTrace {
+    fn rows(&self, table: &mut Table) {
+        let says = self.says.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        let place = self.place.as_deref().unwrap_or_default();
+        table.row("", [self.layer, &says, place]);
+        if let Some(provenance) = &self.provenance {
+            for line in said_by(provenance) {
+                table.row("", ["", &line]);
+            }
+        }
+    }
+}
+
+/// Who said it, when and why, and until when.
+fn said_by(provenance: &Provenance) -> Vec<String> {
+    let Provenance { author, reason, at, expires_at } = provenance;
+    let text = |text: &str| Short(&Value::from(text)).to_string();
+    let by = author.as_deref().map(|author| format!("by {}", text(author)));
+    let at = at.as_ref().map(|at| format!("at {}", instant(at)));
+    let until = expires_at.as_ref().map(|until| format!("until {}", instant(until)));
+    let first: Vec<_> = by.into_iter().chain(at).chain(until).collect();
+    let why = reason.as_deref().map(|reason| format!("because {}", text(reason)));
+    let lines = [first.join(" "), why.unwrap_or_default()];
+    lines.into_iter().filter(|line| !line.is_empty()).collect()
+}
+
+impl Rows for SettingTrace {
+    fn rows(&self, table: &mut Table) {
+        let value = match &self.value {
+            Some(value) => shortened(&printable(value), MOST_CHARACTERS),
+            None => "taken away".to_owned(),
+        };
+        let place = self.place.as_deref().unwrap_or_default();
+        table.row("", [self.field.as_str(), &value, self.layer, place]);
+    }
+}
+
+impl Rows for Step {
+    fn rows(&self, table: &mut Table) {
+        let name = self.check.name();
+        match self.outcome {
+            Outcome::NotReached => table.row("", [name, "not reached"]),
+            Outcome::Decided => table.row(">", [name, &self.check.to_string()]),
+            Outcome::Passed | Outcome::Served => table.row("", [name, &self.check.to_string()]),
+        }
+        if self.outcome != Outcome::NotReached {
+            for line in self.check.details() {
+                table.row("", ["", &line]);
+            }
+        }
+    }
+}
+
+impl Check {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Stale(_) => Field::OnStale.as_str(),
+            Self::Enabled(_) => Field::Enabled.as_str(),
+            Self::Active(_) => Field::Active.as_str(),
+            Self::Requires(_) => Field::Requires.as_str(),
+            Self::List { field, .. } => field.as_str(),
+            Self::Rules(_) => Field::Rules.as_str(),
+            Self::Percentage { rollout: Some(_), .. } => Field::Rollout.as_str(),
+            Self::Percentage { .. } => Field::Percentage.as_str(),
+            Self::Variants { .. } => Field::Variants.as_str(),
+        }
+    }
+
+    /// What there is to say below it.
+    fn details(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        match self {
+            Self::Requires(required) => {
+                let line = |it: &RequirementTrace| format!("  {:<4} {it}", mark(Some(it.is_met)));
+                lines.extend(required.iter().map(line));
+            }
+            Self::Rules(rules) => {
+                for rule in rules {
+                    lines.push(rule.to_string());
+                    lines.extend(rule.details());
+                }
+            }
+            Self::Percentage { draw, .. } => lines.extend(draw.as_ref().and_then(drawn_by)),
+            Self::Variants { arms, traffic, traffic_draw, draw, .. } => {
+                if let Some(draw) = traffic_draw {
+                    lines.push(format!("traffic {traffic}: {draw}"));
+                }
+                lines.extend(draw.as_ref().or(traffic_draw.as_ref()).and_then(drawn_by));
+                if draw.as_ref().is_some_and(|draw| draw.bucket.is_some()) {
+                    let arms = arms.iter().filter(|arm| arm.from < arm.until);
+                    lines.extend(arms.map(|arm| {
+                        format!("  {} to {}: {}", arm.from, arm.until, Name(&arm.name))
+                    }));
+                }
+            }
+            Self::Test
+            | Self::Stale(_)
+            | Self::Enabled(_)
+            | Self::Active(_)
+            | Self::List { .. } => {}
+        }
+        lines
+    }
+}
+
+/// What was found, in a line.
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Test => Cause::Test.fmt(f),
+            Self::Stale(on_stale) => write!(f, "{on_stale}, since a layer is lost"),
+            Self::Enabled(enabled) => enabled.fmt(f),
+            Self::Active(is_active) => {
+                write!(
+                    f,
+                    "the time is {} the window",
+                    if *is_active { "inside" } else { "outside" }
+                )
+            }
+            Self::Requires(required) => f.write_str(match required.last() {
+                Some(last) if last.is_met => "met",
+                Some(_) => "not met",
+                None => "cannot be met",
+            }),
+            Self::List { field, names, found } => {
+                let noun = match field {
+                    Field::DeniedGroups | Field::AllowedGroups => "group",
+                    _ => "user",
+                };
+                match found {
+                    None => write!(f, "not on the list ({})", counted(*names, noun)),
+                    Some(found) => write!(f, "{found} is on the list ({})", counted(*names, noun)),
+                }
+            }
+            Self::Rules(rules) => match rules.iter().find(|rule| rule.matches == Some(true)) {
+                None => write!(f, "{}, none matches", counted(rules.len(), "rule")),
+                Some(rule) => write!(f, "{} matches", rule.title()),
+            },
+            Self::Percentage { percentage, rollout, draw } => {
+                match draw {
+                    None if *percentage == Percentage::HUNDRED => f.write_str("everybody")?,
+                    None => percentage.fmt(f)?,
+                    Some(draw) => draw.fmt(f)?,
+                }
+                match rollout {
+                    None => Ok(()),
+                    Some(at) => write!(f, ", stage {} of {}, {}", at.stage, at.stages, at.status),
+                }
+            }
+            Self::Variants { served, draw, traffic_draw, .. } => {
+                Name(served).fmt(f)?;
+                match (draw, traffic_draw) {
+                    (None, Some(draw)) if !draw.is_inside => {
+                        f.write_str(", outside of the traffic")
+                    }
+                    (Some(DrawTrace { bucket: Some(bucket), .. }), _) => {
+                        write!(f, ", which bucket {bucket} is served")
+                    }
+                    (Some(draw), _) => write!(f, ": {draw}"),
+                    (None, _) => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// `drawn by targeting_key "ana"`, unless there is none.
+fn drawn_by(draw: &DrawTrace) -> Option<String> {
+    let is_there = draw.seen != Shown::Missing;
+    is_there.then(|| format!("  drawn by {} {}", Name(&draw.by), draw.seen))
+}
+
+impl fmt::Display for DrawTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { by, seen, bucket, threshold, is_inside } = self;
+        match (bucket, *threshold) {
+            (None, _) if *seen == Shown::Missing => {
+                write!(f, "there is no {} to draw a bucket by", Name(by))
+            }
+            (None, _) => write!(f, "no bucket can be drawn by {}", Name(by)),
+            (Some(bucket), Percentage::HUNDRED) => write!(f, "bucket {bucket}"),
+            (Some(bucket), _) => {
+                let side = if *is_inside { "inside" } else { "outside" };
+                write!(f, "bucket {bucket} is {side} of {threshold}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for RequirementTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Name(&self.flag);
+        match (&self.variant, &self.answer) {
+            (_, None) => write!(f, "{name}, which no layer has"),
+            (None, Some(answer)) => {
+                write!(f, "{name}, which is {}", if answer.value { "on" } else { "off" })
+            }
+            (Some(wanted), Some(answer)) => {
+                let wanted = Name(wanted);
+                match (answer.value, answer.variant) {
+                    (true, Some(served)) => {
+                        write!(f, "{name} to serve {wanted}, and it serves {}", Name(served))
+                    }
+                    (true, None) => write!(f, "{name} to serve {wanted}, and it has no variants"),
+                    (false, _) => write!(f, "{name} to serve {wanted}, and it is off"),
+                }
+            }
+        }
+    }
+}
+
+/// `rule 2 "german pros"`
+struct Title<'a> {
+    index: usize,
+    name: Option<&'a str>,
+}
+
+impl fmt::Display for Title<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule {}", self.index + 1)?;
+        match self.name {
+            None => Ok(()),
+            Some(name) => write!(f, " {}", Short(&Value::from(name))),
+        }
+    }
+}
+
+/// What a rule serves, in a few words.
+struct Served<'a>(&'a Serve);
+
+impl fmt::Display for Served<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shortened(&printable(&self.0.to_string()), MOST_CHARACTERS))
+    }
+}
+
+impl RuleTrace {
+    fn title(&self) -> Title<'_> {
+        Title { index: self.index, name: self.name.as_deref() }
+    }
+
+    fn details(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if let Some(when) = &self.when {
+            when.lines(2, true, &mut lines);
+        }
+        if let Some(hidden) = lines.len().checked_sub(MOST_LINES).filter(|&hidden| hidden > 0) {
+            lines.truncate(MOST_LINES);
+            lines.push(format!("  and {hidden} more lines"));
+        }
+        lines.extend(self.draw.as_ref().and_then(drawn_by));
+        lines
+    }
+}
+
+/// `rule 2 "german pros" matches and serves 25%, and bucket 61.8034% is outside`
+impl fmt::Display for RuleTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let title = self.title();
+        match (self.matches, &self.draw) {
+            (None, _) => write!(f, "{title} is not reached"),
+            (Some(false), _) => write!(f, "{title} does not match"),
+            (Some(true), None) => write!(f, "{title} matches and serves {}", Served(&self.serve)),
+            (Some(true), Some(draw)) => {
+                write!(f, "{title} matches and serves {}, and ", Served(&self.serve))?;
+                match (&draw.bucket, &self.serve) {
+                    (None, _) => draw.fmt(f),
+                    (Some(bucket), Serve::Percentage(_)) => {
+                        let side = if draw.is_inside { "inside" } else { "outside" };
+                        write!(f, "bucket {bucket} is {side}")
+                    }
+                    (Some(bucket), _) => write!(f, "bucket {bucket} says which"),
+                }
+            }
+        }
+    }
+}
+
+impl ConditionTrace {
+    /// `is_plain` is where one expects that all parts have to hold.
+    fn lines(&self, depth: usize, is_plain: bool, lines: &mut Vec<String>) {
+        // What is too deep to be read is still told, at the edge.
+        let indent = " ".repeat(depth.min(40));
+        let (title, parts) = match self {
+            Self::Compare(comparison) => {
+                let note = if comparison.was_needed { "" } else { " (not needed)" };
+                lines.push(format!("{indent}{:<4} {comparison}{note}", mark(comparison.holds)));
+                return;
+            }
+            Self::All(parts) if is_plain => {
+                parts.iter().for_each(|part| part.lines(depth, false, lines));
+                return;
+            }
+            Self::Segment(name, part) => {
+                lines.push(format!("{indent}segment {}", Name(name)));
+                part.lines(depth + 2, true, lines);
+                return;
+            }
+            Self::All(parts) => ("all of", &**parts),
+            Self::Any(parts) => ("any of", &**parts),
+            Self::Not(part) => ("not", std::slice::from_ref(&**part)),
+        };
+        lines.push(format!("{indent}{title}"));
+        parts.iter().for_each(|part| part.lines(depth + 2, false, lines));
+    }
+}
+
+fn mark(holds: Option<bool>) -> &'static str {
+    match holds {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "?",
+    }
+}
+
+/// `country in ["DE", "AT"], seen "FR"`
+impl fmt::Display for ComparisonTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { attribute, operator, operand, case, seen, .. } = self;
+        let operator = match operator {
+            Operator::Eq => "=",
+            other => other.as_str(),
+        };
+        write!(f, "{} {operator} {operand}", Name(attribute))?;
+        if *case == Case::Ignored {
+            f.write_str(" ignoring case")?;
+        }
+        match (seen, self.holds) {
+            (Shown::Missing, _) => f.write_str(", missing"),
+            (seen, None) => write!(f, ", seen {seen}, which cannot be compared"),
+            (seen, Some(_)) => write!(f, ", seen {seen}"),
+        }
+    }
+}
+
+/// `nothing`, `on for everybody`, `percentage, owner`
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forced(true) => f.write_str("on for everybody"),
+            Self::Forced(false) => f.write_str("off for everybody"),
+            Self::Text(text) => write!(f, "{} for everybody", Short(&Value::from(&**text))),
+            Self::Settings(fields) => {
+                let names: Vec<_> = fields.iter().map(|field| field.as_str()).collect();
+                f.write_str(&names.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("(missing)"),
+            Self::Value(value) => Short(value).fmt(f),
+            Self::Redacted => f.write_str("[redacted]"),
+        }
+    }
+}
+
+/// A name as it is, if that can be printed in a line.
+struct Name<'a>(&'a str);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.is_empty() {
+            true => f.write_str("\"\""),
+            false => f.write_str(&shortened(&printable(self.0), MOST_CHARACTERS)),
+        }
+    }
+}
+
+/// A value in a line, without the rest of what is long.
+struct Short<'a>(&'a Value<'a>);
+
+impl fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Bool(value) => value.fmt(f),
+            Value::Integer(number) => number.fmt(f),
+            Value::Float(number) => write!(f, "{number:?}"),
+            Value::String(text) => {
+                write!(
+                    f,
+                    "\"{}\"",
+                    shortened(&printable(&text.replace('"', "\\\"")), MOST_CHARACTERS)
+                )
+            }
+            Value::List(list) => {
+                f.write_char('[')?;
+                for (index, value) in list.iter().take(MOST_ELEMENTS).enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{}", Short(value))?;
+                }
+                more(list.len(), f)?;
+                f.write_char(']')
+            }
+            Value::Table(table) => {
+                f.write_char('{')?;
+                for (index, (name, value)) in table.iter().take(MOST_ELEMENTS).enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{} = {}", Name(name), Short(value))?;
+                }
+                more(table.len(), f)?;
+                f.write_char('}')
+            }
+        }
+    }
+}
+
+fn more(elements: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match elements.checked_sub(MOST_ELEMENTS).filter(|&hidden| hidden > 0) {
+        None => Ok(()),
+        Some(hidden) => write!(f, ", and {hidden} more"),
+    }
+}
+
+/// A text that fakes no line of a log and moves no cursor.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            // What `Debug` does with quotes is not wanted here.
+            '"' | '\'' | '\\' => printable.push(c),
+            c => printable.extend(c.escape_debug()),
+        }
+    }
+    printable
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}

@@ -1,0 +1,445 @@
+//! How explanations are made.
+
+use std::sync::Arc;
+
+use super::{
+    ArmTrace, Asker, Check, DrawTrace, Explanation, LayerTrace, NearMiss, Outcome,
+    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, Step,
+    condition::{Distance, Tracer},
+    record::Record,
+    summary,
+};
+use crate::{
+    backend::{LayerId, Offer},
+    eval::{
+        Draw, Variants, Verdict,
+        bucket::{Reach, position},
+    },
+    flags::{FlagKey, Flags, RequestFlags, Snapshot},
+    model::{
+        Answer, Attribute, Cause, Context, Definition, Entry, Field, Percentage, Resolved, Rule,
+        Serve, Value, Variant, Weight, nearest,
+    },
+};
+
+impl Flags {
+    /// Why the flag has the value that it has for `context`, step by step.
+    ///
+    /// This is the same evaluation as a plain one, which is watched. It allocates, so it is for
+    /// people who ask, not for every request.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let beta = Definition::new().percentage(Percentage::whole(10)?).denied_users(["mallory"]);
+    /// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// let explanation = flags.explain("beta", &Context::user("mallory"));
+    ///
+    /// assert_eq!(explanation.because, "the targeting key is among `denied_users`");
+    /// assert!(explanation.to_string().starts_with(
+    ///     "beta is off: the targeting key is among `denied_users`"
+    /// ));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn explain(&self, key: impl FlagKey, context: &Context<'_>) -> Explanation {
+        self.snapshot().explain(key, context)
+    }
+}
+
+impl RequestFlags {
+    /// Why the flag has the value that it has for this request. See [`Flags::explain`].
+    #[must_use]
+    pub fn explain(&self, key: impl FlagKey) -> Explanation {
+        self.snapshot().explain(key, self.context())
+    }
+}
+
+impl Snapshot {
+    /// Why the flag has the value that it has for `context`. See [`Flags::explain`].
+    #[must_use]
+    pub fn explain(&self, key: impl FlagKey, context: &Context<'_>) -> Explanation {
+        let mut record = Record::default();
+        let found = self.found(&key, context, &mut record);
+        let (answer, served) = match found {
+            None => (Answer::new(false, Cause::UnknownFlag, None), None),
+            Some((verdict, None)) => (self.answer(verdict.on, verdict), None),
+            Some((verdict, Some(variants))) => {
+                let (answer, served) = self.served(verdict, variants, context, &mut record);
+                (answer, Some(served))
+            }
+        };
+        let key = key.as_str();
+        let is_unknown = answer.cause == Cause::UnknownFlag;
+        let sources = Sources::of(self, key);
+        let resolved = self.resolved_or_looked_up(key, found.map(|(verdict, _)| verdict));
+        let evaluation = Evaluation { snapshot: self, context, record, answer, served };
+        let trace = resolved.as_ref().map(|resolved| evaluation.steps(resolved));
+        let (steps, field) = trace.unwrap_or_else(|| (evaluation.without_definition(), None));
+        let layers = sources.layers();
+        let because = match found.and_then(|(verdict, _)| forced(&layers, verdict)) {
+            Some(said) => format!("{} says {said}", answer.layer.unwrap_or_default()),
+            None => evaluation.because(&steps),
+        };
+        Explanation {
+            key: key.to_owned(),
+            generation: self.generation,
+            answer,
+            place: found.and_then(|(verdict, _)| sources.place(verdict.layer, field)),
+            served: evaluation.served,
+            near_miss: near_miss(&steps),
+            similar: is_unknown.then(|| nearest(key, self.known()).map(str::to_owned)).flatten(),
+            asked_by: Asker::of(context),
+            settings: resolved.iter().flat_map(|resolved| sources.settings(resolved)).collect(),
+            because,
+            layers,
+            steps,
+        }
+    }
+
+    /// Which variant is served, and why that one.
+    fn served(
+        &self,
+        verdict: Verdict,
+        variants: &Variants,
+        context: &Context<'_>,
+        record: &mut Record,
+    ) -> (Answer<bool>, Answer<Value<'static>>) {
+        let (arm, chosen) = variants.choose(verdict, context, record);
+        let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
+        let mut served = self.answer(value, chosen);
+        served.variant = Some(arm.name);
+        (self.answer(verdict.on, verdict).with_variant(arm.name), served)
+    }
+
+    /// What the layers say together, also about a name that none of them lists.
+    fn resolved_or_looked_up(&self, key: &str, verdict: Option<Verdict>) -> Option<Resolved> {
+        let verdict = verdict?;
+        let listed = self.resolved().find(|(name, _)| ***name == *key);
+        let listed = listed.map(|(_, resolved)| resolved.clone());
+        listed.or_else(|| match verdict.cause {
+            Cause::Test => None,
+            _ => Some(Resolved::new(Arc::new(Definition::forced(verdict.on)), verdict.layer)),
+        })
+    }
+}
+
+/// What the layer says that decided, if it says so for everybody and that is all there was to it.
+fn forced(layers: &[LayerTrace], verdict: Verdict) -> Option<&Said> {
+    let is_for_everybody = matches!(verdict.cause, Cause::Disabled | Cause::Everybody);
+    let said = layers.get(usize::from(verdict.layer))?.says.as_ref()?;
+    (is_for_everybody && !matches!(said, Said::Settings(_))).then_some(said)
+}
+
+/// What the layers say about a flag. A snapshot keeps what they said when it was made; where that is
+/// what they say now, what they say now knows better where it is written and who wrote it.
+struct Sources<'a> {
+    key: &'a str,
+    names: &'a [&'static str],
+    offers: Vec<Arc<Offer>>,
+}
+
+impl<'a> Sources<'a> {
+    fn of(snapshot: &'a Snapshot, key: &'a str) -> Self {
+        let latest = snapshot.latest.load();
+        let offers = snapshot.offers.iter().zip(latest.iter());
+        let offers = offers.map(|(then, now)| {
+            let is_same = now.entry(key) == then.entry(key);
+            Arc::clone(if is_same { now } else { then })
+        });
+        Self { key, names: &snapshot.layers, offers: offers.collect() }
+    }
+
+    fn place(&self, layer: LayerId, field: Option<Field>) -> Option<String> {
+        self.offers.get(usize::from(layer))?.place(self.key, field)
+    }
+
+    fn layers(&self) -> Vec<LayerTrace> {
+        let layers = self.names.iter().zip(&self.offers).map(|(&layer, offer)| {
+            let says = offer.entry(self.key).as_ref().map(Said::from);
+            LayerTrace {
+                layer,
+                place: says.as_ref().and_then(|_| offer.place(self.key, None)),
+                says,
+                provenance: offer.provenance(self.key).cloned(),
+            }
+        });
+        layers.collect()
+    }
+
+    fn settings<'s>(&'s self, resolved: &'s Resolved) -> impl Iterator<Item = SettingTrace> + 's {
+        Field::ALL.iter().filter_map(|&field| {
+            let layer = resolved.claimed(field)?;
+            let value = summary::of(&resolved.definition, field);
+            if value.is_none() && !self.is_said_below(layer, field) {
+                return None;
+            }
+            Some(SettingTrace {
+                field,
+                value,
+                layer: self.names.get(usize::from(layer))?,
+                place: self.place(layer, Some(field)),
+            })
+        })
+    }
+
+    /// Whether a layer below one says something about a field, which is taken away then.
+    fn is_said_below(&self, layer: LayerId, field: Field) -> bool {
+        let below = self.offers.iter().skip(usize::from(layer) + 1);
+        below.filter_map(|offer| offer.entry(self.key)).any(|entry| match entry {
+            Entry::Definition(definition) => definition.has(field),
+            Entry::Forced(_) | Entry::Text(_) => false,
+        })
+    }
+}
+
+/// An evaluation that was watched.
+struct Evaluation<'a, 'c> {
+    snapshot: &'a Snapshot,
+    context: &'a Context<'c>,
+    record: Record,
+    answer: Answer<bool>,
+    served: Option<Answer<Value<'static>>>,
+}
+
+impl Evaluation<'_, '_> {
+    /// The steps of a flag that no layer has.
+    fn without_definition(&self) -> Vec<Step> {
+        match self.answer.cause {
+            Cause::Test => vec![Step { check: Check::Test, outcome: Outcome::Decided }],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The steps, and the setting that decided.
+    fn steps(&self, resolved: &Resolved) -> (Vec<Step>, Option<Field>) {
+        let cause = self.answer.cause;
+        let definition = &*resolved.definition;
+        let mut steps = Steps::default();
+        if cause == Cause::Test {
+            steps.push(Check::Test, true, None);
+        }
+        if let Some(on_stale) = resolved.stale {
+            let decides = matches!(cause, Cause::Stale | Cause::Unavailable);
+            steps.push(Check::Stale(on_stale), decides, Some(Field::OnStale));
+        }
+        let enabled = definition.enabled.value() != Some(&false);
+        steps.push(Check::Enabled(enabled), cause == Cause::Disabled, Some(Field::Enabled));
+        if definition.active.value().is_some() {
+            let check = Check::Active(resolved.is_active());
+            steps.push(check, cause == Cause::Inactive, Some(Field::Active));
+        }
+        if definition.requires.value().is_some_and(|requires| !requires.is_empty()) {
+            let decides = matches!(cause, Cause::Prerequisite | Cause::InvalidPrerequisites);
+            steps.push(Check::Requires(self.requirements()), decides, Some(Field::Requires));
+        }
+        for (field, names, decisive) in [
+            (Field::DeniedUsers, &definition.denied_users, Cause::DeniedUser),
+            (Field::DeniedGroups, &definition.denied_groups, Cause::DeniedGroup),
+            (Field::AllowedUsers, &definition.allowed_users, Cause::AllowedUser),
+            (Field::AllowedGroups, &definition.allowed_groups, Cause::AllowedGroup),
+        ] {
+            let names = names.value().map_or(&[][..], Vec::as_slice);
+            if !names.is_empty() {
+                let found = (self.record.list == Some(field)).then(|| self.found_on(field, names));
+                let check = Check::List { field, names: names.len(), found };
+                steps.push(check, cause == decisive, Some(field));
+            }
+        }
+        let rules = definition.rules.value().map_or(&[][..], |rules| rules);
+        if !rules.is_empty() {
+            let check = Check::Rules(self.rules(rules, !steps.is_decided));
+            steps.push(check, self.record.matched.is_some(), Some(Field::Rules));
+        }
+        let (percentage, field) = resolved.percentage();
+        let by = attribute(definition.bucket_by.value(), Attribute::new);
+        let check = Check::Percentage {
+            percentage,
+            rollout: resolved.moment().and_then(|moment| moment.progress),
+            draw: self.draw(Draw::Percentage, &by, percentage),
+        };
+        steps.push(check, !steps.is_decided, Some(field));
+        if let (Some(variants), Some(served)) = (definition.variants.value(), &self.served) {
+            let traffic = definition.traffic.value().copied().unwrap_or_default();
+            let check = Check::Variants {
+                served: served.variant.unwrap_or_default(),
+                arms: arms(variants.iter()),
+                traffic,
+                traffic_draw: self.draw(Draw::Traffic, &by, traffic),
+                draw: self.draw(Draw::Variant, &by, Percentage::HUNDRED),
+            };
+            steps.list.push(Step { check, outcome: Outcome::Served });
+        }
+        (steps.list, steps.field.filter(|_| cause != Cause::Everybody))
+    }
+
+    fn requirements(&self) -> Vec<RequirementTrace> {
+        let trace = |(step, is_met): &(crate::eval::Step, bool)| RequirementTrace {
+            flag: self.snapshot.names.name(step.slot).to_string(),
+            variant: step.variant.map(str::to_owned),
+            is_met: *is_met,
+            answer: self
+                .snapshot
+                .required(step.slot, self.context)
+                .map(|(verdict, variants)| self.snapshot.gate(verdict, variants, self.context)),
+        };
+        self.record.required.iter().map(trace).collect()
+    }
+
+    /// Which of the names on a list the user is, or has for a group.
+    fn found_on(&self, field: Field, names: &[String]) -> Shown {
+        let found = match field {
+            Field::DeniedUsers | Field::AllowedUsers => self.context.targeting_key(),
+            _ => self.context.groups().find(|group| names.iter().any(|name| name == group)),
+        };
+        found.map(|name| Value::from(name.to_owned())).into()
+    }
+
+    fn rules(&self, rules: &[Rule], are_reached: bool) -> Vec<RuleTrace> {
+        let mut tracer = Tracer { record: &self.record, context: self.context, next: 0 };
+        let last = self.record.matched.unwrap_or(rules.len());
+        let trace = |(index, rule): (usize, &Rule)| {
+            let is_reached = are_reached && index <= last;
+            RuleTrace {
+                index,
+                name: rule.name.clone(),
+                serve: rule.serve.clone(),
+                matches: is_reached.then_some(index == last),
+                when: is_reached.then(|| tracer.trace(&rule.when, true)),
+                draw: (is_reached && index == last).then(|| self.rule_draw(rule)).flatten(),
+            }
+        };
+        rules.iter().enumerate().map(trace).collect()
+    }
+
+    fn rule_draw(&self, rule: &Rule) -> Option<DrawTrace> {
+        let by = attribute(rule.bucket_by.as_ref(), Attribute::unit);
+        match rule.serve {
+            Serve::Percentage(percentage) => self.draw(Draw::Rule, &by, percentage),
+            _ => self.draw(Draw::Split, &by, Percentage::HUNDRED),
+        }
+    }
+
+    fn draw(&self, draw: Draw, by: &Attribute, threshold: Percentage) -> Option<DrawTrace> {
+        let bucket = self.record.drawn(draw)?;
+        Some(DrawTrace {
+            by: by.path().to_owned(),
+            seen: crate::eval::seen(by, self.context).into(),
+            bucket: bucket.map(position),
+            threshold,
+            is_inside: bucket.is_some_and(|bucket| Reach::of(threshold).has(bucket)),
+        })
+    }
+
+    /// Why the flag is on or off, without any value of the context.
+    fn because(&self, steps: &[Step]) -> String {
+        let decided = steps.iter().find(|step| step.outcome == Outcome::Decided);
+        match (self.answer.cause, decided.map(|step| &step.check)) {
+            (_, Some(Check::Rules(rules))) => {
+                let rule = rules.iter().find(|rule| rule.matches == Some(true));
+                rule.map(ToString::to_string).unwrap_or_default()
+            }
+            (Cause::Prerequisite, Some(Check::Requires(required))) => {
+                match required.iter().find(|required| !required.is_met) {
+                    Some(unmet) => format!("it requires {unmet}"),
+                    None => "it requires a flag that requires itself".to_owned(),
+                }
+            }
+            (Cause::Percentage | Cause::NoTargetingKey, Some(check @ Check::Percentage { .. })) => {
+                check.to_string()
+            }
+            (cause, _) => cause.to_string(),
+        }
+    }
+}
+
+/// The steps so far.
+#[derive(Default)]
+struct Steps {
+    list: Vec<Step>,
+    is_decided: bool,
+    /// The setting that decided.
+    field: Option<Field>,
+}
+
+impl Steps {
+    fn push(&mut self, check: Check, decides: bool, field: Option<Field>) {
+        let outcome = match (self.is_decided, decides) {
+            (true, _) => Outcome::NotReached,
+            (false, true) => Outcome::Decided,
+            (false, false) => Outcome::Passed,
+        };
+        if outcome == Outcome::Decided {
+            (self.is_decided, self.field) = (true, field);
+        }
+        self.list.push(Step { check, outcome });
+    }
+}
+
+/// The attribute that buckets are drawn by.
+fn attribute(path: Option<&String>, new: impl FnOnce(String) -> Attribute) -> Attribute {
+    path.cloned().map_or(Attribute::TargetingKey, new)
+}
+
+/// The variants side by side, each as wide as its weight.
+fn arms<'v>(variants: impl Iterator<Item = (&'v str, &'v Variant)>) -> Vec<ArmTrace> {
+    let weights = variants.map(|(name, variant)| {
+        (name.to_owned(), variant.weight.value().copied().unwrap_or(Weight::ZERO))
+    });
+    let weights: Vec<_> = weights.collect();
+    let total: u128 = weights.iter().map(|(_, weight)| u128::from(weight.ten_thousandths())).sum();
+    let share = |sum: u128| {
+        Percentage::from_ten_thousandths((sum * 1_000_000).checked_div(total).unwrap_or(0) as u32)
+    };
+    let mut sum = 0;
+    let arm = |(name, weight): (String, Weight)| {
+        let from = share(sum);
+        sum += u128::from(weight.ten_thousandths());
+        ArmTrace { name, weight, from, until: share(sum) }
+    };
+    weights.into_iter().map(arm).collect()
+}
+
+fn near_miss(steps: &[Step]) -> Option<NearMiss> {
+    let rules = steps.iter().find_map(|step| match &step.check {
+        Check::Rules(rules) => Some(rules),
+        _ => None,
+    })?;
+    rules.iter().filter(|rule| rule.matches == Some(false)).find_map(|rule| {
+        let Distance::One(comparison) = Distance::of(rule.when.as_ref()?, true) else {
+            return None;
+        };
+        Some(NearMiss {
+            rule: rule.index,
+            name: rule.name.clone(),
+            serve: rule.serve.clone(),
+            comparison: comparison.clone(),
+        })
+    })
+}
+
+impl Asker {
+    fn of(context: &Context<'_>) -> Self {
+        let groups: Vec<_> = context.groups().map(str::to_owned).collect();
+        let attributes = context
+            .attributes()
+            .map(|(name, value)| (name.to_owned(), Shown::Value(value.clone().into_owned())));
+        Self {
+            targeting_key: context.targeting_key().map(|key| key.to_owned().into()).into(),
+            groups: Some(Value::from(groups)).filter(|_| context.groups().len() > 0).into(),
+            attributes: attributes.collect(),
+        }
+    }
+}
+
+impl From<Option<Value<'static>>> for Shown {
+    fn from(value: Option<Value<'static>>) -> Self {
+        value.map_or(Self::Missing, Self::Value)
+    }
+}

@@ -1,0 +1,553 @@
+//! Explanations: what they say, and that it is the answer.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use flagstaff::{
+    Cause, Condition, Context, Definition, Env, Explanation, Field, File, Flags, Memory, Operator,
+    Percentage, Prerequisite, Rule, Serve, Setting, Value,
+    backend::{Offer, Provenance},
+    explain::{Check, ConditionTrace, Outcome, Said, Shown},
+};
+use proptest::prelude::*;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    json,
+    rules::value,
+    support::{Act, Scripted, flags, next},
+};
+
+const DECLARED: &str = r#"[flags]
+dark_mode = true
+search_v2 = "25%"
+
+[flags.payments_v3]
+allowed_groups = ["employees"]
+percentage = 0
+
+[flags.new_checkout]
+description = "One-page checkout"
+owner = "payments"
+requires = ["dark_mode"]
+denied_users = ["mallory", "trent"]
+allowed_groups = ["employees"]
+percentage = 10
+
+[[flags.new_checkout.rules]]
+name = "old iOS stays out"
+when = { os = "ios", app_version = { semver = "<5.2.0" } }
+serve = false
+
+[[flags.new_checkout.rules]]
+name = "german pros"
+when = { segment = "german_pros", "company.seats" = { ge = 10 } }
+serve = "25%"
+bucket_by = "company.id"
+
+[[flags.new_checkout.rules]]
+when = { any = [{ email = { ends_with = "@example.com" } }, { not = { plan = "free" } }] }
+serve = true
+
+[flags.pricing_page]
+requires = ["dark_mode", { flag = "search_v2" }]
+variants = { control = 34, higher_price = 33, lower_price = 33 }
+
+[flags.needs_price]
+requires = [{ flag = "pricing_page", variant = "control" }]
+
+[flags.banner]
+traffic = 50
+[flags.banner.variants]
+sale = { weight = 1, value = "20 % off" }
+plain = { weight = 1, value = "Welcome" }
+
+[flags.checkout_v2.rollout]
+start = 2020-01-01
+stages = [ { percentage = 1, for = "2h" }, { percentage = 25 } ]
+
+[segments.german_pros]
+when = { country = ["DE", "AT"], plan = "pro" }
+"#;
+
+fn ana() -> Context<'static> {
+    let company = [("id", Value::from(7)), ("seats", Value::from(12))];
+    Context::user("ana")
+        .group("beta")
+        .attribute("os", "ios")
+        .attribute("app_version", "5.3.0")
+        .attribute("country", "DE")
+        .attribute("plan", "pro")
+        .attribute("company", company.into_iter().collect::<Value<'_>>())
+}
+
+/// `tests/data/explain/NAME.snap`
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../data/explain");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// Without what differs from run to run.
+fn stable(explanation: &Explanation, folder: &TempDir) -> String {
+    explanation.to_string().replace(&format!("{}/", folder.path().display()), "")
+}
+
+fn declared() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.toml");
+    fs::write(&path, DECLARED).unwrap();
+    (folder, path)
+}
+
+async fn from_file(path: &Path) -> Flags {
+    Flags::builder().layer(File::open(path).unwrap()).start().await.unwrap()
+}
+
+fn overridden(percentage: u32) -> Offer {
+    let mut provenance = Provenance::default();
+    provenance.author = Some("ana".to_owned());
+    provenance.reason = Some("incident 42\nall is well".to_owned());
+    provenance.at = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_300_000));
+    let patch = Definition::new().percentage(Percentage::whole(percentage).unwrap());
+    Offer::from_iter([("checkout_v2", patch)]).with_provenance("checkout_v2", provenance)
+}
+
+#[tokio::test]
+async fn the_text_says_who_said_what_and_where() {
+    let (folder, path) = declared();
+    let (script, source) = Scripted::new();
+    let env = Env::with_prefix("FEATURE_").variables([("FEATURE_DARK_MODE", "no")]);
+    script.send(Act::Publish(overridden(60))).unwrap();
+    let file = File::open(&path).unwrap();
+    let flags = Flags::builder().layer(source).layer(env).layer(file).start().await.unwrap();
+
+    let text = |key| stable(&flags.explain(key, &ana()), &folder);
+
+    snapshot("overridden", &text("checkout_v2"));
+    snapshot("forced", &text("dark_mode"));
+    snapshot("prerequisite", &text("new_checkout"));
+    snapshot("unknown", &text("new_chekout"));
+}
+
+#[tokio::test]
+async fn the_text_shows_each_step() {
+    let (folder, path) = declared();
+    let flags = from_file(&path).await;
+    let text = |key, context: &Context<'_>| stable(&flags.explain(key, context), &folder);
+
+    snapshot("rules", &text("new_checkout", &ana()));
+    snapshot("rules-anonymous", &text("new_checkout", &Context::anonymous()));
+    snapshot("denied", &text("new_checkout", &Context::user("mallory")));
+    snapshot("variants", &text("pricing_page", &ana()));
+    snapshot("variant-required", &text("needs_price", &ana()));
+    snapshot("traffic", &text("banner", &ana()));
+    snapshot("rollout", &text("checkout_v2", &ana()));
+}
+
+#[tokio::test]
+async fn the_json_says_the_same() {
+    let (_folder, path) = declared();
+    let flags = from_file(&path).await;
+
+    let mut json = flags.explain("new_checkout", &ana()).redact(["targeting_key"]).to_json();
+
+    json["generation"] = 1.into();
+    let text = serde_json::to_string_pretty(&json).unwrap();
+    snapshot("json", &text.replace(&*path.to_string_lossy(), "flags.toml"));
+}
+
+#[test]
+fn a_layer_is_named_by_the_field_that_decided() {
+    let flags = flags(DECLARED);
+
+    let explanation = flags.explain("new_checkout", &Context::user("mallory"));
+
+    let decided: Vec<_> = explanation.steps.iter().map(|step| step.outcome).collect();
+    assert_eq!(explanation.answer.cause, Cause::DeniedUser);
+    assert_eq!(
+        decided,
+        [
+            Outcome::Passed,
+            Outcome::Passed,
+            Outcome::Decided,
+            Outcome::NotReached,
+            Outcome::NotReached,
+            Outcome::NotReached,
+        ]
+    );
+    let found = Some(Shown::Value("mallory".into()));
+    let check = Check::List { field: Field::DeniedUsers, names: 2, found };
+    assert_eq!(explanation.steps[2].check, check);
+}
+
+#[tokio::test]
+async fn lines_follow_an_edit_that_changes_no_flag() {
+    let (_folder, path) = declared();
+    let flags = from_file(&path).await;
+    let place = || {
+        let explanation = flags.explain("search_v2", &Context::anonymous());
+        explanation.place.unwrap()
+    };
+    assert!(place().ends_with("flags.toml:3"), "{}", place());
+    let generation = flags.snapshot().generation();
+    let mut events = flags.events();
+
+    // The second edit shows that the first one was read.
+    fs::write(&path, format!("# A comment.\n{DECLARED}")).unwrap();
+    let is_read = async {
+        while !place().ends_with("flags.toml:4") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::support::BOUND, is_read).await.unwrap();
+
+    assert_eq!(flags.snapshot().generation(), generation);
+    fs::write(&path, DECLARED.replace("25%", "26%")).unwrap();
+    next(&mut events).await;
+    assert!(place().ends_with("flags.toml:3"), "{}", place());
+}
+
+#[tokio::test]
+async fn a_pinned_generation_is_explained_by_what_the_layers_said_then() {
+    let (script, source) = Scripted::new();
+    script.send(Act::Publish(overridden(60))).unwrap();
+    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let mut events = flags.events();
+    let pinned = flags.pin(Context::user("ana"));
+
+    script.send(Act::Publish(Offer::from_iter([("checkout_v2", false)]))).unwrap();
+    next(&mut events).await;
+
+    let said = |explanation: Explanation| explanation.layers[0].says.clone();
+    let then = said(pinned.explain("checkout_v2"));
+    let now = said(flags.explain("checkout_v2", &Context::user("ana")));
+    assert_eq!(then, Some(Said::Settings(vec![Field::Percentage])));
+    assert_eq!(now, Some(Said::Forced(false)));
+}
+
+#[tokio::test]
+async fn a_rejected_flag_is_not_given_the_line_of_what_was_rejected() {
+    let (_folder, path) = declared();
+    let flags = from_file(&path).await;
+    let mut events = flags.events();
+
+    fs::write(&path, DECLARED.replace("percentage = 10", "percentage = 1000")).unwrap();
+    next(&mut events).await;
+
+    let explanation = flags.explain("new_checkout", &Context::user("mallory"));
+    let place = explanation.place.unwrap();
+    assert!(place.ends_with("as it was before flag `new_checkout` was rejected"), "{place}");
+}
+
+#[tokio::test]
+async fn a_variable_is_named_as_it_is_spelled() {
+    let env = Env::with_prefix("FEATURE_");
+    let env = env.variables([("FEATURE_NEW_SEARCH", "on"), ("FEATURE_OTHER", "0")]);
+    let flags = Flags::builder().layer(env).start().await.unwrap();
+
+    let explanation = flags.explain("new-search", &Context::anonymous());
+
+    assert!(explanation.answer.value);
+    assert_eq!(explanation.place.as_deref(), Some("FEATURE_NEW_SEARCH"));
+    assert_eq!(explanation.layers[0].says, Some(Said::Forced(true)));
+}
+
+/// The near miss of the rules for a context with `a = 1` and `b = 2`.
+fn near_miss(rules: &[(&str, bool)]) -> Option<(usize, String)> {
+    let rules =
+        rules.iter().map(|(when, serve)| format!("{{ when = {{ {when} }}, serve = {serve} }}"));
+    let rules: Vec<_> = rules.collect();
+    let flags = flags(&format!("[flags.x]\nrules = [{}]", rules.join(", ")));
+    let context = Context::anonymous().attribute("a", 1).attribute("b", 2);
+    let miss = flags.explain("x", &context).near_miss?;
+    Some((miss.rule, miss.comparison.attribute))
+}
+
+#[test]
+fn a_near_miss_failed_on_exactly_one_comparison() {
+    let miss = |attribute: &str| Some((0, attribute.to_owned()));
+
+    assert_eq!(near_miss(&[("a = 1, b = 3", true)]), miss("b"));
+    // Also one that evaluation got no further than.
+    assert_eq!(near_miss(&[("a = 2, b = 2", true)]), miss("a"));
+    assert_eq!(near_miss(&[("a = 2, b = 3", true)]), None);
+    assert_eq!(near_miss(&[("a = 1, c = 1", true)]), miss("c"));
+    assert_eq!(near_miss(&[("any = [{ a = 2, b = 3 }, { a = 3, b = 2 }]", true)]), miss("a"));
+    assert_eq!(near_miss(&[("not = { a = 1 }", true)]), miss("a"));
+    assert_eq!(near_miss(&[("not = { a = 1, b = 2 }", true)]), miss("a"));
+    assert_eq!(near_miss(&[("not = { any = [{ a = 1 }, { b = 2 }] }", true)]), None);
+    // The first of those before the rule that matches.
+    assert_eq!(
+        near_miss(&[("a = 2, b = 3", true), ("b = 3", false), ("a = 1", true), ("a = 2", true)]),
+        Some((1, "b".to_owned()))
+    );
+    assert_eq!(near_miss(&[("a = 1", true), ("a = 2", true)]), None);
+}
+
+#[test]
+fn what_is_said_to_be_compared_is_what_was_compared() {
+    let flags = flags(DECLARED);
+
+    let explanation = flags.explain("new_checkout", &ana());
+
+    let Some(Check::Rules(rules)) =
+        explanation.steps.iter().map(|step| &step.check).find(|it| matches!(it, Check::Rules(_)))
+    else {
+        panic!("{explanation}")
+    };
+    let mut needed = Vec::new();
+    for rule in rules {
+        collect(rule.when.as_ref(), &mut needed);
+    }
+    let needed: Vec<_> = needed.iter().map(|(path, holds)| (path.as_str(), *holds)).collect();
+    assert_eq!(
+        needed,
+        [
+            ("os", Some(true)),
+            ("app_version", Some(false)),
+            ("country", Some(true)),
+            ("plan", Some(true)),
+            ("company.seats", Some(true)),
+        ]
+    );
+    assert_eq!(rules[2].matches, None);
+}
+
+/// The comparisons that evaluation made.
+fn collect(condition: Option<&ConditionTrace>, into: &mut Vec<(String, Option<bool>)>) {
+    match condition {
+        Some(ConditionTrace::Compare(it)) if it.was_needed => {
+            into.push((it.attribute.clone(), it.holds));
+        }
+        Some(ConditionTrace::All(parts) | ConditionTrace::Any(parts)) => {
+            parts.iter().for_each(|part| collect(Some(part), into));
+        }
+        Some(ConditionTrace::Not(part) | ConditionTrace::Segment(_, part)) => {
+            collect(Some(part), into);
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn named_attributes_are_redacted_with_what_lies_in_them() {
+    let flags = flags(DECLARED);
+    let explanation = flags.explain("new_checkout", &ana());
+
+    let company = explanation.clone().redact(["company"]);
+    let id = explanation.clone().redact(["company.id"]);
+    let os = explanation.redact(["os"]);
+
+    assert!(company.to_string().contains("company [redacted]"), "{company}");
+    assert!(company.to_string().contains("company.seats ge [redacted], seen [redacted]"));
+    assert!(company.to_string().contains("drawn by company.id [redacted]"));
+    assert!(company.to_string().contains("os = \"ios\", seen \"ios\""));
+    // What is in a table is not picked apart.
+    assert!(id.to_string().contains("company [redacted]"), "{id}");
+    assert!(id.to_string().contains("company.seats ge 10, seen 12"));
+    assert!(os.to_string().contains("os = [redacted], seen [redacted]"), "{os}");
+    assert_eq!(os.to_json()["asked_by"]["attributes"]["os"], json!({ "redacted": true }));
+}
+
+#[test]
+fn a_text_fakes_no_line() {
+    let rule = Rule::new(
+        Condition::compare("agent", Operator::Contains, "\u{1b}[2J").unwrap(),
+        Serve::Off,
+    );
+    let flags = Flags::for_test().with("a", Definition::new().rules([rule.named("x\ny is on")]));
+    let agent = "curl\nb is on: nothing holds it back\u{202e}";
+
+    let text = flags.start().explain("a", &Context::user("eve\n").attribute("agent", agent));
+
+    let text = text.to_string();
+    assert!(!text.contains("\nb is on") && !text.contains("\ny is on"), "{text}");
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text}");
+    assert!(text.contains(r"curl\nb is on"), "{text}");
+}
+
+#[test]
+fn long_values_and_many_comparisons_are_cut_short() {
+    let countries = (0..10_000).map(|n| format!("c{n}")).collect::<Vec<_>>();
+    let many = Condition::All(
+        (0..500)
+            .map(|n| Condition::compare(format!("a{n}"), Operator::Eq, n).unwrap())
+            .chain([Condition::compare("country", Operator::In, countries).unwrap()])
+            .collect(),
+    );
+    let definition = Definition::new().rules([Rule::new(many, Serve::On)]);
+    let flags = Flags::for_test().with("a", definition).start();
+
+    let explanation =
+        flags.explain("a", &Context::anonymous().attribute("long", "x".repeat(9_999)));
+
+    let text = explanation.to_string();
+    assert!(text.lines().count() < 100, "{text}");
+    assert!(text.lines().all(|line| line.chars().count() < 200), "{text}");
+    assert!(text.contains("and 451 more lines"), "{text}");
+}
+
+#[tokio::test]
+async fn an_override_of_the_running_test_is_explained() {
+    let flags = flags(DECLARED);
+
+    let explain = async { flags.explain("dark_mode", &Context::anonymous()) };
+    let explanation = flagstaff::testing::with_overrides([("dark_mode", false)], explain).await;
+
+    assert_eq!(explanation.answer.cause, Cause::Test);
+    assert_eq!(explanation.steps[0].check, Check::Test);
+    assert_eq!(explanation.steps[0].outcome, Outcome::Decided);
+}
+
+prop_compose! {
+    fn context()(
+        user in prop::option::of(prop::sample::select(&["", "ana", "bob"][..])),
+        groups in prop::collection::vec("[a-c]", 0..3),
+        attributes in prop::collection::vec(
+            (prop::sample::select(&["plan", "company", "a", "b"][..]), value()), 0..4,
+        ),
+    ) -> Context<'static> {
+        let context = user.map_or_else(Context::anonymous, Context::user);
+        let context = context.with_groups(groups);
+        attributes.into_iter().fold(context, |context, (name, value)| context.attribute(name, value))
+    }
+}
+
+prop_compose! {
+    /// One of a few flags that require each other, also in circles.
+    fn definition()(
+        mut definition in json::definition().boxed(),
+        requires in prop::collection::vec(
+            (prop::sample::select(&["a", "b", "c", "d"][..]), any::<bool>()), 0..3,
+        ),
+        traffic in 0_u32..=100,
+        by in prop::sample::select(&["targeting_key", "plan", "company.id", "groups"][..]),
+        is_experiment in any::<bool>(),
+    ) -> Definition {
+        let requires = requires.into_iter().map(|(flag, is_control)| match is_control {
+            true => Prerequisite::variant(flag, "control"),
+            false => Prerequisite::on(flag),
+        });
+        definition.requires = Setting::Set(requires.collect());
+        if is_experiment {
+            definition.traffic = Setting::Set(Percentage::whole(traffic).expect("at most 100"));
+            definition.bucket_by = Setting::Set(by.to_owned());
+            definition = definition.variants([("control", 1), ("b", 1), ("c", 2)]);
+        }
+        definition
+    }
+}
+
+fn start(layers: [[Option<Definition>; 3]; 2]) -> Flags {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let layers = layers.map(|flags| {
+        let named = ["a", "b", "c"].into_iter().zip(flags);
+        named.fold(Memory::new(), |memory, (key, definition)| match definition {
+            Some(definition) => memory.with(key, definition),
+            None => memory,
+        })
+    });
+    let builder = layers.into_iter().fold(Flags::builder(), |builder, layer| builder.layer(layer));
+    runtime.block_on(builder.start()).unwrap()
+}
+
+/// That the explanation is the answer, whatever was asked.
+fn check(flags: &Flags, key: &str, context: &Context<'_>) {
+    let snapshot = flags.snapshot();
+    let explanation = snapshot.explain(key, context);
+
+    assert_eq!(explanation.answer.value, snapshot.is_enabled(key, context), "{explanation}");
+    let gate = snapshot.all(context).find(|(name, _)| *name == key).map(|(_, answer)| answer);
+    assert_eq!(
+        (gate.is_some(), explanation.answer),
+        (gate.is_some(), gate.unwrap_or(explanation.answer))
+    );
+    let variant = snapshot.variant(key, context, "none");
+    match &explanation.served {
+        None => assert!(variant.error_code.is_some(), "{explanation}"),
+        Some(served) => assert_eq!(
+            (served.variant, served.reason, served.cause, served.layer),
+            (variant.variant, variant.reason, variant.cause, variant.layer),
+            "{explanation}"
+        ),
+    }
+    let decided = explanation.steps.iter().filter(|step| step.outcome == Outcome::Decided).count();
+    assert_eq!(decided, usize::from(explanation.answer.cause != Cause::UnknownFlag));
+    let json = serde_json::Value::from(explanation.to_json()).to_string();
+    assert!(!explanation.to_string().is_empty() && !json.is_empty());
+    let hidden = explanation.redact_all();
+    assert_eq!(hidden.clone().redact_all(), hidden);
+}
+
+proptest! {
+    #[test]
+    fn the_explained_answer_is_the_plain_one(
+        definitions in prop::array::uniform3(prop::option::of(definition().boxed())),
+        patches in prop::array::uniform3(prop::option::of(json::definition().boxed())),
+        contexts in prop::collection::vec(context(), 1..4),
+    ) {
+        let flags = start([patches, definitions]);
+
+        for context in &contexts {
+            for key in ["a", "b", "c", "d"] {
+                check(&flags, key, context);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_context_is_left_once_all_is_redacted(
+        user in "secret-[0-9]{6}", email in "secret-[0-9]{6}", by_email in any::<bool>(),
+    ) {
+        let when = Condition::compare("email", Operator::Eq, email.clone()).expect("an operand");
+        let rule = Rule::new(when, Serve::Percentage(Percentage::ZERO)).named("r");
+        let rule = if by_email { rule.bucket_by("email") } else { rule };
+        let definition = Definition::new()
+            .allowed_users([user.clone()])
+            .denied_groups([email.clone()])
+            .rules([rule]);
+        let flags = start([[None, None, None], [Some(definition), None, None]]);
+        let context = |user: &str| Context::user(user.to_owned()).attribute("email", email.clone());
+
+        for context in [
+            context(&user), context("secret-x"), context("secret-y").group(email.clone()),
+        ] {
+            let explanation = flags.explain("a", &context).redact_all();
+
+            let json = serde_json::Value::from(explanation.to_json()).to_string();
+            for text in [explanation.to_string(), format!("{explanation:?}"), json] {
+                prop_assert!(!text.contains("secret"), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_of_ten_thousand_flags_are_few_bytes() {
+    let flag = |n| format!("[flags.checkout_step_{n}]\nowner = \"payments\"\npercentage = 10\n");
+    let text: String = (0..10_000).map(flag).collect();
+    let file = flagstaff::definition::FlagsFile::parse("flags.toml", &text);
+    let mut kept = Vec::new();
+
+    let info = allocation_counter::measure(|| kept.push(file.lines().clone()));
+
+    assert_eq!(kept[0].setting("checkout_step_9999", Field::Percentage), Some(30_000));
+    assert!(info.bytes_current < 500_000, "{}", info.bytes_current);
+}
+
+#[test]
+fn an_explanation_can_be_shared() {
+    fn is_shared<T: Send + Sync + 'static>(_: &T) {}
+
+    let flags = flags(DECLARED);
+
+    is_shared(&Arc::new(flags.explain("dark_mode", &Context::anonymous())));
+}
