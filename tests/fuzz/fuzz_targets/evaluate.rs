@@ -1,0 +1,95 @@
+//! Any flags.toml, asked by any context: nothing panics, and the explained answer is the plain one.
+//!
+//! The context is a JSON object behind a line of three dashes:
+//! `{"user": "ana", "groups": ["beta"], "attributes": {"os": "ios"}}`.
+
+#![no_main]
+
+use flagstaff::{
+    Cause, Context, Definition, Flags, Snapshot, Value, definition::FlagsFile, explain::Outcome,
+};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value as Json;
+
+fuzz_target!(|bytes: &[u8]| {
+    let text = String::from_utf8_lossy(bytes);
+    let (text, context) = text.split_once("\n---\n").unwrap_or((&text, ""));
+    let file = FlagsFile::parse("flags.toml", text);
+    let defined = file.flags().iter();
+    let test = defined.fold(Flags::for_test(), |test, (key, definition)| {
+        test.with(key, Definition::clone(definition))
+    });
+    let snapshot = test.start().snapshot();
+
+    let context = self::context(&serde_json::from_str(context).unwrap_or_default());
+    for (key, definition) in file.flags() {
+        check(&snapshot, key, &context);
+        check(&snapshot, key, &Context::anonymous());
+        // Whoever is on a list reaches what others do not.
+        let lists = [&definition.denied_users, &definition.allowed_users];
+        for user in lists.into_iter().filter_map(|list| list.value()?.first()) {
+            check(&snapshot, key, &Context::user(user));
+        }
+        assert!(file.lines().flag(key).is_some_and(|line| line <= text.lines().count()));
+    }
+});
+
+fn context(json: &Json) -> Context<'static> {
+    let context = match &json["user"] {
+        Json::String(user) => Context::user(user.clone()),
+        _ => Context::anonymous(),
+    };
+    let groups = json["groups"].as_array().into_iter().flatten();
+    let context = context.with_groups(groups.filter_map(|it| Some(it.as_str()?.to_owned())));
+    let attributes = json["attributes"].as_object().into_iter().flatten();
+    attributes.fold(context, |context, (name, json)| match value(json) {
+        Some(value) => context.attribute(name.clone(), value),
+        None => context,
+    })
+}
+
+fn value(json: &Json) -> Option<Value<'static>> {
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Number(number) => match number.as_i64() {
+            Some(integer) => Value::Integer(integer),
+            None => Value::Float(number.as_f64()?),
+        },
+        Json::String(text) => Value::String(text.clone().into()),
+        Json::Array(list) => Value::List(list.iter().filter_map(value).collect()),
+        Json::Object(table) => {
+            let members =
+                table.iter().filter_map(|(name, json)| Some((name.clone(), value(json)?)));
+            members.collect()
+        }
+    })
+}
+
+fn check(snapshot: &Snapshot, key: &str, context: &Context<'_>) {
+    let explanation = snapshot.explain(key, context);
+
+    let gate = snapshot.all(context).find(|(name, _)| *name == key).map(|(_, answer)| answer);
+    assert_eq!(Some(explanation.answer), gate, "{explanation}");
+    assert_eq!(explanation.answer.value, snapshot.is_enabled(key, context), "{explanation}");
+    let boolean = snapshot.boolean(key, context);
+    if boolean.cause != Cause::TypeMismatch && explanation.served.is_none() {
+        assert_eq!(explanation.answer, boolean, "{explanation}");
+    }
+    let variant = snapshot.variant(key, context, "");
+    match &explanation.served {
+        None => assert!(variant.error_code.is_some(), "{explanation}"),
+        Some(served) => assert_eq!(
+            (served.variant, served.reason, served.cause, served.error_code),
+            (variant.variant, variant.reason, variant.cause, variant.error_code),
+            "{explanation}"
+        ),
+    }
+    let decided = explanation.steps.iter().filter(|step| step.outcome == Outcome::Decided);
+    assert_eq!(decided.count(), 1, "{explanation}");
+    let json = Json::from(explanation.to_json());
+    assert_eq!(json["answer"]["value"], explanation.answer.value);
+    let hidden = explanation.redact_all();
+    assert_eq!(hidden.clone().redact_all(), hidden);
+    let _ = hidden.to_string();
+}
