@@ -43,6 +43,7 @@
 //! | `cookie` | | [`StickyCookie`]: a signed id for visitors without an account |
 //! | `redis` | yes | [`Redis`]: overrides at run time, shared by all instances |
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
+//! | `metrics` | | what is wrong with which layer, through the `metrics` facade; see the [guide] |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 //! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |

@@ -42,6 +42,19 @@ pub(crate) use self::{
 };
 use crate::model::Entry;
 
+/// How the backends here name what kind of failure an error is.
+const KINDS: &[fn(&(dyn Error + 'static)) -> Option<&'static str>] = &[
+    #[cfg(feature = "file")]
+    file::kind_of,
+    #[cfg(feature = "redis")]
+    redis::kind_of,
+];
+
+/// What kind of failure an error is, if one of the backends here made it.
+pub(crate) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    KINDS.iter().find_map(|kind_of| kind_of(error))
+}
+
 /// A failure of a backend. [`Flags::health`](crate::Flags::health) and events hand it out as it
 /// is, so that a caller who knows the backend can downcast it.
 pub type BackendError = Box<dyn Error + Send + Sync>;

@@ -34,6 +34,7 @@ pub struct Offer {
     lookup: Option<Lookup>,
     places: Option<Places>,
     fingerprint: Option<u64>,
+    refused: usize,
 }
 
 impl Offer {
@@ -124,6 +125,17 @@ impl Offer {
     /// Where the source says something about a flag, or about one field of it.
     pub(crate) fn place(&self, key: &str, field: Option<Field>) -> Option<String> {
         self.places.as_ref()?(key, field)
+    }
+
+    /// Says how many flags were refused when this state was read, which metrics count.
+    #[must_use]
+    pub fn with_refused(mut self, flags: usize) -> Self {
+        self.refused = flags;
+        self
+    }
+
+    pub(crate) fn refused(&self) -> usize {
+        self.refused
     }
 
     pub(crate) fn provenance(&self, key: &str) -> Option<&Arc<Provenance>> {

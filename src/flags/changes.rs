@@ -35,6 +35,9 @@ pub enum Event {
     Failed {
         /// The layer.
         layer: &'static str,
+        /// A short, constant word for what kind of failure it is, as in the
+        /// [guide](crate::guide#watching-over-it).
+        kind: &'static str,
         /// What is wrong: where and what to do about it.
         error: Arc<dyn Error + Send + Sync>,
     },

@@ -341,7 +341,8 @@ impl Flags {
         let failing = self.health().layers.into_iter();
         let failing = failing.filter(|layer| layer.status == Status::Error);
         let failures = failing.filter_map(|layer| {
-            Some(Event::Failed { layer: layer.name, error: layer.last_error? })
+            let (kind, error) = (layer.last_error_kind?, layer.last_error?);
+            Some(Event::Failed { layer: layer.name, kind, error })
         });
         Events::new(failures.collect(), events)
     }

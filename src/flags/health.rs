@@ -34,6 +34,8 @@ pub struct LayerHealth {
     pub flags: usize,
     /// How the source is followed, if that is worth a word: `polling`.
     pub mode: Option<&'static str>,
+    /// What kind of failure the last one was: the word that logs, events and metrics have for it.
+    pub last_error_kind: Option<&'static str>,
     /// What went wrong last. It is kept after a recovery.
     pub last_error: Option<Arc<dyn Error + Send + Sync>>,
 }

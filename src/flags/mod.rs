@@ -10,6 +10,11 @@ mod facade;
 mod health;
 mod key;
 mod links;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "without_metrics.rs"]
+mod metrics;
 mod publisher;
 mod request;
 mod rollout;

@@ -26,11 +26,12 @@ use super::{
     clock::Clock,
     key::sealed::Resolve,
     links::{InvalidPrerequisites, Links},
+    metrics::{self, Untold},
     snapshot::Strictness,
     track::Tracker,
 };
 use crate::{
-    backend::{BackendError, Heard, Offer, Publish, Report, Stack, Standing},
+    backend::{self, BackendError, Heard, Offer, Publish, Report, Stack, Standing},
     eval::{Names, Plan, Slot},
     model::{Definition, Entry, FlagState, Resolved},
 };
@@ -67,7 +68,7 @@ struct State {
     names: Arc<Names>,
     links: Links,
     /// Flags that cannot be met, and the layer that made them so.
-    unmeetable: BTreeMap<Slot, (usize, Arc<InvalidPrerequisites>)>,
+    unmeetable: BTreeMap<Slot, (usize, Problem)>,
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
@@ -78,6 +79,8 @@ struct State {
     untold: Vec<(watch::Sender<FlagState>, FlagState)>,
     /// What has happened since the state was locked.
     unlogged: Vec<Event>,
+    /// What was counted since the state was locked.
+    unmeasured: Untold,
     /// Whether changes are news: they are not while the layers load for the first time.
     started: bool,
     /// From when on a layer that has never said anything counts as lost.
@@ -90,16 +93,32 @@ struct LayerState {
     /// The source cannot be reached, or nothing that it says can be used.
     lost: bool,
     /// What is wrong with a part of what the source said last.
-    partly: Option<Arc<dyn Error + Send + Sync>>,
+    partly: Option<Problem>,
     /// When the source last said what is in force.
     confirmed: Option<Instant>,
     flags: usize,
     mode: Option<&'static str>,
-    last_error: Option<Arc<dyn Error + Send + Sync>>,
+    last_error: Option<Problem>,
+}
+
+/// What is wrong, and what kind of failure that is.
+#[derive(Debug, Clone)]
+struct Problem {
+    kind: &'static str,
+    error: Arc<dyn Error + Send + Sync>,
+}
+
+impl Problem {
+    /// What a backend says, and what kind it is if that is unknown.
+    fn new(error: BackendError, otherwise: &'static str) -> Self {
+        let kind = backend::kind_of(&*error).unwrap_or(otherwise);
+        Self { kind, error: error.into() }
+    }
 }
 
 impl Publisher {
     pub(super) fn new(layers: &[&'static str], strictness: Strictness, clock: Clock) -> Self {
+        metrics::describe();
         let layers: Arc<[&'static str]> = layers.into();
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let stack = Stack::new(layers.len());
@@ -129,6 +148,7 @@ impl Publisher {
             events: Some(broadcast::Sender::new(CAPACITY)),
             untold: Vec::new(),
             unlogged: Vec::new(),
+            unmeasured: Untold::new(),
             started: false,
             born: Instant::now(),
         };
@@ -259,7 +279,10 @@ impl Publisher {
     }
 
     pub(super) fn health(&self) -> Health {
-        let state = self.state();
+        self.health_of(&self.state())
+    }
+
+    fn health_of(&self, state: &State) -> Health {
         let layers = self.layers.iter().zip(&state.layers).enumerate();
         let layers = layers.map(|(index, (&name, layer))| LayerHealth {
             name,
@@ -267,7 +290,8 @@ impl Publisher {
             age: layer.confirmed.map(|at| at.elapsed()),
             flags: layer.flags,
             mode: layer.mode,
-            last_error: layer.last_error.clone(),
+            last_error_kind: layer.last_error.as_ref().map(|problem| problem.kind),
+            last_error: layer.last_error.as_ref().map(|problem| Arc::clone(&problem.error)),
         });
         Health { generation: self.cell.load().generation(), layers: layers.collect() }
     }
@@ -276,18 +300,22 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then tells watchers and the log what happened: whoever holds a watched
-    /// value, and subscribers of the log, may ask for the state.
+    /// Changes the state, then tells watchers, metrics and the log what happened: whoever holds a
+    /// watched value, and subscribers of the log, may ask for the state.
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.state();
         let result = change(&mut state);
         let unlogged = std::mem::take(&mut state.unlogged);
         let untold = std::mem::take(&mut state.untold);
+        let unmeasured = std::mem::replace(&mut state.unmeasured, Untold::new());
+        let health = self.health_of(&state);
         drop(state);
         for (watcher, now) in untold {
             watcher.send_if_modified(|state| std::mem::replace(state, now) != now);
         }
+        // Of two changes, the later one has the last word there, too.
+        metrics::record(&unmeasured, &health, self.clock.now());
         drop(order);
         unlogged.iter().for_each(log);
         result
@@ -305,8 +333,8 @@ fn log(event: &Event) {
                 info!(flag = &**key, %before, %after, layer, "flag changed");
             }
         }
-        Event::Failed { layer, .. } => {
-            error!(layer, error = %event, "layer failed, keeping its last good flags");
+        Event::Failed { layer, kind, .. } => {
+            error!(layer, kind, error = %event, "layer failed, keeping its last good flags");
         }
         Event::Recovered { layer } => info!(layer, "layer is healthy again"),
         Event::Missed(_) => {}
@@ -323,26 +351,24 @@ impl State {
     }
 
     fn failed(&mut self, layer: usize, name: &'static str, error: BackendError) {
-        let error: Arc<dyn Error + Send + Sync> = error.into();
-        let status = &mut self.layers[layer];
-        status.lost = true;
-        status.last_error = Some(Arc::clone(&error));
-        self.emit(Event::Failed { layer: name, error });
+        self.layers[layer].lost = true;
+        self.wrong(layer, name, Problem::new(error, "failed"));
     }
 
     /// A source spoke, and a part of what it said is wrong.
     fn heard_partly(&mut self, layer: usize, name: &'static str, error: BackendError) {
-        let error: Arc<dyn Error + Send + Sync> = error.into();
+        let problem = Problem::new(error, "invalid");
         let status = &mut self.layers[layer];
         status.lost = false;
-        status.partly = Some(Arc::clone(&error));
-        self.wrong(layer, name, error);
+        status.partly = Some(problem.clone());
+        self.wrong(layer, name, problem);
     }
 
-    fn wrong(&mut self, layer: usize, name: &'static str, error: Arc<dyn Error + Send + Sync>) {
-        let status = &mut self.layers[layer];
-        status.last_error = Some(Arc::clone(&error));
-        self.emit(Event::Failed { layer: name, error });
+    fn wrong(&mut self, layer: usize, name: &'static str, problem: Problem) {
+        let Problem { kind, error } = problem.clone();
+        self.layers[layer].last_error = Some(problem);
+        self.unmeasured.failed(name, kind);
+        self.emit(Event::Failed { layer: name, kind, error });
     }
 
     fn status(&self, layer: usize) -> Status {
@@ -354,10 +380,9 @@ impl State {
     }
 
     /// What is wrong with what a layer says.
-    fn problem(&self, layer: usize) -> Option<Arc<dyn Error + Send + Sync>> {
+    fn problem(&self, layer: usize) -> Option<&Problem> {
         let unmeetable = self.unmeetable.values().find(|(by, _)| *by == layer);
-        let unmeetable = unmeetable.map(|(_, error)| Arc::clone(error) as Arc<_>);
-        self.layers[layer].partly.clone().or(unmeetable)
+        self.layers[layer].partly.as_ref().or(unmeetable.map(|(_, problem)| problem))
     }
 
     /// Since when each layer has been out of reach, if it is.
@@ -380,7 +405,7 @@ impl State {
         if !std::mem::take(&mut status.lost) {
             return;
         }
-        match self.problem(layer) {
+        match self.problem(layer).cloned() {
             None => self.emit(Event::Recovered { layer: name }),
             // What was wrong before it was lost still is.
             wrong => self.layers[layer].last_error = wrong,
@@ -408,6 +433,7 @@ impl Publish for Publisher {
     fn publish(&self, layer: usize, offer: Offer, heard: Heard) {
         let name = self.layers[layer];
         self.change(|state| {
+            state.unmeasured.refused(name, offer.refused());
             let status = &mut state.layers[layer];
             status.flags = offer.len();
             if !matches!(heard, Heard::Nothing) {
@@ -509,6 +535,7 @@ impl Publisher {
                 strictness: old.strictness,
             });
             state.retired.push(old);
+            state.unmeasured.published(layer);
             state.tell(generation, layer, changes.into());
         }
         let index = self.layers.iter().position(|&name| name == layer).unwrap_or_default();
@@ -527,12 +554,13 @@ impl Publisher {
         for (slot, invalid) in flags {
             let known = state.unmeetable.remove(&slot);
             let Some(invalid) = invalid else { continue };
-            let same = known.filter(|(_, known)| known.to_string() == invalid.to_string());
+            let same = known.filter(|(_, known)| known.error.to_string() == invalid.to_string());
             let is_news = same.is_none();
-            let (by, error) = same.unwrap_or_else(|| (layer, Arc::new(invalid)));
-            state.unmeetable.insert(slot, (by, Arc::clone(&error)));
+            let new = || Problem { kind: "prerequisites", error: Arc::new(invalid) };
+            let (by, problem) = same.unwrap_or_else(|| (layer, new()));
+            state.unmeetable.insert(slot, (by, problem.clone()));
             if is_news {
-                state.wrong(by, self.layers[by], error);
+                state.wrong(by, self.layers[by], problem);
             }
         }
         let now = blamed(state);

@@ -94,11 +94,17 @@ async fn a_failure_keeps_the_last_state_and_shows_in_health_and_events() {
 
     script.send(Act::Fail("connection refused")).unwrap();
 
-    let Event::Failed { layer, error } = next(&mut events).await else { panic!("not a failure") };
-    assert_eq!((layer, error.to_string().as_str()), ("scripted", "connection refused"));
+    let Event::Failed { layer, kind, error } = next(&mut events).await else {
+        panic!("not a failure")
+    };
+    assert_eq!(
+        (layer, kind, error.to_string().as_str()),
+        ("scripted", "failed", "connection refused")
+    );
     assert!(flags.is_enabled("a", &Context::anonymous()));
     let health = flags.health();
     assert_eq!(health.layers[0].status, Status::Error);
+    assert_eq!(health.layers[0].last_error_kind, Some("failed"));
     assert_eq!(health.layers[0].flags, 1);
     assert!(!health.is_ready());
 

@@ -87,7 +87,10 @@ async fn a_bad_edit_is_logged_with_file_line_and_column() {
     assert!(matches!(next(&mut events).await, Event::Failed { layer: "file", .. }));
     let text = log.text();
     assert!(text.contains(r#"ERROR"#), "{text}");
-    assert!(text.contains(r#"layer="file" error=error[ambiguous-number]"#), "{text}");
+    assert!(
+        text.contains(r#"layer="file" kind="invalid" error=error[ambiguous-number]"#),
+        "{text}"
+    );
     assert!(text.contains(&format!(" --> {}:2:8\n", path.display())), "{text}");
 }
 

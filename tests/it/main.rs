@@ -17,6 +17,7 @@ mod layers;
 mod lint;
 mod log;
 mod messages;
+mod metrics;
 mod redis;
 mod requires;
 mod rollout_control;

@@ -145,7 +145,7 @@ async fn a_circle_that_layers_make_is_off_and_told() {
     let failed = next(&mut events).await;
     assert!(matches!(failed, Event::Failed { .. }), "{failed:?}");
     assert!(failed.to_string().contains("`b` -> `a` -> `b`"), "{failed}");
-    assert!(flags.health().layers[0].last_error.is_some());
+    assert_eq!(flags.health().layers[0].last_error_kind, Some("prerequisites"));
 
     // What has nothing to do with the circle heals nothing.
     above.insert("other", true);

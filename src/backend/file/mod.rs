@@ -7,6 +7,7 @@ mod watch;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    error::Error,
     io, mem,
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,7 +24,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use self::watch::{Observation, Timing, Watch};
 use super::{Backend, BackendError, BoxFuture, Offer, Sink};
 use crate::{
-    definition::{FlagsFile, Lines, Parts},
+    definition::{Diagnostics, FlagsFile, Lines, Parts},
     model::{Definition, Entry, Field},
 };
 
@@ -298,8 +299,10 @@ impl Follower {
         let mut flags = mem::take(&mut self.good);
         flags.retain(|key, _| file.rejected.contains(key));
         flags.extend(file.flags);
+        let refused = file.rejected.len();
         let places = places(self.path.display().to_string(), file.lines, file.rejected);
-        let offer = offer(&flags).with_fingerprint(self.fingerprint).with_places(places);
+        let offer = offer(&flags).with_fingerprint(self.fingerprint);
+        let offer = offer.with_places(places).with_refused(refused);
         self.good = flags;
         self.whole = !file.diagnostics.has_errors();
         if !self.whole {
@@ -323,6 +326,15 @@ impl Follower {
 
     fn unreadable(&self, source: io::Error) -> OpenError {
         OpenError { path: self.path.clone(), source }
+    }
+}
+
+/// What kind of failure an error of this backend is.
+pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    match () {
+        () if error.is::<OpenError>() => Some("unreadable"),
+        () if error.is::<Diagnostics>() || error.is::<NotUtf8>() => Some("invalid"),
+        () => None,
     }
 }
 

@@ -246,7 +246,7 @@ impl RedisError {
 
     /// A failure of a command, or of the greeting, at `place`.
     pub(super) fn of(error: &redis::RedisError, place: &Place) -> Self {
-        Self::new(kind_of(error), place, Some(said_in(error)))
+        Self::new(kind_said(error), place, Some(said_in(error)))
     }
 
     pub(super) fn too_many(place: &Place, fields: usize, max: usize) -> Self {
@@ -277,10 +277,17 @@ impl RedisError {
     }
 }
 
+/// What kind of failure an error of this backend is.
+pub(in crate::backend) fn kind_of(
+    error: &(dyn std::error::Error + 'static),
+) -> Option<&'static str> {
+    Some(error.downcast_ref::<RedisError>()?.kind.as_str())
+}
+
 /// How the server begins to say that a user may not do what a script does.
 const SCRIPT_USER: &str = "he user executing the script can";
 
-fn kind_of(error: &redis::RedisError) -> RedisErrorKind {
+fn kind_said(error: &redis::RedisError) -> RedisErrorKind {
     use RedisErrorKind as Kind;
 
     if error.is_timeout() {

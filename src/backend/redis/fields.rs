@@ -18,6 +18,8 @@ pub(super) struct Fields {
     fields: HashMap<Vec<u8>, Field>,
     /// What is wrong, by the place it is in.
     problems: BTreeMap<String, String>,
+    /// How many values the last update refused.
+    refused: usize,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,7 @@ pub(super) enum Update {
 impl Fields {
     /// Takes what the store says now.
     pub(super) fn update(&mut self, raw: Raw, layout: &Layout) -> Update {
+        self.refused = 0;
         let mut before = std::mem::take(&mut self.fields);
         let same = before.len() == raw.len()
             && raw.iter().all(|(name, raw)| before.get(name).is_some_and(|was| was.raw == *raw));
@@ -59,6 +62,7 @@ impl Fields {
                         Ok(good) => Field { raw, good, problem: None },
                         Err(problem) => {
                             update = Update::Problems;
+                            self.refused += 1;
                             Field { raw, good, problem: Some(problem) }
                         }
                     }
@@ -87,6 +91,11 @@ impl Fields {
             }
         }
         offer
+    }
+
+    /// How many values the last update refused. One that stays as it is counts once.
+    pub(super) fn refused(&self) -> usize {
+        self.refused
     }
 
     /// When the next override ends after the instant `now`.

@@ -25,6 +25,7 @@ use tokio::{
     time::sleep,
 };
 
+pub(super) use self::error::kind_of;
 pub use self::{
     connect::InvalidRedis,
     error::{RedisError, RedisErrorKind},

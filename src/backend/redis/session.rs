@@ -209,7 +209,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let now = SystemTime::now();
-        let offer = fields.offer(now, &settings.layout);
+        let offer = fields.offer(now, &settings.layout).with_refused(fields.refused());
         self.redis.shared.next_end.send_replace(fields.next_end(now));
         self.redis.shared.changed.send_replace(());
         match fields.problem() {

@@ -123,7 +123,7 @@ pub(crate) async fn start(redis: Redis, max_wait: Duration) -> Flags {
 pub(crate) async fn fails(events: &mut Events, kind: RedisErrorKind) -> String {
     loop {
         match next(events).await {
-            Event::Failed { layer: "redis", error } => {
+            Event::Failed { layer: "redis", error, .. } => {
                 let error = error.downcast_ref::<RedisError>().expect("an error of the layer");
                 if error.kind() == kind {
                     return match error.source() {
