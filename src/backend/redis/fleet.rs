@@ -99,17 +99,9 @@ impl Redis {
     ///
     /// The server cannot be reached or refuses.
     pub async fn fleet(&self) -> Result<Fleet, RedisError> {
-        let connection = self.connection().await?;
         let mut list = LIST.prepare_invoke();
         list.key(self.settings.layout.beside("instances"));
-        let answer = list.invoke_async(&mut connection.conn.clone()).await;
-        let (now, stored): (u64, Vec<(String, String)>) = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                self.disconnect(&connection).await;
-                return Err(connection.error(&error));
-            }
-        };
+        let (now, stored): (u64, Vec<(String, String)>) = self.run_script(&list).await?;
         let instances = stored.into_iter();
         let instances = instances.filter_map(|(name, stored)| Instance::read(name, &stored, now));
         let mut instances: Vec<_> = instances.filter(|instance| instance.age <= SILENCE).collect();
@@ -122,7 +114,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// The server cannot be reached or refuses.
+    /// The server refuses, or cannot be reached when `timeout` is over.
     pub async fn wait_until_seen(
         &self,
         revision: u64,
@@ -130,9 +122,13 @@ impl Redis {
     ) -> Result<Fleet, RedisError> {
         let end = Instant::now() + timeout;
         loop {
-            let fleet = self.fleet().await?;
-            if fleet.laggards(revision).next().is_none() || Instant::now() >= end {
-                return Ok(fleet);
+            let fleet = self.fleet().await;
+            let is_decided = match &fleet {
+                Ok(fleet) => fleet.laggards(revision).next().is_none(),
+                Err(error) => error.kind().needs_somebody(),
+            };
+            if is_decided || Instant::now() >= end {
+                return fleet;
             }
             sleep(LOOK).await;
         }
@@ -176,19 +172,11 @@ impl Redis {
         let Some(standing) = sink.standing() else { return Ok(()) };
         let file = standing.fingerprint.map(|hash| format!("{hash:016x}"));
         let said = json!({ "generation": standing.generation, "revision": revision, "file": file });
-        let connection = self.connection().await?;
         let mut announce = ANNOUNCE.prepare_invoke();
         announce.key(self.settings.layout.beside("instances"));
         // The script puts the time in front.
         announce.arg(&self.settings.instance).arg(&said.to_string()[1..]);
-        let answer = announce.invoke_async::<()>(&mut connection.conn.clone()).await;
-        match answer {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.disconnect(&connection).await;
-                Err(connection.error(&error))
-            }
-        }
+        self.run_script(&announce).await
     }
 }
 

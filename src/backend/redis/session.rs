@@ -139,7 +139,7 @@ impl<'a> Session<'a> {
     /// databases were swapped.
     async fn tick(&mut self) -> Result<(), RedisError> {
         let target = &self.redis.settings.target;
-        if !target.is_current(&mut self.connection).await {
+        if !target.is_current(&self.connection).await {
             return Err(self.error(RedisErrorKind::Moved));
         }
         let large = match self.tracked {

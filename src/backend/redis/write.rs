@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use redis::{Script, Value};
+use redis::{Script, ScriptInvocation, Value};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -337,6 +337,27 @@ impl Redis {
         self.ask(&read).await
     }
 
+    /// Runs a script that may run twice, on whichever node has the flags.
+    pub(super) async fn run_script<T: redis::FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, RedisError> {
+        let mut hops = 0;
+        loop {
+            let connection = self.connection().await?;
+            let error = match script.invoke_async(&mut connection.conn.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            self.disconnect(&connection).await;
+            let told = connection.error(&error);
+            if told.kind() != RedisErrorKind::Moved || hops == HOPS {
+                return Err(told);
+            }
+            hops += 1;
+        }
+    }
+
     /// Sends a command that changes nothing, to whichever node has the flags.
     pub(super) async fn ask<T: redis::FromRedisValue>(
         &self,
@@ -359,11 +380,13 @@ impl Redis {
     }
 
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, RedisError> {
-        let mut writer = self.shared.writer.0.lock().await;
-        if let Some(connection) = writer.as_ref().filter(|connection| !connection.is_over()) {
-            return Ok(Arc::clone(connection));
-        }
         let super::Settings { target, layout, timeouts, .. } = &self.settings;
+        let mut writer = self.shared.writer.0.lock().await;
+        // A former master goes on taking writes, which are lost: not only the session has to know.
+        match writer.as_ref().filter(|connection| !connection.is_over()) {
+            Some(known) if target.is_current(known).await => return Ok(Arc::clone(known)),
+            _ => *writer = None,
+        }
         let connection = Arc::new(target.connect(layout.key(), timeouts, None).await?);
         Ok(Arc::clone(writer.insert(connection)))
     }

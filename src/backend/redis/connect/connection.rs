@@ -26,8 +26,6 @@ pub(in crate::backend::redis) struct Connection {
     pub(in crate::backend::redis) place: Place,
     pub(super) node: Node,
     pub(super) timeouts: Timeouts,
-    /// Who is asked whether this still is the master.
-    pub(super) sentinel: Option<Box<Connection>>,
     hint: Arc<Hint>,
     driver: JoinHandle<()>,
 }
@@ -64,7 +62,6 @@ impl Connection {
             place: opening.place(node),
             node: node.clone(),
             timeouts: *opening.timeouts,
-            sentinel: None,
             hint: Arc::clone(opening.hint),
             driver: tokio::spawn(driver),
         }

@@ -87,7 +87,7 @@ impl Target {
     ) -> Result<Self, InvalidRedis> {
         let (name, master) = node::parse_master(master)?;
         let nodes = node::parse_all(urls)?;
-        Ok(Self::new(Servers::Sentinels(Sentinels { name, master, nodes, next: Arc::default() })))
+        Ok(Self::new(Servers::Sentinels(Sentinels::new(name, master, nodes))))
     }
 
     fn new(servers: Servers) -> Self {
@@ -121,13 +121,13 @@ impl Target {
     }
 
     /// Whether `connection` still leads to the server that has the flags.
-    pub(super) async fn is_current(&self, connection: &mut Connection) -> bool {
+    pub(super) async fn is_current(&self, connection: &Connection) -> bool {
         match &self.servers {
             // Nodes send us on themselves.
             Servers::Nodes(_) => true,
             Servers::Sentinels(sentinels) => {
-                let (key, timeouts) = (Arc::clone(&connection.place.key), connection.timeouts);
-                sentinels.is_current(&self.opening(&key, &timeouts), connection).await
+                let opening = self.opening(&connection.place.key, &connection.timeouts);
+                sentinels.is_current(&opening, &connection.node.address).await
             }
         }
     }

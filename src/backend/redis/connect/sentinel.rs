@@ -1,11 +1,15 @@
 //! The master that sentinels have chosen.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use redis::{Value, cmd};
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     connection::{Connection, OnPush},
@@ -13,6 +17,10 @@ use super::{
     open::Opening,
 };
 use crate::backend::redis::error::{RedisError, RedisErrorKind};
+
+/// How long a sentinel may take to say that the master still is where it was: one that hangs must not
+/// keep us from noticing that the master hangs, too.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 pub(super) struct Sentinels {
@@ -22,10 +30,16 @@ pub(super) struct Sentinels {
     pub(super) master: Node,
     pub(super) nodes: Vec<Node>,
     /// Which of the nodes is asked next.
-    pub(super) next: Arc<AtomicUsize>,
+    next: Arc<AtomicUsize>,
+    /// The one that answered last, which is asked whether a connection still leads to the master.
+    answering: Arc<Mutex<Option<Connection>>>,
 }
 
 impl Sentinels {
+    pub(super) fn new(name: String, master: Node, nodes: Vec<Node>) -> Self {
+        Self { name, master, nodes, next: Arc::default(), answering: Arc::default() }
+    }
+
     /// Connects to the master.
     pub(super) async fn connect(
         &self,
@@ -39,7 +53,7 @@ impl Sentinels {
                     let node = Node { address, ..self.master.clone() };
                     let mut connection = opening.open(&node, push).await?;
                     self.verify(&mut connection).await?;
-                    connection.sentinel = Some(Box::new(sentinel));
+                    *self.answering.lock().await = Some(sentinel);
                     return Ok(connection);
                 }
                 Err(error) => last = Some(error),
@@ -48,37 +62,36 @@ impl Sentinels {
         Err(last.expect("a target has a sentinel"))
     }
 
-    /// Whether `connection` still leads to the master.
+    /// Whether the master still is at this address.
     ///
     /// A master that was replaced as planned goes on taking connections, and calls itself master
     /// for seconds: only the sentinels know. While none answers, the connection is kept.
-    pub(super) async fn is_current(
-        &self,
-        opening: &Opening<'_>,
-        connection: &mut Connection,
-    ) -> bool {
-        let answer = match &mut connection.sentinel {
-            Some(sentinel) => self.ask(sentinel).await,
-            // One at a time, so that reading the flags does not wait for all of them.
-            None => self.ask_next(opening).await.map(|(sentinel, address)| {
-                connection.sentinel = Some(Box::new(sentinel));
-                address
-            }),
+    pub(super) async fn is_current(&self, opening: &Opening<'_>, address: &Address) -> bool {
+        let mut answering = self.answering.lock().await;
+        let ask = async {
+            if let Some(sentinel) = &mut *answering {
+                return self.ask(sentinel).await;
+            }
+            // One at a time, so that a change does not wait for all of them.
+            let (sentinel, address) = self.ask_next(opening).await?;
+            *answering = Some(sentinel);
+            Ok(address)
         };
-        match answer {
-            Ok(address) => address == connection.node.address,
-            Err(_) => {
-                connection.sentinel = None;
+        match timeout(PATIENCE, ask).await {
+            Ok(Ok(master)) => master == *address,
+            Ok(Err(_)) | Err(_) => {
+                *answering = None;
                 true
             }
         }
     }
 
     async fn ask_next(&self, opening: &Opening<'_>) -> Result<(Connection, Address), RedisError> {
-        let next = self.next.load(Ordering::Relaxed);
+        // Before it is asked, which may be given up: one that does not answer is not asked again.
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
         let answer = self.ask_at(&self.nodes[next % self.nodes.len()], opening).await;
-        if answer.is_err() {
-            self.next.store(next.wrapping_add(1), Ordering::Relaxed);
+        if answer.is_ok() {
+            self.next.store(next, Ordering::Relaxed);
         }
         answer
     }

@@ -5,8 +5,13 @@ use flagstaff::{
     backend::{InvalidRedis, RedisErrorKind},
 };
 
+use tokio::time::timeout;
+
 use super::{becomes, follow, health, recovers, refusal};
-use crate::redis::server::{Port, Server, cli};
+use crate::{
+    redis::server::{Port, Server, cli},
+    support::BOUND,
+};
 
 /// What `CLUSTER KEYSLOT feature_flags` says.
 const SLOT: &str = "12284";
@@ -138,6 +143,24 @@ async fn flags_follow_their_key_to_another_node_and_back() {
 }
 
 #[tokio::test]
+async fn the_fleet_is_found_on_another_node() {
+    let cluster = Cluster::start();
+    let watching = Redis::cluster([cluster.url(0)]).unwrap();
+    let flags = follow(Redis::cluster([cluster.url(0)]).unwrap().instance("one")).await;
+    flags.enable("before").await.unwrap();
+    let announced = async { while watching.fleet().await.unwrap().instances.is_empty() {} };
+    timeout(BOUND, announced).await.expect("it announces itself");
+
+    cluster.announce_move(1, 2);
+    cluster.move_keys(1, 2);
+    cluster.finish_move(2);
+
+    // At once, through the connection to the former node.
+    let fleet = watching.fleet().await.unwrap();
+    assert_eq!(fleet.instances[0].name, "one");
+}
+
+#[tokio::test]
 async fn flags_are_read_and_written_while_their_key_moves() {
     let cluster = Cluster::start();
     let flags = follow(Redis::cluster([cluster.url(0)]).unwrap()).await;
@@ -172,21 +195,26 @@ async fn a_store_without_flags_is_read_while_its_key_moves() {
 #[tokio::test]
 async fn a_node_that_dies_is_replaced() {
     let mut cluster = Cluster::start();
+    let seeds = [cluster.url(0), cluster.url(2)];
+    let redis = Redis::cluster(seeds).unwrap();
+    let flags = follow(redis.clone()).await;
     // What is written later may die with the node.
-    write(&cluster.nodes[Cluster::OWNER], "before");
+    let seen = flags.enable("before").await.unwrap().revision.unwrap();
     let replica = cluster.add();
     cluster.meet(replica);
     cluster.nodes[replica].wait_for("Cluster state changed: ok");
     let owner = cluster.id(Cluster::OWNER);
     cluster.nodes[replica].cli(&["CLUSTER", "REPLICATE", &owner]);
     cluster.nodes[replica].wait_for("Finished with success");
-    let flags = follow(Redis::cluster([cluster.url(0), cluster.url(2)]).unwrap()).await;
 
     cluster.nodes[Cluster::OWNER].kill();
+    let waited = tokio::spawn(async move { redis.wait_until_seen(seen, BOUND).await });
     cluster.nodes[replica].wait_for("Cluster state changed: ok");
     write(&cluster.nodes[replica], "after");
 
     recovers("another node after the death of one", &flags, "after").await;
+    // Who waits for the others waits for the server, too.
+    waited.await.unwrap().unwrap();
     assert!(is_on(&flags, "before"));
 }
 

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use flagstaff::{
-    FlagState, Redis, Status,
-    backend::{InvalidRedis, RedisErrorKind},
+    FlagState, Redis, Status, WritableBackend,
+    backend::{InvalidRedis, Operation, RedisErrorKind, Write},
 };
 
 use super::{becomes, follow, health, recovers, refusal};
@@ -78,6 +78,22 @@ async fn a_planned_change_of_the_master_is_followed() {
     write(&watched.replica, "after");
 
     recovers("a planned change of the master", &flags, "after").await;
+}
+
+/// Nobody follows the store here, who would notice for the writer.
+#[tokio::test]
+async fn a_change_right_after_a_planned_change_of_the_master_is_not_lost() {
+    let watched = Watched::start();
+    let redis = watched.redis();
+    redis.write("before", Write::new(Operation::Disable)).await.unwrap();
+    watched.ask(&["FAILOVER", "mymaster"]);
+    watched.sentinel.wait_for("+switch-master");
+
+    redis.write("after", Write::new(Operation::Enable)).await.unwrap();
+
+    let stored =
+        |server: &Server| cli(server.port(), &["-a", "secret", "HGET", "feature_flags", "after"]);
+    assert_eq!((&*stored(&watched.replica), &*stored(&watched.master)), ("1", ""));
 }
 
 #[tokio::test]
