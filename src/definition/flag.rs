@@ -210,7 +210,7 @@ fn settings(
         }
     }
     check_dates(flag, table, &definition, decoder);
-    check_rollout(flag, table, decoder);
+    check_rollout(flag, table, value, decoder);
     check_lists(flag, table, Field::AllowedUsers, Field::DeniedUsers, decoder);
     check_lists(flag, table, Field::AllowedGroups, Field::DeniedGroups, decoder);
     (decoder.errors == errors).then(|| Arc::new(definition))
@@ -333,15 +333,25 @@ fn check_dates(
     }
 }
 
-fn check_rollout(flag: &str, table: &DeTable<'_>, decoder: &mut Decoder<'_>) {
-    let place = |field: Field| Some(table.get(field.as_str())?.span());
-    if let (Some(percentage), Some(rollout)) = (place(Field::Percentage), place(Field::Rollout)) {
-        let message = format!("the percentage of flag `{flag}` has no effect");
-        let problem = Diagnostic::new(Code::PercentageBesideRollout, percentage, message)
-            .label("the rollout decides")
-            .related(rollout, "the rollout");
-        decoder.report_with(problem, Some("remove one of the two".to_owned()), flag);
-    }
+fn check_rollout(flag: &str, table: &DeTable<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
+    let setting = |field: Field| table.get(field.as_str());
+    let (Some(percentage), Some(rollout)) = (setting(Field::Percentage), setting(Field::Rollout))
+    else {
+        return;
+    };
+    // Without stages, the percentage decides until a layer below has some.
+    let has_stages = rollout.get_ref().as_table().is_some_and(|it| it.contains_key("stages"));
+    let name = Field::Percentage.as_str();
+    let suggestion = remove::setting(decoder.text, value, table, name)
+        .filter(|_| has_stages)
+        .map(|span| Suggestion::remove("remove it, or the rollout", span));
+    let help = suggestion.is_none().then(|| "remove one of the two".to_owned());
+    let message = format!("the percentage of flag `{flag}` has no effect");
+    let problem = Diagnostic::new(Code::PercentageBesideRollout, percentage.span(), message)
+        .label("the rollout decides")
+        .related(rollout.span(), "the rollout")
+        .suggest(suggestion);
+    decoder.report_with(problem, help, flag);
 }
 
 fn check_lists(

@@ -120,6 +120,46 @@ fn what_is_safe_is_applied_until_nothing_is_left_of_it() {
     assert_eq!(fixed, "[flags.a]\nallowed_users = [\"ana\"]\ndenied_users = [\"bob\"]\n");
 }
 
+/// What each flag of a text serves each of some users.
+fn answers(text: &str) -> Vec<(String, bool, String)> {
+    let file = FlagsFile::parse("flags.toml", text);
+    let defined = file.flags().iter();
+    let flags = defined.fold(Flags::for_test(), |test, (key, definition)| {
+        test.with(key, Definition::clone(definition))
+    });
+    let flags = flags.start();
+    let users = ["ana", "bob", "eve", "mallory"].map(str::to_owned);
+    let users = users.into_iter().chain((0..50).map(|user| format!("user-{user}")));
+    let mut answers = Vec::new();
+    for user in users {
+        for group in [None, Some("employees"), Some("beta")] {
+            let context = Context::user(&user).with_groups(group).attribute("plan", "pro");
+            for key in file.flags().keys().map(|key| &**key) {
+                let variant = flags.variant(key, &context, "").value.to_owned();
+                answers.push((format!("{key} {user}"), flags.is_enabled(key, &context), variant));
+            }
+        }
+    }
+    answers
+}
+
+#[test]
+fn what_is_safe_changes_no_answer() {
+    let mut fixed_files = 0;
+    for folder in ["bad", "lint/bad"] {
+        each(folder, |name, text| {
+            if let (true, Some(fixed)) = (
+                FlagsFile::parse("flags.toml", text).is_usable(),
+                everything().check("flags.toml", text, now()).apply(Safety::Safe),
+            ) {
+                assert_eq!(answers(text), answers(&fixed), "{name}");
+                fixed_files += 1;
+            }
+        });
+    }
+    assert!(fixed_files > 3, "{fixed_files}");
+}
+
 /// Anything quadratic would take minutes.
 #[test]
 fn large_files_are_no_trouble() {
