@@ -7,7 +7,8 @@ use super::lint::Level;
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// What it concerns is not published: the flag, or the whole file, keeps its previous state.
+    /// What it concerns is not published: the flag, or the whole file, keeps its previous state. Or
+    /// it is a lint that was [denied](super::lint::Lints::deny).
     Error,
     /// Published as it stands, but probably not what was meant.
     Warning,

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use flagstaff::cli::ExitCode;
+use flagstaff::{cli::ExitCode, definition::Code};
 use serde_json::Value;
 
 use crate::command::{Ran, flagstaff, ran};
@@ -48,6 +48,18 @@ fn every_problem_is_in_a_valid_sarif_log() {
     }
     assert!(results.iter().any(|result| !result["fixes"].is_null()));
     assert!(results.iter().any(|result| !result["relatedLocations"].is_null()));
+}
+
+#[test]
+fn every_code_is_explained() {
+    let all = ran(&mut flagstaff(&["lint", "--explain"]));
+    let names: Vec<_> = all.stdout.lines().filter_map(|line| line.split('\t').next()).collect();
+
+    assert_eq!(names, Code::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>());
+    for name in names {
+        let one = ran(&mut flagstaff(&["lint", "--explain", name]));
+        assert!(one.stdout.starts_with(&format!("{name}: ")), "{}", one.stdout);
+    }
 }
 
 #[test]
