@@ -394,8 +394,13 @@ pub(super) fn toml_key(key: &str) -> String {
     if !key.is_empty() && key.chars().all(bare) {
         return key.to_owned();
     }
+    toml_string(key)
+}
+
+/// A text as TOML writes it, in quotes.
+pub(super) fn toml_string(text: &str) -> String {
     let mut quoted = String::from('"');
-    for c in key.chars() {
+    for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),

@@ -7,7 +7,7 @@ use std::ops::Range;
 use self::draw::{Moved, Steps};
 use super::file::{File, Flag, Found};
 use crate::{
-    definition::{Code, Diagnostic, FlagsFile, flag::toml_key, rule},
+    definition::{Code, Diagnostic, FlagsFile, Suggestion, flag::toml_string, rule},
     model::{Definition, Field, Moment, Percentage, Rule, Serve},
 };
 
@@ -187,9 +187,22 @@ impl<'f> Edit<'f> {
             Some(_) if one.cause != Cause::Salt => one.place.clone(),
             _ => self.flag.setting(field).map_or(one.place.clone(), |value| value.span()),
         };
-        Diagnostic::new(Code::RedrawsUsers, span, message)
-            .label(self.label(&one.cause))
-            .help(self.help(&one.cause))
+        let help = self.help(&one.cause);
+        let problem = Diagnostic::new(Code::RedrawsUsers, span.clone(), message)
+            .label(self.label(&one.cause));
+        // As it was, if it stands where it stood.
+        let former = match &one.cause {
+            Cause::Salt if self.is.salt.value().is_some() => Some(self.salt(self.was)),
+            Cause::RuleName(name) => Some(*name),
+            _ => None,
+        };
+        match former {
+            None => problem.help(help),
+            Some(former) => {
+                let suggestion = Suggestion::replace(help, span, toml_string(former));
+                problem.suggest(Some(suggestion.unsafely()))
+            }
+        }
     }
 
     fn label(&self, cause: &Cause<'_>) -> String {
@@ -206,13 +219,15 @@ impl<'f> Edit<'f> {
     fn help(&self, cause: &Cause<'_>) -> String {
         match cause {
             Cause::Salt => {
-                format!("to keep them where they are, write `salt = \"{}\"`", self.salt(self.was))
+                let salt = toml_string(self.salt(self.was));
+                format!("to keep them where they are, write `salt = {salt}`")
             }
             Cause::BucketBy | Cause::RuleBucketBy(_) => {
                 "wait for the end of the experiment, or make a new flag".to_owned()
             }
             Cause::RuleName(name) => {
-                format!("a rule draws by its name: to keep them, write `name = {}`", toml_key(name))
+                let name = toml_string(name);
+                format!("a rule draws by its name: to keep them, write `name = {name}`")
             }
             Cause::Order(_) => {
                 "variants lie side by side in this order: keep it, and add new ones at the end"
