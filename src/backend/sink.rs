@@ -1,6 +1,6 @@
 //! The way from a backend into the stack.
 
-use std::{fmt, sync::Weak};
+use std::{fmt, sync::Weak, time::SystemTime};
 
 use super::{BackendError, Offer};
 
@@ -20,6 +20,7 @@ pub(crate) trait Publish: Send + Sync {
     fn publish(&self, layer: usize, offer: Offer, heard: Heard);
     fn report(&self, layer: usize, report: Report);
     fn standing(&self) -> Standing;
+    fn now(&self) -> SystemTime;
 }
 
 /// Where a process stands, for a backend that tells other processes.
@@ -117,6 +118,12 @@ impl Sink {
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.target.upgrade().map(|target| target.standing())
+    }
+
+    /// What the flags take for now: the time of the system, unless a test of a service sets another.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.target.upgrade().map_or_else(SystemTime::now, |target| target.now())
     }
 
     fn report(&self, report: Report) {

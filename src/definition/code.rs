@@ -300,6 +300,15 @@ codes! {
         "a rollout whose percentage falls",
         "A later stage reaches fewer users than the one before, so it takes the flag away from \
          users who have it. It is published as it stands.";
+    InvalidTest, "invalid-test", Error,
+        "a test of a flag that lacks something or has a part of a wrong type",
+        "A test says with `expect` whether the flag is on, or which variant it serves. `user`, `groups` \
+         and `attributes` say who asks, and `time` says when. The flag keeps its previous definition.";
+    FailedTest, "failed-test", Error,
+        "a test of a flag that fails",
+        "The flag does not answer what one of its tests in the file expects, so it is not what its \
+         authors meant, and keeps its previous definition. Flags are tested with what is in force \
+         together with them: of a required flag with errors, that is its previous definition.";
     PercentageBesideRollout, "percentage-beside-rollout", Warning,
         "a percentage beside a rollout",
         "The stages of the rollout say the percentage, so the setting has no effect. Remove one of \

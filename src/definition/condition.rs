@@ -305,7 +305,10 @@ fn other_word(name: &str) -> Option<&'static str> {
 }
 
 /// The value as an attribute could have it. Dates become texts where they are wanted.
-fn plain(value: &Value<'_>, dates: bool) -> Result<model::Value<'static>, InvalidOperand> {
+pub(super) fn plain(
+    value: &Value<'_>,
+    dates: bool,
+) -> Result<model::Value<'static>, InvalidOperand> {
     Ok(match value.get_ref() {
         DeValue::String(text) => text.as_ref().to_owned().into(),
         DeValue::Boolean(value) => (*value).into(),

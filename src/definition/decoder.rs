@@ -9,7 +9,8 @@ use std::{
 use toml::de::DeValue;
 
 use super::{
-    Value, code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault, value::kind,
+    Value, code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault, test::Tests,
+    value::kind,
 };
 use crate::model::Definition;
 
@@ -40,6 +41,8 @@ pub(super) struct Decoder<'t> {
     pub(super) problems: Vec<Diagnostic>,
     /// What conditions can name.
     pub(super) segments: Segments,
+    /// What the flags have to answer.
+    pub(super) tests: Tests,
     /// Names of flags that were written in a place where they do not count.
     pub(super) misplaced: Vec<Arc<str>>,
     /// How many problems are errors.
@@ -62,6 +65,7 @@ impl<'t> Decoder<'t> {
             nulls: HashSet::new(),
             problems: Vec::new(),
             segments: Segments::default(),
+            tests: Tests::new(),
             misplaced: Vec::new(),
             errors: 0,
             scalars: faults

@@ -243,6 +243,12 @@ impl Diagnostics {
         }
     }
 
+    /// The same with more problems. `text` is the whole text, which a good file has let go of.
+    pub(super) fn and(&self, text: &str, more: Vec<Diagnostic>) -> Self {
+        let all = self.iter().cloned().chain(more).collect();
+        Self::new(self.name(), text, all)
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.0.text
     }
@@ -289,7 +295,7 @@ fn within(text: &str, span: &Range<usize>) -> Range<usize> {
 }
 
 /// Fills in the locations of sorted diagnostics in one pass over the text.
-fn locate(text: &str, sorted: &mut [Diagnostic]) {
+pub(super) fn locate(text: &str, sorted: &mut [Diagnostic]) {
     // A byte order mark takes no room in an editor.
     let mut at = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
     let (mut line, mut column) = (1, 1);

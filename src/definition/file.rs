@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
     sync::Arc,
+    time::SystemTime,
 };
 
 use toml::de::{DeTable, DeValue};
@@ -18,6 +19,7 @@ use super::{
     requires,
     segment::{self, SEGMENTS, Segments},
     syntax::{Fault, Syntax},
+    test::{self, TestRun, Tests},
 };
 use crate::model::{Definition, nearest};
 
@@ -44,6 +46,9 @@ pub struct FlagsFile {
     usable: bool,
     lines: Lines,
     diagnostics: Diagnostics,
+    tests: Tests,
+    /// What the tests show lines of; empty without tests.
+    text: String,
 }
 
 impl FlagsFile {
@@ -96,6 +101,7 @@ impl FlagsFile {
         if !usable {
             flags.clear();
             rejected.clear();
+            decoder.tests.clear();
         }
         let diagnostics = Diagnostics::new(name, text, merge(faults, decoder.problems));
         let lines = table.map(|table| {
@@ -104,7 +110,9 @@ impl FlagsFile {
             Lines::of(text, table, keys.into_iter())
         });
         let lines = lines.unwrap_or_default();
-        let file = Self { flags, rejected, usable, lines, diagnostics };
+        let tests = decoder.tests;
+        let text = if tests.is_empty() { String::new() } else { text.to_owned() };
+        let file = Self { flags, rejected, usable, lines, diagnostics, tests, text };
         Reading { file, root, segments: decoder.segments }
     }
 
@@ -142,6 +150,81 @@ impl FlagsFile {
         &self.diagnostics
     }
 
+    /// Runs the tests of all flags that are not rejected, on this file alone.
+    ///
+    /// `now` is the time of tests that do not say one. What a flag answers while a test of another
+    /// one fails is what the file says: this is for whoever writes the file. For whoever publishes
+    /// it, there is [`tested`](Self::tested).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use flagstaff::definition::{Expected, FlagsFile};
+    ///
+    /// let text = r#"
+    /// [flags.new_checkout]
+    /// denied_groups = ["resellers"]
+    ///
+    /// [[flags.new_checkout.tests]]
+    /// user = "ana"
+    /// groups = ["resellers"]
+    /// expect = true
+    /// "#;
+    ///
+    /// let run = FlagsFile::parse("flags.toml", text).test(SystemTime::now());
+    ///
+    /// let result = &run.results()[0];
+    /// assert!(!result.passed());
+    /// assert_eq!((&result.expected, result.answer.value), (&Expected::On, false));
+    /// assert_eq!(result.location.line, 8);
+    /// assert_eq!(
+    ///     run.diagnostics().summary(),
+    ///     "flags.toml:8:10: error[failed-test]: test 1 of flag `new_checkout` fails"
+    /// );
+    /// ```
+    #[must_use]
+    pub fn test(&self, now: SystemTime) -> TestRun {
+        let ran = test::run(&self.tests, &self.flags, &self.rejected, now);
+        TestRun::new(self.diagnostics.name(), &self.text, ran)
+    }
+
+    /// The same, with the flags [rejected](Self::rejected) whose tests fail at the instant `now`.
+    /// Each failure is an error in the [`diagnostics`](Self::diagnostics).
+    ///
+    /// `previous` is what is in force: rejected flags keep it, so that the others are tested
+    /// together with it, as they will be in force together. A flag that requires a rejected one
+    /// may be rejected for that.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::{collections::BTreeMap, time::SystemTime};
+    ///
+    /// use flagstaff::definition::FlagsFile;
+    ///
+    /// let text = "[flags]\nold = true\nnew = { tests = [{ expect = false }] }\n";
+    ///
+    /// let file = FlagsFile::parse("flags.toml", text).tested(&BTreeMap::new(), SystemTime::now());
+    ///
+    /// assert!(file.flags().contains_key("old"));
+    /// assert!(file.rejected().contains("new"));
+    /// ```
+    #[must_use]
+    pub fn tested(
+        mut self,
+        previous: &BTreeMap<Arc<str>, Arc<Definition>>,
+        now: SystemTime,
+    ) -> Self {
+        let Self { flags, rejected, tests, .. } = &mut self;
+        let failed = test::settle(tests, flags, rejected, previous, now);
+        if !failed.is_empty() {
+            self.diagnostics = self.diagnostics.and(&self.text, failed);
+        }
+        self
+    }
+
     /// The flags, the rejected keys and the diagnostics, or only the diagnostics if the file is
     /// not usable.
     ///
@@ -149,7 +232,7 @@ impl FlagsFile {
     ///
     /// The diagnostics are the error when [`is_usable`](Self::is_usable) is `false`.
     pub fn into_parts(self) -> Result<Parts, Diagnostics> {
-        let Self { flags, rejected, usable, lines, diagnostics } = self;
+        let Self { flags, rejected, usable, lines, diagnostics, .. } = self;
         match usable {
             true => Ok(Parts { flags, rejected, lines, diagnostics }),
             false => Err(diagnostics),

@@ -11,6 +11,7 @@ use super::{
     diagnostic::Diagnostic,
     encode, remove, rule, schema,
     suggestion::Suggestion,
+    test::{self, TESTS},
     value::{Decode, Place, kind, percent_string, source, truth},
     variants,
 };
@@ -206,13 +207,16 @@ fn settings(
                 let at = Place { flag, setting: row.field.as_str() };
                 (row.decode)(setting, at, decoder, &mut definition);
             }
-            None => unknown_key(&Owner::flag(flag, value), key, setting, decoder),
+            None if key.get_ref() == TESTS => {}
+            None => unknown_key(&Owner::flag(flag, value, decoder.format), key, setting, decoder),
         }
     }
     check_dates(flag, table, &definition, decoder);
     check_rollout(flag, table, value, decoder);
     check_lists(flag, table, Field::AllowedUsers, Field::DeniedUsers, decoder);
     check_lists(flag, table, Field::AllowedGroups, Field::DeniedGroups, decoder);
+    let good = (decoder.errors == errors).then_some(&definition);
+    test::decode(flag, table, good, decoder);
     (decoder.errors == errors).then(|| Arc::new(definition))
 }
 
@@ -225,8 +229,9 @@ pub(super) struct Owner<'a, 't> {
 }
 
 impl<'a, 't> Owner<'a, 't> {
-    fn flag(flag: &'a str, table: &'a Value<'t>) -> Self {
-        Self { flag, setting: None, table, names: names().collect() }
+    fn flag(flag: &'a str, table: &'a Value<'t>, format: Format) -> Self {
+        let tests = (format == Format::Toml).then_some(TESTS);
+        Self { flag, setting: None, table, names: names().chain(tests).collect() }
     }
 
     pub(super) fn setting(at: Place<'a>, table: &'a Value<'t>, names: &[&'static str]) -> Self {

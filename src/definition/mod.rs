@@ -67,6 +67,7 @@ mod schema;
 mod segment;
 mod suggestion;
 mod syntax;
+mod test;
 mod value;
 mod variants;
 
@@ -84,6 +85,7 @@ pub use self::{
     render::Report,
     schema::json_schema,
     suggestion::{Edit, Safety, Suggestion},
+    test::{Expected, TestResult, TestRun},
 };
 
 type Key<'t> = Spanned<Cow<'t, str>>;

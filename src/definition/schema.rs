@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     condition::{ALL, ANY, IGNORE_CASE, NOT, SEGMENT},
     flag::SETTINGS,
+    test,
 };
 use crate::model::{
     Active, Field, OnStale, OperandKind, Operator, Percentage, Prerequisite, Rollout, Rule,
@@ -41,10 +42,11 @@ const MINUTES: &str = r"^[0-9-]{10}[Tt ][0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9
 /// ```
 #[must_use]
 pub fn json_schema() -> Value {
-    let settings: Map<_, _> = SETTINGS
+    let mut settings: Map<_, _> = SETTINGS
         .iter()
         .map(|row| (row.field.as_str().to_owned(), setting(row.field, (row.schema)())))
         .collect();
+    settings.insert(test::TESTS.to_owned(), tests());
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "flags.toml",
@@ -252,6 +254,27 @@ impl Schema for Variants {
         variant["maximum"] = 1_000_000_000.into();
         json!({ "type": "object", "additionalProperties": variant })
     }
+}
+
+fn tests() -> Value {
+    let member = |&(name, doc): &(&str, &str)| {
+        let schema = match name {
+            test::EXPECT => json!({ "type": ["boolean", "string"] }),
+            test::GROUPS => Vec::<String>::schema(),
+            test::ATTRIBUTES => json!({ "type": "object" }),
+            test::TIME => SystemTime::schema(),
+            _ => String::schema(),
+        };
+        (name.to_owned(), described(doc, schema))
+    };
+    let members = test::KEYS.iter().map(member).collect();
+    let test = table("Who asks, and what the flag answers.", &[test::EXPECT], members);
+    json!({
+        "description": "What the flag has to answer. A flag whose tests fail keeps its previous definition.",
+        "type": "array",
+        "items": test,
+        "default": [],
+    })
 }
 
 fn condition() -> Value {

@@ -8,10 +8,14 @@ mod plan;
 mod requirements;
 mod rule_variants;
 mod rules;
+#[cfg(feature = "definition")]
+mod standalone;
 mod unit;
 mod variants;
 mod visitor;
 
+#[cfg(feature = "definition")]
+pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
     names::{Names, Slot, hash_name, hash_name_const},

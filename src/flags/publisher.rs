@@ -425,6 +425,10 @@ impl Publish for Publisher {
         self.state().started
     }
 
+    fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
     fn standing(&self) -> Standing {
         let fingerprint = self.state().stack.fingerprint();
         Standing { generation: self.cell.load().generation(), fingerprint }

@@ -1,6 +1,12 @@
 //! flags.toml: the files of `tests/data` and what is said about them.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use flagstaff::{
     Definition, Field, Rollout, Setting, Stage,
@@ -8,6 +14,12 @@ use flagstaff::{
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
+
+/// What a text says once its tests were run, on 2026-11-21 at 09:00 UTC.
+fn tested(text: &str) -> FlagsFile {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_251_600);
+    FlagsFile::parse("flags.toml", text).tested(&BTreeMap::new(), now)
+}
 
 /// Runs `test` with the name and the text of each file.
 pub(crate) fn each(folder: &str, mut test: impl FnMut(&str, &str)) {
@@ -98,7 +110,7 @@ fn time(time: &SystemTime) -> String {
 #[test]
 fn good_files_are_decoded_without_a_word() {
     each("ok", |name, text| {
-        let file = FlagsFile::parse("flags.toml", text);
+        let file = tested(text);
 
         assert_eq!(file.diagnostics().to_string(), "", "{name}");
         assert!(file.is_usable(), "{name}");
@@ -110,7 +122,7 @@ fn good_files_are_decoded_without_a_word() {
 #[test]
 fn bad_files_are_explained() {
     each("bad", |name, text| {
-        let file = FlagsFile::parse("flags.toml", text);
+        let file = tested(text);
 
         snapshot("bad", name, &format!("{}\n{}", file.diagnostics(), outcome(&file)));
     });
@@ -122,7 +134,7 @@ fn every_code_has_a_file_that_is_named_after_it() {
     let mut missing: BTreeSet<_> = found.collect();
 
     each("bad", |name, text| {
-        let file = FlagsFile::parse("flags.toml", text);
+        let file = tested(text);
         if let Some(code) = Code::from_name(name) {
             assert!(file.diagnostics().iter().all(|problem| problem.code == code), "{name}");
             assert!(!file.diagnostics().is_empty(), "{name}");
@@ -144,7 +156,7 @@ fn corpus() -> Vec<String> {
 
 /// Whatever the text, these hold.
 fn check(text: &str) {
-    let file = FlagsFile::parse("flags.toml", text);
+    let file = tested(text);
 
     let mut before = 0;
     for problem in file.diagnostics() {

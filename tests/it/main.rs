@@ -11,6 +11,7 @@ mod examples;
 mod explain;
 mod facade;
 mod file;
+mod file_tests;
 mod http;
 mod json;
 mod layers;

@@ -18,6 +18,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("blank-text", "only a warning"),
     ("duplicate-rule", "compares rules"),
     ("expires-before-created", "compares two dates"),
+    ("failed-test", "runs the tests"),
     ("invalid-duration", "a length of time can be written in many ways"),
     ("mix-broken-segments", "names of segments are looked up"),
     ("mixed-types", "compares variants"),

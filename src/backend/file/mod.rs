@@ -37,8 +37,9 @@ use crate::{
 /// # When things go wrong
 ///
 /// - A file that does not parse, is empty or has no `[flags]` table changes nothing; a flag that is
-///   wrong in itself keeps its previous definition while the others update. Logs, health and
-///   events carry the diagnostics as a [`Diagnostics`](crate::definition::Diagnostics).
+///   wrong in itself, or fails its tests, keeps its previous definition while the others update.
+///   Logs, health and events carry the diagnostics as a
+///   [`Diagnostics`](crate::definition::Diagnostics).
 /// - A file that vanishes changes nothing.
 /// - A change that takes away flags or settings has to stand for a second: a file that is being
 ///   written in several steps looks like that.
@@ -108,7 +109,7 @@ impl Backend for File {
                 watch: Watch::new(self.path.clone(), Timing::default()),
                 path: self.path.clone(),
                 sink,
-                good: Declared::new(),
+                good: Arc::default(),
                 fingerprint: 0,
                 whole: false,
             };
@@ -170,7 +171,7 @@ struct Follower {
     watch: Watch,
     sink: Sink,
     /// What is in force, once anything is.
-    good: Declared,
+    good: Arc<Declared>,
     /// The hash of the content that was parsed last.
     fingerprint: u64,
     /// Whether what is in force is all that the file says.
@@ -275,9 +276,10 @@ impl Follower {
         let name = self.path.display().to_string();
         let fingerprint = xxh3_64(&bytes);
         // Ten thousand flags take some fifty milliseconds.
+        let (good, now) = (Arc::clone(&self.good), self.sink.now());
         let parse = move || {
             let text = String::from_utf8(bytes).map_err(|error| NotUtf8::new(&name, &error))?;
-            Ok(FlagsFile::parse(&name, &text).into_parts()?)
+            Ok(FlagsFile::parse(&name, &text).tested(&good, now).into_parts()?)
         };
         let file: Result<_, BackendError> = spawn_blocking(parse).await?;
         if file.is_ok() {
@@ -296,14 +298,14 @@ impl Follower {
 
     /// Puts in force what is good in the file; a flag that is wrong keeps what it had.
     fn accept(&mut self, file: Parts) {
-        let mut flags = mem::take(&mut self.good);
+        let mut flags = Arc::unwrap_or_clone(mem::take(&mut self.good));
         flags.retain(|key, _| file.rejected.contains(key));
         flags.extend(file.flags);
         let refused = file.rejected.len();
         let places = places(self.path.display().to_string(), file.lines, file.rejected);
         let offer = offer(&flags).with_fingerprint(self.fingerprint);
         let offer = offer.with_places(places).with_refused(refused);
-        self.good = flags;
+        self.good = flags.into();
         self.whole = !file.diagnostics.has_errors();
         if !self.whole {
             self.sink.publish_partly(offer, file.diagnostics);

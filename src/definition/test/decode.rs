@@ -1,0 +1,191 @@
+//! Tests from a text.
+
+use std::time::SystemTime;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{Expected, FlagTests, Test};
+use crate::{
+    definition::{
+        Key, Value,
+        code::Code,
+        condition::plain,
+        decoder::{Decoder, Format},
+        diagnostic::Diagnostic,
+        flag::{Owner, toml_key, unknown_key},
+        value::{Decode, Place, truth, wrong_type},
+        variants::in_order,
+    },
+    model::{self, Context, Definition, Field, Variants, nearest},
+};
+
+/// The key of a flag that has its tests.
+pub(in crate::definition) const TESTS: &str = "tests";
+
+const NAME: &str = "name";
+const USER: &str = "user";
+pub(in crate::definition) const GROUPS: &str = "groups";
+pub(in crate::definition) const ATTRIBUTES: &str = "attributes";
+pub(in crate::definition) const TIME: &str = "time";
+pub(in crate::definition) const EXPECT: &str = "expect";
+
+/// The keys of a test, with what editors say about them.
+pub(in crate::definition) const KEYS: &[(&str, &str)] = &[
+    (NAME, "What it is about, for whoever sees it fail."),
+    (USER, "The user who asks, which is the targeting key. Nobody in particular by default."),
+    (GROUPS, "The groups of the user."),
+    (ATTRIBUTES, "What else is known about who asks."),
+    (TIME, "When the flag is asked. The time at which the test runs by default."),
+    (EXPECT, "Whether the flag is on, or the name of the variant that it serves."),
+];
+
+/// Takes note of the tests of a flag, or says what is wrong with them. There is a `definition` if
+/// the flag is good otherwise.
+pub(in crate::definition) fn decode(
+    flag: &str,
+    settings: &DeTable<'_>,
+    definition: Option<&Definition>,
+    decoder: &mut Decoder<'_>,
+) {
+    let Some(value) = settings.get(TESTS) else { return };
+    if decoder.format == Format::Json {
+        let message = format!("flag `{flag}` has `tests`");
+        let problem = Diagnostic::new(Code::UnknownKey, value.span(), message)
+            .label("only the flags of a flags.toml are tested");
+        decoder.report_with(problem, None, flag);
+        return;
+    }
+    let at = Place { flag, setting: TESTS };
+    let DeValue::Array(array) = value.get_ref() else {
+        let help = format!("write `[[flags.{}.tests]]` above each test", toml_key(flag));
+        wrong_type::<()>(decoder, value, at, "a list of tests", Some(help));
+        return;
+    };
+    let list = array.iter().filter_map(|value| test(value, at, definition, decoder)).collect();
+    let span = |(key, value): (&Key<'_>, &Value<'_>)| (key.get_ref().to_string(), value.span());
+    let rules = settings.get(Field::Rules.as_str()).and_then(|rules| rules.get_ref().as_array());
+    let tests = FlagTests {
+        list,
+        settings: settings.iter().map(span).collect(),
+        rules: rules.into_iter().flat_map(|rules| rules.iter()).map(Value::span).collect(),
+    };
+    decoder.tests.insert(flag.into(), tests);
+}
+
+fn test(
+    value: &Value<'_>,
+    at: Place<'_>,
+    definition: Option<&Definition>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Test> {
+    let DeValue::Table(table) = value.get_ref() else {
+        let label = format!("expected a table, found {}", decoder.kind(value.get_ref()));
+        return invalid(value, at, label, "write `{ user = \"ana\", expect = true }`", decoder);
+    };
+    let errors = decoder.errors;
+    let (mut name, mut user, mut time, mut expect) = (None, None, None, None);
+    let (mut groups, mut attributes) = (Vec::new(), Vec::new());
+    for (key, member) in in_order(table) {
+        let key_name = key.get_ref().as_ref();
+        let place = at.member(key_name);
+        match key_name {
+            NAME => name = String::decode(member, place, decoder),
+            USER => user = String::decode(member, place, decoder),
+            GROUPS => groups = Vec::<String>::decode(member, place, decoder).unwrap_or_default(),
+            ATTRIBUTES => attributes = decode_attributes(member, place, decoder),
+            TIME => time = SystemTime::decode(member, place, decoder),
+            EXPECT => expect = Some((expected(member, at, definition, decoder), member.span())),
+            _ => {
+                let names: Vec<_> = KEYS.iter().map(|(name, _)| *name).collect();
+                unknown_key(&Owner::setting(at, value, &names), key, member, decoder);
+            }
+        }
+    }
+    let Some((expected, span)) = expect else {
+        let label = "does not say what it expects".to_owned();
+        return invalid(value, at, label, "add `expect = true` or `expect = false`", decoder);
+    };
+    let expected = expected.filter(|_| decoder.errors == errors)?;
+    let asked = user.map_or_else(Context::anonymous, Context::user).with_groups(groups);
+    let context =
+        attributes.into_iter().fold(asked, |context, (name, value)| context.attribute(name, value));
+    Some(Test { name, context, time, expected, span })
+}
+
+fn invalid<T>(
+    value: &Value<'_>,
+    at: Place<'_>,
+    label: String,
+    help: &str,
+    decoder: &mut Decoder<'_>,
+) -> Option<T> {
+    let message = format!("invalid test of flag `{}`", at.flag);
+    let problem = Diagnostic::new(Code::InvalidTest, value.span(), message).label(label);
+    decoder.report_with(problem, Some(help.to_owned()), at.flag);
+    None
+}
+
+/// `{ country = "DE", company = { plan = "pro" } }`
+fn decode_attributes(
+    value: &Value<'_>,
+    at: Place<'_>,
+    decoder: &mut Decoder<'_>,
+) -> Vec<(String, model::Value<'static>)> {
+    let DeValue::Table(table) = value.get_ref() else {
+        let help = format!("write `{} = {{ country = \"DE\" }}`", at.setting);
+        wrong_type::<()>(decoder, value, at, "a table", Some(help));
+        return Vec::new();
+    };
+    let mut attributes = Vec::with_capacity(table.len());
+    for (key, value) in in_order(table) {
+        let name = key.get_ref().as_ref();
+        match plain(value, true) {
+            Ok(plain) => attributes.push((name.to_owned(), plain)),
+            Err(error) => {
+                let message = format!("invalid attribute `{name}` in a test of flag `{}`", at.flag);
+                let problem = Diagnostic::new(Code::InvalidTest, value.span(), message);
+                decoder.report_with(problem.label(error.message), None, at.flag);
+            }
+        }
+    }
+    attributes
+}
+
+/// `true`, `false`, or the name of a variant.
+fn expected(
+    value: &Value<'_>,
+    at: Place<'_>,
+    definition: Option<&Definition>,
+    decoder: &mut Decoder<'_>,
+) -> Option<Expected> {
+    let name = match value.get_ref() {
+        DeValue::Boolean(true) => return Some(Expected::On),
+        DeValue::Boolean(false) => return Some(Expected::Off),
+        DeValue::String(name) => name.as_ref(),
+        _ => {
+            let expected = "`true`, `false` or the name of a variant";
+            return wrong_type(decoder, value, at.member(EXPECT), expected, None);
+        }
+    };
+    let variants = definition.and_then(|definition| definition.variants.value());
+    let is_known = variants.is_some_and(|variants| variants.variant(name).is_some());
+    // What the variants of a flag with errors are is not known.
+    if is_known || definition.is_none() {
+        return Some(Expected::Variant(name.to_owned()));
+    }
+    let names = || variants.into_iter().flat_map(Variants::names);
+    let message = format!("flag `{}` has no variant `{name}`", at.flag);
+    let problem =
+        Diagnostic::new(Code::UnknownVariant, value.span(), message).label("expected by a test");
+    let help = match (nearest(name, names()), truth(name), names().next()) {
+        (Some(similar), ..) => format!("a variant with a similar name exists: `{similar}`"),
+        (None, Some(on), _) => format!("write `expect = {on}`"),
+        (None, None, Some(_)) => {
+            let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+            format!("the variants of the flag are {}", names.join(", "))
+        }
+        (None, None, None) => "write `expect = true` or `expect = false`".to_owned(),
+    };
+    decoder.report_with(problem, Some(help), at.flag);
+    None
+}

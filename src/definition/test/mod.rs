@@ -1,0 +1,138 @@
+//! Tests of flags, in the file that declares them.
+//!
+//! `[[flags.NAME.tests]]` says who asks, perhaps when, and what the flag has to answer. The tests
+//! of a file are kept beside its flags and not in their definitions, so that they cost nothing once
+//! the file is published.
+
+mod because;
+mod decode;
+mod run;
+
+use std::{collections::BTreeMap, fmt, ops::Range, sync::Arc, time::SystemTime};
+
+pub(super) use self::{
+    decode::{ATTRIBUTES, EXPECT, GROUPS, KEYS, TESTS, TIME, decode},
+    run::{Ran, run, settle},
+};
+use super::diagnostic::{Diagnostics, Location, locate};
+use crate::model::{Answer, Context};
+
+/// The tests of a text, by flag.
+pub(super) type Tests = BTreeMap<Arc<str>, FlagTests>;
+
+/// The tests of one flag.
+#[derive(Debug, Clone)]
+pub(super) struct FlagTests {
+    list: Vec<Test>,
+    /// Where the settings of the flag are, and its rules: what decides is shown.
+    settings: BTreeMap<String, Range<usize>>,
+    rules: Vec<Range<usize>>,
+}
+
+/// One test.
+#[derive(Debug, Clone)]
+struct Test {
+    name: Option<String>,
+    context: Context<'static>,
+    time: Option<SystemTime>,
+    expected: Expected,
+    /// Where it says what it expects.
+    span: Range<usize>,
+}
+
+/// What a test of a flag expects.
+///
+/// It prints as it reads in a sentence: `on`, `off`, or the name of a variant in backticks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Expected {
+    /// `expect = true`: the flag is on, whatever variant it serves.
+    On,
+    /// `expect = false`: the flag is off.
+    Off,
+    /// `expect = "control"`: this variant is served, be the flag on or off.
+    Variant(String),
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::On => f.write_str("on"),
+            Self::Off => f.write_str("off"),
+            Self::Variant(name) => write!(f, "`{name}`"),
+        }
+    }
+}
+
+/// What came of one test.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TestResult {
+    /// The flag.
+    pub flag: Arc<str>,
+    /// Which of the flag's tests it is, 0 being the first.
+    pub index: usize,
+    /// The name of the test, if it has one.
+    pub name: Option<String>,
+    /// Where the file says what is expected.
+    pub location: Location,
+    /// When the flag was asked.
+    pub time: SystemTime,
+    /// What the flag has to answer.
+    pub expected: Expected,
+    /// What it answered, and why. No layer is named, since none was asked.
+    pub answer: Answer<bool>,
+}
+
+impl TestResult {
+    /// Whether the answer is the one that was expected.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        match &self.expected {
+            Expected::On => self.answer.value,
+            Expected::Off => !self.answer.value,
+            Expected::Variant(name) => self.answer.variant == Some(name),
+        }
+    }
+}
+
+/// What came of all tests of a file. Made by [`FlagsFile::test`](super::FlagsFile::test).
+#[derive(Debug, Clone)]
+pub struct TestRun {
+    results: Vec<TestResult>,
+    diagnostics: Diagnostics,
+}
+
+impl TestRun {
+    pub(super) fn new(name: &str, text: &str, mut ran: Vec<Ran>) -> Self {
+        ran.sort_by_key(|ran| ran.report.span.start);
+        let (mut results, mut reports): (Vec<_>, Vec<_>) =
+            ran.into_iter().map(|ran| (ran.result, ran.report)).unzip();
+        locate(text, &mut reports);
+        for (result, report) in results.iter_mut().zip(&reports) {
+            result.location = report.location;
+        }
+        let both = results.iter().zip(reports);
+        let failed = both.filter(|(result, _)| !result.passed()).map(|(_, report)| report);
+        let diagnostics = Diagnostics::new(name, text, failed.collect());
+        Self { results, diagnostics }
+    }
+
+    /// One result per test, in the order of the file. Rejected flags are not tested.
+    #[must_use]
+    pub fn results(&self) -> &[TestResult] {
+        &self.results
+    }
+
+    /// The failures as problems of the file, with what was expected, what was answered, and why.
+    #[must_use]
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.diagnostics
+    }
+
+    /// Whether all tests passed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.results.iter().all(TestResult::passed)
+    }
+}

@@ -1,0 +1,187 @@
+//! Running tests, and what follows from it for what is published.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use super::{Expected, FlagTests, Test, TestResult, Tests, because::Because};
+use crate::{
+    definition::{
+        code::Code,
+        diagnostic::{Diagnostic, Location},
+    },
+    eval::Standalone,
+    model::{Answer, Definition},
+};
+
+type Flags = BTreeMap<Arc<str>, Arc<Definition>>;
+
+/// The definitions that flags are evaluated with.
+#[derive(Clone, Copy)]
+pub(super) struct Declared<'f> {
+    /// What the file says.
+    pub(super) flags: &'f Flags,
+    /// What it says nothing good about, and what was said before.
+    pub(super) rejected: &'f BTreeSet<Arc<str>>,
+    pub(super) previous: &'f Flags,
+    /// When, unless a test says.
+    pub(super) now: SystemTime,
+}
+
+impl<'f> Declared<'f> {
+    pub(super) fn find(&self, flag: &str) -> Option<&'f Arc<Definition>> {
+        let kept = || self.previous.get(flag).filter(|_| self.rejected.contains(flag));
+        self.flags.get(flag).or_else(kept)
+    }
+}
+
+/// A test that was run, and the problem that it is if it failed. Neither has its line yet.
+pub(in crate::definition) struct Ran {
+    pub(in crate::definition) result: TestResult,
+    pub(in crate::definition) report: Diagnostic,
+}
+
+/// Runs the tests of all flags of a file, which is taken as it stands.
+pub(in crate::definition) fn run(
+    tests: &Tests,
+    flags: &Flags,
+    rejected: &BTreeSet<Arc<str>>,
+    now: SystemTime,
+) -> Vec<Ran> {
+    let declared = Declared { flags, rejected, previous: &BTreeMap::new(), now };
+    tests.iter().flat_map(|(flag, tests)| run_flag(flag, tests, declared)).collect()
+}
+
+/// Rejects flags until the tests of all that are left hold, together with what the rejected ones
+/// keep. Returns the failures.
+pub(in crate::definition) fn settle(
+    tests: &Tests,
+    flags: &mut Flags,
+    rejected: &mut BTreeSet<Arc<str>>,
+    previous: &Flags,
+    now: SystemTime,
+) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    // What is required is settled first: a flag is tested with what will be in force.
+    let mut rest = required_first(tests, flags, previous);
+    loop {
+        let before = rest.len();
+        rest.retain(|flag| {
+            let declared = Declared { flags, rejected, previous, now };
+            let ran = run_flag(flag, &tests[flag], declared);
+            let failed = ran.into_iter().filter(|ran| !ran.result.passed());
+            let failed: Vec<_> = failed.map(|ran| ran.report).collect();
+            if failed.is_empty() {
+                return true;
+            }
+            problems.extend(failed);
+            flags.remove(flag);
+            rejected.insert(Arc::clone(flag));
+            false
+        });
+        // A flag that was tested may require one that was rejected later, if what that one keeps
+        // goes back the other way.
+        rest.retain(|flag| flags.get(flag).is_some_and(|flag| flag.requires.value().is_some()));
+        if rest.is_empty() || rest.len() == before {
+            return problems;
+        }
+    }
+}
+
+/// The flags with tests, each behind those that it requires.
+fn required_first(tests: &Tests, flags: &Flags, previous: &Flags) -> Vec<Arc<str>> {
+    let requires = |flag: &str| {
+        let definitions = [flags.get(flag), previous.get(flag)];
+        let lists = definitions.into_iter().flatten().filter_map(|flag| flag.requires.value());
+        lists.flatten().map(|prerequisite| &*prerequisite.flag).collect::<Vec<_>>().into_iter()
+    };
+    let mut seen = HashSet::new();
+    let mut order = Vec::with_capacity(tests.len());
+    for (flag, _) in tests {
+        // A path of its own: a file may have thousands of flags in a row.
+        let mut path = Vec::new();
+        if seen.insert(&**flag) {
+            path.push((&**flag, requires(flag)));
+        }
+        while let Some((flag, rest)) = path.last_mut() {
+            match rest.find(|&flag| seen.insert(flag)) {
+                Some(next) => path.push((next, requires(next))),
+                None => {
+                    order.extend(tests.get_key_value(*flag).map(|(flag, _)| Arc::clone(flag)));
+                    path.pop();
+                }
+            }
+        }
+    }
+    order.retain(|flag| flags.contains_key(flag));
+    order
+}
+
+/// Runs the tests of one flag, unless it is rejected.
+fn run_flag(flag: &Arc<str>, tests: &FlagTests, declared: Declared<'_>) -> Vec<Ran> {
+    let Some(definition) = declared.flags.get(flag) else { return Vec::new() };
+    let mut compiled: BTreeMap<SystemTime, Standalone> = BTreeMap::new();
+    let ran = tests.list.iter().enumerate().map(|(index, test)| {
+        let time = test.time.unwrap_or(declared.now);
+        let standalone = compiled.entry(time).or_insert_with(|| {
+            Standalone::compile(flag, definition, time, |flag| declared.find(flag))
+        });
+        let answer = answer(standalone, test);
+        let result = TestResult {
+            flag: Arc::clone(flag),
+            index,
+            name: test.name.clone(),
+            location: Location { line: 1, column: 1 },
+            time,
+            expected: test.expected.clone(),
+            answer,
+        };
+        let report = report(&result, test, tests, declared);
+        Ran { result, report }
+    });
+    ran.collect()
+}
+
+fn answer(flag: &Standalone, test: &Test) -> Answer<bool> {
+    let (verdict, arm) = flag.ask(&test.context);
+    match (arm, &test.expected) {
+        (None, _) => Answer::new(verdict.on, verdict.cause, None),
+        (Some((arm, chosen)), Expected::Variant(_)) => {
+            Answer::new(verdict.on, chosen.cause, None).with_variant(arm.name)
+        }
+        (Some((arm, _)), Expected::On | Expected::Off) => {
+            Answer::new(verdict.on, verdict.cause, None).with_variant(arm.name)
+        }
+    }
+}
+
+fn report(
+    result: &TestResult,
+    test: &Test,
+    tests: &FlagTests,
+    declared: Declared<'_>,
+) -> Diagnostic {
+    let flag = &result.flag;
+    let message = match &result.name {
+        Some(name) => format!("test `{name}` of flag `{flag}` fails"),
+        None => format!("test {} of flag `{flag}` fails", result.index + 1),
+    };
+    let answered = match (&result.expected, result.answer.variant) {
+        (Expected::Variant(_), Some(variant)) => format!("`{variant}`"),
+        _ if result.answer.value => "on".to_owned(),
+        _ => "off".to_owned(),
+    };
+    let because = Because::of(result, test, tests, declared);
+    let label = format!("expected {}, answered {answered}", result.expected);
+    let problem = Diagnostic::new(Code::FailedTest, test.span.clone(), message).flag(flag);
+    let problem = match because.place {
+        Some(place) => problem.label(label).related(place, because.text),
+        None => problem.label(format!("{label}: {}", because.text)),
+    };
+    match because.help {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
+}

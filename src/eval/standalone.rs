@@ -1,0 +1,85 @@
+//! One flag of a single source, compiled with all that it requires.
+
+use std::{sync::Arc, time::SystemTime};
+
+use super::{
+    names::{Names, Slot, hash_name},
+    plan::{Plan, Verdict},
+    requirements::{Requirements, Step},
+    variants::{Arm, Variants, intern},
+};
+use crate::model::{Context, Definition, MOST_PREREQUISITES, Prerequisite, Resolved};
+
+/// A flag at one instant, as the definitions of one source have it: without layers, and without a
+/// snapshot of all flags.
+#[derive(Debug)]
+pub(crate) struct Standalone {
+    plan: Plan,
+    /// What the flag requires, by slot. The first slot is that of the flag itself.
+    others: Vec<Plan>,
+}
+
+impl Standalone {
+    /// Compiles `definition`, the one of `key`. `find` has the definitions of other flags.
+    pub(crate) fn compile<'d>(
+        key: &str,
+        definition: &'d Arc<Definition>,
+        time: SystemTime,
+        find: impl Fn(&str) -> Option<&'d Arc<Definition>>,
+    ) -> Self {
+        let mut names = Names::default();
+        let mut found = vec![Some(definition)];
+        names.intern(&key.into());
+        let mut next = 0;
+        // With more than these, the flag is off whatever they are.
+        while next < found.len() && found.len() <= MOST_PREREQUISITES + 1 {
+            for prerequisite in requires(found[next]) {
+                let slot = names.intern(&prerequisite.flag.as_str().into());
+                if slot as usize == found.len() {
+                    found.push(find(&prerequisite.flag));
+                }
+            }
+            next += 1;
+        }
+        let step = |flag: &str, variant: Option<&str>| {
+            let slot = names.find(hash_name(flag), flag)?;
+            Some(Step { slot, variant: variant.map(intern) })
+        };
+        let requirements = Requirements::of(0, |slot| {
+            let list = requires(found[slot as usize]).iter();
+            list.filter_map(|it| step(&it.flag, it.variant.as_deref())).collect()
+        });
+        let resolve = |definition: &Arc<Definition>| {
+            let mut resolved = Resolved::new(Arc::clone(definition), 0);
+            resolved.set_time(time);
+            resolved
+        };
+        let others = found.iter().zip(0..).map(|(definition, slot)| match definition {
+            Some(definition) if slot > 0 => {
+                Plan::compile(names.name(slot), &resolve(definition), None)
+            }
+            _ => Plan::Absent,
+        });
+        let others = others.collect();
+        let requirements = (!requires(Some(definition)).is_empty()).then_some(requirements);
+        Self { plan: Plan::compile(key, &resolve(definition), requirements), others }
+    }
+
+    /// Whether the flag is on for `context`, and the variant that it serves, each with what decided.
+    pub(crate) fn ask(&self, context: &Context<'_>) -> (Verdict, Option<(&Arm, Verdict)>) {
+        let verdict = self.plan.evaluate(context, |slot| self.required(slot, context), &mut ());
+        let verdict = verdict.expect("a plan that was compiled of a definition");
+        let arm = self.plan.variants().map(|variants| variants.choose(verdict, context, &mut ()));
+        (verdict, arm)
+    }
+
+    fn required(&self, slot: Slot, context: &Context<'_>) -> Option<(Verdict, Option<&Variants>)> {
+        let plan = self.others.get(slot as usize)?;
+        Some((plan.by_itself(context, &mut ())?, plan.variants()))
+    }
+}
+
+fn requires(definition: Option<&Arc<Definition>>) -> &[Prerequisite] {
+    let list = definition.and_then(|definition| definition.requires.value());
+    list.map_or(&[], Vec::as_slice)
+}
