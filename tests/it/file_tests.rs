@@ -133,8 +133,8 @@ tests = [{ expect = true }, { expect = false }]
 
 #[test]
 fn a_flag_is_tested_again_when_what_it_was_tested_with_changes() {
-    // `a` requires `b`, and what `b` keeps requires `c`, which requires `a` in the new file.
-    let previous = declared("[flags]\na = true\nc = false\n[flags.b]\nrequires = [\"c\"]\n");
+    // `c` is tested first. What `b` keeps closes a circle, so that `a` fails and keeps what is off.
+    let previous = declared("[flags]\na = false\nc = true\n[flags.b]\nrequires = [\"c\"]\n");
     let text = r#"
 [flags.a]
 requires = ["b"]
@@ -145,7 +145,7 @@ tests = [{ expect = false }]
 
 [flags.c]
 requires = ["a"]
-tests = [{ expect = false }]
+tests = [{ expect = true }]
 "#;
 
     let (rejected, _) = rejected(text, &previous);

@@ -29,6 +29,7 @@ mod stale;
 mod support;
 mod testing;
 mod tracking;
+mod unleash;
 mod variants;
 mod vectors;
 mod writes;
