@@ -188,7 +188,7 @@ fn check(text: &str) {
     }
     assert!(errors || (file.is_usable() && file.rejected().is_empty()), "{text:?}");
     assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
-    crate::lint::check(text, &file);
+    crate::lint::check(text, &FlagsFile::parse("flags.toml", text));
 }
 
 proptest! {

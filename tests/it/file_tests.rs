@@ -128,7 +128,23 @@ tests = [{ expect = true }, { expect = false }]
     let (rejected, diagnostics) = rejected(text, &previous);
 
     assert_eq!(rejected, ["new_checkout", "payments"]);
-    insta::assert_snapshot!(diagnostics, @"");
+    insta::assert_snapshot!(diagnostics, @r#"
+    error[failed-test]: test 1 of flag `new_checkout` fails
+     --> flags.toml:4:21
+      |
+    3 | requires = ["payments"]
+      |            ------------ `payments` is off
+    4 | tests = [{ expect = true }]
+      |                     ^^^^ expected on, answered off
+      |
+    help: `payments`, which it requires, keeps its previous definition
+
+    error[failed-test]: test 2 of flag `payments` fails
+     --> flags.toml:7:40
+      |
+    7 | tests = [{ expect = true }, { expect = false }]
+      |                                        ^^^^^ expected off, answered on: nothing holds it back
+    "#);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod schema;
 mod set;
 mod show;
 mod stale;
+mod test;
 mod undo;
 mod unset;
 mod watch;
@@ -86,6 +87,7 @@ commands! {
         Lint: lint::Lint,
         Promote: promote::Promote,
         Schema: schema::Schema,
+        Test: test::Test,
     }
     "This command" {
         Completion: completion::Completion,

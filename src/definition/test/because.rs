@@ -66,9 +66,7 @@ impl Asked<'_> {
                 let side = if self.result.answer.value { "inside" } else { "outside" };
                 (format!("`{user}` is {side} of {percentage}"), setting(field))
             }
-            Cause::NoTargetingKey => {
-                ("there is nothing to draw by: no user, or no attribute".to_owned(), None)
-            }
+            Cause::NoTargetingKey => ("there is no user or attribute to draw by".to_owned(), None),
             Cause::Variant => (format!("`{user}` is drawn into it"), setting(Field::Variants)),
             Cause::Traffic => (format!("`{user}` takes no part"), setting(Field::Traffic)),
             Cause::Everybody => ("nothing holds it back".to_owned(), None),

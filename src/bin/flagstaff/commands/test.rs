@@ -1,0 +1,97 @@
+use std::{fmt::Write, time::SystemTime};
+
+use clap::Args;
+use flagstaff::{
+    cli::ExitCode,
+    definition::{Diagnostics, Expected, FlagsFile, TestResult, TestRun},
+};
+use serde_json::{Value, json};
+
+use crate::{failure::Failure, session::Session, time};
+
+/// Run the tests of flags.toml, and show those that fail
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Tests are written below their flag, as [[flags.NAME.tests]]. They ask the file alone, without a
+store or the environment. A flag with errors is not tested.
+
+Exits with 1 if a test fails or a flag has errors.
+
+Examples:
+  flagstaff test
+  flagstaff test --at 2026-12-24 --file deploy/flags.toml")]
+pub(crate) struct Test {
+    /// When flags are asked by tests that do not say: 2026-12-24, +2h [default: now]
+    #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
+    at: Option<SystemTime>,
+}
+
+impl Test {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let file = session.place.needed_file()?;
+        let diagnostics = file.parsed.diagnostics();
+        if !file.parsed.is_usable() {
+            session.output.note(diagnostics.report().to_string().trim_end());
+            return Err(Failure::usage(format!("`{}` cannot be used", file.path.display())));
+        }
+        let run = file.parsed.test(self.at.unwrap_or_else(SystemTime::now));
+        let is_good = run.passed() && !diagnostics.has_errors();
+        session.output.thing(json(&run, &file.parsed), || text(&run, &file.parsed))?;
+        Ok(if is_good { ExitCode::Done } else { ExitCode::No })
+    }
+}
+
+fn json(run: &TestRun, file: &FlagsFile) -> Value {
+    let tests: Vec<_> = run.results().iter().map(result).collect();
+    let rejected: Vec<_> = file.rejected().iter().map(|flag| &**flag).collect();
+    json!({ "tests": tests, "rejected": rejected })
+}
+
+fn result(result: &TestResult) -> Value {
+    let expected: Value = match &result.expected {
+        Expected::On => true.into(),
+        Expected::Off => false.into(),
+        Expected::Variant(name) => name.as_str().into(),
+        other => other.to_string().into(),
+    };
+    json!({
+        "flag": &*result.flag,
+        "index": result.index,
+        "name": result.name,
+        "line": result.location.line,
+        "column": result.location.column,
+        "time": time::rfc3339(result.time),
+        "expected": expected,
+        "value": result.answer.value,
+        "variant": result.answer.variant,
+        "reason": result.answer.reason.as_str(),
+        "passed": result.passed(),
+    })
+}
+
+/// What is wrong, as compilers show it, and the sum.
+fn text(run: &TestRun, file: &FlagsFile) -> String {
+    let mut text = String::new();
+    let mut show = |diagnostics: &Diagnostics| {
+        if !diagnostics.is_empty() {
+            // Writing to a text does not fail; colours are taken away where nobody sees them.
+            let _ = writeln!(text, "{}", diagnostics.report().ansi());
+        }
+    };
+    if file.diagnostics().has_errors() {
+        show(file.diagnostics());
+    }
+    show(run.diagnostics());
+    text + &sum(run, file)
+}
+
+fn sum(run: &TestRun, file: &FlagsFile) -> String {
+    let failed = run.results().iter().filter(|result| !result.passed()).count();
+    let passed = run.results().len() - failed;
+    let untested = match file.rejected().len() {
+        0 => String::new(),
+        1 => ", 1 flag with errors not tested".to_owned(),
+        flags => format!(", {flags} flags with errors not tested"),
+    };
+    format!("{passed} passed, {failed} failed{untested}\n")
+}
