@@ -176,7 +176,7 @@ fn a_flag_with_errors_is_not_tested() {
     let file = FlagsFile::parse("flags.toml", text);
 
     assert!(file.test(SystemTime::now()).results().is_empty());
-    let tested = file.clone().tested(&BTreeMap::new(), SystemTime::now());
+    let tested = file.tested(&BTreeMap::new(), SystemTime::now());
     assert_eq!(tested.diagnostics().len(), 1);
 }
 

@@ -99,7 +99,7 @@ fn required_first(tests: &Tests, flags: &Flags, previous: &Flags) -> Vec<Arc<str
     };
     let mut seen = HashSet::new();
     let mut order = Vec::with_capacity(tests.len());
-    for (flag, _) in tests {
+    for flag in tests.keys() {
         // A path of its own: a file may have thousands of flags in a row.
         let mut path = Vec::new();
         if seen.insert(&**flag) {

@@ -12,8 +12,8 @@ use crate::{failure::Failure, session::Session, time};
 /// Run the tests of flags.toml, and show those that fail
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Tests are written below their flag, as [[flags.NAME.tests]]. They ask the file alone, without a
-store or the environment. A flag with errors is not tested.
+Tests are written below their flag, as [[flags.NAME.tests]]. They ask the file
+alone, without a store or the environment. A flag with errors is not tested.
 
 Exits with 1 if a test fails or a flag has errors.
 
