@@ -10,8 +10,10 @@ use crate::server::Server;
 
 /// Of this repository's own flags.toml.
 #[test]
-fn the_readme_shows_what_is_printed() {
-    run(Path::new("README.md"), None);
+fn the_readme_and_the_guide_show_what_is_printed() {
+    for path in ["README.md", "src/docs/guide.md"] {
+        run(Path::new(path), Some(&Server::start()));
+    }
 }
 
 #[test]
