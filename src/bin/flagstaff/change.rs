@@ -161,10 +161,10 @@ pub(crate) async fn perform(
         effects.push(Effect { flag: name.clone(), before, after: Side::of(&rehearsal, name) });
     }
     for effect in &effects {
-        output.note(effect.text().trim_end());
+        output.aside(effect.text().trim_end());
     }
     if args.dry_run {
-        output.note("nothing was changed: this is a dry run");
+        output.aside("nothing was changed: this is a dry run");
         tell(output, effects.iter().map(|effect| (effect, None)), true)?;
         return Ok(ExitCode::Done);
     }

@@ -184,10 +184,19 @@ impl Output {
         Ok(())
     }
 
-    /// Something beside the data, for people: programs have it in the data.
+    /// Something beside the data.
     pub(crate) fn note(&self, text: impl Display) {
+        if self.is_json() {
+            let note = versioned(json!({ "note": { "message": text.to_string() } }));
+            return anstream::eprintln!("{note}");
+        }
+        anstream::eprintln!("{text}");
+    }
+
+    /// What people read and programs have in the data.
+    pub(crate) fn aside(&self, text: impl Display) {
         if !self.is_json() {
-            anstream::eprintln!("{text}");
+            self.note(text);
         }
     }
 

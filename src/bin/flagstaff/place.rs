@@ -237,7 +237,7 @@ async fn reach(redis: &Redis) -> Result<(), Failure> {
 fn usable(file: Declared, output: &Output) -> Result<Declared, Failure> {
     let diagnostics = file.parsed.diagnostics();
     if !file.parsed.is_usable() {
-        output.note(diagnostics.report().to_string().trim_end());
+        output.aside(diagnostics.report().to_string().trim_end());
         return Err(Failure::usage(diagnostics.summary())
             .hint("a service would start with no flags of this file"));
     }

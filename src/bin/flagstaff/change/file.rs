@@ -36,9 +36,9 @@ pub(super) fn change(
         }
         effects.push(Effect { flag: name.clone(), before, after: side(&document, name) });
     }
-    output.note(document.diff().to_string().trim_end());
+    output.aside(document.diff().to_string().trim_end());
     if args.dry_run {
-        output.note("nothing was changed: this is a dry run");
+        output.aside("nothing was changed: this is a dry run");
     } else {
         confirm(change.unsets_several(names), &effects, args)?;
         if document.is_changed() {
