@@ -89,6 +89,7 @@ mod model;
         feature = "file",
         feature = "codegen",
         feature = "cookie",
+        feature = "edit",
         feature = "redis-tls",
         feature = "testing"
     )

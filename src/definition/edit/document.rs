@@ -40,7 +40,7 @@ use crate::{
 /// assert_eq!(document.text(), r#"
 /// [flags]
 /// search = "50%" # asked for by ana
-/// beta = { owner = "web", enabled = true }    # since May
+/// beta = { enabled = true, owner = "web" }    # since May
 /// "#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
