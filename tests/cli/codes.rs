@@ -39,6 +39,13 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["get", "nobody_knows"], No),
     (&["get", "on", "colour"], Usage),
     (&["init", "--file", "flags.toml"], Refused),
+    (&["import", "json", "flag.txt", "--file", "none.toml"], Done),
+    (&["import", "json", "no_flag.txt", "--file", "none.toml"], No),
+    (&["import", "waffle", "questions.jsonl"], Usage),
+    (&["import", "tempest"], Usage),
+    (&["import", "json"], Usage),
+    (&["import", "launchpad", "x"], Usage),
+    (&["import", "json", "flag.txt", "--file", "missing/flags.toml", "--write"], Refused),
     (&["is-on", "on"], Done),
     (&["is-on", "off"], No),
     (&["is-on", "nobody_knows"], No),
@@ -99,6 +106,7 @@ const WITH_FILE: &[(&[&str], ExitCode)] = &[
 /// With a store that cannot be reached.
 const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["eval", "on"], Unreachable),
+    (&["import", "tempest"], Unreachable),
     (&["is-on", "on"], Unreachable),
     (&["is-on", "on", "--no-redis"], Done),
     (&["promote"], Unreachable),

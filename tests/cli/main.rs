@@ -4,6 +4,8 @@ mod changes;
 mod codes;
 mod command;
 mod files;
+mod import;
+mod manners;
 mod lint;
 mod manners;
 mod python;
@@ -14,6 +16,6 @@ mod watch;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/server.rs"]
 mod server;
-#[allow(dead_code, reason = "the other test binary uses the rest")]
-#[path = "../it/support.rs"]
+mod stale;
 mod support;
+mod transcripts;

@@ -9,6 +9,7 @@ mod eval;
 mod fmt;
 mod get;
 mod history;
+mod import;
 mod init;
 mod instances;
 mod is_on;
@@ -78,6 +79,7 @@ commands! {
         Plan: plan::Plan,
     }
     "Clean up" {
+        Import: import::Import,
         Stale: stale::Stale,
     }
     "File" {

@@ -39,6 +39,7 @@ mod difference;
 mod entry;
 mod failure;
 mod file;
+mod import;
 mod output;
 mod place;
 mod plan;

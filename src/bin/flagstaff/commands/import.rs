@@ -1,0 +1,176 @@
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use flagstaff::{
+    Context, Flags, Redis, WritableBackend,
+    cli::ExitCode,
+    definition::{
+        edit::{Document, EditError, TextFile},
+        to_json,
+    },
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    failure::Failure,
+    file,
+    import::{Imported, Note, article, listed, stored, waffle},
+    place,
+    session::Session,
+    text::{clean, count},
+};
+
+/// Take flags of another system over into flags.toml
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Prints what it would write, and writes it with --write. A flag that flags.toml
+has already stays as it is. What is not exactly the same here is told on stderr.
+Exits with 1 if a flag could not be taken over.
+
+Systems:
+  waffle   django-waffle: flags, switches and samples of a fixture
+  tempest  tempest-fastapi-sdk: the hash in Redis, or what its `list` prints
+  json     a JSON object per flag, in Redis keys such as ff:new_search: as one
+           JSON object by key, or as lines of a key and its value
+
+Examples:
+  manage.py dumpdata waffle --natural-primary --natural-foreign > waffle.json
+  flagstaff import waffle waffle.json
+  flagstaff import waffle waffle.json --write
+  flagstaff import tempest --redis redis://localhost
+  for key in $(redis-cli --scan --pattern 'ff:*'); do
+    echo \"$key $(redis-cli --raw get $key)\"
+  done | flagstaff import json -")]
+pub(crate) struct Import {
+    /// System that has the flags
+    system: System,
+    /// What it wrote; without, the store of --redis is read, which tempest shares
+    #[arg(value_name = "FILE|-", required_if_eq_any([("system", "waffle"), ("system", "json")]))]
+    source: Option<PathBuf>,
+    /// Write them into flags.toml
+    #[arg(long)]
+    write: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "lower")]
+enum System {
+    Waffle,
+    Tempest,
+    Json,
+}
+
+impl Import {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let mut imported = self.imported(session).await?;
+        let path = session.place.path().unwrap_or_else(|| PathBuf::from("flags.toml"));
+        let file = if path.exists() { Some(TextFile::read(&path)?) } else { None };
+        let mut document = match &file {
+            Some(file) => file::document(session, file)?,
+            None => Document::parse(path.to_string_lossy(), "[flags]\n")
+                .map_err(|error| file::refused(session, error))?,
+        };
+        let added = add(&mut imported, &mut document);
+        let printed = match file {
+            Some(_) => document.diff().to_string(),
+            None => document.text().to_owned(),
+        };
+        self.print(&imported, &added, printed, session)?;
+        if !self.write {
+            session.output.note("nothing was written: `--write` does that");
+        } else if document.is_changed() {
+            match file {
+                Some(file) => file.replace(document.text())?,
+                None => TextFile::create(&path, document.text())?,
+            }
+            let many = count(added.len(), "flag");
+            session.output.note(format!("wrote {many} into `{}`", path.display()));
+        }
+        Ok(if imported.left_out == 0 { ExitCode::Done } else { ExitCode::No })
+    }
+
+    async fn imported(&self, session: &Session) -> Result<Imported, Failure> {
+        let text = |path: &Path| place::read(path);
+        match (self.system, &self.source) {
+            (System::Waffle, Some(path)) => waffle(&text(path)?),
+            (System::Json, Some(path)) => article(&text(path)?),
+            (System::Tempest, Some(path)) => Ok(listed(&text(path)?)),
+            (System::Tempest, None) => hash(session.place.needed_redis()?).await,
+            (_, None) => Err(Failure::usage("name the file that has the flags, or `-` for stdin")),
+        }
+    }
+
+    fn print(
+        &self,
+        imported: &Imported,
+        added: &[String],
+        printed: String,
+        session: &Session,
+    ) -> Result<(), Failure> {
+        let flag = |key: &String| {
+            let (_, definition) = imported.flags.iter().find(|(known, _)| known == key)?;
+            Some((key.clone(), to_json(definition).into()))
+        };
+        let flags: Map<String, Value> = added.iter().filter_map(flag).collect();
+        let notes: Vec<_> = imported.notes.iter().map(note_json).collect();
+        let json = json!({
+            "flags": flags,
+            "notes": notes,
+            "leftOut": imported.left_out,
+            "written": self.write,
+        });
+        session.output.thing(json, || printed)?;
+        if !session.output.is_json() {
+            imported.notes.iter().for_each(|note| session.output.warning(note_text(note)));
+        }
+        Ok(())
+    }
+}
+
+/// Adds the flags that are not there yet; the keys of those that it added.
+fn add(imported: &mut Imported, document: &mut Document) -> Vec<String> {
+    let mut added = Vec::new();
+    for (key, definition) in std::mem::take(&mut imported.flags) {
+        match document.add(&key, &definition) {
+            Ok(()) => added.push(key.clone()),
+            Err(EditError::Exists { .. }) => imported.leave_out(&key, "flags.toml has it already"),
+            Err(error) => imported.leave_out(&key, &because(&error)),
+        }
+        imported.flags.push((key, definition));
+    }
+    added
+}
+
+/// What is wrong with a flag, in one line.
+fn because(error: &EditError) -> String {
+    match error {
+        EditError::Invalid { diagnostics, .. } => {
+            let problems = diagnostics.iter().map(|problem| problem.message.clone());
+            problems.collect::<Vec<_>>().join("; ")
+        }
+        error => error.to_string(),
+    }
+}
+
+/// The fields of the hash that Python services share.
+async fn hash(redis: Redis) -> Result<Imported, Failure> {
+    let flags = Flags::builder().layer(redis.clone().unannounced()).require_ready().start().await?;
+    let mut entries = Vec::new();
+    for (key, _) in flags.snapshot().all(&Context::anonymous()) {
+        let entry =
+            redis.read(key).await.map_err(|error| Failure::of(ExitCode::Unreachable, &*error))?;
+        entries.extend(entry.map(|entry| (key.to_owned(), entry)));
+    }
+    Ok(stored(entries))
+}
+
+fn note_text(note: &Note) -> String {
+    match &note.flag {
+        Some(flag) => format!("`{}`: {}", clean(flag), clean(&note.text)),
+        None => clean(&note.text).into_owned(),
+    }
+}
+
+fn note_json(note: &Note) -> Value {
+    json!({ "flag": note.flag, "note": note.text })
+}

@@ -1,0 +1,77 @@
+//! Flags of other systems, as flags.toml says them.
+
+mod article;
+mod tempest;
+mod waffle;
+
+use flagstaff::{
+    Definition,
+    definition::{UnknownKeys, from_json_object},
+};
+use serde_json::{Map, Value};
+
+pub(crate) use self::{
+    article::article,
+    tempest::{listed, stored},
+    waffle::waffle,
+};
+
+/// Flags, and what flags.toml does not say in the same way.
+#[derive(Debug, Default)]
+pub(crate) struct Imported {
+    /// In the order in which they came.
+    pub(crate) flags: Vec<(String, Definition)>,
+    pub(crate) notes: Vec<Note>,
+    /// How many flags could not be taken over at all.
+    pub(crate) left_out: usize,
+}
+
+/// What is not exact.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Note {
+    /// The flag that it is about, if it is not about all.
+    pub(crate) flag: Option<String>,
+    pub(crate) text: String,
+}
+
+impl Imported {
+    fn note(&mut self, flag: &str, text: impl Into<String>) {
+        self.notes.push(Note { flag: Some(flag.to_owned()), text: text.into() });
+    }
+
+    fn general(&mut self, text: impl Into<String>) {
+        self.notes.push(Note { flag: None, text: text.into() });
+    }
+
+    /// Adds a flag by its settings, as JSON has them.
+    fn add(&mut self, key: &str, settings: &Map<String, Value>) {
+        if self.flags.iter().any(|(known, _)| known == key) {
+            return self.leave_out(key, "there is a flag of that name already");
+        }
+        match from_json_object(key, settings, UnknownKeys::Reject) {
+            Ok(definition) => self.flags.push((key.to_owned(), definition)),
+            Err(error) => self.leave_out(key, &error.to_string()),
+        }
+    }
+
+    /// Says why a flag is not taken over.
+    pub(crate) fn leave_out(&mut self, key: &str, why: &str) {
+        self.note(key, format!("left out: {why}"));
+        self.left_out += 1;
+    }
+}
+
+/// The settings, as JSON has them.
+#[cfg(test)]
+fn settings(imported: &Imported, key: &str) -> Value {
+    let flag = imported.flags.iter().find(|(known, _)| known == key);
+    let (_, definition) = flag.unwrap_or_else(|| panic!("no `{key}` in {imported:?}"));
+    flagstaff::definition::to_json(definition).into()
+}
+
+/// The notes about a flag.
+#[cfg(test)]
+fn notes<'i>(imported: &'i Imported, key: &str) -> Vec<&'i str> {
+    let about = imported.notes.iter().filter(|note| note.flag.as_deref() == Some(key));
+    about.map(|note| note.text.as_str()).collect()
+}

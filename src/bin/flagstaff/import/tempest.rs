@@ -1,0 +1,82 @@
+//! tempest-fastapi-sdk: the hash in Redis, and what `tempest flags list` prints.
+
+use flagstaff::Entry;
+use serde_json::{Map, json};
+
+use super::Imported;
+
+/// The lines of `tempest flags list`: a name, and `on` or `off`.
+pub(crate) fn listed(text: &str) -> Imported {
+    let mut imported = Imported::default();
+    for line in text.lines().filter(|line| !line.trim().is_empty() && *line != "(no flags)") {
+        // Names may have spaces, and are padded with them.
+        match line.rsplit_once(char::is_whitespace).map(|(name, state)| (name.trim_end(), state)) {
+            Some((name, "on")) => imported.force(name, true),
+            Some((name, "off")) => imported.force(name, false),
+            _ => imported.leave_out(line.trim(), "expected a name, and `on` or `off`"),
+        }
+    }
+    imported
+}
+
+/// The fields of the hash.
+pub(crate) fn stored(entries: impl IntoIterator<Item = (String, Entry)>) -> Imported {
+    let mut imported = Imported::default();
+    for (key, entry) in entries {
+        match entry {
+            Entry::Forced(on) => imported.force(&key, on),
+            Entry::Text(text) => {
+                imported.note(&key, format!("`{text}` is neither on nor off, and counts as off"));
+                imported.force(&key, false);
+            }
+            Entry::Definition(definition) => {
+                imported.note(
+                    &key,
+                    "it is an override by flagstaff, of which the settings are taken over",
+                );
+                imported.flags.push((key, definition.as_ref().clone()));
+            }
+            _ => imported.leave_out(&key, "its value is of a kind that is not known here"),
+        }
+    }
+    imported
+}
+
+impl Imported {
+    fn force(&mut self, key: &str, on: bool) {
+        let settings: Map<_, _> = [("enabled".to_owned(), json!(on))].into_iter().collect();
+        self.add(key, &settings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flagstaff::Definition;
+
+    use super::*;
+    use crate::import::{notes, settings};
+
+    #[test]
+    fn a_line_is_a_flag() {
+        let imported = listed("a flag  on\nnew_checkout  off\n\nnonsense\n");
+
+        assert_eq!(settings(&imported, "a flag"), json!({ "enabled": true }));
+        assert_eq!(settings(&imported, "new_checkout"), json!({ "enabled": false }));
+        assert_eq!(imported.left_out, 1);
+        assert!(listed("(no flags)\n").flags.is_empty());
+    }
+
+    #[test]
+    fn what_is_neither_on_nor_off_is_off_and_told() {
+        let imported = stored([
+            ("a".to_owned(), Entry::Forced(true)),
+            ("b".to_owned(), Entry::Text("enabled".into())),
+            ("c".to_owned(), Definition::new().owner("payments").into()),
+        ]);
+
+        assert_eq!(settings(&imported, "a"), json!({ "enabled": true }));
+        assert_eq!(settings(&imported, "b"), json!({ "enabled": false }));
+        assert_eq!(settings(&imported, "c"), json!({ "owner": "payments" }));
+        assert!(notes(&imported, "b")[0].contains("`enabled`"));
+    }
+}

@@ -1,0 +1,73 @@
+//! Flags of other systems.
+
+use std::fs;
+
+use flagstaff::{cli::ExitCode, definition::FlagsFile};
+
+use crate::{
+    command::{flagstaff, on, ran},
+    server::Server,
+};
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/transcripts/import.in");
+
+#[test]
+fn what_a_dry_run_prints_is_what_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    let path = path.to_str().unwrap();
+    for (system, fixture) in
+        [("waffle", "waffle.json"), ("json", "article.txt"), ("tempest", "tempest.txt")]
+    {
+        let fixture = format!("{FIXTURES}/{fixture}");
+        let arguments = ["import", system, &fixture, "--file", path];
+
+        let dry = ran(&mut flagstaff(&arguments));
+        assert!(fs::metadata(path).is_err(), "{system}");
+        let real = ran(&mut flagstaff(&[&arguments[..], &["--write"]].concat()));
+
+        assert_eq!((dry.code, dry.stdout.as_str()), (real.code, real.stdout.as_str()));
+        let written = fs::read_to_string(path).unwrap();
+        assert_eq!(real.stdout, written);
+        let file = FlagsFile::parse("flags.toml", &written);
+        assert!(file.diagnostics().is_empty(), "{}", file.diagnostics());
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn flags_are_added_to_those_that_are_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::copy(format!("{FIXTURES}/mine.toml"), &path).unwrap();
+    let mine = fs::read_to_string(&path).unwrap();
+    let path = path.to_str().unwrap();
+    let fixture = format!("{FIXTURES}/waffle.json");
+
+    let first = ran(&mut flagstaff(&["import", "waffle", &fixture, "--file", path, "--write"]));
+    let written = fs::read_to_string(path).unwrap();
+    let again = ran(&mut flagstaff(&["import", "waffle", &fixture, "--file", path, "--write"]));
+
+    assert_eq!((first.code, again.code), (ExitCode::No, ExitCode::No));
+    assert!(written.starts_with(&mine), "{written}");
+    assert!(written.contains("[flags.full]"), "{written}");
+    assert_eq!(fs::read_to_string(path).unwrap(), written);
+}
+
+#[test]
+fn the_hash_of_python_services_is_read() {
+    let server = Server::start();
+    for (field, value) in [("a", "1"), ("b", "0"), ("c", "Yes"), ("d", "enabled")] {
+        server.cli(&["HSET", "feature_flags", field, value]);
+    }
+
+    let import = ran(&mut on(&server, &["import", "tempest", "--file", "none.toml"]));
+
+    assert_eq!(
+        import.stdout, "[flags]\na = true\nb = false\nc = true\nd = false\n",
+        "{}",
+        import.stderr
+    );
+    assert!(import.stderr.contains("`d`: `enabled` is neither on nor off"), "{}", import.stderr);
+    assert_eq!(import.code, ExitCode::Done);
+}
