@@ -1,12 +1,14 @@
 //! Flags of other systems.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use flagstaff::{cli::ExitCode, definition::FlagsFile};
+use serde_json::{Value, json};
 
 use crate::{
     command::{flagstaff, on, ran},
     server::Server,
+    support::python,
 };
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/transcripts/import.in");
@@ -70,4 +72,38 @@ fn the_hash_of_python_services_is_read() {
     );
     assert!(import.stderr.contains("`d`: `enabled` is neither on nor off"), "{}", import.stderr);
     assert_eq!(import.code, ExitCode::Done);
+}
+
+/// What the Python package says, and for whom.
+fn waffle() -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/django_waffle.py");
+    let output = python().arg(script).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn what_is_imported_from_waffle_is_on_for_whom_waffle_says() {
+    let waffle = waffle();
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("waffle.json", waffle["fixture"].as_str().unwrap());
+    let answers = waffle["answers"].as_array().unwrap();
+    assert!(answers.len() > 3_000);
+    let questions = answers.iter().map(|answer| {
+        let question = json!({ "flag": answer[0], "context": answer[1], "default": null });
+        format!("{question}\n")
+    });
+    write("questions.jsonl", &questions.collect::<String>());
+    let run = |arguments: &[&str]| ran(flagstaff(arguments).current_dir(directory.path()));
+
+    let import = run(&["import", "waffle", "waffle.json", "--write"]);
+    let eval = run(&["eval", "--batch", "questions.jsonl"]);
+
+    assert_eq!((import.code, eval.code), (ExitCode::Done, ExitCode::Done), "{}", import.stderr);
+    assert_eq!(eval.stdout.lines().count(), answers.len());
+    for (line, answer) in eval.stdout.lines().zip(answers) {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["flag"], &line["value"]), (&answer[0], &answer[2]), "{answer}");
+    }
 }

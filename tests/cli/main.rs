@@ -5,7 +5,6 @@ mod codes;
 mod command;
 mod files;
 mod import;
-mod manners;
 mod lint;
 mod manners;
 mod python;
@@ -16,6 +15,6 @@ mod watch;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/server.rs"]
 mod server;
-mod stale;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "../it/support.rs"]
 mod support;
-mod transcripts;

@@ -4,7 +4,10 @@ use std::{fs, path::Path, process::Command};
 
 use flagstaff::cli::ExitCode;
 
-use crate::command::{flagstaff, ran};
+use crate::{
+    command::{flagstaff, on, ran},
+    server::Server,
+};
 
 const FLAGS: &str = "\
 [flags]
@@ -131,4 +134,21 @@ fn what_was_changed_lately_is_not_stale() {
         ["fresh", "new_checkout", "new_checkout", "old_search", "pricing_page"]
     );
     assert_eq!(stale("36500d"), ["new_checkout"]);
+}
+
+#[test]
+fn an_override_is_as_old_as_its_entry_in_the_log() {
+    let server = Server::start();
+    let log =
+        ["by", "ana", "reason", "x", "flag", "off", "after", "1", "at", "2025-06-01T00:00:00Z"];
+    server.cli(&["HSET", "feature_flags", "off", "1", "on", "1"]);
+    server.cli(&[&["XADD", "{feature_flags}:log", "1-0"], &log[..]].concat());
+
+    let stale = ran(&mut on(&server, &["stale", "--file", "later.toml"]));
+
+    assert_eq!(
+        stale.stdout, "off\ton\t2025-06-01\toverride\t\ton\t\t\non\ton\t\t\t\ton\t\t\n",
+        "{}",
+        stale.stderr,
+    );
 }

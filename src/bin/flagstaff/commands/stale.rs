@@ -59,7 +59,7 @@ impl Stale {
         let now = SystemTime::now();
         let file = session.place.path();
         let flags = session.place.flags(&session.output).await?;
-        let flags = self.flags(&flags, file.as_deref(), now);
+        let flags = self.flags(&flags, file.as_deref(), now).await;
         let found = self.refs.as_deref().map(|root| {
             let keys = flags.iter().map(|flag| flag.key.clone()).collect();
             Search::new(keys)?.walk(root, file.as_deref())
@@ -91,7 +91,7 @@ impl Stale {
     }
 
     /// All flags, with what is found about each without its code.
-    fn flags(&self, flags: &Flags, file: Option<&Path>, now: SystemTime) -> Vec<Flag> {
+    async fn flags(&self, flags: &Flags, file: Option<&Path>, now: SystemTime) -> Vec<Flag> {
         let snapshot = flags.snapshot();
         let mut all = Vec::new();
         for (key, _) in snapshot.all(&Context::anonymous()) {
@@ -108,22 +108,32 @@ impl Stale {
             // What is in no commit yet is new.
             commits.as_ref().map(|commits| commits.get(key).copied().unwrap_or(now))
         };
-        let all = all.into_iter().map(|(key, definition, fixed)| {
-            let since = || {
-                overridden(flags, &key).unwrap_or_else(|| declared(&definition, commit(&key), now))
+        let mut found = Vec::new();
+        for (key, definition, fixed) in all {
+            let since = match overridden(flags, &key).await {
+                Some(since) => since,
+                None => declared(&definition, commit(&key), now),
             };
-            let known = fixed.as_ref().map(|fixed| (fixed, since()));
+            let known = fixed.as_ref().map(|fixed| (fixed, since));
             let findings = Finding::all(&definition, known, now, self.unchanged);
-            Flag { key, owner: definition.owner.value().cloned(), fixed, findings }
-        });
-        all.collect()
+            found.push(Flag { key, owner: definition.owner.value().cloned(), fixed, findings });
+        }
+        found
     }
 }
 
 /// Since when an override says what a flag is, if one does; `Some(None)` if nobody knows.
-fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
+async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
     let entry = flags.layers_of(key).into_iter().next().filter(|entry| entry.layer != "file")?;
-    let at = entry.provenance.and_then(|provenance| provenance.at);
+    let said = entry.provenance.and_then(|provenance| provenance.at);
+    let at = match said {
+        None if entry.layer == "redis" => {
+            // What is forced says no more than on or off, and the log says the rest.
+            let log = flags.history(Some(key), 1).await.unwrap_or_default();
+            log.first().and_then(|change| change.at)
+        }
+        said => said,
+    };
     Some(at.map(|at| Since { at, source: Source::Override }))
 }
 
