@@ -63,6 +63,17 @@ impl Offer {
     /// Adds where the source says something about a flag, or about one field of it, such as
     /// `flags.toml:12`: it is what [`Flags::explain`](crate::Flags::explain) shows. It is asked for
     /// flags that the offer lists or looks up.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::backend::Offer;
+    ///
+    /// let offer = Offer::from_iter([("beta", true)])
+    ///     .with_places(|key, _field| Some(format!("https://flags.example.com/{key}")));
+    ///
+    /// assert_eq!(offer.len(), 1);
+    /// ```
     #[must_use]
     pub fn with_places(
         mut self,

@@ -75,10 +75,13 @@ impl Snapshot {
                 (answer, Some(served))
             }
         };
+        let listed = key.slot(&self.names, self.owner);
+        let listed = listed.and_then(|slot| self.resolved.get(slot as usize)?.as_ref());
+        let resolved =
+            found.and_then(|(verdict, _)| listed.cloned().or_else(|| looked_up(verdict)));
         let key = key.as_str();
         let is_unknown = answer.cause == Cause::UnknownFlag;
         let sources = Sources::of(self, key);
-        let resolved = self.resolved_or_looked_up(key, found.map(|(verdict, _)| verdict));
         let evaluation = Evaluation { snapshot: self, context, record, answer, served };
         let trace = resolved.as_ref().map(|resolved| evaluation.steps(resolved));
         let (steps, field) = trace.unwrap_or_else(|| (evaluation.without_definition(), None));
@@ -117,17 +120,12 @@ impl Snapshot {
         served.variant = Some(arm.name);
         (self.answer(verdict.on, verdict).with_variant(arm.name), served)
     }
+}
 
-    /// What the layers say together, also about a name that none of them lists.
-    fn resolved_or_looked_up(&self, key: &str, verdict: Option<Verdict>) -> Option<Resolved> {
-        let verdict = verdict?;
-        let listed = self.resolved().find(|(name, _)| ***name == *key);
-        let listed = listed.map(|(_, resolved)| resolved.clone());
-        listed.or_else(|| match verdict.cause {
-            Cause::Test => None,
-            _ => Some(Resolved::new(Arc::new(Definition::forced(verdict.on)), verdict.layer)),
-        })
-    }
+/// What a layer says about a name that no layer lists.
+fn looked_up(verdict: Verdict) -> Option<Resolved> {
+    let is_said = verdict.cause != Cause::Test;
+    is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), verdict.layer))
 }
 
 /// What the layer says that decided, if it says so for everybody and that is all there was to it.

@@ -70,6 +70,22 @@ async fn setting_a_field_leaves_the_others() {
 }
 
 #[tokio::test]
+async fn an_explanation_names_the_field_and_the_author() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+
+    flags.disable("beta").author("ana").reason("incident 42").await.unwrap();
+
+    let explanation = flags.explain("beta", &Context::anonymous());
+    let place = "field `beta` of the hash `feature_flags`";
+    assert_eq!(explanation.because, "redis says off for everybody");
+    assert_eq!(explanation.place.as_deref(), Some(place));
+    assert_eq!(explanation.layers[0].place.as_deref(), Some(place));
+    let by = explanation.layers[0].provenance.clone().unwrap();
+    assert_eq!((by.author.as_deref(), by.reason.as_deref()), (Some("ana"), Some("incident 42")));
+}
+
+#[tokio::test]
 async fn a_patch_of_an_answer_for_everybody_narrows_it() {
     let server = Server::start();
     let flags = flags(&server).await;
