@@ -5,21 +5,31 @@
 
 #![no_main]
 
+use std::sync::LazyLock;
+
 use flagstaff::{
-    Cause, Context, Definition, Flags, Snapshot, Value, definition::FlagsFile, explain::Outcome,
+    Cause, Context, Definition, Flags, Memory, Snapshot, Value, definition::FlagsFile,
+    explain::Outcome,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value as Json;
+use tokio::runtime::{Builder, Runtime};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_current_thread().enable_time().build().expect("a runtime of one thread")
+});
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let (text, context) = text.split_once("\n---\n").unwrap_or((&text, ""));
     let file = FlagsFile::parse("flags.toml", text);
     let defined = file.flags().iter();
-    let test = defined.fold(Flags::for_test(), |test, (key, definition)| {
-        test.with(key, Definition::clone(definition))
+    let memory = defined.fold(Memory::new(), |memory, (key, definition)| {
+        memory.with(&**key, Definition::clone(definition))
     });
-    let snapshot = test.start().snapshot();
+    // Not those for tests, which panic when a flag requires one that nobody declares.
+    let flags = RUNTIME.block_on(Flags::builder().layer(memory).start());
+    let snapshot = flags.expect("the layer starts").snapshot();
 
     let context = self::context(&serde_json::from_str(context).unwrap_or_default());
     for (key, definition) in file.flags() {
