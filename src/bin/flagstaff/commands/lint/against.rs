@@ -1,10 +1,14 @@
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output as Ran},
     str::FromStr,
 };
 
-use crate::{failure::Failure, output::Output, place::read};
+use crate::{
+    failure::Failure,
+    output::Output,
+    place::read,
+    revision::{git, text_at},
+};
 
 /// Where the text before an edit is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,32 +47,20 @@ impl Against {
 }
 
 fn show(path: &Path, revision: &str) -> Result<Option<String>, Failure> {
-    let name = path.file_name().and_then(|name| name.to_str()).filter(|_| path != "-");
-    let Some(name) = name else {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|&name| name != "-")
+    else {
         return Err(Failure::usage("git knows nothing of stdin").hint("name a file"));
     };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
+    let directory = path.parent().unwrap_or(Path::new(""));
+    // Whether there is a repository, before whether it has the revision.
+    git(directory, &["rev-parse", "--git-dir"])?;
     let commit = format!("{revision}^{{commit}}");
-    let known = git(directory, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])?;
-    if !known.status.success() {
-        let said = String::from_utf8_lossy(&known.stderr);
-        let why = said.trim().strip_prefix("fatal: ").unwrap_or(said.trim());
-        return Err(match why {
-            "" => Failure::usage(format!("git knows no revision `{revision}`")),
-            why => Failure::usage(format!("git cannot show `{revision}`: {why}")),
-        });
+    let commit = git(directory, &["rev-parse", "--verify", "--end-of-options", &commit])
+        .map_err(|_| Failure::usage(format!("git knows no revision `{revision}`")))?;
+    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    let known = git(directory, &["ls-tree", "--name-only", &commit, "--", name])?;
+    match known.is_empty() {
+        true => Ok(None),
+        false => text_at(&commit, path).map(Some),
     }
-    let commit = String::from_utf8_lossy(&known.stdout).trim().to_owned();
-    let shown = git(directory, &["show", &format!("{commit}:./{name}")])?;
-    if !shown.status.success() {
-        return Ok(None);
-    }
-    let text = String::from_utf8(shown.stdout);
-    text.map(Some).map_err(|_| Failure::usage(format!("`{name}` in `{revision}` is not UTF-8")))
-}
-
-fn git(directory: &Path, arguments: &[&str]) -> Result<Ran, Failure> {
-    let ran = Command::new("git").arg("-C").arg(directory).args(arguments).output();
-    ran.map_err(|error| Failure::usage(format!("cannot run git: {error}")))
 }

@@ -236,9 +236,8 @@ impl Lint {
             Format::Github => output.write(&github::lines(files))?,
             Format::Text => {
                 for file in files {
-                    let report = file.found.report().limit(usize::MAX);
                     // Colours are taken away where none are shown.
-                    let report = report.ansi();
+                    let report = file.found.report().limit(usize::MAX).ansi();
                     output.write(&report.to_string())?;
                 }
             }
