@@ -27,6 +27,8 @@ struct Field {
     raw: Vec<u8>,
     /// The last good value.
     good: Option<Override>,
+    /// That value as it was stored, if it is not what is stored now.
+    good_raw: Option<Vec<u8>>,
     problem: Option<String>,
 }
 
@@ -38,6 +40,24 @@ pub(super) enum Update {
     Values,
     /// Something else is wrong with the store, or nothing is any more.
     Problems,
+}
+
+impl Field {
+    /// The last good value, and how it was stored.
+    fn into_good(self) -> (Option<Override>, Option<Vec<u8>>) {
+        match self.problem {
+            None => (self.good, Some(self.raw)),
+            Some(_) => (self.good, self.good_raw),
+        }
+    }
+
+    /// How the last good value was stored.
+    fn good_raw(&self) -> Option<&Vec<u8>> {
+        match self.problem {
+            None => Some(&self.raw),
+            Some(_) => self.good_raw.as_ref(),
+        }
+    }
 }
 
 impl Fields {
@@ -57,13 +77,13 @@ impl Fields {
             let field = match before.remove(&name) {
                 Some(field) if field.raw == raw => field,
                 was => {
-                    let good = was.and_then(|was| was.good);
+                    let (good, good_raw) = was.map(Field::into_good).unwrap_or_default();
                     match value::decode(&name, &raw, layout) {
-                        Ok(good) => Field { raw, good, problem: None },
+                        Ok(good) => Field { raw, good, good_raw: None, problem: None },
                         Err(problem) => {
                             update = Update::Problems;
                             self.refused += 1;
-                            Field { raw, good, problem: Some(problem) }
+                            Field { raw, good, good_raw, problem: Some(problem) }
                         }
                     }
                 }
@@ -103,23 +123,23 @@ impl Fields {
         self.good().filter_map(|(_, good)| good.end()).filter(|&end| end > now).min()
     }
 
-    /// The overrides that have ended, as they are stored.
-    pub(super) fn ended(&self, now: SystemTime) -> Vec<(String, Vec<u8>)> {
-        let is_over = |field: &Field| field.good.as_ref().is_some_and(|good| good.has_ended(now));
-        let over =
-            self.fields.iter().filter(|(_, field)| field.problem.is_none() && is_over(field));
-        let over = over.filter_map(|(name, field)| {
-            Some((String::from_utf8(name.clone()).ok()?, field.raw.clone()))
+    /// The overrides that have ended, as they are stored, and when they have.
+    pub(super) fn ended(&self, now: SystemTime) -> Vec<(String, Vec<u8>, SystemTime)> {
+        let sound = self.fields.iter().filter(|(_, field)| field.problem.is_none());
+        let over = sound.filter_map(|(name, field)| {
+            let end = field.good.as_ref()?.end().filter(|&end| end <= now)?;
+            Some((String::from_utf8(name.clone()).ok()?, field.raw.clone(), end))
         });
         over.collect()
     }
 
-    /// What is good, as it is stored.
+    /// What was good last, as it was stored.
     pub(super) fn good_raw(&self) -> Vec<(String, String)> {
-        let good = self.fields.iter().filter(|(_, field)| field.problem.is_none());
         let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
-        let mut good: Vec<_> =
-            good.filter_map(|(name, field)| Some((text(name)?, text(&field.raw)?))).collect();
+        let good = self.fields.iter();
+        let mut good: Vec<_> = good
+            .filter_map(|(name, field)| Some((text(name)?, text(field.good_raw()?)?)))
+            .collect();
         good.sort_unstable();
         good
     }
@@ -172,6 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_good_last_is_kept_as_it_was_stored() {
+        let mut fields = Fields::default();
+        fields.update(raw(&[(b"a", b"yes")]), &hash());
+
+        for garbage in [&b"{"[..], b"{ "] {
+            fields.update(raw(&[(b"a", garbage), (b"never", b"{")]), &hash());
+            assert_eq!(fields.good_raw(), [("a".to_owned(), "yes".to_owned())]);
+        }
+
+        fields.update(raw(&[(b"never", b"{")]), &hash());
+        assert_eq!(fields.good_raw(), []);
+    }
+
+    #[test]
     fn what_is_not_utf8_is_left_out_and_told() {
         let mut fields = Fields::default();
 
@@ -208,6 +242,6 @@ mod tests {
         assert_eq!(fields.offer(before, &hash()).len(), 1);
         assert_eq!(fields.offer(end, &hash()).len(), 0);
         assert_eq!(fields.next_end(end), None);
-        assert_eq!(fields.ended(end), [("a".to_owned(), value.to_vec())]);
+        assert_eq!(fields.ended(end), [("a".to_owned(), value.to_vec(), end)]);
     }
 }

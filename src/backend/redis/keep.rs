@@ -4,14 +4,15 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
     time::SystemTime,
 };
 
 use serde_json::{Map, Value, json};
-use tokio::task::spawn_blocking;
+use tokio::{sync::watch, task::spawn_blocking};
 use tracing::warn;
 
-use super::{Redis, layout::Raw};
+use super::{Redis, Shared, layout::Raw};
 use crate::backend::Sink;
 
 impl Redis {
@@ -38,16 +39,53 @@ impl Redis {
     /// Keeps what the server says, for as long as there are flags.
     pub(super) async fn keep(&self) {
         let Some(path) = self.settings.keep.clone() else { return };
-        let mut done = self.shared.changed.subscribe();
-        while done.changed().await.is_ok() {
-            done.borrow_and_update();
-            let (path, store) = (path.clone(), self.settings.layout.key().to_owned());
-            let fields = self.shared.fields().good_raw();
-            let shown = path.display().to_string();
-            let saved = spawn_blocking(move || save(&path, &store, fields)).await;
-            if let Err(error) = saved.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
-                warn!(path = shown, %error, "cannot keep the overrides for the next start");
-            }
+        let store = self.settings.layout.key().to_owned();
+        let keeper = Arc::new(Keeper { path, store, shared: Arc::clone(&self.shared) });
+        // What the flags saw last is kept, although they end before it was.
+        let changed = self.shared.changed.subscribe();
+        let mut last = Last { keeper: Arc::clone(&keeper), changed, is_due: false };
+        while last.changed.changed().await.is_ok() {
+            last.is_due = true;
+            let keeper = Arc::clone(&keeper);
+            // A panic is in the log already.
+            let _ = spawn_blocking(move || keeper.save()).await;
+            last.is_due = false;
+        }
+    }
+}
+
+/// What writes the file.
+#[derive(Debug)]
+struct Keeper {
+    path: PathBuf,
+    store: String,
+    shared: Arc<Shared>,
+}
+
+impl Keeper {
+    fn save(&self) {
+        // First, so that who comes later writes what is later.
+        let _turn = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let fields = self.shared.fields().good_raw();
+        if let Err(error) = save(&self.path, &self.store, fields) {
+            let path = self.path.display();
+            warn!(%path, %error, "cannot keep the overrides for the next start");
+        }
+    }
+}
+
+/// Saves when it is dropped, if that is due.
+#[derive(Debug)]
+struct Last {
+    keeper: Arc<Keeper>,
+    changed: watch::Receiver<()>,
+    is_due: bool,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if self.is_due || self.changed.has_changed().unwrap_or(false) {
+            self.keeper.save();
         }
     }
 }

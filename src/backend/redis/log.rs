@@ -44,7 +44,8 @@ pub(super) struct Logged {
     pub(super) token: Option<String>,
 }
 
-type Entries = Vec<(String, HashMap<String, Vec<u8>>)>;
+/// Others may write here what is no text.
+type Entries = Vec<(String, Raw)>;
 
 /// An instant as it is stored, to the millisecond.
 pub(super) fn stamp(time: SystemTime) -> Option<String> {
@@ -57,11 +58,12 @@ fn revision(id: &str) -> Option<u64> {
 }
 
 impl Logged {
-    fn new(id: &str, mut fields: HashMap<String, Vec<u8>>) -> Option<Self> {
-        let before = fields.remove(BEFORE);
-        let after = fields.remove(AFTER);
-        let mut text =
-            |name: &str| Some(String::from_utf8_lossy(&fields.remove(name)?).into_owned());
+    fn new(id: &str, mut fields: Raw) -> Option<Self> {
+        let before = fields.remove(BEFORE.as_bytes());
+        let after = fields.remove(AFTER.as_bytes());
+        let mut text = |name: &str| {
+            Some(String::from_utf8_lossy(&fields.remove(name.as_bytes())?).into_owned())
+        };
         Some(Self {
             revision: revision(id)?,
             flag: text(FLAG)?,

@@ -129,6 +129,8 @@ struct Shared {
     /// When the next override ends.
     next_end: watch::Sender<Option<SystemTime>>,
     writer: Writer,
+    /// Held while the file of the kept overrides is written.
+    keeping: Mutex<()>,
 }
 
 /// What was in the log.
@@ -176,6 +178,7 @@ impl Redis {
             changed: watch::Sender::new(()),
             next_end: watch::Sender::new(None),
             writer: Writer::default(),
+            keeping: Mutex::default(),
         };
         Self { settings, shared: Arc::new(shared) }
     }
@@ -212,7 +215,12 @@ impl Redis {
     }
 
     /// How many overrides are read at most; 10,000 unless set. A store with more is refused whole,
-    /// and the overrides before stay in force, so that a store gone wild harms nobody.
+    /// and the overrides before stay in force, so that a store gone wild harms nobody. A change that
+    /// would add one more is refused.
+    ///
+    /// Bytes are not counted, which the server could not do without reading everything: a value of more
+    /// than 512 KiB is refused, and a store that takes longer to read than
+    /// [`response_timeout`](Self::response_timeout) is.
     #[must_use]
     pub fn max_fields(mut self, max: usize) -> Self {
         self.settings.max_fields = max;
@@ -228,6 +236,10 @@ impl Redis {
 
     /// Keeps the overrides in a file too, so that a process that starts while the server is away has
     /// those of its last run. They count as stale until the server can be read.
+    ///
+    /// A value that is wrong is kept as it was when it was right. The file is written after each change,
+    /// and once more when the flags end; a process that is killed may have kept what was in force a
+    /// moment before.
     ///
     /// Every process needs a file of its own.
     #[must_use]

@@ -1,8 +1,8 @@
 //! Changes, each made by one script: compare, set, log.
 
 use std::{
-    sync::{Arc, LazyLock},
-    time::{Duration, SystemTime},
+    sync::{Arc, LazyLock, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use redis::{Script, ScriptInvocation, Value};
@@ -11,7 +11,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Redis, RedisError, RedisErrorKind, connect::Connection, layout::Layout, log, value};
+use super::{
+    Redis, RedisError, RedisErrorKind, Settings, connect::Connection, layout::Layout, log, value,
+};
 use crate::{
     backend::{Conflict, Expected, Operation, Refusal, Write, Written},
     model::Entry,
@@ -20,26 +22,39 @@ use crate::{
 /// Compares the stored value with what is expected, byte by byte, so that writers which know
 /// nothing of revisions are noticed, too; then changes it and adds an entry to the log.
 ///
+/// A revision that is followed by more changes than the log has to keep is too old to be expected, since
+/// the server would be busy with reading them. A flag that no reader would take any more is refused.
+///
 /// If the log cannot be written, the change is taken back. A log whose latest entries were removed
 /// goes on with the time as its number, since numbers never come twice.
 static CHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local store, log = KEYS[1], KEYS[2]
-local layout, flag, condition, expected, operation, new, since, keep = unpack(ARGV, 1, 8)
+local layout, flag, condition, expected, operation, new, since, keep, ended, max = unpack(ARGV, 1, 10)
 local now
 if layout == 'hash' then now = redis.call('HGET', store, flag) else now = redis.call('GET', store) end
 
 if condition == 'is' and now ~= expected then return {0, now} end
 if condition == 'absent' and now then return {0, now} end
 if since ~= '' then
-  for _, entry in ipairs(redis.call('XRANGE', log, since .. '-1', '+')) do
+  local entries = redis.call('XRANGE', log, since .. '-1', '+', 'COUNT', keep)
+  if #entries == tonumber(keep) then return {0, now} end
+  for _, entry in ipairs(entries) do
     for i = 1, #entry[2], 2 do
       if entry[2][i] == 'flag' and entry[2][i + 1] == flag then return {0, now} end
     end
   end
 end
 if operation == 'clear' and not now then return {2} end
+if operation == 'set' and not now and layout == 'hash' then
+  local fields = redis.call('HLEN', store)
+  if fields >= tonumber(max) then return {3, tostring(fields)} end
+end
+if ended ~= '' then
+  local time = redis.call('TIME')
+  if time[1] * 1000 + time[2] / 1000 < tonumber(ended) then return {2} end
+end
 
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local revision = last and tonumber(string.match(last[1], '^%d+')) + 1 or 1
@@ -47,7 +62,7 @@ local id = string.format('%.0f', revision)
 local entry = {'flag', flag}
 if now then entry[#entry + 1] = 'before'; entry[#entry + 1] = now end
 if operation == 'set' then entry[#entry + 1] = 'after'; entry[#entry + 1] = new end
-for i = 9, #ARGV do entry[#entry + 1] = ARGV[i] end
+for i = 11, #ARGV do entry[#entry + 1] = ARGV[i] end
 
 local function put(value)
   if layout == 'hash' then
@@ -82,13 +97,34 @@ const HOPS: usize = 5;
 
 /// The connection that changes are made through.
 #[derive(Debug, Default)]
-pub(super) struct Writer(Mutex<Option<Arc<Connection>>>);
+pub(super) struct Writer {
+    connection: Mutex<Option<Arc<Connection>>>,
+    /// The last attempt to connect that failed: who waited for it fails with it.
+    failed: std::sync::Mutex<Option<(Instant, RedisError)>>,
+}
+
+impl Writer {
+    fn failure_since(&self, asked: Instant) -> Option<RedisError> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.as_ref().filter(|(at, _)| *at >= asked).map(|(_, error)| error.clone())
+    }
+}
 
 /// What has to be stored for a change to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Condition {
     Anything,
     Exactly(Option<Vec<u8>>),
+}
+
+impl Condition {
+    /// What is stored where the change is made, if that matters.
+    fn stored(&self) -> Option<Option<&[u8]>> {
+        match self {
+            Self::Anything => None,
+            Self::Exactly(stored) => Some(stored.as_deref()),
+        }
+    }
 }
 
 /// One change, down to its bytes.
@@ -98,6 +134,8 @@ struct Change<'a> {
     condition: Condition,
     /// No change of the flag may be younger than this revision.
     since: Option<u64>,
+    /// The clock of the server has to have reached this instant.
+    ended: Option<SystemTime>,
     /// What is stored then; `None` if nothing.
     value: Option<Vec<u8>>,
     notes: Notes<'a>,
@@ -130,7 +168,8 @@ impl Redis {
         let revision = loop {
             let condition = self.condition(flag, write, current.as_deref()).await?;
             let now = SystemTime::now();
-            let value = value::encode(flag, current.as_deref(), write, now, &settings.layout);
+            let base = condition.stored().unwrap_or(current.as_deref());
+            let value = value::encode(flag, base, write, now, &settings.layout);
             let value = value.map_err(|problem| {
                 Refusal::failed(format!("{}: {problem}", settings.layout.place(flag)))
             })?;
@@ -141,6 +180,7 @@ impl Redis {
                     Some(Expected::Revision(revision)) => Some(revision),
                     _ => None,
                 },
+                ended: None,
                 value: value.map(String::into_bytes),
                 notes: Notes {
                     author: write.author.as_deref(),
@@ -182,6 +222,7 @@ impl Redis {
             flag: &logged.flag,
             condition: Condition::Exactly(logged.after),
             since: Some(revision),
+            ended: None,
             value: logged.before,
             notes: Notes { author, reason, undoes: Some(revision) },
         };
@@ -257,12 +298,19 @@ impl Redis {
             let connection = self.connection().await.map_err(Refusal::failed)?;
             let mut conn = connection.conn.clone();
             let mut script = CHANGE.prepare_invoke();
-            change.pass(&token, &self.settings.layout, &mut script);
+            change.pass(&token, &self.settings, &mut script);
             let answer: Result<(u8, Option<Vec<u8>>), _> =
                 script.invoke_async::<Vec<Value>>(&mut conn).await.and_then(outcome);
             let error = match answer {
                 Ok((0, now)) => return Ok(Outcome::Differs(now)),
                 Ok((1, revision)) => return Ok(Outcome::Done(revision.and_then(number))),
+                Ok((3, fields)) => {
+                    let fields = fields.and_then(number).unwrap_or_default();
+                    let fields = usize::try_from(fields).unwrap_or(usize::MAX);
+                    let max = self.settings.max_fields;
+                    let full = RedisError::too_many(&connection.place, fields, max);
+                    return Err(Refusal::failed(full));
+                }
                 Ok(_) => return Ok(Outcome::Done(None)),
                 Err(error) => error,
             };
@@ -293,14 +341,16 @@ impl Redis {
         }
     }
 
-    /// Removes overrides that have ended, which nobody heeds any more.
+    /// Removes overrides that have ended, which nobody heeds any more. They have to have ended by the
+    /// clock of the server, too: ours may be fast, and those of the others right.
     async fn remove_ended(&self) {
         let ended = self.shared.fields().ended(SystemTime::now());
-        for (flag, stored) in ended {
+        for (flag, stored, end) in ended {
             let change = Change {
                 flag: &flag,
                 condition: Condition::Exactly(Some(stored)),
                 since: None,
+                ended: Some(end),
                 value: None,
                 notes: Notes { reason: Some("the override has ended"), ..Notes::default() },
             };
@@ -380,25 +430,36 @@ impl Redis {
     }
 
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, RedisError> {
-        let super::Settings { target, layout, timeouts, .. } = &self.settings;
-        let mut writer = self.shared.writer.0.lock().await;
+        let Settings { target, layout, timeouts, .. } = &self.settings;
+        let shared = &self.shared.writer;
+        let asked = Instant::now();
+        let mut writer = shared.connection.lock().await;
+        if let Some(error) = shared.failure_since(asked) {
+            return Err(error);
+        }
         // A former master goes on taking writes, which are lost: not only the session has to know.
         match writer.as_ref().filter(|connection| !connection.is_over()) {
             Some(known) if target.is_current(known).await => return Ok(Arc::clone(known)),
             _ => *writer = None,
         }
-        let connection = Arc::new(target.connect(layout.key(), timeouts, None).await?);
-        Ok(Arc::clone(writer.insert(connection)))
+        match target.connect(layout.key(), timeouts, None).await {
+            Ok(connection) => Ok(Arc::clone(writer.insert(Arc::new(connection)))),
+            Err(error) => {
+                let mut failed = shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                *failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
     }
 
     /// Makes the next change look for the server anew: another may have taken its place.
     pub(super) async fn forget_writer(&self) {
-        *self.shared.writer.0.lock().await = None;
+        *self.shared.writer.connection.lock().await = None;
     }
 
     /// Makes the next change go through a new connection.
     pub(super) async fn disconnect(&self, broken: &Arc<Connection>) {
-        let mut writer = self.shared.writer.0.lock().await;
+        let mut writer = self.shared.writer.connection.lock().await;
         if writer.as_ref().is_some_and(|writer| Arc::ptr_eq(writer, broken)) {
             *writer = None;
         }
@@ -417,7 +478,8 @@ fn needs_current(write: &Write, layout: &Layout) -> bool {
 }
 
 impl Change<'_> {
-    fn pass(&self, token: &str, layout: &Layout, script: &mut redis::ScriptInvocation<'_>) {
+    fn pass(&self, token: &str, settings: &Settings, script: &mut redis::ScriptInvocation<'_>) {
+        let layout = &settings.layout;
         let (layout_name, store) = match layout {
             Layout::Hash(key) => ("hash", key.clone()),
             Layout::Keys(prefix) => ("keys", format!("{prefix}:{}", self.flag)),
@@ -435,6 +497,9 @@ impl Change<'_> {
         script.arg(layout_name).arg(self.flag).arg(condition).arg(expected);
         script.arg(operation).arg(value);
         script.arg(self.since.map(|since| since.to_string()).unwrap_or_default()).arg(KEEP);
+        let ended = self.ended.and_then(|ended| ended.duration_since(UNIX_EPOCH).ok());
+        script.arg(ended.map(|ended| ended.as_millis().to_string()).unwrap_or_default());
+        script.arg(settings.max_fields);
         let Notes { author, reason, undoes } = self.notes;
         let at = log::stamp(SystemTime::now());
         let notes = [

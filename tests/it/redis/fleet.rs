@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flagstaff::{
     Context, File, Flags, Memory, Redis, Status,
-    backend::{Fleet, Instance},
+    backend::{Fleet, Instance, OnLostStore},
 };
 use tokio::time::timeout;
 
@@ -119,6 +119,25 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
     server.restart();
     let gone = timeout(BOUND, beta.wait_for(|&beta| beta == flagstaff::FlagState::Off)).await;
     drop(gone.expect("the empty server counts").unwrap());
+}
+
+#[tokio::test]
+async fn what_was_cleared_does_not_come_back_with_an_empty_server() {
+    let mut server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let kept = directory.path().join("overrides.json");
+    let holding = || redis(&server, "one").keep_at(&kept).on_lost_store(OnLostStore::Hold);
+    let first = Flags::builder().layer(holding()).start().await.unwrap();
+    first.enable("beta").await.unwrap();
+    first.clear("beta").await.unwrap();
+    first.shutdown().await;
+    let second = holding();
+    server.restart();
+
+    let second = Flags::builder().layer(second).max_wait(BOUND).start().await.unwrap();
+
+    assert!(!second.is_enabled("beta", &Context::anonymous()));
+    assert_eq!(second.health().layers[0].status, Status::Ready);
 }
 
 #[tokio::test]

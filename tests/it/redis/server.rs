@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     process::{Child, Command, Stdio},
     sync::mpsc::{self, Receiver},
@@ -21,6 +21,20 @@ pub(crate) struct Server {
     arguments: Vec<String>,
     _directory: TempDir,
 }
+
+/// What the server asks for the time.
+#[cfg(target_os = "linux")]
+const SLOW_CLOCK: &str = "
+#include <sys/time.h>
+#include <time.h>
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    struct timespec real;
+    clock_gettime(CLOCK_REALTIME, &real);
+    now->tv_sec = real.tv_sec - 3600;
+    now->tv_usec = real.tv_nsec / 1000;
+    return 0;
+}
+";
 
 /// The lines that a server prints, as they come.
 type Log = Receiver<String>;
@@ -49,7 +63,28 @@ impl Server {
         Self::run(vec![file, "--sentinel".to_owned()], directory)
     }
 
+    /// A server whose clock is an hour slow.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn slow() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let library = directory.path().join("slow.so");
+        let mut compile = Command::new("cc");
+        compile.args(["-shared", "-fPIC", "-x", "c", "-", "-o"]).arg(&library);
+        let mut compile = compile.stdin(Stdio::piped()).spawn().expect("Rust links with cc");
+        compile.stdin.take().unwrap().write_all(SLOW_CLOCK.as_bytes()).unwrap();
+        assert!(compile.wait().unwrap().success());
+        let preload = format!("LD_PRELOAD={}", library.display());
+        let program = vec!["env".to_owned(), preload, "redis-server".to_owned()];
+        let quiet = ["--save", "", "--dir", directory.path().to_str().unwrap()];
+        Self::run_program(program, quiet.map(str::to_owned).to_vec(), directory)
+    }
+
     fn run(arguments: Vec<String>, directory: TempDir) -> Self {
+        Self::run_program(vec!["redis-server".to_owned()], arguments, directory)
+    }
+
+    fn run_program(program: Vec<String>, arguments: Vec<String>, directory: TempDir) -> Self {
+        let arguments = [program, arguments].concat();
         // A service of this machine may have the port.
         loop {
             let port = Port::take();
@@ -130,9 +165,9 @@ pub(crate) fn cli(port: u16, arguments: &[&str]) -> String {
 
 /// A server that is ready, or `None` where somebody else has the port.
 fn spawn(port: u16, arguments: &[String]) -> Option<(Child, Log)> {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(&arguments[0]);
     // A configuration file comes first.
-    command.args(arguments).args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
+    command.args(&arguments[1..]).args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
     command.args(["--daemonize", "no"]);
     let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut process = process.expect("redis-server is installed: run `tests/run --setup` once");

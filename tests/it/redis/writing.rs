@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use flagstaff::{
     Backend, Context, Definition, Entry, Field, FlagState, Flags, Memory, Percentage, Redis,
-    Status, WriteError,
+    Status, WritableBackend, WriteError,
     backend::{Expected, Operation, Refusal, Write},
 };
-use tokio::{task::JoinSet, time::timeout};
+use futures_util::future::join_all;
+use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use super::{
     proxy::{Mode, Proxy},
@@ -159,6 +160,86 @@ async fn an_override_ends_by_itself_and_the_next_writer_removes_it() {
     flags.enable("third").await.unwrap();
     assert_eq!(stored(&server, "beta"), "");
     assert_ne!(stored(&server, "other"), "");
+}
+
+/// Ours is an hour fast here, and those of the others may be right.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_override_is_removed_by_the_clock_of_the_server() {
+    let server = Server::slow();
+    let flags = flags(&server).await;
+    flags.enable("beta").expires_in(Duration::from_millis(200)).await.unwrap();
+    off(&flags, "beta").await;
+
+    flags.enable("third").await.unwrap();
+
+    assert_ne!(stored(&server, "beta"), "");
+}
+
+#[tokio::test]
+async fn a_flag_more_than_readers_take_is_refused() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap().max_fields(2);
+    let flags = Flags::builder().layer(redis).max_wait(BOUND).start().await.unwrap();
+    flags.enable("a").await.unwrap();
+    flags.enable("b").await.unwrap();
+
+    let refused = flags.enable("c").await.unwrap_err();
+
+    assert!(format!("{refused:?}").contains("`max_fields` is 2"), "{refused:?}");
+    assert_eq!(stored(&server, "c"), "");
+    flags.disable("a").await.unwrap();
+    assert_eq!(flags.health().layers[0].status, Status::Ready);
+}
+
+#[tokio::test]
+async fn entries_of_others_that_are_no_text_do_not_hide_the_log() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    flags.enable("beta").author("ana").await.unwrap();
+    let log = "redis.call('XADD', '{feature_flags}:log', '*', '\\255', '1')";
+    server.cli(&["EVAL", log, "0"]);
+
+    let history = flags.history(None, 10).await.unwrap();
+
+    assert_eq!(history[0].author.as_deref(), Some("ana"));
+}
+
+#[tokio::test]
+async fn a_revision_that_is_too_old_to_look_for_is_a_conflict() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let first = flags.enable("beta").await.unwrap().revision.unwrap();
+    let others =
+        "for i = 2, 10001 do redis.call('XADD', '{feature_flags}:log', i .. '-0', 'flag', 'a') end";
+    server.cli(&["EVAL", others, "0"]);
+
+    let conflict = flags.disable("beta").if_revision(first).await.unwrap_err();
+
+    assert!(matches!(conflict, WriteError::Conflict { .. }), "{conflict:?}");
+}
+
+/// They would connect one after the other, and each would wait for all before it.
+#[tokio::test]
+async fn writers_who_wait_for_one_connection_fail_with_it() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let redis = Redis::open(&url).unwrap().connect_timeout(Duration::from_millis(100));
+    let attempts = async {
+        let mut open = Vec::new();
+        loop {
+            open.push(silent.accept().await.unwrap());
+            assert_eq!(open.len(), 1);
+        }
+    };
+
+    let write = || redis.write("beta", Write::new(Operation::Enable));
+    let writers = join_all((0..10).map(|_| write()));
+
+    tokio::select! {
+        () = attempts => {}
+        written = writers => assert!(written.iter().all(Result::is_err)),
+    }
 }
 
 #[tokio::test]
