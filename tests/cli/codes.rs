@@ -30,6 +30,9 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["eval", "--batch", "questions.jsonl"], Done),
     (&["eval", "--batch", "flags.toml"], Usage),
     (&["eval", "on", "--context", "[]"], Usage),
+    (&["explain", "on"], Done),
+    (&["explain", "nobody_knows"], No),
+    (&["explain", "on", "--context", "[]"], Usage),
     (&["fmt", "--check"], Done),
     (&["fmt", "--check", "unformatted.toml"], No),
     (&["fmt", "questions.jsonl"], Usage),
@@ -105,6 +108,7 @@ const WITH_FILE: &[(&[&str], ExitCode)] = &[
 
 /// With a store that cannot be reached.
 const UNREACHABLE: &[(&[&str], ExitCode)] = &[
+    (&["explain", "on"], Unreachable),
     (&["eval", "on"], Unreachable),
     (&["import", "tempest"], Unreachable),
     (&["is-on", "on"], Unreachable),

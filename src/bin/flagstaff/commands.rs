@@ -6,6 +6,7 @@ mod diff;
 mod disable;
 mod enable;
 mod eval;
+mod explain;
 mod fmt;
 mod get;
 mod history;
@@ -59,6 +60,7 @@ commands! {
     "Look" {
         Diff: diff::Diff,
         Eval: eval::Eval,
+        Explain: explain::Explain,
         Get: get::Get,
         History: history::History,
         Instances: instances::Instances,

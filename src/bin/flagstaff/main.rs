@@ -26,8 +26,6 @@
 //! - [`ContextArgs`](context::ContextArgs) are the options that say who asks;
 //!   `#[arg(add = completion::flags())]` makes shells complete the names of flags.
 
-#![allow(dead_code, reason = "for commands to come")]
-
 mod alert;
 mod assignment;
 mod change;

@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Entry, Env, File, Flags, FlagsBuilder, Redis, WritableBackend,
+    Backend, Entry, Env, Field, File, Flags, FlagsBuilder, Redis, WritableBackend,
     backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
     cli::ExitCode,
     definition::FlagsFile,
@@ -75,7 +75,6 @@ impl Default for Place {
 #[derive(Debug)]
 pub(crate) struct Declared {
     pub(crate) path: PathBuf,
-    pub(crate) text: String,
     pub(crate) parsed: FlagsFile,
 }
 
@@ -103,7 +102,7 @@ impl Place {
         let Some(path) = self.path() else { return Ok(None) };
         let text = read(&path)?;
         let parsed = FlagsFile::parse(&path.to_string_lossy(), &text);
-        Ok(Some(Declared { path, text, parsed }))
+        Ok(Some(Declared { path, parsed }))
     }
 
     /// The flag file, for commands that need one.
@@ -172,7 +171,7 @@ impl Place {
         at: Option<SystemTime>,
     ) -> Result<Flags, Failure> {
         let file = self.file()?.map(|file| usable(file, output)).transpose()?;
-        let builder = self.layers(file.map(|file| Once::file(&file.parsed)))?;
+        let builder = self.layers(file.map(|file| Once::file(&file)))?;
         let builder = match at {
             Some(at) => builder.clock(move || at),
             None => builder,
@@ -303,11 +302,16 @@ impl Once {
         Self { name, offer }
     }
 
-    /// What a file declares.
-    pub(crate) fn file(file: &FlagsFile) -> Self {
-        let flags = file.flags().iter();
+    /// What a file declares, and where.
+    pub(crate) fn file(file: &Declared) -> Self {
+        let flags = file.parsed.flags().iter();
         let entries = flags.map(|(key, flag)| (key.clone(), Entry::Definition(flag.clone())));
-        Self::new("file", entries.collect())
+        let (path, lines) = (file.path.display().to_string(), file.parsed.lines().clone());
+        let places = move |key: &str, field: Option<Field>| {
+            let line = field.and_then(|field| lines.setting(key, field));
+            Some(format!("{path}:{}", line.or_else(|| lines.flag(key))?))
+        };
+        Self::new("file", entries.collect::<Offer>().with_places(places))
     }
 }
 

@@ -1,0 +1,45 @@
+use clap::Args;
+use flagstaff::{Cause, cli::ExitCode};
+use serde_json::Value;
+
+use crate::{completion, context::ContextArgs, failure::Failure, session::Session};
+
+/// Explain an answer: who said what, what was compared, and what decided
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits with 1 if no layer has the flag.
+
+Examples:
+  flagstaff explain new_checkout --user ana --set plan=pro
+  flagstaff explain new_checkout --context @request.json --redact email
+  flagstaff explain new_checkout --user ana --at 2026-12-24 -o json")]
+pub(crate) struct Explain {
+    /// Flag
+    #[arg(add = completion::flags())]
+    flag: String,
+    #[command(flatten)]
+    context: ContextArgs,
+    /// Leave out the values of this attribute, also targeting_key
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    redact: Vec<String>,
+    /// Leave out all values of the context
+    #[arg(long, help_heading = "Output")]
+    redact_all: bool,
+}
+
+impl Explain {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let context = self.context.context()?;
+        let flags = session.place.flags_at(&session.output, self.context.at).await?;
+        let mut explanation = flags.explain(&*self.flag, &context).redact(&self.redact);
+        if self.redact_all {
+            explanation = explanation.redact_all();
+        }
+        let json = Value::Object(explanation.to_json());
+        session.output.thing(json, || explanation.to_string())?;
+        Ok(match explanation.answer.cause {
+            Cause::UnknownFlag => ExitCode::No,
+            _ => ExitCode::Done,
+        })
+    }
+}
