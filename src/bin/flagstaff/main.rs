@@ -44,6 +44,7 @@ mod plan;
 mod query;
 mod revision;
 mod session;
+mod similar;
 mod stale;
 mod text;
 mod time;

@@ -15,6 +15,7 @@ use crate::{
     output::{Lines, Listing, Output, Row},
     place,
     session::Session,
+    similar,
 };
 
 /// Evaluate flags for a context: the value, and why
@@ -55,6 +56,7 @@ impl Eval {
             let answer = ask(&snapshot, flag, &context, Value::Null);
             if answer.cause == Cause::UnknownFlag {
                 code = ExitCode::No;
+                similar::hint(&snapshot, flag, &session.output);
             }
             rows.push(row(flag, &answer));
         }

@@ -3,7 +3,8 @@ use flagstaff::{Field, cli::ExitCode, definition::to_json};
 use serde_json::{Value, json};
 
 use crate::{
-    commands::list::state_word, completion, failure::Failure, session::Session, text::clean,
+    commands::list::state_word, completion, failure::Failure, session::Session, similar,
+    text::clean,
 };
 
 /// Print what a flag amounts to, or one of its settings
@@ -39,6 +40,7 @@ impl Get {
         let Some(info) = snapshot.info(flag) else {
             let json = json!({ "flag": flag, "state": "unknown" });
             session.output.thing(json, || format!("{} unset", clean(flag)))?;
+            similar::hint(&snapshot, flag, &session.output);
             return Ok(ExitCode::No);
         };
         let Some(field) = field else {

@@ -15,6 +15,7 @@ use crate::{
     entry::{plain, stored},
     failure::Failure,
     session::Session,
+    similar,
     text::clean,
     time,
 };
@@ -67,6 +68,7 @@ impl Show {
         let Some(info) = snapshot.info(&*self.flag) else {
             let json = json!({ "flag": self.flag, "state": "unknown" });
             output.thing(json, || format!("{} unset", clean(&self.flag)))?;
+            similar::hint(&snapshot, &self.flag, output);
             return Ok(if code == ExitCode::Done { ExitCode::No } else { code });
         };
         let mut layers = Vec::new();
