@@ -418,6 +418,18 @@ async fn a_promoted_override_answers_as_it_did_over_the_file() {
 }
 
 #[test]
+fn a_change_may_mend_another_flag() {
+    let text = "[flags]\nprice.variants = { low = 1 }\n\n[flags.cart]\n\
+                requires = [{ flag = \"price\", variant = \"high\" }]\n";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+    assert!(document.file().rejected().contains("cart"));
+
+    document.set("price", &Definition::new().variants([("high", 1)])).unwrap();
+
+    assert!(document.file().flags().contains_key("cart"), "{}", document.text());
+}
+
+#[test]
 fn a_change_is_refused_with_its_reason() {
     let text = "[flags]\nsearch = true\nwrong = 25\n[flags.cart]\nrequires = [\"search\"]\n";
     let mut document = Document::parse("flags.toml", text).unwrap();

@@ -268,24 +268,24 @@ impl Document {
     ) -> Result<(), EditError> {
         let text = text.as_str();
         let file = FlagsFile::parse(&self.name, text);
-        let flag = || flag.to_owned();
         if let Some(invalid) = file.rejected().difference(self.file.rejected()).next() {
             let (flag, diagnostics) = (invalid.to_string(), file.diagnostics().clone());
             return Err(EditError::Invalid { flag, diagnostics });
         }
-        let is = file.flags().get(&*flag()).map(|definition| self::settings(definition));
+        let is = file.flags().get(flag).map(|definition| self::settings(definition));
         let is_meant = match (&is, settings) {
             (Some(is), Some(meant)) => text_of(is) == text_of(meant),
             (is, meant) => is.is_none() && meant.is_none(),
         };
         let others = |file: &FlagsFile| {
             let mut flags = file.flags().clone();
-            flags.remove(&*flag());
+            // What was wrong before may be right now, such as the name of a variant that was missing.
+            flags.retain(|key, _| **key != *flag && !self.file.rejected().contains(key));
             flags
         };
-        let same = file.rejected() == self.file.rejected() && others(&file) == others(&self.file);
+        let same = others(&file) == others(&self.file);
         if !file.is_usable() || !is_meant || !same {
-            return Err(EditError::Unwritable { flag: flag() });
+            return Err(EditError::Unwritable { flag: flag.to_owned() });
         }
         self.text = text.to_owned();
         self.file = file;
