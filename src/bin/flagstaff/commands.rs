@@ -23,6 +23,7 @@ mod rollout;
 mod schema;
 mod set;
 mod show;
+mod simulate;
 mod stale;
 mod test;
 mod undo;
@@ -79,6 +80,7 @@ commands! {
     }
     "Plan" {
         Plan: plan::Plan,
+        Simulate: simulate::Simulate,
     }
     "Clean up" {
         Import: import::Import,

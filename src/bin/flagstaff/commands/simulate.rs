@@ -1,0 +1,60 @@
+use std::sync::Arc;
+
+use clap::Args;
+use flagstaff::{Context, Definition, cli::ExitCode};
+
+use super::plan::PlanArgs;
+use crate::{
+    assignment::{self, Assignment, Assignments},
+    completion,
+    failure::Failure,
+    plan::Definitions,
+    session::Session,
+    text::clean,
+};
+
+/// Tell whom `set` would be a change for
+#[derive(Debug, Args)]
+#[command(after_help = "\
+All layers together are compared with what they are after the change; nothing is
+changed. Settings and values are those of `flagstaff set`, and the table is that
+of `flagstaff plan`.
+
+Examples:
+  flagstaff simulate new_checkout percentage=50
+  flagstaff simulate new_checkout denied_groups+=beta --contexts users.jsonl
+  flagstaff simulate sale active.from=2026-12-24T00:00:00Z --at 2026-12-25")]
+pub(crate) struct Simulate {
+    /// Flag
+    #[arg(add = completion::flags())]
+    flag: String,
+    /// What to set: field=value, list+=value, list-=value
+    #[arg(required = true, value_parser = assignment::parse, value_name = "FIELD=VALUE")]
+    assignments: Vec<Assignment>,
+    #[command(flatten)]
+    report: PlanArgs,
+}
+
+impl Simulate {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let flags = session.place.flags_at(&session.output, self.report.at).await?;
+        let snapshot = flags.snapshot();
+        let before: Definitions = snapshot
+            .all(&Context::anonymous())
+            .filter_map(|(key, _)| {
+                Some((key.into(), Arc::new(snapshot.info(key)?.definition().clone())))
+            })
+            .collect();
+        let Some(definition) = before.get(&*self.flag) else {
+            return Err(Failure::usage(format!("no layer has a flag `{}`", clean(&self.flag)))
+                .hint("`flagstaff list` lists those that there are"));
+        };
+        let patch = Assignments::new(self.assignments).patch(&self.flag, Some(definition))?;
+        let mut changed = Definition::clone(definition);
+        changed.merge(&patch);
+        let mut after = before.clone();
+        after.insert(self.flag.as_str().into(), Arc::new(changed));
+        let title = format!("A change of {}", clean(&self.flag));
+        self.report.run(title, &before, &after, session).await
+    }
+}
