@@ -157,7 +157,10 @@ impl Diagnostics {
         }
         list.sort_by_key(Diagnostic::sort_key);
         list.dedup_by(|a, b| a.sort_key() == b.sort_key());
-        locate(text, &mut list);
+        let starts: Vec<_> = list.iter().map(|diagnostic| diagnostic.span.start).collect();
+        for (diagnostic, location) in list.iter_mut().zip(locations(text, starts)) {
+            diagnostic.location = location;
+        }
         // A good file is the usual case, and its text is not needed any more.
         let text = if list.is_empty() { "" } else { text };
         Self(Arc::new(Inner { name: name.to_owned(), text: text.to_owned(), list }))
@@ -294,13 +297,16 @@ fn within(text: &str, span: &Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// Fills in the locations of sorted diagnostics in one pass over the text.
-pub(super) fn locate(text: &str, sorted: &mut [Diagnostic]) {
+/// The locations of places in the order of the text, found in one pass over it.
+pub(super) fn locations(
+    text: &str,
+    starts: impl IntoIterator<Item = usize>,
+) -> impl Iterator<Item = Location> {
     // A byte order mark takes no room in an editor.
     let mut at = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
     let (mut line, mut column) = (1, 1);
-    for diagnostic in sorted {
-        let step = text.get(at..diagnostic.span.start).unwrap_or_default();
+    starts.into_iter().map(move |start| {
+        let step = text.get(at..start).unwrap_or_default();
         match step.rsplit_once('\n') {
             None => column += step.chars().count(),
             Some((_, rest)) => {
@@ -309,8 +315,8 @@ pub(super) fn locate(text: &str, sorted: &mut [Diagnostic]) {
             }
         }
         at += step.len();
-        diagnostic.location = Location { line, column };
-    }
+        Location { line, column }
+    })
 }
 
 #[cfg(test)]

@@ -79,6 +79,77 @@ tests = [{ expect = false }]
 }
 
 #[test]
+fn tests_get_the_answers_that_services_get() {
+    let declared = r#"
+[flags.share]
+percentage = 40
+allowed_groups = ["staff"]
+[flags.page]
+variants = { control = 1, b = 1, c = 1 }
+traffic = 60
+off = "c"
+[[flags.page.rules]]
+name = "pros"
+when = { segment = "pros" }
+serve = { b = 1, c = 3 }
+[flags.both]
+requires = ["share", { flag = "page", variant = "b" }]
+percentage = 80
+[flags.deeper]
+requires = ["both"]
+variants = { x = 1, y = 1 }
+bucket_by = "company"
+[flags.only_b]
+requires = [{ flag = "page", variant = "b" }]
+[flags.stages.rollout]
+start = 2026-11-01
+stages = [{ percentage = 30, for = "24h" }, { percentage = 100 }]
+[segments.pros]
+when = { plan = "pro" }
+"#;
+    let time = "2026-11-01T12:00:00Z";
+    let file = FlagsFile::parse("flags.toml", declared);
+    assert_eq!(file.diagnostics().to_string(), "");
+    let start = Flags::for_test().at(time.parse::<jiff::Timestamp>().unwrap().into());
+    let service = file.flags().iter();
+    let service =
+        service.fold(start, |flags, (key, flag)| flags.with(key, (**flag).clone())).start();
+
+    let mut text = declared.to_owned();
+    let mut tests = 0;
+    for n in 0..200 {
+        let (user, company) = (format!("user-{n}"), format!("company-{}", n % 20));
+        let plan = if n % 3 == 0 { "pro" } else { "free" };
+        let group = if n % 5 == 0 { "staff" } else { "public" };
+        let context = Context::user(&user)
+            .group(group)
+            .attribute("plan", plan)
+            .attribute("company", &company);
+        for (flag, answer) in service.all(&context) {
+            let mut test = |expect: String| {
+                tests += 1;
+                text += &format!(
+                    "[[flags.{flag}.tests]]\nuser = \"{user}\"\ngroups = [\"{group}\"]\n\
+                     time = {time}\nattributes = {{ plan = \"{plan}\", company = \"{company}\" }}\n\
+                     expect = {expect}\n"
+                );
+            };
+            test(answer.value.to_string());
+            if let Some(variant) = answer.variant {
+                test(format!("\"{variant}\""));
+            }
+        }
+    }
+
+    let run = FlagsFile::parse("flags.toml", &text).test(SystemTime::UNIX_EPOCH);
+
+    assert_eq!(run.diagnostics().to_string(), "");
+    assert_eq!(run.results().len(), tests);
+    assert!(run.results().iter().any(|result| result.answer.value));
+    assert!(run.results().iter().any(|result| !result.answer.value));
+}
+
+#[test]
 fn a_file_is_tested_as_it_stands_by_whoever_writes_it() {
     let text = r#"
 [flags.new_checkout]

@@ -14,7 +14,7 @@ pub(super) use self::{
     decode::{ATTRIBUTES, EXPECT, GROUPS, KEYS, TESTS, TIME, decode},
     run::{Ran, run, settle},
 };
-use super::diagnostic::{Diagnostics, Location, locate};
+use super::diagnostic::{Diagnostics, Location, locations};
 use crate::model::{Answer, Context};
 
 /// The tests of a text, by flag.
@@ -105,16 +105,15 @@ pub struct TestRun {
 
 impl TestRun {
     pub(super) fn new(name: &str, text: &str, mut ran: Vec<Ran>) -> Self {
-        ran.sort_by_key(|ran| ran.report.span.start);
-        let (mut results, mut reports): (Vec<_>, Vec<_>) =
-            ran.into_iter().map(|ran| (ran.result, ran.report)).unzip();
-        locate(text, &mut reports);
-        for (result, report) in results.iter_mut().zip(&reports) {
-            result.location = report.location;
+        ran.sort_by_key(|ran| ran.place.start);
+        let places: Vec<_> = ran.iter().map(|ran| ran.place.start).collect();
+        for (ran, location) in ran.iter_mut().zip(locations(text, places)) {
+            ran.result.location = location;
         }
-        let both = results.iter().zip(reports);
-        let failed = both.filter(|(result, _)| !result.passed()).map(|(_, report)| report);
-        let diagnostics = Diagnostics::new(name, text, failed.collect());
+        let (results, failures): (Vec<_>, Vec<_>) =
+            ran.into_iter().map(|ran| (ran.result, ran.failure)).unzip();
+        let failures = failures.into_iter().flatten().collect();
+        let diagnostics = Diagnostics::new(name, text, failures);
         Self { results, diagnostics }
     }
 

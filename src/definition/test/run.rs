@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
+    ops::Range,
     sync::Arc,
     time::SystemTime,
 };
@@ -37,10 +38,13 @@ impl<'f> Declared<'f> {
     }
 }
 
-/// A test that was run, and the problem that it is if it failed. Neither has its line yet.
+/// A test that was run. Its line is not known yet.
 pub(in crate::definition) struct Ran {
-    pub(in crate::definition) result: TestResult,
-    pub(in crate::definition) report: Diagnostic,
+    pub(super) result: TestResult,
+    /// Where it says what it expects.
+    pub(super) place: Range<usize>,
+    /// The problem that it is if it failed.
+    pub(super) failure: Option<Diagnostic>,
 }
 
 /// Runs the tests of all flags of a file, which is taken as it stands.
@@ -67,12 +71,11 @@ pub(in crate::definition) fn settle(
     // What is required is settled first: a flag is tested with what will be in force.
     let mut rest = required_first(tests, flags, previous);
     loop {
-        let before = rest.len();
+        let known = problems.len();
         rest.retain(|flag| {
             let declared = Declared { flags, rejected, previous, now };
             let ran = run_flag(flag, &tests[flag], declared);
-            let failed = ran.into_iter().filter(|ran| !ran.result.passed());
-            let failed: Vec<_> = failed.map(|ran| ran.report).collect();
+            let failed: Vec<_> = ran.into_iter().filter_map(|ran| ran.failure).collect();
             if failed.is_empty() {
                 return true;
             }
@@ -84,7 +87,7 @@ pub(in crate::definition) fn settle(
         // A flag that was tested may require one that was rejected later, if what that one keeps
         // goes back the other way.
         rest.retain(|flag| flags.get(flag).is_some_and(|flag| flag.requires.value().is_some()));
-        if rest.is_empty() || rest.len() == before {
+        if problems.len() == known {
             return problems;
         }
     }
@@ -138,8 +141,8 @@ fn run_flag(flag: &Arc<str>, tests: &FlagTests, declared: Declared<'_>) -> Vec<R
             expected: test.expected.clone(),
             answer,
         };
-        let report = report(&result, test, tests, declared);
-        Ran { result, report }
+        let failure = (!result.passed()).then(|| failure(&result, test, tests, declared));
+        Ran { result, place: test.span.clone(), failure }
     });
     ran.collect()
 }
@@ -157,7 +160,7 @@ fn answer(flag: &Standalone, test: &Test) -> Answer<bool> {
     }
 }
 
-fn report(
+fn failure(
     result: &TestResult,
     test: &Test,
     tests: &FlagTests,
