@@ -90,9 +90,9 @@ mod tests {
         let differences = differences(&to_json(&before), &to_json(&after));
 
         let paths: Vec<_> = differences.iter().map(|difference| &*difference.path).collect();
-        assert_eq!(paths, ["variants.b.weight", "percentage"]);
+        assert_eq!(paths, ["variants.b", "percentage"]);
         let lines = text(&differences).replace("\x1b[31m", "").replace("\x1b[32m", "");
         let lines = lines.replace("\x1b[0m", "");
-        assert!(lines.contains("  percentage         (none) -> 100\n"), "{lines}");
+        assert!(lines.contains("  percentage  (none) -> 100\n"), "{lines}");
     }
 }
