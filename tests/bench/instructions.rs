@@ -11,10 +11,13 @@ use std::hint::black_box;
 use gungraun::{Callgrind, EventKind, prelude::*};
 
 use workloads::{
-    CALLS, Fixture, Shape, by_handle, by_name, by_name_of_user, details_by_name,
+    CALLS, Fixture, Shape,
+    all::{self, All},
+    by_handle, by_name, by_name_of_user, details_by_name,
     gate::{Gates, gate_by_header, no_gate, open_gate},
     nothing, reference_by_handle, reference_by_name, reference_by_name_of_user,
     rules::{self, Ruled},
+    variants::{self, Varied},
 };
 
 /// Flags of which the everyday fixtures have this many.
@@ -30,7 +33,8 @@ fn targeted(run: Loop) -> (Fixture, Loop) {
     (Fixture::new(FLAGS, Shape::Targeted), run)
 }
 
-/// Fails the run when one call takes more instructions.
+/// Fails the run when one call takes more instructions. The goals are in `src/docs/performance.md`;
+/// where a call misses its goal, the limit keeps it from getting worse.
 fn limit(instructions: u64) -> LibraryBenchmarkConfig {
     let mut callgrind = Callgrind::default();
     callgrind.hard_limits([(EventKind::Ir, instructions * CALLS as u64)]);
@@ -43,7 +47,7 @@ fn limit(instructions: u64) -> LibraryBenchmarkConfig {
 #[bench::by_name_reference(constant(FLAGS, reference_by_name_of_user))]
 #[bench::by_name_with_groups(constant(FLAGS, by_name))]
 #[bench::by_name_with_groups_reference(constant(FLAGS, reference_by_name))]
-#[bench::by_handle(args = (constant(FLAGS, by_handle)), config = limit(60))]
+#[bench::by_handle(args = (constant(FLAGS, by_handle)), config = limit(63))]
 #[bench::by_handle_reference(constant(FLAGS, reference_by_handle))]
 fn w1((fixture, run): (Fixture, Loop)) -> Fixture {
     black_box(run(&fixture));
@@ -54,7 +58,7 @@ fn w1((fixture, run): (Fixture, Loop)) -> Fixture {
 #[bench::by_name(args = (targeted(by_name)), config = limit(600))]
 #[bench::by_name_reference(targeted(reference_by_name))]
 #[bench::details_by_name(args = (targeted(details_by_name)), config = limit(600))]
-#[bench::by_handle(args = (targeted(by_handle)), config = limit(220))]
+#[bench::by_handle(args = (targeted(by_handle)), config = limit(225))]
 #[bench::by_handle_reference(targeted(reference_by_handle))]
 fn w2((fixture, run): (Fixture, Loop)) -> Fixture {
     black_box(run(&fixture));
@@ -62,10 +66,28 @@ fn w2((fixture, run): (Fixture, Loop)) -> Fixture {
 }
 
 #[library_benchmark]
-#[bench::by_name(args = (Ruled::new(FLAGS), rules::by_name), config = limit(1_500))]
+#[bench::by_name(args = (Varied::new(FLAGS), variants::by_name), config = limit(460))]
+#[bench::details_by_name(args = (Varied::new(FLAGS), variants::details_by_name), config = limit(470))]
+#[bench::by_handle(args = (Varied::new(FLAGS), variants::by_handle), config = limit(172))]
+fn w3(fixture: Varied, run: fn(&Varied) -> usize) -> Varied {
+    black_box(run(&fixture));
+    fixture
+}
+
+#[library_benchmark]
+#[bench::by_name(args = (Ruled::new(FLAGS), rules::by_name), config = limit(1_250))]
 #[bench::by_name_with_context(Ruled::new(FLAGS), rules::by_name_with_context)]
-#[bench::by_handle(args = (Ruled::new(FLAGS), rules::by_handle), config = limit(1_110))]
+#[bench::by_handle(args = (Ruled::new(FLAGS), rules::by_handle), config = limit(850))]
 fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
+    black_box(run(&fixture));
+    fixture
+}
+
+// Counted by flag: each of 100 users asks for 100 flags.
+#[library_benchmark]
+#[bench::by_user(args = (All::new(), all::by_user), config = limit(240))]
+#[bench::with_context(All::new(), all::with_context)]
+fn w5(fixture: All, run: fn(&All) -> usize) -> All {
     black_box(run(&fixture));
     fixture
 }
@@ -75,20 +97,19 @@ fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
 #[bench::by_name_of_1_000(args = (constant(1_000, by_name_of_user)), config = limit(270))]
 #[bench::by_name_of_10_000(args = (constant(10_000, by_name_of_user)), config = limit(270))]
 #[bench::by_name_of_10_000_reference(constant(10_000, reference_by_name_of_user))]
-#[bench::by_handle_of_10(args = (constant(10, by_handle)), config = limit(60))]
-#[bench::by_handle_of_1_000(args = (constant(1_000, by_handle)), config = limit(60))]
-#[bench::by_handle_of_10_000(args = (constant(10_000, by_handle)), config = limit(60))]
+#[bench::by_handle_of_10(args = (constant(10, by_handle)), config = limit(63))]
+#[bench::by_handle_of_1_000(args = (constant(1_000, by_handle)), config = limit(63))]
+#[bench::by_handle_of_10_000(args = (constant(10_000, by_handle)), config = limit(63))]
 fn w6((fixture, run): (Fixture, Loop)) -> Fixture {
     black_box(run(&fixture));
     fixture
 }
 
 // What a gate adds is the difference to the row before it: 313, 842 and 1,514 are the service alone.
-// An open gate is to add 120 and adds 125: its limit only keeps it there. By one header a gate may
-// add 650. Among 12 headers, names are hashed, and it may add 900.
+// An open gate is to add 120, give or take 5 %. By one header a gate may add 650. Among 12 headers, names are hashed, and it may add 900.
 #[library_benchmark]
 #[bench::none(args = (Gates::new(0), no_gate))]
-#[bench::open(args = (Gates::new(0), open_gate), config = limit(313 + 130))]
+#[bench::open(args = (Gates::new(0), open_gate), config = limit(313 + 126))]
 #[bench::none_with_header(args = (Gates::new(1), no_gate))]
 #[bench::by_header(args = (Gates::new(1), gate_by_header), config = limit(842 + 650))]
 #[bench::none_with_12_headers(args = (Gates::new(12), no_gate))]
@@ -99,6 +120,6 @@ fn gate(gates: Gates, run: fn(&mut Gates) -> usize) -> Gates {
     gates
 }
 
-library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w4, w6, gate]);
+library_benchmark_group!(name = evaluation, benchmarks = [w1, w2, w3, w4, w5, w6, gate]);
 
 main!(library_benchmark_groups = evaluation);

@@ -4,9 +4,11 @@
 //! rotate, so that neither the branch predictor nor a cache learns one key by heart. Dividing what
 //! a loop costs by [`CALLS`] is the cost of one call; going through the rotation is included.
 
+pub(crate) mod all;
 pub(crate) mod gate;
 pub(crate) mod reference;
 pub(crate) mod rules;
+pub(crate) mod variants;
 
 use std::{
     hint::black_box,
@@ -186,15 +188,18 @@ impl Backend for Told {
 
 /// So many flags. All of them differ between an even and an odd `revision`.
 pub(crate) fn offer(flags: usize, shape: Shape, revision: usize) -> Offer {
-    let entry = |slot| match rule(slot + revision, shape) {
+    (0..flags).map(|slot| (key(slot), entry(slot + revision, shape))).collect()
+}
+
+fn entry(slot: usize, shape: Shape) -> Entry {
+    match rule(slot, shape) {
         Rule::Constant(on) => Entry::from(on),
         Rule::Targeted { users, groups, percent } => {
             let percentage = Percentage::whole(percent).expect("at most 100");
             let definition = Definition::new().owner("payments").percentage(percentage);
             definition.allowed_users(users).allowed_groups(groups).into()
         }
-    };
-    (0..flags).map(|slot| (key(slot), entry(slot))).collect()
+    }
 }
 
 fn rule(slot: usize, shape: Shape) -> Rule {
