@@ -12,11 +12,12 @@ pub(super) fn test(
     match attribute {
         Attribute::Named(print, name) => match context.find_attribute(*print, name) {
             None => missing(matcher),
-            Some(value) => match (matcher, value) {
+            Some(Value::String(text)) => match matcher {
                 // The everyday comparison.
-                (Matcher::Text(known), Value::String(text)) => Some(**known == **text),
-                _ => test_value(matcher, value),
+                Matcher::Text(known) => Some(**known == **text),
+                _ => test_text(matcher, text),
             },
+            Some(value) => test_value(matcher, value),
         },
         Attribute::TargetingKey => match context.targeting_key() {
             None => missing(matcher),
@@ -37,6 +38,11 @@ fn missing(matcher: &Matcher) -> Option<bool> {
 }
 
 #[inline(never)]
+fn test_text(matcher: &Matcher, text: &str) -> Option<bool> {
+    test_scalar(matcher, Scalar::Text(text))
+}
+
+#[inline(never)]
 fn test_value(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
     match Scalar::of(value) {
         Some(scalar) => test_scalar(matcher, scalar),
@@ -44,7 +50,7 @@ fn test_value(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn test_scalar(matcher: &Matcher, scalar: Scalar<'_>) -> Option<bool> {
     matcher.test(scalar, || match scalar {
         Scalar::Text(text) => hash_text(text),

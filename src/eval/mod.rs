@@ -3,11 +3,14 @@
 
 mod attribute;
 pub(crate) mod bucket;
+mod gate;
+mod lists;
 mod names;
 mod plan;
 mod requirements;
 mod rule_variants;
 mod rules;
+mod share;
 #[cfg(feature = "definition")]
 mod standalone;
 mod unit;

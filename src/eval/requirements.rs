@@ -69,33 +69,36 @@ impl Requirements {
         }
     }
 
-    /// Why the flag is off, if it is off because of them. `others` is whether another flag is on by
-    /// itself.
-    pub(crate) fn unmet<'p>(
+    /// Why the flag is off when they are not met.
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::All(_) | Self::Unmeetable => Cause::Prerequisite,
+            Self::Circle(_) | Self::TooMany => Cause::InvalidPrerequisites,
+        }
+    }
+
+    /// Whether they hold. `others` is what another flag is by itself.
+    // Apart, since few flags have any.
+    #[inline(never)]
+    pub(super) fn are_met<'p>(
         &self,
         context: &Context<'_>,
         others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
         visitor: &mut impl Visitor,
-    ) -> Option<Cause> {
-        match self {
-            Self::All(steps) => {
-                let is_met = |step: &Step| match (others(step.slot), step.variant) {
-                    (Some((verdict, _)), None) => verdict.on,
-                    (Some((verdict, Some(variants))), Some(name)) => {
-                        verdict.on && variants.choose(verdict, context, &mut ()).0.name == name
-                    }
-                    (Some((_, None)), Some(_)) | (None, _) => false,
-                };
-                let are_met = steps.iter().all(|step| {
-                    let is_met = is_met(step);
-                    visitor.required(step, is_met);
-                    is_met
-                });
-                (!are_met).then_some(Cause::Prerequisite)
+    ) -> bool {
+        let Self::All(steps) = self else { return false };
+        let is_met = |step: &Step| match (others(step.slot), step.variant) {
+            (Some((verdict, _)), None) => verdict.on,
+            (Some((verdict, Some(variants))), Some(name)) => {
+                verdict.on && variants.choose(verdict, context, &mut ()).0.name == name
             }
-            Self::Unmeetable => Some(Cause::Prerequisite),
-            Self::Circle(_) | Self::TooMany => Some(Cause::InvalidPrerequisites),
-        }
+            (Some((_, None)), Some(_)) | (None, _) => false,
+        };
+        steps.iter().all(|step| {
+            let is_met = is_met(step);
+            visitor.required(step, is_met);
+            is_met
+        })
     }
 }
 

@@ -86,6 +86,8 @@ impl RuleVariants {
 }
 
 impl Split {
+    // Apart, since few rules split.
+    #[inline(never)]
     fn draw(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Chosen {
         let unit = unit(context, self.bucket_by.as_ref());
         let bucket = unit.map(|unit| bucket::draw(unit, self.seed));

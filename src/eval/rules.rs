@@ -8,19 +8,21 @@
 use std::sync::Arc;
 
 use super::{
-    attribute,
-    bucket::{self, Reach},
-    unit::unit,
+    attribute, bucket,
+    plan::Verdict,
+    share::Share,
     visitor::{Draw, Visitor},
 };
-use crate::model::{Attribute, Comparison, Condition, Context, Matcher, Rule, Serve, Variants};
+use crate::model::{
+    Attribute, Cause, Comparison, Condition, Context, Matcher, Rule, Serve, Variants,
+};
 
 #[derive(Debug)]
-pub(crate) struct Rules {
+pub(super) struct Rules {
     steps: Box<[Step]>,
     /// Where the first rule begins.
     start: Target,
-    outcomes: Box<[Outcome]>,
+    outcomes: Box<[Share]>,
 }
 
 #[derive(Debug)]
@@ -35,33 +37,15 @@ struct Step {
 /// A step; or, counted on from the last step, the rule that matches; or, after these, no rule.
 type Target = u32;
 
-/// What a rule serves.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    Fixed(bool),
-    /// On, with a variant that is drawn.
-    Split,
-    Drawn {
-        bucket_by: Option<Attribute>,
-        seed: u64,
-        threshold: u64,
-    },
-}
-
-/// What a rule answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Served {
-    On,
-    Off,
-    /// In or out by bucket; in, if a variant is drawn.
-    Drawn(bool),
-    /// There is nothing to draw a bucket by.
-    NoUnit,
-}
-
 impl Rules {
-    /// Compiles the rules of a flag, if it has any.
-    pub(crate) fn compile(rules: &[Rule], salt: &str, variants: Option<&Variants>) -> Option<Self> {
+    /// Compiles the rules of a flag, if it has any. What they answer is `matched`, but for whether
+    /// it is on, and for the cause.
+    pub(super) fn compile(
+        rules: &[Rule],
+        salt: &str,
+        variants: Option<&Variants>,
+        matched: Verdict,
+    ) -> Option<Self> {
         if rules.is_empty() {
             return None;
         }
@@ -70,17 +54,21 @@ impl Rules {
         for (index, rule) in rules.iter().enumerate().rev() {
             start = compiler.compile(&rule.when, true, Place::Rule(index), start);
         }
-        let outcomes = rules.iter().map(|rule| Outcome::compile(rule, salt, variants)).collect();
+        let outcomes = rules.iter().enumerate().map(|(index, rule)| {
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            outcome(rule, index, salt, variants, matched)
+        });
+        let outcomes = outcomes.collect();
         Some(compiler.finish(start, outcomes))
     }
 
-    /// The first rule that matches, and what it serves.
+    /// What the first rule serves that matches.
     #[inline]
-    pub(crate) fn evaluate(
+    pub(super) fn evaluate(
         &self,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<(usize, Served)> {
+    ) -> Option<&Verdict> {
         let mut at = self.start as usize;
         while let Some(step) = self.steps.get(at) {
             let outcome = attribute::test(&step.attribute, &step.matcher, context);
@@ -91,44 +79,33 @@ impl Rules {
         let rule = at - self.steps.len();
         let outcome = self.outcomes.get(rule)?;
         visitor.matched(rule);
-        Some((rule, outcome.serve(context, visitor)))
+        Some(outcome.draw(context, Draw::Rule, visitor))
     }
 }
 
-impl Outcome {
-    fn compile(rule: &Rule, salt: &str, variants: Option<&Variants>) -> Self {
-        // A variant that the flag does not have is off, as it is in all layers.
-        let is_known = |name: &str| variants.is_some_and(|known| known.variant(name).is_some());
-        match &rule.serve {
-            Serve::On => Self::Fixed(true),
-            Serve::Off => Self::Fixed(false),
-            Serve::Variant(name) => Self::Fixed(is_known(name)),
-            Serve::Split(split) => match split.iter().all(|(name, _)| is_known(name)) {
-                true => Self::Split,
-                false => Self::Fixed(false),
-            },
-            Serve::Percentage(percentage) => match Reach::of(*percentage) {
-                Reach::Everybody => Self::Fixed(true),
-                Reach::Below(threshold) => {
-                    let bucket_by = rule.bucket_by.clone().map(Attribute::unit);
-                    Self::Drawn { bucket_by, seed: bucket::rule_seed(salt, rule), threshold }
-                }
-            },
-        }
-    }
-
-    #[inline]
-    fn serve(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Served {
-        match self {
-            Self::Fixed(true) => Served::On,
-            Self::Fixed(false) => Served::Off,
-            Self::Split => Served::Drawn(true),
-            Self::Drawn { bucket_by, seed, threshold } => {
-                let unit = unit(context, bucket_by.as_ref());
-                let bucket = unit.map(|unit| bucket::draw(unit, *seed));
-                visitor.drew(Draw::Rule, bucket);
-                bucket.map_or(Served::NoUnit, |bucket| Served::Drawn(bucket < *threshold))
-            }
+fn outcome(
+    rule: &Rule,
+    index: u16,
+    salt: &str,
+    variants: Option<&Variants>,
+    matched: Verdict,
+) -> Share {
+    let fixed = |on, cause| Verdict { on, cause, ..matched };
+    let (matches, splits) = (Cause::Rule(index), Cause::RuleSplit(index));
+    // A variant that the flag does not have is off, as it is in all layers.
+    let is_known = |name: &str| variants.is_some_and(|known| known.variant(name).is_some());
+    match &rule.serve {
+        Serve::On => Share::Everybody(fixed(true, matches)),
+        Serve::Off => Share::Everybody(fixed(false, matches)),
+        Serve::Variant(name) => Share::Everybody(fixed(is_known(name), matches)),
+        Serve::Split(split) => match split.iter().all(|(name, _)| is_known(name)) {
+            true => Share::Everybody(fixed(true, splits)),
+            false => Share::Everybody(fixed(false, matches)),
+        },
+        Serve::Percentage(percentage) => {
+            let (seed, bucket_by) = (bucket::rule_seed(salt, rule), rule.bucket_by.clone());
+            let (everybody, drawn) = (fixed(true, matches), fixed(true, splits));
+            Share::new(*percentage, seed, bucket_by.map(Attribute::unit), everybody, drawn)
         }
     }
 }
@@ -181,7 +158,7 @@ impl<'r> Compiler<'r> {
         }
     }
 
-    fn finish(self, start: Place, outcomes: Box<[Outcome]>) -> Rules {
+    fn finish(self, start: Place, outcomes: Box<[Share]>) -> Rules {
         let steps = self.steps.len();
         let target = |place| {
             let index = match place {

@@ -88,45 +88,45 @@ impl Variants {
     }
 
     /// The variant for a context that the flag was found to be on or off for, and what decided.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn choose(
         &self,
         verdict: Verdict,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
     ) -> (&Arm, Verdict) {
-        let because = |cause| Verdict { cause, layer: self.layer, ..verdict };
-        if verdict.on
-            && let Some(chosen) = self.rules.chosen(verdict.cause, context, visitor)
-        {
+        if !verdict.on {
+            return (self.off(), verdict);
+        }
+        if let Some(chosen) = self.rules.chosen(verdict.cause, context, visitor) {
             return match chosen {
                 Chosen::Variant(index) => (&self.arms[index], verdict),
-                Chosen::NoUnit => {
-                    let cause = Cause::NoTargetingKey;
-                    (&self.arms[self.off], Verdict { cause, ..verdict })
-                }
+                Chosen::NoUnit => (self.off(), Verdict { cause: Cause::NoTargetingKey, ..verdict }),
             };
         }
-        let (index, verdict) = match (verdict.on, self.only) {
-            (false, _) => (self.off, verdict),
-            (true, Some(only)) => (only, verdict),
-            (true, None) => match unit(context, self.bucket_by.as_ref()) {
-                None => {
-                    visitor.drew(Draw::Variant, None);
-                    (self.off, because(Cause::NoTargetingKey))
-                }
-                Some(unit) if self.is_spared(unit, visitor) => {
-                    let layer = self.traffic_layer;
-                    (self.off, Verdict { cause: Cause::Traffic, layer, ..verdict })
-                }
-                Some(unit) => {
-                    let bucket = bucket::draw(unit, self.seed);
-                    visitor.drew(Draw::Variant, Some(bucket));
-                    (self.arm_at(bucket), because(Cause::Variant))
-                }
-            },
-        };
-        (&self.arms[index], verdict)
+        if let Some(only) = self.only {
+            return (&self.arms[only], verdict);
+        }
+        let because = |cause| Verdict { cause, layer: self.layer, ..verdict };
+        match unit(context, self.bucket_by.as_ref()) {
+            None => {
+                visitor.drew(Draw::Variant, None);
+                (self.off(), because(Cause::NoTargetingKey))
+            }
+            Some(unit) if self.is_spared(unit, visitor) => {
+                let layer = self.traffic_layer;
+                (self.off(), Verdict { cause: Cause::Traffic, layer, ..verdict })
+            }
+            Some(unit) => {
+                let bucket = bucket::draw(unit, self.seed);
+                visitor.drew(Draw::Variant, Some(bucket));
+                (self.arm_at(bucket), because(Cause::Variant))
+            }
+        }
+    }
+
+    fn off(&self) -> &Arm {
+        &self.arms[self.off]
     }
 
     /// Whether the unit takes no part in the draw.
@@ -141,9 +141,9 @@ impl Variants {
     }
 
     #[inline]
-    fn arm_at(&self, bucket: u64) -> usize {
+    fn arm_at(&self, bucket: u64) -> &Arm {
         let point = bucket::point(bucket, self.total);
-        self.arms.iter().position(|arm| point < arm.end).unwrap_or(self.off)
+        self.arms.iter().find(|arm| point < arm.end).unwrap_or_else(|| self.off())
     }
 }
 
@@ -198,7 +198,7 @@ mod tests {
             }));
             let bucket = row["h"].as_str().unwrap().parse().unwrap();
 
-            assert_eq!(variants.arm_at(bucket), row["index"].as_u64().unwrap() as usize, "{row}");
+            assert_eq!(variants.arm_at(bucket).name, row["index"].to_string(), "{row}");
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
 
         for n in 0..USERS {
             let user = xxh3_64(format!("user-{n}").as_bytes());
-            let arm = &variants.arms[variants.arm_at(bucket::draw(user, variants.seed))];
+            let arm = variants.arm_at(bucket::draw(user, variants.seed));
             *counts.entry(arm.name).or_default() += 1.0;
         }
 
@@ -250,11 +250,9 @@ mod tests {
 
             for bucket in buckets {
                 let point = bucket::point(bucket, total);
-                let expected = match before.arm_at(bucket) {
-                    arm if arm == from && point >= border - moved => from + 1,
-                    arm => arm,
-                };
-                prop_assert_eq!(after.arm_at(bucket), expected);
+                let arm: usize = before.arm_at(bucket).name.parse().unwrap();
+                let expected = if arm == from && point >= border - moved { from + 1 } else { arm };
+                prop_assert_eq!(after.arm_at(bucket).name, expected.to_string());
             }
         }
     }

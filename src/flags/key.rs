@@ -32,10 +32,10 @@ impl Flag {
         Self { hash: hash_name(&name), name, owner, slot }
     }
 
-    /// Among names of other flags than those that made it.
+    /// Among names of other flags than those that made it; beyond all slots if it is not there.
     #[cold]
-    fn find(&self, names: &Names) -> Option<Slot> {
-        names.find(self.hash, &self.name)
+    fn find(&self, names: &Names) -> Slot {
+        names.find(self.hash, &self.name).unwrap_or(Slot::MAX)
     }
 }
 
@@ -116,10 +116,7 @@ impl FlagKey for String {
 impl sealed::Resolve for Flag {
     #[inline]
     fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
-        if self.owner == owner {
-            return Some(self.slot);
-        }
-        self.find(names)
+        Some(if self.owner == owner { self.slot } else { self.find(names) })
     }
 }
 

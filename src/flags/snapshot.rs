@@ -108,12 +108,13 @@ impl Snapshot {
     }
 
     /// Every flag that a layer has, sorted by key, with whether it is on for `context`.
+    #[inline]
     pub fn all(&self, context: &Context<'_>) -> impl Iterator<Item = (&str, Answer<bool>)> {
         self.names.sorted().iter().filter_map(move |&slot| {
             let plan = self.plans.get(slot as usize)?;
             let verdict = self.evaluate(plan, context, &mut ())?;
             let name = &**self.names.name(slot);
-            let verdict = overridden(name).unwrap_or(verdict);
+            let verdict = overridden(name).unwrap_or(*verdict);
             Some((name, self.gate(verdict, plan.variants(), context)))
         })
     }
@@ -154,7 +155,7 @@ impl Snapshot {
         let plan = self.plan(key);
         let verdict = match overridden(key.as_str()) {
             Some(verdict) => Some(verdict),
-            None => plan.and_then(|plan| self.evaluate(plan, context, visitor)),
+            None => plan.and_then(|plan| self.evaluate(plan, context, visitor).copied()),
         };
         match verdict {
             Some(verdict) => Some((verdict, plan.and_then(Plan::variants))),
@@ -170,16 +171,25 @@ impl Snapshot {
     /// Whether the flag is on, and not why.
     #[inline]
     pub(super) fn decide(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
-        plan.is_on(context, |slot| self.required(slot, context))
+        match plan {
+            Plan::Constant(verdict) => Some(verdict.on),
+            _ => self.decide_for(plan, context),
+        }
     }
 
-    #[inline]
-    pub(super) fn evaluate(
+    // Apart, so that no more than a constant flag is inlined where somebody asks.
+    #[inline(never)]
+    fn decide_for(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
+        self.evaluate(plan, context, &mut ()).map(|verdict| verdict.on)
+    }
+
+    #[inline(always)]
+    pub(super) fn evaluate<'p>(
         &self,
-        plan: &Plan,
+        plan: &'p Plan,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<Verdict> {
+    ) -> Option<&'p Verdict> {
         plan.evaluate(context, |slot| self.required(slot, context), visitor)
     }
 
@@ -190,7 +200,7 @@ impl Snapshot {
         context: &Context<'_>,
     ) -> Option<(Verdict, Option<&Variants>)> {
         let (name, plan) = (self.names.name(slot), self.plans.get(slot as usize)?);
-        let verdict = overridden(name).or_else(|| plan.by_itself(context, &mut ()));
+        let verdict = overridden(name).or_else(|| plan.by_itself(context, &mut ()).copied());
         Some((verdict.or_else(|| self.unknown(name))?, plan.variants()))
     }
 

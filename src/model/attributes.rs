@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Value;
+use super::{Print, Value};
 
 /// Attributes by name. Without any it is three words, so that the contexts of services that use none
 /// cost next to nothing more.
@@ -21,25 +21,6 @@ struct Attribute<'a> {
     print: Print,
     name: Cow<'a, str>,
     value: Value<'a>,
-}
-
-/// A name in one word: all of it, if it has at most seven bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Print(u64);
-
-impl Print {
-    #[inline]
-    pub(crate) fn of(name: &str) -> Self {
-        let len = name.len() as u64;
-        let start = name.bytes().take(7).fold(0, |word, byte| word << 8 | u64::from(byte));
-        Self(start << 8 | len.min(u64::from(u8::MAX)))
-    }
-
-    /// Whether names with the same print are the same name.
-    #[inline]
-    fn is_whole(self) -> bool {
-        self.0 & 0xff <= 7
-    }
 }
 
 impl<'a> Attributes<'a> {

@@ -3,8 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Operator, Value,
-    attributes::Print,
+    Operator, Print, Value,
     matcher::{Case, Matcher},
 };
 

@@ -9,7 +9,7 @@ use std::{
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Attributes, Value, attributes::Print};
+use super::{Attributes, Print, Value};
 
 /// The evaluation context: who asks for a flag.
 ///

@@ -15,6 +15,7 @@ mod nearest;
 mod operator;
 mod percentage;
 mod prerequisite;
+mod print;
 mod resolved;
 mod rollout;
 mod rule;
@@ -44,11 +45,12 @@ pub use self::{
     weight::{InvalidWeight, Weight},
 };
 pub(crate) use self::{
-    attributes::{Attributes, Print},
+    attributes::Attributes,
     condition::Attribute,
     matcher::{Matcher, NameSet, Scalar, hash_text},
     moment::Moment,
     nearest::nearest,
     prerequisite::MOST_PREREQUISITES,
+    print::Print,
     resolved::Resolved,
 };

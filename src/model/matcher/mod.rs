@@ -133,7 +133,7 @@ impl Matcher {
     /// Whether a value matches; `None` if it is nothing that could be compared.
     ///
     /// `hash` is the XXH3 of the text, when it is needed.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn test(&self, seen: Scalar<'_>, hash: impl FnOnce() -> u64) -> Option<bool> {
         match (self, seen) {
             (Self::Text(known), Scalar::Text(text)) => Some(**known == *text),

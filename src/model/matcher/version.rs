@@ -153,33 +153,43 @@ fn successor(mut core: [u64; 3], parts: usize) -> Option<[u64; 3]> {
 impl<'v> Version<'v> {
     /// SemVer 2.0.0, but that numbers may be missing at the end: `5.2` is `5.2.0`.
     fn parse(text: &'v str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        let mut core = [0_u64; 3];
-        let mut at = 0;
+        let mut rest = text.as_bytes();
+        let mut core = [0; 3];
         for (part, place) in core.iter_mut().enumerate() {
             if part > 0 {
-                match bytes.get(at) {
-                    Some(b'.') => at += 1,
+                match rest.split_first() {
+                    Some((b'.', after)) => rest = after,
                     _ => break,
                 }
             }
-            let start = at;
-            while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
-                *place = place.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-                at += 1;
-            }
-            let padded = at - start > 1 && bytes.get(start) == Some(&b'0');
-            if at == start || padded {
-                return None;
-            }
+            (*place, rest) = number(rest)?;
         }
-        let pre = if at == bytes.len() { "" } else { suffix(text.get(at..)?)? };
+        let pre = if rest.is_empty() { "" } else { suffix(&text[text.len() - rest.len()..])? };
         Some(Self { core, pre })
     }
 
     fn compare(self, bound: &Bound) -> Ordering {
         self.core.cmp(&bound.core).then_with(|| compare_pre(self.pre, &bound.pre))
     }
+}
+
+/// The number that a text begins with, and what comes after it.
+#[inline]
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let digit = |byte: u8| Some(u64::from(byte.wrapping_sub(b'0'))).filter(|&digit| digit < 10);
+    let (&first, mut rest) = text.split_first()?;
+    let mut number = digit(first)?;
+    while let Some((&next, after)) = rest.split_first()
+        && let Some(digit) = digit(next)
+    {
+        // No number begins with a nought but nought itself.
+        if number == 0 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(digit)?;
+        rest = after;
+    }
+    Some((number, rest))
 }
 
 /// The pre-release of what follows the numbers, if it is well formed.

@@ -1,0 +1,147 @@
+//! What makes a flag on or off by itself.
+
+use std::sync::Arc;
+
+use super::{
+    bucket,
+    lists::Lists,
+    plan::Verdict,
+    rules::Rules,
+    share::Share,
+    visitor::{Draw, Visitor},
+};
+use crate::model::{Attribute, Cause, Context, Field, OnStale, Percentage, Resolved};
+
+/// What makes a flag on or off, as if all prerequisites were met.
+#[derive(Debug, Clone)]
+pub(super) enum Gate {
+    /// The same answer for everybody.
+    Constant(Verdict),
+    /// It depends on who asks.
+    Targeted(Arc<Targeted>),
+    /// It has rules too.
+    Ruled(Arc<Ruled>),
+}
+
+/// The everyday shape: lists and a percentage.
+#[derive(Debug)]
+pub(crate) struct Targeted {
+    /// Boxed, since most flags have none of them.
+    lists: Option<Box<Lists>>,
+    share: Share,
+}
+
+/// Lists, rules and a percentage.
+#[derive(Debug)]
+pub(crate) struct Ruled {
+    targeted: Targeted,
+    rules: Rules,
+}
+
+impl Gate {
+    /// Compiles what makes the flag on or off.
+    pub(super) fn compile(salt: &str, resolved: &Resolved) -> Self {
+        let definition = &*resolved.definition;
+        let (percentage, percentage_field) = resolved.percentage();
+        let stale = resolved.stale.is_some();
+        let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
+        let fixed = match resolved.stale {
+            Some(OnStale::On) => Some((true, Cause::Stale)),
+            Some(OnStale::Off) => Some((false, Cause::Stale)),
+            Some(OnStale::Unavailable) => Some((false, Cause::Unavailable)),
+            Some(OnStale::Keep | OnStale::Declared) | None => None,
+        };
+        if let Some((on, cause)) = fixed {
+            return Self::Constant(verdict(on, cause, resolved.origin(Field::OnStale)));
+        }
+        if definition.enabled.value() == Some(&false) {
+            return Self::Constant(verdict(
+                false,
+                Cause::Disabled,
+                resolved.origin(Field::Enabled),
+            ));
+        }
+        if !resolved.is_active() {
+            return Self::Constant(verdict(false, Cause::Inactive, resolved.origin(Field::Active)));
+        }
+        let otherwise = verdict(
+            true,
+            Cause::Everybody,
+            resolved.strongest_of(&[Field::Enabled, percentage_field]),
+        );
+        let lists = Lists::compile(resolved);
+        let matched = verdict(true, Cause::Rule(0), resolved.origin(Field::Rules));
+        let rules = definition
+            .rules
+            .value()
+            .and_then(|rules| Rules::compile(rules, salt, definition.variants.value(), matched));
+        if percentage == Percentage::HUNDRED && lists.is_none() && rules.is_none() {
+            return Self::Constant(otherwise);
+        }
+        let seed = bucket::seed(salt, bucket::ROLLOUT);
+        let bucket_by = definition.bucket_by.value().cloned().map(Attribute::new);
+        let drawn = verdict(true, Cause::Percentage, resolved.origin(percentage_field));
+        let share = Share::new(percentage, seed, bucket_by, otherwise, drawn);
+        let targeted = Targeted { lists: lists.map(Box::new), share };
+        match rules {
+            None => Self::Targeted(Arc::new(targeted)),
+            Some(rules) => Self::Ruled(Arc::new(Ruled { targeted, rules })),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn evaluate(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> &Verdict {
+        match self {
+            Self::Constant(verdict) => verdict,
+            Self::Targeted(targeted) => targeted.evaluate(context, visitor),
+            Self::Ruled(ruled) => ruled.evaluate(context, visitor),
+        }
+    }
+
+    /// Whether the flag may be on for one context and off for another.
+    #[cfg(feature = "http")]
+    pub(super) fn depends_on_context(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Targeted(targeted) => targeted.depends_on_context(),
+            Self::Ruled(_) => true,
+        }
+    }
+}
+
+impl Targeted {
+    #[cfg(feature = "http")]
+    pub(super) fn depends_on_context(&self) -> bool {
+        let denies = self.lists.as_ref().is_some_and(|lists| lists.denies());
+        denies || matches!(self.share, Share::Drawn(_))
+    }
+
+    #[inline(never)]
+    pub(super) fn evaluate(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> &Verdict {
+        self.listed(context, visitor).unwrap_or_else(|| self.draw(context, visitor))
+    }
+
+    #[inline]
+    fn listed(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Option<&Verdict> {
+        self.lists.as_ref()?.decide(context, visitor)
+    }
+
+    #[inline]
+    fn draw(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> &Verdict {
+        self.share.draw(context, Draw::Percentage, visitor)
+    }
+}
+
+impl Ruled {
+    /// Lists beat rules, and rules beat the percentage.
+    #[inline(never)]
+    pub(super) fn evaluate(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> &Verdict {
+        if let Some(verdict) = self.targeted.listed(context, visitor) {
+            return verdict;
+        }
+        match self.rules.evaluate(context, visitor) {
+            Some(verdict) => verdict,
+            None => self.targeted.draw(context, visitor),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Who is denied and allowed by name.
+
+use super::{plan::Verdict, visitor::Visitor};
+use crate::model::{Cause, Context, Definition, Field, NameSet, Resolved, Setting};
+
+/// The lists of a flag. Deny beats allow.
+#[derive(Debug)]
+pub(super) struct Lists {
+    denied_users: List,
+    denied_groups: List,
+    allowed_users: List,
+    allowed_groups: List,
+}
+
+#[derive(Debug)]
+struct List {
+    /// `None` is the usual list, the empty one.
+    names: Option<NameSet>,
+    /// What those are answered who are on it.
+    verdict: Verdict,
+}
+
+impl Lists {
+    /// The lists of a flag; `None` if nobody is on them.
+    pub(super) fn compile(resolved: &Resolved) -> Option<Self> {
+        let stale = resolved.stale.is_some();
+        let list = |field, names: &Setting<Vec<String>>, on, cause| List {
+            names: NameSet::new(names.value()),
+            verdict: Verdict { on, cause, layer: resolved.origin(field), stale },
+        };
+        let Definition { denied_users, denied_groups, allowed_users, allowed_groups, .. } =
+            &*resolved.definition;
+        let lists = Self {
+            denied_users: list(Field::DeniedUsers, denied_users, false, Cause::DeniedUser),
+            denied_groups: list(Field::DeniedGroups, denied_groups, false, Cause::DeniedGroup),
+            allowed_users: list(Field::AllowedUsers, allowed_users, true, Cause::AllowedUser),
+            allowed_groups: list(Field::AllowedGroups, allowed_groups, true, Cause::AllowedGroup),
+        };
+        let allows = lists.allowed_users.names.is_some() || lists.allowed_groups.names.is_some();
+        (allows || lists.denies()).then_some(lists)
+    }
+
+    pub(super) fn denies(&self) -> bool {
+        self.denied_users.names.is_some() || self.denied_groups.names.is_some()
+    }
+
+    /// What somebody is answered who is on a list.
+    // The compiler would not inline it by itself, since there are two places that ask.
+    #[inline(always)]
+    pub(super) fn decide(
+        &self,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> Option<&Verdict> {
+        let user = context.targeting_key();
+        let mut told = |list, is_on_it| {
+            visitor.listed(list, is_on_it);
+            is_on_it
+        };
+        if told(Field::DeniedUsers, self.denied_users.has_user(context, user)) {
+            return Some(&self.denied_users.verdict);
+        }
+        if told(Field::DeniedGroups, self.denied_groups.has_group(context)) {
+            return Some(&self.denied_groups.verdict);
+        }
+        if told(Field::AllowedUsers, self.allowed_users.has_user(context, user)) {
+            return Some(&self.allowed_users.verdict);
+        }
+        if told(Field::AllowedGroups, self.allowed_groups.has_group(context)) {
+            return Some(&self.allowed_groups.verdict);
+        }
+        None
+    }
+}
+
+impl List {
+    #[inline]
+    fn has_user(&self, context: &Context<'_>, user: Option<&str>) -> bool {
+        match (&self.names, user) {
+            (Some(names), Some(user)) => names.contains(user, || context.hash_of(user)),
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn has_group(&self, context: &Context<'_>) -> bool {
+        self.names.as_ref().is_some_and(|names| names.contains_any(context.groups()))
+    }
+}
