@@ -239,3 +239,39 @@ fn a_file_that_changed_since_it_was_read_is_left_alone() {
     assert_eq!(code, i32::from(ExitCode::Changed.number()), "{said}");
     assert_eq!(fs::read_to_string(file.path()).unwrap(), "[flags]\non = true\n# by another hand\n");
 }
+
+#[test]
+fn a_broken_file_does_not_keep_anybody_from_the_kill_switch() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    fs::write(&file, "[flags\n").unwrap();
+
+    let ran = ran(&mut on(&server, &["disable", "on", "--file", file.to_str().unwrap()]));
+
+    assert_eq!((ran.code, &*ran.stdout), (ExitCode::Done, "on off\n"));
+    assert!(ran.stderr.contains("is left out"), "{}", ran.stderr);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "on"]).trim(), "0");
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_told() {
+    let server = Server::start();
+
+    let ran = ran(&mut on(&server, &["disable", "quartr"]));
+
+    assert_eq!(ran.code, ExitCode::Done);
+    assert!(ran.stderr.contains("no layer has `quartr` so far"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`quarter`"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_override_that_cannot_be_read_is_told() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "on", "{bad json"]);
+
+    for arguments in [&["get", "on"][..], &["list"], &["is-on", "on"], &["show", "on"]] {
+        let ran = ran(&mut on(&server, arguments));
+        assert!(ran.stderr.contains("field `on`"), "{arguments:?}: {}", ran.stderr);
+    }
+}

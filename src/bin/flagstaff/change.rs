@@ -25,6 +25,7 @@ use crate::{
     failure::Failure,
     output::{Listing, Output, Row},
     session::Session,
+    similar,
     text::{clean, count},
     time,
 };
@@ -151,7 +152,7 @@ pub(crate) async fn perform(
 ) -> Result<ExitCode, Failure> {
     let Session { place, output } = session;
     let redis = place.needed_redis()?;
-    let flags = place.flags(output).await?;
+    let flags = place.flags_to_change(output).await?;
 
     let mut effects = Vec::new();
     for name in names {
@@ -162,6 +163,10 @@ pub(crate) async fn perform(
     }
     for effect in &effects {
         output.aside(effect.text().trim_end());
+    }
+    for new in effects.iter().filter(|effect| effect.makes_a_flag()) {
+        output.warning(format!("no layer has `{}` so far", clean(&new.flag)));
+        similar::hint(&flags.snapshot(), &new.flag, output);
     }
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");

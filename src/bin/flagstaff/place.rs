@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Entry, Env, Field, File, Flags, FlagsBuilder, Redis, WritableBackend,
+    Backend, Entry, Env, Field, File, Flags, FlagsBuilder, Redis, Status, WritableBackend,
     backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
     cli::ExitCode,
     definition::FlagsFile,
@@ -176,7 +176,25 @@ impl Place {
             Some(at) => builder.clock(move || at),
             None => builder,
         };
-        self.start(builder).await
+        let flags = self.start(builder).await?;
+        tell_failures(&flags, output);
+        Ok(flags)
+    }
+
+    /// The same now, without a file that cannot be used, which is told: a store has to be changed in
+    /// an emergency, whatever somebody has done to the file.
+    pub(crate) async fn flags_to_change(&self, output: &Output) -> Result<Flags, Failure> {
+        let file = self.file()?.and_then(|file| {
+            let name = file.path.display().to_string();
+            let usable = usable(file, output);
+            if usable.is_err() {
+                output.warning(format!("`{name}` cannot be used and is left out"));
+            }
+            usable.ok()
+        });
+        let flags = self.start(self.layers(file.map(|file| Once::file(&file)))?).await?;
+        tell_failures(&flags, output);
+        Ok(flags)
     }
 
     /// The same, with the file followed as services follow it.
@@ -205,6 +223,14 @@ impl Place {
             Some(redis) => started(builder, &redis).await,
             None => Ok(builder.start().await?),
         }
+    }
+}
+
+/// Tells what is wrong with what layers say, such as overrides that cannot be read.
+fn tell_failures(flags: &Flags, output: &Output) {
+    let failing = flags.health().layers.into_iter().filter(|layer| layer.status == Status::Error);
+    for error in failing.filter_map(|layer| layer.last_error) {
+        output.warning(error);
     }
 }
 

@@ -51,6 +51,11 @@ impl From<Option<&Definition>> for Side {
 }
 
 impl Effect {
+    /// Whether nobody knew the flag before.
+    pub(super) fn makes_a_flag(&self) -> bool {
+        self.before.state == FlagState::Unknown && self.after.state != FlagState::Unknown
+    }
+
     fn differences(&self) -> Vec<Difference> {
         differences(&self.before.definition, &self.after.definition)
     }
