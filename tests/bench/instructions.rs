@@ -75,9 +75,9 @@ fn w3(fixture: Varied, run: fn(&Varied) -> usize) -> Varied {
 }
 
 #[library_benchmark]
-#[bench::by_name(args = (Ruled::new(FLAGS), rules::by_name), config = limit(1_250))]
+#[bench::by_name(args = (Ruled::new(FLAGS), rules::by_name), config = limit(1_340))]
 #[bench::by_name_with_context(Ruled::new(FLAGS), rules::by_name_with_context)]
-#[bench::by_handle(args = (Ruled::new(FLAGS), rules::by_handle), config = limit(850))]
+#[bench::by_handle(args = (Ruled::new(FLAGS), rules::by_handle), config = limit(940))]
 fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
     black_box(run(&fixture));
     fixture
