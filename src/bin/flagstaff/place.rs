@@ -23,6 +23,9 @@ const FILE: &str = "flags.toml";
 /// The hash that has the overrides unless another is named.
 const KEY: &str = "feature_flags";
 
+/// What keys begin with unless another prefix is named.
+const KEY_PREFIX: &str = "ff";
+
 /// Where flags are.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
@@ -111,6 +114,11 @@ impl Place {
             Failure::usage("there is no flags.toml here or in a directory above")
                 .hint("name one with `--file`, or make one with `flagstaff init`")
         })
+    }
+
+    /// What the keys of the layout with a key per flag begin with.
+    pub(crate) fn key_prefix(&self) -> &str {
+        self.key_prefix.as_deref().unwrap_or(KEY_PREFIX)
     }
 
     /// The store, if one is named.

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use flagstaff::{
-    Context, Flags, Redis, WritableBackend,
+    Flags, Redis, Status,
     cli::ExitCode,
     definition::{
         edit::{Document, EditError, TextFile},
@@ -25,13 +25,15 @@ use crate::{
 #[command(after_help = "\
 Prints what it would write, and writes it with --write. A flag that flags.toml
 has already stays as it is. What is not exactly the same here is told on stderr.
-Exits with 1 if a flag could not be taken over.
+A flag is never on for more users than it was: one that says what is not known
+here is left out. Exits with 1 if a flag was left out.
 
 Systems:
   waffle   django-waffle: flags, switches and samples of a fixture
   tempest  tempest-fastapi-sdk: the hash in Redis, or what its `list` prints
   json     a JSON object per flag, in Redis keys such as ff:new_search: as one
-           JSON object by key, or as lines of a key and its value
+           JSON object by key, or as lines of a key and its value; --key-prefix
+           names another prefix than ff
 
 Examples:
   manage.py dumpdata waffle --natural-primary --natural-foreign > waffle.json
@@ -93,7 +95,7 @@ impl Import {
         let text = |path: &Path| place::read(path);
         match (self.system, &self.source) {
             (System::Waffle, Some(path)) => waffle(&text(path)?),
-            (System::Json, Some(path)) => article(&text(path)?),
+            (System::Json, Some(path)) => article(&text(path)?, session.place.key_prefix()),
             (System::Tempest, Some(path)) => Ok(listed(&text(path)?)),
             (System::Tempest, None) => hash(session.place.needed_redis()?).await,
             (_, None) => Err(Failure::usage("name the file that has the flags, or `-` for stdin")),
@@ -154,14 +156,16 @@ fn because(error: &EditError) -> String {
 
 /// The fields of the hash that Python services share.
 async fn hash(redis: Redis) -> Result<Imported, Failure> {
-    let flags = Flags::builder().layer(redis.clone().unannounced()).require_ready().start().await?;
-    let mut entries = Vec::new();
-    for (key, _) in flags.snapshot().all(&Context::anonymous()) {
-        let entry =
-            redis.read(key).await.map_err(|error| Failure::of(ExitCode::Unreachable, &*error))?;
-        entries.extend(entry.map(|entry| (key.to_owned(), entry)));
+    let flags = Flags::builder().layer(redis.unannounced()).require_ready().start().await?;
+    let entries = flags.drift().into_iter();
+    let mut imported = stored(
+        entries.map(|drift| (drift.key.to_string(), drift.entry, drift.provenance.is_some())),
+    );
+    let failing = flags.health().layers.into_iter().filter(|layer| layer.status == Status::Error);
+    for error in failing.filter_map(|layer| layer.last_error) {
+        imported.leave_out_unread(&*error);
     }
-    Ok(stored(entries))
+    Ok(imported)
 }
 
 fn note_text(note: &Note) -> String {

@@ -3,27 +3,39 @@
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
-use super::Imported;
+use super::{Imported, known};
 use crate::failure::Failure;
 
 /// The members that are taken over as they are.
-const PLAIN: [&str; 4] = ["enabled", "percentage", "allowed_users", "allowed_groups"];
+const PLAIN: [&str; 5] = ["enabled", "percentage", "allowed_users", "allowed_groups", "variants"];
+/// The members that say where a rollout stands.
+const PROGRESS: [&str; 3] = ["rollout_started", "stage_started", "current_stage"];
+/// The others that are known.
+const OTHERS: [&str; 3] = ["type", "rollout_stages", "rolled_back_at"];
 
 /// Flags as one JSON object by key, or as lines of a key and its value.
-pub(crate) fn article(text: &str) -> Result<Imported, Failure> {
+pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
     let mut imported = Imported::default();
     let mut draws = false;
+    let mut other_prefix = false;
     let mut add = |key: &str, value: Result<Value, String>| {
-        // The prefix is whatever comes before the first colon.
-        let key = key.split_once(':').map_or(key, |(_, key)| key);
+        let name = key.strip_prefix(prefix).and_then(|name| name.strip_prefix(':'));
+        other_prefix |= name.is_none() && key.contains(':');
+        let key = name.unwrap_or(key);
         match value {
-            Ok(Value::Object(object)) => {
-                let settings = flag(key, &object, &mut imported);
-                draws |= ["percentage", "rollout", "variants"]
-                    .iter()
-                    .any(|it| settings.contains_key(*it));
-                imported.add(key, &settings);
+            Ok(Value::Object(object)) if object.is_empty() => {
+                imported.note(key, "it is empty, which is no flag");
             }
+            Ok(Value::Object(object)) => match flag(key, &object) {
+                Ok(Flag { settings, notes }) => {
+                    draws |= ["percentage", "rollout", "variants"]
+                        .iter()
+                        .any(|it| settings.contains_key(*it));
+                    notes.into_iter().for_each(|note| imported.note(key, note));
+                    imported.add(key, &settings);
+                }
+                Err(why) => imported.leave_out(key, &why),
+            },
             Ok(Value::Null) => imported.note(key, "it is null, which is no flag"),
             Ok(_) => imported.leave_out(key, "its value is no JSON object"),
             Err(error) => imported.leave_out(key, &error),
@@ -47,6 +59,12 @@ pub(crate) fn article(text: &str) -> Result<Imported, Failure> {
             }
         }
     }
+    if other_prefix {
+        imported.general(format!(
+            "keys that do not begin with `{prefix}:` are names as they are: `--key-prefix` names \
+             another prefix"
+        ));
+    }
     if draws {
         imported.general(
             "percentages and variants: the hash of the other system differs from process to process, and \
@@ -60,100 +78,126 @@ fn parse(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("its value is no JSON: {error}"))
 }
 
-/// The settings that an object says.
-fn flag(key: &str, object: &Map<String, Value>, imported: &mut Imported) -> Map<String, Value> {
-    let plain = |name: &str| Some((name.to_owned(), object.get(name)?.clone()));
-    let mut settings: Map<_, _> = PLAIN.into_iter().filter_map(plain).collect();
-    if let Some(variants) = object.get("variants") {
-        settings.insert("variants".to_owned(), variants.clone());
-    }
-    rollout(key, object, &mut settings, imported);
-    for (name, value) in object {
-        let note = match name.as_str() {
-            "variants" | "rollout_stages" | "rollout_started" | "stage_started"
-            | "current_stage" => continue,
-            "type" if value == "experiment" && object.contains_key("variants") => continue,
-            "rolled_back_at" if value.is_null() => continue,
-            "rolled_back_at" => {
-                format!("it was rolled back at {}", instant(value).unwrap_or_default())
-            }
-            name if PLAIN.contains(&name) => continue,
-            name => format!("not imported: `{name}`, which is {value}"),
-        };
-        imported.note(key, note);
-    }
-    settings
+/// What an object says, and what of it is not exactly the same here.
+#[derive(Debug, Default)]
+struct Flag {
+    settings: Map<String, Value>,
+    notes: Vec<String>,
 }
 
-/// The stages, and where they stand. There, `advance` of a job moves a rollout on; here it moves on by
-/// itself.
-fn rollout(
-    key: &str,
-    object: &Map<String, Value>,
-    settings: &mut Map<String, Value>,
-    imported: &mut Imported,
-) {
-    let list = object.get("rollout_stages").and_then(Value::as_array);
-    let Some(list) = list.filter(|list| !list.is_empty()) else {
-        for name in ["rollout_started", "stage_started", "current_stage"] {
-            if let Some(value) = object.get(name).filter(|value| !value.is_null()) {
-                imported
-                    .note(key, format!("not imported: `{name}`, which is {value}, without stages"));
-            }
-        }
-        return;
-    };
-    let last = list.len() - 1;
-    let stages: Vec<_> = list
-        .iter()
-        .enumerate()
-        .map(|(index, stage)| {
-            let mut members = Map::new();
-            members.insert("percentage".to_owned(), stage["percentage"].clone());
-            match stage["duration_hours"].as_f64() {
-                Some(hours) if index < last => {
-                    members.insert("for".to_owned(), duration(hours).into());
-                }
-                Some(_) => {}
-                // It stays there until somebody advances it.
-                None if index < last => drop(members.insert("auto".to_owned(), false.into())),
-                None => {}
-            }
-            Value::Object(members)
-        })
-        .collect();
-    let current = object.get("current_stage").and_then(Value::as_u64).unwrap_or(0);
-    let percentage = list.get(current as usize).map(|stage| &stage["percentage"]);
-    if let Some(own) = settings.remove("percentage")
-        && percentage.and_then(Value::as_f64) != own.as_f64()
-    {
-        imported.note(
-            key,
-            format!("its percentage of {own} is left out, as it is not that of its stage"),
-        );
+impl Flag {
+    fn note(&mut self, text: impl Into<String>) {
+        self.notes.push(text.into());
     }
+}
+
+/// The settings that an object says, or why it has to be left out.
+fn flag(key: &str, object: &Map<String, Value>) -> Result<Flag, String> {
+    known(object, &[&PLAIN[..], &PROGRESS, &OTHERS].concat())?;
+    let mut flag = Flag::default();
+    for name in PLAIN {
+        match object.get(name) {
+            // Here it would be the same as nothing, and nothing is on for everybody.
+            Some(Value::Null) => return Err(format!("its `{name}` is null")),
+            Some(value) => drop(flag.settings.insert(name.to_owned(), value.clone())),
+            None => {}
+        }
+    }
+    let is_experiment = match object.get("variants") {
+        None => false,
+        Some(Value::Object(weights)) if weights.values().all(Value::is_number) => true,
+        Some(other) => return Err(format!("its `variants` are {other}, and not weights")),
+    };
+    match object.get("type") {
+        None => {}
+        Some(Value::String(kind)) if kind == "experiment" && is_experiment => {}
+        Some(other) => return Err(format!("its `type` is {other}, which is not known here")),
+    }
+    rollout(key, object, &mut flag)?;
+    if let Some(at) = object.get("rolled_back_at").filter(|at| !at.is_null()) {
+        flag.note(format!("it was rolled back at {}", instant(at).unwrap_or(at.to_string())));
+    }
+    Ok(flag)
+}
+
+/// The stages, and where they stand. There, `advance` of a job moves a rollout on; here the clock would.
+fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<(), String> {
+    let said = |name: &str| object.get(name).filter(|value| !value.is_null());
+    let list = match said("rollout_stages") {
+        None => &[],
+        Some(Value::Array(list)) => &list[..],
+        Some(other) => return Err(format!("its `rollout_stages` are {other}, and no list")),
+    };
+    let Some(last) = list.len().checked_sub(1) else {
+        for (name, value) in PROGRESS.iter().filter_map(|name| Some((name, said(name)?))) {
+            flag.note(format!("not imported: `{name}`, which is {value}, without stages"));
+        }
+        return Ok(());
+    };
+    let stages = list.iter().enumerate();
+    let stages: Vec<_> =
+        stages.map(|(index, it)| stage(it, index == last)).collect::<Result<_, _>>()?;
+    let current = match said("current_stage") {
+        None => 0,
+        Some(number) => {
+            let place = number.as_u64();
+            place
+                .ok_or_else(|| format!("its `current_stage` is {number}, and no place in a list"))?
+        }
+    };
     let mut rollout = Map::new();
     rollout.insert("stages".to_owned(), stages.into());
-    let rolled_back = object.get("rolled_back_at").is_some_and(|at| !at.is_null());
-    if rolled_back {
-        imported
-            .note(key, "its rollout was rolled back, so that it is one that has not been started");
-    } else if let Some(started) = object.get("rollout_started").and_then(instant) {
-        rollout.insert("start".to_owned(), started.into());
-        rollout.insert("stage".to_owned(), json!(current + 1));
-        // A rollout in its first stage has no other start, and one that was started again keeps an old one.
-        let stage = object.get("stage_started").and_then(instant).filter(|_| current > 0);
-        if let Some(stage) = stage.or_else(|| object.get("rollout_started").and_then(instant)) {
-            rollout.insert("stage_started".to_owned(), stage.into());
+    let began = said("rollout_started").and_then(instant);
+    if said("rolled_back_at").is_some() {
+        flag.note("its rollout was rolled back, so that it is one that has not been started");
+        flag.settings.remove("percentage");
+    } else if let Some(began) = began {
+        // Nothing else is looked at there; the job sets it, and so does whoever stops a rollout by hand.
+        let share = flag.settings.get("percentage").map_or(Some(100.0), Value::as_f64);
+        if share != list.get(current as usize).and_then(|stage| stage["percentage"].as_f64()) {
+            flag.note(
+                "its stages are left out: its `percentage` is what counts, and not that of its stage",
+            );
+            return Ok(());
         }
-        imported.note(key, "its rollout goes on by itself here, without a job that advances it");
+        flag.settings.remove("percentage");
+        // A rollout in its first stage has no other start, and one that was started again keeps an old one.
+        let stage = said("stage_started").filter(|_| current > 0).and_then(instant);
+        let stage = stage.unwrap_or_else(|| began.clone());
+        rollout.insert("start".to_owned(), began.into());
+        rollout.insert("stage".to_owned(), json!(current + 1));
+        rollout.insert("stage_started".to_owned(), stage.clone().into());
+        rollout.insert("paused_at".to_owned(), stage.into());
+        flag.note(format!(
+            "its rollout is paused here, because the clock moves it on and no job: \
+             `flagstaff rollout resume {key}` lets it go on"
+        ));
     } else {
-        imported.note(
-            key,
+        flag.note(
             "its rollout has not been started: it reaches nobody until it is, whatever its percentage was",
         );
+        flag.settings.remove("percentage");
     }
-    settings.insert("rollout".to_owned(), rollout.into());
+    flag.settings.insert("rollout".to_owned(), rollout.into());
+    Ok(())
+}
+
+fn stage(value: &Value, is_last: bool) -> Result<Value, String> {
+    let object = value.as_object().ok_or_else(|| format!("its stage {value} is no JSON object"))?;
+    known(object, &["percentage", "duration_hours"])?;
+    let share = object.get("percentage").filter(|share| share.is_number());
+    let share = share.ok_or_else(|| format!("its stage {value} has no percentage"))?;
+    let mut members = Map::new();
+    members.insert("percentage".to_owned(), share.clone());
+    let hours = object.get("duration_hours").filter(|hours| !hours.is_null());
+    let hours = hours.map(|hours| hours.as_f64().filter(|hours| *hours > 0.0).ok_or(hours));
+    match hours.transpose().map_err(|hours| format!("its stage lasts {hours} hours"))? {
+        _ if is_last => {}
+        Some(hours) => drop(members.insert("for".to_owned(), duration(hours).into())),
+        // It stays there until somebody advances it.
+        None => drop(members.insert("auto".to_owned(), false.into())),
+    }
+    Ok(members.into())
 }
 
 /// Seconds since 1970, to the second.
@@ -182,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_the_keys_say_is_said_here() {
-        let imported = article(FIXTURE).unwrap();
+        let imported = article(FIXTURE, "ff").unwrap();
 
         assert_eq!(
             settings(&imported, "new_search"),
@@ -209,6 +253,7 @@ mod tests {
                     "stages": [{ "percentage": 1, "for": "2h" }, { "percentage": 100 }],
                     "stage": 1,
                     "stage_started": "2026-11-21T02:42:49Z",
+                    "paused_at": "2026-11-21T02:42:49Z",
                 },
             })
         );
@@ -230,21 +275,75 @@ mod tests {
     #[test]
     fn nothing_is_dropped_without_a_word() {
         let text = r#"{
-            "ff:a": {"enabled": true, "colour": "red"},
+            "ff:a": {"enabled": true, "rollout_started": 1795228969.0},
             "ff:b": "{\"percentage\": NaN}",
             "ff:c": null,
             "ff:d": 1,
-            "ff:e": {"percentage": 200}
+            "ff:e": {"percentage": 200},
+            "ff:f": {}
         }"#;
 
-        let imported = article(text).unwrap();
+        let imported = article(text, "ff").unwrap();
 
-        assert_eq!(notes(&imported, "a"), ["not imported: `colour`, which is \"red\""]);
-        for key in ["b", "c", "d", "e"] {
+        for key in ["a", "b", "c", "d", "e", "f"] {
             assert_eq!(notes(&imported, key).len(), 1, "{key}");
         }
         assert_eq!((imported.left_out, imported.flags.len()), (3, 1));
-        assert!(article("{").is_err());
-        assert_eq!(article("ff:a\n").unwrap().left_out, 1);
+        assert!(article("{", "ff").is_err());
+        assert_eq!(article("ff:a\n", "ff").unwrap().left_out, 1);
+    }
+
+    #[test]
+    fn a_flag_that_says_what_is_not_known_is_left_out() {
+        for value in [
+            r#"{"enabled": true, "colour": "red"}"#,
+            r#"{"enabled": null}"#,
+            r#"{"percentage": null}"#,
+            r#"{"enabled": true, "type": "kill"}"#,
+            r#"{"enabled": true, "type": "experiment"}"#,
+            r#"{"enabled": true, "variants": {"a": {"weight": 1, "country": "DE"}}}"#,
+            r#"{"enabled": true, "rollout_stages": {}}"#,
+            r#"{"enabled": true, "rollout_stages": [1]}"#,
+            r#"{"enabled": true, "rollout_stages": [{"percentage": 1, "country": "DE"}]}"#,
+            r#"{"enabled": true, "rollout_stages": [{"percentage": null}]}"#,
+            r#"{"rollout_stages": [{"percentage": 1, "duration_hours": "2"}, {"percentage": 5}]}"#,
+            r#"{"rollout_stages": [{"percentage": 1}], "current_stage": "0"}"#,
+        ] {
+            let imported = article(&format!("ff:a {value}"), "ff").unwrap();
+
+            assert_eq!((imported.left_out, imported.flags.len()), (1, 0), "{value}");
+            assert!(notes(&imported, "a")[0].starts_with("left out: "), "{value}");
+        }
+    }
+
+    /// The stages are only what a job goes by.
+    #[test]
+    fn the_percentage_counts_and_not_the_stage() {
+        let rollout = |share: &str| {
+            let started =
+                r#""rollout_stages": [{"percentage": 25}], "rollout_started": 1795228969"#;
+            let imported = article(&format!(r#"ff:a {{"enabled": true, {share}{started}}}"#), "ff");
+            let imported = imported.unwrap();
+            assert_eq!((imported.left_out, notes(&imported, "a").len()), (0, 1), "{share}");
+            settings(&imported, "a")
+        };
+
+        assert_eq!(rollout(r#""percentage": 5, "#), json!({ "enabled": true, "percentage": 5 }));
+        assert_eq!(rollout(""), json!({ "enabled": true }));
+        let stages = &rollout(r#""percentage": 25, "#)["rollout"]["stages"];
+        assert_eq!(*stages, json!([{ "percentage": 25 }]));
+    }
+
+    #[test]
+    fn a_name_may_have_a_colon() {
+        let imported = article("ff:a:b {\"enabled\": true}", "ff").unwrap();
+        assert_eq!((&*imported.flags[0].0, imported.notes.len()), ("a:b", 0));
+
+        let imported = article("flags:a {\"enabled\": true}", "flags").unwrap();
+        assert_eq!((&*imported.flags[0].0, imported.notes.len()), ("a", 0));
+
+        let imported = article("flags:a {\"enabled\": true}", "ff").unwrap();
+        assert_eq!(imported.flags[0].0, "flags:a");
+        assert!(imported.notes[0].text.contains("--key-prefix"));
     }
 }

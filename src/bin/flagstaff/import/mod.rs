@@ -4,6 +4,8 @@ mod article;
 mod tempest;
 mod waffle;
 
+use std::{error::Error, iter::successors};
+
 use flagstaff::{
     Definition,
     definition::{UnknownKeys, from_json_object},
@@ -54,10 +56,29 @@ impl Imported {
         }
     }
 
+    /// Says what could not be read, of which nobody knows how many flags it is.
+    pub(crate) fn leave_out_unread(&mut self, error: &(dyn Error + 'static)) {
+        let causes = successors(error.source(), |&cause| cause.source());
+        let because = causes.map(|cause| format!(": {cause}")).collect::<String>();
+        self.general(format!("left out: {error}{because}"));
+        self.left_out += 1;
+    }
+
     /// Says why a flag is not taken over.
     pub(crate) fn leave_out(&mut self, key: &str, why: &str) {
         self.note(key, format!("left out: {why}"));
         self.left_out += 1;
+    }
+}
+
+/// Nothing else may be in an object: what nobody here knows may say for whom a flag is not on.
+fn known(object: &Map<String, Value>, names: &[&str]) -> Result<(), String> {
+    match object.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+        None => Ok(()),
+        Some((name, value)) => Err(format!(
+            "`{name}`, which is {value}, is not known here and may say for whom it is not on; take it out \
+             there if it does not"
+        )),
     }
 }
 

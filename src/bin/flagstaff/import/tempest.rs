@@ -19,24 +19,21 @@ pub(crate) fn listed(text: &str) -> Imported {
     imported
 }
 
-/// The fields of the hash.
-pub(crate) fn stored(entries: impl IntoIterator<Item = (String, Entry)>) -> Imported {
+/// The fields of the hash. Whoever made one, if that is known, made it with flagstaff.
+pub(crate) fn stored(entries: impl IntoIterator<Item = (String, Entry, bool)>) -> Imported {
     let mut imported = Imported::default();
-    for (key, entry) in entries {
+    for (key, entry, is_signed) in entries {
         match entry {
-            Entry::Forced(on) => imported.force(&key, on),
-            Entry::Text(text) => {
+            Entry::Forced(on) if !is_signed => imported.force(&key, on),
+            Entry::Text(text) if !is_signed => {
                 imported.note(&key, format!("`{text}` is neither on nor off, and counts as off"));
                 imported.force(&key, false);
             }
-            Entry::Definition(definition) => {
-                imported.note(
-                    &key,
-                    "it is an override by flagstaff, of which the settings are taken over",
-                );
-                imported.flags.push((key, definition.as_ref().clone()));
-            }
-            _ => imported.leave_out(&key, "its value is of a kind that is not known here"),
+            // On its own, a change of a few settings would be a flag that is on for everybody.
+            _ => imported.leave_out(
+                &key,
+                "it is an override by flagstaff, which `flagstaff promote` writes into the file",
+            ),
         }
     }
     imported
@@ -69,14 +66,23 @@ mod tests {
     #[test]
     fn what_is_neither_on_nor_off_is_off_and_told() {
         let imported = stored([
-            ("a".to_owned(), Entry::Forced(true)),
-            ("b".to_owned(), Entry::Text("enabled".into())),
-            ("c".to_owned(), Definition::new().owner("payments").into()),
+            ("a".to_owned(), Entry::Forced(true), false),
+            ("b".to_owned(), Entry::Text("enabled".into()), false),
         ]);
 
         assert_eq!(settings(&imported, "a"), json!({ "enabled": true }));
         assert_eq!(settings(&imported, "b"), json!({ "enabled": false }));
-        assert_eq!(settings(&imported, "c"), json!({ "owner": "payments" }));
         assert!(notes(&imported, "b")[0].contains("`enabled`"));
+    }
+
+    #[test]
+    fn what_flagstaff_made_is_left_out() {
+        let imported = stored([
+            ("a".to_owned(), Entry::Forced(true), true),
+            ("b".to_owned(), Definition::new().owner("payments").into(), false),
+        ]);
+
+        assert_eq!((imported.left_out, imported.flags.len()), (2, 0));
+        assert!(notes(&imported, "b")[0].contains("flagstaff promote"));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::Imported;
+use super::{Imported, known};
 use crate::failure::Failure;
 
 /// The fields of a waffle flag that say for whom it is on. All of them are OR in waffle, and none
@@ -20,8 +20,9 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
     })?;
     let mut imported = Imported::default();
     let names = names(&rows);
+    let flags = flags(&rows);
     let mut others = BTreeSet::new();
-    let mut draws = false;
+    let (mut draws, mut lists, mut dates) = (false, false, false);
     for row in &rows {
         let (Some(model), Some(fields)) = (
             row.get("model").and_then(Value::as_str),
@@ -37,6 +38,11 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
             "waffle.sample" => Kind::Sample,
             // They are there to say the names of users and groups.
             "auth.user" | "auth.group" => continue,
+            other if fields.contains_key("everyone") => {
+                let name = fields.get("name").and_then(Value::as_str).unwrap_or(other);
+                imported.leave_out(name, &format!("it is a `{other}`, a kind of flag of your own"));
+                continue;
+            }
             other => {
                 others.insert(other);
                 continue;
@@ -47,7 +53,7 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
             imported.left_out += 1;
             continue;
         };
-        let key = kind.key(name, &imported);
+        let key = kind.key(name, &flags);
         if key != name {
             imported.note(&key, format!("it is `{name}` there, as a flag is too"));
         }
@@ -56,14 +62,30 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
             Kind::Switch => switch(fields),
             Kind::Sample => sample(&key, fields, &mut imported),
         };
-        draws |= kind == Kind::Flag && settings.contains_key("percentage") && share(fields) > 0.0;
-        imported.add(&key, &settings);
+        match settings {
+            Ok(settings) => {
+                let share = settings.get("percentage").and_then(Value::as_f64);
+                draws |= share.is_some_and(|share| share > 0.0);
+                lists |= settings.contains_key("allowed_users");
+                dates |= settings.contains_key("created");
+                imported.add(&key, &settings);
+            }
+            Err(why) => imported.leave_out(&key, &why),
+        }
     }
     if draws {
         imported.general(
             "percentages: waffle draws each visitor once and keeps the outcome in a cookie; here the \
              targeting key is drawn by, so that other users are in, and visitors without one are out",
         );
+    }
+    if lists {
+        imported.general(
+            "users are known by the names of their accounts, which the targeting key has to be",
+        );
+    }
+    if dates {
+        imported.general("of `created` the day is taken over, and `modified` is left out");
     }
     for model in others {
         imported.general(format!("not imported: rows of `{model}`"));
@@ -79,32 +101,73 @@ enum Kind {
 }
 
 impl Kind {
-    /// Flags, switches and samples may have the same name in waffle. Flags come first in a fixture.
-    fn key(self, name: &str, imported: &Imported) -> String {
+    /// Flags, switches and samples may have the same name in waffle. The flag keeps it, also where it
+    /// is left out: nothing else answers in its place.
+    fn key(self, name: &str, flags: &BTreeSet<&str>) -> String {
         let suffix = match self {
             Self::Flag => return name.to_owned(),
             Self::Switch => "_switch",
             Self::Sample => "_sample",
         };
-        match imported.flags.iter().any(|(known, _)| known == name) {
+        match flags.contains(name) {
             true => name.to_owned() + suffix,
             false => name.to_owned(),
         }
     }
 }
 
-/// What all three kinds have.
-fn described(fields: &Map<String, Value>) -> Map<String, Value> {
+/// The fields that all three kinds have.
+const COMMON: [&str; 4] = ["name", "note", "created", "modified"];
+
+/// What all three kinds have, and nothing but that and `others`.
+fn described(fields: &Map<String, Value>, others: &[&str]) -> Result<Map<String, Value>, String> {
+    known(fields, &[&COMMON, others].concat())?;
     let mut settings = Map::new();
-    if let Some(note) =
-        fields.get("note").and_then(Value::as_str).filter(|it| !it.trim().is_empty())
-    {
+    if let Some(note) = text(fields, "note")?.filter(|it| !it.trim().is_empty()) {
         settings.insert("description".to_owned(), note.into());
     }
-    if let Some(created) = fields.get("created").and_then(Value::as_str) {
+    if let Some(created) = text(fields, "created")? {
         settings.insert("created".to_owned(), day(created).into());
     }
-    settings
+    Ok(settings)
+}
+
+/// A field that may be missing or null, and otherwise is what `read` takes.
+fn field<'f, T>(
+    fields: &'f Map<String, Value>,
+    name: &str,
+    read: impl FnOnce(&'f Value) -> Option<T>,
+) -> Result<Option<T>, String> {
+    match fields.get(name).filter(|value| !value.is_null()) {
+        None => Ok(None),
+        Some(value) => read(value)
+            .map(Some)
+            .ok_or_else(|| format!("its `{name}` is {value}, which it cannot be")),
+    }
+}
+
+fn text<'f>(fields: &'f Map<String, Value>, name: &str) -> Result<Option<&'f str>, String> {
+    field(fields, name, Value::as_str)
+}
+
+/// A field that is true or false. It may be missing, and cannot be null.
+fn is(fields: &Map<String, Value>, name: &str, unless_said: bool) -> Result<bool, String> {
+    match fields.get(name) {
+        None => Ok(unless_said),
+        Some(Value::Bool(is)) => Ok(*is),
+        Some(other) => Err(format!("its `{name}` is {other}, neither true nor false")),
+    }
+}
+
+/// From 0 to 100. Waffle writes a decimal as a text.
+fn share(fields: &Map<String, Value>) -> Result<Option<f64>, String> {
+    field(fields, "percent", |percent| {
+        let share = match percent {
+            Value::String(text) => text.parse().ok(),
+            number => number.as_f64(),
+        };
+        share.filter(|share| (0.0..=100.0).contains(share))
+    })
 }
 
 /// The day of an instant; what is no instant stays as it is, for the error.
@@ -117,18 +180,18 @@ fn flag(
     fields: &Map<String, Value>,
     names: &Names,
     imported: &mut Imported,
-) -> Map<String, Value> {
-    let mut settings = described(fields);
-    let is = |name: &str| fields.get(name).and_then(Value::as_bool).unwrap_or(false);
+) -> Result<Map<String, Value>, String> {
+    let mut settings =
+        described(fields, &[&TARGETING[..], &["everyone", "testing", "rollout"]].concat())?;
     for (name, what) in [
         ("testing", "its testing mode (`dwft_…` in a query, a header or a cookie)"),
         ("rollout", "its rollout mode (cookies that end with the session)"),
     ] {
-        if is(name) {
+        if is(fields, name, false)? {
             imported.note(key, format!("`{name}`: {what} has no equal here"));
         }
     }
-    match fields.get("everyone").and_then(Value::as_bool) {
+    match field(fields, "everyone", Value::as_bool)? {
         Some(true) => {
             settings.insert("enabled".to_owned(), true.into());
             let said: Vec<_> =
@@ -141,32 +204,27 @@ fn flag(
                     format!("it is on for everyone, so {said} say nothing and are left out"),
                 );
             }
-            return settings;
+            return Ok(settings);
         }
         Some(false) => drop(settings.insert("enabled".to_owned(), false.into())),
         None => {}
     }
-    for (field, setting, named) in
+    for (name, setting, named) in
         [("users", "allowed_users", &names.users), ("groups", "allowed_groups", &names.groups)]
     {
-        let list = fields.get(field).and_then(Value::as_array).map_or(&[][..], |list| list);
-        let list: Vec<_> = list.iter().map(|name| named.of(name)).collect();
-        if list.iter().any(|name| name.is_number) {
-            imported.note(
-                key,
-                format!(
-                    "`{field}` are numbers of rows: dump with `--natural-foreign`, or `auth.user` and \
-                     `auth.group` too, for their names"
-                ),
-            );
-        }
+        let list = field(fields, name, Value::as_array)?.into_iter().flatten();
+        let list: Vec<_> = list.map(|it| named.of(it)).collect::<Option<_>>().ok_or_else(|| {
+            format!(
+                "its `{name}` are numbers of rows, and who that is is not in the fixture: dump with \
+                 `--natural-foreign`, or `auth.user` and `auth.group` too"
+            )
+        })?;
         if !list.is_empty() {
-            let list: Vec<_> = list.into_iter().map(|name| name.text).collect();
             settings.insert(setting.to_owned(), list.into());
         }
     }
-    settings.insert("percentage".to_owned(), share(fields).into());
-    let rules = rules(fields);
+    settings.insert("percentage".to_owned(), share(fields)?.unwrap_or(0.0).into());
+    let rules = rules(fields)?;
     if !rules.is_empty() {
         let asked: Vec<_> =
             rules.iter().filter_map(|rule| rule["when"].as_object()?.keys().next()).collect();
@@ -174,7 +232,7 @@ fn flag(
         imported.note(key, format!("its rules ask for {asked}, which contexts have to have"));
         settings.insert("rules".to_owned(), rules.into());
     }
-    settings
+    Ok(settings)
 }
 
 /// Whether a field says for whom a flag is on.
@@ -188,19 +246,10 @@ fn is_said(field: Option<&Value>) -> bool {
     }
 }
 
-/// From 0 to 100. Waffle writes a decimal as a text.
-fn share(fields: &Map<String, Value>) -> f64 {
-    match fields.get("percent") {
-        Some(Value::String(text)) => text.parse().unwrap_or(0.0),
-        Some(number) => number.as_f64().unwrap_or(0.0),
-        None => 0.0,
-    }
-}
-
 /// What waffle asks the request's user and language for. `superusers` is on unless it was turned off.
-fn rules(fields: &Map<String, Value>) -> Vec<Value> {
+fn rules(fields: &Map<String, Value>) -> Result<Vec<Value>, String> {
     let mut rules = Vec::new();
-    let languages = fields.get("languages").and_then(Value::as_str).unwrap_or_default();
+    let languages = text(fields, "languages")?.unwrap_or_default();
     let languages: Vec<_> =
         languages.split(',').map(str::trim).filter(|it| !it.is_empty()).collect();
     if !languages.is_empty() {
@@ -212,27 +261,30 @@ fn rules(fields: &Map<String, Value>) -> Vec<Value> {
         ("staff", "is_staff", false),
         ("superusers", "is_superuser", true),
     ] {
-        if fields.get(name).and_then(Value::as_bool).unwrap_or(unless_said) {
+        if is(fields, name, unless_said)? {
             rules.push(json!({ "name": name, "when": { attribute: true }, "serve": true }));
         }
     }
-    rules
+    Ok(rules)
 }
 
-fn switch(fields: &Map<String, Value>) -> Map<String, Value> {
-    let mut settings = described(fields);
-    let active = fields.get("active").and_then(Value::as_bool).unwrap_or(false);
-    settings.insert("enabled".to_owned(), active.into());
-    settings
+fn switch(fields: &Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let mut settings = described(fields, &["active"])?;
+    settings.insert("enabled".to_owned(), is(fields, "active", false)?.into());
+    Ok(settings)
 }
 
 /// A share of all questions. Here it is a share of the requests.
-fn sample(key: &str, fields: &Map<String, Value>, imported: &mut Imported) -> Map<String, Value> {
-    let mut settings = described(fields);
-    let share = share(fields);
+fn sample(
+    key: &str,
+    fields: &Map<String, Value>,
+    imported: &mut Imported,
+) -> Result<Map<String, Value>, String> {
+    let mut settings = described(fields, &["percent"])?;
+    let share = share(fields)?.unwrap_or(0.0);
     if share <= 0.0 || share >= 100.0 {
         settings.insert("enabled".to_owned(), (share > 0.0).into());
-        return settings;
+        return Ok(settings);
     }
     imported.note(
         key,
@@ -246,7 +298,17 @@ fn sample(key: &str, fields: &Map<String, Value>, imported: &mut Imported) -> Ma
         "bucket_by": "request",
     });
     settings.insert("rules".to_owned(), vec![rule].into());
-    settings
+    Ok(settings)
+}
+
+/// The names of all flags, those of one's own kind included.
+fn flags(rows: &[Map<String, Value>]) -> BTreeSet<&str> {
+    fn flag(row: &Map<String, Value>) -> Option<&str> {
+        let fields = row.get("fields")?;
+        let is_flag = row.get("model")? == "waffle.flag" || fields.get("everyone").is_some();
+        fields.get("name")?.as_str().filter(|_| is_flag)
+    }
+    rows.iter().filter_map(flag).collect()
 }
 
 /// The names of users and of groups by the numbers of their rows, if they are in the fixture.
@@ -258,12 +320,6 @@ struct Names {
 
 #[derive(Debug, Default)]
 struct Table(BTreeMap<String, String>);
-
-#[derive(Debug)]
-struct Name {
-    text: String,
-    is_number: bool,
-}
 
 fn names(rows: &[Map<String, Value>]) -> Names {
     let mut names = Names::default();
@@ -283,14 +339,11 @@ fn names(rows: &[Map<String, Value>]) -> Names {
 
 impl Table {
     /// A natural key is a list with the name; anything else is the number of a row.
-    fn of(&self, value: &Value) -> Name {
+    fn of(&self, value: &Value) -> Option<String> {
         let natural = value.as_array().and_then(|key| key.first()).and_then(Value::as_str);
-        if let Some(name) = natural.or(value.as_str()) {
-            return Name { text: name.to_owned(), is_number: false };
-        }
-        match self.0.get(&value.to_string()) {
-            Some(name) => Name { text: name.clone(), is_number: false },
-            None => Name { text: value.to_string(), is_number: true },
+        match natural.or(value.as_str()) {
+            Some(name) => Some(name.to_owned()),
+            None => self.0.get(&value.to_string()).cloned(),
         }
     }
 }
@@ -385,9 +438,59 @@ mod tests {
 
         let without = NUMBERS.replace("auth.user", "shop.user");
         let imported = waffle(&without).unwrap();
-        assert_eq!(settings(&imported, "half")["allowed_users"].as_array().unwrap().len(), 2);
+        assert!(imported.flags.iter().all(|(key, _)| key != "half"));
+        assert_eq!(settings(&imported, "half_switch")["enabled"], json!(true));
         assert!(notes(&imported, "half")[0].contains("--natural-foreign"));
         assert!(imported.notes.iter().any(|note| note.text == "not imported: rows of `shop.user`"));
+    }
+
+    /// A flag that nobody is in, but for what `fields` say.
+    fn changed(fields: &Value) -> String {
+        let mut flag = json!({ "name": "a", "everyone": null, "superusers": false });
+        flag.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!([{ "model": "waffle.flag", "fields": flag }]).to_string()
+    }
+
+    #[test]
+    fn a_flag_that_says_what_is_not_known_is_left_out() {
+        for fields in [
+            json!({ "countries": "DE" }),
+            json!({ "everyone": "false", "percent": "50.0" }),
+            json!({ "percent": "NaN" }),
+            json!({ "percent": "101" }),
+            json!({ "superusers": null }),
+            json!({ "users": "bob" }),
+            json!({ "groups": [7] }),
+            json!({ "languages": 1 }),
+            json!({ "note": 1 }),
+        ] {
+            let imported = waffle(&changed(&fields)).unwrap();
+
+            assert_eq!((imported.left_out, imported.flags.len()), (1, 0), "{fields}");
+            assert!(notes(&imported, "a")[0].starts_with("left out: "), "{fields}");
+        }
+        let known = waffle(&changed(&json!({ "note": "x" }))).unwrap();
+        assert_eq!(
+            settings(&known, "a"),
+            json!({ "description": "x", "percentage": 0 }),
+            "{known:?}"
+        );
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_a_flag_that_is_left_out() {
+        let imported = waffle(
+            r#"[
+                {"model": "shop.flag", "fields": {"name": "a", "everyone": false, "company": 1}},
+                {"model": "waffle.flag", "fields": {"name": "b", "everyone": "no"}},
+                {"model": "waffle.switch", "fields": {"name": "a", "active": true}},
+                {"model": "waffle.switch", "fields": {"name": "b", "active": true}}
+            ]"#,
+        )
+        .unwrap();
+
+        let keys: Vec<_> = imported.flags.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!((keys, imported.left_out), (vec!["a_switch", "b_switch"], 2));
     }
 
     #[test]
