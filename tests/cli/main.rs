@@ -9,9 +9,16 @@ mod lint;
 mod manners;
 mod python;
 mod stale;
+mod stores;
 mod transcripts;
 mod watch;
 
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "../it/redis/cluster.rs"]
+mod cluster;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "../it/redis/sentinel.rs"]
+mod sentinel;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/server.rs"]
 mod server;

@@ -2,6 +2,7 @@
 
 mod access;
 mod asking;
+mod cluster;
 mod connect;
 mod contents;
 mod fleet;
@@ -13,6 +14,7 @@ mod proxy;
 mod pushes;
 mod python;
 mod rollout;
+mod sentinel;
 pub(crate) mod server;
 mod subject;
 mod writing;

@@ -1,71 +1,15 @@
 //! Masters that sentinels choose.
 
-use std::time::Instant;
-
 use flagstaff::{
     FlagState, Redis, Status, WritableBackend,
     backend::{InvalidRedis, Operation, RedisErrorKind, Write},
 };
 
 use super::{becomes, follow, health, recovers, refusal};
-use crate::{
-    redis::server::{Port, Server, cli},
-    support::BOUND,
+use crate::redis::{
+    sentinel::{Watched, write},
+    server::{Port, Server, cli},
 };
-
-/// A master, a replica of it and a sentinel that may appoint another master on its own.
-struct Watched {
-    master: Server,
-    replica: Server,
-    sentinel: Server,
-}
-
-impl Watched {
-    fn start() -> Self {
-        let both = ["--requirepass", "secret", "--masterauth", "secret"];
-        let both = [&both[..], &["--repl-diskless-sync-delay", "0"]].concat();
-        // It cannot be demoted: after a planned change it goes on as if nothing had happened, as
-        // any master does for seconds.
-        let stays = ["--rename-command", "REPLICAOF", "", "--rename-command", "SLAVEOF", ""];
-        let master = Server::with(&[&both[..], &stays].concat());
-        // What is written later may die with the master.
-        write(&master, "before");
-        let port = master.port().to_string();
-        let replica = Server::with(&[&both[..], &["--replicaof", "127.0.0.1", &port]].concat());
-        let sentinel = Server::sentinel(&format!(
-            "requirepass secret2\n\
-             sentinel monitor mymaster 127.0.0.1 {port} 1\n\
-             sentinel auth-pass mymaster secret\n\
-             sentinel down-after-milliseconds mymaster 300\n\
-             sentinel failover-timeout mymaster 3000\n"
-        ));
-        replica.wait_for("Finished with success");
-        sentinel.wait_for("+slave slave");
-        let watched = Self { master, replica, sentinel };
-        // It is silent about when it has asked the replica how it is, and appoints none before.
-        let start = Instant::now();
-        while !watched.ask(&["REPLICAS", "mymaster"]).contains("master-link-status\nok") {
-            assert!(start.elapsed() < BOUND);
-        }
-        watched
-    }
-
-    fn ask(&self, rest: &[&str]) -> String {
-        cli(self.sentinel.port(), &[&["-a", "secret2", "SENTINEL"], rest].concat())
-    }
-
-    fn sentinel_url(&self) -> String {
-        format!("redis://:secret2@127.0.0.1:{}", self.sentinel.port())
-    }
-
-    fn redis(&self) -> Redis {
-        Redis::sentinel("redis://:secret@mymaster/0", [self.sentinel_url()]).unwrap()
-    }
-}
-
-fn write(server: &Server, flag: &str) {
-    cli(server.port(), &["-a", "secret", "HSET", "feature_flags", flag, "1"]);
-}
 
 #[tokio::test]
 async fn a_planned_change_of_the_master_is_followed() {
