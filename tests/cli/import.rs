@@ -72,6 +72,21 @@ fn the_hash_of_python_services_is_read() {
     );
     assert!(import.stderr.contains("`d`: `enabled` is neither on nor off"), "{}", import.stderr);
     assert_eq!(import.code, ExitCode::Done);
+
+    // Readers in Python take all of these for off.
+    for (field, value) in [
+        ("broken", "{\"percentage\": 5"),
+        ("override", "{\"owner\": \"payments\"}"),
+        ("until", "{\"force\": true, \"override\": {\"expires_at\": \"2100-01-01T00:00:00Z\"}}"),
+    ] {
+        server.cli(&["HSET", "feature_flags", field, value]);
+    }
+    let again = ran(&mut on(&server, &["import", "tempest", "--file", "none.toml"]));
+    assert_eq!((again.code, again.stdout), (ExitCode::No, import.stdout));
+    for name in ["broken", "override", "until"] {
+        let told = |line: &str| line.contains("left out: ") && line.contains(&format!("`{name}`"));
+        assert!(again.stderr.lines().any(told), "{}", again.stderr);
+    }
 }
 
 /// What the Python package says, and for whom.
