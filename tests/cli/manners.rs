@@ -143,6 +143,20 @@ fn a_batch_answers_in_order_and_by_the_type_of_the_default() {
     assert!(batch.stderr.contains("line 8"), "{}", batch.stderr);
 }
 
+/// OpenFeature's contexts are flat, and so are those here.
+#[test]
+fn a_box_of_attributes_is_told_once() {
+    let question = r#"{"flag": "on", "context": {"attributes": {"plan": "pro"}}}"#;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), [question, question].join("\n")).unwrap();
+
+    let batch = ran(flagstaff(&["eval", "--batch"]).arg(file.path()));
+
+    assert_eq!((batch.code, batch.stdout.lines().count()), (ExitCode::Done, 2));
+    assert!(batch.stderr.starts_with("warning: line 1: `attributes`"), "{}", batch.stderr);
+    assert_eq!(batch.stderr.lines().count(), 1, "{}", batch.stderr);
+}
+
 /// Time is passed in, so that what will be can be asked for.
 #[test]
 fn flags_can_be_asked_as_of_another_time() {

@@ -6,11 +6,14 @@ use clap::Args;
 use flagstaff::{Context, Value};
 use serde_json::{Map, Value as Json};
 
-use crate::{failure::Failure, place, time};
+use crate::{failure::Failure, output::Output, place, time};
 
 /// The names of the members that are not attributes; OFREP and OpenFeature write the first.
 const TARGETING_KEY: [&str; 2] = ["targetingKey", "targeting_key"];
 const GROUPS: &str = "groups";
+
+/// Under these names, other systems and the body of an OFREP request keep what belongs at the top here.
+const BOXES: [&str; 2] = ["attributes", "context"];
 
 /// Who asks.
 #[derive(Debug, Clone, Default, Args)]
@@ -25,7 +28,7 @@ pub(crate) struct ContextArgs {
     /// Attribute, such as plan=pro or seats=12
     #[arg(long, short, value_name = "NAME=JSON", value_parser = attribute)]
     set: Vec<(String, Json)>,
-    /// All of it as JSON: targetingKey, groups and attributes
+    /// All of it as JSON: {"targetingKey": "ana", "groups": ["beta"], "plan": "pro"}
     #[arg(long, short, value_name = "JSON|@FILE|-")]
     context: Option<String>,
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
@@ -34,7 +37,15 @@ pub(crate) struct ContextArgs {
 }
 
 impl ContextArgs {
-    pub(crate) fn context(&self) -> Result<Context<'static>, Failure> {
+    pub(crate) fn context(&self, output: &Output) -> Result<Context<'static>, Failure> {
+        let context = self.merged()?;
+        if let Some(name) = boxed(&context) {
+            output.warning(boxed_warning(name));
+        }
+        Ok(context)
+    }
+
+    fn merged(&self) -> Result<Context<'static>, Failure> {
         let mut object = match self.context.as_deref() {
             None => Map::new(),
             Some(text) => object(text)?,
@@ -77,6 +88,23 @@ pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, S
         .fold(context, |context, (name, value)| context.attribute(name, value)))
 }
 
+/// The name of an attribute that looks like a box with all the others. As OpenFeature has it, contexts
+/// are flat, and a member with members is one attribute.
+pub(crate) fn boxed(context: &Context<'_>) -> Option<&'static str> {
+    let box_of = |(name, value): (&str, &Value<'_>)| match value {
+        Value::Table(_) => BOXES.into_iter().find(|it| *it == name),
+        _ => None,
+    };
+    context.attributes().find_map(box_of)
+}
+
+pub(crate) fn boxed_warning(name: &str) -> String {
+    format!(
+        "`{name}` of a context is one attribute like any other, and what is in it counts for nothing else: \
+         contexts are flat, {{\"targetingKey\": \"ana\", \"plan\": \"pro\"}}"
+    )
+}
+
 /// JSON as it is, in a file, or on stdin.
 fn object(text: &str) -> Result<Map<String, Json>, Failure> {
     let text = match text.strip_prefix('@') {
@@ -114,6 +142,8 @@ fn value(json: Json) -> Option<Value<'static>> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -136,9 +166,21 @@ mod tests {
             at: None,
         };
 
-        let context = args.context().unwrap();
+        let context = args.merged().unwrap();
 
         let expected = Context::user("ana").with_groups(["a", "beta"]).attribute("plan", "pro");
         assert_eq!(context, expected);
+    }
+
+    #[test]
+    fn a_box_of_attributes_is_noticed() {
+        let boxed = |json: Json| {
+            let Json::Object(object) = json else { unreachable!() };
+            boxed(&from_json(object).unwrap())
+        };
+
+        assert_eq!(boxed(json!({ "attributes": { "plan": "pro" } })), Some("attributes"));
+        assert_eq!(boxed(json!({ "context": { "targetingKey": "ana" } })), Some("context"));
+        assert_eq!(boxed(json!({ "attributes": ["plan"], "cart": { "context": {} } })), None);
     }
 }

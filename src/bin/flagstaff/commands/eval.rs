@@ -44,7 +44,7 @@ pub(crate) struct Eval {
 
 impl Eval {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let context = self.context.context()?;
+        let context = self.context.context(&session.output)?;
         let flags = session.place.flags_at(&session.output, self.context.at).await?;
         let snapshot = flags.snapshot();
         if let Some(path) = &self.batch {
@@ -133,6 +133,7 @@ fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, 
     let mut questions = BufReader::with_capacity(64 * 1024, input);
     let mut answers = Lines::new();
     let mut code = ExitCode::Done;
+    let mut told = false;
     let mut line = String::new();
     for number in 1.. {
         line.clear();
@@ -148,6 +149,11 @@ fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, 
         }
         let answer = match Question::parse(&line) {
             Ok(Question { flag, context, default }) => {
+                // Once: where one line has it, all of them do.
+                if let Some(name) = context::boxed(&context).filter(|_| !told) {
+                    output.warning(format!("line {number}: {}", context::boxed_warning(name)));
+                    told = true;
+                }
                 details(&flag, &ask(snapshot, &flag, &context, default))
             }
             Err((error_code, problem)) => {

@@ -29,7 +29,7 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let context = self.context.context()?;
+        let context = self.context.context(&session.output)?;
         let flags = session.place.flags_at(&session.output, self.context.at).await?;
         let mut explanation = flags.explain(&*self.flag, &context).redact(&self.redact);
         if self.redact_all {

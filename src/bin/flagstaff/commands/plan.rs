@@ -4,6 +4,7 @@ use clap::Args;
 use flagstaff::{cli::ExitCode, definition::FlagsFile};
 
 use crate::{
+    context,
     failure::Failure,
     place,
     plan::{Change, Counts, Definitions, Report, UserArgs, count},
@@ -103,6 +104,9 @@ impl PlanArgs {
                 "made-up users have no groups and no attributes, which some of these flags ask for: \
                  try `--contexts`",
             );
+        }
+        if let Some(name) = counts.boxed {
+            session.output.warning(context::boxed_warning(name));
         }
         if counts.anonymous > 0 {
             session.output.warning(format!(

@@ -10,7 +10,7 @@ use super::{
     progress::Progress,
     users::{BadLine, Batch, Source},
 };
-use crate::failure::Failure;
+use crate::{context, failure::Failure};
 
 /// What was counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct Counts {
     pub(crate) users: u64,
     /// Those without a targeting key.
     pub(crate) anonymous: u64,
+    /// What looks like a box with all attributes in one of them.
+    pub(crate) boxed: Option<&'static str>,
 }
 
 /// Counts all users of a source, on all processors.
@@ -68,13 +70,15 @@ fn part(change: &Change, shared: &Mutex<(Source, Progress)>) -> Result<Counts, B
 
 impl Counts {
     fn none(change: &Change) -> Self {
-        Self { tallies: vec![Tally::default(); change.flags.len()], users: 0, anonymous: 0 }
+        let tallies = vec![Tally::default(); change.flags.len()];
+        Self { tallies, users: 0, anonymous: 0, boxed: None }
     }
 
     fn count(&mut self, change: &Change, batch: &Batch) -> Result<(), BadLine> {
         batch.each(|context| {
             self.users += 1;
             self.anonymous += u64::from(context.targeting_key().is_none());
+            self.boxed = self.boxed.or_else(|| context::boxed(context));
             change.count(context, &mut self.tallies);
         })
     }
@@ -82,6 +86,7 @@ impl Counts {
     fn add(&mut self, other: &Self) {
         self.users += other.users;
         self.anonymous += other.anonymous;
+        self.boxed = self.boxed.or(other.boxed);
         for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
             tally.add(other);
         }

@@ -19,7 +19,7 @@ const BATCH: u64 = 1_000;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Users")]
 pub(crate) struct UserArgs {
-    /// Contexts of real users as JSON lines: targetingKey, groups and attributes
+    /// Contexts of real users, one a line: {"targetingKey": "ana", "plan": "pro"}
     #[arg(long, value_name = "FILE|-")]
     contexts: Option<PathBuf>,
     /// Made-up users: user-1, user-2, …
