@@ -5,14 +5,17 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use redis::{Script, ScriptInvocation, Value};
+use redis::{Cmd, FromRedisValue, RedisResult, Script, ScriptInvocation, Value};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
 
 use super::{
-    Redis, RedisError, RedisErrorKind, Settings, connect::Connection, layout::Layout, log, value,
+    Redis, RedisError, RedisErrorKind, Settings,
+    connect::{Commands, Connection},
+    layout::Layout,
+    log, value,
 };
 use crate::{
     backend::{Conflict, Expected, Operation, Refusal, Write, Written},
@@ -381,42 +384,34 @@ impl Redis {
     /// What is stored for a flag.
     pub(super) async fn stored(&self, flag: &str) -> Result<Option<Vec<u8>>, RedisError> {
         let read = match &self.settings.layout {
-            Layout::Hash(key) => redis::Cmd::hget(key, flag),
-            Layout::Keys(prefix) => redis::Cmd::get(format!("{prefix}:{flag}")),
+            Layout::Hash(key) => Cmd::hget(key, flag),
+            Layout::Keys(prefix) => Cmd::get(format!("{prefix}:{flag}")),
         };
         self.ask(&read).await
     }
 
-    /// Runs a script that may run twice, on whichever node has the flags.
-    pub(super) async fn run_script<T: redis::FromRedisValue>(
+    /// Runs a script that may run twice.
+    pub(super) async fn run_script<T: FromRedisValue>(
         &self,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, RedisError> {
-        let mut hops = 0;
-        loop {
-            let connection = self.connection().await?;
-            let error = match script.invoke_async(&mut connection.conn.clone()).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            self.disconnect(&connection).await;
-            let told = connection.error(&error);
-            if told.kind() != RedisErrorKind::Moved || hops == HOPS {
-                return Err(told);
-            }
-            hops += 1;
-        }
+        self.send(|mut conn| async move { script.invoke_async(&mut conn).await }).await
     }
 
-    /// Sends a command that changes nothing, to whichever node has the flags.
-    pub(super) async fn ask<T: redis::FromRedisValue>(
+    /// Sends a command that changes nothing.
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        self.send(|mut conn| async move { command.query_async(&mut conn).await }).await
+    }
+
+    /// Sends what may be sent twice to whichever node has the flags.
+    async fn send<T, Answer: Future<Output = RedisResult<T>>>(
         &self,
-        command: &redis::Cmd,
+        send: impl Fn(Commands) -> Answer,
     ) -> Result<T, RedisError> {
         let mut hops = 0;
         loop {
             let connection = self.connection().await?;
-            let error = match command.query_async(&mut connection.conn.clone()).await {
+            let error = match send(connection.conn.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -478,7 +473,7 @@ fn needs_current(write: &Write, layout: &Layout) -> bool {
 }
 
 impl Change<'_> {
-    fn pass(&self, token: &str, settings: &Settings, script: &mut redis::ScriptInvocation<'_>) {
+    fn pass(&self, token: &str, settings: &Settings, script: &mut ScriptInvocation<'_>) {
         let layout = &settings.layout;
         let (layout_name, store) = match layout {
             Layout::Hash(key) => ("hash", key.clone()),
@@ -518,7 +513,7 @@ impl Change<'_> {
 }
 
 /// The script's verdict, and the value or revision with it.
-fn outcome(answer: Vec<Value>) -> redis::RedisResult<(u8, Option<Vec<u8>>)> {
+fn outcome(answer: Vec<Value>) -> RedisResult<(u8, Option<Vec<u8>>)> {
     let mut answer = answer.into_iter();
     let verdict = answer.next().unwrap_or(Value::Nil);
     let rest = answer.next().unwrap_or(Value::Nil);
