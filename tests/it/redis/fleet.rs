@@ -1,6 +1,6 @@
 //! Which instances there are, what they have seen, and what one of them keeps for its next start.
 
-use std::time::Duration;
+use std::{path::Path, sync::mpsc, time::Duration};
 
 use flagstaff::{
     Context, File, Flags, Memory, Redis, Status,
@@ -89,6 +89,16 @@ async fn two_files_split_the_fleet() {
     assert_eq!(fleet.files().len(), 2);
 }
 
+/// Waits until the file of the kept overrides names a flag.
+async fn is_kept(flag: &str, file: &Path) {
+    let kept = async {
+        while !std::fs::read_to_string(file).is_ok_and(|text| text.contains(flag)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, kept).await.expect("it is kept");
+}
+
 #[tokio::test]
 async fn what_was_kept_is_in_force_until_the_server_is_back() {
     let mut server = Server::start();
@@ -98,12 +108,7 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
     let first = redis(&server, "one").keep_at(&kept);
     let first = Flags::builder().layer(first).layer(below()).start().await.unwrap();
     first.enable("beta").await.unwrap();
-    let saved = async {
-        while !std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("beta")) {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(BOUND, saved).await.expect("it is kept");
+    is_kept("beta", &kept).await;
     first.shutdown().await;
     server.kill();
 
@@ -121,23 +126,31 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
     drop(gone.expect("the empty server counts").unwrap());
 }
 
-#[tokio::test]
-async fn what_was_cleared_does_not_come_back_with_an_empty_server() {
-    let mut server = Server::start();
-    let directory = tempfile::tempdir().unwrap();
-    let kept = directory.path().join("overrides.json");
-    let holding = || redis(&server, "one").keep_at(&kept).on_lost_store(OnLostStore::Hold);
-    let first = Flags::builder().layer(holding()).start().await.unwrap();
-    first.enable("beta").await.unwrap();
-    first.clear("beta").await.unwrap();
-    first.shutdown().await;
-    let second = holding();
-    server.restart();
+/// The flags end before the file could be written, since something else has the only thread for it.
+#[test]
+fn what_was_cleared_does_not_come_back_with_an_empty_server() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut server = Server::start();
+        let directory = tempfile::tempdir().unwrap();
+        let kept = directory.path().join("overrides.json");
+        let holding = || redis(&server, "one").keep_at(&kept).on_lost_store(OnLostStore::Hold);
+        let (first, second) = (holding(), holding());
+        let first = Flags::builder().layer(first).start().await.unwrap();
+        first.enable("beta").await.unwrap();
+        is_kept("beta", &kept).await;
+        let (_until_dropped, wait) = mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || wait.recv());
 
-    let second = Flags::builder().layer(second).max_wait(BOUND).start().await.unwrap();
+        first.clear("beta").await.unwrap();
+        first.shutdown().await;
+        server.restart();
+        let second = Flags::builder().layer(second).max_wait(BOUND).start().await.unwrap();
 
-    assert!(!second.is_enabled("beta", &Context::anonymous()));
-    assert_eq!(second.health().layers[0].status, Status::Ready);
+        assert!(!second.is_enabled("beta", &Context::anonymous()));
+        assert_eq!(second.health().layers[0].status, Status::Ready);
+    });
 }
 
 #[tokio::test]
