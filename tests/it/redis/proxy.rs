@@ -18,6 +18,8 @@ pub(crate) enum Mode {
     /// Loses every packet both ways; the connections stay open. As with TCP, what was sent
     /// arrives once the network is well again.
     Drop,
+    /// Loses every packet to the client: the server does what it is told, and its answers do not come.
+    Mute,
     /// Passes this many bytes on, then rests for a while, each way of each connection.
     Slow { bytes: usize, rest: Duration },
     /// Cuts all connections, and new ones at once.
@@ -152,6 +154,8 @@ impl Network {
             }
             // Without a server, the client is cut off.
             if let Ok(server) = TcpStream::connect(self.server) {
+                // How fast it passes on is the mode's to say.
+                let _ = client.set_nodelay(true).and(server.set_nodelay(true));
                 state.open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                 drop(state);
                 self.pump([&client, &server], Way::ToServer);
@@ -192,6 +196,7 @@ impl Network {
                 _ if state.gone => return 0,
                 Mode::Cut => return 0,
                 Mode::Pass => break bytes,
+                Mode::Mute if matches!(way, Way::ToServer) => break bytes,
                 Mode::Slow { bytes: few, .. } if rested => break bytes.min(few),
                 Mode::Slow { rest, .. } => {
                     // The pause is the network's; a change of the mode ends it.
@@ -202,7 +207,7 @@ impl Network {
                     rested = true;
                     wait.unwrap().0
                 }
-                Mode::Drop => self.changed.wait(state).unwrap(),
+                Mode::Drop | Mode::Mute => self.changed.wait(state).unwrap(),
             };
         };
         match way {

@@ -1,6 +1,9 @@
 //! Changing overrides in Redis.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    thread,
+    time::{Duration, SystemTime},
+};
 
 use flagstaff::{
     Backend, Context, Definition, Entry, Field, FlagState, Flags, Memory, Percentage, Redis,
@@ -12,7 +15,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use super::{
     proxy::{Mode, Proxy},
-    server::Server,
+    server::{Server, cli},
 };
 use crate::support::BOUND;
 
@@ -277,6 +280,45 @@ async fn a_conditional_change_names_who_was_faster() {
     assert_eq!(stored(&server, "beta"), "0");
 }
 
+/// Waits until so many clients wait for the server to take changes again.
+async fn waiting(server: &Server, clients: usize) {
+    let wanted = format!("blocked_clients:{clients}");
+    let wait = async {
+        while !server.cli(&["INFO", "clients"]).lines().any(|line| line == wanted) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, wait).await.expect("they wait");
+}
+
+/// What others store for a moment, while the change is on its way, is no part of it.
+#[tokio::test]
+async fn a_patch_on_a_condition_is_one_of_the_revision_that_is_expected() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap();
+    let set = |patch: Definition| Write::new(Operation::Set(Box::new(patch)));
+    let first = redis.write("beta", set(percent(10).owner("search"))).await.unwrap().revision;
+    let as_expected = stored(&server, "beta");
+    server.cli(&["HSET", "feature_flags", "beta", r#"{"percentage": 99, "salt": "other"}"#]);
+    server.cli(&["CLIENT", "PAUSE", "60000", "WRITE"]);
+    let port = server.port();
+    let restore =
+        thread::spawn(move || cli(port, &["HSET", "feature_flags", "beta", &as_expected]));
+    waiting(&server, 1).await;
+
+    let patch = set(Definition::new().description("a flag"));
+    let patch = patch.expect(Expected::Revision(first.unwrap()));
+    let writer = redis.clone();
+    let patch = tokio::spawn(async move { writer.write("beta", patch).await });
+    waiting(&server, 2).await;
+    server.cli(&["CLIENT", "UNPAUSE"]);
+
+    patch.await.unwrap().unwrap();
+    restore.join().unwrap();
+    let beta = redis.read("beta").await.unwrap();
+    assert_eq!(beta, Some(percent(10).owner("search").description("a flag").into()));
+}
+
 #[tokio::test]
 async fn a_flag_that_was_changed_and_changed_back_was_changed() {
     let server = Server::start();
@@ -425,6 +467,29 @@ async fn a_change_whose_answer_is_lost_is_unconfirmed_and_never_sent_again() {
     // Once the network is well again, writing goes on.
     writable.write("other", Write::new(Operation::Enable)).await.unwrap();
     assert!(server.cli(&["XLEN", "{feature_flags}:log"]).parse::<usize>().unwrap() <= 3);
+}
+
+/// The connection breaks after the server has made the change and before it has said so.
+#[tokio::test]
+async fn a_change_whose_answer_is_lost_is_found_in_the_log() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let redis = Redis::open(&proxy.url()).unwrap().response_timeout(BOUND).unannounced();
+    redis.write("beta", Write::new(Operation::Disable)).await.unwrap();
+    proxy.set(Mode::Mute);
+    let writer = redis.clone();
+    let write = async move { writer.write("beta", Write::new(Operation::Enable)).await };
+    let write = tokio::spawn(write);
+    while server.cli(&["XLEN", "{feature_flags}:log"]) != "2" {
+        tokio::task::yield_now().await;
+    }
+
+    // Nothing here runs in between.
+    proxy.set(Mode::Cut);
+    proxy.set(Mode::Pass);
+
+    assert_eq!(write.await.unwrap().unwrap().revision, Some(2));
+    assert_eq!(server.cli(&["XLEN", "{feature_flags}:log"]), "2");
 }
 
 #[tokio::test]
