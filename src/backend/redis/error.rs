@@ -254,6 +254,11 @@ impl RedisError {
         Self::new(RedisErrorKind::TooManyFields, place, Some(cause))
     }
 
+    pub(super) fn too_slow(place: &Place, within: Duration) -> Self {
+        let cause = format!("only a part came within {within:?}");
+        Self::new(RedisErrorKind::TooSlow, place, Some(cause))
+    }
+
     /// What is wrong with values, by their places.
     pub(super) fn bad_values(problems: &BTreeMap<String, String>) -> Option<Self> {
         /// A store full of garbage does not flood the log.

@@ -1,8 +1,9 @@
 //! How overrides are laid out in the server's keys.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use redis::{AsyncTypedCommands, Cmd, RedisResult, cmd};
+use redis::{AsyncTypedCommands, Cmd, cmd};
+use tokio::time::timeout;
 
 use super::connect::Commands;
 
@@ -15,6 +16,25 @@ pub(super) enum Layout {
     Hash(String),
     /// One string per flag, at this prefix, a colon and the flag key.
     Keys(String),
+}
+
+/// Why not everything was read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// There is more than there may be: how much.
+    TooMany(usize),
+    /// The server answers, but has not sent everything in time.
+    TooSlow,
+    /// The server has not answered at all.
+    Silent,
+    /// The server refuses, or the connection broke.
+    Failed(redis::RedisError),
+}
+
+impl From<redis::RedisError> for Unread {
+    fn from(error: redis::RedisError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl Layout {
@@ -76,21 +96,40 @@ impl Layout {
         (!is_beside).then_some(flag)
     }
 
-    /// Reads everything, or, if there is more than `max`, only how much there is.
+    /// Reads everything, unless there is more than `max` of it or it takes longer than `within`.
     pub(super) async fn read(
         &self,
         connection: &mut Commands,
         max: usize,
-    ) -> RedisResult<Result<Raw, usize>> {
+        within: Duration,
+    ) -> Result<Raw, Unread> {
+        let mut has_answered = false;
+        // One bound for all its commands, however many there are.
+        let read = timeout(within, self.read_all(connection, max, &mut has_answered)).await;
+        match read {
+            Ok(Err(Unread::Failed(error))) if !error.is_timeout() => Err(Unread::Failed(error)),
+            Err(_) | Ok(Err(Unread::Failed(_))) if has_answered => Err(Unread::TooSlow),
+            Err(_) | Ok(Err(Unread::Failed(_))) => Err(Unread::Silent),
+            Ok(read) => read,
+        }
+    }
+
+    async fn read_all(
+        &self,
+        connection: &mut Commands,
+        max: usize,
+        has_answered: &mut bool,
+    ) -> Result<Raw, Unread> {
         match self {
             Self::Hash(key) => {
                 let fields = connection.hlen(key).await?;
+                *has_answered = true;
                 if fields > max {
-                    return Ok(Err(fields));
+                    return Err(Unread::TooMany(fields));
                 }
-                cmd("HGETALL").arg(key).query_async(connection).await.map(Ok)
+                Ok(cmd("HGETALL").arg(key).query_async(connection).await?)
             }
-            Self::Keys(prefix) => self.read_keys(prefix, connection, max).await,
+            Self::Keys(prefix) => self.read_keys(prefix, connection, max, has_answered).await,
         }
     }
 
@@ -99,16 +138,18 @@ impl Layout {
         prefix: &str,
         connection: &mut Commands,
         max: usize,
-    ) -> RedisResult<Result<Raw, usize>> {
+        has_answered: &mut bool,
+    ) -> Result<Raw, Unread> {
         let mut keys: Vec<Vec<u8>> = Vec::new();
         let mut cursor = 0_u64;
         loop {
             let mut scan = cmd("SCAN");
             scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(1_000);
             let (next, found): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
+            *has_answered = true;
             keys.extend(found);
             if keys.len() > max {
-                return Ok(Err(keys.len()));
+                return Err(Unread::TooMany(keys.len()));
             }
             if next == 0 {
                 break;
@@ -129,7 +170,7 @@ impl Layout {
                     .filter_map(|(key, value)| Some((self.flag_at(prefix, key)?.to_vec(), value?))),
             );
         }
-        Ok(Ok(raw))
+        Ok(raw)
     }
 }
 

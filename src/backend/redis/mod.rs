@@ -32,9 +32,9 @@ pub use self::{
     fleet::{Fleet, Instance},
 };
 use self::{
-    connect::{Target, Timeouts},
+    connect::{Connection, Target, Timeouts},
     fields::Fields,
-    layout::{Layout, Raw},
+    layout::{Layout, Raw, Unread},
     session::Session,
     write::Writer,
 };
@@ -200,7 +200,10 @@ impl Redis {
         self
     }
 
-    /// How long an answer may take; 2 seconds unless set. A large hash on a slow link needs more.
+    /// How long an answer may take, and reading all overrides; 2 seconds unless set. A large hash on a
+    /// slow link needs more.
+    ///
+    /// A server that hangs is noticed after this time and one second more at the latest.
     #[must_use]
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeouts.response = timeout;
@@ -321,12 +324,22 @@ impl Redis {
 
     /// Everything that is stored.
     async fn stored_all(&self) -> Result<Raw, RedisError> {
-        let Settings { layout, max_fields, .. } = &self.settings;
+        let Settings { layout, max_fields, timeouts, .. } = &self.settings;
         let connection = self.connection().await?;
-        let read = layout.read(&mut connection.conn.clone(), *max_fields).await;
-        match read.map_err(|error| connection.error(&error))? {
-            Ok(raw) => Ok(raw),
-            Err(fields) => Err(RedisError::too_many(&connection.place, fields, *max_fields)),
+        let mut conn = connection.conn.clone();
+        let read = layout.read(&mut conn, *max_fields, timeouts.response).await;
+        read.map_err(|unread| self.unread(&connection, unread))
+    }
+
+    /// What it means that not everything was read.
+    fn unread(&self, connection: &Connection, unread: Unread) -> RedisError {
+        let Settings { max_fields, timeouts, .. } = &self.settings;
+        let (place, within) = (&connection.place, timeouts.response);
+        match unread {
+            Unread::TooMany(fields) => RedisError::too_many(place, fields, *max_fields),
+            Unread::TooSlow => RedisError::too_slow(place, within),
+            Unread::Silent => RedisError::timeout(RedisErrorKind::ResponseTimeout, place, within),
+            Unread::Failed(error) => connection.error(&error),
         }
     }
 }

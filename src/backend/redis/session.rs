@@ -1,9 +1,6 @@
 //! One connection, followed for as long as it lasts.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::SystemTime};
 
 use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::{
@@ -21,22 +18,23 @@ use crate::backend::Sink;
 
 /// Up to this many overrides are read at every tick; reading more costs the server too much.
 const SMALL: usize = 500;
-/// How often more are read.
-const LARGE_TICK: Duration = Duration::from_secs(15);
-/// How often more are read when the server does not tell of changes.
-const LARGE_POLL: Duration = Duration::from_secs(2);
+/// More are read at one of so many ticks.
+const LARGE_TICK: u32 = 15;
+/// More are read at one of so many ticks when the server does not tell of changes.
+const LARGE_POLL: u32 = 2;
 
 pub(super) struct Session<'a> {
     redis: &'a Redis,
     sink: &'a Sink,
-    connection: Connection,
+    connection: Arc<Connection>,
     /// Whether the server tells of changes.
     tracked: bool,
     /// Whether the server lets us read its log.
     reads_log: bool,
     /// Whether anything was read.
     was_up: bool,
-    last_read: Instant,
+    /// How many ticks ago everything was read.
+    unread: u32,
     /// Counts the reads that somebody waits for.
     wanted: watch::Receiver<u64>,
 }
@@ -84,7 +82,13 @@ impl<'a> Session<'a> {
             Ok(session) => session,
             Err(error) => return (error, false),
         };
-        let Err(error) = session.follow(&signals).await;
+        let connection = Arc::clone(&session.connection);
+        let error = tokio::select! {
+            Err(error) = session.follow(&signals) => error,
+            () = Self::replaced(redis, &connection) => {
+                RedisError::new(RedisErrorKind::Moved, &connection.place, None)
+            }
+        };
         (error, session.was_up)
     }
 
@@ -109,11 +113,11 @@ impl<'a> Session<'a> {
         Ok(Self {
             redis,
             sink,
-            connection,
+            connection: Arc::new(connection),
             tracked,
             reads_log: true,
             was_up: false,
-            last_read: Instant::now(),
+            unread: 0,
             wanted: redis.shared.wanted.subscribe(),
         })
     }
@@ -124,7 +128,6 @@ impl<'a> Session<'a> {
         self.read().await?;
         loop {
             tokio::select! {
-                biased;
                 () = signals.lost.notified() => {
                     return Err(self.error(RedisErrorKind::Lost));
                 }
@@ -135,57 +138,55 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What no push tells: that the server hangs, that another one has taken its place, that
-    /// databases were swapped.
+    /// What no push tells: that the server hangs, that databases were swapped.
     async fn tick(&mut self) -> Result<(), RedisError> {
-        let target = &self.redis.settings.target;
-        if !target.is_current(&self.connection).await {
-            return Err(self.error(RedisErrorKind::Moved));
-        }
-        let large = match self.tracked {
-            true => LARGE_TICK,
-            false => LARGE_POLL,
+        self.unread += 1;
+        let due = match self.redis.shared.fields().len() {
+            ..=SMALL => 1,
+            _ if self.tracked => LARGE_TICK,
+            _ => LARGE_POLL,
         };
-        let fields = self.redis.shared.fields().len();
-        if fields <= SMALL || self.last_read.elapsed() >= large {
+        if self.unread >= due {
             return self.read().await;
         }
-        let pong = cmd("PING").exec_async(&mut self.connection.conn).await;
-        pong.map_err(|error| self.failed(&error))?;
+        let mut conn = self.connection.conn.clone();
+        let pong = cmd("PING").exec_async(&mut conn).await;
+        pong.map_err(|error| self.connection.error(&error))?;
         self.sink.confirm();
         Ok(())
+    }
+
+    /// Ends when another server has taken the place of this one. It is asked for beside everything else,
+    /// so that sentinels that hang keep nothing from being read.
+    async fn replaced(redis: &Redis, connection: &Connection) {
+        let mut ticks = interval_at(Instant::now() + TICK, TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if !redis.settings.target.is_current(connection).await {
+                return;
+            }
+        }
     }
 
     /// Reads everything and publishes it if it differs.
     async fn read(&mut self) -> Result<(), RedisError> {
         let shared = Arc::clone(&self.redis.shared);
-        let settings = &self.redis.settings;
+        let super::Settings { layout, max_fields, timeouts, .. } = &self.redis.settings;
         // Before reading: whoever asks from now on wants another read.
         let count = *self.wanted.borrow_and_update();
-        let mut log = self.connection.conn.clone();
+        let (mut log, mut conn) = (self.connection.conn.clone(), self.connection.conn.clone());
         let revision = async {
             match self.reads_log {
-                true => settings.layout.last_revision(&mut log).await,
+                true => layout.last_revision(&mut log).await,
                 false => Ok(None),
             }
         };
-        let read = settings.layout.read(&mut self.connection.conn, settings.max_fields);
+        let read = layout.read(&mut conn, *max_fields, timeouts.response);
         let (revision, read) = tokio::join!(revision, read);
         self.reads_log &= revision.is_ok();
-        let raw = match read {
-            Ok(Ok(raw)) => raw,
-            Ok(Err(fields)) => {
-                let place = &self.connection.place;
-                return Err(RedisError::too_many(place, fields, settings.max_fields));
-            }
-            // The server has just answered, so it is not gone.
-            Err(error) if error.is_timeout() && !self.was_up => {
-                return Err(self.error(RedisErrorKind::TooSlow));
-            }
-            Err(error) => return Err(self.failed(&error)),
-        };
-        self.last_read = Instant::now();
-        self.publish(raw)?;
+        self.unread = 0;
+        self.publish(read.map_err(|unread| self.redis.unread(&self.connection, unread))?)?;
         self.was_up = true;
         let seen = Some(Seen { revision: revision.ok().flatten() });
         shared.seen.send_if_modified(|last| std::mem::replace(last, seen) != seen);
@@ -224,10 +225,6 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
-    }
-
-    fn failed(&self, error: &redis::RedisError) -> RedisError {
-        self.connection.error(error)
     }
 
     fn error(&self, kind: RedisErrorKind) -> RedisError {

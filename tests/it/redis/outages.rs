@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flagstaff::{
-    Context,
+    Context, Event,
     FlagState::{Off, On},
     Flags, Redis, Status,
     backend::{OnLostStore, RedisErrorKind as Kind},
@@ -15,6 +15,7 @@ use super::{
     server::Server,
     subject::{Subject, becomes, fails, start},
 };
+use crate::support::next;
 
 /// How long a start waits for a server that is away.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -170,12 +171,36 @@ async fn a_network_too_slow_for_all_overrides_leaves_the_last_ones() {
     server.cli(&["EVAL", fill, "0"]);
     let mut subject = Subject::with(Redis::open(&proxy.url()).unwrap()).await;
 
+    let mut all_events = subject.flags.events();
     proxy.set(Mode::Slow { bytes: 60, rest: Duration::from_millis(20) });
 
     let message = subject.fails(&[Kind::TooSlow]).await;
     assert!(message.contains("`response_timeout`"), "{message}");
+    // It is noticed at once, not only by the next connection.
+    let first = next(&mut all_events).await;
+    assert!(matches!(first, Event::Failed { kind: "too_slow", .. }), "{first:?}");
     proxy.set(Mode::Pass);
     subject.recovers(&server, "too slow").await;
+}
+
+/// Each answer comes in time, and all of them do not: 9,000 keys are read in 18 parts.
+#[tokio::test]
+async fn a_network_too_slow_for_all_keys_leaves_the_last_overrides() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
+    let fill = "for n = 1, 9000 do redis.call('SET', 'ff:number_' .. n, '{\"enabled\": true}') end";
+    server.cli(&["EVAL", fill, "0"]);
+    let redis = Redis::open(&proxy.url()).unwrap().key_per_flag("ff");
+    let mut subject = Subject::with(redis.response_timeout(Duration::from_secs(1))).await;
+
+    proxy.set(Mode::Slow { bytes: 6_000, rest: Duration::from_millis(20) });
+    server.cli(&["SET", "ff:other", r#"{"enabled": true}"#]);
+
+    subject.fails(&[Kind::TooSlow]).await;
+    proxy.set(Mode::Pass);
+    subject.becomes("other", On).await;
+    subject.is_undisturbed("too slow for all keys");
 }
 
 #[tokio::test]

@@ -33,7 +33,8 @@ impl Subject {
     pub(crate) async fn with(redis: Redis) -> Self {
         let flags = start(redis, BOUND).await;
         let events = flags.events();
-        assert_eq!(flags.health().layers[0].status, Status::Ready);
+        let health = &flags.health().layers[0];
+        assert_eq!(health.status, Status::Ready, "{:?}", health.last_error);
         let asking = Some(Asking::start(&flags, &["kept", "below"]));
         Self { flags, events, asking, since: Instant::now() }
     }

@@ -1,27 +1,30 @@
 //! Masters that sentinels choose.
 
 use flagstaff::{
-    FlagState, Redis, Status, WritableBackend,
+    Context, FlagState, Redis, Status, WritableBackend,
     backend::{InvalidRedis, Operation, RedisErrorKind, Write},
 };
 
 use super::{becomes, follow, health, recovers, refusal};
 use crate::redis::{
+    asking::Asking,
     sentinel::{Watched, write},
     server::{Port, Server, cli},
+    subject::Subject,
 };
 
 #[tokio::test]
 async fn a_planned_change_of_the_master_is_followed() {
     let watched = Watched::start();
     let flags = follow(watched.redis()).await;
-    assert_eq!(*flags.watch("before").borrow(), FlagState::On);
+    let asking = Asking::start(&flags, &["before"]);
 
     watched.ask(&["FAILOVER", "mymaster"]);
     watched.sentinel.wait_for("+switch-master");
     write(&watched.replica, "after");
 
     recovers("a planned change of the master", &flags, "after").await;
+    asking.stop("a planned change of the master");
 }
 
 /// Nobody follows the store here, who would notice for the writer.
@@ -44,13 +47,14 @@ async fn a_change_right_after_a_planned_change_of_the_master_is_not_lost() {
 async fn a_master_that_dies_is_replaced() {
     let mut watched = Watched::start();
     let flags = follow(watched.redis()).await;
+    let asking = Asking::start(&flags, &["before"]);
 
     watched.master.kill();
     watched.sentinel.wait_for("+switch-master");
     write(&watched.replica, "after");
 
     recovers("another master after the death of one", &flags, "after").await;
-    assert_eq!(*flags.watch("before").borrow(), FlagState::On);
+    asking.stop("the death of a master");
 }
 
 #[tokio::test]
@@ -63,6 +67,40 @@ async fn flags_do_not_need_the_sentinels_once_the_master_is_found() {
 
     becomes(&flags, "after", FlagState::On).await;
     assert_eq!(health(&flags).status, Status::Ready);
+}
+
+#[tokio::test]
+async fn a_sentinel_that_hangs_disturbs_nobody() {
+    let watched = Watched::start();
+    let flags = follow(watched.redis()).await;
+    flags.enable("changed").await.unwrap();
+
+    watched.sentinel.stop();
+    write(&watched.master, "after");
+    becomes(&flags, "after", FlagState::On).await;
+    flags.disable("changed").await.unwrap();
+
+    assert!(!flags.is_enabled("changed", &Context::anonymous()));
+    assert_eq!(health(&flags).status, Status::Ready);
+    watched.sentinel.resume();
+}
+
+#[tokio::test]
+async fn a_master_that_hangs_beside_a_sentinel_that_hangs_leaves_the_last_overrides() {
+    let watched = Watched::start();
+    write(&watched.master, "kept");
+    let mut subject = Subject::with(watched.redis()).await;
+
+    watched.sentinel.stop();
+    watched.master.stop();
+
+    // The master, and then the sentinel, who is asked where the master is.
+    subject.fails(&[RedisErrorKind::ResponseTimeout, RedisErrorKind::ConnectTimeout]).await;
+    watched.master.resume();
+    watched.sentinel.resume();
+    write(&watched.master, "after");
+    recovers("master and sentinel hung", &subject.flags, "after").await;
+    subject.is_undisturbed("master and sentinel hung");
 }
 
 #[tokio::test]
