@@ -10,6 +10,8 @@ mod manners;
 mod python;
 mod stale;
 mod stores;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod transcripts;
 mod watch;
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ColumnConstraint, Table, Width, presets};
 use flagstaff::cli::ExitCode;
 use serde_json::{Map, Value, json};
 
@@ -123,12 +123,8 @@ impl Output {
             }
             Format::Text if rows.is_empty() => self.write(&format!("{empty}\n")),
             Format::Text => {
-                let mut table = self.table();
-                table.set_header(columns);
-                for row in rows {
-                    table.add_row(row.cells.iter().map(|cell| clean(cell)));
-                }
-                self.print_table(&table)
+                let rows: Vec<_> = rows.into_iter().map(|row| row.cells).collect();
+                self.write(&laid_out(columns, &rows, room()))
             }
         }
     }
@@ -154,26 +150,6 @@ impl Output {
             Format::Json => self.write(&format!("{json:#}\n")),
             _ => self.write(&format!("{json}\n")),
         }
-    }
-
-    /// A table without lines, as wide as the terminal.
-    pub(crate) fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        if !io::stdout().is_terminal() {
-            table.set_content_arrangement(ContentArrangement::Disabled);
-        }
-        table
-    }
-
-    pub(crate) fn print_table(&self, table: &Table) -> Result<(), Failure> {
-        let mut lines = String::new();
-        for line in table.lines() {
-            lines += line.trim_start_matches(' ').trim_end();
-            lines.push('\n');
-        }
-        self.write(&lines)
     }
 
     /// Data, as it is.
@@ -277,6 +253,54 @@ pub(crate) fn json_was_asked_for(arguments: impl IntoIterator<Item = OsString>) 
     false
 }
 
+/// The width of the terminal. One that does not know it says 0.
+fn room() -> Option<u16> {
+    Table::new().width().filter(|&width| width > 0)
+}
+
+/// The lines of a table, without a grid. Cells wrap between words where there is no room for all of
+/// it, and no word is ever broken: names are copied from here.
+fn laid_out(columns: &[&str], rows: &[Vec<String>], room: Option<u16>) -> String {
+    let filled = |cell: fn(&str) -> String| {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).force_no_tty();
+        table.set_header(columns.iter().map(|heading| cell(heading)));
+        table.add_rows(rows.iter().map(|row| row.iter().map(|text| cell(text))));
+        table
+    };
+    let mut table = filled(|text| clean(text).into_owned());
+    if let Some(room) = room {
+        let word_by_word = filled(|text| clean(text).replace(' ', "\n"));
+        let widths = widths(
+            table.column_max_content_widths(),
+            &word_by_word.column_max_content_widths(),
+            room.saturating_sub(GAP * (columns.len() as u16 - 1)),
+        );
+        table.set_constraints(
+            widths.into_iter().map(|it| ColumnConstraint::Absolute(Width::Fixed(it + GAP))),
+        );
+    }
+    let mut lines = String::new();
+    for line in table.lines() {
+        lines += line.strip_prefix(' ').unwrap_or(&line).trim_end();
+        lines.push('\n');
+    }
+    lines
+}
+
+/// Between two columns, half of it on each side.
+const GAP: u16 = 2;
+
+/// The widest column that can give way does so, until there is room for all.
+fn widths(mut widths: Vec<u16>, least: &[u16], room: u16) -> Vec<u16> {
+    while widths.iter().copied().map(usize::from).sum::<usize>() > usize::from(room) {
+        let can_give = widths.iter_mut().zip(least).filter(|(width, least)| **width > **least);
+        let Some((widest, _)) = can_give.max_by_key(|(width, _)| **width) else { break };
+        *widest -= 1;
+    }
+    widths
+}
+
 /// The version goes first.
 fn versioned(json: Value) -> Value {
     let mut object = Map::new();
@@ -285,4 +309,56 @@ fn versioned(json: Value) -> Value {
         object.extend(members);
     }
     object.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMNS: &[&str] = &["FLAG", "STATE", "REASON"];
+
+    fn rows() -> Vec<Vec<String>> {
+        let rows = [
+            [
+                "new_checkout_of_the_shop",
+                "10%, 2 allowed",
+                "the new one is slow, and some pay twice",
+            ],
+            ["beta", "on", "größer"],
+        ];
+        rows.map(|row| row.map(str::to_owned).to_vec()).to_vec()
+    }
+
+    #[test]
+    fn columns_of_sentences_give_way_to_names() {
+        let lines = laid_out(COLUMNS, &rows(), Some(60));
+
+        let expected = "\
+FLAG                      STATE           REASON
+new_checkout_of_the_shop  10%, 2 allowed  the new one is
+                                          slow, and some pay
+                                          twice
+beta                      on              größer
+";
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn no_word_is_broken_at_any_width() {
+        let all = laid_out(COLUMNS, &rows(), None);
+        let words = |text: &str| -> Vec<String> {
+            let mut words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+            words.sort();
+            words
+        };
+
+        assert!(all.contains("new_checkout_of_the_shop  10%, 2 allowed  the new one is slow, and"));
+        for width in 1..120 {
+            let lines = laid_out(COLUMNS, &rows(), Some(width));
+            assert_eq!(words(&lines), words(&all), "{width}");
+            let widest = lines.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+            let least = "new_checkout_of_the_shop  allowed  größer".chars().count();
+            assert!(widest <= usize::from(width).max(least), "{width}:\n{lines}");
+        }
+    }
 }
