@@ -58,3 +58,33 @@ Examples:
   flagstaff list 'owner:payments' 'expires<14d'
   flagstaff eval new_checkout --user ana --group beta
   flagstaff is-on new_checkout && echo yes";
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::*;
+
+    /// Text that is wrapped for being too long loses its indentation, so what we wrote ourselves is
+    /// looked at before and after.
+    fn too_wide(command: &mut Command) -> Vec<String> {
+        let written = [command.get_after_help(), command.get_about()]
+            .map(|text| text.map(ToString::to_string).unwrap_or_default());
+        let texts = [command.render_help().to_string(), command.render_long_help().to_string()];
+        let lines = texts.iter().chain(&written).flat_map(|text| text.lines());
+        let mut found: Vec<_> = lines
+            .filter(|line| line.chars().count() > 80)
+            .map(|line| format!("{}: {line}", command.get_name()))
+            .collect();
+        found.extend(command.get_subcommands_mut().flat_map(too_wide));
+        found
+    }
+
+    #[test]
+    fn no_line_of_the_help_is_wider_than_80_columns() {
+        let mut command = Cli::command();
+        command.build();
+
+        assert_eq!(too_wide(&mut command), [""; 0]);
+    }
+}

@@ -11,8 +11,8 @@ use crate::{
 /// Switch flags off for everybody, whatever the file says
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The store gets a plain 0, which readers in every language know; who and why go to
-its log.
+The store gets a plain 0, which readers in every language know; who and why go
+to its log.
 
 Examples:
   flagstaff disable new_checkout -m 'incident 42'

@@ -11,8 +11,8 @@ use crate::{
 /// Switch flags on for everybody, whatever the file says
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The store gets a plain 1, which readers in every language know; who and why go to
-its log. With --for it gets JSON, which other readers may take for off.
+The store gets a plain 1, which readers in every language know; who and why go
+to its log. With --for it gets JSON, which other readers may take for off.
 
 Examples:
   flagstaff enable new_checkout -m 'launch day'

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{completion, context::ContextArgs, failure::Failure, session::Session};
 
-/// Explain an answer: who said what, what was compared, and what decided
+/// Explain an answer: who said what, what was compared, what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if no layer has the flag.

@@ -15,7 +15,8 @@ use crate::{
 /// List the changes in the store, the latest first
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A change without a revision was made by a writer that keeps no log, such as redis-cli.
+A change without a revision was made by a writer that keeps no log, such as
+redis-cli.
 
 Examples:
   flagstaff history

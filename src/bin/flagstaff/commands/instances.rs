@@ -12,7 +12,8 @@ use crate::{
 /// List the instances that follow the store, and what each has seen
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if instances have different flag files, or have not seen the latest change.
+Exits with 1 if instances have different flag files, or have not seen the latest
+change.
 
 Examples:
   flagstaff instances

@@ -13,7 +13,7 @@ use crate::{
     time,
 };
 
-/// Tell whom a change of flags.toml is a change for, before it is made
+/// Tell whom a change of flags.toml affects, before it is made
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every flag that differs, or requires one that does, is asked for each user,

@@ -16,7 +16,8 @@ use crate::{
 /// Steer a staged rollout
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each step is one conditional write: of two that advance at once, one ends with 5.
+Each step is one conditional write: of two that advance at once, one ends with
+5.
 
 Examples:
   flagstaff rollout status checkout_v2

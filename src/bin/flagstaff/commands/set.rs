@@ -12,8 +12,8 @@ use crate::{
 /// Change settings of a flag, and leave its others
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The settings are those of flags.toml. Values are JSON or plain text; null takes away
-what lower layers say. Tables have members: variants.control=50.
+The settings are those of flags.toml. Values are JSON or plain text; null takes
+away what lower layers say. Tables have members: variants.control=50.
 
 Examples:
   flagstaff set new_checkout percentage=25 -m 'going well'

@@ -20,7 +20,7 @@ use crate::{
     time,
 };
 
-/// Show a flag: what each layer says, who, when and why, and what decides
+/// Show a flag: what each layer says, who, when, why, what decides
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if no layer has the flag.

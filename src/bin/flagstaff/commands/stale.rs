@@ -16,7 +16,7 @@ use crate::{
     time,
 };
 
-/// Find flags that can go: expired, or the same for everybody for a while
+/// Find flags that can go: expired, or long the same for everybody
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything is found. KEEP is the code to keep: that for on or off,

@@ -13,7 +13,8 @@ const LOG: usize = 20_000;
 /// Undo a change: store again what was stored before it
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ends with 5 if the flag was changed since. `flagstaff history` lists the revisions.
+Ends with 5 if the flag was changed since. `flagstaff history` lists the
+revisions.
 
 Examples:
   flagstaff undo 42 --reason 'incident is over'
