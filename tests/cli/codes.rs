@@ -173,6 +173,7 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["undo", "1"], Changed),
     (&["undo", "1", "--dry-run"], Changed),
     (&["undo", "1000"], Refused),
+    (&["history", "--limit", "0"], Usage),
     (&["undo"], Usage),
 ];
 

@@ -1,7 +1,7 @@
 //! What layers say, as values and as text.
 
 use flagstaff::{Entry, definition::to_json};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::text::clean;
 
@@ -13,6 +13,14 @@ pub(crate) fn stored(entry: &Entry) -> Value {
         Entry::Definition(definition) => Value::Object(to_json(definition)),
         other => other.to_string().into(),
     }
+}
+
+/// Settings as `flagstaff set` takes them: `percentage=25 owner=web`.
+pub(crate) fn settings(settings: &Map<String, Value>) -> String {
+    let settings = settings
+        .iter()
+        .map(|(name, value)| format!("{}={}", clean(name), plain(value).replace(", ", ",")));
+    settings.collect::<Vec<_>>().join(" ")
 }
 
 /// A value for people: texts without quotes, lists with commas, everything else as JSON.

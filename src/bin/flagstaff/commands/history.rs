@@ -1,11 +1,12 @@
-use std::time::SystemTime;
+use std::{num::NonZeroUsize, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{WritableBackend, backend::LogEntry, cli::ExitCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     completion,
+    entry::settings,
     failure::Failure,
     output::{Listing, Row},
     session::Session,
@@ -27,14 +28,14 @@ pub(crate) struct History {
     #[arg(add = completion::flags())]
     flag: Option<String>,
     /// How many changes at most
-    #[arg(long, short = 'l', value_name = "NUMBER", default_value_t = 20)]
-    limit: usize,
+    #[arg(long, short = 'l', value_name = "NUMBER", default_value = "20")]
+    limit: NonZeroUsize,
 }
 
 impl History {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let redis = session.place.needed_redis()?;
-        let changes = redis.history(self.flag.as_deref(), self.limit).await?;
+        let changes = redis.history(self.flag.as_deref(), self.limit.get()).await?;
 
         let now = SystemTime::now();
         let for_people = session.output.is_for_people();
@@ -61,7 +62,10 @@ fn row(change: &LogEntry, now: Option<SystemTime>) -> Row {
         (None, None) if change.is_external() => "(not logged by its writer)".to_owned(),
         (None, None) => String::new(),
     };
-    let stored = |value: &Option<String>| without_notes(value.as_deref());
+    let stored = |value: &Option<String>| match now {
+        Some(_) => shown(value.as_deref()),
+        None => without_notes(value.as_deref()),
+    };
     Row {
         cells: vec![
             change.revision.map_or_else(|| "-".to_owned(), |revision| revision.to_string()),
@@ -87,11 +91,26 @@ fn row(change: &LogEntry, now: Option<SystemTime>) -> Row {
 
 /// A stored value without who made it and why, which is told beside it; `unset` if there is none.
 pub(crate) fn without_notes(stored: Option<&str>) -> String {
+    without_override(stored, |settings| Value::Object(settings).to_string())
+}
+
+/// The same for people.
+fn shown(stored: Option<&str>) -> String {
+    without_override(stored, |said| match said.is_empty() {
+        true => "{}".to_owned(),
+        false => settings(&said),
+    })
+}
+
+fn without_override(
+    stored: Option<&str>,
+    text: impl FnOnce(Map<String, Value>) -> String,
+) -> String {
     let Some(stored) = stored else { return "unset".to_owned() };
     match serde_json::from_str(stored) {
         Ok(Value::Object(mut object)) => {
             object.remove("override");
-            Value::Object(object).to_string()
+            text(object)
         }
         _ => stored.to_owned(),
     }

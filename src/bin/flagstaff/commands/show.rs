@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     commands::list::state_word,
     completion,
-    entry::{plain, stored},
+    entry::{plain, settings, stored},
     failure::Failure,
     session::Session,
     similar,
@@ -236,14 +236,11 @@ impl Shown<'_> {
 /// What a layer says, without what is for people alone.
 fn short(entry: &Entry) -> String {
     let Entry::Definition(definition) = entry else { return entry.to_string() };
-    let settings = to_json(definition).into_iter();
-    let settings = settings.filter(|(name, _)| ABOUT.iter().all(|field| field.as_str() != name));
-    let settings: Vec<_> = settings
-        .map(|(name, value)| format!("{name}={}", plain(&value).replace(", ", ",")))
-        .collect();
-    match settings.is_empty() {
+    let mut deciding = to_json(definition);
+    deciding.retain(|name, _| ABOUT.iter().all(|field| field.as_str() != name));
+    match deciding.is_empty() {
         true => "nothing that decides".to_owned(),
-        false => settings.join(" "),
+        false => settings(&deciding),
     }
 }
 
