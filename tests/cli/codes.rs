@@ -3,6 +3,7 @@
 use std::fs;
 
 use flagstaff::cli::ExitCode::{self, Changed, Done, No, Refused, Unreachable, Usage};
+use serde_json::Value;
 
 use crate::{
     command::{data, flagstaff, on, ran},
@@ -169,11 +170,11 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["diff"], No),
     (&["diff", "main"], Usage),
     (&["history"], Done),
+    (&["history", "--limit", "0"], Usage),
     (&["instances"], Done),
     (&["undo", "1"], Changed),
     (&["undo", "1", "--dry-run"], Changed),
     (&["undo", "1000"], Refused),
-    (&["history", "--limit", "0"], Usage),
     (&["undo"], Usage),
 ];
 
@@ -227,6 +228,14 @@ fn every_command_says_when_the_store_is_away() {
         let ran = ran(flagstaff(arguments).env("REDIS_URL", NOWHERE));
         assert_eq!(ran.code, *code, "{arguments:?}: {}", ran.stderr);
         assert_eq!(ran.stderr.contains("cannot reach Redis"), *code != Done, "{arguments:?}");
+
+        // Programs read the same code.
+        let ran = self::ran(flagstaff(arguments).args(["-o", "json"]).env("REDIS_URL", NOWHERE));
+        let told = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let codes: Vec<_> =
+            told.filter_map(|line| line["error"]["code"].as_u64().map(|code| code as u8)).collect();
+        let expected = if *code == Done { Vec::new() } else { vec![code.number()] };
+        assert_eq!((ran.code, codes), (*code, expected), "{arguments:?}: {}", ran.stderr);
     }
 }
 

@@ -156,19 +156,22 @@ impl Place {
         self.flags_at(output, None).await
     }
 
-    /// The same, without the store if that cannot be reached, which is told and is the exit code then.
+    /// The same, without the store if that cannot be reached, which is told. The exit code is then
+    /// that of the failure, as `told` has it.
     pub(crate) async fn flags_as_far_as_possible(
         &self,
         output: &Output,
+        told: fn(Failure) -> Failure,
     ) -> Result<(Flags, ExitCode), Failure> {
         match self.flags(output).await {
             Ok(flags) => Ok((flags, ExitCode::Done)),
             Err(failure) if failure.is_unreachable() && self.path().is_some() => {
-                output.failure(&failure.hint("this is what the other layers say"));
+                let failure = told(failure.hint("this is what the other layers say"));
+                let code = output.failure(&failure);
                 let without = Self { no_redis: true, ..self.clone() };
-                Ok((without.flags(output).await?, ExitCode::Unreachable))
+                Ok((without.flags(output).await.map_err(told)?, code))
             }
-            Err(failure) => Err(failure),
+            Err(failure) => Err(told(failure)),
         }
     }
 

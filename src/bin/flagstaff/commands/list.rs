@@ -39,8 +39,8 @@ impl List {
         let words = self.query.iter().flat_map(|words| words.split_whitespace());
         let query: Result<Vec<_>, _> = words.map(|word| Term::parse(word, now)).collect();
         let query = query.map_err(Failure::usage)?;
-        let flags = session.place.flags_as_far_as_possible(&session.output).await;
-        let (flags, code) = flags.map_err(Failure::like_python)?;
+        let Session { place, output } = session;
+        let (flags, code) = place.flags_as_far_as_possible(output, Failure::like_python).await?;
 
         let snapshot = flags.snapshot();
         let mut rows = Vec::new();
@@ -77,14 +77,13 @@ impl List {
                 }),
             });
         }
-        session.output.listing(Listing {
+        output.listing(Listing {
             name: "flags",
             columns: &["FLAG", "STATE", "LAYER", "OWNER", "TAGS", "EXPIRES"],
             rows,
             empty: "(no flags)",
         })?;
-        // As the Python command has it.
-        Ok(if code == ExitCode::Unreachable { ExitCode::Usage } else { code })
+        Ok(code)
     }
 }
 

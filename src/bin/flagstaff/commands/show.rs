@@ -63,7 +63,7 @@ const STALE: [Field; 2] = [Field::StaleAfter, Field::OnStale];
 impl Show {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
-        let (flags, code) = place.flags_as_far_as_possible(output).await?;
+        let (flags, code) = place.flags_as_far_as_possible(output, |failure| failure).await?;
         let snapshot = flags.snapshot();
         let Some(info) = snapshot.info(&*self.flag) else {
             let json = json!({ "flag": self.flag, "state": "unknown" });
