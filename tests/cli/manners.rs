@@ -157,6 +157,53 @@ fn a_box_of_attributes_is_told_once() {
     assert_eq!(batch.stderr.lines().count(), 1, "{}", batch.stderr);
 }
 
+#[test]
+fn a_batch_goes_on_after_a_line_that_is_no_text() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"{\"flag\":\"on\"}\n\n\xff\xfe\n{\"flag\":\"off\"}").unwrap();
+
+    let batch = ran(flagstaff(&["eval", "--batch"]).arg(file.path()));
+
+    let answers: Vec<Value> =
+        batch.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = answers
+        .iter()
+        .map(|it| json!([it["version"], it["line"], it["flag"], it["errorCode"]]))
+        .collect();
+    let expected =
+        [json!([1, 1, "on", null]), json!([1, 3, null, "PARSE_ERROR"]), json!([1, 4, "off", null])];
+    assert_eq!(told, expected);
+    assert_eq!(batch.code, ExitCode::Usage);
+}
+
+/// A column for each, in every line.
+#[test]
+fn what_comes_out_of_a_pipe_has_columns() {
+    let server = Server::start();
+    let by = ["--by", "ana", "-m", "launch"];
+    ran(on(&server, &["set", "quarter", "percentage=50", "owner=null"]).args(by));
+    ran(on(&server, &["set", "quite_new", "percentage=10"]).args(by));
+
+    let piped = |arguments: &[&str]| -> Vec<Vec<String>> {
+        let lines = ran(&mut on(&server, arguments)).stdout;
+        lines.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+    };
+
+    let diff = piped(&["diff"]);
+    let settings: Vec<_> = diff.iter().map(|row| row[..5].join(" ")).collect();
+    assert_eq!(
+        settings,
+        [
+            r#"quarter changed owner "payments" "#,
+            "quarter changed percentage 25 50",
+            "quite_new undeclared percentage  10",
+        ]
+    );
+    assert!(diff.iter().all(|row| row.len() == 9 && row[5] == "ana" && row[7] == "launch"));
+    let status = piped(&["rollout", "status", "staged"]);
+    assert_eq!(status, [["staged", "not started", "0", "2", "0%", "", ""]]);
+}
+
 /// Time is passed in, so that what will be can be asked for.
 #[test]
 fn flags_can_be_asked_as_of_another_time() {

@@ -212,7 +212,7 @@ impl Output {
     }
 }
 
-/// JSON lines, which go out by and by.
+/// JSON lines with the version of their shape, which go out by and by.
 #[derive(Debug)]
 pub(crate) struct Lines(BufWriter<io::Stdout>);
 
@@ -221,8 +221,8 @@ impl Lines {
         Self(BufWriter::new(io::stdout()))
     }
 
-    pub(crate) fn write(&mut self, json: &Value) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.0, json).map_err(io::Error::from)?;
+    pub(crate) fn write(&mut self, json: Value) -> Result<(), Failure> {
+        serde_json::to_writer(&mut self.0, &versioned(json)).map_err(io::Error::from)?;
         self.0.write_all(b"\n")?;
         Ok(())
     }
@@ -302,7 +302,7 @@ fn widths(mut widths: Vec<u16>, least: &[u16], room: u16) -> Vec<u16> {
 }
 
 /// The version goes first.
-fn versioned(json: Value) -> Value {
+pub(crate) fn versioned(json: Value) -> Value {
     let mut object = Map::new();
     object.insert("version".to_owned(), VERSION.into());
     if let Value::Object(members) = json {

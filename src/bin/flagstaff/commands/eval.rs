@@ -23,8 +23,11 @@ use crate::{
 #[command(after_help = "\
 Exits with 1 if no layer has one of the flags.
 
-A batch has a question per line, and the answers come in the same order:
+A batch has a question per line:
   {\"flag\": \"new_checkout\", \"context\": {\"targetingKey\": \"ana\"}, \"default\": false}
+Each has an answer on a line of its own, in the same order, with the number of
+its `line`. A line that is no question is answered with an `errorCode`, and the
+exit code is 2 then. Blank lines are skipped.
 
 Examples:
   flagstaff eval new_checkout --user ana --group beta
@@ -134,20 +137,20 @@ fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, 
     let mut answers = Lines::new();
     let mut code = ExitCode::Done;
     let mut told = false;
-    let mut line = String::new();
-    for number in 1.. {
+    let mut line = Vec::new();
+    for number in 1_u64.. {
         line.clear();
         if questions.buffer().is_empty() {
             answers.flush()?;
         }
-        let read = questions.read_line(&mut line);
+        let read = questions.read_until(b'\n', &mut line);
         if read.map_err(|error| place::unreadable(path, &error))? == 0 {
             break;
         }
-        if line.trim().is_empty() {
+        if line.trim_ascii().is_empty() {
             continue;
         }
-        let answer = match Question::parse(&line) {
+        let mut answer = match Question::parse(&line) {
             Ok(Question { flag, context, default }) => {
                 // Once: where one line has it, all of them do.
                 if let Some(name) = context::boxed(&context).filter(|_| !told) {
@@ -165,7 +168,8 @@ fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, 
                 })
             }
         };
-        answers.write(&answer)?;
+        answer["line"] = number.into();
+        answers.write(answer)?;
     }
     answers.flush()?;
     Ok(code)
@@ -180,8 +184,9 @@ struct Question {
 
 impl Question {
     /// With OpenFeature's code for what is wrong.
-    fn parse(line: &str) -> Result<Self, (&'static str, String)> {
+    fn parse(line: &[u8]) -> Result<Self, (&'static str, String)> {
         let parse_error = |problem: String| ("PARSE_ERROR", problem);
+        let line = str::from_utf8(line).map_err(|error| parse_error(error.to_string()))?;
         let mut object: Map<String, Value> = serde_json::from_str(line)
             .map_err(|error| parse_error(format!("no JSON object: {error}")))?;
         let Some(Value::String(flag)) = object.remove("flag") else {
