@@ -79,6 +79,8 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["plan", "flags.toml", "questions.jsonl"], Usage),
     (&["plan", "flags.toml", "git:no_such_revision"], Usage),
     (&["plan", "flags.toml", "later.toml", "--contexts", "flags.toml"], Usage),
+    (&["plan", "flags.toml", "later.toml", "--contexts", "nobody.jsonl"], Usage),
+    (&["plan", "flags.toml", "later.toml", "--users", "0"], Usage),
     (&["man", "--dir", "flags.toml"], Usage),
     (&["test"], Done),
     (&["test", "--file", "tests.toml"], No),

@@ -87,6 +87,9 @@ impl PlanArgs {
         let users = self.users.source()?;
         let change = Change::new(before, after, at).await?;
         let counts = count(&change, users)?;
+        if counts.users == 0 {
+            return Err(self.users.nobody());
+        }
         self.warn(&counts, &change, session);
         let report =
             Report { change: &change, counts: &counts, title, users: self.users.to_string() };

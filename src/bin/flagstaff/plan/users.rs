@@ -12,6 +12,10 @@ use flagstaff::Context;
 
 use crate::{context, failure::Failure, text::count};
 
+/// What a line of contexts looks like.
+const LINE: &str =
+    "a line is `{\"targetingKey\": \"ana\", \"groups\": [\"beta\"], \"plan\": \"pro\"}`";
+
 /// How many users a thread takes at once.
 const BATCH: u64 = 1_000;
 
@@ -23,7 +27,13 @@ pub(crate) struct UserArgs {
     #[arg(long, value_name = "FILE|-")]
     contexts: Option<PathBuf>,
     /// Made-up users: user-1, user-2, …
-    #[arg(long, value_name = "N", default_value_t = 10_000, conflicts_with = "contexts")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10_000,
+        value_parser = clap::value_parser!(u64).range(1..),
+        conflicts_with = "contexts"
+    )]
     users: u64,
 }
 
@@ -48,6 +58,13 @@ impl UserArgs {
 impl UserArgs {
     pub(crate) fn are_made_up(&self) -> bool {
         self.contexts.is_none()
+    }
+
+    /// That there was nobody to try it on. What changes for nobody would look harmless.
+    pub(crate) fn nobody(&self) -> Failure {
+        let path = self.contexts.as_deref().unwrap_or(Path::new("-"));
+        let nobody = "there are no contexts to try it on";
+        Failure::usage(format!("{nobody} in `{}`", path.display())).hint(LINE)
     }
 }
 
@@ -147,7 +164,6 @@ impl Batch {
 }
 
 fn bad_line(name: &str, number: u64, problem: &str) -> BadLine {
-    let failure = Failure::usage(format!("line {number} of `{name}` is no context: {problem}"))
-        .hint("a line is `{\"targetingKey\": \"ana\", \"groups\": [\"beta\"], \"plan\": \"pro\"}`");
-    BadLine { number, failure }
+    let failure = Failure::usage(format!("line {number} of `{name}` is no context: {problem}"));
+    BadLine { number, failure: failure.hint(LINE) }
 }
