@@ -56,6 +56,14 @@ impl Failure {
         self
     }
 
+    /// Adds a cause.
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.causes.push(cause.into());
+        }
+        self
+    }
+
     /// What to do about it.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Self::Told(told) = &mut self {

@@ -12,7 +12,7 @@ use flagstaff::{
     Backend, Entry, Env, Field, File, Flags, FlagsBuilder, Redis, Status, WritableBackend,
     backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
     cli::ExitCode,
-    definition::FlagsFile,
+    definition::{Diagnostics, FlagsFile},
 };
 
 use crate::{failure::Failure, output::Output};
@@ -273,21 +273,34 @@ async fn reach(redis: &Redis) -> Result<(), Failure> {
 fn usable(file: Declared, output: &Output) -> Result<Declared, Failure> {
     let diagnostics = file.parsed.diagnostics();
     if !file.parsed.is_usable() {
-        output.aside(diagnostics.report().to_string().trim_end());
-        return Err(Failure::usage(diagnostics.summary())
+        return Err(mistakes(&file.path.to_string_lossy(), diagnostics, output)
             .hint("a service would start with no flags of this file"));
     }
     if diagnostics.has_errors() {
-        let left_out: Vec<_> =
-            file.parsed.rejected().iter().map(|key| format!("`{key}`")).collect();
-        output.warning(format!(
-            "{} in `{}` left out, because of mistakes that `flagstaff lint` shows: {}",
-            if left_out.len() == 1 { "1 flag is" } else { "some flags are" },
-            file.path.display(),
-            left_out.join(", "),
-        ));
+        tell_left_out(&file.path.to_string_lossy(), &file.parsed, output);
     }
     Ok(file)
+}
+
+/// Tells which flags of a file do not count.
+pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
+    let left_out: Vec<_> = file.rejected().iter().map(|key| format!("`{key}`")).collect();
+    output.warning(format!(
+        "{} of `{name}` left out, because of mistakes that `flagstaff lint` shows: {}",
+        if left_out.len() == 1 { "1 flag is" } else { "these flags are" },
+        left_out.join(", "),
+    ));
+}
+
+/// Shows what is wrong with a file that is of no use with it. People see it in the text, and programs
+/// in the error.
+pub(crate) fn mistakes(name: &str, diagnostics: &Diagnostics, output: &Output) -> Failure {
+    let failure = Failure::usage(format!("`{name}` cannot be used"));
+    if output.is_json() {
+        return failure.cause(diagnostics.summary());
+    }
+    output.note(diagnostics.report().to_string().trim_end());
+    failure
 }
 
 /// An environment variable; an empty one is as good as none.

@@ -3,6 +3,7 @@ use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 use clap::Args;
 use flagstaff::{
     Definition, Drift,
+    backend::Provenance,
     cli::ExitCode,
     definition::{FlagsFile, to_json},
 };
@@ -11,16 +12,19 @@ use serde_json::{Value, json};
 use crate::{
     difference::{self, Difference, differences},
     failure::Failure,
-    revision,
+    output::{Listing, Output, Row},
+    place, revision,
     session::Session,
     text::clean,
     time,
 };
 
-/// Show what the store changes against the file, or the file against a revision of git
+/// Show how the store differs from the file, or the file from git
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if anything differs.
+Exits with 1 if anything differs. A pipe gets a line for each setting: the flag;
+changed, new, removed, undeclared or same; the setting; its JSON before and
+after; who, when, why, and until when.
 
 Examples:
   flagstaff diff                overrides in the store against flags.toml
@@ -31,11 +35,20 @@ pub(crate) struct Diff {
     with: Option<String>,
 }
 
+/// The settings differ.
+const CHANGED: &str = "changed";
+/// An override of a flag that no file declares.
+const UNDECLARED: &str = "undeclared";
+/// An override that says what is declared anyway.
+const SAME: &str = "same";
+
 /// One flag that differs.
 struct Flag {
     name: String,
-    /// Who made it so, when and why.
-    told: Option<String>,
+    /// In one word.
+    what: &'static str,
+    /// Who made it so, when, why, and until when.
+    by: Provenance,
     json: Value,
     differences: Vec<Difference>,
 }
@@ -52,20 +65,70 @@ impl Diff {
                 }
             },
         };
-        let differs = !flags.is_empty();
-        let json: Vec<_> = flags.iter().map(|flag| &flag.json).collect();
-        session.output.thing(json!({ "flags": json }), || {
-            let blocks = flags.iter().map(|flag| {
-                let told = flag.told.as_ref().map(|told| format!("  {told}")).unwrap_or_default();
-                let lines = difference::text(&flag.differences);
-                format!("{}{told}\n{lines}", clean(&flag.name))
-            });
-            blocks.collect()
-        })?;
-        if !differs && !session.output.is_json() {
-            session.output.note(nothing);
+        let output = &session.output;
+        let code = if flags.is_empty() { ExitCode::Done } else { ExitCode::No };
+        if output.is_json() {
+            let rows = flags.into_iter().map(|flag| Row { cells: Vec::new(), json: flag.json });
+            let (rows, name) = (rows.collect(), "flags");
+            output.listing(Listing { name, columns: &[], rows, empty: nothing })?;
+            return Ok(code);
         }
-        Ok(if differs { ExitCode::No } else { ExitCode::Done })
+        if flags.is_empty() {
+            output.note(nothing);
+        }
+        if output.is_terse() {
+            output.rows(&flags.iter().flat_map(Flag::rows).collect::<Vec<_>>())?;
+        } else {
+            let now = SystemTime::now();
+            output.write(&flags.iter().map(|flag| flag.text(now)).collect::<String>())?;
+        }
+        Ok(code)
+    }
+}
+
+impl Flag {
+    fn text(&self, now: SystemTime) -> String {
+        let what = match self.what {
+            UNDECLARED => Some("no file declares it".to_owned()),
+            SAME => Some("it says what is declared".to_owned()),
+            CHANGED => None,
+            what => Some(what.to_owned()),
+        };
+        let Provenance { author, at, reason, expires_at, .. } = &self.by;
+        let told = [
+            what,
+            author.as_deref().map(|author| clean(author).into_owned()),
+            at.map(|at| time::relative(at, now)),
+            reason.as_deref().map(|reason| format!("\"{}\"", clean(reason))),
+            expires_at.map(|end| format!("ends {}", time::relative(end, now))),
+        ];
+        let told: Vec<_> = told.into_iter().flatten().collect();
+        let told = if told.is_empty() { String::new() } else { format!("  ({})", told.join(", ")) };
+        format!("{}{told}\n{}", clean(&self.name), difference::text(&self.differences))
+    }
+
+    /// A row for each setting that differs, and one for a flag without any.
+    fn rows(&self) -> Vec<Vec<String>> {
+        let json = |value: &Option<Value>| value.as_ref().map(Value::to_string).unwrap_or_default();
+        let settings = self.differences.iter();
+        let mut settings: Vec<_> = settings
+            .map(|setting| [setting.path.clone(), json(&setting.before), json(&setting.after)])
+            .collect();
+        if settings.is_empty() {
+            settings.push(Default::default());
+        }
+        let Provenance { author, at, reason, expires_at, .. } = &self.by;
+        let by = [
+            author.clone().unwrap_or_default(),
+            at.map(time::rfc3339).unwrap_or_default(),
+            reason.clone().unwrap_or_default(),
+            expires_at.map(time::rfc3339).unwrap_or_default(),
+        ];
+        let row = |setting: [String; 3]| {
+            let flag = [self.name.clone(), self.what.to_owned()];
+            flag.into_iter().chain(setting).chain(by.clone()).collect()
+        };
+        settings.into_iter().map(row).collect()
     }
 }
 
@@ -73,45 +136,36 @@ async fn against_store(session: &Session) -> Result<Vec<Flag>, Failure> {
     // Without a store there is nothing to compare.
     session.place.needed_redis()?;
     let flags = session.place.flags(&session.output).await?;
-    let now = SystemTime::now();
-    Ok(flags.drift().into_iter().map(|drift| overridden(&drift, now)).collect())
+    Ok(flags.drift().iter().map(overridden).collect())
 }
 
-fn overridden(drift: &Drift, now: SystemTime) -> Flag {
+fn overridden(drift: &Drift) -> Flag {
     let declared = drift.declared.as_deref().map(to_json).unwrap_or_default();
     let differences = differences(&declared, &to_json(&drift.overridden));
-    let by = drift.provenance.as_deref();
-    let mut told = Vec::new();
-    if drift.is_undeclared() {
-        told.push("no file declares it".to_owned());
-    } else if differences.is_empty() {
-        told.push("it says what is declared".to_owned());
-    }
-    if let Some(by) = by {
-        told.extend(by.author.as_deref().map(|author| clean(author).into_owned()));
-        told.extend(by.at.map(|at| time::relative(at, now)));
-        told.extend(by.reason.as_deref().map(|reason| format!("\"{}\"", clean(reason))));
-        told.extend(by.expires_at.map(|end| format!("ends {}", time::relative(end, now))));
-    }
+    let what = match drift.is_undeclared() {
+        true => UNDECLARED,
+        false if differences.is_empty() => SAME,
+        false => CHANGED,
+    };
+    let by = drift.provenance.as_deref().cloned().unwrap_or_default();
     let json = json!({
         "flag": &*drift.key,
-        "declared": !drift.is_undeclared(),
-        "by": by.and_then(|by| by.author.as_deref()),
-        "at": by.and_then(|by| by.at).map(time::rfc3339),
-        "reason": by.and_then(|by| by.reason.as_deref()),
-        "expiresAt": by.and_then(|by| by.expires_at).map(time::rfc3339),
+        "what": what,
+        "by": by.author,
+        "at": by.at.map(time::rfc3339),
+        "reason": by.reason,
+        "expiresAt": by.expires_at.map(time::rfc3339),
         "changes": differences.iter().map(Difference::json).collect::<Vec<_>>(),
     });
-    let told = (!told.is_empty()).then(|| format!("({})", told.join(", ")));
-    Flag { name: drift.key.to_string(), told, json, differences }
+    Flag { name: drift.key.to_string(), what, by, json, differences }
 }
 
 fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> {
     let now = session.place.needed_file()?;
     let text = revision::text_at(revision, &now.path)?;
     let name = format!("{}@{revision}", now.path.display());
-    let before = usable(FlagsFile::parse(&name, &text))?;
-    let now = usable(now.parsed)?;
+    let before = whole(FlagsFile::parse(&name, &text), &name, &session.output)?;
+    let now = whole(now.parsed, &now.path.to_string_lossy(), &session.output)?;
     let names = before.flags().keys().chain(now.flags().keys());
     let names: BTreeSet<_> = names.collect();
     let compared = names.into_iter().filter_map(|name| {
@@ -119,28 +173,27 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
         let object = |flag: Option<&Arc<Definition>>| flag.map(|flag| to_json(flag));
         let differences =
             differences(&object(before).unwrap_or_default(), &object(after).unwrap_or_default());
-        let told = match (&before, &after) {
-            (None, _) => Some("(new)".to_owned()),
-            (_, None) => Some("(removed)".to_owned()),
+        let what = match (&before, &after) {
+            (None, _) => "new",
+            (_, None) => "removed",
             _ if differences.is_empty() => return None,
-            _ => None,
+            _ => CHANGED,
         };
         let json = json!({
             "flag": &**name,
-            "before": before.is_some(),
-            "after": after.is_some(),
+            "what": what,
             "changes": differences.iter().map(Difference::json).collect::<Vec<_>>(),
         });
-        Some(Flag { name: name.to_string(), told, json, differences })
+        let (name, by) = (name.to_string(), Provenance::default());
+        Some(Flag { name, what, by, json, differences })
     });
     Ok(compared.collect())
 }
 
 /// A file that can be compared: all of it counts, or it would differ for no reason.
-fn usable(file: FlagsFile) -> Result<FlagsFile, Failure> {
+fn whole(file: FlagsFile, name: &str, output: &Output) -> Result<FlagsFile, Failure> {
     match file.diagnostics().has_errors() {
         false => Ok(file),
-        true => Err(Failure::usage(file.diagnostics().to_string())
-            .hint("`flagstaff lint` shows what is wrong")),
+        true => Err(place::mistakes(name, file.diagnostics(), output)),
     }
 }

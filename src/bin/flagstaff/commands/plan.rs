@@ -57,16 +57,10 @@ impl Plan {
         let before = read(&self.before, session)?;
         let after = read(&self.after, session)?;
         if before.diagnostics().has_errors() {
-            let left_out: Vec<_> = before.rejected().iter().map(|key| format!("`{key}`")).collect();
-            session.output.warning(format!(
-                "flags in `{}` are left out, because of mistakes: {}",
-                self.before,
-                left_out.join(", "),
-            ));
+            place::tell_left_out(&self.before, &before, &session.output);
         }
         if after.diagnostics().has_errors() {
-            session.output.note(after.diagnostics().report().to_string().trim_end());
-            return Err(Failure::usage(format!("`{}` has mistakes", self.after)));
+            return Err(place::mistakes(&self.after, after.diagnostics(), &session.output));
         }
         let title = format!("{} → {}", self.before, self.after);
         self.report.run(title, before.flags(), after.flags(), session).await
@@ -134,8 +128,7 @@ fn read(source: &str, session: &Session) -> Result<FlagsFile, Failure> {
     };
     let file = FlagsFile::parse(source, &text);
     if !file.is_usable() {
-        session.output.note(file.diagnostics().report().to_string().trim_end());
-        return Err(Failure::usage(format!("`{source}` cannot be used")));
+        return Err(place::mistakes(source, file.diagnostics(), &session.output));
     }
     Ok(file)
 }

@@ -41,6 +41,9 @@ enum Verb {
     /// Go back one stage and hold it there
     Rollback(Rollback),
     /// Show where it stands
+    #[command(after_help = "\
+A pipe gets one line: the flag, the status, the stage, of how many stages, the
+percentage, since when, and when the next stage is due.")]
     Status(Status),
 }
 
@@ -133,6 +136,9 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     let Some(progress) = snapshot.info(flag).and_then(|info| info.rollout()) else {
         return Err(Failure::refused(format!("flag `{}` has no rollout", clean(flag))));
     };
+    if session.output.is_terse() {
+        return session.output.rows(&[row(flag, &progress)]).map(|()| ExitCode::Done);
+    }
     session.output.thing(json(flag, &progress), || {
         let now = SystemTime::now();
         let mut text = format!("{} {progress}\n", clean(flag));
@@ -145,6 +151,21 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         text
     })?;
     Ok(ExitCode::Done)
+}
+
+/// Of how many stages which, and since and until when; no instant where there is none.
+fn row(flag: &str, progress: &Progress) -> Vec<String> {
+    let Progress { status, stage, stages, percentage, since, due, .. } = progress;
+    let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
+    vec![
+        flag.to_owned(),
+        status.to_string(),
+        stage.to_string(),
+        stages.to_string(),
+        percentage.to_string(),
+        date(since),
+        date(due),
+    ]
 }
 
 fn json(flag: &str, progress: &Progress) -> Value {
