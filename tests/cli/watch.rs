@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{command::on, server::Server};
+use crate::{
+    command::{on, ran},
+    server::Server,
+};
 
 /// Ends with this value.
 struct Watching(Child);
@@ -46,8 +49,46 @@ fn changes_are_shown_as_they_happen() {
     let line = lines.next().unwrap();
     server.cli(&["HDEL", "feature_flags", "off"]);
 
-    assert!(line.ends_with("redis off: off -> on"), "{line}");
-    assert!(lines.next().unwrap().ends_with("redis off: on -> off"));
+    let columns = |line: &str| line.split('\t').skip(1).collect::<Vec<_>>().join(" ");
+    assert_eq!(columns(&line), "redis off off on enabled   ");
+    assert_eq!(columns(&lines.next().unwrap()), "redis off on off enabled   ");
+}
+
+#[test]
+fn it_is_told_who_made_a_change_and_why() {
+    let server = Server::start();
+    ran(&mut on(&server, &["disable", "on", "--by", "eve", "-m", "before"]));
+    let (_watching, mut lines) = Watching::start(&server, &["-o", "jsonl", "--exec", "cat"]);
+    let mut next = || -> (Value, String) {
+        let (shown, told) = (lines.next().unwrap(), lines.next().unwrap());
+        assert_eq!(shown, told);
+        let change: Value = serde_json::from_str(&shown).unwrap();
+        let named = ["flag", "revision", "by", "reason"];
+        let known = named.map(|name| change["changes"][0][name].to_string()).join(" ");
+        (change, known)
+    };
+
+    ran(&mut on(&server, &["enable", "off", "--by", "ana", "-m", "launch"]));
+    let (change, known) = next();
+    assert_eq!((&change["version"], &*known), (&1.into(), r#""off" 2 "ana" "launch""#));
+    // Who keeps no log is not known, and not who came before.
+    server.cli(&["HDEL", "feature_flags", "off"]);
+    assert_eq!(next().1, r#""off" null null null"#);
+    ran(&mut on(&server, &["enable", "on", "--by", "bob"]));
+    assert_eq!(next().1, r#""on" 3 "bob" null"#);
+}
+
+#[test]
+fn flags_that_nobody_declares_are_told() {
+    let server = Server::start();
+    let mut command = on(&server, &["watch", "quater"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+
+    let _watching = Watching(child);
+
+    assert_eq!(told.next().unwrap(), "warning: no layer has `quater` so far");
+    assert_eq!(told.next().unwrap(), "hint: a flag with a similar name exists: `quarter`");
 }
 
 #[test]
@@ -58,7 +99,7 @@ fn a_command_gets_each_change_on_its_stdin() {
 
     server.cli(&["HSET", "feature_flags", "off", "1"]);
 
-    assert!(lines.next().unwrap().ends_with("redis off: off -> on"));
+    assert!(lines.next().unwrap().contains("redis\toff\toff\ton"));
     let line = lines.next().unwrap();
     let change: Value = serde_json::from_str(line.strip_prefix("got ").unwrap()).unwrap();
     assert_eq!(change["layer"], "redis");

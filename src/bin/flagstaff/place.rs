@@ -1,7 +1,8 @@
 //! Where flags are: the file, the environment and the store.
 
 use std::{
-    env, fs, io,
+    env, fs,
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -177,6 +178,28 @@ impl Place {
 
     /// The same as of an instant; now if there is none.
     pub(crate) async fn flags_at(
+        &self,
+        output: &Output,
+        at: Option<SystemTime>,
+    ) -> Result<Flags, Failure> {
+        self.tell_without_store(output);
+        self.flags_in_silence(output, at).await
+    }
+
+    /// Says that overrides do not count, if nobody has said so. It is for people who look, not for
+    /// every run of a script.
+    pub(crate) fn tell_without_store(&self, output: &Output) {
+        let is_named = !self.redis.is_empty() || env::var_os("REDIS_URL").is_some();
+        if !is_named && !self.no_redis && io::stderr().is_terminal() {
+            output.aside(
+                "note: no store is named (--redis or REDIS_URL), so overrides do not count; \
+                 --no-redis says so",
+            );
+        }
+    }
+
+    /// The same for a command that answers by its exit code alone.
+    pub(crate) async fn flags_in_silence(
         &self,
         output: &Output,
         at: Option<SystemTime>,

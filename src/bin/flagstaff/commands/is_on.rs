@@ -23,7 +23,7 @@ pub(crate) struct IsOn {
 impl IsOn {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let context = self.context.context(&session.output)?;
-        let flags = session.place.flags_at(&session.output, self.context.at).await?;
+        let flags = session.place.flags_in_silence(&session.output, self.context.at).await?;
         Ok(if flags.is_enabled(&*self.flag, &context) { ExitCode::Done } else { ExitCode::No })
     }
 }

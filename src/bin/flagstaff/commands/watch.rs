@@ -1,7 +1,10 @@
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::SystemTime,
+};
 
 use clap::Args;
-use flagstaff::{Change, Context, Event, cli::ExitCode};
+use flagstaff::{Change, Context, Event, Flags, backend::LogEntry, cli::ExitCode};
 use serde_json::{Value, json};
 use tokio::signal;
 
@@ -10,7 +13,9 @@ use crate::{
     commands::list::state_word,
     completion,
     failure::Failure,
+    output::versioned,
     session::Session,
+    similar,
     text::{clean, count},
     time,
 };
@@ -18,9 +23,15 @@ use crate::{
 /// Show changes as they happen
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It goes on until it is interrupted. A command gets the changes as one JSON object on its stdin, and so
-does a webhook in the body of a POST; both get one after the other, and a webhook that fails is tried
-three times.
+It goes on until it is interrupted. A pipe gets a line for each change: when,
+the layer, the flag, what it was and is, the settings that differ, the revision,
+who, and why. A command gets what changed at once as a JSON object on its stdin,
+and so does a webhook in the body of a POST; both get one after the other, and a
+webhook that fails is tried three times.
+
+Who and why is what the log of the store says when the change is seen. Of
+changes in quick succession the latest is named, and writers without a log are
+not.
 
 Examples:
   flagstaff watch
@@ -41,12 +52,23 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let Session { place, output } = session;
         let wanted: BTreeSet<_> = self.flags.into_iter().collect();
-        let alerts = Alerts::start(self.exec, self.webhook, &session.output)?;
-        let flags = session.place.followed().await?;
+        let alerts = Alerts::start(self.exec, self.webhook, output)?;
+        place.tell_without_store(output);
+        let flags = place.followed().await?;
         let mut events = flags.events();
-        let all = flags.snapshot().all(&Context::anonymous()).count();
-        session.output.note(format!("watching {}", count(all, "flag")));
+        let mut log = Log::start(&flags).await;
+        let snapshot = flags.snapshot();
+        for unknown in wanted.iter().filter(|flag| snapshot.info(&***flag).is_none()) {
+            output.warning(format!("no layer has `{}` so far", clean(unknown)));
+            similar::hint(&snapshot, unknown, output);
+        }
+        let number = match wanted.len() {
+            0 => snapshot.all(&Context::anonymous()).count(),
+            named => named,
+        };
+        output.note(format!("watching {}", count(number, "flag")));
         let interrupted = signal::ctrl_c();
         tokio::pin!(interrupted);
         loop {
@@ -57,30 +79,40 @@ impl Watch {
             match event {
                 None => break,
                 Some(Event::Changed { generation, layer, changes }) => {
-                    let changes = changes.iter();
-                    let changes: Vec<_> = changes
-                        .filter(|change| wanted.is_empty() || wanted.contains(&*change.key))
-                        .collect();
+                    let is_wanted = |key: &str| wanted.is_empty() || wanted.contains(key);
+                    let changes: Vec<_> =
+                        changes.iter().filter(|change| is_wanted(&change.key)).collect();
                     if changes.is_empty() {
                         continue;
                     }
+                    let mut told = match layer {
+                        "redis" => log.since(&flags, &changes).await,
+                        _ => BTreeMap::new(),
+                    };
+                    let told: Vec<_> = changes
+                        .into_iter()
+                        .map(|change| Told { change, by: told.remove(&*change.key) })
+                        .collect();
                     let at = time::rfc3339(SystemTime::now());
-                    let json = json!({
+                    let json = versioned(json!({
                         "at": at,
                         "layer": layer,
                         "generation": generation,
-                        "changes": changes.iter().map(|change| describe(change)).collect::<Vec<_>>(),
-                    });
-                    session.output.thing(json.clone(), || {
-                        let line = |change: &&Change| {
-                            format!("{at} {layer} {}\n", clean(&change.to_string()))
-                        };
-                        changes.iter().map(line).collect()
-                    })?;
+                        "changes": told.iter().map(Told::json).collect::<Vec<_>>(),
+                    }));
+                    if output.is_terse() {
+                        let rows: Vec<_> = told.iter().map(|told| told.row(&at, layer)).collect();
+                        output.rows(&rows)?;
+                    } else {
+                        output.thing(json.clone(), || {
+                            let line = |told: &Told<'_>| format!("{at} {layer} {}\n", told.text());
+                            told.iter().map(line).collect()
+                        })?;
+                    }
                     alerts.send(json);
                 }
                 // A failure, a recovery, or what was missed.
-                Some(event) => session.output.warning(event),
+                Some(event) => output.warning(event),
             }
         }
         alerts.finish().await;
@@ -88,11 +120,90 @@ impl Watch {
     }
 }
 
-fn describe(change: &Change) -> Value {
-    json!({
-        "flag": &*change.key,
-        "before": { "state": state_word(change.before), "summary": change.before.to_string() },
-        "after": { "state": state_word(change.after), "summary": change.after.to_string() },
-        "fields": change.fields.iter().map(|field| field.as_str()).collect::<Vec<_>>(),
-    })
+/// What the log of the store says about changes that are seen.
+struct Log {
+    /// The latest revision at the beginning.
+    start: Option<u64>,
+    /// The latest revision of each flag that was told.
+    told: BTreeMap<String, u64>,
+}
+
+impl Log {
+    async fn start(flags: &Flags) -> Self {
+        let log = flags.history(None, 50).await.unwrap_or_default();
+        Self { start: log.iter().find_map(|entry| entry.revision), told: BTreeMap::new() }
+    }
+
+    /// Who made these changes: the latest entry of each flag, unless it was told before, as it was
+    /// when an override ends by itself. Whoever may not read the log does without.
+    async fn since(&mut self, flags: &Flags, changes: &[&Change]) -> BTreeMap<String, LogEntry> {
+        let log = flags.history(None, 50 + changes.len()).await.unwrap_or_default();
+        let mut latest = BTreeMap::new();
+        for entry in log {
+            latest.entry(entry.key.clone()).or_insert(entry);
+        }
+        latest.retain(|key, entry| {
+            let told = self.told.get(key).copied().or(self.start);
+            entry.revision > told && changes.iter().any(|change| *change.key == **key)
+        });
+        let revisions = latest.iter().filter_map(|(key, entry)| Some((key, entry.revision?)));
+        self.told.extend(revisions.map(|(key, revision)| (key.clone(), revision)));
+        latest
+    }
+}
+
+/// A change, and who made it if that is known.
+struct Told<'a> {
+    change: &'a Change,
+    by: Option<LogEntry>,
+}
+
+impl Told<'_> {
+    /// `beta: off -> on (ana, "launch day", revision 7)`
+    fn text(&self) -> String {
+        let change = clean(&self.change.to_string()).into_owned();
+        let Some(LogEntry { author, reason, revision, .. }) = &self.by else { return change };
+        let known = [
+            author.as_deref().map(|author| clean(author).into_owned()),
+            reason.as_deref().map(|reason| format!("\"{}\"", clean(reason))),
+            revision.map(|revision| format!("revision {revision}")),
+        ];
+        let known: Vec<_> = known.into_iter().flatten().collect();
+        format!("{change} ({})", known.join(", "))
+    }
+
+    fn fields(&self) -> Vec<&'static str> {
+        self.change.fields.iter().map(|field| field.as_str()).collect()
+    }
+
+    fn row(&self, at: &str, layer: &str) -> Vec<String> {
+        let Change { key, before, after, .. } = self.change;
+        let by = self.by.as_ref();
+        let revision = by.and_then(|by| by.revision).map(|revision| revision.to_string());
+        vec![
+            at.to_owned(),
+            layer.to_owned(),
+            key.to_string(),
+            before.to_string(),
+            after.to_string(),
+            self.fields().join(","),
+            revision.unwrap_or_default(),
+            by.and_then(|by| by.author.clone()).unwrap_or_default(),
+            by.and_then(|by| by.reason.clone()).unwrap_or_default(),
+        ]
+    }
+
+    fn json(&self) -> Value {
+        let Change { key, before, after, .. } = self.change;
+        let by = self.by.as_ref();
+        json!({
+            "flag": &**key,
+            "before": { "state": state_word(*before), "summary": before.to_string() },
+            "after": { "state": state_word(*after), "summary": after.to_string() },
+            "fields": self.fields(),
+            "revision": by.and_then(|by| by.revision),
+            "by": by.and_then(|by| by.author.as_deref()),
+            "reason": by.and_then(|by| by.reason.as_deref()),
+        })
+    }
 }
