@@ -123,7 +123,7 @@ fn who_and_why_are_kept_and_shown() {
         let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
         let layer = &shown["layers"][0];
         assert_eq!(
-            (&layer["layer"], &layer["author"], &layer["reason"]),
+            (&layer["layer"], &layer["by"], &layer["reason"]),
             (&"redis".into(), &who.into(), &why.into())
         );
     }

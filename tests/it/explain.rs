@@ -345,7 +345,7 @@ fn named_attributes_are_redacted_with_what_lies_in_them() {
     assert!(id.to_string().contains("company [redacted]"), "{id}");
     assert!(id.to_string().contains("company.seats ge 10, seen 12"));
     assert!(os.to_string().contains("os = [redacted], seen [redacted]"), "{os}");
-    assert_eq!(os.to_json()["asked_by"]["attributes"]["os"], json!({ "redacted": true }));
+    assert_eq!(os.to_json()["askedBy"]["attributes"]["os"], json!({ "redacted": true }));
 }
 
 #[test]

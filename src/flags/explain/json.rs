@@ -13,9 +13,9 @@ use crate::{
 };
 
 impl Explanation {
-    /// The explanation as a JSON object. Its members are those of this type, in its order; one that
-    /// does not apply is missing. Reasons, error codes, settings and operators are spelled as they
-    /// are everywhere.
+    /// The explanation as a JSON object. Its members are those of this type in camel case and in its
+    /// order, with `flag` for the key; one that does not apply is missing. Reasons, error codes,
+    /// settings and operators are spelled as they are everywhere.
     ///
     /// A value of the context is `{"value": …}`, `{"missing": true}` or `{"redacted": true}`, and
     /// percentages are numbers from 0 to 100.
@@ -43,15 +43,15 @@ impl Explanation {
         let Self { key, generation, answer, because, place, served, near_miss, similar, .. } = self;
         let Self { asked_by, layers, settings, steps, .. } = self;
         object([
-            ("key", Some(key.encode())),
+            ("flag", Some(key.encode())),
             ("generation", Some((*generation).into())),
             ("answer", Some(answer.encode())),
             ("because", Some(because.encode())),
             ("place", encoded(place)),
             ("served", encoded(served)),
-            ("near_miss", encoded(near_miss)),
+            ("nearMiss", encoded(near_miss)),
             ("similar", encoded(similar)),
-            ("asked_by", Some(asked_by.encode())),
+            ("askedBy", Some(asked_by.encode())),
             ("layers", Some(layers.encode())),
             ("settings", Some(settings.encode())),
             ("steps", Some(steps.encode())),
@@ -78,7 +78,7 @@ impl<T: Encode> Encode for Answer<T> {
             ("value", Some(self.value.encode())),
             ("reason", text(self.reason.as_str())),
             ("cause", text(self.cause.as_str())),
-            ("error_code", self.error_code.and_then(|code| text(code.as_str()))),
+            ("errorCode", self.error_code.and_then(|code| text(code.as_str()))),
             ("layer", self.layer.and_then(text)),
             ("variant", self.variant.and_then(text)),
         ];
@@ -113,7 +113,7 @@ impl Encode for Asker {
         let attributes = self.attributes.iter().map(|(name, value)| (name.clone(), value.encode()));
         let attributes: Map<_, _> = attributes.collect();
         json!({
-            "targeting_key": self.targeting_key.encode(),
+            "targetingKey": self.targeting_key.encode(),
             "groups": self.groups.encode(),
             "attributes": attributes,
         })
@@ -137,7 +137,7 @@ fn provenance(provenance: &Provenance) -> Json {
         ("by", encoded(&provenance.author)),
         ("reason", encoded(&provenance.reason)),
         ("at", encoded(&provenance.at)),
-        ("expires_at", encoded(&provenance.expires_at)),
+        ("expiresAt", encoded(&provenance.expires_at)),
     ];
     object(members).into()
 }
@@ -188,9 +188,9 @@ impl Check {
     fn members(&self) -> Map<String, Json> {
         match self {
             Self::Test => Map::new(),
-            Self::Stale(on_stale) => object([("on_stale", Some(on_stale.encode()))]),
+            Self::Stale(on_stale) => object([("onStale", Some(on_stale.encode()))]),
             Self::Enabled(enabled) => object([("enabled", Some(enabled.encode()))]),
-            Self::Active(is_active) => object([("is_active", Some(is_active.encode()))]),
+            Self::Active(is_active) => object([("isActive", Some(is_active.encode()))]),
             Self::Requires(required) => object([("flags", Some(required.encode()))]),
             Self::List { names, found, .. } => {
                 object([("names", Some((*names).into())), ("found", encoded(found))])
@@ -205,7 +205,7 @@ impl Check {
                 ("served", text(served)),
                 ("arms", Some(arms.encode())),
                 ("traffic", Some(traffic.encode())),
-                ("traffic_draw", encoded(traffic_draw)),
+                ("trafficDraw", encoded(traffic_draw)),
                 ("draw", encoded(draw)),
             ]),
         }
@@ -230,7 +230,7 @@ impl Encode for RequirementTrace {
         let members = [
             ("flag", Some(self.flag.encode())),
             ("variant", encoded(&self.variant)),
-            ("is_met", Some(self.is_met.encode())),
+            ("isMet", Some(self.is_met.encode())),
             ("answer", encoded(&self.answer)),
         ];
         object(members).into()
@@ -269,10 +269,10 @@ impl Encode for ComparisonTrace {
             ("attribute", Some(self.attribute.encode())),
             ("operator", text(self.operator.as_str())),
             ("operand", Some(self.operand.encode())),
-            ("ignore_case", (self.case == Case::Ignored).then_some(true.into())),
+            ("ignoreCase", (self.case == Case::Ignored).then_some(true.into())),
             ("seen", Some(self.seen.encode())),
             ("holds", Some(self.holds.map_or(Json::Null, Into::into))),
-            ("was_needed", Some(self.was_needed.encode())),
+            ("wasNeeded", Some(self.was_needed.encode())),
         ];
         object(members).into()
     }
@@ -285,7 +285,7 @@ impl Encode for DrawTrace {
             ("seen", Some(self.seen.encode())),
             ("bucket", encoded(&self.bucket)),
             ("threshold", Some(self.threshold.encode())),
-            ("is_inside", Some(self.is_inside.encode())),
+            ("isInside", Some(self.is_inside.encode())),
         ];
         object(members).into()
     }

@@ -7,7 +7,8 @@ use crate::{completion, context::ContextArgs, failure::Failure, session::Session
 /// Explain an answer: who said what, what was compared, what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no layer has the flag.
+Exits with 1 if no layer has the flag. The text is for people, in a pipe too;
+for programs there is --output json.
 
 Examples:
   flagstaff explain new_checkout --user ana --set plan=pro

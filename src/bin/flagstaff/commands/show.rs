@@ -129,7 +129,7 @@ impl Said {
         json!({
             "layer": self.layer.layer,
             "entry": stored(&self.layer.entry),
-            "author": author,
+            "by": author,
             "reason": reason,
             "at": at.map(time::rfc3339),
             "expiresAt": expires_at.map(time::rfc3339),

@@ -56,5 +56,5 @@ fn problem_json(file: &str, problem: &Diagnostic, places: &Places<'_>) -> Value 
 
 fn region(region: Region) -> Value {
     let Region { line, column, end_line, end_column } = region;
-    json!({ "line": line, "column": column, "end_line": end_line, "end_column": end_column })
+    json!({ "line": line, "column": column, "endLine": end_line, "endColumn": end_column })
 }
