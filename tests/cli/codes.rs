@@ -64,6 +64,7 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["list"], Done),
     (&["list", "owner:nobody"], Done),
     (&["list", "colour:red"], Usage),
+    (&["list", "owner=payments"], Usage),
     (&["disable", "on"], Usage),
     (&["enable", "on"], Usage),
     (&["enable"], Usage),

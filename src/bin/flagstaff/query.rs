@@ -50,8 +50,13 @@ pub(crate) struct Subject<'a> {
 impl Term {
     /// `now` is what `expires<14d` counts from.
     pub(crate) fn parse(text: &str, now: SystemTime) -> Result<Self, String> {
-        let Some(at) = text.find([':', '<', '>']) else { return Ok(Self::Name(text.to_owned())) };
+        let Some(at) = text.find([':', '<', '>', '=']) else {
+            return Ok(Self::Name(text.to_owned()));
+        };
         let (field, value) = (&text[..at], &text[at + 1..]);
+        if &text[at..=at] == "=" {
+            return Err(format!("write `{field}:{value}` instead of `{text}`"));
+        }
         if &text[at..=at] != ":" {
             let field = match field {
                 "created" => DateField::Created,
@@ -212,7 +217,7 @@ mod tests {
     fn what_no_query_says_is_refused() {
         let parse = |text| Term::parse(text, SystemTime::UNIX_EPOCH);
 
-        for wrong in ["ower:x", "state:maybe", "owner<3", "expires<soon"] {
+        for wrong in ["ower:x", "owner=x", "state:maybe", "owner<3", "expires<soon"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

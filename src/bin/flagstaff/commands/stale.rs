@@ -24,8 +24,8 @@ or a variant; where a line tells, the branch of its `if`.
 
 Since when a flag is what it is, is known by its override, by its rollout, or by
 the commits of the flag file. Where there are none, it cannot be longer than
-since it was `created`. What no service asks for any more does not show: nobody
-counts that here.
+since it was `created`. Whether a service still asks for a flag is not known
+here, because services keep no account of it; whether code does, --refs finds.
 
 In code, new_checkout is also called NEW_CHECKOUT, newCheckout, NewCheckout,
 new-checkout and FEATURE_NEW_CHECKOUT; what has one word counts in quotes or in
