@@ -9,7 +9,7 @@ use crate::{failure::Failure, session::Session};
 #[command(after_help = "\
 Examples:
   bash  echo 'source <(flagstaff completion bash)' >> ~/.bashrc
-  zsh   echo 'source <(flagstaff completion zsh)' >> ~/.zshrc
+  zsh   echo 'source <(flagstaff completion zsh)' >> ~/.zshrc  # below compinit
   fish  flagstaff completion fish > ~/.config/fish/completions/flagstaff.fish")]
 pub(crate) struct Completion {
     /// Shell
