@@ -22,8 +22,11 @@ impl Man {
         let command = Cli::command();
         match self.dir {
             Some(dir) => {
-                fs::create_dir_all(&dir)?;
-                clap_mangen::generate_to(command, &dir)?;
+                let written =
+                    fs::create_dir_all(&dir).and_then(|()| clap_mangen::generate_to(command, &dir));
+                written.map_err(|error| {
+                    Failure::refused(format!("cannot write to `{}`: {error}", dir.display()))
+                })?;
             }
             None => {
                 let mut page = Vec::new();
