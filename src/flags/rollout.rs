@@ -45,7 +45,7 @@ impl<'a> RolloutControl<'a> {
         self.step(Step::Start)
     }
 
-    /// Goes on to the next stage. A stage whose time is not over is left only if
+    /// Goes on to the next stage. A stage whose time is not over, or that is paused, is left only if
     /// [forced](PendingStep::forced).
     pub fn advance(self) -> PendingStep<'a> {
         self.step(Step::Advance)
@@ -83,7 +83,7 @@ impl<'a> RolloutControl<'a> {
 
     fn step(self, step: Step) -> PendingStep<'a> {
         let Self { flags, key } = self;
-        PendingStep { flags, key, step, forced: false, author: None, reason: None }
+        PendingStep { flags, key, step, forced: false, author: None, reason: None, expected: None }
     }
 }
 
@@ -97,6 +97,7 @@ pub struct PendingStep<'a> {
     forced: bool,
     author: Option<String>,
     reason: Option<String>,
+    expected: Option<u64>,
 }
 
 impl<'a> PendingStep<'a> {
@@ -110,13 +111,18 @@ impl<'a> PendingStep<'a> {
         Self { reason: Some(reason.into()), ..self }
     }
 
-    /// Advances before the stage's time is over, and starts anew what is under way.
+    /// Makes the step only if the flag was changed last by the write with this revision.
+    pub fn if_revision(self, revision: u64) -> Self {
+        Self { expected: Some(revision), ..self }
+    }
+
+    /// Advances before the stage's time is over or while it is paused, and starts anew what is under way.
     pub fn forced(self) -> Self {
         Self { forced: true, ..self }
     }
 
     async fn make(self) -> Result<Written, RolloutError> {
-        let Self { flags, key, step, forced, author, reason } = self;
+        let Self { flags, key, step, forced, author, reason, expected } = self;
         let layer = flags.writable()?;
         let entry = layer.read(key).await;
         let entry = entry.map_err(|source| WriteError::Layer { layer: layer.name(), source })?;
@@ -132,9 +138,11 @@ impl<'a> PendingStep<'a> {
         };
         let mut write = Write::new(Operation::Set(Box::new(patch)));
         (write.author, write.reason) = (author, reason);
-        if step != Step::Off {
-            write = write.expect(Expected::Entry(entry));
-        }
+        write.expected = match expected {
+            Some(revision) => Some(Expected::Revision(revision)),
+            None if step == Step::Off => None,
+            None => Some(Expected::Entry(entry)),
+        };
         let written = layer.write(key, write).await;
         Ok(written.map_err(|refusal| WriteError::of(layer.name(), refusal))?)
     }
@@ -192,6 +200,9 @@ fn next(
 
         Step::Advance if stage == 0 => Err(Why::Refused(progress, "has not been started")),
         Step::Advance if stage == stages => Err(Why::Refused(progress, "is in its last stage")),
+        Step::Advance if status == RolloutStatus::Paused && !forced => {
+            Err(Why::Refused(progress, "is paused, so resume it first or force it"))
+        }
         Step::Advance => match rollout.remaining(&progress, now) {
             Some(remaining) if !forced => Err(Why::TooEarly(progress, remaining)),
             _ => Ok(put(stage + 1, now, rollout)),

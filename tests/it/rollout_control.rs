@@ -134,7 +134,7 @@ async fn a_pause_holds_the_stage_and_delays_what_follows() {
     time::sleep(10 * HOUR).await;
     assert_eq!(test.at(), (1, RolloutStatus::Paused));
     let error = rollout.advance().await.unwrap_err();
-    assert!(matches!(error, RolloutError::TooEarly { remaining, .. } if remaining == HOUR * 3 / 2));
+    assert!(error.to_string().contains("is paused, so resume it first"), "{error}");
 
     rollout.resume().await.unwrap();
     assert_eq!((test.at(), test.left()), ((1, RolloutStatus::Running), HOUR * 3 / 2));
@@ -273,6 +273,19 @@ async fn steps_that_do_not_fit_say_why() {
     );
     rollout.start().forced().await.unwrap();
     assert_eq!(test.at(), (1, RolloutStatus::Running));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_on_a_condition_is_made_once() {
+    let test = Test::new().await;
+    let rollout = test.flags.rollout("a");
+    let started = rollout.start().await.unwrap().revision.unwrap();
+
+    rollout.pause().if_revision(started).await.unwrap();
+    let late = rollout.roll_back_completely().if_revision(started).await.unwrap_err();
+
+    assert!(matches!(late, RolloutError::Write(WriteError::Conflict { .. })), "{late}");
+    assert_eq!(test.at(), (1, RolloutStatus::Paused));
 }
 
 #[tokio::test(start_paused = true)]
