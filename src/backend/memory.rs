@@ -9,9 +9,9 @@ use std::{
 
 use super::{
     Backend, BackendError, BoxFuture, Conflict, Expected, Offer, Operation, Provenance, Refusal,
-    Sink, WritableBackend, Write, Written,
+    Sink, WritableBackend, Write, Written, write::NO_FIELDS,
 };
-use crate::model::{Definition, Entry};
+use crate::model::{Definition, Entry, Field};
 
 /// A layer in memory, writable: for defaults compiled into a service, and for tests.
 ///
@@ -109,7 +109,10 @@ impl State {
         let entry = match &write.operation {
             Operation::Enable => Some(Entry::Forced(true)),
             Operation::Disable => Some(Entry::Forced(false)),
-            Operation::Set(patch) => Some(patched(self.offer.listed(key), patch)),
+            Operation::Set(patch) => {
+                let patched = patched(self.offer.listed(key), patch);
+                without(self.offer.listed(key), patched, &write.inherited)?
+            }
             Operation::Clear => None,
         };
         let provenance = Provenance::of(write, SystemTime::now());
@@ -137,8 +140,25 @@ impl State {
     }
 }
 
+/// What is said then without some fields; `None` if nothing is left of it.
+fn without(
+    now: Option<&Entry>,
+    mut patched: Definition,
+    inherited: &[Field],
+) -> Result<Option<Entry>, Refusal> {
+    if inherited.is_empty() {
+        return Ok(Some(patched.into()));
+    }
+    if matches!(now, Some(Entry::Forced(_) | Entry::Text(_))) {
+        return Err(Refusal::failed(NO_FIELDS));
+    }
+    inherited.iter().for_each(|field| patched.inherit(*field));
+    let is_empty = patched.fields().next().is_none();
+    Ok(if is_empty { None } else { Some(patched.into()) })
+}
+
 /// What is said now, changed by `patch`.
-fn patched(now: Option<&Entry>, patch: &Definition) -> Entry {
+fn patched(now: Option<&Entry>, patch: &Definition) -> Definition {
     let mut definition = match now {
         None => Definition::new(),
         Some(Entry::Forced(on)) => Definition::forced(*on),
@@ -147,7 +167,7 @@ fn patched(now: Option<&Entry>, patch: &Definition) -> Entry {
         Some(Entry::Definition(definition)) => Definition::clone(definition),
     };
     definition.merge(patch);
-    definition.into()
+    definition
 }
 
 impl Backend for Memory {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::BackendError;
-use crate::model::{Definition, Entry};
+use crate::model::{Definition, Entry, Field};
 
 /// One change of one flag in one layer: what, and who makes it, why, until when and on which
 /// condition.
@@ -33,6 +33,9 @@ pub struct Write {
     pub expires_at: Option<SystemTime>,
     /// What the layer has to say about the flag for the change to be made.
     pub expected: Option<Expected>,
+    /// Fields that a [`Set`](Operation::Set) takes out of what the layer says, so that the layers
+    /// below say them again. A layer that says nothing else then says nothing at all.
+    pub inherited: Vec<Field>,
     /// Whether the layer keeps who and why in its log alone, where it has one, and stores a plain on
     /// or off as readers in other languages know it.
     pub plain: bool,
@@ -72,6 +75,7 @@ impl Write {
             reason: None,
             expires_at: None,
             expected: None,
+            inherited: Vec::new(),
             plain: false,
         }
     }
@@ -100,12 +104,22 @@ impl Write {
         Self { expected: Some(expected), ..self }
     }
 
+    /// Takes fields out of what the layer says: see [`inherited`](Self::inherited).
+    #[must_use]
+    pub fn inheriting(self, fields: impl IntoIterator<Item = Field>) -> Self {
+        Self { inherited: fields.into_iter().collect(), ..self }
+    }
+
     /// Keeps who and why in the log alone: see [`plain`](Self::plain).
     #[must_use]
     pub fn plainly(self) -> Self {
         Self { plain: true, ..self }
     }
 }
+
+/// Why a field cannot be taken out of an answer for everybody, which is no setting.
+pub(super) const NO_FIELDS: &str =
+    "it answers for everybody, and has no settings to take out: clear it as a whole";
 
 /// A change that was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::{
 use super::Flags;
 use crate::{
     backend::{BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Write, Written},
-    model::Entry,
+    model::{Entry, Field},
 };
 
 /// A change of a flag that is made when it is awaited. Made by [`Flags::enable`],
@@ -76,6 +76,35 @@ impl<'a> PendingWrite<'a> {
     /// ```
     pub fn if_entry(self, entry: Option<Entry>) -> Self {
         Self { write: self.write.expect(Expected::Entry(entry)), ..self }
+    }
+
+    /// Takes fields out of what the layer says about the flag, in the same step as what it
+    /// [sets](Flags::set): the layers below say them again. A layer that says nothing else then
+    /// says nothing about the flag at all.
+    ///
+    /// An answer for everybody has no fields, so none can be taken out of it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Field, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let declared = Memory::new().with("beta", Definition::new().percentage(Percentage::whole(10)?));
+    /// let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await?;
+    /// let patch = Definition::new().percentage(Percentage::whole(50)?).denied_users(["mallory"]);
+    /// flags.set("beta", patch).await?;
+    ///
+    /// flags.set("beta", Definition::new()).inheriting([Field::Percentage]).await?;
+    ///
+    /// let beta = flags.watch("beta");
+    /// assert_eq!(beta.borrow().to_string(), "10%, 1 denied");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn inheriting(self, fields: impl IntoIterator<Item = Field>) -> Self {
+        Self { write: self.write.inheriting(fields), ..self }
     }
 
     /// Keeps who and why in the layer's log alone, and stores a plain on or off.

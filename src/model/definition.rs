@@ -167,6 +167,17 @@ macro_rules! settings {
                 }
             }
 
+            /// Says nothing about `field` any more.
+            pub(crate) fn inherit(&mut self, field: Field) {
+                if !self.has(field) {
+                    return;
+                }
+                match field {
+                    $(Field::$variant => self.$field = Setting::Inherit,)+
+                    $(Field::$rare_variant => self.$rare = Setting::Inherit,)+
+                }
+            }
+
             /// Applies `patch` on top of this, field by field (RFC 7396).
             pub fn merge(&mut self, patch: &Self) {
                 $(merge!(self.$field, patch.$field $(, by $key)?);)+
@@ -303,7 +314,22 @@ impl Definition {
 
     /// What a forced value means as a patch: it answers for everybody, so all targeting below it
     /// is gone, but the deny-lists still hold.
-    pub(crate) fn forced(on: bool) -> Self {
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Percentage};
+    ///
+    /// let mut flag = Definition::new().percentage(Percentage::whole(10)?).denied_users(["mallory"]);
+    ///
+    /// flag.merge(&Definition::forced(true));
+    ///
+    /// assert_eq!((flag.enabled.value(), flag.percentage.value()), (Some(&true), None));
+    /// assert!(flag.denied_users.value().is_some());
+    /// # Ok::<(), flagstaff::InvalidPercentage>(())
+    /// ```
+    #[must_use]
+    pub fn forced(on: bool) -> Self {
         let mut forced = Self {
             enabled: Setting::Set(on),
             allowed_users: Setting::Remove,

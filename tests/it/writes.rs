@@ -62,6 +62,29 @@ async fn a_change_on_a_condition_is_made_once() {
 }
 
 #[tokio::test]
+async fn a_field_is_taken_out_and_the_last_one_with_all_that_was_said() {
+    let flags = over(Memory::new().with("beta", percent(10).owner("web"))).await;
+    let said = |flags: &Flags| {
+        let layers = flags.layers_of("beta").into_iter().map(|layer| layer.entry);
+        (layers.collect::<Vec<_>>(), flags.watch("beta").borrow().to_string())
+    };
+    let declared = Entry::from(percent(10).owner("web"));
+    flags.set("beta", percent(50).owner("ana")).await.unwrap();
+
+    flags.set("beta", Definition::new()).inheriting([Field::Percentage]).await.unwrap();
+    let owner = Entry::from(Definition::new().owner("ana"));
+    assert_eq!(said(&flags), (vec![owner, declared.clone()], "10%".to_owned()));
+
+    flags.set("beta", percent(20)).inheriting([Field::Owner]).await.unwrap();
+    flags.set("beta", Definition::new()).inheriting([Field::Percentage]).await.unwrap();
+    assert_eq!(said(&flags), (vec![declared], "10%".to_owned()));
+
+    flags.enable("beta").await.unwrap();
+    let whole = flags.set("beta", percent(5)).inheriting([Field::Enabled]).await.unwrap_err();
+    assert!(format!("{whole:?}").contains("clear it as a whole"), "{whole:?}");
+}
+
+#[tokio::test]
 async fn an_end_needs_a_layer_that_can_keep_it() {
     let flags = over(Memory::new()).await;
 

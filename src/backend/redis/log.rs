@@ -12,8 +12,12 @@ use super::connect::Commands;
 use super::{
     Redis, RedisError,
     layout::{Layout, Raw},
+    value,
 };
-use crate::backend::LogEntry;
+use crate::{
+    backend::{BackendError, LogEntry, Provenance},
+    model::Entry,
+};
 
 // The script in write.rs writes these three itself.
 const FLAG: &str = "flag";
@@ -114,6 +118,62 @@ impl Layout {
 }
 
 impl Redis {
+    /// The change with this revision; `None` if the log has none or no longer has it.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be reached, or refuses.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use flagstaff::Redis;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    ///
+    /// if let Some(change) = redis.revision(42).await? {
+    ///     println!("{} by {:?}", change.key, change.author);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn revision(&self, revision: u64) -> Result<Option<LogEntry>, RedisError> {
+        Ok(self.logged(revision).await?.map(LogEntry::from))
+    }
+
+    /// What a value says that is stored or was, such as [`LogEntry::before`]: what it says about the
+    /// flag, and who said so, why and until when. `None` if it says nothing.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the value.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Entry, Redis};
+    ///
+    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    ///
+    /// let stored = r#"{"force": false, "override": {"by": "ana"}}"#;
+    /// let (entry, by) = redis.decode("search", stored)?.expect("it says something");
+    ///
+    /// assert_eq!(entry, Entry::Forced(false));
+    /// assert_eq!(by.and_then(|by| by.author).as_deref(), Some("ana"));
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    pub fn decode(
+        &self,
+        flag: &str,
+        stored: &str,
+    ) -> Result<Option<(Entry, Option<Provenance>)>, BackendError> {
+        let layout = &self.settings.layout;
+        let decoded = value::decode(flag.as_bytes(), stored.as_bytes(), layout)?;
+        Ok(decoded.map(|decoded| (decoded.entry, decoded.provenance)))
+    }
+
     /// The entry with this revision.
     pub(super) async fn logged(&self, revision: u64) -> Result<Option<Logged>, RedisError> {
         let id = format!("{revision}-0");

@@ -7,10 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::{layout::Layout, log::stamp};
 use crate::{
-    backend::{Operation, Provenance, Write},
+    backend::{Operation, Provenance, Write, write::NO_FIELDS},
     definition::{UnknownKeys, from_json_object, merge_json, to_json},
-    model::{Definition, Entry, Percentage, Setting},
+    model::{Definition, Entry, Field, Percentage, Setting},
 };
+
+/// What a key of its own says about a flag in any case.
+const WHOLE: [Field; 4] =
+    [Field::Enabled, Field::Percentage, Field::AllowedUsers, Field::AllowedGroups];
 
 /// Larger values are no overrides.
 const MAX_BYTES: usize = 512 * 1024;
@@ -95,7 +99,7 @@ fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override,
 fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
     let mut definition = read(name, &object, UnknownKeys::Ignore)?;
-    // What such a value does not name has its default, whatever lower layers say.
+    // What such a value does not name has its default, whatever lower layers say: see `WHOLE`.
     fn default<T>(setting: &mut Setting<T>) {
         if setting.is_inherit() {
             *setting = Setting::Remove;
@@ -168,6 +172,12 @@ pub(super) fn encode(
                 Operation::Clear => return Ok(None),
             };
             merge_json(name, &mut object, patch).map_err(|error| error.to_string())?;
+            if !write.inherited.is_empty() {
+                take_out(name, current, &mut object, &write.inherited, layout)?;
+                if object.keys().all(|member| member == OVERRIDE) {
+                    return Ok(None);
+                }
+            }
             object
         }
     };
@@ -187,6 +197,30 @@ pub(super) fn encode(
     // What cannot be read must not be written.
     decode(name.as_bytes(), text.as_bytes(), layout)?;
     Ok(Some(text))
+}
+
+/// Takes settings out of what is stored, so that the layers below say them again.
+fn take_out(
+    name: &str,
+    current: Option<&[u8]>,
+    object: &mut Map<String, Value>,
+    fields: &[Field],
+    layout: &Layout,
+) -> Result<(), String> {
+    let stored = current.and_then(|raw| decode(name.as_bytes(), raw, layout).ok().flatten());
+    if stored.is_some_and(|stored| matches!(stored.entry, Entry::Forced(_) | Entry::Text(_))) {
+        return Err(NO_FIELDS.to_owned());
+    }
+    for field in fields {
+        if matches!(layout, Layout::Keys(_)) && WHOLE.contains(field) {
+            return Err(format!(
+                "a key of its own has a whole definition, where `{field}` has its default if it is \
+                 not named: set it instead"
+            ));
+        }
+        object.remove(field.as_str());
+    }
+    Ok(())
 }
 
 fn forced(on: bool) -> Map<String, Value> {

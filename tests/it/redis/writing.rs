@@ -11,6 +11,7 @@ use flagstaff::{
     backend::{Expected, Operation, Refusal, Write},
 };
 use futures_util::future::join_all;
+use serde_json::Value;
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use super::{
@@ -578,6 +579,64 @@ async fn a_flag_that_only_others_changed_has_a_history_too() {
         assert!(change.is_external());
         assert_eq!((&*change.key, change.after.as_deref()), ("beta", Some("yes")));
     }
+}
+
+#[tokio::test]
+async fn a_field_is_taken_out_and_the_last_one_with_the_override() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let without = |fields: &[Field]| {
+        flags.set("beta", Definition::new()).author("ana").inheriting(fields.to_vec())
+    };
+    flags.set("beta", percent(10).owner("web")).author("ana").await.unwrap();
+
+    without(&[Field::Percentage]).await.unwrap();
+    let value: Value = serde_json::from_str(&stored(&server, "beta")).unwrap();
+    assert_eq!((&value["owner"], value.get("percentage")), (&"web".into(), None));
+
+    without(&[Field::Owner]).await.unwrap();
+    assert_eq!(stored(&server, "beta"), "");
+    let log = flags.history(Some("beta"), 3).await.unwrap();
+    assert_eq!((log.len(), &log[0].after), (3, &None));
+    assert_eq!(without(&[Field::Owner]).await.unwrap().revision, None);
+
+    flags.disable("beta").await.unwrap();
+    let whole = without(&[Field::Enabled]).await.unwrap_err();
+    assert!(format!("{whole:?}").contains("clear it as a whole"), "{whole:?}");
+    assert_eq!(stored(&server, "beta"), "0");
+}
+
+#[tokio::test]
+async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
+    let flags = Flags::builder().layer(redis).start().await.unwrap();
+    server.cli(&["SET", "ff:beta", r#"{"percentage": 10, "owner": "web"}"#]);
+    let without = |field| flags.set("beta", Definition::new()).inheriting([field]);
+
+    let error = without(Field::Percentage).await.unwrap_err();
+    without(Field::Owner).await.unwrap();
+
+    assert!(format!("{error:?}").contains("has its default"), "{error:?}");
+    assert_eq!(server.cli(&["GET", "ff:beta"]), r#"{"percentage":10}"#);
+}
+
+#[tokio::test]
+async fn a_revision_can_be_looked_up_and_what_it_stored_be_read() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap();
+    let flags = Flags::builder().layer(redis.clone()).start().await.unwrap();
+    let write = flags.disable("beta").author("ana").expires_in(Duration::from_secs(60)).await;
+    let revision = write.unwrap().revision.unwrap();
+
+    let change = redis.revision(revision).await.unwrap().unwrap();
+
+    assert_eq!((&*change.key, change.author.as_deref()), ("beta", Some("ana")));
+    let (entry, by) = redis.decode("beta", &change.after.unwrap()).unwrap().unwrap();
+    assert_eq!(entry, Entry::Forced(false));
+    assert!(by.unwrap().expires_at.is_some());
+    assert!(redis.decode("beta", "{broken").is_err());
+    assert_eq!(redis.revision(99).await.unwrap(), None);
 }
 
 #[tokio::test]
