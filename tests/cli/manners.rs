@@ -25,6 +25,26 @@ fn a_closed_pipe_is_no_error() {
     assert_eq!((child.wait().unwrap().code(), &*said), (Some(0), ""));
 }
 
+/// The verbs that end like the Python command, too.
+#[test]
+fn a_store_that_is_away_is_its_own_kind_of_error() {
+    for arguments in [
+        &["enable", "on"][..],
+        &["disable", "on"],
+        &["unset", "on"],
+        &["get", "on"],
+        &["list"],
+        &["set", "on", "owner=web"],
+    ] {
+        let mut command = flagstaff(arguments);
+        let ran = ran(command.args(["--redis", "redis://127.0.0.1:1", "-o", "json"]));
+
+        let errors = ran.stderr.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let kinds: Vec<_> = errors.map(|error| error["error"]["kind"].clone()).collect();
+        assert_eq!(kinds, ["unreachable"], "{arguments:?}: {}", ran.stderr);
+    }
+}
+
 #[test]
 fn errors_are_json_where_json_was_asked_for() {
     for arguments in [

@@ -20,6 +20,8 @@ pub(crate) enum Failure {
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) code: ExitCode,
+    /// What kind of failure it is, whatever code a command ends with.
+    pub(crate) kind: ExitCode,
     pub(crate) message: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
@@ -27,7 +29,8 @@ pub(crate) struct Told {
 
 impl Failure {
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self::Told(Told { code, message: message.into(), causes: Vec::new(), hint: None })
+        let message = message.into();
+        Self::Told(Told { code, kind: code, message, causes: Vec::new(), hint: None })
     }
 
     /// Called in a wrong way, or something that cannot be read.

@@ -176,6 +176,15 @@ impl Output {
         }
     }
 
+    /// What can be done about something, beside the data.
+    pub(crate) fn hint(&self, text: impl Display) {
+        if self.is_json() {
+            let hint = versioned(json!({ "hint": { "message": text.to_string() } }));
+            return anstream::eprintln!("{hint}");
+        }
+        anstream::eprintln!("\x1b[1;36mhint\x1b[0m: {text}");
+    }
+
     /// Something that is not as it should be, and that the command can do without.
     pub(crate) fn warning(&self, text: impl Display) {
         if self.is_json() {
@@ -187,13 +196,13 @@ impl Output {
 
     /// Tells why a command failed, and with which code the process ends.
     pub(crate) fn failure(&self, failure: &Failure) -> ExitCode {
-        let Failure::Told(Told { code, message, causes, hint }) = failure else {
+        let Failure::Told(Told { code, kind, message, causes, hint }) = failure else {
             return ExitCode::Done;
         };
         if self.is_json() {
             let mut error = Map::new();
             error.insert("code".to_owned(), code.number().into());
-            error.insert("kind".to_owned(), code.as_str().into());
+            error.insert("kind".to_owned(), kind.as_str().into());
             error.insert("message".to_owned(), message.as_str().into());
             error.insert("causes".to_owned(), causes.clone().into());
             if let Some(hint) = hint {
