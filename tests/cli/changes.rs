@@ -8,10 +8,11 @@ use std::{
 };
 
 use flagstaff::{Flags, Redis, cli::ExitCode};
+use regex::Regex;
 use serde_json::Value;
 
 use crate::{
-    command::{flagstaff, on, ran},
+    command::{Ran, flagstaff, on, ran},
     server::Server,
     support::{BOUND, python},
 };
@@ -91,19 +92,255 @@ fn a_dry_run_prints_what_the_real_run_prints_and_changes_nothing() {
 
     for change in [
         &["enable", "off"][..],
+        &["enable", "off"],
         &["set", "quarter", "percentage=50", "allowed_users+=ana", "--for", "1h"],
+        &["set", "quarter", "owner=web"],
+        &["set", "quarter", "percentage-", "owner-"],
+        &["enable", "quarter"],
+        &["undo", "5"],
+        &["undo", "6"],
         &["set", "off", "percentage=5"],
-        &["disable", "quarter"],
-        &["unset", "quarter", "off"],
+        &["disable", "quarter", "--for", "2h"],
+        &["unset", "quarter", "on"],
+        &["unset", "quarter"],
+        &["rollout", "start", "staged"],
+        &["rollout", "pause", "staged"],
+        &["rollout", "resume", "staged"],
+        &["rollout", "advance", "staged"],
+        &["rollout", "advance", "staged", "--force"],
+        &["rollout", "rollback", "staged"],
+        &["disable", "staged"],
+        &["rollout", "rollback", "staged", "--completely"],
     ] {
         let before = server.cli(&["HGETALL", "feature_flags"]);
-        let mut dry = ran(on(&server, change).arg("--dry-run"));
+        let dry = told(on(&server, change).arg("--dry-run"));
         assert_eq!(server.cli(&["HGETALL", "feature_flags"]), before, "{change:?}");
-        let real = ran(&mut on(&server, change));
+        let real = told(&mut on(&server, change));
 
-        dry.stderr = dry.stderr.replace("nothing was changed: this is a dry run\n", "");
         assert_eq!(dry, real, "{change:?}");
-        assert!(!real.stderr.is_empty() && !real.stdout.is_empty());
+        assert!(!real.stderr.is_empty(), "{change:?}");
+    }
+}
+
+/// What it printed, without the times, which go on, and without that nothing was done.
+fn told(command: &mut Command) -> Ran {
+    let mut ran = ran(command);
+    let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\d+ s more").unwrap();
+    ran.stderr = time.replace_all(&ran.stderr, "TIME").into_owned();
+    ran.stderr = ran.stderr.replace("nothing was changed: this is a dry run\n", "");
+    ran
+}
+
+#[test]
+fn a_change_that_changes_nothing_writes_nothing_and_says_so() {
+    let server = Server::start();
+    let log = || server.cli(&["XLEN", "{feature_flags}:log"]);
+    ran(&mut on(&server, &["enable", "quarter"]));
+    ran(&mut on(&server, &["disable", "off", "--wait", "1s"]));
+    ran(&mut on(&server, &["set", "on", "percentage=50", "--for", "1h"]));
+    let before = (log(), server.cli(&["HGETALL", "feature_flags"]));
+
+    for nothing in [
+        &["enable", "quarter"][..],
+        &["set", "quarter", "enabled=true"],
+        &["disable", "off", "--wait", "1s"],
+        &["set", "on", "percentage=50", "-m", "again"],
+        &["set", "on", "owner-"],
+        &["unset", "staged"],
+    ] {
+        let ran = ran(&mut on(&server, nothing));
+        assert_eq!(ran.code, ExitCode::Done, "{nothing:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("as before: nothing to change"), "{nothing:?}: {}", ran.stderr);
+        assert_eq!((log(), server.cli(&["HGETALL", "feature_flags"])), before, "{nothing:?}");
+    }
+
+    // These say the same of the flag, and not of the override.
+    for something in [
+        &["set", "on", "percentage=50", "--for", "2h"][..],
+        &["disable", "off", "--for", "1h"],
+        &["disable", "off"],
+    ] {
+        let before = log();
+        assert_eq!(ran(&mut on(&server, something)).code, ExitCode::Done);
+        assert_ne!(log(), before, "{something:?}");
+    }
+    // What comes after a change that was made twice undoes it.
+    ran(&mut on(&server, &["enable", "quarter"]));
+    assert_eq!(ran(&mut on(&server, &["undo", "1"])).code, ExitCode::Done);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "");
+}
+
+#[test]
+fn what_an_override_ends_in_is_told_before() {
+    let server = Server::start();
+    let says = |arguments: &[&str]| told(&mut on(&server, arguments)).stderr;
+
+    let on_for_an_hour = says(&["enable", "off", "--for", "1h"]);
+    assert!(
+        on_for_an_hour.contains("  until TIME; then flags.toml decides: off\n"),
+        "{on_for_an_hour}"
+    );
+    assert!(!on_for_an_hour.contains("warning"), "{on_for_an_hour}");
+
+    // The kill switch of the store does not come back.
+    says(&["disable", "quarter"]);
+    let again = says(&["disable", "quarter", "--for", "1h"]);
+    let ends = "  until TIME; then flags.toml decides, not the override before: 25%\n";
+    assert!(again.contains(ends), "{again}");
+    let warning =
+        "warning: at its end `quarter` may be on for more than now: now `off`, then `25%`\n";
+    assert!(again.contains(warning), "{again}");
+
+    // One setting, and all that the override says ends.
+    says(&["set", "on", "denied_users=mallory"]);
+    let one = says(&["set", "on", "percentage=50", "--for", "1h"]);
+    assert!(
+        one.contains(
+            "  until TIME, with the override's denied_users; then flags.toml decides: on\n"
+        ),
+        "{one}"
+    );
+    let kept = says(&["set", "on", "percentage=20"]);
+    assert!(
+        kept.contains(
+            "  ends at TIME with the rest of the override; then flags.toml decides: on\n"
+        ),
+        "{kept}"
+    );
+    assert!(kept.contains("may be on for more"), "{kept}");
+    let stays = says(&["enable", "on"]);
+    assert!(stays.contains("  it stays: the override before was to end at TIME\n"), "{stays}");
+
+    let nobody = says(&["enable", "new_one", "--for", "1h"]);
+    assert!(nobody.contains("  until TIME; then no layer has the flag\n"), "{nobody}");
+    let json = ran(&mut on(&server, &["enable", "off", "--for", "2h", "-n", "-o", "json"]));
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["changes"][0]["then"], "off");
+    assert!(json["changes"][0]["ends"].is_string());
+}
+
+#[test]
+fn somebody_at_a_terminal_is_asked_before_an_override_ends_in_more() {
+    let server = Server::start();
+    ran(&mut on(&server, &["disable", "quarter"]));
+
+    let (refused, question) =
+        at_a_terminal(&on(&server, &["disable", "quarter", "--for", "1h"]), "n");
+    assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
+    assert!(question.contains("let `quarter` be on for more than now at its end?"), "{question}");
+    assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "0");
+
+    let (done, asked) = at_a_terminal(&on(&server, &["enable", "off", "--for", "1h"]), "");
+    assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
+    let sure = ["disable", "quarter", "--for", "1h", "--yes"];
+    let (done, asked) = at_a_terminal(&on(&server, &sure), "");
+    assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
+}
+
+#[test]
+fn somebody_at_a_terminal_is_asked_before_an_undo_lets_more_in_or_nobody() {
+    let server = Server::start();
+    ran(&mut on(&server, &["disable", "quarter"]));
+    ran(&mut on(&server, &["enable", "off"]));
+
+    let (refused, question) = at_a_terminal(&on(&server, &["undo", "1"]), "n");
+    assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
+    assert!(question.contains("quarter: off -> 25%"), "{question}");
+    assert!(question.contains("let `quarter` be on for more than now?"), "{question}");
+    let (_, question) = at_a_terminal(&on(&server, &["undo", "2"]), "n");
+    assert!(question.contains("switch it off for everybody?"), "{question}");
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "2");
+
+    assert_eq!(at_a_terminal(&on(&server, &["undo", "1"]), "y").0, 0);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "");
+}
+
+#[test]
+fn a_setting_behind_a_flag_takes_nothing_away() {
+    let server = Server::start();
+    ran(&mut on(&server, &["set", "quarter", "percentage=50", "owner=web"]));
+    let before = server.cli(&["HGETALL", "feature_flags"]);
+
+    for arguments in [&["unset", "quarter", "percentage"][..], &["disable", "quarter", "owner"]] {
+        let refused = ran(&mut on(&server, arguments));
+        assert_eq!(refused.code, ExitCode::Usage, "{arguments:?}");
+        assert!(refused.stderr.contains("flagstaff set quarter "), "{}", refused.stderr);
+        assert_eq!(server.cli(&["HGETALL", "feature_flags"]), before);
+    }
+
+    let taken_out = ran(&mut on(&server, &["set", "quarter", "percentage-"]));
+    assert!(taken_out.stderr.contains("  percentage  50 -> 25\n"), "{}", taken_out.stderr);
+    assert_eq!(stored(&server, "quarter")["owner"], "web");
+    ran(&mut on(&server, &["set", "quarter", "owner-"]));
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+}
+
+#[test]
+fn settings_that_several_take_out_at_once_are_all_gone() {
+    let server = Server::start();
+    let settings =
+        ["owner=ana", "percentage=50", "salt=s", "tags=x", "description=d", "on_stale=off"];
+    ran(on(&server, &["set", "quarter"]).args(settings));
+
+    let children: Vec<_> = settings[1..]
+        .iter()
+        .map(|setting| {
+            let setting = setting.split('=').next().unwrap();
+            let mut command = on(&server, &["set", "quarter", &format!("{setting}-")]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+
+    let stored = stored(&server, "quarter");
+    let left: Vec<_> =
+        stored.as_object().unwrap().keys().filter(|name| *name != "override").collect();
+    assert_eq!(left, ["owner"], "{stored}");
+}
+
+#[test]
+fn a_flag_that_is_wrong_in_the_file_is_told_with_its_place() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    fs::write(&file, "[flags]\nright = true\nwrong = 25\n").unwrap();
+    let at = |arguments: &[&str]| {
+        let ran = ran(on(&server, arguments).arg("--file").arg(&file));
+        ran.stderr
+    };
+
+    let disabled = at(&["disable", "wrong", "-n"]);
+    let place = format!("what the file says about `wrong` is wrong: {}:3:9: ", file.display());
+    assert!(disabled.contains(&place), "{disabled}");
+    assert!(!disabled.contains("no layer has"), "{disabled}");
+    assert!(at(&["get", "wrong"]).contains("`wrong` (line 3)"));
+    assert!(at(&["rollout", "status", "wrong"]).contains(&place));
+    assert!(at(&["rollout", "start", "wrong"]).contains(&place));
+}
+
+#[test]
+fn both_wordings_of_a_conflict_are_one() {
+    let server = Server::start();
+    for percentage in ["percentage=1", "percentage=2"] {
+        ran(&mut on(&server, &["set", "quarter", percentage, "--by", "bob"]));
+    }
+
+    let said: Vec<_> = [
+        &["undo", "1"][..],
+        &["undo", "1", "-n"],
+        &["set", "quarter", "percentage=3", "--if-rev", "1"],
+        &["set", "quarter", "percentage=3", "--if-rev", "1", "-n"],
+        &["unset", "quarter", "--if-rev", "1"],
+    ]
+    .map(|arguments| ran(&mut on(&server, arguments)))
+    .into();
+
+    let one = "error: revision 1 is not the latest change of `quarter`: it is 2, by bob\n\
+               hint: `flagstaff history quarter` lists its changes\n";
+    for ran in said {
+        assert_eq!((ran.code, &*ran.stderr), (ExitCode::Changed, one));
     }
 }
 
@@ -210,7 +447,7 @@ fn somebody_at_a_terminal_is_asked_before_a_flag_is_off_for_everybody() {
 
     let (done, asked) = at_a_terminal(&on(&server, &["enable", "on", "off"]), "");
     assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
-    let (done, asked) = at_a_terminal(&on(&server, &["unset", "on", "off", "--yes"]), "");
+    let (done, asked) = at_a_terminal(&on(&server, &["unset", "off", "on", "--yes"]), "");
     assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
 }
 

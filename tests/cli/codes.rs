@@ -76,6 +76,27 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["enable"], Usage),
     (&["set", "on", "percentage=25"], Usage),
     (&["set", "on", "percentage"], Usage),
+    (&["set", "on", "colour-"], Usage),
+    (&["enable", "on", "--for", "0s"], Usage),
+    (&["enable", ""], Usage),
+    (&["disable", ""], Usage),
+    (&["unset", ""], Usage),
+    (&["set", "", "owner=web"], Usage),
+    (&["get", ""], Usage),
+    (&["show", ""], Usage),
+    (&["is-on", ""], Usage),
+    (&["eval", ""], Usage),
+    (&["explain", ""], Usage),
+    (&["rollout", "status", ""], Usage),
+    (&["rollout", "status", "staged"], Done),
+    (&["rollout", "status", "on"], Refused),
+    (&["rollout", "status", "nobody_knows"], Refused),
+    (&["rollout", "start", "staged"], Usage),
+    (&["undo", "1", "--layer", "file"], Usage),
+    (&["undo", "1", "--for", "1h"], Usage),
+    (&["undo", "1", "--if-rev", "2"], Usage),
+    (&["unset", "on", "--for", "1h"], Usage),
+    (&["unset", "quarter", "percentage"], Usage),
     (&["show", "on"], Done),
     (&["show", "nobody_knows"], No),
     (&["show"], Usage),
@@ -122,6 +143,14 @@ const WITH_FILE: &[(&[&str], ExitCode)] = &[
     (&["set", "off", "requires=quarter", "--layer", "file"], Done),
     // A circle.
     (&["set", "quarter", "requires=off", "--layer", "file"], Refused),
+    (&["set", "quarter", "owner-", "--layer", "file"], Done),
+    (&["enable", "quarter", "--layer", "file", "--for", "1h"], Usage),
+    (&["enable", "quarter", "percentage", "--layer", "file"], Usage),
+    (&["rollout", "start", "staged", "--layer", "file"], Done),
+    (&["rollout", "start", "staged", "--layer", "file"], Refused),
+    (&["rollout", "pause", "staged", "--layer", "file", "-m", "why"], Usage),
+    (&["rollout", "pause", "staged", "--layer", "file"], Done),
+    (&["rollout", "pause", "on", "--layer", "file"], Refused),
     (&["unset", "off", "quarter", "--layer", "file"], Done),
 ];
 
@@ -174,13 +203,21 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["set", "quarter", "percentage=75", "--if-rev", "3"], Changed),
     (&["set", "quarter", "percentage=75", "--if-rev", "4"], Done),
     (&["unset", "quarter", "--if-rev", "4"], Changed),
-    (&["unset", "quarter", "off", "--yes"], Done),
+    // `off` is a setting, too.
+    (&["unset", "quarter", "off", "--yes"], Usage),
+    (&["unset", "off", "quarter", "--yes"], Done),
+    (&["disable", "quarter", "percentage"], Usage),
     (&["unset", "nobody_knows"], Done),
+    (&["set", "quarter", "owner-"], Done),
+    (&["set", "quarter", "owner-", "owner=web"], Usage),
     (&["diff"], Done),
     (&["rollout", "start", "on"], Refused),
     (&["rollout", "start", "staged", "--dry-run"], Done),
     (&["rollout", "start", "staged"], Done),
     (&["rollout", "advance", "staged"], Refused),
+    (&["rollout", "pause", "staged", "--for", "1h"], Usage),
+    (&["rollout", "pause", "staged", "--if-rev", "1"], Changed),
+    (&["rollout", "pause", "staged", "--dry-run"], Done),
     (&["diff"], No),
     (&["diff", "main"], Usage),
     (&["history"], Done),
@@ -210,6 +247,8 @@ fn every_command_says_when_the_store_refuses() {
     let user = ["ACL", "SETUSER", "reader", "on", ">secret"];
     server.cli(&user.into_iter().chain(rights.split(' ')).collect::<Vec<_>>());
     let url = server.url().replace("redis://", "redis://reader:secret@");
+    // What changes nothing is not refused.
+    server.cli(&["HSET", "feature_flags", "on", r#"{"owner": "web"}"#]);
 
     for (arguments, code) in REFUSED {
         let ran = ran(flagstaff(arguments).env("REDIS_URL", &url));

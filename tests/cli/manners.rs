@@ -221,7 +221,7 @@ fn what_comes_out_of_a_pipe_has_columns() {
     );
     assert!(diff.iter().all(|row| row.len() == 9 && row[5] == "ana" && row[7] == "launch"));
     let status = piped(&["rollout", "status", "staged"]);
-    assert_eq!(status, [["staged", "not started", "0", "2", "0%", "", ""]]);
+    assert_eq!(status, [["staged", "not started", "0", "2", "0%", "", "", ""]]);
 }
 
 /// Time is passed in, so that what will be can be asked for.

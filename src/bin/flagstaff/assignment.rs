@@ -1,12 +1,12 @@
-//! `field=value`, `list+=x` and `list-=x`.
+//! `field=value`, `list+=x`, `list-=x`, and `field-`, as kubectl takes labels away.
 
 use flagstaff::{
-    Definition,
-    definition::{InvalidJson, UnknownKeys, from_json_object, to_json},
+    Definition, Field,
+    definition::{FlagsFile, InvalidJson, UnknownKeys, from_json_object, to_json},
 };
 use serde_json::{Map, Value};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, name};
 
 /// What to set, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,12 +26,21 @@ enum Kind {
     Replace,
     Add,
     Remove,
+    /// Lets the layers below say it.
+    TakeOut,
 }
 
 /// Reads one argument.
 pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
-    let expected = || "expected `field=value`, `list+=value` or `list-=value`".to_owned();
-    let (name, value) = text.split_once('=').ok_or_else(expected)?;
+    let expected = || "expected `field=value`, `list+=value`, `list-=value` or `field-`".to_owned();
+    let Some((name, value)) = text.split_once('=') else {
+        let name = text.strip_suffix('-').ok_or_else(expected)?;
+        if name::field(name).is_none() {
+            return Err(format!("`{name}` is no setting of a flag that could be taken out"));
+        }
+        let path = vec![name.to_owned()];
+        return Ok(Assignment { path, kind: Kind::TakeOut, value: String::new() });
+    };
     let (name, kind) = match (name.strip_suffix('+'), name.strip_suffix('-')) {
         (Some(name), _) => (name, Kind::Add),
         (_, Some(name)) => (name, Kind::Remove),
@@ -51,7 +60,24 @@ impl Assignments {
 
     /// Whether what is set depends on what was set before.
     pub(crate) fn depend_on_what_is_there(&self) -> bool {
-        self.0.iter().any(|assignment| assignment.kind != Kind::Replace)
+        self.0.iter().any(|assignment| matches!(assignment.kind, Kind::Add | Kind::Remove))
+    }
+
+    /// The settings that the layers below are to say.
+    pub(crate) fn taken_out(&self) -> Vec<Field> {
+        let taken_out = self.0.iter().filter(|assignment| assignment.kind == Kind::TakeOut);
+        taken_out.filter_map(|assignment| name::field(assignment.path.first()?)).collect()
+    }
+
+    /// The same for the file, below which is nothing: what is taken out is gone.
+    pub(crate) fn in_a_file(&self) -> Self {
+        let assignments = self.0.iter().cloned().map(|assignment| match assignment.kind {
+            Kind::TakeOut => {
+                Assignment { kind: Kind::Replace, value: "null".to_owned(), ..assignment }
+            }
+            _ => assignment,
+        });
+        Self(assignments.collect())
     }
 
     /// The patch of a flag that all layers together say `merged` about.
@@ -63,6 +89,11 @@ impl Assignments {
         let there = merged.map(to_json).unwrap_or_default();
         let mut patch = Map::new();
         for assignment in &self.0 {
+            let of_it = self.0.iter().filter(|other| other.path[..1] == assignment.path[..1]);
+            if assignment.kind == Kind::TakeOut && of_it.count() > 1 {
+                let name = assignment.path.join(".");
+                return Err(Failure::usage(format!("`{name}` is taken out and set as well")));
+            }
             assignment.apply(flag, &there, &mut patch)?;
         }
         from_json_object(flag, &patch, UnknownKeys::Reject).map_err(|error| wrong(&error))
@@ -77,6 +108,9 @@ impl Assignment {
         patch: &mut Map<String, Value>,
     ) -> Result<(), Failure> {
         let Some((first, rest)) = self.path.split_first() else { return Ok(()) };
+        if self.kind == Kind::TakeOut {
+            return Ok(());
+        }
         if self.kind == Kind::Replace {
             let value = self.readings(flag, patch)?;
             put(patch, &self.path, value);
@@ -91,27 +125,30 @@ impl Assignment {
             Value::Array(list) => list.clone(),
             _ => return Err(Failure::usage(format!("`{first}` is no list"))),
         };
-        let value = json(&self.value);
-        // Names of users may be numbers.
-        let value = match &value {
-            Value::Object(_) | Value::String(_) => value,
-            _ => Value::String(self.value.clone()),
-        };
-        list.retain(|other| *other != value);
-        if self.kind == Kind::Add {
-            list.push(value);
+        let members = members(first, &self.value).ok_or_else(|| {
+            Failure::usage(format!("`{}` is no list of what `{first}` has", self.value)).hint(
+                format!("`{first}+=ana,bob` are two, and `{first}+='[\"Doe, Jane\"]'` is one"),
+            )
+        })?;
+        for member in members {
+            list.retain(|other| *other != member);
+            if self.kind == Kind::Add {
+                list.push(member);
+            }
         }
         patch.insert(first.clone(), list.into());
         Ok(())
     }
 
-    /// The value as JSON if that is what the setting takes, else as a text, else as a list with
-    /// commas.
+    /// The value as JSON if that is what the setting takes, else as TOML, as a text, or as a list
+    /// with commas.
     fn readings(&self, flag: &str, patch: &Map<String, Value>) -> Result<Value, Failure> {
         let text = &self.value;
-        let list = || text.split(',').map(str::trim).map(Value::from).collect();
+        let name = self.path.join(".");
+        let list = || members(&name, text).map(Value::from);
+        let readings = [Some(json(text)), toml(&name, text), Some(text.as_str().into()), list()];
         let mut first_error = None;
-        for value in [json(text), Value::from(text.as_str()), list()] {
+        for value in readings.into_iter().flatten() {
             let mut tried = Map::new();
             // The other members that are set with it, such as those of one variant.
             if let Some(before) = patch.get(&self.path[0]) {
@@ -145,6 +182,46 @@ fn put(object: &mut Map<String, Value>, path: &[String], value: Value) {
             }
         }
     }
+}
+
+/// The members of a list: those of a list in JSON or TOML, an object, or texts with commas between
+/// them. A text with a comma is quoted, as in JSON.
+fn members(name: &str, text: &str) -> Option<Vec<Value>> {
+    let texts =
+        |members: Vec<Value>| -> Option<Vec<Value>> { members.into_iter().map(member).collect() };
+    match text.trim_start().chars().next()? {
+        '[' | '{' => match serde_json::from_str(text).ok().or_else(|| toml(name, text))? {
+            Value::Array(members) => texts(members),
+            one => texts(vec![one]),
+        },
+        '"' => texts(serde_json::from_str(&format!("[{text}]")).ok()?),
+        _ => {
+            let members = text.split(',').map(str::trim);
+            members.map(|member| (!member.is_empty()).then(|| member.into())).collect()
+        }
+    }
+}
+
+/// A member of a list: names of users may be numbers.
+fn member(value: Value) -> Option<Value> {
+    match value {
+        Value::Object(_) | Value::String(_) => Some(value),
+        Value::Number(number) => Some(number.to_string().into()),
+        _ => None,
+    }
+}
+
+/// What a list or a table is as the value of a setting in flags.toml.
+fn toml(name: &str, text: &str) -> Option<Value> {
+    if !text.trim_start().starts_with(['[', '{']) {
+        return None;
+    }
+    let file = FlagsFile::parse("", &format!("[flags.a]\n{name} = {text}\n"));
+    let mut value = Value::Object(to_json(file.flags().get("a")?));
+    for member in name.split('.') {
+        value = value.get_mut(member)?.take();
+    }
+    Some(value)
 }
 
 fn json(text: &str) -> Value {
@@ -197,6 +274,65 @@ mod tests {
             Value::Object(patch).to_string(),
             r#"{"denied_users":["eve"],"allowed_users":["7","bob"]}"#
         );
+    }
+
+    #[test]
+    fn a_list_is_as_many_as_it_has() {
+        for (argument, users) in [
+            ("allowed_users+=ana,bob", &["ana", "bob"][..]),
+            ("allowed_users+= ana , bob ", &["ana", "bob"]),
+            (r#"allowed_users+=["ana","bob"]"#, &["ana", "bob"]),
+            ("allowed_users+=['ana', 'bob',]", &["ana", "bob"]),
+            (r#"allowed_users+="Doe, Jane""#, &["Doe, Jane"]),
+            (r#"allowed_users+="Doe, Jane","bob""#, &["Doe, Jane", "bob"]),
+            (r#"allowed_users+=["Doe, Jane",7]"#, &["Doe, Jane", "7"]),
+            ("allowed_users=['ana','bob']", &["ana", "bob"]),
+            (r#"allowed_users=["Doe, Jane"]"#, &["Doe, Jane"]),
+            ("allowed_users=ana,bob", &["ana", "bob"]),
+            ("allowed_users=ana", &["ana"]),
+            ("allowed_users=[]", &[]),
+        ] {
+            let patch = patch(&[argument], &Definition::new());
+            assert_eq!(patch["allowed_users"], Value::from(users), "{argument}");
+        }
+        let there = Definition::new().allowed_users(["a", "b", "c"]);
+        assert_eq!(patch(&["allowed_users-=a,c"], &there)["allowed_users"], Value::from(vec!["b"]));
+        let rule = patch(&["rules=[{ when = { plan = 'pro' }, serve = false }]"], &there);
+        assert_eq!(rule["rules"][0]["when"]["plan"], "pro");
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_and_a_text_may_look_like_one() {
+        for wrong in [
+            "allowed_users+=",
+            "allowed_users+=a,,b",
+            "allowed_users+=[\"a\"",
+            "allowed_users+=\"a",
+            "allowed_users+=[[\"a\"]]",
+            "allowed_users=[a",
+            "allowed_users=a,",
+        ] {
+            let assignments = Assignments::new(vec![parse(wrong).unwrap()]);
+            assert!(assignments.patch("a", None).is_err(), "{wrong}");
+        }
+        let text = patch(&["description=[draft] a, b", "owner={x"], &Definition::new());
+        assert_eq!((&text["description"], &text["owner"]), (&"[draft] a, b".into(), &"{x".into()));
+    }
+
+    #[test]
+    fn a_setting_is_taken_out_or_set() {
+        let assignments = |arguments: &[&str]| {
+            Assignments::new(arguments.iter().map(|argument| parse(argument).unwrap()).collect())
+        };
+
+        let mixed = assignments(&["percentage=5", "owner-"]);
+        assert_eq!(mixed.taken_out(), [Field::Owner]);
+        let patch = |assignments: &Assignments| to_json(&assignments.patch("a", None).unwrap());
+        assert_eq!(Value::Object(patch(&mixed)).to_string(), r#"{"percentage":5}"#);
+        assert_eq!(patch(&mixed.in_a_file())["owner"], Value::Null);
+
+        assert!(assignments(&["owner-", "owner=web"]).patch("a", None).is_err());
+        assert!(parse("colour-").is_err() && parse("variants.a-").is_err() && parse("-").is_err());
     }
 
     #[test]

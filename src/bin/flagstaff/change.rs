@@ -1,106 +1,76 @@
-//! Changes of flags: the options that all have, what they do, and how they are told.
+//! Changes of flags: what they do, and how they are told and made.
 //!
 //! Every change is rehearsed first, on layers in memory that say what the real ones say about the
 //! flag. So a dry run prints what the real run prints, and a person can be asked before anything
 //! is done.
 
+mod args;
+mod ask;
 mod effect;
+mod ending;
 mod file;
 mod rehearsal;
+mod wait;
+mod wider;
 
-use std::{
-    env,
-    io::{self, BufRead, IsTerminal, Write},
-    time::Duration,
-};
+use std::time::{Duration, SystemTime};
 
-use clap::{Args, ValueEnum};
-use flagstaff::{FlagState, Flags, PendingWrite, Redis, WriteError, backend::Fleet, cli::ExitCode};
+use flagstaff::{Definition, Entry, FlagState, Flags, LayerEntry, WriteError, cli::ExitCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-pub(crate) use self::effect::{Effect, Side};
+pub(crate) use self::{
+    args::{ChangeArgs, Layer, NoEnd, OverrideArgs, TargetArgs},
+    file::edit,
+    rehearsal::Rehearsal,
+};
+use self::{
+    effect::{Effect, Side},
+    ending::Ending,
+};
 use crate::{
     assignment::Assignments,
     failure::Failure,
+    name,
     output::{Listing, Output, Row},
     session::Session,
     similar,
-    text::{clean, count},
-    time,
+    text::clean,
 };
 
-/// How to change a flag.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Change")]
-pub(crate) struct ChangeArgs {
-    /// Why
-    #[arg(long, short = 'm', value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-    /// Who [default: FLAGSTAFF_AUTHOR, else USER]
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
-    /// Only print what it would change
-    #[arg(long, short = 'n')]
-    pub(crate) dry_run: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    yes: bool,
-    /// Wait so long until every instance has it
-    #[arg(long, value_name = "TIME", value_parser = time::duration)]
-    wait: Option<Duration>,
-}
+/// Something that is done to one flag after the other: first in memory, then in the store.
+pub(crate) trait Act {
+    /// Does it in memory.
+    async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
 
-/// How to change an override.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Change")]
-pub(crate) struct OverrideArgs {
-    /// End it by itself after so long
-    #[arg(long = "for", value_name = "TIME", value_parser = time::duration)]
-    lasting: Option<Duration>,
-    /// Only if revision N changed the flag last
-    #[arg(long, value_name = "N")]
-    if_rev: Option<u64>,
-    /// What to change
-    #[arg(
-        long,
-        value_enum,
-        default_value = "redis",
-        hide_possible_values = true,
-        value_name = "redis|file"
-    )]
-    layer: Layer,
-}
+    /// Does it. Returns its revision.
+    async fn make(&self, flags: &Flags, name: &str) -> Result<Option<u64>, Failure>;
 
-/// A layer that can be changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Layer {
-    Redis,
-    File,
-}
+    /// When the override then ends by itself, if it ends at `now` so far.
+    fn end(&self, now: Option<SystemTime>) -> Option<SystemTime>;
 
-impl ChangeArgs {
-    /// Who makes the change.
-    pub(crate) fn author(&self) -> Option<String> {
-        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-        self.by.clone().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
+    /// Whether the store has to be written to, although it says the same then.
+    fn writes_the_same(&self, _before: Option<&LayerEntry>) -> bool {
+        true
     }
 
-    /// Waits for the instances, if somebody wants to.
-    pub(crate) async fn finish(
-        &self,
-        redis: &Redis,
-        revision: Option<u64>,
-        output: &Output,
-    ) -> Result<ExitCode, Failure> {
-        match (self.wait, revision) {
-            (Some(wait), Some(revision)) => wait_for_all(redis, revision, wait, output).await,
-            _ => Ok(ExitCode::Done),
-        }
+    /// Whether somebody is asked before the flag is on for more than it was.
+    fn asks_before_more(&self) -> bool {
+        false
+    }
+
+    /// What else somebody is asked before.
+    fn question(&self, _flags: usize) -> Option<String> {
+        None
+    }
+
+    /// Whether it answers for everybody, whatever was said.
+    fn forces(&self) -> bool {
+        false
     }
 }
 
-/// What to do to a flag.
+/// What to do to an override.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Enable,
@@ -109,10 +79,13 @@ pub(crate) enum Change {
     Unset,
 }
 
-impl Change {
-    fn unsets_several(&self, names: &[String]) -> bool {
-        matches!(self, Self::Unset) && names.len() > 1
-    }
+/// A change of an override, and how to make it.
+struct Override<'a> {
+    change: &'a Change,
+    args: &'a ChangeArgs,
+    /// When it ends by itself, if that is new.
+    end: Option<SystemTime>,
+    if_rev: Option<u64>,
 }
 
 /// How long a change that depends on what is there is tried again while others change the flag.
@@ -126,112 +99,211 @@ pub(crate) async fn change(
     args: &ChangeArgs,
     of: &OverrideArgs,
 ) -> Result<ExitCode, Failure> {
-    if of.layer == Layer::File {
-        return file::change(session, names, change, args, of);
+    if of.target.layer == Layer::File {
+        of.refuse_end_in_a_file()?;
+        return file::change(session, names, change, args, &of.target);
     }
-    // Memory keeps no time.
-    let unending = OverrideArgs { lasting: None, if_rev: None, layer: of.layer };
-    let rehearse = async |rehearsal: &Flags, flags: &Flags, name: &str| {
-        if let Some(expected) = of.if_rev {
-            check_revision(flags, name, expected).await?;
-        }
-        make(rehearsal, name, change, args, &unending).await.map(drop)
-    };
-    let make = async |flags: &Flags, name: &str| make(flags, name, change, args, of).await;
-    perform(session, names, args, change.unsets_several(names), rehearse, make).await
+    let if_rev = of.target.if_rev;
+    let act = Override { change, args, end: of.end(SystemTime::now())?, if_rev };
+    perform(session, names, &act, args, if_rev).await
 }
 
-/// Rehearses a change, tells what it does, and makes it.
+impl Act for Override<'_> {
+    async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
+        // Memory keeps no time and no revisions of others.
+        let rehearsed = Override { end: None, if_rev: None, ..*self };
+        rehearsed.make(&rehearsal.flags, &rehearsal.name).await.map(drop)
+    }
+
+    async fn make(&self, flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut write = match self.change {
+                Change::Enable => flags.enable(name).plainly(),
+                Change::Disable => flags.disable(name).plainly(),
+                Change::Unset => flags.clear(name),
+                Change::Set(assignments) => {
+                    let snapshot = flags.snapshot();
+                    let merged = snapshot.info(name).map(|info| info.definition());
+                    let write = flags.set(name, assignments.patch(name, merged)?);
+                    let write = write.inheriting(assignments.taken_out());
+                    match assignments.depend_on_what_is_there() && self.if_rev.is_none() {
+                        true => write.if_entry(said(flags, name)),
+                        false => write,
+                    }
+                }
+            };
+            if let Some(author) = self.args.author() {
+                write = write.author(author);
+            }
+            if let Some(reason) = &self.args.reason {
+                write = write.reason(reason);
+            }
+            if let Some(end) = self.end {
+                write = write.expires_at(end);
+            }
+            if let Some(revision) = self.if_rev {
+                write = write.if_revision(revision);
+            }
+            match write.await {
+                Ok(written) => return Ok(written.revision),
+                // Somebody else was faster: what it depends on is read again, which takes a moment.
+                Err(WriteError::Conflict { .. })
+                    if self.if_rev.is_none() && Instant::now() < deadline =>
+                {
+                    sleep(Duration::from_millis(5)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn end(&self, now: Option<SystemTime>) -> Option<SystemTime> {
+        match self.change {
+            Change::Set(_) => self.end.or(now),
+            Change::Enable | Change::Disable => self.end,
+            Change::Unset => None,
+        }
+    }
+
+    /// A plain value takes the place of one with notes, which readers in other languages cannot read.
+    fn writes_the_same(&self, before: Option<&LayerEntry>) -> bool {
+        matches!(self.change, Change::Enable | Change::Disable)
+            && before.is_some_and(|before| before.provenance.is_some())
+    }
+
+    fn question(&self, flags: usize) -> Option<String> {
+        let unsets_several = matches!(self.change, Change::Unset) && flags > 1;
+        unsets_several.then(|| format!("take away the overrides of {flags} flags?"))
+    }
+
+    fn forces(&self) -> bool {
+        matches!(self.change, Change::Enable | Change::Disable)
+    }
+}
+
+/// Rehearses something, tells what it does, and does it.
 pub(crate) async fn perform(
     session: &Session,
     names: &[String],
+    act: &impl Act,
     args: &ChangeArgs,
-    unsets_several: bool,
-    rehearse: impl AsyncFn(&Flags, &Flags, &str) -> Result<(), Failure>,
-    make: impl AsyncFn(&Flags, &str) -> Result<Option<u64>, Failure>,
+    if_rev: Option<u64>,
 ) -> Result<ExitCode, Failure> {
     let Session { place, output } = session;
     let redis = place.needed_redis()?;
     let flags = place.flags_to_change(output).await?;
+    name::refuse_settings(names, &flags.snapshot())?;
 
     let mut effects = Vec::new();
     for name in names {
-        let rehearsal = rehearsal::of(&flags, name).await?;
-        let before = Side::of(&rehearsal, name);
-        rehearse(&rehearsal, &flags, name).await?;
-        effects.push(Effect { flag: name.clone(), before, after: Side::of(&rehearsal, name) });
+        if let Some(expected) = if_rev {
+            check_revision(&flags, name, expected).await?;
+        }
+        effects.push(rehearse(session, &flags, name, act).await?);
     }
     for effect in &effects {
         output.aside(effect.text().trim_end());
     }
-    for new in effects.iter().filter(|effect| effect.makes_a_flag()) {
-        output.warning(format!("no layer has `{}` so far", clean(&new.flag)));
-        similar::hint(&flags.snapshot(), &new.flag, output);
-    }
+    tell_what_may_surprise(session, &flags, act, &effects);
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
         tell(output, effects.iter().map(|effect| (effect, None)), true)?;
         return Ok(ExitCode::Done);
     }
-    confirm(unsets_several, &effects, args)?;
+    ask::confirm(act, &effects, args)?;
 
     let mut made = Vec::new();
-    for (name, effect) in names.iter().zip(&effects) {
-        let revision = make(&flags, name).await?;
+    let mut latest = None;
+    for (name, effect) in names.iter().zip(effects) {
+        if !effect.writes {
+            // Who waits for it waits for whoever made it so.
+            if args.waits() {
+                latest = latest.max(latest_revision(&flags, name).await?);
+            }
+            made.push((effect, None));
+            continue;
+        }
+        let revision = act.make(&flags, name).await?;
         let after = Side::of(&flags, name);
-        made.push((Effect { after, ..effect.clone() }, revision));
+        latest = latest.max(revision);
+        made.push((Effect { after, ..effect }, revision));
     }
     tell(output, made.iter().map(|(effect, revision)| (effect, *revision)), false)?;
-    let latest = made.iter().filter_map(|(_, revision)| *revision).max();
     args.finish(&redis, latest, output).await
 }
 
-/// Makes it for one flag. Returns its revision.
-async fn make(
+/// What it would do to one flag.
+async fn rehearse(
+    session: &Session,
     flags: &Flags,
     name: &str,
-    change: &Change,
-    args: &ChangeArgs,
-    of: &OverrideArgs,
-) -> Result<Option<u64>, Failure> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let mut write = match change {
-            Change::Enable => flags.enable(name).plainly(),
-            Change::Disable => flags.disable(name).plainly(),
-            Change::Unset => flags.clear(name),
-            Change::Set(assignments) => {
-                let snapshot = flags.snapshot();
-                let merged = snapshot.info(name).map(|info| info.definition());
-                let write = flags.set(name, assignments.patch(name, merged)?);
-                match assignments.depend_on_what_is_there() && of.if_rev.is_none() {
-                    true => write.if_entry(said(flags, name)),
-                    false => write,
+    act: &impl Act,
+) -> Result<Effect, Failure> {
+    let rehearsal = Rehearsal::of(flags, name).await?;
+    let before = Side::of(&rehearsal.flags, name);
+    act.rehearse(&rehearsal).await?;
+    let after = Side::of(&rehearsal.flags, name);
+
+    let (stored, stores) = (rehearsal.before.as_ref(), rehearsal.after());
+    let ended = stored.and_then(|stored| stored.provenance.as_ref()?.expires_at);
+    let end = stores.as_ref().and_then(|_| act.end(ended));
+    let says_the_same =
+        stored.map(|stored| meant(&stored.entry)) == stores.as_ref().map(meant) && end == ended;
+    let ending = Ending::of(session, &rehearsal, stores.as_ref(), ended, end).await?;
+    let below = match act.forces() {
+        true => Some(rehearsal.below(SystemTime::now()).await?),
+        false => None,
+    };
+    Ok(Effect {
+        flag: name.to_owned(),
+        before,
+        after,
+        ending,
+        below,
+        replaces: stored.map(|stored| stored.entry.clone()),
+        writes: !says_the_same || act.writes_the_same(stored),
+    })
+}
+
+/// What an override says, whether as an answer for everybody or as the settings that amount to it.
+fn meant(entry: &Entry) -> Entry {
+    match entry {
+        Entry::Forced(on) => Definition::forced(*on).into(),
+        other => other.clone(),
+    }
+}
+
+/// Tells what people may not expect of a change that does what it says.
+fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effects: &[Effect]) {
+    let Session { place, output } = session;
+    for effect in effects {
+        let flag = clean(&effect.flag);
+        if effect.makes_a_flag() {
+            match place.mistake(&effect.flag) {
+                Some(mistake) => {
+                    output
+                        .warning(format!("what the file says about `{flag}` is wrong: {mistake}"));
+                }
+                None => {
+                    output.warning(format!("no layer has `{flag}` so far"));
+                    similar::hint(&flags.snapshot(), &effect.flag, output);
                 }
             }
-        };
-        write = signed(write, args);
-        if let Some(lasting) = of.lasting {
-            write = write.expires_in(lasting);
         }
-        if let Some(revision) = of.if_rev {
-            write = write.if_revision(revision);
+        if let Some(warning) = effect.widens_at_its_end() {
+            output.warning(warning);
         }
-        match write.await {
-            Ok(written) => return Ok(written.revision),
-            // Somebody else was faster: what it depends on is read again, which takes a moment.
-            Err(WriteError::Conflict { .. })
-                if of.if_rev.is_none() && Instant::now() < deadline =>
-            {
-                sleep(Duration::from_millis(5)).await;
-            }
-            Err(error) => return Err(error.into()),
+        if act.forces()
+            && let Some(way_back) = effect.way_back(place)
+        {
+            output.hint(way_back);
         }
     }
 }
 
 /// What the layer that is written to says about a flag.
-fn said(flags: &Flags, name: &str) -> Option<flagstaff::Entry> {
+fn said(flags: &Flags, name: &str) -> Option<Entry> {
     let layers = flags.layers_of(name);
     layers
         .into_iter()
@@ -239,30 +311,26 @@ fn said(flags: &Flags, name: &str) -> Option<flagstaff::Entry> {
         .map(|layer| layer.entry)
 }
 
-/// Who and why.
-fn signed<'a>(write: PendingWrite<'a>, args: &ChangeArgs) -> PendingWrite<'a> {
-    let write = match args.author() {
-        Some(author) => write.author(author),
-        None => write,
-    };
-    match &args.reason {
-        Some(reason) => write.reason(reason),
-        None => write,
-    }
+async fn latest_revision(flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
+    let latest = flags.history(Some(name), 1).await?;
+    Ok(latest.first().and_then(|latest| latest.revision))
 }
 
 async fn check_revision(flags: &Flags, name: &str, expected: u64) -> Result<(), Failure> {
     let latest = flags.history(Some(name), 1).await?;
-    let revision = latest.first().and_then(|latest| latest.revision);
-    if revision == Some(expected) {
-        return Ok(());
-    }
-    let latest =
-        revision.map_or_else(|| "nobody knows".to_owned(), |revision| format!("it is {revision}"));
+    let is = match latest.first().map(|latest| (latest.revision, &latest.author)) {
+        Some((Some(revision), _)) if revision == expected => return Ok(()),
+        Some((Some(revision), Some(author))) => format!("it is {revision}, by {}", clean(author)),
+        Some((Some(revision), None)) => format!("it is {revision}"),
+        Some((None, _)) => "a writer that keeps no log changed it since".to_owned(),
+        None => "it was never changed".to_owned(),
+    };
+    let name = clean(name);
     Err(Failure::new(
         ExitCode::Changed,
-        format!("revision {expected} is not the latest change of `{}`: {latest}", clean(name)),
-    ))
+        format!("revision {expected} is not the latest change of `{name}`: {is}"),
+    )
+    .hint(format!("`flagstaff history {name}` lists its changes")))
 }
 
 /// Prints the flags as they are then.
@@ -279,76 +347,13 @@ fn tell<'a>(
     output.write(&lines)
 }
 
-/// Asks the person at the terminal before something that is hard to take back. Scripts are not asked.
-fn confirm(unsets_several: bool, effects: &[Effect], args: &ChangeArgs) -> Result<(), Failure> {
-    let turned_off = effects.iter().filter(|effect| {
-        effect.after.state == FlagState::Off && effect.before.state != FlagState::Off
-    });
-    let turned_off = turned_off.count();
-    let question = match turned_off {
-        _ if unsets_several => {
-            format!("take away the overrides of {}?", count(effects.len(), "flag"))
-        }
-        0 => return Ok(()),
-        1 => "switch it off for everybody?".to_owned(),
-        _ => format!("switch {} off for everybody?", count(turned_off, "flag")),
-    };
-    ask(&question, args.yes)
-}
-
-/// Asks, if somebody is there to answer.
-fn ask(question: &str, yes: bool) -> Result<(), Failure> {
-    if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Ok(());
-    }
-    anstream::eprint!("\x1b[1m{question}\x1b[0m [y/N] ");
-    io::stderr().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::refused("nothing was changed").hint("`--yes` does not ask")),
-    }
-}
-
-/// Waits until every instance has a change, and names those that have not.
-async fn wait_for_all(
-    redis: &Redis,
-    revision: u64,
-    wait: Duration,
-    output: &Output,
-) -> Result<ExitCode, Failure> {
-    /// What takes longer is told.
-    const UNNOTICED: Duration = Duration::from_secs(1);
-
-    let mut fleet = redis.wait_until_seen(revision, wait.min(UNNOTICED)).await?;
-    if fleet.laggards(revision).next().is_some() && wait > UNNOTICED {
-        output.note(format!("waiting for {}", laggards(&fleet, revision)));
-        fleet = redis.wait_until_seen(revision, wait - UNNOTICED).await?;
-    }
-    if fleet.laggards(revision).next().is_none() {
-        output.note(format!("{} it", have(fleet.instances.len())));
-        return Ok(ExitCode::Done);
-    }
-    output.warning(format!("still without it after {wait:?}: {}", laggards(&fleet, revision)));
-    Ok(ExitCode::No)
-}
-
-fn have(instances: usize) -> String {
-    match instances {
-        0 => "no instance is there to have".to_owned(),
-        1 => "the one instance has".to_owned(),
-        _ => format!("all {instances} instances have"),
-    }
-}
-
-fn laggards(fleet: &Fleet, revision: u64) -> String {
-    let names: Vec<_> = fleet.laggards(revision).map(|instance| clean(&instance.name)).collect();
-    names.join(", ")
-}
-
 /// A dry run or not, in JSON.
 fn mark(mut json: Value, is_dry_run: bool) -> Value {
     json["dryRun"] = json!(is_dry_run);
     json
+}
+
+/// Whether a flag is off for everybody then, and was not before.
+fn is_switched_off(effect: &Effect) -> bool {
+    effect.after.state == FlagState::Off && effect.before.state != FlagState::Off
 }

@@ -38,6 +38,7 @@ mod entry;
 mod failure;
 mod file;
 mod import;
+mod name;
 mod output;
 mod place;
 mod plan;

@@ -13,7 +13,7 @@ use flagstaff::{
     Backend, Entry, Env, Field, File, Flags, FlagsBuilder, Redis, Status, WritableBackend,
     backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
     cli::ExitCode,
-    definition::{Diagnostics, FlagsFile},
+    definition::{Diagnostic, Diagnostics, FlagsFile, Severity},
 };
 
 use crate::{failure::Failure, output::Output};
@@ -120,6 +120,13 @@ impl Place {
     /// What the keys of the layout with a key per flag begin with.
     pub(crate) fn key_prefix(&self) -> &str {
         self.key_prefix.as_deref().unwrap_or(KEY_PREFIX)
+    }
+
+    /// What is wrong with a flag of the file that is left out because of it, and where.
+    pub(crate) fn mistake(&self, flag: &str) -> Option<String> {
+        let file = self.file().ok()??;
+        let mistake = first_mistake(&file.parsed, flag)?;
+        Some(format!("{}:{}: {}", file.path.display(), mistake.location, mistake.message))
     }
 
     /// The store, if one is named.
@@ -307,7 +314,12 @@ fn usable(file: Declared, output: &Output) -> Result<Declared, Failure> {
 
 /// Tells which flags of a file do not count.
 pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
-    let left_out: Vec<_> = file.rejected().iter().map(|key| format!("`{key}`")).collect();
+    let place = |flag: &str| {
+        first_mistake(file, flag).map(|mistake| format!(" (line {})", mistake.location.line))
+    };
+    let rejected = file.rejected().iter();
+    let left_out: Vec<_> =
+        rejected.map(|key| format!("`{key}`{}", place(key).unwrap_or_default())).collect();
     output.warning(format!(
         "{} of `{name}` left out, because of mistakes that `flagstaff lint` shows: {}",
         if left_out.len() == 1 { "1 flag is" } else { "these flags are" },
@@ -324,6 +336,15 @@ pub(crate) fn mistakes(name: &str, diagnostics: &Diagnostics, output: &Output) -
     }
     output.note(diagnostics.report().to_string().trim_end());
     failure
+}
+
+/// The first mistake because of which a flag is left out.
+fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> {
+    let is_left_out = file.rejected().contains(flag);
+    let mut mistakes = file.diagnostics().iter();
+    mistakes.find(|mistake| {
+        is_left_out && mistake.severity == Severity::Error && mistake.flag.as_deref() == Some(flag)
+    })
 }
 
 /// An environment variable; an empty one is as good as none.

@@ -37,6 +37,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     span.to_duration(days).ok().and_then(|long| long.try_into().ok()).ok_or_else(expected)
 }
 
+/// How long something is to last, which is not no time at all.
+pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it would end at once".to_owned()),
+        lasting => Ok(lasting),
+    }
+}
+
+/// The instant without a part of a second, for files that people read.
+pub(crate) fn whole_second(instant: SystemTime) -> SystemTime {
+    let since = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+}
+
 /// As RFC 3339 has it, in UTC, to the second.
 pub(crate) fn rfc3339(instant: SystemTime) -> String {
     match Timestamp::try_from(instant) {

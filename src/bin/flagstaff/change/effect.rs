@@ -2,34 +2,44 @@
 
 use std::time::SystemTime;
 
-use flagstaff::{Definition, FlagState, Flags, definition::to_json};
+use flagstaff::{Definition, Entry, FlagState, Flags, definition::to_json};
 use serde_json::{Map, Value, json};
 
-use super::mark;
+use super::{ending::Ending, mark, wider::is_wider};
 use crate::{
     commands::list::state_word,
     difference::{self, Difference, differences},
     output::Row,
+    place::Place,
     text::clean,
+    time,
 };
 
 /// A flag before and after.
 #[derive(Debug, Clone)]
-pub(crate) struct Effect {
-    pub(crate) flag: String,
-    pub(crate) before: Side,
-    pub(crate) after: Side,
+pub(super) struct Effect {
+    pub(super) flag: String,
+    pub(super) before: Side,
+    pub(super) after: Side,
+    /// What the layer said that is changed, if anything.
+    pub(super) replaces: Option<Entry>,
+    /// What becomes of it by itself.
+    pub(super) ending: Option<Ending>,
+    /// The flag without the store, if that matters.
+    pub(super) below: Option<Side>,
+    /// Whether the layer says something else then.
+    pub(super) writes: bool,
 }
 
 /// A flag as all layers together say it.
-#[derive(Debug, Clone)]
-pub(crate) struct Side {
-    pub(crate) state: FlagState,
-    pub(crate) definition: Map<String, Value>,
+#[derive(Debug, Clone, Default)]
+pub(super) struct Side {
+    pub(super) state: FlagState,
+    pub(super) definition: Map<String, Value>,
 }
 
 impl Side {
-    pub(crate) fn of(flags: &Flags, name: &str) -> Self {
+    pub(super) fn of(flags: &Flags, name: &str) -> Self {
         let snapshot = flags.snapshot();
         let info = snapshot.info(name);
         Self {
@@ -56,38 +66,87 @@ impl Effect {
         self.before.state == FlagState::Unknown && self.after.state != FlagState::Unknown
     }
 
+    /// Whether it may be on for somebody for whom it is off now.
+    pub(super) fn is_wider(&self) -> bool {
+        is_wider(&self.after, &self.before)
+    }
+
+    /// What is told if it may be on, when the override has ended, for somebody for whom it is off now.
+    pub(super) fn widens_at_its_end(&self) -> Option<String> {
+        let ending = self.ending.as_ref()?;
+        let (flag, now) = (clean(&self.flag), self.before.state);
+        ending.then().filter(|then| is_wider(then, &self.before)).map(|then| {
+            let then = then.state;
+            format!("at its end `{flag}` may be on for more than now: now `{now}`, then `{then}`")
+        })
+    }
+
+    /// How to get back what an answer for everybody takes the place of, or hides.
+    pub(super) fn way_back(&self, place: &Place) -> Option<String> {
+        let (flag, after) = (clean(&self.flag), self.after.state);
+        if !self.writes || matches!(self.ending, Some(Ending::Ends(_))) {
+            return None;
+        }
+        let before = self.before.state;
+        if matches!(self.replaces, Some(Entry::Definition(_))) && before != FlagState::Off {
+            return Some(format!(
+                "`{flag}` is {after} now; `flagstaff undo` with the revision of this change gives \
+                 back the override before: {before}"
+            ));
+        }
+        let is_partial = |side: &&Side| matches!(side.state, FlagState::Partial { .. });
+        let below = self.below.as_ref().filter(is_partial)?.state;
+        if after == FlagState::Off {
+            return None;
+        }
+        let who = place.path().map(|path| format!("`{}` says", path.display()));
+        let who = who.unwrap_or_else(|| "the environment says".to_owned());
+        Some(format!(
+            "`{flag}` is {after} now; `flagstaff unset {flag}` gives back what {who}: {below}"
+        ))
+    }
+
     fn differences(&self) -> Vec<Difference> {
         differences(&self.before.definition, &self.after.definition)
     }
 
-    /// A line on the whole, and one for each setting.
-    pub(crate) fn text(&self) -> String {
+    /// A line on the whole, one for each setting, and one on its end.
+    pub(super) fn text(&self) -> String {
         let (name, before, after) = (clean(&self.flag), self.before.state, self.after.state);
+        if !self.writes {
+            return format!("{name}: {after}, as before: nothing to change\n");
+        }
         let differences = self.differences();
-        if differences.is_empty() {
-            return format!("{name}: {after}, as before\n");
+        let mut text = match (differences.is_empty(), before == after) {
+            (true, _) => format!("{name}: {after}, as before\n"),
+            (_, true) => format!("{name}: {after}\n"),
+            _ => format!("{name}: {before} -> {after}\n"),
+        };
+        text += &difference::text(&differences);
+        if let Some(ending) = &self.ending {
+            text += &format!("  {ending}\n");
         }
-        let lines = difference::text(&differences);
-        match before == after {
-            true => format!("{name}: {after}\n{lines}"),
-            false => format!("{name}: {before} -> {after}\n{lines}"),
-        }
+        text
     }
 
     /// The flag as it is then.
-    pub(crate) fn row(&self, revision: Option<u64>, is_dry_run: bool) -> Row {
-        let Self { flag, before, after } = self;
+    pub(super) fn row(&self, revision: Option<u64>, is_dry_run: bool) -> Row {
+        let Self { flag, before, after, .. } = self;
         let state = match after.state {
             FlagState::Unknown => "unset".to_owned(),
             state => state.to_string(),
         };
         let fields: Vec<_> = self.differences().iter().map(Difference::json).collect();
+        let then = self.ending.as_ref().and_then(Ending::then);
         let json = json!({
             "flag": flag,
             "state": state_word(after.state),
             "summary": after.state.to_string(),
             "before": before.state.to_string(),
+            "changed": self.writes,
             "fields": fields,
+            "ends": self.ending.as_ref().and_then(Ending::at).map(time::rfc3339),
+            "then": then.map(|then| then.state.to_string()),
             "revision": revision,
         });
         Row { cells: vec![clean(flag).into_owned(), state], json: mark(json, is_dry_run) }

@@ -1,49 +1,107 @@
 //! Changes of the flag file instead of the store.
 
 use flagstaff::{
+    FlagState,
     cli::ExitCode,
     definition::edit::{Document, EditError, TextFile},
 };
 
-use super::{Change, ChangeArgs, Effect, OverrideArgs, Side, confirm, tell};
-use crate::{failure::Failure, file, session::Session};
+use super::{Change, ChangeArgs, Effect, Side, TargetArgs, ask, is_switched_off, tell};
+use crate::{
+    failure::Failure,
+    file, name,
+    session::Session,
+    text::{clean, count},
+};
 
-/// Changes flags in the file, all or none. Comments and layout stay.
+/// Changes flags in the file, all or none.
 pub(super) fn change(
     session: &Session,
     names: &[String],
     change: &Change,
     args: &ChangeArgs,
-    of: &OverrideArgs,
+    target: &TargetArgs,
 ) -> Result<ExitCode, Failure> {
-    refuse_what_a_file_has_not(args, of)?;
+    let takes_away = matches!(change, Change::Unset);
+    let mut hints = Vec::new();
+    let done = edit(session, names, args, target, takes_away, |document, name| {
+        let edited = match change {
+            Change::Enable => document.enable(name),
+            Change::Disable => document.disable(name),
+            Change::Unset => document.remove(name),
+            Change::Set(assignments) => {
+                let there = document.file().flags().get(name).map(|flag| &**flag);
+                let patch = assignments.in_a_file().patch(name, there)?;
+                document.set(name, &patch)
+            }
+        };
+        refused(session, edited)?;
+        let state = side(document, name).state;
+        if matches!(change, Change::Enable) && state != FlagState::On {
+            let flag = clean(name);
+            hints.push(format!(
+                "`{flag}` is {state} then, since its other settings still hold; \
+                 `flagstaff set {flag} FIELD- --layer file` takes one away"
+            ));
+        }
+        Ok(())
+    })?;
+    hints.into_iter().for_each(|hint| session.output.hint(hint));
+    Ok(done)
+}
+
+/// Edits flags in the file. Comments and layout stay.
+pub(crate) fn edit(
+    session: &Session,
+    names: &[String],
+    args: &ChangeArgs,
+    target: &TargetArgs,
+    takes_away: bool,
+    mut edit: impl FnMut(&mut Document, &str) -> Result<(), Failure>,
+) -> Result<ExitCode, Failure> {
+    refuse_what_a_file_has_not(args, target)?;
     let Session { place, output } = session;
     let file = TextFile::read(place.needed_path()?)?;
     let mut document = file::document(session, &file)?;
+    name::refuse_settings_but(names, |name| document.file().flags().contains_key(name))?;
 
     let mut effects = Vec::new();
     for name in names {
-        let before = side(&document, name);
-        match change {
-            Change::Enable => refused(session, document.enable(name))?,
-            Change::Disable => refused(session, document.disable(name))?,
-            Change::Unset => refused(session, document.remove(name))?,
-            Change::Set(assignments) => {
-                let there = document.file().flags().get(&**name).map(|flag| &**flag);
-                let patch = assignments.patch(name, there)?;
-                refused(session, document.set(name, &patch))?;
-            }
-        }
-        effects.push(Effect { flag: name.clone(), before, after: side(&document, name) });
+        let (before, text) = (side(&document, name), document.text().to_owned());
+        edit(&mut document, name)?;
+        effects.push(Effect {
+            flag: name.clone(),
+            before,
+            after: side(&document, name),
+            replaces: None,
+            ending: None,
+            below: None,
+            writes: document.text() != text,
+        });
     }
-    output.aside(document.diff().to_string().trim_end());
+    match document.is_changed() {
+        true => output.aside(document.diff().to_string().trim_end()),
+        false => output.aside(format!("`{}` says so already", file.path().display())),
+    }
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
-    } else {
-        confirm(change.unsets_several(names), &effects, args)?;
-        if document.is_changed() {
-            file.replace(document.text())?;
+    } else if document.is_changed() {
+        let turned_off = effects.iter().filter(|effect| is_switched_off(effect)).count();
+        match turned_off {
+            _ if takes_away && names.len() > 1 => {
+                ask::ask(
+                    &format!("take {} out of the file?", count(names.len(), "flag")),
+                    args.yes,
+                )?;
+            }
+            0 => {}
+            1 => ask::ask("switch it off for everybody?", args.yes)?,
+            _ => {
+                let flags = count(turned_off, "flag");
+                ask::ask(&format!("switch {flags} off for everybody?"), args.yes)?;
+            }
         }
+        file.replace(document.text())?;
     }
     tell(output, effects.iter().map(|effect| (effect, None)), args.dry_run)?;
     Ok(ExitCode::Done)
@@ -57,10 +115,9 @@ fn refused(session: &Session, changed: Result<(), EditError>) -> Result<(), Fail
     changed.map_err(|error| file::refused(session, error))
 }
 
-fn refuse_what_a_file_has_not(args: &ChangeArgs, of: &OverrideArgs) -> Result<(), Failure> {
+fn refuse_what_a_file_has_not(args: &ChangeArgs, target: &TargetArgs) -> Result<(), Failure> {
     let given = [
-        ("--for", of.lasting.is_some()),
-        ("--if-rev", of.if_rev.is_some()),
+        ("--if-rev", target.if_rev.is_some()),
         ("--wait", args.wait.is_some()),
         ("--reason", args.reason.is_some()),
         ("--by", args.by.is_some()),

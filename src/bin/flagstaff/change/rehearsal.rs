@@ -1,20 +1,71 @@
 //! Layers in memory that say about one flag what the real ones say.
 
-use flagstaff::{Flags, Memory, backend::Offer};
+use std::time::SystemTime;
 
+use flagstaff::{Entry, Flags, FlagsBuilder, LayerEntry, Memory, backend::Offer};
+
+use super::effect::Side;
 use crate::{failure::Failure, place::Once};
 
-/// Flags that can be changed without harm. What can be written to is a [`Memory`].
-pub(super) async fn of(flags: &Flags, name: &str) -> Result<Flags, Failure> {
-    let mut writable = Memory::new();
-    let mut below = Vec::new();
-    for said in flags.layers_of(name) {
-        match said.layer {
-            "redis" => writable = writable.with(name, said.entry),
-            layer => below.push(Once::new(layer, Offer::from_iter([(name, said.entry)]))),
+/// Flags that can be changed without harm.
+pub(crate) struct Rehearsal {
+    pub(crate) name: String,
+    /// All layers. What can be written to is a [`Memory`].
+    pub(crate) flags: Flags,
+    /// What the store says before.
+    pub(super) before: Option<LayerEntry>,
+    store: Memory,
+    /// What the layers below the store say, the strongest first.
+    below: Vec<(&'static str, Entry)>,
+}
+
+impl Rehearsal {
+    pub(crate) async fn of(flags: &Flags, name: &str) -> Result<Self, Failure> {
+        let (mut before, mut below) = (None, Vec::new());
+        for said in flags.layers_of(name) {
+            match said.layer {
+                "redis" => before = Some(said),
+                layer => below.push((layer, said.entry)),
+            }
+        }
+        let store = Memory::new();
+        if let Some(said) = &before {
+            store.insert(name, said.entry.clone());
+        }
+        let flags = over(Flags::builder().layer(store.clone()), name, &below).start().await?;
+        Ok(Self { name: name.to_owned(), flags, before, store, below })
+    }
+
+    /// Lets the store say this about the flag, or nothing.
+    pub(crate) fn put(&self, entry: Option<Entry>) {
+        match entry {
+            Some(entry) => self.store.insert(&self.name, entry),
+            None => self.store.remove(&self.name),
         }
     }
-    let builder =
-        below.into_iter().fold(Flags::builder().layer(writable), |flags, layer| flags.layer(layer));
-    Ok(builder.start().await?)
+
+    /// What the store says then.
+    pub(crate) fn after(&self) -> Option<Entry> {
+        super::said(&self.flags, &self.name)
+    }
+
+    /// The flag at an instant, as the layers below the store make it.
+    pub(super) async fn below(&self, at: SystemTime) -> Result<Side, Failure> {
+        if self.below.is_empty() {
+            return Ok(Side::default());
+        }
+        let builder = over(Flags::builder(), &self.name, &self.below).clock(move || at);
+        Ok(Side::of(&builder.start().await?, &self.name))
+    }
+
+    /// The layers below the store that say something about the flag.
+    pub(super) fn layers_below(&self) -> impl Iterator<Item = &'static str> {
+        self.below.iter().map(|(layer, _)| *layer)
+    }
+}
+
+fn over(builder: FlagsBuilder, name: &str, layers: &[(&'static str, Entry)]) -> FlagsBuilder {
+    layers.iter().fold(builder, |builder, (layer, entry)| {
+        builder.layer(Once::new(layer, Offer::from_iter([(name, entry.clone())])))
+    })
 }

@@ -5,6 +5,7 @@ use crate::{
     change::{Change, ChangeArgs, OverrideArgs, change},
     completion,
     failure::Failure,
+    name,
     session::Session,
 };
 
@@ -12,7 +13,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The store gets a plain 0, which readers in every language know; who and why go
-to its log.
+to its log. With --for, what is below the override decides at the end, not the
+override before.
 
 Examples:
   flagstaff disable new_checkout -m 'incident 42'
@@ -20,7 +22,7 @@ Examples:
   flagstaff disable new_checkout --wait 5s")]
 pub(crate) struct Disable {
     /// Flags
-    #[arg(required = true, add = completion::flags())]
+    #[arg(required = true, value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
     #[command(flatten)]
     change: ChangeArgs,

@@ -5,6 +5,7 @@ use crate::{
     change::{Change, ChangeArgs, OverrideArgs, change},
     completion,
     failure::Failure,
+    name,
     session::Session,
 };
 
@@ -12,7 +13,12 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The store gets a plain 1, which readers in every language know; who and why go
-to its log. With --for it gets JSON, which other readers may take for off.
+to its log. With --for it gets JSON, which other readers may take for off; at
+the end what is below the override decides, not the override before.
+
+Percentage, lists and rules of the file do not count while it is on;
+`flagstaff unset` gives them back. With --layer file they count: that only sets
+enabled = true.
 
 Examples:
   flagstaff enable new_checkout -m 'launch day'
@@ -20,7 +26,7 @@ Examples:
   flagstaff enable new_checkout --wait 5s")]
 pub(crate) struct Enable {
     /// Flags
-    #[arg(required = true, add = completion::flags())]
+    #[arg(required = true, value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
     #[command(flatten)]
     change: ChangeArgs,

@@ -12,6 +12,7 @@ use crate::{
     completion,
     context::{self, ContextArgs},
     failure::Failure,
+    name,
     output::{Lines, Listing, Output, Row},
     place,
     session::Session,
@@ -36,7 +37,7 @@ Examples:
   flagstaff eval --batch questions.jsonl > answers.jsonl")]
 pub(crate) struct Eval {
     /// Flags
-    #[arg(add = completion::flags(), required_unless_present = "batch")]
+    #[arg(value_parser = name::flag, add = completion::flags(), required_unless_present = "batch")]
     flags: Vec<String>,
     /// Questions as JSON lines, in a file or on stdin
     #[arg(long, value_name = "FILE|-", conflicts_with_all = ["flags", "user", "group", "set", "context"])]

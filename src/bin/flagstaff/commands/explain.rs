@@ -2,7 +2,7 @@ use clap::Args;
 use flagstaff::{Cause, cli::ExitCode};
 use serde_json::Value;
 
-use crate::{completion, context::ContextArgs, failure::Failure, session::Session};
+use crate::{completion, context::ContextArgs, failure::Failure, name, session::Session};
 
 /// Explain an answer: who said what, what was compared, what decided
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ Examples:
   flagstaff explain new_checkout --user ana --at 2026-12-24 -o json")]
 pub(crate) struct Explain {
     /// Flag
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
     #[command(flatten)]
     context: ContextArgs,

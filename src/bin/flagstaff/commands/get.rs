@@ -3,7 +3,7 @@ use flagstaff::{Field, cli::ExitCode, definition::to_json};
 use serde_json::{Value, json};
 
 use crate::{
-    commands::list::state_word, completion, failure::Failure, session::Session, similar,
+    commands::list::state_word, completion, failure::Failure, name, session::Session, similar,
     text::clean,
 };
 
@@ -19,7 +19,7 @@ Examples:
                                            bob")]
 pub(crate) struct Get {
     /// Flag
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
     /// Setting, as in flags.toml
     #[arg(add = completion::fields(""))]

@@ -8,6 +8,7 @@ use crate::{
     completion,
     entry::settings,
     failure::Failure,
+    name,
     output::{Listing, Row},
     session::Session,
     time,
@@ -25,7 +26,7 @@ Examples:
   flagstaff history -o jsonl")]
 pub(crate) struct History {
     /// Flag; all of them unless named
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: Option<String>,
     /// How many changes at most
     #[arg(long, short = 'l', value_name = "NUMBER", default_value = "20")]

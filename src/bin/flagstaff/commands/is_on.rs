@@ -1,7 +1,7 @@
 use clap::Args;
 use flagstaff::cli::ExitCode;
 
-use crate::{completion, context::ContextArgs, failure::Failure, session::Session};
+use crate::{completion, context::ContextArgs, failure::Failure, name, session::Session};
 
 /// Ask whether a flag is on: exits with 0 if it is, and 1 if not
 #[derive(Debug, Args)]
@@ -14,7 +14,7 @@ Examples:
   flagstaff is-on sale --at 2026-12-24")]
 pub(crate) struct IsOn {
     /// Flag
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
     #[command(flatten)]
     context: ContextArgs,

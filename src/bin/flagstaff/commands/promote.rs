@@ -9,7 +9,7 @@ use flagstaff::{
 };
 use serde_json::json;
 
-use crate::{completion, failure::Failure, file, session::Session, text::clean};
+use crate::{completion, failure::Failure, file, name, session::Session, text::clean};
 
 /// Write overrides into flags.toml, and take them out of the store
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ Examples:
   flagstaff promote new_checkout --keep")]
 pub(crate) struct Promote {
     /// Flags [default: all that are overridden for good]
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
     /// Leave the overrides in the store
     #[arg(long)]

@@ -1,13 +1,18 @@
 use std::{slice, time::SystemTime};
 
 use clap::{Args, Subcommand};
-use flagstaff::{Flags, PendingStep, Progress, RolloutControl, cli::ExitCode};
+use flagstaff::{
+    Entry, Field, FlagInfo, FlagState, Flags, LayerEntry, Memory, PendingStep, Progress,
+    RolloutControl, RolloutError, RolloutStatus, backend::Offer, cli::ExitCode,
+};
 use serde_json::{Value, json};
 
 use crate::{
-    change::{ChangeArgs, perform},
+    change::{Act, ChangeArgs, Layer, NoEnd, Rehearsal, TargetArgs, edit, perform},
     completion,
     failure::Failure,
+    file, name,
+    place::Once,
     session::Session,
     text::clean,
     time,
@@ -17,7 +22,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each step is one conditional write: of two that advance at once, one ends with
-5.
+5. An override that answers for everybody, or that says a percentage, hides the
+rollout below it; `status` names it.
 
 Examples:
   flagstaff rollout status checkout_v2
@@ -31,36 +37,70 @@ pub(crate) struct Rollout {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Begin the first stage now
+    #[command(after_help = "\
+Examples:
+  flagstaff rollout start checkout_v2 -m 'release 7'
+  flagstaff rollout start checkout_v2 --force       begin anew
+  flagstaff rollout start checkout_v2 --layer file  write it into flags.toml")]
     Start(Forced),
     /// Go on to the next stage
+    #[command(after_help = "\
+A stage whose time is not over, or that is paused, is left only with --force.
+
+Examples:
+  flagstaff rollout advance checkout_v2 -m 'no errors'
+  flagstaff rollout advance checkout_v2 --force --if-rev 42
+  flagstaff rollout advance checkout_v2 --dry-run")]
     Advance(Forced),
     /// Hold it where it is
+    #[command(after_help = "\
+Everything that is to come is later by as long as it is paused.
+
+Examples:
+  flagstaff rollout pause checkout_v2 -m 'looking at the errors'
+  flagstaff rollout pause checkout_v2 --wait 5s")]
     Pause(Step),
     /// Let a paused rollout go on
+    #[command(after_help = "\
+Examples:
+  flagstaff rollout resume checkout_v2 -m 'no errors of ours'")]
     Resume(Step),
     /// Go back one stage and hold it there
+    #[command(after_help = "\
+Examples:
+  flagstaff rollout rollback checkout_v2 -m 'slow answers' --wait 5s
+  flagstaff rollout rollback checkout_v2 --completely")]
     Rollback(Rollback),
     /// Show where it stands
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
-percentage, since when, and when the next stage is due.")]
+percentage, since when, when the next stage is due, and the layer that hides the
+rollout, if one does.
+
+Examples:
+  flagstaff rollout status checkout_v2
+  flagstaff rollout status checkout_v2 -o json")]
     Status(Status),
 }
 
 #[derive(Debug, Args)]
 struct Step {
-    #[arg(add = completion::flags())]
     /// Flag
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
     #[command(flatten)]
     change: ChangeArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    no_end: NoEnd,
 }
 
 #[derive(Debug, Args)]
 struct Forced {
     #[command(flatten)]
     step: Step,
-    /// Leave a stage before its time, or start anew what is under way
+    /// Leave a stage before its time or while it is paused, or start anew what is under way
     #[arg(long)]
     force: bool,
 }
@@ -76,8 +116,8 @@ struct Rollback {
 
 #[derive(Debug, Args)]
 struct Status {
-    #[arg(add = completion::flags())]
     /// Flag
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
 }
 
@@ -103,6 +143,15 @@ impl Rollout {
     }
 }
 
+/// A step of a rollout.
+struct Stepping<'a> {
+    session: &'a Session,
+    args: &'a ChangeArgs,
+    if_rev: Option<u64>,
+    force: bool,
+    step: fn(RolloutControl<'_>) -> PendingStep<'_>,
+}
+
 impl Step {
     async fn make(
         self,
@@ -110,36 +159,196 @@ impl Step {
         force: bool,
         step: fn(RolloutControl<'_>) -> PendingStep<'_>,
     ) -> Result<ExitCode, Failure> {
-        let Self { flag, change } = &self;
-        let make = async |flags: &Flags, flag: &str| {
-            let mut step = step(flags.rollout(flag));
-            if force {
-                step = step.forced();
+        let Self { flag, change, target, no_end } = &self;
+        no_end.check(
+            "an override that ends takes the rollout back to where the file has it",
+            "its stages say how long they last",
+        )?;
+        let act = Stepping { session, args: change, if_rev: target.if_rev, force, step };
+        match target.layer {
+            Layer::Redis => {
+                perform(session, slice::from_ref(flag), &act, change, target.if_rev).await
             }
-            if let Some(author) = change.author() {
-                step = step.author(author);
-            }
-            if let Some(reason) = &change.reason {
-                step = step.reason(reason);
-            }
-            Ok(step.await?.revision)
-        };
-        let rehearse =
-            async |rehearsal: &Flags, _: &Flags, flag: &str| make(rehearsal, flag).await.map(drop);
-        perform(session, slice::from_ref(flag), change, false, rehearse, make).await
+            Layer::File => act.make_in_the_file(flag, target).await,
+        }
     }
+}
+
+impl Stepping<'_> {
+    async fn step(
+        &self,
+        flags: &Flags,
+        flag: &str,
+        if_rev: Option<u64>,
+    ) -> Result<Option<u64>, Failure> {
+        let mut step = (self.step)(flags.rollout(flag));
+        if self.force {
+            step = step.forced();
+        }
+        if let Some(author) = self.args.author() {
+            step = step.author(author);
+        }
+        if let Some(reason) = &self.args.reason {
+            step = step.reason(reason);
+        }
+        if let Some(revision) = if_rev {
+            step = step.if_revision(revision);
+        }
+        match step.await {
+            Ok(written) => Ok(written.revision),
+            Err(error) => Err(self.refused(flags, flag, error)),
+        }
+    }
+
+    /// Says what to do instead.
+    fn refused(&self, flags: &Flags, flag: &str, error: RolloutError) -> Failure {
+        let name = clean(flag);
+        let hint = match &error {
+            RolloutError::NoRollout { .. } => match self.session.place.mistake(flag) {
+                Some(mistake) => {
+                    Some(format!("what the file says about `{name}` is wrong: {mistake}"))
+                }
+                None => hiding(&flags.layers_of(flag)).map(|(layer, _)| {
+                    let Said { says, .. } = Said::of(layer);
+                    format!(
+                        "an override says {says}, which hides the rollout: \
+                         `flagstaff rollout status {name}`"
+                    )
+                }),
+            },
+            RolloutError::Refused { progress, .. } if progress.status == RolloutStatus::Paused => {
+                Some(format!("`flagstaff rollout resume {name}` lets it go on"))
+            }
+            RolloutError::TooEarly { .. } => Some("`--force` leaves the stage now".to_owned()),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    /// What the step says goes into the file, which then has the state of the rollout.
+    async fn make_in_the_file(
+        &self,
+        flag: &String,
+        target: &TargetArgs,
+    ) -> Result<ExitCode, Failure> {
+        let file = self.session.place.needed_file()?;
+        let declared = file.parsed.flags().get(&**flag).cloned().map(Entry::Definition);
+        let offer: Offer = declared.map(|entry| (flag.as_str(), entry)).into_iter().collect();
+        let now = time::whole_second(SystemTime::now());
+        let flags = Flags::builder().layer(Memory::new()).layer(Once::new("file", offer));
+        let flags = flags.clock(move || now).start().await?;
+        self.step(&flags, flag, None).await?;
+        let step = flags.layers_of(flag).swap_remove(0).entry;
+
+        edit(self.session, slice::from_ref(flag), self.args, target, false, |document, name| {
+            let promoted = document.promote(name, &step);
+            promoted.map_err(|error| file::refused(self.session, error))
+        })
+    }
+}
+
+impl Act for Stepping<'_> {
+    async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
+        // Memory knows no revisions of others.
+        self.step(&rehearsal.flags, &rehearsal.name, None).await.map(drop)
+    }
+
+    async fn make(&self, flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
+        self.step(flags, name, self.if_rev).await
+    }
+
+    /// A step is a patch, and the rest of the override stays, its end too.
+    fn end(&self, now: Option<SystemTime>) -> Option<SystemTime> {
+        now
+    }
+}
+
+/// What a layer says about a flag, and who made it say so, for people.
+struct Said {
+    layer: &'static str,
+    says: String,
+    who: Vec<String>,
+}
+
+impl Said {
+    fn of(said: &LayerEntry) -> Self {
+        let says = match &said.entry {
+            Entry::Definition(definition) if definition.enabled.value() == Some(&false) => {
+                "enabled=false".to_owned()
+            }
+            Entry::Definition(definition) => match definition.percentage.value() {
+                Some(percentage) => format!("{percentage}"),
+                None => said.entry.to_string(),
+            },
+            entry => clean(&entry.to_string()).into_owned(),
+        };
+        let by = said.provenance.as_deref();
+        let who = who(by.and_then(|by| by.author.as_ref()), by.and_then(|by| by.reason.as_ref()));
+        Self { layer: said.layer, says, who }
+    }
+
+    /// The same with who and why, which only the log has of a plain on or off.
+    async fn signed(self, flags: &Flags, flag: &str) -> Result<Self, Failure> {
+        if !self.who.is_empty() || self.layer != "redis" {
+            return Ok(self);
+        }
+        let latest = flags.history(Some(flag), 1).await?.into_iter().next();
+        let who = latest.map(|latest| who(latest.author.as_ref(), latest.reason.as_ref()));
+        Ok(Self { who: who.unwrap_or_default(), ..self })
+    }
+}
+
+fn who(author: Option<&String>, reason: Option<&String>) -> Vec<String> {
+    let author = author.map(|author| format!("by {}", clean(author)));
+    author.into_iter().chain(reason.map(|reason| clean(reason).into_owned())).collect()
+}
+
+/// The strongest layer that keeps a rollout of the layers below it from deciding, and those below it.
+fn hiding(layers: &[LayerEntry]) -> Option<(&LayerEntry, &[LayerEntry])> {
+    let has_stages = |layer: &LayerEntry| match &layer.entry {
+        Entry::Definition(definition) => {
+            definition.rollout.value().is_some_and(|rollout| rollout.stages.value().is_some())
+        }
+        _ => false,
+    };
+    let hides = |layer: &LayerEntry| match &layer.entry {
+        Entry::Definition(definition) => {
+            definition.rollout.value().is_none()
+                && (definition.has(Field::Percentage) || definition.has(Field::Rollout))
+        }
+        _ => true,
+    };
+    let lowest = layers.iter().rposition(has_stages)?;
+    let hidden_by = layers[..=lowest].iter().position(hides)?;
+    Some((&layers[hidden_by], &layers[hidden_by + 1..]))
 }
 
 async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     let flags = session.place.flags(&session.output).await?;
     let snapshot = flags.snapshot();
-    let Some(progress) = snapshot.info(flag).and_then(|info| info.rollout()) else {
-        return Err(Failure::refused(format!("flag `{}` has no rollout", clean(flag))));
+    let (layers, info) = (flags.layers_of(flag), snapshot.info(flag));
+    let state = info.map_or(FlagState::Unknown, |info| info.state());
+    let (progress, hidden_by) = match (info.and_then(|info| info.rollout()), hiding(&layers)) {
+        (Some(progress), _) => (Some(progress), switched_off(info, &layers)),
+        (None, Some((layer, below))) => (hidden(flag, below).await?, Some(Said::of(layer))),
+        (None, None) => (None, None),
+    };
+    let hidden_by = match hidden_by {
+        Some(said) => Some(said.signed(&flags, flag).await?),
+        None => None,
+    };
+    let Some(progress) = progress else {
+        return Err(without_rollout(session, &flags, flag));
     };
     if session.output.is_terse() {
-        return session.output.rows(&[row(flag, &progress)]).map(|()| ExitCode::Done);
+        let row = row(flag, &progress, hidden_by.as_ref());
+        return session.output.rows(&[row]).map(|()| ExitCode::Done);
     }
-    session.output.thing(json(flag, &progress), || {
+    session.output.thing(json(flag, &progress, hidden_by.as_ref()), || {
         let now = SystemTime::now();
         let mut text = format!("{} {progress}\n", clean(flag));
         if let Some(since) = progress.since {
@@ -148,13 +357,20 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         if let Some(due) = progress.due {
             text += &format!("  due {}, {}\n", time::rfc3339(due), time::relative(due, now));
         }
+        if let Some(Said { layer, says, who }) = &hidden_by {
+            let who = who.iter().map(|who| format!(", {who}")).collect::<String>();
+            text += &format!("  not in force: {layer} says {says}{who}; the flag is {state}\n");
+        }
         text
     })?;
+    if hidden_by.is_some_and(|said| said.layer == "redis") {
+        session.output.hint(format!("`flagstaff unset {}` lets the rollout decide", clean(flag)));
+    }
     Ok(ExitCode::Done)
 }
 
 /// Of how many stages which, and since and until when; no instant where there is none.
-fn row(flag: &str, progress: &Progress) -> Vec<String> {
+fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String> {
     let Progress { status, stage, stages, percentage, since, due, .. } = progress;
     let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
     vec![
@@ -165,10 +381,40 @@ fn row(flag: &str, progress: &Progress) -> Vec<String> {
         percentage.to_string(),
         date(since),
         date(due),
+        hidden_by.map(|said| said.layer.to_owned()).unwrap_or_default(),
     ]
 }
 
-fn json(flag: &str, progress: &Progress) -> Value {
+/// The layer that switches the flag off, whatever its rollout says.
+fn switched_off(info: Option<FlagInfo<'_>>, layers: &[LayerEntry]) -> Option<Said> {
+    let info = info.filter(|info| info.definition().enabled.value() == Some(&false))?;
+    let layer = info.layer_of(Field::Enabled)?;
+    layers.iter().find(|said| said.layer == layer).map(Said::of)
+}
+
+/// Where a rollout stands by what the layers say that are not hidden.
+async fn hidden(flag: &str, layers: &[LayerEntry]) -> Result<Option<Progress>, Failure> {
+    let flags = layers.iter().fold(Flags::builder(), |builder, said| {
+        builder.layer(Once::new(said.layer, Offer::from_iter([(flag, said.entry.clone())])))
+    });
+    let snapshot = flags.start().await?.snapshot();
+    Ok(snapshot.info(flag).and_then(|info| info.rollout()))
+}
+
+fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {
+    let name = clean(flag);
+    if let Some(mistake) = session.place.mistake(flag) {
+        return Failure::refused(format!("what the file says about `{name}` is wrong: {mistake}"));
+    }
+    match flags.snapshot().info(flag) {
+        Some(_) => Failure::refused(format!("flag `{name}` has no rollout"))
+            .hint("a flag has one if its `rollout.stages` say so"),
+        None => Failure::refused(format!("no layer has a flag `{name}`"))
+            .hint("`flagstaff list` lists those that there are"),
+    }
+}
+
+fn json(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Value {
     json!({
         "flag": flag,
         "status": progress.status.as_str(),
@@ -177,5 +423,6 @@ fn json(flag: &str, progress: &Progress) -> Value {
         "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
         "since": progress.since.map(time::rfc3339),
         "due": progress.due.map(time::rfc3339),
+        "hiddenBy": hidden_by.map(|said| json!({ "layer": said.layer, "says": said.says })),
     })
 }

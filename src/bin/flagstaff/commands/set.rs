@@ -6,25 +6,35 @@ use crate::{
     change::{Change, ChangeArgs, OverrideArgs, change},
     completion,
     failure::Failure,
+    name,
     session::Session,
 };
 
 /// Change settings of a flag, and leave its others
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The settings are those of flags.toml. Values are JSON or plain text; null takes
-away what lower layers say. Tables have members: variants.control=50.
+The settings are those of flags.toml. Values are JSON, TOML or plain text.
+Commas separate the members of a list; a name with a comma is quoted, as in
+JSON. Tables have members: variants.control=50.
+
+FIELD- takes a setting out of the override, so that the file says it again.
+FIELD=null takes away what the file says.
+
+With --for the whole override ends by itself, and what is below it decides, not
+the override before. A later change of one setting keeps that end.
 
 Examples:
   flagstaff set new_checkout percentage=25 -m 'going well'
-  flagstaff set new_checkout allowed_users+=ana allowed_users-=bob
-  flagstaff set new_checkout percentage=50 --dry-run
+  flagstaff set new_checkout allowed_users+=ana,eve allowed_users-=bob
+  flagstaff set new_checkout 'allowed_users+=[\"Doe, Jane\"]'
+  flagstaff set new_checkout percentage=50 owner-
+  flagstaff set new_checkout percentage=50 --for 1h --dry-run
   flagstaff set new_checkout percentage=50 --if-rev 42")]
 pub(crate) struct Set {
     /// Flag
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
-    /// What to set: field=value, list+=value, list-=value
+    /// What to set: field=value, list+=value, list-=value, field-
     #[arg(
         required = true,
         value_parser = assignment::parse,

@@ -14,6 +14,7 @@ use crate::{
     completion,
     entry::{plain, settings, stored},
     failure::Failure,
+    name,
     session::Session,
     similar,
     text::clean,
@@ -30,7 +31,7 @@ Examples:
   flagstaff show new_checkout -o json")]
 pub(crate) struct Show {
     /// Flag
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
 }
 

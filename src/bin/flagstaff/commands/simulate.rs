@@ -1,13 +1,15 @@
 use std::sync::Arc;
 
 use clap::Args;
-use flagstaff::{Context, Definition, cli::ExitCode};
+use flagstaff::{Context, cli::ExitCode};
 
 use super::plan::PlanArgs;
 use crate::{
     assignment::{self, Assignment, Assignments},
+    change::Rehearsal,
     completion,
     failure::Failure,
+    name,
     plan::Definitions,
     session::Session,
     text::clean,
@@ -26,9 +28,9 @@ Examples:
   flagstaff simulate sale active.from=2026-12-24T00:00:00Z --at 2026-12-25")]
 pub(crate) struct Simulate {
     /// Flag
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
-    /// What to set: field=value, list+=value, list-=value
+    /// What to set: field=value, list+=value, list-=value, field-
     #[arg(required = true, value_parser = assignment::parse, value_name = "FIELD=VALUE")]
     assignments: Vec<Assignment>,
     #[command(flatten)]
@@ -49,11 +51,14 @@ impl Simulate {
             return Err(Failure::usage(format!("no layer has a flag `{}`", clean(&self.flag)))
                 .hint("`flagstaff list` lists those that there are"));
         };
-        let patch = Assignments::new(self.assignments).patch(&self.flag, Some(definition))?;
-        let mut changed = Definition::clone(definition);
-        changed.merge(&patch);
+        let assignments = Assignments::new(self.assignments);
+        let patch = assignments.patch(&self.flag, Some(definition))?;
+        let rehearsal = Rehearsal::of(&flags, &self.flag).await?;
+        rehearsal.flags.set(&self.flag, patch).inheriting(assignments.taken_out()).await?;
+        let changed = rehearsal.flags.snapshot();
+        let changed = changed.info(&self.flag).map(|info| info.definition().clone());
         let mut after = before.clone();
-        after.insert(self.flag.as_str().into(), Arc::new(changed));
+        after.insert(self.flag.as_str().into(), Arc::new(changed.unwrap_or_default()));
         let title = format!("A change of {}", clean(&self.flag));
         self.report.run(title, &before, &after, session).await
     }

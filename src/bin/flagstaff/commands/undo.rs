@@ -1,20 +1,22 @@
+use std::{slice, time::SystemTime};
+
 use clap::Args;
-use flagstaff::{WritableBackend, cli::ExitCode};
-use serde_json::json;
+use flagstaff::{Entry, Flags, Redis, cli::ExitCode};
 
 use crate::{
-    change::ChangeArgs, commands::history::without_notes, failure::Failure, session::Session,
+    change::{Act, ChangeArgs, Layer, NoEnd, Rehearsal, TargetArgs, perform},
+    failure::Failure,
+    session::Session,
     text::clean,
 };
-
-/// How far back the log is searched.
-const LOG: usize = 20_000;
 
 /// Undo a change: store again what was stored before it
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Ends with 5 if the flag was changed since. `flagstaff history` lists the
-revisions.
+Ends with 5 if the flag was changed since, so --if-rev REVISION is always meant.
+What was stored before comes back with the end that it had, if it had one. At a
+terminal you are asked before the flag is off for everybody, or on for more than
+it is. `flagstaff history` lists the revisions.
 
 Examples:
   flagstaff undo 42 --reason 'incident is over'
@@ -24,46 +26,86 @@ pub(crate) struct Undo {
     revision: u64,
     #[command(flatten)]
     change: ChangeArgs,
+    #[command(flatten)]
+    target: TargetArgs,
+    #[command(flatten)]
+    no_end: NoEnd,
+}
+
+/// The undoing of one change.
+struct Undoing<'a> {
+    revision: u64,
+    args: &'a ChangeArgs,
+    /// What the store says then, until when.
+    says: Option<(Entry, Option<SystemTime>)>,
 }
 
 impl Undo {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let Self { revision, change } = self;
+        let Self { revision, change, target, no_end } = self;
+        no_end.check(
+            "what was stored before comes back with the end that it had",
+            "`flagstaff set` and its like take an end",
+        )?;
+        if target.layer == Layer::File {
+            return Err(Failure::usage("only changes of the store have revisions to undo")
+                .hint("the history of flags.toml is in its version control: `git revert`"));
+        }
+        if target.if_rev.is_some_and(|expected| expected != revision) {
+            return Err(Failure::usage(format!(
+                "revision {revision} is undone only if it is the latest change of its flag, so \
+                 `--if-rev` can only be {revision}"
+            )));
+        }
         let redis = session.place.needed_redis()?;
-        let log = redis.history(None, LOG).await?;
-        let Some(undone) = log.iter().find(|entry| entry.revision == Some(revision)) else {
+        let Some(undone) = redis.revision(revision).await? else {
             return Err(Failure::refused(format!("the log has no revision {revision}"))
                 .hint("`flagstaff history` lists the revisions"));
         };
-        let made = match change.dry_run {
-            true => {
-                let latest = log.iter().find(|entry| entry.key == undone.key);
-                if latest != Some(undone) {
-                    let flag = clean(&undone.key);
-                    return Err(Failure::new(
-                        ExitCode::Changed,
-                        format!("flag `{flag}` was changed after revision {revision}"),
-                    ));
-                }
-                None
-            }
-            false => redis.undo(revision, change.author(), change.reason.clone()).await?.revision,
-        };
+        let says = says(&redis, &undone.key, undone.before.as_deref())?;
+        let act = Undoing { revision, args: &change, says };
+        perform(session, slice::from_ref(&undone.key), &act, &change, Some(revision)).await
+    }
+}
 
-        let stored = |value: &Option<String>| clean(&without_notes(value.as_deref())).into_owned();
-        let (before, after) = (stored(&undone.after), stored(&undone.before));
-        let json = json!({
-            "flag": undone.key,
-            "dryRun": change.dry_run,
-            "revision": made,
-            "before": undone.after,
-            "after": undone.before,
-        });
-        session.output.thing(json, || format!("{}: {before} -> {after}", clean(&undone.key)))?;
-        match made {
-            Some(made) => session.output.note(format!("revision {made}")),
-            None => session.output.note("nothing was changed: this is a dry run"),
+/// What a value says that was stored before, and until when. It has ended, perhaps.
+fn says(
+    redis: &Redis,
+    flag: &str,
+    stored: Option<&str>,
+) -> Result<Option<(Entry, Option<SystemTime>)>, Failure> {
+    let Some(stored) = stored else { return Ok(None) };
+    let decoded = redis.decode(flag, stored).map_err(|problem| {
+        let flag = clean(flag);
+        Failure::refused(format!("what was stored for `{flag}` before cannot be read: {problem}"))
+            .hint(format!("`flagstaff unset {flag}` takes what is stored now away"))
+    })?;
+    let with_end = decoded.map(|(entry, by)| (entry, by.and_then(|by| by.expires_at)));
+    Ok(with_end.filter(|(_, end)| end.is_none_or(|end| end > SystemTime::now())))
+}
+
+impl Act for Undoing<'_> {
+    async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
+        rehearsal.put(self.says.as_ref().map(|(entry, _)| entry.clone()));
+        Ok(())
+    }
+
+    async fn make(&self, flags: &Flags, _: &str) -> Result<Option<u64>, Failure> {
+        let mut undo = flags.undo(self.revision);
+        if let Some(author) = self.args.author() {
+            undo = undo.author(author);
         }
-        change.finish(&redis, made, &session.output).await
+        if let Some(reason) = &self.args.reason {
+            undo = undo.reason(reason);
+        }
+        Ok(undo.await?.revision)
+    }
+
+    fn end(&self, _: Option<SystemTime>) -> Option<SystemTime> {
+        self.says.as_ref().and_then(|(_, end)| *end)
+    }
+
+    fn asks_before_more(&self) -> bool {
+        true
     }
 }

@@ -2,31 +2,45 @@ use clap::Args;
 use flagstaff::cli::ExitCode;
 
 use crate::{
-    change::{Change, ChangeArgs, OverrideArgs, change},
+    change::{Change, ChangeArgs, NoEnd, OverrideArgs, TargetArgs, change},
     completion,
     failure::Failure,
+    name,
     session::Session,
 };
 
 /// Take overrides away, so that the file decides again
 #[derive(Debug, Args)]
 #[command(after_help = "\
+It takes the whole override of a flag away; `flagstaff set FLAG FIELD-` takes
+one setting out of it. With --layer file, the flag goes out of flags.toml.
+
 Examples:
   flagstaff unset new_checkout
-  flagstaff unset new_checkout --if-rev 42")]
+  flagstaff unset new_checkout new_search --yes
+  flagstaff unset new_checkout --if-rev 42
+  flagstaff set new_checkout percentage-")]
 pub(crate) struct Unset {
     /// Flags
-    #[arg(required = true, add = completion::flags())]
+    #[arg(required = true, value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
     #[command(flatten)]
     change: ChangeArgs,
     #[command(flatten)]
-    of: OverrideArgs,
+    target: TargetArgs,
+    #[command(flatten)]
+    no_end: NoEnd,
 }
 
 impl Unset {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let changed = change(session, &self.flags, &Change::Unset, &self.change, &self.of).await;
+        self.no_end.check(
+            "nothing is left that could end",
+            "`flagstaff disable FLAG --for 1h` and its like say something for a while",
+        )?;
+        name::refuse_what_may_be_settings(&self.flags)?;
+        let of = OverrideArgs::unending(self.target);
+        let changed = change(session, &self.flags, &Change::Unset, &self.change, &of).await;
         changed.map_err(Failure::like_python)
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     commands::list::state_word,
     completion,
     failure::Failure,
+    name,
     output::versioned,
     session::Session,
     similar,
@@ -40,7 +41,7 @@ Examples:
   flagstaff watch --webhook https://chat.example/hooks/flags")]
 pub(crate) struct Watch {
     /// Flags; all of them unless named
-    #[arg(add = completion::flags())]
+    #[arg(value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
     /// Run a command of the shell for each change
     #[arg(long, value_name = "COMMAND")]

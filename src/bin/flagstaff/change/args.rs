@@ -1,0 +1,136 @@
+//! The options that changes have.
+
+use std::{
+    env,
+    time::{Duration, SystemTime},
+};
+
+use clap::{Args, ValueEnum};
+use flagstaff::{Redis, cli::ExitCode};
+
+use super::wait::wait_for_all;
+use crate::{failure::Failure, output::Output, time};
+
+/// How to change a flag.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Change")]
+pub(crate) struct ChangeArgs {
+    /// Why
+    #[arg(long, short = 'm', value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Who [default: FLAGSTAFF_AUTHOR, else USER]
+    #[arg(long, value_name = "NAME")]
+    pub(super) by: Option<String>,
+    /// Only print what it would change
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Wait so long until every instance has it
+    #[arg(long, value_name = "TIME", value_parser = time::duration)]
+    pub(super) wait: Option<Duration>,
+}
+
+/// Which layer to change, and on which condition.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Change")]
+pub(crate) struct TargetArgs {
+    /// Only if revision N changed the flag last
+    #[arg(long, value_name = "N")]
+    pub(crate) if_rev: Option<u64>,
+    /// What to change
+    #[arg(
+        long,
+        value_enum,
+        default_value = "redis",
+        hide_possible_values = true,
+        value_name = "redis|file"
+    )]
+    pub(crate) layer: Layer,
+}
+
+/// How to change an override.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Change")]
+pub(crate) struct OverrideArgs {
+    /// End the whole override by itself after so long
+    #[arg(long = "for", value_name = "TIME", value_parser = time::lasting)]
+    lasting: Option<Duration>,
+    #[command(flatten)]
+    pub(super) target: TargetArgs,
+}
+
+/// For what has no end, so that it can say why.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NoEnd {
+    #[arg(long = "for", value_name = "TIME", hide = true)]
+    lasting: Option<String>,
+}
+
+/// A layer that can be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layer {
+    Redis,
+    File,
+}
+
+impl ChangeArgs {
+    /// Who makes the change.
+    pub(crate) fn author(&self) -> Option<String> {
+        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+        self.by.clone().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        self.wait.is_some()
+    }
+
+    /// Waits for the instances, if somebody wants to.
+    pub(super) async fn finish(
+        &self,
+        redis: &Redis,
+        revision: Option<u64>,
+        output: &Output,
+    ) -> Result<ExitCode, Failure> {
+        match (self.wait, revision) {
+            (Some(wait), Some(revision)) => wait_for_all(redis, revision, wait, output).await,
+            _ => Ok(ExitCode::Done),
+        }
+    }
+}
+
+impl OverrideArgs {
+    /// For what nothing is left of that could end.
+    pub(crate) fn unending(target: TargetArgs) -> Self {
+        Self { lasting: None, target }
+    }
+
+    /// When the override ends by itself.
+    pub(super) fn end(&self, now: SystemTime) -> Result<Option<SystemTime>, Failure> {
+        let far = || Failure::usage("`--for` ends beyond what the clock can tell");
+        self.lasting.map(|lasting| now.checked_add(lasting).ok_or_else(far)).transpose()
+    }
+
+    pub(super) fn refuse_end_in_a_file(&self) -> Result<(), Failure> {
+        match self.lasting {
+            Some(_) => Err(Failure::usage("a file takes no `--for`").hint(
+                "an override in the store ends by itself; in flags.toml, `active.until` switches a \
+                 flag off at a time",
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+impl NoEnd {
+    /// Refuses an end, and says why there is none.
+    pub(crate) fn check(&self, why: &str, hint: &str) -> Result<(), Failure> {
+        match self.lasting {
+            Some(_) => {
+                Err(Failure::usage(format!("`--for` has no meaning here: {why}")).hint(hint))
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! When an override ends by itself, and what is in force then.
+
+use std::{fmt, time::SystemTime};
+
+use flagstaff::{Entry, FlagState, definition::to_json};
+
+use super::{Rehearsal, effect::Side};
+use crate::{failure::Failure, session::Session, text::clean, time};
+
+/// What becomes of an override by itself.
+#[derive(Debug, Clone)]
+pub(super) enum Ending {
+    Ends(End),
+    /// It stays, and what it takes the place of would have ended.
+    Stays {
+        instead_of: SystemTime,
+    },
+}
+
+/// An end.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    at: SystemTime,
+    of: Of,
+    /// The flag as it is then.
+    then: Side,
+    /// What decides then, and whether that is several; `None` if nothing does.
+    who: Option<(String, bool)>,
+}
+
+/// What else ends.
+#[derive(Debug, Clone)]
+enum Of {
+    Itself,
+    /// It was said before, with the same end.
+    Everything,
+    /// Settings that were said before.
+    With(Vec<String>),
+    /// Something was said before that does not come back.
+    Another,
+}
+
+impl Ending {
+    /// What becomes of what the store says then, which ended at `before` and ends at `end`.
+    pub(super) async fn of(
+        session: &Session,
+        rehearsal: &Rehearsal,
+        stores: Option<&Entry>,
+        before: Option<SystemTime>,
+        end: Option<SystemTime>,
+    ) -> Result<Option<Self>, Failure> {
+        let at = match (before, end) {
+            (_, Some(at)) => at,
+            (Some(before), None) if stores.is_some() => {
+                return Ok(Some(Self::Stays { instead_of: before }));
+            }
+            _ => return Ok(None),
+        };
+        let of = match rehearsal.before.as_ref().map(|before| &before.entry) {
+            None => Of::Itself,
+            Some(_) if before == end => Of::Everything,
+            Some(said) => match kept(said, stores) {
+                kept if kept.is_empty() => Of::Another,
+                kept => Of::With(kept),
+            },
+        };
+        let then = rehearsal.below(at).await?;
+        let who = who(session, rehearsal);
+        Ok(Some(Self::Ends(End { at, of, then, who })))
+    }
+
+    pub(super) fn at(&self) -> Option<SystemTime> {
+        match self {
+            Self::Ends(end) => Some(end.at),
+            Self::Stays { .. } => None,
+        }
+    }
+
+    /// The flag at the end.
+    pub(super) fn then(&self) -> Option<&Side> {
+        match self {
+            Self::Ends(end) => Some(&end.then),
+            Self::Stays { .. } => None,
+        }
+    }
+}
+
+/// The settings that had a value before and still have it.
+fn kept(before: &Entry, after: Option<&Entry>) -> Vec<String> {
+    let (Entry::Definition(before), Some(Entry::Definition(after))) = (before, after) else {
+        return Vec::new();
+    };
+    let after = to_json(after);
+    let said = to_json(before).into_iter().filter(|(_, value)| !value.is_null());
+    let kept = said.filter(|(name, value)| after.get(name) == Some(value));
+    kept.map(|(name, _)| name).collect()
+}
+
+/// What decides about the flag below the store.
+fn who(session: &Session, rehearsal: &Rehearsal) -> Option<(String, bool)> {
+    let names: Vec<_> = rehearsal
+        .layers_below()
+        .map(|layer| match (layer, session.place.path()) {
+            ("file", Some(path)) => path.display().to_string(),
+            ("env", _) => "the environment".to_owned(),
+            (other, _) => other.to_owned(),
+        })
+        .collect();
+    let several = names.len() > 1;
+    (!names.is_empty()).then(|| (clean(&names.join(" and ")).into_owned(), several))
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let End { at, of, then, who } = match self {
+            Self::Ends(end) => end,
+            Self::Stays { instead_of } => {
+                let end = time::rfc3339(*instead_of);
+                return write!(f, "it stays: the override before was to end at {end}");
+            }
+        };
+        let end = time::rfc3339(*at);
+        match of {
+            Of::Itself | Of::Another => write!(f, "until {end}; then ")?,
+            Of::Everything => write!(f, "ends at {end} with the rest of the override; then ")?,
+            Of::With(settings) => {
+                write!(f, "until {end}, with the override's {}; then ", settings.join(", "))?;
+            }
+        }
+        let not_before = match of {
+            Of::Another => ", not the override before",
+            _ => "",
+        };
+        match (who, then.state) {
+            (None, FlagState::Unknown) => write!(f, "no layer has the flag"),
+            (Some((who, true)), then) => write!(f, "{who} decide{not_before}: {then}"),
+            (Some((who, false)), then) => write!(f, "{who} decides{not_before}: {then}"),
+            (None, then) => write!(f, "it is {then}"),
+        }
+    }
+}
