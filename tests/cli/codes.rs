@@ -257,6 +257,22 @@ fn every_command_says_when_the_store_refuses() {
 }
 
 #[test]
+fn every_command_has_a_row() {
+    let help = ran(&mut flagstaff(&["--help"])).stdout;
+    let (_, commands) = help.split_once("\nLook:\n").unwrap();
+    let (commands, _) = commands.split_once("\n  -f, ").unwrap();
+    let lines = commands.lines().filter_map(|line| line.strip_prefix("  "));
+    let commands: Vec<_> = lines.filter_map(|line| line.split(' ').next()).collect();
+
+    let tables = [WITHOUT_STORE, WITH_FILE, UNREACHABLE, WITH_STORE, REFUSED].concat();
+
+    assert!(commands.len() > 20, "{help}");
+    for command in commands {
+        assert!(tables.iter().any(|(row, _)| row.first() == Some(&command)), "{command}");
+    }
+}
+
+#[test]
 fn every_command_ends_with_the_code_that_fits() {
     for (arguments, code) in WITHOUT_STORE {
         let ran = ran(&mut flagstaff(arguments));
