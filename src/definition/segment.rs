@@ -4,7 +4,7 @@
 //! nothing else knows of it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, btree_set},
     ops::Range,
     sync::Arc,
 };
@@ -99,19 +99,22 @@ pub(super) fn decode_all(root: &DeTable<'_>, decoder: &mut Decoder<'_>) {
         names.retain(|name| table.contains_key(*name));
         waiting.insert(key.get_ref().as_ref(), Waiting { key, value, names });
     }
-    while !waiting.is_empty() {
-        let decoded = &decoder.segments.known;
-        let is_ready =
-            |one: &Waiting<'_, '_>| one.names.iter().all(|&name| decoded.contains_key(name));
-        let ready: Vec<_> =
-            waiting.iter().filter(|(_, one)| is_ready(one)).map(|(&name, _)| name).collect();
-        if ready.is_empty() {
-            break_cycle(&mut waiting, decoder);
-        }
-        for name in ready {
-            if let Some(one) = waiting.remove(name) {
-                let segment = decode(name, &one, decoder);
-                decoder.segments.known.insert(name.to_owned(), segment);
+    for &start in waiting.keys() {
+        // A path of its own: a file may have thousands of segments in a row.
+        let mut path = Path::default();
+        path.enter(start, &waiting, decoder);
+        while let Some((name, rest)) = path.steps.last_mut() {
+            let name = *name;
+            match rest.next() {
+                Some(&next) => match path.places.get(next) {
+                    Some(&first) => path.leave_circle(first, &waiting, decoder),
+                    None => path.enter(next, &waiting, decoder),
+                },
+                None => {
+                    path.leave();
+                    let segment = waiting.get(name).and_then(|it| decode(name, it, decoder));
+                    decoder.segments.known.insert(name.to_owned(), segment);
+                }
             }
         }
     }
@@ -123,6 +126,58 @@ struct Waiting<'r, 't> {
     value: &'r Value<'t>,
     /// The segments that it names.
     names: BTreeSet<&'r str>,
+}
+
+/// Segments that wait, each for the next. A segment is on a path at most once, and known from then on.
+#[derive(Default)]
+struct Path<'w, 'r> {
+    /// With what each names and was not looked at yet.
+    steps: Vec<(&'r str, btree_set::Iter<'w, &'r str>)>,
+    /// Where on the path they are.
+    places: HashMap<&'r str, usize>,
+}
+
+impl<'w, 'r> Path<'w, 'r> {
+    /// Goes to a segment, unless it is known.
+    fn enter(
+        &mut self,
+        name: &'r str,
+        waiting: &'w BTreeMap<&'r str, Waiting<'r, '_>>,
+        decoder: &Decoder<'_>,
+    ) {
+        if let (false, Some(one)) = (decoder.segments.known.contains_key(name), waiting.get(name)) {
+            self.places.insert(name, self.steps.len());
+            self.steps.push((name, one.names.iter()));
+        }
+    }
+
+    fn leave(&mut self) -> Option<&'r str> {
+        let (name, _) = self.steps.pop()?;
+        self.places.remove(name);
+        Some(name)
+    }
+
+    /// The last segment names the one at `first`: none of those in between can be known.
+    fn leave_circle(
+        &mut self,
+        first: usize,
+        waiting: &BTreeMap<&str, Waiting<'_, '_>>,
+        decoder: &mut Decoder<'_>,
+    ) {
+        let names: Vec<_> = self.steps[first..].iter().map(|(name, _)| *name).collect();
+        let edges: Vec<_> =
+            names.iter().chain(names.first()).map(|name| format!("`{name}`")).collect();
+        let message = format!("segments that need each other: {}", edges.join(" → "));
+        let span = names.first().and_then(|name| waiting.get(name)).map(|one| one.key.span());
+        let problem = Diagnostic::new(Code::SegmentCycle, span.unwrap_or_default(), message)
+            .label("needs itself to be known")
+            .help("remove one `segment = …` from the circle");
+        decoder.report(problem);
+        for name in names {
+            self.leave();
+            decoder.segments.known.insert(name.to_owned(), None);
+        }
+    }
 }
 
 /// The segments that a condition may name, whatever else is wrong with it.
@@ -141,33 +196,6 @@ pub(super) fn collect_names<'r>(value: &'r Value<'_>, names: &mut BTreeSet<&'r s
         }
         DeValue::Array(list) => list.iter().for_each(|value| collect_names(value, names)),
         _ => {}
-    }
-}
-
-/// Every segment that waits does so for another: going from one to the next ends in a cycle.
-fn break_cycle(waiting: &mut BTreeMap<&str, Waiting<'_, '_>>, decoder: &mut Decoder<'_>) {
-    let Some(mut name) = waiting.keys().next().copied() else { return };
-    let mut path: Vec<&str> = Vec::new();
-    while !path.contains(&name) {
-        path.push(name);
-        let next = waiting
-            .get(name)
-            .and_then(|one| one.names.iter().copied().find(|name| waiting.contains_key(name)));
-        let Some(next) = next else { break };
-        name = waiting.get_key_value(next).map_or(name, |(&name, _)| name);
-    }
-    path.drain(..path.iter().position(|&one| one == name).unwrap_or(0));
-    let edges: Vec<_> = path.iter().chain([&name]).map(|name| format!("`{name}`")).collect();
-    let message = format!("segments that need each other: {}", edges.join(" → "));
-    for (index, name) in path.iter().enumerate() {
-        let Some(one) = waiting.remove(name) else { continue };
-        if index == 0 {
-            let problem = Diagnostic::new(Code::SegmentCycle, one.key.span(), message.clone())
-                .label("needs itself to be known")
-                .help("remove one `segment = …` from the circle");
-            decoder.report(problem);
-        }
-        decoder.segments.known.insert((*name).to_owned(), None);
     }
 }
 

@@ -342,6 +342,25 @@ fn large_files_and_many_problems_are_no_trouble() {
     }
 }
 
+/// Whoever looks at all segments again for each of them is at it for minutes.
+#[test]
+fn segments_in_rows_and_in_circles_are_looked_at_once() {
+    const SEGMENTS: usize = 30_000;
+    let text = |names: fn(usize) -> String| {
+        let line = |i| format!("s{i} = {{ when = {{ segment = {} }} }}\n", names(i));
+        format!("[flags]\n[segments]\n{}", (0..SEGMENTS).map(line).collect::<String>())
+    };
+
+    // In a row, in one circle, and in circles of two in a row.
+    for (text, problems) in [
+        (text(|i| format!("\"s{}\"", i + 1)), SEGMENTS),
+        (text(|i| format!("\"s{}\"", (i + 1) % SEGMENTS)), 1),
+        (text(|i| format!("[\"s{}\", \"s{}\"]", i + 1, i ^ 1)), SEGMENTS / 2),
+    ] {
+        assert_eq!(FlagsFile::parse("flags.toml", &text).diagnostics().len(), problems);
+    }
+}
+
 #[test]
 fn plain_booleans_share_two_definitions() {
     let text: String = (0..100).map(|i| format!("f{i} = {}\n", i % 2 == 0)).collect();
