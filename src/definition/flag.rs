@@ -344,11 +344,11 @@ fn check_rollout(flag: &str, table: &DeTable<'_>, value: &Value<'_>, decoder: &m
     else {
         return;
     };
-    // Without stages, the percentage decides until a layer below has some.
-    let has_stages = rollout.get_ref().as_table().is_some_and(|it| it.contains_key("stages"));
-    let name = Field::Percentage.as_str();
-    let suggestion = remove::setting(decoder.text, value, table, name)
-        .filter(|_| has_stages)
+    // Without stages, the percentage decides.
+    if !rollout.get_ref().as_table().is_some_and(|it| it.contains_key("stages")) {
+        return;
+    }
+    let suggestion = remove::setting(decoder.text, value, table, Field::Percentage.as_str())
         .map(|span| Suggestion::remove("remove it, or the rollout", span));
     let help = suggestion.is_none().then(|| "remove one of the two".to_owned());
     let message = format!("the percentage of flag `{flag}` has no effect");
