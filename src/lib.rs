@@ -130,7 +130,7 @@ pub use self::{
     model::{
         Active, Answer, Case, Cause, Comparison, Condition, Context, Definition, Entry, ErrorCode,
         Field, FlagState, InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight,
-        OnStale, OperandKind, Operator, OperatorExample, Percentage, Prerequisite, Progress,
+        OnStale, OperandKind, Operator, OperatorExample, Part, Percentage, Prerequisite, Progress,
         RareSettings, Reason, Rollout, RolloutStatus, Rule, Segment, Serve, Setting, Stage, Value,
         Variant, Variants, Weight,
     },

@@ -3,13 +3,13 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::Provenance;
-use crate::model::{Entry, Field};
+use crate::model::{Entry, Part};
 
 /// Finds what a layer says about a name that it does not list.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<Entry> + Send + Sync>;
 
-/// Says where a layer says something about a flag, or about one field of it.
-type Places = Arc<dyn Fn(&str, Option<Field>) -> Option<String> + Send + Sync>;
+/// Says where a layer says something about a flag.
+type Places = Arc<dyn Fn(&str, Part) -> Option<String> + Send + Sync>;
 
 /// Everything that a layer says at one moment.
 ///
@@ -60,7 +60,7 @@ impl Offer {
         self
     }
 
-    /// Adds where the source says something about a flag, or about one field of it, such as
+    /// Adds where the source says something about a flag, or a part of it, such as
     /// `flags.toml:12`: it is what [`Flags::explain`](crate::Flags::explain) shows. It is asked for
     /// flags that the offer lists or looks up.
     ///
@@ -70,14 +70,14 @@ impl Offer {
     /// use flagstaff::backend::Offer;
     ///
     /// let offer = Offer::from_iter([("beta", true)])
-    ///     .with_places(|key, _field| Some(format!("https://flags.example.com/{key}")));
+    ///     .with_places(|key, _part| Some(format!("https://flags.example.com/{key}")));
     ///
     /// assert_eq!(offer.len(), 1);
     /// ```
     #[must_use]
     pub fn with_places(
         mut self,
-        places: impl Fn(&str, Option<Field>) -> Option<String> + Send + Sync + 'static,
+        places: impl Fn(&str, Part) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         self.places = Some(Arc::new(places));
         self
@@ -133,9 +133,9 @@ impl Offer {
         self.fingerprint
     }
 
-    /// Where the source says something about a flag, or about one field of it.
-    pub(crate) fn place(&self, key: &str, field: Option<Field>) -> Option<String> {
-        self.places.as_ref()?(key, field)
+    /// Where the source says something about a flag, or a part of it.
+    pub(crate) fn place(&self, key: &str, part: Part) -> Option<String> {
+        self.places.as_ref()?(key, part)
     }
 
     /// Says how many flags were refused when this state was read, which metrics count.

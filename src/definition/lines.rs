@@ -5,11 +5,12 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::flag;
-use crate::model::Field;
+use crate::model::{Field, Part};
 
-/// The lines of a flags.toml on which flags and their settings are written.
+/// The lines of a flags.toml on which flags, their settings and their rules are written.
 ///
-/// Thousands of flags are kept, so this is four bytes for a setting and some twenty for a flag.
+/// Thousands of flags are kept, so this is four bytes for a setting or a rule and some twenty for a
+/// flag.
 ///
 /// # Example
 ///
@@ -27,26 +28,36 @@ pub struct Lines {
     /// Sorted by key.
     flags: Box<[Flag]>,
     /// Those of one flag after those of another.
-    settings: Box<[Setting]>,
+    parts: Box<[Written]>,
 }
 
 #[derive(Debug, Clone)]
 struct Flag {
     key: Arc<str>,
     line: u32,
-    /// Where its settings end, and those of the next flag begin.
+    /// Where its parts end, and those of the next flag begin.
     end: u32,
 }
 
-/// The field in the lowest byte, the line in the others: one far below 16 million is no use to
+/// What it is in the lowest byte, the line in the others: one far below 16 million is no use to
 /// anybody, and is not told.
 #[derive(Debug, Clone, Copy)]
-struct Setting(u32);
+struct Written(u32);
 
-impl Setting {
-    fn new(field: usize, line: u32) -> Option<Self> {
-        let field = u32::from(u8::try_from(field).ok()?);
-        Some(Self(line.checked_mul(256)? | field))
+impl Written {
+    /// Instead of a setting: the first one is the first rule, and so on.
+    const RULE: u8 = u8::MAX;
+
+    fn new(what: u8, line: u32) -> Option<Self> {
+        Some(Self(line.checked_mul(256)? | u32::from(what)))
+    }
+
+    fn is(self, what: u8) -> bool {
+        self.0 & 0xff == u32::from(what)
+    }
+
+    fn line(self) -> usize {
+        (self.0 >> 8) as usize
     }
 }
 
@@ -61,18 +72,22 @@ impl Lines {
         let ends: Vec<usize> = ends.map(|(at, _)| at).collect();
         let line = |at: usize| ends.partition_point(|&end| end < at) as u32 + 1;
         let mut flags = Vec::new();
-        let mut settings = Vec::new();
+        let mut parts = Vec::new();
         for key in keys {
             let Some((name, value)) = table.get_key_value(&**key) else { continue };
             let inner = value.get_ref().as_table().into_iter().flatten();
-            settings.extend(inner.filter_map(|(name, _)| {
-                let row = flag::setting(name.get_ref())?;
-                Setting::new(row.field as usize, line(name.span().start))
-            }));
+            for (name, value) in inner {
+                let Some(row) = flag::setting(name.get_ref()) else { continue };
+                parts.extend(Written::new(row.field as u8, line(name.span().start)));
+                if let (Field::Rules, Some(rules)) = (row.field, value.get_ref().as_array()) {
+                    let lines = rules.iter().map(|rule| line(rule.span().start));
+                    parts.extend(lines.map_while(|line| Written::new(Written::RULE, line)));
+                }
+            }
             let line = line(name.span().start);
-            flags.push(Flag { key: Arc::clone(key), line, end: settings.len() as u32 });
+            flags.push(Flag { key: Arc::clone(key), line, end: parts.len() as u32 });
         }
-        Self { flags: flags.into(), settings: settings.into() }
+        Self { flags: flags.into(), parts: parts.into() }
     }
 
     /// The line of a flag, counted from 1.
@@ -84,11 +99,33 @@ impl Lines {
     /// The line of a setting of a flag, counted from 1.
     #[must_use]
     pub fn setting(&self, key: &str, field: Field) -> Option<usize> {
-        let place = self.place(key)?;
-        let start = place.checked_sub(1).map_or(0, |before| self.flags[before].end);
-        let settings = &self.settings[start as usize..self.flags[place].end as usize];
-        let found = settings.iter().find(|setting| setting.0 & 0xff == field as u32)?;
-        Some((found.0 >> 8) as usize)
+        Some(self.written(key, field as u8).next()?.line())
+    }
+
+    /// The line of a rule of a flag, 0 being the first rule and 1 the first line.
+    #[must_use]
+    pub fn rule(&self, key: &str, index: usize) -> Option<usize> {
+        Some(self.written(key, Written::RULE).nth(index)?.line())
+    }
+
+    /// The line of a part of a flag, or else that of the flag.
+    #[must_use]
+    pub fn part(&self, key: &str, part: Part) -> Option<usize> {
+        let line = match part {
+            Part::Whole => None,
+            Part::Setting(field) => self.setting(key, field),
+            Part::Rule(index) => self.rule(key, index),
+        };
+        line.or_else(|| self.flag(key))
+    }
+
+    fn written(&self, key: &str, what: u8) -> impl Iterator<Item = Written> {
+        let place = self.place(key);
+        let parts = place.map_or(&[][..], |place| {
+            let start = place.checked_sub(1).map_or(0, |before| self.flags[before].end);
+            &self.parts[start as usize..self.flags[place].end as usize]
+        });
+        parts.iter().copied().filter(move |part| part.is(what))
     }
 
     fn place(&self, key: &str) -> Option<usize> {
@@ -98,7 +135,8 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use crate::{definition::FlagsFile, model::Field};
+    use super::{Field, Part};
+    use crate::definition::FlagsFile;
 
     #[test]
     fn lines_are_those_of_the_keys() {
@@ -117,6 +155,10 @@ enabled = true
 when = { os = \"ios\" }
 serve = false
 
+[[flags.\"new.checkout\".rules]]
+when = { os = \"android\" }
+serve = false
+
 [flags.rejected]
 enabeld = true
 ";
@@ -131,7 +173,11 @@ enabeld = true
         assert_eq!(lines.setting("new.checkout", Field::Enabled), Some(9));
         assert_eq!(lines.setting("new.checkout", Field::Rules), Some(11));
         assert_eq!(lines.setting("new.checkout", Field::Owner), None);
-        assert_eq!(lines.flag("rejected"), Some(15));
+        assert_eq!(lines.rule("new.checkout", 0), Some(11));
+        assert_eq!(lines.rule("new.checkout", 1), Some(15));
+        assert_eq!(lines.rule("new.checkout", 2), None);
+        assert_eq!(lines.part("new.checkout", Part::Rule(2)), Some(5));
+        assert_eq!(lines.flag("rejected"), Some(19));
         assert_eq!(lines.flag("missing"), None);
     }
 }

@@ -60,6 +60,18 @@ impl From<Definition> for Entry {
     }
 }
 
+/// A part of what a layer says about a flag, which may be written in a place of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// One setting.
+    Setting(Field),
+    /// The rule at this place of the setting `rules`, 0 being the first.
+    Rule(usize),
+}
+
 /// For people, in short: `on`, a text in quotes, or the names of the fields that a definition is
 /// about.
 impl fmt::Display for Entry {

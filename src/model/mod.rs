@@ -31,7 +31,7 @@ pub use self::{
     condition::{Comparison, Condition, InvalidOperand, Segment},
     context::Context,
     definition::{Definition, Field, RareSettings, Setting},
-    entry::Entry,
+    entry::{Entry, Part},
     matcher::Case,
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},

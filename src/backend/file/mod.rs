@@ -25,7 +25,7 @@ use self::watch::{Observation, Timing, Watch};
 use super::{Backend, BackendError, BoxFuture, Offer, Sink};
 use crate::{
     definition::{Diagnostics, FlagsFile, Lines, Parts},
-    model::{Definition, Entry, Field},
+    model::{Definition, Entry, Part},
 };
 
 /// Flags declared in a file, which is read again whenever it changes.
@@ -156,13 +156,12 @@ fn places(
     path: String,
     lines: Lines,
     rejected: BTreeSet<Arc<str>>,
-) -> impl Fn(&str, Option<Field>) -> Option<String> + Send + Sync {
-    move |key, field| {
+) -> impl Fn(&str, Part) -> Option<String> + Send + Sync {
+    move |key, part| {
         if rejected.contains(key) {
             return Some(format!("{path}, as it was before flag `{key}` was rejected"));
         }
-        let line = field.and_then(|field| lines.setting(key, field)).or_else(|| lines.flag(key))?;
-        Some(format!("{path}:{line}"))
+        Some(format!("{path}:{}", lines.part(key, part)?))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Entry, Env, Field, File, Flags, FlagsBuilder, Redis, Status, WritableBackend,
+    Backend, Entry, Env, File, Flags, FlagsBuilder, Redis, Status, WritableBackend,
     backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
     cli::ExitCode,
     definition::{Diagnostic, Diagnostics, FlagsFile, Severity},
@@ -401,10 +401,7 @@ impl Once {
         let flags = file.parsed.flags().iter();
         let entries = flags.map(|(key, flag)| (key.clone(), Entry::Definition(flag.clone())));
         let (path, lines) = (file.path.display().to_string(), file.parsed.lines().clone());
-        let places = move |key: &str, field: Option<Field>| {
-            let line = field.and_then(|field| lines.setting(key, field));
-            Some(format!("{path}:{}", line.or_else(|| lines.flag(key))?))
-        };
+        let places = move |key: &str, part| Some(format!("{path}:{}", lines.part(key, part)?));
         Self::new("file", entries.collect::<Offer>().with_places(places))
     }
 }

@@ -242,6 +242,7 @@ impl Encode for RuleTrace {
         let members = [
             ("rule", Some(self.index.into())),
             ("name", encoded(&self.name)),
+            ("place", encoded(&self.place)),
             ("serve", Some(self.serve.encode())),
             ("matches", encoded(&self.matches)),
             ("when", encoded(&self.when)),

@@ -242,6 +242,8 @@ pub struct RuleTrace {
     pub index: usize,
     /// What it is called.
     pub name: Option<String>,
+    /// Where it is written, if its layer knows more than where the flag is.
+    pub place: Option<String>,
     /// What it serves.
     pub serve: Serve,
     /// Whether it matches; `None` if an earlier one did.

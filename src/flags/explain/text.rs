@@ -218,7 +218,8 @@ impl Check {
             }
             Self::Rules(rules) => {
                 for rule in rules {
-                    lines.push(rule.to_string());
+                    let place = rule.place.as_ref().map(|place| format!(" ({place})"));
+                    lines.push(format!("{rule}{}", place.unwrap_or_default()));
                     lines.extend(rule.details());
                 }
             }

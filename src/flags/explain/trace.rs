@@ -17,8 +17,8 @@ use crate::{
     },
     flags::{FlagKey, Flags, RequestFlags, Snapshot},
     model::{
-        Answer, Attribute, Cause, Context, Definition, Entry, Field, Percentage, Resolved, Rule,
-        Serve, Value, Variant, Weight, nearest,
+        Answer, Attribute, Cause, Context, Definition, Entry, Field, Part, Percentage, Resolved,
+        Rule, Serve, Value, Variant, Weight, nearest,
     },
 };
 
@@ -83,8 +83,8 @@ impl Snapshot {
         let is_unknown = answer.cause == Cause::UnknownFlag;
         let sources = Sources::of(self, key);
         let evaluation = Evaluation { snapshot: self, context, record, answer, served };
-        let trace = resolved.as_ref().map(|resolved| evaluation.steps(resolved));
-        let (steps, field) = trace.unwrap_or_else(|| (evaluation.without_definition(), None));
+        let trace = resolved.as_ref().map(|resolved| evaluation.steps(resolved, &sources));
+        let (steps, part) = trace.unwrap_or_else(|| (evaluation.without_definition(), Part::Whole));
         let layers = sources.layers();
         let because = match found.and_then(|(verdict, _)| forced(&layers, verdict)) {
             Some(said) => format!("{} says {said}", answer.layer.unwrap_or_default()),
@@ -94,7 +94,7 @@ impl Snapshot {
             key: key.to_owned(),
             generation: self.generation,
             answer,
-            place: found.and_then(|(verdict, _)| sources.place(verdict.layer, field)),
+            place: found.and_then(|(verdict, _)| sources.place(verdict.layer, part)),
             served: evaluation.served,
             near_miss: near_miss(&steps),
             similar: is_unknown.then(|| nearest(key, self.known()).map(str::to_owned)).flatten(),
@@ -154,8 +154,15 @@ impl<'a> Sources<'a> {
         Self { key, names: &snapshot.layers, offers: offers.collect() }
     }
 
-    fn place(&self, layer: LayerId, field: Option<Field>) -> Option<String> {
-        self.offers.get(usize::from(layer))?.place(self.key, field)
+    fn place(&self, layer: LayerId, part: Part) -> Option<String> {
+        self.offers.get(usize::from(layer))?.place(self.key, part)
+    }
+
+    /// Where a rule is written, if its layer knows more than where the flag is.
+    fn rule(&self, resolved: &Resolved, index: usize) -> Option<String> {
+        let layer = resolved.claimed(Field::Rules)?;
+        let place = self.place(layer, Part::Rule(index))?;
+        (self.place(layer, Part::Whole)? != place).then_some(place)
     }
 
     fn layers(&self) -> Vec<LayerTrace> {
@@ -163,7 +170,7 @@ impl<'a> Sources<'a> {
             let says = offer.entry(self.key).as_ref().map(Said::from);
             LayerTrace {
                 layer,
-                place: says.as_ref().and_then(|_| offer.place(self.key, None)),
+                place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
                 says,
                 provenance: offer.provenance(self.key).cloned(),
             }
@@ -182,7 +189,7 @@ impl<'a> Sources<'a> {
                 field,
                 value,
                 layer: self.names.get(usize::from(layer))?,
-                place: self.place(layer, Some(field)),
+                place: self.place(layer, Part::Setting(field)),
             })
         })
     }
@@ -215,27 +222,35 @@ impl Evaluation<'_, '_> {
         }
     }
 
-    /// The steps, and the setting that decided.
-    fn steps(&self, resolved: &Resolved) -> (Vec<Step>, Option<Field>) {
+    /// The steps, and what decided.
+    fn steps(&self, resolved: &Resolved, sources: &Sources<'_>) -> (Vec<Step>, Part) {
         let cause = self.answer.cause;
         let definition = &*resolved.definition;
         let mut steps = Steps::default();
         if cause == Cause::Test {
-            steps.push(Check::Test, true, None);
+            steps.push(Check::Test, true, Part::Whole);
         }
         if let Some(on_stale) = resolved.stale {
             let decides = matches!(cause, Cause::Stale | Cause::Unavailable);
-            steps.push(Check::Stale(on_stale), decides, Some(Field::OnStale));
+            steps.push(Check::Stale(on_stale), decides, Part::Setting(Field::OnStale));
         }
         let enabled = definition.enabled.value() != Some(&false);
-        steps.push(Check::Enabled(enabled), cause == Cause::Disabled, Some(Field::Enabled));
+        steps.push(
+            Check::Enabled(enabled),
+            cause == Cause::Disabled,
+            Part::Setting(Field::Enabled),
+        );
         if definition.active.value().is_some() {
             let check = Check::Active(resolved.is_active());
-            steps.push(check, cause == Cause::Inactive, Some(Field::Active));
+            steps.push(check, cause == Cause::Inactive, Part::Setting(Field::Active));
         }
         if definition.requires.value().is_some_and(|requires| !requires.is_empty()) {
             let decides = matches!(cause, Cause::Prerequisite | Cause::InvalidPrerequisites);
-            steps.push(Check::Requires(self.requirements()), decides, Some(Field::Requires));
+            steps.push(
+                Check::Requires(self.requirements()),
+                decides,
+                Part::Setting(Field::Requires),
+            );
         }
         for (field, names, decisive) in [
             (Field::DeniedUsers, &definition.denied_users, Cause::DeniedUser),
@@ -247,13 +262,16 @@ impl Evaluation<'_, '_> {
             if !names.is_empty() {
                 let found = (self.record.list == Some(field)).then(|| self.found_on(field, names));
                 let check = Check::List { field, names: names.len(), found };
-                steps.push(check, cause == decisive, Some(field));
+                steps.push(check, cause == decisive, Part::Setting(field));
             }
         }
         let rules = definition.rules.value().map_or(&[][..], |rules| rules);
         if !rules.is_empty() {
-            let check = Check::Rules(self.rules(rules, !steps.is_decided));
-            steps.push(check, self.record.matched.is_some(), Some(Field::Rules));
+            let check = Check::Rules(
+                self.rules(rules, !steps.is_decided, |index| sources.rule(resolved, index)),
+            );
+            let part = self.record.matched.map_or(Part::Setting(Field::Rules), Part::Rule);
+            steps.push(check, self.record.matched.is_some(), part);
         }
         let (percentage, field) = resolved.percentage();
         let by = attribute(definition.bucket_by.value(), Attribute::new);
@@ -262,7 +280,7 @@ impl Evaluation<'_, '_> {
             rollout: resolved.moment().and_then(|moment| moment.progress),
             draw: self.draw(Draw::Percentage, &by, percentage),
         };
-        steps.push(check, !steps.is_decided, Some(field));
+        steps.push(check, !steps.is_decided, Part::Setting(field));
         if let (Some(variants), Some(served)) = (definition.variants.value(), &self.served) {
             let traffic = definition.traffic.value().copied().unwrap_or_default();
             let check = Check::Variants {
@@ -274,7 +292,7 @@ impl Evaluation<'_, '_> {
             };
             steps.list.push(Step { check, outcome: Outcome::Served });
         }
-        (steps.list, steps.field.filter(|_| cause != Cause::Everybody))
+        (steps.list, steps.decisive.filter(|_| cause != Cause::Everybody).unwrap_or(Part::Whole))
     }
 
     fn requirements(&self) -> Vec<RequirementTrace> {
@@ -299,7 +317,12 @@ impl Evaluation<'_, '_> {
         found.map(|name| Value::from(name.to_owned())).into()
     }
 
-    fn rules(&self, rules: &[Rule], are_reached: bool) -> Vec<RuleTrace> {
+    fn rules(
+        &self,
+        rules: &[Rule],
+        are_reached: bool,
+        place: impl Fn(usize) -> Option<String>,
+    ) -> Vec<RuleTrace> {
         let mut tracer = Tracer { record: &self.record, context: self.context, next: 0 };
         let last = self.record.matched.unwrap_or(rules.len());
         let trace = |(index, rule): (usize, &Rule)| {
@@ -307,6 +330,7 @@ impl Evaluation<'_, '_> {
             RuleTrace {
                 index,
                 name: rule.name.clone(),
+                place: place(index),
                 serve: rule.serve.clone(),
                 matches: is_reached.then_some(index == last),
                 when: is_reached.then(|| tracer.trace(&rule.when, true)),
@@ -362,19 +386,19 @@ impl Evaluation<'_, '_> {
 struct Steps {
     list: Vec<Step>,
     is_decided: bool,
-    /// The setting that decided.
-    field: Option<Field>,
+    /// What decided.
+    decisive: Option<Part>,
 }
 
 impl Steps {
-    fn push(&mut self, check: Check, decides: bool, field: Option<Field>) {
+    fn push(&mut self, check: Check, decides: bool, part: Part) {
         let outcome = match (self.is_decided, decides) {
             (true, _) => Outcome::NotReached,
             (false, true) => Outcome::Decided,
             (false, false) => Outcome::Passed,
         };
         if outcome == Outcome::Decided {
-            (self.is_decided, self.field) = (true, field);
+            (self.is_decided, self.decisive) = (true, Some(part));
         }
         self.list.push(Step { check, outcome });
     }
