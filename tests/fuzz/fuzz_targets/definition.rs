@@ -1,9 +1,9 @@
-//! Any text as a flags.toml: its diagnostics and what lints say point into it, and what is good in
-//! it evaluates.
+//! Any text as a flags.toml: its diagnostics, what lints say and the tests that fail point into it,
+//! and what is good in it evaluates.
 
 #![no_main]
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use flagstaff::{
     Context, Definition, Flags, Percentage, Reason,
@@ -23,6 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
     check_diagnostics(&text, file.diagnostics());
     check_lints(&text, &file);
+    check_tests(&text, &file);
 
     let defined = file.flags().iter();
     let test = defined.fold(Flags::for_test(), |test, (key, definition)| {
@@ -55,6 +56,27 @@ fn check_lints(text: &str, file: &FlagsFile) {
         let fixed = FlagsFile::parse("flags.toml", &fixed);
         assert!(fixed.is_usable(), "{found}");
         assert!(file.flags().keys().eq(fixed.flags().keys()), "{found}");
+    }
+}
+
+/// The tests in the text. Those of flags that are left when failures are rejected pass; what was in
+/// force before is the first half of the text.
+fn check_tests(text: &str, file: &FlagsFile) {
+    let run = file.test(SystemTime::UNIX_EPOCH);
+    check_diagnostics(text, run.diagnostics());
+    let failed = run.results().iter().filter(|result| !result.passed());
+    assert_eq!(failed.count(), run.diagnostics().iter().count());
+    assert!(run.results().iter().all(|result| file.flags().contains_key(&result.flag)));
+
+    let alone = file.clone().tested(&BTreeMap::new(), SystemTime::UNIX_EPOCH);
+    assert!(alone.test(SystemTime::UNIX_EPOCH).passed());
+    assert_eq!(alone.flags().len() == file.flags().len(), run.passed());
+
+    let before = text.split_once("\n---\n").map_or("", |(before, _)| before);
+    let before = FlagsFile::parse("flags.toml", before);
+    for file in [alone, file.clone().tested(before.flags(), SystemTime::UNIX_EPOCH)] {
+        check_diagnostics(text, file.diagnostics());
+        assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
     }
 }
 
