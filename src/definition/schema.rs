@@ -93,7 +93,7 @@ fn setting(field: Field, mut schema: Value) -> Value {
     schema["description"] = field.description().into();
     let default = match field {
         Field::Enabled => true.into(),
-        Field::Percentage => 100.into(),
+        Field::Percentage | Field::Traffic => 100.into(),
         Field::OnStale => OnStale::default().as_str().into(),
         _ if schema["type"] == "array" => json!([]),
         _ => return schema,
@@ -131,10 +131,10 @@ impl Schema for Vec<String> {
     }
 }
 
-/// Dates of TOML are strings to a schema.
+/// Dates of TOML are strings to a schema. Beside a `type`, tombi would take them for something else.
 impl Schema for SystemTime {
     fn schema() -> Value {
-        json!({ "type": "string", "anyOf": [
+        json!({ "anyOf": [
             { "type": "string", "format": "date" },
             { "type": "string", "format": "date-time" },
             { "type": "string", "pattern": MINUTES },
@@ -246,9 +246,11 @@ impl Schema for Variants {
         let value = "What it stands for: its name by default. All variants have one type.";
         let members = json!({
             "weight": described(weight, Weight::schema()),
-            "value": { "description": value },
+            // Of any form; tombi wants to be told that of a table.
+            "value": { "description": value, "additionalProperties": true },
         });
         let mut variant = table("A weight, or a weight and a value.", &[], members);
+        variant["properties"]["weight"]["default"] = 0.into();
         variant["type"] = json!(["number", "object"]);
         variant["minimum"] = 0.into();
         variant["maximum"] = 1_000_000_000.into();
@@ -261,7 +263,7 @@ fn tests() -> Value {
         let schema = match name {
             test::EXPECT => json!({ "type": ["boolean", "string"] }),
             test::GROUPS => Vec::<String>::schema(),
-            test::ATTRIBUTES => json!({ "type": "object" }),
+            test::ATTRIBUTES => json!({ "type": "object", "additionalProperties": true }),
             test::TIME => SystemTime::schema(),
             _ => String::schema(),
         };

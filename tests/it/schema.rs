@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
     path::Path,
+    process::Command,
 };
 
 use flagstaff::definition::json_schema;
@@ -11,6 +12,41 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What there is nothing of by default, or what follows from something else.
+const WITHOUT_DEFAULT: &[&str] = &[
+    "segments",
+    "flag/description",
+    "flag/owner",
+    "flag/created",
+    "flag/expires",
+    "flag/rollout",
+    "flag/active",
+    "flag/variants",
+    "flag/off",
+    "flag/bucket_by",
+    "flag/salt",
+    "flag/stale_after",
+    "flag/requires/variant",
+    "flag/rules/name",
+    "flag/rules/bucket_by",
+    "flag/rollout/start",
+    "flag/rollout/stages",
+    "flag/rollout/stage",
+    "flag/rollout/stage_started",
+    "flag/rollout/paused_at",
+    "flag/rollout/stages/for",
+    "flag/rollout/stages/at",
+    "flag/active/from",
+    "flag/active/until",
+    "flag/variants/value",
+    "flag/tests/name",
+    "flag/tests/user",
+    "flag/tests/groups",
+    "flag/tests/attributes",
+    "flag/tests/time",
+    "segment/description",
+];
 
 /// The problems that no schema can see, and why.
 const UNSEEN: &[(&str, &str)] = &[
@@ -99,18 +135,89 @@ fn the_copy_is_up_to_date() {
     assert!(fs::read_to_string(&path).unwrap() == schema, "run this test with UPDATE=1");
 }
 
-#[test]
-fn everything_that_an_editor_offers_is_described() {
-    fn check(schema: &Value, path: &str) {
-        if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
-            for (name, property) in properties {
-                let described = property["description"].as_str().is_some_and(|doc| !doc.is_empty());
-                assert!(described, "{path}/{name}");
-            }
-        }
-        for (name, part) in schema.as_object().into_iter().flatten() {
-            check(part, &format!("{path}/{name}"));
+/// Every property, by the names that lead to it, and whether it has to be there.
+fn properties(schema: &Value, path: &str, into: &mut Vec<(String, Value, bool)>) {
+    let required = schema["required"].as_array();
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let is_required = required.is_some_and(|required| required.contains(&name.as_str().into()));
+        let path = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+        into.push((path.clone(), property.clone(), is_required));
+        for inner in [property, &property["items"], &property["additionalProperties"]] {
+            properties(inner, &path, into);
         }
     }
-    check(&json_schema(), "");
+}
+
+#[test]
+fn everything_that_an_editor_offers_is_described_and_has_its_default() {
+    let schema = json_schema();
+    let mut offered = Vec::new();
+    properties(&schema, "", &mut offered);
+    for (name, definition) in schema["definitions"].as_object().unwrap() {
+        properties(definition, name, &mut offered);
+    }
+    assert!(offered.len() > 60, "{}", offered.len());
+
+    for (path, property, _) in &offered {
+        assert!(property["description"].as_str().is_some_and(|doc| !doc.is_empty()), "{path}");
+    }
+    // A condition has no part that is there by default.
+    let is_part = |path: &str| path.starts_with("condition/") || path.starts_with("comparison/");
+    let without = offered.iter().filter(|(path, property, is_required)| {
+        !is_required && !is_part(path) && property.get("default").is_none()
+    });
+    let without: Vec<_> = without.map(|(path, ..)| path.as_str()).collect();
+    let expected: BTreeSet<_> = WITHOUT_DEFAULT.iter().copied().collect();
+    assert_eq!(without.into_iter().collect::<BTreeSet<_>>(), expected);
+}
+
+/// Editors complete nothing of a flag that may be one of several.
+#[test]
+fn a_flag_is_one_schema() {
+    let flag = &json_schema()["definitions"]["flag"];
+
+    for word in ["anyOf", "oneOf", "allOf", "$ref"] {
+        assert!(flag.get(word).is_none(), "{word}");
+    }
+    assert_eq!(flag["type"], serde_json::json!(["boolean", "string", "object"]));
+}
+
+/// What an editor says about a text, by its program in target/venv.
+fn editor(program: &str, arguments: &[&str], text: &str) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("schema.json"), json_schema().to_string()).unwrap();
+    let text = format!("#:schema ./schema.json\n{}", text.trim_start_matches('\u{feff}'));
+    fs::write(folder.path().join("flags.toml"), text).unwrap();
+    let program = Path::new(ROOT).join("target/venv/bin").join(program);
+    let output = Command::new(program)
+        .args(arguments)
+        .arg("flags.toml")
+        .current_dir(folder.path())
+        .output()
+        .expect("tests/run --setup installs it");
+    let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    let silent = !format!("{out}{err}").to_lowercase().contains("warning");
+    (output.status.success() && silent, out + &err)
+}
+
+#[test]
+fn editors_take_what_the_decoder_takes_and_see_mistakes() {
+    // What was new in TOML 1.1 is not known to all of them.
+    let is_old = |name: &str| !["dates", "toml-1.1"].contains(&name);
+    for (program, arguments) in [("taplo", &["lint"][..]), ("tombi", &["lint", "--offline"])] {
+        for name in files("ok").into_keys().filter(|name| is_old(name)) {
+            let path = Path::new(ROOT).join(format!("tests/data/ok/{name}.toml"));
+            let (accepted, said) = editor(program, arguments, &fs::read_to_string(path).unwrap());
+            assert!(accepted, "{program}, {name}: {said}");
+        }
+        for (mistake, word) in [
+            ("search = \"125%\"", "125%"),
+            ("a.percentge = 10", "percentge"),
+            ("a.created = \"soon\"", "soon"),
+            ("a.rules = [{ when = { os = { iz = 1 } }, serve = true }]", "iz"),
+        ] {
+            let (accepted, said) = editor(program, arguments, &format!("[flags]\n{mistake}\n"));
+            assert!(!accepted && said.contains(word), "{program}, {mistake}: {said}");
+        }
+    }
 }
