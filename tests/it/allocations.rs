@@ -69,6 +69,27 @@ async fn rules_allocate_nothing() {
     assert_eq!(allocations(|| lent("pro")), 0);
 }
 
+#[tokio::test]
+async fn texts_behind_rules_allocate_nothing() {
+    let variants = Variants::new()
+        .with("plain", Variant::new().weight(50).value("a text that is too long to be inline"))
+        .with("dark", Variant::new().weight(50).value("another text"));
+    let everybody = Condition::compare("plan", Operator::Eq, "pro").expect("an operand that fits");
+    let mut rules = ruled().rules.value().expect("it has rules")[..4].to_vec();
+    rules.push(Rule::new(everybody, Serve::Variant("dark".to_owned())));
+    let definition = Definition::new().rules(rules).variants(variants);
+    let memory = Memory::new().with("ruled", definition);
+    let flags = Flags::builder().layer(memory).start().await.expect("memory starts");
+    let (snapshot, ana) = (flags.snapshot(), ana_with_attributes());
+    let request = flags.pin(ana.clone());
+
+    let answer = snapshot.string("ruled", &ana, "none");
+    assert_eq!((answer.value, answer.cause), ("another text", Cause::Rule(4)));
+    assert_eq!(allocations(|| flags.variant("ruled", &ana, "none")), 0);
+    assert_eq!(allocations(|| snapshot.string("ruled", &ana, "none")), 0);
+    assert_eq!(allocations(|| request.string("ruled", "none")), 0);
+}
+
 async fn flags() -> Flags {
     let variants = Variants::new()
         .with("plain", Variant::new().weight(50).value("a text that is too long to be inline"))
