@@ -175,3 +175,22 @@ impl fmt::Display for FlagName {
         f.write_str(self.name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{FlagName, Names, sealed::Resolve};
+
+    #[test]
+    fn a_constant_is_found_by_the_hash_that_the_compiler_made() {
+        const NEW_CHECKOUT: FlagName = FlagName::new("new_checkout");
+        let mut names = Names::default();
+        let slot = names.intern(&Arc::from("new_checkout"));
+
+        assert_eq!(NEW_CHECKOUT.slot(&names, 0), Some(slot));
+        // Whoever hashed the name again would find this one, too.
+        let other = FlagName { hash: !NEW_CHECKOUT.hash, ..NEW_CHECKOUT };
+        assert_eq!(other.slot(&names, 0), None);
+    }
+}
