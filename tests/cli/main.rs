@@ -3,6 +3,7 @@
 mod changes;
 mod codes;
 mod command;
+mod corpus;
 mod files;
 mod import;
 mod lint;
