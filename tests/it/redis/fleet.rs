@@ -8,7 +8,10 @@ use flagstaff::{
 };
 use tokio::time::timeout;
 
-use super::server::Server;
+use super::{
+    proxy::{Mode, Proxy},
+    server::Server,
+};
 use crate::support::BOUND;
 
 fn redis(server: &Server, name: &str) -> Redis {
@@ -50,6 +53,53 @@ async fn everybody_sees_a_change_and_says_so() {
     assert_eq!(names, ["one", "two"]);
     let late = one.wait_until_seen(written + 1, Duration::ZERO).await.unwrap();
     assert_eq!(late.laggards(written + 1).count(), 2);
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_see_a_change_is_named() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let one = redis(&server, "one");
+    let two = Redis::open(&proxy.url()).unwrap().instance("two");
+    let flags = Flags::builder().layer(one.clone()).start().await.unwrap();
+    let _two = Flags::builder().layer(two).start().await.unwrap();
+    fleet(&one, 2).await;
+
+    proxy.set(Mode::Drop);
+    let written = flags.enable("beta").await.unwrap().revision.unwrap();
+
+    // The other one says in a moment that it has seen it.
+    let named = async {
+        loop {
+            let fleet = one.wait_until_seen(written, Duration::ZERO).await.unwrap();
+            let laggards: Vec<_> = fleet.laggards(written).map(|laggard| &*laggard.name).collect();
+            if laggards == ["two"] {
+                return;
+            }
+        }
+    };
+    timeout(BOUND, named).await.expect("it lags behind");
+    proxy.set(Mode::Pass);
+    let fleet = one.wait_until_seen(written, BOUND).await.unwrap();
+    assert_eq!(fleet.laggards(written).count(), 0);
+}
+
+#[tokio::test]
+async fn an_instance_that_was_silent_for_long_is_not_there() {
+    let server = Server::start();
+    let now: u64 = server.cli(&["TIME"]).lines().next().unwrap().parse().unwrap();
+    for (name, age) in [("silent", 20), ("forgotten", 100)] {
+        let said = format!(r#"{{"at":{},"generation":1,"revision":null,"file":null}}"#, now - age);
+        server.cli(&["HSET", "{feature_flags}:instances", name, &said]);
+    }
+    let one = redis(&server, "one");
+    let _one = Flags::builder().layer(one.clone()).start().await.unwrap();
+
+    let fleet = fleet(&one, 1).await;
+
+    assert_eq!(fleet.instances[0].name, "one");
+    let is_stored = |name| server.cli(&["HEXISTS", "{feature_flags}:instances", name]) == "1";
+    assert!(is_stored("silent") && !is_stored("forgotten"));
 }
 
 #[tokio::test]

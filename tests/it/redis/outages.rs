@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use flagstaff::{
-    Context, Event,
+    Context, Definition, Event,
     FlagState::{Off, On},
-    Flags, Redis, Status,
+    Flags, Memory, OnStale, Reason, Redis, Status,
     backend::{OnLostStore, RedisErrorKind as Kind},
 };
 
@@ -15,7 +15,7 @@ use super::{
     server::Server,
     subject::{Subject, becomes, fails, start},
 };
-use crate::support::next;
+use crate::support::{BOUND, next};
 
 /// How long a start waits for a server that is away.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -84,6 +84,26 @@ async fn a_killed_server_leaves_its_last_overrides() {
     assert!(message.starts_with("cannot reach Redis at"), "{message}");
     server.restart();
     subject.recovers(&server, "killed").await;
+}
+
+#[tokio::test]
+async fn a_flag_may_change_once_the_server_was_away_for_long() {
+    let mut server = Server::start();
+    server.cli(&["HSET", "feature_flags", "kept", "1", "closed", "1"]);
+    let closed = Definition::new().stale_after(Duration::from_millis(100)).on_stale(OnStale::Off);
+    let declared = Memory::new().with("kept", false).with("closed", closed);
+    let flags = Flags::builder().layer(Redis::open(&server.url()).unwrap()).layer(declared);
+    let flags = flags.max_wait(BOUND).start().await.unwrap();
+    becomes(&flags, "closed", On).await;
+
+    server.kill();
+
+    becomes(&flags, "closed", Off).await;
+    assert_eq!(flags.boolean("closed", &Context::anonymous()).reason, Reason::Stale);
+    assert!(flags.is_enabled("kept", &Context::anonymous()));
+    server.restart();
+    server.cli(&["HSET", "feature_flags", "closed", "1"]);
+    becomes(&flags, "closed", On).await;
 }
 
 #[tokio::test]
