@@ -7,6 +7,11 @@ use tokio::time::timeout;
 
 use super::connect::Commands;
 
+/// More overrides than this cost the server too much to be read all the time.
+const SMALL: usize = 500;
+/// How many keys one command is about.
+const AT_ONCE: usize = 1_000;
+
 /// Raw names and values.
 pub(super) type Raw = HashMap<Vec<u8>, Vec<u8>>;
 
@@ -16,6 +21,14 @@ pub(super) enum Layout {
     Hash(String),
     /// One string per flag, at this prefix, a colon and the flag key.
     Keys(String),
+}
+
+/// Everything that is stored.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) raw: Raw,
+    /// Whether it costs the server too much to be read all the time.
+    pub(super) is_large: bool,
 }
 
 /// Why not everything was read.
@@ -102,7 +115,7 @@ impl Layout {
         connection: &mut Commands,
         max: usize,
         within: Duration,
-    ) -> Result<Raw, Unread> {
+    ) -> Result<Reading, Unread> {
         let mut has_answered = false;
         // One bound for all its commands, however many there are.
         let read = timeout(within, self.read_all(connection, max, &mut has_answered)).await;
@@ -119,7 +132,7 @@ impl Layout {
         connection: &mut Commands,
         max: usize,
         has_answered: &mut bool,
-    ) -> Result<Raw, Unread> {
+    ) -> Result<Reading, Unread> {
         match self {
             Self::Hash(key) => {
                 let fields = connection.hlen(key).await?;
@@ -127,7 +140,8 @@ impl Layout {
                 if fields > max {
                     return Err(Unread::TooMany(fields));
                 }
-                Ok(cmd("HGETALL").arg(key).query_async(connection).await?)
+                let raw = cmd("HGETALL").arg(key).query_async(connection).await?;
+                Ok(Reading { raw, is_large: fields > SMALL })
             }
             Self::Keys(prefix) => self.read_keys(prefix, connection, max, has_answered).await,
         }
@@ -139,14 +153,16 @@ impl Layout {
         connection: &mut Commands,
         max: usize,
         has_answered: &mut bool,
-    ) -> Result<Raw, Unread> {
+    ) -> Result<Reading, Unread> {
         let mut keys: Vec<Vec<u8>> = Vec::new();
         let mut cursor = 0_u64;
+        let mut scans = 0;
         loop {
             let mut scan = cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(1_000);
+            scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(AT_ONCE);
             let (next, found): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
             *has_answered = true;
+            scans += 1;
             keys.extend(found);
             if keys.len() > max {
                 return Err(Unread::TooMany(keys.len()));
@@ -160,7 +176,7 @@ impl Layout {
         keys.sort_unstable();
         keys.dedup();
         let mut raw = Raw::with_capacity(keys.len());
-        for keys in keys.chunks(1_000) {
+        for keys in keys.chunks(AT_ONCE) {
             let values: Vec<Option<Vec<u8>>> =
                 cmd("MGET").arg(keys).query_async(connection).await?;
             // A key that is gone since, or that is no string, has no value.
@@ -170,7 +186,8 @@ impl Layout {
                     .filter_map(|(key, value)| Some((self.flag_at(prefix, key)?.to_vec(), value?))),
             );
         }
-        Ok(raw)
+        // The keys of others cost as much as ours.
+        Ok(Reading { is_large: raw.len() > SMALL || scans > 1, raw })
     }
 }
 

@@ -328,7 +328,8 @@ impl Redis {
         let connection = self.connection().await?;
         let mut conn = connection.conn.clone();
         let read = layout.read(&mut conn, *max_fields, timeouts.response).await;
-        read.map_err(|unread| self.unread(&connection, unread))
+        let read = read.map_err(|unread| self.unread(&connection, unread))?;
+        Ok(read.raw)
     }
 
     /// What it means that not everything was read.

@@ -16,11 +16,9 @@ use super::{
 };
 use crate::backend::Sink;
 
-/// Up to this many overrides are read at every tick; reading more costs the server too much.
-const SMALL: usize = 500;
-/// More are read at one of so many ticks.
+/// A large store is read at one of so many ticks.
 const LARGE_TICK: u32 = 15;
-/// More are read at one of so many ticks when the server does not tell of changes.
+/// A large store is read at one of so many ticks when the server does not tell of changes.
 const LARGE_POLL: u32 = 2;
 
 pub(super) struct Session<'a> {
@@ -33,6 +31,8 @@ pub(super) struct Session<'a> {
     reads_log: bool,
     /// Whether anything was read.
     was_up: bool,
+    /// Whether it costs too much to read everything at each tick.
+    is_large: bool,
     /// How many ticks ago everything was read.
     unread: u32,
     /// Counts the reads that somebody waits for.
@@ -117,6 +117,7 @@ impl<'a> Session<'a> {
             tracked,
             reads_log: true,
             was_up: false,
+            is_large: false,
             unread: 0,
             wanted: redis.shared.wanted.subscribe(),
         })
@@ -141,10 +142,10 @@ impl<'a> Session<'a> {
     /// What no push tells: that the server hangs, that databases were swapped.
     async fn tick(&mut self) -> Result<(), RedisError> {
         self.unread += 1;
-        let due = match self.redis.shared.fields().len() {
-            ..=SMALL => 1,
-            _ if self.tracked => LARGE_TICK,
-            _ => LARGE_POLL,
+        let due = match (self.is_large, self.tracked) {
+            (false, _) => 1,
+            (true, true) => LARGE_TICK,
+            (true, false) => LARGE_POLL,
         };
         if self.unread >= due {
             return self.read().await;
@@ -185,8 +186,9 @@ impl<'a> Session<'a> {
         let read = layout.read(&mut conn, *max_fields, timeouts.response);
         let (revision, read) = tokio::join!(revision, read);
         self.reads_log &= revision.is_ok();
-        self.unread = 0;
-        self.publish(read.map_err(|unread| self.redis.unread(&self.connection, unread))?)?;
+        let read = read.map_err(|unread| self.redis.unread(&self.connection, unread))?;
+        (self.is_large, self.unread) = (read.is_large, 0);
+        self.publish(read.raw)?;
         self.was_up = true;
         let seen = Some(Seen { revision: revision.ok().flatten() });
         shared.seen.send_if_modified(|last| std::mem::replace(last, seen) != seen);

@@ -8,6 +8,7 @@ use flagstaff::{
 };
 
 use super::{
+    pushes::calls,
     python::Python,
     server::Server,
     subject::{becomes, fails},
@@ -196,6 +197,26 @@ async fn keys_of_others_are_none_of_the_flags() {
     let all = flags.all(&Context::anonymous());
     let keys: Vec<_> = all.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys, ["", "flag", "with:colon"]);
+}
+
+/// All keys of the database are looked through to find the flags, which is too much work for each second.
+#[tokio::test]
+async fn flags_among_many_other_keys_are_followed_by_what_the_server_tells() {
+    let server = Server::start();
+    let mut python = Python::new(&server.url());
+    let fill = "for n = 1, 5000 do redis.call('SET', 'other:' .. n, '1') end";
+    server.cli(&["EVAL", fill, "0"]);
+    let flags = follow(&server).await;
+    let calls = |command: &str| calls(&server, command);
+    let (scans, pings) = (calls("scan"), calls("ping"));
+
+    while calls("ping") < pings + 2 {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(calls("scan"), scans);
+    python.write_json("told", r#"{"enabled": true}"#);
+    becomes(&flags, "told", On).await;
 }
 
 #[tokio::test]

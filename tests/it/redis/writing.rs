@@ -556,6 +556,21 @@ async fn a_log_whose_latest_entries_were_removed_goes_on() {
 }
 
 #[tokio::test]
+async fn the_log_keeps_the_latest_changes_only() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let others =
+        "for i = 1, 20000 do redis.call('XADD', '{feature_flags}:log', i .. '-0', 'flag', 'a') end";
+    server.cli(&["EVAL", others, "0"]);
+
+    flags.enable("beta").author("ana").await.unwrap();
+
+    let kept: usize = server.cli(&["XLEN", "{feature_flags}:log"]).parse().unwrap();
+    assert!((10_000..10_500).contains(&kept), "{kept}");
+    assert_eq!(flags.history(None, 1).await.unwrap()[0].revision, Some(20_001));
+}
+
+#[tokio::test]
 async fn a_change_that_cannot_be_logged_is_taken_back() {
     let server = Server::start();
     let flags = flags(&server).await;
