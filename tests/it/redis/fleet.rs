@@ -64,6 +64,9 @@ async fn an_instance_that_cannot_see_a_change_is_named() {
     let flags = Flags::builder().layer(one.clone()).start().await.unwrap();
     let _two = Flags::builder().layer(two).start().await.unwrap();
     fleet(&one, 2).await;
+    let seen = flags.disable("beta").await.unwrap().revision.unwrap();
+    let all = one.wait_until_seen(seen, BOUND).await.unwrap();
+    assert_eq!(all.laggards(seen).count(), 0);
 
     proxy.set(Mode::Drop);
     let written = flags.enable("beta").await.unwrap().revision.unwrap();

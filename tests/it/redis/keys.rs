@@ -6,6 +6,7 @@ use flagstaff::{
     Flags, Memory, Percentage, Redis, Status,
     backend::RedisErrorKind as Kind,
 };
+use tokio::time::timeout;
 
 use super::{
     pushes::calls,
@@ -210,9 +211,12 @@ async fn flags_among_many_other_keys_are_followed_by_what_the_server_tells() {
     let calls = |command: &str| calls(&server, command);
     let (scans, pings) = (calls("scan"), calls("ping"));
 
-    while calls("ping") < pings + 2 {
-        tokio::task::yield_now().await;
-    }
+    let ticks = async {
+        while calls("ping") < pings + 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, ticks).await.expect("it is asked whether it is there");
 
     assert_eq!(calls("scan"), scans);
     python.write_json("told", r#"{"enabled": true}"#);
