@@ -191,7 +191,7 @@ pub(crate) async fn perform(
     if_rev: Option<u64>,
 ) -> Result<ExitCode, Failure> {
     let Session { place, output } = session;
-    let redis = place.needed_redis()?;
+    let redis = place.redis_to_change()?;
     let flags = place.flags_to_change(output).await?;
     name::refuse_settings(names, &flags.snapshot())?;
 

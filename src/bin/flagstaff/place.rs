@@ -24,6 +24,8 @@ const FILE: &str = "flags.toml";
 /// The hash that has the overrides unless another is named.
 const KEY: &str = "feature_flags";
 
+const NAME_A_STORE: &str = "name one with `--redis redis://HOST`, or set REDIS_URL";
+
 /// What keys begin with unless another prefix is named.
 const KEY_PREFIX: &str = "ff";
 
@@ -152,9 +154,13 @@ impl Place {
 
     /// The store, for commands that need one.
     pub(crate) fn needed_redis(&self) -> Result<Redis, Failure> {
+        self.redis()?.ok_or_else(|| no_store().hint(NAME_A_STORE))
+    }
+
+    /// The store, for changes that can be made in the file as well.
+    pub(crate) fn redis_to_change(&self) -> Result<Redis, Failure> {
         self.redis()?.ok_or_else(|| {
-            Failure::usage("this needs a store, and none is named")
-                .hint("name one with `--redis redis://HOST`, or set REDIS_URL")
+            no_store().hint(format!("{NAME_A_STORE}; `--layer file` changes the flag file instead"))
         })
     }
 
@@ -265,6 +271,10 @@ impl Place {
             None => Ok(builder.start().await?),
         }
     }
+}
+
+fn no_store() -> Failure {
+    Failure::usage("this needs a store, and none is named")
 }
 
 /// Tells what is wrong with what layers say, such as overrides that cannot be read.
