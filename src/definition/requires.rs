@@ -117,10 +117,12 @@ pub(super) fn check(
             }
         }
     }
-    for circle in circles(&edges) {
-        report_circle(&circle, decoder);
+    let circles = circles(&edges);
+    for circle in &circles.shown {
+        report_circle(circle, decoder);
         wrong.extend(circle.iter().map(|&(flag, _)| flag.into()));
     }
+    wrong.extend(circles.closing.into_iter().map(Arc::from));
     for (&flag, own) in &edges {
         if !wrong.contains(flag) && count(flag, &edges) > MOST_PREREQUISITES {
             let span = own.first().map_or(0..0, |edge| edge.span.clone());
@@ -188,9 +190,21 @@ fn unknown<'k>(
 /// The flags of a circle, each with the place where it requires the next.
 type Circle<'e> = Vec<(&'e str, &'e Edge<'e>)>;
 
+/// How many prerequisites all circles that are shown may have. Of those of a long circle, each can
+/// close another one that is as long.
+const MOST_SHOWN: usize = 20_000;
+
+#[derive(Default)]
+struct Circles<'e> {
+    shown: Vec<Circle<'e>>,
+    /// The flags that close the circles beyond those.
+    closing: Vec<&'e str>,
+}
+
 /// Finds a circle for every prerequisite that closes one.
-fn circles<'e>(edges: &'e Edges<'e>) -> Vec<Circle<'e>> {
-    let mut circles = Vec::new();
+fn circles<'e>(edges: &'e Edges<'e>) -> Circles<'e> {
+    let mut circles = Circles::default();
+    let mut shown = 0;
     let mut done = HashSet::new();
     for &start in edges.keys() {
         if done.contains(start) {
@@ -211,9 +225,14 @@ fn circles<'e>(edges: &'e Edges<'e>) -> Vec<Circle<'e>> {
             };
             let to = edge.to.flag.as_str();
             if let Some(&first) = place.get(to) {
+                if shown >= MOST_SHOWN {
+                    circles.closing.push(flag);
+                    continue;
+                }
                 let mut circle: Circle<'e> = path[first..].to_vec();
                 circle.push((flag, edge));
-                circles.push(circle);
+                shown += circle.len();
+                circles.shown.push(circle);
             } else if let Some((&to, next)) = edges.get_key_value(to)
                 && !done.contains(to)
             {

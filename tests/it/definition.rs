@@ -321,6 +321,8 @@ fn large_files_and_many_problems_are_no_trouble() {
 
     for (text, problems) in [
         (format!("[flags]\n{}", lines(|i| format!("f{i} = true\n"))), 0),
+        // One long circle, of which every flag closes another one.
+        (lines(|i| format!("flags.f{i}.requires = [\"f{}\", \"f0\"]\n", (i + 1) % 10_000)), 1),
         (lines(|i| format!("[flags.f{i}]\nowner = \"a\"\npercentage = {}\n", i % 100)), 0),
         (format!("[flags.a]\nallowed_users = [{list}]\ndenied_users = [{list}]"), 10_000),
         (format!("[flags.a]\nallowed_users = [{}]", list.replace('"', "")), 10_000),
