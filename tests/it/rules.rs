@@ -2,7 +2,7 @@
 
 use flagstaff::{
     Answer, Cause, Condition, Context, Definition, ErrorCode, Flags, Operator, Percentage, Reason,
-    Rule, Serve, Value,
+    Rule, Serve, Value, definition::FlagsFile,
 };
 use proptest::prelude::*;
 
@@ -410,6 +410,38 @@ fn a_segment_is_the_condition_that_it_names() {
     assert_eq!(on("AT", "pro"), (true, false));
     assert_eq!(on("CH", "pro"), (false, false));
     assert_eq!(on("CH", "free"), (false, true));
+}
+
+/// Conditions are worked through by functions that call themselves.
+#[test]
+fn conditions_of_250_levels_need_little_of_a_stack_and_more_levels_are_refused() {
+    // The first segment is one level, each other one more, and so is the rule that names one.
+    let row = |segments: usize| {
+        let mut text = format!(
+            "[flags.a]\npercentage = 0\n\
+             rules = [{{ when = {{ segment = \"s{}\" }}, serve = true }}]\n\
+             [segments]\ns0.when = {{ plan = \"pro\" }}\n",
+            segments - 1
+        );
+        for n in 1..segments {
+            text += &format!("s{n}.when = {{ segment = \"s{}\" }}\n", n - 1);
+        }
+        FlagsFile::parse("flags.toml", &text)
+    };
+    let ask = move || {
+        let definition = Definition::clone(&row(249).flags()["a"]);
+        let flags = Flags::for_test().with("a", definition).start();
+        let explanation = flags.explain("a", &ana());
+        assert!(explanation.answer.value, "{explanation}");
+        assert!(explanation.to_json().contains_key("steps"));
+        let diagnostics = row(250).diagnostics().to_string();
+        assert!(diagnostics.contains("250 levels with its segments written out"), "{diagnostics}");
+    };
+
+    // A thread of tokio has twice as much.
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(ask);
+
+    thread.unwrap().join().unwrap();
 }
 
 #[test]
