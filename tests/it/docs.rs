@@ -1,10 +1,10 @@
 //! What the documents claim about the repository.
 
-use std::{collections::BTreeSet, env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs, path::Path, time::SystemTime};
 
 use flagstaff::{
     Operator,
-    definition::{Code, Severity},
+    definition::{Code, FlagsFile, Severity},
 };
 
 const MANIFEST: &str = include_str!("../../Cargo.toml");
@@ -62,6 +62,29 @@ fn every_operator_is_in_the_guide() {
 
         assert!(guide.contains(&row), "{row}");
     }
+    let rows = guide.lines().skip_while(|line| !line.starts_with("| operator |")).skip(2);
+    assert_eq!(rows.take_while(|line| line.starts_with('|')).count(), Operator::ALL.len());
+}
+
+/// What the guide and the README write into a flags.toml can be written there.
+#[test]
+fn the_flags_of_the_documents_are_good() {
+    let mut files = 0;
+    for page in [include_str!("../../src/docs/guide.md"), README] {
+        let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for block in blocks.filter(|block| block.contains("[flags")) {
+            let file = FlagsFile::parse("flags.toml", block);
+            let run = file.test(SystemTime::now());
+
+            assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
+            // What is required may be declared elsewhere.
+            let problems = file.diagnostics().iter().map(|problem| problem.code);
+            assert!(problems.into_iter().all(|code| code == Code::UnknownPrerequisite), "{block}");
+            assert!(run.passed(), "{}", run.diagnostics());
+            files += 1;
+        }
+    }
+    assert!(files >= 10, "{files}");
 }
 
 /// The page of all codes.
