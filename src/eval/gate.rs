@@ -116,9 +116,28 @@ impl Targeted {
         denies || matches!(self.share, Share::Drawn(_))
     }
 
-    #[inline(never)]
+    // Two calls rather than one, since looking at lists needs registers that drawing does without.
+    #[inline(always)]
     pub(super) fn evaluate(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> &Verdict {
-        self.listed(context, visitor).unwrap_or_else(|| self.draw(context, visitor))
+        match &self.lists {
+            None => self.evaluate_share(context, visitor),
+            Some(lists) => self.evaluate_lists(lists, context, visitor),
+        }
+    }
+
+    #[inline(never)]
+    fn evaluate_share(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> &Verdict {
+        self.draw(context, visitor)
+    }
+
+    #[inline(never)]
+    fn evaluate_lists<'t>(
+        &'t self,
+        lists: &'t Lists,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> &'t Verdict {
+        lists.decide(context, visitor).unwrap_or_else(|| self.draw(context, visitor))
     }
 
     #[inline]

@@ -25,8 +25,6 @@ pub struct Names {
     /// The slots by the hash of their names, which are only kept once.
     table: HashTable<Slot>,
     by_slot: Vec<Arc<str>>,
-    /// The slots in the order of their names, as of the last [`sort`](Self::sort).
-    sorted: Arc<[Slot]>,
 }
 
 impl Names {
@@ -55,20 +53,6 @@ impl Names {
 
     pub(crate) fn len(&self) -> usize {
         self.by_slot.len()
-    }
-
-    /// Sorts the names, once all are there that a generation has.
-    pub(crate) fn sort(&mut self) {
-        if self.sorted.len() == self.len() {
-            return;
-        }
-        let mut slots: Vec<Slot> = (0..).take(self.len()).collect();
-        slots.sort_by_key(|&slot| self.name(slot));
-        self.sorted = slots.into();
-    }
-
-    pub(crate) fn sorted(&self) -> &[Slot] {
-        &self.sorted
     }
 
     #[inline]

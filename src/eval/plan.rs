@@ -109,26 +109,27 @@ impl Plan {
         }
     }
 
-    /// Whether the flag is on for `context` and why, or `None` if no layer has it.
+    /// Whether the flag is on for `context` and why, with what it serves beyond that; `None` if no
+    /// layer has it.
     ///
     /// `others` is what other flags are by themselves.
     // Always, here and below: what is inlined comes down to a constant flag, and calls for all others.
     #[inline(always)]
     pub(crate) fn evaluate<'p>(
-        &self,
+        &'p self,
         context: &Context<'_>,
         others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
         visitor: &mut impl Visitor,
-    ) -> Option<&Verdict> {
+    ) -> Option<(&'p Verdict, Option<&'p Variants>)> {
         // First, since most flags are.
         if let Self::Constant(verdict) = self {
-            return Some(verdict);
+            return Some((verdict, None));
         }
         if let Self::Composed(composed) = self
             && let Some((requirements, unmet)) = &composed.requirements
             && !requirements.are_met(context, others, visitor)
         {
-            return Some(unmet);
+            return Some((unmet, composed.variants.as_ref()));
         }
         self.by_itself(context, visitor)
     }
@@ -139,13 +140,15 @@ impl Plan {
         &self,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<&Verdict> {
+    ) -> Option<(&Verdict, Option<&Variants>)> {
         match self {
             Self::Absent => None,
-            Self::Constant(verdict) => Some(verdict),
-            Self::Targeted(targeted) => Some(targeted.evaluate(context, visitor)),
-            Self::Ruled(ruled) => Some(ruled.evaluate(context, visitor)),
-            Self::Composed(composed) => Some(composed.gate.evaluate(context, visitor)),
+            Self::Constant(verdict) => Some((verdict, None)),
+            Self::Targeted(targeted) => Some((targeted.evaluate(context, visitor), None)),
+            Self::Ruled(ruled) => Some((ruled.evaluate(context, visitor), None)),
+            Self::Composed(composed) => {
+                Some((composed.gate.evaluate(context, visitor), composed.variants.as_ref()))
+            }
         }
     }
 }

@@ -67,15 +67,14 @@ impl Standalone {
 
     /// Whether the flag is on for `context`, and the variant that it serves, each with what decided.
     pub(crate) fn ask(&self, context: &Context<'_>) -> (Verdict, Option<(&Arm, Verdict)>) {
-        let verdict = self.plan.evaluate(context, |slot| self.required(slot, context), &mut ());
-        let verdict = *verdict.expect("a plan that was compiled of a definition");
-        let arm = self.plan.variants().map(|variants| variants.choose(verdict, context, &mut ()));
-        (verdict, arm)
+        let found = self.plan.evaluate(context, |slot| self.required(slot, context), &mut ());
+        let (&verdict, variants) = found.expect("a plan that was compiled of a definition");
+        (verdict, variants.map(|variants| variants.choose(verdict, context, &mut ())))
     }
 
     fn required(&self, slot: Slot, context: &Context<'_>) -> Option<(Verdict, Option<&Variants>)> {
-        let plan = self.others.get(slot as usize)?;
-        Some((*plan.by_itself(context, &mut ())?, plan.variants()))
+        let (&verdict, variants) = self.others.get(slot as usize)?.by_itself(context, &mut ())?;
+        Some((verdict, variants))
     }
 }
 

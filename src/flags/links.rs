@@ -33,7 +33,6 @@ impl Links {
                 names.intern(&prerequisite.flag.as_str().into());
             }
         }
-        names.sort();
         // What a flag requires reaches all that require it, and what is compiled is the whole.
         match changes.iter().any(|change| change.fields.contains(&Field::Requires)) {
             true => self.requiring.iter().copied().filter(|slot| !slots.contains(slot)).collect(),

@@ -129,6 +129,7 @@ impl Publisher {
             names: Arc::default(),
             plans: Vec::new(),
             resolved: Vec::new(),
+            listed: Arc::default(),
             layers: Arc::clone(&layers),
             lookups: stack.lookups(),
             offers: stack.offers(),
@@ -492,12 +493,18 @@ impl Publisher {
         resolved.resize(names.len(), None);
         let mut changes = Vec::new();
         let mut stale = Vec::new();
+        let (mut came, mut went) = (Vec::new(), false);
         for (slot, key) in keys {
             let now = state.stack.resolve(&key, &lost, instant, time);
             if resolved[slot as usize] == now {
                 continue;
             }
             let before = std::mem::replace(&mut resolved[slot as usize], now);
+            match (&before, &resolved[slot as usize]) {
+                (None, Some(_)) => came.push(slot),
+                (Some(_), None) => went = true,
+                (Some(_), Some(_)) | (None, None) => {}
+            }
             changes.push(change(key, before.as_ref(), resolved[slot as usize].as_ref()));
             stale.push(slot);
         }
@@ -519,6 +526,10 @@ impl Publisher {
             };
             unmeetable.push((slot, invalid));
         }
+        let listed = match came.is_empty() && !went {
+            true => Arc::clone(&old.listed),
+            false => listed(&old.listed, came, &resolved, names),
+        };
         let lookups = state.stack.lookups();
         let same_lookups = lookups.len() == old.lookups.len()
             && lookups.iter().zip(&*old.lookups).all(|(a, b)| Arc::ptr_eq(&a.1, &b.1));
@@ -530,6 +541,7 @@ impl Publisher {
                 names: Arc::clone(&state.names),
                 plans,
                 resolved,
+                listed,
                 layers: Arc::clone(&self.layers),
                 lookups,
                 offers: state.stack.offers(),
@@ -654,6 +666,20 @@ impl State {
         }
         self.emit(Event::Changed { generation, layer, changes });
     }
+}
+
+/// The flags that are there now, in the order of their names: those of `old` and those that came.
+fn listed(
+    old: &[Slot],
+    came: Vec<Slot>,
+    resolved: &[Option<Resolved>],
+    names: &Names,
+) -> Arc<[Slot]> {
+    let stay = old.iter().copied().filter(|&slot| resolved[slot as usize].is_some());
+    let mut listed: Vec<Slot> = stay.chain(came).collect();
+    // Most are in order already, which a stable sort makes use of.
+    listed.sort_by_key(|&slot| names.name(slot));
+    listed.into()
 }
 
 fn change(key: Arc<str>, before: Option<&Resolved>, after: Option<&Resolved>) -> Change {

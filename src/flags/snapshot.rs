@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub(super) plans: Vec<Plan>,
     /// By slot: what the plans were compiled from.
     pub(super) resolved: Vec<Option<Resolved>>,
+    /// The flags that a layer has, in the order of their names.
+    pub(super) listed: Arc<[Slot]>,
     pub(super) layers: Arc<[&'static str]>,
     pub(super) lookups: Arc<[(LayerId, Lookup)]>,
     /// What the layers said when this was made, and what they say now: the same about the flags, but
@@ -109,13 +111,14 @@ impl Snapshot {
 
     /// Every flag that a layer has, sorted by key, with whether it is on for `context`.
     #[inline]
-    pub fn all(&self, context: &Context<'_>) -> impl Iterator<Item = (&str, Answer<bool>)> {
-        self.names.sorted().iter().filter_map(move |&slot| {
-            let plan = self.plans.get(slot as usize)?;
-            let verdict = self.evaluate(plan, context, &mut ())?;
-            let name = &**self.names.name(slot);
-            let verdict = overridden(name).unwrap_or(*verdict);
-            Some((name, self.gate(verdict, plan.variants(), context)))
+    pub fn all(
+        &self,
+        context: &Context<'_>,
+    ) -> impl ExactSizeIterator<Item = (&str, Answer<bool>)> {
+        let (plans, names) = (&*self.plans, &*self.names);
+        self.listed.iter().map(move |&slot| {
+            let name = &**names.name(slot);
+            (name, self.answer_of(name, &plans[slot as usize], context))
         })
     }
 
@@ -153,12 +156,11 @@ impl Snapshot {
         visitor: &mut impl Visitor,
     ) -> Option<(Verdict, Option<&Variants>)> {
         let plan = self.plan(key);
-        let verdict = match overridden(key.as_str()) {
-            Some(verdict) => Some(verdict),
-            None => plan.and_then(|plan| self.evaluate(plan, context, visitor).copied()),
-        };
-        match verdict {
-            Some(verdict) => Some((verdict, plan.and_then(Plan::variants))),
+        if let Some(verdict) = overridden(key.as_str()) {
+            return Some((verdict, plan.and_then(Plan::variants)));
+        }
+        match plan.and_then(|plan| self.evaluate(plan, context, visitor)) {
+            Some((&verdict, variants)) => Some((verdict, variants)),
             None => Some((self.unknown(key.as_str())?, None)),
         }
     }
@@ -180,16 +182,16 @@ impl Snapshot {
     // Apart, so that no more than a constant flag is inlined where somebody asks.
     #[inline(never)]
     fn decide_for(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
-        self.evaluate(plan, context, &mut ()).map(|verdict| verdict.on)
+        self.evaluate(plan, context, &mut ()).map(|(verdict, _)| verdict.on)
     }
 
     #[inline(always)]
-    pub(super) fn evaluate<'p>(
-        &self,
+    fn evaluate<'p>(
+        &'p self,
         plan: &'p Plan,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<&'p Verdict> {
+    ) -> Option<(&'p Verdict, Option<&'p Variants>)> {
         plan.evaluate(context, |slot| self.required(slot, context), visitor)
     }
 
@@ -200,8 +202,13 @@ impl Snapshot {
         context: &Context<'_>,
     ) -> Option<(Verdict, Option<&Variants>)> {
         let (name, plan) = (self.names.name(slot), self.plans.get(slot as usize)?);
-        let verdict = overridden(name).or_else(|| plan.by_itself(context, &mut ()).copied());
-        Some((verdict.or_else(|| self.unknown(name))?, plan.variants()))
+        if let Some(verdict) = overridden(name) {
+            return Some((verdict, plan.variants()));
+        }
+        match plan.by_itself(context, &mut ()) {
+            Some((&verdict, variants)) => Some((verdict, variants)),
+            None => Some((self.unknown(name)?, None)),
+        }
     }
 
     #[cold]
@@ -237,6 +244,21 @@ impl Snapshot {
     pub(super) fn resolved(&self) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
         let slots = self.resolved.iter().zip(0..);
         slots.filter_map(|(flag, slot)| Some((self.names.name(slot), flag.as_ref()?)))
+    }
+
+    /// Whether a flag is on that a layer has, with the variant that is served.
+    // Always, so that the reasons cost those nothing who only look at what is on.
+    #[inline(always)]
+    fn answer_of(&self, name: &str, plan: &Plan, context: &Context<'_>) -> Answer<bool> {
+        let (verdict, variants) = match overridden(name) {
+            Some(verdict) => (verdict, plan.variants()),
+            None => {
+                let found = self.evaluate(plan, context, &mut ());
+                let (&verdict, variants) = found.expect("it is compiled, since a layer has it");
+                (verdict, variants)
+            }
+        };
+        self.gate(verdict, variants, context)
     }
 
     /// Whether the flag is on, with the variant that is served.

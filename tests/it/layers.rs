@@ -121,6 +121,31 @@ async fn all_lists_the_union_of_the_layers_sorted() {
 }
 
 #[tokio::test]
+async fn all_stays_sorted_while_flags_come_and_go() {
+    let required = Definition::new().requires(["nobody_has_it"]);
+    let memory = Memory::new().with("m", true).with("z", required);
+    let flags = start(&[], memory.clone()).await;
+    let all = || {
+        let (snapshot, nobody) = (flags.snapshot(), Context::anonymous());
+        let all = snapshot.all(&nobody);
+        let size = all.len();
+        let keys: Vec<_> = all.map(|(key, _)| key.to_owned()).collect();
+        assert_eq!(size, keys.len());
+        keys
+    };
+
+    assert_eq!(all(), ["m", "z"]);
+    memory.insert("q", true);
+    assert_eq!(all(), ["m", "q", "z"]);
+    memory.insert("a", true);
+    memory.remove("q");
+    assert_eq!(all(), ["a", "m", "z"]);
+    memory.insert("q", false);
+    memory.remove("z");
+    assert_eq!(all(), ["a", "m", "q"]);
+}
+
+#[tokio::test]
 async fn an_unknown_flag_is_the_callers_default() {
     let flags = start(&[], Memory::new()).await;
     let nobody = Context::anonymous();
