@@ -1,0 +1,1 @@
+const newCheckout = client.getBooleanValue(process.env.FEATURE_NEW_CHECKOUT, false);
