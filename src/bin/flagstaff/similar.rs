@@ -7,9 +7,6 @@ use crate::{output::Output, text::clean};
 /// Hints at a flag with a similar name, if no layer has this one.
 pub(crate) fn hint(snapshot: &Snapshot, flag: &str, output: &Output) {
     if let Some(similar) = snapshot.explain(flag, &Context::anonymous()).similar {
-        output.aside(format!(
-            "\x1b[1;36mhint\x1b[0m: a flag with a similar name exists: `{}`",
-            clean(&similar)
-        ));
+        output.hint(format!("a flag with a similar name exists: `{}`", clean(&similar)));
     }
 }
