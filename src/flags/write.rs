@@ -129,6 +129,13 @@ impl<'a> IntoFuture for PendingWrite<'a> {
     }
 }
 
+/// What is to be written, to be looked at or made by a layer itself.
+impl From<PendingWrite<'_>> for Write {
+    fn from(pending: PendingWrite<'_>) -> Self {
+        pending.write
+    }
+}
+
 impl fmt::Debug for PendingWrite<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PendingWrite").field("key", &self.key).field("write", &self.write).finish()

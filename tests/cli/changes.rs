@@ -122,6 +122,42 @@ fn a_dry_run_prints_what_the_real_run_prints_and_changes_nothing() {
     }
 }
 
+#[test]
+fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
+    let server = Server::start();
+    server.cli(&["SET", "ff:off", r#"{"enabled": false, "percentage": 10, "note": 1}"#]);
+    server.cli(&["SET", "ff:quarter", "{broken"]);
+
+    for change in [
+        &["enable", "off"][..],
+        &["set", "off", "percentage=20"],
+        &["set", "off", "percentage-"],
+        &["disable", "off"],
+        &["disable", "off"],
+        &["set", "quarter", "owner=web"],
+        &["enable", "quarter"],
+        &["set", "quarter", "owner=web"],
+        &["unset", "off"],
+    ] {
+        let with_prefix = |arguments: &[&str]| {
+            let mut command = on(&server, change);
+            command.args(["--key-prefix", "ff", "-o", "json"]).args(arguments);
+            let mut ran = ran(&mut command);
+            if let Ok(mut made) = serde_json::from_str::<Value>(&ran.stdout) {
+                made["changes"][0]["revision"].take();
+                made["changes"][0]["dryRun"].take();
+                ran.stdout = made.to_string();
+            }
+            ran
+        };
+        let stored = || server.cli(&["MGET", "ff:off", "ff:quarter"]);
+        let before = stored();
+        let dry = with_prefix(&["--dry-run"]);
+        assert_eq!(stored(), before, "{change:?}");
+        assert_eq!(dry, with_prefix(&[]), "{change:?}");
+    }
+}
+
 /// What it printed, without the times, which go on, and without that nothing was done.
 fn told(command: &mut Command) -> Ran {
     let mut ran = ran(command);

@@ -170,12 +170,8 @@ impl Redis {
         let deadline = Instant::now() + PATIENCE;
         let revision = loop {
             let condition = self.condition(flag, write, current.as_deref()).await?;
-            let now = SystemTime::now();
             let base = condition.stored().unwrap_or(current.as_deref());
-            let value = value::encode(flag, base, write, now, &settings.layout);
-            let value = value.map_err(|problem| {
-                Refusal::failed(format!("{}: {problem}", settings.layout.place(flag)))
-            })?;
+            let value = self.encode(flag, base, write)?;
             let change = Change {
                 flag,
                 condition,
@@ -206,6 +202,50 @@ impl Redis {
         self.remove_ended().await;
         self.until_in_force().await;
         Ok(revision.map_or_else(Written::unnumbered, Written::revision))
+    }
+
+    /// What the store would say about a flag after a change, whatever its condition; `None` if
+    /// nothing. It is not made.
+    ///
+    /// # Errors
+    ///
+    /// What keeps the change from being made, as far as it depends on what is stored for the flag.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use flagstaff::{
+    ///     Redis,
+    ///     backend::{Operation, Write},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    ///
+    /// let entry = redis.rehearse("search", &Write::new(Operation::Disable)).await?;
+    ///
+    /// println!("the store would say: {entry:?}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn rehearse(&self, flag: &str, write: &Write) -> Result<Option<Entry>, Refusal> {
+        let stored = self.stored(flag).await.map_err(Refusal::failed)?;
+        let value = self.encode(flag, stored.as_deref(), write)?;
+        let entry = self.entry(flag, value.as_ref().map(String::as_bytes));
+        entry.map_err(Refusal::failed)
+    }
+
+    /// What is stored after a change of what is stored now.
+    fn encode(
+        &self,
+        flag: &str,
+        current: Option<&[u8]>,
+        write: &Write,
+    ) -> Result<Option<String>, Refusal> {
+        let layout = &self.settings.layout;
+        value::encode(flag, current, write, SystemTime::now(), layout)
+            .map_err(|problem| Refusal::failed(format!("{}: {problem}", layout.place(flag))))
     }
 
     /// Restores the value before a change.

@@ -15,7 +15,9 @@ mod wider;
 
 use std::time::{Duration, SystemTime};
 
-use flagstaff::{Definition, Entry, FlagState, Flags, LayerEntry, WriteError, cli::ExitCode};
+use flagstaff::{
+    Definition, Entry, FlagState, Flags, LayerEntry, PendingWrite, Redis, WriteError, cli::ExitCode,
+};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -81,6 +83,7 @@ pub(crate) enum Change {
 
 /// A change of an override, and how to make it.
 struct Override<'a> {
+    redis: &'a Redis,
     change: &'a Change,
     args: &'a ChangeArgs,
     /// When it ends by itself, if that is new.
@@ -104,48 +107,57 @@ pub(crate) async fn change(
         return file::change(session, names, change, args, &of.target);
     }
     let if_rev = of.target.if_rev;
-    let act = Override { change, args, end: of.end(SystemTime::now())?, if_rev };
-    perform(session, names, &act, args, if_rev).await
+    let end = of.end(SystemTime::now())?;
+    let redis = &session.place.redis_to_change()?;
+    let act = Override { redis, change, args, end, if_rev };
+    perform(session, redis, names, &act, args, if_rev).await
+}
+
+impl Override<'_> {
+    /// The change of one flag, by what the layers say about it now.
+    fn write<'a>(&self, flags: &'a Flags, name: &'a str) -> Result<PendingWrite<'a>, Failure> {
+        let mut write = match self.change {
+            Change::Enable => flags.enable(name).plainly(),
+            Change::Disable => flags.disable(name).plainly(),
+            Change::Unset => flags.clear(name),
+            Change::Set(assignments) => {
+                let snapshot = flags.snapshot();
+                let merged = snapshot.info(name).map(|info| info.definition());
+                let write = flags.set(name, assignments.patch(name, merged)?);
+                let write = write.inheriting(assignments.taken_out());
+                match assignments.depend_on_what_is_there() && self.if_rev.is_none() {
+                    true => write.if_entry(said(flags, name)),
+                    false => write,
+                }
+            }
+        };
+        if let Some(author) = self.args.author() {
+            write = write.author(author);
+        }
+        if let Some(reason) = &self.args.reason {
+            write = write.reason(reason);
+        }
+        if let Some(end) = self.end {
+            write = write.expires_at(end);
+        }
+        if let Some(revision) = self.if_rev {
+            write = write.if_revision(revision);
+        }
+        Ok(write)
+    }
 }
 
 impl Act for Override<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
-        // Memory keeps no time and no revisions of others.
-        let rehearsed = Override { end: None, if_rev: None, ..*self };
-        rehearsed.make(&rehearsal.flags, &rehearsal.name).await.map(drop)
+        let write = self.write(&rehearsal.flags, &rehearsal.name)?.into();
+        rehearsal.put(self.redis.rehearse(&rehearsal.name, &write).await?);
+        Ok(())
     }
 
     async fn make(&self, flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut write = match self.change {
-                Change::Enable => flags.enable(name).plainly(),
-                Change::Disable => flags.disable(name).plainly(),
-                Change::Unset => flags.clear(name),
-                Change::Set(assignments) => {
-                    let snapshot = flags.snapshot();
-                    let merged = snapshot.info(name).map(|info| info.definition());
-                    let write = flags.set(name, assignments.patch(name, merged)?);
-                    let write = write.inheriting(assignments.taken_out());
-                    match assignments.depend_on_what_is_there() && self.if_rev.is_none() {
-                        true => write.if_entry(said(flags, name)),
-                        false => write,
-                    }
-                }
-            };
-            if let Some(author) = self.args.author() {
-                write = write.author(author);
-            }
-            if let Some(reason) = &self.args.reason {
-                write = write.reason(reason);
-            }
-            if let Some(end) = self.end {
-                write = write.expires_at(end);
-            }
-            if let Some(revision) = self.if_rev {
-                write = write.if_revision(revision);
-            }
-            match write.await {
+            match self.write(flags, name)?.await {
                 Ok(written) => return Ok(written.revision),
                 // Somebody else was faster: what it depends on is read again, which takes a moment.
                 Err(WriteError::Conflict { .. })
@@ -185,13 +197,13 @@ impl Act for Override<'_> {
 /// Rehearses something, tells what it does, and does it.
 pub(crate) async fn perform(
     session: &Session,
+    redis: &Redis,
     names: &[String],
     act: &impl Act,
     args: &ChangeArgs,
     if_rev: Option<u64>,
 ) -> Result<ExitCode, Failure> {
     let Session { place, output } = session;
-    let redis = place.redis_to_change()?;
     let flags = place.flags_to_change(output).await?;
     name::refuse_settings(names, &flags.snapshot())?;
 
@@ -230,7 +242,7 @@ pub(crate) async fn perform(
         made.push((Effect { after, ..effect }, revision));
     }
     tell(output, made.iter().map(|(effect, revision)| (effect, *revision)), false)?;
-    args.finish(&redis, latest, output).await
+    args.finish(redis, latest, output).await
 }
 
 /// What it would do to one flag.

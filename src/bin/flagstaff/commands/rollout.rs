@@ -167,7 +167,8 @@ impl Step {
         let act = Stepping { session, args: change, if_rev: target.if_rev, force, step };
         match target.layer {
             Layer::Redis => {
-                perform(session, slice::from_ref(flag), &act, change, target.if_rev).await
+                let redis = session.place.redis_to_change()?;
+                perform(session, &redis, slice::from_ref(flag), &act, change, target.if_rev).await
             }
             Layer::File => act.make_in_the_file(flag, target).await,
         }

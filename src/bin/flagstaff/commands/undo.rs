@@ -64,7 +64,7 @@ impl Undo {
         };
         let says = says(&redis, &undone.key, undone.before.as_deref())?;
         let act = Undoing { revision, args: &change, says };
-        perform(session, slice::from_ref(&undone.key), &act, &change, Some(revision)).await
+        perform(session, &redis, slice::from_ref(&undone.key), &act, &change, Some(revision)).await
     }
 }
 
