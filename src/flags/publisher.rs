@@ -27,7 +27,7 @@ use super::{
     key::sealed::Resolve,
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
-    snapshot::Strictness,
+    snapshot::{Latest, Strictness},
     track::Tracker,
 };
 use crate::{
@@ -133,7 +133,7 @@ impl Publisher {
             layers: Arc::clone(&layers),
             lookups: stack.lookups(),
             offers: stack.offers(),
-            latest: Arc::new(ArcSwap::new(stack.offers())),
+            latest: Arc::new(ArcSwap::from_pointee(Latest { generation, offers: stack.offers() })),
             unknown: Arc::default(),
             tracker: Arc::clone(&tracker),
             strictness,
@@ -451,7 +451,6 @@ impl Publish for Publisher {
                 state.reached(layer, name);
             }
             let keys = state.stack.replace(layer, offer);
-            self.cell.load().latest.store(state.stack.offers());
             self.resolve(state, keys, name);
             if let Heard::Partly(problem) = heard {
                 state.heard_partly(layer, name, problem);
@@ -554,6 +553,9 @@ impl Publisher {
             state.unmeasured.published(layer);
             state.tell(generation, layer, changes.into());
         }
+        let now = self.cell.load();
+        let (generation, offers) = (now.generation, state.stack.offers());
+        now.latest.store(Arc::new(Latest { generation, offers }));
         let index = self.layers.iter().position(|&name| name == layer).unwrap_or_default();
         self.judge(state, index, unmeetable);
     }

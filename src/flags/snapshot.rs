@@ -51,13 +51,22 @@ pub struct Snapshot {
     pub(super) listed: Arc<[Slot]>,
     pub(super) layers: Arc<[&'static str]>,
     pub(super) lookups: Arc<[(LayerId, Lookup)]>,
-    /// What the layers said when this was made, and what they say now: the same about the flags, but
-    /// it may be written elsewhere or by somebody else. Evaluation does not look at them.
+    /// What the layers said when this was made, and what they say now. Evaluation looks at neither.
     pub(super) offers: Arc<Vec<Arc<Offer>>>,
-    pub(super) latest: Arc<ArcSwap<Vec<Arc<Offer>>>>,
+    pub(super) latest: Arc<ArcSwap<Latest>>,
     pub(super) unknown: Arc<Unknown>,
     pub(super) tracker: Arc<Tracker>,
     pub(super) strictness: Strictness,
+}
+
+/// What the layers say now. It may differ from what the generation in force was made of in all that
+/// makes no difference to a flag: where something is written, who did it, and what a stronger layer
+/// overrides.
+#[derive(Debug)]
+pub(super) struct Latest {
+    /// The generation in force.
+    pub(super) generation: u64,
+    pub(super) offers: Arc<Vec<Arc<Offer>>>,
 }
 
 /// What asking for an unknown flag does.

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use crate::{
     json,
     rules::value,
-    support::{Act, Scripted, flags, next},
+    support::{Act, BOUND, Scripted, flags, next},
 };
 
 const DECLARED: &str = r#"[flags]
@@ -222,6 +222,30 @@ async fn a_pinned_generation_is_explained_by_what_the_layers_said_then() {
     let now = said(flags.explain("checkout_v2", &Context::user("ana")));
     assert_eq!(then, Some(Said::Settings(vec![Field::Percentage])));
     assert_eq!(now, Some(Said::Forced(false)));
+}
+
+/// It makes no generation.
+#[tokio::test]
+async fn what_a_layer_says_in_vain_is_told_too() {
+    let (script, source) = Scripted::new();
+    script.send(Act::Publish(Offer::new())).unwrap();
+    let env = Env::with_prefix("FEATURE_").variables([("FEATURE_CHECKOUT_V2", "no")]);
+    let flags = Flags::builder().layer(env).layer(source).start().await.unwrap();
+    let generation = flags.snapshot().generation();
+
+    script.send(Act::Publish(overridden(60))).unwrap();
+    let heard = async {
+        while flags.health().layers[1].flags == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(BOUND, heard).await.unwrap();
+
+    let explanation = flags.explain("checkout_v2", &Context::user("ana"));
+    let layer = &explanation.layers[1];
+    assert_eq!(explanation.generation, generation);
+    assert_eq!(layer.says, Some(Said::Settings(vec![Field::Percentage])));
+    assert_eq!(layer.provenance.as_ref().unwrap().author.as_deref(), Some("ana"));
 }
 
 #[tokio::test]

@@ -136,7 +136,8 @@ fn forced(layers: &[LayerTrace], verdict: Verdict) -> Option<&Said> {
 }
 
 /// What the layers say about a flag. A snapshot keeps what they said when it was made; where that is
-/// what they say now, what they say now knows better where it is written and who wrote it.
+/// what they say now, what they say now knows better where it is written and who wrote it. Of the
+/// generation in force, what they say now is what it is made of.
 struct Sources<'a> {
     key: &'a str,
     names: &'a [&'static str],
@@ -146,9 +147,10 @@ struct Sources<'a> {
 impl<'a> Sources<'a> {
     fn of(snapshot: &'a Snapshot, key: &'a str) -> Self {
         let latest = snapshot.latest.load();
-        let offers = snapshot.offers.iter().zip(latest.iter());
+        let is_in_force = latest.generation == snapshot.generation;
+        let offers = snapshot.offers.iter().zip(latest.offers.iter());
         let offers = offers.map(|(then, now)| {
-            let is_same = now.entry(key) == then.entry(key);
+            let is_same = is_in_force || now.entry(key) == then.entry(key);
             Arc::clone(if is_same { now } else { then })
         });
         Self { key, names: &snapshot.layers, offers: offers.collect() }
