@@ -80,7 +80,7 @@ async fn a_killed_server_leaves_its_last_overrides() {
 
     server.kill();
 
-    let message = subject.fails(&[Kind::Unreachable]).await;
+    let message = subject.fails(&[Kind::Lost, Kind::Unreachable]).await;
     assert!(message.starts_with("cannot reach Redis at"), "{message}");
     server.restart();
     subject.recovers(&server, "killed").await;
