@@ -227,6 +227,8 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["undo", "1", "--dry-run"], Changed),
     (&["undo", "1000"], Refused),
     (&["undo"], Usage),
+    // That is the start of the rollout.
+    (&["undo", "8"], Done),
 ];
 
 /// With a store whose user may read and no more.

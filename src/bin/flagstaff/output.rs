@@ -263,7 +263,7 @@ pub(crate) fn json_was_asked_for(arguments: impl IntoIterator<Item = OsString>) 
 }
 
 /// The width of the terminal. One that does not know it says 0.
-fn room() -> Option<u16> {
+pub(crate) fn room() -> Option<u16> {
     Table::new().width().filter(|&width| width > 0)
 }
 

@@ -6,8 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::{output, text::clean};
+
 /// How long nothing is shown at first, and how long a line stands.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// How wide a terminal is that does not say so.
+const ROOM: u16 = 80;
 
 /// A line on the terminal, which is gone when this is.
 #[derive(Debug)]
@@ -25,6 +30,9 @@ impl Progress {
 
     pub(crate) fn show(&mut self, text: impl Display) {
         if self.is_terminal && self.shown.elapsed() >= PAUSE {
+            // A line that wraps would stay when the next one comes.
+            let room = usize::from(output::room().unwrap_or(ROOM)) - 1;
+            let text: String = clean(&text.to_string()).chars().take(room).collect();
             anstream::eprint!("\r\x1b[K{text}");
             (self.shown, self.is_dirty) = (Instant::now(), true);
         }
