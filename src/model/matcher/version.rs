@@ -5,7 +5,7 @@
 //! that match in Cargo. Cargo leaves pre-releases out unless one is asked for, since it chooses
 //! versions for people; here the version is a fact, and `5.1.0-beta` is older than `5.2.0`.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, ops};
 
 use semver::{Comparator, Op, VersionReq};
 
@@ -13,15 +13,27 @@ use semver::{Comparator, Op, VersionReq};
 #[derive(Debug)]
 pub(crate) struct Requirements(Box<[Requirement]>);
 
-/// All of these have to contain the version.
-pub(super) type Requirement = Box<[Range]>;
+/// All of the ranges have to contain the version.
+#[derive(Debug)]
+pub(super) struct Requirement {
+    ranges: Box<[Range]>,
+    /// The packed versions that all of them contain.
+    packed: ops::Range<Packed>,
+}
 
 /// The versions between two bounds.
 #[derive(Debug, Default)]
-pub(super) struct Range {
+struct Range {
     lower: Option<Bound>,
     upper: Option<Bound>,
 }
+
+/// An everyday version in one word: a release whose numbers are less than [`PACKED_END`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Packed(u64);
+
+const PACKED_BITS: u32 = 20;
+const PACKED_END: u64 = 1 << PACKED_BITS;
 
 #[derive(Debug)]
 struct Bound {
@@ -44,17 +56,26 @@ impl Requirements {
     }
 
     /// Whether one of them allows the version; `None` if the text is no version.
+    #[inline(never)]
     pub(super) fn allow(&self, text: &str) -> Option<bool> {
+        match Packed::parse(text) {
+            Some(version) => Some(self.0.iter().any(|it| it.packed.contains(&version))),
+            None => self.allow_rarely(text),
+        }
+    }
+
+    #[cold]
+    fn allow_rarely(&self, text: &str) -> Option<bool> {
         let version = Version::parse(text)?;
-        let contains = |range: &Range| range.contains(version);
-        Some(self.0.iter().any(|requirement| requirement.iter().all(contains)))
+        let allows = |it: &Requirement| it.ranges.iter().all(|range| range.contains(version));
+        Some(self.0.iter().any(allows))
     }
 
     /// Those that no version meets, since one range ends before another one begins.
     #[cfg(feature = "definition")]
     pub(crate) fn contradictions(&self) -> impl Iterator<Item = usize> {
-        let is_empty = |requirement: &Requirement| {
-            requirement.iter().any(|a| requirement.iter().any(|b| a.ends_before(b)))
+        let is_empty = |Requirement { ranges, .. }: &Requirement| {
+            ranges.iter().any(|a| ranges.iter().any(|b| a.ends_before(b)))
         };
         self.0.iter().enumerate().filter(move |(_, one)| is_empty(one)).map(|(index, _)| index)
     }
@@ -63,7 +84,16 @@ impl Requirements {
 pub(super) fn requirement(text: &str) -> Result<Requirement, String> {
     let requirement = VersionReq::parse(text)
         .map_err(|error| format!("not a version requirement such as `<5.2.0`: {error}"))?;
-    Ok(requirement.comparators.iter().map(Range::of).collect())
+    Ok(Requirement::new(requirement.comparators.iter().map(Range::of).collect()))
+}
+
+impl Requirement {
+    fn new(ranges: Box<[Range]>) -> Self {
+        let both =
+            |a: ops::Range<Packed>, b: ops::Range<Packed>| a.start.max(b.start)..a.end.min(b.end);
+        let packed = ranges.iter().map(Range::packed).fold(Range::default().packed(), both);
+        Self { ranges, packed }
+    }
 }
 
 /// The least pre-release of a version.
@@ -108,6 +138,17 @@ impl Range {
         }
     }
 
+    /// The packed versions among these.
+    fn packed(&self) -> ops::Range<Packed> {
+        let start = self.lower.as_ref().map_or(Packed(0), |lower| {
+            Packed::first(lower.core, lower.pre.is_empty() && !lower.inclusive)
+        });
+        let end = self.upper.as_ref().map_or(Packed(u64::MAX), |upper| {
+            Packed::first(upper.core, upper.pre.is_empty() && upper.inclusive)
+        });
+        start..end
+    }
+
     fn contains(&self, version: Version<'_>) -> bool {
         let side = |bound: &Option<Bound>, side| match bound {
             None => true,
@@ -150,21 +191,33 @@ fn successor(mut core: [u64; 3], parts: usize) -> Option<[u64; 3]> {
     None
 }
 
+impl Packed {
+    #[inline]
+    fn parse(text: &str) -> Option<Self> {
+        let ([major, minor, patch], end) = numbers(text)?;
+        let is_everyday = end == text.len() && (major | minor | patch) < PACKED_END;
+        is_everyday.then_some(Self((major << PACKED_BITS | minor) << PACKED_BITS | patch))
+    }
+
+    /// The first one that is no less than a release of these numbers, or that is greater.
+    fn first(core: [u64; 3], greater: bool) -> Self {
+        let mut packed = 0;
+        for (part, number) in (0..).zip(core) {
+            if number >= PACKED_END {
+                // What begins with the next number comes after all that are packed so far.
+                return Self((packed + 1) << (PACKED_BITS * (3 - part)));
+            }
+            packed = packed << PACKED_BITS | number;
+        }
+        Self(packed + u64::from(greater))
+    }
+}
+
 impl<'v> Version<'v> {
     /// SemVer 2.0.0, but that numbers may be missing at the end: `5.2` is `5.2.0`.
     fn parse(text: &'v str) -> Option<Self> {
-        let mut rest = text.as_bytes();
-        let mut core = [0; 3];
-        for (part, place) in core.iter_mut().enumerate() {
-            if part > 0 {
-                match rest.split_first() {
-                    Some((b'.', after)) => rest = after,
-                    _ => break,
-                }
-            }
-            (*place, rest) = number(rest)?;
-        }
-        let pre = if rest.is_empty() { "" } else { suffix(&text[text.len() - rest.len()..])? };
+        let (core, end) = numbers(text)?;
+        let pre = if end == text.len() { "" } else { suffix(&text[end..])? };
         Some(Self { core, pre })
     }
 
@@ -173,23 +226,39 @@ impl<'v> Version<'v> {
     }
 }
 
-/// The number that a text begins with, and what comes after it.
+/// The numbers that a version begins with, and where they end.
+#[inline(always)]
+fn numbers(text: &str) -> Option<([u64; 3], usize)> {
+    let (mut numbers, mut end) = ([0; 3], 0);
+    for (part, place) in numbers.iter_mut().enumerate() {
+        if part > 0 {
+            match text.as_bytes().get(end) {
+                Some(b'.') => end += 1,
+                _ => break,
+            }
+        }
+        (*place, end) = number(text, end)?;
+    }
+    Some((numbers, end))
+}
+
+/// The number that begins at `start`, and where it ends.
 #[inline]
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let digit = |byte: u8| Some(u64::from(byte.wrapping_sub(b'0'))).filter(|&digit| digit < 10);
-    let (&first, mut rest) = text.split_first()?;
-    let mut number = digit(first)?;
-    while let Some((&next, after)) = rest.split_first()
-        && let Some(digit) = digit(next)
-    {
+fn number(text: &str, start: usize) -> Option<(u64, usize)> {
+    let digit = |place: usize| {
+        let digit = text.as_bytes().get(place)?.wrapping_sub(b'0');
+        (digit < 10).then_some(u64::from(digit))
+    };
+    let (mut number, mut end) = (digit(start)?, start + 1);
+    while let Some(digit) = digit(end) {
         // No number begins with a nought but nought itself.
         if number == 0 {
             return None;
         }
         number = number.checked_mul(10)?.checked_add(digit)?;
-        rest = after;
+        end += 1;
     }
-    Some((number, rest))
+    Some((number, end))
 }
 
 /// The pre-release of what follows the numbers, if it is well formed.
@@ -293,13 +362,19 @@ mod tests {
     }
 
     const OPERATORS: &[&str] = &["", "=", ">", ">=", "<", "<=", "~", "^"];
+    const PRES: &[&str] = &["", "-1", "-beta"];
+
+    /// Numbers of versions, on both sides of what fits.
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![0..3_u64, PACKED_END - 2..PACKED_END + 2, Just(u64::MAX)]
+    }
 
     proptest! {
         #[test]
         fn releases_match_as_in_cargo(
             operator in prop::sample::select(OPERATORS),
             required in prop::collection::vec(0_u64..4, 1..=3),
-            pre in prop::sample::select(&["", "-1", "-beta"][..]),
+            pre in prop::sample::select(PRES),
             version in prop::array::uniform3(0_u64..4),
         ) {
             let numbers: Vec<_> = required.iter().map(u64::to_string).collect();
@@ -310,6 +385,32 @@ mod tests {
             let cargo = VersionReq::parse(&required).unwrap().matches(&version);
 
             prop_assert_eq!(allows(&required, &version.to_string()), Some(cargo), "{}", required);
+        }
+
+        #[test]
+        fn what_fits_in_a_word_matches_as_what_does_not(
+            required in prop::collection::vec(
+                (prop::sample::select(OPERATORS), prop::collection::vec(number(), 1..=3), prop::sample::select(PRES)),
+                1..=2,
+            ),
+            version in prop::array::uniform3(number()),
+        ) {
+            let required: Vec<_> = required.iter().map(|(operator, numbers, pre)| {
+                let numbers: Vec<_> = numbers.iter().map(u64::to_string).collect();
+                let pre = if numbers.len() == 3 { pre } else { "" };
+                format!("{operator}{}{pre}", numbers.join("."))
+            }).collect();
+            let required = requirement(&required.join(", ")).unwrap();
+            let text = version.map(|number| number.to_string()).join(".");
+            let contained = |range: &Range| range.contains(Version { core: version, pre: "" });
+
+            let packed = Packed::parse(&text);
+
+            prop_assert_eq!(packed.is_some(), version.iter().all(|&number| number < PACKED_END));
+            if let Some(packed) = packed {
+                let contained = required.ranges.iter().all(contained);
+                prop_assert_eq!(required.packed.contains(&packed), contained, "{} in {:?}", text, required);
+            }
         }
 
         #[test]
