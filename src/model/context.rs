@@ -33,7 +33,8 @@ pub struct Context<'a> {
     /// XXH3 of the targeting key; 0 until someone needs it. Computing it twice is harmless, so
     /// plain loads and stores are enough.
     hash: AtomicU64,
-    groups: SmallVec<[Cow<'a, str>; 2]>,
+    /// `None` until there is one, since dropping even an empty one is a call.
+    groups: Option<SmallVec<[Cow<'a, str>; 2]>>,
     attributes: Attributes<'a>,
     request: Option<NonZeroU64>,
 }
@@ -57,7 +58,7 @@ impl<'a> Context<'a> {
     #[inline]
     #[must_use]
     pub fn group(mut self, name: impl Into<Cow<'a, str>>) -> Self {
-        self.groups.push(name.into());
+        self.groups.get_or_insert_default().push(name.into());
         self
     }
 
@@ -67,7 +68,7 @@ impl<'a> Context<'a> {
         mut self,
         names: impl IntoIterator<Item = G>,
     ) -> Self {
-        self.groups.extend(names.into_iter().map(Into::into));
+        self.groups.get_or_insert_default().extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -124,7 +125,7 @@ impl<'a> Context<'a> {
     /// The groups of the user.
     #[inline]
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
-        self.groups.iter().map(AsRef::as_ref)
+        self.groups.as_deref().unwrap_or_default().iter().map(AsRef::as_ref)
     }
 
     /// The attributes, in the order in which they were given.
@@ -145,7 +146,7 @@ impl<'a> Context<'a> {
         Context {
             targeting_key: self.targeting_key.map(own),
             hash: self.hash,
-            groups: self.groups.into_iter().map(own).collect(),
+            groups: self.groups.map(|groups| groups.into_iter().map(own).collect()),
             attributes: self.attributes.into_owned(),
             request: self.request,
         }
@@ -176,19 +177,21 @@ impl<'a> Context<'a> {
     where
         'a: 'b,
     {
-        let mut groups = SmallVec::new();
-        if self.groups.spilled() {
-            let spilled: Vec<Cow<'b, str>> = self.groups.into_vec();
-            groups = SmallVec::from_vec(spilled);
-        } else {
-            for group in self.groups {
-                groups.push(group);
+        let shorten = |groups: SmallVec<[Cow<'a, str>; 2]>| {
+            if groups.spilled() {
+                let spilled: Vec<Cow<'b, str>> = groups.into_vec();
+                return SmallVec::from_vec(spilled);
             }
-        }
+            let mut shorter = SmallVec::new();
+            for group in groups {
+                shorter.push(group);
+            }
+            shorter
+        };
         Context {
             targeting_key: self.targeting_key,
             hash: self.hash,
-            groups,
+            groups: self.groups.map(shorten),
             attributes: self.attributes,
             request: self.request,
         }
@@ -227,7 +230,7 @@ impl Clone for Context<'_> {
 impl PartialEq for Context<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.targeting_key == other.targeting_key
-            && self.groups == other.groups
+            && self.groups().eq(other.groups())
             && self.attributes == other.attributes
     }
 }
