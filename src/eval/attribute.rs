@@ -1,31 +1,37 @@
 //! Finding an attribute in a context, and comparing it.
 
-use crate::model::{Attribute, Comparison, Context, Matcher, Print, Scalar, Value, hash_text};
+use crate::model::{Attribute, Comparison, Context, Matcher, Printed, Scalar, Value, hash_text};
 
 /// Compares the attribute of a context; `None` if it is missing or nothing that could be compared.
-#[inline]
+// Always, as far as most comparisons go: a text with a name. The rest is called.
+#[inline(always)]
 pub(super) fn test(
     attribute: &Attribute,
     matcher: &Matcher,
     context: &Context<'_>,
 ) -> Option<bool> {
+    if let Attribute::Named(name) = attribute
+        && let Some(value) = context.find_attribute(name)
+    {
+        return match value {
+            Value::String(text) => matcher.test_text(text, || hash_text(text)),
+            value => test_value(matcher, value),
+        };
+    }
+    test_elsewhere(attribute, matcher, context)
+}
+
+/// Compares what is no attribute of its own.
+#[inline(never)]
+fn test_elsewhere(attribute: &Attribute, matcher: &Matcher, context: &Context<'_>) -> Option<bool> {
     match attribute {
-        Attribute::Named(print, name) => match context.find_attribute(*print, name) {
-            None => missing(matcher),
-            Some(Value::String(text)) => match matcher {
-                // The everyday comparison.
-                Matcher::Text(known) => Some(**known == **text),
-                _ => test_text(matcher, text),
-            },
-            Some(value) => test_value(matcher, value),
-        },
         Attribute::TargetingKey => match context.targeting_key() {
             None => missing(matcher),
-            Some(user) => matcher.test(Scalar::Text(user), || context.hash_of(user)),
+            Some(user) => matcher.test_text(user, || context.hash_of(user)),
         },
         Attribute::Groups => test_groups(matcher, context),
         Attribute::Path(path) => test_path(matcher, path, context),
-        Attribute::Request => missing(matcher),
+        Attribute::Named(_) | Attribute::Request => missing(matcher),
     }
 }
 
@@ -38,24 +44,11 @@ fn missing(matcher: &Matcher) -> Option<bool> {
 }
 
 #[inline(never)]
-fn test_text(matcher: &Matcher, text: &str) -> Option<bool> {
-    test_scalar(matcher, Scalar::Text(text))
-}
-
-#[inline(never)]
 fn test_value(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
     match Scalar::of(value) {
-        Some(scalar) => test_scalar(matcher, scalar),
+        Some(scalar) => matcher.test(scalar),
         None => test_parts(matcher, value),
     }
-}
-
-#[inline(always)]
-fn test_scalar(matcher: &Matcher, scalar: Scalar<'_>) -> Option<bool> {
-    matcher.test(scalar, || match scalar {
-        Scalar::Text(text) => hash_text(text),
-        Scalar::Bool(_) | Scalar::Number(_) => 0,
-    })
 }
 
 #[inline(never)]
@@ -64,7 +57,7 @@ fn test_parts(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
         (Matcher::Exists(wanted), _) => Some(*wanted),
         (_, Value::List(list)) => any(list.iter().map(|element| {
             let scalar = Scalar::of(element)?;
-            test_scalar(matcher, scalar)
+            matcher.test(scalar)
         })),
         _ => None,
     }
@@ -74,7 +67,7 @@ fn test_parts(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
 fn test_groups(matcher: &Matcher, context: &Context<'_>) -> Option<bool> {
     match matcher {
         Matcher::Exists(wanted) => Some((context.groups().next().is_some()) == *wanted),
-        _ => any(context.groups().map(|group| test_scalar(matcher, Scalar::Text(group)))),
+        _ => any(context.groups().map(|group| matcher.test(Scalar::Text(group)))),
     }
 }
 
@@ -111,7 +104,8 @@ pub(crate) fn compare(comparison: &Comparison, context: &Context<'_>) -> Option<
 /// A copy of what an attribute leads to, for people: a list if that is several values.
 pub(crate) fn seen(attribute: &Attribute, context: &Context<'_>) -> Option<Value<'static>> {
     let path = match attribute {
-        Attribute::Named(_, path) | Attribute::Path(path) => path,
+        Attribute::Named(name) => name.text(),
+        Attribute::Path(path) => path,
         Attribute::TargetingKey => return Some(context.targeting_key()?.to_owned().into()),
         Attribute::Groups => return Some(context.groups().map(str::to_owned).collect()),
         Attribute::Request => return Some(format!("{:016x}", context.request()?).into()),
@@ -130,7 +124,8 @@ pub(crate) fn seen(attribute: &Attribute, context: &Context<'_>) -> Option<Value
 /// The first value that an attribute leads to.
 pub(super) fn find<'c>(attribute: &Attribute, context: &'c Context<'_>) -> Option<&'c Value<'c>> {
     let path = match attribute {
-        Attribute::Named(_, path) | Attribute::Path(path) => path,
+        Attribute::Named(name) => return context.find_attribute(name),
+        Attribute::Path(path) => path,
         Attribute::TargetingKey | Attribute::Groups | Attribute::Request => return None,
     };
     let mut first = None;
@@ -147,7 +142,7 @@ fn follow_context<'c>(
     path: &str,
     visit: &mut dyn FnMut(&'c Value<'c>) -> bool,
 ) {
-    step(|name| context.find_attribute(Print::of(name), name), path, visit);
+    step(|name| context.find_attribute(&Printed::new(name)), path, visit);
 }
 
 /// A name may have dots in it, so the whole path is tried before its first part.

@@ -29,9 +29,10 @@ pub(super) struct Rules {
 struct Step {
     attribute: Attribute,
     matcher: Arc<Matcher>,
-    negated: bool,
-    holds: Target,
-    fails: Target,
+    /// What the attribute has to do for the comparison to hold: to match, or not to.
+    wanted: bool,
+    /// Where to go on when the attribute does not match, when it does, and when nobody can know.
+    next: [Target; 3],
 }
 
 /// A step; or, counted on from the last step, the rule that matches; or, after these, no rule.
@@ -71,10 +72,9 @@ impl Rules {
     ) -> Option<&Verdict> {
         let mut at = self.start as usize;
         while let Some(step) = self.steps.get(at) {
-            let outcome = attribute::test(&step.attribute, &step.matcher, context);
-            let outcome = outcome.map(|matches| matches != step.negated);
-            visitor.compared(at, outcome);
-            at = if outcome == Some(true) { step.holds } else { step.fails } as usize;
+            let matches = attribute::test(&step.attribute, &step.matcher, context);
+            visitor.compared(at, matches.map(|matches| matches == step.wanted));
+            at = step.next[matches.map_or(2, usize::from)] as usize;
         }
         let rule = at - self.steps.len();
         let outcome = self.outcomes.get(rule)?;
@@ -168,12 +168,15 @@ impl<'r> Compiler<'r> {
             };
             Target::try_from(index).expect("less than 2^32 comparisons")
         };
-        let step = |(comparison, wanted, holds, fails): (&Comparison, _, _, _)| Step {
-            attribute: comparison.place().clone(),
-            matcher: Arc::clone(comparison.matcher()),
-            negated: comparison.operator().is_negation() == wanted,
-            holds: target(holds),
-            fails: target(fails),
+        let step = |(comparison, wanted, holds, fails): (&Comparison, _, _, _)| {
+            let (holds, fails) = (target(holds), target(fails));
+            let wanted = comparison.operator().is_negation() != wanted;
+            Step {
+                attribute: comparison.place().clone(),
+                matcher: Arc::clone(comparison.matcher()),
+                wanted,
+                next: if wanted { [fails, holds, fails] } else { [holds, fails, fails] },
+            }
         };
         let start = target(start);
         let steps = self.steps.into_iter().rev().map(step).collect();

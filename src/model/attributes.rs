@@ -1,8 +1,8 @@
 //! What a context knows about who asks, beside the user and the groups.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Deref};
 
-use super::{Print, Value};
+use super::{Printed, Value};
 
 /// Attributes by name. Without any it is three words, so that the contexts of services that use none
 /// cost next to nothing more.
@@ -13,24 +13,32 @@ pub(crate) struct Attributes<'a> {
     own: Option<Box<List<'a>>>,
 }
 
-/// A context has few attributes, and comparing a few prints is cheaper than hashing a name.
-type List<'a> = Vec<Attribute<'a>>;
+#[derive(Debug, Clone)]
+struct List<'a> {
+    attributes: Vec<Attribute<'a>>,
+    /// By a name's hash: where the first attribute that has it is, or a place that is not behind it.
+    starts: [u8; 1 << HASH_BITS],
+}
+
+/// Enough for a few dozen attributes. Of more, several share a hash, and are searched for.
+const HASH_BITS: u32 = 6;
 
 #[derive(Debug, Clone)]
 struct Attribute<'a> {
-    print: Print,
-    name: Cow<'a, str>,
+    name: Printed<Cow<'a, str>>,
     value: Value<'a>,
 }
 
 impl<'a> Attributes<'a> {
     #[inline]
     pub(crate) fn set(&mut self, name: Cow<'a, str>, value: Value<'a>) {
-        let print = Print::of(&name);
-        let list = self.own.get_or_insert_with(|| Box::new(Vec::with_capacity(4)));
-        match list.iter_mut().find(|known| known.is(print, &name)) {
+        let name = Printed::new(name);
+        let list = self.own.get_or_insert_with(Box::default);
+        let start = list.start(&name);
+        let behind = list.attributes.get_mut(start..).unwrap_or_default();
+        match behind.iter_mut().find(|known| known.name.is_printed(&name)) {
             Some(known) => known.value = value,
-            None => list.push(Attribute { print, name, value }),
+            None => list.push(Attribute { name, value }),
         }
     }
 
@@ -39,20 +47,38 @@ impl<'a> Attributes<'a> {
     }
 
     #[inline]
-    pub(crate) fn find(&self, print: Print, name: &str) -> Option<&Value<'a>> {
-        if let Some(list) = &self.own
-            && let Some(known) = list.iter().find(|known| known.is(print, name))
-        {
-            return Some(&known.value);
+    pub(crate) fn find(&self, name: &Printed<impl Deref<Target = str>>) -> Option<&Value<'a>> {
+        let Some(own) = &self.own else { return self.search_lent(name) };
+        match own.attributes.get(own.start(name)) {
+            Some(known) if known.name.is_printed(name) => Some(&known.value),
+            _ => self.search(own, name),
         }
-        self.lent.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    // These are apart, since most attributes are where their hash says.
+    #[inline(never)]
+    fn search<'s>(
+        &'s self,
+        own: &'s List<'a>,
+        name: &Printed<impl Deref<Target = str>>,
+    ) -> Option<&'s Value<'a>> {
+        let mut behind = own.attributes.get(own.start(name)..).unwrap_or_default().iter();
+        match behind.find(|known| known.name.is_printed(name)) {
+            Some(known) => Some(&known.value),
+            None => self.search_lent(name),
+        }
+    }
+
+    #[inline(never)]
+    fn search_lent(&self, name: &Printed<impl Deref<Target = str>>) -> Option<&Value<'a>> {
+        self.lent.iter().find_map(|(known, value)| name.is(known).then_some(value))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
-        let own = || self.own.iter().flat_map(|list| list.iter());
+        let own = || self.own.iter().flat_map(|list| &list.attributes);
         let lent = self.lent.iter().map(|(name, value)| (*name, value));
-        let lent = lent.filter(move |&(name, _)| own().all(|known| *known.name != *name));
-        lent.chain(own().map(|known| (&*known.name, &known.value)))
+        let lent = lent.filter(move |&(name, _)| own().all(|known| **known.name.text() != *name));
+        lent.chain(own().map(|known| (&**known.name.text(), &known.value)))
     }
 
     pub(crate) fn into_owned(self) -> Attributes<'static> {
@@ -64,16 +90,35 @@ impl<'a> Attributes<'a> {
     }
 }
 
-impl PartialEq for Attributes<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
+impl<'a> List<'a> {
+    fn push(&mut self, attribute: Attribute<'a>) {
+        let start = &mut self.starts[hash(&attribute.name)];
+        let position = u8::try_from(self.attributes.len()).unwrap_or(u8::MAX);
+        *start = position.min(*start);
+        self.attributes.push(attribute);
+    }
+
+    /// The first place where an attribute of that name can be.
+    #[inline]
+    fn start(&self, name: &Printed<impl Deref<Target = str>>) -> usize {
+        self.starts[hash(name)].into()
     }
 }
 
-impl Attribute<'_> {
-    #[inline]
-    fn is(&self, print: Print, name: &str) -> bool {
-        self.print == print && (print.is_whole() || *self.name == *name)
+#[inline]
+fn hash(name: &Printed<impl Deref<Target = str>>) -> usize {
+    (name.print().hash() >> (u64::BITS - HASH_BITS)) as usize
+}
+
+impl Default for List<'_> {
+    fn default() -> Self {
+        Self { attributes: Vec::with_capacity(4), starts: [u8::MAX; 1 << HASH_BITS] }
+    }
+}
+
+impl PartialEq for Attributes<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
     }
 }
 
@@ -105,14 +150,36 @@ mod tests {
         );
         let lent = [("seats", Value::from(1)), ("os", "ios".into())];
         attributes.lend(&lent);
-        assert_eq!(attributes.find(Print::of("os"), "os"), Some(&"ios".into()));
-        assert_eq!(attributes.find(Print::of("seats"), "seats"), Some(&12.into()));
+        assert_eq!(attributes.find(&Printed::new("os")), Some(&"ios".into()));
+        assert_eq!(attributes.find(&Printed::new("seats")), Some(&12.into()));
         assert_eq!(attributes.iter().count(), 5);
         assert_eq!(attributes.clone().into_owned(), attributes);
         assert_ne!(attributes, owned);
-        let find = |name| owned.find(Print::of(name), name);
+        let find = |name| owned.find(&Printed::new(name));
         assert_eq!(find("plan_of_country"), Some(&Value::from("none")));
         assert_eq!(find("plan_of_nothing"), None);
         assert_eq!(find("Plan"), None);
+    }
+
+    #[test]
+    fn each_of_many_names_has_its_value() {
+        // More than there are hashes, and more than a byte counts.
+        for count in [1, 5, 64, 65, 255, 256, 1_000] {
+            let name = |n: usize| format!("attribute {n} of {count}");
+            let mut attributes = Attributes::default();
+
+            for value in [0, 1] {
+                for n in 0..count {
+                    attributes.set(name(n).into(), (n + value).to_string().into());
+                }
+            }
+
+            assert_eq!(attributes.iter().count(), count);
+            for n in 0..count {
+                let value = attributes.find(&Printed::new(&*name(n)));
+                assert_eq!(value, Some(&(n + 1).to_string().into()), "{n} of {count}");
+            }
+            assert_eq!(attributes.find(&Printed::new(&*name(count))), None);
+        }
     }
 }

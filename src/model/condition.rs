@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Operator, Print, Value,
+    Operator, Printed, Value,
     matcher::{Case, Matcher},
 };
 
@@ -160,7 +160,7 @@ pub(crate) enum Attribute {
     TargetingKey,
     Groups,
     /// An attribute of that name.
-    Named(Print, Arc<str>),
+    Named(Printed<Arc<str>>),
     /// An attribute of that name, or what the path leads to.
     Path(Arc<str>),
     /// The request itself, to draw buckets by.
@@ -180,7 +180,7 @@ impl Attribute {
             Self::TARGETING_KEY => Self::TargetingKey,
             Self::GROUPS => Self::Groups,
             name if name.contains('.') => Self::Path(path.into()),
-            name => Self::Named(Print::of(name), path.into()),
+            _ => Self::Named(Printed::new(path.into())),
         }
     }
 
@@ -194,7 +194,8 @@ impl Attribute {
             Self::Request => Self::REQUEST,
             Self::TargetingKey => Self::TARGETING_KEY,
             Self::Groups => Self::GROUPS,
-            Self::Named(_, path) | Self::Path(path) => path,
+            Self::Named(name) => name.text(),
+            Self::Path(path) => path,
         }
     }
 }

@@ -3,13 +3,14 @@
 use std::{
     borrow::Cow,
     num::NonZeroU64,
+    ops::Deref,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Attributes, Print, Value};
+use super::{Attributes, Printed, Value};
 
 /// The evaluation context: who asks for a flag.
 ///
@@ -135,8 +136,11 @@ impl<'a> Context<'a> {
 
     /// The value of an attribute that [`attribute`](Self::attribute) gave.
     #[inline]
-    pub(crate) fn find_attribute(&self, print: Print, name: &str) -> Option<&Value<'a>> {
-        self.attributes.find(print, name)
+    pub(crate) fn find_attribute(
+        &self,
+        name: &Printed<impl Deref<Target = str>>,
+    ) -> Option<&Value<'a>> {
+        self.attributes.find(name)
     }
 
     /// The same context, borrowing nothing.

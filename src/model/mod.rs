@@ -51,6 +51,6 @@ pub(crate) use self::{
     moment::Moment,
     nearest::nearest,
     prerequisite::MOST_PREREQUISITES,
-    print::Print,
+    print::{Print, Printed},
     resolved::Resolved,
 };

@@ -1,18 +1,26 @@
 //! Texts in one word, which compare faster than their bytes.
 
-/// A text in one word: all of it, if it has at most seven bytes.
+use std::ops::Deref;
+
+/// A text in one word: all of it, if it has at most seven bytes. Of a longer one, what it begins and
+/// ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Print(u64);
 
 impl Print {
+    /// The print of no text that fits.
+    pub(crate) const NONE: Self = Self(u64::MAX);
+
     #[inline]
     pub(crate) fn of(text: &str) -> Self {
         let bytes = text.as_bytes();
         let len = bytes.len();
+        if let (Some(&start), Some(&end)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            let word = u64::from_le_bytes(start) ^ u64::from_le_bytes(end).rotate_left(32);
+            return Self(word << 8 | len.min(usize::from(u8::MAX)) as u64);
+        }
         // What was read at the end overlaps with the start, where the bytes are the same.
-        let start = if let Some(&start) = bytes.first_chunk() {
-            u64::from_le_bytes(start)
-        } else if let (Some(&start), Some(&end)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let word = if let (Some(&start), Some(&end)) = (bytes.first_chunk(), bytes.last_chunk()) {
             let (start, end) = (u32::from_le_bytes(start), u32::from_le_bytes(end));
             u64::from(start) | u64::from(end) << (8 * (len - size_of_val(&end)))
         } else if let (Some(&start), Some(&end)) = (bytes.first_chunk(), bytes.last()) {
@@ -20,7 +28,20 @@ impl Print {
         } else {
             bytes.first().copied().map_or(0, u64::from)
         };
-        Self(start << 8 | len.min(usize::from(u8::MAX)) as u64)
+        Self(word << 8 | len as u64)
+    }
+
+    /// The print of a text, if that is all of it.
+    #[inline]
+    pub(crate) fn whole(text: &str) -> Option<Self> {
+        (text.len() <= 7).then(|| Self::of(text))
+    }
+
+    /// A number whose upper bits differ for most prints.
+    #[inline]
+    pub(crate) fn hash(self) -> u64 {
+        // The golden ratio spreads texts that differ in few letters; the upper bits depend on all.
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     /// Whether texts with the same print are the same text.
@@ -28,6 +49,61 @@ impl Print {
     pub(crate) fn is_whole(self) -> bool {
         self.0 & 0xff <= 7
     }
+}
+
+/// A text that others are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Printed<T> {
+    print: Print,
+    text: T,
+}
+
+impl<T: Deref<Target = str>> Printed<T> {
+    #[inline]
+    pub(crate) fn new(text: T) -> Self {
+        Self { print: Print::of(&text), text }
+    }
+
+    #[inline]
+    pub(crate) fn text(&self) -> &T {
+        &self.text
+    }
+
+    #[inline]
+    pub(crate) fn print(&self) -> Print {
+        self.print
+    }
+
+    /// Whether this is the other text.
+    #[inline]
+    pub(crate) fn is(&self, other: &str) -> bool {
+        // Most differ in their length, and then there is no print to make.
+        self.text.len() == other.len()
+            && match self.print.is_whole() {
+                true => self.print == Print::of(other),
+                false => are_same(&self.text, other),
+            }
+    }
+
+    /// Whether this is the other text, whose print is known.
+    #[inline]
+    pub(crate) fn is_printed(&self, other: &Printed<impl Deref<Target = str>>) -> bool {
+        self.print == other.print && (self.print.is_whole() || are_same(&self.text, &other.text))
+    }
+}
+
+/// Whether two texts of a word at least are the same.
+// By words, since such texts are short: calling `memcmp` takes longer than comparing two words, and
+// callers that call nothing need not save their registers.
+#[inline]
+fn are_same(a: &str, b: &str) -> bool {
+    debug_assert!(a.len() >= size_of::<u64>(), "shorter texts are whole prints");
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let words = || a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    a.len() == b.len()
+        && a.first_chunk::<8>() == b.first_chunk()
+        && a.last_chunk::<8>() == b.last_chunk()
+        && (a.len() <= 16 || words().all(|(a, b)| a == b))
 }
 
 #[cfg(test)]
@@ -52,12 +128,34 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_text_is_told_apart_by_its_start_and_its_length() {
-        let print = Print::of("company.plan");
+    fn a_longer_text_is_told_apart_by_its_start_its_end_and_its_length() {
+        let print = Print::of("company.of.user.plan");
 
         assert!(!print.is_whole());
-        assert_eq!(print, Print::of("company.seat"));
-        assert_ne!(print, Print::of("company.plans"));
-        assert_ne!(print, Print::of("campany.plan"));
+        assert_eq!(print, Print::of("company.is.user.plan"));
+        for other in ["company.of.users.plan", "campany.of.user.plan", "company.of.user.plen"] {
+            assert_ne!(print, Print::of(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_itself_and_no_other() {
+        for length in 0..40 {
+            let text = "a".repeat(length);
+            let printed = Printed::new(&*text);
+            let is = |other: &str| {
+                let (one, two) = (printed.is(other), printed.is_printed(&Printed::new(other)));
+                assert_eq!(one, two, "{other}");
+                one
+            };
+
+            assert!(is(&text.clone()));
+            assert!(!is(&format!("{text}a")));
+            for place in 0..length {
+                let mut other = text.clone();
+                other.replace_range(place..=place, "b");
+                assert!(!is(&other), "{other}");
+            }
+        }
     }
 }

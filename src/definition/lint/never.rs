@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     definition::{Code, Diagnostic, condition::Owner, rule, segment},
-    model::{Attribute, Comparison, Matcher, Operator, Scalar, Value, hash_text},
+    model::{Attribute, Comparison, Matcher, Operator, Scalar, Value},
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -198,10 +198,6 @@ fn excludes(a: &Comparison, b: &Comparison) -> bool {
 /// Whether the comparison holds for an attribute of this value.
 pub(super) fn admits(comparison: &Comparison, value: &Value<'_>) -> bool {
     let Some(scalar) = Scalar::of(value) else { return false };
-    let hash = || match scalar {
-        Scalar::Text(text) => hash_text(text),
-        _ => 0,
-    };
     let is_opposite = matches!(comparison.operator(), Operator::Ne | Operator::NotIn);
-    comparison.matcher().test(scalar, hash) == Some(!is_opposite)
+    comparison.matcher().test(scalar) == Some(!is_opposite)
 }

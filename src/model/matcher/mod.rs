@@ -8,6 +8,7 @@ mod name_set;
 mod network;
 mod number;
 mod pattern;
+mod print_set;
 mod text;
 mod values;
 mod version;
@@ -19,7 +20,7 @@ use self::{
     network::Networks, number::Bound, pattern::Patterns, text::Texts, values::Values,
     version::Requirements,
 };
-use super::{InvalidOperand, Operator, Value};
+use super::{InvalidOperand, Operator, Printed, Value};
 
 /// Whether upper and lower case are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -57,8 +58,8 @@ impl<'v> Scalar<'v> {
 #[derive(Debug)]
 pub(crate) enum Matcher {
     /// The everyday operand: one text, with its case.
-    Text(Box<str>),
-    Values(Values),
+    Text(Printed<Box<str>>),
+    Values(Box<Values>),
     Number(Bound),
     Texts(Texts),
     Patterns(Patterns),
@@ -86,10 +87,12 @@ impl Matcher {
         };
         match operator {
             Operator::Eq | Operator::Ne => match (operand, case) {
-                (Value::String(text), Case::Exact) => Ok(Self::Text(text.as_ref().into())),
+                (Value::String(text), Case::Exact) => {
+                    Ok(Self::Text(Printed::new(text.as_ref().into())))
+                }
                 _ => {
                     let scalar = Scalar::of(operand).ok_or_else(expected)?;
-                    Values::new([Ok(scalar)], case).map(Self::Values)
+                    Values::new([Ok(scalar)], case).map(|values| Self::Values(Box::new(values)))
                 }
             },
             Operator::In | Operator::NotIn => {
@@ -98,7 +101,7 @@ impl Matcher {
                     let expected = "expected a boolean, number or string";
                     Scalar::of(value).ok_or_else(|| InvalidOperand::new(expected).at(index))
                 });
-                Values::new(scalars, case).map(Self::Values)
+                Values::new(scalars, case).map(|values| Self::Values(Box::new(values)))
             }
             Operator::Gt | Operator::Ge | Operator::Lt | Operator::Le => {
                 match Scalar::of(operand) {
@@ -131,22 +134,41 @@ impl Matcher {
     }
 
     /// Whether a value matches; `None` if it is nothing that could be compared.
-    ///
-    /// `hash` is the XXH3 of the text, when it is needed.
-    #[inline(always)]
-    pub(crate) fn test(&self, seen: Scalar<'_>, hash: impl FnOnce() -> u64) -> Option<bool> {
+    pub(crate) fn test(&self, seen: Scalar<'_>) -> Option<bool> {
         match (self, seen) {
-            (Self::Text(known), Scalar::Text(text)) => Some(**known == *text),
-            (Self::Values(values), seen) => values.contain(seen, hash),
+            (_, Scalar::Text(text)) => self.test_text(text, || hash_text(text)),
             (Self::Number(bound), Scalar::Number(number)) => bound.admits(number),
-            (Self::Versions(requirements), Scalar::Text(text)) => requirements.allow(text),
-            (Self::Texts(texts), Scalar::Text(text)) => Some(texts.match_text(text)),
-            (Self::Patterns(patterns), Scalar::Text(text)) => Some(patterns.match_text(text)),
-            (Self::Networks(networks), Scalar::Text(text)) => networks.contain(text),
+            (Self::Values(values), Scalar::Bool(value)) => values.contain_bool(value),
+            (Self::Values(values), Scalar::Number(number)) => values.contain_number(number),
             (Self::Before(instant), seen) => Some(Instant::of(seen)? < *instant),
             (Self::After(instant), seen) => Some(Instant::of(seen)? > *instant),
             (Self::Exists(wanted), _) => Some(*wanted),
             _ => None,
+        }
+    }
+
+    /// The same of a text; `hash` is its XXH3, when it is needed.
+    // Always, as far as what texts are mostly compared with. The rest is called.
+    #[inline(always)]
+    pub(crate) fn test_text(&self, text: &str, hash: impl FnOnce() -> u64) -> Option<bool> {
+        match self {
+            Self::Text(known) => Some(known.is(text)),
+            Self::Values(values) => values.contain_text(text, hash),
+            Self::Versions(requirements) => requirements.allow(text),
+            _ => self.test_text_rarely(text),
+        }
+    }
+
+    #[inline(never)]
+    fn test_text_rarely(&self, text: &str) -> Option<bool> {
+        match self {
+            Self::Texts(texts) => Some(texts.match_text(text)),
+            Self::Patterns(patterns) => Some(patterns.match_text(text)),
+            Self::Networks(networks) => networks.contain(text),
+            Self::Before(instant) => Some(Instant::of(Scalar::Text(text))? < *instant),
+            Self::After(instant) => Some(Instant::of(Scalar::Text(text))? > *instant),
+            Self::Exists(wanted) => Some(*wanted),
+            Self::Text(_) | Self::Values(_) | Self::Versions(_) | Self::Number(_) => None,
         }
     }
 }

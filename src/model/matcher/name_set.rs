@@ -3,28 +3,29 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::hash_text;
-use crate::model::Print;
+use super::{hash_text, print_set::PrintSet};
+use crate::model::Printed;
 
 /// Up to this many names, comparing them one by one is cheaper than hashing the name asked for.
 const FEW: usize = 4;
 
-/// The same for names that fit in a word.
-const FEW_SHORT: usize = 16;
-
 /// A set of names, compiled for membership tests.
 #[derive(Debug, Clone)]
 pub(crate) enum NameSet {
-    /// Whole prints, such as those of countries.
-    Short(Box<[Print]>),
-    Few(Box<[Box<str>]>),
-    Many {
-        /// One bit per name, so that most of those who are no members are not looked for.
-        filter: u64,
-        /// All names, one after the other: one allocation however many there are.
-        text: Box<str>,
-        table: HashTable<Member>,
-    },
+    /// Names that fit in a word, such as those of countries.
+    Short(PrintSet),
+    Few(Box<[Printed<Box<str>>]>),
+    Many(Members),
+}
+
+/// Names by their hash.
+#[derive(Debug, Clone)]
+pub(crate) struct Members {
+    /// One bit per name, so that most of those who are no members are not looked for.
+    filter: u64,
+    /// All names, one after the other: one allocation however many there are.
+    text: Box<str>,
+    table: HashTable<Member>,
 }
 
 /// A name is compared on a hit only, when the hash is the same.
@@ -46,15 +47,38 @@ impl NameSet {
     /// The set of these names; `None` if there are none.
     pub(crate) fn new(names: Option<&Vec<String>>) -> Option<Self> {
         let names = names.filter(|names| !names.is_empty())?;
-        if names.len() <= FEW_SHORT {
-            let prints = names.iter().map(|name| Print::of(name));
-            if prints.clone().all(Print::is_whole) {
-                return Some(Self::Short(prints.collect()));
-            }
+        if let Some(short) = PrintSet::new(names) {
+            return Some(Self::Short(short));
         }
         if names.len() <= FEW {
-            return Some(Self::Few(names.iter().map(|name| name.as_str().into()).collect()));
+            let printed = names.iter().map(|name| Printed::new(name.as_str().into()));
+            return Some(Self::Few(printed.collect()));
         }
+        Some(Self::Many(Members::new(names)))
+    }
+
+    /// Whether `name` is a member; `hash` computes its XXH3 when it is needed.
+    #[inline(always)]
+    pub(crate) fn contains(&self, name: &str, hash: impl FnOnce() -> u64) -> bool {
+        match self {
+            Self::Short(prints) => prints.contain(name),
+            Self::Few(names) => is_among(names, name),
+            Self::Many(members) => members.contain(name, hash),
+        }
+    }
+
+    /// Whether any of `names` is a member.
+    #[inline]
+    pub(crate) fn contains_any<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> bool {
+        match self {
+            Self::Short(prints) => names.any(|name| prints.contain(name)),
+            _ => names.any(|name| self.contains(name, || hash_text(name))),
+        }
+    }
+}
+
+impl Members {
+    fn new(names: &[String]) -> Self {
         let mut filter = 0;
         let mut text = String::with_capacity(names.iter().map(String::len).sum());
         let mut table: HashTable<Member> = HashTable::with_capacity(names.len());
@@ -70,41 +94,21 @@ impl NameSet {
             let member = Member { hash, start, end: place(&text) };
             table.insert_unique(hash, member, |member| member.hash);
         }
-        Some(Self::Many { filter, text: text.into(), table })
+        Self { filter, text: text.into(), table }
     }
 
-    /// Whether `name` is a member; `hash` computes its XXH3 when it is needed.
-    #[inline(always)]
-    pub(crate) fn contains(&self, name: &str, hash: impl FnOnce() -> u64) -> bool {
-        match self {
-            Self::Short(prints) => has_print(prints, name),
-            Self::Few(names) => is_among(names, name),
-            Self::Many { filter, text, table } => {
-                let hash = hash();
-                filter & filter_bit(hash) != 0 && find(table, text, hash, name)
-            }
-        }
-    }
-
-    /// Whether any of `names` is a member.
     #[inline]
-    pub(crate) fn contains_any<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> bool {
-        match self {
-            Self::Short(prints) => names.any(|name| has_print(prints, name)),
-            _ => names.any(|name| self.contains(name, || hash_text(name))),
-        }
+    fn contain(&self, name: &str, hash: impl FnOnce() -> u64) -> bool {
+        let hash = hash();
+        self.filter & filter_bit(hash) != 0 && find(&self.table, &self.text, hash, name)
     }
 }
 
 // These are apart, so that the steps before them are small enough to be inlined.
 #[inline(never)]
-fn is_among(names: &[Box<str>], name: &str) -> bool {
-    names.iter().any(|known| **known == *name)
-}
-
-#[inline(never)]
-fn has_print(prints: &[Print], name: &str) -> bool {
-    prints.contains(&Print::of(name))
+fn is_among(names: &[Printed<Box<str>>], name: &str) -> bool {
+    let name = Printed::new(name);
+    names.iter().any(|known| known.is_printed(&name))
 }
 
 #[inline(never)]
@@ -125,7 +129,7 @@ mod tests {
 
     #[test]
     fn small_and_large_sets_hold_what_they_were_made_of() {
-        for size in [1, FEW, FEW + 1, FEW_SHORT, FEW_SHORT + 1, 1_000] {
+        for size in [1, FEW, FEW + 1, 16, 17, 1_000] {
             for start in ["", "user-", "somebody-"] {
                 let names: Vec<String> = (0..size).map(|n| format!("{start}{n}")).collect();
                 let set = NameSet::new(Some(&names)).unwrap();

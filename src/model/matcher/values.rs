@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Case, NameSet, Scalar, number::Exact, text::fold};
+use super::{Case, NameSet, Number, Scalar, number::Exact, text::fold};
 use crate::model::InvalidOperand;
 
 /// Values of which any may be equal.
@@ -57,40 +57,52 @@ impl Values {
         Ok(Self { texts: NameSet::new(Some(&texts)), folded, numbers, bools })
     }
 
-    /// Whether one of them is equal; `None` if none of them is of that type.
-    #[inline]
-    pub(super) fn contain(&self, seen: Scalar<'_>, hash: impl FnOnce() -> u64) -> Option<bool> {
-        match (seen, &self.texts) {
-            (Scalar::Text(text), Some(texts)) => Some(texts.contains(text, hash)),
-            _ => self.contain_other(seen),
+    /// Whether the text is one of them; `None` if none of them is a text. `hash` is its XXH3.
+    #[inline(never)]
+    pub(super) fn contain_text(&self, text: &str, hash: impl FnOnce() -> u64) -> Option<bool> {
+        match &self.texts {
+            Some(NameSet::Short(texts)) => Some(texts.contain(text)),
+            Some(texts) => Some(is_among(texts, text, hash)),
+            None => self.contain_folded(text),
         }
     }
 
     #[inline(never)]
-    fn contain_other(&self, seen: Scalar<'_>) -> Option<bool> {
-        let contains = match seen {
-            Scalar::Text(text) => self.folded.as_ref().map(|known| {
-                let same = |(_, known): &Folded| known.chars().eq(fold(text));
-                known.find(hash_letters(fold(text)), same).is_some()
-            }),
-            Scalar::Bool(value) => self.bools.map(|known| known[usize::from(value)]),
-            Scalar::Number(number) => self.numbers.as_ref().map(|known| {
-                // Not-a-number is equal to nothing.
-                number.canonical().is_some_and(|number| known.contain(number))
-            }),
-        };
-        match contains {
-            None if self.is_empty() => Some(false),
-            contains => contains,
+    fn contain_folded(&self, text: &str) -> Option<bool> {
+        let Some(known) = &self.folded else { return self.contain_another_type() };
+        let same = |(_, known): &Folded| known.chars().eq(fold(text));
+        Some(known.find(hash_letters(fold(text)), same).is_some())
+    }
+
+    /// Whether the boolean is one of them; `None` if none of them is a boolean.
+    pub(super) fn contain_bool(&self, value: bool) -> Option<bool> {
+        match self.bools {
+            Some(known) => Some(known[usize::from(value)]),
+            None => self.contain_another_type(),
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.texts.is_none()
-            && self.folded.is_none()
-            && self.numbers.is_none()
-            && self.bools.is_none()
+    /// Whether the number is one of them; `None` if none of them is a number.
+    pub(super) fn contain_number(&self, number: Number) -> Option<bool> {
+        match &self.numbers {
+            // Not-a-number is equal to nothing.
+            Some(known) => Some(number.canonical().is_some_and(|number| known.contain(number))),
+            None => self.contain_another_type(),
+        }
     }
+
+    /// Nobody can know, but of no values at all.
+    fn contain_another_type(&self) -> Option<bool> {
+        let Self { texts, folded, numbers, bools } = self;
+        let is_empty = texts.is_none() && folded.is_none() && numbers.is_none() && bools.is_none();
+        is_empty.then_some(false)
+    }
+}
+
+// Apart, since a set of short texts calls nothing.
+#[inline(never)]
+fn is_among(texts: &NameSet, text: &str, hash: impl FnOnce() -> u64) -> bool {
+    texts.contains(text, hash)
 }
 
 impl Numbers {
