@@ -43,7 +43,7 @@ fn limit(instructions: u64) -> LibraryBenchmarkConfig {
 
 #[library_benchmark]
 #[bench::rotation_alone(constant(FLAGS, nothing))]
-#[bench::by_name(args = (constant(FLAGS, by_name_of_user)), config = limit(260))]
+#[bench::by_name(args = (constant(FLAGS, by_name_of_user)), config = limit(239))]
 #[bench::by_name_reference(constant(FLAGS, reference_by_name_of_user))]
 #[bench::by_name_with_groups(constant(FLAGS, by_name))]
 #[bench::by_name_with_groups_reference(constant(FLAGS, reference_by_name))]
@@ -58,7 +58,7 @@ fn w1((fixture, run): (Fixture, Loop)) -> Fixture {
 #[bench::by_name(args = (targeted(by_name)), config = limit(547))]
 #[bench::by_name_reference(targeted(reference_by_name))]
 #[bench::details_by_name(args = (targeted(details_by_name)), config = limit(582))]
-#[bench::by_handle(args = (targeted(by_handle)), config = limit(224))]
+#[bench::by_handle(args = (targeted(by_handle)), config = limit(217))]
 #[bench::by_handle_reference(targeted(reference_by_handle))]
 fn w2((fixture, run): (Fixture, Loop)) -> Fixture {
     black_box(run(&fixture));
@@ -66,8 +66,8 @@ fn w2((fixture, run): (Fixture, Loop)) -> Fixture {
 }
 
 #[library_benchmark]
-#[bench::by_name(args = (Varied::new(FLAGS), variants::by_name), config = limit(460))]
-#[bench::details_by_name(args = (Varied::new(FLAGS), variants::details_by_name), config = limit(468))]
+#[bench::by_name(args = (Varied::new(FLAGS), variants::by_name), config = limit(438))]
+#[bench::details_by_name(args = (Varied::new(FLAGS), variants::details_by_name), config = limit(446))]
 #[bench::by_handle(args = (Varied::new(FLAGS), variants::by_handle), config = limit(171))]
 fn w3(fixture: Varied, run: fn(&Varied) -> usize) -> Varied {
     black_box(run(&fixture));
@@ -75,9 +75,9 @@ fn w3(fixture: Varied, run: fn(&Varied) -> usize) -> Varied {
 }
 
 #[library_benchmark]
-#[bench::by_name(args = (Ruled::new(FLAGS), rules::by_name), config = limit(1_340))]
+#[bench::by_name(args = (Ruled::new(FLAGS), rules::by_name), config = limit(1_028))]
 #[bench::by_name_with_context(Ruled::new(FLAGS), rules::by_name_with_context)]
-#[bench::by_handle(args = (Ruled::new(FLAGS), rules::by_handle), config = limit(940))]
+#[bench::by_handle(args = (Ruled::new(FLAGS), rules::by_handle), config = limit(588))]
 fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
     black_box(run(&fixture));
     fixture
@@ -85,7 +85,7 @@ fn w4(fixture: Ruled, run: fn(&Ruled) -> usize) -> Ruled {
 
 // Counted by flag: each of 100 users asks for 100 flags.
 #[library_benchmark]
-#[bench::by_user(args = (All::new(), all::by_user), config = limit(140))]
+#[bench::by_user(args = (All::new(), all::by_user), config = limit(135))]
 #[bench::with_context(All::new(), all::with_context)]
 fn w5(fixture: All, run: fn(&All) -> usize) -> All {
     black_box(run(&fixture));
@@ -93,9 +93,9 @@ fn w5(fixture: All, run: fn(&All) -> usize) -> All {
 }
 
 #[library_benchmark]
-#[bench::by_name_of_10(args = (constant(10, by_name_of_user)), config = limit(260))]
-#[bench::by_name_of_1_000(args = (constant(1_000, by_name_of_user)), config = limit(260))]
-#[bench::by_name_of_10_000(args = (constant(10_000, by_name_of_user)), config = limit(260))]
+#[bench::by_name_of_10(args = (constant(10, by_name_of_user)), config = limit(239))]
+#[bench::by_name_of_1_000(args = (constant(1_000, by_name_of_user)), config = limit(239))]
+#[bench::by_name_of_10_000(args = (constant(10_000, by_name_of_user)), config = limit(239))]
 #[bench::by_name_of_10_000_reference(constant(10_000, reference_by_name_of_user))]
 #[bench::by_handle_of_10(args = (constant(10, by_handle)), config = limit(63))]
 #[bench::by_handle_of_1_000(args = (constant(1_000, by_handle)), config = limit(63))]
