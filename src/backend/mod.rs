@@ -26,13 +26,13 @@ use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 pub use self::file::{File, OpenError};
 #[cfg(feature = "redis")]
 pub use self::redis::{
-    Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind,
+    Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, Usage,
 };
 pub use self::{
     env::Env,
     memory::Memory,
     offer::Offer,
-    sink::{Sink, Standing},
+    sink::{FlagUsage, Sink, Standing},
     write::{Conflict, Expected, LogEntry, Operation, Provenance, Refusal, Write, Written},
 };
 pub(crate) use self::{

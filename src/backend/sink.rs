@@ -1,6 +1,10 @@
 //! The way from a backend into the stack.
 
-use std::{fmt, sync::Weak, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::SystemTime,
+};
 
 use super::{BackendError, Offer};
 
@@ -20,6 +24,7 @@ pub(crate) trait Publish: Send + Sync {
     fn publish(&self, layer: usize, offer: Offer, heard: Heard);
     fn report(&self, layer: usize, report: Report);
     fn standing(&self) -> Standing;
+    fn usage(&self) -> Vec<FlagUsage>;
     fn now(&self) -> SystemTime;
 }
 
@@ -31,6 +36,18 @@ pub struct Standing {
     pub generation: u64,
     /// The [fingerprints](Offer::with_fingerprint) of all layers that have one, made into one.
     pub fingerprint: Option<u64>,
+}
+
+/// Whether a process evaluates a flag, for a backend that tells other processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlagUsage {
+    /// The flag key.
+    pub key: Arc<str>,
+    /// Whether anybody has asked for it since the flags were started: by its name, by a
+    /// [`Flag`](crate::Flag) that was made for it, through a gate, or for a flag that requires it.
+    /// Lists of all flags do not count.
+    pub is_evaluated: bool,
 }
 
 /// What the source had to do with a state that is published.
@@ -118,6 +135,12 @@ impl Sink {
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.target.upgrade().map(|target| target.standing())
+    }
+
+    /// The flags of all layers, and which of them this process evaluates.
+    #[must_use]
+    pub fn usage(&self) -> Vec<FlagUsage> {
+        self.target.upgrade().map(|target| target.usage()).unwrap_or_default()
     }
 
     /// What the flags take for now: the time of the system, unless a test of a service sets another.

@@ -84,6 +84,11 @@ pub(crate) mod sealed {
     pub trait Resolve {
         /// The slot of the flag among `names`, which belong to the flags with the id `owner`.
         fn slot(&self, names: &Names, owner: u64) -> Option<Slot>;
+
+        /// Whether that slot was found before, when it was noted that somebody asks for the flag.
+        fn is_resolved(&self, _owner: u64) -> bool {
+            false
+        }
     }
 }
 
@@ -116,7 +121,12 @@ impl FlagKey for String {
 impl sealed::Resolve for Flag {
     #[inline]
     fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
-        Some(if self.owner == owner { self.slot } else { self.find(names) })
+        Some(if self.is_resolved(owner) { self.slot } else { self.find(names) })
+    }
+
+    #[inline]
+    fn is_resolved(&self, owner: u64) -> bool {
+        self.owner == owner
     }
 }
 
@@ -143,6 +153,11 @@ impl<K: sealed::Resolve + ?Sized> sealed::Resolve for &K {
     #[inline]
     fn slot(&self, names: &Names, owner: u64) -> Option<Slot> {
         (**self).slot(names, owner)
+    }
+
+    #[inline]
+    fn is_resolved(&self, owner: u64) -> bool {
+        (**self).is_resolved(owner)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The facade: what services hold and ask.
 
+mod asked;
 mod builder;
 mod cell;
 mod changes;

@@ -1,7 +1,7 @@
 //! From what layers offer to the snapshot in force.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     error::Error,
     future::pending,
     sync::{
@@ -21,6 +21,7 @@ use tracing::{error, info};
 use super::{
     Change, Drift, Event, Flag, Health, LayerEntry, LayerHealth, Snapshot, StartError, Status,
     TrackingEvent,
+    asked::Marks,
     cell::Cell,
     changes::CAPACITY,
     clock::Clock,
@@ -31,8 +32,8 @@ use super::{
     track::Tracker,
 };
 use crate::{
-    backend::{self, BackendError, Heard, Offer, Publish, Report, Stack, Standing},
-    eval::{Names, Plan, Slot},
+    backend::{self, BackendError, FlagUsage, Heard, Offer, Publish, Report, Stack, Standing},
+    eval::{Names, Plan, Requirements, Slot},
     model::{Definition, Entry, FlagState, Resolved},
 };
 
@@ -66,6 +67,7 @@ struct State {
     stack: Stack,
     layers: Vec<LayerState>,
     names: Arc<Names>,
+    asked: Marks,
     links: Links,
     /// Flags that cannot be met, and the layer that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
@@ -132,6 +134,7 @@ impl Publisher {
             listed: Arc::default(),
             layers: Arc::clone(&layers),
             lookups: stack.lookups(),
+            asked: Arc::default(),
             offers: stack.offers(),
             latest: Arc::new(ArcSwap::from_pointee(Latest { generation, offers: stack.offers() })),
             unknown: Arc::default(),
@@ -142,6 +145,7 @@ impl Publisher {
             stack,
             layers: layers.iter().map(|_| LayerState::default()).collect(),
             names: Arc::default(),
+            asked: Marks::default(),
             links: Links::default(),
             unmeetable: BTreeMap::new(),
             retired: Vec::new(),
@@ -234,6 +238,8 @@ impl Publisher {
             Some(slot) => slot,
             None => Arc::make_mut(&mut state.names).intern(&name),
         };
+        let slots = state.names.len();
+        state.asked.with_room(slots).note(slot);
         Flag::new(name, owner, slot)
     }
 
@@ -430,6 +436,25 @@ impl Publish for Publisher {
         self.clock.now()
     }
 
+    fn usage(&self) -> Vec<FlagUsage> {
+        let state = &mut *self.state();
+        let Snapshot { names, resolved, .. } = &*self.cell.load();
+        let asked = state.asked.gathered();
+        let known = || (0..).zip(resolved).filter(|(_, flag)| flag.is_some()).map(|(slot, _)| slot);
+        let required = known().filter(|&slot| asked.has(slot)).filter_map(|slot| {
+            match state.links.requirements(slot, resolved, names)? {
+                Requirements::All(steps) => Some(steps.into_iter().map(|step| step.slot)),
+                _ => None,
+            }
+        });
+        let required: HashSet<Slot> = required.flatten().collect();
+        let usage = |slot| FlagUsage {
+            key: Arc::clone(names.name(slot)),
+            is_evaluated: asked.has(slot) || required.contains(&slot),
+        };
+        known().map(usage).collect()
+    }
+
     fn standing(&self) -> Standing {
         let fingerprint = self.state().stack.fingerprint();
         Standing { generation: self.cell.load().generation(), fingerprint }
@@ -534,6 +559,7 @@ impl Publisher {
             && lookups.iter().zip(&*old.lookups).all(|(a, b)| Arc::ptr_eq(&a.1, &b.1));
         if !changes.is_empty() || !same_lookups {
             let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+            let asked = Arc::clone(state.asked.with_room(plans.len()));
             self.cell.publish(Snapshot {
                 generation,
                 owner: old.owner,
@@ -543,6 +569,7 @@ impl Publisher {
                 listed,
                 layers: Arc::clone(&self.layers),
                 lookups,
+                asked,
                 offers: state.stack.offers(),
                 latest: Arc::clone(&old.latest),
                 unknown: Arc::clone(&old.unknown),

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 
-use super::{FlagKey, testing, track::Tracker, unknown::Unknown};
+use super::{FlagKey, asked::Asked, testing, track::Tracker, unknown::Unknown};
 use crate::{
     backend::{LayerId, Lookup, Offer},
     eval::{Names, Plan, Slot, Variants, Verdict, Visitor},
@@ -51,6 +51,7 @@ pub struct Snapshot {
     pub(super) listed: Arc<[Slot]>,
     pub(super) layers: Arc<[&'static str]>,
     pub(super) lookups: Arc<[(LayerId, Lookup)]>,
+    pub(super) asked: Arc<Asked>,
     /// What the layers said when this was made, and what they say now. Evaluation looks at neither.
     pub(super) offers: Arc<Vec<Arc<Offer>>>,
     pub(super) latest: Arc<ArcSwap<Latest>>,
@@ -176,7 +177,11 @@ impl Snapshot {
 
     #[inline]
     fn plan(&self, key: &impl FlagKey) -> Option<&Plan> {
-        self.plans.get(key.slot(&self.names, self.owner)? as usize)
+        let slot = key.slot(&self.names, self.owner)?;
+        if !key.is_resolved(self.owner) {
+            self.asked.note(slot);
+        }
+        self.plans.get(slot as usize)
     }
 
     /// Whether the flag is on, and not why.

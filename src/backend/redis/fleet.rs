@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
-use super::{Redis, RedisError, RedisErrorKind};
+use super::{Redis, RedisError, RedisErrorKind, usage::Told};
 use crate::backend::Sink;
 
 /// How often an instance says that it is there.
@@ -148,6 +148,7 @@ impl Redis {
         while !sink.is_started() && !sink.is_closed() {
             sleep(LOOK).await;
         }
+        let mut told = Told::default();
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -156,7 +157,11 @@ impl Redis {
                 changed = seen.changed() => if changed.is_err() { return },
             }
             let revision = seen.borrow_and_update().and_then(|seen| seen.revision);
-            match self.announce_once(sink, revision).await {
+            let announced = async {
+                self.announce_once(sink, revision).await?;
+                self.tell_usage(sink, &mut told).await
+            };
+            match announced.await {
                 Ok(()) => {}
                 Err(error) if error.kind() == RedisErrorKind::Permission => {
                     warn!(%error, "this instance is not announced to the others");

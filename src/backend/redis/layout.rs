@@ -105,7 +105,7 @@ impl Layout {
         let flag = key.strip_prefix(prefix.as_bytes())?.strip_prefix(b":")?;
         // With a tag in the prefix, what stands beside the flags has it too.
         let is_beside = prefix.contains('{')
-            && ["log", "instances"].iter().any(|what| key == self.beside(what).as_bytes());
+            && ["log", "instances", "usage"].iter().any(|what| key == self.beside(what).as_bytes());
         (!is_beside).then_some(flag)
     }
 

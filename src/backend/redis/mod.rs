@@ -9,6 +9,7 @@ mod layout;
 mod log;
 mod servers;
 mod session;
+mod usage;
 mod value;
 mod write;
 
@@ -30,6 +31,7 @@ pub use self::{
     connect::InvalidRedis,
     error::{RedisError, RedisErrorKind},
     fleet::{Fleet, Instance},
+    usage::Usage,
 };
 use self::{
     connect::{Connection, Target, Timeouts},
@@ -259,8 +261,8 @@ impl Redis {
         self
     }
 
-    /// Does not tell the others that this process is there and what it has seen, which takes a
-    /// second connection and a small write every 5 seconds.
+    /// Does not tell the others that this process is there, what it has seen and which flags it
+    /// evaluates, which takes a second connection and a small write every 5 seconds.
     #[must_use]
     pub fn unannounced(mut self) -> Self {
         self.settings.announces = false;

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::mpsc, time::Duration};
 
 use flagstaff::{
-    Context, File, Flags, Memory, Redis, Status,
+    Context, Definition, File, Flags, Memory, Redis, Status,
     backend::{Fleet, Instance, OnLostStore},
 };
 use tokio::time::timeout;
@@ -230,4 +230,43 @@ async fn one_layer_is_not_shared_by_two_stacks() {
 
     first.shutdown().await;
     assert!(Flags::builder().layer(redis).start().await.is_ok());
+}
+
+#[tokio::test]
+async fn the_flags_that_somebody_evaluates_are_noted() {
+    let server = Server::start();
+    let one = redis(&server, "one");
+    let declared = Memory::new()
+        .with("by_name", true)
+        .with("by_handle", true)
+        .with("listed", true)
+        .with("required", true)
+        .with("requiring", Definition::new().requires(["required"]));
+    let flags = Flags::builder().layer(one.clone()).layer(declared).start().await.unwrap();
+    let nobody = Context::anonymous();
+    let usage = || async {
+        // Instances say what they have seen of a change at once, and the rest with it.
+        let written = flags.enable("written").await.unwrap().revision.unwrap();
+        timeout(BOUND, async {
+            while one.usage().await.unwrap().len() < 6 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("it tells");
+        one.wait_until_seen(written, BOUND).await.unwrap();
+        let usage = one.usage().await.unwrap();
+        let evaluated = usage.into_iter().filter(|(_, usage)| usage.evaluated.is_some());
+        evaluated.map(|(flag, _)| flag).collect::<Vec<_>>()
+    };
+
+    flags.snapshot().all(&nobody).for_each(drop);
+    assert_eq!(usage().await, [""; 0]);
+
+    assert!(flags.is_enabled("by_name", &nobody));
+    flags.flag("by_handle");
+    assert!(flags.is_enabled("requiring", &nobody));
+    let expected = ["by_handle", "by_name", "required", "requiring"];
+    flags.disable("written").await.unwrap();
+    timeout(BOUND, async { while usage().await != expected {} }).await.expect("it tells");
 }

@@ -1,0 +1,164 @@
+//! Which flags the instances know, and which of them they evaluate.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, LazyLock},
+    time::{Duration, SystemTime},
+};
+
+use redis::{Cmd, Script};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Redis, RedisError};
+use crate::backend::{FlagUsage, Sink};
+
+/// How long an instance that evaluates a flag goes without saying so again.
+const AGAIN: Duration = Duration::from_secs(3_600);
+/// How many flags one script is told of: a server does nothing else meanwhile.
+const AT_ONCE: usize = 500;
+
+/// Notes flags by the clock of the server. The first argument is how many of the others, which are
+/// names, are evaluated: those come first.
+static NOTE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r#"
+local now = redis.call('TIME')[1]
+for i = 2, #ARGV do
+  local before = redis.call('HGET', KEYS[1], ARGV[i]) or ''
+  local known = string.match(before, '^{"known":(%d+)') or now
+  local evaluated = string.match(before, '"evaluated":(%d+)')
+  if i - 1 <= tonumber(ARGV[1]) then evaluated = now end
+  local noted = '{"known":' .. known
+  if evaluated then noted = noted .. ',"evaluated":' .. evaluated end
+  redis.call('HSET', KEYS[1], ARGV[i], noted .. '}')
+end
+"#,
+    )
+});
+
+/// What instances have said about a flag, by the clock of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// When an instance had the flag for the first time.
+    pub known: SystemTime,
+    /// When an instance last said that it evaluates the flag, to the hour. Before that, none has
+    /// since `known`.
+    pub evaluated: Option<SystemTime>,
+}
+
+impl Usage {
+    fn read(stored: &[u8]) -> Option<Self> {
+        let stored: Value = serde_json::from_slice(stored).ok()?;
+        let at = |seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+        Some(Self {
+            known: at(stored["known"].as_u64()?)?,
+            evaluated: stored["evaluated"].as_u64().and_then(at),
+        })
+    }
+}
+
+/// What this instance has said, and when it said that it evaluates a flag.
+#[derive(Debug, Default)]
+pub(super) struct Told(HashMap<Arc<str>, Option<Instant>>);
+
+impl Told {
+    fn is_news(&self, flag: &FlagUsage) -> bool {
+        match self.0.get(&flag.key) {
+            None => true,
+            Some(None) => flag.is_evaluated,
+            Some(Some(at)) => at.elapsed() >= AGAIN,
+        }
+    }
+}
+
+impl Redis {
+    /// The flags that instances have had, and when they were evaluated. Whoever is
+    /// [not announced](Redis::unannounced) does not say so.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be reached or refuses.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use flagstaff::Redis;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// for (flag, usage) in Redis::open("redis://127.0.0.1/")?.usage().await? {
+    ///     if usage.evaluated.is_none() {
+    ///         println!("{flag} was never evaluated");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn usage(&self) -> Result<BTreeMap<String, Usage>, RedisError> {
+        let read = Cmd::hgetall(self.settings.layout.beside("usage"));
+        let stored: HashMap<Vec<u8>, Vec<u8>> = self.ask(&read).await?;
+        let flags = stored.into_iter();
+        let flags = flags.filter_map(|(flag, stored)| {
+            Some((String::from_utf8(flag).ok()?, Usage::read(&stored)?))
+        });
+        Ok(flags.collect())
+    }
+
+    /// Says what the others do not know yet.
+    pub(super) async fn tell_usage(&self, sink: &Sink, told: &mut Told) -> Result<(), RedisError> {
+        let mut news = sink.usage();
+        news.retain(|flag| told.is_news(flag));
+        for flags in news.chunks_mut(AT_ONCE) {
+            flags.sort_unstable_by_key(|flag| !flag.is_evaluated);
+            let mut note = NOTE.prepare_invoke();
+            note.key(self.settings.layout.beside("usage"));
+            note.arg(flags.iter().filter(|flag| flag.is_evaluated).count());
+            for flag in &*flags {
+                note.arg(&*flag.key);
+            }
+            let now = Instant::now();
+            self.run_script::<()>(&note).await?;
+            let said =
+                flags.iter().map(|flag| (Arc::clone(&flag.key), flag.is_evaluated.then_some(now)));
+            told.0.extend(said);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_note_is_no_usage() {
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+
+        assert_eq!(
+            Usage::read(br#"{"known":5,"evaluated":7}"#),
+            Some(Usage { known: at(5), evaluated: Some(at(7)) })
+        );
+        assert_eq!(Usage::read(br#"{"known":5}"#), Some(Usage { known: at(5), evaluated: None }));
+        for garbage in ["", "1", r#"{"evaluated":7}"#, r#"{"known":"now"}"#] {
+            assert_eq!(Usage::read(garbage.as_bytes()), None, "{garbage}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_said_is_said_again_after_an_hour() {
+        let flag = |is_evaluated| FlagUsage { key: "a".into(), is_evaluated };
+        let mut told = Told::default();
+        assert!(told.is_news(&flag(false)));
+
+        told.0.insert("a".into(), None);
+        assert!(!told.is_news(&flag(false)));
+        assert!(told.is_news(&flag(true)));
+
+        told.0.insert("a".into(), Some(Instant::now()));
+        assert!(!told.is_news(&flag(true)));
+        tokio::time::advance(AGAIN).await;
+        assert!(told.is_news(&flag(true)));
+    }
+}

@@ -1,0 +1,96 @@
+//! Which flags were asked for.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use crate::eval::Slot;
+
+/// A mark for each slot, set by whoever asks for the flag by its name, and never taken away: after
+/// the first question it is memory that all threads only read.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    marks: Box<[AtomicBool]>,
+}
+
+impl Asked {
+    fn with_room(slots: usize) -> Self {
+        Self { marks: std::iter::repeat_with(AtomicBool::default).take(slots).collect() }
+    }
+
+    #[inline]
+    pub(super) fn note(&self, slot: Slot) {
+        if let Some(mark) = self.marks.get(slot as usize)
+            && !mark.load(Ordering::Relaxed)
+        {
+            mark.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn has(&self, slot: Slot) -> bool {
+        self.marks.get(slot as usize).is_some_and(|mark| mark.load(Ordering::Relaxed))
+    }
+
+    fn note_all_of(&self, other: &Self) {
+        for slot in (0..).take(other.marks.len()).filter(|&slot| other.has(slot)) {
+            self.note(slot);
+        }
+    }
+}
+
+/// The marks of all generations: those of a former one are set for as long as somebody has it.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    current: Arc<Asked>,
+    former: Vec<Arc<Asked>>,
+}
+
+impl Marks {
+    /// Those of the next generation, which has this many slots.
+    pub(super) fn with_room(&mut self, slots: usize) -> &Arc<Asked> {
+        if self.current.marks.len() < slots {
+            // With more to spare, since names may come one by one.
+            let larger = Arc::new(Asked::with_room(slots.next_power_of_two()));
+            self.former.push(std::mem::replace(&mut self.current, larger));
+        }
+        &self.current
+    }
+
+    /// All that were set until now.
+    pub(super) fn gathered(&mut self) -> &Asked {
+        self.former.retain(|former| {
+            // Asked first: nobody sets a mark any more that is then not seen.
+            let is_held = Arc::strong_count(former) > 1;
+            self.current.note_all_of(former);
+            is_held
+        });
+        &self.current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_a_generation_that_somebody_still_asks_are_not_lost() {
+        let mut marks = Marks::default();
+        let old = Arc::clone(marks.with_room(3));
+        old.note(1);
+        let new = Arc::clone(marks.with_room(100));
+        new.note(99);
+        old.note(2);
+
+        let seen = |marks: &mut Marks| -> Vec<Slot> {
+            let gathered = marks.gathered();
+            (0..200).filter(|&slot| gathered.has(slot)).collect()
+        };
+        assert_eq!(seen(&mut marks), [1, 2, 99]);
+        old.note(0);
+        assert_eq!(seen(&mut marks), [0, 1, 2, 99]);
+        drop(old);
+        assert_eq!(seen(&mut marks), [0, 1, 2, 99]);
+        assert!(marks.former.is_empty());
+    }
+}
