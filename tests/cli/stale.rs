@@ -152,3 +152,28 @@ fn an_override_is_as_old_as_its_entry_in_the_log() {
         stale.stderr,
     );
 }
+
+#[test]
+fn what_no_instance_evaluates_is_listed() {
+    let server = Server::start();
+    let usage = |flag: &str, noted: &str| {
+        server.cli(&["HSET", "{feature_flags}:usage", flag, noted]);
+    };
+    server.cli(&["HSET", "feature_flags", "never", "{}", "long_ago", "{}", "lately", "{}"]);
+    usage("never", r#"{"known":1748736000}"#);
+    usage("long_ago", r#"{"known":1748736000,"evaluated":1748822400}"#);
+    usage("lately", r#"{"known":1748736000,"evaluated":99999999999}"#);
+
+    let stale = ran(&mut on(&server, &["stale", "--file", "later.toml"]));
+
+    let lines: Vec<_> = stale.stdout.lines().filter(|line| line.contains("unevaluated")).collect();
+    assert_eq!(
+        lines,
+        [
+            "long_ago\tunevaluated\t2025-06-02\tinstances\t\ton\t\t",
+            "never\tunevaluated\t2025-06-01\tinstances\t\ton\t\t",
+        ],
+        "{}",
+        stale.stderr,
+    );
+}

@@ -33,7 +33,7 @@ fn half() -> Entry {
     Definition::new().percentage(Percentage::whole(50).unwrap()).into()
 }
 
-fn get(path: &str) -> Request<Empty<Bytes>> {
+pub(crate) fn get(path: &str) -> Request<Empty<Bytes>> {
     Request::get(path).body(Empty::new()).unwrap()
 }
 
@@ -43,7 +43,7 @@ async fn open<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
 }
 
 /// What `open` behind `layer` answers, read to the end.
-async fn answer<L, B, R>(layer: L, request: Request<B>) -> (Parts, String)
+pub(crate) async fn answer<L, B, R>(layer: L, request: Request<B>) -> (Parts, String)
 where
     L: Layer<tower::util::ServiceFn<fn(Request<B>) -> BoxedAnswer>>,
     L::Service: Service<Request<B>, Response = Response<R>, Error = Infallible>,

@@ -12,7 +12,10 @@ use super::{
     proxy::{Mode, Proxy},
     server::Server,
 };
-use crate::support::BOUND;
+use crate::{
+    http::{answer, get},
+    support::BOUND,
+};
 
 fn redis(server: &Server, name: &str) -> Redis {
     Redis::open(&server.url()).unwrap().instance(name)
@@ -239,6 +242,7 @@ async fn the_flags_that_somebody_evaluates_are_noted() {
     let declared = Memory::new()
         .with("by_name", true)
         .with("by_handle", true)
+        .with("gated", false)
         .with("listed", true)
         .with("required", true)
         .with("requiring", Definition::new().requires(["required"]));
@@ -248,7 +252,7 @@ async fn the_flags_that_somebody_evaluates_are_noted() {
         // Instances say what they have seen of a change at once, and the rest with it.
         let written = flags.enable("written").await.unwrap().revision.unwrap();
         timeout(BOUND, async {
-            while one.usage().await.unwrap().len() < 6 {
+            while one.usage().await.unwrap().len() < 7 {
                 tokio::task::yield_now().await;
             }
         })
@@ -264,9 +268,10 @@ async fn the_flags_that_somebody_evaluates_are_noted() {
     assert_eq!(usage().await, [""; 0]);
 
     assert!(flags.is_enabled("by_name", &nobody));
-    flags.flag("by_handle");
+    let _handle = flags.flag("by_handle");
     assert!(flags.is_enabled("requiring", &nobody));
-    let expected = ["by_handle", "by_name", "required", "requiring"];
+    assert_eq!(answer(flags.gate("gated"), get("/")).await.0.status, 404);
+    let expected = ["by_handle", "by_name", "gated", "required", "requiring"];
     flags.disable("written").await.unwrap();
     timeout(BOUND, async { while usage().await != expected {} }).await.expect("it tells");
 }

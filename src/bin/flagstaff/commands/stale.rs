@@ -5,7 +5,7 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Context, Definition, Flags, cli::ExitCode};
+use flagstaff::{Context, Definition, Flags, backend::Usage, cli::ExitCode};
 use serde_json::json;
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     time,
 };
 
-/// Find flags that can go: expired, or long the same for everybody
+/// Find flags that can go: expired, never evaluated, or long the same for everybody
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything is found. KEEP is the code to keep: that for on or off,
@@ -24,8 +24,11 @@ or a variant; where a line tells, the branch of its `if`.
 
 Since when a flag is what it is, is known by its override, by its rollout, or by
 the commits of the flag file. Where there are none, it cannot be longer than
-since it was `created`. Whether a service still asks for a flag is not known
-here, because services keep no account of it; whether code does, --refs finds.
+since it was `created`.
+
+With a Redis, the instances say which flags they evaluate: none has evaluated an
+`unevaluated` one since the date shown. A list of all flags does not count, and
+an instance that does not announce itself says nothing.
 
 In code, new_checkout is also called NEW_CHECKOUT, newCheckout, NewCheckout,
 new-checkout and FEATURE_NEW_CHECKOUT; what has one word counts in quotes or in
@@ -41,7 +44,7 @@ pub(crate) struct Stale {
     /// Search code, below here or PATH, for flags in it
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = ".")]
     refs: Option<PathBuf>,
-    /// How long a flag has to have been the same for everybody
+    /// How long a flag has to have been the same for everybody, or not evaluated
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time::duration)]
     unchanged: Duration,
 }
@@ -59,7 +62,15 @@ impl Stale {
         let now = SystemTime::now();
         let file = session.place.path();
         let flags = session.place.flags(&session.output).await?;
-        let flags = self.flags(&flags, file.as_deref(), now).await;
+        let usage = match session.place.redis()? {
+            Some(redis) => redis.usage().await,
+            None => Ok(BTreeMap::new()),
+        };
+        let usage = usage.unwrap_or_else(|error| {
+            session.output.warning(format!("what instances evaluate is not known: {error}"));
+            BTreeMap::new()
+        });
+        let flags = self.flags(&flags, &usage, file.as_deref(), now).await;
         let found = self.refs.as_deref().map(|root| {
             let keys = flags.iter().map(|flag| flag.key.clone()).collect();
             Search::new(keys)?.walk(root, file.as_deref())
@@ -91,7 +102,13 @@ impl Stale {
     }
 
     /// All flags, with what is found about each without its code.
-    async fn flags(&self, flags: &Flags, file: Option<&Path>, now: SystemTime) -> Vec<Flag> {
+    async fn flags(
+        &self,
+        flags: &Flags,
+        usage: &BTreeMap<String, Usage>,
+        file: Option<&Path>,
+        now: SystemTime,
+    ) -> Vec<Flag> {
         let snapshot = flags.snapshot();
         let mut all = Vec::new();
         for (key, _) in snapshot.all(&Context::anonymous()) {
@@ -115,7 +132,8 @@ impl Stale {
                 None => declared(&definition, commit(&key), now),
             };
             let known = fixed.as_ref().map(|fixed| (fixed, since));
-            let findings = Finding::all(&definition, known, now, self.unchanged);
+            let evaluated = usage.get(&key).map(|usage| usage.evaluated.unwrap_or(usage.known));
+            let findings = Finding::all(&definition, known, evaluated, now, self.unchanged);
             found.push(Flag { key, owner: definition.owner.value().cloned(), fixed, findings });
         }
         found

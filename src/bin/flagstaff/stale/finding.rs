@@ -33,6 +33,8 @@ pub(crate) enum Source {
     Created,
     /// The end is the flag's own.
     Expires,
+    /// Instances say what they evaluate.
+    Instances,
 }
 
 impl Source {
@@ -43,6 +45,7 @@ impl Source {
             Self::Override => "override",
             Self::Created => "created",
             Self::Expires => "expires",
+            Self::Instances => "instances",
         }
     }
 }
@@ -57,6 +60,8 @@ pub(crate) struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Expired,
+    /// Nobody evaluates it.
+    Unevaluated,
     /// On for everybody.
     On,
     /// Off for everybody.
@@ -67,6 +72,7 @@ impl Kind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Expired => "expired",
+            Self::Unevaluated => "unevaluated",
             Self::On => "on",
             Self::Off => "off",
         }
@@ -123,10 +129,12 @@ impl Fixed {
 
 impl Finding {
     /// Everything for which a flag can go. `fixed` is what it is for everybody, and since when;
-    /// `unchanged` is how long it has to have been that.
+    /// `evaluated` is when instances last evaluated it, or knew it first; `unchanged` is how long
+    /// either has to be ago.
     pub(crate) fn all(
         definition: &Definition,
         fixed: Option<(&Fixed, Option<Since>)>,
+        evaluated: Option<SystemTime>,
         now: SystemTime,
         unchanged: Duration,
     ) -> Vec<Self> {
@@ -135,12 +143,18 @@ impl Finding {
             let since = Some(Since { at, source: Source::Expires });
             findings.push(Self { kind: Kind::Expired, since });
         }
-        if let Some((fixed, since)) = fixed {
-            let is_new =
-                |since: Since| now.duration_since(since.at).unwrap_or_default() < unchanged;
-            if !since.is_some_and(is_new) {
-                findings.push(Self { kind: fixed.kind(), since });
-            }
+        let is_new = |at: SystemTime| now.duration_since(at).unwrap_or_default() < unchanged;
+        // Instances may not have it yet.
+        if let Some(at) = evaluated.max(evaluated.and(definition.created.value().copied()))
+            && !is_new(at)
+        {
+            let since = Some(Since { at, source: Source::Instances });
+            findings.push(Self { kind: Kind::Unevaluated, since });
+        }
+        if let Some((fixed, since)) = fixed
+            && !since.is_some_and(|since| is_new(since.at))
+        {
+            findings.push(Self { kind: fixed.kind(), since });
         }
         findings
     }
@@ -182,7 +196,7 @@ mod tests {
     fn a_flag_can_go_for_two_reasons() {
         let flag = Definition::new().expires(at(50));
         let kinds = |now, since| -> Vec<_> {
-            let findings = Finding::all(&flag, Some((&Fixed::Off, since)), at(now), 30 * DAY);
+            let findings = Finding::all(&flag, Some((&Fixed::Off, since)), None, at(now), 30 * DAY);
             findings.iter().map(|finding| finding.kind).collect()
         };
 
@@ -191,5 +205,20 @@ mod tests {
         assert_eq!(kinds(70, since(40)), [Kind::Expired, Kind::Off]);
         // Nobody knows since when.
         assert_eq!(kinds(49, None), [Kind::Off]);
+    }
+
+    #[test]
+    fn what_nobody_evaluates_can_go() {
+        let flag = Definition::new().created(at(20));
+        let kinds = |now, evaluated| -> Vec<_> {
+            let findings = Finding::all(&flag, None, evaluated, at(now), 30 * DAY);
+            findings.iter().map(|finding| (finding.kind, finding.since.unwrap().at)).collect()
+        };
+
+        assert_eq!(kinds(100, None), []);
+        assert_eq!(kinds(49, Some(at(10))), []);
+        assert_eq!(kinds(50, Some(at(10))), [(Kind::Unevaluated, at(20))]);
+        assert_eq!(kinds(100, Some(at(70))), [(Kind::Unevaluated, at(70))]);
+        assert_eq!(kinds(99, Some(at(70))), []);
     }
 }
