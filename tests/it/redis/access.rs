@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use flagstaff::{Definition, FlagState::On, Flags, Redis, backend::RedisErrorKind as Kind};
 
+use tokio::time::timeout;
+
 use super::{
     server::Server,
     subject::{Subject, becomes, fails, start},
 };
+use crate::support::BOUND;
 
 /// The users that the documentation describes.
 const DOCUMENTATION: &str = include_str!("../../../src/docs/reliability.md");
@@ -57,9 +60,11 @@ async fn a_reader_needs_few_rights() {
 #[tokio::test]
 async fn a_writer_needs_few_rights() {
     let server = with_reader();
-    let subject = Subject::with(connect_as("writer", &server)).await;
+    let writer = connect_as("writer", &server);
+    let subject = Subject::with(writer.clone()).await;
 
     write_in_every_way(&subject.flags).await;
+    tell_usage(&writer).await;
 
     assert_eq!(server.cli(&["ACL", "LOG"]), "");
 }
@@ -85,15 +90,26 @@ async fn a_writer_of_keys_needs_few_rights() {
     server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
     follow_the_documentation(&server);
     let writer = connect_as("keys_writer", &server).key_per_flag("ff");
-    let subject = Subject::with(writer).await;
+    let subject = Subject::with(writer.clone()).await;
 
     write_in_every_way(&subject.flags).await;
+    tell_usage(&writer).await;
 
     // Every connection asks which node of a cluster has the key; here nothing depends on that.
     let denied = server.cli(&["ACL", "LOG"]);
     let denied: Vec<_> = denied.lines().collect();
     let objects = denied.windows(2).filter(|lines| lines[0] == "object").map(|lines| lines[1]);
     assert_eq!(objects.filter(|&object| object != "hlen").count(), 0, "{denied:?}");
+}
+
+/// Waits until the others were told which flags there are.
+async fn tell_usage(redis: &Redis) {
+    let told = async {
+        while redis.usage().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, told).await.expect("it tells");
 }
 
 async fn write_in_every_way(flags: &Flags) {
