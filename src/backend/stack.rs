@@ -93,7 +93,8 @@ impl Stack {
     /// Merges what the layers say about a key, from the weakest layer up, but for some.
     fn merge(&self, key: &str, without: impl Fn(LayerId) -> bool) -> Option<Resolved> {
         let mut resolved: Option<Resolved> = None;
-        for (layer, offer) in (0..=LayerId::MAX).zip(&*self.offers).rev() {
+        for (layer, offer) in self.offers.iter().enumerate().rev() {
+            let layer = layer as LayerId;
             let definition = match offer.entry(key).filter(|_| !without(layer)) {
                 None => continue,
                 Some(Entry::Definition(definition)) => definition,
