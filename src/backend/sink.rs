@@ -45,8 +45,8 @@ pub struct FlagUsage {
     /// The flag key.
     pub key: Arc<str>,
     /// Whether anybody has asked for it since the flags were started: by its name, by a
-    /// [`Flag`](crate::Flag) that was made for it, through a gate, or for a flag that requires it.
-    /// Lists of all flags do not count.
+    /// [`Flag`](crate::Flag) that was made for it, through a gate, by an explanation, or for a flag
+    /// that requires it. Lists of all flags do not count.
     pub is_evaluated: bool,
 }
 

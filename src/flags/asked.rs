@@ -59,9 +59,9 @@ impl Marks {
 
     /// All that were set until now.
     pub(super) fn gathered(&mut self) -> &Asked {
-        self.former.retain(|former| {
-            // Asked first: nobody sets a mark any more that is then not seen.
-            let is_held = Arc::strong_count(former) > 1;
+        self.former.retain_mut(|former| {
+            // Asked first: whoever had it has set its last mark by then.
+            let is_held = Arc::get_mut(former).is_none();
             self.current.note_all_of(former);
             is_held
         });

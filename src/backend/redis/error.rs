@@ -204,8 +204,8 @@ impl RedisError {
                 "Redis at `{node}` refuses the database of the URL: a cluster has only 0, others 0 to 15 by default"
             ),
             RedisErrorKind::WrongType => format!(
-                "`{key}` in Redis at `{node}` is not a hash: another program uses that name, so choose another key or \
-                 delete it"
+                "`{key}` in Redis at `{node}`, or a key beside it such as its log, has another type than overrides \
+                 have: another program uses that name, so choose another key"
             ),
             RedisErrorKind::TooManyFields => {
                 format!("`{key}` in Redis at `{node}` has more fields than the layer takes")

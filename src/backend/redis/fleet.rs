@@ -157,19 +157,16 @@ impl Redis {
                 changed = seen.changed() => if changed.is_err() { return },
             }
             let revision = seen.borrow_and_update().and_then(|seen| seen.revision);
-            let announced = async {
-                self.announce_once(sink, revision).await?;
-                self.tell_usage(sink, &mut told).await
-            };
-            match announced.await {
+            match self.announce_once(sink, revision).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == RedisErrorKind::Permission => {
                     warn!(%error, "this instance is not announced to the others");
                     return;
                 }
                 // The session tells of it.
-                Err(_) => {}
+                Err(_) => continue,
             }
+            told.tell(self, sink).await;
         }
     }
 

@@ -9,11 +9,12 @@ use std::{
 use redis::{Cmd, Script};
 use serde_json::Value;
 use tokio::time::Instant;
+use tracing::warn;
 
-use super::{Redis, RedisError};
+use super::{Redis, RedisError, RedisErrorKind};
 use crate::backend::{FlagUsage, Sink};
 
-/// How long an instance that evaluates a flag goes without saying so again.
+/// How long an instance goes without saying again what it has said: the store may have lost it.
 const AGAIN: Duration = Duration::from_secs(3_600);
 /// How many flags one script is told of: a server does nothing else meanwhile.
 const AT_ONCE: usize = 500;
@@ -43,7 +44,7 @@ end
 pub struct Usage {
     /// When an instance had the flag for the first time.
     pub known: SystemTime,
-    /// When an instance last said that it evaluates the flag, to the hour. Before that, none has
+    /// When an instance that evaluates the flag was last there, to the hour; `None` if none was
     /// since `known`.
     pub evaluated: Option<SystemTime>,
 }
@@ -59,22 +60,36 @@ impl Usage {
     }
 }
 
-/// What this instance has said, and when it said that it evaluates a flag.
+/// What this instance has said.
 #[derive(Debug, Default)]
-pub(super) struct Told(HashMap<Arc<str>, Option<Instant>>);
+pub(super) struct Told {
+    /// Whether each flag is evaluated, and when that was said.
+    flags: HashMap<Arc<str>, (bool, Instant)>,
+    /// What was wrong the last time.
+    wrong: Option<RedisErrorKind>,
+}
 
 impl Told {
     fn is_news(&self, flag: &FlagUsage) -> bool {
-        match self.0.get(&flag.key) {
-            None => true,
-            Some(None) => flag.is_evaluated,
-            Some(Some(at)) => at.elapsed() >= AGAIN,
+        self.flags
+            .get(&flag.key)
+            .is_none_or(|&(told, at)| told != flag.is_evaluated || at.elapsed() >= AGAIN)
+    }
+
+    /// Says what the others do not know yet.
+    pub(super) async fn tell(&mut self, redis: &Redis, sink: &Sink) {
+        let wrong = redis.tell_usage(sink, self).await.err();
+        let kind = wrong.as_ref().map(RedisError::kind);
+        // Flags are followed without it, so no session tells what is wrong.
+        if let Some(error) = wrong.filter(|_| kind != self.wrong) {
+            warn!(%error, "the others are not told which flags this instance evaluates");
         }
+        self.wrong = kind;
     }
 }
 
 impl Redis {
-    /// The flags that instances have had, and when they were evaluated. Whoever is
+    /// The flags that instances have ever had, and when they were evaluated. Whoever is
     /// [not announced](Redis::unannounced) does not say so.
     ///
     /// # Errors
@@ -106,8 +121,7 @@ impl Redis {
         Ok(flags.collect())
     }
 
-    /// Says what the others do not know yet.
-    pub(super) async fn tell_usage(&self, sink: &Sink, told: &mut Told) -> Result<(), RedisError> {
+    async fn tell_usage(&self, sink: &Sink, told: &mut Told) -> Result<(), RedisError> {
         let mut news = sink.usage();
         news.retain(|flag| told.is_news(flag));
         for flags in news.chunks_mut(AT_ONCE) {
@@ -120,9 +134,8 @@ impl Redis {
             }
             let now = Instant::now();
             self.run_script::<()>(&note).await?;
-            let said =
-                flags.iter().map(|flag| (Arc::clone(&flag.key), flag.is_evaluated.then_some(now)));
-            told.0.extend(said);
+            let said = flags.iter().map(|flag| (Arc::clone(&flag.key), (flag.is_evaluated, now)));
+            told.flags.extend(said);
         }
         Ok(())
     }
@@ -152,13 +165,12 @@ mod tests {
         let mut told = Told::default();
         assert!(told.is_news(&flag(false)));
 
-        told.0.insert("a".into(), None);
-        assert!(!told.is_news(&flag(false)));
-        assert!(told.is_news(&flag(true)));
-
-        told.0.insert("a".into(), Some(Instant::now()));
-        assert!(!told.is_news(&flag(true)));
-        tokio::time::advance(AGAIN).await;
-        assert!(told.is_news(&flag(true)));
+        for evaluated in [false, true] {
+            told.flags.insert("a".into(), (evaluated, Instant::now()));
+            assert!(!told.is_news(&flag(evaluated)));
+            assert!(told.is_news(&flag(!evaluated)));
+            tokio::time::advance(AGAIN).await;
+            assert!(told.is_news(&flag(evaluated)));
+        }
     }
 }

@@ -96,11 +96,32 @@ async fn a_writer_is_one_of_the_fleet() {
     let redis = user(&server, &documented("writer")).instance("here");
     let _flags = follow(redis.clone()).await;
 
+    is_announced(&redis).await;
+}
+
+async fn is_announced(redis: &Redis) {
     let met = timeout(BOUND, async {
         while redis.fleet().await.unwrap().instances.is_empty() {
             tokio::task::yield_now().await;
         }
     });
-
     assert!(met.await.is_ok());
+}
+
+#[tokio::test]
+async fn whoever_may_not_say_what_it_evaluates_is_still_one_of_the_fleet() {
+    let server = Server::start();
+    let mut rules = without(&documented("writer"), "~{feature_flags}:*");
+    rules.extend(["~{feature_flags}:log", "~{feature_flags}:instances"]);
+    let redis = user(&server, &rules).instance("here");
+    let flags = follow(redis.clone()).await;
+    is_announced(&redis).await;
+
+    for _ in 0..3 {
+        let written = flags.enable("beta").await.unwrap().revision.unwrap();
+        let fleet = redis.wait_until_seen(written, BOUND).await.unwrap();
+
+        assert_eq!((fleet.instances.len(), fleet.laggards(written).count()), (1, 0));
+    }
+    assert_eq!(redis.usage().await.unwrap_err().kind(), RedisErrorKind::Permission);
 }
