@@ -122,7 +122,15 @@ pub(super) fn check(
         report_circle(circle, decoder);
         wrong.extend(circle.iter().map(|&(flag, _)| flag.into()));
     }
-    wrong.extend(circles.closing.into_iter().map(Arc::from));
+    for (flag, edge) in circles.closing {
+        if !wrong.insert(flag.into()) {
+            continue;
+        }
+        let message = format!("flag `{flag}` requires itself, by way of `{}`", edge.to.flag);
+        let problem = Diagnostic::new(Code::PrerequisiteCircle, edge.span.clone(), message)
+            .label("closes one of many circles");
+        decoder.report_with(problem, Some("take it away".to_owned()), flag);
+    }
     for (&flag, own) in &edges {
         if !wrong.contains(flag) && count(flag, &edges) > MOST_PREREQUISITES {
             let span = own.first().map_or(0..0, |edge| edge.span.clone());
@@ -197,8 +205,8 @@ const MOST_SHOWN: usize = 20_000;
 #[derive(Default)]
 struct Circles<'e> {
     shown: Vec<Circle<'e>>,
-    /// The flags that close the circles beyond those.
-    closing: Vec<&'e str>,
+    /// The flags that close the circles beyond those, each with one place where it does.
+    closing: BTreeMap<&'e str, &'e Edge<'e>>,
 }
 
 /// Finds a circle for every prerequisite that closes one.
@@ -226,7 +234,7 @@ fn circles<'e>(edges: &'e Edges<'e>) -> Circles<'e> {
             let to = edge.to.flag.as_str();
             if let Some(&first) = place.get(to) {
                 if shown >= MOST_SHOWN {
-                    circles.closing.push(flag);
+                    circles.closing.entry(flag).or_insert(edge);
                     continue;
                 }
                 let mut circle: Circle<'e> = path[first..].to_vec();

@@ -323,6 +323,12 @@ fn large_files_and_many_problems_are_no_trouble() {
         (format!("[flags]\n{}", lines(|i| format!("f{i} = true\n"))), 0),
         // One long circle, of which every flag closes another one.
         (lines(|i| format!("flags.f{i}.requires = [\"f{}\", \"f0\"]\n", (i + 1) % 10_000)), 1),
+        // And another one after it.
+        (
+            lines(|i| format!("flags.f{i}.requires = [\"f{}\", \"f0\"]\n", (i + 1) % 10_000))
+                + "flags.x.requires = [\"y\"]\nflags.y.requires = [\"x\"]\n",
+            2,
+        ),
         (lines(|i| format!("[flags.f{i}]\nowner = \"a\"\npercentage = {}\n", i % 100)), 0),
         (format!("[flags.a]\nallowed_users = [{list}]\ndenied_users = [{list}]"), 10_000),
         (format!("[flags.a]\nallowed_users = [{}]", list.replace('"', "")), 10_000),
