@@ -171,8 +171,8 @@ impl RedisError {
                 format!("Redis at `{node}` does not answer any more")
             }
             RedisErrorKind::TooSlow => format!(
-                "reading `{key}` from Redis at `{node}` takes too long, although the server answers: allow more time \
-                 with `response_timeout`, or keep fewer and smaller values there"
+                "Redis at `{node}` began to answer, but did not send all of `{key}` in time: unless it hangs, allow \
+                 more time with `response_timeout`, or keep fewer and smaller values there"
             ),
             RedisErrorKind::Lost => format!("lost the connection to Redis at `{node}`"),
             RedisErrorKind::HungUp => {
