@@ -304,11 +304,45 @@ fn a_setting_behind_a_flag_takes_nothing_away() {
         assert_eq!(server.cli(&["HGETALL", "feature_flags"]), before);
     }
 
+    for (arguments, hint) in [
+        (&["unset", "quarter", "percentage-"][..], "`flagstaff set quarter percentage-`"),
+        (&["unset", "quarter", "variants.red=5"], "`flagstaff set quarter variants-`"),
+        (&["enable", "quarter", "percentage=75"], "`flagstaff set quarter percentage=VALUE`"),
+        (&["enable", "tags+=x", "quarter"], "`flagstaff set quarter tags=VALUE`"),
+        (&["disable", "quarter", "owner-"], "`flagstaff set quarter owner-`"),
+        (&["disable", "quarter=false"], "`flagstaff set FLAG FIELD=VALUE`"),
+        (&["set", "percentage=75", "owner=web"], "`flagstaff set FLAG percentage=VALUE`"),
+        (&["disable", "quarter=false", "--layer", "file"], "`flagstaff set FLAG FIELD=VALUE`"),
+    ] {
+        let refused = ran(&mut on(&server, arguments));
+        assert_eq!(refused.code, ExitCode::Usage, "{arguments:?}");
+        assert!(refused.stderr.contains(hint), "{arguments:?}: {}", refused.stderr);
+        assert_eq!(server.cli(&["HGETALL", "feature_flags"]), before, "{arguments:?}");
+    }
+
     let taken_out = ran(&mut on(&server, &["set", "quarter", "percentage-"]));
     assert!(taken_out.stderr.contains("  percentage  50 -> 25\n"), "{}", taken_out.stderr);
     assert_eq!(stored(&server, "quarter")["owner"], "web");
     ran(&mut on(&server, &["set", "quarter", "owner-"]));
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+}
+
+#[test]
+fn a_flag_in_the_form_of_an_assignment_goes_away_by_its_name() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "percentage=50", "1", "owner-", "1"]);
+
+    for arguments in [
+        &["disable", "percentage=50"][..],
+        &["unset", "percentage=50"],
+        &["undo", "2"],
+        &["unset", "owner-"],
+    ] {
+        let ran = ran(&mut on(&server, arguments));
+        assert_eq!(ran.code, ExitCode::Done, "{arguments:?}: {}", ran.stderr);
+    }
+
+    assert_eq!(server.cli(&["HGETALL", "feature_flags"]).replace('\n', " "), "percentage=50 0");
 }
 
 #[test]

@@ -16,7 +16,8 @@ mod wider;
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Definition, Entry, FlagState, Flags, LayerEntry, PendingWrite, Redis, WriteError, cli::ExitCode,
+    Definition, Entry, FlagState, Flags, LayerEntry, PendingWrite, Redis, Snapshot, WriteError,
+    cli::ExitCode,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -42,6 +43,11 @@ use crate::{
 
 /// Something that is done to one flag after the other: first in memory, then in the store.
 pub(crate) trait Act {
+    /// Refuses what is meant for something else than the name of a flag.
+    fn check(&self, _names: &[String], _flags: &Snapshot) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Does it in memory.
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
 
@@ -148,6 +154,10 @@ impl Override<'_> {
 }
 
 impl Act for Override<'_> {
+    fn check(&self, names: &[String], flags: &Snapshot) -> Result<(), Failure> {
+        name::refuse_settings(names, flags)
+    }
+
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
         let write = self.write(&rehearsal.flags, &rehearsal.name)?.into();
         rehearsal.put(self.redis.rehearse(&rehearsal.name, &write).await?);
@@ -205,7 +215,7 @@ pub(crate) async fn perform(
 ) -> Result<ExitCode, Failure> {
     let Session { place, output } = session;
     let flags = place.flags_to_change(output).await?;
-    name::refuse_settings(names, &flags.snapshot())?;
+    act.check(names, &flags.snapshot())?;
 
     let mut effects = Vec::new();
     for name in names {

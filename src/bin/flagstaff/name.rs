@@ -17,7 +17,17 @@ pub(crate) fn field(name: &str) -> Option<Field> {
     Field::ALL.iter().copied().find(|field| field.as_str() == name)
 }
 
-/// Refuses what names a setting of the flag before it, and no flag.
+/// The setting that an argument in the form of an assignment is about: `FIELD=…`, `FIELD+=…`,
+/// `FIELD-=…` or `FIELD-`, of the setting or of what is in it.
+fn assigned(text: &str) -> Option<Field> {
+    let path = match text.split_once('=') {
+        Some((path, _)) => path.strip_suffix(['+', '-']).unwrap_or(path),
+        None => text.strip_suffix('-')?,
+    };
+    field(path.split('.').next()?)
+}
+
+/// Refuses what names a setting of the flag before it, or sets one, and names no flag.
 pub(crate) fn refuse_settings(names: &[String], flags: &Snapshot) -> Result<(), Failure> {
     refuse_settings_but(names, |name| flags.info(name).is_some())
 }
@@ -27,6 +37,15 @@ pub(crate) fn refuse_settings_but(
     names: &[String],
     is_flag: impl Fn(&str) -> bool,
 ) -> Result<(), Failure> {
+    let is_assignment = |name: &&String| name.contains('=') || assigned(name).is_some();
+    if let Some(assignment) = names.iter().filter(is_assignment).find(|name| !is_flag(name)) {
+        let flag = names.iter().find(|name| !is_assignment(name));
+        return Err(Failure::usage(format!(
+            "`{}` has the form of an assignment, and this takes the names of flags",
+            clean(assignment)
+        ))
+        .hint(set(flag.map_or("FLAG", String::as_str), assignment)));
+    }
     let Some((flag, rest)) = names.split_first() else { return Ok(()) };
     match rest.iter().find(|name| field(name).is_some() && !is_flag(name)) {
         Some(setting) => Err(Failure::usage(format!(
@@ -44,15 +63,30 @@ pub(crate) fn refuse_settings_but(
 /// is gone.
 pub(crate) fn refuse_what_may_be_settings(names: &[String]) -> Result<(), Failure> {
     let Some((flag, rest)) = names.split_first() else { return Ok(()) };
-    match rest.iter().find(|name| field(name).is_some()) {
-        Some(setting) => Err(Failure::usage(format!(
-            "`{setting}` is a setting, and this takes away all that is said about a flag"
+    let setting = |name: &str| field(name).or_else(|| assigned(name));
+    match rest.iter().find_map(|name| Some((name, setting(name)?))) {
+        Some((name, setting)) => Err(Failure::usage(format!(
+            "`{}` is a setting, and this takes away all that is said about a flag",
+            clean(name)
         ))
         .hint(format!(
-            "`flagstaff set {} {setting}-` takes that setting alone out of the override; a flag of \
-             that name goes first, or alone",
-            clean(flag)
+            "`flagstaff set {} {}-` takes that setting alone out of the override; a flag of that \
+             name goes first, or alone",
+            clean(flag),
+            setting.as_str()
         ))),
         None => Ok(()),
+    }
+}
+
+/// How to make an assignment that was made to the wrong command.
+fn set(flag: &str, assignment: &str) -> String {
+    let flag = clean(flag);
+    match assigned(assignment).map(Field::as_str) {
+        Some(field) if assignment.ends_with('-') => {
+            format!("`flagstaff set {flag} {field}-` takes that setting alone out of the override")
+        }
+        Some(field) => format!("`flagstaff set {flag} {field}=VALUE` changes that setting alone"),
+        None => format!("`flagstaff set {flag} FIELD=VALUE` changes a setting of a flag"),
     }
 }
