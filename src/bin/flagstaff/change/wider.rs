@@ -1,6 +1,6 @@
 //! Whether a flag lets more in than before.
 
-use flagstaff::FlagState;
+use flagstaff::{FlagState, Percentage};
 use serde_json::Value;
 
 use super::effect::Side;
@@ -11,6 +11,13 @@ const RULES: [&str; 7] =
 
 /// Whether a flag may be on for somebody for whom it is off now. What cannot be told counts as more.
 pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
+    let side = |side: &Side, name: &str| side.definition.get(name).cloned().unwrap_or_default();
+    let fewer = |name: &str| !is_within(&side(now, name), &side(then, name));
+    let denies_fewer = ["denied_users", "denied_groups"].into_iter().any(fewer);
+    // Whoever is off now is denied then, and nothing else lets them in.
+    if is_on_but_for_denied(now) && !denies_fewer {
+        return false;
+    }
     let is_larger = match (now.state, then.state) {
         (_, FlagState::Off | FlagState::Unknown) | (FlagState::On, _) => return false,
         (
@@ -19,9 +26,7 @@ pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
         ) => then > now,
         _ => return true,
     };
-    let side = |side: &Side, name: &str| side.definition.get(name).cloned().unwrap_or_default();
     let more = |name: &str| !is_within(&side(then, name), &side(now, name));
-    let fewer = |name: &str| !is_within(&side(now, name), &side(then, name));
     let differs = |name: &&str| {
         let [then, now] =
             [then, now].map(|of| Some(side(of, name)).filter(|value| !value.is_null()));
@@ -29,8 +34,19 @@ pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
     };
     is_larger
         || ["allowed_users", "allowed_groups"].into_iter().any(more)
-        || ["denied_users", "denied_groups"].into_iter().any(fewer)
+        || denies_fewer
         || RULES.iter().any(differs)
+}
+
+/// Whether a flag is on for everybody whom no list denies it.
+fn is_on_but_for_denied(side: &Side) -> bool {
+    let FlagState::Partial { percentage: Percentage::HUNDRED, rules: 0, required: 0, .. } =
+        side.state
+    else {
+        return false;
+    };
+    let has = |name| side.definition.get(name).is_some_and(|value| !value.is_null());
+    !["active", "traffic", "variants"].into_iter().any(has)
 }
 
 /// Whether all members of a list are in another one.
@@ -42,7 +58,7 @@ fn is_within(list: &Value, other: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use flagstaff::{Definition, Percentage};
+    use flagstaff::{Condition, Definition, Operator, Rule, Serve};
 
     use super::*;
 
@@ -58,6 +74,9 @@ mod tests {
     fn more_is_whatever_may_let_somebody_in() {
         let ten = || percent(10).allowed_users(["ana", "bob"]).denied_users(["eve", "mallory"]);
         let on = || Definition::new().enabled(true);
+        let all = || percent(100).denied_users(["eve", "mallory"]).denied_groups(["banned"]);
+        let rule = || Rule::new(Condition::compare("os", Operator::Eq, "ios").unwrap(), Serve::On);
+        let few = || ten().denied_groups(["banned"]).rules([rule()]);
         let off = || Definition::new().enabled(false);
 
         for (then, now, wider) in [
@@ -75,6 +94,12 @@ mod tests {
             (ten().denied_users(["eve", "mallory", "bob"]), ten(), false),
             (ten().denied_users(["eve"]), ten(), true),
             (ten().salt("other"), ten(), true),
+            (few(), all(), false),
+            (few().denied_users(["eve"]), all(), true),
+            (few().denied_groups(["others"]), all(), true),
+            (few(), all().requires(["other"]), true),
+            (few(), all().variants([("a", 1)]), true),
+            (few().denied_users(["eve", "mallory", "bob"]), all().rules([rule()]), true),
         ] {
             assert_eq!(is_wider(&side(&then), &side(&now)), wider, "{now:?} -> {then:?}");
         }
