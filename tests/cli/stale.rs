@@ -137,6 +137,21 @@ fn what_was_changed_lately_is_not_stale() {
 }
 
 #[test]
+fn a_rollout_that_nobody_has_started_is_still_to_come() {
+    let stale = |stages: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let text = format!("[flags.search.rollout]\nstages = [{{ percentage = 0 }}]\n{stages}");
+        fs::write(directory.path().join("flags.toml"), text).unwrap();
+        ran(flagstaff(&["stale"]).current_dir(directory.path()))
+    };
+
+    let unstarted = stale("");
+    assert_eq!((unstarted.code, &*unstarted.stdout), (ExitCode::Done, ""), "{}", unstarted.stderr);
+    let started = stale("start = 2025-01-01\n");
+    assert_eq!(started.stdout, "search\toff\t2025-01-01\trollout\t\toff\t\t\n");
+}
+
+#[test]
 fn an_override_is_as_old_as_its_entry_in_the_log() {
     let server = Server::start();
     let log =

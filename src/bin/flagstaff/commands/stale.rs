@@ -113,9 +113,9 @@ impl Stale {
         let mut all = Vec::new();
         for (key, _) in snapshot.all(&Context::anonymous()) {
             let Some(info) = snapshot.info(key) else { continue };
-            // What the clock changes by itself is not done yet.
-            let fixed =
-                Fixed::of(info.definition(), now).filter(|_| info.next_boundary().is_none());
+            // What the clock changes by itself, or nobody has started, is not done yet.
+            let is_to_come = info.next_boundary().is_some() || is_unstarted(info.definition(), now);
+            let fixed = Fixed::of(info.definition(), now).filter(|_| !is_to_come);
             all.push((key.to_owned(), info.definition().clone(), fixed));
         }
         let fixed: BTreeMap<_, _> =
@@ -138,6 +138,12 @@ impl Stale {
         }
         found
     }
+}
+
+/// Whether a flag has a rollout, and that has not reached its first stage.
+fn is_unstarted(definition: &Definition, now: SystemTime) -> bool {
+    let progress = definition.rollout.value().and_then(|rollout| rollout.at(now));
+    progress.is_some_and(|progress| progress.stage == 0)
 }
 
 /// Since when an override says what a flag is, if one does; `Some(None)` if nobody knows.
