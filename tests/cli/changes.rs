@@ -274,6 +274,29 @@ fn somebody_at_a_terminal_is_asked_before_an_override_ends_in_more() {
 }
 
 #[test]
+fn somebody_at_a_terminal_is_asked_before_an_override_with_an_end_is_in_the_file_for_good() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    fs::write(&file, "[flags]\nquarter = \"25%\"\n").unwrap();
+    let promote = |more: &[&str]| {
+        let arguments = [&["promote", "quarter", "--file", file.to_str().unwrap()], more].concat();
+        on(&server, &arguments)
+    };
+    ran(&mut on(&server, &["disable", "quarter", "--for", "1h"]));
+
+    let (refused, question) = at_a_terminal(&promote(&[]), "n");
+    assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
+    assert!(question.contains("let `quarter` stay like that for good?"), "{question}");
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "[flags]\nquarter = \"25%\"\n");
+
+    let (done, asked) = at_a_terminal(&promote(&["--yes"]), "");
+    assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+}
+
+#[test]
 fn somebody_at_a_terminal_is_asked_before_an_undo_lets_more_in_or_nobody() {
     let server = Server::start();
     ran(&mut on(&server, &["disable", "quarter"]));

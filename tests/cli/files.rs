@@ -122,12 +122,36 @@ fn promoted_overrides_are_in_the_file_and_no_longer_in_the_store() {
     assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
     let log = ran(&mut beside(&path, on(&server, &["promote", "--keep", "search"])));
     assert_eq!(log.code, ExitCode::Done, "{}", log.stderr);
+    let warning = "`search` ends at 2999-01-01T00:00:00Z, and what is in the file stays\n";
+    assert!(log.stderr.contains(warning), "{}", log.stderr);
     assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
     assert!(
         fs::read_to_string(&path)
             .unwrap()
             .contains("search = { percentage = \"25%\", enabled = false }")
     );
+}
+
+#[test]
+fn what_is_in_the_file_already_is_told_when_its_override_goes() {
+    let server = Server::start();
+    let (_directory, path) = file(TEXT);
+    overridden(&server, "beta", "0");
+
+    for (arguments, note) in [
+        (&["promote", "beta", "--keep"][..], "whose override stays"),
+        (&["promote", "beta", "--dry-run"], "whose override is taken away"),
+        (&["promote", "beta"], "whose override is taken away"),
+    ] {
+        assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
+        let ran = ran(&mut beside(&path, on(&server, arguments)));
+        let note = format!("`flags.toml` says so already of `beta`, {note}\n");
+        assert_eq!((ran.code, &*ran.stdout), (ExitCode::Done, ""));
+        assert!(ran.stderr.contains(&note), "{}", ran.stderr);
+    }
+
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+    assert_eq!(fs::read_to_string(&path).unwrap(), TEXT);
 }
 
 #[test]

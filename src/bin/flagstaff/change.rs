@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) use self::{
     args::{ChangeArgs, Layer, NoEnd, OverrideArgs, TargetArgs},
+    ask::ask,
     file::edit,
     rehearsal::Rehearsal,
 };

@@ -45,7 +45,7 @@ fn questions(act: &impl Act, effects: &[Effect]) -> Vec<String> {
 }
 
 /// Asks, if somebody is there to answer.
-pub(super) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
+pub(crate) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
     if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());
     }

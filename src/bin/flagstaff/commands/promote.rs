@@ -1,4 +1,4 @@
-use std::env;
+use std::{env, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
@@ -9,7 +9,9 @@ use flagstaff::{
 };
 use serde_json::json;
 
-use crate::{completion, failure::Failure, file, name, session::Session, text::clean};
+use crate::{
+    change::ask, completion, failure::Failure, file, name, session::Session, text::clean, time,
+};
 
 /// Write overrides into flags.toml, and take them out of the store
 #[derive(Debug, Args)]
@@ -19,7 +21,8 @@ something else meanwhile. A service that reads an older file goes by that until
 it gets the new one: with --keep the overrides stay, for `flagstaff unset` to
 take away when the file is deployed.
 
-Without names it is about all overrides but those that end by themselves.
+Without names it is about all overrides but those that end by themselves. What
+is in the file has no end.
 
 Examples:
   flagstaff promote --dry-run
@@ -35,6 +38,9 @@ pub(crate) struct Promote {
     /// Only print what it would change in the file
     #[arg(long, short = 'n')]
     dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
     /// Why
     #[arg(long, short = 'm', value_name = "TEXT")]
     reason: Option<String>,
@@ -47,6 +53,8 @@ pub(crate) struct Promote {
 struct Override {
     flag: String,
     entry: Entry,
+    /// When it would end by itself.
+    end: Option<SystemTime>,
 }
 
 impl Promote {
@@ -58,9 +66,14 @@ impl Promote {
         let flags = place.flags(output).await?;
         let overrides = self.overrides(session, &flags)?;
 
-        for Override { flag, entry } in &overrides {
+        let mut said_already = Vec::new();
+        for Override { flag, entry, .. } in &overrides {
+            let before = document.text().to_owned();
             let promoted = document.promote(flag, entry);
             promoted.map_err(|error| file::refused(session, error))?;
+            if document.text() == before {
+                said_already.push(clean(flag));
+            }
         }
         let promoted: Vec<_> = overrides.iter().map(|each| each.flag.as_str()).collect();
         let diff = document.diff().to_string();
@@ -69,9 +82,21 @@ impl Promote {
         if promoted.is_empty() {
             output.note("no overrides to write into the file");
         }
+        let override_then = if self.keep { "stays" } else { "is taken away" };
+        for flag in said_already {
+            let path = file.path().display();
+            output.note(format!(
+                "`{path}` says so already of `{flag}`, whose override {override_then}"
+            ));
+        }
+        let ending = Self::tell_ends(session, &overrides);
         if self.dry_run {
             output.note("nothing was changed: this is a dry run");
             return Ok(ExitCode::Done);
+        }
+        if !ending.is_empty() {
+            let question = format!("let {} stay like that for good?", ending.join(", "));
+            ask(&question, self.yes)?;
         }
         if document.is_changed() {
             file.replace(document.text())?;
@@ -95,7 +120,8 @@ impl Promote {
                 return Err(Failure::refused(format!("`{}` is not overridden", clean(flag)))
                     .hint("`flagstaff show` says what each layer says"));
             };
-            overrides.push(Override { flag: flag.clone(), entry: said.entry });
+            let end = said.provenance.and_then(|by| by.expires_at);
+            overrides.push(Override { flag: flag.clone(), entry: said.entry, end });
         }
         if !self.flags.is_empty() {
             return Ok(overrides);
@@ -106,9 +132,24 @@ impl Promote {
                 session.output.note(format!("left out `{flag}`, whose override ends by itself"));
                 continue;
             }
-            overrides.push(Override { flag: drift.key.to_string(), entry: drift.entry });
+            overrides.push(Override { flag: drift.key.to_string(), entry: drift.entry, end: None });
         }
         Ok(overrides)
+    }
+
+    /// Warns of overrides that would end by themselves, which nothing in the file does. Returns their
+    /// flags.
+    fn tell_ends(session: &Session, overrides: &[Override]) -> Vec<String> {
+        let mut ending = Vec::new();
+        for Override { flag, end, .. } in overrides {
+            let Some(end) = end.map(time::rfc3339) else { continue };
+            let flag = clean(flag);
+            session.output.warning(format!(
+                "the override of `{flag}` ends at {end}, and what is in the file stays"
+            ));
+            ending.push(format!("`{flag}`"));
+        }
+        ending
     }
 
     /// Takes away what is in the file now, unless it says something else meanwhile.
@@ -120,7 +161,7 @@ impl Promote {
         overrides: &[Override],
     ) -> Result<ExitCode, Failure> {
         let mut worst = ExitCode::Done;
-        for Override { flag, entry } in overrides {
+        for Override { flag, entry, .. } in overrides {
             let mut write =
                 Write::new(Operation::Clear).expect(Expected::Entry(Some(entry.clone())));
             write.author = author(self.by.as_ref());
