@@ -571,6 +571,52 @@ fn a_file_that_changed_since_it_was_read_is_left_alone() {
 }
 
 #[test]
+fn a_change_of_the_file_tells_which_layer_decides() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    fs::write(&file, "[flags]\non = true\nhalf = \"50%\"\nquiet = true\n").unwrap();
+    for (flag, said) in [("on", "1"), ("half", r#"{"percentage": 20}"#), ("quiet", "0")] {
+        server.cli(&["HSET", "feature_flags", flag, said]);
+    }
+    let in_the_file = |arguments: &[&str]| {
+        let file = ["--layer", "file", "-f", file.to_str().unwrap()];
+        on(&server, &[arguments, &file[..]].concat())
+    };
+    let decides = |who: &str, flag: &str, state: &str| {
+        format!("warning: {who} about `{flag}`, which is {state}, whatever the file says\n")
+    };
+    let redis = "the override in Redis decides";
+
+    for (arguments, warning) in [
+        (&["disable", "on", "-n"][..], decides(redis, "on", "on")),
+        (&["disable", "on"], decides(redis, "on", "on")),
+        (&["set", "half", "percentage=30"], decides(redis, "half", "20%")),
+        (&["unset", "half"], decides(redis, "half", "20%")),
+    ] {
+        let ran = ran(&mut in_the_file(arguments));
+        assert_eq!(ran.code, ExitCode::Done, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(&warning), "{arguments:?}: {}", ran.stderr);
+    }
+    for arguments in
+        [&["enable", "on"][..], &["disable", "quiet"], &["disable", "on", "--no-redis"]]
+    {
+        let ran = ran(&mut in_the_file(arguments));
+        assert!(!ran.stderr.contains("warning"), "{arguments:?}: {}", ran.stderr);
+    }
+
+    let mut disable = in_the_file(&["disable", "on", "--no-redis", "--env-prefix", "SHOP_"]);
+    let by_variable = ran(disable.env("SHOP_ON", "true"));
+    let warning = decides("the environment decides", "on", "on");
+    assert!(by_variable.stderr.contains(&warning), "{}", by_variable.stderr);
+    let mut enable = in_the_file(&["enable", "on"]);
+    let unreachable = ran(enable.env("REDIS_URL", "redis://127.0.0.1:1"));
+    let warning = "warning: whether an override decides is not known: ";
+    assert_eq!((unreachable.code, &*unreachable.stdout), (ExitCode::Done, "on on\n"));
+    assert!(unreachable.stderr.contains(warning), "{}", unreachable.stderr);
+}
+
+#[test]
 fn a_broken_file_does_not_keep_anybody_from_the_kill_switch() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();

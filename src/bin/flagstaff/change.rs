@@ -111,7 +111,7 @@ pub(crate) async fn change(
 ) -> Result<ExitCode, Failure> {
     if of.target.layer == Layer::File {
         of.refuse_end_in_a_file()?;
-        return file::change(session, names, change, args, &of.target);
+        return file::change(session, names, change, args, &of.target).await;
     }
     let if_rev = of.target.if_rev;
     let end = of.end(SystemTime::now())?;

@@ -251,9 +251,26 @@ impl Place {
         self.start(self.layers(file)?).await
     }
 
+    /// The layers over the file alone; `None` if there are none.
+    pub(crate) async fn flags_over_the_file(
+        &self,
+        output: &Output,
+    ) -> Result<Option<Flags>, Failure> {
+        if self.redis()?.is_none() && self.env_prefix().is_none() {
+            return Ok(None);
+        }
+        let flags = self.start(self.layers(None::<Once>)?).await?;
+        tell_failures(&flags, output);
+        Ok(Some(flags))
+    }
+
+    fn env_prefix(&self) -> Option<String> {
+        self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"))
+    }
+
     fn layers(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
         let redis = self.redis()?;
-        let env_prefix = self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"));
+        let env_prefix = self.env_prefix();
         if redis.is_none() && file.is_none() && env_prefix.is_none() {
             return Err(Failure::usage("there are no flags: no flags.toml here or in a directory above")
                 .hint("name a file with `--file` or a store with `--redis`; `flagstaff init` makes a file"));

@@ -1,13 +1,14 @@
 //! Changes of the flag file instead of the store.
 
 use flagstaff::{
-    FlagState,
+    Entry, FlagState, Flags,
     cli::ExitCode,
     definition::edit::{Document, EditError, TextFile},
 };
 
-use super::{Change, ChangeArgs, Effect, Side, TargetArgs, ask, is_switched_off, tell};
+use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, is_switched_off, tell};
 use crate::{
+    difference::{Difference, differences},
     failure::Failure,
     file, name,
     session::Session,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Changes flags in the file, all or none.
-pub(super) fn change(
+pub(super) async fn change(
     session: &Session,
     names: &[String],
     change: &Change,
@@ -45,13 +46,14 @@ pub(super) fn change(
             ));
         }
         Ok(())
-    })?;
+    })
+    .await?;
     hints.into_iter().for_each(|hint| session.output.hint(hint));
     Ok(done)
 }
 
 /// Edits flags in the file. Comments and layout stay.
-pub(crate) fn edit(
+pub(crate) async fn edit(
     session: &Session,
     names: &[String],
     args: &ChangeArgs,
@@ -83,6 +85,7 @@ pub(crate) fn edit(
         true => output.aside(document.diff().to_string().trim_end()),
         false => output.aside(format!("`{}` says so already", file.path().display())),
     }
+    tell_what_decides(session, &document, &effects).await;
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
     } else if document.is_changed() {
@@ -105,6 +108,56 @@ pub(crate) fn edit(
     }
     tell(output, effects.iter().map(|effect| (effect, None)), args.dry_run)?;
     Ok(ExitCode::Done)
+}
+
+/// Warns of flags that are not in force as the file has them, because of the layers over it. A file
+/// can be changed without these.
+async fn tell_what_decides(session: &Session, document: &Document, effects: &[Effect]) {
+    let Session { place, output } = session;
+    let warnings = async {
+        let Some(over) = place.flags_over_the_file(output).await? else { return Ok(Vec::new()) };
+        let mut warnings = Vec::new();
+        for effect in effects {
+            warnings.extend(what_decides(&over, document, effect).await?);
+        }
+        Ok::<_, Failure>(warnings)
+    };
+    match warnings.await {
+        Ok(warnings) => warnings.into_iter().for_each(|warning| output.warning(warning)),
+        Err(Failure::Told(told)) => {
+            let why = [vec![told.message], told.causes].concat().join(": ");
+            output.warning(format!("whether an override decides is not known: {why}"));
+        }
+        Err(Failure::ClosedPipe) => {}
+    }
+}
+
+/// What is told if a flag is not what the file says then.
+async fn what_decides(
+    over: &Flags,
+    document: &Document,
+    effect: &Effect,
+) -> Result<Option<String>, Failure> {
+    let layers = over.layers_of(&effect.flag);
+    let who = match &*layers {
+        [] => return Ok(None),
+        [said] if said.layer == "redis" => "the override in Redis decides",
+        [_] => "the environment decides",
+        _ => "the override in Redis and the environment decide",
+    };
+    let declared = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);
+    let said = layers.iter().map(|said| (said.layer, said.entry.clone()));
+    let said: Vec<_> = said.chain(declared.map(|entry| ("file", entry))).collect();
+    let in_force = Rehearsal::merged(&effect.flag, &said).await?;
+
+    let changed = differences(&effect.before.definition, &effect.after.definition);
+    let hidden = differences(&effect.after.definition, &in_force.definition);
+    let hides = |change: &Difference| hidden.iter().any(|hidden| hidden.path == change.path);
+    let decides = in_force.state != effect.after.state || changed.iter().any(hides);
+    Ok(decides.then(|| {
+        let (flag, state) = (clean(&effect.flag), in_force.state);
+        format!("{who} about `{flag}`, which is {state}, whatever the file says")
+    }))
 }
 
 fn side(document: &Document, name: &str) -> Side {

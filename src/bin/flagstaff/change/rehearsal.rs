@@ -58,6 +58,14 @@ impl Rehearsal {
         Ok(Side::of(&builder.start().await?, &self.name))
     }
 
+    /// The flag now, as these layers make it, the strongest first.
+    pub(super) async fn merged(
+        name: &str,
+        layers: &[(&'static str, Entry)],
+    ) -> Result<Side, Failure> {
+        Ok(Side::of(&over(Flags::builder(), name, layers).start().await?, name))
+    }
+
     /// The layers below the store that say something about the flag.
     pub(super) fn layers_below(&self) -> impl Iterator<Item = &'static str> {
         self.below.iter().map(|(layer, _)| *layer)

@@ -249,6 +249,7 @@ impl Stepping<'_> {
             let promoted = document.promote(name, &step);
             promoted.map_err(|error| file::refused(self.session, error))
         })
+        .await
     }
 }
 
