@@ -231,6 +231,16 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["undo", "8"], Done),
 ];
 
+/// In a directory that has nothing yet.
+const IN_NEW_DIRECTORY: &[(&[&str], ExitCode)] = &[
+    (&["list"], Usage),
+    (&["lint"], Usage),
+    (&["init"], Done),
+    (&["init"], Refused),
+    (&["lint"], Done),
+    (&["man", "--dir", "pages"], Done),
+];
+
 /// With a store whose user may read and no more.
 const REFUSED: &[(&[&str], ExitCode)] = &[
     (&["is-on", "on"], Done),
@@ -278,6 +288,16 @@ fn every_command_has_a_row() {
 fn every_command_ends_with_the_code_that_fits() {
     for (arguments, code) in WITHOUT_STORE {
         let ran = ran(&mut flagstaff(arguments));
+        assert_eq!(ran.code, *code, "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn every_command_that_makes_files_ends_with_the_code_that_fits() {
+    let directory = tempfile::tempdir().unwrap();
+
+    for (arguments, code) in IN_NEW_DIRECTORY {
+        let ran = ran(flagstaff(arguments).current_dir(&directory));
         assert_eq!(ran.code, *code, "{arguments:?}: {}", ran.stderr);
     }
 }
