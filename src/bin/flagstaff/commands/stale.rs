@@ -16,7 +16,7 @@ use crate::{
     time,
 };
 
-/// Find flags that can go: expired, never evaluated, or long the same for everybody
+/// Find flags that can go: expired, unused, or long the same for all
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything is found. KEEP is the code to keep: that for on or off,
