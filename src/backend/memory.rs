@@ -161,9 +161,9 @@ fn without(
 fn patched(now: Option<&Entry>, patch: &Definition) -> Definition {
     let mut definition = match now {
         None => Definition::new(),
-        Some(Entry::Forced(on)) => Definition::forced(*on),
+        Some(Entry::Forced(on)) => Definition::forced_settings(*on),
         // What it forces is for the layers below to say.
-        Some(Entry::Text(_)) => Definition::forced(false),
+        Some(Entry::Text(_)) => Definition::forced_settings(false),
         Some(Entry::Definition(definition)) => Definition::clone(definition),
     };
     definition.merge(patch);

@@ -345,6 +345,12 @@ impl Definition {
         forced
     }
 
+    /// What a patch of a forced value is applied to. Off decides alone; a flag that is switched on
+    /// again has what the layers below say. A patch of what is on for everybody narrows just that.
+    pub(crate) fn forced_settings(on: bool) -> Self {
+        if on { Self::forced(true) } else { Self::new().enabled(false) }
+    }
+
     /// What a forced variant means as a patch: beyond being on, no other one is drawn. `None` if
     /// there is no variant of that name among `variants`, which are those of the layers below.
     pub(crate) fn forced_variant(name: &str, variants: &Variants) -> Option<Self> {

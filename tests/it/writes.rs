@@ -85,6 +85,19 @@ async fn a_field_is_taken_out_and_the_last_one_with_all_that_was_said() {
 }
 
 #[tokio::test]
+async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
+    let flags = over(Memory::new().with("beta", percent(10).allowed_users(["ana"]))).await;
+    flags.disable("beta").await.unwrap();
+
+    flags.set("beta", percent(25)).await.unwrap();
+    let off = Entry::from(percent(25).enabled(false));
+    assert_eq!(flags.layers_of("beta")[0].entry, off);
+
+    flags.set("beta", Definition::new().enabled(true)).await.unwrap();
+    assert_eq!(flags.watch("beta").borrow().to_string(), "25%, 1 allowed");
+}
+
+#[tokio::test]
 async fn an_end_needs_a_layer_that_can_keep_it() {
     let flags = over(Memory::new()).await;
 

@@ -241,7 +241,9 @@ fn base(
     match decoded {
         None => Ok(Map::new()),
         Some(decoded) if decoded.has_ended(now) => Ok(Map::new()),
-        Some(Override { entry: Entry::Forced(on), .. }) => Ok(to_json(&Definition::forced(on))),
+        Some(Override { entry: Entry::Forced(on), .. }) => {
+            Ok(to_json(&Definition::forced_settings(on)))
+        }
         Some(Override { entry: Entry::Text(text), .. }) => Err(format!(
             "`{text}` is stored now, which forces a variant or off; clear it, then set it anew"
         )),

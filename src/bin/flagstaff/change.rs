@@ -292,7 +292,8 @@ async fn rehearse(
 /// What an override says, whether as an answer for everybody or as the settings that amount to it.
 fn meant(entry: &Entry) -> Entry {
     match entry {
-        Entry::Forced(on) => Definition::forced(*on).into(),
+        Entry::Forced(true) => Definition::forced(true).into(),
+        Entry::Forced(false) => Definition::new().enabled(false).into(),
         other => other.clone(),
     }
 }

@@ -105,6 +105,26 @@ async fn a_patch_of_an_answer_for_everybody_narrows_it() {
 }
 
 #[tokio::test]
+async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap();
+    let declared = percent(50).allowed_users(["ana"]);
+    let declared = Memory::new().with("beta", declared);
+    let flags = Flags::builder().layer(redis.clone()).layer(declared).start().await.unwrap();
+    flags.disable("beta").await.unwrap();
+
+    let patch = flags.set("beta", Definition::new().owner("web"));
+    let off = Entry::from(Definition::new().enabled(false).owner("web"));
+    let rehearsed = redis.rehearse("beta", &patch.into()).await.unwrap();
+    flags.set("beta", Definition::new().owner("web")).await.unwrap();
+    assert_eq!((rehearsed.as_ref(), &flags.layers_of("beta")[0].entry), (Some(&off), &off));
+    assert!(!flags.is_enabled("beta", &Context::user("ana")));
+
+    flags.set("beta", Definition::new().enabled(true)).await.unwrap();
+    assert_eq!(flags.watch("beta").borrow().to_string(), "50%, 1 allowed");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_not_written_over() {
     let server = Server::start();
     let flags = flags(&server).await;
