@@ -241,8 +241,12 @@ fn base(
     match decoded {
         None => Ok(Map::new()),
         Some(decoded) if decoded.has_ended(now) => Ok(Map::new()),
-        Some(Override { entry: Entry::Forced(on), .. }) => {
-            Ok(to_json(&Definition::forced_settings(on)))
+        Some(Override { entry: Entry::Forced(on), provenance }) => {
+            let mut settings = to_json(&Definition::forced_settings(on));
+            if provenance.is_some() {
+                settings.extend(object(&String::from_utf8_lossy(raw))?.remove_entry(OVERRIDE));
+            }
+            Ok(settings)
         }
         Some(Override { entry: Entry::Text(text), .. }) => Err(format!(
             "`{text}` is stored now, which forces a variant or off; clear it, then set it anew"

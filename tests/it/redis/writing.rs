@@ -686,4 +686,12 @@ async fn a_change_of_a_field_keeps_the_end_of_an_override() {
 
     flags.enable("beta").expires_in(Duration::MAX).await.unwrap();
     assert_eq!(stored(&server, "beta"), "1");
+
+    let end = |flags: &Flags| flags.layers_of("beta")[0].provenance.clone().unwrap().expires_at;
+    for operation in [Flags::enable, Flags::disable] {
+        operation(&flags, "beta").expires_in(Duration::from_secs(3_600)).await.unwrap();
+        let before = end(&flags);
+        flags.set("beta", Definition::new().owner("ana")).await.unwrap();
+        assert!(before.is_some() && end(&flags) == before);
+    }
 }
