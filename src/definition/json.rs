@@ -208,9 +208,15 @@ pub fn merge_json(
     let mut merged = before.clone();
     merged.merge(patch);
     for row in SETTINGS {
-        let value =
-            (row.encode)(&merged).filter(|value| (row.encode)(&before).as_ref() != Some(value));
-        object.extend(value.map(|value| (row.field.to_string(), value)));
+        let (was, value) = ((row.encode)(&before), (row.encode)(&merged));
+        if was == value {
+            continue;
+        }
+        match value {
+            Some(value) => drop(object.insert(row.field.to_string(), value)),
+            // A percentage leaves nothing of the rollout.
+            None => drop(object.remove(row.field.as_str())),
+        }
     }
     Ok(())
 }

@@ -184,8 +184,9 @@ macro_rules! settings {
                 if let Rare(Some(patch)) = &patch.rare {
                     self.rare.settings_mut().merge(patch);
                 }
-                if patch.takes_rollout_away() && !self.rollout.is_inherit() {
-                    self.rollout = Setting::Remove;
+                // The percentage takes it away from lower layers too, for as long as it is said.
+                if patch.takes_rollout_away() && self.rollout.value().is_some() {
+                    self.rollout = Setting::Inherit;
                 }
             }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use flagstaff::{
-    Backend, Context, Definition, Entry, Flags, Memory, Percentage, Progress, Rollout,
+    Backend, Context, Definition, Entry, Field, Flags, Memory, Percentage, Progress, Rollout,
     RolloutError, RolloutStatus, Setting, Stage, WritableBackend, WriteError,
     backend::{BackendError, BoxFuture, Refusal, Sink, Write, Written},
 };
@@ -300,6 +300,21 @@ async fn a_step_writes_only_the_state_and_leaves_the_stages_to_the_file() {
     let mut started = Rollout::default();
     started.start = Setting::Set(epoch());
     assert_eq!(*written, Definition::new().owner("web").rollout(started));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_percentage_that_is_taken_out_leaves_nothing_of_a_rollout_behind() {
+    let test = Test::new().await;
+    test.flags.rollout("a").start().await.unwrap();
+    test.flags.rollout("a").roll_back_completely().await.unwrap();
+
+    let percentage = Definition::new().percentage(Percentage::HUNDRED);
+    test.flags.set("a", percentage.clone()).await.unwrap();
+    assert_eq!(test.flags.layers_of("a")[0].entry, percentage.into());
+    assert_eq!(test.flags.watch("a").borrow().to_string(), "on");
+
+    test.flags.set("a", Definition::new()).inheriting([Field::Percentage]).await.unwrap();
+    assert_eq!((test.flags.layers_of("a").len(), test.at().1), (1, RolloutStatus::NotStarted));
 }
 
 /// Two processes that share a layer, and whose writers both read before one of them writes.

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Definition, Flags, Memory, Percentage, Redis, Rollout, RolloutError, RolloutStatus, Stage,
-    WriteError,
+    Definition, Field, Flags, Memory, Percentage, Redis, Rollout, RolloutError, RolloutStatus,
+    Stage, WriteError,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -64,12 +64,14 @@ async fn the_state_is_stored_and_the_stages_stay_in_the_file() {
         ((1, RolloutStatus::Running), &true.into())
     );
 
-    // A percentage by hand ends it, and a start brings it back.
+    // A percentage by hand ends it, for as long as it is said, and leaves nothing else to say.
     flags.set("a", Definition::new().percentage(Percentage::HUNDRED)).await.unwrap();
     assert_eq!(
-        (&stored(&server)["rollout"], flags.watch("a").borrow().to_string()),
-        (&Value::Null, "on".to_owned())
+        (stored(&server).get("rollout"), flags.watch("a").borrow().to_string()),
+        (None, "on".to_owned())
     );
+    flags.set("a", Definition::new()).inheriting([Field::Percentage]).await.unwrap();
+    assert_eq!(at(&flags), (0, RolloutStatus::NotStarted));
 }
 
 #[tokio::test]
