@@ -173,7 +173,7 @@ pub(super) fn encode(
             };
             merge_json(name, &mut object, patch).map_err(|error| error.to_string())?;
             if !write.inherited.is_empty() {
-                take_out(name, current, &mut object, &write.inherited, layout)?;
+                take_out(name, current, &mut object, &write.inherited, now, layout)?;
                 if object.keys().all(|member| member == OVERRIDE) {
                     return Ok(None);
                 }
@@ -205,10 +205,12 @@ fn take_out(
     current: Option<&[u8]>,
     object: &mut Map<String, Value>,
     fields: &[Field],
+    now: SystemTime,
     layout: &Layout,
 ) -> Result<(), String> {
     let stored = current.and_then(|raw| decode(name.as_bytes(), raw, layout).ok().flatten());
-    if stored.is_some_and(|stored| matches!(stored.entry, Entry::Forced(_) | Entry::Text(_))) {
+    let in_force = stored.filter(|stored| !stored.has_ended(now));
+    if in_force.is_some_and(|stored| matches!(stored.entry, Entry::Forced(_) | Entry::Text(_))) {
         return Err(NO_FIELDS.to_owned());
     }
     for field in fields {

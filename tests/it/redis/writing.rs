@@ -642,6 +642,19 @@ async fn a_field_is_taken_out_and_the_last_one_with_the_override() {
 }
 
 #[tokio::test]
+async fn an_answer_that_has_ended_keeps_no_field_from_being_taken_out() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let ended = r#"{"force":false,"override":{"expires_at":"2020-01-01T00:00:00Z"}}"#;
+    server.cli(&["HSET", "feature_flags", "beta", ended]);
+
+    let patch = Definition::new().owner("web");
+    flags.set("beta", patch.clone()).inheriting([Field::Percentage]).await.unwrap();
+
+    assert_eq!(flags.layers_of("beta")[0].entry, Entry::from(patch));
+}
+
+#[tokio::test]
 async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
     let server = Server::start();
     let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
