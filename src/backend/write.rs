@@ -34,7 +34,8 @@ pub struct Write {
     /// What the layer has to say about the flag for the change to be made.
     pub expected: Option<Expected>,
     /// Fields that a [`Set`](Operation::Set) takes out of what the layer says, so that the layers
-    /// below say them again. A layer that says nothing else then says nothing at all.
+    /// below say them again. A layer that says nothing else then says nothing at all. With any
+    /// other operation, they are [refused](Refusal::Unsupported).
     pub inherited: Vec<Field>,
     /// Whether the layer keeps who and why in its log alone, where it has one, and stores a plain on
     /// or off as readers in other languages know it.
@@ -114,6 +115,16 @@ impl Write {
     #[must_use]
     pub fn plainly(self) -> Self {
         Self { plain: true, ..self }
+    }
+
+    /// Refuses to take fields out of what is forced or cleared.
+    pub(crate) fn check_inherited(&self) -> Result<(), Refusal> {
+        match (&self.operation, &*self.inherited) {
+            (Operation::Set(_), _) | (_, []) => Ok(()),
+            _ => Err(Refusal::Unsupported(
+                "take fields out in a change that is no `set`: an answer for everybody has none",
+            )),
+        }
     }
 }
 

@@ -82,7 +82,8 @@ impl<'a> PendingWrite<'a> {
     /// [sets](Flags::set): the layers below say them again. A layer that says nothing else then
     /// says nothing about the flag at all.
     ///
-    /// An answer for everybody has no fields, so none can be taken out of it.
+    /// An answer for everybody has no fields, so none can be taken out of it; and every change but
+    /// a [set](Flags::set) is refused with [`WriteError::Unsupported`].
     ///
     /// # Example
     ///
@@ -124,7 +125,9 @@ impl<'a> IntoFuture for PendingWrite<'a> {
         let Self { flags, key, write } = self;
         Box::pin(async move {
             let layer = flags.writable()?;
-            layer.write(key, write).await.map_err(|refusal| WriteError::of(layer.name(), refusal))
+            let refused = |refusal| WriteError::of(layer.name(), refusal);
+            write.check_inherited().map_err(refused)?;
+            layer.write(key, write).await.map_err(refused)
         })
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use flagstaff::{Context, Definition, Entry, Field, Flags, Memory, Percentage, WriteError};
+use flagstaff::{
+    Context, Definition, Entry, Field, Flags, Memory, Percentage, WritableBackend, WriteError,
+    backend::Refusal,
+};
 
 async fn over(declared: Memory) -> Flags {
     Flags::builder().layer(Memory::new()).layer(declared).start().await.unwrap()
@@ -95,6 +98,22 @@ async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
 
     flags.set("beta", Definition::new().enabled(true)).await.unwrap();
     assert_eq!(flags.watch("beta").borrow().to_string(), "25%, 1 allowed");
+}
+
+#[tokio::test]
+async fn fields_are_taken_out_by_a_set_only() {
+    let memory = Memory::new();
+    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    flags.set("beta", percent(10)).await.unwrap();
+
+    for change in [Flags::enable, Flags::disable, Flags::clear] {
+        let refused = change(&flags, "beta").inheriting([Field::Percentage]).await.unwrap_err();
+        let WriteError::Unsupported { layer: "memory", .. } = refused else { panic!("{refused}") };
+        let write = change(&flags, "beta").inheriting([Field::Percentage]).into();
+        let refused = memory.write("beta", write).await.unwrap_err();
+        assert!(matches!(refused, Refusal::Unsupported(_)), "{refused}");
+    }
+    assert_eq!(flags.layers_of("beta")[0].entry, Entry::from(percent(10)));
 }
 
 #[tokio::test]

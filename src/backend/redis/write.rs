@@ -161,6 +161,7 @@ enum Outcome {
 
 impl Redis {
     pub(super) async fn change(&self, flag: &str, write: &Write) -> Result<Written, Refusal> {
+        write.check_inherited()?;
         let Self { settings, .. } = self;
         let mut current = None;
         if needs_current(write, &settings.layout) {
@@ -230,6 +231,7 @@ impl Redis {
     /// # }
     /// ```
     pub async fn rehearse(&self, flag: &str, write: &Write) -> Result<Option<Entry>, Refusal> {
+        write.check_inherited()?;
         let stored = self.stored(flag).await.map_err(Refusal::failed)?;
         let value = self.encode(flag, stored.as_deref(), write)?;
         let entry = self.entry(flag, value.as_ref().map(String::as_bytes));

@@ -655,6 +655,23 @@ async fn an_answer_that_has_ended_keeps_no_field_from_being_taken_out() {
 }
 
 #[tokio::test]
+async fn fields_are_taken_out_by_a_set_only() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
+    server.cli(&["SET", "ff:beta", r#"{"owner": "web"}"#]);
+
+    for operation in [Operation::Enable, Operation::Disable, Operation::Clear] {
+        let write = Write::new(operation).inheriting([Field::Owner]);
+        let rehearsed = redis.rehearse("beta", &write).await.unwrap_err();
+        let made = redis.write("beta", write).await.unwrap_err();
+        for refused in [rehearsed, made] {
+            assert!(matches!(refused, Refusal::Unsupported(_)), "{refused}");
+        }
+    }
+    assert_eq!(server.cli(&["GET", "ff:beta"]), r#"{"owner": "web"}"#);
+}
+
+#[tokio::test]
 async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
     let server = Server::start();
     let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
