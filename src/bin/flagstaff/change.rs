@@ -128,9 +128,8 @@ impl Override<'_> {
             Change::Disable => flags.disable(name).plainly(),
             Change::Unset => flags.clear(name),
             Change::Set(assignments) => {
-                let snapshot = flags.snapshot();
-                let merged = snapshot.info(name).map(|info| info.definition());
-                let write = flags.set(name, assignments.patch(name, merged)?);
+                let patch = assignments.patch(name, grown_from(flags, name).as_ref())?;
+                let write = flags.set(name, patch);
                 let write = write.inheriting(assignments.taken_out());
                 match assignments.depend_on_what_is_there() && self.if_rev.is_none() {
                     true => write.if_entry(said(flags, name)),
@@ -324,6 +323,23 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
             output.hint(way_back);
         }
     }
+}
+
+/// What the lists of a patch grow from. That of a flag which the store forces off is in force once
+/// it is switched on, over what the layers below say.
+pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
+    if said(flags, name) != Some(Entry::Forced(false)) {
+        return Some(flags.snapshot().info(name)?.definition().clone());
+    }
+    let mut definition = Definition::new();
+    for layer in flags.layers_of(name).iter().skip(1).rev() {
+        match &layer.entry {
+            Entry::Definition(patch) => definition.merge(patch),
+            // No list is left of what answers for everybody.
+            _ => definition.merge(&Definition::forced(false)),
+        }
+    }
+    Some(definition)
 }
 
 /// What the layer that is written to says about a flag.

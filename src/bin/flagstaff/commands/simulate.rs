@@ -6,7 +6,7 @@ use flagstaff::{Context, cli::ExitCode};
 use super::plan::PlanArgs;
 use crate::{
     assignment::{self, Assignment, Assignments},
-    change::Rehearsal,
+    change::{Rehearsal, grown_from},
     completion,
     failure::Failure,
     name,
@@ -47,12 +47,13 @@ impl Simulate {
                 Some((key.into(), Arc::new(snapshot.info(key)?.definition().clone())))
             })
             .collect();
-        let Some(definition) = before.get(&*self.flag) else {
+        if !before.contains_key(&*self.flag) {
             return Err(Failure::usage(format!("no layer has a flag `{}`", clean(&self.flag)))
                 .hint("`flagstaff list` lists those that there are"));
-        };
+        }
         let assignments = Assignments::new(self.assignments);
-        let patch = assignments.patch(&self.flag, Some(definition))?;
+        let grown_from = grown_from(&flags, &self.flag);
+        let patch = assignments.patch(&self.flag, grown_from.as_ref())?;
         let rehearsal = Rehearsal::of(&flags, &self.flag).await?;
         rehearsal.flags.set(&self.flag, patch).inheriting(assignments.taken_out()).await?;
         let changed = rehearsal.flags.snapshot();
