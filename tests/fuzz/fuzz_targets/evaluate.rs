@@ -5,19 +5,13 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
-
 use flagstaff::{
     Cause, Context, Definition, Flags, Memory, Snapshot, Value, definition::FlagsFile,
     explain::Outcome,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value as Json;
-use tokio::runtime::{Builder, Runtime};
-
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    Builder::new_current_thread().enable_time().build().expect("a runtime of one thread")
-});
+use tokio::runtime::Builder;
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
@@ -28,7 +22,10 @@ fuzz_target!(|bytes: &[u8]| {
         memory.with(&**key, Definition::clone(definition))
     });
     // Not those for tests, which panic when a flag requires one that nobody declares.
-    let flags = RUNTIME.block_on(Flags::builder().layer(memory).start());
+    // A runtime for each input: one that nobody drives keeps the tasks of flags that are gone.
+    let runtime = Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime of one thread");
+    let flags = runtime.block_on(Flags::builder().layer(memory).start());
     let snapshot = flags.expect("the layer starts").snapshot();
 
     let context = self::context(&serde_json::from_str(context).unwrap_or_default());
