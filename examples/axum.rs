@@ -21,7 +21,7 @@ use tower::{Layer, ServiceBuilder};
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
-    let flags = Flags::builder().layer(env).layer(file).start().await?;
+    let flags = Flags::builder().source(env).source(file).start().await?;
 
     // Around the method router: while the flag is off, every method is a 404.
     let checkout = FlagGate::new("new_checkout").layer(get(async || "this is the new checkout\n"));

@@ -1,4 +1,4 @@
-//! A layer of your own: flags from a SQL table, a service, anything. Here, lines of text.
+//! A source of your own: flags from a SQL table, a service, anything. Here, lines of text.
 //!
 //! ```console
 //! $ cargo run --example custom_backend
@@ -43,7 +43,7 @@ impl Backend for Lines {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let defaults = Memory::new().with("dark_mode", true);
-    let flags = Flags::builder().layer(Lines).layer(defaults).start().await?;
+    let flags = Flags::builder().source(Lines).source(defaults).start().await?;
 
     // In this order: what changed before there was anybody to tell is in `all`.
     let mut events = flags.events();

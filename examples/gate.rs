@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
     let redis = env::var("REDIS_URL").ok().map(|url| flagstaff::Redis::open(&url)).transpose()?;
-    let flags = Flags::builder().option_layer(redis).layer(env).layer(file).start().await?;
+    let flags = Flags::builder().option_source(redis).source(env).source(file).start().await?;
     tokio::spawn(print_events(flags.events()));
 
     let beta = FlagGate::new("beta").status(403)?.detail("Beta only: ask your admin");
@@ -83,7 +83,7 @@ async fn all_flags(request: Request<Incoming>) -> Page {
     let flags = request.extensions().get::<RequestFlags>().expect("the request layer did it");
     let mut all = json!({});
     for (key, a) in flags.snapshot().all(flags.context()) {
-        all[key] = json!({ "value": a.value, "reason": a.reason.as_str(), "layer": a.layer });
+        all[key] = json!({ "value": a.value, "reason": a.reason.as_str(), "source": a.source });
     }
     Ok(Response::new(format!("{all:#}\n").into()))
 }

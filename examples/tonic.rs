@@ -18,7 +18,7 @@ use tonic_health::server::health_reporter;
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
-    let flags = Flags::builder().layer(env).layer(file).start().await?;
+    let flags = Flags::builder().source(env).source(file).start().await?;
 
     // Around one service; `Server::builder().layer(gate)` closes all of them. `named_layer` keeps
     // the name by which tonic finds the service.

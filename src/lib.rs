@@ -2,15 +2,15 @@
 //!
 //! Flags are declared in a `flags.toml` that is reloaded the moment it is saved ([`File`]), and
 //! overridden by environment variables ([`Env`]), a [`Redis`] that all instances share, or any other
-//! [`Backend`]. [`Flags`] merges these layers and answers from an immutable [`Snapshot`]: asking never waits, locks, allocates or
+//! [`Backend`]. [`Flags`] merges these sources and answers from an immutable [`Snapshot`]: asking never waits, locks, allocates or
 //! fails. [`FlagGate`] closes routes whose flag is off.
 //!
 //! # When things go wrong
 //!
-//! A flag that no layer knows has the caller's default. A bad edit of the file, or a layer whose
+//! A flag that no source knows has the caller's default. A bad edit of the file, or a source whose
 //! source is gone, changes no answer: what was good last stays in force, and
 //! [`health`](Flags::health), [`events`](Flags::events) and the log say what is wrong. Every
-//! [`Answer`] names its reason and the layer that it comes from.
+//! [`Answer`] names its reason and the source that it comes from.
 //!
 //! # Example
 //!
@@ -20,8 +20,8 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), flagstaff::StartError> {
 //! let flags = Flags::builder()
-//!     .layer(Env::with_prefix("FEATURE_"))             // per-deploy override, wins
-//!     .layer(Memory::new().with("new_checkout", true)) // or `File::open("flags.toml")?`
+//!     .source(Env::with_prefix("FEATURE_"))             // per-deploy override, wins
+//!     .source(Memory::new().with("new_checkout", true)) // or `File::open("flags.toml")?`
 //!     .start()
 //!     .await?;
 //!
@@ -43,7 +43,7 @@
 //! | `cookie` | | [`StickyCookie`]: a signed id for visitors without an account |
 //! | `redis` | yes | [`Redis`]: overrides at run time, shared by all instances |
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
-//! | `metrics` | | what is wrong with which layer, through the `metrics` facade; see the [guide] |
+//! | `metrics` | | what is wrong with which source, through the `metrics` facade; see the [guide] |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 //! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
@@ -122,8 +122,8 @@ pub use self::{
     backend::{Backend, Env, Memory, WritableBackend},
     flags::{
         Change, Drift, Event, Events, Flag, FlagInfo, FlagKey, FlagName, Flags, FlagsBuilder,
-        Health, LayerEntry, LayerHealth, PendingStep, PendingUndo, PendingWrite, RequestFlags,
-        RolloutControl, RolloutError, Snapshot, StartError, Status, TrackingEvent, TrackingEvents,
+        Health, PendingStep, PendingUndo, PendingWrite, RequestFlags, RolloutControl, RolloutError,
+        Snapshot, SourceEntry, SourceHealth, StartError, Status, TrackingEvent, TrackingEvents,
         WithCurrentFlags, WithFlags, WriteError, boolean, current, is_enabled, is_enabled_or,
         track,
     },

@@ -30,7 +30,7 @@ use crate::model::Entry;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), flagstaff::StartError> {
 /// let env = Env::with_prefix("FEATURE_").variables([("FEATURE_NEW_CHECKOUT", "yes")]);
-/// let flags = Flags::builder().layer(env).start().await?;
+/// let flags = Flags::builder().source(env).start().await?;
 ///
 /// assert!(flags.is_enabled("new_checkout", &Context::anonymous()));
 /// # Ok(())
@@ -113,7 +113,7 @@ fn forced(values: &HashMap<String, Entry>, key: &str) -> Option<Entry> {
 
 /// The variable, by suffix, of a flag.
 ///
-/// Requests get here with names that no layer lists, so an ASCII name of up to 128 bytes is
+/// Requests get here with names that no source lists, so an ASCII name of up to 128 bytes is
 /// changed on the stack.
 fn find<'v>(values: &'v HashMap<String, Entry>, key: &str) -> Option<(&'v String, &'v Entry)> {
     let mut buffer = [0; 128];

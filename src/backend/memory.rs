@@ -13,7 +13,7 @@ use super::{
 };
 use crate::model::{Definition, Entry, Field};
 
-/// A layer in memory, writable: for defaults compiled into a service, and for tests.
+/// A source in memory, writable: for defaults compiled into a service, and for tests.
 ///
 /// Clones share their flags; a change through one is in force in every stack that has another.
 ///
@@ -25,7 +25,7 @@ use crate::model::{Definition, Entry, Field};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), flagstaff::StartError> {
 /// let memory = Memory::new().with("new_checkout", true);
-/// let flags = Flags::builder().layer(memory.clone()).start().await?;
+/// let flags = Flags::builder().source(memory.clone()).start().await?;
 ///
 /// assert!(flags.is_enabled("new_checkout", &Context::anonymous()));
 ///
@@ -52,26 +52,26 @@ struct State {
 }
 
 impl Memory {
-    /// A layer without flags.
+    /// A source without flags.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a flag while the layer is being set up.
+    /// Adds a flag while the source is being set up.
     #[must_use]
     pub fn with(self, key: &str, entry: impl Into<Entry>) -> Self {
         self.insert(key, entry);
         self
     }
 
-    /// Sets or replaces what the layer says about a flag.
+    /// Sets or replaces what the source says about a flag.
     pub fn insert(&self, key: &str, entry: impl Into<Entry>) {
         let entry = entry.into();
         self.state().change(key, |offer| offer.insert(key.into(), entry));
     }
 
-    /// Takes away what the layer says about a flag.
+    /// Takes away what the source says about a flag.
     pub fn remove(&self, key: &str) {
         self.state().change(key, |offer| offer.remove(key));
     }
@@ -163,7 +163,7 @@ fn patched(now: Option<&Entry>, patch: &Definition) -> Definition {
     let mut definition = match now {
         None => Definition::new(),
         Some(Entry::Forced(on)) => Definition::forced_settings(*on),
-        // What it forces is for the layers below to say.
+        // What it forces is for the sources below to say.
         Some(Entry::Text(_)) => Definition::forced_settings(false),
         Some(Entry::Definition(definition)) => Definition::clone(definition),
     };

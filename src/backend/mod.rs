@@ -1,13 +1,13 @@
-//! Layers: where flags come from.
+//! Sources: where flags come from.
 //!
 //! A backend offers, per flag key, nothing, a forced value or a definition (see [`Entry`]), and
-//! publishes its whole state again whenever that changes. The stack merges what all layers offer;
+//! publishes its whole state again whenever that changes. The stack merges what all sources offer;
 //! no backend knows of another.
 //!
 //! When a source fails, its backend reports the failure and the last state that it published
 //! stays in force: a request never notices.
 //!
-//! Anything can be a layer; `examples/custom_backend.rs` has one in a few lines.
+//! Anything can be a source; `examples/custom_backend.rs` has one in a few lines.
 
 mod env;
 #[cfg(feature = "file")]
@@ -38,7 +38,7 @@ pub use self::{
 pub(crate) use self::{
     offer::Lookup,
     sink::{Heard, Publish, Report},
-    stack::{LayerId, Stack},
+    stack::{SourceId, Stack},
 };
 use crate::model::Entry;
 
@@ -62,7 +62,7 @@ pub type BackendError = Box<dyn Error + Send + Sync>;
 /// What the methods of a backend return: a future that can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A layer of the stack: a source of flags.
+/// A source of flags, with a place in the stack.
 ///
 /// # Example
 ///
@@ -89,7 +89,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///             loop {
 ///                 let on = told.borrow_and_update().iter().map(|&key| (key, true)).collect();
 ///                 sink.publish(on);
-///                 // An error here is the layer's last word; what it published stays in force.
+///                 // An error here is the source's last word; what it published stays in force.
 ///                 told.changed().await?;
 ///             }
 ///         })
@@ -99,10 +99,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let (tell, told) = watch::channel(vec!["beta"]);
-/// let flags = Flags::builder().layer(Told(told)).start().await?;
+/// let flags = Flags::builder().source(Told(told)).start().await?;
 /// let mut search = flags.watch("search");
 ///
-/// assert_eq!(flags.boolean("beta", &Context::anonymous()).layer, Some("told"));
+/// assert_eq!(flags.boolean("beta", &Context::anonymous()).source, Some("told"));
 ///
 /// tell.send(vec!["beta", "search"])?;
 ///
@@ -112,7 +112,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// # }
 /// ```
 pub trait Backend: Send + Sync + 'static {
-    /// What the layer is called in answers, logs and health: a short, constant word.
+    /// What the source is called in answers, logs and health: a short, constant word.
     fn name(&self) -> &'static str;
 
     /// Publishes the state of the source into `sink`, now and whenever it changes.
@@ -123,7 +123,7 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     ///
     /// An error before the first state was published fails
-    /// [`FlagsBuilder::start`](crate::FlagsBuilder::start). Later it is the layer's last: its
+    /// [`FlagsBuilder::start`](crate::FlagsBuilder::start). Later it is the source's last: its
     /// state stays in force, and health shows the error. A source that may come back should
     /// [report](Sink::fail) the failure and try again instead of returning. A panic counts as an
     /// error.
@@ -135,7 +135,7 @@ pub trait Backend: Send + Sync + 'static {
     }
 }
 
-/// A layer that flags can be changed in at run time.
+/// A source that flags can be changed in at run time.
 ///
 /// # Example
 ///
@@ -181,7 +181,7 @@ pub trait Backend: Send + Sync + 'static {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let flags = Flags::builder().layer(Careful(Arc::default())).start().await?;
+/// let flags = Flags::builder().source(Careful(Arc::default())).start().await?;
 ///
 /// flags.enable("beta").await?;
 /// assert!(flags.disable("beta").await.is_err());
@@ -212,7 +212,7 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unsupported`] if the layer keeps no log, which is the default.
+    /// [`Refusal::Unsupported`] if the source keeps no log, which is the default.
     fn history<'a>(
         &'a self,
         key: Option<&'a str>,
@@ -222,11 +222,11 @@ pub trait WritableBackend: Backend {
         Box::pin(async { Err(Refusal::Unsupported("tell what was changed: it keeps no log")) })
     }
 
-    /// Restores what the layer said before the change with this revision.
+    /// Restores what the source said before the change with this revision.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Conflict`] if the flag was changed since; [`Refusal::Unsupported`] if the layer
+    /// [`Refusal::Conflict`] if the flag was changed since; [`Refusal::Unsupported`] if the source
     /// keeps no log, which is the default.
     fn undo<'a>(
         &'a self,

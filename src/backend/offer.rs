@@ -1,17 +1,17 @@
-//! The whole state of one layer.
+//! The whole state of one source.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::Provenance;
 use crate::model::{Entry, Part};
 
-/// Finds what a layer says about a name that it does not list.
+/// Finds what a source says about a name that it does not list.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<Entry> + Send + Sync>;
 
-/// Says where a layer says something about a flag.
+/// Says where a source says something about a flag.
 type Places = Arc<dyn Fn(&str, Part) -> Option<String> + Send + Sync>;
 
-/// Everything that a layer says at one moment.
+/// Everything that a source says at one moment.
 ///
 /// # Example
 ///
@@ -49,7 +49,7 @@ impl Offer {
     /// It is for sources that are asked by name, such as environment variables, whose flags
     /// cannot be told from the outside. It is called on the request path, for unknown names only:
     /// it must be quick. A definition has to be listed: one that is looked up counts for nothing if
-    /// no layer lists the name. Neither may it ask the flags, which would call it again, nor publish or
+    /// no source lists the name. Neither may it ask the flags, which would call it again, nor publish or
     /// change anything, since it is also called while a state is put in force.
     #[must_use]
     pub fn with_lookup<E: Into<Entry>>(

@@ -15,14 +15,14 @@ use super::{BackendError, Offer};
 #[derive(Clone)]
 pub struct Sink {
     target: Weak<dyn Publish>,
-    layer: usize,
+    source: usize,
 }
 
-/// What receives the states and reports of all layers.
+/// What receives the states and reports of all sources.
 pub(crate) trait Publish: Send + Sync {
     fn is_started(&self) -> bool;
-    fn publish(&self, layer: usize, offer: Offer, heard: Heard);
-    fn report(&self, layer: usize, report: Report);
+    fn publish(&self, source: usize, offer: Offer, heard: Heard);
+    fn report(&self, source: usize, report: Report);
     fn standing(&self) -> Standing;
     fn usage(&self) -> Vec<FlagUsage>;
     fn now(&self) -> SystemTime;
@@ -34,7 +34,7 @@ pub(crate) trait Publish: Send + Sync {
 pub struct Standing {
     /// The number of the generation in force.
     pub generation: u64,
-    /// The [fingerprints](Offer::with_fingerprint) of all layers that have one, made into one.
+    /// The [fingerprints](Offer::with_fingerprint) of all sources that have one, made into one.
     pub fingerprint: Option<u64>,
 }
 
@@ -73,37 +73,37 @@ pub(crate) enum Report {
 }
 
 impl Sink {
-    pub(crate) fn new(target: Weak<dyn Publish>, layer: usize) -> Self {
-        Self { target, layer }
+    pub(crate) fn new(target: Weak<dyn Publish>, source: usize) -> Self {
+        Self { target, source }
     }
 
-    /// Puts the whole state of the layer in force, at once. The layer is healthy then.
+    /// Puts the whole state of the source in force, at once. The source is healthy then.
     ///
-    /// It takes about a microsecond per flag and waits for nothing but other layers' states.
+    /// It takes about a microsecond per flag and waits for nothing but other sources' states.
     pub fn publish(&self, offer: Offer) {
         if let Some(target) = self.target.upgrade() {
-            target.publish(self.layer, offer, Heard::Whole);
+            target.publish(self.source, offer, Heard::Whole);
         }
     }
 
-    /// Puts in force what is good of a state that is wrong in part. The layer fails with
+    /// Puts in force what is good of a state that is wrong in part. The source fails with
     /// `problem` until the next whole state.
     pub fn publish_partly(&self, offer: Offer, problem: impl Into<BackendError>) {
         if let Some(target) = self.target.upgrade() {
-            target.publish(self.layer, offer, Heard::Partly(problem.into()));
+            target.publish(self.source, offer, Heard::Partly(problem.into()));
         }
     }
 
     /// Puts another state in force without a word from the source, such as when an override has
-    /// ended by itself. The layer is as healthy as before.
+    /// ended by itself. The source is as healthy as before.
     pub fn revise(&self, offer: Offer) {
         if let Some(target) = self.target.upgrade() {
-            target.publish(self.layer, offer, Heard::Nothing);
+            target.publish(self.source, offer, Heard::Nothing);
         }
     }
 
     /// Whether the flags have started. An error that ends [`Backend::run`](super::Backend::run) is
-    /// the layer's last then, instead of failing the start.
+    /// the source's last then, instead of failing the start.
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.target.upgrade().is_some_and(|target| target.is_started())
@@ -137,7 +137,7 @@ impl Sink {
         self.target.upgrade().map(|target| target.standing())
     }
 
-    /// The flags of all layers, and which of them this process evaluates.
+    /// The flags of all sources, and which of them this process evaluates.
     #[must_use]
     pub fn usage(&self) -> Vec<FlagUsage> {
         self.target.upgrade().map(|target| target.usage()).unwrap_or_default()
@@ -151,13 +151,13 @@ impl Sink {
 
     fn report(&self, report: Report) {
         if let Some(target) = self.target.upgrade() {
-            target.report(self.layer, report);
+            target.report(self.source, report);
         }
     }
 }
 
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sink").field("layer", &self.layer).finish_non_exhaustive()
+        f.debug_struct("Sink").field("source", &self.source).finish_non_exhaustive()
     }
 }

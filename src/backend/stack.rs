@@ -1,4 +1,4 @@
-//! The layers in their order. Nothing else knows precedence.
+//! The sources in their order. Nothing else knows precedence.
 
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::{Lookup, Offer, Provenance};
 use crate::model::{Definition, Entry, Field, OnStale, Resolved};
 
-/// The place of a layer, 0 being the strongest.
-pub(crate) type LayerId = u8;
+/// The place of a source, 0 being the strongest.
+pub(crate) type SourceId = u8;
 
-/// What every layer offers, strongest first.
+/// What every source offers, strongest first.
 #[derive(Debug)]
 pub(crate) struct Stack {
     /// Snapshots keep those of their time.
@@ -20,32 +20,32 @@ pub(crate) struct Stack {
 }
 
 impl Stack {
-    pub(crate) fn new(layers: usize) -> Self {
+    pub(crate) fn new(sources: usize) -> Self {
         Self {
-            offers: Arc::new(vec![Arc::default(); layers]),
+            offers: Arc::new(vec![Arc::default(); sources]),
             forced: [false, true].map(|on| Arc::new(Definition::forced(on))),
         }
     }
 
-    /// Replaces what one layer offers. Returns the keys that may resolve to something else now.
-    pub(crate) fn replace(&mut self, layer: usize, offer: Offer) -> BTreeSet<Arc<str>> {
+    /// Replaces what one source offers. Returns the keys that may resolve to something else now.
+    pub(crate) fn replace(&mut self, source: usize, offer: Offer) -> BTreeSet<Arc<str>> {
         let offers = Arc::make_mut(&mut self.offers);
-        let before = std::mem::replace(&mut offers[layer], Arc::new(offer));
-        if before.lookup().is_some() || self.offers[layer].lookup().is_some() {
+        let before = std::mem::replace(&mut offers[source], Arc::new(offer));
+        if before.lookup().is_some() || self.offers[source].lookup().is_some() {
             // A lookup may say something about any name.
             let all = self.offers.iter().flat_map(|offer| offer.keys()).chain(before.keys());
             return all.cloned().collect();
         }
-        let now = &self.offers[layer];
+        let now = &self.offers[source];
         let changed = now.keys().filter(|key| before.listed(key) != now.listed(key));
         let removed = before.keys().filter(|key| now.listed(key).is_none());
         changed.chain(removed).cloned().collect()
     }
 
-    /// What all layers together say about a key at the instant `now`, at which clocks show `time`.
+    /// What all sources together say about a key at the instant `now`, at which clocks show `time`.
     ///
-    /// `lost` has, per layer, since when its source has been unreachable. A flag with a
-    /// `stale_after` does something about that, for the layers above the one that says so.
+    /// `lost` has, per source, since when it has been unreachable. A flag with a
+    /// `stale_after` does something about that, for the sources above the one that says so.
     pub(crate) fn resolve(
         &self,
         key: &str,
@@ -54,7 +54,8 @@ impl Stack {
         time: SystemTime,
     ) -> Option<Resolved> {
         let mut resolved = self.merge(key, |_| false)?;
-        let is_stale = |layer| Self::stale_from(&resolved, lost, layer).is_some_and(|at| at <= now);
+        let is_stale =
+            |source| Self::stale_from(&resolved, lost, source).is_some_and(|at| at <= now);
         if (0..).take(lost.len()).any(is_stale) {
             let on_stale = resolved.definition.on_stale.value().copied().unwrap_or_default();
             if on_stale == OnStale::Declared {
@@ -66,50 +67,50 @@ impl Stack {
         Some(resolved)
     }
 
-    /// The next instant after `now` at which the flag has waited long enough for a lost layer.
+    /// The next instant after `now` at which the flag has waited long enough for a lost source.
     pub(crate) fn next_stale(
         resolved: &Resolved,
         lost: &[Option<Instant>],
         now: Instant,
     ) -> Option<Instant> {
         let instants =
-            (0..).take(lost.len()).filter_map(|layer| Self::stale_from(resolved, lost, layer));
+            (0..).take(lost.len()).filter_map(|source| Self::stale_from(resolved, lost, source));
         instants.filter(|&at| at > now).min()
     }
 
-    /// When the flag has waited long enough for `layer`, if that is lost and above the layer that
+    /// When the flag has waited long enough for `source`, if that is lost and above the source that
     /// says how long to wait.
     fn stale_from(
         resolved: &Resolved,
         lost: &[Option<Instant>],
-        layer: LayerId,
+        source: SourceId,
     ) -> Option<Instant> {
         let patience = resolved.definition.stale_after.value()?;
         let declared = resolved.claimed(Field::StaleAfter)?;
-        let since = lost[usize::from(layer)].filter(|_| layer < declared)?;
+        let since = lost[usize::from(source)].filter(|_| source < declared)?;
         since.checked_add(*patience)
     }
 
-    /// Merges what the layers say about a key, from the weakest layer up, but for some.
-    fn merge(&self, key: &str, without: impl Fn(LayerId) -> bool) -> Option<Resolved> {
+    /// Merges what the sources say about a key, from the weakest source up, but for some.
+    fn merge(&self, key: &str, without: impl Fn(SourceId) -> bool) -> Option<Resolved> {
         let mut resolved: Option<Resolved> = None;
-        for (layer, offer) in self.offers.iter().enumerate().rev() {
-            let layer = layer as LayerId;
-            let definition = match offer.entry(key).filter(|_| !without(layer)) {
+        for (source, offer) in self.offers.iter().enumerate().rev() {
+            let source = source as SourceId;
+            let definition = match offer.entry(key).filter(|_| !without(source)) {
                 None => continue,
                 Some(Entry::Definition(definition)) => definition,
                 Some(Entry::Forced(on)) => Arc::clone(&self.forced[usize::from(on)]),
                 Some(Entry::Text(text)) => self.forced_by(&text, resolved.as_ref()),
             };
             match &mut resolved {
-                None => resolved = Some(Resolved::new(definition, layer)),
-                Some(below) => below.merge(&definition, layer),
+                None => resolved = Some(Resolved::new(definition, source)),
+                Some(below) => below.merge(&definition, source),
             }
         }
         resolved
     }
 
-    /// What every layer offers, strongest first.
+    /// What every source offers, strongest first.
     pub(crate) fn offers(&self) -> Arc<Vec<Arc<Offer>>> {
         Arc::clone(&self.offers)
     }
@@ -120,53 +121,53 @@ impl Stack {
         all.reduce(|all, one| all.rotate_left(1) ^ one)
     }
 
-    /// What a text means on top of what the layers below it say.
+    /// What a text means on top of what the sources below it say.
     fn forced_by(&self, text: &str, below: Option<&Resolved>) -> Arc<Definition> {
         let variants = below.and_then(|below| below.definition.variants.value());
         let forced = variants.and_then(|variants| Definition::forced_variant(text, variants));
         forced.map_or_else(|| Arc::clone(&self.forced[0]), Arc::new)
     }
 
-    /// What each layer says about a key, strongest first.
+    /// What each source says about a key, strongest first.
     pub(crate) fn entries(
         &self,
         key: &str,
-    ) -> impl Iterator<Item = (LayerId, Entry, Option<Arc<Provenance>>)> {
-        (0..=LayerId::MAX).zip(&*self.offers).filter_map(move |(layer, offer)| {
-            Some((layer, offer.entry(key)?, offer.provenance(key).cloned()))
+    ) -> impl Iterator<Item = (SourceId, Entry, Option<Arc<Provenance>>)> {
+        (0..=SourceId::MAX).zip(&*self.offers).filter_map(move |(source, offer)| {
+            Some((source, offer.entry(key)?, offer.provenance(key).cloned()))
         })
     }
 
-    /// What a layer lists.
+    /// What a source lists.
     pub(crate) fn overrides(
         &self,
-        layer: usize,
+        source: usize,
     ) -> impl Iterator<Item = (&Arc<str>, &Entry, Option<Arc<Provenance>>)> {
-        let offer = &self.offers[layer];
+        let offer = &self.offers[source];
         let listed = offer.keys().filter_map(|key| Some((key, offer.listed(key)?)));
         listed.map(|(key, entry)| (key, entry, offer.provenance(key).cloned()))
     }
 
-    /// What the layers below `layer` say about a key that it lists, and what they say together.
+    /// What the sources below `source` say about a key that it lists, and what they say together.
     pub(crate) fn with_and_without(
         &self,
         key: &str,
-        layer: usize,
+        source: usize,
     ) -> (Option<Arc<Definition>>, Arc<Definition>) {
-        let below = self.merge(key, |other| usize::from(other) <= layer);
-        let with = self.merge(key, |other| usize::from(other) < layer);
+        let below = self.merge(key, |other| usize::from(other) <= source);
+        let with = self.merge(key, |other| usize::from(other) < source);
         let definition = |resolved: Resolved| resolved.definition;
         (below.map(definition), with.map(definition).unwrap_or_default())
     }
 
-    /// What the layers below `layer` say about a key, and what they say once `layer` says `entry`.
+    /// What the sources below `source` say about a key, and what they say once `source` says `entry`.
     pub(crate) fn with_entry(
         &self,
         key: &str,
-        layer: usize,
+        source: usize,
         entry: Option<&Entry>,
     ) -> (Arc<Definition>, Arc<Definition>) {
-        let below = self.merge(key, |other| usize::from(other) <= layer);
+        let below = self.merge(key, |other| usize::from(other) <= source);
         let patch = entry.map(|entry| match entry {
             Entry::Definition(patch) => Arc::clone(patch),
             Entry::Forced(on) => Arc::clone(&self.forced[usize::from(*on)]),
@@ -180,10 +181,10 @@ impl Stack {
         (below, with)
     }
 
-    /// The lookups for names that no layer lists, strongest first.
-    pub(crate) fn lookups(&self) -> Arc<[(LayerId, Lookup)]> {
-        let lookups = (0..=LayerId::MAX).zip(&*self.offers);
-        lookups.filter_map(|(layer, offer)| Some((layer, Arc::clone(offer.lookup()?)))).collect()
+    /// The lookups for names that no source lists, strongest first.
+    pub(crate) fn lookups(&self) -> Arc<[(SourceId, Lookup)]> {
+        let lookups = (0..=SourceId::MAX).zip(&*self.offers);
+        lookups.filter_map(|(source, offer)| Some((source, Arc::clone(offer.lookup()?)))).collect()
     }
 }
 
@@ -192,10 +193,10 @@ mod tests {
     use super::*;
     use crate::model::Percentage;
 
-    fn stack(layers: &[&[(&str, Entry)]]) -> Stack {
-        let mut stack = Stack::new(layers.len());
-        for (layer, entries) in layers.iter().enumerate() {
-            stack.replace(layer, entries.iter().cloned().collect());
+    fn stack(sources: &[&[(&str, Entry)]]) -> Stack {
+        let mut stack = Stack::new(sources.len());
+        for (source, entries) in sources.iter().enumerate() {
+            stack.replace(source, entries.iter().cloned().collect());
         }
         stack
     }

@@ -8,7 +8,7 @@ use std::{
 use super::BackendError;
 use crate::model::{Definition, Entry, Field};
 
-/// One change of one flag in one layer: what, and who makes it, why, until when and on which
+/// One change of one flag in one source: what, and who makes it, why, until when and on which
 /// condition.
 ///
 /// # Example
@@ -29,15 +29,15 @@ pub struct Write {
     pub author: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// When the layer stops saying it, without anybody doing anything.
+    /// When the source stops saying it, without anybody doing anything.
     pub expires_at: Option<SystemTime>,
-    /// What the layer has to say about the flag for the change to be made.
+    /// What the source has to say about the flag for the change to be made.
     pub expected: Option<Expected>,
-    /// Fields that a [`Set`](Operation::Set) takes out of what the layer says, so that the layers
-    /// below say them again. A layer that says nothing else then says nothing at all. With any
+    /// Fields that a [`Set`](Operation::Set) takes out of what the source says, so that the sources
+    /// below say them again. A source that says nothing else then says nothing at all. With any
     /// other operation, they are [refused](Refusal::Unsupported).
     pub inherited: Vec<Field>,
-    /// Whether the layer keeps who and why in its log alone, where it has one, and stores a plain on
+    /// Whether the source keeps who and why in its log alone, where it has one, and stores a plain on
     /// or off as readers in other languages know it.
     pub plain: bool,
 }
@@ -52,7 +52,7 @@ pub enum Operation {
     Disable,
     /// Change the fields that the definition sets or removes; what it does not name stays.
     Set(Box<Definition>),
-    /// Take away what the layer says about the flag: the layers below decide again.
+    /// Take away what the source says about the flag: the sources below decide again.
     Clear,
 }
 
@@ -62,7 +62,7 @@ pub enum Operation {
 pub enum Expected {
     /// The flag was changed last by the write with this [revision](Written::revision).
     Revision(u64),
-    /// The layer says this, or nothing, about the flag.
+    /// The source says this, or nothing, about the flag.
     Entry(Option<Entry>),
 }
 
@@ -93,19 +93,19 @@ impl Write {
         Self { reason: Some(reason.into()), ..self }
     }
 
-    /// When the layer stops saying it.
+    /// When the source stops saying it.
     #[must_use]
     pub fn expires_at(self, at: SystemTime) -> Self {
         Self { expires_at: Some(at), ..self }
     }
 
-    /// Makes the change only if the layer says what is expected.
+    /// Makes the change only if the source says what is expected.
     #[must_use]
     pub fn expect(self, expected: Expected) -> Self {
         Self { expected: Some(expected), ..self }
     }
 
-    /// Takes fields out of what the layer says: see [`inherited`](Self::inherited).
+    /// Takes fields out of what the source says: see [`inherited`](Self::inherited).
     #[must_use]
     pub fn inheriting(self, fields: impl IntoIterator<Item = Field>) -> Self {
         Self { inherited: fields.into_iter().collect(), ..self }
@@ -136,7 +136,7 @@ pub(super) const NO_FIELDS: &str =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// The number of the change in its layer, if the layer numbers changes. It grows with each.
+    /// The number of the change in its source, if the source numbers changes. It grows with each.
     pub revision: Option<u64>,
 }
 
@@ -154,20 +154,20 @@ impl Written {
     }
 }
 
-/// Why a layer did not make a change, or cannot say whether it did.
+/// Why a source did not make a change, or cannot say whether it did.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The flag is not what was expected. Nothing was changed.
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// The layer cannot do this at all. Nothing was changed.
-    #[error("this layer cannot {0}")]
+    /// The source cannot do this at all. Nothing was changed.
+    #[error("this source cannot {0}")]
     Unsupported(&'static str),
     /// The change was sent and its answer never came: it may be in force, now or in a moment.
     #[error("no answer came, so the change may or may not have been made")]
     Unconfirmed(#[source] BackendError),
-    /// The layer could not be reached or refused. Nothing was changed.
+    /// The source could not be reached or refused. Nothing was changed.
     #[error("the change was not made")]
     Failed(#[source] BackendError),
 }
@@ -185,7 +185,7 @@ impl Refusal {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub struct Conflict {
-    /// What the layer says now, as it is stored; `None` if nothing.
+    /// What the source says now, as it is stored; `None` if nothing.
     pub current: Option<String>,
     /// The number of the change that made it so, if it is known.
     pub revision: Option<u64>,
@@ -194,7 +194,7 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    /// A conflict with what the layer says now.
+    /// A conflict with what the source says now.
     #[must_use]
     pub fn new(current: Option<String>) -> Self {
         Self { current, revision: None, author: None }
@@ -209,7 +209,7 @@ impl Conflict {
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it was changed since: the layer now says ")?;
+        f.write_str("it was changed since: the source now says ")?;
         match &self.current {
             Some(current) => write!(f, "`{current}`")?,
             None => f.write_str("nothing")?,
@@ -256,7 +256,7 @@ impl Provenance {
     }
 }
 
-/// One change in the log of a layer.
+/// One change in the log of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogEntry {
@@ -280,7 +280,7 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// A change in the log of a layer.
+    /// A change in the log of a source.
     #[must_use]
     pub fn new(key: impl Into<String>, before: Option<String>, after: Option<String>) -> Self {
         Self {

@@ -34,7 +34,7 @@
 //!
 //! Every flag is a constant, a [`FlagName`](crate::FlagName), with what the file says about it for
 //! its documentation. A flag with variants is an `enum` besides, whose `from_name` takes the name
-//! of the variant that is served. Flags that only other layers have are asked for by texts, as
+//! of the variant that is served. Flags that only other sources have are asked for by texts, as
 //! ever.
 //!
 //! # Names

@@ -233,7 +233,7 @@ codes! {
          there. The flag keeps its previous definition.";
     UnknownPrerequisite, "unknown-prerequisite", Warning,
         "a required flag that the file does not have",
-        "A flag that requires one that no layer has is off for everybody. If another layer has the \
+        "A flag that requires one that no source has is off for everybody. If another source has the \
          required flag, this is as it should be; otherwise check its spelling.";
     PrerequisiteCircle, "prerequisite-circle", Error,
         "flags that require each other",
@@ -290,7 +290,7 @@ codes! {
     RolloutWithoutStages, "rollout-without-stages", Warning,
         "a rollout that has no stages",
         "Without stages the rollout has no effect: the flag is on for everybody, or for the share \
-         that `percentage` says. It is published as it stands, since a layer below may have the \
+         that `percentage` says. It is published as it stands, since a source below may have the \
          stages.";
     NeverActive, "never-active", Error,
         "an active window that ends before it begins",

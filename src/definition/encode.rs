@@ -247,7 +247,7 @@ impl Encode for Comparison {
     }
 }
 
-/// What a setting is in JSON, unless it is left to lower layers.
+/// What a setting is in JSON, unless it is left to lower sources.
 pub(super) fn member<T: Encode>(setting: &Setting<T>) -> Option<Value> {
     match setting {
         Setting::Inherit => None,

@@ -32,7 +32,7 @@ pub enum UnknownKeys {
 /// Reads the definition of `flag` from the text of a JSON object.
 ///
 /// The members are the settings of flags.toml, each with its own rules. As in a JSON merge patch
-/// (RFC 7396), a member that is `null` takes away what lower layers say ([`Setting::Remove`]), and a
+/// (RFC 7396), a member that is `null` takes away what lower sources say ([`Setting::Remove`]), and a
 /// missing one leaves it to them; the same goes for the parts of `rollout`, `active` and `variants`. Dates
 /// are strings, as in RFC 3339. Conditions cannot name the segments of a flags.toml. Of members with
 /// the same name the last one counts.
@@ -149,7 +149,7 @@ pub fn from_json_object(
 /// Writes a definition as a JSON object: what [`from_json_object`] reads back as the same definition.
 ///
 /// The members come in the order of [`Field::ALL`](crate::Field::ALL), without those that are left
-/// to lower layers. Dates are RFC 3339 texts in UTC; a date that such a text cannot name is
+/// to lower sources. Dates are RFC 3339 texts in UTC; a date that such a text cannot name is
 /// written as the nearest that it can. Segments are written out. What flags.toml refuses, such as a
 /// flag that expires before it was created, is written but not read back.
 ///

@@ -189,7 +189,7 @@ fn unknown<'k>(
     let required = &edge.to.flag;
     let message = format!("flag `{flag}` requires `{required}`, which is not in this file");
     let problem = Diagnostic::new(Code::UnknownPrerequisite, edge.span.clone(), message)
-        .label("off, unless another layer has it");
+        .label("off, unless another source has it");
     let help = nearest(required, known)
         .map(|similar| format!("a flag with a similar name exists: `{similar}`"));
     decoder.report_with(problem, help, flag);

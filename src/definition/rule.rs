@@ -197,7 +197,7 @@ fn split(
 }
 
 /// That the rules of a whole flag serve variants that it has. The variants of a patch may be those
-/// of a lower layer.
+/// of a lower source.
 pub(super) fn check_whole(
     flag: &str,
     settings: &DeTable<'_>,

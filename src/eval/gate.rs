@@ -44,7 +44,7 @@ impl Gate {
         let definition = &*resolved.definition;
         let (percentage, percentage_field) = resolved.percentage();
         let stale = resolved.stale.is_some();
-        let verdict = |on, cause, layer| Verdict { on, cause, layer, stale };
+        let verdict = |on, cause, source| Verdict { on, cause, source, stale };
         let fixed = match resolved.stale {
             Some(OnStale::On) => Some((true, Cause::Stale)),
             Some(OnStale::Off) => Some((false, Cause::Stale)),

@@ -26,7 +26,7 @@ impl Lists {
         let stale = resolved.stale.is_some();
         let list = |field, names: &Setting<Vec<String>>, on, cause| List {
             names: NameSet::new(names.value()),
-            verdict: Verdict { on, cause, layer: resolved.origin(field), stale },
+            verdict: Verdict { on, cause, source: resolved.origin(field), stale },
         };
         let Definition { denied_users, denied_groups, allowed_users, allowed_groups, .. } =
             &*resolved.definition;

@@ -11,13 +11,13 @@ use super::{
 };
 use crate::model::{Cause, Context, Field, Resolved};
 
-/// An answer in its smallest form: `layer` is an index into the stack.
+/// An answer in its smallest form: `source` is an index into the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) on: bool,
     pub(crate) cause: Cause,
-    pub(crate) layer: u8,
-    /// A layer that the flag depends on is lost.
+    pub(crate) source: u8,
+    /// A source that the flag depends on is lost.
     pub(crate) stale: bool,
 }
 
@@ -25,7 +25,7 @@ pub(crate) struct Verdict {
 // It repeats the variants of a gate, since telling nested ones apart takes ten instructions more.
 #[derive(Debug, Clone)]
 pub(crate) enum Plan {
-    /// No layer has it at the moment.
+    /// No source has it at the moment.
     Absent,
     Constant(Verdict),
     Targeted(Arc<Targeted>),
@@ -44,7 +44,7 @@ pub(crate) struct Composed {
 }
 
 impl Plan {
-    /// Compiles the definition of `key` that was merged from all layers, and what it requires.
+    /// Compiles the definition of `key` that was merged from all sources, and what it requires.
     pub(crate) fn compile(
         key: &str,
         resolved: &Resolved,
@@ -52,7 +52,7 @@ impl Plan {
     ) -> Self {
         let salt = resolved.definition.salt.value().map_or(key, String::as_str);
         let gate = Gate::compile(salt, resolved);
-        // The kill switch, and what is fixed while a layer is lost, come before all.
+        // The kill switch, and what is fixed while a source is lost, come before all.
         let is_fixed = matches!(gate, Gate::Constant(verdict) if verdict.cause != Cause::Everybody);
         let requirements = requirements.filter(|_| !is_fixed);
         let variants = Variants::compile(salt, resolved);
@@ -63,7 +63,7 @@ impl Plan {
             let unmet = Verdict {
                 on: false,
                 cause: requirements.cause(),
-                layer: resolved.origin(Field::Requires),
+                source: resolved.origin(Field::Requires),
                 stale: resolved.stale.is_some(),
             };
             (requirements, unmet)
@@ -110,7 +110,7 @@ impl Plan {
     }
 
     /// Whether the flag is on for `context` and why, with what it serves beyond that; `None` if no
-    /// layer has it.
+    /// source has it.
     ///
     /// `others` is what other flags are by themselves.
     // Always, here and below: what is inlined comes down to a constant flag, and calls for all others.

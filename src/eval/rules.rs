@@ -92,7 +92,7 @@ fn outcome(
 ) -> Share {
     let fixed = |on, cause| Verdict { on, cause, ..matched };
     let (matches, splits) = (Cause::Rule(index), Cause::RuleSplit(index));
-    // A variant that the flag does not have is off, as it is in all layers.
+    // A variant that the flag does not have is off, as it is in all sources.
     let is_known = |name: &str| variants.is_some_and(|known| known.variant(name).is_some());
     match &rule.serve {
         Serve::On => Share::Everybody(fixed(true, matches)),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::model::{Context, Definition, MOST_PREREQUISITES, Prerequisite, Resolved};
 
-/// A flag at one instant, as the definitions of one source have it: without layers, and without a
+/// A flag at one instant, as the definitions of one source have it: without a stack, and without a
 /// snapshot of all flags.
 #[derive(Debug)]
 pub(crate) struct Standalone {

@@ -24,10 +24,10 @@ pub(crate) struct Variants {
     /// The one that is served while the flag is off.
     off: usize,
     seed: u64,
-    layer: u8,
+    source: u8,
     traffic: Reach,
     traffic_seed: u64,
-    traffic_layer: u8,
+    traffic_source: u8,
     bucket_by: Option<Attribute>,
     rules: RuleVariants,
     /// Whether there is more to a variant than its name.
@@ -76,10 +76,10 @@ impl Variants {
             off,
             total,
             seed: bucket::seed(salt, VARIANT),
-            layer: resolved.origin(Field::Variants),
+            source: resolved.origin(Field::Variants),
             traffic,
             traffic_seed: bucket::seed(salt, TRAFFIC),
-            traffic_layer: resolved.origin(Field::Traffic),
+            traffic_source: resolved.origin(Field::Traffic),
             bucket_by: resolved.definition.bucket_by.value().cloned().map(Attribute::new),
             rules,
             have_values: arms.iter().any(|arm| arm.value.is_some()),
@@ -107,15 +107,15 @@ impl Variants {
         if let Some(only) = self.only {
             return (&self.arms[only], verdict);
         }
-        let because = |cause| Verdict { cause, layer: self.layer, ..verdict };
+        let because = |cause| Verdict { cause, source: self.source, ..verdict };
         match unit(context, self.bucket_by.as_ref()) {
             None => {
                 visitor.drew(Draw::Variant, None);
                 (self.off(), because(Cause::NoTargetingKey))
             }
             Some(unit) if self.is_spared(unit, visitor) => {
-                let layer = self.traffic_layer;
-                (self.off(), Verdict { cause: Cause::Traffic, layer, ..verdict })
+                let source = self.traffic_source;
+                (self.off(), Verdict { cause: Cause::Traffic, source, ..verdict })
             }
             Some(unit) => {
                 let bucket = bucket::draw(unit, self.seed);

@@ -1,4 +1,4 @@
-//! Putting the layers together.
+//! Putting the sources together.
 
 use std::{
     error::Error,
@@ -21,40 +21,40 @@ use super::{
 };
 use crate::backend::{Backend, BackendError, Sink};
 
-/// Sets up [`Flags`]: which layers, strongest first. Made by [`Flags::builder`].
+/// Sets up [`Flags`]: which sources, strongest first. Made by [`Flags::builder`].
 #[derive(Default)]
 #[must_use]
 pub struct FlagsBuilder {
-    layers: Vec<Arc<dyn Backend>>,
+    sources: Vec<Arc<dyn Backend>>,
     max_wait: Option<Duration>,
     require_ready: bool,
     clock: Clock,
 }
 
 impl FlagsBuilder {
-    /// Adds a layer beneath those added before: the first one wins.
-    pub fn layer(mut self, backend: impl Backend) -> Self {
-        self.layers.push(Arc::new(backend));
+    /// Adds a source beneath those added before: the first one wins.
+    pub fn source(mut self, backend: impl Backend) -> Self {
+        self.sources.push(Arc::new(backend));
         self
     }
 
-    /// Adds a layer beneath those added before, if there is one: for a layer that only some
+    /// Adds a source beneath those added before, if there is one: for a source that only some
     /// deployments have.
-    pub fn option_layer(self, backend: Option<impl Backend>) -> Self {
+    pub fn option_source(self, backend: Option<impl Backend>) -> Self {
         match backend {
-            Some(backend) => self.layer(backend),
+            Some(backend) => self.source(backend),
             None => self,
         }
     }
 
-    /// How long [`start`](Self::start) waits for layers whose source does not answer; 2 seconds
+    /// How long [`start`](Self::start) waits for sources that do not answer; 2 seconds
     /// unless set. They join whenever they are ready.
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = Some(max_wait);
         self
     }
 
-    /// Makes [`start`](Self::start) fail if a layer is not ready by then, instead of starting on
+    /// Makes [`start`](Self::start) fail if a source is not ready by then, instead of starting on
     /// the others.
     pub fn require_ready(mut self) -> Self {
         self.require_ready = true;
@@ -80,7 +80,7 @@ impl FlagsBuilder {
     /// let tuesday = monday + Duration::from_secs(24 * 3600);
     /// let sale = Definition::new().active(Active::new().from(tuesday));
     /// let flags = Flags::builder()
-    ///     .layer(Memory::new().with("sale", sale))
+    ///     .source(Memory::new().with("sale", sale))
     ///     .clock(move || monday + start.elapsed())
     ///     .start()
     ///     .await?;
@@ -96,27 +96,27 @@ impl FlagsBuilder {
         self
     }
 
-    /// Loads all layers and follows them from then on, in tasks of the current tokio runtime.
+    /// Loads all sources and follows them from then on, in tasks of the current tokio runtime.
     ///
     /// # Errors
     ///
-    /// A layer that cannot start, such as a file that is missing or does not parse, is an error. So
-    /// is one whose source does not answer in time, if all are [required](Self::require_ready).
+    /// A source that cannot start, such as a file that is missing or does not parse, is an error. So
+    /// is one that does not answer in time, if all are [required](Self::require_ready).
     ///
     /// # Panics
     ///
-    /// Panics outside a tokio runtime, and with more than 254 layers.
+    /// Panics outside a tokio runtime, and with more than 254 sources.
     pub async fn start(self) -> Result<Flags, StartError> {
-        assert!(self.layers.len() < usize::from(u8::MAX), "at most 254 layers");
-        let names: Vec<_> = self.layers.iter().map(|layer| layer.name()).collect();
+        assert!(self.sources.len() < usize::from(u8::MAX), "at most 254 sources");
+        let names: Vec<_> = self.sources.iter().map(|source| source.name()).collect();
         let publisher = Arc::new(Publisher::new(&names, Strictness::Lenient, self.clock));
         let target: Weak<Publisher> = Arc::downgrade(&publisher);
         let mut tasks = JoinSet::new();
         let (ended, mut failures) = mpsc::unbounded_channel();
-        for (layer, backend) in self.layers.iter().enumerate() {
-            let sink = Sink::new(target.clone(), layer);
+        for (source, backend) in self.sources.iter().enumerate() {
+            let sink = Sink::new(target.clone(), source);
             let run = Arc::clone(backend).run(sink.clone());
-            let end = End { layer, sink, ended: ended.clone() };
+            let end = End { source, sink, ended: ended.clone() };
             tasks.spawn(async move {
                 if let Err(error) = run.await {
                     end.tell(error);
@@ -132,36 +132,36 @@ impl FlagsBuilder {
         while waiting {
             tokio::select! {
                 biased;
-                Some((layer, source)) = failures.recv() => {
-                    publisher.ended(layer, source)?;
+                Some((source, error)) = failures.recv() => {
+                    publisher.ended(source, error)?;
                 }
                 () = publisher.answered() => waiting = false,
                 () = &mut deadline => waiting = false,
             }
         }
         failures.close();
-        while let Ok((layer, source)) = failures.try_recv() {
-            publisher.ended(layer, source)?;
+        while let Ok((source, error)) = failures.try_recv() {
+            publisher.ended(source, error)?;
         }
-        for layer in publisher.health().layers {
-            let has_spoken = layer.age.is_some();
+        for source in publisher.health().sources {
+            let has_spoken = source.age.is_some();
             if !has_spoken && self.require_ready {
-                return Err(StartError { layer: layer.name, source: not_ready(layer.last_error) });
+                return Err(StartError { name: source.name, error: not_ready(source.last_error) });
             }
             if !has_spoken {
-                warn!(layer = layer.name, "layer is not ready, starting on the others");
+                warn!(source = source.name, "source is not ready, starting on the others");
             }
         }
         publisher.started();
-        Ok(Flags::new(publisher, self.layers, tasks))
+        Ok(Flags::new(publisher, self.sources, tasks))
     }
 }
 
-/// Why a layer is not ready.
+/// Why a source is not ready.
 fn not_ready(last_error: Option<Arc<dyn Error + Send + Sync>>) -> BackendError {
     match last_error {
         Some(error) => Box::new(LastError(error)),
-        None => "its source did not answer in time".into(),
+        None => "it did not answer in time".into(),
     }
 }
 
@@ -170,9 +170,9 @@ fn not_ready(last_error: Option<Arc<dyn Error + Send + Sync>>) -> BackendError {
 #[error(transparent)]
 struct LastError(Arc<dyn Error + Send + Sync>);
 
-/// The end of a layer's task.
+/// The end of a source's task.
 struct End {
-    layer: usize,
+    source: usize,
     sink: Sink,
     ended: mpsc::UnboundedSender<(usize, BackendError)>,
 }
@@ -180,13 +180,13 @@ struct End {
 impl End {
     fn tell(&self, error: BackendError) {
         // Nobody receives after the start.
-        if let Err(SendError((_, error))) = self.ended.send((self.layer, error)) {
+        if let Err(SendError((_, error))) = self.ended.send((self.source, error)) {
             self.sink.fail(error);
         }
     }
 }
 
-/// A task that panics ends without a word, and its layer would be taken for a healthy one.
+/// A task that panics ends without a word, and its source would be taken for a healthy one.
 impl Drop for End {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -197,25 +197,26 @@ impl Drop for End {
 
 impl std::fmt::Debug for FlagsBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let layers: Vec<_> = self.layers.iter().map(|layer| layer.name()).collect();
-        f.debug_struct("FlagsBuilder").field("layers", &layers).finish_non_exhaustive()
+        let sources: Vec<_> = self.sources.iter().map(|source| source.name()).collect();
+        f.debug_struct("FlagsBuilder").field("sources", &sources).finish_non_exhaustive()
     }
 }
 
-/// A layer could not start.
+/// A source could not start.
 #[derive(thiserror::Error)]
-#[error("layer `{layer}` cannot start")]
+#[error("source `{name}` cannot start")]
 pub struct StartError {
-    pub(super) layer: &'static str,
-    pub(super) source: BackendError,
+    pub(super) name: &'static str,
+    #[source]
+    pub(super) error: BackendError,
 }
 
 crate::error::debug_is_message!(StartError);
 
 impl StartError {
-    /// What the layer is called.
+    /// The name of the source.
     #[must_use]
-    pub fn layer(&self) -> &'static str {
-        self.layer
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 }

@@ -26,25 +26,25 @@ pub enum Event {
     Changed {
         /// Its number.
         generation: u64,
-        /// The layer whose new state made it, or `clock` for a date that was reached.
-        layer: &'static str,
+        /// The source whose new state made it, or `clock` for a date that was reached.
+        source: &'static str,
         /// The flags that differ, sorted by key.
         changes: Arc<[Change]>,
     },
-    /// A layer's source failed, or a part of it was refused. Its last good state stays in force.
+    /// A source failed, or a part of it was refused. Its last good state stays in force.
     Failed {
-        /// The layer.
-        layer: &'static str,
+        /// The source.
+        source: &'static str,
         /// A short, constant word for what kind of failure it is, as in the
         /// [guide](crate::guide#watching-over-it).
         kind: &'static str,
         /// What is wrong: where and what to do about it.
         error: Arc<dyn Error + Send + Sync>,
     },
-    /// A layer that had failed is healthy again.
+    /// A source that had failed is healthy again.
     Recovered {
-        /// The layer.
-        layer: &'static str,
+        /// The source.
+        source: &'static str,
     },
     /// The receiver was too slow: this many events before the next one are lost to it.
     Missed(u64),
@@ -61,7 +61,7 @@ impl fmt::Display for Event {
                 Ok(())
             }
             Self::Failed { error, .. } => write_chain(&**error, f),
-            Self::Recovered { layer } => write!(f, "layer `{layer}` is healthy again"),
+            Self::Recovered { source } => write!(f, "source `{source}` is healthy again"),
             Self::Missed(events) => write!(f, "{events} events were missed"),
         }
     }
@@ -79,7 +79,7 @@ pub struct Change {
     pub before: FlagState,
     /// What it amounts to now.
     pub after: FlagState,
-    /// The settings that differ. None, if only the layers differ that say them.
+    /// The settings that differ. None, if only the sources differ that say them.
     pub fields: Vec<Field>,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Display for Change {
         }
         write!(f, "{}: {}, ", self.key, self.after)?;
         if self.fields.is_empty() {
-            return f.write_str("said by other layers");
+            return f.write_str("said by other sources");
         }
         f.write_str("changed")?;
         for (n, field) in self.fields.iter().enumerate() {

@@ -7,12 +7,12 @@ use crate::{
     model::{Definition, Entry, Field},
 };
 
-/// What one layer says about one flag.
+/// What one source says about one flag.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct LayerEntry {
-    /// What the layer is called.
-    pub layer: &'static str,
+pub struct SourceEntry {
+    /// What the source is called.
+    pub source: &'static str,
     /// What it says.
     pub entry: Entry,
     /// Who said it, when and why, if that is known.
@@ -40,7 +40,7 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Whether no layer below declares the flag: a leftover, or a misspelled name.
+    /// Whether no source below declares the flag: a leftover, or a misspelled name.
     #[must_use]
     pub fn is_undeclared(&self) -> bool {
         self.declared.is_none()

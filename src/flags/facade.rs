@@ -8,8 +8,8 @@ use tokio::{
 };
 
 use super::{
-    Drift, Event, Events, Flag, FlagKey, FlagsBuilder, Health, LayerEntry, PendingUndo,
-    PendingWrite, RolloutControl, Snapshot, Status, TrackingEvent, WriteError, cell::Cell,
+    Drift, Event, Events, Flag, FlagKey, FlagsBuilder, Health, PendingUndo, PendingWrite,
+    RolloutControl, Snapshot, SourceEntry, Status, TrackingEvent, WriteError, cell::Cell,
     publisher::Publisher,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 /// All flags of a service, kept up to date.
 ///
 /// Asking never waits, locks or fails, and allocates nothing. Clones are cheap and share
-/// everything; dropping the last one ends the tasks that follow the layers.
+/// everything; dropping the last one ends the tasks that follow the sources.
 ///
 /// # Example
 ///
@@ -30,7 +30,7 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let beta = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana"]);
-/// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
 ///
 /// assert!(flags.is_enabled("beta", &Context::user("ana")));
 /// assert!(!flags.is_enabled("beta", &Context::user("bob")));
@@ -46,30 +46,30 @@ pub struct Flags {
 
 struct Inner {
     publisher: Arc<Publisher>,
-    layers: Vec<Arc<dyn Backend>>,
+    sources: Vec<Arc<dyn Backend>>,
     /// Dropping it ends the tasks. Locked while they are waited for, so that everybody waits.
     tasks: Mutex<JoinSet<()>>,
 }
 
 impl Flags {
-    /// Starts with the layers, strongest first.
+    /// Starts with the sources, strongest first.
     pub fn builder() -> FlagsBuilder {
         FlagsBuilder::default()
     }
 
-    /// Whether the flag is on for `context`. A flag that no layer knows is off.
+    /// Whether the flag is on for `context`. A flag that no source knows is off.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         self.cell.with(|snapshot| snapshot.is_enabled(&key, context))
     }
 
-    /// Whether the flag is on for `context`; `default` if no layer knows it.
+    /// Whether the flag is on for `context`; `default` if no source knows it.
     #[inline]
     pub fn is_enabled_or(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> bool {
         self.cell.with(|snapshot| snapshot.is_enabled_or(&key, context, default))
     }
 
-    /// The evaluation details: value, reason, layer and error code. `false` is the default.
+    /// The evaluation details: value, reason, source and error code. `false` is the default.
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>) -> Answer<bool> {
         self.cell.with(|snapshot| snapshot.boolean(&key, context))
@@ -94,7 +94,7 @@ impl Flags {
     /// # use flagstaff::{Context, Flags, Memory};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), flagstaff::StartError> {
-    /// # let flags = Flags::builder().layer(Memory::new().with("a", true)).start().await?;
+    /// # let flags = Flags::builder().source(Memory::new().with("a", true)).start().await?;
     /// let a = flags.flag("a");
     ///
     /// assert!(flags.is_enabled(&a, &Context::anonymous()));
@@ -112,7 +112,7 @@ impl Flags {
         self.cell.load()
     }
 
-    /// Every flag that a layer has, sorted by key, with its answer for `context`.
+    /// Every flag that a source has, sorted by key, with its answer for `context`.
     #[must_use]
     pub fn all(&self, context: &Context<'_>) -> Vec<(String, Answer<bool>)> {
         let all = |snapshot: &Snapshot| {
@@ -121,7 +121,7 @@ impl Flags {
         self.cell.with(all)
     }
 
-    /// Forces a flag on for everybody, in the first writable layer.
+    /// Forces a flag on for everybody, in the first writable source.
     ///
     /// What this returns is awaited; before that it takes who does it, why, and until when.
     ///
@@ -135,7 +135,7 @@ impl Flags {
     /// # use flagstaff::{Context, Flags, Memory};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// # let flags = Flags::builder().layer(Memory::new()).start().await?;
+    /// # let flags = Flags::builder().source(Memory::new()).start().await?;
     /// flags.enable("beta").await?;
     /// flags.disable("beta").author("ana").reason("incident 42").await?;
     ///
@@ -147,7 +147,7 @@ impl Flags {
         PendingWrite::new(self, key, Operation::Enable)
     }
 
-    /// Forces a flag off for everybody, in the first writable layer.
+    /// Forces a flag off for everybody, in the first writable source.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl Flags {
         PendingWrite::new(self, key, Operation::Disable)
     }
 
-    /// Changes the fields that `patch` sets or removes, in the first writable layer. Fields it
+    /// Changes the fields that `patch` sets or removes, in the first writable source. Fields it
     /// does not name stay.
     ///
     /// # Errors
@@ -166,7 +166,7 @@ impl Flags {
         PendingWrite::new(self, key, Operation::Set(Box::new(patch)))
     }
 
-    /// Takes away what the first writable layer says about a flag, so that the layers below
+    /// Takes away what the first writable source says about a flag, so that the sources below
     /// decide again.
     ///
     /// # Errors
@@ -177,33 +177,33 @@ impl Flags {
     }
 
     /// The latest changes of one flag, or of all, the newest first, at most `limit`: the log of
-    /// the first writable layer.
+    /// the first writable source.
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a layer without a log.
+    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
     pub async fn history(
         &self,
         key: Option<&str>,
         limit: usize,
     ) -> Result<Vec<LogEntry>, WriteError> {
-        let layer = self.writable()?;
-        let history = layer.history(key, limit).await;
-        history.map_err(|refusal| WriteError::of(layer.name(), refusal))
+        let source = self.writable()?;
+        let history = source.history(key, limit).await;
+        history.map_err(|refusal| WriteError::of(source.name(), refusal))
     }
 
-    /// Restores what the first writable layer said before a change, if the flag was not changed
+    /// Restores what the first writable source said before a change, if the flag was not changed
     /// since.
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a layer without a log.
+    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
     pub fn undo(&self, revision: u64) -> PendingUndo<'_> {
         PendingUndo::new(self, revision)
     }
 
     /// The rollout of a flag, to be started, advanced, paused, resumed or rolled back in the first
-    /// writable layer.
+    /// writable source.
     ///
     /// # Errors
     ///
@@ -218,7 +218,7 @@ impl Flags {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let stages = [Stage::new(Percentage::whole(10)?).manual(), Stage::new(Percentage::HUNDRED)];
     /// let declared = Memory::new().with("beta", Definition::new().rollout(Rollout::new(stages)));
-    /// let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await?;
+    /// let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
     /// let beta = flags.watch("beta");
     ///
     /// flags.rollout("beta").start().author("ana").reason("release 7").await?;
@@ -236,29 +236,29 @@ impl Flags {
         RolloutControl::new(self, key)
     }
 
-    /// What the layers say about a flag below the first writable one, and together with what that
+    /// What the sources say about a flag below the first writable one, and together with what that
     /// one says.
     pub(super) fn with_entry(
         &self,
         key: &str,
         entry: Option<&Entry>,
     ) -> (Arc<Definition>, Arc<Definition>) {
-        let mut layers = self.inner.layers.iter();
-        let layer = layers.position(|layer| layer.as_writable().is_some()).unwrap_or_default();
-        self.inner.publisher.with_entry(key, layer, entry)
+        let mut sources = self.inner.sources.iter();
+        let source = sources.position(|source| source.as_writable().is_some()).unwrap_or_default();
+        self.inner.publisher.with_entry(key, source, entry)
     }
 
     pub(super) fn now(&self) -> SystemTime {
         self.inner.publisher.now()
     }
 
-    /// The first layer that can be written to.
+    /// The first source that can be written to.
     pub(super) fn writable(&self) -> Result<&dyn WritableBackend, WriteError> {
-        let mut layers = self.inner.layers.iter();
-        layers.find_map(|layer| layer.as_writable()).ok_or(WriteError::ReadOnly)
+        let mut sources = self.inner.sources.iter();
+        sources.find_map(|source| source.as_writable()).ok_or(WriteError::ReadOnly)
     }
 
-    /// What each layer says about a flag, strongest first, and who said it when and why.
+    /// What each source says about a flag, strongest first, and who said it when and why.
     ///
     /// # Example
     ///
@@ -266,24 +266,24 @@ impl Flags {
     /// # use flagstaff::{Entry, Flags, Memory};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let flags = Flags::builder().layer(Memory::new()).start().await?;
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
     /// flags.enable("beta").author("ana").await?;
     ///
-    /// let layers = flags.layers_of("beta");
+    /// let sources = flags.sources_of("beta");
     ///
-    /// assert_eq!((layers[0].layer, &layers[0].entry), ("memory", &Entry::Forced(true)));
-    /// let who = layers[0].provenance.as_ref().and_then(|by| by.author.as_deref());
+    /// assert_eq!((sources[0].source, &sources[0].entry), ("memory", &Entry::Forced(true)));
+    /// let who = sources[0].provenance.as_ref().and_then(|by| by.author.as_deref());
     /// assert_eq!(who, Some("ana"));
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn layers_of(&self, key: &str) -> Vec<LayerEntry> {
-        self.inner.publisher.layers_of(key)
+    pub fn sources_of(&self, key: &str) -> Vec<SourceEntry> {
+        self.inner.publisher.sources_of(key)
     }
 
-    /// What the first writable layer changes against what the layers below it say: the run-time
-    /// overrides against the file, sorted by key. Nothing without a writable layer.
+    /// What the first writable source changes against what the sources below it say: the run-time
+    /// overrides against the file, sorted by key. Nothing without a writable source.
     ///
     /// # Example
     ///
@@ -293,7 +293,7 @@ impl Flags {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let declared = Memory::new().with("beta", false);
-    /// let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await?;
+    /// let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
     ///
     /// flags.enable("beta").author("ana").reason("demo").await?;
     ///
@@ -305,8 +305,8 @@ impl Flags {
     /// ```
     #[must_use]
     pub fn drift(&self) -> Vec<Drift> {
-        let writable = self.inner.layers.iter().position(|layer| layer.as_writable().is_some());
-        writable.map(|layer| self.inner.publisher.drift(layer)).unwrap_or_default()
+        let writable = self.inner.sources.iter().position(|source| source.as_writable().is_some());
+        writable.map(|source| self.inner.publisher.drift(source)).unwrap_or_default()
     }
 
     /// What happens to the flags from now on.
@@ -320,7 +320,7 @@ impl Flags {
     /// # use flagstaff::{Event, Flags, Memory};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// # let flags = Flags::builder().layer(Memory::new().with("beta", false)).start().await?;
+    /// # let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
     /// let mut events = flags.events();
     ///
     /// flags.enable("beta").await?;
@@ -338,16 +338,16 @@ impl Flags {
     pub fn events(&self) -> Events {
         let events = self.inner.publisher.subscribe();
         // In this order: a failure in between is told twice rather than never.
-        let failing = self.health().layers.into_iter();
-        let failing = failing.filter(|layer| layer.status == Status::Error);
-        let failures = failing.filter_map(|layer| {
-            let (kind, error) = (layer.last_error_kind?, layer.last_error?);
-            Some(Event::Failed { layer: layer.name, kind, error })
+        let failing = self.health().sources.into_iter();
+        let failing = failing.filter(|source| source.status == Status::Error);
+        let failures = failing.filter_map(|source| {
+            let (kind, error) = (source.last_error_kind?, source.last_error?);
+            Some(Event::Failed { source: source.name, kind, error })
         });
         Events::new(failures.collect(), events)
     }
 
-    /// Follows what one flag amounts to, whether a layer has it yet or not.
+    /// Follows what one flag amounts to, whether a source has it yet or not.
     ///
     /// # Example
     ///
@@ -355,7 +355,7 @@ impl Flags {
     /// # use flagstaff::{Flags, FlagState, Memory};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// # let flags = Flags::builder().layer(Memory::new()).start().await?;
+    /// # let flags = Flags::builder().source(Memory::new()).start().await?;
     /// let mut beta = flags.watch("beta");
     /// assert_eq!(*beta.borrow_and_update(), FlagState::Unknown);
     ///
@@ -371,7 +371,7 @@ impl Flags {
         self.inner.publisher.watch(key)
     }
 
-    /// How the layers are: status, age and last error of each.
+    /// How the sources are: status, age and last error of each.
     ///
     /// # Example
     ///
@@ -380,13 +380,13 @@ impl Flags {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), flagstaff::StartError> {
     /// # let (env, memory) = (Env::with_prefix("FEATURE_"), Memory::new().with("a", true));
-    /// let flags = Flags::builder().layer(env).layer(memory).start().await?;
+    /// let flags = Flags::builder().source(env).source(memory).start().await?;
     ///
     /// let health = flags.health();
     ///
     /// assert!(health.is_ready());
-    /// assert_eq!((health.layers[1].name, health.layers[1].flags), ("memory", 1));
-    /// assert!(health.layers[1].last_error.is_none());
+    /// assert_eq!((health.sources[1].name, health.sources[1].flags), ("memory", 1));
+    /// assert!(health.sources[1].last_error.is_none());
     /// # Ok(())
     /// # }
     /// ```
@@ -395,7 +395,7 @@ impl Flags {
         self.inner.publisher.health()
     }
 
-    /// Stops following the layers, waits until their tasks have ended, and ends the streams of
+    /// Stops following the sources, waits until their tasks have ended, and ends the streams of
     /// events. The last generation goes on answering.
     pub async fn shutdown(&self) {
         self.inner.tasks.lock().await.shutdown().await;
@@ -408,12 +408,12 @@ impl Flags {
 
     pub(super) fn new(
         publisher: Arc<Publisher>,
-        layers: Vec<Arc<dyn Backend>>,
+        sources: Vec<Arc<dyn Backend>>,
         tasks: JoinSet<()>,
     ) -> Self {
         Self {
             cell: Arc::clone(&publisher.cell),
-            inner: Arc::new(Inner { publisher, layers, tasks: Mutex::new(tasks) }),
+            inner: Arc::new(Inner { publisher, sources, tasks: Mutex::new(tasks) }),
         }
     }
 }

@@ -1,30 +1,30 @@
-//! How the layers are.
+//! How the sources are.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-/// How all layers are, strongest first. Made by [`Flags::health`](crate::Flags::health).
+/// How all sources are, strongest first. Made by [`Flags::health`](crate::Flags::health).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Health {
     /// The generation in force.
     pub generation: u64,
-    /// One per layer.
-    pub layers: Vec<LayerHealth>,
+    /// One per source.
+    pub sources: Vec<SourceHealth>,
 }
 
 impl Health {
-    /// Whether every layer is [`Status::Ready`].
+    /// Whether every source is [`Status::Ready`].
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.layers.iter().all(|layer| layer.status == Status::Ready)
+        self.sources.iter().all(|source| source.status == Status::Ready)
     }
 }
 
-/// How one layer is.
+/// How one source is.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct LayerHealth {
-    /// What the layer is called.
+pub struct SourceHealth {
+    /// What the source is called.
     pub name: &'static str,
     /// Whether it can be relied on.
     pub status: Status,
@@ -40,7 +40,7 @@ pub struct LayerHealth {
     pub last_error: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// Whether a layer can be relied on.
+/// Whether a source can be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {

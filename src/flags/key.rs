@@ -52,7 +52,7 @@ impl Flag {
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), flagstaff::StartError> {
-/// let flags = Flags::builder().layer(Memory::new().with("new_checkout", true)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("new_checkout", true)).start().await?;
 ///
 /// assert!(flags.is_enabled(NEW_CHECKOUT, &Context::user("ana")));
 /// # Ok(())

@@ -37,9 +37,9 @@ pub(crate) use self::view::{KnownFlag, View};
 pub use self::{
     builder::{FlagsBuilder, StartError},
     changes::{Change, Event, Events},
-    drift::{Drift, LayerEntry},
+    drift::{Drift, SourceEntry},
     facade::Flags,
-    health::{Health, LayerHealth, Status},
+    health::{Health, SourceHealth, Status},
     key::{Flag, FlagKey, FlagName},
     request::{
         RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,

@@ -1,4 +1,4 @@
-//! From what layers offer to the snapshot in force.
+//! From what sources offer to the snapshot in force.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -19,7 +19,7 @@ use tokio::{
 use tracing::{error, info};
 
 use super::{
-    Change, Drift, Event, Flag, Health, LayerEntry, LayerHealth, Snapshot, StartError, Status,
+    Change, Drift, Event, Flag, Health, Snapshot, SourceEntry, SourceHealth, StartError, Status,
     TrackingEvent,
     asked::Marks,
     cell::Cell,
@@ -47,29 +47,29 @@ const CLOCK: &str = "clock";
 /// computer may sleep without its timers noticing.
 const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 
-/// Owns the stack and publishes a new snapshot whenever a layer's state changes.
+/// Owns the stack and publishes a new snapshot whenever a source's state changes.
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) cell: Arc<Cell>,
-    layers: Arc<[&'static str]>,
+    sources: Arc<[&'static str]>,
     clock: Clock,
     tracker: Arc<Tracker>,
     /// Held until watchers are told, so that they are told of one generation after the other.
     order: Mutex<()>,
     // Held while a generation is compiled, off the request path and without `.await`.
     state: Mutex<State>,
-    /// How many reports there were, for whoever waits for the layers to answer.
+    /// How many reports there were, for whoever waits for the sources to answer.
     progress: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
 struct State {
     stack: Stack,
-    layers: Vec<LayerState>,
+    sources: Vec<SourceState>,
     names: Arc<Names>,
     asked: Marks,
     links: Links,
-    /// Flags that cannot be met, and the layer that made them so.
+    /// Flags that cannot be met, and the source that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
@@ -83,14 +83,14 @@ struct State {
     unlogged: Vec<Event>,
     /// What was counted since the state was locked.
     unmeasured: Untold,
-    /// Whether changes are news: they are not while the layers load for the first time.
+    /// Whether changes are news: they are not while the sources load for the first time.
     started: bool,
-    /// From when on a layer that has never said anything counts as lost.
+    /// From when on a source that has never said anything counts as lost.
     born: Instant,
 }
 
 #[derive(Debug, Default)]
-struct LayerState {
+struct SourceState {
     published: bool,
     /// The source cannot be reached, or nothing that it says can be used.
     lost: bool,
@@ -119,11 +119,11 @@ impl Problem {
 }
 
 impl Publisher {
-    pub(super) fn new(layers: &[&'static str], strictness: Strictness, clock: Clock) -> Self {
+    pub(super) fn new(sources: &[&'static str], strictness: Strictness, clock: Clock) -> Self {
         metrics::describe();
-        let layers: Arc<[&'static str]> = layers.into();
+        let sources: Arc<[&'static str]> = sources.into();
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
-        let stack = Stack::new(layers.len());
+        let stack = Stack::new(sources.len());
         let tracker = Arc::new(Tracker::new(clock.clone()));
         let first = Snapshot {
             generation,
@@ -132,7 +132,7 @@ impl Publisher {
             plans: Vec::new(),
             resolved: Vec::new(),
             listed: Arc::default(),
-            layers: Arc::clone(&layers),
+            sources: Arc::clone(&sources),
             lookups: stack.lookups(),
             asked: Arc::default(),
             offers: stack.offers(),
@@ -143,7 +143,7 @@ impl Publisher {
         };
         let state = State {
             stack,
-            layers: layers.iter().map(|_| LayerState::default()).collect(),
+            sources: sources.iter().map(|_| SourceState::default()).collect(),
             names: Arc::default(),
             asked: Marks::default(),
             links: Links::default(),
@@ -159,7 +159,7 @@ impl Publisher {
         };
         Self {
             cell: Arc::new(Cell::new(first)),
-            layers,
+            sources,
             clock,
             tracker,
             order: Mutex::new(()),
@@ -168,10 +168,10 @@ impl Publisher {
         }
     }
 
-    /// Waits until every layer has published.
+    /// Waits until every source has published.
     pub(super) async fn answered(&self) {
         let mut progress = self.progress.subscribe();
-        // Not `wait_for`, which asks while it holds the channel: a layer that publishes holds the
+        // Not `wait_for`, which asks while it holds the channel: a source that publishes holds the
         // state and wants the channel.
         while !self.have_all_answered() {
             // The sender is `self`.
@@ -180,15 +180,15 @@ impl Publisher {
     }
 
     fn have_all_answered(&self) -> bool {
-        self.state().layers.iter().all(|layer| layer.published)
+        self.state().sources.iter().all(|source| source.published)
     }
 
     /// Takes the error with which a backend ended while the flags start.
-    pub(super) fn ended(&self, layer: usize, source: BackendError) -> Result<(), StartError> {
-        if !self.state().layers[layer].published {
-            return Err(StartError { layer: self.layers[layer], source });
+    pub(super) fn ended(&self, source: usize, error: BackendError) -> Result<(), StartError> {
+        if !self.state().sources[source].published {
+            return Err(StartError { name: self.sources[source], error });
         }
-        self.failed(layer, source);
+        self.failed(source, error);
         Ok(())
     }
 
@@ -243,22 +243,22 @@ impl Publisher {
         Flag::new(name, owner, slot)
     }
 
-    pub(super) fn layers_of(&self, key: &str) -> Vec<LayerEntry> {
+    pub(super) fn sources_of(&self, key: &str) -> Vec<SourceEntry> {
         let state = self.state();
         let entries = state.stack.entries(key);
-        let entries = entries.map(|(layer, entry, provenance)| LayerEntry {
-            layer: self.layers[usize::from(layer)],
+        let entries = entries.map(|(source, entry, provenance)| SourceEntry {
+            source: self.sources[usize::from(source)],
             entry,
             provenance,
         });
         entries.collect()
     }
 
-    /// What a layer changes against those below it.
-    pub(super) fn drift(&self, layer: usize) -> Vec<Drift> {
+    /// What a source changes against those below it.
+    pub(super) fn drift(&self, source: usize) -> Vec<Drift> {
         let state = self.state();
-        let drift = state.stack.overrides(layer).map(|(key, entry, provenance)| {
-            let (declared, overridden) = state.stack.with_and_without(key, layer);
+        let drift = state.stack.overrides(source).map(|(key, entry, provenance)| {
+            let (declared, overridden) = state.stack.with_and_without(key, source);
             let fields = match &declared {
                 Some(declared) => declared.differences(&overridden),
                 None => overridden.fields().collect(),
@@ -271,14 +271,14 @@ impl Publisher {
         drift
     }
 
-    /// What the layers below `layer` say about a flag, and what they say once `layer` says `entry`.
+    /// What the sources below `source` say about a flag, and what they say once `source` says `entry`.
     pub(super) fn with_entry(
         &self,
         key: &str,
-        layer: usize,
+        source: usize,
         entry: Option<&Entry>,
     ) -> (Arc<Definition>, Arc<Definition>) {
-        self.state().stack.with_entry(key, layer, entry)
+        self.state().stack.with_entry(key, source, entry)
     }
 
     pub(super) fn now(&self) -> SystemTime {
@@ -290,17 +290,17 @@ impl Publisher {
     }
 
     fn health_of(&self, state: &State) -> Health {
-        let layers = self.layers.iter().zip(&state.layers).enumerate();
-        let layers = layers.map(|(index, (&name, layer))| LayerHealth {
+        let sources = self.sources.iter().zip(&state.sources).enumerate();
+        let sources = sources.map(|(index, (&name, source))| SourceHealth {
             name,
             status: state.status(index),
-            age: layer.confirmed.map(|at| at.elapsed()),
-            flags: layer.flags,
-            mode: layer.mode,
-            last_error_kind: layer.last_error.as_ref().map(|problem| problem.kind),
-            last_error: layer.last_error.as_ref().map(|problem| Arc::clone(&problem.error)),
+            age: source.confirmed.map(|at| at.elapsed()),
+            flags: source.flags,
+            mode: source.mode,
+            last_error_kind: source.last_error.as_ref().map(|problem| problem.kind),
+            last_error: source.last_error.as_ref().map(|problem| Arc::clone(&problem.error)),
         });
-        Health { generation: self.cell.load().generation(), layers: layers.collect() }
+        Health { generation: self.cell.load().generation(), sources: sources.collect() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -328,22 +328,22 @@ impl Publisher {
         result
     }
 
-    fn failed(&self, layer: usize, error: BackendError) {
-        self.change(|state| state.failed(layer, self.layers[layer], error));
+    fn failed(&self, source: usize, error: BackendError) {
+        self.change(|state| state.failed(source, self.sources[source], error));
     }
 }
 
 fn log(event: &Event) {
     match event {
-        Event::Changed { layer, changes, .. } => {
+        Event::Changed { source, changes, .. } => {
             for Change { key, before, after, .. } in &**changes {
-                info!(flag = &**key, %before, %after, layer, "flag changed");
+                info!(flag = &**key, %before, %after, source, "flag changed");
             }
         }
-        Event::Failed { layer, kind, .. } => {
-            error!(layer, kind, error = %event, "layer failed, keeping its last good flags");
+        Event::Failed { source, kind, .. } => {
+            error!(source, kind, error = %event, "source failed, keeping its last good flags");
         }
-        Event::Recovered { layer } => info!(layer, "layer is healthy again"),
+        Event::Recovered { source } => info!(source, "source is healthy again"),
         Event::Missed(_) => {}
     }
 }
@@ -357,47 +357,47 @@ impl State {
         self.unlogged.push(event);
     }
 
-    fn failed(&mut self, layer: usize, name: &'static str, error: BackendError) {
-        self.layers[layer].lost = true;
-        self.wrong(layer, name, Problem::new(error, "failed"));
+    fn failed(&mut self, source: usize, name: &'static str, error: BackendError) {
+        self.sources[source].lost = true;
+        self.wrong(source, name, Problem::new(error, "failed"));
     }
 
     /// A source spoke, and a part of what it said is wrong.
-    fn heard_partly(&mut self, layer: usize, name: &'static str, error: BackendError) {
+    fn heard_partly(&mut self, source: usize, name: &'static str, error: BackendError) {
         let problem = Problem::new(error, "invalid");
-        let status = &mut self.layers[layer];
+        let status = &mut self.sources[source];
         status.lost = false;
         status.partly = Some(problem.clone());
-        self.wrong(layer, name, problem);
+        self.wrong(source, name, problem);
     }
 
-    fn wrong(&mut self, layer: usize, name: &'static str, problem: Problem) {
+    fn wrong(&mut self, source: usize, name: &'static str, problem: Problem) {
         let Problem { kind, error } = problem.clone();
-        self.layers[layer].last_error = Some(problem);
+        self.sources[source].last_error = Some(problem);
         self.unmeasured.failed(name, kind);
-        self.emit(Event::Failed { layer: name, kind, error });
+        self.emit(Event::Failed { source: name, kind, error });
     }
 
-    fn status(&self, layer: usize) -> Status {
-        match self.layers[layer].published {
-            _ if self.layers[layer].lost || self.problem(layer).is_some() => Status::Error,
+    fn status(&self, source: usize) -> Status {
+        match self.sources[source].published {
+            _ if self.sources[source].lost || self.problem(source).is_some() => Status::Error,
             true => Status::Ready,
             false => Status::NotReady,
         }
     }
 
-    /// What is wrong with what a layer says.
-    fn problem(&self, layer: usize) -> Option<&Problem> {
-        let unmeetable = self.unmeetable.values().find(|(by, _)| *by == layer);
-        self.layers[layer].partly.as_ref().or(unmeetable.map(|(_, problem)| problem))
+    /// What is wrong with what a source says.
+    fn problem(&self, source: usize) -> Option<&Problem> {
+        let unmeetable = self.unmeetable.values().find(|(by, _)| *by == source);
+        self.sources[source].partly.as_ref().or(unmeetable.map(|(_, problem)| problem))
     }
 
-    /// Since when each layer has been out of reach, if it is.
+    /// Since when each source has been out of reach, if it is.
     fn lost(&self) -> Vec<Option<Instant>> {
-        let lost = |layer: &LayerState| {
-            (layer.lost || !layer.published).then(|| layer.confirmed.unwrap_or(self.born))
+        let lost = |source: &SourceState| {
+            (source.lost || !source.published).then(|| source.confirmed.unwrap_or(self.born))
         };
-        self.layers.iter().map(lost).collect()
+        self.sources.iter().map(lost).collect()
     }
 
     /// Frees the generations that nobody but this holds any more.
@@ -406,16 +406,16 @@ impl State {
     }
 
     /// A source spoke: it can be reached.
-    fn reached(&mut self, layer: usize, name: &'static str) {
-        let status = &mut self.layers[layer];
+    fn reached(&mut self, source: usize, name: &'static str) {
+        let status = &mut self.sources[source];
         status.confirmed = Some(Instant::now());
         if !std::mem::take(&mut status.lost) {
             return;
         }
-        match self.problem(layer).cloned() {
-            None => self.emit(Event::Recovered { layer: name }),
+        match self.problem(source).cloned() {
+            None => self.emit(Event::Recovered { source: name }),
             // What was wrong before it was lost still is.
-            wrong => self.layers[layer].last_error = wrong,
+            wrong => self.sources[source].last_error = wrong,
         }
     }
 }
@@ -460,11 +460,11 @@ impl Publish for Publisher {
         Standing { generation: self.cell.load().generation(), fingerprint }
     }
 
-    fn publish(&self, layer: usize, offer: Offer, heard: Heard) {
-        let name = self.layers[layer];
+    fn publish(&self, source: usize, offer: Offer, heard: Heard) {
+        let name = self.sources[source];
         self.change(|state| {
             state.unmeasured.refused(name, offer.refused());
-            let status = &mut state.layers[layer];
+            let status = &mut state.sources[source];
             status.flags = offer.len();
             if !matches!(heard, Heard::Nothing) {
                 status.published = true;
@@ -473,26 +473,26 @@ impl Publish for Publisher {
             if matches!(heard, Heard::Whole) {
                 let was_wrong = status.partly.take().is_some();
                 status.lost |= was_wrong;
-                state.reached(layer, name);
+                state.reached(source, name);
             }
-            let keys = state.stack.replace(layer, offer);
+            let keys = state.stack.replace(source, offer);
             self.resolve(state, keys, name);
             if let Heard::Partly(problem) = heard {
-                state.heard_partly(layer, name, problem);
+                state.heard_partly(source, name, problem);
             }
             state.free_retired();
         });
         self.progress.send_modify(|reports| *reports += 1);
     }
 
-    fn report(&self, layer: usize, report: Report) {
+    fn report(&self, source: usize, report: Report) {
         match report {
             Report::Confirmed => self.change(|state| {
-                state.reached(layer, self.layers[layer]);
+                state.reached(source, self.sources[source]);
                 state.free_retired();
             }),
-            Report::Failed(error) => self.failed(layer, error),
-            Report::Mode(mode) => self.state().layers[layer].mode = Some(mode),
+            Report::Failed(error) => self.failed(source, error),
+            Report::Mode(mode) => self.state().sources[source].mode = Some(mode),
         }
         self.progress.send_modify(|reports| *reports += 1);
     }
@@ -504,7 +504,7 @@ impl Publisher {
         &self,
         state: &mut State,
         keys: impl IntoIterator<Item = Arc<str>>,
-        layer: &'static str,
+        source: &'static str,
     ) {
         let (lost, instant, time) = (state.lost(), Instant::now(), self.clock.now());
         let old = self.cell.load();
@@ -567,7 +567,7 @@ impl Publisher {
                 plans,
                 resolved,
                 listed,
-                layers: Arc::clone(&self.layers),
+                sources: Arc::clone(&self.sources),
                 lookups,
                 asked,
                 offers: state.stack.offers(),
@@ -577,21 +577,21 @@ impl Publisher {
                 strictness: old.strictness,
             });
             state.retired.push(old);
-            state.unmeasured.published(layer);
-            state.tell(generation, layer, changes.into());
+            state.unmeasured.published(source);
+            state.tell(generation, source, changes.into());
         }
         let now = self.cell.load();
         let (generation, offers) = (now.generation, state.stack.offers());
         now.latest.store(Arc::new(Latest { generation, offers }));
-        let index = self.layers.iter().position(|&name| name == layer).unwrap_or_default();
+        let index = self.sources.iter().position(|&name| name == source).unwrap_or_default();
         self.judge(state, index, unmeetable);
     }
 
-    /// Takes note of which flags cannot be met since `layer` changed, and tells what is new.
+    /// Takes note of which flags cannot be met since `source` changed, and tells what is new.
     fn judge(
         &self,
         state: &mut State,
-        layer: usize,
+        source: usize,
         flags: Vec<(Slot, Option<InvalidPrerequisites>)>,
     ) {
         let blamed = |state: &State| state.unmeetable.values().map(|(by, _)| *by).collect();
@@ -602,16 +602,16 @@ impl Publisher {
             let same = known.filter(|(_, known)| known.error.to_string() == invalid.to_string());
             let is_news = same.is_none();
             let new = || Problem { kind: "prerequisites", error: Arc::new(invalid) };
-            let (by, problem) = same.unwrap_or_else(|| (layer, new()));
+            let (by, problem) = same.unwrap_or_else(|| (source, new()));
             state.unmeetable.insert(slot, (by, problem.clone()));
             if is_news {
-                state.wrong(by, self.layers[by], problem);
+                state.wrong(by, self.sources[by], problem);
             }
         }
         let now = blamed(state);
-        for &layer in before.difference(&now) {
-            if state.status(layer) == Status::Ready {
-                state.emit(Event::Recovered { layer: self.layers[layer] });
+        for &source in before.difference(&now) {
+            if state.status(source) == Status::Ready {
+                state.emit(Event::Recovered { source: self.sources[source] });
             }
         }
     }
@@ -619,15 +619,15 @@ impl Publisher {
     /// Does what time asks for. Returns when to look next.
     fn pass_time(&self) -> Option<Instant> {
         self.change(|state| {
-            let stale = self.wait_for_lost_layers(state);
+            let stale = self.wait_for_lost_sources(state);
             let dated = self.look_at_clock(state);
             stale.into_iter().chain(dated).min()
         })
     }
 
-    /// Flags that have waited long enough for a lost layer change, and change back when it is
+    /// Flags that have waited long enough for a lost source change, and change back when it is
     /// there again. Returns when the next one has waited long enough.
-    fn wait_for_lost_layers(&self, state: &mut State) -> Option<Instant> {
+    fn wait_for_lost_sources(&self, state: &mut State) -> Option<Instant> {
         let snapshot = self.cell.load();
         let patient = || {
             let flags = snapshot.resolved();
@@ -636,9 +636,9 @@ impl Publisher {
         let lost = state.lost();
         let keys: Vec<_> = patient().map(|(key, _)| Arc::clone(key)).collect();
         if !keys.is_empty() {
-            // They change because of the strongest lost layer; or all are back.
-            let layer = lost.iter().position(Option::is_some).unwrap_or_default();
-            self.resolve(state, keys, self.layers[layer]);
+            // They change because of the strongest lost source; or all are back.
+            let source = lost.iter().position(Option::is_some).unwrap_or_default();
+            self.resolve(state, keys, self.sources[source]);
         }
         let now = Instant::now();
         patient().filter_map(|(_, flag)| Stack::next_stale(flag, &lost, now)).min()
@@ -683,7 +683,7 @@ pub(super) async fn keep_time(publisher: Weak<Publisher>) {
 
 impl State {
     /// Tells everybody who listens about a new generation.
-    fn tell(&mut self, generation: u64, layer: &'static str, changes: Arc<[Change]>) {
+    fn tell(&mut self, generation: u64, source: &'static str, changes: Arc<[Change]>) {
         self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
         for change in &*changes {
             if let Some(watcher) = self.watchers.get(&change.key) {
@@ -693,7 +693,7 @@ impl State {
         if !self.started || changes.is_empty() {
             return;
         }
-        self.emit(Event::Changed { generation, layer, changes });
+        self.emit(Event::Changed { generation, source, changes });
     }
 }
 

@@ -27,7 +27,7 @@ use crate::model::{Answer, Cause, Context};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let flags = Flags::builder().layer(Memory::new().with("a", true)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("a", true)).start().await?;
 /// let job = flags.pin(Context::user("ana"));
 ///
 /// flags.disable("a").await?;
@@ -87,19 +87,19 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Whether the flag is on for this request. A flag that no layer knows is off.
+    /// Whether the flag is on for this request. A flag that no source knows is off.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey) -> bool {
         self.pinned.snapshot.is_enabled(key, &self.pinned.context)
     }
 
-    /// Whether the flag is on for this request; `default` if no layer knows it.
+    /// Whether the flag is on for this request; `default` if no source knows it.
     #[inline]
     pub fn is_enabled_or(&self, key: impl FlagKey, default: bool) -> bool {
         self.pinned.snapshot.is_enabled_or(key, &self.pinned.context, default)
     }
 
-    /// The evaluation details: value, reason, layer and error code. `false` is the default.
+    /// The evaluation details: value, reason, source and error code. `false` is the default.
     #[inline]
     pub fn boolean(&self, key: impl FlagKey) -> Answer<bool> {
         self.pinned.snapshot.boolean(key, &self.pinned.context)
@@ -157,7 +157,7 @@ pub fn is_enabled(key: impl FlagKey) -> bool {
     is_enabled_or(key, false)
 }
 
-/// Whether the flag is on for the request that is being handled; `default` if no layer knows it,
+/// Whether the flag is on for the request that is being handled; `default` if no source knows it,
 /// and outside a request.
 #[inline]
 pub fn is_enabled_or(key: impl FlagKey, default: bool) -> bool {
@@ -205,7 +205,7 @@ pub trait WithCurrentFlags: Future + Sized {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// # let flags = Flags::builder().layer(Memory::new().with("a", true)).start().await?;
+    /// # let flags = Flags::builder().source(Memory::new().with("a", true)).start().await?;
     /// # let request = flags.pin(Context::anonymous());
     /// # let handler = async {
     /// let report = async { flagstaff::is_enabled("a") };

@@ -13,7 +13,7 @@ use crate::{
 
 /// The rollout of one flag, to be steered. Made by [`Flags::rollout`].
 ///
-/// Each step is one write to the first writable layer, on the condition that nobody changed the
+/// Each step is one write to the first writable source, on the condition that nobody changed the
 /// flag there in the meantime: of two processes that advance at once, one has a
 /// [`Conflict`](WriteError::Conflict).
 #[derive(Debug, Clone, Copy)]
@@ -101,12 +101,12 @@ pub struct PendingStep<'a> {
 }
 
 impl<'a> PendingStep<'a> {
-    /// Who does it. It is kept in the layer's log and shown beside the override.
+    /// Who does it. It is kept in the source's log and shown beside the override.
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { author: Some(author.into()), ..self }
     }
 
-    /// Why. It is kept in the layer's log and shown beside the override.
+    /// Why. It is kept in the source's log and shown beside the override.
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
@@ -123,9 +123,9 @@ impl<'a> PendingStep<'a> {
 
     async fn make(self) -> Result<Written, RolloutError> {
         let Self { flags, key, step, forced, author, reason, expected } = self;
-        let layer = flags.writable()?;
-        let entry = layer.read(key).await;
-        let entry = entry.map_err(|source| WriteError::Layer { layer: layer.name(), source })?;
+        let source = flags.writable()?;
+        let entry = source.read(key).await;
+        let entry = entry.map_err(|error| WriteError::Failed { name: source.name(), error })?;
         let (below, merged) = flags.with_entry(key, entry.as_ref());
         let patch = match step {
             Step::Off => off(&merged, flags.now()),
@@ -143,8 +143,8 @@ impl<'a> PendingStep<'a> {
             None if step == Step::Off => None,
             None => Some(Expected::Entry(entry)),
         };
-        let written = layer.write(key, write).await;
-        Ok(written.map_err(|refusal| WriteError::of(layer.name(), refusal))?)
+        let written = source.write(key, write).await;
+        Ok(written.map_err(|refusal| WriteError::of(source.name(), refusal))?)
     }
 }
 
@@ -169,7 +169,7 @@ fn off(merged: &Definition, now: SystemTime) -> Definition {
     }
 }
 
-/// Undoes what [`off`] did in the same layer, unless the flag is off below it too.
+/// Undoes what [`off`] did in the same source, unless the flag is off below it too.
 fn on_again(below: &Definition, entry: Option<&Entry>, step: Step) -> Definition {
     let is_off = |definition: &Definition| definition.enabled.value() == Some(&false);
     let switched_off = matches!(entry, Some(Entry::Definition(definition)) if is_off(definition));
@@ -284,7 +284,7 @@ enum Why {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RolloutError {
-    /// No layer gives the flag stages, or a forced value took them away.
+    /// No source gives the flag stages, or a forced value took them away.
     #[error("flag `{key}` has no rollout")]
     NoRollout {
         /// The flag key.
@@ -313,7 +313,7 @@ pub enum RolloutError {
         /// How long its stage lasts from now on.
         remaining: Duration,
     },
-    /// The layer did not take the change; a [`Conflict`](WriteError::Conflict) if somebody else was
+    /// The source did not take the change; a [`Conflict`](WriteError::Conflict) if somebody else was
     /// quicker.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::{FlagKey, asked::Asked, testing, track::Tracker, unknown::Unknown};
 use crate::{
-    backend::{LayerId, Lookup, Offer},
+    backend::{Lookup, Offer, SourceId},
     eval::{Names, Plan, Slot, Variants, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
@@ -27,7 +27,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let flags = Flags::builder().layer(Memory::new().with("a", true)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("a", true)).start().await?;
 /// let before = flags.snapshot();
 ///
 /// flags.disable("a").await?;
@@ -47,12 +47,12 @@ pub struct Snapshot {
     pub(super) plans: Vec<Plan>,
     /// By slot: what the plans were compiled from.
     pub(super) resolved: Vec<Option<Resolved>>,
-    /// The flags that a layer has, in the order of their names.
+    /// The flags that a source has, in the order of their names.
     pub(super) listed: Arc<[Slot]>,
-    pub(super) layers: Arc<[&'static str]>,
-    pub(super) lookups: Arc<[(LayerId, Lookup)]>,
+    pub(super) sources: Arc<[&'static str]>,
+    pub(super) lookups: Arc<[(SourceId, Lookup)]>,
     pub(super) asked: Arc<Asked>,
-    /// What the layers said when this was made, and what they say now. Evaluation looks at neither.
+    /// What the sources said when this was made, and what they say now. Evaluation looks at neither.
     pub(super) offers: Arc<Vec<Arc<Offer>>>,
     pub(super) latest: Arc<ArcSwap<Latest>>,
     pub(super) unknown: Arc<Unknown>,
@@ -60,8 +60,8 @@ pub struct Snapshot {
     pub(super) strictness: Strictness,
 }
 
-/// What the layers say now. It may differ from what the generation in force was made of in all that
-/// makes no difference to a flag: where something is written, who did it, and what a stronger layer
+/// What the sources say now. It may differ from what the generation in force was made of in all that
+/// makes no difference to a flag: where something is written, who did it, and what a stronger source
 /// overrides.
 #[derive(Debug)]
 pub(super) struct Latest {
@@ -81,19 +81,19 @@ pub(super) enum Strictness {
 }
 
 impl Snapshot {
-    /// Whether the flag is on for `context`; `false` if no layer knows it.
+    /// Whether the flag is on for `context`; `false` if no source knows it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         self.is_enabled_or(key, context, false)
     }
 
-    /// Whether the flag is on for `context`; `default` if no layer knows it.
+    /// Whether the flag is on for `context`; `default` if no source knows it.
     #[inline]
     pub fn is_enabled_or(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> bool {
         self.is_on(&key, context).unwrap_or(default)
     }
 
-    /// The evaluation details: value, reason, variant, layer and error code. `false` is the default.
+    /// The evaluation details: value, reason, variant, source and error code. `false` is the default.
     ///
     /// If the flag has variants with values, the value is that of the variant. Otherwise it is
     /// whether the flag is on.
@@ -119,7 +119,7 @@ impl Snapshot {
         }
     }
 
-    /// Every flag that a layer has, sorted by key, with whether it is on for `context`.
+    /// Every flag that a source has, sorted by key, with whether it is on for `context`.
     #[inline]
     pub fn all(
         &self,
@@ -132,11 +132,11 @@ impl Snapshot {
         })
     }
 
-    /// What the layers together say about a flag, if any has it.
+    /// What the sources together say about a flag, if any has it.
     pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
         let slot = key.slot(&self.names, self.owner)? as usize;
         let resolved = self.resolved.get(slot)?.as_ref()?;
-        Some(FlagInfo { resolved, layers: &self.layers })
+        Some(FlagInfo { resolved, sources: &self.sources })
     }
 
     /// The number of this generation. It grows with every change, and no two snapshots of a
@@ -227,7 +227,7 @@ impl Snapshot {
 
     #[cold]
     fn unknown(&self, name: &str) -> Option<Verdict> {
-        for &(layer, ref lookup) in &*self.lookups {
+        for &(source, ref lookup) in &*self.lookups {
             let on = match lookup(name) {
                 None | Some(Entry::Definition(_)) => None,
                 Some(Entry::Forced(on)) => Some(on),
@@ -236,7 +236,7 @@ impl Snapshot {
             };
             if let Some(on) = on {
                 let cause = if on { Cause::Everybody } else { Cause::Disabled };
-                return Some(Verdict { on, cause, layer, stale: false });
+                return Some(Verdict { on, cause, source, stale: false });
             }
         }
         match self.strictness {
@@ -249,18 +249,18 @@ impl Snapshot {
         None
     }
 
-    /// The keys that a layer has.
+    /// The keys that a source has.
     pub(super) fn known(&self) -> impl Iterator<Item = &str> {
         self.resolved().map(|(key, _)| &**key)
     }
 
-    /// The flags that a layer has.
+    /// The flags that a source has.
     pub(super) fn resolved(&self) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
         let slots = self.resolved.iter().zip(0..);
         slots.filter_map(|(flag, slot)| Some((self.names.name(slot), flag.as_ref()?)))
     }
 
-    /// Whether a flag is on that a layer has, with the variant that is served.
+    /// Whether a flag is on that a source has, with the variant that is served.
     // Always, so that the reasons cost those nothing who only look at what is on.
     #[inline(always)]
     fn answer_of(&self, name: &str, plan: &Plan, context: &Context<'_>) -> Answer<bool> {
@@ -268,7 +268,7 @@ impl Snapshot {
             Some(verdict) => (verdict, plan.variants()),
             None => {
                 let found = self.evaluate(plan, context, &mut ());
-                let (&verdict, variants) = found.expect("it is compiled, since a layer has it");
+                let (&verdict, variants) = found.expect("it is compiled, since a source has it");
                 (verdict, variants)
             }
         };
@@ -295,8 +295,8 @@ impl Snapshot {
     /// A value, with what decided.
     #[inline]
     pub(super) fn answer<T>(&self, value: T, verdict: Verdict) -> Answer<T> {
-        let layer = self.layers.get(usize::from(verdict.layer)).copied();
-        let mut answer = Answer::new(value, verdict.cause, layer);
+        let source = self.sources.get(usize::from(verdict.source)).copied();
+        let mut answer = Answer::new(value, verdict.cause, source);
         if verdict.stale {
             answer.reason = Reason::Stale;
         }
@@ -308,7 +308,7 @@ impl Snapshot {
 #[inline]
 fn overridden(name: &str) -> Option<Verdict> {
     let on = testing::scoped(name)?;
-    Some(Verdict { on, cause: Cause::Test, layer: LayerId::MAX, stale: false })
+    Some(Verdict { on, cause: Cause::Test, source: SourceId::MAX, stale: false })
 }
 
 impl fmt::Debug for Snapshot {
@@ -320,24 +320,24 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// What all layers together say about one flag.
+/// What all sources together say about one flag.
 #[derive(Debug, Clone, Copy)]
 pub struct FlagInfo<'a> {
     resolved: &'a Resolved,
-    layers: &'a [&'static str],
+    sources: &'a [&'static str],
 }
 
 impl<'a> FlagInfo<'a> {
-    /// The definition merged from all layers.
+    /// The definition merged from all sources.
     #[must_use]
     pub fn definition(&self) -> &'a Definition {
         &self.resolved.definition
     }
 
-    /// The layer that set a field, or took away what lower layers had set.
+    /// The source that set a field, or took away what lower sources had set.
     #[must_use]
-    pub fn layer_of(&self, field: Field) -> Option<&'static str> {
-        self.resolved.claimed(field).map(|layer| self.layers[usize::from(layer)])
+    pub fn source_of(&self, field: Field) -> Option<&'static str> {
+        self.resolved.claimed(field).map(|source| self.sources[usize::from(source)])
     }
 
     /// What it amounts to before anyone in particular asks.
@@ -357,7 +357,7 @@ impl<'a> FlagInfo<'a> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let stages = [Stage::new(Percentage::whole(10)?).manual(), Stage::new(Percentage::HUNDRED)];
     /// let beta = Definition::new().rollout(Rollout::new(stages));
-    /// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
     ///
     /// let snapshot = flags.snapshot();
     /// let progress = snapshot.info("beta").and_then(|beta| beta.rollout()).expect("a rollout");

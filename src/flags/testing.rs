@@ -127,7 +127,7 @@ impl Overrides {
     }
 }
 
-/// Runs a future with some flags on or off, whatever their layers say.
+/// Runs a future with some flags on or off, whatever their sources say.
 ///
 /// It holds for everything that the future asks, through any [`Flags`] and for any context, and in
 /// tasks that it spawns with

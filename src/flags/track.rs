@@ -107,7 +107,7 @@ impl Flags {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let page = Definition::new().variants([("control", 50), ("higher_price", 50)]);
-    /// let flags = Flags::builder().layer(Memory::new().with("pricing_page", page)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("pricing_page", page)).start().await?;
     /// let mut events = flags.tracking_events();
     ///
     /// flags.track("order_placed", &Context::user("ana"), 49.9);

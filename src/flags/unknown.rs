@@ -1,4 +1,4 @@
-//! Names that were asked for and no layer knows.
+//! Names that were asked for and no source knows.
 
 use std::collections::HashSet;
 
@@ -33,8 +33,8 @@ impl Unknown {
             return;
         }
         match nearest(name, known) {
-            Some(known) => warn!(flag = name, similar = known, "no layer knows this flag"),
-            None => warn!(flag = name, "no layer knows this flag"),
+            Some(known) => warn!(flag = name, similar = known, "no source knows this flag"),
+            None => warn!(flag = name, "no source knows this flag"),
         }
     }
 }

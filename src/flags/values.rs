@@ -65,7 +65,7 @@ impl<'a> Content<'a> {
 }
 
 impl Snapshot {
-    /// The name of the variant that `context` is served; `default` if no layer knows the flag, or
+    /// The name of the variant that `context` is served; `default` if no source knows the flag, or
     /// if it has no variants.
     ///
     /// While the flag is off, that is the variant called `control`, or else the first.
@@ -78,7 +78,7 @@ impl Snapshot {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), flagstaff::StartError> {
     /// let prices = Definition::new().variants([("control", 50), ("higher_price", 50)]);
-    /// let flags = Flags::builder().layer(Memory::new().with("pricing_page", prices)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("pricing_page", prices)).start().await?;
     /// let snapshot = flags.snapshot();
     ///
     /// let answer = snapshot.variant("pricing_page", &Context::user("ana"), "control");
@@ -97,7 +97,7 @@ impl Snapshot {
         self.ask(&key, context, |_, variant| variant).map(|name| name.unwrap_or(default))
     }
 
-    /// The flag's text for `context`, borrowed from this snapshot; `default` if no layer knows the
+    /// The flag's text for `context`, borrowed from this snapshot; `default` if no source knows the
     /// flag, or if its value is something else.
     ///
     /// # Example
@@ -109,7 +109,7 @@ impl Snapshot {
     /// # async fn main() -> Result<(), flagstaff::StartError> {
     /// let banners = Variants::new().with("sale", Variant::new().weight(1).value("20 % off"));
     /// let memory = Memory::new().with("banner", Definition::new().variants(banners));
-    /// let flags = Flags::builder().layer(memory.with("beta", true)).start().await?;
+    /// let flags = Flags::builder().source(memory.with("beta", true)).start().await?;
     /// let (snapshot, ana) = (flags.snapshot(), Context::user("ana"));
     ///
     /// let banner = snapshot.string("banner", &ana, "Welcome");
@@ -130,7 +130,7 @@ impl Snapshot {
         self.ask(&key, context, |content, _| content.string()).map(|text| text.unwrap_or(default))
     }
 
-    /// The flag's whole number for `context`; `default` if no layer knows the flag, or if its value
+    /// The flag's whole number for `context`; `default` if no source knows the flag, or if its value
     /// is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
@@ -138,7 +138,7 @@ impl Snapshot {
             .map(|number| number.unwrap_or(default))
     }
 
-    /// The flag's number for `context`, a whole one too; `default` if no layer knows the flag, or
+    /// The flag's number for `context`, a whole one too; `default` if no source knows the flag, or
     /// if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
@@ -146,7 +146,7 @@ impl Snapshot {
             .map(|number| number.unwrap_or(default))
     }
 
-    /// The flag's value for `context`, as any type that can be deserialized; `default` if no layer
+    /// The flag's value for `context`, as any type that can be deserialized; `default` if no source
     /// knows the flag, or if its value does not fit.
     ///
     /// This goes through the value at each call. Text and numbers cost less by
@@ -169,7 +169,7 @@ impl Snapshot {
     ///     [("model", Value::from("b")), ("boost", Value::from(1.5))].into_iter().collect();
     /// let variants = Variants::new().with("new", Variant::new().weight(1).value(new));
     /// let memory = Memory::new().with("ranking", Definition::new().variants(variants));
-    /// let flags = Flags::builder().layer(memory).start().await?;
+    /// let flags = Flags::builder().source(memory).start().await?;
     ///
     /// let ranking = flags.value("ranking", &Context::user("ana"), Ranking::default()).value;
     ///
@@ -247,7 +247,7 @@ impl Snapshot {
 }
 
 impl Flags {
-    /// The name of the variant that `context` is served; `default` if no layer knows the flag, or
+    /// The name of the variant that `context` is served; `default` if no source knows the flag, or
     /// if it has no variants. See [`Snapshot::variant`].
     #[inline]
     pub fn variant<'d>(
@@ -259,7 +259,7 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.variant(&key, context, default))
     }
 
-    /// The flag's text for `context`; `default` if no layer knows the flag, or if its value is
+    /// The flag's text for `context`; `default` if no source knows the flag, or if its value is
     /// something else.
     ///
     /// It is a copy. [`Snapshot::string`] and [`RequestFlags::string`] lend the text.
@@ -273,21 +273,21 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.string(&key, context, default).map(str::to_owned))
     }
 
-    /// The flag's whole number for `context`; `default` if no layer knows the flag, or if its value
+    /// The flag's whole number for `context`; `default` if no source knows the flag, or if its value
     /// is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
         self.cell.with(|snapshot| snapshot.integer(&key, context, default))
     }
 
-    /// The flag's number for `context`, a whole one too; `default` if no layer knows the flag, or
+    /// The flag's number for `context`, a whole one too; `default` if no source knows the flag, or
     /// if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
         self.cell.with(|snapshot| snapshot.float(&key, context, default))
     }
 
-    /// The flag's value for `context`, as any type that can be deserialized; `default` if no layer
+    /// The flag's value for `context`, as any type that can be deserialized; `default` if no source
     /// knows the flag, or if its value does not fit. See [`Snapshot::value`].
     pub fn value<T: DeserializeOwned>(
         &self,
@@ -301,28 +301,28 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// The name of the variant that this request is served; `default` if no layer knows the flag,
+    /// The name of the variant that this request is served; `default` if no source knows the flag,
     /// or if it has no variants. See [`Snapshot::variant`].
     #[inline]
     pub fn variant<'d>(&self, key: impl FlagKey, default: &'d str) -> Answer<&'d str> {
         self.snapshot().variant(key, self.context(), default)
     }
 
-    /// The flag's text for this request; `default` if no layer knows the flag, or if its value is
+    /// The flag's text for this request; `default` if no source knows the flag, or if its value is
     /// something else. See [`Snapshot::string`].
     #[inline]
     pub fn string<'a>(&'a self, key: impl FlagKey, default: &'a str) -> Answer<&'a str> {
         self.snapshot().string(key, self.context(), default)
     }
 
-    /// The flag's whole number for this request; `default` if no layer knows the flag, or if its
+    /// The flag's whole number for this request; `default` if no source knows the flag, or if its
     /// value is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, default: i64) -> Answer<i64> {
         self.snapshot().integer(key, self.context(), default)
     }
 
-    /// The flag's number for this request, a whole one too; `default` if no layer knows the flag,
+    /// The flag's number for this request, a whole one too; `default` if no source knows the flag,
     /// or if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, default: f64) -> Answer<f64> {
@@ -330,7 +330,7 @@ impl RequestFlags {
     }
 
     /// The flag's value for this request, as any type that can be deserialized; `default` if no
-    /// layer knows the flag, or if its value does not fit. See [`Snapshot::value`].
+    /// source knows the flag, or if its value does not fit. See [`Snapshot::value`].
     pub fn value<T: DeserializeOwned>(&self, key: impl FlagKey, default: T) -> Answer<T> {
         self.snapshot().value(key, self.context(), default)
     }

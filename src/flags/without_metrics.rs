@@ -14,11 +14,11 @@ impl Untold {
         Self
     }
 
-    pub(super) fn failed(&mut self, _layer: &'static str, _kind: &'static str) {}
+    pub(super) fn failed(&mut self, _source: &'static str, _kind: &'static str) {}
 
-    pub(super) fn refused(&mut self, _layer: &'static str, _flags: usize) {}
+    pub(super) fn refused(&mut self, _source: &'static str, _flags: usize) {}
 
-    pub(super) fn published(&mut self, _layer: &'static str) {}
+    pub(super) fn published(&mut self, _source: &'static str) {}
 }
 
 pub(super) fn describe() {}

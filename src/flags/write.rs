@@ -26,12 +26,12 @@ impl<'a> PendingWrite<'a> {
         Self { flags, key, write: Write::new(operation) }
     }
 
-    /// Who does it. It is kept in the layer's log and shown beside the override.
+    /// Who does it. It is kept in the source's log and shown beside the override.
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { write: self.write.author(author), ..self }
     }
 
-    /// Why. It is kept in the layer's log and shown beside the override.
+    /// Why. It is kept in the source's log and shown beside the override.
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { write: self.write.reason(reason), ..self }
     }
@@ -55,7 +55,7 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expect(Expected::Revision(revision)), ..self }
     }
 
-    /// Makes the change only if the layer says this, or nothing, about the flag: what was read, for a
+    /// Makes the change only if the source says this, or nothing, about the flag: what was read, for a
     /// change that depends on it.
     ///
     /// # Example
@@ -65,7 +65,7 @@ impl<'a> PendingWrite<'a> {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let flags = Flags::builder().layer(Memory::new()).start().await?;
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
     /// flags.enable("beta").await?;
     ///
     /// let late = flags.disable("beta").if_entry(None).await;
@@ -78,8 +78,8 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expect(Expected::Entry(entry)), ..self }
     }
 
-    /// Takes fields out of what the layer says about the flag, in the same step as what it
-    /// [sets](Flags::set): the layers below say them again. A layer that says nothing else then
+    /// Takes fields out of what the source says about the flag, in the same step as what it
+    /// [sets](Flags::set): the sources below say them again. A source that says nothing else then
     /// says nothing about the flag at all.
     ///
     /// An answer for everybody has no fields, so none can be taken out of it; and every change but
@@ -93,7 +93,7 @@ impl<'a> PendingWrite<'a> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let declared = Memory::new().with("beta", Definition::new().percentage(Percentage::whole(10)?));
-    /// let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await?;
+    /// let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
     /// let patch = Definition::new().percentage(Percentage::whole(50)?).denied_users(["mallory"]);
     /// flags.set("beta", patch).await?;
     ///
@@ -108,7 +108,7 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.inheriting(fields), ..self }
     }
 
-    /// Keeps who and why in the layer's log alone, and stores a plain on or off.
+    /// Keeps who and why in the source's log alone, and stores a plain on or off.
     ///
     /// Readers in other languages, such as the Python package `tempest-fastapi-sdk`, take an
     /// override that says who and why for off. One with an end is never plain.
@@ -124,15 +124,15 @@ impl<'a> IntoFuture for PendingWrite<'a> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { flags, key, write } = self;
         Box::pin(async move {
-            let layer = flags.writable()?;
-            let refused = |refusal| WriteError::of(layer.name(), refusal);
+            let source = flags.writable()?;
+            let refused = |refusal| WriteError::of(source.name(), refusal);
             write.check_inherited().map_err(refused)?;
-            layer.write(key, write).await.map_err(refused)
+            source.write(key, write).await.map_err(refused)
         })
     }
 }
 
-/// What is to be written, to be looked at or made by a layer itself.
+/// What is to be written, to be looked at or made by a source itself.
 impl From<PendingWrite<'_>> for Write {
     fn from(pending: PendingWrite<'_>) -> Self {
         pending.write
@@ -178,9 +178,9 @@ impl<'a> IntoFuture for PendingUndo<'a> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { flags, revision, author, reason } = self;
         Box::pin(async move {
-            let layer = flags.writable()?;
-            let undone = layer.undo(revision, author, reason).await;
-            undone.map_err(|refusal| WriteError::of(layer.name(), refusal))
+            let source = flags.writable()?;
+            let undone = source.undo(revision, author, reason).await;
+            undone.map_err(|refusal| WriteError::of(source.name(), refusal))
         })
     }
 }
@@ -189,54 +189,56 @@ impl<'a> IntoFuture for PendingUndo<'a> {
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// No layer can be written to.
-    #[error("no layer of these flags can be written to: add one, such as `Memory`")]
+    /// No source can be written to.
+    #[error("no source of these flags can be written to: add one, such as `Memory`")]
     ReadOnly,
     /// The flag is not what was expected. Nothing was changed.
-    #[error("layer `{layer}` did not change the flag")]
+    #[error("source `{name}` did not change the flag")]
     Conflict {
-        /// What the layer is called.
-        layer: &'static str,
+        /// The name of the source.
+        name: &'static str,
         /// What it says instead.
         #[source]
         conflict: Conflict,
     },
-    /// The layer cannot do this at all.
-    #[error("layer `{layer}` cannot {what}")]
+    /// The source cannot do this at all.
+    #[error("source `{name}` cannot {what}")]
     Unsupported {
-        /// What the layer is called.
-        layer: &'static str,
+        /// The name of the source.
+        name: &'static str,
         /// What it cannot do.
         what: &'static str,
     },
     /// The change was sent and its answer never came: it may be in force, now or in a moment.
     /// Look before you repeat it.
-    #[error("layer `{layer}` did not answer, so the change may or may not have been made")]
+    #[error("source `{name}` did not answer, so the change may or may not have been made")]
     Unconfirmed {
-        /// What the layer is called.
-        layer: &'static str,
-        /// Why.
-        source: BackendError,
+        /// The name of the source.
+        name: &'static str,
+        /// The cause.
+        #[source]
+        error: BackendError,
     },
-    /// The layer refused the change or could not be reached. Nothing was changed.
-    #[error("layer `{layer}` did not take the change")]
-    Layer {
-        /// What the layer is called.
-        layer: &'static str,
-        /// Why.
-        source: BackendError,
+    /// The source refused the change or could not be reached. Nothing was changed.
+    #[error("source `{name}` did not take the change")]
+    Failed {
+        /// The name of the source.
+        name: &'static str,
+        /// The cause.
+        #[source]
+        error: BackendError,
     },
 }
 
 crate::error::debug_is_message!(WriteError);
 
 impl WriteError {
-    pub(super) fn of(layer: &'static str, refusal: Refusal) -> Self {
+    pub(super) fn of(name: &'static str, refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Conflict(conflict) => Self::Conflict { layer, conflict },
-            Refusal::Unsupported(what) => Self::Unsupported { layer, what },
-            Refusal::Unconfirmed(source) => Self::Unconfirmed { layer, source },
-            Refusal::Failed(source) => Self::Layer { layer, source },
+            Refusal::Conflict(conflict) => Self::Conflict { name, conflict },
+            Refusal::Unsupported(what) => Self::Unsupported { name, what },
+            Refusal::Unconfirmed(error) => Self::Unconfirmed { name, error },
+            Refusal::Failed(error) => Self::Failed { name, error },
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::flags::{RequestFlags, current};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), flagstaff::StartError> {
-/// let flags = Flags::builder().layer(Memory::new().with("new_search", true)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("new_search", true)).start().await?;
 /// let app: Router = Router::new()
 ///     .route("/search", get(search))
 ///     .layer(flags.request_layer(TrustedHeaders::default()));

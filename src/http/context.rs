@@ -47,7 +47,7 @@ impl<'a> RequestHead<'a> {
 ///     id: String,
 /// }
 ///
-/// # let flags = Flags::builder().layer(Memory::new()).start().await?;
+/// # let flags = Flags::builder().source(Memory::new()).start().await?;
 /// let layer = flags.request_layer(|request: &RequestHead<'_>| {
 ///     match request.extensions.get::<Account>() {
 ///         Some(account) => Context::user(account.id.clone()),

@@ -34,7 +34,7 @@ use super::{
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let half = Definition::new().percentage(Percentage::whole(50)?);
-/// let flags = Flags::builder().layer(Memory::new().with("new_search", half)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("new_search", half)).start().await?;
 ///
 /// # let secret = [7; 32];
 /// let layer = flags

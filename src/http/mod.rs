@@ -15,7 +15,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-//! let flags = Flags::builder().layer(Memory::new().with("new_checkout", false)).start().await?;
+//! let flags = Flags::builder().source(Memory::new().with("new_checkout", false)).start().await?;
 //!
 //! let service = ServiceBuilder::new()
 //!     .layer(flags.request_layer(TrustedHeaders::default()))

@@ -6,7 +6,7 @@ use super::Setting;
 
 /// A window of time: the setting `active` of a flag. Outside of it the flag is off for everybody.
 ///
-/// Like a [`Definition`](crate::Definition) it is whole or partial: a layer may set only `until`.
+/// Like a [`Definition`](crate::Definition) it is whole or partial: a source may set only `until`.
 ///
 /// # Example
 ///

@@ -16,16 +16,16 @@ pub struct Answer<T> {
     pub cause: Cause,
     /// What went wrong, if anything did. The value is still usable.
     pub error_code: Option<ErrorCode>,
-    /// The layer that supplied what decided, if any layer knows the flag.
-    pub layer: Option<&'static str>,
+    /// The source that supplied what decided, if any source knows the flag.
+    pub source: Option<&'static str>,
     /// The variant that is served, if the flag has variants.
     pub variant: Option<&'static str>,
 }
 
 impl<T> Answer<T> {
-    pub(crate) const fn new(value: T, cause: Cause, layer: Option<&'static str>) -> Self {
+    pub(crate) const fn new(value: T, cause: Cause, source: Option<&'static str>) -> Self {
         let (reason, error_code) = (cause.reason(), cause.error_code());
-        Self { value, reason, cause, error_code, layer, variant: None }
+        Self { value, reason, cause, error_code, source, variant: None }
     }
 
     pub(crate) const fn with_variant(mut self, name: &'static str) -> Self
@@ -45,7 +45,7 @@ impl<T> Answer<T> {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), flagstaff::StartError> {
-    /// let flags = Flags::builder().layer(Memory::new().with("beta", true)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
     ///
     /// let answer = flags.boolean("beta", &Context::anonymous()).map(|on| if on { "on" } else { "off" });
     ///
@@ -55,8 +55,8 @@ impl<T> Answer<T> {
     /// ```
     #[must_use]
     pub fn map<U>(self, value: impl FnOnce(T) -> U) -> Answer<U> {
-        let Self { value: old, reason, cause, error_code, layer, variant } = self;
-        Answer { value: value(old), reason, cause, error_code, layer, variant }
+        let Self { value: old, reason, cause, error_code, source, variant } = self;
+        Answer { value: value(old), reason, cause, error_code, source, variant }
     }
 
     /// A sentence on [`error_code`](Self::error_code), if there is one.
@@ -73,7 +73,7 @@ impl<T> Answer<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// `enabled` is false, or a layer forces the flag off.
+    /// `enabled` is false, or a source forces the flag off.
     Disabled,
     /// The time is outside of the `active` window.
     Inactive,
@@ -105,11 +105,11 @@ pub enum Cause {
     Traffic,
     /// Nothing held it back: on for everybody.
     Everybody,
-    /// A layer has been unreachable for too long, and the flag says on or off for that case.
+    /// A source has been unreachable for too long, and the flag says on or off for that case.
     Stale,
-    /// A layer has been unreachable for too long, and the flag says that nobody can know.
+    /// A source has been unreachable for too long, and the flag says that nobody can know.
     Unavailable,
-    /// No layer knows the flag: the caller's default.
+    /// No source knows the flag: the caller's default.
     UnknownFlag,
     /// The flag has a value of another type: the caller's default.
     TypeMismatch,
@@ -204,9 +204,9 @@ impl fmt::Display for Cause {
             Self::Variant => "the bucket is that of the variant",
             Self::Traffic => "the bucket is outside of the `traffic`",
             Self::Everybody => "nothing holds it back",
-            Self::Stale => "a layer is lost, and `on_stale` decides",
-            Self::Unavailable => "a layer is lost, and `on_stale` is `unavailable`",
-            Self::UnknownFlag => "no layer has it",
+            Self::Stale => "a source is lost, and `on_stale` decides",
+            Self::Unavailable => "a source is lost, and `on_stale` is `unavailable`",
+            Self::UnknownFlag => "no source has it",
             Self::TypeMismatch => "its value is of another type",
             Self::NoFlags => "no flags are in scope",
             Self::Test => "the running test overrides it",
@@ -220,7 +220,7 @@ impl fmt::Display for Cause {
 pub enum Reason {
     /// The same for everybody.
     Static,
-    /// The caller's default: no layer knows the flag.
+    /// The caller's default: no source knows the flag.
     Default,
     /// A list or a rule decided.
     TargetingMatch,
@@ -228,7 +228,7 @@ pub enum Reason {
     Split,
     /// Switched off, or outside of its active window.
     Disabled,
-    /// A layer that the flag depends on has been unreachable for longer than its `stale_after`.
+    /// A source that the flag depends on has been unreachable for longer than its `stale_after`.
     Stale,
     /// Something went wrong; the caller's default.
     Error,
@@ -260,7 +260,7 @@ impl fmt::Display for Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// No layer knows the flag.
+    /// No source knows the flag.
     FlagNotFound,
     /// The flag has a percentage or variants and the context has no targeting key.
     TargetingKeyMissing,
@@ -287,7 +287,7 @@ impl ErrorCode {
 
     const fn details(self) -> &'static str {
         match self {
-            Self::FlagNotFound => "no layer knows this flag, so the default is served",
+            Self::FlagNotFound => "no source knows this flag, so the default is served",
             Self::TargetingKeyMissing => {
                 "the flag is for a share of the users and the context names no user"
             }

@@ -1,4 +1,4 @@
-//! What one layer says about one flag.
+//! What one source says about one flag.
 
 use std::{
     fmt,
@@ -13,12 +13,12 @@ use super::{Active, OnStale, Percentage, Prerequisite, Rollout, Rule, Variants};
 /// a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Setting<T> {
-    /// Says nothing: the lower layers decide.
+    /// Says nothing: the lower sources decide.
     #[default]
     Inherit,
-    /// Takes away what lower layers say, so that the field has its default again.
+    /// Takes away what lower sources say, so that the field has its default again.
     Remove,
-    /// Replaces what lower layers say.
+    /// Replaces what lower sources say.
     Set(T),
 }
 
@@ -31,7 +31,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Whether lower layers decide.
+    /// Whether lower sources decide.
     pub fn is_inherit(&self) -> bool {
         matches!(self, Self::Inherit)
     }
@@ -97,7 +97,7 @@ macro_rules! merge {
 ///
 /// Thousands of flags are kept, so the `rare` settings have no room in a definition without any of
 /// them. `from texts` is a list that takes whatever becomes texts; `merged by` is a table, of which
-/// a stronger layer may set some members and leave the others.
+/// a stronger source may set some members and leave the others.
 macro_rules! settings {
     (
         $(
@@ -111,9 +111,9 @@ macro_rules! settings {
             $(, from $rare_texts:ident)? $(, merged by $rare_key:ident)?;
         )+
     ) => {
-        /// The whole or partial definition of a flag, as one layer gives it.
+        /// The whole or partial definition of a flag, as one source gives it.
         ///
-        /// A field that is not set falls through to the layer below; see [`Setting`]. The fields
+        /// A field that is not set falls through to the source below; see [`Setting`]. The fields
         /// that few flags have, such as `rules`, are those of [`RareSettings`], and are read and
         /// written as if they were here: `definition.rules`.
         ///
@@ -184,7 +184,7 @@ macro_rules! settings {
                 if let Rare(Some(patch)) = &patch.rare {
                     self.rare.settings_mut().merge(patch);
                 }
-                // The percentage takes it away from lower layers too, for as long as it is said.
+                // The percentage takes it away from lower sources too, for as long as it is said.
                 if patch.takes_rollout_away() && self.rollout.value().is_some() {
                     self.rollout = Setting::Inherit;
                 }
@@ -281,7 +281,7 @@ settings! {
     /// Who is served what, before the percentage: the first rule that matches decides.
     rules: Arc<[Rule]>, Rules;
     /// A percentage that grows by itself, in stages. It decides instead of `percentage`; but a
-    /// percentage of a stronger layer takes it away.
+    /// percentage of a stronger source takes it away.
     rollout: Box<Rollout>, Rollout, merged by member;
     /// When it can be on at all. Outside of that it is off for everybody.
     active: Box<Active>, Active, merged by member;
@@ -299,10 +299,10 @@ settings! {
     /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
     /// same users, and a new salt draws new ones.
     salt: String, Salt;
-    /// How long a layer above this one may be unreachable before the flag does what `on_stale`
+    /// How long a source above this one may be unreachable before the flag does what `on_stale`
     /// says. For ever by default.
     stale_after: Duration, StaleAfter;
-    /// What it does then. It keeps the lost layer's last word by default.
+    /// What it does then. It keeps the lost source's last word by default.
     on_stale: OnStale, OnStale;
 }
 
@@ -347,13 +347,13 @@ impl Definition {
     }
 
     /// What a patch of a forced value is applied to. Off decides alone; a flag that is switched on
-    /// again has what the layers below say. A patch of what is on for everybody narrows just that.
+    /// again has what the sources below say. A patch of what is on for everybody narrows just that.
     pub(crate) fn forced_settings(on: bool) -> Self {
         if on { Self::forced(true) } else { Self::new().enabled(false) }
     }
 
     /// What a forced variant means as a patch: beyond being on, no other one is drawn. `None` if
-    /// there is no variant of that name among `variants`, which are those of the layers below.
+    /// there is no variant of that name among `variants`, which are those of the sources below.
     pub(crate) fn forced_variant(name: &str, variants: &Variants) -> Option<Self> {
         variants.variant(name)?;
         let weights = variants.names().map(|other| (other, u32::from(other == name)));
@@ -362,7 +362,7 @@ impl Definition {
         Some(forced)
     }
 
-    /// Whether this, as a patch, ends a rollout of the layers below: it says a percentage for
+    /// Whether this, as a patch, ends a rollout of the sources below: it says a percentage for
     /// everybody from now on.
     pub(crate) fn takes_rollout_away(&self) -> bool {
         self.percentage.value().is_some() && self.rollout.is_inherit()

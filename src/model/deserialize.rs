@@ -99,7 +99,7 @@ mod tests {
     #[serde(rename_all = "lowercase")]
     enum Model {
         Plain,
-        Deep { layers: usize },
+        Deep { sources: usize },
     }
 
     fn table<'a>(entries: impl IntoIterator<Item = (&'a str, Value<'a>)>) -> Value<'a> {
@@ -109,14 +109,14 @@ mod tests {
     #[test]
     fn tables_become_structs() {
         let value = table([
-            ("model", table([("deep", table([("layers", Value::from(3))]))])),
+            ("model", table([("deep", table([("sources", Value::from(3))]))])),
             ("boosts", Value::from([1.5, 2.0])),
             ("limit", Value::from(10)),
         ]);
 
         let ranking = Ranking::deserialize(&value).unwrap();
 
-        let model = Model::Deep { layers: 3 };
+        let model = Model::Deep { sources: 3 };
         assert_eq!(
             ranking,
             Ranking { model, boosts: vec![1.5, 2.0], limit: Some(10), fresh: false }

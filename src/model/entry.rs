@@ -1,20 +1,20 @@
-//! What one layer offers for one flag.
+//! What one source offers for one flag.
 
 use std::{fmt, sync::Arc};
 
 use super::{Definition, Field};
 
-/// What a layer offers for a flag key.
+/// What a source offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Entry {
-    /// On or off for everybody, whatever lower layers say; only their deny-lists still hold
+    /// On or off for everybody, whatever lower sources say; only their deny-lists still hold
     /// against a forced on.
     Forced(bool),
-    /// A text for everybody: it forces the variant of that name, if lower layers have one, and
+    /// A text for everybody: it forces the variant of that name, if lower sources have one, and
     /// else it forces the flag off. Made by [`Entry::from_text`].
     Text(Arc<str>),
-    /// A whole or partial definition, merged field by field over the lower layers.
+    /// A whole or partial definition, merged field by field over the lower sources.
     Definition(Arc<Definition>),
 }
 
@@ -60,7 +60,7 @@ impl From<Definition> for Entry {
     }
 }
 
-/// A part of what a layer says about a flag, which may be written in a place of its own.
+/// A part of what a source says about a flag, which may be written in a place of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Part {

@@ -1,57 +1,57 @@
-//! A flag as all layers together define it.
+//! A flag as all sources together define it.
 
 use std::{sync::Arc, time::SystemTime};
 
 use super::{Definition, Field, FlagState, Moment, OnStale, Percentage};
 
-/// The definition of one flag merged from all layers, with the layer that each field comes from.
+/// The definition of one flag merged from all sources, with the source that each field comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Resolved {
     pub(crate) definition: Arc<Definition>,
     origins: [u8; Field::ALL.len()],
-    /// The strongest layer that says anything about the flag.
+    /// The strongest source that says anything about the flag.
     strongest: u8,
-    /// Set while a layer that the flag depends on has been unreachable for too long.
+    /// Set while a source that the flag depends on has been unreachable for too long.
     pub(crate) stale: Option<OnStale>,
     /// What the time makes of the definition. Most flags do not depend on it.
     moment: Option<Box<Moment>>,
 }
 
-/// Marks a field that no layer sets.
+/// Marks a field that no source sets.
 const NONE: u8 = u8::MAX;
 
 impl Resolved {
-    /// What the weakest layer that has the flag says.
-    pub(crate) fn new(definition: Arc<Definition>, layer: u8) -> Self {
+    /// What the weakest source that has the flag says.
+    pub(crate) fn new(definition: Arc<Definition>, source: u8) -> Self {
         let mut resolved = Self {
             definition,
             origins: [NONE; Field::ALL.len()],
-            strongest: layer,
+            strongest: source,
             stale: None,
             moment: None,
         };
         let definition = Arc::clone(&resolved.definition);
-        resolved.claim(&definition, layer);
+        resolved.claim(&definition, source);
         resolved
     }
 
-    /// Applies what a stronger layer says.
-    pub(crate) fn merge(&mut self, patch: &Definition, layer: u8) {
+    /// Applies what a stronger source says.
+    pub(crate) fn merge(&mut self, patch: &Definition, source: u8) {
         Arc::make_mut(&mut self.definition).merge(patch);
-        self.strongest = layer;
-        self.claim(patch, layer);
+        self.strongest = source;
+        self.claim(patch, source);
     }
 
-    fn claim(&mut self, definition: &Definition, layer: u8) {
+    fn claim(&mut self, definition: &Definition, source: u8) {
         for field in definition.fields() {
-            self.origins[field as usize] = layer;
+            self.origins[field as usize] = source;
         }
         if definition.takes_rollout_away() {
-            self.origins[Field::Rollout as usize] = layer;
+            self.origins[Field::Rollout as usize] = source;
         }
     }
 
-    /// Brings it to the instant `now`, after all layers were merged.
+    /// Brings it to the instant `now`, after all sources were merged.
     pub(crate) fn set_time(&mut self, now: SystemTime) {
         self.moment = self.moment_at(now).map(Box::new);
     }
@@ -79,20 +79,20 @@ impl Resolved {
         (Moment::percentage(self.moment(), &self.definition), field)
     }
 
-    /// The layer that a field comes from; for one that has its default, the strongest layer.
+    /// The source that a field comes from; for one that has its default, the strongest source.
     pub(crate) fn origin(&self, field: Field) -> u8 {
         self.strongest_of(&[field])
     }
 
-    /// The strongest layer that one of the fields comes from.
+    /// The strongest source that one of the fields comes from.
     pub(crate) fn strongest_of(&self, fields: &[Field]) -> u8 {
         let claimed = fields.iter().filter_map(|&field| self.claimed(field));
         claimed.min().unwrap_or(self.strongest)
     }
 
-    /// The layer that sets or removes a field, if any does.
+    /// The source that sets or removes a field, if any does.
     pub(crate) fn claimed(&self, field: Field) -> Option<u8> {
-        Some(self.origins[field as usize]).filter(|&layer| layer != NONE)
+        Some(self.origins[field as usize]).filter(|&source| source != NONE)
     }
 
     pub(crate) fn state(&self) -> FlagState {

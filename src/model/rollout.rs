@@ -9,8 +9,8 @@ use super::{Percentage, Setting};
 
 /// The stages of a rollout, and where it was put by hand: the setting `rollout` of a flag.
 ///
-/// Like a [`Definition`](crate::Definition) it is whole or partial: a layer may set only `paused_at`
-/// and leave the stages to the layer below. Where it stands at an instant follows from its fields
+/// Like a [`Definition`](crate::Definition) it is whole or partial: a source may set only `paused_at`
+/// and leave the stages to the source below. Where it stands at an instant follows from its fields
 /// and the clock alone, so that all processes agree and no job has to run.
 ///
 /// # Example
@@ -168,7 +168,7 @@ impl Rollout {
         self.paused_at.replace(&patch.paused_at);
     }
 
-    /// The stages; none if no layer says any.
+    /// The stages; none if no source says any.
     pub(crate) fn steps(&self) -> &[Stage] {
         self.stages.value().map(Vec::as_slice).unwrap_or_default()
     }

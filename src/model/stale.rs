@@ -1,18 +1,18 @@
-//! What a flag does when a layer has been unreachable for too long.
+//! What a flag does when a source has been unreachable for too long.
 
 use std::{fmt, str::FromStr};
 
-/// What a flag answers once a layer above the one that declares it has been unreachable for longer
+/// What a flag answers once a source above the one that declares it has been unreachable for longer
 /// than its `stale_after`. The reason of its answers is [`Reason::Stale`] then.
 ///
 /// [`Reason::Stale`]: crate::Reason::Stale
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum OnStale {
-    /// The last word of the lost layer stays in force.
+    /// The last word of the lost source stays in force.
     #[default]
     Keep,
-    /// What the lost layer said is forgotten: the layers that can be reached decide.
+    /// What the lost source said is forgotten: the sources that can be reached decide.
     Declared,
     /// On for everybody.
     On,

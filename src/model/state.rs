@@ -8,7 +8,7 @@ use super::{Definition, Moment, Percentage};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum FlagState {
-    /// No layer knows it.
+    /// No source knows it.
     #[default]
     Unknown,
     /// Off for everybody.
@@ -31,7 +31,7 @@ pub enum FlagState {
 }
 
 impl FlagState {
-    /// The state, at the instant `now`, of a definition that is merged from all layers.
+    /// The state, at the instant `now`, of a definition that is merged from all sources.
     #[must_use]
     pub fn at(definition: &Definition, now: SystemTime) -> Self {
         Self::of(definition, Moment::of(definition, now).as_ref())

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{Setting, Value, Weight};
 
-/// The variants of a flag, as one layer gives them: in an order, each with a name.
+/// The variants of a flag, as one source gives them: in an order, each with a name.
 ///
 /// The order decides who is drawn into which variant, so it has to stay while an experiment runs.
 ///
@@ -31,7 +31,7 @@ use super::{Setting, Value, Weight};
 /// ```
 #[derive(Clone, PartialEq, Default)]
 pub struct Variants {
-    /// Few flags have variants, and definitions are copied when layers are merged.
+    /// Few flags have variants, and definitions are copied when sources are merged.
     list: Arc<Vec<(Box<str>, Setting<Variant>)>>,
 }
 
@@ -101,7 +101,7 @@ impl Variants {
         self.set(name.into(), Setting::Set(variant.into()))
     }
 
-    /// Takes a variant away, also from the layers below.
+    /// Takes a variant away, also from the sources below.
     #[must_use]
     pub fn without(self, name: impl Into<Box<str>>) -> Self {
         self.set(name.into(), Setting::Remove)

@@ -36,7 +36,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let redis = Redis::open(&format!("redis://127.0.0.1:{port}/"))?;
-    let flags = Flags::builder().layer(redis).require_ready().start().await?;
+    let flags = Flags::builder().source(redis).require_ready().start().await?;
     let mut flag = flags.watch("flag_0");
     let (mut visible, mut get) = (Vec::new(), Vec::new());
     for n in 0..WRITES {

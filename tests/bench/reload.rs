@@ -67,7 +67,7 @@ async fn load(name: &str, text: &str) -> Result<(), Box<dyn Error>> {
         drop(file);
 
         let start = Instant::now();
-        let flags = Flags::builder().layer(File::open(&path)?).start().await?;
+        let flags = Flags::builder().source(File::open(&path)?).start().await?;
         best[2] = best[2].min(start.elapsed());
         flags.shutdown().await;
     }
@@ -86,7 +86,7 @@ async fn measure(size: usize) -> Result<Vec<f64>, Box<dyn Error>> {
     let others: String = (0..size).map(|n| format!("flag_{n} = true\n")).collect();
     let text = |edit: u32| format!("[flags]\nedit = \"{}%\"\n{others}", f64::from(edit) / 10.0);
     fs::write(&path, text(0))?;
-    let flags = Flags::builder().layer(File::open(&path)?).start().await?;
+    let flags = Flags::builder().source(File::open(&path)?).start().await?;
     let mut edit = flags.watch("edit");
 
     let mut beyond = Vec::new();

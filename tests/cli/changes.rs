@@ -248,7 +248,7 @@ fn what_an_override_ends_in_is_told_before() {
     assert!(stays.contains("  it stays: the override before was to end at TIME\n"), "{stays}");
 
     let nobody = says(&["enable", "new_one", "--for", "1h"]);
-    assert!(nobody.contains("  until TIME; then no layer has the flag\n"), "{nobody}");
+    assert!(nobody.contains("  until TIME; then no source has the flag\n"), "{nobody}");
     let json = ran(&mut on(&server, &["enable", "off", "--for", "2h", "-n", "-o", "json"]));
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(json["changes"][0]["then"], "off");
@@ -335,7 +335,7 @@ fn a_setting_behind_a_flag_takes_nothing_away() {
         (&["disable", "quarter", "owner-"], "`flagstaff set quarter owner-`"),
         (&["disable", "quarter=false"], "`flagstaff set FLAG FIELD=VALUE`"),
         (&["set", "percentage=75", "owner=web"], "`flagstaff set FLAG percentage=VALUE`"),
-        (&["disable", "quarter=false", "--layer", "file"], "`flagstaff set FLAG FIELD=VALUE`"),
+        (&["disable", "quarter=false", "--source", "file"], "`flagstaff set FLAG FIELD=VALUE`"),
     ] {
         let refused = ran(&mut on(&server, arguments));
         assert_eq!(refused.code, ExitCode::Usage, "{arguments:?}");
@@ -407,7 +407,7 @@ fn a_flag_that_is_wrong_in_the_file_is_told_with_its_place() {
     let disabled = at(&["disable", "wrong", "-n"]);
     let place = format!("what the file says about `wrong` is wrong: {}:3:9: ", file.display());
     assert!(disabled.contains(&place), "{disabled}");
-    assert!(!disabled.contains("no layer has"), "{disabled}");
+    assert!(!disabled.contains("no source has"), "{disabled}");
     assert!(at(&["get", "wrong"]).contains("`wrong` (line 3)"));
     assert!(at(&["rollout", "status", "wrong"]).contains(&place));
     assert!(at(&["rollout", "start", "wrong"]).contains(&place));
@@ -451,9 +451,9 @@ fn who_and_why_are_kept_and_shown() {
     for (flag, who, why) in [("off", "ana", "launch day"), ("quarter", "bob", "going well")] {
         let shown = ran(&mut on(&server, &["show", flag, "-o", "json"]));
         let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
-        let layer = &shown["layers"][0];
+        let source = &shown["sources"][0];
         assert_eq!(
-            (&layer["layer"], &layer["by"], &layer["reason"]),
+            (&source["source"], &source["by"], &source["reason"]),
             (&"redis".into(), &who.into(), &why.into())
         );
     }
@@ -463,7 +463,7 @@ fn who_and_why_are_kept_and_shown() {
 async fn a_change_waits_until_every_instance_has_it_and_names_those_that_have_not() {
     let server = Server::start();
     let redis = Redis::open(&server.url()).unwrap().instance("web-1");
-    let flags = Flags::builder().layer(redis.clone()).max_wait(BOUND).start().await.unwrap();
+    let flags = Flags::builder().source(redis.clone()).max_wait(BOUND).start().await.unwrap();
     while redis.fleet().await.unwrap().instances.is_empty() {
         tokio::task::yield_now().await;
     }
@@ -561,7 +561,7 @@ fn somebody_at_a_terminal_is_asked_before_several_overrides_are_gone() {
 fn a_file_that_changed_since_it_was_read_is_left_alone() {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), "[flags]\non = true\n").unwrap();
-    let mut disable = flagstaff(&["disable", "on", "--layer", "file", "--file"]);
+    let mut disable = flagstaff(&["disable", "on", "--source", "file", "--file"]);
     disable.arg(file.path()).env("CHANGE_BEFORE", file.path());
 
     let (code, said) = at_a_terminal(&disable, "y");
@@ -571,7 +571,7 @@ fn a_file_that_changed_since_it_was_read_is_left_alone() {
 }
 
 #[test]
-fn a_change_of_the_file_tells_which_layer_decides() {
+fn a_change_of_the_file_tells_which_source_decides() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("flags.toml");
@@ -580,7 +580,7 @@ fn a_change_of_the_file_tells_which_layer_decides() {
         server.cli(&["HSET", "feature_flags", flag, said]);
     }
     let in_the_file = |arguments: &[&str]| {
-        let file = ["--layer", "file", "-f", file.to_str().unwrap()];
+        let file = ["--source", "file", "-f", file.to_str().unwrap()];
         on(&server, &[arguments, &file[..]].concat())
     };
     let decides = |who: &str, flag: &str, state: &str| {
@@ -637,7 +637,7 @@ fn a_name_that_nobody_knows_is_told() {
     let ran = ran(&mut on(&server, &["disable", "quartr"]));
 
     assert_eq!(ran.code, ExitCode::Done);
-    assert!(ran.stderr.contains("no layer has `quartr` so far"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no source has `quartr` so far"), "{}", ran.stderr);
     assert!(ran.stderr.contains("`quarter`"), "{}", ran.stderr);
 }
 

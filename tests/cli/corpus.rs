@@ -74,7 +74,7 @@ fn one_setting_is_one_line_whichever_command_writes_it() {
     let (place, server) = (Place::new(), Server::start());
     for text in corpus() {
         for key in keys(&text) {
-            let set = ["set", &key, "owner=corpus", "--layer", "file"];
+            let set = ["set", &key, "owner=corpus", "--source", "file"];
             let set = place.after(&text, &set, ExitCode::Done);
             assert_one_line_says("corpus", &text, &set);
 
@@ -97,7 +97,7 @@ fn a_fix_changes_what_it_is_about() {
         let fix = ["lint", "--fix", "-A", "all", "-W", "duplicate-entry"];
         let text = place.after(&text, &fix, code);
         for key in keys(&text) {
-            let set = ["set", &key, r#"allowed_users=["corpus"]"#, "--layer", "file"];
+            let set = ["set", &key, r#"allowed_users=["corpus"]"#, "--source", "file"];
             let once = place.after(&text, &set, ExitCode::Done);
             let twice = once.replace(r#""corpus""#, r#""corpus", "corpus""#);
             assert_ne!(once, twice);

@@ -127,7 +127,7 @@ fn a_question_of_a_batch_is_answered_before_the_next_is_asked() {
 #[test]
 fn a_batch_answers_in_order_and_by_the_type_of_the_default() {
     let questions = [
-        (r#"{"flag": "on"}"#, json!({"value": true, "reason": "STATIC", "layer": "file"})),
+        (r#"{"flag": "on"}"#, json!({"value": true, "reason": "STATIC", "source": "file"})),
         (r#"{"flag": "on", "default": "x"}"#, json!({"value": "x", "errorCode": "TYPE_MISMATCH"})),
         (r#"{"flag": "nope", "default": 7}"#, json!({"value": 7, "errorCode": "FLAG_NOT_FOUND"})),
         (

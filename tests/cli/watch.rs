@@ -91,7 +91,7 @@ fn flags_that_nobody_declares_are_told() {
 
     let _watching = Watching(child);
 
-    assert_eq!(told.next().unwrap(), "warning: no layer has `quater` so far");
+    assert_eq!(told.next().unwrap(), "warning: no source has `quater` so far");
     assert_eq!(told.next().unwrap(), "hint: a flag with a similar name exists: `quarter`");
 }
 
@@ -106,7 +106,7 @@ fn a_command_gets_each_change_on_its_stdin() {
     assert!(lines.next().unwrap().contains("redis\toff\toff\ton"));
     let line = lines.next().unwrap();
     let change: Value = serde_json::from_str(line.strip_prefix("got ").unwrap()).unwrap();
-    assert_eq!(change["layer"], "redis");
+    assert_eq!(change["source"], "redis");
     assert_eq!(change["changes"][0]["flag"], "off");
     assert_eq!(change["changes"][0]["after"]["state"], "on");
 }
@@ -156,5 +156,5 @@ fn the_file_is_followed_too() {
     fs::write(&path, "[flags]\na = true\n").unwrap();
 
     let change: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
-    assert_eq!((&change["version"], &change["layer"]), (&1.into(), &"file".into()));
+    assert_eq!((&change["version"], &change["source"]), (&1.into(), &"file".into()));
 }

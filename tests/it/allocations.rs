@@ -54,7 +54,7 @@ fn ana_with_attributes() -> Context<'static> {
 #[tokio::test]
 async fn rules_allocate_nothing() {
     let memory = Memory::new().with("ruled", ruled());
-    let flags = Flags::builder().layer(memory).start().await.expect("memory starts");
+    let flags = Flags::builder().source(memory).start().await.expect("memory starts");
     let ana = ana_with_attributes();
 
     assert_eq!(flags.boolean("ruled", &ana).cause, Cause::RuleSplit(7));
@@ -79,7 +79,7 @@ async fn texts_behind_rules_allocate_nothing() {
     rules.push(Rule::new(everybody, Serve::Variant("dark".to_owned())));
     let definition = Definition::new().rules(rules).variants(variants);
     let memory = Memory::new().with("ruled", definition);
-    let flags = Flags::builder().layer(memory).start().await.expect("memory starts");
+    let flags = Flags::builder().source(memory).start().await.expect("memory starts");
     let (snapshot, ana) = (flags.snapshot(), ana_with_attributes());
     let request = flags.pin(ana.clone());
 
@@ -98,7 +98,7 @@ async fn flags() -> Flags {
         .with("constant", true)
         .with("targeted", ten_percent())
         .with("variants", ten_percent().percentage(Percentage::HUNDRED).variants(variants));
-    Flags::builder().layer(memory).start().await.expect("memory starts")
+    Flags::builder().source(memory).start().await.expect("memory starts")
 }
 
 /// How many allocations the second of two calls makes: the first may fill a thread-local.
@@ -174,7 +174,7 @@ async fn an_unknown_flag_allocates_nothing_after_its_warning() {
 #[tokio::test]
 async fn an_unknown_flag_is_looked_up_in_the_environment_without_allocating() {
     let env = Env::with_prefix("FEATURE_").variables([("FEATURE_NEW_CHECKOUT", "1")]);
-    let flags = Flags::builder().layer(env).start().await.unwrap();
+    let flags = Flags::builder().source(env).start().await.unwrap();
 
     // The environment lists `new_checkout`; this spelling of it is unknown.
     assert!(flags.is_enabled("new-checkout", &ana()));
@@ -185,7 +185,7 @@ async fn an_unknown_flag_is_looked_up_in_the_environment_without_allocating() {
 #[tokio::test]
 async fn the_first_question_after_a_reload_allocates_nothing_and_frees_nothing() {
     let memory = Memory::new().with("a", true);
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     assert!(flags.is_enabled("a", &ana()));
 
     memory.insert("a", false);
@@ -199,7 +199,7 @@ async fn the_first_question_after_a_reload_allocates_nothing_and_frees_nothing()
 #[tokio::test]
 async fn generations_that_nobody_holds_are_freed() {
     let memory = Memory::new().with("a", true);
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let reload = |n: usize| {
         memory.insert("a", n.is_multiple_of(2));
         flags.is_enabled("a", &ana());
@@ -224,7 +224,7 @@ async fn a_request_asks_without_allocating() {
     });
 }
 
-/// A layer that publishes one offer and does not keep it.
+/// A source that publishes one offer and does not keep it.
 struct Told(Mutex<Offer>);
 
 impl Told {
@@ -244,15 +244,15 @@ impl Backend for Told {
     }
 }
 
-/// What 10,000 flags keep, their layer's definitions included.
+/// What 10,000 flags keep, their source's definitions included.
 fn kept(entry: impl Fn(usize) -> Entry) -> i64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime of one thread");
     let mut kept = Vec::new();
     let info = measure(|| {
         let offer: Offer = (0..10_000).map(|n| (format!("checkout_step_{n}"), entry(n))).collect();
-        let flags = runtime.block_on(Flags::builder().layer(Told::new(offer)).start());
-        kept.push(flags.expect("the layer starts"));
+        let flags = runtime.block_on(Flags::builder().source(Told::new(offer)).start());
+        kept.push(flags.expect("the source starts"));
     });
     info.bytes_current
 }

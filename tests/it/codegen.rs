@@ -11,10 +11,10 @@ const TEXT: &str = include_str!("../data/codegen/flags.toml");
 
 async fn flags() -> Flags {
     let file = FlagsFile::parse("flags.toml", TEXT);
-    let layer = file.flags().iter().fold(Memory::new(), |layer, (key, definition)| {
-        layer.with(key, Definition::clone(definition))
+    let source = file.flags().iter().fold(Memory::new(), |source, (key, definition)| {
+        source.with(key, Definition::clone(definition))
     });
-    Flags::builder().layer(layer).start().await.unwrap()
+    Flags::builder().source(source).start().await.unwrap()
 }
 
 #[tokio::test]
@@ -48,8 +48,8 @@ async fn the_served_variant_is_one_of_the_enum() {
 }
 
 #[tokio::test]
-async fn a_flag_that_no_layer_has_is_asked_for_as_ever() {
-    let flags = Flags::builder().layer(Memory::new()).start().await.unwrap();
+async fn a_flag_that_no_source_has_is_asked_for_as_ever() {
+    let flags = Flags::builder().source(Memory::new()).start().await.unwrap();
 
     assert!(!flags.is_enabled(flag::NEW_CHECKOUT, &Context::user("ana")));
     assert!(flags.is_enabled_or(flag::NEW_CHECKOUT, &Context::user("ana"), true));

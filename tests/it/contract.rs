@@ -15,7 +15,7 @@ struct Subject<B> {
 }
 
 async fn over(backend: impl Backend, below: Memory) -> Flags {
-    Flags::builder().layer(backend).layer(below).start().await.unwrap()
+    Flags::builder().source(backend).source(below).start().await.unwrap()
 }
 
 /// Checks a backend that is made from flags that are on or off for everybody.
@@ -39,12 +39,12 @@ macro_rules! backend_contract {
                     flags.boolean("b", &Context::anonymous()),
                 );
 
-                assert_eq!((a.value, a.layer), (true, Some(name)));
-                assert_eq!((b.value, b.layer), (false, Some(name)));
+                assert_eq!((a.value, a.source), (true, Some(name)));
+                assert_eq!((b.value, b.source), (false, Some(name)));
             }
 
             #[tokio::test]
-            async fn it_beats_the_layers_below_and_leaves_other_flags_to_them() {
+            async fn it_beats_the_sources_below_and_leaves_other_flags_to_them() {
                 let subject = make(&[("a", true), ("b", false)]);
                 let below = Memory::new().with("a", false).with("b", true).with("c", true);
                 let flags = over(subject.backend, below).await;
@@ -71,7 +71,7 @@ macro_rules! backend_contract {
                 let flags = over(subject.backend, Memory::new()).await;
 
                 assert!(flags.health().is_ready());
-                assert_eq!(flags.health().layers[0].flags, 1);
+                assert_eq!(flags.health().sources[0].flags, 1);
             }
 
             #[tokio::test]
@@ -79,7 +79,7 @@ macro_rules! backend_contract {
                 let backend = Arc::new(make(&[("a", true)]).backend);
                 let writable = backend.as_writable().is_some();
                 let subject = make(&[("a", true)]);
-                let flags = Flags::builder().layer(subject.backend).start().await.unwrap();
+                let flags = Flags::builder().source(subject.backend).start().await.unwrap();
 
                 let disabled = flags.disable("a").await;
 

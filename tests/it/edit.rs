@@ -400,8 +400,8 @@ async fn a_promoted_override_answers_as_it_did_over_the_file() {
                 memory.with(key, Definition::clone(definition))
             });
 
-            let over = Flags::builder().layer(store).layer(file).start().await.unwrap();
-            let alone = Flags::builder().layer(promoted).start().await.unwrap();
+            let over = Flags::builder().source(store).source(file).start().await.unwrap();
+            let alone = Flags::builder().source(promoted).start().await.unwrap();
 
             for (key, user) in declared.keys().flat_map(|key| (0..40).map(move |user| (key, user)))
             {

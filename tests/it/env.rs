@@ -36,7 +36,7 @@ fn ask_python() -> Answers {
 
 async fn flags(environment: &BTreeMap<String, String>) -> Flags {
     let env = Env::with_prefix("FEATURE_").variables(environment);
-    Flags::builder().layer(env).start().await.unwrap()
+    Flags::builder().source(env).start().await.unwrap()
 }
 
 #[tokio::test]

@@ -200,7 +200,7 @@ async fn a_mistake_in_the_file_is_shown_with_its_place_and_changes_nothing() {
         assert_eq!(gate.get("/checkout/v2", "").await, page("/checkout/v2"));
 
         gate.edit(mistake, on.1);
-        gate.prints("layer `file` is healthy again").await;
+        gate.prints("source `file` is healthy again").await;
     }
 
     gate.edit(on.1, on.0);
@@ -230,18 +230,18 @@ async fn an_environment_variable_forces_a_flag_on_over_the_file() {
     let gate = Server::start_with(command, "", "").await;
 
     assert_eq!(gate.get("/checkout/v2", "").await, page("/checkout/v2"));
-    let forced = json!({ "value": true, "reason": "STATIC", "layer": "env" });
+    let forced = json!({ "value": true, "reason": "STATIC", "source": "env" });
     assert_eq!(gate.all_flags("").await["new_checkout"], forced);
 }
 
 #[tokio::test]
 async fn the_first_page_says_why_each_flag_is_what_it_is_for_whoever_asks() {
     let gate = Server::start("gate").await;
-    let off = json!({ "value": false, "reason": "DISABLED", "layer": "file" });
+    let off = json!({ "value": false, "reason": "DISABLED", "source": "file" });
     let all = |on: bool, reason: &str| {
         json!({
             "beta": off, "hidden": off, "legacy_disabled": off, "new_checkout": off,
-            "new_search": { "value": on, "reason": reason, "layer": "file" },
+            "new_search": { "value": on, "reason": reason, "source": "file" },
         })
     };
 
@@ -254,7 +254,7 @@ async fn the_first_page_says_why_each_flag_is_what_it_is_for_whoever_asks() {
 #[tokio::test]
 async fn one_in_ten_users_gets_the_new_search_and_in_this_process_it_is_the_same_ones() {
     let gate = Server::start("gate").await;
-    let flags = Flags::builder().layer(File::open(gate.path()).unwrap()).start().await.unwrap();
+    let flags = Flags::builder().source(File::open(gate.path()).unwrap()).start().await.unwrap();
     let new_search = (200, "this is the new search\n".to_owned());
     let mut new = 0;
 

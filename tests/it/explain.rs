@@ -108,7 +108,7 @@ fn declared() -> (TempDir, PathBuf) {
 }
 
 async fn from_file(path: &Path) -> Flags {
-    Flags::builder().layer(File::open(path).unwrap()).start().await.unwrap()
+    Flags::builder().source(File::open(path).unwrap()).start().await.unwrap()
 }
 
 fn overridden(percentage: u32) -> Offer {
@@ -127,7 +127,7 @@ async fn the_text_says_who_said_what_and_where() {
     let env = Env::with_prefix("FEATURE_").variables([("FEATURE_DARK_MODE", "no")]);
     script.send(Act::Publish(overridden(60))).unwrap();
     let file = File::open(&path).unwrap();
-    let flags = Flags::builder().layer(source).layer(env).layer(file).start().await.unwrap();
+    let flags = Flags::builder().source(source).source(env).source(file).start().await.unwrap();
 
     let text = |key| stable(&flags.explain(key, &ana()), &folder);
 
@@ -165,7 +165,7 @@ async fn the_json_says_the_same() {
 }
 
 #[test]
-fn a_layer_is_named_by_the_field_that_decided() {
+fn a_source_is_named_by_the_field_that_decided() {
     let flags = flags(DECLARED);
 
     let explanation = flags.explain("new_checkout", &Context::user("mallory"));
@@ -207,17 +207,17 @@ async fn lines_are_those_of_now_as_long_as_the_flag_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_pinned_generation_is_explained_by_what_the_layers_said_then() {
+async fn a_pinned_generation_is_explained_by_what_the_sources_said_then() {
     let (script, source) = Scripted::new();
     script.send(Act::Publish(overridden(60))).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();
     let pinned = flags.pin(Context::user("ana"));
 
     script.send(Act::Publish(Offer::from_iter([("checkout_v2", false)]))).unwrap();
     next(&mut events).await;
 
-    let said = |explanation: Explanation| explanation.layers[0].says.clone();
+    let said = |explanation: Explanation| explanation.sources[0].says.clone();
     let then = said(pinned.explain("checkout_v2"));
     let now = said(flags.explain("checkout_v2", &Context::user("ana")));
     assert_eq!(then, Some(Said::Settings(vec![Field::Percentage])));
@@ -226,26 +226,26 @@ async fn a_pinned_generation_is_explained_by_what_the_layers_said_then() {
 
 /// It makes no generation.
 #[tokio::test]
-async fn what_a_layer_says_in_vain_is_told_too() {
+async fn what_a_source_says_in_vain_is_told_too() {
     let (script, source) = Scripted::new();
     script.send(Act::Publish(Offer::new())).unwrap();
     let env = Env::with_prefix("FEATURE_").variables([("FEATURE_CHECKOUT_V2", "no")]);
-    let flags = Flags::builder().layer(env).layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(env).source(source).start().await.unwrap();
     let generation = flags.snapshot().generation();
 
     script.send(Act::Publish(overridden(60))).unwrap();
     let heard = async {
-        while flags.health().layers[1].flags == 0 {
+        while flags.health().sources[1].flags == 0 {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(BOUND, heard).await.unwrap();
 
     let explanation = flags.explain("checkout_v2", &Context::user("ana"));
-    let layer = &explanation.layers[1];
+    let source = &explanation.sources[1];
     assert_eq!(explanation.generation, generation);
-    assert_eq!(layer.says, Some(Said::Settings(vec![Field::Percentage])));
-    assert_eq!(layer.provenance.as_ref().unwrap().author.as_deref(), Some("ana"));
+    assert_eq!(source.says, Some(Said::Settings(vec![Field::Percentage])));
+    assert_eq!(source.provenance.as_ref().unwrap().author.as_deref(), Some("ana"));
 }
 
 #[tokio::test]
@@ -266,13 +266,13 @@ async fn a_rejected_flag_is_not_given_the_line_of_what_was_rejected() {
 async fn a_variable_is_named_as_it_is_spelled() {
     let env = Env::with_prefix("FEATURE_");
     let env = env.variables([("FEATURE_NEW_SEARCH", "on"), ("FEATURE_OTHER", "0")]);
-    let flags = Flags::builder().layer(env).start().await.unwrap();
+    let flags = Flags::builder().source(env).start().await.unwrap();
 
     let explanation = flags.explain("new-search", &Context::anonymous());
 
     assert!(explanation.answer.value);
     assert_eq!(explanation.place.as_deref(), Some("FEATURE_NEW_SEARCH"));
-    assert_eq!(explanation.layers[0].says, Some(Said::Forced(true)));
+    assert_eq!(explanation.sources[0].says, Some(Said::Forced(true)));
 }
 
 /// The near miss of the rules for a context with `a = 1` and `b = 2`.
@@ -461,16 +461,17 @@ prop_compose! {
     }
 }
 
-fn start(layers: [[Option<Definition>; 3]; 2]) -> Flags {
+fn start(sources: [[Option<Definition>; 3]; 2]) -> Flags {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let layers = layers.map(|flags| {
+    let sources = sources.map(|flags| {
         let named = ["a", "b", "c"].into_iter().zip(flags);
         named.fold(Memory::new(), |memory, (key, definition)| match definition {
             Some(definition) => memory.with(key, definition),
             None => memory,
         })
     });
-    let builder = layers.into_iter().fold(Flags::builder(), |builder, layer| builder.layer(layer));
+    let builder =
+        sources.into_iter().fold(Flags::builder(), |builder, source| builder.source(source));
     runtime.block_on(builder.start()).unwrap()
 }
 
@@ -489,8 +490,8 @@ fn check(flags: &Flags, key: &str, context: &Context<'_>) {
     match &explanation.served {
         None => assert!(variant.error_code.is_some(), "{explanation}"),
         Some(served) => assert_eq!(
-            (served.variant, served.reason, served.cause, served.layer),
-            (variant.variant, variant.reason, variant.cause, variant.layer),
+            (served.variant, served.reason, served.cause, served.source),
+            (variant.variant, variant.reason, variant.cause, variant.source),
             "{explanation}"
         ),
     }

@@ -18,24 +18,24 @@ fn offer<const N: usize>(flags: [(&str, bool); N]) -> Act {
 async fn a_change_is_told_once_with_before_and_after() {
     let (script, source) = Scripted::new();
     script.send(offer([("a", false), ("same", true)])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();
 
     script.send(offer([("a", true), ("same", true), ("new", true)])).unwrap();
 
-    let Event::Changed { layer, changes, generation } = next(&mut events).await else {
+    let Event::Changed { source, changes, generation } = next(&mut events).await else {
         panic!("not a change")
     };
     let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
     assert_eq!(texts, ["a: off -> on", "new: unknown -> on"]);
-    assert_eq!(layer, "scripted");
+    assert_eq!(source, "scripted");
     assert_eq!(generation, flags.snapshot().generation());
 }
 
 #[tokio::test]
 async fn a_change_that_keeps_the_state_names_the_settings() {
     let memory = Memory::new().with("a", Definition::new().enabled(true));
-    let flags = Flags::builder().layer(memory).start().await.unwrap();
+    let flags = Flags::builder().source(memory).start().await.unwrap();
     let mut events = flags.events();
 
     flags.set("a", Definition::new().owner("payments").salt("s")).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_change_that_keeps_the_state_names_the_settings() {
 #[tokio::test]
 async fn the_same_state_again_makes_no_new_generation() {
     let memory = Memory::new().with("a", true);
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let before = flags.snapshot().generation();
 
     memory.insert("a", true);
@@ -58,7 +58,7 @@ async fn the_same_state_again_makes_no_new_generation() {
 #[tokio::test]
 async fn writes_are_in_force_when_they_return_and_clear_uncovers_what_is_below() {
     let below = Memory::new().with("a", Definition::new().percentage(Percentage::ZERO));
-    let flags = Flags::builder().layer(Memory::new()).layer(below).start().await.unwrap();
+    let flags = Flags::builder().source(Memory::new()).source(below).start().await.unwrap();
     let ana = Context::user("ana");
 
     flags.enable("a").await.unwrap();
@@ -74,10 +74,10 @@ async fn writes_are_in_force_when_they_return_and_clear_uncovers_what_is_below()
 }
 
 #[tokio::test]
-async fn flags_without_a_writable_layer_say_so() {
+async fn flags_without_a_writable_source_say_so() {
     let (script, source) = Scripted::new();
     script.send(offer([])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
 
     let error = flags.enable("a").await.unwrap_err();
 
@@ -88,48 +88,48 @@ async fn flags_without_a_writable_layer_say_so() {
 async fn a_failure_keeps_the_last_state_and_shows_in_health_and_events() {
     let (script, source) = Scripted::new();
     script.send(offer([("a", true)])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();
     assert!(flags.health().is_ready());
 
     script.send(Act::Fail("connection refused")).unwrap();
 
-    let Event::Failed { layer, kind, error } = next(&mut events).await else {
+    let Event::Failed { source, kind, error } = next(&mut events).await else {
         panic!("not a failure")
     };
     assert_eq!(
-        (layer, kind, error.to_string().as_str()),
+        (source, kind, error.to_string().as_str()),
         ("scripted", "failed", "connection refused")
     );
     assert!(flags.is_enabled("a", &Context::anonymous()));
     let health = flags.health();
-    assert_eq!(health.layers[0].status, Status::Error);
-    assert_eq!(health.layers[0].last_error_kind, Some("failed"));
-    assert_eq!(health.layers[0].flags, 1);
+    assert_eq!(health.sources[0].status, Status::Error);
+    assert_eq!(health.sources[0].last_error_kind, Some("failed"));
+    assert_eq!(health.sources[0].flags, 1);
     assert!(!health.is_ready());
 
     script.send(Act::Confirm).unwrap();
 
-    assert!(matches!(next(&mut events).await, Event::Recovered { layer: "scripted" }));
+    assert!(matches!(next(&mut events).await, Event::Recovered { source: "scripted" }));
     let health = flags.health();
     assert!(health.is_ready());
-    assert!(health.layers[0].last_error.is_some());
+    assert!(health.sources[0].last_error.is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_knows_how_old_a_layers_word_is() {
+async fn health_knows_how_old_a_sources_word_is() {
     let (script, source) = Scripted::new();
     script.send(offer([])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
 
     tokio::time::advance(Duration::from_secs(5)).await;
 
-    assert_eq!(flags.health().layers[0].age, Some(Duration::from_secs(5)));
+    assert_eq!(flags.health().sources[0].age, Some(Duration::from_secs(5)));
 }
 
 // A deadlock stops the threads of the runtime, so what notices it is outside of it.
 #[test]
-fn layers_that_publish_from_another_thread_never_block_the_start() {
+fn sources_that_publish_from_another_thread_never_block_the_start() {
     let (done, started) = std::sync::mpsc::channel();
 
     std::thread::spawn(move || {
@@ -140,7 +140,7 @@ fn layers_that_publish_from_another_thread_never_block_the_start() {
                 for on in [false, true, false, true] {
                     script.send(offer([("a", on)])).unwrap();
                 }
-                Flags::builder().layer(source).start().await.unwrap();
+                Flags::builder().source(source).start().await.unwrap();
             }
         });
         done.send(()).unwrap();
@@ -154,9 +154,9 @@ async fn a_backend_that_ends_with_an_error_at_the_start_fails_the_start() {
     let (script, source) = Scripted::new();
     script.send(Act::End(Err("no such host"))).unwrap();
 
-    let error = Flags::builder().layer(source).start().await.unwrap_err();
+    let error = Flags::builder().source(source).start().await.unwrap_err();
 
-    assert_eq!(error.to_string(), "layer `scripted` cannot start");
+    assert_eq!(error.to_string(), "source `scripted` cannot start");
     assert_eq!(error.source().unwrap().to_string(), "no such host");
 }
 
@@ -164,7 +164,7 @@ async fn a_backend_that_ends_with_an_error_at_the_start_fails_the_start() {
 async fn a_backend_that_ends_with_an_error_later_keeps_its_flags() {
     let (script, source) = Scripted::new();
     script.send(offer([("a", true)])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();
 
     script.send(Act::End(Err("gone"))).unwrap();
@@ -178,34 +178,34 @@ async fn a_backend_that_panics_at_the_start_fails_the_start() {
     let (script, source) = Scripted::new();
     script.send(Act::Panic).unwrap();
 
-    let error = Flags::builder().layer(source).start().await.unwrap_err();
+    let error = Flags::builder().source(source).start().await.unwrap_err();
 
     assert_eq!(error.source().unwrap().to_string(), "the backend panicked");
 }
 
 #[tokio::test]
-async fn a_backend_that_panics_later_is_a_failed_layer() {
+async fn a_backend_that_panics_later_is_a_failed_source() {
     let (script, source) = Scripted::new();
     script.send(offer([("a", true)])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();
 
     script.send(Act::Panic).unwrap();
 
     let Event::Failed { error, .. } = next(&mut events).await else { panic!("not a failure") };
     assert_eq!(error.to_string(), "the backend panicked");
-    assert_eq!(flags.health().layers[0].status, Status::Error);
+    assert_eq!(flags.health().sources[0].status, Status::Error);
     assert!(flags.is_enabled("a", &Context::anonymous()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_does_not_answer_joins_later() {
+async fn a_source_that_does_not_answer_joins_later() {
     let (script, silent) = Scripted::new();
     let below = Memory::new().with("a", false);
 
-    let flags = Flags::builder().layer(silent).layer(below).start().await.unwrap();
+    let flags = Flags::builder().source(silent).source(below).start().await.unwrap();
 
-    assert_eq!(flags.health().layers[0].status, Status::NotReady);
+    assert_eq!(flags.health().sources[0].status, Status::NotReady);
     let mut a = flags.watch("a");
     assert_eq!(*a.borrow_and_update(), FlagState::Off);
 
@@ -220,7 +220,7 @@ async fn a_layer_that_does_not_answer_joins_later() {
 async fn dropping_the_last_clone_ends_the_tasks() {
     let (script, source) = Scripted::new();
     script.send(offer([])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();
     let clone = flags.clone();
 
@@ -236,7 +236,7 @@ async fn dropping_the_last_clone_ends_the_tasks() {
 async fn after_a_shutdown_the_last_generation_goes_on_answering() {
     let (script, source) = Scripted::new();
     script.send(offer([("a", true)])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();
 
     flags.shutdown().await;
@@ -251,7 +251,7 @@ async fn after_a_shutdown_the_last_generation_goes_on_answering() {
 async fn everybody_who_shuts_down_waits_until_the_tasks_have_ended() {
     let (script, source) = Scripted::new();
     script.send(offer([])).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut first = Box::pin(flags.shutdown());
 
     // The task shares this thread, so that it cannot have ended yet.
@@ -268,7 +268,7 @@ async fn everybody_who_shuts_down_waits_until_the_tasks_have_ended() {
 #[tokio::test]
 async fn a_slow_receiver_is_told_how_much_it_missed() {
     let memory = Memory::new();
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let mut events = flags.events();
 
     for n in 0..300 {
@@ -284,7 +284,7 @@ async fn a_pinned_request_keeps_its_generation_also_in_tasks() {
     use flagstaff::WithCurrentFlags;
 
     let flags = Flags::builder()
-        .layer(Memory::new().with("a", true).with("b", true))
+        .source(Memory::new().with("a", true).with("b", true))
         .start()
         .await
         .unwrap();
@@ -315,8 +315,8 @@ async fn outside_a_request_there_are_no_flags() {
 
 #[tokio::test]
 async fn two_flags_side_by_side_do_not_mix() {
-    let one = Flags::builder().layer(Memory::new().with("a", true)).start().await.unwrap();
-    let two = Flags::builder().layer(Memory::new().with("a", false)).start().await.unwrap();
+    let one = Flags::builder().source(Memory::new().with("a", true)).start().await.unwrap();
+    let two = Flags::builder().source(Memory::new().with("a", false)).start().await.unwrap();
 
     for _ in 0..3 {
         assert!(one.is_enabled("a", &Context::anonymous()));
@@ -348,7 +348,7 @@ fn every_thread_sees_a_change_at_its_next_question() {
 #[tokio::test]
 async fn a_watch_is_quiet_while_the_state_stays() {
     let memory = Memory::new().with("a", Definition::new());
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let a = flags.watch("a");
 
     memory.insert("a", Definition::new().owner("payments"));
@@ -357,14 +357,14 @@ async fn a_watch_is_quiet_while_the_state_stays() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_layer_alone_says_so() {
+async fn a_change_of_the_source_alone_says_so() {
     let (above, below) = (Memory::new(), Memory::new().with("a", true));
-    let flags = Flags::builder().layer(above.clone()).layer(below).start().await.unwrap();
+    let flags = Flags::builder().source(above.clone()).source(below).start().await.unwrap();
     let mut events = flags.events();
 
     above.insert("a", true);
 
-    assert_eq!(next(&mut events).await.to_string(), "a: on, said by other layers");
+    assert_eq!(next(&mut events).await.to_string(), "a: on, said by other sources");
 }
 
 #[test]

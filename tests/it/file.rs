@@ -34,7 +34,7 @@ async fn start(text: &str) -> Subject {
 }
 
 async fn follow(directory: TempDir, path: &Path) -> Subject {
-    let flags = Flags::builder().layer(File::open(path).unwrap()).start().await.unwrap();
+    let flags = Flags::builder().source(File::open(path).unwrap()).start().await.unwrap();
     let events = flags.events();
     Subject { directory, flags, events }
 }
@@ -72,7 +72,7 @@ impl Subject {
             }
             other => panic!("{other:?}"),
         }
-        assert_eq!(self.flags.health().layers[0].flags, 202);
+        assert_eq!(self.flags.health().sources[0].flags, 202);
     }
 
     /// The same, past failures on the way: the file was missing or unreadable for a while.
@@ -80,7 +80,7 @@ impl Subject {
         loop {
             match tokio::time::timeout(BOUND, self.events.next()).await.unwrap().unwrap() {
                 Event::Failed { .. } | Event::Recovered { .. } => {
-                    assert_eq!(self.flags.health().layers[0].flags, 202);
+                    assert_eq!(self.flags.health().sources[0].flags, 202);
                 }
                 Event::Changed { changes, .. } => {
                     assert_eq!(changes.len(), 202, "torn");
@@ -252,7 +252,7 @@ async fn a_file_that_is_deleted_keeps_its_flags_until_it_is_back() {
 
     assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
     assert!(subject.flags.is_enabled("marker", &Context::anonymous()));
-    assert_eq!(subject.flags.health().layers[0].status, Status::Error);
+    assert_eq!(subject.flags.health().sources[0].status, Status::Error);
 
     fs::write(subject.path(), text(false)).unwrap();
 
@@ -308,7 +308,7 @@ async fn a_mistake_changes_nothing_and_is_shown_with_its_place() {
     assert!(error.to_string().contains("flags.toml:2:5"), "{error}");
     assert!(error.downcast_ref::<Diagnostics>().is_some());
     assert!(subject.flags.is_enabled("a", &Context::anonymous()));
-    assert_eq!(subject.flags.health().layers[0].status, Status::Error);
+    assert_eq!(subject.flags.health().sources[0].status, Status::Error);
 
     fs::write(subject.path(), "[flags]\na = false\n").unwrap();
 
@@ -374,7 +374,7 @@ async fn a_missing_file_is_an_error_unless_it_may_come_later() {
     let error = File::open(&path).unwrap_err();
     assert!(error.to_string().contains("later/flags.toml"), "{error}");
 
-    let flags = Flags::builder().layer(File::optional(&path)).start().await.unwrap();
+    let flags = Flags::builder().source(File::optional(&path)).start().await.unwrap();
     let mut a = flags.watch("a");
     fs::create_dir(directory.path().join("later")).unwrap();
     fs::write(&path, "[flags]\na = true\n").unwrap();
@@ -389,9 +389,9 @@ async fn a_file_that_is_wrong_at_the_start_fails_the_start_with_its_diagnostics(
     let path = directory.path().join("flags.toml");
     fs::write(&path, "[flags\na = true\n").unwrap();
 
-    let error = Flags::builder().layer(File::open(&path).unwrap()).start().await.unwrap_err();
+    let error = Flags::builder().source(File::open(&path).unwrap()).start().await.unwrap_err();
 
-    assert_eq!(error.layer(), "file");
+    assert_eq!(error.name(), "file");
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("flags.toml:1:"), "{source}");
 }
@@ -416,7 +416,7 @@ async fn a_file_that_is_being_written_at_the_start_gets_some_time() {
     fs::write(&path, "").unwrap();
     let file = File::open(&path).unwrap();
 
-    let start = tokio::spawn(Flags::builder().layer(file).start());
+    let start = tokio::spawn(Flags::builder().source(file).start());
     fs::write(&path, "[flags]\na = true\n").unwrap();
 
     let flags = start.await.unwrap().unwrap();
@@ -426,7 +426,7 @@ async fn a_file_that_is_being_written_at_the_start_gets_some_time() {
 #[tokio::test]
 async fn what_stands_still_is_confirmed_again_and_again() {
     let subject = start("[flags]\na = true\n").await;
-    let age = || subject.flags.health().layers[0].age.unwrap();
+    let age = || subject.flags.health().sources[0].age.unwrap();
 
     let confirmed = async {
         let mut before = age();
@@ -442,14 +442,14 @@ async fn what_stands_still_is_confirmed_again_and_again() {
 
     tokio::time::timeout(BOUND, confirmed).await.unwrap();
     assert!(age() < Duration::from_secs(10));
-    assert_eq!(subject.flags.health().layers[0].mode, Some("watching"));
+    assert_eq!(subject.flags.health().sources[0].mode, Some("watching"));
 }
 
 #[tokio::test]
 async fn a_file_that_is_still_wrong_has_not_recovered() {
     let mut subject = start("[flags]\na = true\nb = 1\n").await;
     assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
-    assert_eq!(subject.flags.health().layers[0].status, Status::Error);
+    assert_eq!(subject.flags.health().sources[0].status, Status::Error);
 
     fs::write(subject.path(), "[flags]\na = false\nb = 1\n").unwrap();
 
@@ -463,7 +463,7 @@ async fn a_file_that_is_repaired_is_followed_even_if_the_start_did_not_wait_for_
     let path = directory.path().join("flags.toml");
     fs::write(&path, "[flags\n").unwrap();
     let file = File::open(&path).unwrap();
-    let flags = Flags::builder().layer(file).max_wait(Duration::ZERO).start().await.unwrap();
+    let flags = Flags::builder().source(file).max_wait(Duration::ZERO).start().await.unwrap();
     let mut events = flags.events();
     assert!(matches!(next(&mut events).await, Event::Failed { .. }));
 

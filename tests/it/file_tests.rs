@@ -260,7 +260,7 @@ fn a_definition_is_the_same_with_and_without_tests() {
 }
 
 #[test]
-fn tests_do_not_reach_other_layers() {
+fn tests_do_not_reach_other_sources() {
     let error = from_json("a", r#"{"enabled": true, "tests": []}"#).unwrap_err();
 
     assert_eq!(
@@ -293,7 +293,7 @@ async fn an_edit_that_fails_a_test_keeps_the_flag_and_changes_the_others() {
         )
     };
     fs::write(&path, text("mallory", false)).unwrap();
-    let flags = Flags::builder().layer(File::open(&path).unwrap()).start().await.unwrap();
+    let flags = Flags::builder().source(File::open(&path).unwrap()).start().await.unwrap();
     let mut events = flags.events();
 
     fs::write(&path, text("mallroy", true)).unwrap();
@@ -316,9 +316,9 @@ async fn a_flag_that_fails_its_tests_at_the_start_is_not_there() {
     let path = directory.path().join("flags.toml");
     fs::write(&path, "[flags]\nbeta = true\nnew = { tests = [{ expect = false }] }\n").unwrap();
 
-    let flags = Flags::builder().layer(File::open(&path).unwrap()).start().await.unwrap();
+    let flags = Flags::builder().source(File::open(&path).unwrap()).start().await.unwrap();
 
     assert!(flags.is_enabled("beta", &Context::anonymous()));
     assert!(!flags.is_enabled("new", &Context::anonymous()));
-    assert!(flags.health().layers[0].last_error.is_some());
+    assert!(flags.health().sources[0].last_error.is_some());
 }

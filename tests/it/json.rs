@@ -39,7 +39,7 @@ fn check_round_trip(definition: &Definition) {
 }
 
 #[test]
-fn a_member_is_set_removed_or_left_to_lower_layers() {
+fn a_member_is_set_removed_or_left_to_lower_sources() {
     let definition = from_json("x", r#"{"percentage": 25, "denied_users": null}"#).unwrap();
 
     let mut expected = Definition::new().percentage(Percentage::whole(25).unwrap());

@@ -54,7 +54,7 @@ impl Log {
 #[tokio::test]
 async fn an_unknown_flag_is_warned_about_once_with_the_nearest_name() {
     let (log, _guard) = Log::start(Level::INFO);
-    let flags = Flags::builder().layer(Memory::new().with("new_checkout", true)).start();
+    let flags = Flags::builder().source(Memory::new().with("new_checkout", true)).start();
     let flags = flags.await.unwrap();
     let ana = Context::user("ana");
 
@@ -65,7 +65,7 @@ async fn an_unknown_flag_is_warned_about_once_with_the_nearest_name() {
         assert!(!flags.is_enabled("zzz", &ana));
     }
 
-    let [typo, other] = &log.lines("no layer knows this flag")[..] else {
+    let [typo, other] = &log.lines("no source knows this flag")[..] else {
         panic!("{}", log.text());
     };
     assert!(typo.contains(" WARN "), "{typo}");
@@ -79,38 +79,38 @@ async fn a_bad_edit_is_logged_with_file_line_and_column() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
     fs::write(&path, "[flags]\nbeta = true\n").unwrap();
-    let flags = Flags::builder().layer(File::open(&path).unwrap()).start().await.unwrap();
+    let flags = Flags::builder().source(File::open(&path).unwrap()).start().await.unwrap();
     let mut events = flags.events();
 
     fs::write(&path, "[flags]\nbeta = 25\n").unwrap();
 
-    assert!(matches!(next(&mut events).await, Event::Failed { layer: "file", .. }));
+    assert!(matches!(next(&mut events).await, Event::Failed { source: "file", .. }));
     let text = log.text();
     assert!(text.contains(r#"ERROR"#), "{text}");
     assert!(
-        text.contains(r#"layer="file" kind="invalid" error=error[ambiguous-number]"#),
+        text.contains(r#"source="file" kind="invalid" error=error[ambiguous-number]"#),
         "{text}"
     );
     assert!(text.contains(&format!(" --> {}:2:8\n", path.display())), "{text}");
 }
 
 #[tokio::test]
-async fn a_change_is_logged_with_flag_before_after_and_layer() {
+async fn a_change_is_logged_with_flag_before_after_and_source() {
     let (log, _guard) = Log::start(Level::INFO);
-    let flags = Flags::builder().layer(Memory::new().with("beta", false)).start().await.unwrap();
+    let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await.unwrap();
     assert_eq!(log.text(), "");
 
     flags.enable("beta").await.unwrap();
 
     let [changed] = &log.lines("flag changed")[..] else { panic!("{}", log.text()) };
-    assert!(changed.ends_with(r#"flag="beta" before=off after=on layer="memory""#), "{changed}");
+    assert!(changed.ends_with(r#"flag="beta" before=off after=on source="memory""#), "{changed}");
 }
 
 #[tokio::test]
 async fn who_asks_is_never_logged() {
     let (log, _guard) = Log::start(Level::TRACE);
     let few = Definition::new().percentage(Percentage::ZERO).allowed_users(["bob"]);
-    let flags = Flags::builder().layer(Memory::new().with("beta", few)).start().await.unwrap();
+    let flags = Flags::builder().source(Memory::new().with("beta", few)).start().await.unwrap();
     let service = ServiceBuilder::new()
         .layer(flags.request_layer(TrustedHeaders::default()))
         .layer(FlagGate::new("beta"))
@@ -132,7 +132,7 @@ struct Curious(Flags);
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Curious {
     fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
-        assert_eq!(self.0.health().layers.len(), 1);
+        assert_eq!(self.0.health().sources.len(), 1);
     }
 }
 
@@ -141,7 +141,7 @@ async fn a_subscriber_of_the_log_may_ask_how_the_flags_are() {
     use tracing_subscriber::layer::SubscriberExt;
 
     let memory = Memory::new().with("a", true);
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let subscriber = tracing_subscriber::registry().with(Curious(flags));
     let (done, finished) = std::sync::mpsc::channel();
 

@@ -27,11 +27,11 @@ async fn a_main_that_returns_a_mistake_in_the_file_shows_its_diagnostics() {
     fs::write(&path, "beta = true\n").unwrap();
 
     let file = File::open(&path).unwrap();
-    let error = Flags::builder().layer(file).start().await.unwrap_err();
+    let error = Flags::builder().source(file).start().await.unwrap_err();
 
     let printed = printed(error);
     let start = format!(
-        "layer `file` cannot start:\n\nerror[missing-flags]: no `[flags]` table\n --> {}:1:1\n",
+        "source `file` cannot start:\n\nerror[missing-flags]: no `[flags]` table\n --> {}:1:1\n",
         path.display()
     );
     assert!(printed.starts_with(&start), "{printed}");

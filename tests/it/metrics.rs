@@ -1,4 +1,4 @@
-//! What metrics say of the layers.
+//! What metrics say of the sources.
 
 use std::{collections::BTreeMap, fs, time::SystemTime};
 
@@ -46,14 +46,14 @@ async fn a_failure_is_counted_by_kind_and_shows_in_the_status() {
     let (metrics, _guard) = (recorder.snapshotter(), set_default_local_recorder(&recorder));
     let (script, source) = Scripted::new();
     script.send(Act::Publish(Offer::from_iter([("a", true), ("b", true)]))).unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();
 
     let start = read(&metrics);
-    assert_eq!(start[r#"flagstaff_layer_status{layer="scripted",status="READY"}"#], 1.0);
-    assert_eq!(start[r#"flagstaff_layer_flags{layer="scripted"}"#], 2.0);
-    assert_eq!(start[r#"flagstaff_generations_total{layer="scripted"}"#], 1.0);
-    let confirmed = start[r#"flagstaff_layer_confirmed_timestamp_seconds{layer="scripted"}"#];
+    assert_eq!(start[r#"flagstaff_source_status{source="scripted",status="READY"}"#], 1.0);
+    assert_eq!(start[r#"flagstaff_source_flags{source="scripted"}"#], 2.0);
+    assert_eq!(start[r#"flagstaff_generations_total{source="scripted"}"#], 1.0);
+    let confirmed = start[r#"flagstaff_source_confirmed_timestamp_seconds{source="scripted"}"#];
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((0.0..60.0).contains(&(now - confirmed)), "{confirmed} {now}");
 
@@ -61,30 +61,30 @@ async fn a_failure_is_counted_by_kind_and_shows_in_the_status() {
 
     assert!(matches!(next(&mut events).await, Event::Failed { kind: "failed", .. }));
     let failed = read(&metrics);
-    assert_eq!(failed[r#"flagstaff_layer_failures_total{layer="scripted",kind="failed"}"#], 1.0);
-    assert_eq!(failed[r#"flagstaff_layer_status{layer="scripted",status="ERROR"}"#], 1.0);
-    assert_eq!(failed[r#"flagstaff_layer_status{layer="scripted",status="READY"}"#], 0.0);
-    assert_eq!(failed[r#"flagstaff_generations_total{layer="scripted"}"#], 0.0);
+    assert_eq!(failed[r#"flagstaff_source_failures_total{source="scripted",kind="failed"}"#], 1.0);
+    assert_eq!(failed[r#"flagstaff_source_status{source="scripted",status="ERROR"}"#], 1.0);
+    assert_eq!(failed[r#"flagstaff_source_status{source="scripted",status="READY"}"#], 0.0);
+    assert_eq!(failed[r#"flagstaff_generations_total{source="scripted"}"#], 0.0);
 
     script.send(Act::Confirm).unwrap();
 
     assert!(matches!(next(&mut events).await, Event::Recovered { .. }));
-    assert_eq!(read(&metrics)[r#"flagstaff_layer_status{layer="scripted",status="READY"}"#], 1.0);
+    assert_eq!(read(&metrics)[r#"flagstaff_source_status{source="scripted",status="READY"}"#], 1.0);
 }
 
 #[tokio::test]
-async fn a_layer_that_has_never_spoken_was_never_confirmed() {
+async fn a_source_that_has_never_spoken_was_never_confirmed() {
     let recorder = DebuggingRecorder::new();
     let (metrics, _guard) = (recorder.snapshotter(), set_default_local_recorder(&recorder));
     let (script, source) = Scripted::new();
     script.send(Act::Fail("connection refused")).unwrap();
 
-    let flags = Flags::builder().layer(source).max_wait(std::time::Duration::ZERO).start();
+    let flags = Flags::builder().source(source).max_wait(std::time::Duration::ZERO).start();
     let mut events = flags.await.unwrap().events();
 
     assert!(matches!(next(&mut events).await, Event::Failed { .. }));
     let now = read(&metrics);
-    assert_eq!(now[r#"flagstaff_layer_confirmed_timestamp_seconds{layer="scripted"}"#], 0.0);
+    assert_eq!(now[r#"flagstaff_source_confirmed_timestamp_seconds{source="scripted"}"#], 0.0);
 }
 
 #[tokio::test]
@@ -94,22 +94,22 @@ async fn a_bad_flag_and_a_bad_file_are_failures_of_a_kind() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
     fs::write(&path, "[flags]\nbeta = true\nother = true\n").unwrap();
-    let flags = Flags::builder().layer(File::open(&path).unwrap()).start().await.unwrap();
+    let flags = Flags::builder().source(File::open(&path).unwrap()).start().await.unwrap();
     let mut events = flags.events();
-    assert_eq!(counted(&metrics, "flagstaff_layer_failures_total"), []);
+    assert_eq!(counted(&metrics, "flagstaff_source_failures_total"), []);
 
     fs::write(&path, "[flags]\nbeta = 25\nother = 25\n").unwrap();
 
     assert!(matches!(next(&mut events).await, Event::Failed { kind: "invalid", .. }));
-    let refused = vec![(r#"flagstaff_flags_refused_total{layer="file"}"#.to_owned(), 2.0)];
+    let refused = vec![(r#"flagstaff_flags_refused_total{source="file"}"#.to_owned(), 2.0)];
     assert_eq!(counted(&metrics, "flagstaff_flags_refused_total"), refused);
 
     fs::remove_file(&path).unwrap();
 
     assert!(matches!(next(&mut events).await, Event::Failed { kind: "unreadable", .. }));
-    let unreadable = one(r#"flagstaff_layer_failures_total{layer="file",kind="unreadable"}"#);
-    assert_eq!(counted(&metrics, "flagstaff_layer_failures_total"), unreadable);
-    assert_eq!(flags.health().layers[0].last_error_kind, Some("unreadable"));
+    let unreadable = one(r#"flagstaff_source_failures_total{source="file",kind="unreadable"}"#);
+    assert_eq!(counted(&metrics, "flagstaff_source_failures_total"), unreadable);
+    assert_eq!(flags.health().sources[0].last_error_kind, Some("unreadable"));
 }
 
 /// Fails the thread that touches a metric.
@@ -143,14 +143,14 @@ impl Recorder for Untouchable {
 
 #[tokio::test]
 async fn an_evaluation_touches_no_metric() {
-    let flags = Flags::builder().layer(Memory::new().with("beta", true)).start().await.unwrap();
+    let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await.unwrap();
     let ana = Context::user("ana");
 
     with_local_recorder(&Untouchable, || {
         assert!(flags.is_enabled("beta", &ana));
         assert!(!flags.boolean("unknown", &ana).value);
         assert!(flags.pin(ana.clone()).is_enabled("beta"));
-        assert!(!flags.health().layers.is_empty());
+        assert!(!flags.health().sources.is_empty());
     });
 }
 
@@ -161,12 +161,12 @@ async fn failures_of_redis_are_counted_by_their_kinds() {
     let mut server = Server::start();
     server.cli(&["HSET", "feature_flags", "a", "{", "b", "{", "c", "1"]);
     let redis = Redis::open(&server.url()).unwrap();
-    let flags = Flags::builder().layer(redis).max_wait(BOUND).start().await.unwrap();
+    let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
     let mut events = flags.events();
 
     let start = read(&metrics);
-    assert_eq!(start[r#"flagstaff_layer_failures_total{layer="redis",kind="bad_value"}"#], 1.0);
-    assert_eq!(start[r#"flagstaff_flags_refused_total{layer="redis"}"#], 2.0);
+    assert_eq!(start[r#"flagstaff_source_failures_total{source="redis",kind="bad_value"}"#], 1.0);
+    assert_eq!(start[r#"flagstaff_flags_refused_total{source="redis"}"#], 2.0);
 
     // Another value is no reason to count those again.
     server.cli(&["HSET", "feature_flags", "c", "0"]);
@@ -175,6 +175,6 @@ async fn failures_of_redis_are_counted_by_their_kinds() {
 
     server.kill();
     while !matches!(next(&mut events).await, Event::Failed { kind: "lost", .. }) {}
-    let lost = one(r#"flagstaff_layer_failures_total{layer="redis",kind="lost"}"#);
-    assert_eq!(counted(&metrics, "flagstaff_layer_failures_total")[..1], lost);
+    let lost = one(r#"flagstaff_source_failures_total{source="redis",kind="lost"}"#);
+    assert_eq!(counted(&metrics, "flagstaff_source_failures_total")[..1], lost);
 }

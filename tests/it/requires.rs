@@ -12,7 +12,7 @@ fn requires<const N: usize>(flags: [&str; N]) -> Definition {
 }
 
 async fn start(memory: &Memory) -> Flags {
-    Flags::builder().layer(memory.clone()).start().await.unwrap()
+    Flags::builder().source(memory.clone()).start().await.unwrap()
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn a_change_of_a_required_flag_is_seen_at_once() {
     let memory = Memory::new().with("c", requires(["b"])).with("b", requires(["a"]));
     let flags = start(&memory).await;
     let is_on = || flags.is_enabled("c", &Context::anonymous());
-    assert!(!is_on(), "no layer has `a`");
+    assert!(!is_on(), "no source has `a`");
 
     memory.insert("a", true);
     assert!(is_on());
@@ -114,7 +114,7 @@ async fn a_change_of_a_required_flag_is_seen_at_once() {
 #[tokio::test]
 async fn a_forced_on_needs_no_prerequisites() {
     let declared = Memory::new().with("a", requires(["unknown"]));
-    let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await.unwrap();
+    let flags = Flags::builder().source(Memory::new()).source(declared).start().await.unwrap();
     assert!(!flags.is_enabled("a", &Context::anonymous()));
 
     flags.enable("a").await.unwrap();
@@ -123,12 +123,12 @@ async fn a_forced_on_needs_no_prerequisites() {
 }
 
 #[tokio::test]
-async fn a_circle_that_layers_make_is_off_and_told() {
+async fn a_circle_that_sources_make_is_off_and_told() {
     let (above, below) = (Memory::new(), Memory::new());
     below.insert("a", requires(["b"]));
     below.insert("b", Definition::new());
     below.insert("behind", requires(["a"]));
-    let flags = Flags::builder().layer(above.clone()).layer(below).start().await.unwrap();
+    let flags = Flags::builder().source(above.clone()).source(below).start().await.unwrap();
     let mut events = flags.events();
     let ask = |key: &str| flags.boolean(key, &Context::user("ana"));
     assert!(ask("behind").value);
@@ -145,11 +145,11 @@ async fn a_circle_that_layers_make_is_off_and_told() {
     let failed = next(&mut events).await;
     assert!(matches!(failed, Event::Failed { .. }), "{failed:?}");
     assert!(failed.to_string().contains("`b` -> `a` -> `b`"), "{failed}");
-    assert_eq!(flags.health().layers[0].last_error_kind, Some("prerequisites"));
+    assert_eq!(flags.health().sources[0].last_error_kind, Some("prerequisites"));
 
     // What has nothing to do with the circle heals nothing.
     above.insert("other", true);
-    assert_eq!(flags.health().layers[0].status, Status::Error);
+    assert_eq!(flags.health().sources[0].status, Status::Error);
 
     above.remove("b");
     assert!(ask("behind").value);

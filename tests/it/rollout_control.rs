@@ -45,7 +45,7 @@ struct Test {
 impl Test {
     async fn over(writable: impl Backend, declared: Definition) -> Self {
         let start = Instant::now();
-        let flags = Flags::builder().layer(writable).layer(Memory::new().with("a", declared));
+        let flags = Flags::builder().source(writable).source(Memory::new().with("a", declared));
         let flags = flags.clock(move || epoch() + start.elapsed()).start().await.unwrap();
         Self { flags, start }
     }
@@ -87,7 +87,7 @@ async fn a_rollout_goes_from_start_to_end() {
 
     rollout.start().author("ana").reason("release 7").await.unwrap();
     assert_eq!((test.at(), test.left()), ((1, RolloutStatus::Running), 2 * HOUR));
-    let by = test.flags.layers_of("a")[0].provenance.clone().unwrap();
+    let by = test.flags.sources_of("a")[0].provenance.clone().unwrap();
     assert_eq!((by.author.as_deref(), by.reason.as_deref()), (Some("ana"), Some("release 7")));
 
     time::sleep(2 * HOUR + TICK).await;
@@ -295,7 +295,7 @@ async fn a_step_writes_only_the_state_and_leaves_the_stages_to_the_file() {
 
     test.flags.rollout("a").start().await.unwrap();
 
-    let entry = test.flags.layers_of("a").swap_remove(0).entry;
+    let entry = test.flags.sources_of("a").swap_remove(0).entry;
     let Entry::Definition(written) = entry else { panic!("{entry:?}") };
     let mut started = Rollout::default();
     started.start = Setting::Set(epoch());
@@ -310,14 +310,14 @@ async fn a_percentage_that_is_taken_out_leaves_nothing_of_a_rollout_behind() {
 
     let percentage = Definition::new().percentage(Percentage::HUNDRED);
     test.flags.set("a", percentage.clone()).await.unwrap();
-    assert_eq!(test.flags.layers_of("a")[0].entry, percentage.into());
+    assert_eq!(test.flags.sources_of("a")[0].entry, percentage.into());
     assert_eq!(test.flags.watch("a").borrow().to_string(), "on");
 
     test.flags.set("a", Definition::new()).inheriting([Field::Percentage]).await.unwrap();
-    assert_eq!((test.flags.layers_of("a").len(), test.at().1), (1, RolloutStatus::NotStarted));
+    assert_eq!((test.flags.sources_of("a").len(), test.at().1), (1, RolloutStatus::NotStarted));
 }
 
-/// Two processes that share a layer, and whose writers both read before one of them writes.
+/// Two processes that share a source, and whose writers both read before one of them writes.
 struct Racing(Arc<Memory>, Arc<Barrier>);
 
 impl Backend for Racing {

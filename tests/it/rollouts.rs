@@ -30,22 +30,22 @@ fn stages() -> Rollout {
     ])
 }
 
-/// Flags of one layer. When they start it is `epoch()`.
+/// Flags of one source. When they start it is `epoch()`.
 async fn flags(definitions: impl IntoIterator<Item = (&'static str, Definition)>) -> Flags {
     let memory = Memory::new();
     for (key, definition) in definitions {
         memory.insert(key, definition);
     }
     let start = Instant::now();
-    let flags = Flags::builder().layer(memory).clock(move || epoch() + start.elapsed());
+    let flags = Flags::builder().source(memory).clock(move || epoch() + start.elapsed());
     flags.start().await.unwrap()
 }
 
 /// The next change. A bound of the paused time, for a broken test.
 async fn changes(events: &mut Events) -> (&'static str, Vec<String>) {
     match time::timeout(1000 * HOUR, events.next()).await.expect("a change").expect("flags") {
-        Event::Changed { layer, changes, .. } => {
-            (layer, changes.iter().map(ToString::to_string).collect())
+        Event::Changed { source, changes, .. } => {
+            (source, changes.iter().map(ToString::to_string).collect())
         }
         other => panic!("{other:?}"),
     }
@@ -131,9 +131,9 @@ async fn deny_and_allow_lists_hold_in_every_stage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_percentage_of_a_stronger_layer_beats_the_rollout() {
+async fn a_percentage_of_a_stronger_source_beats_the_rollout() {
     let declared = Memory::new().with("a", Definition::new().rollout(stages()));
-    let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await.unwrap();
+    let flags = Flags::builder().source(Memory::new()).source(declared).start().await.unwrap();
     assert_eq!(*flags.watch("a").borrow(), FlagState::Off);
 
     flags.set("a", Definition::new().percentage(whole(100))).await.unwrap();
@@ -152,7 +152,7 @@ async fn a_clock_that_is_set_is_noticed_within_half_a_minute() {
     let clock = Arc::new(Mutex::new(epoch()));
     let read = Arc::clone(&clock);
     let memory = Memory::new().with("a", Definition::new().rollout(stages().start(epoch() + HOUR)));
-    let flags = Flags::builder().layer(memory).clock(move || *read.lock().unwrap());
+    let flags = Flags::builder().source(memory).clock(move || *read.lock().unwrap());
     let flags = flags.start().await.unwrap();
     let mut a = flags.watch("a");
 
@@ -172,7 +172,7 @@ async fn a_clock_that_is_set_is_noticed_within_half_a_minute() {
 async fn a_rollout_that_is_added_later_runs_too() {
     let memory = Memory::new();
     let start = Instant::now();
-    let flags = Flags::builder().layer(memory.clone()).clock(move || epoch() + start.elapsed());
+    let flags = Flags::builder().source(memory.clone()).clock(move || epoch() + start.elapsed());
     let flags = flags.start().await.unwrap();
     time::sleep(HOUR).await;
     let mut events = flags.events();

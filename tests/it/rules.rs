@@ -369,7 +369,7 @@ fn a_rule_splits_its_users_among_variants() {
 }
 
 #[test]
-fn a_variant_that_no_layer_has_is_off() {
+fn a_variant_that_no_source_has_is_off() {
     let everybody = Condition::All(Vec::new());
     let rule = Rule::new(everybody, Serve::Variant("lower".to_owned()));
     let definition = Definition::new().variants([("control", 1), ("higher", 1)]).rules([rule]);

@@ -1,4 +1,4 @@
-//! Layers that are lost, and what flags do about it. Time is paused.
+//! Sources that are lost, and what flags do about it. Time is paused.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::{Act, Scripted};
 
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A flag that is declared on for `bob` and overridden on for everybody by a layer that is lost.
+/// A flag that is declared on for `bob` and overridden on for everybody by a source that is lost.
 async fn lost(on_stale: OnStale) -> (UnboundedSender<Act>, Flags) {
     let declared = Definition::new()
         .percentage(Percentage::ZERO)
@@ -23,7 +23,7 @@ async fn lost(on_stale: OnStale) -> (UnboundedSender<Act>, Flags) {
         script.send(Act::Publish([(flag, true)].into_iter().collect())).unwrap();
     }
     let below = Memory::new().with("a", declared).with("patient", true);
-    let flags = Flags::builder().layer(source).layer(below).start().await.unwrap();
+    let flags = Flags::builder().source(source).source(below).start().await.unwrap();
     script.send(Act::Fail("connection refused")).unwrap();
     (script, flags)
 }
@@ -34,7 +34,7 @@ fn ask(flags: &Flags, user: &'static str) -> (bool, Reason) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_word_of_a_lost_layer_stays_until_the_flag_has_waited_long_enough() {
+async fn the_last_word_of_a_lost_source_stays_until_the_flag_has_waited_long_enough() {
     let (_script, flags) = lost(OnStale::Off).await;
 
     time::sleep(PATIENCE - Duration::from_millis(10)).await;
@@ -65,7 +65,7 @@ async fn each_choice_answers_as_it_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_is_back_is_believed_again() {
+async fn a_source_that_is_back_is_believed_again() {
     let (script, flags) = lost(OnStale::Off).await;
     time::sleep(PATIENCE * 2).await;
     let mut a = flags.watch("a");
@@ -79,11 +79,11 @@ async fn a_layer_that_is_back_is_believed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_that_never_answered_is_lost_from_the_start() {
+async fn a_source_that_never_answered_is_lost_from_the_start() {
     let declared = Definition::new().stale_after(PATIENCE).on_stale(OnStale::Off);
     let (_script, silent) = Scripted::new();
     let below = Memory::new().with("a", declared);
-    let flags = Flags::builder().layer(silent).layer(below).start().await.unwrap();
+    let flags = Flags::builder().source(silent).source(below).start().await.unwrap();
     assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
 
     time::sleep(PATIENCE).await;
@@ -92,11 +92,11 @@ async fn a_layer_that_never_answered_is_lost_from_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn layers_below_the_one_that_declares_it_do_not_matter() {
+async fn sources_below_the_one_that_declares_it_do_not_matter() {
     let declared = Definition::new().stale_after(PATIENCE).on_stale(OnStale::Off);
     let (_script, silent) = Scripted::new();
     let above = Memory::new().with("a", declared);
-    let flags = Flags::builder().layer(above).layer(silent).start().await.unwrap();
+    let flags = Flags::builder().source(above).source(silent).start().await.unwrap();
 
     time::sleep(PATIENCE * 2).await;
 

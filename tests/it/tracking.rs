@@ -9,7 +9,7 @@ fn prices() -> Definition {
 }
 
 async fn start() -> Flags {
-    Flags::builder().layer(Memory::new().with("price", prices())).start().await.unwrap()
+    Flags::builder().source(Memory::new().with("price", prices())).start().await.unwrap()
 }
 
 #[tokio::test]

@@ -75,8 +75,8 @@ fn off_names_the_variant_that_is_served_while_the_flag_is_off() {
 async fn with_variable(value: &str, flag: Definition) -> Flags {
     let env = Env::with_prefix("F_").variables([("F_PRICING_PAGE", value)]);
     Flags::builder()
-        .layer(env)
-        .layer(Memory::new().with("pricing-page", flag))
+        .source(env)
+        .source(Memory::new().with("pricing-page", flag))
         .start()
         .await
         .unwrap()
@@ -91,7 +91,7 @@ async fn a_variable_with_the_name_of_a_variant_serves_it_to_everybody() {
         let answer = flags.variant("pricing-page", &context, "none");
 
         assert_eq!((answer.value, answer.reason), ("higher_price", Reason::Static));
-        assert_eq!((answer.layer, answer.error_code), (Some("env"), None));
+        assert_eq!((answer.source, answer.error_code), (Some("env"), None));
     }
     let denied = flags.variant("pricing-page", &Context::user("mallory"), "none");
     assert_eq!((denied.value, denied.cause), ("control", Cause::DeniedUser));
@@ -123,7 +123,7 @@ async fn a_truthy_variable_leaves_the_draw_of_the_variants() {
 #[tokio::test]
 async fn a_variable_of_an_unknown_flag_that_is_not_truthy_is_off() {
     let env = Env::with_prefix("F_").variables([("F_A_B", "treatment")]);
-    let flags = Flags::builder().layer(env).start().await.unwrap();
+    let flags = Flags::builder().source(env).start().await.unwrap();
 
     for key in ["a_b", "a-b"] {
         assert_eq!(flags.boolean_or(key, &Context::anonymous(), true).cause, Cause::Disabled);
@@ -283,7 +283,7 @@ fn another_type_is_answered_with_the_default() {
 
 #[tokio::test]
 async fn an_unknown_flag_is_answered_with_the_default() {
-    let flags = Flags::builder().layer(Memory::new()).start().await.unwrap();
+    let flags = Flags::builder().source(Memory::new()).start().await.unwrap();
     let ana = Context::user("ana");
 
     let answer = flags.variant("unknown", &ana, "none");
@@ -296,12 +296,12 @@ async fn an_unknown_flag_is_answered_with_the_default() {
 }
 
 #[tokio::test]
-async fn a_stronger_layer_changes_one_weight_and_one_value() {
+async fn a_stronger_source_changes_one_weight_and_one_value() {
     let timeouts = Variants::new()
         .with("fast", Variant::new().weight(50).value(200))
         .with("slow", Variant::new().weight(50).value(800));
     let declared = Memory::new().with("timeout", Definition::new().variants(timeouts));
-    let flags = Flags::builder().layer(Memory::new()).layer(declared).start().await.unwrap();
+    let flags = Flags::builder().source(Memory::new()).source(declared).start().await.unwrap();
     let values = || users().map(|user| flags.integer("timeout", &user, 0).value);
     assert!(values().any(|timeout| timeout == 200));
 
@@ -314,7 +314,7 @@ async fn a_stronger_layer_changes_one_weight_and_one_value() {
 #[tokio::test]
 async fn a_request_is_served_from_its_snapshot() {
     let memory = Memory::new().with("banner", one("sale", "20 % off"));
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let request = flags.pin(Context::user("ana"));
 
     memory.insert("banner", false);

@@ -1,4 +1,4 @@
-//! Changing flags at run time, whichever layer takes the changes.
+//! Changing flags at run time, whichever source takes the changes.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use flagstaff::{
 };
 
 async fn over(declared: Memory) -> Flags {
-    Flags::builder().layer(Memory::new()).layer(declared).start().await.unwrap()
+    Flags::builder().source(Memory::new()).source(declared).start().await.unwrap()
 }
 
 fn percent(percent: u32) -> Definition {
@@ -22,8 +22,8 @@ async fn a_change_carries_who_and_why() {
 
     flags.enable("beta").author("ana").reason("demo").await.unwrap();
 
-    let [layer] = &flags.layers_of("beta")[..] else { panic!("one layer says something") };
-    let by = layer.provenance.as_ref().unwrap();
+    let [source] = &flags.sources_of("beta")[..] else { panic!("one source says something") };
+    let by = source.provenance.as_ref().unwrap();
     assert_eq!((by.author.as_deref(), by.reason.as_deref()), (Some("ana"), Some("demo")));
     assert!(by.at.unwrap() >= before);
     assert_eq!(by.age(before - Duration::from_secs(1)), None);
@@ -32,12 +32,12 @@ async fn a_change_carries_who_and_why() {
 #[tokio::test]
 async fn who_said_it_goes_with_what_was_said() {
     let memory = Memory::new();
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
 
     flags.enable("beta").author("ana").await.unwrap();
     memory.insert("beta", false);
 
-    assert_eq!(flags.layers_of("beta")[0].provenance, None);
+    assert_eq!(flags.sources_of("beta")[0].provenance, None);
 }
 
 #[tokio::test]
@@ -49,16 +49,16 @@ async fn a_change_on_a_condition_is_made_once() {
     let third = flags.set("beta", percent(30)).author("eve").if_revision(first).await;
 
     let error = third.unwrap_err();
-    let WriteError::Conflict { layer: "memory", conflict } = &error else { panic!("{error}") };
+    let WriteError::Conflict { name: "memory", conflict } = &error else { panic!("{error}") };
     assert_eq!(conflict.author.as_deref(), Some("bob"));
     assert_eq!(conflict.revision, second.revision);
-    let entry = &flags.layers_of("beta")[0].entry;
+    let entry = &flags.sources_of("beta")[0].entry;
     assert_eq!(*entry, Entry::from(percent(20)));
     let revision = second.revision.unwrap();
     assert_eq!(
         format!("{error:?}"),
         format!(
-            "layer `memory` did not change the flag: it was changed since: the layer now says \
+            "source `memory` did not change the flag: it was changed since: the source now says \
              `a definition of percentage`, by bob in revision {revision}"
         )
     );
@@ -68,8 +68,8 @@ async fn a_change_on_a_condition_is_made_once() {
 async fn a_field_is_taken_out_and_the_last_one_with_all_that_was_said() {
     let flags = over(Memory::new().with("beta", percent(10).owner("web"))).await;
     let said = |flags: &Flags| {
-        let layers = flags.layers_of("beta").into_iter().map(|layer| layer.entry);
-        (layers.collect::<Vec<_>>(), flags.watch("beta").borrow().to_string())
+        let sources = flags.sources_of("beta").into_iter().map(|source| source.entry);
+        (sources.collect::<Vec<_>>(), flags.watch("beta").borrow().to_string())
     };
     let declared = Entry::from(percent(10).owner("web"));
     flags.set("beta", percent(50).owner("ana")).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
 
     flags.set("beta", percent(25)).await.unwrap();
     let off = Entry::from(percent(25).enabled(false));
-    assert_eq!(flags.layers_of("beta")[0].entry, off);
+    assert_eq!(flags.sources_of("beta")[0].entry, off);
 
     flags.set("beta", Definition::new().enabled(true)).await.unwrap();
     assert_eq!(flags.watch("beta").borrow().to_string(), "25%, 1 allowed");
@@ -103,39 +103,42 @@ async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
 #[tokio::test]
 async fn fields_are_taken_out_by_a_set_only() {
     let memory = Memory::new();
-    let flags = Flags::builder().layer(memory.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     flags.set("beta", percent(10)).await.unwrap();
 
     for change in [Flags::enable, Flags::disable, Flags::clear] {
         let refused = change(&flags, "beta").inheriting([Field::Percentage]).await.unwrap_err();
-        let WriteError::Unsupported { layer: "memory", .. } = refused else { panic!("{refused}") };
+        let WriteError::Unsupported { name: "memory", .. } = refused else { panic!("{refused}") };
         let write = change(&flags, "beta").inheriting([Field::Percentage]).into();
         let refused = memory.write("beta", write).await.unwrap_err();
         assert!(matches!(refused, Refusal::Unsupported(_)), "{refused}");
     }
-    assert_eq!(flags.layers_of("beta")[0].entry, Entry::from(percent(10)));
+    assert_eq!(flags.sources_of("beta")[0].entry, Entry::from(percent(10)));
 }
 
 #[tokio::test]
-async fn an_end_needs_a_layer_that_can_keep_it() {
+async fn an_end_needs_a_source_that_can_keep_it() {
     let flags = over(Memory::new()).await;
 
     let error = flags.enable("beta").expires_in(Duration::from_secs(60)).await.unwrap_err();
 
-    assert!(matches!(error, WriteError::Unsupported { layer: "memory", .. }), "{error}");
+    assert!(matches!(error, WriteError::Unsupported { name: "memory", .. }), "{error}");
     assert!(!flags.is_enabled("beta", &Context::anonymous()));
 }
 
 #[tokio::test]
-async fn a_layer_without_a_log_says_so() {
+async fn a_source_without_a_log_says_so() {
     let flags = over(Memory::new()).await;
     let written = flags.enable("beta").await.unwrap();
 
     let history = flags.history(None, 10).await.unwrap_err();
     let undone = flags.undo(written.revision.unwrap()).author("ana").await.unwrap_err();
 
-    assert_eq!(history.to_string(), "layer `memory` cannot tell what was changed: it keeps no log");
-    assert_eq!(undone.to_string(), "layer `memory` cannot undo changes: it keeps no log");
+    assert_eq!(
+        history.to_string(),
+        "source `memory` cannot tell what was changed: it keeps no log"
+    );
+    assert_eq!(undone.to_string(), "source `memory` cannot undo changes: it keeps no log");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ use crate::{
 /// # let path = directory.path().join("flags.toml");
 /// std::fs::write(&path, "[flags]\nnew_checkout = true\n")?;
 ///
-/// let flags = Flags::builder().layer(File::open(&path)?).start().await?;
+/// let flags = Flags::builder().source(File::open(&path)?).start().await?;
 ///
 /// assert!(flags.is_enabled("new_checkout", &Context::anonymous()));
 /// # Ok(())

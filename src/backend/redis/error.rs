@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use redis::{ErrorKind, ServerErrorKind};
 
-/// A failure of a Redis layer. What the layer read last stays in force.
+/// A failure of a Redis source. What the source read last stays in force.
 ///
 /// The message names the server, without its password, and what to do.
 ///
@@ -12,13 +12,13 @@ use redis::{ErrorKind, ServerErrorKind};
 ///
 /// ```
 /// use flagstaff::{
-///     LayerHealth,
+///     SourceHealth,
 ///     backend::{RedisError, RedisErrorKind},
 /// };
 ///
 /// /// Whether somebody has to give our user more rights.
-/// fn lacks_rights(layer: &LayerHealth) -> bool {
-///     let error = layer.last_error.as_ref().and_then(|error| error.downcast_ref::<RedisError>());
+/// fn lacks_rights(source: &SourceHealth) -> bool {
+///     let error = source.last_error.as_ref().and_then(|error| error.downcast_ref::<RedisError>());
 ///     error.is_some_and(|error| error.kind() == RedisErrorKind::Permission)
 /// }
 /// ```
@@ -64,7 +64,7 @@ pub enum RedisErrorKind {
     Database,
     /// The key holds something else than flags.
     WrongType,
-    /// There are more flags than the layer takes.
+    /// There are more flags than the source takes.
     TooManyFields,
     /// Some values are no overrides. They keep their last good meaning; all others are in force.
     BadValue,
@@ -208,7 +208,7 @@ impl RedisError {
                  have: another program uses that name, so choose another key"
             ),
             RedisErrorKind::TooManyFields => {
-                format!("`{key}` in Redis at `{node}` has more fields than the layer takes")
+                format!("`{key}` in Redis at `{node}` has more fields than the source takes")
             }
             RedisErrorKind::BadValue => {
                 format!("some values of `{key}` in Redis at `{node}` are no overrides")

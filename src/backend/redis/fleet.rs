@@ -144,7 +144,7 @@ impl Redis {
         if seen.wait_for(Option::is_some).await.is_err() {
             return;
         }
-        // Nor before the other layers have said what they have.
+        // Nor before the other sources have said what they have.
         while !sink.is_started() && !sink.is_closed() {
             sleep(LOOK).await;
         }

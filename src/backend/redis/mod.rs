@@ -49,7 +49,7 @@ use crate::model::Entry;
 ///
 /// One hash has one field per flag. Its value is `1` or `0`, which answers for everybody; any
 /// other text of `1 true yes on t y` is on too, and **any other value off**, as the Python package
-/// `tempest-fastapi-sdk` has it. A JSON object is a partial definition, merged over the layers
+/// `tempest-fastapi-sdk` has it. A JSON object is a partial definition, merged over the sources
 /// below: `{"percentage": 25}` changes the percentage and leaves the rest.
 ///
 /// Whoever writes the hash, this crate or `redis-cli`, is seen within about a millisecond, without
@@ -61,7 +61,7 @@ use crate::model::Entry;
 /// good overrides stay in force, and [`Flags::health`](crate::Flags::health), events and the log say
 /// what is wrong, as a [`RedisError`]. Recovery needs no restart.
 ///
-/// Clones share their connections, and one of them at a time can be a layer.
+/// Clones share their connections, and one of them at a time can be a source.
 ///
 /// # Example
 ///
@@ -71,9 +71,9 @@ use crate::model::Entry;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let flags = Flags::builder()
-///     .layer(Redis::open("redis://127.0.0.1/")?)
-///     .layer(Env::with_prefix("FEATURE_"))
-///     .layer(File::open("flags.toml")?)
+///     .source(Redis::open("redis://127.0.0.1/")?)
+///     .source(Env::with_prefix("FEATURE_"))
+///     .source(File::open("flags.toml")?)
 ///     .start()
 ///     .await?;
 ///
@@ -124,7 +124,7 @@ struct Shared {
     done: watch::Sender<u64>,
     /// The latest revision that was in the log when everything was read last, once it was read.
     seen: watch::Sender<Option<Seen>>,
-    /// Held by the flags that have this layer.
+    /// Held by the flags that have this source.
     follower: Arc<AsyncMutex<()>>,
     /// Marked when anything differs.
     changed: watch::Sender<()>,
@@ -382,7 +382,7 @@ impl Backend for Redis {
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
         let Ok(following) = Arc::clone(&self.shared.follower).try_lock_owned() else {
-            let taken = "it is a layer of other flags already: open another one for these";
+            let taken = "it is a source of other flags already: open another one for these";
             return Box::pin(async move { Err(taken.into()) });
         };
         self.recall(&sink);

@@ -99,7 +99,7 @@ fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override,
 fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
     let mut definition = read(name, &object, UnknownKeys::Ignore)?;
-    // What such a value does not name has its default, whatever lower layers say: see `WHOLE`.
+    // What such a value does not name has its default, whatever lower sources say: see `WHOLE`.
     fn default<T>(setting: &mut Setting<T>) {
         if setting.is_inherit() {
             *setting = Setting::Remove;
@@ -199,7 +199,7 @@ pub(super) fn encode(
     Ok(Some(text))
 }
 
-/// Takes settings out of what is stored, so that the layers below say them again.
+/// Takes settings out of what is stored, so that the sources below say them again.
 fn take_out(
     name: &str,
     current: Option<&[u8]>,

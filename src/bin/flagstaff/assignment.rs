@@ -26,7 +26,7 @@ enum Kind {
     Replace,
     Add,
     Remove,
-    /// Lets the layers below say it.
+    /// Lets the sources below say it.
     TakeOut,
 }
 
@@ -63,7 +63,7 @@ impl Assignments {
         self.0.iter().any(|assignment| matches!(assignment.kind, Kind::Add | Kind::Remove))
     }
 
-    /// The settings that the layers below are to say.
+    /// The settings that the sources below are to say.
     pub(crate) fn taken_out(&self) -> Vec<Field> {
         let taken_out = self.0.iter().filter(|assignment| assignment.kind == Kind::TakeOut);
         taken_out.filter_map(|assignment| name::field(assignment.path.first()?)).collect()
@@ -80,7 +80,7 @@ impl Assignments {
         Self(assignments.collect())
     }
 
-    /// The patch of a flag that all layers together say `merged` about.
+    /// The patch of a flag that all sources together say `merged` about.
     pub(crate) fn patch(
         &self,
         flag: &str,

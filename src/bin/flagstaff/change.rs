@@ -1,6 +1,6 @@
 //! Changes of flags: what they do, and how they are told and made.
 //!
-//! Every change is rehearsed first, on layers in memory that say what the real ones say about the
+//! Every change is rehearsed first, on sources in memory that say what the real ones say about the
 //! flag. So a dry run prints what the real run prints, and a person can be asked before anything
 //! is done.
 
@@ -16,14 +16,14 @@ mod wider;
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Definition, Entry, FlagState, Flags, LayerEntry, PendingWrite, Redis, Snapshot, WriteError,
+    Definition, Entry, FlagState, Flags, PendingWrite, Redis, Snapshot, SourceEntry, WriteError,
     cli::ExitCode,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::{
-    args::{ChangeArgs, Layer, NoEnd, OverrideArgs, TargetArgs},
+    args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
     ask::ask,
     file::edit,
     rehearsal::Rehearsal,
@@ -59,7 +59,7 @@ pub(crate) trait Act {
     fn end(&self, now: Option<SystemTime>) -> Option<SystemTime>;
 
     /// Whether the store has to be written to, although it says the same then.
-    fn writes_the_same(&self, _before: Option<&LayerEntry>) -> bool {
+    fn writes_the_same(&self, _before: Option<&SourceEntry>) -> bool {
         true
     }
 
@@ -109,7 +109,7 @@ pub(crate) async fn change(
     args: &ChangeArgs,
     of: &OverrideArgs,
 ) -> Result<ExitCode, Failure> {
-    if of.target.layer == Layer::File {
+    if of.target.source == Source::File {
         of.refuse_end_in_a_file()?;
         return file::change(session, names, change, args, &of.target).await;
     }
@@ -121,7 +121,7 @@ pub(crate) async fn change(
 }
 
 impl Override<'_> {
-    /// The change of one flag, by what the layers say about it now.
+    /// The change of one flag, by what the sources say about it now.
     fn write<'a>(&self, flags: &'a Flags, name: &'a str) -> Result<PendingWrite<'a>, Failure> {
         let mut write = match self.change {
             Change::Enable => flags.enable(name).plainly(),
@@ -189,7 +189,7 @@ impl Act for Override<'_> {
     }
 
     /// A plain value takes the place of one with notes, which readers in other languages cannot read.
-    fn writes_the_same(&self, before: Option<&LayerEntry>) -> bool {
+    fn writes_the_same(&self, before: Option<&SourceEntry>) -> bool {
         matches!(self.change, Change::Enable | Change::Disable)
             && before.is_some_and(|before| before.provenance.is_some())
     }
@@ -309,7 +309,7 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
                         .warning(format!("what the file says about `{flag}` is wrong: {mistake}"));
                 }
                 None => {
-                    output.warning(format!("no layer has `{flag}` so far"));
+                    output.warning(format!("no source has `{flag}` so far"));
                     similar::hint(&flags.snapshot(), &effect.flag, output);
                 }
             }
@@ -326,14 +326,14 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
 }
 
 /// What the lists of a patch grow from. That of a flag which the store forces off is in force once
-/// it is switched on, over what the layers below say.
+/// it is switched on, over what the sources below say.
 pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
     if said(flags, name) != Some(Entry::Forced(false)) {
         return Some(flags.snapshot().info(name)?.definition().clone());
     }
     let mut definition = Definition::new();
-    for layer in flags.layers_of(name).iter().skip(1).rev() {
-        match &layer.entry {
+    for source in flags.sources_of(name).iter().skip(1).rev() {
+        match &source.entry {
             Entry::Definition(patch) => definition.merge(patch),
             // No list is left of what answers for everybody.
             _ => definition.merge(&Definition::forced(false)),
@@ -342,13 +342,13 @@ pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
     Some(definition)
 }
 
-/// What the layer that is written to says about a flag.
+/// What the source that is written to says about a flag.
 fn said(flags: &Flags, name: &str) -> Option<Entry> {
-    let layers = flags.layers_of(name);
-    layers
+    let sources = flags.sources_of(name);
+    sources
         .into_iter()
-        .find(|layer| matches!(layer.layer, "redis" | "memory"))
-        .map(|layer| layer.entry)
+        .find(|source| matches!(source.source, "redis" | "memory"))
+        .map(|source| source.entry)
 }
 
 async fn latest_revision(flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {

@@ -60,7 +60,7 @@ fn overridden() -> Vec<String> {
         return Vec::new();
     };
     let redis = redis.unannounced().connect_timeout(PATIENCE).response_timeout(PATIENCE);
-    let flags = runtime.block_on(Flags::builder().layer(redis).max_wait(PATIENCE).start());
+    let flags = runtime.block_on(Flags::builder().source(redis).max_wait(PATIENCE).start());
     let all = flags.map(|flags| flags.all(&Context::anonymous())).unwrap_or_default();
     all.into_iter().map(|(name, _)| name).collect()
 }

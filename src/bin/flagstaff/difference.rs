@@ -33,7 +33,7 @@ fn compare(
 ) {
     let added = after.keys().filter(|name| !before.contains_key(*name));
     for name in before.keys().chain(added) {
-        // That a stronger layer takes something away is no value.
+        // That a stronger source takes something away is no value.
         let [before, after] =
             [before, after].map(|side| side.get(name).filter(|value| !value.is_null()));
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

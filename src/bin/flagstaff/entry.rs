@@ -1,11 +1,11 @@
-//! What layers say, as values and as text.
+//! What sources say, as values and as text.
 
 use flagstaff::{Entry, definition::to_json};
 use serde_json::{Map, Value};
 
 use crate::text::clean;
 
-/// What a layer says, as JSON: true or false, a text, or an object of settings.
+/// What a source says, as JSON: true or false, a text, or an object of settings.
 pub(crate) fn stored(entry: &Entry) -> Value {
     match entry {
         Entry::Forced(on) => (*on).into(),

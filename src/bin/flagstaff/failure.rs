@@ -122,8 +122,8 @@ impl From<InvalidRedis> for Failure {
     }
 }
 
-/// What a layer of any kind says, of which only Redis is beyond this machine.
-fn from_layer(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
+/// What a source of any kind says, of which only Redis is beyond this machine.
+fn from_source(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<RedisError>() {
@@ -136,7 +136,7 @@ fn from_layer(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        from_layer(&error, ExitCode::Unreachable)
+        from_source(&error, ExitCode::Unreachable)
     }
 }
 
@@ -146,7 +146,7 @@ impl From<WriteError> for Failure {
             WriteError::Conflict { .. } => Self::of(ExitCode::Changed, &error),
             WriteError::Unconfirmed { .. } => Self::of(ExitCode::Unreachable, &error)
                 .hint("look at the flag before you repeat it: `flagstaff show`"),
-            _ => from_layer(&error, ExitCode::Refused),
+            _ => from_source(&error, ExitCode::Refused),
         }
     }
 }
@@ -157,7 +157,7 @@ impl From<Refusal> for Failure {
             Refusal::Conflict(_) => Self::of(ExitCode::Changed, &error),
             Refusal::Unconfirmed(_) => Self::of(ExitCode::Unreachable, &error)
                 .hint("look at the flag before you repeat it: `flagstaff show`"),
-            _ => from_layer(&error, ExitCode::Refused),
+            _ => from_source(&error, ExitCode::Refused),
         }
     }
 }

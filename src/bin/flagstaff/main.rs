@@ -14,7 +14,7 @@
 //!
 //! What a command has at hand:
 //!
-//! - [`Session::place`] knows where flags are. [`Place::flags`](place::Place::flags) has all layers
+//! - [`Session::place`] knows where flags are. [`Place::flags`](place::Place::flags) has all sources
 //!   merged, [`Place::file`](place::Place::file) the flags.toml, [`Place::redis`](place::Place::redis)
 //!   the store.
 //! - [`Session::output`] prints. Data goes through it to stdout, in the form that was asked for:
@@ -77,7 +77,7 @@ fn main() -> process::ExitCode {
 fn run(command: commands::Command, session: &Session) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(command.run(session));
-    // What still follows a layer ends with the process.
+    // What still follows a source ends with the process.
     runtime.shutdown_background();
     code
 }

@@ -160,11 +160,12 @@ impl Place {
     /// The store, for changes that can be made in the file as well.
     pub(crate) fn redis_to_change(&self) -> Result<Redis, Failure> {
         self.redis()?.ok_or_else(|| {
-            no_store().hint(format!("{NAME_A_STORE}; `--layer file` changes the flag file instead"))
+            no_store()
+                .hint(format!("{NAME_A_STORE}; `--source file` changes the flag file instead"))
         })
     }
 
-    /// All layers merged: the store over the environment over the file. What is wrong with the file
+    /// All sources merged: the store over the environment over the file. What is wrong with the file
     /// is told; its other flags count.
     pub(crate) async fn flags(&self, output: &Output) -> Result<Flags, Failure> {
         self.flags_at(output, None).await
@@ -180,7 +181,7 @@ impl Place {
         match self.flags(output).await {
             Ok(flags) => Ok((flags, ExitCode::Done)),
             Err(failure) if failure.is_unreachable() && self.path().is_some() => {
-                let failure = told(failure.hint("this is what the other layers say"));
+                let failure = told(failure.hint("this is what the other sources say"));
                 let code = output.failure(&failure);
                 let without = Self { no_redis: true, ..self.clone() };
                 Ok((without.flags(output).await.map_err(told)?, code))
@@ -218,7 +219,7 @@ impl Place {
         at: Option<SystemTime>,
     ) -> Result<Flags, Failure> {
         let file = self.file()?.map(|file| usable(file, output)).transpose()?;
-        let builder = self.layers(file.map(|file| Once::file(&file)))?;
+        let builder = self.sources(file.map(|file| Once::file(&file)))?;
         let builder = match at {
             Some(at) => builder.clock(move || at),
             None => builder,
@@ -239,7 +240,7 @@ impl Place {
             }
             usable.ok()
         });
-        let flags = self.start(self.layers(file.map(|file| Once::file(&file)))?).await?;
+        let flags = self.start(self.sources(file.map(|file| Once::file(&file)))?).await?;
         tell_failures(&flags, output);
         Ok(flags)
     }
@@ -248,10 +249,10 @@ impl Place {
     pub(crate) async fn followed(&self) -> Result<Flags, Failure> {
         let file = self.path().map(File::open).transpose();
         let file = file.map_err(|error| Failure::of(ExitCode::Usage, &error))?;
-        self.start(self.layers(file)?).await
+        self.start(self.sources(file)?).await
     }
 
-    /// The layers over the file alone; `None` if there are none.
+    /// The sources over the file alone; `None` if there are none.
     pub(crate) async fn flags_over_the_file(
         &self,
         output: &Output,
@@ -259,7 +260,7 @@ impl Place {
         if self.redis()?.is_none() && self.env_prefix().is_none() {
             return Ok(None);
         }
-        let flags = self.start(self.layers(None::<Once>)?).await?;
+        let flags = self.start(self.sources(None::<Once>)?).await?;
         tell_failures(&flags, output);
         Ok(Some(flags))
     }
@@ -268,7 +269,7 @@ impl Place {
         self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"))
     }
 
-    fn layers(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
+    fn sources(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
         let redis = self.redis()?;
         let env_prefix = self.env_prefix();
         if redis.is_none() && file.is_none() && env_prefix.is_none() {
@@ -276,9 +277,9 @@ impl Place {
                 .hint("name a file with `--file` or a store with `--redis`; `flagstaff init` makes a file"));
         }
         Ok(Flags::builder()
-            .option_layer(redis.map(Redis::unannounced))
-            .option_layer(env_prefix.map(Env::with_prefix))
-            .option_layer(file)
+            .option_source(redis.map(Redis::unannounced))
+            .option_source(env_prefix.map(Env::with_prefix))
+            .option_source(file)
             .require_ready())
     }
 
@@ -294,10 +295,11 @@ fn no_store() -> Failure {
     Failure::usage("this needs a store, and none is named")
 }
 
-/// Tells what is wrong with what layers say, such as overrides that cannot be read.
+/// Tells what is wrong with what sources say, such as overrides that cannot be read.
 fn tell_failures(flags: &Flags, output: &Output) {
-    let failing = flags.health().layers.into_iter().filter(|layer| layer.status == Status::Error);
-    for error in failing.filter_map(|layer| layer.last_error) {
+    let failing =
+        flags.health().sources.into_iter().filter(|source| source.status == Status::Error);
+    for error in failing.filter_map(|source| source.last_error) {
         output.warning(error);
     }
 }
@@ -411,7 +413,7 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot read `{}`: {error}", path.display()))
 }
 
-/// A layer that never changes: a command reads a file once.
+/// A source that never changes: a command reads a file once.
 #[derive(Debug)]
 pub(crate) struct Once {
     name: &'static str,

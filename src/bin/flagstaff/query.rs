@@ -15,8 +15,8 @@ pub(crate) enum Term {
     Owner(String),
     Tag(String),
     State(State),
-    /// The strongest layer that says something.
-    Layer(String),
+    /// The strongest source that says something.
+    Source(String),
     Date {
         field: DateField,
         before: bool,
@@ -43,8 +43,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) name: &'a str,
     pub(crate) definition: &'a Definition,
     pub(crate) state: FlagState,
-    /// The strongest layer.
-    pub(crate) layer: Option<&'a str>,
+    /// The strongest source.
+    pub(crate) source: Option<&'a str>,
 }
 
 impl Term {
@@ -69,7 +69,7 @@ impl Term {
         match field {
             "owner" => Ok(Self::Owner(value.to_owned())),
             "tag" => Ok(Self::Tag(value.to_owned())),
-            "layer" => Ok(Self::Layer(value.to_owned())),
+            "source" => Ok(Self::Source(value.to_owned())),
             "name" => Ok(Self::Name(value.to_owned())),
             "state" => match value {
                 "on" => Ok(Self::State(State::On)),
@@ -78,7 +78,7 @@ impl Term {
                 _ => Err(format!("no state is called `{value}`: on, off and partial are")),
             },
             _ => Err(format!(
-                "unknown word `{field}`: there are `owner:`, `tag:`, `state:`, `layer:`, `name:`, `expires<` and \
+                "unknown word `{field}`: there are `owner:`, `tag:`, `state:`, `source:`, `name:`, `expires<` and \
                  `created<`"
             )),
         }
@@ -113,7 +113,7 @@ impl Term {
                 definition.owner.value().map(String::as_str).unwrap_or_default() == owner
             }
             Self::Tag(tag) => definition.tags.value().is_some_and(|tags| tags.contains(tag)),
-            Self::Layer(layer) => flag.layer == Some(layer),
+            Self::Source(source) => flag.source == Some(source),
             Self::State(state) => match flag.state {
                 FlagState::On => *state == State::On,
                 FlagState::Partial { .. } => *state == State::Partial,
@@ -173,7 +173,7 @@ mod tests {
             name: "new_checkout",
             definition,
             state: FlagState::at(definition, now),
-            layer: Some("file"),
+            source: Some("file"),
         };
         query.split(' ').all(|term| Term::parse(term, now).unwrap().holds(&flag))
     }
@@ -185,14 +185,14 @@ mod tests {
             .tags(["x", "y"])
             .percentage(Percentage::whole(10).unwrap());
 
-        assert!(holds("owner:payments tag:x state:partial layer:file new* check name:new", &flag));
+        assert!(holds("owner:payments tag:x state:partial source:file new* check name:new", &flag));
         for other in [
             "owner:search",
             "owner:",
             "tag:z",
             "state:on",
             "state:off",
-            "layer:redis",
+            "source:redis",
             "old*",
             "chk",
         ] {

@@ -70,7 +70,7 @@ impl Asked<'_> {
             Cause::Variant => (format!("`{user}` is drawn into it"), setting(Field::Variants)),
             Cause::Traffic => (format!("`{user}` takes no part"), setting(Field::Traffic)),
             Cause::Everybody => ("nothing holds it back".to_owned(), None),
-            // These come of layers and requests, of which there are none here.
+            // These come of sources and requests, of which there are none here.
             Cause::Stale
             | Cause::Unavailable
             | Cause::UnknownFlag

@@ -80,7 +80,7 @@ pub struct TestResult {
     pub time: SystemTime,
     /// What the flag has to answer.
     pub expected: Expected,
-    /// What it answered, and why. No layer is named, since none was asked.
+    /// What it answered, and why. No source is named, since none was asked.
     pub answer: Answer<bool>,
 }
 

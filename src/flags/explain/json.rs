@@ -3,8 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    ArmTrace, Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, LayerTrace,
-    NearMiss, RequirementTrace, RuleTrace, Said, SettingTrace, Shown, Step,
+    ArmTrace, Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, NearMiss,
+    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, SourceTrace, Step,
 };
 use crate::{
     backend::Provenance,
@@ -28,7 +28,7 @@ impl Explanation {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let beta = Definition::new().allowed_users(["ana"]);
-    /// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
     ///
     /// let json = flags.explain("beta", &Context::user("bob")).to_json();
     ///
@@ -41,7 +41,7 @@ impl Explanation {
     #[must_use]
     pub fn to_json(&self) -> Map<String, Json> {
         let Self { key, generation, answer, because, place, served, near_miss, similar, .. } = self;
-        let Self { asked_by, layers, settings, steps, .. } = self;
+        let Self { asked_by, sources, settings, steps, .. } = self;
         object([
             ("flag", Some(key.encode())),
             ("generation", Some((*generation).into())),
@@ -52,7 +52,7 @@ impl Explanation {
             ("nearMiss", encoded(near_miss)),
             ("similar", encoded(similar)),
             ("askedBy", Some(asked_by.encode())),
-            ("layers", Some(layers.encode())),
+            ("sources", Some(sources.encode())),
             ("settings", Some(settings.encode())),
             ("steps", Some(steps.encode())),
         ])
@@ -79,7 +79,7 @@ impl<T: Encode> Encode for Answer<T> {
             ("reason", text(self.reason.as_str())),
             ("cause", text(self.cause.as_str())),
             ("errorCode", self.error_code.and_then(|code| text(code.as_str()))),
-            ("layer", self.layer.and_then(text)),
+            ("source", self.source.and_then(text)),
             ("variant", self.variant.and_then(text)),
         ];
         object(members).into()
@@ -120,10 +120,10 @@ impl Encode for Asker {
     }
 }
 
-impl Encode for LayerTrace {
+impl Encode for SourceTrace {
     fn encode(&self) -> Json {
         let members = [
-            ("layer", text(self.layer)),
+            ("source", text(self.source)),
             ("says", encoded(&self.says)),
             ("place", encoded(&self.place)),
             ("provenance", self.provenance.as_deref().map(provenance)),
@@ -159,7 +159,7 @@ impl Encode for SettingTrace {
         let members = [
             ("field", text(self.field.as_str())),
             ("value", Some(self.value.as_ref().map_or(Json::Null, Encode::encode))),
-            ("layer", text(self.layer)),
+            ("source", text(self.source)),
             ("place", encoded(&self.place)),
         ];
         object(members).into()

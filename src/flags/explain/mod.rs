@@ -40,20 +40,20 @@ pub struct Explanation {
     pub answer: Answer<bool>,
     /// Why, in a sentence: `rule 2 "german pros" matches and serves off`.
     pub because: String,
-    /// Where what decided is written, if its layer says that.
+    /// Where what decided is written, if its source says that.
     pub place: Option<String>,
     /// The value or else the name of the variant that is served, and why it is that one, if the
     /// flag has variants.
     pub served: Option<Answer<Value<'static>>>,
     /// The first rule before what decided that failed on exactly one comparison.
     pub near_miss: Option<NearMiss>,
-    /// A flag with a similar name, if no layer has this one.
+    /// A flag with a similar name, if no source has this one.
     pub similar: Option<String>,
     /// Who asked.
     pub asked_by: Asker,
-    /// The layers, strongest first.
-    pub layers: Vec<LayerTrace>,
-    /// What the layers together say, setting by setting, and which of them said it.
+    /// The sources, strongest first.
+    pub sources: Vec<SourceTrace>,
+    /// What the sources together say, setting by setting, and which of them said it.
     pub settings: Vec<SettingTrace>,
     /// The steps of the evaluation that the flag has, in their order.
     pub steps: Vec<Step>,
@@ -83,12 +83,12 @@ pub struct Asker {
     pub attributes: Vec<(String, Shown)>,
 }
 
-/// What one layer says about the flag.
+/// What one source says about the flag.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct LayerTrace {
-    /// What the layer is called.
-    pub layer: &'static str,
+pub struct SourceTrace {
+    /// What the source is called.
+    pub source: &'static str,
     /// What it says, if anything.
     pub says: Option<Said>,
     /// Where: a line of a file, a key in Redis, the name of a variable.
@@ -97,7 +97,7 @@ pub struct LayerTrace {
     pub provenance: Option<Arc<Provenance>>,
 }
 
-/// What a layer says about a flag, in short.
+/// What a source says about a flag, in short.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Said {
@@ -119,18 +119,18 @@ impl From<&Entry> for Said {
     }
 }
 
-/// One setting of the flag, merged from all layers.
+/// One setting of the flag, merged from all sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SettingTrace {
     /// The setting.
     pub field: Field,
-    /// What it says, in short; `None` if a layer took away what those below it say. The names in
+    /// What it says, in short; `None` if a source took away what those below it say. The names in
     /// lists are only counted.
     pub value: Option<String>,
-    /// The strongest layer that says something about it.
-    pub layer: &'static str,
-    /// Where that layer says it.
+    /// The strongest source that says something about it.
+    pub source: &'static str,
+    /// Where that source says it.
     pub place: Option<String>,
 }
 
@@ -177,7 +177,7 @@ impl Outcome {
 pub enum Check {
     /// Whether the running test overrides the flag.
     Test,
-    /// What the flag does while a layer is lost.
+    /// What the flag does while a source is lost.
     Stale(OnStale),
     /// The kill switch.
     Enabled(bool),
@@ -230,7 +230,7 @@ pub struct RequirementTrace {
     pub variant: Option<String>,
     /// Whether it is what it has to be.
     pub is_met: bool,
-    /// What it is by itself, without what it requires; `None` if no layer has it.
+    /// What it is by itself, without what it requires; `None` if no source has it.
     pub answer: Option<Answer<bool>>,
 }
 
@@ -242,7 +242,7 @@ pub struct RuleTrace {
     pub index: usize,
     /// What it is called.
     pub name: Option<String>,
-    /// Where it is written, if its layer knows more than where the flag is.
+    /// Where it is written, if its source knows more than where the flag is.
     pub place: Option<String>,
     /// What it serves.
     pub serve: Serve,

@@ -17,7 +17,7 @@ impl Explanation {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let beta = Definition::new().percentage(Percentage::whole(10)?).allowed_users(["ana"]);
-    /// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
     ///
     /// let explanation = flags.explain("beta", &Context::user("ana")).redact_all();
     ///

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 
 use super::{
-    Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, LayerTrace, Outcome,
-    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, Step,
+    Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, Outcome,
+    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, SourceTrace, Step,
     summary::{counted, instant},
 };
 use crate::{
@@ -33,7 +33,7 @@ impl fmt::Display for Explanation {
         writeln!(f, "{} is {state}: {because}", Name(key))?;
         self.facts().write(f)?;
         for (title, table) in [
-            ("Layers, strongest first", table(&self.layers)),
+            ("Sources, strongest first", table(&self.sources)),
             ("Settings", table(&self.settings)),
             ("Steps", table(&self.steps)),
         ] {
@@ -53,9 +53,9 @@ impl Explanation {
         let Self { answer, .. } = self;
         let code = answer.error_code.map(|code| format!(", {code}"));
         table.row("", ["reason", &format!("{}{}", answer.reason, code.unwrap_or_default())]);
-        if let Some(layer) = answer.layer {
+        if let Some(source) = answer.source {
             let place = self.place.as_ref().map(|place| format!(", {place}"));
-            table.row("", ["decided by", &format!("{layer}{}", place.unwrap_or_default())]);
+            table.row("", ["decided by", &format!("{source}{}", place.unwrap_or_default())]);
         }
         if let Some(served) = &self.served {
             let variant = served.variant.unwrap_or_default();
@@ -139,11 +139,11 @@ fn table(all: &[impl Rows]) -> Table {
     table
 }
 
-impl Rows for LayerTrace {
+impl Rows for SourceTrace {
     fn rows(&self, table: &mut Table) {
         let says = self.says.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
         let place = self.place.as_deref().unwrap_or_default();
-        table.row("", [self.layer, &says, place]);
+        table.row("", [self.source, &says, place]);
         if let Some(provenance) = &self.provenance {
             for line in said_by(provenance) {
                 table.row("", ["", &line]);
@@ -172,7 +172,7 @@ impl Rows for SettingTrace {
             None => "taken away".to_owned(),
         };
         let place = self.place.as_deref().unwrap_or_default();
-        table.row("", [self.field.as_str(), &value, self.layer, place]);
+        table.row("", [self.field.as_str(), &value, self.source, place]);
     }
 }
 
@@ -251,7 +251,7 @@ impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Test => Cause::Test.fmt(f),
-            Self::Stale(on_stale) => write!(f, "{on_stale}, since a layer is lost"),
+            Self::Stale(on_stale) => write!(f, "{on_stale}, since a source is lost"),
             Self::Enabled(enabled) => enabled.fmt(f),
             Self::Active(is_active) => {
                 write!(
@@ -334,7 +334,7 @@ impl fmt::Display for RequirementTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Name(&self.flag);
         match (&self.variant, &self.answer) {
-            (_, None) => write!(f, "{name}, which no layer has"),
+            (_, None) => write!(f, "{name}, which no source has"),
             (None, Some(answer)) => {
                 write!(f, "{name}, which is {}", if answer.value { "on" } else { "off" })
             }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    ArmTrace, Asker, Check, DrawTrace, Explanation, LayerTrace, NearMiss, Outcome,
-    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, Step,
+    ArmTrace, Asker, Check, DrawTrace, Explanation, NearMiss, Outcome, RequirementTrace, RuleTrace,
+    Said, SettingTrace, Shown, SourceTrace, Step,
     condition::{Distance, Tracer},
     record::Record,
     summary,
 };
 use crate::{
-    backend::{LayerId, Offer},
+    backend::{Offer, SourceId},
     eval::{
         Draw, Variants, Verdict,
         bucket::{Reach, position},
@@ -36,7 +36,7 @@ impl Flags {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let beta = Definition::new().percentage(Percentage::whole(10)?).denied_users(["mallory"]);
-    /// let flags = Flags::builder().layer(Memory::new().with("beta", beta)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
     ///
     /// let explanation = flags.explain("beta", &Context::user("mallory"));
     ///
@@ -85,23 +85,23 @@ impl Snapshot {
         let evaluation = Evaluation { snapshot: self, context, record, answer, served };
         let trace = resolved.as_ref().map(|resolved| evaluation.steps(resolved, &sources));
         let (steps, part) = trace.unwrap_or_else(|| (evaluation.without_definition(), Part::Whole));
-        let layers = sources.layers();
-        let because = match found.and_then(|(verdict, _)| forced(&layers, verdict)) {
-            Some(said) => format!("{} says {said}", answer.layer.unwrap_or_default()),
+        let traces = sources.traces();
+        let because = match found.and_then(|(verdict, _)| forced(&traces, verdict)) {
+            Some(said) => format!("{} says {said}", answer.source.unwrap_or_default()),
             None => evaluation.because(&steps),
         };
         Explanation {
             key: key.to_owned(),
             generation: self.generation,
             answer,
-            place: found.and_then(|(verdict, _)| sources.place(verdict.layer, part)),
+            place: found.and_then(|(verdict, _)| sources.place(verdict.source, part)),
             served: evaluation.served,
             near_miss: near_miss(&steps),
             similar: is_unknown.then(|| nearest(key, self.known()).map(str::to_owned)).flatten(),
             asked_by: Asker::of(context),
             settings: resolved.iter().flat_map(|resolved| sources.settings(resolved)).collect(),
             because,
-            layers,
+            sources: traces,
             steps,
         }
     }
@@ -122,20 +122,20 @@ impl Snapshot {
     }
 }
 
-/// What a layer says about a name that no layer lists.
+/// What a lookup says about a name that no source lists.
 fn looked_up(verdict: Verdict) -> Option<Resolved> {
     let is_said = verdict.cause != Cause::Test;
-    is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), verdict.layer))
+    is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), verdict.source))
 }
 
-/// What the layer says that decided, if it says so for everybody and that is all there was to it.
-fn forced(layers: &[LayerTrace], verdict: Verdict) -> Option<&Said> {
+/// What the source says that decided, if it says so for everybody and that is all there was to it.
+fn forced(sources: &[SourceTrace], verdict: Verdict) -> Option<&Said> {
     let is_for_everybody = matches!(verdict.cause, Cause::Disabled | Cause::Everybody);
-    let said = layers.get(usize::from(verdict.layer))?.says.as_ref()?;
+    let said = sources.get(usize::from(verdict.source))?.says.as_ref()?;
     (is_for_everybody && !matches!(said, Said::Settings(_))).then_some(said)
 }
 
-/// What the layers say about a flag. A snapshot keeps what they said when it was made; where that is
+/// What the sources say about a flag. A snapshot keeps what they said when it was made; where that is
 /// what they say now, what they say now knows better where it is written and who wrote it. Of the
 /// generation in force, what they say now is what it is made of.
 struct Sources<'a> {
@@ -153,52 +153,52 @@ impl<'a> Sources<'a> {
             let is_same = is_in_force || now.entry(key) == then.entry(key);
             Arc::clone(if is_same { now } else { then })
         });
-        Self { key, names: &snapshot.layers, offers: offers.collect() }
+        Self { key, names: &snapshot.sources, offers: offers.collect() }
     }
 
-    fn place(&self, layer: LayerId, part: Part) -> Option<String> {
-        self.offers.get(usize::from(layer))?.place(self.key, part)
+    fn place(&self, source: SourceId, part: Part) -> Option<String> {
+        self.offers.get(usize::from(source))?.place(self.key, part)
     }
 
-    /// Where a rule is written, if its layer knows more than where the flag is.
+    /// Where a rule is written, if its source knows more than where the flag is.
     fn rule(&self, resolved: &Resolved, index: usize) -> Option<String> {
-        let layer = resolved.claimed(Field::Rules)?;
-        let place = self.place(layer, Part::Rule(index))?;
-        (self.place(layer, Part::Whole)? != place).then_some(place)
+        let source = resolved.claimed(Field::Rules)?;
+        let place = self.place(source, Part::Rule(index))?;
+        (self.place(source, Part::Whole)? != place).then_some(place)
     }
 
-    fn layers(&self) -> Vec<LayerTrace> {
-        let layers = self.names.iter().zip(&self.offers).map(|(&layer, offer)| {
+    fn traces(&self) -> Vec<SourceTrace> {
+        let traces = self.names.iter().zip(&self.offers).map(|(&source, offer)| {
             let says = offer.entry(self.key).as_ref().map(Said::from);
-            LayerTrace {
-                layer,
+            SourceTrace {
+                source,
                 place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
                 says,
                 provenance: offer.provenance(self.key).cloned(),
             }
         });
-        layers.collect()
+        traces.collect()
     }
 
     fn settings<'s>(&'s self, resolved: &'s Resolved) -> impl Iterator<Item = SettingTrace> + 's {
         Field::ALL.iter().filter_map(|&field| {
-            let layer = resolved.claimed(field)?;
+            let source = resolved.claimed(field)?;
             let value = summary::of(&resolved.definition, field);
-            if value.is_none() && !self.is_said_below(layer, field) {
+            if value.is_none() && !self.is_said_below(source, field) {
                 return None;
             }
             Some(SettingTrace {
                 field,
                 value,
-                layer: self.names.get(usize::from(layer))?,
-                place: self.place(layer, Part::Setting(field)),
+                source: self.names.get(usize::from(source))?,
+                place: self.place(source, Part::Setting(field)),
             })
         })
     }
 
-    /// Whether a layer below one says something about a field, which is taken away then.
-    fn is_said_below(&self, layer: LayerId, field: Field) -> bool {
-        let below = self.offers.iter().skip(usize::from(layer) + 1);
+    /// Whether a source below one says something about a field, which is taken away then.
+    fn is_said_below(&self, source: SourceId, field: Field) -> bool {
+        let below = self.offers.iter().skip(usize::from(source) + 1);
         below.filter_map(|offer| offer.entry(self.key)).any(|entry| match entry {
             Entry::Definition(definition) => definition.has(field),
             Entry::Forced(_) | Entry::Text(_) => false,
@@ -216,7 +216,7 @@ struct Evaluation<'a, 'c> {
 }
 
 impl Evaluation<'_, '_> {
-    /// The steps of a flag that no layer has.
+    /// The steps of a flag that no source has.
     fn without_definition(&self) -> Vec<Step> {
         match self.answer.cause {
             Cause::Test => vec![Step { check: Check::Test, outcome: Outcome::Decided }],

@@ -65,7 +65,7 @@ pub(in crate::http) struct Condition {
     first: Requirement,
     others: Vec<Requirement>,
     mode: Mode,
-    /// The value of a flag that no layer knows.
+    /// The value of a flag that no source knows.
     pub(in crate::http) default: bool,
 }
 

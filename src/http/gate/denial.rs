@@ -19,7 +19,7 @@ use crate::model::Answer;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let flags = Flags::builder().layer(Memory::new().with("beta", false)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
 /// let service = ServiceBuilder::new().layer(flags.gate("beta")).service_fn(
 ///     async |_: Request<String>| Ok::<_, std::convert::Infallible>(Response::new(String::new())),
 /// );

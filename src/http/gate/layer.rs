@@ -56,7 +56,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let flags = Flags::builder().layer(Memory::new().with("beta", false)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
 /// let gate = FlagGate::new("beta")
 ///     .flags(&flags)
 ///     .status(403)?
@@ -164,7 +164,7 @@ impl FlagGate {
     /// # use flagstaff::{Flags, Memory, TrustedHeaders};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), flagstaff::StartError> {
-    /// # let flags = Flags::builder().layer(Memory::new()).start().await?;
+    /// # let flags = Flags::builder().source(Memory::new()).start().await?;
     /// let gate = flags.gate("new_checkout").context(TrustedHeaders::default());
     /// # Ok(())
     /// # }
@@ -189,7 +189,7 @@ impl FlagGate {
         self
     }
 
-    /// What a flag counts as that no layer knows, and every flag where there are no flags to ask;
+    /// What a flag counts as that no source knows, and every flag where there are no flags to ask;
     /// off unless set.
     pub fn default_value(mut self, on: bool) -> Self {
         self.condition.default = on;
@@ -343,7 +343,7 @@ impl FlagGate {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// # use std::convert::Infallible;
-    /// let flags = Flags::builder().layer(Memory::new().with("secret", false)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("secret", false)).start().await?;
     /// let page = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("page")));
     /// let nothing = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("nothing")));
     ///
@@ -369,7 +369,7 @@ impl Flags {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), flagstaff::StartError> {
-    /// let flags = Flags::builder().layer(Memory::new().with("beta", true)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
     ///
     /// let services = ServiceBuilder::new().layer(flags.gate("beta"));
     /// # Ok(())

@@ -72,7 +72,7 @@ impl Wording {
         Denials { closed: self.answers(), unavailable: self.unavailable().answers() }
     }
 
-    /// What is said instead when a flag asks for it, because its layer has been lost for too long.
+    /// What is said instead when a flag asks for it, because its source has been lost for too long.
     fn unavailable(&self) -> Self {
         let form = match &self.form {
             Form::Redirect(_) => Form::Json,

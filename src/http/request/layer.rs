@@ -37,7 +37,7 @@ impl Flags {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let flags = Flags::builder().layer(Memory::new().with("a", true)).start().await?;
+    /// let flags = Flags::builder().source(Memory::new().with("a", true)).start().await?;
     ///
     /// let service = ServiceBuilder::new()
     ///     .layer(flags.request_layer(TrustedHeaders::default()))

@@ -45,7 +45,7 @@ use crate::{
 /// let new = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("new")));
 /// let old = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("old")));
 ///
-/// let flags = Flags::builder().layer(Memory::new().with("new_search", true)).start().await?;
+/// let flags = Flags::builder().source(Memory::new().with("new_search", true)).start().await?;
 /// let search = FlagSwitch::new("new_search", new, old).flags(&flags);
 ///
 /// assert_eq!(search.clone().oneshot(Request::new(())).await?.into_body(), "new");
@@ -86,7 +86,7 @@ impl FlagSwitch<(), ()> {
     /// # use std::convert::Infallible;
     /// # let new = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("new")));
     /// # let old = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("old")));
-    /// # let flags = Flags::builder().layer(Memory::new().with("new_search", true)).start().await?;
+    /// # let flags = Flags::builder().source(Memory::new().with("new_search", true)).start().await?;
     /// let search = ServiceBuilder::new()
     ///     .layer(FlagSwitch::layer("new_search", new).flags(&flags))
     ///     .service(old);
@@ -122,7 +122,7 @@ impl<A, B> FlagSwitch<A, B> {
         self
     }
 
-    /// What a flag counts as that no layer knows, and every flag where there are no flags to ask;
+    /// What a flag counts as that no source knows, and every flag where there are no flags to ask;
     /// off unless set.
     pub fn default_value(mut self, on: bool) -> Self {
         Arc::make_mut(&mut self.switch).condition.default = on;
@@ -202,7 +202,7 @@ impl<A> FlagSwitchLayer<A> {
         self
     }
 
-    /// What a flag counts as that no layer knows, and every flag where there are no flags to ask;
+    /// What a flag counts as that no source knows, and every flag where there are no flags to ask;
     /// off unless set.
     pub fn default_value(mut self, on: bool) -> Self {
         self.switch.condition.default = on;

@@ -62,7 +62,7 @@ impl Gates {
         let half = Definition::new().percentage(Percentage::whole(50).expect("it is at most 100"));
         let memory = Memory::new().with("open", true).with("half", half);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let start = Flags::builder().layer(memory).start();
+        let start = Flags::builder().source(memory).start();
         let flags = runtime.expect("a runtime").block_on(start).expect("memory starts");
         // What a closed gate answers is another matter.
         let inside = |n: &u64| flags.is_enabled("half", &Who::user(format!("user-{n}")));

@@ -111,7 +111,7 @@ pub(crate) fn by_name(fixture: &Fixture) -> usize {
     count(fixture, |_, call| fixture.flags.is_enabled(&*call.key, &call.context()))
 }
 
-/// The same with evaluation details: value, reason, cause and layer.
+/// The same with evaluation details: value, reason, cause and source.
 pub(crate) fn details_by_name(fixture: &Fixture) -> usize {
     count(fixture, |_, call| black_box(fixture.flags.boolean(&*call.key, &call.context())).value)
 }
@@ -164,7 +164,7 @@ pub(crate) fn start(offer: Offer) -> (Flags, Sink) {
     let sink = Arc::clone(&told.sink);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime of one thread");
-    let flags = runtime.block_on(Flags::builder().layer(told).start()).expect("nothing can fail");
+    let flags = runtime.block_on(Flags::builder().source(told).start()).expect("nothing can fail");
     let sink = sink.lock().expect("no panics").clone().expect("it has run");
     (flags, sink)
 }

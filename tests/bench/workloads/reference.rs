@@ -1,7 +1,7 @@
 //! The least work that answers the same questions, written by hand: what the benches compare with.
 //!
 //! A snapshot in a thread-local, checked by one version number; one probe of a flat table; one
-//! XXH3 of the key; one compare; then the rule. There are no layers, no details, no unknown flags
+//! XXH3 of the key; one compare; then the rule. There are no sources, no details, no unknown flags
 //! and no contexts that own their texts.
 
 use std::{

@@ -60,7 +60,7 @@ pub(crate) fn by_name(fixture: &Varied) -> usize {
     fixture.calls.iter().filter(|call| is_one_page(asked(fixture, call).value)).count()
 }
 
-/// The same with evaluation details: reason, cause and layer too.
+/// The same with evaluation details: reason, cause and source too.
 pub(crate) fn details_by_name(fixture: &Varied) -> usize {
     fixture.calls.iter().filter(|call| is_one_page(black_box(asked(fixture, call)).value)).count()
 }

@@ -25,8 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
     // A runtime for each input: one that nobody drives keeps the tasks of flags that are gone.
     let runtime = Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime of one thread");
-    let flags = runtime.block_on(Flags::builder().layer(memory).start());
-    let snapshot = flags.expect("the layer starts").snapshot();
+    let flags = runtime.block_on(Flags::builder().source(memory).start());
+    let snapshot = flags.expect("the source starts").snapshot();
 
     let context = self::context(&serde_json::from_str(context).unwrap_or_default());
     for (key, definition) in file.flags() {

@@ -20,13 +20,13 @@ use http::{Request, Response, response::Parts};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceExt};
 
-/// Flags of one layer in memory.
+/// Flags of one source in memory.
 async fn flags<const N: usize>(entries: [(&str, Entry); N]) -> Flags {
     let memory = Memory::new();
     for (key, entry) in entries {
         memory.insert(key, entry);
     }
-    Flags::builder().layer(memory).start().await.unwrap()
+    Flags::builder().source(memory).start().await.unwrap()
 }
 
 fn half() -> Entry {

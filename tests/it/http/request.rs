@@ -144,7 +144,7 @@ async fn a_storm_of_reloads_fails_no_request_and_mixes_no_generations() {
     let offer = |on: bool| Offer::from_iter([("a", Entry::from(on)), ("b", Entry::from(on))]);
     let (script, source) = Scripted::new();
     script.send(Act::Publish(offer(true))).ok().unwrap();
-    let flags = Flags::builder().layer(source).start().await.unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
     let service = ServiceBuilder::new()
         .layer(flags.request_layer(Anonymous))
         .layer(FlagGate::new("a").conceal(service_fn(see)))

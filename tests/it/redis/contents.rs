@@ -83,7 +83,7 @@ async fn ten_thousand_fields_are_followed() {
     let fill = "for n = 1, 9999 do redis.call('HSET', 'feature_flags', 'n' .. n, n % 2) end";
     eval(&server, fill);
     let mut subject = Subject::on(&server).await;
-    assert_eq!(subject.flags.health().layers[0].flags, 10_000);
+    assert_eq!(subject.flags.health().sources[0].flags, 10_000);
     assert!(subject.is_on("n9999") && !subject.is_on("n9998"));
 
     server.cli(&["HSET", "feature_flags", "n9998", "1"]);
@@ -102,7 +102,7 @@ async fn more_fields_than_the_cap_leave_the_last_overrides() {
 
     let message = subject.fails(&[Kind::TooManyFields]).await;
     assert!(message.contains("3 fields, and `max_fields` is 2"), "{message}");
-    assert_eq!(subject.flags.health().layers[0].flags, 1);
+    assert_eq!(subject.flags.health().sources[0].flags, 1);
     eval(
         &server,
         "redis.call('DEL', 'feature_flags'); redis.call('HSET', 'feature_flags', 'kept', '1')",
@@ -121,7 +121,7 @@ async fn a_store_that_is_flushed_is_empty() {
         server.cli(&[flush]);
 
         subject.becomes("kept", Off).await;
-        assert_eq!(subject.flags.health().layers[0].status, Status::Ready);
+        assert_eq!(subject.flags.health().sources[0].status, Status::Ready);
         server.cli(&["HSET", "feature_flags", "kept", "1"]);
         subject.becomes("kept", On).await;
         asking.stop(flush);

@@ -44,8 +44,8 @@ async fn fleet_with(redis: &Redis, instances: usize, like: fn(&Instance) -> bool
 async fn everybody_sees_a_change_and_says_so() {
     let server = Server::start();
     let (one, two) = (redis(&server, "one"), redis(&server, "two"));
-    let flags = Flags::builder().layer(one.clone()).start().await.unwrap();
-    let _two = Flags::builder().layer(two).start().await.unwrap();
+    let flags = Flags::builder().source(one.clone()).start().await.unwrap();
+    let _two = Flags::builder().source(two).start().await.unwrap();
     fleet(&one, 2).await;
 
     let written = flags.enable("beta").await.unwrap().revision.unwrap();
@@ -64,8 +64,8 @@ async fn an_instance_that_cannot_see_a_change_is_named() {
     let proxy = Proxy::to(server.port());
     let one = redis(&server, "one");
     let two = Redis::open(&proxy.url()).unwrap().instance("two");
-    let flags = Flags::builder().layer(one.clone()).start().await.unwrap();
-    let _two = Flags::builder().layer(two).start().await.unwrap();
+    let flags = Flags::builder().source(one.clone()).start().await.unwrap();
+    let _two = Flags::builder().source(two).start().await.unwrap();
     fleet(&one, 2).await;
     let seen = flags.disable("beta").await.unwrap().revision.unwrap();
     let all = one.wait_until_seen(seen, BOUND).await.unwrap();
@@ -99,7 +99,7 @@ async fn an_instance_that_was_silent_for_long_is_not_there() {
         server.cli(&["HSET", "{feature_flags}:instances", name, &said]);
     }
     let one = redis(&server, "one");
-    let _one = Flags::builder().layer(one.clone()).start().await.unwrap();
+    let _one = Flags::builder().source(one.clone()).start().await.unwrap();
 
     let fleet = fleet(&one, 1).await;
 
@@ -113,8 +113,8 @@ async fn who_does_not_announce_itself_is_not_there() {
     let server = Server::start();
     let quiet = redis(&server, "quiet").unannounced();
     let one = redis(&server, "one");
-    let _quiet = Flags::builder().layer(quiet).start().await.unwrap();
-    let _one = Flags::builder().layer(one.clone()).start().await.unwrap();
+    let _quiet = Flags::builder().source(quiet).start().await.unwrap();
+    let _one = Flags::builder().source(one.clone()).start().await.unwrap();
 
     let fleet = fleet(&one, 1).await;
 
@@ -134,7 +134,7 @@ async fn two_files_split_the_fleet() {
         let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         let file = File::open(&path).unwrap();
-        all.push(Flags::builder().layer(redis(&server, name)).layer(file).start().await.unwrap());
+        all.push(Flags::builder().source(redis(&server, name)).source(file).start().await.unwrap());
     }
 
     // One that announces itself before its file is read tells of that with the next heartbeat.
@@ -162,19 +162,19 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
     let kept = directory.path().join("overrides.json");
     let below = || Memory::new().with("beta", false);
     let first = redis(&server, "one").keep_at(&kept);
-    let first = Flags::builder().layer(first).layer(below()).start().await.unwrap();
+    let first = Flags::builder().source(first).source(below()).start().await.unwrap();
     first.enable("beta").await.unwrap();
     is_kept("beta", &kept).await;
     first.shutdown().await;
     server.kill();
 
     let second = redis(&server, "one").keep_at(&kept);
-    let second = Flags::builder().layer(second).layer(below()).max_wait(Duration::ZERO);
+    let second = Flags::builder().source(second).source(below()).max_wait(Duration::ZERO);
     let second = second.start().await.unwrap();
 
     assert!(second.is_enabled("beta", &Context::anonymous()));
-    assert_ne!(second.health().layers[0].status, Status::Ready);
-    assert_eq!(second.health().layers[0].age, None);
+    assert_ne!(second.health().sources[0].status, Status::Ready);
+    assert_eq!(second.health().sources[0].age, None);
 
     let mut beta = second.watch("beta");
     server.restart();
@@ -193,7 +193,7 @@ fn what_was_cleared_does_not_come_back_with_an_empty_server() {
         let kept = directory.path().join("overrides.json");
         let holding = || redis(&server, "one").keep_at(&kept).on_lost_store(OnLostStore::Hold);
         let (first, second) = (holding(), holding());
-        let first = Flags::builder().layer(first).start().await.unwrap();
+        let first = Flags::builder().source(first).start().await.unwrap();
         first.enable("beta").await.unwrap();
         is_kept("beta", &kept).await;
         let (_until_dropped, wait) = mpsc::channel::<()>();
@@ -202,10 +202,10 @@ fn what_was_cleared_does_not_come_back_with_an_empty_server() {
         first.clear("beta").await.unwrap();
         first.shutdown().await;
         server.restart();
-        let second = Flags::builder().layer(second).max_wait(BOUND).start().await.unwrap();
+        let second = Flags::builder().source(second).max_wait(BOUND).start().await.unwrap();
 
         assert!(!second.is_enabled("beta", &Context::anonymous()));
-        assert_eq!(second.health().layers[0].status, Status::Ready);
+        assert_eq!(second.health().sources[0].status, Status::Ready);
     });
 }
 
@@ -215,24 +215,24 @@ async fn a_server_that_is_required_and_away_fails_the_start() {
     server.kill();
     let redis = redis(&server, "one");
 
-    let start = Flags::builder().layer(redis).max_wait(Duration::from_millis(50)).require_ready();
+    let start = Flags::builder().source(redis).max_wait(Duration::from_millis(50)).require_ready();
     let error = start.start().await.unwrap_err();
 
-    assert_eq!(error.layer(), "redis");
+    assert_eq!(error.name(), "redis");
     assert!(format!("{error:?}").contains("cannot reach Redis"), "{error:?}");
 }
 
 #[tokio::test]
-async fn one_layer_is_not_shared_by_two_stacks() {
+async fn one_source_is_not_shared_by_two_stacks() {
     let server = Server::start();
     let redis = redis(&server, "one");
-    let first = Flags::builder().layer(redis.clone()).start().await.unwrap();
+    let first = Flags::builder().source(redis.clone()).start().await.unwrap();
 
-    let second = Flags::builder().layer(redis.clone()).start().await.unwrap_err();
-    assert!(format!("{second:?}").contains("a layer of other flags already"), "{second:?}");
+    let second = Flags::builder().source(redis.clone()).start().await.unwrap_err();
+    assert!(format!("{second:?}").contains("a source of other flags already"), "{second:?}");
 
     first.shutdown().await;
-    assert!(Flags::builder().layer(redis).start().await.is_ok());
+    assert!(Flags::builder().source(redis).start().await.is_ok());
 }
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn the_flags_that_somebody_evaluates_are_noted() {
         .with("listed", true)
         .with("required", true)
         .with("requiring", Definition::new().requires(["required"]));
-    let flags = Flags::builder().layer(one.clone()).layer(declared).start().await.unwrap();
+    let flags = Flags::builder().source(one.clone()).source(declared).start().await.unwrap();
     let nobody = Context::anonymous();
     let usage = || async {
         // Instances say what they have seen of a change at once, and the rest with it.

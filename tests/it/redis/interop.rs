@@ -17,7 +17,7 @@ use crate::support::{BOUND, next};
 
 async fn follow(server: &Server) -> Flags {
     let redis = Redis::open(&server.url()).unwrap();
-    Flags::builder().layer(redis).max_wait(BOUND).start().await.unwrap()
+    Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap()
 }
 
 fn all(flags: &Flags) -> BTreeMap<String, bool> {
@@ -35,7 +35,7 @@ async fn the_python_package_gives_the_same_answers_for_the_same_hash() {
     let flags = follow(&server).await;
 
     assert_eq!(all(&flags), python.all());
-    assert_eq!(flags.health().layers[0].status, Status::Ready);
+    assert_eq!(flags.health().sources[0].status, Status::Ready);
     for name in table.keys() {
         let ours = flags.is_enabled(name.as_str(), &Context::anonymous());
         assert_eq!(ours, python.is_enabled(name), "{name:?}");
@@ -57,7 +57,7 @@ async fn raw_values_mean_the_same_when_they_are_written_later() {
         let table = names.iter().cloned().zip(shifted.by_ref()).collect();
         python.write(&table);
 
-        assert!(matches!(next(&mut events).await, Event::Changed { layer: "redis", .. }));
+        assert!(matches!(next(&mut events).await, Event::Changed { source: "redis", .. }));
         assert_eq!(all(&flags), python.all());
     }
 }

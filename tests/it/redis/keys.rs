@@ -25,8 +25,8 @@ async fn follow(server: &Server) -> Flags {
         .denied_users(["mallory"]);
     let below = Memory::new().with("flag", below);
     Flags::builder()
-        .layer(redis)
-        .layer(below)
+        .source(redis)
+        .source(below)
         .require_ready()
         .max_wait(BOUND)
         .start()
@@ -85,7 +85,7 @@ async fn values_are_evaluated_in_the_order_of_their_writers() {
 
     let flags = follow(&server).await;
 
-    assert_eq!(flags.health().layers[0].flags, cases.len() + 1);
+    assert_eq!(flags.health().sources[0].flags, cases.len() + 1);
     for (number, (definition, context, expected)) in cases.iter().enumerate() {
         // Nothing but the store knows these, and so denies nobody.
         let expected = *expected || context.targeting_key() == Some("mallory");
@@ -148,7 +148,7 @@ async fn a_percentage_takes_the_buckets_of_this_crate() {
     Python::new(&server.url()).write_json("search", r#"{"enabled": true, "percentage": 25}"#);
     let flags = follow(&server).await;
     let quarter = Definition::new().percentage("25".parse::<Percentage>().unwrap());
-    let ours = Flags::builder().layer(Memory::new().with("search", quarter));
+    let ours = Flags::builder().source(Memory::new().with("search", quarter));
     let ours = ours.start().await.unwrap();
 
     let users: Vec<String> = (0..1_000).map(|n| format!("user {n}")).collect();
@@ -246,5 +246,5 @@ async fn garbage_in_one_key_harms_no_other() {
 
     server.cli(&["FLUSHALL"]);
     becomes(&flags, "kept", Unknown).await;
-    assert_eq!(flags.health().layers[0].status, Status::Ready);
+    assert_eq!(flags.health().sources[0].status, Status::Ready);
 }

@@ -28,7 +28,7 @@ async fn a_server_that_refuses_at_the_start_is_started_without() {
     let flags = start(Redis::open(&server.url()).unwrap(), PATIENCE).await;
 
     let asking = Asking::start(&flags, &["below"]);
-    let health = &flags.health().layers[0];
+    let health = &flags.health().sources[0];
     assert_ne!(health.status, Status::Ready);
     assert_eq!(health.age, None);
     assert!(!flags.is_enabled("kept", &Context::anonymous()));
@@ -38,7 +38,7 @@ async fn a_server_that_refuses_at_the_start_is_started_without() {
     server.restart();
     server.cli(&["HSET", "feature_flags", "kept", "1"]);
     becomes(&flags, "kept", On).await;
-    assert_eq!(flags.health().layers[0].status, Status::Ready);
+    assert_eq!(flags.health().sources[0].status, Status::Ready);
     asking.stop("refused at the start");
 }
 
@@ -48,9 +48,9 @@ async fn a_server_that_refuses_at_the_start_can_be_required() {
     server.kill();
     let redis = Redis::open(&server.url()).unwrap();
 
-    let error = Flags::builder().layer(redis).require_ready().start().await.unwrap_err();
+    let error = Flags::builder().source(redis).require_ready().start().await.unwrap_err();
 
-    assert_eq!(error.layer(), "redis");
+    assert_eq!(error.name(), "redis");
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.starts_with("cannot reach Redis at"), "{source}");
 }
@@ -92,7 +92,7 @@ async fn a_flag_may_change_once_the_server_was_away_for_long() {
     server.cli(&["HSET", "feature_flags", "kept", "1", "closed", "1"]);
     let closed = Definition::new().stale_after(Duration::from_millis(100)).on_stale(OnStale::Off);
     let declared = Memory::new().with("kept", false).with("closed", closed);
-    let flags = Flags::builder().layer(Redis::open(&server.url()).unwrap()).layer(declared);
+    let flags = Flags::builder().source(Redis::open(&server.url()).unwrap()).source(declared);
     let flags = flags.max_wait(BOUND).start().await.unwrap();
     becomes(&flags, "closed", On).await;
 
@@ -120,7 +120,7 @@ async fn a_server_that_comes_back_empty_is_believed_and_told_of() {
     let message = fails(&mut subject.events, Kind::LostStore).await;
     assert!(message.contains("`feature_flags` is gone"), "{message}");
     subject.becomes("kept", Off).await;
-    assert_eq!(subject.flags.health().layers[0].status, Status::Ready);
+    assert_eq!(subject.flags.health().sources[0].status, Status::Ready);
     server.cli(&["HSET", "feature_flags", "kept", "1"]);
     subject.becomes("kept", On).await;
     asking.stop("restarted empty");

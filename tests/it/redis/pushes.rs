@@ -26,7 +26,7 @@ pub(crate) fn calls(server: &Server, command: &str) -> usize {
 
 async fn follow(server: &Server) -> Flags {
     let redis = Redis::open(&server.url()).unwrap();
-    Flags::builder().layer(redis).max_wait(BOUND).start().await.unwrap()
+    Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap()
 }
 
 /// Each change is told, by whatever command it is made: it is known long before everything is read

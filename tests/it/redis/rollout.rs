@@ -18,7 +18,7 @@ fn stage(percent: u32) -> Stage {
 async fn flags(server: &Server, rollout: Rollout) -> Flags {
     let redis = Redis::open(&server.url()).unwrap();
     let declared = Memory::new().with("a", Definition::new().rollout(rollout));
-    Flags::builder().layer(redis).layer(declared).start().await.unwrap()
+    Flags::builder().source(redis).source(declared).start().await.unwrap()
 }
 
 fn stored(server: &Server) -> Value {

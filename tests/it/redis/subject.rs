@@ -13,7 +13,7 @@ use flagstaff::{
 use super::{asking::Asking, server::Server};
 use crate::support::{BOUND, next};
 
-/// Flags with a layer of Redis over declared ones: `kept` is declared off and overridden on,
+/// Flags with a source of Redis over declared ones: `kept` is declared off and overridden on,
 /// `below` is declared on. Somebody asks for both all the time.
 pub(crate) struct Subject {
     pub(crate) flags: Flags,
@@ -33,7 +33,7 @@ impl Subject {
     pub(crate) async fn with(redis: Redis) -> Self {
         let flags = start(redis, BOUND).await;
         let events = flags.events();
-        let health = &flags.health().layers[0];
+        let health = &flags.health().sources[0];
         assert_eq!(health.status, Status::Ready, "{:?}", health.last_error);
         let asking = Some(Asking::start(&flags, &["kept", "below"]));
         Self { flags, events, asking, since: Instant::now() }
@@ -43,9 +43,9 @@ impl Subject {
         self.flags.is_enabled(key, &Context::user("ana"))
     }
 
-    /// What the layer says about how it follows the server.
+    /// What the source says about how it follows the server.
     pub(crate) fn mode(&self) -> Option<&'static str> {
-        self.flags.health().layers[0].mode
+        self.flags.health().sources[0].mode
     }
 
     /// Waits for failures of these kinds, one after the other, maybe with others between. No flag
@@ -57,7 +57,7 @@ impl Subject {
             message = fails(&mut self.events, kind).await;
             println!("{kind} after {:?}: {message}", self.since.elapsed());
         }
-        let health = &self.flags.health().layers[0];
+        let health = &self.flags.health().sources[0];
         assert_eq!(health.status, Status::Error);
         let error = health.last_error.as_ref().and_then(|error| error.downcast_ref::<RedisError>());
         assert_eq!(error.map(RedisError::kind).as_ref(), kinds.last());
@@ -65,18 +65,18 @@ impl Subject {
         message
     }
 
-    /// Waits until the layer is healthy again. No flag changes meanwhile, none has had another
+    /// Waits until the source is healthy again. No flag changes meanwhile, none has had another
     /// answer since the start, and from now on changes are seen.
     pub(crate) async fn recovers(mut self, server: &Server, fault: &str) {
         self.since = Instant::now();
         loop {
             match next(&mut self.events).await {
-                Event::Recovered { layer: "redis" } => break,
+                Event::Recovered { source: "redis" } => break,
                 event => assert!(leaves_answers_alone(&event), "{event:?}"),
             }
         }
         println!("{fault}: recovered after {:?}", self.since.elapsed());
-        assert_eq!(self.flags.health().layers[0].status, Status::Ready);
+        assert_eq!(self.flags.health().sources[0].status, Status::Ready);
         self.is_undisturbed(fault);
 
         server.cli(&["HSET", "feature_flags", "kept", "0"]);
@@ -116,7 +116,7 @@ fn leaves_answers_alone(event: &Event) -> bool {
 /// Flags as [`Subject`] has them, which follow a server that may be away.
 pub(crate) async fn start(redis: Redis, max_wait: Duration) -> Flags {
     let declared = Memory::new().with("kept", false).with("below", true);
-    let builder = Flags::builder().layer(redis).layer(declared);
+    let builder = Flags::builder().source(redis).source(declared);
     builder.max_wait(max_wait).start().await.unwrap()
 }
 
@@ -124,8 +124,8 @@ pub(crate) async fn start(redis: Redis, max_wait: Duration) -> Flags {
 pub(crate) async fn fails(events: &mut Events, kind: RedisErrorKind) -> String {
     loop {
         match next(events).await {
-            Event::Failed { layer: "redis", error, .. } => {
-                let error = error.downcast_ref::<RedisError>().expect("an error of the layer");
+            Event::Failed { source: "redis", error, .. } => {
+                let error = error.downcast_ref::<RedisError>().expect("an error of the source");
                 if error.kind() == kind {
                     return match error.source() {
                         Some(cause) => format!("{error}: {cause}"),

@@ -22,7 +22,7 @@ use crate::support::BOUND;
 
 async fn flags(server: &Server) -> Flags {
     let redis = Redis::open(&server.url()).unwrap();
-    Flags::builder().layer(redis).layer(Memory::new().with("beta", false)).start().await.unwrap()
+    Flags::builder().source(redis).source(Memory::new().with("beta", false)).start().await.unwrap()
 }
 
 fn stored(server: &Server, flag: &str) -> String {
@@ -69,8 +69,8 @@ async fn setting_a_field_leaves_the_others() {
     flags.set("beta", Definition::new().denied_users(["mallory"])).author("bob").await.unwrap();
 
     let expected = percent(25).denied_users(["mallory"]);
-    assert_eq!(flags.layers_of("beta")[0].entry, Entry::from(expected));
-    let by = flags.layers_of("beta")[0].provenance.clone().unwrap();
+    assert_eq!(flags.sources_of("beta")[0].entry, Entry::from(expected));
+    let by = flags.sources_of("beta")[0].provenance.clone().unwrap();
     assert_eq!(by.author.as_deref(), Some("bob"));
 }
 
@@ -85,8 +85,8 @@ async fn an_explanation_names_the_field_and_the_author() {
     let place = "field `beta` of the hash `feature_flags`";
     assert_eq!(explanation.because, "redis says off for everybody");
     assert_eq!(explanation.place.as_deref(), Some(place));
-    assert_eq!(explanation.layers[0].place.as_deref(), Some(place));
-    let by = explanation.layers[0].provenance.clone().unwrap();
+    assert_eq!(explanation.sources[0].place.as_deref(), Some(place));
+    let by = explanation.sources[0].provenance.clone().unwrap();
     assert_eq!((by.author.as_deref(), by.reason.as_deref()), (Some("ana"), Some("incident 42")));
 }
 
@@ -99,8 +99,8 @@ async fn a_patch_of_an_answer_for_everybody_narrows_it() {
     flags.set("beta", percent(0)).await.unwrap();
 
     let beta = flags.boolean("beta", &Context::user("ana"));
-    assert_eq!((beta.value, beta.layer), (false, Some("redis")));
-    let Entry::Definition(definition) = &flags.layers_of("beta")[0].entry else { panic!() };
+    assert_eq!((beta.value, beta.source), (false, Some("redis")));
+    let Entry::Definition(definition) = &flags.sources_of("beta")[0].entry else { panic!() };
     assert!(definition.has(Field::AllowedUsers) && definition.has(Field::Enabled));
 }
 
@@ -110,14 +110,14 @@ async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
     let redis = Redis::open(&server.url()).unwrap();
     let declared = percent(50).allowed_users(["ana"]);
     let declared = Memory::new().with("beta", declared);
-    let flags = Flags::builder().layer(redis.clone()).layer(declared).start().await.unwrap();
+    let flags = Flags::builder().source(redis.clone()).source(declared).start().await.unwrap();
     flags.disable("beta").await.unwrap();
 
     let patch = flags.set("beta", Definition::new().owner("web"));
     let off = Entry::from(Definition::new().enabled(false).owner("web"));
     let rehearsed = redis.rehearse("beta", &patch.into()).await.unwrap();
     flags.set("beta", Definition::new().owner("web")).await.unwrap();
-    assert_eq!((rehearsed.as_ref(), &flags.layers_of("beta")[0].entry), (Some(&off), &off));
+    assert_eq!((rehearsed.as_ref(), &flags.sources_of("beta")[0].entry), (Some(&off), &off));
     assert!(!flags.is_enabled("beta", &Context::user("ana")));
 
     flags.set("beta", Definition::new().enabled(true)).await.unwrap();
@@ -142,7 +142,7 @@ async fn what_cannot_be_read_is_not_written_over() {
 async fn members_of_others_survive_a_patch_of_a_flag_with_a_key_of_its_own() {
     let server = Server::start();
     let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
-    let flags = Flags::builder().layer(redis).start().await.unwrap();
+    let flags = Flags::builder().source(redis).start().await.unwrap();
     server.cli(&["SET", "ff:beta", r#"{"enabled": true, "percentage": 10, "current_stage": 3}"#]);
 
     flags.set("beta", percent(20)).await.unwrap();
@@ -204,7 +204,7 @@ async fn an_override_is_removed_by_the_clock_of_the_server() {
 async fn a_flag_more_than_readers_take_is_refused() {
     let server = Server::start();
     let redis = Redis::open(&server.url()).unwrap().max_fields(2);
-    let flags = Flags::builder().layer(redis).max_wait(BOUND).start().await.unwrap();
+    let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
     flags.enable("a").await.unwrap();
     flags.enable("b").await.unwrap();
 
@@ -213,7 +213,7 @@ async fn a_flag_more_than_readers_take_is_refused() {
     assert!(format!("{refused:?}").contains("`max_fields` is 2"), "{refused:?}");
     assert_eq!(stored(&server, "c"), "");
     flags.disable("a").await.unwrap();
-    assert_eq!(flags.health().layers[0].status, Status::Ready);
+    assert_eq!(flags.health().sources[0].status, Status::Ready);
 }
 
 #[tokio::test]
@@ -275,7 +275,7 @@ async fn an_override_ends_while_the_server_is_away() {
     server.kill();
 
     off(&flags, "beta").await;
-    assert_eq!(flags.health().layers[0].status, Status::Error);
+    assert_eq!(flags.health().sources[0].status, Status::Error);
 }
 
 #[tokio::test]
@@ -463,7 +463,7 @@ async fn patches_of_different_fields_at_once_all_survive() {
     }
     writers.join_all().await;
 
-    let Entry::Definition(beta) = &flags.layers_of("beta")[0].entry else { panic!() };
+    let Entry::Definition(beta) = &flags.sources_of("beta")[0].entry else { panic!() };
     assert_eq!(beta.fields().count(), 5);
 }
 
@@ -521,7 +521,7 @@ async fn a_change_that_cannot_be_sent_is_refused_with_the_reason() {
 
     let error = flags.enable("beta").await.unwrap_err();
 
-    let WriteError::Layer { layer: "redis", .. } = &error else { panic!("{error:?}") };
+    let WriteError::Failed { name: "redis", .. } = &error else { panic!("{error:?}") };
     assert!(format!("{error:?}").contains("cannot reach Redis"), "{error:?}");
 }
 
@@ -651,7 +651,7 @@ async fn an_answer_that_has_ended_keeps_no_field_from_being_taken_out() {
     let patch = Definition::new().owner("web");
     flags.set("beta", patch.clone()).inheriting([Field::Percentage]).await.unwrap();
 
-    assert_eq!(flags.layers_of("beta")[0].entry, Entry::from(patch));
+    assert_eq!(flags.sources_of("beta")[0].entry, Entry::from(patch));
 }
 
 #[tokio::test]
@@ -675,7 +675,7 @@ async fn fields_are_taken_out_by_a_set_only() {
 async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
     let server = Server::start();
     let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
-    let flags = Flags::builder().layer(redis).start().await.unwrap();
+    let flags = Flags::builder().source(redis).start().await.unwrap();
     server.cli(&["SET", "ff:beta", r#"{"percentage": 10, "owner": "web"}"#]);
     let without = |field| flags.set("beta", Definition::new()).inheriting([field]);
 
@@ -690,7 +690,7 @@ async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
 async fn a_revision_can_be_looked_up_and_what_it_stored_be_read() {
     let server = Server::start();
     let redis = Redis::open(&server.url()).unwrap();
-    let flags = Flags::builder().layer(redis.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(redis.clone()).start().await.unwrap();
     let write = flags.disable("beta").author("ana").expires_in(Duration::from_secs(60)).await;
     let revision = write.unwrap().revision.unwrap();
 
@@ -711,13 +711,13 @@ async fn a_change_of_a_field_keeps_the_end_of_an_override() {
     flags.set("beta", percent(10)).expires_in(Duration::from_secs(3_600)).await.unwrap();
 
     flags.set("beta", percent(20)).author("ana").await.unwrap();
-    let by = flags.layers_of("beta")[0].provenance.clone().unwrap();
+    let by = flags.sources_of("beta")[0].provenance.clone().unwrap();
     assert!(by.expires_at.is_some() && by.author.as_deref() == Some("ana"));
 
     flags.enable("beta").expires_in(Duration::MAX).await.unwrap();
     assert_eq!(stored(&server, "beta"), "1");
 
-    let end = |flags: &Flags| flags.layers_of("beta")[0].provenance.clone().unwrap().expires_at;
+    let end = |flags: &Flags| flags.sources_of("beta")[0].provenance.clone().unwrap().expires_at;
     for operation in [Flags::enable, Flags::disable] {
         operation(&flags, "beta").expires_in(Duration::from_secs(3_600)).await.unwrap();
         let before = end(&flags);

@@ -32,7 +32,7 @@ pub(crate) struct ChangeArgs {
     pub(super) wait: Option<Duration>,
 }
 
-/// Which layer to change, and on which condition.
+/// Which source to change, and on which condition.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct TargetArgs {
@@ -47,7 +47,7 @@ pub(crate) struct TargetArgs {
         hide_possible_values = true,
         value_name = "redis|file"
     )]
-    pub(crate) layer: Layer,
+    pub(crate) source: Source,
 }
 
 /// How to change an override.
@@ -68,9 +68,9 @@ pub(crate) struct NoEnd {
     lasting: Option<String>,
 }
 
-/// A layer that can be changed.
+/// A source that can be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Layer {
+pub(crate) enum Source {
     Redis,
     File,
 }

@@ -21,17 +21,17 @@ pub(super) struct Effect {
     pub(super) flag: String,
     pub(super) before: Side,
     pub(super) after: Side,
-    /// What the layer said that is changed, if anything.
+    /// What the source said that is changed, if anything.
     pub(super) replaces: Option<Entry>,
     /// What becomes of it by itself.
     pub(super) ending: Option<Ending>,
     /// The flag without the store, if that matters.
     pub(super) below: Option<Side>,
-    /// Whether the layer says something else then.
+    /// Whether the source says something else then.
     pub(super) writes: bool,
 }
 
-/// A flag as all layers together say it.
+/// A flag as all sources together say it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Side {
     pub(super) state: FlagState,

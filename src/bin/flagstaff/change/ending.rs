@@ -99,8 +99,8 @@ fn kept(before: &Entry, after: Option<&Entry>) -> Vec<String> {
 /// What decides about the flag below the store.
 fn who(session: &Session, rehearsal: &Rehearsal) -> Option<(String, bool)> {
     let names: Vec<_> = rehearsal
-        .layers_below()
-        .map(|layer| match (layer, session.place.path()) {
+        .sources_below()
+        .map(|source| match (source, session.place.path()) {
             ("file", Some(path)) => path.display().to_string(),
             ("env", _) => "the environment".to_owned(),
             (other, _) => other.to_owned(),
@@ -132,7 +132,7 @@ impl fmt::Display for Ending {
             _ => "",
         };
         match (who, then.state) {
-            (None, FlagState::Unknown) => write!(f, "no layer has the flag"),
+            (None, FlagState::Unknown) => write!(f, "no source has the flag"),
             (Some((who, true)), then) => write!(f, "{who} decide{not_before}: {then}"),
             (Some((who, false)), then) => write!(f, "{who} decides{not_before}: {then}"),
             (None, then) => write!(f, "it is {then}"),

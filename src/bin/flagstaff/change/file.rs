@@ -42,7 +42,7 @@ pub(super) async fn change(
             let flag = clean(name);
             hints.push(format!(
                 "`{flag}` is {state} then, since its other settings still hold; \
-                 `flagstaff set {flag} FIELD- --layer file` takes one away"
+                 `flagstaff set {flag} FIELD- --source file` takes one away"
             ));
         }
         Ok(())
@@ -110,7 +110,7 @@ pub(crate) async fn edit(
     Ok(ExitCode::Done)
 }
 
-/// Warns of flags that are not in force as the file has them, because of the layers over it. A file
+/// Warns of flags that are not in force as the file has them, because of the sources over it. A file
 /// can be changed without these.
 async fn tell_what_decides(session: &Session, document: &Document, effects: &[Effect]) {
     let Session { place, output } = session;
@@ -138,15 +138,15 @@ async fn what_decides(
     document: &Document,
     effect: &Effect,
 ) -> Result<Option<String>, Failure> {
-    let layers = over.layers_of(&effect.flag);
-    let who = match &*layers {
+    let sources = over.sources_of(&effect.flag);
+    let who = match &*sources {
         [] => return Ok(None),
-        [said] if said.layer == "redis" => "the override in Redis decides",
+        [said] if said.source == "redis" => "the override in Redis decides",
         [_] => "the environment decides",
         _ => "the override in Redis and the environment decide",
     };
     let declared = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);
-    let said = layers.iter().map(|said| (said.layer, said.entry.clone()));
+    let said = sources.iter().map(|said| (said.source, said.entry.clone()));
     let said: Vec<_> = said.chain(declared.map(|entry| ("file", entry))).collect();
     let in_force = Rehearsal::merged(&effect.flag, &said).await?;
 

@@ -1,8 +1,8 @@
-//! Layers in memory that say about one flag what the real ones say.
+//! Sources in memory that say about one flag what the real ones say.
 
 use std::time::SystemTime;
 
-use flagstaff::{Entry, Flags, FlagsBuilder, LayerEntry, Memory, backend::Offer};
+use flagstaff::{Entry, Flags, FlagsBuilder, Memory, SourceEntry, backend::Offer};
 
 use super::effect::Side;
 use crate::{failure::Failure, place::Once};
@@ -10,29 +10,29 @@ use crate::{failure::Failure, place::Once};
 /// Flags that can be changed without harm.
 pub(crate) struct Rehearsal {
     pub(crate) name: String,
-    /// All layers. What can be written to is a [`Memory`].
+    /// All sources. What can be written to is a [`Memory`].
     pub(crate) flags: Flags,
     /// What the store says before.
-    pub(super) before: Option<LayerEntry>,
+    pub(super) before: Option<SourceEntry>,
     store: Memory,
-    /// What the layers below the store say, the strongest first.
+    /// What the sources below the store say, the strongest first.
     below: Vec<(&'static str, Entry)>,
 }
 
 impl Rehearsal {
     pub(crate) async fn of(flags: &Flags, name: &str) -> Result<Self, Failure> {
         let (mut before, mut below) = (None, Vec::new());
-        for said in flags.layers_of(name) {
-            match said.layer {
+        for said in flags.sources_of(name) {
+            match said.source {
                 "redis" => before = Some(said),
-                layer => below.push((layer, said.entry)),
+                source => below.push((source, said.entry)),
             }
         }
         let store = Memory::new();
         if let Some(said) = &before {
             store.insert(name, said.entry.clone());
         }
-        let flags = over(Flags::builder().layer(store.clone()), name, &below).start().await?;
+        let flags = over(Flags::builder().source(store.clone()), name, &below).start().await?;
         Ok(Self { name: name.to_owned(), flags, before, store, below })
     }
 
@@ -49,7 +49,7 @@ impl Rehearsal {
         super::said(&self.flags, &self.name)
     }
 
-    /// The flag at an instant, as the layers below the store make it.
+    /// The flag at an instant, as the sources below the store make it.
     pub(super) async fn below(&self, at: SystemTime) -> Result<Side, Failure> {
         if self.below.is_empty() {
             return Ok(Side::default());
@@ -58,22 +58,22 @@ impl Rehearsal {
         Ok(Side::of(&builder.start().await?, &self.name))
     }
 
-    /// The flag now, as these layers make it, the strongest first.
+    /// The flag now, as these sources make it, the strongest first.
     pub(super) async fn merged(
         name: &str,
-        layers: &[(&'static str, Entry)],
+        sources: &[(&'static str, Entry)],
     ) -> Result<Side, Failure> {
-        Ok(Side::of(&over(Flags::builder(), name, layers).start().await?, name))
+        Ok(Side::of(&over(Flags::builder(), name, sources).start().await?, name))
     }
 
-    /// The layers below the store that say something about the flag.
-    pub(super) fn layers_below(&self) -> impl Iterator<Item = &'static str> {
-        self.below.iter().map(|(layer, _)| *layer)
+    /// The sources below the store that say something about the flag.
+    pub(super) fn sources_below(&self) -> impl Iterator<Item = &'static str> {
+        self.below.iter().map(|(source, _)| *source)
     }
 }
 
-fn over(builder: FlagsBuilder, name: &str, layers: &[(&'static str, Entry)]) -> FlagsBuilder {
-    layers.iter().fold(builder, |builder, (layer, entry)| {
-        builder.layer(Once::new(layer, Offer::from_iter([(name, entry.clone())])))
+fn over(builder: FlagsBuilder, name: &str, sources: &[(&'static str, Entry)]) -> FlagsBuilder {
+    sources.iter().fold(builder, |builder, (source, entry)| {
+        builder.source(Once::new(source, Offer::from_iter([(name, entry.clone())])))
     })
 }

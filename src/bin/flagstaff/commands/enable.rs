@@ -17,7 +17,7 @@ to its log. With --for it gets JSON, which other readers may take for off; at
 the end what is below the override decides, not the override before.
 
 Percentage, lists and rules of the file do not count while it is on;
-`flagstaff unset` gives them back. With --layer file they count: that only sets
+`flagstaff unset` gives them back. With --source file they count: that only sets
 enabled = true.
 
 Examples:

@@ -22,7 +22,7 @@ use crate::{
 /// Evaluate flags for a context: the value, and why
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no layer has one of the flags.
+Exits with 1 if no source has one of the flags.
 
 A batch has a question per line:
   {\"flag\": \"new_checkout\", \"context\": {\"targetingKey\": \"ana\"}, \"default\": false}
@@ -64,7 +64,7 @@ impl Eval {
             }
             rows.push(row(flag, &answer));
         }
-        let columns = &["FLAG", "VALUE", "VARIANT", "REASON", "LAYER", "ERROR"];
+        let columns = &["FLAG", "VALUE", "VARIANT", "REASON", "SOURCE", "ERROR"];
         session.output.listing(Listing { name: "flags", columns, rows, empty: "" })?;
         Ok(code)
     }
@@ -95,7 +95,7 @@ fn row(flag: &str, answer: &Answer<Value>) -> Row {
             shown(answer),
             text(answer.variant),
             answer.reason.to_string(),
-            text(answer.layer),
+            text(answer.source),
             text(answer.error_code.map(|code| code.as_str())),
         ],
         json: details(flag, answer),
@@ -124,7 +124,7 @@ fn details(flag: &str, answer: &Answer<Value>) -> Value {
         json.insert("errorCode".to_owned(), code.as_str().into());
         json.insert("errorDetails".to_owned(), answer.error_details().into());
     }
-    json.insert("layer".to_owned(), answer.layer.into());
+    json.insert("source".to_owned(), answer.source.into());
     json.into()
 }
 

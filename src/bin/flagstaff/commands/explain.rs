@@ -7,7 +7,7 @@ use crate::{completion, context::ContextArgs, failure::Failure, name, session::S
 /// Explain an answer: who said what, what was compared, what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no layer has the flag. The text is for people, in a pipe too;
+Exits with 1 if no source has the flag. The text is for people, in a pipe too;
 for programs there is --output json.
 
 Examples:

@@ -10,7 +10,7 @@ use crate::{
 /// Print what a flag amounts to, or one of its settings
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no layer has the flag, or none says the setting.
+Exits with 1 if no source has the flag, or none says the setting.
 
 Examples:
   flagstaff get new_checkout               new_checkout 10%, 1 allowed
@@ -60,7 +60,7 @@ impl Get {
             "flag": flag,
             "field": field.as_str(),
             "value": value,
-            "layer": info.layer_of(field),
+            "source": info.source_of(field),
         });
         session.output.thing(json, || value.as_ref().map(plain).unwrap_or_default())?;
         Ok(if value.is_some() { ExitCode::Done } else { ExitCode::No })

@@ -156,13 +156,14 @@ fn because(error: &EditError) -> String {
 
 /// The fields of the hash that Python services share.
 async fn hash(redis: Redis) -> Result<Imported, Failure> {
-    let flags = Flags::builder().layer(redis.unannounced()).require_ready().start().await?;
+    let flags = Flags::builder().source(redis.unannounced()).require_ready().start().await?;
     let entries = flags.drift().into_iter();
     let mut imported = stored(
         entries.map(|drift| (drift.key.to_string(), drift.entry, drift.provenance.is_some())),
     );
-    let failing = flags.health().layers.into_iter().filter(|layer| layer.status == Status::Error);
-    for error in failing.filter_map(|layer| layer.last_error) {
+    let failing =
+        flags.health().sources.into_iter().filter(|source| source.status == Status::Error);
+    for error in failing.filter_map(|source| source.last_error) {
         imported.leave_out_unread(&*error);
     }
     Ok(imported)

@@ -6,7 +6,7 @@ use crate::{completion, context::ContextArgs, failure::Failure, name, session::S
 /// Ask whether a flag is on: exits with 0 if it is, and 1 if not
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints nothing. A flag that no layer has is off.
+It prints nothing. A flag that no source has is off.
 
 Examples:
   flagstaff is-on new_checkout && deploy

@@ -12,7 +12,7 @@ use crate::{
     time,
 };
 
-/// List flags: what each amounts to, and which layer says so
+/// List flags: what each amounts to, and which source says so
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A query is made of words that all have to hold:
@@ -20,7 +20,7 @@ A query is made of words that all have to hold:
   owner:payments    `owner:` alone is nobody
   tag:checkout
   state:partial     or on, off
-  layer:redis       the strongest layer that says something
+  source:redis       the strongest source that says something
   expires<14d       or a day: expires<2027-01-01
   created>90d       older than that
 
@@ -46,10 +46,10 @@ impl List {
         let mut rows = Vec::new();
         for (name, _) in snapshot.all(&Context::anonymous()) {
             let Some(info) = snapshot.info(name) else { continue };
-            let layers = flags.layers_of(name);
-            let layer = layers.first().map(|layer| layer.layer);
+            let sources = flags.sources_of(name);
+            let source = sources.first().map(|source| source.source);
             let (definition, state) = (info.definition(), info.state());
-            let subject = Subject { name, definition, state, layer };
+            let subject = Subject { name, definition, state, source };
             if !query.iter().all(|term| term.holds(&subject)) {
                 continue;
             }
@@ -60,7 +60,7 @@ impl List {
                 cells: vec![
                     name.to_owned(),
                     state.to_string(),
-                    layer.unwrap_or_default().to_owned(),
+                    source.unwrap_or_default().to_owned(),
                     owner,
                     tags.join(","),
                     expires.clone().unwrap_or_default(),
@@ -69,7 +69,7 @@ impl List {
                     "flag": name,
                     "state": state_word(state),
                     "summary": state.to_string(),
-                    "layer": layer,
+                    "source": source,
                     "owner": definition.owner.value(),
                     "tags": tags,
                     "expires": expires,
@@ -79,7 +79,7 @@ impl List {
         }
         output.listing(Listing {
             name: "flags",
-            columns: &["FLAG", "STATE", "LAYER", "OWNER", "TAGS", "EXPIRES"],
+            columns: &["FLAG", "STATE", "SOURCE", "OWNER", "TAGS", "EXPIRES"],
             rows,
             empty: "(no flags)",
         })?;

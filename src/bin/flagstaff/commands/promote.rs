@@ -111,14 +111,14 @@ impl Promote {
     fn overrides(&self, session: &Session, flags: &Flags) -> Result<Vec<Override>, Failure> {
         let drift = flags.drift();
         let said = |flag: &str| {
-            let layers = flags.layers_of(flag);
-            layers.into_iter().find(|layer| layer.layer == "redis")
+            let sources = flags.sources_of(flag);
+            sources.into_iter().find(|source| source.source == "redis")
         };
         let mut overrides = Vec::new();
         for flag in &self.flags {
             let Some(said) = said(flag) else {
                 return Err(Failure::refused(format!("`{}` is not overridden", clean(flag)))
-                    .hint("`flagstaff show` says what each layer says"));
+                    .hint("`flagstaff show` says what each source says"));
             };
             let end = said.provenance.and_then(|by| by.expires_at);
             overrides.push(Override { flag: flag.clone(), entry: said.entry, end });

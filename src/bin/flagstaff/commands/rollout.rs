@@ -2,13 +2,13 @@ use std::{slice, time::SystemTime};
 
 use clap::{Args, Subcommand};
 use flagstaff::{
-    Entry, Field, FlagInfo, FlagState, Flags, LayerEntry, Memory, PendingStep, Progress,
-    RolloutControl, RolloutError, RolloutStatus, backend::Offer, cli::ExitCode,
+    Entry, Field, FlagInfo, FlagState, Flags, Memory, PendingStep, Progress, RolloutControl,
+    RolloutError, RolloutStatus, SourceEntry, backend::Offer, cli::ExitCode,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    change::{Act, ChangeArgs, Layer, NoEnd, Rehearsal, TargetArgs, edit, perform},
+    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, edit, perform},
     completion,
     failure::Failure,
     file, name,
@@ -41,7 +41,7 @@ enum Verb {
 Examples:
   flagstaff rollout start checkout_v2 -m 'release 7'
   flagstaff rollout start checkout_v2 --force       begin anew
-  flagstaff rollout start checkout_v2 --layer file  write it into flags.toml")]
+  flagstaff rollout start checkout_v2 --source file  write it into flags.toml")]
     Start(Forced),
     /// Go on to the next stage
     #[command(after_help = "\
@@ -74,7 +74,7 @@ Examples:
     /// Show where it stands
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
-percentage, since when, when the next stage is due, and the layer that hides the
+percentage, since when, when the next stage is due, and the source that hides the
 rollout, if one does.
 
 Examples:
@@ -165,12 +165,12 @@ impl Step {
             "its stages say how long they last",
         )?;
         let act = Stepping { session, args: change, if_rev: target.if_rev, force, step };
-        match target.layer {
-            Layer::Redis => {
+        match target.source {
+            Source::Redis => {
                 let redis = session.place.redis_to_change()?;
                 perform(session, &redis, slice::from_ref(flag), &act, change, target.if_rev).await
             }
-            Layer::File => act.make_in_the_file(flag, target).await,
+            Source::File => act.make_in_the_file(flag, target).await,
         }
     }
 }
@@ -209,8 +209,8 @@ impl Stepping<'_> {
                 Some(mistake) => {
                     Some(format!("what the file says about `{name}` is wrong: {mistake}"))
                 }
-                None => hiding(&flags.layers_of(flag)).map(|(layer, _)| {
-                    let Said { says, .. } = Said::of(layer);
+                None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
+                    let Said { says, .. } = Said::of(source);
                     format!(
                         "an override says {says}, which hides the rollout: \
                          `flagstaff rollout status {name}`"
@@ -240,10 +240,10 @@ impl Stepping<'_> {
         let declared = file.parsed.flags().get(&**flag).cloned().map(Entry::Definition);
         let offer: Offer = declared.map(|entry| (flag.as_str(), entry)).into_iter().collect();
         let now = time::whole_second(SystemTime::now());
-        let flags = Flags::builder().layer(Memory::new()).layer(Once::new("file", offer));
+        let flags = Flags::builder().source(Memory::new()).source(Once::new("file", offer));
         let flags = flags.clock(move || now).start().await?;
         self.step(&flags, flag, None).await?;
-        let step = flags.layers_of(flag).swap_remove(0).entry;
+        let step = flags.sources_of(flag).swap_remove(0).entry;
 
         edit(self.session, slice::from_ref(flag), self.args, target, false, |document, name| {
             let promoted = document.promote(name, &step);
@@ -269,15 +269,15 @@ impl Act for Stepping<'_> {
     }
 }
 
-/// What a layer says about a flag, and who made it say so, for people.
+/// What a source says about a flag, and who made it say so, for people.
 struct Said {
-    layer: &'static str,
+    source: &'static str,
     says: String,
     who: Vec<String>,
 }
 
 impl Said {
-    fn of(said: &LayerEntry) -> Self {
+    fn of(said: &SourceEntry) -> Self {
         let says = match &said.entry {
             Entry::Definition(definition) if definition.enabled.value() == Some(&false) => {
                 "enabled=false".to_owned()
@@ -290,12 +290,12 @@ impl Said {
         };
         let by = said.provenance.as_deref();
         let who = who(by.and_then(|by| by.author.as_ref()), by.and_then(|by| by.reason.as_ref()));
-        Self { layer: said.layer, says, who }
+        Self { source: said.source, says, who }
     }
 
     /// The same with who and why, which only the log has of a plain on or off.
     async fn signed(self, flags: &Flags, flag: &str) -> Result<Self, Failure> {
-        if !self.who.is_empty() || self.layer != "redis" {
+        if !self.who.is_empty() || self.source != "redis" {
             return Ok(self);
         }
         let latest = flags.history(Some(flag), 1).await?.into_iter().next();
@@ -309,34 +309,34 @@ fn who(author: Option<&String>, reason: Option<&String>) -> Vec<String> {
     author.into_iter().chain(reason.map(|reason| clean(reason).into_owned())).collect()
 }
 
-/// The strongest layer that keeps a rollout of the layers below it from deciding, and those below it.
-fn hiding(layers: &[LayerEntry]) -> Option<(&LayerEntry, &[LayerEntry])> {
-    let has_stages = |layer: &LayerEntry| match &layer.entry {
+/// The strongest source that keeps a rollout of the sources below it from deciding, and those below it.
+fn hiding(sources: &[SourceEntry]) -> Option<(&SourceEntry, &[SourceEntry])> {
+    let has_stages = |source: &SourceEntry| match &source.entry {
         Entry::Definition(definition) => {
             definition.rollout.value().is_some_and(|rollout| rollout.stages.value().is_some())
         }
         _ => false,
     };
-    let hides = |layer: &LayerEntry| match &layer.entry {
+    let hides = |source: &SourceEntry| match &source.entry {
         Entry::Definition(definition) => {
             definition.rollout.value().is_none()
                 && (definition.has(Field::Percentage) || definition.has(Field::Rollout))
         }
         _ => true,
     };
-    let lowest = layers.iter().rposition(has_stages)?;
-    let hidden_by = layers[..=lowest].iter().position(hides)?;
-    Some((&layers[hidden_by], &layers[hidden_by + 1..]))
+    let lowest = sources.iter().rposition(has_stages)?;
+    let hidden_by = sources[..=lowest].iter().position(hides)?;
+    Some((&sources[hidden_by], &sources[hidden_by + 1..]))
 }
 
 async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     let flags = session.place.flags(&session.output).await?;
     let snapshot = flags.snapshot();
-    let (layers, info) = (flags.layers_of(flag), snapshot.info(flag));
+    let (sources, info) = (flags.sources_of(flag), snapshot.info(flag));
     let state = info.map_or(FlagState::Unknown, |info| info.state());
-    let (progress, hidden_by) = match (info.and_then(|info| info.rollout()), hiding(&layers)) {
-        (Some(progress), _) => (Some(progress), switched_off(info, &layers)),
-        (None, Some((layer, below))) => (hidden(flag, below).await?, Some(Said::of(layer))),
+    let (progress, hidden_by) = match (info.and_then(|info| info.rollout()), hiding(&sources)) {
+        (Some(progress), _) => (Some(progress), switched_off(info, &sources)),
+        (None, Some((source, below))) => (hidden(flag, below).await?, Some(Said::of(source))),
         (None, None) => (None, None),
     };
     let hidden_by = match hidden_by {
@@ -359,13 +359,13 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         if let Some(due) = progress.due {
             text += &format!("  due {}, {}\n", time::rfc3339(due), time::relative(due, now));
         }
-        if let Some(Said { layer, says, who }) = &hidden_by {
+        if let Some(Said { source, says, who }) = &hidden_by {
             let who = who.iter().map(|who| format!(", {who}")).collect::<String>();
-            text += &format!("  not in force: {layer} says {says}{who}; the flag is {state}\n");
+            text += &format!("  not in force: {source} says {says}{who}; the flag is {state}\n");
         }
         text
     })?;
-    if hidden_by.is_some_and(|said| said.layer == "redis") {
+    if hidden_by.is_some_and(|said| said.source == "redis") {
         session.output.hint(format!("`flagstaff unset {}` lets the rollout decide", clean(flag)));
     }
     Ok(ExitCode::Done)
@@ -383,21 +383,21 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String>
         percentage.to_string(),
         date(since),
         date(due),
-        hidden_by.map(|said| said.layer.to_owned()).unwrap_or_default(),
+        hidden_by.map(|said| said.source.to_owned()).unwrap_or_default(),
     ]
 }
 
-/// The layer that switches the flag off, whatever its rollout says.
-fn switched_off(info: Option<FlagInfo<'_>>, layers: &[LayerEntry]) -> Option<Said> {
+/// The source that switches the flag off, whatever its rollout says.
+fn switched_off(info: Option<FlagInfo<'_>>, sources: &[SourceEntry]) -> Option<Said> {
     let info = info.filter(|info| info.definition().enabled.value() == Some(&false))?;
-    let layer = info.layer_of(Field::Enabled)?;
-    layers.iter().find(|said| said.layer == layer).map(Said::of)
+    let source = info.source_of(Field::Enabled)?;
+    sources.iter().find(|said| said.source == source).map(Said::of)
 }
 
-/// Where a rollout stands by what the layers say that are not hidden.
-async fn hidden(flag: &str, layers: &[LayerEntry]) -> Result<Option<Progress>, Failure> {
-    let flags = layers.iter().fold(Flags::builder(), |builder, said| {
-        builder.layer(Once::new(said.layer, Offer::from_iter([(flag, said.entry.clone())])))
+/// Where a rollout stands by what the sources say that are not hidden.
+async fn hidden(flag: &str, sources: &[SourceEntry]) -> Result<Option<Progress>, Failure> {
+    let flags = sources.iter().fold(Flags::builder(), |builder, said| {
+        builder.source(Once::new(said.source, Offer::from_iter([(flag, said.entry.clone())])))
     });
     let snapshot = flags.start().await?.snapshot();
     Ok(snapshot.info(flag).and_then(|info| info.rollout()))
@@ -411,7 +411,7 @@ fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {
     match flags.snapshot().info(flag) {
         Some(_) => Failure::refused(format!("flag `{name}` has no rollout"))
             .hint("a flag has one if its `rollout.stages` say so"),
-        None => Failure::refused(format!("no layer has a flag `{name}`"))
+        None => Failure::refused(format!("no source has a flag `{name}`"))
             .hint("`flagstaff list` lists those that there are"),
     }
 }
@@ -425,6 +425,6 @@ fn json(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Value {
         "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
         "since": progress.since.map(time::rfc3339),
         "due": progress.due.map(time::rfc3339),
-        "hiddenBy": hidden_by.map(|said| json!({ "layer": said.layer, "says": said.says })),
+        "hiddenBy": hidden_by.map(|said| json!({ "source": said.source, "says": said.says })),
     })
 }

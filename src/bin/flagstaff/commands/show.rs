@@ -2,7 +2,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use flagstaff::{
-    Entry, Field, FlagInfo, Flags, LayerEntry,
+    Entry, Field, FlagInfo, Flags, SourceEntry,
     backend::{LogEntry, Provenance},
     cli::ExitCode,
     definition::to_json,
@@ -21,10 +21,10 @@ use crate::{
     time,
 };
 
-/// Show a flag: what each layer says, who, when, why, what decides
+/// Show a flag: what each source says, who, when, why, what decides
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no layer has the flag.
+Exits with 1 if no source has the flag.
 
 Examples:
   flagstaff show new_checkout
@@ -58,7 +58,7 @@ const STEPS: [Field; 15] = [
     Field::Off,
 ];
 
-/// What is done about a layer that is lost.
+/// What is done about a source that is lost.
 const STALE: [Field; 2] = [Field::StaleAfter, Field::OnStale];
 
 impl Show {
@@ -72,11 +72,11 @@ impl Show {
             similar::hint(&snapshot, &self.flag, output);
             return Ok(if code == ExitCode::Done { ExitCode::No } else { code });
         };
-        let mut layers = Vec::new();
-        for layer in flags.layers_of(&self.flag) {
-            layers.push(Said::of(layer, &flags, &self.flag).await);
+        let mut sources = Vec::new();
+        for source in flags.sources_of(&self.flag) {
+            sources.push(Said::of(source, &flags, &self.flag).await);
         }
-        let shown = Shown { flag: &self.flag, info, layers, now: SystemTime::now() };
+        let shown = Shown { flag: &self.flag, info, sources, now: SystemTime::now() };
         match output.is_terse() {
             true => output.rows(&shown.rows())?,
             false => output.thing(shown.json(), || shown.text())?,
@@ -85,19 +85,19 @@ impl Show {
     }
 }
 
-/// What a layer says, and all that is known about who said it.
+/// What a source says, and all that is known about who said it.
 struct Said {
-    layer: LayerEntry,
+    source: SourceEntry,
     revision: Option<u64>,
     by: Provenance,
 }
 
 impl Said {
     /// A plain on or off has its author in the log only.
-    async fn of(layer: LayerEntry, flags: &Flags, flag: &str) -> Self {
-        let by = layer.provenance.as_deref().cloned().unwrap_or_default();
-        let mut said = Self { layer, revision: None, by };
-        if said.layer.layer != "redis" {
+    async fn of(source: SourceEntry, flags: &Flags, flag: &str) -> Self {
+        let by = source.provenance.as_deref().cloned().unwrap_or_default();
+        let mut said = Self { source, revision: None, by };
+        if said.source.source != "redis" {
             return said;
         }
         // Whoever may not read the log does without.
@@ -128,8 +128,8 @@ impl Said {
     fn json(&self) -> Value {
         let Provenance { author, reason, at, expires_at, .. } = &self.by;
         json!({
-            "layer": self.layer.layer,
-            "entry": stored(&self.layer.entry),
+            "source": self.source.source,
+            "entry": stored(&self.source.entry),
             "by": author,
             "reason": reason,
             "at": at.map(time::rfc3339),
@@ -142,7 +142,7 @@ impl Said {
 struct Shown<'a> {
     flag: &'a str,
     info: FlagInfo<'a>,
-    layers: Vec<Said>,
+    sources: Vec<Said>,
     now: SystemTime,
 }
 
@@ -151,12 +151,12 @@ impl Shown<'_> {
         to_json(self.info.definition())
     }
 
-    /// Those settings that are set, with their layers.
+    /// Those settings that are set, with their sources.
     fn set(&self, fields: &[Field]) -> Vec<(Field, Value, &'static str)> {
         let definition = self.definition();
         let set = fields.iter().filter_map(|&field| {
             let value = definition.get(field.as_str()).filter(|value| !value.is_null())?;
-            Some((field, value.clone(), self.info.layer_of(field).unwrap_or_default()))
+            Some((field, value.clone(), self.info.source_of(field).unwrap_or_default()))
         });
         set.collect()
     }
@@ -173,16 +173,16 @@ impl Shown<'_> {
             vec![field.as_str().to_owned(), day(&plain(value)) + &note.unwrap_or_default()]
         }));
 
-        text += "\nLayers, the strongest first:\n";
-        text += &table(self.layers.iter().map(|said| {
-            vec![said.layer.layer.to_owned(), short(&said.layer.entry), said.text(self.now)]
+        text += "\nSources, the strongest first:\n";
+        text += &table(self.sources.iter().map(|said| {
+            vec![said.source.source.to_owned(), short(&said.source.entry), said.text(self.now)]
         }));
 
         text += "\nWhat decides, in this order:\n";
         let mut steps = self.set(&STEPS);
         steps.extend(self.set(&STALE));
-        text += &table(steps.iter().map(|(field, value, layer)| {
-            vec![field.as_str().to_owned(), plain(value), (*layer).to_owned()]
+        text += &table(steps.iter().map(|(field, value, source)| {
+            vec![field.as_str().to_owned(), plain(value), (*source).to_owned()]
         }));
         if let Some(progress) = self.info.rollout() {
             text += &format!("  rollout is at {progress}\n");
@@ -196,45 +196,45 @@ impl Shown<'_> {
     fn rows(&self) -> Vec<Vec<String>> {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let mut rows = vec![words(&["flag", self.flag, &self.info.state().to_string()])];
-        for (field, value, layer) in self.set(&ABOUT) {
-            rows.push(words(&["about", field.as_str(), &plain(&value), layer]));
+        for (field, value, source) in self.set(&ABOUT) {
+            rows.push(words(&["about", field.as_str(), &plain(&value), source]));
         }
-        for said in &self.layers {
+        for said in &self.sources {
             let Provenance { author, reason, at, expires_at, .. } = &said.by;
             let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
             rows.push(words(&[
-                "layer",
-                said.layer.layer,
-                &plain(&stored(&said.layer.entry)),
+                "source",
+                said.source.source,
+                &plain(&stored(&said.source.entry)),
                 author.as_deref().unwrap_or_default(),
                 &date(at),
                 &date(expires_at),
                 reason.as_deref().unwrap_or_default(),
             ]));
         }
-        for (field, value, layer) in self.set(&STEPS).into_iter().chain(self.set(&STALE)) {
-            rows.push(words(&["decides", field.as_str(), &plain(&value), layer]));
+        for (field, value, source) in self.set(&STEPS).into_iter().chain(self.set(&STALE)) {
+            rows.push(words(&["decides", field.as_str(), &plain(&value), source]));
         }
         rows
     }
 
     fn json(&self) -> Value {
         let decides = self.set(&STEPS).into_iter().chain(self.set(&STALE));
-        let decides = decides.map(|(field, value, layer)| {
-            json!({ "field": field.as_str(), "value": value, "layer": layer })
+        let decides = decides.map(|(field, value, source)| {
+            json!({ "field": field.as_str(), "value": value, "source": source })
         });
         json!({
             "flag": self.flag,
             "state": state_word(self.info.state()),
             "summary": self.info.state().to_string(),
             "definition": self.definition(),
-            "layers": self.layers.iter().map(Said::json).collect::<Vec<_>>(),
+            "sources": self.sources.iter().map(Said::json).collect::<Vec<_>>(),
             "decides": decides.collect::<Vec<_>>(),
         })
     }
 }
 
-/// What a layer says, without what is for people alone.
+/// What a source says, without what is for people alone.
 fn short(entry: &Entry) -> String {
     let Entry::Definition(definition) = entry else { return entry.to_string() };
     let mut deciding = to_json(definition);

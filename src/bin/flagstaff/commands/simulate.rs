@@ -18,7 +18,7 @@ use crate::{
 /// Tell whom `set` would be a change for
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All layers together are compared with what they are after the change; nothing is
+All sources together are compared with what they are after the change; nothing is
 changed. Settings and values are those of `flagstaff set`, and the table is that
 of `flagstaff plan`.
 
@@ -48,7 +48,7 @@ impl Simulate {
             })
             .collect();
         if !before.contains_key(&*self.flag) {
-            return Err(Failure::usage(format!("no layer has a flag `{}`", clean(&self.flag)))
+            return Err(Failure::usage(format!("no source has a flag `{}`", clean(&self.flag)))
                 .hint("`flagstaff list` lists those that there are"));
         }
         let assignments = Assignments::new(self.assignments);

@@ -148,10 +148,10 @@ fn is_unstarted(definition: &Definition, now: SystemTime) -> bool {
 
 /// Since when an override says what a flag is, if one does; `Some(None)` if nobody knows.
 async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
-    let entry = flags.layers_of(key).into_iter().next().filter(|entry| entry.layer != "file")?;
+    let entry = flags.sources_of(key).into_iter().next().filter(|entry| entry.source != "file")?;
     let said = entry.provenance.and_then(|provenance| provenance.at);
     let at = match said {
-        None if entry.layer == "redis" => {
+        None if entry.source == "redis" => {
             // What is forced says no more than on or off, and the log says the rest.
             let log = flags.history(Some(key), 1).await.unwrap_or_default();
             log.first().and_then(|change| change.at)

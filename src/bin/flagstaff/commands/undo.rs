@@ -4,7 +4,7 @@ use clap::Args;
 use flagstaff::{Entry, Flags, Redis, cli::ExitCode};
 
 use crate::{
-    change::{Act, ChangeArgs, Layer, NoEnd, Rehearsal, TargetArgs, perform},
+    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, perform},
     failure::Failure,
     session::Session,
     text::clean,
@@ -47,7 +47,7 @@ impl Undo {
             "what was stored before comes back with the end that it had",
             "`flagstaff set` and its like take an end",
         )?;
-        if target.layer == Layer::File {
+        if target.source == Source::File {
             return Err(Failure::usage("only changes of the store have revisions to undo")
                 .hint("the history of flags.toml is in its version control: `git revert`"));
         }

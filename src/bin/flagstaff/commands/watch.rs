@@ -25,7 +25,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It goes on until it is interrupted. A pipe gets a line for each change: when,
-the layer, the flag, what it was and is, the settings that differ, the revision,
+the source, the flag, what it was and is, the settings that differ, the revision,
 who, and why. A command gets what changed at once as a JSON object on its stdin,
 and so does a webhook in the body of a POST; both get one after the other, and a
 webhook that fails is tried three times.
@@ -62,7 +62,7 @@ impl Watch {
         let mut log = Log::start(&flags).await;
         let snapshot = flags.snapshot();
         for unknown in wanted.iter().filter(|flag| snapshot.info(&***flag).is_none()) {
-            output.warning(format!("no layer has `{}` so far", clean(unknown)));
+            output.warning(format!("no source has `{}` so far", clean(unknown)));
             similar::hint(&snapshot, unknown, output);
         }
         let number = match wanted.len() {
@@ -79,14 +79,14 @@ impl Watch {
             };
             match event {
                 None => break,
-                Some(Event::Changed { generation, layer, changes }) => {
+                Some(Event::Changed { generation, source, changes }) => {
                     let is_wanted = |key: &str| wanted.is_empty() || wanted.contains(key);
                     let changes: Vec<_> =
                         changes.iter().filter(|change| is_wanted(&change.key)).collect();
                     if changes.is_empty() {
                         continue;
                     }
-                    let mut told = match layer {
+                    let mut told = match source {
                         "redis" => log.since(&flags, &changes).await,
                         _ => BTreeMap::new(),
                     };
@@ -97,16 +97,16 @@ impl Watch {
                     let at = time::rfc3339(SystemTime::now());
                     let json = versioned(json!({
                         "at": at,
-                        "layer": layer,
+                        "source": source,
                         "generation": generation,
                         "changes": told.iter().map(Told::json).collect::<Vec<_>>(),
                     }));
                     if output.is_terse() {
-                        let rows: Vec<_> = told.iter().map(|told| told.row(&at, layer)).collect();
+                        let rows: Vec<_> = told.iter().map(|told| told.row(&at, source)).collect();
                         output.rows(&rows)?;
                     } else {
                         output.thing(json.clone(), || {
-                            let line = |told: &Told<'_>| format!("{at} {layer} {}\n", told.text());
+                            let line = |told: &Told<'_>| format!("{at} {source} {}\n", told.text());
                             told.iter().map(line).collect()
                         })?;
                     }
@@ -177,13 +177,13 @@ impl Told<'_> {
         self.change.fields.iter().map(|field| field.as_str()).collect()
     }
 
-    fn row(&self, at: &str, layer: &str) -> Vec<String> {
+    fn row(&self, at: &str, source: &str) -> Vec<String> {
         let Change { key, before, after, .. } = self.change;
         let by = self.by.as_ref();
         let revision = by.and_then(|by| by.revision).map(|revision| revision.to_string());
         vec![
             at.to_owned(),
-            layer.to_owned(),
+            source.to_owned(),
             key.to_string(),
             before.to_string(),
             after.to_string(),

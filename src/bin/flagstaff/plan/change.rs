@@ -243,15 +243,15 @@ impl Side {
         needed: &BTreeSet<Arc<str>>,
         at: SystemTime,
     ) -> Result<Self, Failure> {
-        let mut layer = Memory::new();
+        let mut source = Memory::new();
         let mut places = Vec::new();
         for (place, key) in needed.iter().enumerate() {
             if let Some(definition) = all.get(key) {
-                layer = layer.with(key, Definition::clone(definition));
+                source = source.with(key, Definition::clone(definition));
                 places.push(place);
             }
         }
-        let flags = Flags::builder().layer(layer).clock(move || at).start().await?;
+        let flags = Flags::builder().source(source).clock(move || at).start().await?;
         Ok(Self { snapshot: flags.snapshot(), places })
     }
 

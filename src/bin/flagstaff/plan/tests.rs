@@ -181,10 +181,10 @@ fn file(flags: &[Option<(u8, u8)>]) -> String {
 
 /// All flags of a file, asked for one by one.
 fn snapshot(text: &str) -> impl std::ops::Deref<Target = Snapshot> {
-    let layer = flags(text)
+    let source = flags(text)
         .iter()
-        .fold(Memory::new(), |layer, (key, flag)| layer.with(key, (**flag).clone()));
-    wait(async { Flags::builder().layer(layer).start().await.unwrap().snapshot() })
+        .fold(Memory::new(), |source, (key, flag)| source.with(key, (**flag).clone()));
+    wait(async { Flags::builder().source(source).start().await.unwrap().snapshot() })
 }
 
 fn brute_force(before: &str, after: &str, users: &[Json]) -> Vec<[u64; 5]> {

@@ -35,7 +35,7 @@ fn without<'a>(rules: &[&'a str], rule: &str) -> Vec<&'a str> {
 
 /// The failure of the first attempt to read.
 async fn failure(redis: Redis) -> RedisError {
-    let flags = Flags::builder().layer(redis).max_wait(Duration::ZERO).start().await.unwrap();
+    let flags = Flags::builder().source(redis).max_wait(Duration::ZERO).start().await.unwrap();
     let mut events = flags.events();
     loop {
         if let Some(error) = health(&flags).last_error {
@@ -64,7 +64,7 @@ async fn a_missing_rule_is_named() {
 
 /// Everything that changes and tells of changes.
 async fn write(redis: Redis) -> Result<(), Box<dyn std::error::Error>> {
-    let flags = Flags::builder().layer(redis.clone()).start().await?;
+    let flags = Flags::builder().source(redis.clone()).start().await?;
     let revision = flags.enable("beta").author("ana").await?.revision.expect("a log");
     flags.disable("beta").await?;
     flags.undo(revision + 1).await?;

@@ -9,7 +9,7 @@ mod tls;
 use std::time::Instant;
 
 use flagstaff::{
-    FlagState, Flags, LayerHealth, Redis, Status,
+    FlagState, Flags, Redis, SourceHealth, Status,
     backend::{RedisError, RedisErrorKind},
 };
 use tokio::time::timeout;
@@ -18,14 +18,14 @@ use crate::support::BOUND;
 
 /// Flags that follow a store, which can be read.
 async fn follow(redis: Redis) -> Flags {
-    let flags = Flags::builder().layer(redis).max_wait(BOUND).start().await.unwrap();
-    let layer = health(&flags);
-    assert_eq!(layer.status, Status::Ready, "{:?}", layer.last_error);
+    let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
+    let source = health(&flags);
+    assert_eq!(source.status, Status::Ready, "{:?}", source.last_error);
     flags
 }
 
-fn health(flags: &Flags) -> LayerHealth {
-    flags.health().layers.swap_remove(0)
+fn health(flags: &Flags) -> SourceHealth {
+    flags.health().sources.swap_remove(0)
 }
 
 /// Waits until a flag is what it has to become, and prints how long that takes after `fault`.

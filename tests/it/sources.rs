@@ -15,7 +15,7 @@ fn ten_percent() -> Definition {
 
 async fn start(env: &[(&str, &str)], memory: Memory) -> Flags {
     let env = Env::with_prefix("FEATURE_").variables(env.iter().copied());
-    Flags::builder().layer(env).layer(memory).start().await.unwrap()
+    Flags::builder().source(env).source(memory).start().await.unwrap()
 }
 
 #[tokio::test]
@@ -69,9 +69,9 @@ async fn a_variable_forces_a_flag_on_for_everybody_but_the_denied() {
     let answer = flags.boolean("a", &Context::anonymous());
 
     assert_eq!((answer.value, answer.reason), (true, Reason::Static));
-    assert_eq!(answer.layer, Some("env"));
+    assert_eq!(answer.source, Some("env"));
     let denied = flags.boolean("a", &Context::user("mallory"));
-    assert_eq!((denied.value, denied.layer), (false, Some("memory")));
+    assert_eq!((denied.value, denied.source), (false, Some("memory")));
 }
 
 #[tokio::test]
@@ -84,21 +84,21 @@ async fn a_variable_that_is_not_truthy_forces_a_flag_off() {
 }
 
 #[tokio::test]
-async fn every_field_knows_its_layer() {
+async fn every_field_knows_its_source() {
     let quarter = Percentage::whole(25).unwrap();
     let above = Memory::new().with("a", Definition::new().percentage(quarter));
     let below = Memory::new().with("a", ten_percent());
     let env = Env::with_prefix("F_").variables([("F_A", "1")]);
-    let flags = Flags::builder().layer(above).layer(env).layer(below).start().await.unwrap();
+    let flags = Flags::builder().source(above).source(env).source(below).start().await.unwrap();
     let snapshot = flags.snapshot();
 
     let info = snapshot.info("a").unwrap();
 
-    assert_eq!(info.layer_of(Field::Percentage), Some("memory"));
-    assert_eq!(info.layer_of(Field::Enabled), Some("env"));
-    assert_eq!(info.layer_of(Field::AllowedUsers), Some("env"), "taken away by the forced value");
-    assert_eq!(info.layer_of(Field::Owner), Some("memory"));
-    assert_eq!(info.layer_of(Field::Salt), None);
+    assert_eq!(info.source_of(Field::Percentage), Some("memory"));
+    assert_eq!(info.source_of(Field::Enabled), Some("env"));
+    assert_eq!(info.source_of(Field::AllowedUsers), Some("env"), "taken away by the forced value");
+    assert_eq!(info.source_of(Field::Owner), Some("memory"));
+    assert_eq!(info.source_of(Field::Salt), None);
     assert_eq!(info.definition().owner.value().map(String::as_str), Some("payments"));
     assert_eq!(
         info.state(),
@@ -107,13 +107,13 @@ async fn every_field_knows_its_layer() {
 }
 
 #[tokio::test]
-async fn all_lists_the_union_of_the_layers_sorted() {
+async fn all_lists_the_union_of_the_sources_sorted() {
     let memory = Memory::new().with("b", false).with("z", true);
     let flags = start(&[("FEATURE_A", "1"), ("FEATURE_B", "1")], memory).await;
 
     let all = flags.all(&Context::anonymous());
 
-    let seen: Vec<_> = all.iter().map(|(key, a)| (key.as_str(), a.value, a.layer)).collect();
+    let seen: Vec<_> = all.iter().map(|(key, a)| (key.as_str(), a.value, a.source)).collect();
     assert_eq!(
         seen,
         [("a", true, Some("env")), ("b", true, Some("env")), ("z", true, Some("memory"))]
@@ -155,7 +155,7 @@ async fn an_unknown_flag_is_the_callers_default() {
     assert!(answer.value);
     assert_eq!(answer.reason, Reason::Default);
     assert_eq!(answer.error_code, Some(ErrorCode::FlagNotFound));
-    assert_eq!(answer.layer, None);
+    assert_eq!(answer.source, None);
     assert!(!flags.is_enabled("nope", &nobody));
     assert!(flags.is_enabled_or("nope", &nobody, true));
 }
