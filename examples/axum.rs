@@ -13,7 +13,9 @@ use axum::{
     response::Response,
     routing::get,
 };
-use flagstaff::{Context, Env, File, FlagGate, Flags, RequestFlags, RequestHead, WithCurrentFlags};
+use flagstaff::{
+    Context, Env, File, FlagGate, Flags, RequestFlags, WithCurrentFlags, context::RequestHead,
+};
 use tokio::{net::TcpListener, task::JoinError};
 use tower::{Layer, ServiceBuilder};
 

@@ -13,8 +13,9 @@
 use std::{error::Error, sync::Arc};
 
 use flagstaff::{
-    Backend, Context, Event, Flags, Memory,
-    backend::{BackendError, BoxFuture, Offer, Sink},
+    Backend, Context, Flags, Memory,
+    event::Event,
+    source::{BackendError, BoxFuture, Offer, Sink},
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 

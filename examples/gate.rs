@@ -6,7 +6,7 @@
 use std::{convert::Infallible, env, error::Error};
 
 use bytes::Bytes;
-use flagstaff::{Env, Event, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders};
+use flagstaff::{Env, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders, event};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{body::Body, body::Incoming, server::conn::http1};
@@ -89,10 +89,10 @@ async fn all_flags(request: Request<Incoming>) -> Page {
 }
 
 /// Changes go to stdout; what is wrong, with its place in the file, to stderr.
-async fn print_events(mut events: flagstaff::Events) {
+async fn print_events(mut events: event::Events) {
     while let Some(event) = events.next().await {
         match event {
-            Event::Failed { .. } => eprintln!("{event}"),
+            event::Event::Failed { .. } => eprintln!("{event}"),
             event => println!("{event}"),
         }
     }

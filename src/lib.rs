@@ -40,7 +40,7 @@
 //! | `definition` | yes | [`definition`]: flags from TOML and JSON texts, with diagnostics |
 //! | `http` | yes | [`FlagGate`], [`FlagSwitch`], the request layer, [`TrustedHeaders`] |
 //! | `axum` | | [`RequestFlags`] as an axum extractor |
-//! | `cookie` | | [`StickyCookie`]: a signed id for visitors without an account |
+//! | `cookie` | | [`StickyCookie`](context::StickyCookie): a signed id for visitors without an account |
 //! | `redis` | yes | [`Redis`]: overrides at run time, shared by all instances |
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
 //! | `metrics` | | what is wrong with which source, through the `metrics` facade; see the [guide] |
@@ -67,7 +67,7 @@
     allow(rustdoc::broken_intra_doc_links, reason = "links to what other features add")
 )]
 
-pub mod backend;
+mod backend;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "codegen")]
@@ -78,10 +78,9 @@ mod error;
 mod eval;
 mod flags;
 #[cfg(feature = "http")]
-pub mod http;
+mod http;
 mod model;
 
-/// Everything, one step after the other.
 #[cfg(any(
     doc,
     all(
@@ -94,44 +93,150 @@ mod model;
         feature = "testing"
     )
 ))]
-#[doc = include_str!("docs/guide.md")]
-pub mod guide {}
+pub mod guide {
+    //! Everything, one step after the other.
+    #![doc = include_str!("docs/guide.md")]
+    #![allow(unused_imports, reason = "names that the text links to")]
+
+    use crate::{
+        answer::*, context::*, definition::*, event::*, explain::*, gate::*, request::*, source::*,
+        write::*, *,
+    };
+}
 
 #[cfg(all(doctest, feature = "file", feature = "http", feature = "redis"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use flags::explain::{self, Explanation};
-#[cfg(feature = "testing")]
-pub use flags::testing;
-
+// What everybody needs, and no more: `tests/it/root.rs` counts. Other names live in the modules
+// below, by what they are used for.
 #[cfg(feature = "file")]
+#[doc(inline)]
 pub use self::backend::File;
 #[cfg(feature = "redis")]
+#[doc(inline)]
 pub use self::backend::Redis;
-#[cfg(feature = "axum")]
-pub use self::http::MissingRequestFlags;
+#[cfg(feature = "testing")]
+#[doc(inline)]
+pub use self::flags::testing;
 #[cfg(feature = "http")]
-pub use self::http::{
-    Anonymous, ContextExtractor, DenialResponse, FlagGate, FlagSwitch, GateDenied, InvalidGate,
-    InvalidHeader, RequestHead, RequestLayer, Requirement, TrustedHeaders,
-};
-#[cfg(feature = "cookie")]
-pub use self::http::{InvalidCookie, StickyCookie};
+#[doc(inline)]
+pub use self::http::{FlagGate, FlagSwitch, TrustedHeaders};
+#[doc(inline)]
 pub use self::{
-    backend::{Backend, Env, Memory, WritableBackend},
+    backend::{Backend, Env, Memory},
     flags::{
-        Change, Drift, Event, Events, Flag, FlagInfo, FlagKey, FlagName, Flags, FlagsBuilder,
-        Health, PendingStep, PendingUndo, PendingWrite, RequestFlags, RolloutControl, RolloutError,
-        Snapshot, SourceEntry, SourceHealth, StartError, Status, TrackingEvent, TrackingEvents,
-        WithCurrentFlags, WithFlags, WriteError, boolean, current, is_enabled, is_enabled_or,
-        track,
+        Flag, FlagKey, FlagName, Flags, RequestFlags, Snapshot, StartError, WithCurrentFlags,
+        WriteError, boolean, current, explain, is_enabled, is_enabled_or, track,
     },
-    model::{
-        Active, Answer, Case, Cause, Comparison, Condition, Context, Definition, Entry, ErrorCode,
-        Field, FlagState, InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight,
-        OnStale, OperandKind, Operator, OperatorExample, Part, Percentage, Prerequisite, Progress,
-        RareSettings, Reason, Rollout, RolloutStatus, Rule, Segment, Serve, Setting, Stage, Value,
-        Variant, Variants, Weight,
-    },
+    model::{Answer, Context, Definition, Percentage, Reason},
 };
+
+pub mod answer {
+    //! Answers, their reasons, and flags as a whole.
+
+    #[doc(inline)]
+    pub use crate::{
+        flags::FlagInfo,
+        model::{Answer, Cause, ErrorCode, FlagState, Reason, Value},
+    };
+}
+
+pub mod context {
+    //! Evaluation contexts, and extractors that read them from requests.
+
+    #[cfg(feature = "http")]
+    #[doc(inline)]
+    pub use crate::http::{
+        Anonymous, ContextExtractor, InvalidHeader, RequestHead, TrustedHeaders,
+    };
+    #[cfg(feature = "cookie")]
+    #[doc(inline)]
+    pub use crate::http::{InvalidCookie, StickyCookie};
+    #[doc(inline)]
+    pub use crate::model::Context;
+}
+
+pub mod event {
+    //! Streams of changes, of failures, and of tracked events.
+
+    #[doc(inline)]
+    pub use crate::flags::{Change, Event, Events, TrackingEvent, TrackingEvents};
+}
+
+#[cfg(not(feature = "definition"))]
+pub mod definition {
+    //! Definitions of flags, and their parts.
+
+    #[doc(inline)]
+    pub use crate::model::parts::*;
+}
+
+#[cfg(feature = "http")]
+pub mod gate {
+    //! Gates and switches: tower layers that close a service, or choose between two, by flag.
+
+    #[doc(inline)]
+    pub use crate::http::{
+        Concealed, ConcealedGate, DenialResponse, FlagGate, FlagSwitch, FlagSwitchLayer, GateBody,
+        GateDenied, GateFuture, Gated, InvalidGate, Requirement, SwitchFuture,
+    };
+}
+
+pub mod request {
+    //! Flags pinned for one request, and the layer that pins them.
+
+    #[doc(inline)]
+    pub use crate::flags::{
+        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
+    };
+    #[cfg(feature = "axum")]
+    #[doc(inline)]
+    pub use crate::http::MissingRequestFlags;
+    #[cfg(feature = "http")]
+    #[doc(inline)]
+    pub use crate::http::{RequestFuture, RequestLayer, RequestService};
+}
+
+pub mod source {
+    //! Sources: where flags come from.
+    //!
+    //! A source offers, per flag key, nothing, a forced value or a definition (see
+    //! [`Entry`](crate::definition::Entry)), and publishes its whole state again whenever that
+    //! changes. The stack merges what all sources offer; no source knows of another.
+    //!
+    //! A source that fails is reported, and the last state that it published stays in force: no
+    //! request notices.
+    //!
+    //! Anything can be a source: implement [`Backend`]. `examples/custom_backend.rs` does so in a
+    //! few lines.
+
+    #[cfg(feature = "file")]
+    #[doc(inline)]
+    pub use crate::backend::{File, OpenError};
+    #[cfg(feature = "redis")]
+    #[doc(inline)]
+    pub use crate::backend::{
+        Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, Usage,
+    };
+    #[doc(inline)]
+    pub use crate::{
+        backend::{
+            Backend, BackendError, BoxFuture, Env, FlagUsage, Memory, Offer, Sink, Standing,
+            WritableBackend,
+        },
+        flags::{FlagsBuilder, Health, SourceEntry, SourceHealth, StartError, Status},
+    };
+}
+
+pub mod write {
+    //! Changes at run time: overrides, rollouts, their log, and drift from the file.
+
+    #[doc(inline)]
+    pub use crate::{
+        backend::{Conflict, Expected, LogEntry, Operation, Provenance, Refusal, Write, Written},
+        flags::{
+            Drift, PendingStep, PendingUndo, PendingWrite, RolloutControl, RolloutError, WriteError,
+        },
+    };
+}

@@ -69,10 +69,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// ```
 /// use std::sync::Arc;
 ///
-/// use flagstaff::{
-///     Backend, Context, Flags,
-///     backend::{BackendError, BoxFuture, Offer, Sink},
-/// };
+/// use flagstaff::{source::{BackendError, BoxFuture, Offer, Sink}, Backend, Context, Flags};
 /// use tokio::sync::watch;
 ///
 /// /// The names of the flags that are on, as another part of the program tells them.
@@ -123,7 +120,7 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     ///
     /// An error before the first state was published fails
-    /// [`FlagsBuilder::start`](crate::FlagsBuilder::start). Later it is the source's last: its
+    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start). Later it is the source's last: its
     /// state stays in force, and health shows the error. A source that may come back should
     /// [report](Sink::fail) the failure and try again instead of returning. A panic counts as an
     /// error.
@@ -143,8 +140,10 @@ pub trait Backend: Send + Sync + 'static {
 /// use std::sync::Arc;
 ///
 /// use flagstaff::{
-///     Backend, Context, Entry, Flags, Memory, WritableBackend,
-///     backend::{BackendError, BoxFuture, Operation, Refusal, Sink, Write, Written},
+///     definition::Entry,
+///     source::{BackendError, BoxFuture, Sink, WritableBackend},
+///     write::{Operation, Refusal, Write, Written},
+///     Backend, Context, Flags, Memory,
 /// };
 ///
 /// /// Keeps a flag from being switched off in passing.

@@ -16,7 +16,7 @@ type Places = Arc<dyn Fn(&str, Part) -> Option<String> + Send + Sync>;
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Definition, Entry, Percentage, backend::Offer};
+/// use flagstaff::{definition::Entry, source::Offer, Definition, Percentage};
 ///
 /// let offer = Offer::from_iter([
 ///     ("new_checkout", Entry::from(Definition::new().percentage(Percentage::whole(10)?))),
@@ -24,7 +24,7 @@ type Places = Arc<dyn Fn(&str, Part) -> Option<String> + Send + Sync>;
 /// ]);
 ///
 /// assert_eq!(offer.len(), 2);
-/// # Ok::<(), flagstaff::InvalidPercentage>(())
+/// # Ok::<(), flagstaff::definition::InvalidPercentage>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Offer {
@@ -67,7 +67,7 @@ impl Offer {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::backend::Offer;
+    /// use flagstaff::source::Offer;
     ///
     /// let offer = Offer::from_iter([("beta", true)])
     ///     .with_places(|key, _part| Some(format!("https://flags.example.com/{key}")));

@@ -14,7 +14,7 @@ use crate::model::{Definition, Entry, Field};
 /// # Example
 ///
 /// ```
-/// use flagstaff::backend::{Operation, Write};
+/// use flagstaff::write::{Operation, Write};
 ///
 /// let write = Write::new(Operation::Disable).author("ana").reason("incident 42");
 ///

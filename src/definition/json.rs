@@ -47,7 +47,7 @@ pub enum UnknownKeys {
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Percentage, Setting, definition::from_json};
+/// use flagstaff::{definition::{from_json, Setting}, Percentage};
 ///
 /// let definition = from_json("checkout", r#"{"percentage": 0.1, "denied_users": null}"#)?;
 ///
@@ -65,7 +65,7 @@ pub enum UnknownKeys {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// [`Setting::Remove`]: crate::Setting::Remove
+/// [`Setting::Remove`]: crate::definition::Setting::Remove
 pub fn from_json(flag: &str, text: impl AsRef<[u8]>) -> Result<Definition, InvalidJson> {
     let object = serde_json::from_slice(text.as_ref())?;
     from_json_object(flag, &object, UnknownKeys::Reject)
@@ -148,7 +148,7 @@ pub fn from_json_object(
 
 /// Writes a definition as a JSON object: what [`from_json_object`] reads back as the same definition.
 ///
-/// The members come in the order of [`Field::ALL`](crate::Field::ALL), without those that are left
+/// The members come in the order of [`Field::ALL`](crate::definition::Field::ALL), without those that are left
 /// to lower sources. Dates are RFC 3339 texts in UTC; a date that such a text cannot name is
 /// written as the nearest that it can. Segments are written out. What flags.toml refuses, such as a
 /// flag that expires before it was created, is written but not read back.
@@ -156,7 +156,7 @@ pub fn from_json_object(
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Definition, Percentage, Setting, definition::to_json};
+/// use flagstaff::{definition::{to_json, Setting}, Definition, Percentage};
 /// use serde_json::json;
 ///
 /// let mut definition = Definition::new().percentage(Percentage::whole(10)?).owner("payments");
@@ -165,7 +165,7 @@ pub fn from_json_object(
 /// let object = serde_json::Value::Object(to_json(&definition));
 ///
 /// assert_eq!(object.to_string(), r#"{"owner":"payments","denied_users":null,"percentage":10}"#);
-/// # Ok::<(), flagstaff::InvalidPercentage>(())
+/// # Ok::<(), flagstaff::definition::InvalidPercentage>(())
 /// ```
 #[must_use]
 pub fn to_json(definition: &Definition) -> Map<String, Json> {
@@ -185,7 +185,7 @@ pub fn to_json(definition: &Definition) -> Map<String, Json> {
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Definition, Setting, definition::merge_json};
+/// use flagstaff::{definition::{merge_json, Setting}, Definition};
 /// use serde_json::json;
 ///
 /// let mut stored = json!({"note": "mine", "percentage": 10.0, "variants": {"a": 1}});

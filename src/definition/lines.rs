@@ -15,7 +15,7 @@ use crate::model::{Field, Part};
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Field, definition::FlagsFile};
+/// use flagstaff::definition::{Field, FlagsFile};
 ///
 /// let file = FlagsFile::parse("flags.toml", "[flags]\n\n[flags.beta]\npercentage = 10\n");
 ///

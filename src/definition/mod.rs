@@ -42,7 +42,7 @@
 //! "error[unknown-key]: unknown key `enabeld` in flag `checkout`
 //!  --> flags.toml:8:1
 //! "));
-//! # Ok::<(), flagstaff::InvalidPercentage>(())
+//! # Ok::<(), flagstaff::definition::InvalidPercentage>(())
 //! ```
 
 mod code;
@@ -87,6 +87,9 @@ pub use self::{
     suggestion::{Edit, Safety, Suggestion},
     test::{Expected, TestResult, TestRun},
 };
+
+#[doc(inline)]
+pub use crate::model::parts::*;
 
 type Key<'t> = Spanned<Cow<'t, str>>;
 type Value<'t> = Spanned<DeValue<'t>>;

@@ -71,7 +71,7 @@ impl FlagsBuilder {
     /// ```
     /// use std::time::{Duration, SystemTime};
     ///
-    /// use flagstaff::{Active, Context, Definition, Flags, Memory};
+    /// use flagstaff::{definition::Active, Context, Definition, Flags, Memory};
     /// use tokio::time::{self, Instant};
     ///
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]

@@ -207,12 +207,16 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// Those of [`RolloutError`](crate::RolloutError).
+    /// Those of [`RolloutError`](crate::write::RolloutError).
     ///
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Definition, FlagState, Flags, Memory, Percentage, Rollout, Stage};
+    /// use flagstaff::{
+    ///     answer::FlagState,
+    ///     definition::{Rollout, Stage},
+    ///     Definition, Flags, Memory, Percentage,
+    /// };
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -263,7 +267,7 @@ impl Flags {
     /// # Example
     ///
     /// ```
-    /// # use flagstaff::{Entry, Flags, Memory};
+    /// # use flagstaff::{definition::Entry, Flags, Memory};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let flags = Flags::builder().source(Memory::new()).start().await?;
@@ -288,7 +292,7 @@ impl Flags {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Field, Flags, Memory};
+    /// use flagstaff::{definition::Field, Flags, Memory};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -317,7 +321,7 @@ impl Flags {
     /// # Example
     ///
     /// ```
-    /// # use flagstaff::{Event, Flags, Memory};
+    /// # use flagstaff::{event::Event, Flags, Memory};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// # let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
@@ -352,7 +356,7 @@ impl Flags {
     /// # Example
     ///
     /// ```
-    /// # use flagstaff::{Flags, FlagState, Memory};
+    /// # use flagstaff::{answer::FlagState, Flags, Memory};
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// # let flags = Flags::builder().source(Memory::new()).start().await?;

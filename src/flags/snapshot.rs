@@ -351,7 +351,10 @@ impl<'a> FlagInfo<'a> {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Definition, Flags, Memory, Percentage, Rollout, RolloutStatus, Stage};
+    /// use flagstaff::{
+    ///     definition::{Rollout, RolloutStatus, Stage},
+    ///     Definition, Flags, Memory, Percentage,
+    /// };
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

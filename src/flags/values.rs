@@ -103,7 +103,11 @@ impl Snapshot {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Context, Definition, ErrorCode, Flags, Memory, Variant, Variants};
+    /// use flagstaff::{
+    ///     answer::ErrorCode,
+    ///     definition::{Variant, Variants},
+    ///     Context, Definition, Flags, Memory,
+    /// };
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), flagstaff::StartError> {
@@ -155,7 +159,11 @@ impl Snapshot {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Context, Definition, Flags, Memory, Value, Variant, Variants};
+    /// use flagstaff::{
+    ///     answer::Value,
+    ///     definition::{Variant, Variants},
+    ///     Context, Definition, Flags, Memory,
+    /// };
     ///
     /// #[derive(serde::Deserialize, Default)]
     /// struct Ranking {

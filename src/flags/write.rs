@@ -88,7 +88,7 @@ impl<'a> PendingWrite<'a> {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Definition, Field, Flags, Memory, Percentage};
+    /// use flagstaff::{definition::Field, Definition, Flags, Memory, Percentage};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

@@ -38,7 +38,7 @@ impl<'a> RequestHead<'a> {
 /// requests decides who the user is, and the closure takes it from the request's extensions:
 ///
 /// ```
-/// use flagstaff::{Context, Flags, Memory, RequestHead};
+/// use flagstaff::{context::RequestHead, Context, Flags, Memory};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), flagstaff::StartError> {
@@ -66,7 +66,7 @@ impl<'a> RequestHead<'a> {
 /// A type can borrow from the request, and name the headers it reads:
 ///
 /// ```
-/// use flagstaff::{Context, ContextExtractor, RequestHead};
+/// use flagstaff::{context::{ContextExtractor, RequestHead}, Context};
 /// use http::{HeaderName, Request};
 ///
 /// struct ByTenant([HeaderName; 1]);
@@ -114,7 +114,7 @@ where
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Anonymous, ContextExtractor, RequestHead};
+/// use flagstaff::context::{Anonymous, ContextExtractor, RequestHead};
 ///
 /// let request = http::Request::new(());
 ///
@@ -144,7 +144,7 @@ impl ContextExtractor for Anonymous {
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Context, ContextExtractor, RequestHead, TrustedHeaders};
+/// use flagstaff::{context::{ContextExtractor, RequestHead}, Context, TrustedHeaders};
 /// use http::Request;
 ///
 /// let headers = TrustedHeaders::default().user("X-Account")?;

@@ -27,7 +27,7 @@ use super::{
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Definition, Flags, Memory, Percentage, StickyCookie, TrustedHeaders};
+/// use flagstaff::{context::StickyCookie, Definition, Flags, Memory, Percentage, TrustedHeaders};
 /// use http::{Request, Response};
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
@@ -166,7 +166,7 @@ impl fmt::Debug for StickyCookie {
 /// # Example
 ///
 /// ```
-/// use flagstaff::{InvalidCookie, StickyCookie};
+/// use flagstaff::context::{InvalidCookie, StickyCookie};
 ///
 /// assert_eq!(StickyCookie::new(b"hunter2").unwrap_err(), InvalidCookie::Secret);
 /// ```

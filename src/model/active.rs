@@ -13,7 +13,7 @@ use super::Setting;
 /// ```
 /// use std::time::{Duration, SystemTime};
 ///
-/// use flagstaff::Active;
+/// use flagstaff::definition::Active;
 ///
 /// let from = SystemTime::UNIX_EPOCH + Duration::from_secs(3600);
 /// let active = Active::new().from(from);

@@ -16,7 +16,7 @@ use super::{
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Condition, Operator};
+/// use flagstaff::definition::{Condition, Operator};
 ///
 /// let old_ios = Condition::All(vec![
 ///     Condition::compare("os", Operator::Eq, "ios")?,
@@ -24,7 +24,7 @@ use super::{
 /// ]);
 ///
 /// assert!(Condition::compare("app_version", Operator::Semver, "five").is_err());
-/// # Ok::<(), flagstaff::InvalidOperand>(())
+/// # Ok::<(), flagstaff::definition::InvalidOperand>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

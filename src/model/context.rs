@@ -81,7 +81,7 @@ impl<'a> Context<'a> {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Context, Value};
+    /// use flagstaff::{answer::Value, Context};
     ///
     /// let context = Context::user("ana")
     ///     .attribute("plan", "pro")

@@ -130,7 +130,7 @@ macro_rules! settings {
         /// assert_eq!(definition.owner.value().map(String::as_str), Some("payments"));
         /// assert!(definition.enabled.is_inherit());
         /// assert!(definition.rules.is_inherit());
-        /// # Ok::<(), flagstaff::InvalidPercentage>(())
+        /// # Ok::<(), flagstaff::definition::InvalidPercentage>(())
         /// ```
         #[derive(Clone, PartialEq, Default)]
         #[non_exhaustive]
@@ -327,7 +327,7 @@ impl Definition {
     ///
     /// assert_eq!((flag.enabled.value(), flag.percentage.value()), (Some(&true), None));
     /// assert!(flag.denied_users.value().is_some());
-    /// # Ok::<(), flagstaff::InvalidPercentage>(())
+    /// # Ok::<(), flagstaff::definition::InvalidPercentage>(())
     /// ```
     #[must_use]
     pub fn forced(on: bool) -> Self {

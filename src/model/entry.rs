@@ -28,7 +28,7 @@ impl Entry {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::Entry;
+    /// use flagstaff::definition::Entry;
     ///
     /// assert_eq!(Entry::from_text(" Yes\n"), Entry::Forced(true));
     /// assert_eq!(Entry::from_text(""), Entry::Forced(false));

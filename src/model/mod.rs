@@ -44,6 +44,17 @@ pub use self::{
     variant::{Variant, Variants},
     weight::{InvalidWeight, Weight},
 };
+/// The parts of definitions, which the public module `definition` has with and without parsers.
+pub(crate) mod parts {
+    #[doc(inline)]
+    pub use super::{
+        Active, Case, Comparison, Condition, Definition, Entry, Field, InvalidOnStale,
+        InvalidOperand, InvalidPercentage, InvalidWeight, OnStale, OperandKind, Operator,
+        OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
+        RolloutStatus, Rule, Segment, Serve, Setting, Stage, Variant, Variants, Weight,
+    };
+}
+
 pub(crate) use self::{
     attributes::Attributes,
     condition::Attribute,

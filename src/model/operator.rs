@@ -63,7 +63,7 @@ macro_rules! operators {
         /// # Example
         ///
         /// ```
-        /// use flagstaff::Operator;
+        /// use flagstaff::definition::Operator;
         ///
         /// let operator = Operator::from_name("starts_with").expect("an operator");
         ///

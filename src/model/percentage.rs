@@ -19,7 +19,7 @@ use super::decimal::{self, InvalidDecimal};
 /// assert_eq!(half.to_string(), "0.5%");
 /// assert_eq!(half.ten_thousandths(), 5_000);
 /// assert!("0.00001".parse::<Percentage>().is_err());
-/// # Ok::<(), flagstaff::InvalidPercentage>(())
+/// # Ok::<(), flagstaff::definition::InvalidPercentage>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Percentage(u32);

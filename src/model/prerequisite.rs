@@ -8,7 +8,7 @@ pub(crate) const MOST_PREREQUISITES: usize = 256;
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Definition, Prerequisite};
+/// use flagstaff::{definition::Prerequisite, Definition};
 ///
 /// let definition = Definition::new()
 ///     .requires(["payments_v3".into(), Prerequisite::variant("pricing_page", "higher_price")]);

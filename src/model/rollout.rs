@@ -18,7 +18,7 @@ use super::{Percentage, Setting};
 /// ```
 /// use std::time::{Duration, SystemTime};
 ///
-/// use flagstaff::{Percentage, Rollout, Stage};
+/// use flagstaff::{definition::{Rollout, Stage}, Percentage};
 ///
 /// let hours = |hours: u64| Duration::from_secs(hours * 3600);
 /// let start = SystemTime::UNIX_EPOCH + hours(24);
@@ -33,7 +33,7 @@ use super::{Percentage, Setting};
 ///
 /// assert_eq!((progress.stage, progress.percentage), (2, Percentage::whole(25)?));
 /// assert_eq!(progress.next_boundary(), Some(start + hours(14)));
-/// # Ok::<(), flagstaff::InvalidPercentage>(())
+/// # Ok::<(), flagstaff::definition::InvalidPercentage>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ use super::{Condition, Percentage, Weight};
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Condition, Definition, Operator, Percentage, Rule, Serve};
+/// use flagstaff::{definition::{Condition, Operator, Rule, Serve}, Definition, Percentage};
 ///
 /// let definition = Definition::new().rules([
 ///     Rule::new(Condition::compare("os", Operator::Eq, "ios")?, Serve::Off),

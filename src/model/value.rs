@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 /// # Example
 ///
 /// ```
-/// use flagstaff::Value;
+/// use flagstaff::answer::Value;
 ///
 /// assert_eq!(Value::from("pro"), Value::String("pro".into()));
 /// assert_eq!(Value::from(42), Value::Integer(42));

@@ -15,7 +15,7 @@ use super::{Setting, Value, Weight};
 /// # Example
 ///
 /// ```
-/// use flagstaff::{Definition, Variant, Variants, Weight};
+/// use flagstaff::{definition::{Variant, Variants, Weight}, Definition};
 ///
 /// let prices = Variants::from([("control", 34), ("higher_price", 33), ("lower_price", 33)]);
 /// let timeouts = Variants::new()

@@ -10,7 +10,7 @@ use super::decimal::{self, InvalidDecimal};
 /// # Example
 ///
 /// ```
-/// use flagstaff::Weight;
+/// use flagstaff::definition::Weight;
 ///
 /// let weight: Weight = "33.3".parse()?;
 ///
@@ -18,7 +18,7 @@ use super::decimal::{self, InvalidDecimal};
 /// assert_eq!(weight.to_string(), "33.3");
 /// assert!(Weight::from(50) > weight);
 /// assert!("-1".parse::<Weight>().is_err());
-/// # Ok::<(), flagstaff::InvalidWeight>(())
+/// # Ok::<(), flagstaff::definition::InvalidWeight>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Weight(u64);

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flagstaff::{FlagState, Flags, Redis};
+use flagstaff::{Flags, Redis, answer::FlagState};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,

@@ -78,7 +78,7 @@ fn reload(criterion: &mut Criterion) {
         let offers = [offer(FLAGS, shape, 0), offer(FLAGS, shape, 1)];
         group.bench_function(format!("{name}_first"), |bencher| {
             let empty = || (start(offer(0, shape, 0)), offers[0].clone());
-            let publish = |((flags, sink), offer): ((_, flagstaff::backend::Sink), _)| {
+            let publish = |((flags, sink), offer): ((_, flagstaff::source::Sink), _)| {
                 sink.publish(offer);
                 flags
             };

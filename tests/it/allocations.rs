@@ -7,9 +7,10 @@ use std::{
 
 use allocation_counter::measure;
 use flagstaff::{
-    Backend, Cause, Condition, Context, Definition, Entry, Env, Flags, Memory, Operator,
-    Percentage, Rule, Serve, Value, Variant, Variants,
-    backend::{BackendError, BoxFuture, Offer, Sink},
+    Backend, Context, Definition, Env, Flags, Memory, Percentage,
+    answer::{Cause, Value},
+    definition::{Condition, Entry, Operator, Rule, Serve, Variant, Variants},
+    source::{BackendError, BoxFuture, Offer, Sink},
 };
 
 fn ten_percent() -> Definition {

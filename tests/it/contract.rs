@@ -2,9 +2,7 @@
 
 use std::{any::Any, sync::Arc};
 
-use flagstaff::{
-    Backend, Context, Definition, Env, File, Flags, Memory, WriteError, backend::Redis,
-};
+use flagstaff::{Backend, Context, Definition, Env, File, Flags, Memory, Redis, WriteError};
 
 use crate::redis::server::Server;
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use flagstaff::{
-    Definition, Field, Rollout, Setting, Stage,
-    definition::{Code, FlagsFile, Severity},
+    Definition,
+    definition::{Code, Field, FlagsFile, Rollout, Setting, Severity, Stage},
 };
 use jiff::Timestamp;
 use proptest::prelude::*;

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeSet, env, fs, path::Path, time::SystemTime};
 
-use flagstaff::{
-    Operator,
-    definition::{Code, FlagsFile, Severity},
-};
+use flagstaff::definition::{Code, FlagsFile, Operator, Severity};
 
 const MANIFEST: &str = include_str!("../../Cargo.toml");
 const README: &str = include_str!("../../README.md");

@@ -3,9 +3,9 @@
 use std::{fs, path::Path};
 
 use flagstaff::{
-    Context, Definition, Entry, Flags, Memory, Rule, Setting,
+    Context, Definition, Flags, Memory,
     definition::{
-        FlagsFile, UnknownKeys,
+        Entry, FlagsFile, Rule, Setting, UnknownKeys,
         edit::{Document, EditError},
         from_json_object, to_json,
     },

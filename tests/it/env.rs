@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use flagstaff::{Context, Env, ErrorCode, Flags};
+use flagstaff::{Context, Env, Flags, answer::ErrorCode};
 use serde::Deserialize;
 
 use crate::support::python;

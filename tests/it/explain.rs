@@ -8,10 +8,12 @@ use std::{
 };
 
 use flagstaff::{
-    Cause, Condition, Context, Definition, Env, Explanation, Field, File, Flags, Memory, Operator,
-    Percentage, Prerequisite, Rule, Serve, Setting, Value,
-    backend::{Offer, Provenance},
-    explain::{Check, ConditionTrace, Outcome, Said, Shown},
+    Context, Definition, Env, File, Flags, Memory, Percentage,
+    answer::{Cause, Value},
+    definition::{Condition, Field, Operator, Prerequisite, Rule, Serve, Setting},
+    explain::{Check, ConditionTrace, Explanation, Outcome, Said, Shown},
+    source::Offer,
+    write::Provenance,
 };
 use proptest::prelude::*;
 use serde_json::json;

@@ -3,8 +3,10 @@
 use std::{error::Error, time::Duration};
 
 use flagstaff::{
-    Context, Definition, Event, FlagState, Flags, Memory, Percentage, Status, WriteError,
-    backend::Offer,
+    Context, Definition, Flags, Memory, Percentage, WriteError,
+    answer::FlagState,
+    event::Event,
+    source::{Offer, Status},
 };
 use futures_util::FutureExt;
 

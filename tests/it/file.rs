@@ -8,7 +8,13 @@ use std::{
     time::Duration,
 };
 
-use flagstaff::{Context, Event, Events, File, FlagState, Flags, Status, definition::Diagnostics};
+use flagstaff::{
+    Context, File, Flags,
+    answer::FlagState,
+    definition::Diagnostics,
+    event::{Event, Events},
+    source::Status,
+};
 use tempfile::TempDir;
 
 use crate::support::{BOUND, next};

@@ -8,8 +8,10 @@ use std::{
 };
 
 use flagstaff::{
-    Cause, Context, Definition, Event, File, Flags,
+    Context, Definition, File, Flags,
+    answer::Cause,
     definition::{Diagnostics, Expected, FlagsFile, from_json},
+    event::Event,
 };
 
 use crate::support::next;

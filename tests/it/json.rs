@@ -9,10 +9,11 @@ use std::{
 };
 
 use flagstaff::{
-    Active, Case, Comparison, Condition, Definition, Field, OnStale, Operator, Percentage, Rollout,
-    Rule, Serve, Setting, Stage, Variant, Variants, Weight,
+    Definition, Percentage,
     definition::{
-        FlagsFile, InvalidJson, UnknownKeys, from_json, from_json_object, merge_json, to_json,
+        Active, Case, Comparison, Condition, Field, FlagsFile, InvalidJson, OnStale, Operator,
+        Rollout, Rule, Serve, Setting, Stage, UnknownKeys, Variant, Variants, Weight, from_json,
+        from_json_object, merge_json, to_json,
     },
 };
 use proptest::prelude::*;
@@ -434,7 +435,11 @@ fn condition() -> impl Strategy<Value = Condition> {
         any::<bool>().prop_map(|value| (Operator::Exists, value.into())),
     ];
     let compare = (attribute, operand, case).prop_map(
-        |(attribute, (operator, operand), case): (_, (Operator, flagstaff::Value<'static>), _)| {
+        |(attribute, (operator, operand), case): (
+            _,
+            (Operator, flagstaff::answer::Value<'static>),
+            _,
+        )| {
             let case = if operator.has_case() { case } else { Case::Exact };
             let comparison = Comparison::new(attribute, operator, operand, case);
             Condition::Compare(comparison.expect("a comparison"))
@@ -508,8 +513,8 @@ fn variants() -> impl Strategy<Value = Variants> {
     let weight = (0_u64..=10_000_000_000_000)
         .prop_map(|weight| Weight::try_from(weight as f64 / 10_000.0).expect("a weight"));
     let value = prop_oneof![
-        any::<i64>().prop_map(flagstaff::Value::from),
-        (-1e300_f64..1e300).prop_map(flagstaff::Value::from),
+        any::<i64>().prop_map(flagstaff::answer::Value::from),
+        (-1e300_f64..1e300).prop_map(flagstaff::answer::Value::from),
     ];
     let variant = (setting(weight), setting(value)).prop_map(|(weight, value)| {
         let mut variant = Variant::new();

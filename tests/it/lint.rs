@@ -8,7 +8,8 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Flags, Value,
+    Context, Definition, Flags,
+    answer::Value,
     definition::{
         Code, Diagnostics, FlagsFile, Safety, Severity,
         lint::{Level, Lints},

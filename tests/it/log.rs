@@ -7,7 +7,7 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Event, File, FlagGate, Flags, Memory, Percentage, TrustedHeaders,
+    Context, Definition, File, FlagGate, Flags, Memory, Percentage, TrustedHeaders, event::Event,
 };
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt};

@@ -22,6 +22,7 @@ mod redis;
 mod requires;
 mod rollout_control;
 mod rollouts;
+mod root;
 mod rules;
 mod schema;
 mod sources;

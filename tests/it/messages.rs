@@ -2,7 +2,7 @@
 
 use std::{error::Error, fs};
 
-use flagstaff::{File, FlagGate, Flags, Percentage, StickyCookie, TrustedHeaders};
+use flagstaff::{File, FlagGate, Flags, Percentage, TrustedHeaders, context::StickyCookie};
 
 /// What a `main` that returns the error prints behind `Error: `.
 fn printed(error: impl Into<Box<dyn Error>>) -> String {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::SystemTime};
 
-use flagstaff::{Context, Event, File, Flags, Memory, Redis, backend::Offer};
+use flagstaff::{Context, File, Flags, Memory, Redis, event::Event, source::Offer};
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
     set_default_local_recorder, with_local_recorder,

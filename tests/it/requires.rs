@@ -1,8 +1,12 @@
 //! Flags that require others.
 
 use flagstaff::{
-    Cause, Context, Definition, ErrorCode, Event, FlagState, Flags, Memory, Percentage,
-    Prerequisite, Reason, Status, testing::with_overrides,
+    Context, Definition, Flags, Memory, Percentage, Reason,
+    answer::{Cause, ErrorCode, FlagState},
+    definition::Prerequisite,
+    event::Event,
+    source::Status,
+    testing::with_overrides,
 };
 
 use crate::support::next;

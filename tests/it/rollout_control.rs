@@ -8,9 +8,10 @@ use std::{
 };
 
 use flagstaff::{
-    Backend, Context, Definition, Entry, Field, Flags, Memory, Percentage, Progress, Rollout,
-    RolloutError, RolloutStatus, Setting, Stage, WritableBackend, WriteError,
-    backend::{BackendError, BoxFuture, Refusal, Sink, Write, Written},
+    Backend, Context, Definition, Flags, Memory, Percentage, WriteError,
+    definition::{Entry, Field, Progress, Rollout, RolloutStatus, Setting, Stage},
+    source::{BackendError, BoxFuture, Sink, WritableBackend},
+    write::{Refusal, RolloutError, Write, Written},
 };
 use tokio::{
     sync::Barrier,

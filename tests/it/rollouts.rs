@@ -6,8 +6,10 @@ use std::{
 };
 
 use flagstaff::{
-    Active, Cause, Context, Definition, Event, Events, FlagState, Flags, Memory, Percentage,
-    Reason, Rollout, Stage,
+    Context, Definition, Flags, Memory, Percentage, Reason,
+    answer::{Cause, FlagState},
+    definition::{Active, Rollout, Stage},
+    event::{Event, Events},
 };
 use tokio::time::{self, Instant};
 

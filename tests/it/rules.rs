@@ -1,8 +1,9 @@
 //! Rules: conditions, segments and what is served.
 
 use flagstaff::{
-    Answer, Cause, Condition, Context, Definition, ErrorCode, Flags, Operator, Percentage, Reason,
-    Rule, Serve, Value, definition::FlagsFile,
+    Answer, Context, Definition, Flags, Percentage, Reason,
+    answer::{Cause, ErrorCode, Value},
+    definition::{Condition, FlagsFile, Operator, Rule, Serve},
 };
 use proptest::prelude::*;
 

@@ -1,7 +1,9 @@
 //! Precedence, merging and provenance through the facade.
 
 use flagstaff::{
-    Cause, Context, Definition, Env, ErrorCode, Field, FlagState, Flags, Memory, Percentage, Reason,
+    Context, Definition, Env, Flags, Memory, Percentage, Reason,
+    answer::{Cause, ErrorCode, FlagState},
+    definition::Field,
 };
 
 fn ten_percent() -> Definition {

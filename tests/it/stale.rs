@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use flagstaff::{
-    Cause, Context, Definition, FlagState, Flags, Memory, OnStale, Percentage, Reason,
+    Context, Definition, Flags, Memory, Percentage, Reason,
+    answer::{Cause, FlagState},
+    definition::OnStale,
 };
 use tokio::{sync::mpsc::UnboundedSender, time};
 

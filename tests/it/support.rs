@@ -3,9 +3,10 @@
 use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
 
 use flagstaff::{
-    Backend, Event, Events, Flags,
-    backend::{BackendError, BoxFuture, Offer, Sink},
+    Backend, Flags,
     definition::FlagsFile,
+    event::{Event, Events},
+    source::{BackendError, BoxFuture, Offer, Sink},
 };
 use tokio::sync::mpsc;
 

@@ -1,8 +1,9 @@
 //! Variants, their weights and their values, through the facade.
 
 use flagstaff::{
-    Cause, Context, Definition, Env, ErrorCode, Flags, Memory, Percentage, Reason, Value, Variant,
-    Variants,
+    Context, Definition, Env, Flags, Memory, Percentage, Reason,
+    answer::{Cause, ErrorCode, Value},
+    definition::{Variant, Variants},
 };
 use proptest::prelude::*;
 

@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Cause, Context, Definition, Flags, Percentage, Reason, Rollout, Setting, Stage, Variants,
-    Weight,
+    Context, Definition, Flags, Percentage, Reason,
+    answer::Cause,
+    definition::{Rollout, Setting, Stage, Variants, Weight},
 };
 use serde_json::Value;
 
@@ -138,7 +139,7 @@ fn toml(json: &Value) -> String {
     }
 }
 
-fn attribute(json: &Value) -> flagstaff::Value<'static> {
+fn attribute(json: &Value) -> flagstaff::answer::Value<'static> {
     match json {
         Value::Bool(value) => (*value).into(),
         Value::Number(number) => match number.as_i64() {

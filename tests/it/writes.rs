@@ -3,8 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Context, Definition, Entry, Field, Flags, Memory, Percentage, WritableBackend, WriteError,
-    backend::Refusal,
+    Context, Definition, Flags, Memory, Percentage, WriteError,
+    definition::{Entry, Field},
+    source::WritableBackend,
+    write::Refusal,
 };
 
 async fn over(declared: Memory) -> Flags {

@@ -82,7 +82,7 @@ impl File {
     /// # Errors
     ///
     /// A file that cannot be opened is an error here. What it says is read when the flags start;
-    /// [`FlagsBuilder::start`](crate::FlagsBuilder::start) fails if nothing in it is usable.
+    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start) fails if nothing in it is usable.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let path = path.into();
         match std::fs::File::open(&path) {

@@ -11,10 +11,7 @@ use redis::{ErrorKind, ServerErrorKind};
 /// # Example
 ///
 /// ```
-/// use flagstaff::{
-///     SourceHealth,
-///     backend::{RedisError, RedisErrorKind},
-/// };
+/// use flagstaff::source::{RedisError, RedisErrorKind, SourceHealth};
 ///
 /// /// Whether somebody has to give our user more rights.
 /// fn lacks_rights(source: &SourceHealth) -> bool {

@@ -153,7 +153,7 @@ impl Redis {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Entry, Redis};
+    /// use flagstaff::{definition::Entry, Redis};
     ///
     /// let redis = Redis::open("redis://127.0.0.1/")?;
     ///

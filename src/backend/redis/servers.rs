@@ -19,7 +19,7 @@ impl Redis {
     ///
     /// let sentinels = ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379", "redis://10.0.0.3:26379"];
     /// let redis = Redis::sentinel("redis://flags:secret@mymaster", sentinels)?;
-    /// # Ok::<(), flagstaff::backend::InvalidRedis>(())
+    /// # Ok::<(), flagstaff::source::InvalidRedis>(())
     /// ```
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl Redis {
     /// use flagstaff::Redis;
     ///
     /// let redis = Redis::cluster(["redis://10.0.0.1:7000", "redis://10.0.0.2:7000"])?;
-    /// # Ok::<(), flagstaff::backend::InvalidRedis>(())
+    /// # Ok::<(), flagstaff::source::InvalidRedis>(())
     /// ```
     ///
     /// # Errors

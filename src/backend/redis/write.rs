@@ -215,10 +215,7 @@ impl Redis {
     /// # Example
     ///
     /// ```no_run
-    /// use flagstaff::{
-    ///     Redis,
-    ///     backend::{Operation, Write},
-    /// };
+    /// use flagstaff::{write::{Operation, Write}, Redis};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {

@@ -1,8 +1,8 @@
 //! `field=value`, `list+=x`, `list-=x`, and `field-`, as kubectl takes labels away.
 
 use flagstaff::{
-    Definition, Field,
-    definition::{FlagsFile, InvalidJson, UnknownKeys, from_json_object, to_json},
+    Definition,
+    definition::{Field, FlagsFile, InvalidJson, UnknownKeys, from_json_object, to_json},
 };
 use serde_json::{Map, Value};
 

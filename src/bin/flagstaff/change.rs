@@ -16,8 +16,8 @@ mod wider;
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Definition, Entry, FlagState, Flags, PendingWrite, Redis, Snapshot, SourceEntry, WriteError,
-    cli::ExitCode,
+    Definition, Flags, Redis, Snapshot, WriteError, answer::FlagState, cli::ExitCode,
+    definition::Entry, source::SourceEntry, write::PendingWrite,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};

@@ -10,7 +10,10 @@ use std::{
 };
 
 use clap_complete::{ArgValueCompleter, CompletionCandidate};
-use flagstaff::{Context, Field, Flags, definition::FlagsFile};
+use flagstaff::{
+    Context, Flags,
+    definition::{Field, FlagsFile},
+};
 
 use crate::place::{self, Place};
 

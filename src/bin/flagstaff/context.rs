@@ -3,7 +3,7 @@
 use std::{borrow::Cow, path::Path, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{Context, Value};
+use flagstaff::{Context, answer::Value};
 use serde_json::{Map, Value as Json};
 
 use crate::{failure::Failure, output::Output, place, time};

@@ -1,6 +1,6 @@
 //! What sources say, as values and as text.
 
-use flagstaff::{Entry, definition::to_json};
+use flagstaff::definition::{Entry, to_json};
 use serde_json::{Map, Value};
 
 use crate::text::clean;

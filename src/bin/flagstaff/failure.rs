@@ -3,9 +3,10 @@
 use std::{error::Error, io};
 
 use flagstaff::{
-    RolloutError, StartError, WriteError,
-    backend::{InvalidRedis, RedisError, RedisErrorKind, Refusal},
+    StartError, WriteError,
     cli::ExitCode,
+    source::{InvalidRedis, RedisError, RedisErrorKind},
+    write::{Refusal, RolloutError},
 };
 
 /// An error with its exit code.

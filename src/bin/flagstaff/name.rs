@@ -1,6 +1,6 @@
 //! Names of flags on the command line.
 
-use flagstaff::{Field, Snapshot};
+use flagstaff::{Snapshot, definition::Field};
 
 use crate::{failure::Failure, text::clean};
 

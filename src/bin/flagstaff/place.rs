@@ -10,10 +10,13 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Entry, Env, File, Flags, FlagsBuilder, Redis, Status, WritableBackend,
-    backend::{BackendError, BoxFuture, Offer, RedisError, RedisErrorKind, Sink},
+    Backend, Env, File, Flags, Redis,
     cli::ExitCode,
-    definition::{Diagnostic, Diagnostics, FlagsFile, Severity},
+    definition::{Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
+    source::{
+        BackendError, BoxFuture, FlagsBuilder, Offer, RedisError, RedisErrorKind, Sink, Status,
+        WritableBackend,
+    },
 };
 
 use crate::{failure::Failure, output::Output};

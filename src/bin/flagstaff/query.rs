@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use flagstaff::{Definition, FlagState};
+use flagstaff::{Definition, answer::FlagState};
 
 use crate::time;
 

@@ -121,7 +121,7 @@ impl Document {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Definition, Setting, definition::edit::Document};
+    /// use flagstaff::{definition::{edit::Document, Setting}, Definition};
     ///
     /// let text = "[flags.search]\npercentage = 10\nallowed_users = [\n  \"ana\", # tester\n]\n";
     /// let mut document = Document::parse("flags.toml", text)?;
@@ -210,7 +210,7 @@ impl Document {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Entry, definition::edit::Document};
+    /// use flagstaff::definition::{edit::Document, Entry};
     ///
     /// let text = "[flags.search]\npercentage = 10\ndenied_users = [\"mallory\"]\n";
     /// let mut document = Document::parse("flags.toml", text)?;

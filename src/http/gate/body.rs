@@ -16,7 +16,7 @@ pin_project! {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::http::GateBody;
+    /// use flagstaff::gate::GateBody;
     /// use http_body::Body;
     ///
     /// let inner = GateBody::new(String::from("hello"));

@@ -15,11 +15,11 @@ use crate::{
 /// # Example
 ///
 /// ```
-/// use flagstaff::{FlagGate, Requirement};
+/// use flagstaff::{gate::Requirement, FlagGate};
 ///
 /// let gate = FlagGate::all([Requirement::on("new_checkout"), Requirement::off("maintenance")])?;
 /// let same = FlagGate::all(["new_checkout".into(), Requirement::off("maintenance")])?;
-/// # Ok::<(), flagstaff::InvalidGate>(())
+/// # Ok::<(), flagstaff::gate::InvalidGate>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Requirement {

@@ -13,7 +13,7 @@ use crate::model::Answer;
 /// # Example
 ///
 /// ```
-/// use flagstaff::{FlagGate, Flags, GateDenied, Memory, Reason};
+/// use flagstaff::{gate::GateDenied, FlagGate, Flags, Memory, Reason};
 /// use http::{Request, Response};
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
@@ -73,7 +73,7 @@ impl Error for GateDenied {}
 ///
 /// ```
 /// use bytes::Bytes;
-/// use flagstaff::{DenialResponse, FlagGate, GateDenied};
+/// use flagstaff::{gate::{DenialResponse, GateDenied}, FlagGate};
 /// use http::{Response, request::Parts};
 ///
 /// struct Page(Bytes);

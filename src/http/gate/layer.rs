@@ -95,10 +95,10 @@ impl FlagGate {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{FlagGate, Requirement};
+    /// use flagstaff::{gate::Requirement, FlagGate};
     ///
     /// let gate = FlagGate::all([Requirement::on("new_checkout"), Requirement::off("maintenance")])?;
-    /// # Ok::<(), flagstaff::InvalidGate>(())
+    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
     /// ```
     pub fn all<R: Into<Requirement>>(
         flags: impl IntoIterator<Item = R>,
@@ -121,7 +121,7 @@ impl FlagGate {
     /// let gate = FlagGate::any(["beta", "employees_only"])?;
     ///
     /// assert!(FlagGate::any::<&str>([]).is_err());
-    /// # Ok::<(), flagstaff::InvalidGate>(())
+    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
     /// ```
     pub fn any<R: Into<Requirement>>(
         flags: impl IntoIterator<Item = R>,
@@ -182,7 +182,7 @@ impl FlagGate {
     /// use flagstaff::FlagGate;
     ///
     /// let legacy = FlagGate::new("legacy_checkout_removed").inverted().status(410)?;
-    /// # Ok::<(), flagstaff::InvalidGate>(())
+    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
     /// ```
     pub fn inverted(mut self) -> Self {
         self.condition = self.condition.inverted();
@@ -214,7 +214,7 @@ impl FlagGate {
     ///
     /// let error = FlagGate::new("beta").status(200).unwrap_err();
     /// assert_eq!(error.to_string(), "a closed gate answers with a status of 400 to 599");
-    /// # Ok::<(), flagstaff::InvalidGate>(())
+    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
     /// ```
     pub fn status<C>(mut self, status: C) -> Result<Self, InvalidGate>
     where
@@ -253,7 +253,7 @@ impl FlagGate {
     /// let unavailable = FlagGate::new("beta").grpc_status(14)?;
     ///
     /// assert!(FlagGate::new("beta").grpc_status(0).is_err());
-    /// # Ok::<(), flagstaff::InvalidGate>(())
+    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
     /// ```
     pub fn grpc_status(mut self, status: i32) -> Result<Self, InvalidGate> {
         let status = u8::try_from(status).ok().filter(|status| (1..=16).contains(status));
@@ -295,7 +295,7 @@ impl FlagGate {
     /// for bad in ["", "checkout", "//evil.example", "/a b", "mailto:ana@example.com"] {
     ///     assert!(FlagGate::new("new_checkout").redirect(bad).is_err());
     /// }
-    /// # Ok::<(), flagstaff::InvalidGate>(())
+    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
     /// ```
     pub fn redirect(mut self, target: &str) -> Result<Self, InvalidGate> {
         let location = location(target);
@@ -313,7 +313,7 @@ impl FlagGate {
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{FlagGate, GateDenied};
+    /// use flagstaff::{gate::GateDenied, FlagGate};
     /// use http::{Response, request::Parts};
     ///
     /// let gate = FlagGate::new("beta").respond_with(|denied: &GateDenied, request: &Parts| {
@@ -449,7 +449,7 @@ fn location(target: &str) -> Option<HeaderValue> {
 /// # Example
 ///
 /// ```
-/// use flagstaff::{FlagGate, InvalidGate};
+/// use flagstaff::{gate::InvalidGate, FlagGate};
 ///
 /// assert_eq!(FlagGate::new("beta").status(302).unwrap_err(), InvalidGate::Status);
 /// ```

@@ -23,7 +23,7 @@ impl Flags {
     /// streamed later is not; what produces it can keep [`current`](crate::current).
     ///
     /// `extractor` says who makes the request: [`TrustedHeaders`](crate::TrustedHeaders), a
-    /// closure, or [`Anonymous`](crate::Anonymous).
+    /// closure, or [`Anonymous`](crate::context::Anonymous).
     ///
     /// Of two request layers around one service, the inner one says who makes the request, but the
     /// generation that the outer one pinned stays if it is of the same flags.

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use flagstaff::{Context, Definition, Entry, Flags, Percentage};
+use flagstaff::{Context, Definition, Flags, Percentage, definition::Entry};
 
 use super::{CALLS, Call, Shape, call, entry, key, start, variants};
 

@@ -16,8 +16,9 @@ use std::{
 };
 
 use flagstaff::{
-    Backend, Context, Definition, Entry, Flag, Flags, Percentage,
-    backend::{BackendError, BoxFuture, Offer, Sink},
+    Backend, Context, Definition, Flag, Flags, Percentage,
+    definition::Entry,
+    source::{BackendError, BoxFuture, Offer, Sink},
 };
 
 use self::reference::{Reference, Rule, Who};

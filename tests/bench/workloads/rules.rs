@@ -2,7 +2,11 @@
 
 use std::hint::black_box;
 
-use flagstaff::{Condition, Context, Definition, Entry, Flag, Flags, Operator, Rule, Serve, Value};
+use flagstaff::{
+    Context, Definition, Flag, Flags,
+    answer::Value,
+    definition::{Condition, Entry, Operator, Rule, Serve},
+};
 
 use super::{CALLS, key, scatter, start, user};
 

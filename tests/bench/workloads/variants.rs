@@ -2,7 +2,10 @@
 
 use std::hint::black_box;
 
-use flagstaff::{Answer, Context, Definition, Entry, Flag, Flags, Variant, Variants};
+use flagstaff::{
+    Answer, Context, Definition, Flag, Flags,
+    definition::{Entry, Variant, Variants},
+};
 
 use super::{CALLS, key, scatter, start, user};
 

@@ -6,8 +6,8 @@
 #![no_main]
 
 use flagstaff::{
-    Cause, Context, Definition, Flags, Memory, Snapshot, Value, definition::FlagsFile,
-    explain::Outcome,
+    answer::{Cause, Value},
+    definition::FlagsFile, explain::Outcome, Context, Definition, Flags, Memory, Snapshot,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value as Json;

@@ -12,8 +12,8 @@ use std::{
 };
 
 use flagstaff::{
-    Context, ContextExtractor, Definition, Flags, Percentage, RequestFlags, RequestHead,
-    RequestLayer, StickyCookie, TrustedHeaders,
+    context::{ContextExtractor, RequestHead, StickyCookie},
+    request::RequestLayer, Context, Definition, Flags, Percentage, RequestFlags, TrustedHeaders,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header::SET_COOKIE};
 use libfuzzer_sys::fuzz_target;

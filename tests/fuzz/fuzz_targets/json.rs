@@ -2,10 +2,7 @@
 
 #![no_main]
 
-use flagstaff::{
-    Setting,
-    definition::{UnknownKeys, from_json, from_json_object, to_json},
-};
+use flagstaff::definition::{from_json, from_json_object, to_json, Setting, UnknownKeys};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 

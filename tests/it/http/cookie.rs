@@ -2,7 +2,10 @@
 
 use std::convert::Infallible;
 
-use flagstaff::{Flags, InvalidCookie, RequestFlags, StickyCookie, TrustedHeaders};
+use flagstaff::{
+    Flags, RequestFlags, TrustedHeaders,
+    context::{InvalidCookie, StickyCookie},
+};
 use http::{Request, Response, header};
 use tower::{Layer, Service, ServiceExt, service_fn};
 

@@ -1,8 +1,9 @@
 //! What a gate answers, and when.
 
 use flagstaff::{
-    Context, Definition, ErrorCode, FlagGate, GateDenied, InvalidGate, Percentage, Reason,
-    Requirement, TrustedHeaders,
+    Context, Definition, FlagGate, Percentage, Reason, TrustedHeaders,
+    answer::ErrorCode,
+    gate::{GateDenied, InvalidGate, Requirement},
 };
 use http::{Method, Request, Response, StatusCode, header::HeaderValue, request::Parts};
 use http_body_util::Empty;

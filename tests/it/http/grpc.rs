@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::Stdio};
 
-use flagstaff::{Anonymous, FlagGate, Flags};
+use flagstaff::{FlagGate, Flags, context::Anonymous};
 use tokio::net::TcpListener;
 use tonic::{
     Code, Status,

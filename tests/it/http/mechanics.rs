@@ -8,8 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use flagstaff::{
-    Anonymous, Context as Who, FlagGate, FlagSwitch, RequestLayer, TrustedHeaders,
-    http::{Concealed, GateBody, Gated},
+    Context as Who, FlagGate, FlagSwitch, TrustedHeaders,
+    context::Anonymous,
+    gate::{Concealed, GateBody, Gated},
+    request::RequestLayer,
 };
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode};

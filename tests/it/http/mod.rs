@@ -15,7 +15,7 @@ mod wire;
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use flagstaff::{Definition, Entry, Flags, Memory, Percentage};
+use flagstaff::{Definition, Flags, Memory, Percentage, definition::Entry};
 use http::{Request, Response, response::Parts};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceExt};

@@ -11,8 +11,10 @@ use std::{
 };
 
 use flagstaff::{
-    Anonymous, Context as Who, Entry, FlagGate, Flags, RequestFlags, RequestHead, TrustedHeaders,
-    WithCurrentFlags, backend::Offer,
+    Context as Who, FlagGate, Flags, RequestFlags, TrustedHeaders, WithCurrentFlags,
+    context::{Anonymous, RequestHead},
+    definition::Entry,
+    source::Offer,
 };
 use http::{Request, Response};
 use tokio::{sync::Barrier, task::JoinSet};

@@ -3,8 +3,10 @@
 use std::convert::Infallible;
 
 use flagstaff::{
-    Anonymous, Cause, Condition, Context, Definition, Flags, Percentage, RequestFlags, Rule, Serve,
-    WithCurrentFlags,
+    Context, Definition, Flags, Percentage, RequestFlags, WithCurrentFlags,
+    answer::Cause,
+    context::Anonymous,
+    definition::{Condition, Rule, Serve},
 };
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt};

@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 
-use flagstaff::{Anonymous, Context, FlagSwitch, Flags, Requirement, TrustedHeaders};
+use flagstaff::{
+    Context, FlagSwitch, Flags, TrustedHeaders, context::Anonymous, gate::Requirement,
+};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -113,7 +115,7 @@ async fn the_headers_of_the_request_layers_extractor_are_named() {
 #[tokio::test]
 async fn a_sticky_cookie_varies_by_cookie() {
     let flags = flags([("half", half())]).await;
-    let sticky = flagstaff::StickyCookie::new(&[7; 32]).unwrap();
+    let sticky = flagstaff::context::StickyCookie::new(&[7; 32]).unwrap();
     let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky);
     let switch = FlagSwitch::new("half", service("new", &[]), service("old", &[]));
 

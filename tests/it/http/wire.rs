@@ -3,7 +3,7 @@
 use std::{convert::Infallible, net::SocketAddr};
 
 use bytes::Bytes;
-use flagstaff::{Anonymous, FlagGate, Flags, TrustedHeaders};
+use flagstaff::{FlagGate, Flags, TrustedHeaders, context::Anonymous};
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Empty, Full};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flagstaff::{Definition, FlagState::On, Flags, Redis, backend::RedisErrorKind as Kind};
+use flagstaff::{Definition, Flags, Redis, answer::FlagState::On, source::RedisErrorKind as Kind};
 
 use tokio::time::timeout;
 

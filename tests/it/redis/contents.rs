@@ -1,9 +1,9 @@
 //! Stores full of garbage, of too much and of other things than flags.
 
 use flagstaff::{
-    FlagState::{Off, On},
-    Redis, Status,
-    backend::RedisErrorKind as Kind,
+    Redis,
+    answer::FlagState::{Off, On},
+    source::{RedisErrorKind as Kind, Status},
 };
 
 use super::{asking::Asking, server::Server, subject::Subject};

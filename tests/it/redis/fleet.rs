@@ -3,8 +3,8 @@
 use std::{path::Path, sync::mpsc, time::Duration};
 
 use flagstaff::{
-    Context, Definition, File, Flags, Memory, Redis, Status,
-    backend::{Fleet, Instance, OnLostStore},
+    Context, Definition, File, Flags, Memory, Redis,
+    source::{Fleet, Instance, OnLostStore, Status},
 };
 use tokio::time::timeout;
 
@@ -178,7 +178,8 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
 
     let mut beta = second.watch("beta");
     server.restart();
-    let gone = timeout(BOUND, beta.wait_for(|&beta| beta == flagstaff::FlagState::Off)).await;
+    let gone =
+        timeout(BOUND, beta.wait_for(|&beta| beta == flagstaff::answer::FlagState::Off)).await;
     drop(gone.expect("the empty server counts").unwrap());
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use flagstaff::{
-    Context, Event,
-    FlagState::{Off, On},
-    Flags, Redis, Status,
+    Context, Flags, Redis,
+    answer::FlagState::{Off, On},
+    event::Event,
+    source::Status,
 };
 
 use super::{

@@ -1,10 +1,9 @@
 //! One JSON key per flag, as writers in Python keep them.
 
 use flagstaff::{
-    Context, Definition,
-    FlagState::{Off, On, Unknown},
-    Flags, Memory, Percentage, Redis, Status,
-    backend::RedisErrorKind as Kind,
+    Context, Definition, Flags, Memory, Percentage, Redis,
+    answer::FlagState::{Off, On, Unknown},
+    source::{RedisErrorKind as Kind, Status},
 };
 use tokio::time::timeout;
 

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use flagstaff::{
-    Context, Definition, Event,
-    FlagState::{Off, On},
-    Flags, Memory, OnStale, Reason, Redis, Status,
-    backend::{OnLostStore, RedisErrorKind as Kind},
+    Context, Definition, Flags, Memory, Reason, Redis,
+    answer::FlagState::{Off, On},
+    definition::OnStale,
+    event::Event,
+    source::{OnLostStore, RedisErrorKind as Kind, Status},
 };
 
 use super::{

@@ -1,8 +1,8 @@
 //! What the server tells on its own.
 
 use flagstaff::{
-    FlagState::{Off, On, Unknown},
     Flags, Redis,
+    answer::FlagState::{Off, On, Unknown},
 };
 
 use super::{python::Python, server::Server, subject::becomes};

@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Definition, Field, Flags, Memory, Percentage, Redis, Rollout, RolloutError, RolloutStatus,
-    Stage, WriteError,
+    Definition, Flags, Memory, Percentage, Redis, WriteError,
+    definition::{Field, Rollout, RolloutStatus, Stage},
+    write::RolloutError,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;

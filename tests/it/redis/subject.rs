@@ -6,8 +6,10 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Event, Events, FlagState, Flags, Memory, Redis, Status,
-    backend::{RedisError, RedisErrorKind},
+    Context, Flags, Memory, Redis,
+    answer::FlagState,
+    event::{Event, Events},
+    source::{RedisError, RedisErrorKind, Status},
 };
 
 use super::{asking::Asking, server::Server};

@@ -6,9 +6,11 @@ use std::{
 };
 
 use flagstaff::{
-    Backend, Context, Definition, Entry, Field, FlagState, Flags, Memory, Percentage, Redis,
-    Status, WritableBackend, WriteError,
-    backend::{Expected, Operation, Refusal, Write},
+    Backend, Context, Definition, Flags, Memory, Percentage, Redis, WriteError,
+    answer::FlagState,
+    definition::{Entry, Field},
+    source::{Status, WritableBackend},
+    write::{Expected, Operation, Refusal, Write},
 };
 use futures_util::future::join_all;
 use serde_json::Value;

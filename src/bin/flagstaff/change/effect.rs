@@ -2,7 +2,11 @@
 
 use std::time::SystemTime;
 
-use flagstaff::{Definition, Entry, FlagState, Flags, definition::to_json};
+use flagstaff::{
+    Definition, Flags,
+    answer::FlagState,
+    definition::{Entry, to_json},
+};
 use serde_json::{Map, Value, json};
 
 use super::{ending::Ending, mark, wider::is_wider};

@@ -2,7 +2,10 @@
 
 use std::{fmt, time::SystemTime};
 
-use flagstaff::{Entry, FlagState, definition::to_json};
+use flagstaff::{
+    answer::FlagState,
+    definition::{Entry, to_json},
+};
 
 use super::{Rehearsal, effect::Side};
 use crate::{failure::Failure, session::Session, text::clean, time};

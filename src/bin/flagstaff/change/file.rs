@@ -1,9 +1,13 @@
 //! Changes of the flag file instead of the store.
 
 use flagstaff::{
-    Entry, FlagState, Flags,
+    Flags,
+    answer::FlagState,
     cli::ExitCode,
-    definition::edit::{Document, EditError, TextFile},
+    definition::{
+        Entry,
+        edit::{Document, EditError, TextFile},
+    },
 };
 
 use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, is_switched_off, tell};

@@ -2,7 +2,11 @@
 
 use std::time::SystemTime;
 
-use flagstaff::{Entry, Flags, FlagsBuilder, Memory, SourceEntry, backend::Offer};
+use flagstaff::{
+    Flags, Memory,
+    definition::Entry,
+    source::{FlagsBuilder, Offer, SourceEntry},
+};
 
 use super::effect::Side;
 use crate::{failure::Failure, place::Once};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flagstaff::{Redis, backend::Fleet, cli::ExitCode};
+use flagstaff::{Redis, cli::ExitCode, source::Fleet};
 
 use crate::{failure::Failure, output::Output, text::clean};
 

@@ -1,6 +1,6 @@
 //! Whether a flag lets more in than before.
 
-use flagstaff::{FlagState, Percentage};
+use flagstaff::{Percentage, answer::FlagState};
 use serde_json::Value;
 
 use super::effect::Side;
@@ -58,7 +58,10 @@ fn is_within(list: &Value, other: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use flagstaff::{Condition, Definition, Operator, Rule, Serve};
+    use flagstaff::{
+        Definition,
+        definition::{Condition, Operator, Rule, Serve},
+    };
 
     use super::*;
 

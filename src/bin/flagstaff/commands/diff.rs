@@ -2,10 +2,10 @@ use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
-    Definition, Drift,
-    backend::Provenance,
+    Definition,
     cli::ExitCode,
     definition::{FlagsFile, to_json},
+    write::{Drift, Provenance},
 };
 use serde_json::{Value, json};
 

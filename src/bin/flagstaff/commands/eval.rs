@@ -5,7 +5,7 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Answer, Cause, Context, Snapshot, cli::ExitCode};
+use flagstaff::{Answer, Context, Snapshot, answer::Cause, cli::ExitCode};
 use serde_json::{Map, Value, json};
 
 use crate::{

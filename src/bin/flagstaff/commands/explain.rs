@@ -1,5 +1,5 @@
 use clap::Args;
-use flagstaff::{Cause, cli::ExitCode};
+use flagstaff::{answer::Cause, cli::ExitCode};
 use serde_json::Value;
 
 use crate::{completion, context::ContextArgs, failure::Failure, name, session::Session};

@@ -1,5 +1,8 @@
 use clap::Args;
-use flagstaff::{Field, cli::ExitCode, definition::to_json};
+use flagstaff::{
+    cli::ExitCode,
+    definition::{Field, to_json},
+};
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,7 +1,7 @@
 use std::{num::NonZeroUsize, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{WritableBackend, backend::LogEntry, cli::ExitCode};
+use flagstaff::{cli::ExitCode, source::WritableBackend, write::LogEntry};
 use serde_json::{Map, Value, json};
 
 use crate::{

@@ -2,12 +2,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use flagstaff::{
-    Flags, Redis, Status,
+    Flags, Redis,
     cli::ExitCode,
     definition::{
         edit::{Document, EditError, TextFile},
         to_json,
     },
+    source::Status,
 };
 use serde_json::{Map, Value, json};
 

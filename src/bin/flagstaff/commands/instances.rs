@@ -1,5 +1,5 @@
 use clap::Args;
-use flagstaff::{WritableBackend, cli::ExitCode};
+use flagstaff::{cli::ExitCode, source::WritableBackend};
 use serde_json::json;
 
 use crate::{

@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use flagstaff::{Context, FlagState, cli::ExitCode};
+use flagstaff::{Context, answer::FlagState, cli::ExitCode};
 use serde_json::{Value, json};
 
 use crate::{

@@ -2,10 +2,11 @@ use std::{env, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
-    Entry, Flags, Redis, WritableBackend,
-    backend::{Expected, Operation, RedisError, Refusal, Write},
+    Flags, Redis,
     cli::ExitCode,
-    definition::edit::TextFile,
+    definition::{Entry, edit::TextFile},
+    source::{RedisError, WritableBackend},
+    write::{Expected, Operation, Refusal, Write},
 };
 use serde_json::json;
 

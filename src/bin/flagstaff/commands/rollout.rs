@@ -2,8 +2,12 @@ use std::{slice, time::SystemTime};
 
 use clap::{Args, Subcommand};
 use flagstaff::{
-    Entry, Field, FlagInfo, FlagState, Flags, Memory, PendingStep, Progress, RolloutControl,
-    RolloutError, RolloutStatus, SourceEntry, backend::Offer, cli::ExitCode,
+    Flags, Memory,
+    answer::{FlagInfo, FlagState},
+    cli::ExitCode,
+    definition::{Entry, Field, Progress, RolloutStatus},
+    source::{Offer, SourceEntry},
+    write::{PendingStep, RolloutControl, RolloutError},
 };
 use serde_json::{Value, json};
 
@@ -74,8 +78,8 @@ Examples:
     /// Show where it stands
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
-percentage, since when, when the next stage is due, and the source that hides the
-rollout, if one does.
+percentage, since when, when the next stage is due, and the source that hides
+the rollout, if one does.
 
 Examples:
   flagstaff rollout status checkout_v2

@@ -2,10 +2,12 @@ use std::time::SystemTime;
 
 use clap::Args;
 use flagstaff::{
-    Entry, Field, FlagInfo, Flags, SourceEntry,
-    backend::{LogEntry, Provenance},
+    Flags,
+    answer::FlagInfo,
     cli::ExitCode,
-    definition::to_json,
+    definition::{Entry, Field, to_json},
+    source::SourceEntry,
+    write::{LogEntry, Provenance},
 };
 use serde_json::{Map, Value, json};
 

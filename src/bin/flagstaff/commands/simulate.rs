@@ -18,9 +18,9 @@ use crate::{
 /// Tell whom `set` would be a change for
 #[derive(Debug, Args)]
 #[command(after_help = "\
-All sources together are compared with what they are after the change; nothing is
-changed. Settings and values are those of `flagstaff set`, and the table is that
-of `flagstaff plan`.
+Compares all sources together before and after the change, and changes nothing.
+Settings and values are those of `flagstaff set`, and the table is that of
+`flagstaff plan`.
 
 Examples:
   flagstaff simulate new_checkout percentage=50

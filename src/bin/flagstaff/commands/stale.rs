@@ -5,7 +5,7 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Context, Definition, Flags, backend::Usage, cli::ExitCode};
+use flagstaff::{Context, Definition, Flags, cli::ExitCode, source::Usage};
 use serde_json::json;
 
 use crate::{

@@ -1,7 +1,7 @@
 use std::{slice, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{Entry, Flags, Redis, cli::ExitCode};
+use flagstaff::{Flags, Redis, cli::ExitCode, definition::Entry};
 
 use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, perform},

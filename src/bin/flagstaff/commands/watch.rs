@@ -4,7 +4,12 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Change, Context, Event, Flags, backend::LogEntry, cli::ExitCode};
+use flagstaff::{
+    Context, Flags,
+    cli::ExitCode,
+    event::{Change, Event},
+    write::LogEntry,
+};
 use serde_json::{Value, json};
 use tokio::signal;
 
@@ -25,10 +30,10 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It goes on until it is interrupted. A pipe gets a line for each change: when,
-the source, the flag, what it was and is, the settings that differ, the revision,
-who, and why. A command gets what changed at once as a JSON object on its stdin,
-and so does a webhook in the body of a POST; both get one after the other, and a
-webhook that fails is tried three times.
+the source, the flag, its state before and after, the settings that differ, the
+revision, who, and why. A command gets what changed at once as a JSON object on
+its stdin, and so does a webhook in the body of a POST; both get one after the
+other, and a webhook that fails is tried three times.
 
 Who and why is what the log of the store says when the change is seen. Of
 changes in quick succession the latest is named, and writers without a log are

@@ -1,6 +1,6 @@
 //! tempest-fastapi-sdk: the hash in Redis, and what `tempest flags list` prints.
 
-use flagstaff::Entry;
+use flagstaff::definition::Entry;
 use serde_json::{Map, json};
 
 use super::Imported;

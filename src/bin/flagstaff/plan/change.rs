@@ -6,7 +6,9 @@ use std::{
     time::SystemTime,
 };
 
-use flagstaff::{Answer, Context, Definition, Field, FlagState, Flags, Memory, Snapshot};
+use flagstaff::{
+    Answer, Context, Definition, Flags, Memory, Snapshot, answer::FlagState, definition::Field,
+};
 
 use super::share::{Draw, Shares};
 use crate::failure::Failure;
@@ -195,7 +197,7 @@ fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
     let (Some(before), Some(after)) = (before.variants.value(), after.variants.value()) else {
         return Vec::new();
     };
-    let value = |variant: &flagstaff::Variant| variant.value.value().cloned();
+    let value = |variant: &flagstaff::definition::Variant| variant.value.value().cloned();
     let differ = before.iter().filter(|(name, variant)| {
         after.variant(name).is_some_and(|other| value(other) != value(variant))
     });

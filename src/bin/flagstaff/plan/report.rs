@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use flagstaff::FlagState;
+use flagstaff::answer::FlagState;
 use serde_json::json;
 
 use super::{

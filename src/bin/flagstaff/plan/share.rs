@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use flagstaff::{Cause, Definition, Percentage, Rule, Serve, Variants};
+use flagstaff::{
+    Definition, Percentage,
+    answer::Cause,
+    definition::{Rule, Serve, Variants},
+};
 
 /// Beyond what a share of users can differ by.
 const NOTHING: f64 = 1e-9;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use flagstaff::{Definition, FlagState};
+use flagstaff::{Definition, answer::FlagState};
 
 /// What a flag is for everybody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Fixed {
             {
                 None => Some(Self::On),
                 Some(variants) => {
-                    let whole = |(_, variant): &(&str, &flagstaff::Variant)| {
+                    let whole = |(_, variant): &(&str, &flagstaff::definition::Variant)| {
                         variant.weight.value().is_some_and(|weight| weight.ten_thousandths() > 0)
                     };
                     let mut drawn = variants.iter().filter(whole);
@@ -162,7 +162,7 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
-    use flagstaff::{Percentage, Variant};
+    use flagstaff::{Percentage, definition::Variant};
 
     use super::*;
 

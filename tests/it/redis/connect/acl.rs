@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flagstaff::{
     Flags, Redis,
-    backend::{RedisError, RedisErrorKind},
+    source::{RedisError, RedisErrorKind},
 };
 use tokio::time::timeout;
 

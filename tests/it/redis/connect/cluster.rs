@@ -1,8 +1,9 @@
 //! Nodes of which one has the flags.
 
 use flagstaff::{
-    Context, FlagState, Flags, Redis,
-    backend::{InvalidRedis, RedisErrorKind},
+    Context, Flags, Redis,
+    answer::FlagState,
+    source::{InvalidRedis, RedisErrorKind},
 };
 
 use tokio::time::timeout;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use flagstaff::{FlagState, Redis, backend::RedisErrorKind};
+use flagstaff::{Redis, answer::FlagState, source::RedisErrorKind};
 
 use super::{becomes, follow, health, refusal};
 use crate::redis::server::{Port, Server};

@@ -9,8 +9,9 @@ mod tls;
 use std::time::Instant;
 
 use flagstaff::{
-    FlagState, Flags, Redis, SourceHealth, Status,
-    backend::{RedisError, RedisErrorKind},
+    Flags, Redis,
+    answer::FlagState,
+    source::{RedisError, RedisErrorKind, SourceHealth, Status},
 };
 use tokio::time::timeout;
 

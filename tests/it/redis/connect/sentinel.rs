@@ -1,8 +1,10 @@
 //! Masters that sentinels choose.
 
 use flagstaff::{
-    Context, FlagState, Redis, Status, WritableBackend,
-    backend::{InvalidRedis, Operation, RedisErrorKind, Write},
+    Context, Redis,
+    answer::FlagState,
+    source::{InvalidRedis, RedisErrorKind, Status, WritableBackend},
+    write::{Operation, Write},
 };
 
 use super::{becomes, follow, health, recovers, refusal};

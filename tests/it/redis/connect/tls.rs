@@ -3,8 +3,9 @@
 use std::{fs, time::Duration};
 
 use flagstaff::{
-    FlagState, Redis,
-    backend::{InvalidRedis, RedisErrorKind},
+    Redis,
+    answer::FlagState,
+    source::{InvalidRedis, RedisErrorKind},
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 

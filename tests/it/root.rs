@@ -1,0 +1,31 @@
+//! The names at the root of the crate.
+
+/// The names that `pub use` brings to the root of `lib.rs`, modules aside.
+fn names(lib: &str) -> Vec<&str> {
+    let statements = lib.split('\n').enumerate().filter(|(_, line)| line.starts_with("pub use "));
+    let lines: Vec<_> = lib.split('\n').collect();
+    statements
+        .flat_map(|(first, _)| {
+            let end = lines[first..].iter().position(|line| line.ends_with(';')).unwrap();
+            &lines[first..=first + end]
+        })
+        .flat_map(|line| line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')))
+        .filter(|word| !word.is_empty() && !word.ends_with("::") && !["pub", "use"].contains(word))
+        .map(|path| path.rsplit("::").next().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_root_has_the_names_that_everybody_needs_and_no_more() {
+    let lib = include_str!("../../src/lib.rs");
+
+    let names = names(lib);
+
+    assert!(
+        ["Flags", "FlagGate", "Context", "File", "Redis", "Env"]
+            .iter()
+            .all(|name| names.contains(name)),
+        "{names:?}"
+    );
+    assert!(names.len() <= 30, "{} names at the root: {names:?}", names.len());
+}
