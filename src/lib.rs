@@ -1,49 +1,67 @@
 //! Feature flags for any tower or hyper stack.
 //!
-//! Flags are declared in a `flags.toml` that is reloaded the moment it is saved ([`File`]), and
-//! overridden by environment variables ([`Env`]), a [`Redis`] that all instances share, or any other
-//! [`Backend`]. [`Flags`] merges these sources and answers from an immutable [`Snapshot`]: asking never waits, locks, allocates or
-//! fails. [`FlagGate`] closes routes whose flag is off.
-//!
-//! # When things go wrong
-//!
-//! A flag that no source knows has the caller's default. A bad edit of the file, or a source whose
-//! source is gone, changes no answer: what was good last stays in force, and
-//! [`health`](Flags::health), [`events`](Flags::events) and the log say what is wrong. Every
-//! [`Answer`] names its reason and the source that it comes from.
+//! | | |
+//! |---|---|
+//! | [`Flags`] | answers questions about flags from an immutable [`Snapshot`], without waiting, locking, allocating or failing |
+//! | [`Context`] | describes the user of a question: targeting key, groups and attributes |
+//! | [`FlagGate`] | closes a service while a flag is off; a tower layer for hyper, axum and tonic alike |
+//! | [`File`] | reads flags from a `flags.toml`, and again the moment it is saved |
+//! | [`Env`] | overrides flags by environment variables, such as `FEATURE_NEW_CHECKOUT=1` |
+//! | [`Redis`] | overrides flags at run time, in all instances that share it |
 //!
 //! # Example
 //!
+//! An axum service with a route that is missing while its flag is off:
+//!
 //! ```
-//! use flagstaff::{Context, Env, Flags, Memory};
+//! use axum::{Router, body::Body, http::Request, routing::get};
+//! use flagstaff::{Context, Env, FlagGate, Flags, Memory, TrustedHeaders};
+//! use tower::{Layer, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), flagstaff::StartError> {
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let flags = Flags::builder()
-//!     .source(Env::with_prefix("FEATURE_"))             // per-deploy override, wins
-//!     .source(Memory::new().with("new_checkout", true)) // or `File::open("flags.toml")?`
+//!     .source(Env::with_prefix("FEATURE_"))              // overrides of this deployment, win
+//!     .source(Memory::new().with("new_checkout", false)) // or `File::open("flags.toml")?`
 //!     .start()
 //!     .await?;
 //!
-//! assert!(flags.is_enabled("new_checkout", &Context::user("ana").group("beta")));
+//! let checkout = FlagGate::new("new_checkout").layer(get(async || "the new checkout"));
+//! let app = Router::new()
+//!     .route_service("/checkout", checkout)
+//!     .route("/", get(async || if flagstaff::is_enabled("dark_mode") { "dark" } else { "light" }))
+//!     .layer(flags.request_layer(TrustedHeaders::default()));
+//!
+//! let response = app.oneshot(Request::get("/checkout").body(Body::empty())?).await?;
+//! assert_eq!(response.status(), 404);
+//!
+//! // Everywhere else, flags are asked directly.
+//! assert!(!flags.is_enabled("new_checkout", &Context::user("ana").group("beta")));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The [guide] goes through everything; the repository's `examples` run.
+//! The [guide] teaches everything, and the repository's `examples` run.
+//!
+//! # When things go wrong
+//!
+//! A flag that no source has answers the caller's default. A bad edit of the file, or a source that
+//! cannot be reached, changes no answer: the last good state stays in force, and
+//! [`health`](Flags::health), [`events`](Flags::events) and the log name the failure. Every
+//! [`Answer`] names its reason and its source.
 //!
 //! # Cargo features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `file` | yes | [`File`]: flags.toml and its watcher; with `definition` |
-//! | `definition` | yes | [`definition`]: flags from TOML and JSON texts, with diagnostics |
+//! | `definition` | yes | [`definition`]: parsers for flags in TOML and JSON, with diagnostics |
 //! | `http` | yes | [`FlagGate`], [`FlagSwitch`], the request layer, [`TrustedHeaders`] |
 //! | `axum` | | [`RequestFlags`] as an axum extractor |
 //! | `cookie` | | [`StickyCookie`](context::StickyCookie): a signed id for visitors without an account |
 //! | `redis` | yes | [`Redis`]: overrides at run time, shared by all instances |
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
-//! | `metrics` | | what is wrong with which source, through the `metrics` facade; see the [guide] |
+//! | `metrics` | | failures, status and age of every source, through the `metrics` facade; see the [guide] |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 //! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
