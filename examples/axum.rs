@@ -67,7 +67,7 @@ async fn authenticate(mut request: Request, next: Next) -> Response {
 /// Says for whom flags are evaluated, from what the authentication left in the request.
 fn who_asks(request: &RequestHead<'_>) -> Context<'static> {
     match request.extensions.get::<User>() {
-        Some(user) => Context::user(user.id.clone()).with_groups(user.team),
+        Some(user) => Context::user(user.id.clone()).group(user.team),
         None => Context::anonymous(),
     }
 }

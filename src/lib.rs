@@ -63,6 +63,7 @@
 //! | `redis-tls` | | TLS to Redis: `rediss://` |
 //! | `metrics` | | failures, status and age of every source, through the `metrics` facade; see the [guide] |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
+//! | `uuid` | | `uuid::Uuid` as an [id](context::IntoId) and as an [attribute](context::IntoAttribute) |
 //! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
 //! | `cli` | | the command `flagstaff`, and its exit codes: [`cli`] |
@@ -172,7 +173,7 @@ pub mod context {
     #[doc(inline)]
     pub use crate::http::{InvalidCookie, StickyCookie};
     #[doc(inline)]
-    pub use crate::model::Context;
+    pub use crate::model::{Context, IntoAttribute, IntoId};
 }
 
 pub mod event {

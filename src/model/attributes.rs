@@ -1,4 +1,4 @@
-//! What a context knows about who asks, beside the user and the groups.
+//! The attributes of a context.
 
 use std::{borrow::Cow, ops::Deref};
 
@@ -8,7 +8,7 @@ use super::{Printed, Value};
 /// cost next to nothing more.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attributes<'a> {
-    /// Somebody else's, which cost nothing to keep.
+    /// A slice of the caller's, which costs nothing to keep.
     lent: &'a [(&'a str, Value<'a>)],
     own: Option<Box<List<'a>>>,
 }
@@ -16,7 +16,7 @@ pub(crate) struct Attributes<'a> {
 #[derive(Debug, Clone)]
 struct List<'a> {
     attributes: Vec<Attribute<'a>>,
-    /// By a name's hash: where the first attribute that has it is, or a place that is not behind it.
+    /// By a name's hash: the place of the first attribute that has it, or one before that place.
     starts: [u8; 1 << HASH_BITS],
 }
 
@@ -55,7 +55,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    // These are apart, since most attributes are where their hash says.
+    // These are apart, since most attributes are where their hash points.
     #[inline(never)]
     fn search<'s>(
         &'s self,
@@ -82,6 +82,10 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn into_owned(self) -> Attributes<'static> {
+        if self.lent.is_empty() {
+            let own = self.own.map(|list| Box::new(list.into_owned()));
+            return Attributes { lent: &[], own };
+        }
         let mut owned = Attributes::default();
         for (name, value) in self.iter() {
             owned.set(Cow::Owned(name.to_owned()), value.clone().into_owned());
@@ -98,7 +102,15 @@ impl<'a> List<'a> {
         self.attributes.push(attribute);
     }
 
-    /// The first place where an attribute of that name can be.
+    fn into_owned(self) -> List<'static> {
+        let own = |attribute: Attribute<'a>| Attribute {
+            name: attribute.name.map(|name| Cow::Owned(name.into_owned())),
+            value: attribute.value.into_owned(),
+        };
+        List { attributes: self.attributes.into_iter().map(own).collect(), starts: self.starts }
+    }
+
+    /// Returns the first place where an attribute of that name can be.
     #[inline]
     fn start(&self, name: &Printed<impl Deref<Target = str>>) -> usize {
         self.starts[hash(name)].into()

@@ -1,4 +1,4 @@
-//! Who is asking.
+//! Evaluation contexts.
 
 use std::{
     borrow::Cow,
@@ -10,29 +10,44 @@ use std::{
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Attributes, Printed, Value};
+use super::{Attributes, IntoAttribute, IntoId, Printed, Value};
 
-/// The evaluation context: who asks for a flag.
+/// An evaluation context: the user that a flag is evaluated for, and what is known about them.
 ///
-/// It borrows what it can and lives on the stack, so building one for a single evaluation is
-/// cheap. [`into_owned`](Self::into_owned) makes one that a request or a task can keep.
+/// `with_` is the verb for adding: [`with_groups`](Self::with_groups) and
+/// [`with_attributes`](Self::with_attributes) add several, and [`group`](Self::group) and
+/// [`attribute`](Self::attribute) are short for adding one. The context keeps what is added, and
+/// borrows strings that it is given by reference. [`lend_attributes`](Self::lend_attributes) keeps a
+/// reference to a whole slice instead, which allocates nothing.
+///
+/// A context lives on the stack, so that building one for a single evaluation is cheap.
+/// [`into_owned`](Self::into_owned) makes one that a request or a task can keep. Building a context
+/// cannot fail: an id or a value that is `None` is absent.
 ///
 /// # Example
 ///
 /// ```
 /// use flagstaff::Context;
 ///
-/// let context = Context::user("ana").group("beta");
+/// struct Account {
+///     id: u64,
+///     team: Option<&'static str>,
+///     plan: Option<&'static str>,
+/// }
 ///
-/// assert_eq!(context.targeting_key(), Some("ana"));
+/// let account = Account { id: 42, team: Some("beta"), plan: None };
+/// let context = Context::user(account.id).group(account.team).attribute("plan", account.plan);
+///
+/// assert_eq!(context.targeting_key(), Some("42"));
 /// assert!(context.groups().any(|group| group == "beta"));
+/// assert_eq!(context.attributes().count(), 0);
 /// assert_eq!(Context::anonymous().targeting_key(), None);
 /// ```
 #[derive(Debug, Default)]
 pub struct Context<'a> {
     targeting_key: Option<Cow<'a, str>>,
-    /// XXH3 of the targeting key; 0 until someone needs it. Computing it twice is harmless, so
-    /// plain loads and stores are enough.
+    /// XXH3 of the targeting key, or 0 until it is needed. Computing it twice is harmless, so plain
+    /// loads and stores are enough.
     hash: AtomicU64,
     /// `None` until there is one, since dropping even an empty one is a call.
     groups: Option<SmallVec<[Cow<'a, str>; 2]>>,
@@ -41,63 +56,121 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// A context without a targeting key: outside every percentage below 100.
+    /// Creates a context without a targeting key, which is outside of every percentage below 100.
     #[inline]
     #[must_use]
     pub fn anonymous() -> Self {
         Self::default()
     }
 
-    /// A context whose targeting key is `id`.
-    #[inline]
-    #[must_use]
-    pub fn user(id: impl Into<Cow<'a, str>>) -> Self {
-        Self { targeting_key: Some(id.into()), ..Self::default() }
-    }
-
-    /// Adds a group that the user is a member of.
-    #[inline]
-    #[must_use]
-    pub fn group(mut self, name: impl Into<Cow<'a, str>>) -> Self {
-        self.groups.get_or_insert_default().push(name.into());
-        self
-    }
-
-    /// Adds several groups.
-    #[must_use]
-    pub fn with_groups<G: Into<Cow<'a, str>>>(
-        mut self,
-        names: impl IntoIterator<Item = G>,
-    ) -> Self {
-        self.groups.get_or_insert_default().extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Adds something that conditions can ask for, such as a plan or a country. A name that was
-    /// given before gets the new value.
-    ///
-    /// In conditions, `targeting_key` and `groups` always name the user and the groups.
+    /// Creates a context whose targeting key is `id`: a string, an integer, a `Uuid` (feature
+    /// `uuid`), or an `Option` of these, where `None` is an [anonymous](Self::anonymous) user.
     ///
     /// # Example
     ///
     /// ```
+    /// use flagstaff::Context;
+    ///
+    /// assert_eq!(Context::user("ana").targeting_key(), Some("ana"));
+    /// assert_eq!(Context::user(42_u64), Context::user("42"));
+    /// assert_eq!(Context::user(None::<u64>), Context::anonymous());
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn user(id: impl IntoId<'a>) -> Self {
+        Self { targeting_key: id.into_id(), ..Self::default() }
+    }
+
+    /// Adds a group that the user is a member of; `None` adds nothing.
+    #[inline]
+    #[must_use]
+    pub fn group(mut self, name: impl IntoId<'a>) -> Self {
+        if let Some(name) = name.into_id() {
+            self.groups.get_or_insert_default().push(name);
+        }
+        self
+    }
+
+    /// Adds several groups that the user is a member of.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// let context = Context::user("ana").with_groups(["beta", "employees"]);
+    ///
+    /// assert_eq!(context, Context::user("ana").group("beta").group("employees"));
+    /// ```
+    #[must_use]
+    pub fn with_groups<G: IntoId<'a>>(self, names: impl IntoIterator<Item = G>) -> Self {
+        names.into_iter().fold(self, Self::group)
+    }
+
+    /// Adds an attribute that conditions can compare, such as a plan or a country.
+    ///
+    /// A name that was added before gets the new value, and `None` adds nothing. In conditions,
+    /// `targeting_key` and `groups` always are the user and the groups, whatever is added by these
+    /// names.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    ///
     /// use flagstaff::{answer::Value, Context};
     ///
     /// let context = Context::user("ana")
     ///     .attribute("plan", "pro")
-    ///     .attribute("seats", 12)
-    ///     .attribute("regions", ["eu", "us"]);
+    ///     .attribute("seats", 12_usize)
+    ///     .attribute("regions", ["eu", "us"])
+    ///     .attribute("since", SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
+    ///     .attribute("company", None::<&str>);
     ///
-    /// assert_eq!(context.attributes().next(), Some(("plan", &Value::from("pro"))));
+    /// let attributes: Vec<_> = context.attributes().collect();
+    /// assert_eq!(attributes[0], ("plan", &Value::from("pro")));
+    /// assert_eq!(attributes[3], ("since", &Value::from("2027-01-15T08:00:00Z")));
+    /// assert_eq!(attributes.len(), 4);
     /// ```
+    #[inline]
     #[must_use]
-    pub fn attribute(mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Value<'a>>) -> Self {
-        self.attributes.set(name.into(), value.into());
+    pub fn attribute(
+        mut self,
+        name: impl Into<Cow<'a, str>>,
+        value: impl IntoAttribute<'a>,
+    ) -> Self {
+        if let Some(value) = value.into_attribute() {
+            self.attributes.set(name.into(), value);
+        }
         self
     }
 
-    /// Lends it attributes that exist already, which allocates nothing. Those that
-    /// [`attribute`](Self::attribute) gives go before them.
+    /// Adds several attributes, each as [`attribute`](Self::attribute) does.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use flagstaff::Context;
+    ///
+    /// let claims = BTreeMap::from([("country", "DE"), ("plan", "pro")]);
+    /// let context = Context::user("ana").with_attributes(claims);
+    ///
+    /// assert_eq!(context.attributes().count(), 2);
+    /// ```
+    #[must_use]
+    pub fn with_attributes<N: Into<Cow<'a, str>>, V: IntoAttribute<'a>>(
+        self,
+        attributes: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        attributes.into_iter().fold(self, |context, (name, value)| context.attribute(name, value))
+    }
+
+    /// Lends attributes that exist elsewhere to the context, which allocates nothing.
+    ///
+    /// They take the place of those that were lent before. An attribute that was
+    /// [added](Self::attribute) goes before a lent one of the same name.
     ///
     /// # Example
     ///
@@ -105,36 +178,36 @@ impl<'a> Context<'a> {
     /// use flagstaff::Context;
     ///
     /// let attributes = [("plan", "pro".into()), ("seats", 12.into())];
-    /// let context = Context::user("ana").with_attributes(&attributes);
+    /// let context = Context::user("ana").lend_attributes(&attributes);
     ///
     /// assert_eq!(context.attributes().count(), 2);
     /// ```
     #[inline]
     #[must_use]
-    pub fn with_attributes(mut self, attributes: &'a [(&'a str, Value<'a>)]) -> Self {
+    pub fn lend_attributes(mut self, attributes: &'a [(&'a str, Value<'a>)]) -> Self {
         self.attributes.lend(attributes);
         self
     }
 
-    /// The user, which buckets are drawn from.
+    /// Returns the targeting key, which buckets are drawn by.
     #[inline]
     #[must_use]
     pub fn targeting_key(&self) -> Option<&str> {
         self.targeting_key.as_deref()
     }
 
-    /// The groups of the user.
+    /// Returns the groups of the user.
     #[inline]
     pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
         self.groups.as_deref().unwrap_or_default().iter().map(AsRef::as_ref)
     }
 
-    /// The attributes, in the order in which they were given.
+    /// Returns the attributes: lent ones first, then added ones, each in their order.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.attributes.iter()
     }
 
-    /// The value of an attribute that [`attribute`](Self::attribute) gave.
+    /// Returns the value of an attribute.
     #[inline]
     pub(crate) fn find_attribute(
         &self,
@@ -143,7 +216,9 @@ impl<'a> Context<'a> {
         self.attributes.find(name)
     }
 
-    /// The same context, borrowing nothing.
+    /// Converts into a context that borrows nothing.
+    ///
+    /// Copies what is borrowed, and moves the rest.
     #[must_use]
     pub fn into_owned(self) -> Context<'static> {
         let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
@@ -156,8 +231,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The random number of the request that asks, which the request layer draws. It is spread
-    /// evenly over all numbers.
+    /// Returns the random number of the request, which the request layer draws. It is spread evenly
+    /// over all numbers.
     #[inline]
     pub(crate) fn request(&self) -> Option<NonZeroU64> {
         self.request
@@ -168,14 +243,14 @@ impl<'a> Context<'a> {
         Self { request: Some(request), ..self }
     }
 
-    /// The same groups and attributes, with this targeting key.
+    /// Replaces the targeting key, and keeps groups and attributes.
     #[cfg(feature = "http")]
     pub(crate) fn with_targeting_key(self, id: impl Into<Cow<'a, str>>) -> Self {
         Self { targeting_key: Some(id.into()), hash: AtomicU64::default(), ..self }
     }
 
-    /// The same context with a shorter lifetime. `SmallVec` is invariant, so that the compiler does
-    /// not see by itself that this is sound; nothing is copied.
+    /// Shortens the lifetime, and copies nothing. `SmallVec` is invariant, so that the compiler does
+    /// not see by itself that this is sound.
     #[cfg(feature = "http")]
     pub(crate) fn shorten<'b>(self) -> Context<'b>
     where
@@ -201,7 +276,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// XXH3 of `key`, which is this context's targeting key.
+    /// Returns the XXH3 of `key`, which has to be the targeting key of this context.
     #[inline]
     pub(crate) fn hash_of(&self, key: &str) -> u64 {
         match self.hash.load(Ordering::Relaxed) {
@@ -230,11 +305,61 @@ impl Clone for Context<'_> {
     }
 }
 
-/// Whether the same is said about who asks; of two requests, too.
-impl PartialEq for Context<'_> {
-    fn eq(&self, other: &Self) -> bool {
+/// Compares targeting keys, groups and attributes. Contexts of two requests can be equal.
+// Of any two lifetimes: `Context` is invariant, so a borrowed one would not compare with an owned one.
+impl<'b> PartialEq<Context<'b>> for Context<'_> {
+    fn eq(&self, other: &Context<'b>) -> bool {
+        let (attributes, others): (&Attributes<'_>, &Attributes<'_>) =
+            (&self.attributes, &other.attributes);
         self.targeting_key == other.targeting_key
             && self.groups().eq(other.groups())
-            && self.attributes == other.attributes
+            && attributes == others
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_none_is_absent() {
+        let none = None::<&str>;
+
+        let context = Context::user(none)
+            .group(none)
+            .with_groups([None, Some("beta")])
+            .attribute("plan", none)
+            .with_attributes([("country", None), ("seats", Some(12))]);
+
+        assert_eq!(context, Context::anonymous().group("beta").attribute("seats", 12));
+    }
+
+    #[test]
+    fn a_value_of_none_keeps_the_value_that_was_added_before() {
+        let context = Context::anonymous().attribute("plan", "pro").attribute("plan", None::<&str>);
+
+        assert_eq!(context, Context::anonymous().attribute("plan", "pro"));
+    }
+
+    #[test]
+    fn an_integer_is_drawn_by_the_digits_of_its_string() {
+        let (number, string) = (Context::user(42_u64), Context::user("42"));
+
+        assert_eq!(number.targeting_key(), Some("42"));
+        assert_eq!(number.hash_of("42"), string.hash_of("42"));
+    }
+
+    #[test]
+    fn an_owned_context_is_equal_to_the_borrowed_one() {
+        let lent = [("plan", "free".into()), ("os", "ios".into())];
+        let context = Context::user("ana")
+            .with_groups(["a", "b", "c"])
+            .lend_attributes(&lent)
+            .attribute("plan", "pro");
+
+        let owned: Context<'static> = context.clone().into_owned();
+
+        assert_eq!(owned, context);
+        assert_eq!(owned.attributes().count(), 2);
     }
 }

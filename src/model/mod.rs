@@ -9,6 +9,7 @@ mod decimal;
 mod definition;
 mod deserialize;
 mod entry;
+mod id;
 mod matcher;
 mod moment;
 mod nearest;
@@ -32,6 +33,7 @@ pub use self::{
     context::Context,
     definition::{Definition, Field, RareSettings, Setting},
     entry::{Entry, Part},
+    id::IntoId,
     matcher::Case,
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},
@@ -40,7 +42,7 @@ pub use self::{
     rule::{Rule, Serve},
     stale::{InvalidOnStale, OnStale},
     state::FlagState,
-    value::Value,
+    value::{IntoAttribute, Value},
     variant::{Variant, Variants},
     weight::{InvalidWeight, Weight},
 };

@@ -58,6 +58,13 @@ pub(crate) struct Printed<T> {
     text: T,
 }
 
+impl<T> Printed<T> {
+    /// Converts the string into another type with the same bytes, so that the print stays right.
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Printed<U> {
+        Printed { print: self.print, text: convert(self.text) }
+    }
+}
+
 impl<T: Deref<Target = str>> Printed<T> {
     #[inline]
     pub(crate) fn new(text: T) -> Self {

@@ -1,10 +1,23 @@
 //! Values of attributes.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, time::SystemTime};
 
-/// The value of an attribute: what JSON has, with integers and floats told apart.
+use jiff::Timestamp;
+
+/// A value of an attribute or a variant: the types of JSON without null, and integers apart from
+/// floats.
 ///
-/// It borrows texts where it can. Anything that a service has at hand becomes one with `into()`.
+/// Borrows strings where possible. Strings, numbers, booleans and lists become values with `into()`,
+/// and so do the types that JSON lacks:
+///
+/// | type | value |
+/// |---|---|
+/// | `u64`, `usize`, `isize` | an integer, or the string of its digits where an `i64` is too small |
+/// | `SystemTime` | its RFC 3339 string in UTC, which the operators `before` and `after` compare |
+/// | `uuid::Uuid` (feature `uuid`) | its lower-case, hyphenated string |
+///
+/// The conversions cannot fail: a time outside of the years -9999 to 9999 becomes the nearest time
+/// within them.
 ///
 /// # Example
 ///
@@ -29,7 +42,7 @@ pub enum Value<'a> {
     Integer(i64),
     /// A number that may have a fraction.
     Float(f64),
-    /// A text.
+    /// A string.
     String(Cow<'a, str>),
     /// Several values in an order.
     List(Vec<Value<'a>>),
@@ -38,7 +51,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// The same value, borrowing nothing.
+    /// Converts into a value that borrows nothing.
     #[must_use]
     pub fn into_owned(self) -> Value<'static> {
         match self {
@@ -84,6 +97,43 @@ from! {
     String => String,
 }
 
+macro_rules! from_wide {
+    ($($type:ty)+) => {
+        $(
+            impl From<$type> for Value<'_> {
+                // Not a float, which rounds: two ids would be one. The digits are also what an
+                // integer is drawn by, so that large ids have buckets like small ones.
+                #[inline]
+                fn from(value: $type) -> Self {
+                    match i64::try_from(value) {
+                        Ok(value) => Self::Integer(value),
+                        Err(_) => Self::String(Cow::Owned(value.to_string())),
+                    }
+                }
+            }
+        )+
+    };
+}
+
+from_wide!(isize u64 usize);
+
+impl From<SystemTime> for Value<'_> {
+    fn from(time: SystemTime) -> Self {
+        let timestamp = Timestamp::try_from(time).unwrap_or(match time < SystemTime::UNIX_EPOCH {
+            true => Timestamp::MIN,
+            false => Timestamp::MAX,
+        });
+        Self::String(Cow::Owned(timestamp.to_string()))
+    }
+}
+
+#[cfg(feature = "uuid")]
+impl From<uuid::Uuid> for Value<'_> {
+    fn from(id: uuid::Uuid) -> Self {
+        Self::String(Cow::Owned(id.to_string()))
+    }
+}
+
 impl<'a> From<&'a str> for Value<'a> {
     #[inline]
     fn from(text: &'a str) -> Self {
@@ -117,23 +167,118 @@ impl<'a, T: Into<Value<'a>>, const N: usize> From<[T; N]> for Value<'a> {
     }
 }
 
-/// A list.
+/// Collects a list.
 impl<'a, T: Into<Value<'a>>> FromIterator<T> for Value<'a> {
     fn from_iter<I: IntoIterator<Item = T>>(list: I) -> Self {
         Self::List(list.into_iter().map(Into::into).collect())
     }
 }
 
-/// A table.
+/// Collects a table.
 impl<'a, K: Into<Cow<'a, str>>> FromIterator<(K, Value<'a>)> for Value<'a> {
     fn from_iter<I: IntoIterator<Item = (K, Value<'a>)>>(table: I) -> Self {
         Self::Table(table.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 }
 
+/// A conversion into the value of an attribute, which [`Context::attribute`] takes: everything that
+/// is `Into<`[`Value`]`>`, and `Option`s of that.
+///
+/// The conversion cannot fail.
+///
+/// [`Context::attribute`]: crate::Context::attribute
+///
+/// # Example
+///
+/// A type of your own becomes an attribute:
+///
+/// ```
+/// use flagstaff::{Context, answer::Value};
+///
+/// enum Plan {
+///     Free,
+///     Pro,
+/// }
+///
+/// impl From<Plan> for Value<'_> {
+///     fn from(plan: Plan) -> Self {
+///         Self::from(match plan {
+///             Plan::Free => "free",
+///             Plan::Pro => "pro",
+///         })
+///     }
+/// }
+///
+/// let context = Context::user("ana").attribute("plan", Plan::Pro).attribute("old", None::<Plan>);
+///
+/// assert_eq!(context, Context::user("ana").attribute("plan", "pro"));
+/// # let _ = Plan::Free;
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a value of an attribute",
+    note = "strings, numbers, booleans, `SystemTime`, lists and `Option`s of them are values; so is `uuid::Uuid`, with the feature `uuid`",
+    note = "implement `From<{Self}>` for `flagstaff::answer::Value`"
+)]
+pub trait IntoAttribute<'a> {
+    /// Converts `self` into a value; `None` is an absent attribute.
+    fn into_attribute(self) -> Option<Value<'a>>;
+}
+
+impl<'a, T: Into<Value<'a>>> IntoAttribute<'a> for T {
+    #[inline]
+    fn into_attribute(self) -> Option<Value<'a>> {
+        Some(self.into())
+    }
+}
+
+impl<'a, T: Into<Value<'a>>> IntoAttribute<'a> for Option<T> {
+    #[inline]
+    fn into_attribute(self) -> Option<Value<'a>> {
+        self.map(Into::into)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn an_integer_that_is_too_large_is_its_digits() {
+        assert_eq!(Value::from(i64::MAX.unsigned_abs()), Value::Integer(i64::MAX));
+        assert_eq!(Value::from(u64::MAX), Value::from("18446744073709551615"));
+        assert_eq!(Value::from(12_usize), Value::Integer(12));
+        assert_eq!(Value::from(-12_isize), Value::Integer(-12));
+    }
+
+    #[test]
+    fn a_time_is_its_instant_in_utc_to_the_nanosecond() {
+        let time = SystemTime::UNIX_EPOCH + Duration::new(86_400, 1);
+
+        assert_eq!(Value::from(time), Value::from("1970-01-02T00:00:00.000000001Z"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_time_beyond_the_calendar_is_the_nearest_one_within() {
+        let ages = Duration::from_secs(1 << 50);
+
+        let late = Value::from(SystemTime::UNIX_EPOCH + ages);
+        let early = Value::from(SystemTime::UNIX_EPOCH - ages);
+
+        assert_eq!(late, Value::from(Timestamp::MAX.to_string()));
+        assert_eq!(early, Value::from(Timestamp::MIN.to_string()));
+    }
+
+    #[cfg(feature = "uuid")]
+    #[test]
+    fn a_uuid_is_its_string() {
+        assert_eq!(
+            Value::from(uuid::Uuid::nil()),
+            Value::from("00000000-0000-0000-0000-000000000000")
+        );
+    }
 
     #[test]
     fn an_owned_value_is_the_same_value() {

@@ -63,7 +63,7 @@ async fn rules_allocate_nothing() {
     assert_eq!(allocations(|| flags.boolean("ruled", &ana)), 0);
     let lent = |plan: &str| {
         let attributes = [("plan", plan.into()), ("ip", "10.1.2.3".into())];
-        let context = Context::user("ana").with_attributes(&attributes);
+        let context = Context::user("ana").lend_attributes(&attributes);
         flags.is_enabled("ruled", &context)
     };
     assert!(!lent("free"));

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod codegen;
+mod contexts;
 mod contract;
 mod definition;
 mod docs;

@@ -83,9 +83,7 @@ pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, S
         }
     }
     let context = context.with_groups(groups);
-    Ok(attributes
-        .into_iter()
-        .fold(context, |context, (name, value)| context.attribute(name, value)))
+    Ok(context.with_attributes(attributes))
 }
 
 /// The name of an attribute that looks like a box with all the others. As OpenFeature has it, contexts
@@ -128,9 +126,11 @@ fn value(json: Json) -> Option<Value<'static>> {
     Some(match json {
         Json::Null => return None,
         Json::Bool(on) => on.into(),
-        Json::Number(number) => match number.as_i64() {
-            Some(number) => number.into(),
-            None => number.as_f64()?.into(),
+        // As a service in Rust converts its integers, so that the same user has the same bucket.
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into(),
+            (_, Some(number)) => number.into(),
+            _ => number.as_f64()?.into(),
         },
         Json::String(text) => text.into(),
         Json::Array(list) => list.into_iter().filter_map(value).collect(),
@@ -152,6 +152,16 @@ mod tests {
         assert_eq!(attribute("plan=pro").unwrap().1, Json::from("pro"));
         assert_eq!(attribute("plan=\"12\"").unwrap().1, Json::from("12"));
         assert!(attribute("plan").is_err());
+    }
+
+    #[test]
+    fn a_large_integer_keeps_all_of_its_digits() {
+        let Json::Object(object) = json!({ "id": u64::MAX }) else { unreachable!() };
+
+        let context = from_json(object).unwrap();
+
+        assert_eq!(context, Context::anonymous().attribute("id", u64::MAX));
+        assert_eq!(context.attributes().next(), Some(("id", &u64::MAX.to_string().into())));
     }
 
     #[test]

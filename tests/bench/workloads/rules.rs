@@ -58,7 +58,7 @@ impl Ruled {
             contexts: calls
                 .iter()
                 .map(|call| {
-                    Context::user(&*call.user).with_attributes(&call.attributes()).into_owned()
+                    Context::user(&*call.user).lend_attributes(&call.attributes()).into_owned()
                 })
                 .collect(),
             calls,
@@ -95,7 +95,7 @@ fn definition() -> Definition {
 pub(crate) fn by_name(fixture: &Ruled) -> usize {
     let asked = |call: &Call| {
         let attributes = call.attributes();
-        let context = Context::user(&*call.user).with_attributes(&attributes);
+        let context = Context::user(&*call.user).lend_attributes(&attributes);
         fixture.flags.is_enabled(&*call.key, &context)
     };
     fixture.calls.iter().filter(|call| black_box(asked(black_box(call)))).count()
