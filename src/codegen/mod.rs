@@ -1,7 +1,7 @@
 //! Typed flags at compile time: Rust source text from a flags.toml, for build scripts.
 //!
-//! A misspelled flag, and one that is gone from the file, no longer compiles; an expired one is
-//! [deprecated]. The build script is one line:
+//! A misspelled flag, and a flag that was removed from the file, does not compile. The build script is
+//! one line:
 //!
 //! ```no_run
 //! // build.rs, with `flagstaff` and its feature `codegen` in `[build-dependencies]`
@@ -10,7 +10,7 @@
 //! }
 //! ```
 //!
-//! The service includes what it writes, `flags.rs` for `flags.toml`:
+//! The service includes the source text, which is `flags.rs` for `flags.toml`:
 //!
 //! ```ignore
 //! mod flag {
@@ -20,7 +20,7 @@
 //! flags.is_enabled(flag::NEW_CHECKOUT, &context)
 //! ```
 //!
-//! A flag that the file has compiles, and one that it does not have does not:
+//! A flag that the file has compiles, and one that it lacks does not:
 //!
 //! ```
 //! # mod flag { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/codegen/flags.rs")); }
@@ -32,42 +32,54 @@
 //! let name = flag::NEW_CHEKOUT.as_str();
 //! ```
 //!
-//! Every flag is a constant, a [`FlagName`](crate::FlagName), with what the file says about it for
-//! its documentation. A flag with variants is an `enum` besides, whose `from_name` takes the name
-//! of the variant that is served. Flags that only other sources have are asked for by texts, as
-//! ever.
+//! Every flag is a constant, a [`FlagName`](crate::FlagName), documented by the flag's description,
+//! owner and expiry. A flag with variants is an `enum` besides, whose `from_name` takes the name
+//! of the variant that is served. A flag that only other sources have is named by a string.
+//!
+//! # Warnings
+//!
+//! The source text causes no warning of the compiler. A flag of the file that the code does not name
+//! is allowed, since services may share a file. A flag that has expired is a warning of Cargo, which
+//! fails no build; with [`Generator::deprecate_expired`], it is [deprecated].
+//!
+//! Names and descriptions are quoted, so nothing in a flag file can become code, a test in
+//! documentation, or an instruction of Cargo.
 //!
 //! # Names
 //!
-//! A name is taken apart into words: `new-search`, `new.search` and `newSearch` all are
-//! `NEW_SEARCH`. Words are of ASCII letters and digits; whatever else there is parts them. Where
-//! two names would become one, and where nothing is left of a name, [`source`] says so.
+//! A name is split into words of ASCII letters and digits: `new-search`, `new.search` and `newSearch`
+//! all are `NEW_SEARCH`. Two names that would become one are an error, and so is a name that has no
+//! such letter or digit.
 //!
 //! [deprecated]: https://doc.rust-lang.org/reference/attributes/diagnostics.html#the-deprecated-attribute
 
+mod generator;
 mod manifest;
 mod names;
+mod quote;
 
 use std::{
     collections::HashMap,
-    env,
     fmt::{self, Write as _},
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use jiff::Timestamp;
 
-pub use self::manifest::manifest;
-use self::names::{constant, type_name};
+pub use self::{generator::Generator, manifest::manifest};
+use self::{
+    names::{constant, type_name},
+    quote::{code, literal, paragraphs},
+};
 use crate::{
     definition::{Diagnostics, FlagsFile},
     error::debug_is_message,
     model::{Definition, Variants},
 };
 
-/// Why no source text could be made of a flags.toml.
+/// Errors of generating source text from a flags.toml.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -77,7 +89,7 @@ pub enum Error {
     Io {
         /// The file concerned.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The file has errors.
@@ -95,10 +107,10 @@ pub enum Error {
         first: String,
         /// The other one.
         second: String,
-        /// What both become.
+        /// The Rust name of both.
         identifier: String,
     },
-    /// Nothing of a name can be kept.
+    /// A name has no ASCII letter or digit.
     #[error("`{name}` has no ASCII letter or digit to make a Rust name of: rename it in {file}")]
     #[non_exhaustive]
     Unnameable {
@@ -107,23 +119,21 @@ pub enum Error {
         /// The name in the file.
         name: String,
     },
-    /// There is no `OUT_DIR`, which Cargo sets for build scripts.
+    /// The variable `OUT_DIR`, which Cargo sets for build scripts, is not set.
     #[error("`OUT_DIR` is not set: call this from a build script")]
     NoOutDir,
 }
 
 debug_is_message!(Error);
 
-/// Writes the [source text](source) of the file at `path` to `OUT_DIR`, and lets Cargo run the
-/// build script again when the file changes.
-///
-/// The source text is called as the file is, with the ending `rs`. What the file is warned about
-/// becomes warnings of Cargo.
+/// Writes the source text of the flag file at `path` to `OUT_DIR`, and makes Cargo run the build script
+/// again when the file changes: [`Generator::run`] without options.
 ///
 /// # Errors
 ///
-/// If the file cannot be read or has errors, and for all that [`source`] returns. As the result of
-/// `main` in a build script, the error prints the diagnostics with the lines concerned.
+/// If `OUT_DIR` is not set, if the file cannot be read or has errors, if the source text cannot be
+/// written, and for all that [`Generator::source`] returns. As the result of `main` in a build script,
+/// the error prints the diagnostics with the lines concerned.
 ///
 /// # Example
 ///
@@ -134,64 +144,11 @@ debug_is_message!(Error);
 /// }
 /// ```
 pub fn generate(path: impl AsRef<Path>) -> Result<(), Error> {
-    let directory = env::var_os("OUT_DIR").ok_or(Error::NoOutDir)?;
-    write_to(path.as_ref(), Path::new(&directory), SystemTime::now(), &mut io::stdout())
+    Generator::new(path.as_ref()).run()
 }
 
-fn write_to(
-    path: &Path,
-    directory: &Path,
-    now: SystemTime,
-    cargo: &mut dyn io::Write,
-) -> Result<(), Error> {
-    let name = path.display().to_string();
-    // First of all, so that a build that fails is tried again once the file is mended.
-    writeln!(cargo, "cargo::rerun-if-changed={name}").map_err(failed(path))?;
-    let text = fs::read_to_string(path).map_err(failed(path))?;
-    let file = FlagsFile::parse(&name, &text);
-    let source = render(&file, now)?;
-    for warning in file.diagnostics() {
-        writeln!(cargo, "cargo::warning={name}:{warning}").map_err(failed(path))?;
-    }
-    let output = directory.join(path.file_name().unwrap_or_default()).with_extension("rs");
-    fs::write(&output, source).map_err(failed(&output))
-}
-
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    |source| Error::Io { path, source }
-}
-
-/// Rust source text for the flags of `text`, a flags.toml; `name` is what errors call it.
-///
-/// Flags that have expired at `now` are deprecated.
-///
-/// # Errors
-///
-/// If the text has errors, or if names of flags, or of variants of one flag, cannot be told apart
-/// in Rust.
-///
-/// # Example
-///
-/// ```
-/// use std::time::SystemTime;
-///
-/// let text = "[flags]\nnew-checkout = true\n";
-///
-/// let source = flagstaff::codegen::source("flags.toml", text, SystemTime::UNIX_EPOCH)?;
-///
-/// assert!(source.ends_with(
-/// r#"
-/// #[doc = "The flag `new-checkout`."]
-/// pub const NEW_CHECKOUT: ::flagstaff::FlagName = ::flagstaff::FlagName::new("new-checkout");
-/// "#));
-/// # Ok::<(), flagstaff::codegen::Error>(())
-/// ```
-pub fn source(name: &str, text: &str, now: SystemTime) -> Result<String, Error> {
-    render(&FlagsFile::parse(name, text), now)
-}
-
-fn render(file: &FlagsFile, now: SystemTime) -> Result<String, Error> {
+/// Returns Rust source text for a file, in which flags that expire until `deprecated` are deprecated.
+fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Error> {
     let diagnostics = file.diagnostics();
     if diagnostics.has_errors() {
         return Err(Error::Invalid(diagnostics.clone()));
@@ -201,7 +158,7 @@ fn render(file: &FlagsFile, now: SystemTime) -> Result<String, Error> {
     let mut types = Identifiers::new(diagnostics.name(), type_name);
     for (key, definition) in file.flags() {
         let name = constants.add(key)?;
-        flag(&mut source, key, &name, definition, now);
+        flag(&mut source, key, &name, definition, deprecated);
         if let Some(variants) = definition.variants.value() {
             let name = types.add(key)?;
             let mut members = Identifiers::new(diagnostics.name(), type_name);
@@ -240,20 +197,34 @@ impl<'a> Identifiers<'a> {
     }
 }
 
-fn flag(source: &mut String, key: &str, name: &str, definition: &Definition, now: SystemTime) {
+/// Attribute of every generated item. The code of a service need not name every flag and every variant,
+/// and its lints are for the code that its authors can change.
+const ALLOW: &str = "#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, \
+                     reason = \"generated\")]";
+
+fn flag(
+    source: &mut String,
+    key: &str,
+    name: &str,
+    definition: &Definition,
+    deprecated: Option<SystemTime>,
+) {
     let owner = definition.owner.value();
     let expires = definition.expires.value();
-    let first = definition.description.value().filter(|text| !text.trim().is_empty());
-    let mut docs = vec![first.cloned().unwrap_or_else(|| format!("The flag `{key}`."))];
-    docs.extend(owner.map(|owner| format!("Owner: {owner}.")));
+    let first = definition.description.value().map(|text| paragraphs(text));
+    let first = first.filter(|text| !text.is_empty());
+    let mut docs = vec![first.unwrap_or_else(|| format!("The flag {}.", code(key)))];
+    docs.extend(owner.map(|owner| format!("Owner: {}.", paragraphs(owner))));
     docs.extend(expires.map(|&expires| format!("Expires: {}.", Day(expires))));
     let lead = "::flagstaff::FlagName";
-    add(source, format_args!("\n#[doc = {:?}]\n", docs.join("\n\n")));
-    if let Some(&expires) = expires.filter(|&&expires| expires <= now) {
+    add(source, format_args!("\n#[doc = {}]\n{ALLOW}\n", literal(&docs.join("\n\n"))));
+    if let (Some(&expires), Some(now)) = (expires, deprecated)
+        && expires <= now
+    {
         let note = format!("expired on {}: remove it from the code", Day(expires));
-        add(source, format_args!("#[deprecated = {note:?}]\n"));
+        add(source, format_args!("#[deprecated = {}]\n", literal(&note)));
     }
-    add(source, format_args!("pub const {name}: {lead} = {lead}::new({key:?});\n"));
+    add(source, format_args!("pub const {name}: {lead} = {lead}::new({});\n", literal(key)));
 }
 
 fn enumeration(
@@ -263,24 +234,23 @@ fn enumeration(
     variants: &Variants,
     members: &[String],
 ) {
-    let doc = format!("The variants of the flag `{key}`.");
-    let allow = "#[allow(dead_code, reason = \"not every variant has to be named\")]";
+    let doc = literal(&format!("The variants of the flag {}.", code(key)));
     let pairs = || members.iter().zip(variants.names());
     add(
         source,
         format_args!(
-            "\n#[doc = {doc:?}]\n{allow}\n\
+            "\n#[doc = {doc}]\n{ALLOW}\n\
              #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]\npub enum {name} {{\n"
         ),
     );
     for (member, variant) in pairs() {
-        let doc = format!("`{variant}`");
-        add(source, format_args!("    #[doc = {doc:?}]\n    {member},\n"));
+        let doc = literal(&code(variant));
+        add(source, format_args!("    #[doc = {doc}]\n    {member},\n"));
     }
     add(
         source,
         format_args!(
-            "}}\n\n{allow}\nimpl {name} {{\n    \
+            "}}\n\n{ALLOW}\nimpl {name} {{\n    \
              /// Every variant, in the order of the file.\n    \
              pub const ALL: &'static [Self] = &["
         ),
@@ -289,7 +259,7 @@ fn enumeration(
     add(
         source,
         format_args!(
-            "{}];\n\n    /// The variant of that name, such as the one that is served.\n    \
+            "{}];\n\n    /// Returns the variant of that name, such as the one that is served.\n    \
              pub fn from_name(name: &str) -> ::core::option::Option<Self> {{\n        \
              match name {{\n",
             all.join(", ")
@@ -297,18 +267,18 @@ fn enumeration(
     );
     for (member, variant) in pairs() {
         let some = format!("::core::option::Option::Some(Self::{member})");
-        add(source, format_args!("            {variant:?} => {some},\n"));
+        add(source, format_args!("            {} => {some},\n", literal(variant)));
     }
     add(
         source,
         format_args!(
             "            _ => ::core::option::Option::None,\n        }}\n    }}\n\n    \
-             /// Its name in the file.\n    \
+             /// Returns the name of the variant in the file.\n    \
              pub const fn as_str(self) -> &'static str {{\n        match self {{\n"
         ),
     );
     for (member, variant) in pairs() {
-        add(source, format_args!("            Self::{member} => {variant:?},\n"));
+        add(source, format_args!("            Self::{member} => {},\n", literal(variant)));
     }
     source.push_str("        }\n    }\n}\n");
 }
@@ -329,11 +299,11 @@ impl fmt::Display for Day {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{env, fs, time::Duration};
 
     use super::*;
 
-    /// `tests/it` is compiled with this file. With `UPDATE=1`, it is written anew.
+    /// `tests/it` is compiled with this file. `UPDATE=1` writes it anew.
     #[test]
     fn the_generated_file_is_up_to_date() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/codegen");
@@ -341,7 +311,8 @@ mod tests {
         // 2026-11-21
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_219_200);
 
-        let source = source("flags.toml", &text, now).unwrap();
+        let generator = Generator::new("flags.toml").at(now).deprecate_expired(true);
+        let source = generator.source(&text).unwrap();
 
         let path = directory.join("flags.rs");
         if env::var_os("UPDATE").is_some() {
@@ -351,7 +322,7 @@ mod tests {
     }
 
     fn error(text: &str) -> String {
-        source("flags.toml", text, SystemTime::UNIX_EPOCH).unwrap_err().to_string()
+        Generator::new("flags.toml").source(text).unwrap_err().to_string()
     }
 
     #[test]
@@ -381,29 +352,5 @@ mod tests {
 
         assert!(error.starts_with("error[ambiguous-number]: flag `bad`"), "{error}");
         assert!(error.contains(" --> flags.toml:3:7"), "{error}");
-    }
-
-    #[test]
-    fn a_build_script_is_run_again_when_the_file_changes() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("flags.toml");
-        let run = |text: &str| {
-            fs::write(&path, text).unwrap();
-            let mut said = Vec::new();
-            let result = write_to(&path, directory.path(), SystemTime::UNIX_EPOCH, &mut said);
-            (result, String::from_utf8(said).unwrap())
-        };
-
-        let (result, said) = run("[flags]\nsearch = { tags = [\"\"] }\n");
-        let name = path.display();
-        result.unwrap();
-        assert!(said.starts_with(&format!("cargo::rerun-if-changed={name}\n")), "{said}");
-        assert!(said.contains(&format!("\ncargo::warning={name}:2:20: warning[")), "{said}");
-        let written = fs::read_to_string(directory.path().join("flags.rs")).unwrap();
-        assert!(written.contains("pub const SEARCH: "), "{written}");
-
-        let (result, said) = run("[flags]\nsearch = 1\n");
-        assert!(matches!(result, Err(Error::Invalid(_))), "{result:?}");
-        assert_eq!(said, format!("cargo::rerun-if-changed={name}\n"));
     }
 }

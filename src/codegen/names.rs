@@ -1,11 +1,11 @@
 //! Rust names for the names of flags and variants.
 
-/// `new-search` as `NEW_SEARCH`, if anything of the name can be kept.
+/// Converts `new-search` into `NEW_SEARCH`; `None` without an ASCII letter or digit.
 pub(super) fn constant(name: &str) -> Option<String> {
     identifier(words(name).map(str::to_ascii_uppercase).collect::<Vec<_>>().join("_"))
 }
 
-/// `new-search` as `NewSearch`, if anything of the name can be kept.
+/// Converts `new-search` into `NewSearch`; `None` without an ASCII letter or digit.
 pub(super) fn type_name(name: &str) -> Option<String> {
     let capitalised = words(name).map(|word| {
         let (first, rest) = word.split_at(1);
@@ -14,7 +14,7 @@ pub(super) fn type_name(name: &str) -> Option<String> {
     identifier(capitalised.collect())
 }
 
-/// The words of a name: `newSearch-2` has `new`, `Search` and `2`.
+/// Splits a name into words: `newSearch-2` has `new`, `Search` and `2`.
 fn words(name: &str) -> impl Iterator<Item = &str> {
     name.split(|c: char| !c.is_ascii_alphanumeric())
         .flat_map(|part| {

@@ -23,6 +23,7 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["codegen", "rust", "--out", "flags.rs", "--check"], No),
     (&["codegen", "rust", "--out", "missing/flags.rs"], Refused),
     (&["codegen", "python"], Usage),
+    (&["codegen", "manifest", "--deprecate-expired"], Usage),
     (&["codegen", "rust", "--file", "questions.jsonl"], Usage),
     (&["completion", "bash"], Done),
     (&["completion", "cmd"], Usage),

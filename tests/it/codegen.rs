@@ -1,9 +1,18 @@
 //! Flags as constants, from a build script.
 
-use flagstaff::{Context, Definition, Flags, Memory, definition::FlagsFile};
+use std::{fs, path::Path, process::Command};
 
-#[allow(unreachable_pub, reason = "what is generated can be part of a public module")]
+use flagstaff::{Context, Definition, Flags, Memory, codegen::Generator, definition::FlagsFile};
+
+// Each use of the generated code is a module of its own, as in a service that denies warnings.
+#[deny(warnings)]
 mod flag {
+    include!("../data/codegen/flags.rs");
+}
+
+/// The code names no flag of this one.
+#[deny(warnings, clippy::pedantic)]
+mod unused {
     include!("../data/codegen/flags.rs");
 }
 
@@ -48,9 +57,71 @@ async fn the_served_variant_is_one_of_the_enum() {
 }
 
 #[tokio::test]
-async fn a_flag_that_no_source_has_is_asked_for_as_ever() {
+async fn a_flag_that_no_source_has_is_the_default() {
     let flags = Flags::builder().source(Memory::new()).start().await.unwrap();
 
     assert!(!flags.is_enabled(flag::NEW_CHECKOUT, &Context::user("ana")));
     assert!(flags.is_enabled_or(flag::NEW_CHECKOUT, &Context::user("ana"), true));
+}
+
+/// A flag file whose names and texts try to be something else.
+const HOSTILE: &str = r####"
+[flags."x\ncargo::rustc-link-arg=-evil"]
+description = """
+```
+compile_error!("a test");
+```
+
+    compile_error!("an indented test");
+
+~~~rust
+compile_error!("another test");
+~~~
+
+- [broken], <b> & https://example.com
+1. \u202E */ "); compile_error!("code"); //
+"""
+owner = "*/ \"] fn evil() {} #[doc = \"\n\n    panic!()"
+
+[flags."a`b\n\n```\npanic!()\n```"]
+variants = { "```\npanic!()\n```" = 1, "\"} fn evil() {}\\" = 1, "same_a" = 1, "same_b" = 1 }
+
+[flags.old]
+expires = 2020-01-01
+"####;
+
+/// Runs a tool of the compiler in a directory, and returns what it prints, if it succeeds.
+fn tool(directory: &Path, name: &str, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(name).args(arguments).current_dir(directory).output().unwrap();
+    match output.status.success() {
+        true => Ok(String::from_utf8(output.stdout).unwrap()),
+        false => Err(String::from_utf8(output.stderr).unwrap()),
+    }
+}
+
+#[test]
+fn a_hostile_file_makes_a_crate_without_warnings_and_without_tests() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    // The library itself takes minutes to build; the code needs this much of it.
+    let stub = "pub struct FlagName(pub &'static str);\n\
+                impl FlagName { pub const fn new(name: &'static str) -> Self { Self(name) } }\n";
+    let source = Generator::new("flags.toml").source(HOSTILE).unwrap();
+    fs::write(directory.join("flagstaff.rs"), stub).unwrap();
+    fs::write(directory.join("flags.rs"), source).unwrap();
+    let service = "//! A service.\n#![deny(warnings, missing_docs, rustdoc::all)]\n\
+                   #[allow(missing_docs, reason = \"a test\")]\n\
+                   pub mod flag { include!(\"flags.rs\"); }\n\
+                   mod unused { include!(\"flags.rs\"); }\n";
+    fs::write(directory.join("service.rs"), service).unwrap();
+    let library = ["--edition=2021", "--crate-type=lib"];
+    let service = [&["--edition=2021", "service.rs", "-L", "."][..], &["--extern", "flagstaff"]];
+
+    tool(directory, "rustc", &[&library[..], &["flagstaff.rs"]].concat()).unwrap();
+    let compile = [&["--crate-type=lib", "--emit=metadata"][..], &service.concat()].concat();
+    tool(directory, "rustc", &compile).unwrap();
+    tool(directory, "rustdoc", &service.concat()).unwrap();
+    let tests = tool(directory, "rustdoc", &[&["--test"][..], &service.concat()].concat());
+
+    assert!(tests.as_ref().is_ok_and(|out| out.contains("running 0 tests")), "{tests:?}");
 }

@@ -64,9 +64,8 @@ async fn a_system_time_is_an_instant_for_the_operators_of_dates() {
     let flags = flags(Definition::new().rules([off])).await;
     // 2026-11-01
     let boundary = SystemTime::UNIX_EPOCH + Duration::from_secs(1_793_491_200);
-    let is_enabled = |since: SystemTime| {
-        flags.is_enabled("a", &Context::anonymous().attribute("since", since))
-    };
+    let is_enabled =
+        |since: SystemTime| flags.is_enabled("a", &Context::anonymous().attribute("since", since));
 
     assert!(is_enabled(boundary));
     assert!(!is_enabled(boundary - Duration::from_nanos(1)));

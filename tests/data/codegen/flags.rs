@@ -1,26 +1,32 @@
 // Generated from the flags file by flagstaff. Do not edit.
 
 #[doc = "The flag `2fa`."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 pub const _2FA: ::flagstaff::FlagName = ::flagstaff::FlagName::new("2fa");
 
 #[doc = "The flag `match`."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 pub const MATCH: ::flagstaff::FlagName = ::flagstaff::FlagName::new("match");
 
 #[doc = "One-page \"checkout\"\n\nOwner: payments.\n\nExpires: 2027-02-01."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 pub const NEW_CHECKOUT: ::flagstaff::FlagName = ::flagstaff::FlagName::new("new_checkout");
 
 #[doc = "The flag `old-search`.\n\nExpires: 2026-02-01."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 #[deprecated = "expired on 2026-02-01: remove it from the code"]
 pub const OLD_SEARCH: ::flagstaff::FlagName = ::flagstaff::FlagName::new("old-search");
 
 #[doc = "The flag `payments.v2`."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 pub const PAYMENTS_V2: ::flagstaff::FlagName = ::flagstaff::FlagName::new("payments.v2");
 
 #[doc = "The flag `pricing_page`."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 pub const PRICING_PAGE: ::flagstaff::FlagName = ::flagstaff::FlagName::new("pricing_page");
 
 #[doc = "The variants of the flag `pricing_page`."]
-#[allow(dead_code, reason = "not every variant has to be named")]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PricingPage {
     #[doc = "`control`"]
@@ -31,12 +37,12 @@ pub enum PricingPage {
     Self_,
 }
 
-#[allow(dead_code, reason = "not every variant has to be named")]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 impl PricingPage {
     /// Every variant, in the order of the file.
     pub const ALL: &'static [Self] = &[Self::Control, Self::HigherPrice, Self::Self_];
 
-    /// The variant of that name, such as the one that is served.
+    /// Returns the variant of that name, such as the one that is served.
     pub fn from_name(name: &str) -> ::core::option::Option<Self> {
         match name {
             "control" => ::core::option::Option::Some(Self::Control),
@@ -46,7 +52,7 @@ impl PricingPage {
         }
     }
 
-    /// Its name in the file.
+    /// Returns the name of the variant in the file.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Control => "control",

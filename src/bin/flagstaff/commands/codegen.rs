@@ -1,9 +1,9 @@
-use std::{fs, io, path::PathBuf, time::SystemTime};
+use std::{fs, io, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use flagstaff::{
     cli::ExitCode,
-    codegen,
+    codegen::{self, Generator},
     definition::edit::{Diff, TextFile},
 };
 
@@ -13,7 +13,7 @@ use crate::{failure::Failure, place, session::Session};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 rust is a constant for each flag, and an enum for each flag with variants.
-Flags that have expired are deprecated, so a day can change what is made.
+With --deprecate-expired, the code depends on the day, and so does --check.
 
 manifest is the flag manifest of the OpenFeature CLI, which makes code for other
 languages of it.
@@ -31,6 +31,9 @@ pub(crate) struct Codegen {
     /// Only print what would change in that file
     #[arg(long, requires = "out")]
     check: bool,
+    /// Mark flags that have expired as deprecated
+    #[arg(long)]
+    deprecate_expired: bool,
 }
 
 /// What to make.
@@ -43,10 +46,15 @@ enum Kind {
 
 impl Codegen {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        if self.deprecate_expired && self.kind == Kind::Manifest {
+            return Err(Failure::usage("`--deprecate-expired` is an option of `codegen rust`"));
+        }
         let path = session.place.needed_path()?;
         let (name, text) = (path.display().to_string(), place::read(&path)?);
         let made = match self.kind {
-            Kind::Rust => codegen::source(&name, &text, SystemTime::now()),
+            Kind::Rust => {
+                Generator::new(&path).deprecate_expired(self.deprecate_expired).source(&text)
+            }
             Kind::Manifest => codegen::manifest(&name, &text),
         };
         let made = made.map_err(|error| match error {
