@@ -46,9 +46,9 @@
 //! # When things go wrong
 //!
 //! A flag that no source has answers the caller's default. A bad edit of the file, or a source that
-//! cannot be reached, changes no answer: the last good state stays in force, and
-//! [`health`](Flags::health), [`events`](Flags::events) and the log name the failure. Every
-//! [`Answer`] names its reason and its source.
+//! cannot be reached, changes no answer, since the last good state stays in force. The failure is in
+//! [`health`](Flags::health), in [`events`](Flags::events) and in the log. Every [`Answer`] names its
+//! reason and its source.
 //!
 //! # Cargo features
 //!
@@ -113,7 +113,7 @@ mod model;
     )
 ))]
 pub mod guide {
-    //! Everything, one step after the other.
+    //! A guide through all features, one step after the other.
     #![doc = include_str!("docs/guide.md")]
     #![allow(unused_imports, reason = "names that the text links to")]
 
@@ -127,8 +127,8 @@ pub mod guide {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-// What everybody needs, and no more: `tests/it/root.rs` counts. Other names live in the modules
-// below, by what they are used for.
+// The names that most services need: `tests/it/root.rs` counts them. Other names live in the modules
+// below, by use.
 #[cfg(feature = "file")]
 #[doc(inline)]
 pub use self::backend::File;
@@ -218,11 +218,11 @@ pub mod request {
 }
 
 pub mod source {
-    //! Sources: where flags come from.
+    //! Sources of flags: a file, the environment, Redis, memory, or your own.
     //!
     //! A source offers, per flag key, nothing, a forced value or a definition (see
     //! [`Entry`](crate::definition::Entry)), and publishes its whole state again whenever that
-    //! changes. The stack merges what all sources offer; no source knows of another.
+    //! changes. [`Flags`](crate::Flags) merges the offers; a source never sees another one.
     //!
     //! A source that fails is reported, and the last state that it published stays in force: no
     //! request notices.

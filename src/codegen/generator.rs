@@ -118,7 +118,7 @@ impl Generator {
     fn write_to(&self, directory: &Path, cargo: &mut dyn io::Write) -> Result<(), Error> {
         let (path, now) = (&*self.path, self.now());
         let name = path.display().to_string();
-        // First of all, so that a build that fails is tried again once the file is mended.
+        // First of all, so that a build that fails is tried again once the file is fixed.
         quote::instruct(cargo, "rerun-if-changed", &name).map_err(failed(path))?;
         let text = fs::read_to_string(path).map_err(failed(path))?;
         let file = FlagsFile::parse(&name, &text);

@@ -1,4 +1,4 @@
-//! The flags as the OpenFeature CLI knows them.
+//! The flag manifest of the OpenFeature CLI.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -8,14 +8,14 @@ use crate::{
     model::Definition,
 };
 
-/// Where the manifest's schema is.
+/// The URL of the manifest's schema.
 const SCHEMA: &str = "https://raw.githubusercontent.com/open-feature/cli/refs/heads/main/schema/v0/flag-manifest.json";
 
-/// The flag manifest of `text`, a flags.toml, as the [OpenFeature CLI] reads it to make code for other
-/// languages; `name` is what errors call it.
+/// Returns the flag manifest of `text`, a flags.toml, from which the [OpenFeature CLI] generates code
+/// for other languages; `name` is the name of the file in errors.
 ///
-/// A flag is `boolean`, and `false` by default. A flag with variants has the type of their values,
-/// and that of the variant that is served while it is off as its default.
+/// A flag is `boolean`, and `false` by default. A flag with variants has the type of their values. Its
+/// default is the value of the variant that is served while the flag is off.
 ///
 /// # Errors
 ///
@@ -66,7 +66,7 @@ fn flag(definition: &Definition) -> Json {
     flag
 }
 
-/// What is served while the flag is off, if it has variants: a value, or a name.
+/// Returns the value of the variant that is served while the flag is off, or else its name.
 fn default(definition: &Definition) -> Option<Json> {
     let variants = definition.variants.value()?;
     let named = definition.off.value().map(String::as_str);
@@ -75,7 +75,7 @@ fn default(definition: &Definition) -> Option<Json> {
     Some(values(definition).remove(name).unwrap_or_else(|| json!(name)))
 }
 
-/// The values of the variants that have one, by their names.
+/// Returns the values of the variants that have one, by their names.
 fn values(definition: &Definition) -> Map<String, Json> {
     let Some(Json::Object(variants)) = to_json(definition).remove("variants") else {
         return Map::new();
@@ -86,7 +86,7 @@ fn values(definition: &Definition) -> Map<String, Json> {
     variants.into_iter().filter_map(value).collect()
 }
 
-/// Numbers are whole only if all of them are.
+/// Returns the manifest's name of a type. Numbers are whole only if all of them are.
 fn kind(default: &Json, definition: &Definition) -> &'static str {
     match default {
         Json::Bool(_) => "boolean",

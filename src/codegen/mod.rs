@@ -303,7 +303,7 @@ mod tests {
 
     use super::*;
 
-    /// `tests/it` is compiled with this file. `UPDATE=1` writes it anew.
+    /// `tests/it` is compiled with this file. `UPDATE=1` writes it again.
     #[test]
     fn the_generated_file_is_up_to_date() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/codegen");

@@ -1,8 +1,8 @@
 //! Text of a flag file, quoted for the three places that generated code and build scripts have for it.
 //!
-//! A flag file may come from people who may not change code, so its names and descriptions must not
-//! become a directive of Cargo, Rust code, or a test in documentation. Every string of the file goes
-//! through one of these functions on its way out.
+//! People who may change flags may not be trusted to change code. So names and descriptions must not
+//! become an instruction of Cargo, Rust code, or a test in documentation. Every string of the file
+//! goes through one of these functions on its way out.
 
 use std::{
     borrow::Cow,
@@ -19,8 +19,8 @@ pub(super) fn literal(text: &str) -> String {
 
 /// Quotes a string for rustdoc, as plain paragraphs without Markdown.
 ///
-/// A description is not documentation that was written for rustdoc: a code fence or an indented line
-/// in it would become a test of the service's crate, and a bracket or a URL a warning.
+/// A description was not written for rustdoc. A code fence or an indented line in it would become a test
+/// of the service's crate, and a bracket or a URL a warning.
 pub(super) fn paragraphs(text: &str) -> String {
     let lines = text.split(['\n', '\r']).map(|line| plain(&one_line(line.trim())));
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()

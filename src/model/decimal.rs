@@ -1,6 +1,6 @@
 //! Plain decimal numbers as exact integers.
 
-/// Why a text is no such number.
+/// Errors of parsing a decimal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InvalidDecimal {
     NotANumber,
@@ -8,7 +8,7 @@ pub(super) enum InvalidDecimal {
     TooManyDecimals,
 }
 
-/// How many ten-thousandths a number such as `25` or `-0.5` is.
+/// Parses a number such as `25` or `-0.5` into ten-thousandths.
 pub(super) fn ten_thousandths(number: &str) -> Result<i64, InvalidDecimal> {
     let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
     let (negative, whole) = match whole.strip_prefix('-') {

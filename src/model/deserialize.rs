@@ -1,4 +1,4 @@
-//! Values as whatever type the asking code has for them.
+//! Deserialization of values into the types of the caller.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ impl<'de> Deserializer<'de> for &'de Value<'_> {
         }
     }
 
-    /// There is no null.
+    // A value is never null.
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_some(self)
     }
@@ -42,7 +42,7 @@ impl<'de> Deserializer<'de> for &'de Value<'_> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// A text is a variant's name; a table with one entry is a variant with what it holds.
+    // As in JSON: a string is a variant's name, and a table with one entry a variant with its content.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,

@@ -36,7 +36,7 @@ use std::borrow::Cow;
     note = "implement `flagstaff::context::IntoId` for `{Self}`, or convert it with `.to_string()`"
 )]
 pub trait IntoId<'a> {
-    /// Converts `self` into an id; `None` is no user, or no group.
+    /// Converts `self` into an id; `None` is an absent user or group.
     fn into_id(self) -> Option<Cow<'a, str>>;
 }
 

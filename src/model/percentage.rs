@@ -6,8 +6,9 @@ use super::decimal::{self, InvalidDecimal};
 
 /// A share of users, 0 to 100 percent with at most four decimals.
 ///
-/// It is kept as a whole number of ten-thousandths of a percent, so that every process and every
-/// language computes the same threshold from it.
+/// Kept as a whole number of ten-thousandths of a percent, so that every process and every language
+/// computes the same threshold from it. Parsing fails for a number outside of 0 to 100, and for more
+/// than four decimals.
 ///
 /// # Example
 ///
@@ -25,16 +26,16 @@ use super::decimal::{self, InvalidDecimal};
 pub struct Percentage(u32);
 
 impl Percentage {
-    /// Nobody.
+    /// No users: 0 percent.
     pub const ZERO: Self = Self(0);
-    /// Everybody.
+    /// All users: 100 percent.
     pub const HUNDRED: Self = Self(1_000_000);
 
-    /// A whole number of percent, 0 to 100.
+    /// Creates a percentage from a whole number of percent, 0 to 100.
     ///
     /// # Errors
     ///
-    /// More than 100 is an error.
+    /// If the number is above 100.
     pub fn whole(percent: u32) -> Result<Self, InvalidPercentage> {
         match percent {
             0..=100 => Ok(Self(percent * 10_000)),
@@ -42,12 +43,12 @@ impl Percentage {
         }
     }
 
-    /// More than a million ten-thousandths are a million.
+    /// Creates a percentage from ten-thousandths of a percent; 1,000,000 if there are more.
     pub(crate) fn from_ten_thousandths(share: u32) -> Self {
         Self(share.min(Self::HUNDRED.0))
     }
 
-    /// The share in ten-thousandths of a percent: 0 to 1,000,000.
+    /// Returns the share in ten-thousandths of a percent: 0 to 1,000,000.
     #[must_use]
     pub const fn ten_thousandths(self) -> u32 {
         self.0
@@ -55,7 +56,7 @@ impl Percentage {
 }
 
 impl Default for Percentage {
-    /// Everybody, as design and wire formats take a missing percentage.
+    /// Returns 100 percent, which a missing percentage means in every format.
     fn default() -> Self {
         Self::HUNDRED
     }
@@ -74,7 +75,7 @@ impl FromStr for Percentage {
     }
 }
 
-/// Through the shortest decimal text of the number, so that `0.1` is exactly a tenth of a percent.
+/// Converts the shortest decimal string of the number, so that `0.1` is exactly a tenth of a percent.
 impl TryFrom<f64> for Percentage {
     type Error = InvalidPercentage;
 
@@ -101,17 +102,17 @@ impl fmt::Debug for Percentage {
     }
 }
 
-/// Why a text or a number is no [`Percentage`].
+/// Errors of parsing a [`Percentage`].
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidPercentage {
-    /// The text is not a plain decimal number.
+    /// The string is not a plain decimal number.
     #[error("a percentage is a plain decimal number such as `25` or `0.5`")]
     NotANumber,
     /// The number is below 0 or above 100.
     #[error("a percentage lies between 0 and 100")]
     OutOfRange,
-    /// More decimals than the bucketing algorithm distinguishes.
+    /// The number has more decimals than the bucketing algorithm distinguishes.
     #[error("a percentage has at most four decimals")]
     TooManyDecimals,
 }

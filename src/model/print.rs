@@ -1,14 +1,14 @@
-//! Texts in one word, which compare faster than their bytes.
+//! Strings in one word, which compare faster than their bytes.
 
 use std::ops::Deref;
 
-/// A text in one word: all of it, if it has at most seven bytes. Of a longer one, what it begins and
-/// ends with.
+/// A string in one word: all of its bytes, if there are at most seven, or else its first and its last
+/// bytes and its length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Print(u64);
 
 impl Print {
-    /// The print of no text that fits.
+    /// A print that no whole string has.
     pub(crate) const NONE: Self = Self(u64::MAX);
 
     #[inline]
@@ -31,27 +31,27 @@ impl Print {
         Self(word << 8 | len as u64)
     }
 
-    /// The print of a text, if that is all of it.
+    /// Returns the print of a string, if all of its bytes fit.
     #[inline]
     pub(crate) fn whole(text: &str) -> Option<Self> {
         (text.len() <= 7).then(|| Self::of(text))
     }
 
-    /// A number whose upper bits differ for most prints.
+    /// Returns a number whose upper bits differ for most prints.
     #[inline]
     pub(crate) fn hash(self) -> u64 {
-        // The golden ratio spreads texts that differ in few letters; the upper bits depend on all.
+        // The golden ratio spreads strings that differ in few letters; the upper bits depend on all.
         self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
-    /// Whether texts with the same print are the same text.
+    /// Returns true if strings with the same print are equal.
     #[inline]
     pub(crate) fn is_whole(self) -> bool {
         self.0 & 0xff <= 7
     }
 }
 
-/// A text that others are compared with.
+/// A string that others are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Printed<T> {
     print: Print,
@@ -81,7 +81,7 @@ impl<T: Deref<Target = str>> Printed<T> {
         self.print
     }
 
-    /// Whether this is the other text.
+    /// Returns true if the strings are equal.
     #[inline]
     pub(crate) fn is(&self, other: &str) -> bool {
         // Most differ in their length, and then there is no print to make.
@@ -92,15 +92,15 @@ impl<T: Deref<Target = str>> Printed<T> {
             }
     }
 
-    /// Whether this is the other text, whose print is known.
+    /// Returns true if the strings are equal, of which both have a print.
     #[inline]
     pub(crate) fn is_printed(&self, other: &Printed<impl Deref<Target = str>>) -> bool {
         self.print == other.print && (self.print.is_whole() || are_same(&self.text, &other.text))
     }
 }
 
-/// Whether two texts of a word at least are the same.
-// By words, since such texts are short: calling `memcmp` takes longer than comparing two words, and
+/// Returns true if two strings of at least eight bytes are equal.
+// By words, since such strings are short: calling `memcmp` takes longer than comparing two words, and
 // callers that call nothing need not save their registers.
 #[inline]
 fn are_same(a: &str, b: &str) -> bool {

@@ -13,7 +13,7 @@ use crate::{
 /// Nothing listens there.
 const NOWHERE: &str = "redis://127.0.0.1:1";
 
-/// What needs no store.
+/// Commands that need no store.
 const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["--help"], Done),
     (&["--version"], Done),
@@ -142,7 +142,7 @@ const WITH_FILE: &[(&[&str], ExitCode)] = &[
     (&["set", "quarter", "percentage=50", "--source", "file"], Done),
     (&["set", "quarter", "percentage=500", "--source", "file"], Usage),
     (&["set", "off", "requires=quarter", "--source", "file"], Done),
-    // A circle.
+    // A cycle.
     (&["set", "quarter", "requires=off", "--source", "file"], Refused),
     (&["set", "quarter", "owner-", "--source", "file"], Done),
     (&["enable", "quarter", "--source", "file", "--for", "1h"], Usage),
@@ -183,7 +183,7 @@ const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["show", "nobody_knows"], Unreachable),
 ];
 
-/// With a store that says what it is asked for.
+/// Commands with a store that answers.
 const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["eval", "on"], Done),
     (&["get", "on"], Done),

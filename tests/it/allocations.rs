@@ -102,7 +102,7 @@ async fn flags() -> Flags {
     Flags::builder().source(memory).start().await.expect("memory starts")
 }
 
-/// How many allocations the second of two calls makes: the first may fill a thread-local.
+/// Counts the allocations of the second of two calls: the first may fill a thread-local.
 fn allocations<T>(ask: impl Fn() -> T) -> u64 {
     black_box(ask());
     measure(|| {
@@ -245,7 +245,7 @@ impl Backend for Told {
     }
 }
 
-/// What 10,000 flags keep, their source's definitions included.
+/// Measures the memory of 10,000 flags, their source's definitions included.
 fn kept(entry: impl Fn(usize) -> Entry) -> i64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime of one thread");

@@ -64,7 +64,7 @@ async fn a_flag_that_no_source_has_is_the_default() {
     assert!(flags.is_enabled_or(flag::NEW_CHECKOUT, &Context::user("ana"), true));
 }
 
-/// A flag file whose names and texts try to be something else.
+/// A flag file whose names and descriptions try to be something else.
 const HOSTILE: &str = r####"
 [flags."x\ncargo::rustc-link-arg=-evil"]
 description = """

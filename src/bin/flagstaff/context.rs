@@ -1,4 +1,4 @@
-//! Who asks: the evaluation context as options and as JSON.
+//! The evaluation context as options and as JSON.
 
 use std::{borrow::Cow, path::Path, time::SystemTime};
 
@@ -15,7 +15,7 @@ const GROUPS: &str = "groups";
 /// Under these names, other systems and the body of an OFREP request keep what belongs at the top here.
 const BOXES: [&str; 2] = ["attributes", "context"];
 
-/// Who asks.
+/// The options for the evaluation context.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Context")]
 pub(crate) struct ContextArgs {
@@ -72,11 +72,11 @@ pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, S
             Json::String(user) if TARGETING_KEY.contains(&&*name) => context = Context::user(user),
             Json::Null if TARGETING_KEY.contains(&&*name) => {}
             _ if TARGETING_KEY.contains(&&*name) => {
-                return Err(format!("`{name}` has to be a text"));
+                return Err(format!("`{name}` has to be a string"));
             }
             json if name == GROUPS => {
                 groups = serde_json::from_value::<Vec<String>>(json)
-                    .map_err(|_| "`groups` has to be a list of texts".to_owned())?;
+                    .map_err(|_| "`groups` has to be a list of strings".to_owned())?;
             }
             // An attribute that is null is one that is missing.
             json => attributes.extend(value(json).map(|value| (name, value))),
@@ -111,10 +111,10 @@ fn object(text: &str) -> Result<Map<String, Json>, Failure> {
         None => Cow::Borrowed(text),
     };
     serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("the context is no JSON object: {error}")))
+        .map_err(|error| Failure::usage(format!("the context is not a JSON object: {error}")))
 }
 
-/// `NAME=JSON`, or `NAME=TEXT` for what is no JSON.
+/// Parses `NAME=JSON`, or `NAME=TEXT` where the value is not JSON.
 fn attribute(text: &str) -> Result<(String, Json), String> {
     let (name, value) = text.split_once('=').ok_or("expected `name=value`, such as `plan=pro`")?;
     let json = serde_json::from_str(value).unwrap_or_else(|_| value.into());

@@ -23,7 +23,7 @@ Examples:
   flagstaff codegen rust --out src/flags.rs --check     in CI
   flagstaff codegen manifest > flags.json")]
 pub(crate) struct Codegen {
-    /// What to make
+    /// Kind of output
     kind: Kind,
     /// File to write it to
     #[arg(long, value_name = "PATH")]
@@ -36,7 +36,7 @@ pub(crate) struct Codegen {
     deprecate_expired: bool,
 }
 
-/// What to make.
+/// A kind of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Kind {
     // A doc comment here would give each a line of its own in the help.
