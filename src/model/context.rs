@@ -103,8 +103,11 @@ impl<'a> Context<'a> {
     /// assert_eq!(context, Context::user("ana").group("beta").group("employees"));
     /// ```
     #[must_use]
-    pub fn with_groups<G: IntoId<'a>>(self, names: impl IntoIterator<Item = G>) -> Self {
-        names.into_iter().fold(self, Self::group)
+    pub fn with_groups<G: IntoId<'a>>(mut self, names: impl IntoIterator<Item = G>) -> Self {
+        for name in names {
+            self = self.group(name);
+        }
+        self
     }
 
     /// Adds an attribute that conditions can compare, such as a plan or a country.
@@ -161,10 +164,13 @@ impl<'a> Context<'a> {
     /// ```
     #[must_use]
     pub fn with_attributes<N: Into<Cow<'a, str>>, V: IntoAttribute<'a>>(
-        self,
+        mut self,
         attributes: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        attributes.into_iter().fold(self, |context, (name, value)| context.attribute(name, value))
+        for (name, value) in attributes {
+            self = self.attribute(name, value);
+        }
+        self
     }
 
     /// Lends attributes that exist elsewhere to the context, which allocates nothing.

@@ -217,7 +217,7 @@ impl<'a, K: Into<Cow<'a, str>>> FromIterator<(K, Value<'a>)> for Value<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a value of an attribute",
     note = "strings, numbers, booleans, `SystemTime`, lists and `Option`s of them are values; so is `uuid::Uuid`, with the feature `uuid`",
-    note = "implement `From<{Self}>` for `flagstaff::answer::Value`"
+    note = "implement `From` of your type for `flagstaff::answer::Value`, or convert it to one of these"
 )]
 pub trait IntoAttribute<'a> {
     /// Converts `self` into a value; `None` is an absent attribute.
