@@ -236,15 +236,16 @@ pub mod source {
     #[cfg(feature = "redis")]
     #[doc(inline)]
     pub use crate::backend::{
-        Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, Usage,
+        Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, RedisHandle,
+        Usage,
     };
     #[doc(inline)]
     pub use crate::{
         backend::{
-            Backend, BackendError, BoxFuture, Env, FlagUsage, Memory, Offer, Sink, Standing,
-            WritableBackend,
+            Backend, BackendError, BoxFuture, Env, FlagUsage, IntoBackend, Memory, Offer, Sink,
+            Source, SourceKind, Standing, WritableBackend,
         },
-        flags::{FlagsBuilder, Health, SourceEntry, SourceHealth, StartError, Status},
+        flags::{FlagsBuilder, Health, SourceEntry, SourceError, SourceHealth, StartError, Status},
     };
 }
 

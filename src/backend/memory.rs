@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Backend, BackendError, BoxFuture, Conflict, Expected, Offer, Operation, Provenance, Refusal,
-    Sink, WritableBackend, Write, Written, write::NO_FIELDS,
+    Sink, SourceKind, WritableBackend, Write, Written, write::NO_FIELDS,
 };
 use crate::model::{Definition, Entry, Field};
 
@@ -173,7 +173,11 @@ fn patched(now: Option<&Entry>, patch: &Definition) -> Definition {
 
 impl Backend for Memory {
     fn name(&self) -> &'static str {
-        "memory"
+        self.kind().as_str()
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Memory
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {

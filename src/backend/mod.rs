@@ -12,6 +12,7 @@
 mod env;
 #[cfg(feature = "file")]
 mod file;
+mod identity;
 mod memory;
 mod offer;
 #[cfg(feature = "redis")]
@@ -26,16 +27,19 @@ use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 pub use self::file::{File, OpenError};
 #[cfg(feature = "redis")]
 pub use self::redis::{
-    Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, Usage,
+    Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, RedisHandle,
+    Usage,
 };
 pub use self::{
     env::Env,
+    identity::{Source, SourceKind},
     memory::Memory,
     offer::Offer,
     sink::{FlagUsage, Sink, Standing},
     write::{Conflict, Expected, LogEntry, Operation, Provenance, Refusal, Write, Written},
 };
 pub(crate) use self::{
+    identity::{CLOCK, identify},
     offer::Lookup,
     sink::{Heard, Publish, Report},
     stack::{SourceId, Stack},
@@ -109,8 +113,15 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// # }
 /// ```
 pub trait Backend: Send + Sync + 'static {
-    /// What the source is called in answers, logs and health: a short, constant word.
+    /// Returns the name of the source in answers, logs and health: a short, constant word.
+    ///
+    /// Two sources of one name are told apart by a number: `memory` and `memory#2`.
     fn name(&self) -> &'static str;
+
+    /// Returns the kind of the source; [`SourceKind::Custom`] unless implemented.
+    fn kind(&self) -> SourceKind {
+        SourceKind::Custom
+    }
 
     /// Publishes the state of the source into `sink`, now and whenever it changes.
     ///
@@ -129,6 +140,54 @@ pub trait Backend: Send + Sync + 'static {
     /// This backend as one that flags can be changed in, if it is one.
     fn as_writable(&self) -> Option<&dyn WritableBackend> {
         None
+    }
+}
+
+/// A conversion into a source: every [`Backend`] is one, and so is a configuration that becomes one, such
+/// as `Redis`.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{source::IntoBackend, Context, Flags, Memory};
+///
+/// /// The flags that a demo switches on.
+/// struct Demo(Vec<&'static str>);
+///
+/// impl IntoBackend for Demo {
+///     type Backend = Memory;
+///
+///     fn into_backend(self) -> Memory {
+///         self.0.into_iter().fold(Memory::new(), |memory, flag| memory.with(flag, true))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// let flags = Flags::builder().source(Demo(vec!["beta"])).start().await?;
+///
+/// assert!(flags.is_enabled("beta", &Context::anonymous()));
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of flags",
+    note = "`File`, `Env`, `Memory` and `Redis` are sources; implement `flagstaff::Backend` for one of your own",
+    note = "a fallible constructor such as `File::open` needs a `?`"
+)]
+pub trait IntoBackend {
+    /// The source.
+    type Backend: Backend;
+
+    /// Returns the source.
+    fn into_backend(self) -> Self::Backend;
+}
+
+impl<B: Backend> IntoBackend for B {
+    type Backend = Self;
+
+    fn into_backend(self) -> Self {
+        self
     }
 }
 

@@ -1,10 +1,6 @@
 //! The way from a backend into the stack.
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-    time::SystemTime,
-};
+use std::{fmt, sync::Weak, time::SystemTime};
 
 use super::{BackendError, Offer};
 
@@ -43,7 +39,7 @@ pub struct Standing {
 #[non_exhaustive]
 pub struct FlagUsage {
     /// The flag key.
-    pub key: Arc<str>,
+    pub key: String,
     /// Whether anybody has asked for it since the flags were started: by its name, by a
     /// [`Flag`](crate::Flag) that was made for it, through a gate, by an explanation, or for a flag
     /// that requires it. Lists of all flags do not count.

@@ -51,7 +51,7 @@ pub enum Operation {
     /// Force it off for everybody.
     Disable,
     /// Change the fields that the definition sets or removes; what it does not name stays.
-    Set(Box<Definition>),
+    Set(Definition),
     /// Take away what the source says about the flag: the sources below decide again.
     Clear,
 }

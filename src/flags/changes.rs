@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    error::Error,
     fmt,
     pin::Pin,
     sync::Arc,
@@ -13,7 +12,9 @@ use futures_core::Stream;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
+use super::SourceError;
 use crate::{
+    backend::Source,
     error::write_chain,
     model::{Field, FlagState},
 };
@@ -23,28 +24,32 @@ use crate::{
 #[non_exhaustive]
 pub enum Event {
     /// A new generation is in force.
+    #[non_exhaustive]
     Changed {
         /// Its number.
         generation: u64,
-        /// The source whose new state made it, or `clock` for a date that was reached.
-        source: &'static str,
+        /// The source whose new state made it; `None` if only a date was reached, which logs and
+        /// metrics call `clock`.
+        source: Option<Source>,
         /// The flags that differ, sorted by key.
-        changes: Arc<[Change]>,
+        changes: Vec<Change>,
     },
     /// A source failed, or a part of it was refused. Its last good state stays in force.
+    #[non_exhaustive]
     Failed {
         /// The source.
-        source: &'static str,
+        source: Source,
         /// A short, constant word for what kind of failure it is, as in the
         /// [guide](crate::guide#watching-over-it).
         kind: &'static str,
         /// What is wrong: where and what to do about it.
-        error: Arc<dyn Error + Send + Sync>,
+        error: SourceError,
     },
     /// A source that had failed is healthy again.
+    #[non_exhaustive]
     Recovered {
         /// The source.
-        source: &'static str,
+        source: Source,
     },
     /// The receiver was too slow: this many events before the next one are lost to it.
     Missed(u64),
@@ -60,7 +65,7 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
-            Self::Failed { error, .. } => write_chain(&**error, f),
+            Self::Failed { error, .. } => write_chain(error, f),
             Self::Recovered { source } => write!(f, "source `{source}` is healthy again"),
             Self::Missed(events) => write!(f, "{events} events were missed"),
         }
@@ -74,7 +79,7 @@ impl fmt::Display for Event {
 #[non_exhaustive]
 pub struct Change {
     /// The flag key.
-    pub key: Arc<str>,
+    pub key: String,
     /// What the flag amounted to.
     pub before: FlagState,
     /// What it amounts to now.
@@ -108,14 +113,14 @@ impl fmt::Display for Change {
 pub struct Events {
     /// What was wrong before the first event.
     failures: VecDeque<Event>,
-    events: BroadcastStream<Event>,
+    events: BroadcastStream<Arc<Event>>,
 }
 
 /// How many events a receiver may be behind.
 pub(super) const CAPACITY: usize = 256;
 
 impl Events {
-    pub(super) fn new(failures: VecDeque<Event>, events: broadcast::Receiver<Event>) -> Self {
+    pub(super) fn new(failures: VecDeque<Event>, events: broadcast::Receiver<Arc<Event>>) -> Self {
         Self { failures, events: BroadcastStream::new(events) }
     }
 
@@ -136,7 +141,8 @@ impl Stream for Events {
         }
         let event = ready!(Pin::new(&mut self.events).poll_next(cx));
         Poll::Ready(event.map(|event| match event {
-            Ok(event) => event,
+            // The last receiver takes the event itself.
+            Ok(event) => Arc::unwrap_or_clone(event),
             Err(BroadcastStreamRecvError::Lagged(missed)) => Event::Missed(missed),
         }))
     }

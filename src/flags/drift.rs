@@ -1,9 +1,7 @@
 //! What run-time overrides do to what is declared.
 
-use std::sync::Arc;
-
 use crate::{
-    backend::Provenance,
+    backend::{Provenance, Source},
     model::{Definition, Entry, Field},
 };
 
@@ -11,12 +9,12 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SourceEntry {
-    /// What the source is called.
-    pub source: &'static str,
+    /// The source.
+    pub source: Source,
     /// What it says.
     pub entry: Entry,
     /// Who said it, when and why, if that is known.
-    pub provenance: Option<Arc<Provenance>>,
+    pub provenance: Option<Provenance>,
 }
 
 /// What an override changes about one flag, field by field. Made by [`Flags::drift`].
@@ -26,15 +24,15 @@ pub struct SourceEntry {
 #[non_exhaustive]
 pub struct Drift {
     /// The flag key.
-    pub key: Arc<str>,
+    pub key: String,
     /// The override.
     pub entry: Entry,
     /// Who made it, when and why, if that is known.
-    pub provenance: Option<Arc<Provenance>>,
+    pub provenance: Option<Provenance>,
     /// The flag without the override; `None` if nothing below declares it.
-    pub declared: Option<Arc<Definition>>,
+    pub declared: Option<Definition>,
     /// The flag with the override.
-    pub overridden: Arc<Definition>,
+    pub overridden: Definition,
     /// The fields that differ. None, if the override says what is declared anyway.
     pub fields: Vec<Field>,
 }

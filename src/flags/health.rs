@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use crate::backend::{BackendError, SourceKind};
+
 /// How all sources are, strongest first. Made by [`Flags::health`](crate::Flags::health).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -24,8 +26,10 @@ impl Health {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SourceHealth {
-    /// What the source is called.
+    /// The name of the source, which no other source of these flags has.
     pub name: &'static str,
+    /// The kind of the source.
+    pub kind: SourceKind,
     /// Whether it can be relied on.
     pub status: Status,
     /// How long ago the source last said what is in force, if it ever did.
@@ -37,7 +41,7 @@ pub struct SourceHealth {
     /// What kind of failure the last one was: the word that logs, events and metrics have for it.
     pub last_error_kind: Option<&'static str>,
     /// What went wrong last. It is kept after a recovery.
-    pub last_error: Option<Arc<dyn Error + Send + Sync>>,
+    pub last_error: Option<SourceError>,
 }
 
 /// Whether a source can be relied on.
@@ -69,3 +73,55 @@ impl fmt::Display for Status {
         f.pad(self.as_str())
     }
 }
+
+/// A failure of a source, as its backend reported it. Clones are cheap.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "file")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// use flagstaff::{definition::Diagnostics, File, Flags};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("flags.toml");
+/// std::fs::write(&path, "[flags]\ngood = true\nbad = 1\n")?;
+/// let flags = Flags::builder().source(File::open(&path)?).start().await?;
+///
+/// let error = flags.health().sources.swap_remove(0).last_error.expect("a flag is wrong");
+///
+/// assert_eq!(error.downcast_ref::<Diagnostics>().map(Diagnostics::len), Some(1));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "file"))]
+/// # fn main() {}
+/// ```
+#[derive(Clone)]
+pub struct SourceError(Arc<dyn Error + Send + Sync>);
+
+impl SourceError {
+    pub(super) fn new(error: impl Into<BackendError>) -> Self {
+        Self(error.into().into())
+    }
+
+    /// Returns the error that the backend reported, if it is of this type.
+    #[must_use]
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for SourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+crate::error::debug_is_message!(SourceError);

@@ -39,7 +39,7 @@ pub use self::{
     changes::{Change, Event, Events},
     drift::{Drift, SourceEntry},
     facade::Flags,
-    health::{Health, SourceHealth, Status},
+    health::{Health, SourceError, SourceHealth, Status},
     key::{Flag, FlagKey, FlagName},
     request::{
         RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,

@@ -123,9 +123,9 @@ impl<'a> PendingStep<'a> {
 
     async fn make(self) -> Result<Written, RolloutError> {
         let Self { flags, key, step, forced, author, reason, expected } = self;
-        let source = flags.writable()?;
-        let entry = source.read(key).await;
-        let entry = entry.map_err(|error| WriteError::Failed { name: source.name(), error })?;
+        let (source, backend) = flags.writable()?;
+        let entry = backend.read(key).await;
+        let entry = entry.map_err(|error| WriteError::Failed { name: source.name, error })?;
         let (below, merged) = flags.with_entry(key, entry.as_ref());
         let patch = match step {
             Step::Off => off(&merged, flags.now()),
@@ -136,15 +136,15 @@ impl<'a> PendingStep<'a> {
                 on_again(&below, entry.as_ref(), step).rollout(patch)
             }
         };
-        let mut write = Write::new(Operation::Set(Box::new(patch)));
+        let mut write = Write::new(Operation::Set(patch));
         (write.author, write.reason) = (author, reason);
         write.expected = match expected {
             Some(revision) => Some(Expected::Revision(revision)),
             None if step == Step::Off => None,
             None => Some(Expected::Entry(entry)),
         };
-        let written = source.write(key, write).await;
-        Ok(written.map_err(|refusal| WriteError::of(source.name(), refusal))?)
+        let written = backend.write(key, write).await;
+        Ok(written.map_err(|refusal| WriteError::of(source, refusal))?)
     }
 }
 

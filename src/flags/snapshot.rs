@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::{FlagKey, asked::Asked, testing, track::Tracker, unknown::Unknown};
 use crate::{
-    backend::{Lookup, Offer, SourceId},
+    backend::{Lookup, Offer, Source, SourceId},
     eval::{Names, Plan, Slot, Variants, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
@@ -49,7 +49,7 @@ pub struct Snapshot {
     pub(super) resolved: Vec<Option<Resolved>>,
     /// The flags that a source has, in the order of their names.
     pub(super) listed: Arc<[Slot]>,
-    pub(super) sources: Arc<[&'static str]>,
+    pub(super) sources: Arc<[Source]>,
     pub(super) lookups: Arc<[(SourceId, Lookup)]>,
     pub(super) asked: Arc<Asked>,
     /// What the sources said when this was made, and what they say now. Evaluation looks at neither.
@@ -295,7 +295,7 @@ impl Snapshot {
     /// A value, with what decided.
     #[inline]
     pub(super) fn answer<T>(&self, value: T, verdict: Verdict) -> Answer<T> {
-        let source = self.sources.get(usize::from(verdict.source)).copied();
+        let source = self.sources.get(usize::from(verdict.source)).map(|source| source.name);
         let mut answer = Answer::new(value, verdict.cause, source);
         if verdict.stale {
             answer.reason = Reason::Stale;
@@ -324,7 +324,7 @@ impl fmt::Debug for Snapshot {
 #[derive(Debug, Clone, Copy)]
 pub struct FlagInfo<'a> {
     resolved: &'a Resolved,
-    sources: &'a [&'static str],
+    sources: &'a [Source],
 }
 
 impl<'a> FlagInfo<'a> {
@@ -336,7 +336,7 @@ impl<'a> FlagInfo<'a> {
 
     /// The source that set a field, or took away what lower sources had set.
     #[must_use]
-    pub fn source_of(&self, field: Field) -> Option<&'static str> {
+    pub fn source_of(&self, field: Field) -> Option<Source> {
         self.resolved.claimed(field).map(|source| self.sources[usize::from(source)])
     }
 

@@ -16,7 +16,7 @@ use super::{
     snapshot::Strictness,
 };
 use crate::{
-    backend::{Backend, Heard, Memory, Offer, Publish, Sink},
+    backend::{Backend, Heard, Memory, Offer, Publish, Sink, identify},
     model::{Definition, Entry, Percentage},
 };
 
@@ -98,7 +98,8 @@ impl TestFlags {
     #[must_use]
     pub fn start(self) -> Flags {
         let memory = Memory::new();
-        let publisher = Arc::new(Publisher::new(&[memory.name()], Strictness::Panics, self.clock));
+        let sources = identify([(memory.kind(), memory.name())]);
+        let publisher = Arc::new(Publisher::new(sources, Strictness::Panics, self.clock));
         let target = Arc::downgrade(&publisher);
         publisher.publish(0, Offer::new(), Heard::Whole);
         for (key, entry) in self.entries {

@@ -28,7 +28,7 @@ use crate::model::Context;
 #[non_exhaustive]
 pub struct TrackingEvent {
     /// What happened, such as `order_placed`.
-    pub name: Arc<str>,
+    pub name: String,
     /// How much of it, such as the amount.
     pub value: Option<f64>,
     /// When it happened.

@@ -8,7 +8,9 @@ use std::{
 
 use super::Flags;
 use crate::{
-    backend::{BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Write, Written},
+    backend::{
+        BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Source, Write, Written,
+    },
     model::{Entry, Field},
 };
 
@@ -124,10 +126,10 @@ impl<'a> IntoFuture for PendingWrite<'a> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { flags, key, write } = self;
         Box::pin(async move {
-            let source = flags.writable()?;
-            let refused = |refusal| WriteError::of(source.name(), refusal);
+            let (source, backend) = flags.writable()?;
+            let refused = |refusal| WriteError::of(source, refusal);
             write.check_inherited().map_err(refused)?;
-            source.write(key, write).await.map_err(refused)
+            backend.write(key, write).await.map_err(refused)
         })
     }
 }
@@ -178,9 +180,9 @@ impl<'a> IntoFuture for PendingUndo<'a> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { flags, revision, author, reason } = self;
         Box::pin(async move {
-            let source = flags.writable()?;
-            let undone = source.undo(revision, author, reason).await;
-            undone.map_err(|refusal| WriteError::of(source.name(), refusal))
+            let (source, backend) = flags.writable()?;
+            let undone = backend.undo(revision, author, reason).await;
+            undone.map_err(|refusal| WriteError::of(source, refusal))
         })
     }
 }
@@ -194,6 +196,7 @@ pub enum WriteError {
     ReadOnly,
     /// The flag is not what was expected. Nothing was changed.
     #[error("source `{name}` did not change the flag")]
+    #[non_exhaustive]
     Conflict {
         /// The name of the source.
         name: &'static str,
@@ -203,6 +206,7 @@ pub enum WriteError {
     },
     /// The source cannot do this at all.
     #[error("source `{name}` cannot {what}")]
+    #[non_exhaustive]
     Unsupported {
         /// The name of the source.
         name: &'static str,
@@ -212,6 +216,7 @@ pub enum WriteError {
     /// The change was sent and its answer never came: it may be in force, now or in a moment.
     /// Look before you repeat it.
     #[error("source `{name}` did not answer, so the change may or may not have been made")]
+    #[non_exhaustive]
     Unconfirmed {
         /// The name of the source.
         name: &'static str,
@@ -221,6 +226,7 @@ pub enum WriteError {
     },
     /// The source refused the change or could not be reached. Nothing was changed.
     #[error("source `{name}` did not take the change")]
+    #[non_exhaustive]
     Failed {
         /// The name of the source.
         name: &'static str,
@@ -233,7 +239,8 @@ pub enum WriteError {
 crate::error::debug_is_message!(WriteError);
 
 impl WriteError {
-    pub(super) fn of(name: &'static str, refusal: Refusal) -> Self {
+    pub(super) fn of(source: Source, refusal: Refusal) -> Self {
+        let name = source.name;
         match refusal {
             Refusal::Conflict(conflict) => Self::Conflict { name, conflict },
             Refusal::Unsupported(what) => Self::Unsupported { name, what },

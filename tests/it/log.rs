@@ -84,7 +84,7 @@ async fn a_bad_edit_is_logged_with_file_line_and_column() {
 
     fs::write(&path, "[flags]\nbeta = 25\n").unwrap();
 
-    assert!(matches!(next(&mut events).await, Event::Failed { source: "file", .. }));
+    assert!(matches!(next(&mut events).await, Event::Failed { .. }));
     let text = log.text();
     assert!(text.contains(r#"ERROR"#), "{text}");
     assert!(

@@ -14,6 +14,7 @@ mod facade;
 mod file;
 mod file_tests;
 mod http;
+mod identity;
 mod json;
 mod lint;
 mod log;

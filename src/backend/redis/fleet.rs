@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
-use super::{Redis, RedisError, RedisErrorKind, usage::Told};
+use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
 use crate::backend::Sink;
 
 /// How often an instance says that it is there.
@@ -36,7 +36,7 @@ end
 static LIST: LazyLock<Script> =
     LazyLock::new(|| Script::new("return {redis.call('TIME')[1], redis.call('HGETALL', KEYS[1])}"));
 
-/// The instances that follow a store. Made by [`Redis::fleet`].
+/// The instances that follow a store. Made by [`RedisHandle::fleet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fleet {
@@ -48,7 +48,7 @@ pub struct Fleet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Instance {
-    /// What it is called; see [`Redis::instance`].
+    /// What it is called; see [`Redis::instance`](crate::Redis::instance).
     pub name: String,
     /// The number of its current generation, which says nothing about other processes.
     pub generation: u64,
@@ -92,7 +92,7 @@ impl Instance {
     }
 }
 
-impl Redis {
+impl RedisHandle {
     /// The instances that are there at this moment.
     ///
     /// # Errors
@@ -177,7 +177,7 @@ impl Redis {
         let mut announce = ANNOUNCE.prepare_invoke();
         announce.key(self.settings.layout.beside("instances"));
         // The script puts the time in front.
-        announce.arg(&self.settings.instance).arg(&said.to_string()[1..]);
+        announce.arg(&self.shared.instance).arg(&said.to_string()[1..]);
         self.run_script(&announce).await
     }
 }

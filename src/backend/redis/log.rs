@@ -10,7 +10,7 @@ use redis::{Cmd, RedisResult, cmd};
 
 use super::connect::Commands;
 use super::{
-    Redis, RedisError,
+    RedisError, RedisHandle,
     layout::{Layout, Raw},
     value,
 };
@@ -117,7 +117,7 @@ impl Layout {
     }
 }
 
-impl Redis {
+impl RedisHandle {
     /// The change with this revision; `None` if the log has none or no longer has it.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Redis {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
     ///
     /// if let Some(change) = redis.revision(42).await? {
     ///     println!("{} by {:?}", change.key, change.author);
@@ -155,7 +155,7 @@ impl Redis {
     /// ```
     /// use flagstaff::{definition::Entry, Redis};
     ///
-    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
     ///
     /// let stored = r#"{"force": false, "override": {"by": "ana"}}"#;
     /// let (entry, by) = redis.decode("search", stored)?.expect("it says something");

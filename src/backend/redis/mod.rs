@@ -4,6 +4,7 @@ mod connect;
 mod error;
 mod fields;
 mod fleet;
+mod handle;
 mod keep;
 mod layout;
 mod log;
@@ -13,37 +14,21 @@ mod usage;
 mod value;
 mod write;
 
-use std::{
-    fmt,
-    hash::{BuildHasher, RandomState},
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
-};
-
-use tokio::{
-    sync::{Mutex as AsyncMutex, watch},
-    time::sleep,
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
 pub(super) use self::error::kind_of;
 pub use self::{
     connect::InvalidRedis,
     error::{RedisError, RedisErrorKind},
     fleet::{Fleet, Instance},
+    handle::RedisHandle,
     usage::Usage,
 };
 use self::{
-    connect::{Connection, Target, Timeouts},
-    fields::Fields,
-    layout::{Layout, Raw, Unread},
-    session::Session,
-    write::Writer,
+    connect::{Target, Timeouts},
+    layout::Layout,
 };
-use super::{
-    Backend, BackendError, BoxFuture, LogEntry, Refusal, Sink, WritableBackend, Write, Written,
-};
-use crate::model::Entry;
+use super::IntoBackend;
 
 /// Overrides at run time in a Redis that all instances of a service share.
 ///
@@ -61,7 +46,9 @@ use crate::model::Entry;
 /// good overrides stay in force, and [`Flags::health`](crate::Flags::health), events and the log say
 /// what is wrong, as a [`RedisError`]. Recovery needs no restart.
 ///
-/// Clones share their connections, and one of them at a time can be a source.
+/// This is the configuration. Added to a stack, it becomes a source with connections of its own, and
+/// so does each clone. What a program does with the store besides, such as listing the instances, is
+/// done by a [`RedisHandle`], which [`handle`](Self::handle) returns.
 ///
 /// # Example
 ///
@@ -84,7 +71,6 @@ use crate::model::Entry;
 #[derive(Clone)]
 pub struct Redis {
     settings: Settings,
-    shared: Arc<Shared>,
 }
 
 #[derive(Debug, Clone)]
@@ -96,8 +82,8 @@ struct Settings {
     on_lost_store: OnLostStore,
     /// The file that the last good overrides are kept in.
     keep: Option<PathBuf>,
-    /// What this process is called among the others.
-    instance: String,
+    /// What this process is called among the others, if it was given a name.
+    instance: Option<String>,
     announces: bool,
 }
 
@@ -111,34 +97,6 @@ pub enum OnLostStore {
     Accept,
     /// The last overrides stay in force until somebody writes one.
     Hold,
-}
-
-/// What clones of a backend have in common.
-#[derive(Debug)]
-struct Shared {
-    /// What the server said last, and what is in force of it.
-    fields: Mutex<Fields>,
-    /// Counts the reads that were asked for; the session makes one for each new count.
-    wanted: watch::Sender<u64>,
-    /// The count that the last read was made for.
-    done: watch::Sender<u64>,
-    /// The latest revision that was in the log when everything was read last, once it was read.
-    seen: watch::Sender<Option<Seen>>,
-    /// Held by the flags that have this source.
-    follower: Arc<AsyncMutex<()>>,
-    /// Marked when anything differs.
-    changed: watch::Sender<()>,
-    /// When the next override ends.
-    next_end: watch::Sender<Option<SystemTime>>,
-    writer: Writer,
-    /// Held while the file of the kept overrides is written.
-    keeping: Mutex<()>,
-}
-
-/// What was in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
-    revision: Option<u64>,
 }
 
 /// How often the server is asked at least.
@@ -168,21 +126,34 @@ impl Redis {
             max_fields: 10_000,
             on_lost_store: OnLostStore::default(),
             keep: None,
-            instance: fleet::default_instance(),
+            instance: None,
             announces: true,
         };
-        let shared = Shared {
-            fields: Mutex::default(),
-            wanted: watch::Sender::new(0),
-            done: watch::Sender::new(0),
-            seen: watch::Sender::new(None),
-            follower: Arc::default(),
-            changed: watch::Sender::new(()),
-            next_end: watch::Sender::new(None),
-            writer: Writer::default(),
-            keeping: Mutex::default(),
-        };
-        Self { settings, shared: Arc::new(shared) }
+        Self { settings }
+    }
+
+    /// Returns a handle to the store, with connections of its own: what reads, changes and watches the
+    /// store, and what can be a source.
+    ///
+    /// This does not connect yet. Settings that are changed later have no effect on the handle.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use flagstaff::{Flags, Redis};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let redis = Redis::open("redis://127.0.0.1/")?.instance("web-1").handle();
+    /// let flags = Flags::builder().source(redis.clone()).start().await?;
+    ///
+    /// println!("{} instances follow the store", redis.fleet().await?.instances.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn handle(&self) -> RedisHandle {
+        RedisHandle::new(self.settings.clone())
     }
 
     /// The key of the hash; `feature_flags` unless set.
@@ -257,7 +228,7 @@ impl Redis {
     /// a random part unless set.
     #[must_use]
     pub fn instance(mut self, name: impl Into<String>) -> Self {
-        self.settings.instance = name.into();
+        self.settings.instance = Some(name.into());
         self
     }
 
@@ -268,168 +239,13 @@ impl Redis {
         self.settings.announces = false;
         self
     }
-
-    /// Follows the server for as long as there are flags.
-    async fn follow(&self, sink: &Sink) {
-        let mut pause = Pause::default();
-        let mut told: Option<String> = None;
-        loop {
-            let (error, was_up) = Session::run(self, sink).await;
-            self.forget_writer().await;
-            if was_up {
-                pause = Pause::default();
-                told = None;
-            }
-            if error.kind().needs_somebody() {
-                pause = Pause::LONGEST;
-            }
-            // The same failure again and again is no news.
-            let text = format!("{error:?}");
-            if told.as_ref() != Some(&text) {
-                told = Some(text);
-                sink.fail(error);
-            }
-            pause.sleep().await;
-        }
-    }
-
-    /// Takes overrides out of force when they end, also while the server is away.
-    async fn end_overrides(&self, sink: &Sink) {
-        let mut next_end = self.shared.next_end.subscribe();
-        loop {
-            let end = *next_end.borrow_and_update();
-            let Some(end) = end else {
-                if next_end.changed().await.is_err() {
-                    return;
-                }
-                continue;
-            };
-            match end.duration_since(SystemTime::now()) {
-                Err(_) => self.publish_again(sink),
-                // The clock may be set, and a machine may sleep.
-                Ok(left) => {
-                    tokio::select! {
-                        () = sleep(left.min(Duration::from_secs(30))) => {}
-                        _ = next_end.changed() => {}
-                    }
-                }
-            }
-        }
-    }
-
-    /// Publishes what is left when an override has ended.
-    fn publish_again(&self, sink: &Sink) {
-        let (fields, now) = (self.shared.fields(), SystemTime::now());
-        sink.revise(fields.offer(now, &self.settings.layout));
-        self.shared.next_end.send_replace(fields.next_end(now));
-    }
-
-    /// Everything that is stored.
-    async fn stored_all(&self) -> Result<Raw, RedisError> {
-        let Settings { layout, max_fields, timeouts, .. } = &self.settings;
-        let connection = self.connection().await?;
-        let mut conn = connection.conn.clone();
-        let read = layout.read(&mut conn, *max_fields, timeouts.response).await;
-        let read = read.map_err(|unread| self.unread(&connection, unread))?;
-        Ok(read.raw)
-    }
-
-    /// What it means that not everything was read.
-    fn unread(&self, connection: &Connection, unread: Unread) -> RedisError {
-        let Settings { max_fields, timeouts, .. } = &self.settings;
-        let (place, within) = (&connection.place, timeouts.response);
-        match unread {
-            Unread::TooMany(fields) => RedisError::too_many(place, fields, *max_fields),
-            Unread::TooSlow => RedisError::too_slow(place, within),
-            Unread::Silent => RedisError::timeout(RedisErrorKind::ResponseTimeout, place, within),
-            Unread::Failed(error) => connection.error(&error),
-        }
-    }
 }
 
-impl Shared {
-    fn fields(&self) -> MutexGuard<'_, Fields> {
-        self.fields.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl IntoBackend for Redis {
+    type Backend = RedisHandle;
 
-/// The growing pause between attempts to connect.
-#[derive(Debug)]
-struct Pause(Duration);
-
-impl Default for Pause {
-    fn default() -> Self {
-        Self(Duration::from_millis(50))
-    }
-}
-
-impl Pause {
-    const LONGEST: Self = Self(Duration::from_secs(1));
-
-    async fn sleep(&mut self) {
-        // Instances that lost the same server do not come back at the same moment.
-        let jitter = RandomState::new().hash_one(()) % 500;
-        let jitter = u32::try_from(jitter).unwrap_or_default();
-        sleep(self.0 / 1_000 * (500 + jitter)).await;
-        self.0 = (self.0 * 2).min(Self::LONGEST.0);
-    }
-}
-
-impl Backend for Redis {
-    fn name(&self) -> &'static str {
-        "redis"
-    }
-
-    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
-        let Ok(following) = Arc::clone(&self.shared.follower).try_lock_owned() else {
-            let taken = "it is a source of other flags already: open another one for these";
-            return Box::pin(async move { Err(taken.into()) });
-        };
-        self.recall(&sink);
-        Box::pin(async move {
-            let _following = following;
-            tokio::join!(
-                self.follow(&sink),
-                self.end_overrides(&sink),
-                self.announce(&sink),
-                self.keep()
-            );
-            Ok(())
-        })
-    }
-
-    fn as_writable(&self) -> Option<&dyn WritableBackend> {
-        Some(self)
-    }
-}
-
-impl WritableBackend for Redis {
-    fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>> {
-        Box::pin(async move { self.change(key, &write).await })
-    }
-
-    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>> {
-        Box::pin(async move {
-            let stored = self.stored(key).await?;
-            Ok(self.entry(key, stored.as_deref())?)
-        })
-    }
-
-    fn history<'a>(
-        &'a self,
-        key: Option<&'a str>,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<LogEntry>, Refusal>> {
-        Box::pin(async move { self.changes(key, limit).await.map_err(Refusal::failed) })
-    }
-
-    fn undo<'a>(
-        &'a self,
-        revision: u64,
-        author: Option<String>,
-        reason: Option<String>,
-    ) -> BoxFuture<'a, Result<Written, Refusal>> {
-        Box::pin(async move { self.restore(revision, author.as_deref(), reason.as_deref()).await })
+    fn into_backend(self) -> RedisHandle {
+        RedisHandle::new(self.settings)
     }
 }
 

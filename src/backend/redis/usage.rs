@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, LazyLock},
+    sync::LazyLock,
     time::{Duration, SystemTime},
 };
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{Redis, RedisError, RedisErrorKind};
+use super::{RedisError, RedisErrorKind, RedisHandle};
 use crate::backend::{FlagUsage, Sink};
 
 /// How long an instance goes without saying again what it has said: the store may have lost it.
@@ -64,7 +64,7 @@ impl Usage {
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// Whether each flag is evaluated, and when that was said.
-    flags: HashMap<Arc<str>, (bool, Instant)>,
+    flags: HashMap<String, (bool, Instant)>,
     /// What was wrong the last time.
     wrong: Option<RedisErrorKind>,
 }
@@ -77,7 +77,7 @@ impl Told {
     }
 
     /// Says what the others do not know yet.
-    pub(super) async fn tell(&mut self, redis: &Redis, sink: &Sink) {
+    pub(super) async fn tell(&mut self, redis: &RedisHandle, sink: &Sink) {
         let wrong = redis.tell_usage(sink, self).await.err();
         let kind = wrong.as_ref().map(RedisError::kind);
         // Flags are followed without it, so no session tells what is wrong.
@@ -88,9 +88,9 @@ impl Told {
     }
 }
 
-impl Redis {
+impl RedisHandle {
     /// The flags that instances have ever had, and when they were evaluated. Whoever is
-    /// [not announced](Redis::unannounced) does not say so.
+    /// [not announced](crate::Redis::unannounced) does not say so.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ impl Redis {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// for (flag, usage) in Redis::open("redis://127.0.0.1/")?.usage().await? {
+    /// for (flag, usage) in Redis::open("redis://127.0.0.1/")?.handle().usage().await? {
     ///     if usage.evaluated.is_none() {
     ///         println!("{flag} was never evaluated");
     ///     }
@@ -130,11 +130,11 @@ impl Redis {
             note.key(self.settings.layout.beside("usage"));
             note.arg(flags.iter().filter(|flag| flag.is_evaluated).count());
             for flag in &*flags {
-                note.arg(&*flag.key);
+                note.arg(&flag.key);
             }
             let now = Instant::now();
             self.run_script::<()>(&note).await?;
-            let said = flags.iter().map(|flag| (Arc::clone(&flag.key), (flag.is_evaluated, now)));
+            let said = flags.iter().map(|flag| (flag.key.clone(), (flag.is_evaluated, now)));
             told.flags.extend(said);
         }
         Ok(())

@@ -168,7 +168,7 @@ pub(super) fn encode(
                     &Definition::new().enabled(true).percentage(Percentage::HUNDRED)
                 }
                 Operation::Disable => &Definition::new().enabled(false),
-                Operation::Set(patch) => &**patch,
+                Operation::Set(patch) => patch,
                 Operation::Clear => return Ok(None),
             };
             merge_json(name, &mut object, patch).map_err(|error| error.to_string())?;

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    Redis, RedisError, RedisErrorKind, Settings,
+    RedisError, RedisErrorKind, RedisHandle, Settings,
     connect::{Commands, Connection},
     layout::Layout,
     log, value,
@@ -159,7 +159,7 @@ enum Outcome {
     Differs(Option<Vec<u8>>),
 }
 
-impl Redis {
+impl RedisHandle {
     pub(super) async fn change(&self, flag: &str, write: &Write) -> Result<Written, Refusal> {
         write.check_inherited()?;
         let Self { settings, .. } = self;
@@ -219,7 +219,7 @@ impl Redis {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
     ///
     /// let entry = redis.rehearse("search", &Write::new(Operation::Disable)).await?;
     ///
@@ -464,7 +464,7 @@ impl Redis {
     }
 
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, RedisError> {
-        let Settings { target, layout, timeouts, .. } = &self.settings;
+        let Settings { target, layout, timeouts, .. } = &*self.settings;
         let shared = &self.shared.writer;
         let asked = Instant::now();
         let mut writer = shared.connection.lock().await;

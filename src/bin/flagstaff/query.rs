@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use flagstaff::{Definition, answer::FlagState};
+use flagstaff::{Definition, answer::FlagState, source::SourceKind};
 
 use crate::time;
 
@@ -15,7 +15,7 @@ pub(crate) enum Term {
     Owner(String),
     Tag(String),
     State(State),
-    /// The strongest source that says something.
+    /// The kind of the strongest source that says something.
     Source(String),
     Date {
         field: DateField,
@@ -43,8 +43,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) name: &'a str,
     pub(crate) definition: &'a Definition,
     pub(crate) state: FlagState,
-    /// The strongest source.
-    pub(crate) source: Option<&'a str>,
+    /// The kind of the strongest source.
+    pub(crate) source: Option<SourceKind>,
 }
 
 impl Term {
@@ -113,7 +113,7 @@ impl Term {
                 definition.owner.value().map(String::as_str).unwrap_or_default() == owner
             }
             Self::Tag(tag) => definition.tags.value().is_some_and(|tags| tags.contains(tag)),
-            Self::Source(source) => flag.source == Some(source),
+            Self::Source(kind) => flag.source.is_some_and(|source| source.as_str() == kind),
             Self::State(state) => match flag.state {
                 FlagState::On => *state == State::On,
                 FlagState::Partial { .. } => *state == State::Partial,
@@ -173,7 +173,7 @@ mod tests {
             name: "new_checkout",
             definition,
             state: FlagState::at(definition, now),
-            source: Some("file"),
+            source: Some(SourceKind::File),
         };
         query.split(' ').all(|term| Term::parse(term, now).unwrap().holds(&flag))
     }

@@ -10,7 +10,7 @@ use super::{
     summary,
 };
 use crate::{
-    backend::{Offer, SourceId},
+    backend::{Offer, Source, SourceId},
     eval::{
         Draw, Variants, Verdict,
         bucket::{Reach, position},
@@ -140,7 +140,7 @@ fn forced(sources: &[SourceTrace], verdict: Verdict) -> Option<&Said> {
 /// generation in force, what they say now is what it is made of.
 struct Sources<'a> {
     key: &'a str,
-    names: &'a [&'static str],
+    identities: &'a [Source],
     offers: Vec<Arc<Offer>>,
 }
 
@@ -153,7 +153,7 @@ impl<'a> Sources<'a> {
             let is_same = is_in_force || now.entry(key) == then.entry(key);
             Arc::clone(if is_same { now } else { then })
         });
-        Self { key, names: &snapshot.sources, offers: offers.collect() }
+        Self { key, identities: &snapshot.sources, offers: offers.collect() }
     }
 
     fn place(&self, source: SourceId, part: Part) -> Option<String> {
@@ -168,10 +168,10 @@ impl<'a> Sources<'a> {
     }
 
     fn traces(&self) -> Vec<SourceTrace> {
-        let traces = self.names.iter().zip(&self.offers).map(|(&source, offer)| {
+        let traces = self.identities.iter().zip(&self.offers).map(|(source, offer)| {
             let says = offer.entry(self.key).as_ref().map(Said::from);
             SourceTrace {
-                source,
+                source: source.name,
                 place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
                 says,
                 provenance: offer.provenance(self.key).cloned(),
@@ -190,7 +190,7 @@ impl<'a> Sources<'a> {
             Some(SettingTrace {
                 field,
                 value,
-                source: self.names.get(usize::from(source))?,
+                source: self.identities.get(usize::from(source))?.name,
                 place: self.place(source, Part::Setting(field)),
             })
         })

@@ -35,7 +35,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let redis = session.place.needed_redis()?;
+        let redis = session.place.needed_redis()?.handle();
         let changes = redis.history(self.flag.as_deref(), self.limit.get()).await?;
 
         let now = SystemTime::now();

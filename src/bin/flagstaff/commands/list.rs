@@ -47,9 +47,10 @@ impl List {
         for (name, _) in snapshot.all(&Context::anonymous()) {
             let Some(info) = snapshot.info(name) else { continue };
             let sources = flags.sources_of(name);
-            let source = sources.first().map(|source| source.source);
+            let source = sources.first().map(|said| said.source);
+            let kind = source.map(|source| source.kind);
             let (definition, state) = (info.definition(), info.state());
-            let subject = Subject { name, definition, state, source };
+            let subject = Subject { name, definition, state, source: kind };
             if !query.iter().all(|term| term.holds(&subject)) {
                 continue;
             }
@@ -60,7 +61,7 @@ impl List {
                 cells: vec![
                     name.to_owned(),
                     state.to_string(),
-                    source.unwrap_or_default().to_owned(),
+                    source.map(|source| source.to_string()).unwrap_or_default(),
                     owner,
                     tags.join(","),
                     expires.clone().unwrap_or_default(),

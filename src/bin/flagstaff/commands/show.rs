@@ -6,7 +6,7 @@ use flagstaff::{
     answer::FlagInfo,
     cli::ExitCode,
     definition::{Entry, Field, to_json},
-    source::SourceEntry,
+    source::{SourceEntry, SourceKind},
     write::{LogEntry, Provenance},
 };
 use serde_json::{Map, Value, json};
@@ -97,9 +97,9 @@ struct Said {
 impl Said {
     /// A plain on or off has its author in the log only.
     async fn of(source: SourceEntry, flags: &Flags, flag: &str) -> Self {
-        let by = source.provenance.as_deref().cloned().unwrap_or_default();
+        let by = source.provenance.clone().unwrap_or_default();
         let mut said = Self { source, revision: None, by };
-        if said.source.source != "redis" {
+        if said.source.source.kind != SourceKind::Redis {
             return said;
         }
         // Whoever may not read the log does without.
@@ -158,7 +158,8 @@ impl Shown<'_> {
         let definition = self.definition();
         let set = fields.iter().filter_map(|&field| {
             let value = definition.get(field.as_str()).filter(|value| !value.is_null())?;
-            Some((field, value.clone(), self.info.source_of(field).unwrap_or_default()))
+            let source = self.info.source_of(field).map_or("", |source| source.name);
+            Some((field, value.clone(), source))
         });
         set.collect()
     }
@@ -177,7 +178,7 @@ impl Shown<'_> {
 
         text += "\nSources, the strongest first:\n";
         text += &table(self.sources.iter().map(|said| {
-            vec![said.source.source.to_owned(), short(&said.source.entry), said.text(self.now)]
+            vec![said.source.source.to_string(), short(&said.source.entry), said.text(self.now)]
         }));
 
         text += "\nWhat decides, in this order:\n";
@@ -206,7 +207,7 @@ impl Shown<'_> {
             let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
             rows.push(words(&[
                 "source",
-                said.source.source,
+                said.source.source.name,
                 &plain(&stored(&said.source.entry)),
                 author.as_deref().unwrap_or_default(),
                 &date(at),

@@ -5,7 +5,11 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Context, Definition, Flags, cli::ExitCode, source::Usage};
+use flagstaff::{
+    Context, Definition, Flags,
+    cli::ExitCode,
+    source::{SourceKind, Usage},
+};
 use serde_json::json;
 
 use crate::{
@@ -63,7 +67,7 @@ impl Stale {
         let file = session.place.path();
         let flags = session.place.flags(&session.output).await?;
         let usage = match session.place.redis()? {
-            Some(redis) => redis.usage().await,
+            Some(redis) => redis.handle().usage().await,
             None => Ok(BTreeMap::new()),
         };
         let usage = usage.unwrap_or_else(|error| {
@@ -148,10 +152,14 @@ fn is_unstarted(definition: &Definition, now: SystemTime) -> bool {
 
 /// Since when an override says what a flag is, if one does; `Some(None)` if nobody knows.
 async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
-    let entry = flags.sources_of(key).into_iter().next().filter(|entry| entry.source != "file")?;
+    let entry = flags
+        .sources_of(key)
+        .into_iter()
+        .next()
+        .filter(|entry| entry.source.kind != SourceKind::File)?;
     let said = entry.provenance.and_then(|provenance| provenance.at);
     let at = match said {
-        None if entry.source == "redis" => {
+        None if entry.source.kind == SourceKind::Redis => {
             // What is forced says no more than on or off, and the log says the rest.
             let log = flags.history(Some(key), 1).await.unwrap_or_default();
             log.first().and_then(|change| change.at)
