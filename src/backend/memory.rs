@@ -105,7 +105,7 @@ impl State {
         if write.expires_at.is_some() {
             return Err(Refusal::Unsupported("end an override by itself: it has no clock"));
         }
-        write.check_inherited()?;
+        write.check()?;
         self.check(key, write.expected.as_ref())?;
         let entry = match &write.operation {
             Operation::Enable => Some(Entry::Forced(true)),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::Provenance;
-use crate::model::{Entry, Part};
+use crate::model::{Entry, Part, TooManyVariantNames};
 
 /// Finds what a source says about a name that it does not list.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<Entry> + Send + Sync>;
@@ -118,7 +118,35 @@ impl Offer {
     /// What is listed or looked up for `key`.
     pub(crate) fn entry(&self, key: &str) -> Option<Entry> {
         let listed = self.listed(key).cloned();
-        listed.or_else(|| self.lookup.as_ref()?(key))
+        listed.or_else(|| self.lookup.as_ref()?(key).filter(has_room))
+    }
+
+    /// Keeps the names of variants in all definitions. A definition that there is no room for gives way
+    /// to what `before` has for the flag, and is reported.
+    pub(crate) fn admit(&mut self, before: &Self) -> Option<Rejected> {
+        let mut rejected: Option<Rejected> = None;
+        for (key, entry) in &self.entries {
+            let Entry::Definition(definition) = entry else { continue };
+            let is_known = matches!(before.listed(key), Some(Entry::Definition(known)) if Arc::ptr_eq(known, definition));
+            if is_known {
+                continue;
+            }
+            if let Err(cause) = definition.keep_variant_names() {
+                let rejected = rejected.get_or_insert(Rejected { flags: Vec::new(), cause });
+                rejected.flags.push(Arc::clone(key));
+            }
+        }
+        let rejected = rejected?;
+        for key in &rejected.flags {
+            self.remove(key);
+            if let Some(entry) = before.listed(key) {
+                self.entries.insert(Arc::clone(key), entry.clone());
+            }
+            if let Some(provenance) = before.provenance(key) {
+                self.provenance.insert(Arc::clone(key), Arc::clone(provenance));
+            }
+        }
+        Some(rejected)
     }
 
     /// Says which version of its source this is, such as a hash of a file's content, so that
@@ -165,6 +193,34 @@ impl Offer {
     pub(crate) fn remove(&mut self, key: &str) {
         self.entries.remove(key);
         self.provenance.remove(key);
+    }
+}
+
+/// Whether the process has room for the names of variants in what was looked up.
+fn has_room(entry: &Entry) -> bool {
+    match entry {
+        Entry::Definition(definition) => definition.keep_variant_names().is_ok(),
+        _ => true,
+    }
+}
+
+/// Flags whose new definitions are rejected.
+#[derive(thiserror::Error)]
+#[error("{} keeps its last good definition", first(.flags))]
+pub(crate) struct Rejected {
+    pub(crate) flags: Vec<Arc<str>>,
+    #[source]
+    cause: TooManyVariantNames,
+}
+
+crate::error::debug_is_message!(Rejected);
+
+/// The first of several flags, in the order of their names.
+fn first(flags: &[Arc<str>]) -> String {
+    let name = flags.iter().min().map_or("", |flag| flag);
+    match flags.len() {
+        0 | 1 => format!("flag `{name}`"),
+        more => format!("each of {more} flags, such as `{name}`,"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
 
-use super::{Lookup, Offer, Provenance};
+use super::{Lookup, Offer, Provenance, offer::Rejected};
 use crate::model::{Definition, Entry, Field, OnStale, Resolved};
 
 /// The place of a source, 0 being the strongest.
@@ -25,6 +25,11 @@ impl Stack {
             offers: Arc::new(vec![Arc::default(); sources]),
             forced: [false, true].map(|on| Arc::new(Definition::forced(on))),
         }
+    }
+
+    /// Takes out of an offer the definitions that the process has no room for.
+    pub(crate) fn admit(&self, source: usize, offer: &mut Offer) -> Option<Rejected> {
+        offer.admit(&self.offers[source])
     }
 
     /// Replaces what one source offers. Returns the keys that may resolve to something else now.

@@ -117,10 +117,11 @@ impl Write {
         Self { plain: true, ..self }
     }
 
-    /// Refuses to take fields out of what is forced or cleared.
-    pub(crate) fn check_inherited(&self) -> Result<(), Refusal> {
+    /// Refuses to take fields out of what is forced or cleared, and to set what no process could read.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
         match (&self.operation, &*self.inherited) {
-            (Operation::Set(_), _) | (_, []) => Ok(()),
+            (Operation::Set(patch), _) => patch.keep_variant_names().map_err(Refusal::failed),
+            (_, []) => Ok(()),
             _ => Err(Refusal::Unsupported(
                 "take fields out in a change that is no `set`: an answer for everybody has none",
             )),

@@ -243,6 +243,12 @@ codes! {
         "a flag that requires more than 256 others",
         "With all that the required flags require themselves, a flag can require 256 flags, since \
          each costs time whenever the flag is asked for. The flag keeps its previous definition.";
+    TooManyVariantNames, "too-many-variant-names", Error,
+        "a flag with a name of a variant that the process has no room for",
+        "Names of variants are kept for the life of a process, so that an answer can borrow its \
+         variant. A process keeps 100,000 of them, which is far more than people write: a program \
+         that writes the file probably makes up new names all the time. The flag keeps its previous \
+         definition. Use the same names again, and restart the process to forget the old ones.";
     UnnamedRule, "unnamed-rule", Error,
         "a rule that draws users and has no name",
         "A rule that serves a percentage or a split draws by its name, so that the same users stay in when \

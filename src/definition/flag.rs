@@ -15,7 +15,9 @@ use super::{
     value::{Decode, Place, kind, percent_string, source, truth},
     variants,
 };
-use crate::model::{Definition, Field, Percentage, Setting, nearest};
+use crate::model::{
+    Definition, Field, MOST_VARIANT_NAMES, Percentage, Setting, TooManyVariantNames, nearest,
+};
 
 /// A setting that a flag can have in flags.toml and in JSON.
 pub(super) struct Row {
@@ -215,6 +217,9 @@ fn settings(
     check_rollout(flag, table, value, decoder);
     check_lists(flag, table, Field::AllowedUsers, Field::DeniedUsers, decoder);
     check_lists(flag, table, Field::AllowedGroups, Field::DeniedGroups, decoder);
+    if decoder.errors == errors {
+        check_variant_names(flag, table, value, &definition, decoder);
+    }
     let good = (decoder.errors == errors).then_some(&definition);
     test::decode(flag, table, good, decoder);
     (decoder.errors == errors).then(|| Arc::new(definition))
@@ -314,6 +319,26 @@ pub(super) fn looks_like_flag(value: &Value<'_>) -> bool {
         DeValue::Table(table) => names().any(|name| table.contains_key(name)),
         _ => false,
     }
+}
+
+/// Rejects a flag whose names of variants the process has no room for.
+fn check_variant_names(
+    flag: &str,
+    table: &DeTable<'_>,
+    value: &Value<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) {
+    let Err(TooManyVariantNames(name)) = definition.keep_variant_names() else { return };
+    let mut settings = [Field::Variants, Field::Requires].into_iter();
+    let place = settings.find_map(|field| table.get(field.as_str())).unwrap_or(value);
+    let message = format!("flag `{flag}` has one name of a variant too many");
+    let problem = Diagnostic::new(Code::TooManyVariantNames, place.span(), message)
+        .label(format!("there is no room for `{name}`"));
+    let help = format!(
+        "a process keeps {MOST_VARIANT_NAMES} names, those of former variants too: restart it to forget these"
+    );
+    decoder.report_with(problem, Some(help), flag);
 }
 
 fn check_dates(

@@ -24,6 +24,6 @@ pub(crate) use self::{
     names::{Names, Slot, hash_name, hash_name_const},
     plan::{Plan, Verdict},
     requirements::{Requirements, Step},
-    variants::{Arm, Variants, intern},
+    variants::{Arm, Variants},
     visitor::{Draw, Visitor},
 };

@@ -1,10 +1,5 @@
 //! The variants of a flag, compiled, and who is served which.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
-
 use super::{
     bucket::{self, Reach, TRAFFIC, VARIANT},
     plan::Verdict,
@@ -12,7 +7,7 @@ use super::{
     unit::unit,
     visitor::{Draw, Visitor},
 };
-use crate::model::{self, Attribute, Cause, Context, Field, Resolved, Value, Weight};
+use crate::model::{self, Attribute, Cause, Context, Field, Resolved, Value, Weight, variant_name};
 
 /// The variants of a flag: they lie side by side, each as wide as its weight.
 #[derive(Debug)]
@@ -51,7 +46,7 @@ impl Variants {
         let arm = |(name, variant): (&str, &model::Variant)| {
             let weight = variant.weight.value().copied().unwrap_or_default();
             total = total.saturating_add(weight.ten_thousandths());
-            Arm { name: intern(name), value: variant.value.value().cloned(), end: total }
+            Arm { name: variant_name(name), value: variant.value.value().cloned(), end: total }
         };
         let arms: Box<[Arm]> = variants.iter().map(arm).collect();
         if arms.is_empty() {
@@ -147,21 +142,6 @@ impl Variants {
     }
 }
 
-/// The one copy of a name, for the life of the process, so that answers are `Copy` and borrow
-/// nothing. Names come from those who define flags, and there are few of them.
-pub(crate) fn intern(name: &str) -> &'static str {
-    // Taken when flags are compiled, never when they are asked for.
-    static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = names.get_or_insert_with(HashSet::new);
-    if let Some(known) = names.get(name) {
-        return known;
-    }
-    let name: &'static str = Box::leak(Box::from(name));
-    names.insert(name);
-    name
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::HashMap, sync::Arc};
@@ -200,11 +180,6 @@ mod tests {
 
             assert_eq!(variants.arm_at(bucket).name, row["index"].to_string(), "{row}");
         }
-    }
-
-    #[test]
-    fn a_name_is_kept_once() {
-        assert!(std::ptr::eq(intern("higher_price"), intern(&String::from("higher_price"))));
     }
 
     #[test]

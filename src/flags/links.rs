@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::Change;
 use crate::{
-    eval::{Names, Requirements, Slot, Step, hash_name, intern},
-    model::{Field, MOST_PREREQUISITES, Prerequisite, Resolved},
+    eval::{Names, Requirements, Slot, Step, hash_name},
+    model::{Field, MOST_PREREQUISITES, Prerequisite, Resolved, variant_name},
 };
 
 /// The flags that require others: few, so that most publications have nothing to do with them.
@@ -63,7 +63,7 @@ fn requires(slot: Slot, resolved: &[Option<Resolved>]) -> &[Prerequisite] {
 
 fn step(prerequisite: &Prerequisite, names: &Names) -> Option<Step> {
     let slot = names.find(hash_name(&prerequisite.flag), &prerequisite.flag)?;
-    Some(Step { slot, variant: prerequisite.variant.as_deref().map(intern) })
+    Some(Step { slot, variant: prerequisite.variant.as_deref().map(variant_name) })
 }
 
 /// Prerequisites that no flag can meet.

@@ -473,10 +473,16 @@ impl Publish for Publisher {
         Standing { generation: self.cell.load().generation(), fingerprint }
     }
 
-    fn publish(&self, source: usize, offer: Offer, heard: Heard) {
+    fn publish(&self, source: usize, mut offer: Offer, heard: Heard) {
         let source = self.sources[source];
         self.change(|state| {
-            state.unmeasured.refused(source.name, offer.refused());
+            let rejected = state.stack.admit(source.position, &mut offer);
+            let refused = rejected.as_ref().map_or(0, |rejected| rejected.flags.len());
+            state.unmeasured.refused(source.name, offer.refused() + refused);
+            let heard = match (heard, rejected) {
+                (Heard::Whole | Heard::Nothing, Some(rejected)) => Heard::Partly(rejected.into()),
+                (heard, _) => heard,
+            };
             let status = &mut state.sources[source.position];
             status.flags = offer.len();
             if !matches!(heard, Heard::Nothing) {

@@ -128,7 +128,7 @@ impl<'a> IntoFuture for PendingWrite<'a> {
         Box::pin(async move {
             let (source, backend) = flags.writable()?;
             let refused = |refusal| WriteError::of(source, refusal);
-            write.check_inherited().map_err(refused)?;
+            write.check().map_err(refused)?;
             backend.write(key, write).await.map_err(refused)
         })
     }

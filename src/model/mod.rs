@@ -24,6 +24,7 @@ mod stale;
 mod state;
 mod value;
 mod variant;
+mod variant_name;
 mod weight;
 
 pub use self::{
@@ -66,4 +67,5 @@ pub(crate) use self::{
     prerequisite::MOST_PREREQUISITES,
     print::{Print, Printed},
     resolved::Resolved,
+    variant_name::{MOST_VARIANT_NAMES, TooManyVariantNames, variant_name},
 };

@@ -142,6 +142,8 @@ fn every_code_has_a_file_that_is_named_after_it() {
         }
     });
 
+    // It would have 100,000 names: see `variant_names.rs`.
+    missing.remove(&Code::TooManyVariantNames);
     assert_eq!(missing, BTreeSet::new());
 }
 

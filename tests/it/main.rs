@@ -33,6 +33,7 @@ mod support;
 mod testing;
 mod tracking;
 mod unleash;
+mod variant_names;
 mod variants;
 mod vectors;
 mod writes;

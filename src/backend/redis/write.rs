@@ -161,7 +161,7 @@ enum Outcome {
 
 impl RedisHandle {
     pub(super) async fn change(&self, flag: &str, write: &Write) -> Result<Written, Refusal> {
-        write.check_inherited()?;
+        write.check()?;
         let Self { settings, .. } = self;
         let mut current = None;
         if needs_current(write, &settings.layout) {
@@ -228,7 +228,7 @@ impl RedisHandle {
     /// # }
     /// ```
     pub async fn rehearse(&self, flag: &str, write: &Write) -> Result<Option<Entry>, Refusal> {
-        write.check_inherited()?;
+        write.check()?;
         let stored = self.stored(flag).await.map_err(Refusal::failed)?;
         let value = self.encode(flag, stored.as_deref(), write)?;
         let entry = self.entry(flag, value.as_ref().map(String::as_bytes));
