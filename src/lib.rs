@@ -99,6 +99,7 @@ mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod model;
+mod serialize;
 
 #[cfg(any(
     doc,

@@ -5,8 +5,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use serde::{Serialize, Serializer};
+
 use super::BackendError;
-use crate::model::{Definition, Entry, Field};
+use crate::{
+    model::{Definition, Entry, Field},
+    serialize::{Instant, object},
+};
 
 /// One change of one flag in one source: what, and who makes it, why, until when and on which
 /// condition.
@@ -300,5 +305,31 @@ impl LogEntry {
     #[must_use]
     pub fn is_external(&self) -> bool {
         self.revision.is_none()
+    }
+}
+
+impl Serialize for Provenance {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Provenance", {
+            "by": self.author,
+            "reason": self.reason,
+            "at": self.at.map(Instant),
+            "expiresAt": self.expires_at.map(Instant),
+        })
+    }
+}
+
+impl Serialize for LogEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "LogEntry", {
+            "revision": self.revision,
+            "at": self.at.map(Instant),
+            "flag": self.key,
+            "by": self.author,
+            "reason": self.reason,
+            "undoes": self.undoes,
+            "before": self.before,
+            "after": self.after,
+        })
     }
 }

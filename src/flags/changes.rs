@@ -9,14 +9,16 @@ use std::{
 };
 
 use futures_core::Stream;
+use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
 use super::SourceError;
 use crate::{
-    backend::Source,
+    backend::{CLOCK, Source},
     error::write_chain,
     model::{Field, FlagState},
+    serialize::object,
 };
 
 /// One thing that happened to the flags.
@@ -145,5 +147,46 @@ impl Stream for Events {
             Ok(event) => Arc::unwrap_or_clone(event),
             Err(BroadcastStreamRecvError::Lagged(missed)) => Event::Missed(missed),
         }))
+    }
+}
+
+/// Serializes with a word for what happened: `{"event": "changed", …}`, or `failed`, `recovered` and
+/// `missed`. The source of a change that only time makes is `clock`.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Changed { generation, source, changes } => {
+                let source = source.map_or(CLOCK, |source| source.name);
+                object!(serializer, "Changed", {
+                    "event": "changed",
+                    "generation": generation,
+                    "source": source,
+                    "changes": changes,
+                })
+            }
+            Self::Failed { source, kind, error } => object!(serializer, "Failed", {
+                "event": "failed",
+                "source": source,
+                "kind": kind,
+                "error": error,
+            }),
+            Self::Recovered { source } => {
+                object!(serializer, "Recovered", { "event": "recovered", "source": source })
+            }
+            Self::Missed(events) => {
+                object!(serializer, "Missed", { "event": "missed", "events": events })
+            }
+        }
+    }
+}
+
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Change", {
+            "flag": self.key,
+            "before": self.before,
+            "after": self.after,
+            "fields": self.fields,
+        })
     }
 }

@@ -2,9 +2,31 @@
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-use crate::backend::{BackendError, SourceKind};
+use serde::{Serialize, Serializer};
+
+use crate::{
+    backend::{BackendError, SourceKind},
+    serialize::object,
+};
 
 /// How all sources are, strongest first. Made by [`Flags::health`](crate::Flags::health).
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Flags, Memory};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+///
+/// let health = serde_json::to_value(flags.health())?;
+///
+/// assert_eq!((&health["ready"], &health["sources"][0]["name"]), (&json!(true), &json!("memory")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Health {
@@ -125,3 +147,44 @@ impl Error for SourceError {
 }
 
 crate::error::debug_is_message!(SourceError);
+
+/// Serializes with whether all sources are ready.
+impl Serialize for Health {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Health", {
+            "generation": self.generation,
+            "ready": self.is_ready(),
+            "sources": self.sources,
+        })
+    }
+}
+
+/// Serializes the age in whole seconds.
+impl Serialize for SourceHealth {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "SourceHealth", {
+            "name": self.name,
+            "kind": self.kind,
+            "status": self.status,
+            "age": self.age.map(|age| age.as_secs()),
+            "flags": self.flags,
+            "mode": self.mode,
+            "lastErrorKind": self.last_error_kind,
+            "lastError": self.last_error,
+        })
+    }
+}
+
+/// Serializes in OpenFeature's spelling.
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Serializes as the message with its causes.
+impl Serialize for SourceError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
+    }
+}

@@ -19,6 +19,8 @@ mod metrics;
 mod publisher;
 mod request;
 mod rollout;
+#[cfg(feature = "definition")]
+mod serialize;
 mod snapshot;
 #[cfg(not(feature = "testing"))]
 #[path = "without_testing.rs"]

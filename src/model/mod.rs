@@ -20,6 +20,7 @@ mod print;
 mod resolved;
 mod rollout;
 mod rule;
+mod serialize;
 mod stale;
 mod state;
 mod value;

@@ -37,6 +37,17 @@ impl FlagState {
         Self::of(definition, Moment::of(definition, now).as_ref())
     }
 
+    /// Returns the word for it: `unknown`, `off`, `on` or `partial`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Partial { .. } => "partial",
+        }
+    }
+
     pub(crate) fn of(definition: &Definition, moment: Option<&Moment>) -> Self {
         if moment.is_some_and(|moment| !moment.is_active) {
             return Self::Off;

@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, sync::LazyLock, time::Duration};
 
 use redis::Script;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
 use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
-use crate::backend::Sink;
+use crate::{backend::Sink, serialize::object};
 
 /// How often an instance says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -193,6 +194,25 @@ pub(super) fn default_instance() -> String {
     let mut random = uuid::Uuid::new_v4().simple().to_string();
     random.truncate(6);
     format!("{host}:{}:{random}", std::process::id())
+}
+
+impl Serialize for Fleet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Fleet", { "split": self.is_split(), "instances": self.instances })
+    }
+}
+
+/// Serializes the age in whole seconds.
+impl Serialize for Instance {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Instance", {
+            "instance": self.name,
+            "revision": self.revision,
+            "generation": self.generation,
+            "file": self.file,
+            "age": self.age.as_secs(),
+        })
+    }
 }
 
 #[cfg(test)]

@@ -7,12 +7,16 @@ use std::{
 };
 
 use redis::{Cmd, Script};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time;
 use tracing::warn;
 
 use super::{RedisError, RedisErrorKind, RedisHandle};
-use crate::backend::{FlagUsage, Sink};
+use crate::{
+    backend::{FlagUsage, Sink},
+    serialize::{Instant, object},
+};
 
 /// How long an instance goes without saying again what it has said: the store may have lost it.
 const AGAIN: Duration = Duration::from_secs(3_600);
@@ -64,7 +68,7 @@ impl Usage {
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// Whether each flag is evaluated, and when that was said.
-    flags: HashMap<String, (bool, Instant)>,
+    flags: HashMap<String, (bool, time::Instant)>,
     /// What was wrong the last time.
     wrong: Option<RedisErrorKind>,
 }
@@ -132,12 +136,21 @@ impl RedisHandle {
             for flag in &*flags {
                 note.arg(&flag.key);
             }
-            let now = Instant::now();
+            let now = time::Instant::now();
             self.run_script::<()>(&note).await?;
             let said = flags.iter().map(|flag| (flag.key.clone(), (flag.is_evaluated, now)));
             told.flags.extend(said);
         }
         Ok(())
+    }
+}
+
+impl Serialize for Usage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Usage", {
+            "known": Instant(self.known),
+            "evaluated": self.evaluated.map(Instant),
+        })
     }
 }
 
@@ -166,7 +179,7 @@ mod tests {
         assert!(told.is_news(&flag(false)));
 
         for evaluated in [false, true] {
-            told.flags.insert("a".into(), (evaluated, Instant::now()));
+            told.flags.insert("a".into(), (evaluated, time::Instant::now()));
             assert!(!told.is_news(&flag(evaluated)));
             assert!(told.is_news(&flag(!evaluated)));
             tokio::time::advance(AGAIN).await;

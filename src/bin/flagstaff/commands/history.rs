@@ -77,16 +77,7 @@ fn row(change: &LogEntry, now: Option<SystemTime>) -> Row {
             stored(&change.after),
             reason,
         ],
-        json: json!({
-            "revision": change.revision,
-            "at": change.at.map(time::rfc3339),
-            "flag": change.key,
-            "by": change.author,
-            "reason": change.reason,
-            "undoes": change.undoes,
-            "before": change.before,
-            "after": change.after,
-        }),
+        json: json!(change),
     }
 }
 

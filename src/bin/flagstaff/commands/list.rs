@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use flagstaff::{Context, answer::FlagState, cli::ExitCode};
+use flagstaff::{Context, cli::ExitCode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -68,7 +68,7 @@ impl List {
                 ],
                 json: json!({
                     "flag": name,
-                    "state": state_word(state),
+                    "state": state.as_str(),
                     "summary": state.to_string(),
                     "source": source,
                     "owner": definition.owner.value(),
@@ -85,15 +85,5 @@ impl List {
             empty: "(no flags)",
         })?;
         Ok(code)
-    }
-}
-
-/// One of the words that a query knows.
-pub(crate) fn state_word(state: FlagState) -> &'static str {
-    match state {
-        FlagState::On => "on",
-        FlagState::Off => "off",
-        FlagState::Partial { .. } => "partial",
-        _ => "unknown",
     }
 }

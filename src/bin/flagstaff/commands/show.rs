@@ -12,9 +12,8 @@ use flagstaff::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    commands::list::state_word,
     completion,
-    entry::{plain, settings, stored},
+    entry::{plain, settings},
     failure::Failure,
     name,
     session::Session,
@@ -87,35 +86,36 @@ impl Show {
     }
 }
 
-/// What a source says, and all that is known about who said it.
+/// What a source says, with all that is known about who said it.
 struct Said {
-    source: SourceEntry,
+    entry: SourceEntry,
     revision: Option<u64>,
-    by: Provenance,
 }
 
 impl Said {
     /// A plain on or off has its author in the log only.
-    async fn of(source: SourceEntry, flags: &Flags, flag: &str) -> Self {
-        let by = source.provenance.clone().unwrap_or_default();
-        let mut said = Self { source, revision: None, by };
-        if said.source.source.kind != SourceKind::Redis {
+    async fn of(entry: SourceEntry, flags: &Flags, flag: &str) -> Self {
+        let mut said = Self { entry, revision: None };
+        if said.entry.source.kind != SourceKind::Redis {
             return said;
         }
         // Whoever may not read the log does without.
         let latest = flags.history(Some(flag), 1).await.ok().and_then(|log| log.into_iter().next());
         if let Some(LogEntry { revision: revision @ Some(_), at, author, reason, .. }) = latest {
             said.revision = revision;
-            said.by.at = said.by.at.or(at);
-            said.by.author = said.by.author.or(author);
-            said.by.reason = said.by.reason.or(reason);
+            let by = said.entry.provenance.get_or_insert_default();
+            by.at = by.at.or(at);
+            by.author = by.author.take().or(author);
+            by.reason = by.reason.take().or(reason);
         }
         said
     }
 
     /// `by ana, 3 minutes ago: incident 42`
     fn text(&self, now: SystemTime) -> String {
-        let Provenance { author, reason, at, expires_at, .. } = &self.by;
+        let Some(Provenance { author, reason, at, expires_at, .. }) = &self.entry.provenance else {
+            return String::new();
+        };
         let author = author.as_ref().map(|author| format!("by {}", clean(author)));
         let at = at.map(|at| time::relative(at, now));
         let end = expires_at.map(|end| format!("ends {}", time::relative(end, now)));
@@ -128,16 +128,9 @@ impl Said {
     }
 
     fn json(&self) -> Value {
-        let Provenance { author, reason, at, expires_at, .. } = &self.by;
-        json!({
-            "source": self.source.source,
-            "entry": stored(&self.source.entry),
-            "by": author,
-            "reason": reason,
-            "at": at.map(time::rfc3339),
-            "expiresAt": expires_at.map(time::rfc3339),
-            "revision": self.revision,
-        })
+        let mut json = json!(self.entry);
+        json["revision"] = json!(self.revision);
+        json
     }
 }
 
@@ -178,7 +171,7 @@ impl Shown<'_> {
 
         text += "\nSources, the strongest first:\n";
         text += &table(self.sources.iter().map(|said| {
-            vec![said.source.source.to_string(), short(&said.source.entry), said.text(self.now)]
+            vec![said.entry.source.to_string(), short(&said.entry.entry), said.text(self.now)]
         }));
 
         text += "\nWhat decides, in this order:\n";
@@ -203,12 +196,14 @@ impl Shown<'_> {
             rows.push(words(&["about", field.as_str(), &plain(&value), source]));
         }
         for said in &self.sources {
-            let Provenance { author, reason, at, expires_at, .. } = &said.by;
+            let SourceEntry { source, entry, provenance, .. } = &said.entry;
+            let Provenance { author, reason, at, expires_at, .. } =
+                &provenance.clone().unwrap_or_default();
             let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
             rows.push(words(&[
                 "source",
-                said.source.source.name,
-                &plain(&stored(&said.source.entry)),
+                source.name,
+                &plain(&json!(entry)),
                 author.as_deref().unwrap_or_default(),
                 &date(at),
                 &date(expires_at),
@@ -228,7 +223,7 @@ impl Shown<'_> {
         });
         json!({
             "flag": self.flag,
-            "state": state_word(self.info.state()),
+            "state": self.info.state().as_str(),
             "summary": self.info.state().to_string(),
             "definition": self.definition(),
             "sources": self.sources.iter().map(Said::json).collect::<Vec<_>>(),

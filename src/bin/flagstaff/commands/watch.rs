@@ -16,7 +16,6 @@ use tokio::signal;
 
 use crate::{
     alert::Alerts,
-    commands::list::state_word,
     completion,
     failure::Failure,
     name,
@@ -202,16 +201,11 @@ impl Told<'_> {
     }
 
     fn json(&self) -> Value {
-        let Change { key, before, after, .. } = self.change;
         let by = self.by.as_ref();
-        json!({
-            "flag": key,
-            "before": { "state": state_word(*before), "summary": before.to_string() },
-            "after": { "state": state_word(*after), "summary": after.to_string() },
-            "fields": self.fields(),
-            "revision": by.and_then(|by| by.revision),
-            "by": by.and_then(|by| by.author.as_deref()),
-            "reason": by.and_then(|by| by.reason.as_deref()),
-        })
+        let mut json = json!(self.change);
+        json["revision"] = json!(by.and_then(|by| by.revision));
+        json["by"] = json!(by.and_then(|by| by.author.as_deref()));
+        json["reason"] = json!(by.and_then(|by| by.reason.as_deref()));
+        json
     }
 }
