@@ -1,4 +1,4 @@
-//! What serialized objects have in common.
+//! The common parts of objects that serialize.
 //!
 //! The members of objects are spelled as in the JSON of the command. They are written by hand rather
 //! than derived, since few of them are fields as they stand.

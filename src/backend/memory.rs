@@ -52,7 +52,7 @@ struct State {
 }
 
 impl Memory {
-    /// A source without flags.
+    /// Returns a source without flags.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -65,13 +65,13 @@ impl Memory {
         self
     }
 
-    /// Sets or replaces what the source says about a flag.
+    /// Sets or replaces the entry of a flag.
     pub fn insert(&self, key: &str, entry: impl Into<Entry>) {
         let entry = entry.into();
         self.state().change(key, |offer| offer.insert(key.into(), entry));
     }
 
-    /// Takes away what the source says about a flag.
+    /// Removes the entry of a flag.
     pub fn remove(&self, key: &str) {
         self.state().change(key, |offer| offer.remove(key));
     }

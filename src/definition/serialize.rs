@@ -1,4 +1,4 @@
-//! Definitions, and what sources say, as values that serialize.
+//! Definitions and entries as values that serialize.
 
 use serde::{Serialize, Serializer};
 

@@ -46,8 +46,8 @@ impl FlagsBuilder {
         }
     }
 
-    /// How long [`start`](Self::start) waits for sources that do not answer; 2 seconds
-    /// unless set. They join whenever they are ready.
+    /// Sets how long [`start`](Self::start) waits for sources that do not answer; 2 seconds unless set.
+    /// They join whenever they are ready.
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = Some(max_wait);
         self
@@ -157,7 +157,7 @@ impl FlagsBuilder {
     }
 }
 
-/// Why a source is not ready.
+/// The reason why a source is not ready.
 fn not_ready(last_error: Option<SourceError>) -> BackendError {
     match last_error {
         Some(error) => error.into(),

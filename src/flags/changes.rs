@@ -1,4 +1,4 @@
-//! What happened to the flags, as a stream.
+//! The events of the flags, as a stream.
 
 use std::{
     collections::VecDeque,
@@ -44,7 +44,7 @@ pub enum Event {
         /// A short, constant word for what kind of failure it is, as in the
         /// [guide](crate::guide#watching-over-it).
         kind: &'static str,
-        /// What is wrong: where and what to do about it.
+        /// The failure: what is wrong, where, and what to do about it.
         error: SourceError,
     },
     /// A source that had failed is healthy again.
@@ -74,7 +74,7 @@ impl fmt::Display for Event {
     }
 }
 
-/// How one flag differs from the generation before.
+/// The difference of one flag between two generations.
 ///
 /// It prints as `new_checkout: off -> on`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,11 +82,11 @@ impl fmt::Display for Event {
 pub struct Change {
     /// The flag key.
     pub key: String,
-    /// What the flag amounted to.
+    /// The state of the flag before.
     pub before: FlagState,
-    /// What it amounts to now.
+    /// The state of the flag now.
     pub after: FlagState,
-    /// The settings that differ. None, if only the sources differ that say them.
+    /// The settings that differ; empty if only the sources differ that set them.
     pub fields: Vec<Field>,
 }
 

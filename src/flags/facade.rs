@@ -285,7 +285,7 @@ impl Flags {
         self.writable().ok().map(|(source, _)| source)
     }
 
-    /// Returns what each source says about a flag, strongest first, with who said it, when and why.
+    /// Returns the entries of all sources for a flag, strongest first, with author, time and reason.
     ///
     /// # Example
     ///

@@ -1,4 +1,4 @@
-//! How the sources are.
+//! The health of the sources.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     serialize::object,
 };
 
-/// How all sources are, strongest first. Made by [`Flags::health`](crate::Flags::health).
+/// The health of all sources, strongest first. Made by [`Flags::health`](crate::Flags::health).
 ///
 /// # Example
 ///
@@ -37,14 +37,14 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether every source is [`Status::Ready`].
+    /// Returns whether every source is [`Status::Ready`].
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.sources.iter().all(|source| source.status == Status::Ready)
     }
 }
 
-/// How one source is.
+/// The health of one source.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SourceHealth {
@@ -52,34 +52,34 @@ pub struct SourceHealth {
     pub name: &'static str,
     /// The kind of the source.
     pub kind: SourceKind,
-    /// Whether it can be relied on.
+    /// The state that it is in.
     pub status: Status,
-    /// How long ago the source last said what is in force, if it ever did.
+    /// The time since the source last confirmed what is in force; `None` if it never did.
     pub age: Option<Duration>,
-    /// How many flags it lists.
+    /// The number of flags that it lists.
     pub flags: usize,
-    /// How the source is followed, if that is worth a word: `polling`.
+    /// A word for how the source is followed, such as `polling`, if it reports one.
     pub mode: Option<&'static str>,
-    /// What kind of failure the last one was: the word that logs, events and metrics have for it.
+    /// The kind of the last failure: the word that logs, events and metrics have for it.
     pub last_error_kind: Option<&'static str>,
-    /// What went wrong last. It is kept after a recovery.
+    /// The last failure. It is kept after a recovery.
     pub last_error: Option<SourceError>,
 }
 
-/// Whether a source can be relied on.
+/// The state of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// It has never said anything.
+    /// The source has not published anything yet.
     NotReady,
-    /// What it said last is what its source says.
+    /// All that the source has is in force.
     Ready,
-    /// Its source failed since, or part of it was refused; what it said before is in force.
+    /// The source failed, or a part of its state was rejected. Its last good state stays in force.
     Error,
 }
 
 impl Status {
-    /// OpenFeature's spelling for the status of a provider, such as `NOT_READY`.
+    /// Returns OpenFeature's spelling for the status of a provider, such as `NOT_READY`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -607,7 +607,7 @@ impl Publisher {
     }
 
     /// Takes note of which flags cannot be met since `source` changed, and reports what is new. Without
-    /// such a source, the one that says what a flag requires is to blame.
+    /// such a source, the one that sets what a flag requires is to blame.
     fn judge(
         &self,
         state: &mut State,
@@ -639,7 +639,7 @@ impl Publisher {
         }
     }
 
-    /// Returns the position of the source that says what a flag requires.
+    /// Returns the position of the source that sets what a flag requires.
     fn requiring(&self, slot: Slot) -> usize {
         let snapshot = self.cell.load();
         let resolved = snapshot.resolved.get(slot as usize).and_then(Option::as_ref);
@@ -748,5 +748,5 @@ fn change(key: &str, before: Option<&Resolved>, after: Option<&Resolved>) -> Cha
         (None, Some(one)) | (Some(one), None) => one.definition.fields().collect(),
         (None, None) => Vec::new(),
     };
-    Change { key: key.to_string(), before: state(before), after: state(after), fields }
+    Change { key: key.to_owned(), before: state(before), after: state(after), fields }
 }

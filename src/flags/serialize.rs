@@ -1,4 +1,4 @@
-//! What sources say about flags, as values that serialize. It needs definitions in JSON.
+//! Entries and drift as values that serialize, which needs definitions in JSON.
 
 use serde::{Serialize, Serializer};
 

@@ -1,4 +1,4 @@
-//! Changes that are being put together, and what becomes of them.
+//! Changes that are being put together, and their outcomes.
 
 use std::{
     fmt,
@@ -28,12 +28,12 @@ impl<'a> PendingWrite<'a> {
         Self { flags, key, write: Write::new(operation) }
     }
 
-    /// Who does it. It is kept in the source's log and shown beside the override.
+    /// Sets the author, which the source keeps in its log and beside the override.
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { write: self.write.author(author), ..self }
     }
 
-    /// Why. It is kept in the source's log and shown beside the override.
+    /// Sets the reason, which the source keeps in its log and beside the override.
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { write: self.write.reason(reason), ..self }
     }
@@ -57,8 +57,8 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expect(Expected::Revision(revision)), ..self }
     }
 
-    /// Makes the change only if the source says this, or nothing, about the flag: what was read, for a
-    /// change that depends on it.
+    /// Makes the change only if this is the source's entry for the flag, or if it has none: for a change
+    /// that depends on what was read.
     ///
     /// # Example
     ///
@@ -80,9 +80,9 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expect(Expected::Entry(entry)), ..self }
     }
 
-    /// Takes fields out of what the source says about the flag, in the same step as what it
-    /// [sets](Flags::set): the sources below say them again. A source that says nothing else then
-    /// says nothing about the flag at all.
+    /// Takes fields out of the source's entry for the flag, in the same step as what it
+    /// [sets](Flags::set), so that the sources below decide about them again. An entry without any
+    /// fields is removed.
     ///
     /// An answer for everybody has no fields, so none can be taken out of it; and every change but
     /// a [set](Flags::set) is refused with [`WriteError::Unsupported`].
@@ -187,7 +187,7 @@ impl<'a> IntoFuture for PendingUndo<'a> {
     }
 }
 
-/// A change was not made, or nobody can say whether it was.
+/// An error of a change: it was not made, or may not have been made.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -200,7 +200,7 @@ pub enum WriteError {
     Conflict {
         /// The name of the source.
         name: &'static str,
-        /// What it says instead.
+        /// The conflict, with the value that is stored.
         #[source]
         conflict: Conflict,
     },
@@ -210,7 +210,7 @@ pub enum WriteError {
     Unsupported {
         /// The name of the source.
         name: &'static str,
-        /// What it cannot do.
+        /// A verb with its object: what the source cannot do.
         what: &'static str,
     },
     /// The change was sent and its answer never came: it may be in force, now or in a moment.

@@ -59,6 +59,8 @@ pub(crate) mod parts {
     };
 }
 
+#[cfg(feature = "definition")]
+pub(crate) use self::variant_name::MOST_VARIANT_NAMES;
 pub(crate) use self::{
     attributes::Attributes,
     condition::Attribute,
@@ -68,5 +70,5 @@ pub(crate) use self::{
     prerequisite::MOST_PREREQUISITES,
     print::{Print, Printed},
     resolved::Resolved,
-    variant_name::{MOST_VARIANT_NAMES, TooManyVariantNames, variant_name},
+    variant_name::{TooManyVariantNames, variant_name},
 };

@@ -1,7 +1,7 @@
 //! The names of variants, of which a process keeps one copy each.
 //!
-//! Answers are `Copy` and borrow nothing, so the names in them live as long as the process. Whoever
-//! defines flags could make it grow without end, so their number is bounded.
+//! Answers are `Copy` and borrow nothing, so the names in them live as long as the process. A
+//! writer of definitions could make it grow without end, so their number is bounded.
 
 use std::{
     collections::HashSet,
@@ -10,7 +10,7 @@ use std::{
 
 use super::{Definition, Prerequisite};
 
-/// How many names a process keeps at most.
+/// The largest number of names that a process keeps.
 pub(crate) const MOST_VARIANT_NAMES: usize = 100_000;
 
 static NAMES: Mutex<Option<Names>> = Mutex::new(None);

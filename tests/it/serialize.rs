@@ -1,4 +1,4 @@
-//! What users print, as values that serialize.
+//! Events, health, entries and the log as values that serialize.
 
 use std::time::{Duration, SystemTime};
 

@@ -51,7 +51,7 @@ async fn a_full_process() {
     assert!(flags.health().is_ready());
     assert_eq!(flags.variant("999", &ana, "").value.split('-').next(), Some("999"));
 
-    // Known names are no news.
+    // Known names take no room.
     flags.set("a", variants(["0-0".to_owned(), "999-99".to_owned()])).await.unwrap();
 
     let refused = flags.set("a", variants(["new".to_owned()])).await.unwrap_err();

@@ -45,11 +45,11 @@ pub struct Fleet {
     pub instances: Vec<Instance>,
 }
 
-/// A process that follows the store, as it says itself.
+/// A process that follows the store, by what it announced last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Instance {
-    /// What it is called; see [`Redis::instance`](crate::Redis::instance).
+    /// The name of the process; see [`Redis::instance`](crate::Redis::instance).
     pub name: String,
     /// The number of its current generation, which says nothing about other processes.
     pub generation: u64,
@@ -57,24 +57,24 @@ pub struct Instance {
     pub revision: Option<u64>,
     /// The hash of its flag file, if it has one.
     pub file: Option<String>,
-    /// How long ago it said so.
+    /// The time since it announced this.
     pub age: Duration,
 }
 
 impl Fleet {
-    /// Whether instances have different flag files, as they have during a deployment.
+    /// Returns whether instances have different flag files, as they have during a deployment.
     #[must_use]
     pub fn is_split(&self) -> bool {
         self.files().len() > 1
     }
 
-    /// The different hashes of flag files.
+    /// Returns the different hashes of flag files.
     #[must_use]
     pub fn files(&self) -> BTreeSet<&str> {
         self.instances.iter().filter_map(|instance| instance.file.as_deref()).collect()
     }
 
-    /// The instances that have not seen this change yet.
+    /// Returns the instances that have not seen this change yet.
     pub fn laggards(&self, revision: u64) -> impl Iterator<Item = &Instance> {
         self.instances.iter().filter(move |instance| instance.revision < Some(revision))
     }
@@ -94,7 +94,7 @@ impl Instance {
 }
 
 impl RedisHandle {
-    /// The instances that are there at this moment.
+    /// Reads which instances follow the store at this moment.
     ///
     /// # Errors
     ///
@@ -110,8 +110,8 @@ impl RedisHandle {
         Ok(Fleet { instances })
     }
 
-    /// Waits until every instance has seen a change, or until `timeout` is over. Either way it
-    /// tells what the instances have seen; [`Fleet::laggards`] are those that have not.
+    /// Waits until every instance has seen a change, or until `timeout` is over. Either way it returns
+    /// what the instances have seen; [`Fleet::laggards`] are those that have not.
     ///
     /// # Errors
     ///

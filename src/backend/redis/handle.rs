@@ -29,7 +29,7 @@ use crate::{
     model::Entry,
 };
 
-/// A handle to a store in Redis: reads and changes it, and tells which instances follow it.
+/// A handle to a store in Redis: reads and changes it, and lists the instances that follow it.
 ///
 /// [`Redis::handle`](crate::Redis::handle) makes one. It connects when it is used for the first time,
 /// and again after every failure, which its methods return as a [`RedisError`]. Reading and changing
@@ -63,10 +63,10 @@ pub struct RedisHandle {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What clones of a handle have in common.
+/// The state that clones of a handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// What this process is called among the others.
+    /// The name of this process among the others.
     pub(super) instance: String,
     /// What the server said last, and what is in force of it.
     pub(super) fields: Mutex<Fields>,

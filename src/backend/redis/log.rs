@@ -118,7 +118,7 @@ impl Layout {
 }
 
 impl RedisHandle {
-    /// The change with this revision; `None` if the log has none or no longer has it.
+    /// Reads the change with this revision; `None` if the log has none or no longer has it.
     ///
     /// # Errors
     ///
@@ -143,12 +143,12 @@ impl RedisHandle {
         Ok(self.logged(revision).await?.map(LogEntry::from))
     }
 
-    /// What a value says that is stored or was, such as [`LogEntry::before`]: what it says about the
-    /// flag, and who said so, why and until when. `None` if it says nothing.
+    /// Decodes a value that is or was stored, such as [`LogEntry::before`]: the entry of the flag, and its
+    /// author, reason and end. `None` if the value has no entry.
     ///
     /// # Errors
     ///
-    /// What is wrong with the value.
+    /// The value cannot be read.
     ///
     /// # Example
     ///

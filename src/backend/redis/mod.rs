@@ -37,10 +37,10 @@ use super::IntoBackend;
 /// `tempest-fastapi-sdk` has it. A JSON object is a partial definition, merged over the sources
 /// below: `{"percentage": 25}` changes the percentage and leaves the rest.
 ///
-/// Whoever writes the hash, this crate or `redis-cli`, is seen within about a millisecond, without
-/// any configuration of the server: the server tells of changes (`CLIENT TRACKING`), and the hash
-/// is read whole again. Once a second it is read in any case, so that nothing stays unnoticed.
-/// Where the server cannot tell of changes, it is read every second and health says `polling`.
+/// A change by any writer, this crate or `redis-cli`, is in force within about a millisecond. The server
+/// reports changes without any configuration (`CLIENT TRACKING`), and then the whole hash is read again.
+/// It is also read once a second, in case a report is lost. Where the server cannot
+/// report changes, the hash is read every second and the mode in health is `polling`.
 ///
 /// Nothing on the request path waits for Redis. While it is down, slow or full of garbage, its last
 /// good overrides stay in force, and [`Flags::health`](crate::Flags::health), events and the log say
@@ -82,13 +82,13 @@ struct Settings {
     on_lost_store: OnLostStore,
     /// The file that the last good overrides are kept in.
     keep: Option<PathBuf>,
-    /// What this process is called among the others, if it was given a name.
+    /// The name of this process among the others, if it was given one.
     instance: Option<String>,
     announces: bool,
 }
 
-/// What to do with the overrides when a server comes back without any, as one does that was
-/// restarted without its data.
+/// The treatment of the overrides when a server comes back without any, as one does that was restarted
+/// without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum OnLostStore {
@@ -103,7 +103,7 @@ pub enum OnLostStore {
 const TICK: Duration = Duration::from_secs(1);
 
 impl Redis {
-    /// Overrides in the hash `feature_flags` of the server at `url`.
+    /// Returns a source of the overrides in the hash `feature_flags` of the server at `url`.
     ///
     /// The forms are `redis://[user]:[password]@host:port/db`, `rediss://` for TLS (feature
     /// `redis-tls`), and `unix:///path?db=0&user=u&pass=p`; `valkey://` and `valkeys://` mean the
@@ -156,14 +156,14 @@ impl Redis {
         RedisHandle::new(self.settings.clone())
     }
 
-    /// The key of the hash; `feature_flags` unless set.
+    /// Sets the key of the hash; `feature_flags` unless set.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.settings.layout = Layout::Hash(key.into());
         self
     }
 
-    /// One JSON key per flag instead of a hash: `new_search` is at `ff:new_search` for the prefix
+    /// Reads one JSON key per flag instead of a hash: `new_search` is at `ff:new_search` for the prefix
     /// `ff`. Such a value is a whole definition: a percentage that it does not name is 100.
     ///
     /// Not for a cluster, which spreads such keys over its nodes.
@@ -173,8 +173,8 @@ impl Redis {
         self
     }
 
-    /// How long an answer may take, and reading all overrides; 2 seconds unless set. A large hash on a
-    /// slow link needs more.
+    /// Sets the time within which the server has to answer, and to send all overrides; 2 seconds unless
+    /// set. A large hash on a slow link needs more.
     ///
     /// A server that hangs is noticed after this time and one second more at the latest.
     #[must_use]
@@ -183,16 +183,15 @@ impl Redis {
         self
     }
 
-    /// How long connecting may take; 1 second unless set.
+    /// Sets the time within which a connection has to be made; 1 second unless set.
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeouts.connect = timeout;
         self
     }
 
-    /// How many overrides are read at most; 10,000 unless set. A store with more is refused whole,
-    /// and the overrides before stay in force, so that a store gone wild harms nobody. A change that
-    /// would add one more is refused.
+    /// Sets the largest number of overrides; 10,000 unless set. A store with more is rejected as a whole,
+    /// and the overrides before stay in force. A change that would add one more is refused.
     ///
     /// Bytes are not counted, which the server could not do without reading everything: a value of more
     /// than 512 KiB is refused, and a store that takes longer to read than
@@ -203,7 +202,7 @@ impl Redis {
         self
     }
 
-    /// What to do when the server comes back without any overrides.
+    /// Sets what happens when the server comes back without any overrides.
     #[must_use]
     pub fn on_lost_store(mut self, on_lost_store: OnLostStore) -> Self {
         self.settings.on_lost_store = on_lost_store;
@@ -224,16 +223,16 @@ impl Redis {
         self
     }
 
-    /// What this process is called among all that follow the store; its host, process number and
-    /// a random part unless set.
+    /// Sets the name of this process among all that follow the store; its host, process number and a
+    /// random part unless set.
     #[must_use]
     pub fn instance(mut self, name: impl Into<String>) -> Self {
         self.settings.instance = Some(name.into());
         self
     }
 
-    /// Does not tell the others that this process is there, what it has seen and which flags it
-    /// evaluates, which takes a second connection and a small write every 5 seconds.
+    /// Keeps this process out of the list of instances, with what it has seen and which flags it
+    /// evaluates. Announcing it takes a second connection and a small write every 5 seconds.
     #[must_use]
     pub fn unannounced(mut self) -> Self {
         self.settings.announces = false;

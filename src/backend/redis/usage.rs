@@ -42,13 +42,13 @@ end
     )
 });
 
-/// What instances have said about a flag, by the clock of the server.
+/// The use of a flag by all instances, by the clock of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// When an instance had the flag for the first time.
+    /// The time when an instance had the flag for the first time.
     pub known: SystemTime,
-    /// When an instance that evaluates the flag was last there, to the hour; `None` if none was
+    /// The time when an instance that evaluates the flag was last there, to the hour; `None` if none was
     /// since `known`.
     pub evaluated: Option<SystemTime>,
 }
@@ -93,8 +93,8 @@ impl Told {
 }
 
 impl RedisHandle {
-    /// The flags that instances have ever had, and when they were evaluated. Whoever is
-    /// [not announced](crate::Redis::unannounced) does not say so.
+    /// Reads which flags instances have ever had, and when they were evaluated. An instance that is
+    /// [not announced](crate::Redis::unannounced) does not count.
     ///
     /// # Errors
     ///

@@ -205,12 +205,12 @@ impl RedisHandle {
         Ok(revision.map_or_else(Written::unnumbered, Written::revision))
     }
 
-    /// What the store would say about a flag after a change, whatever its condition; `None` if
-    /// nothing. It is not made.
+    /// Returns the entry that the store would have for a flag after a change, whatever its condition;
+    /// `None` if none. The change is not made.
     ///
     /// # Errors
     ///
-    /// What keeps the change from being made, as far as it depends on what is stored for the flag.
+    /// The reason why the change cannot be made, as far as it depends on what is stored for the flag.
     ///
     /// # Example
     ///

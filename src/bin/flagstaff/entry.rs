@@ -1,4 +1,4 @@
-//! What sources say, as text.
+//! Entries of sources as text.
 
 use serde_json::{Map, Value};
 

@@ -15,7 +15,7 @@ pub(crate) enum Term {
     Owner(String),
     Tag(String),
     State(State),
-    /// The kind of the strongest source that says something.
+    /// The kind of the strongest source that has an entry.
     Source(String),
     Date {
         field: DateField,

@@ -71,7 +71,7 @@ impl Rehearsal {
         Ok(Side::of(&over(Flags::builder(), name, sources).start().await?, name))
     }
 
-    /// The kinds of the sources below the store that say something about the flag.
+    /// The kinds of the sources below the store that have an entry for the flag.
     pub(super) fn sources_below(&self) -> impl Iterator<Item = SourceKind> {
         self.below.iter().map(|(kind, _)| *kind)
     }

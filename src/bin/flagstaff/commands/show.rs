@@ -86,7 +86,7 @@ impl Show {
     }
 }
 
-/// What a source says, with all that is known about who said it.
+/// An entry of a source, with all that is known about its author.
 struct Said {
     entry: SourceEntry,
     revision: Option<u64>,
