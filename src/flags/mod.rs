@@ -16,9 +16,11 @@ mod metrics;
 #[cfg(not(feature = "metrics"))]
 #[path = "without_metrics.rs"]
 mod metrics;
+mod outside;
 mod publisher;
 mod request;
 mod rollout;
+mod scope;
 mod snapshot;
 #[cfg(not(feature = "testing"))]
 #[path = "without_testing.rs"]
@@ -30,6 +32,7 @@ mod unknown;
 mod values;
 #[cfg(feature = "http")]
 mod view;
+mod warned;
 mod write;
 
 #[cfg(feature = "http")]
@@ -41,10 +44,9 @@ pub use self::{
     facade::Flags,
     health::{Health, SourceHealth, Status},
     key::{Flag, FlagKey, FlagName},
-    request::{
-        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
-    },
+    request::{RequestFlags, boolean, current, is_enabled, is_enabled_or},
     rollout::{PendingStep, RolloutControl, RolloutError},
+    scope::{Scope, WithCurrentFlags, WithFlags, current_scope},
     snapshot::{FlagInfo, Snapshot},
     track::{TrackingEvent, TrackingEvents, track},
     write::{PendingUndo, PendingWrite, WriteError},

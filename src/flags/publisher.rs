@@ -29,6 +29,7 @@ use super::{
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
     snapshot::{Latest, Strictness},
+    testing::Evaluated,
     track::Tracker,
 };
 use crate::{
@@ -140,6 +141,10 @@ impl Publisher {
             unknown: Arc::default(),
             tracker: Arc::clone(&tracker),
             strictness,
+            evaluated: match strictness {
+                Strictness::Lenient => Evaluated::default(),
+                Strictness::Panics => Evaluated::recorded(),
+            },
         };
         let state = State {
             stack,
@@ -575,6 +580,7 @@ impl Publisher {
                 unknown: Arc::clone(&old.unknown),
                 tracker: Arc::clone(&self.tracker),
                 strictness: old.strictness,
+                evaluated: old.evaluated.clone(),
             });
             state.retired.push(old);
             state.unmeasured.published(source);
