@@ -1,6 +1,7 @@
 //! The facade: what services hold and ask.
 
 mod asked;
+mod blocking;
 mod builder;
 mod cell;
 mod changes;

@@ -170,9 +170,11 @@ pub fn is_enabled(key: impl FlagKey) -> bool {
 #[inline]
 #[track_caller]
 pub fn is_enabled_or(key: impl FlagKey, default: bool) -> bool {
+    // Outside of the closure, whose caller would be this function.
+    let place = Location::caller();
     let on = Scope::with(|scope| Some(scope.flags.as_ref()?.is_enabled_or(&key, default)));
     on.flatten().unwrap_or_else(|| {
-        outside::asked(key.as_str(), Location::caller());
+        outside::asked(key.as_str(), place);
         default
     })
 }
@@ -186,9 +188,10 @@ pub fn is_enabled_or(key: impl FlagKey, default: bool) -> bool {
 #[inline]
 #[track_caller]
 pub fn boolean(key: impl FlagKey) -> Answer<bool> {
+    let place = Location::caller();
     let answer = Scope::with(|scope| Some(scope.flags.as_ref()?.boolean(&key)));
     answer.flatten().unwrap_or_else(|| {
-        outside::asked(key.as_str(), Location::caller());
+        outside::asked(key.as_str(), place);
         Answer::new(false, Cause::NoFlags, None)
     })
 }

@@ -1,6 +1,7 @@
 //! Behaviour through the public API, in one binary.
 
 mod allocations;
+mod blocking;
 mod codegen;
 mod contexts;
 mod contract;
@@ -26,6 +27,7 @@ mod rollouts;
 mod root;
 mod rules;
 mod schema;
+mod scope;
 mod sources;
 mod stale;
 mod support;
