@@ -141,10 +141,7 @@ impl Publisher {
             unknown: Arc::default(),
             tracker: Arc::clone(&tracker),
             strictness,
-            evaluated: match strictness {
-                Strictness::Lenient => Evaluated::default(),
-                Strictness::Panics => Evaluated::recorded(),
-            },
+            evaluated: Evaluated::of(strictness),
         };
         let state = State {
             stack,

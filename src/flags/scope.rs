@@ -259,6 +259,7 @@ impl<T> WithFlags<T> {
     }
 
     /// Takes the scope out of a future that has ended.
+    #[cfg(feature = "http")]
     pub(crate) fn take_scope(self: Pin<&mut Self>) -> Scope {
         mem::take(self.project().scope)
     }

@@ -1,6 +1,6 @@
 //! What `testing` is without the feature: nothing is ever overridden or recorded.
 
-use super::RequestFlags;
+use super::{RequestFlags, snapshot::Strictness};
 use crate::eval::{Variants, Verdict};
 
 /// No overrides.
@@ -27,11 +27,11 @@ impl ScopedOverrides {
 }
 
 /// Nothing is recorded.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Evaluated;
 
 impl Evaluated {
-    pub(crate) fn recorded() -> Self {
+    pub(super) fn of(_strictness: Strictness) -> Self {
         Self
     }
 }

@@ -1,6 +1,6 @@
 //! Flags for one test.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{iter, sync::Arc, time::SystemTime};
 
 use tokio::task::JoinSet;
 
@@ -117,7 +117,7 @@ impl TestFlags {
         let path = path.as_ref();
         let name = path.display().to_string();
         match std::fs::read_to_string(path) {
-            Ok(text) => self.declared(name, text),
+            Ok(text) => self.text(name, text),
             Err(error) => panic!("cannot read the flags of the test from `{name}`: {error}"),
         }
     }
@@ -142,13 +142,25 @@ impl TestFlags {
     /// ```
     #[cfg(feature = "definition")]
     pub fn toml(self, text: &str) -> Self {
-        self.declared("flags.toml".to_owned(), text.to_owned())
+        self.text("flags.toml".to_owned(), text.to_owned())
     }
 
     #[cfg(feature = "definition")]
-    fn declared(mut self, name: String, text: String) -> Self {
+    fn text(mut self, name: String, text: String) -> Self {
         self.files.push((name, text));
         self
+    }
+
+    /// Reads what each file declares.
+    #[cfg(feature = "definition")]
+    fn declared(&self) -> impl Iterator<Item = Memory> {
+        let now = self.now.unwrap_or_else(SystemTime::now);
+        self.files.iter().map(move |(name, text)| declared(name, text, now))
+    }
+
+    #[cfg(not(feature = "definition"))]
+    fn declared(&self) -> iter::Empty<Memory> {
+        iter::empty()
     }
 
     /// Fixes the date and time of rollouts, active windows and the tests of a file; the system's
@@ -179,15 +191,11 @@ impl TestFlags {
     /// Panics if a [file](Self::file) has an error, with its diagnostics.
     #[must_use]
     pub fn start(self) -> Flags {
-        let mut sources = vec![Memory::new()];
+        let own = Memory::new();
         for (key, entry) in &self.entries {
-            sources[0].insert(key, entry.clone());
+            own.insert(key, entry.clone());
         }
-        #[cfg(feature = "definition")]
-        {
-            let now = self.now.unwrap_or_else(SystemTime::now);
-            sources.extend(self.files.iter().map(|(name, text)| declared(name, text, now)));
-        }
+        let sources: Vec<_> = iter::once(own).chain(self.declared()).collect();
         let names: Vec<_> = sources.iter().map(Backend::name).collect();
         let clock = self.now.map_or_else(Clock::default, |now| Clock::new(move || now));
         let publisher = Arc::new(Publisher::new(&names, Strictness::Panics, clock));

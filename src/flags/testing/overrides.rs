@@ -164,17 +164,15 @@ impl Overrides {
     /// assert!(on);
     /// ```
     pub fn run<R>(self, f: impl FnOnce() -> R) -> R {
-        Scope::from(self).in_scope(f)
+        self.into_scope().in_scope(f)
+    }
+
+    fn into_scope(self) -> Scope {
+        Scope { flags: None, overrides: ScopedOverrides::new(self) }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Override> {
         self.flags.iter().rev().find(|(key, _)| **key == *name).map(|(_, value)| value)
-    }
-}
-
-impl From<Overrides> for Scope {
-    fn from(overrides: Overrides) -> Self {
-        Self { flags: None, overrides: ScopedOverrides::new(overrides) }
     }
 }
 
@@ -234,5 +232,5 @@ impl<K: FlagKey, V: Into<Override>, const N: usize> From<[(K, V); N]> for Overri
 /// # }
 /// ```
 pub fn with_overrides<F: Future>(overrides: impl Into<Overrides>, future: F) -> WithFlags<F> {
-    WithFlags::within(Scope::from(overrides.into()), future)
+    WithFlags::within(overrides.into().into_scope(), future)
 }

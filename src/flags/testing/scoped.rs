@@ -148,6 +148,7 @@ fn variants<'a>(
 /// The flags that code finds within overrides where there are no others: none. Asking for one that
 /// is not overridden panics, as it does of all flags of tests.
 pub(crate) fn without_flags(overrides: &ScopedOverrides) -> Option<RequestFlags> {
+    // It is pinned within no overrides: a scope that has some has flags already.
     static NONE: LazyLock<RequestFlags> =
         LazyLock::new(|| Flags::for_test().start().pin(Context::anonymous()));
     overrides.0.is_some().then(|| NONE.clone())
