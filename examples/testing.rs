@@ -48,7 +48,7 @@ async fn main() {
     };
     with_overrides([(FREE_SHIPPING, true)], free).await;
 
-    // Both sides of a flag. A panic says on which side the test failed.
+    // Both sides of a flag. A panic names the side that failed.
     let receipts = both(FREE_SHIPPING).run_async(async || receipt(1_000).await).await;
     assert_eq!((&*receipts.on, &*receipts.off), ("1000 cents", "1499 cents"));
 }

@@ -87,8 +87,8 @@ impl Variants {
         })
     }
 
-    /// One variant that everybody is served, kept for the life of the process: there are as many as
-    /// tests override flags with.
+    /// Returns the variants of a flag that serves one of them to all users. They are kept for the
+    /// life of the process: there are as many as tests override flags with.
     #[cfg(feature = "testing")]
     pub(crate) fn only(name: &str, value: Option<&Value<'static>>) -> &'static Self {
         static ONLY: Mutex<Vec<&'static Variants>> = Mutex::new(Vec::new());

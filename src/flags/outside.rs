@@ -7,7 +7,7 @@ use tracing::warn;
 use super::warned::Warned;
 use crate::eval::hash_name;
 
-/// Where something was asked or told.
+/// The place of a question or of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
     Code(&'static Location<'static>),
@@ -15,10 +15,10 @@ enum Place {
     Http(&'static str),
 }
 
-/// Says whether a name is new at a place.
+/// Returns true if a name is new at a place.
 ///
-/// Names are kept by their hash: whoever makes names from data does not fill the memory, and two
-/// names with one hash only cost the second one its warning.
+/// Names are kept by their hash, so that long names from data do not fill the memory. Two names with
+/// one hash only cost the second one its warning.
 fn is_new(name: &str, place: Place) -> bool {
     static WARNED: LazyLock<Warned<(u64, Place)>> = LazyLock::new(Warned::default);
     WARNED.is_new((hash_name(name), place))

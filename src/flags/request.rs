@@ -31,7 +31,7 @@ use crate::model::{Answer, Cause, Context};
 #[derive(Clone)]
 pub struct RequestFlags {
     pub(super) pinned: Arc<Pinned>,
-    /// What a test overrides for this request, wherever it is asked.
+    /// The overrides of a test that hold for this request, wherever it is asked.
     overrides: ScopedOverrides,
 }
 
@@ -184,7 +184,7 @@ pub fn is_enabled_or(key: impl FlagKey, default: bool) -> bool {
 /// Outside a request, which is also a spawned task without
 /// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), the value is `false`, the
 /// reason `ERROR` and the error code `PROVIDER_NOT_READY`. One warning for each flag and place in
-/// the code says what is missing.
+/// the code names the remedy.
 #[inline]
 #[track_caller]
 pub fn boolean(key: impl FlagKey) -> Answer<bool> {

@@ -71,8 +71,7 @@ pub fn current_scope() -> Scope {
 impl Scope {
     /// Runs a closure with this in force, on the current thread.
     ///
-    /// What is in force around the call stays so where this scope says nothing: an empty scope
-    /// takes nothing away.
+    /// This scope is added to the one around the call: an empty scope takes nothing away.
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         self.clone().within_current().enter(f)
     }
@@ -88,7 +87,7 @@ impl Scope {
         let outer = current_scope();
         let overrides = self.overrides.within(outer.overrides);
         let flags = self.flags.or(outer.flags);
-        // A test that sets flags and has no `Flags` in scope asks flags that know no others.
+        // Overrides of a test without `Flags` in scope: all other flags panic.
         Self { flags: flags.or_else(|| testing::without_flags(&overrides)), overrides }
     }
 

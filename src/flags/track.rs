@@ -138,7 +138,7 @@ impl RequestFlags {
 
 /// Tells that the user of the request that is being handled did something: see [`Flags::track`].
 ///
-/// Outside a request nothing is told, with a warning for each event and place in the code.
+/// Outside a request the event is lost, with a warning for each event and place in the code.
 #[track_caller]
 pub fn track(name: &str, value: impl Into<Option<f64>>) {
     let value = value.into();

@@ -78,7 +78,7 @@ pub(crate) enum View<'a, 'c> {
         context: &'a Context<'c>,
         headers: &'a Option<Arc<str>>,
     },
-    /// Which kind of layer asks in vain.
+    /// No flags are in scope for this kind of layer.
     NoFlags {
         asker: &'static str,
     },

@@ -1,11 +1,11 @@
-//! What was warned about, so that each warning appears once.
+//! A record of warnings, so that each appears once.
 
 use std::{collections::HashSet, hash::Hash};
 
 use arc_swap::ArcSwap;
 
-/// How much is kept. What comes after that is not warned about: there is more of it than code can
-/// name, so it comes from data.
+/// The number of warnings that are kept. Later ones do not appear: more than code can name come
+/// from data.
 const CAP: usize = 1_000;
 
 /// A set that only grows, up to [a bound](CAP), and that never locks.

@@ -1,4 +1,4 @@
-//! What `testing` is without the feature: nothing is ever overridden or recorded.
+//! A stand-in for `testing` without the feature: nothing is ever overridden or recorded.
 
 use super::{RequestFlags, snapshot::Strictness};
 use crate::eval::{Variants, Verdict};

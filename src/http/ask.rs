@@ -13,7 +13,7 @@ use crate::{
 /// Whom to ask, and for whom.
 #[derive(Clone)]
 pub(super) struct Source {
-    /// What asks, in a word: a gate or a switch.
+    /// The layer that asks, in a word: a gate or a switch.
     asker: &'static str,
     own: Option<Own>,
     extractor: Option<Arc<dyn ContextExtractor + Send + Sync>>,

@@ -45,7 +45,7 @@ thread_local! {
     static ENDS: std::cell::RefCell<Option<Told>> = const { std::cell::RefCell::new(None) };
 }
 
-/// Tells when the thread ends that holds it.
+/// Sends the name of the thread that holds it, when that ends.
 struct Told(mpsc::Sender<Option<String>>);
 
 impl Drop for Told {
@@ -54,7 +54,7 @@ impl Drop for Told {
     }
 }
 
-/// A source that never ends by itself, and tells when its thread does.
+/// A source that never ends by itself, and sends a message when its thread does.
 struct Endless(mpsc::Sender<Option<String>>);
 
 impl Backend for Endless {

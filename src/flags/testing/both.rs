@@ -10,7 +10,7 @@ use std::{
 use super::{Overrides, with_overrides};
 use crate::flags::FlagKey;
 
-/// Runs a test twice: with the flag on for everybody, then with the flag off.
+/// Runs a test twice: with the flag on for all users, then with the flag off.
 ///
 /// Both sides run, whatever the first one does. If one fails, the panic names it.
 ///
@@ -26,7 +26,7 @@ use crate::flags::FlagKey;
 /// both("new_rounding").run(|| assert_eq!(total(), 1_000));
 /// ```
 ///
-/// The panic of a test that fails on one side says so:
+/// The panic of a test that fails on one side names the side:
 ///
 /// ```should_panic
 /// # use flagstaff::testing::both;
@@ -45,7 +45,7 @@ pub struct Both {
     key: Box<str>,
 }
 
-/// What a test returned on both sides of a flag.
+/// The values that a test returned on both sides of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sides<R> {
     /// While the flag was on.

@@ -1,4 +1,4 @@
-//! Which flags a test asked for.
+//! The flags that a test asked for.
 
 use std::{
     collections::BTreeSet,

@@ -51,12 +51,12 @@ pub struct TestFlags {
 }
 
 impl TestFlags {
-    /// Adds a flag that is on for everybody.
+    /// Adds a flag that is on for all users.
     pub fn on(self, key: impl FlagKey) -> Self {
         self.with(key, true)
     }
 
-    /// Adds a flag that is off for everybody.
+    /// Adds a flag that is off for all users.
     pub fn off(self, key: impl FlagKey) -> Self {
         self.with(key, false)
     }

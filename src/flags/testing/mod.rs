@@ -7,8 +7,8 @@
 //! - [`both`] runs a test with a flag on, and again with the flag off.
 //! - [`assert_evaluated`] fails a test whose code never asked for a flag.
 //!
-//! Tests that run at the same time do not disturb each other: nothing is set for the process. What
-//! a test overrides holds for the futures and closures that it is put around, for tasks that these
+//! Tests that run at the same time do not disturb each other: nothing is set for the process. Overrides
+//! hold for the futures and closures that they are put around. They also hold for tasks that these
 //! spawn with [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), and for
 //! closures that a [`Scope`](crate::request::Scope) carries to other threads.
 //!
@@ -31,7 +31,7 @@
 //! # Code that asks the flags in scope
 //!
 //! Within overrides, the functions of this crate need no request layer. A flag that the test did
-//! not override panics with its name, unless there are flags in scope that know it.
+//! not override panics with its name, unless there are flags of a service in scope.
 //!
 //! ```
 //! use flagstaff::testing::{Overrides, assert_evaluated, both, with_overrides};

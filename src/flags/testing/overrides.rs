@@ -8,7 +8,7 @@ use crate::{
     model::Value,
 };
 
-/// What a test overrides a flag with.
+/// The state or value that a test overrides a flag with.
 ///
 /// It is made of a boolean, of the name of a variant, or of a value of another type.
 ///
@@ -24,16 +24,16 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Override {
-    /// On for everybody. Variants are drawn as the flag says.
+    /// On for all users. Variants are drawn by their weights.
     On,
-    /// Off for everybody.
+    /// Off for all users.
     Off,
-    /// On for everybody, with this variant.
+    /// On for all users, with this variant.
     ///
     /// Asking for the flag panics if it has variants and none has this name. A flag without
     /// variants serves the name.
     Variant(Arc<str>),
-    /// On for everybody, with this value, whatever values the flag has. The variant is the one
+    /// On for all users, with this value, whatever values the flag has. The variant is the one
     /// that has the value, or else `test`.
     Value(Value<'static>),
 }
@@ -83,7 +83,7 @@ impl From<Value<'_>> for Override {
     }
 }
 
-/// Flags that a test overrides, whatever their sources say.
+/// Flags that a test overrides, whatever their sources have.
 ///
 /// [`with_overrides`] and [`run`](Self::run) put them in force. An array of pairs is a short form
 /// for overrides of one kind.
@@ -123,24 +123,24 @@ impl Overrides {
         Self::default()
     }
 
-    /// Adds a flag that is on for everybody.
+    /// Adds a flag that is on for all users.
     pub fn on(self, key: impl FlagKey) -> Self {
         self.with(key, Override::On)
     }
 
-    /// Adds a flag that is off for everybody.
+    /// Adds a flag that is off for all users.
     pub fn off(self, key: impl FlagKey) -> Self {
         self.with(key, Override::Off)
     }
 
-    /// Adds a flag that serves a variant to everybody.
+    /// Adds a flag that serves a variant to all users.
     ///
     /// Asking for the flag panics if it has variants and none has this name.
     pub fn variant(self, key: impl FlagKey, variant: &str) -> Self {
         self.with(key, Override::from(variant))
     }
 
-    /// Adds a flag that serves a value to everybody: a text, a number, a list or a table.
+    /// Adds a flag that serves a value to all users: a string, a number, a list or a table.
     pub fn value<'v>(self, key: impl FlagKey, value: impl Into<Value<'v>>) -> Self {
         self.with(key, Override::from(value.into()))
     }
@@ -188,15 +188,15 @@ impl<K: FlagKey, V: Into<Override>, const N: usize> From<[(K, V); N]> for Overri
     }
 }
 
-/// Runs a future with some flags overridden, whatever their sources say.
+/// Runs a future with some flags overridden, whatever their sources have.
 ///
-/// It holds for everything that the future asks, through any [`Flags`](crate::Flags) and for any
-/// context, through the functions of this crate and the flags of requests, in the bodies of
-/// responses, and in tasks that the future spawns with
+/// Overrides hold for everything that the future asks: through any [`Flags`](crate::Flags), for any
+/// context, through the functions of this crate, and in the bodies of responses. They also hold in
+/// tasks that the future spawns with
 /// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags). Nothing else notices, so
 /// tests that run at the same time do not disturb each other. An inner override beats an outer one.
 ///
-/// Where no flags are in scope, the future finds flags that know only the overrides.
+/// Where no flags are in scope, the future finds those of an empty test, with the overrides.
 ///
 /// What a service asks in `call`, before its future is polled, is outside:
 /// `async { service.call(request).await }` brings it inside.

@@ -50,7 +50,7 @@ impl ScopedOverrides {
         }
     }
 
-    /// Whether the code that runs is within all of these.
+    /// Returns true if the code that runs is within all of these.
     #[inline]
     pub(crate) fn are_in_force(&self) -> bool {
         self.0.is_none() || Scope::with(|scope| self.are_among(&scope.overrides)).unwrap_or(true)
@@ -90,7 +90,7 @@ impl fmt::Debug for ScopedOverrides {
     }
 }
 
-/// Whether the running test has the flag on or off, if it overrides it.
+/// Returns true or false if the running test overrides the flag with on or off.
 #[inline]
 pub(crate) fn is_on(name: &str, evaluated: &Evaluated) -> Option<bool> {
     evaluated.note(name);
@@ -115,8 +115,7 @@ pub(crate) fn found<'a>(
     Scope::with(asked).flatten()
 }
 
-/// Returns the variants of a flag that a test overrides: the one that everybody is served, if the
-/// test says so.
+/// Returns the variants of a flag that a test overrides: a single one if the test chose it.
 fn variants<'a>(
     name: &str,
     value: &Override,

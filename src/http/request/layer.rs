@@ -14,10 +14,10 @@ use crate::{
 impl Flags {
     /// A layer that pins one generation of these flags and one context for each request.
     ///
-    /// Everything that a request asks is answered from them: gates and switches further in, code
-    /// that takes [`RequestFlags`](crate::RequestFlags) from the request's extensions, and the
-    /// functions [`is_enabled`](crate::is_enabled) and [`boolean`](crate::boolean) of this crate,
-    /// which find them in scope while the handler runs, and while the response's body is streamed
+    /// Everything that a request asks is answered from them. Gates and switches further in and code
+    /// that takes [`RequestFlags`](crate::RequestFlags) find them in the request's extensions. The
+    /// functions [`is_enabled`](crate::is_enabled) and [`boolean`](crate::boolean) of this crate
+    /// find them in scope while the handler runs, and while the response's body is streamed
     /// later. A task that the handler spawns is in that scope when it is spawned with
     /// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), and a closure on another
     /// thread when a [`Scope`](crate::request::Scope) carries it there.

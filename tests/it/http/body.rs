@@ -36,14 +36,14 @@ use super::{
 };
 use crate::support::BOUND;
 
-/// What is in scope, in a few words.
+/// Returns the user and the flag in scope.
 fn seen() -> String {
     let user =
         flagstaff::current().and_then(|flags| flags.context().targeting_key().map(str::to_owned));
     format!("{} {}\n", user.unwrap_or_default(), flagstaff::is_enabled("a"))
 }
 
-/// What is seen in the first frame, in one after `reloaded`, and in the trailers.
+/// Reports the scope in the first frame, in one after `reloaded`, and in the trailers.
 fn report(
     reloading: Arc<Notify>,
     reloaded: Arc<Notify>,
@@ -134,7 +134,7 @@ impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for InScop
     }
 }
 
-/// Serves one connection, within the scope of whoever calls this.
+/// Serves one connection, within the scope of the caller.
 async fn serve_in_scope(flags: &Flags) -> SocketAddr {
     let handler = service_fn(async |_: Request<Incoming>| {
         let body = StreamBody::new(
