@@ -208,7 +208,8 @@ pub mod request {
 
     #[doc(inline)]
     pub use crate::flags::{
-        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
+        RequestFlags, Scope, WithCurrentFlags, WithFlags, boolean, current, current_scope,
+        is_enabled, is_enabled_or,
     };
     #[cfg(feature = "axum")]
     #[doc(inline)]

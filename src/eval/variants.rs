@@ -82,6 +82,44 @@ impl Variants {
         })
     }
 
+    /// Returns the variants of a flag that serves one of them to all users. They are kept for the
+    /// life of the process: there are as many as tests override flags with.
+    #[cfg(feature = "testing")]
+    pub(crate) fn only(name: &str, value: Option<&Value<'static>>) -> &'static Self {
+        use std::sync::{Mutex, PoisonError};
+
+        static ONLY: Mutex<Vec<&'static Variants>> = Mutex::new(Vec::new());
+        let mut known = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |arm: &Arm| arm.name == name && arm.value.as_ref() == value;
+        if let Some(known) = known.iter().find(|known| is_same(&known.arms[0])) {
+            return known;
+        }
+        let name = crate::model::keep_variant_name(name)
+            .unwrap_or_else(|error| panic!("a test overrides a flag: {error}"));
+        let arm = Arm { name, value: value.cloned(), end: 1 };
+        let only: &'static Self = Box::leak(Box::new(Self {
+            arms: [arm].into(),
+            total: 1,
+            only: Some(0),
+            off: 0,
+            seed: 0,
+            source: 0,
+            traffic: Reach::Everybody,
+            traffic_seed: 0,
+            traffic_source: 0,
+            bucket_by: None,
+            rules: RuleVariants::default(),
+            have_values: value.is_some(),
+        }));
+        known.push(only);
+        only
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn arms(&self) -> &[Arm] {
+        &self.arms
+    }
+
     /// The variant for a context that the flag was found to be on or off for, and what decided.
     #[inline(always)]
     pub(crate) fn choose(

@@ -9,8 +9,8 @@ use tokio::{
 
 use super::{
     Drift, Event, Events, Flag, FlagKey, FlagsBuilder, Health, PendingUndo, PendingWrite,
-    RolloutControl, Snapshot, SourceEntry, Status, TrackingEvent, WriteError, cell::Cell,
-    publisher::Publisher,
+    RolloutControl, Snapshot, SourceEntry, Status, TrackingEvent, WriteError,
+    blocking::RuntimeThread, cell::Cell, publisher::Publisher,
 };
 use crate::{
     backend::{Backend, LogEntry, Operation, Source, WritableBackend},
@@ -49,6 +49,8 @@ struct Inner {
     sources: Vec<Arc<dyn Backend>>,
     /// Dropping it ends the tasks. Locked while they are waited for, so that everybody waits.
     tasks: Mutex<JoinSet<()>>,
+    /// The thread that the tasks run in, if it is the flags' own.
+    _thread: Option<RuntimeThread>,
 }
 
 impl Flags {
@@ -440,8 +442,15 @@ impl Flags {
     ) -> Self {
         Self {
             cell: Arc::clone(&publisher.cell),
-            inner: Arc::new(Inner { publisher, sources, tasks: Mutex::new(tasks) }),
+            inner: Arc::new(Inner { publisher, sources, tasks: Mutex::new(tasks), _thread: None }),
         }
+    }
+
+    /// Hands over the thread that the tasks run in, before there are clones.
+    pub(super) fn with(mut self, thread: RuntimeThread) -> Self {
+        let inner = Arc::get_mut(&mut self.inner).expect("there are no clones yet");
+        inner._thread = Some(thread);
+        self
     }
 }
 

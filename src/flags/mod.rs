@@ -1,6 +1,7 @@
 //! The facade: what services hold and ask.
 
 mod asked;
+mod blocking;
 mod builder;
 mod cell;
 mod changes;
@@ -16,9 +17,11 @@ mod metrics;
 #[cfg(not(feature = "metrics"))]
 #[path = "without_metrics.rs"]
 mod metrics;
+mod outside;
 mod publisher;
 mod request;
 mod rollout;
+mod scope;
 #[cfg(feature = "definition")]
 mod serialize;
 mod snapshot;
@@ -32,6 +35,7 @@ mod unknown;
 mod values;
 #[cfg(feature = "http")]
 mod view;
+mod warned;
 mod write;
 
 #[cfg(feature = "http")]
@@ -43,10 +47,9 @@ pub use self::{
     facade::Flags,
     health::{Health, SourceError, SourceHealth, Status},
     key::{Flag, FlagKey, FlagName},
-    request::{
-        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
-    },
+    request::{RequestFlags, boolean, current, is_enabled, is_enabled_or},
     rollout::{PendingStep, RolloutControl, RolloutError},
+    scope::{Scope, WithCurrentFlags, WithFlags, current_scope},
     snapshot::{FlagInfo, Snapshot},
     track::{TrackingEvent, TrackingEvents, track},
     write::{PendingUndo, PendingWrite, WriteError},

@@ -28,6 +28,7 @@ use super::{
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
     snapshot::{Latest, Strictness},
+    testing::Evaluated,
     track::Tracker,
 };
 use crate::{
@@ -139,6 +140,7 @@ impl Publisher {
             unknown: Arc::default(),
             tracker: Arc::clone(&tracker),
             strictness,
+            evaluated: Evaluated::of(strictness),
         };
         let state = State {
             stack,
@@ -595,6 +597,7 @@ impl Publisher {
                 unknown: Arc::clone(&old.unknown),
                 tracker: Arc::clone(&self.tracker),
                 strictness: old.strictness,
+                evaluated: old.evaluated.clone(),
             });
             state.retired.push(old);
             state.unmeasured.published(source.map_or(CLOCK, |source| source.name));

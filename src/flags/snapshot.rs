@@ -4,12 +4,19 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 
-use super::{FlagKey, asked::Asked, testing, track::Tracker, unknown::Unknown};
+use super::{
+    FlagKey,
+    asked::Asked,
+    testing::{self, Evaluated},
+    track::Tracker,
+    unknown::Unknown,
+};
 use crate::{
     backend::{Lookup, Offer, Source, SourceId},
     eval::{Names, Plan, Slot, Variants, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
+        nearest,
     },
 };
 
@@ -58,6 +65,8 @@ pub struct Snapshot {
     pub(super) unknown: Arc<Unknown>,
     pub(super) tracker: Arc<Tracker>,
     pub(super) strictness: Strictness,
+    /// For the assertions of tests.
+    pub(super) evaluated: Evaluated,
 }
 
 /// What the sources say now. It may differ from what the generation in force was made of in all that
@@ -148,7 +157,7 @@ impl Snapshot {
 
     #[inline]
     fn is_on(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<bool> {
-        if let Some(on) = testing::scoped(key.as_str()) {
+        if let Some(on) = testing::is_on(key.as_str(), &self.evaluated) {
             return Some(on);
         }
         match self.plan(key).and_then(|plan| self.decide(plan, context)) {
@@ -166,8 +175,9 @@ impl Snapshot {
         visitor: &mut impl Visitor,
     ) -> Option<(Verdict, Option<&Variants>)> {
         let plan = self.plan(key);
-        if let Some(verdict) = overridden(key.as_str()) {
-            return Some((verdict, plan.and_then(Plan::variants)));
+        let declared = plan.and_then(Plan::variants);
+        if let Some(found) = testing::found(key.as_str(), &self.evaluated, declared) {
+            return Some(found);
         }
         match plan.and_then(|plan| self.evaluate(plan, context, visitor)) {
             Some((&verdict, variants)) => Some((verdict, variants)),
@@ -216,8 +226,8 @@ impl Snapshot {
         context: &Context<'_>,
     ) -> Option<(Verdict, Option<&Variants>)> {
         let (name, plan) = (self.names.name(slot), self.plans.get(slot as usize)?);
-        if let Some(verdict) = overridden(name) {
-            return Some((verdict, plan.variants()));
+        if let Some(found) = testing::found(name, &self.evaluated, plan.variants()) {
+            return Some(found);
         }
         match plan.by_itself(context, &mut ()) {
             Some((&verdict, variants)) => Some((verdict, variants)),
@@ -241,10 +251,16 @@ impl Snapshot {
         }
         match self.strictness {
             Strictness::Lenient => self.unknown.note(name, self.known()),
-            Strictness::Panics => panic!(
-                "flag `{name}` was asked for, and the test did not set it: \
-                 add `.on(\"{name}\")` or `.off(\"{name}\")` to `Flags::for_test()`"
-            ),
+            Strictness::Panics => {
+                let similar = nearest(name, self.known());
+                let similar = similar.map(|name| format!(" (a similar one is `{name}`)"));
+                panic!(
+                    "flag `{name}` was asked for, and the test did not set it{}: add \
+                     `.on(\"{name}\")` or `.off(\"{name}\")` to `Flags::for_test()` or to the \
+                     overrides of the test",
+                    similar.unwrap_or_default()
+                )
+            }
         }
         None
     }
@@ -264,8 +280,8 @@ impl Snapshot {
     // Always, so that the reasons cost those nothing who only look at what is on.
     #[inline(always)]
     fn answer_of(&self, name: &str, plan: &Plan, context: &Context<'_>) -> Answer<bool> {
-        let (verdict, variants) = match overridden(name) {
-            Some(verdict) => (verdict, plan.variants()),
+        let (verdict, variants) = match testing::found(name, &self.evaluated, plan.variants()) {
+            Some(found) => found,
             None => {
                 let found = self.evaluate(plan, context, &mut ());
                 let (&verdict, variants) = found.expect("it is compiled, since a source has it");
@@ -302,13 +318,6 @@ impl Snapshot {
         }
         answer
     }
-}
-
-/// What the running test overrides a flag with.
-#[inline]
-fn overridden(name: &str) -> Option<Verdict> {
-    let on = testing::scoped(name)?;
-    Some(Verdict { on, cause: Cause::Test, source: SourceId::MAX, stale: false })
 }
 
 impl fmt::Debug for Snapshot {

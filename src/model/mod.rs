@@ -61,6 +61,8 @@ pub(crate) mod parts {
 
 #[cfg(feature = "definition")]
 pub(crate) use self::variant_name::MOST_VARIANT_NAMES;
+#[cfg(feature = "testing")]
+pub(crate) use self::variant_name::keep_variant_name;
 pub(crate) use self::{
     attributes::Attributes,
     condition::Attribute,

@@ -1,6 +1,7 @@
 //! Behaviour through the public API, in one binary.
 
 mod allocations;
+mod blocking;
 mod codegen;
 mod contexts;
 mod contract;
@@ -27,6 +28,7 @@ mod rollouts;
 mod root;
 mod rules;
 mod schema;
+mod scope;
 mod serialize;
 mod sources;
 mod stale;

@@ -57,7 +57,7 @@ impl RequestFlags {
     /// Why the flag has the value that it has for this request. See [`Flags::explain`].
     #[must_use]
     pub fn explain(&self, key: impl FlagKey) -> Explanation {
-        self.snapshot().explain(key, self.context())
+        self.ask(|snapshot, context| snapshot.explain(key, context))
     }
 }
 

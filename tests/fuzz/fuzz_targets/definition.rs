@@ -27,12 +27,12 @@ fuzz_target!(|bytes: &[u8]| {
 
     let defined = file.flags().iter();
     let test = defined.fold(Flags::for_test(), |test, (key, definition)| {
-        test.with(key, Definition::clone(definition))
+        test.with(&**key, Definition::clone(definition))
     });
     // A test has to say of all flags that are asked for what they are.
     let required = file.flags().values().filter_map(|flag| flag.requires.value()).flatten();
     let unknown = required.filter(|it| !file.flags().contains_key(&*it.flag));
-    let flags = unknown.fold(test, |test, required| test.off(&required.flag)).start();
+    let flags = unknown.fold(test, |test, required| test.off(&*required.flag)).start();
     for (key, definition) in file.flags() {
         check_flag(&flags, key, definition);
     }
