@@ -13,6 +13,7 @@ mod explain;
 mod facade;
 mod file;
 mod file_tests;
+mod guide;
 mod http;
 mod json;
 mod lint;
