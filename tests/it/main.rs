@@ -27,6 +27,7 @@ mod rollouts;
 mod root;
 mod rules;
 mod schema;
+mod settings;
 mod sources;
 mod stale;
 mod support;
