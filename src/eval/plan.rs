@@ -50,7 +50,7 @@ impl Plan {
         resolved: &Resolved,
         requirements: Option<Requirements>,
     ) -> Self {
-        let salt = resolved.definition.salt.value().map_or(key, String::as_str);
+        let salt = resolved.definition.rare().salt.value().map_or(key, String::as_str);
         let gate = Gate::compile(salt, resolved);
         // The kill switch, and what is fixed while a source is lost, come before all.
         let is_fixed = matches!(gate, Gate::Constant(verdict) if verdict.cause != Cause::Everybody);

@@ -79,6 +79,6 @@ impl Standalone {
 }
 
 fn requires(definition: Option<&Arc<Definition>>) -> &[Prerequisite] {
-    let list = definition.and_then(|definition| definition.requires.value());
+    let list = definition.and_then(|definition| definition.rare().requires.value());
     list.map_or(&[], Vec::as_slice)
 }

@@ -41,7 +41,8 @@ pub(crate) struct Arm {
 impl Variants {
     /// Compiles the variants of a flag, if it has any.
     pub(crate) fn compile(salt: &str, resolved: &Resolved) -> Option<Self> {
-        let variants = resolved.definition.variants.value()?;
+        let definition = resolved.definition.rare();
+        let variants = definition.variants.value()?;
         let mut total = 0_u64;
         let arm = |(name, variant): (&str, &model::Variant)| {
             let weight = variant.weight.value().copied().unwrap_or_default();
@@ -53,14 +54,14 @@ impl Variants {
             return None;
         }
         let place = |name: &str| arms.iter().position(|arm| arm.name == name);
-        let off = resolved.definition.off.value().and_then(|name| place(name));
+        let off = definition.off.value().and_then(|name| place(name));
         let off = off.or_else(|| place("control")).unwrap_or(0);
-        let rules = resolved.definition.rules.value().map_or(&[][..], |rules| rules);
+        let rules = definition.rules.value().map_or(&[][..], |rules| rules);
         let rules = RuleVariants::compile(rules, salt, place);
         let mut drawn = variants.iter().enumerate().filter(|(_, (_, variant))| {
             variant.weight.value().is_some_and(|&weight| weight > Weight::ZERO)
         });
-        let traffic = Reach::of(resolved.definition.traffic.value().copied().unwrap_or_default());
+        let traffic = Reach::of(definition.traffic.value().copied().unwrap_or_default());
         let only = match (drawn.next(), drawn.next()) {
             (None, _) => Some(off),
             (Some((index, _)), None) if traffic == Reach::Everybody => Some(index),
@@ -75,7 +76,7 @@ impl Variants {
             traffic,
             traffic_seed: bucket::seed(salt, TRAFFIC),
             traffic_source: resolved.origin(Field::Traffic),
-            bucket_by: resolved.definition.bucket_by.value().cloned().map(Attribute::new),
+            bucket_by: definition.bucket_by.value().and_then(Attribute::unit),
             rules,
             have_values: arms.iter().any(|arm| arm.value.is_some()),
             arms,

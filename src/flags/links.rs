@@ -58,7 +58,7 @@ impl Links {
 
 fn requires(slot: Slot, resolved: &[Option<Resolved>]) -> &[Prerequisite] {
     let flag = resolved.get(slot as usize).and_then(Option::as_ref);
-    flag.and_then(|flag| flag.definition.requires.value()).map_or(&[], Vec::as_slice)
+    flag.and_then(|flag| flag.definition.rare().requires.value()).map_or(&[], Vec::as_slice)
 }
 
 fn step(prerequisite: &Prerequisite, names: &Names) -> Option<Step> {

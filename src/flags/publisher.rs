@@ -664,7 +664,7 @@ impl Publisher {
         let snapshot = self.cell.load();
         let patient = || {
             let flags = snapshot.resolved();
-            flags.filter(|(_, flag)| flag.definition.stale_after.value().is_some())
+            flags.filter(|(_, flag)| flag.definition.rare().stale_after.value().is_some())
         };
         let lost = state.lost();
         let keys: Vec<_> = patient().map(|(key, _)| Arc::clone(key)).collect();

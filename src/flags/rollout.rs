@@ -130,7 +130,7 @@ impl<'a> PendingStep<'a> {
         let patch = match step {
             Step::Off => off(&merged, flags.now()),
             _ => {
-                let rollout = merged.rollout.value().map(|rollout| &**rollout);
+                let rollout = merged.rare().rollout.value();
                 let patch = next(rollout, step, forced, flags.now());
                 let patch = patch.map_err(|why| RolloutError::refused(key, why))?;
                 on_again(&below, entry.as_ref(), step).rollout(patch)
@@ -160,7 +160,7 @@ impl<'a> IntoFuture for PendingStep<'a> {
 /// Off, and time stands still, so that it does not come back in a later stage.
 fn off(merged: &Definition, now: SystemTime) -> Definition {
     let off = Definition::new().enabled(false);
-    let progress = merged.rollout.value().and_then(|rollout| rollout.at(now));
+    let progress = merged.rare().rollout.value().and_then(|rollout| rollout.at(now));
     match progress.map(|progress| progress.status) {
         Some(RolloutStatus::NotStarted | RolloutStatus::Running | RolloutStatus::Waiting) => {
             off.rollout(Rollout { paused_at: Setting::Set(now), ..Rollout::default() })

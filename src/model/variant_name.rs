@@ -76,8 +76,8 @@ impl Definition {
     ///
     /// The first name that there is no room for.
     pub(crate) fn keep_variant_names(&self) -> Result<(), TooManyVariantNames> {
-        let own = self.variants.value().into_iter().flat_map(|variants| variants.names());
-        let requires = self.requires.value().map_or(&[][..], |requires| requires);
+        let own = self.rare().variants.value().into_iter().flat_map(|variants| variants.names());
+        let requires = self.rare().requires.value().map_or(&[][..], |requires| requires);
         let required =
             requires.iter().filter_map(|Prerequisite { variant, .. }| variant.as_deref());
         own.chain(required).try_for_each(|name| keep_variant_name(name).map(drop))

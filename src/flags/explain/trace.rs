@@ -17,8 +17,8 @@ use crate::{
     },
     flags::{FlagKey, Flags, RequestFlags, Snapshot},
     model::{
-        Answer, Attribute, Cause, Context, Definition, Entry, Field, Part, Percentage, Resolved,
-        Rule, Serve, Value, Variant, Weight, nearest,
+        Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, Field, Part, Percentage,
+        Resolved, Rule, Serve, Value, Variant, Weight, nearest,
     },
 };
 
@@ -242,11 +242,11 @@ impl Evaluation<'_, '_> {
             cause == Cause::Disabled,
             Part::Setting(Field::Enabled),
         );
-        if definition.active.value().is_some() {
+        if definition.rare().active.value().is_some() {
             let check = Check::Active(resolved.is_active());
             steps.push(check, cause == Cause::Inactive, Part::Setting(Field::Active));
         }
-        if definition.requires.value().is_some_and(|requires| !requires.is_empty()) {
+        if definition.rare().requires.value().is_some_and(|requires| !requires.is_empty()) {
             let decides = matches!(cause, Cause::Prerequisite | Cause::InvalidPrerequisites);
             steps.push(
                 Check::Requires(self.requirements()),
@@ -267,7 +267,7 @@ impl Evaluation<'_, '_> {
                 steps.push(check, cause == decisive, Part::Setting(field));
             }
         }
-        let rules = definition.rules.value().map_or(&[][..], |rules| rules);
+        let rules = definition.rare().rules.value().map_or(&[][..], |rules| rules);
         if !rules.is_empty() {
             let check = Check::Rules(
                 self.rules(rules, !steps.is_decided, |index| sources.rule(resolved, index)),
@@ -276,15 +276,15 @@ impl Evaluation<'_, '_> {
             steps.push(check, self.record.matched.is_some(), part);
         }
         let (percentage, field) = resolved.percentage();
-        let by = attribute(definition.bucket_by.value(), Attribute::new);
+        let by = unit(definition.rare().bucket_by.value());
         let check = Check::Percentage {
             percentage,
             rollout: resolved.moment().and_then(|moment| moment.progress),
             draw: self.draw(Draw::Percentage, &by, percentage),
         };
         steps.push(check, !steps.is_decided, Part::Setting(field));
-        if let (Some(variants), Some(served)) = (definition.variants.value(), &self.served) {
-            let traffic = definition.traffic.value().copied().unwrap_or_default();
+        if let (Some(variants), Some(served)) = (definition.rare().variants.value(), &self.served) {
+            let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
             let check = Check::Variants {
                 served: served.variant.unwrap_or_default(),
                 arms: arms(variants.iter()),
@@ -343,7 +343,7 @@ impl Evaluation<'_, '_> {
     }
 
     fn rule_draw(&self, rule: &Rule) -> Option<DrawTrace> {
-        let by = attribute(rule.bucket_by.as_ref(), Attribute::unit);
+        let by = unit(Some(&rule.bucket_by));
         match rule.serve {
             Serve::Percentage(percentage) => self.draw(Draw::Rule, &by, percentage),
             _ => self.draw(Draw::Split, &by, Percentage::HUNDRED),
@@ -407,8 +407,9 @@ impl Steps {
 }
 
 /// The attribute that buckets are drawn by.
-fn attribute(path: Option<&String>, new: impl FnOnce(String) -> Attribute) -> Attribute {
-    path.cloned().map_or(Attribute::TargetingKey, new)
+/// The attribute that has the unit of a draw.
+fn unit(bucket_by: Option<&BucketBy>) -> Attribute {
+    bucket_by.and_then(Attribute::unit).unwrap_or(Attribute::TargetingKey)
 }
 
 /// The variants side by side, each as wide as its weight.

@@ -317,14 +317,16 @@ fn who(author: Option<&String>, reason: Option<&String>) -> Vec<String> {
 /// The strongest source that keeps a rollout of the sources below it from deciding, and those below it.
 fn hiding(sources: &[SourceEntry]) -> Option<(&SourceEntry, &[SourceEntry])> {
     let has_stages = |source: &SourceEntry| match &source.entry {
-        Entry::Definition(definition) => {
-            definition.rollout.value().is_some_and(|rollout| rollout.stages.value().is_some())
-        }
+        Entry::Definition(definition) => definition
+            .rare()
+            .rollout
+            .value()
+            .is_some_and(|rollout| rollout.stages.value().is_some()),
         _ => false,
     };
     let hides = |source: &SourceEntry| match &source.entry {
         Entry::Definition(definition) => {
-            definition.rollout.value().is_none()
+            definition.rare().rollout.value().is_none()
                 && (definition.has(Field::Percentage) || definition.has(Field::Rollout))
         }
         _ => true,

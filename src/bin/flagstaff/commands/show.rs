@@ -36,31 +36,10 @@ pub(crate) struct Show {
     flag: String,
 }
 
-/// For people, in this order.
-const ABOUT: [Field; 5] =
-    [Field::Description, Field::Owner, Field::Tags, Field::Created, Field::Expires];
-
-/// The steps of the evaluation, in their order.
-const STEPS: [Field; 15] = [
-    Field::Enabled,
-    Field::Active,
-    Field::Requires,
-    Field::DeniedUsers,
-    Field::DeniedGroups,
-    Field::AllowedUsers,
-    Field::AllowedGroups,
-    Field::Rules,
-    Field::Rollout,
-    Field::Percentage,
-    Field::BucketBy,
-    Field::Salt,
-    Field::Traffic,
-    Field::Variants,
-    Field::Off,
-];
-
-/// What is done about a source that is lost.
-const STALE: [Field; 2] = [Field::StaleAfter, Field::OnStale];
+/// The settings for people alone.
+fn about() -> impl Iterator<Item = Field> {
+    Field::ALL.iter().copied().filter(|field| field.is_about())
+}
 
 impl Show {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
@@ -147,9 +126,9 @@ impl Shown<'_> {
     }
 
     /// Those settings that are set, with their sources.
-    fn set(&self, fields: &[Field]) -> Vec<(Field, Value, &'static str)> {
+    fn set(&self, fields: impl Iterator<Item = Field>) -> Vec<(Field, Value, &'static str)> {
         let definition = self.definition();
-        let set = fields.iter().filter_map(|&field| {
+        let set = fields.filter_map(|field| {
             let value = definition.get(field.as_str()).filter(|value| !value.is_null())?;
             let source = self.info.source_of(field).map_or("", |source| source.name);
             Some((field, value.clone(), source))
@@ -159,13 +138,13 @@ impl Shown<'_> {
 
     fn text(&self) -> String {
         let mut text = format!("{}  {}\n", clean(self.flag), self.info.state());
-        let about = self.set(&ABOUT);
+        let about = self.set(about());
         text += &table(about.iter().map(|(field, value, _)| {
             let note = match field {
-                Field::Expires => self.info.definition().expires.value(),
+                Field::Expires => self.info.definition().expiry(),
                 _ => None,
             };
-            let note = note.map(|at| format!(" ({})", time::relative(*at, self.now)));
+            let note = note.map(|at| format!(" ({})", time::relative(at, self.now)));
             vec![field.as_str().to_owned(), day(&plain(value)) + &note.unwrap_or_default()]
         }));
 
@@ -175,8 +154,7 @@ impl Shown<'_> {
         }));
 
         text += "\nWhat decides, in this order:\n";
-        let mut steps = self.set(&STEPS);
-        steps.extend(self.set(&STALE));
+        let steps = self.set(Field::steps());
         text += &table(steps.iter().map(|(field, value, source)| {
             vec![field.as_str().to_owned(), plain(value), (*source).to_owned()]
         }));
@@ -192,7 +170,7 @@ impl Shown<'_> {
     fn rows(&self) -> Vec<Vec<String>> {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let mut rows = vec![words(&["flag", self.flag, &self.info.state().to_string()])];
-        for (field, value, source) in self.set(&ABOUT) {
+        for (field, value, source) in self.set(about()) {
             rows.push(words(&["about", field.as_str(), &plain(&value), source]));
         }
         for said in &self.sources {
@@ -210,15 +188,14 @@ impl Shown<'_> {
                 reason.as_deref().unwrap_or_default(),
             ]));
         }
-        for (field, value, source) in self.set(&STEPS).into_iter().chain(self.set(&STALE)) {
+        for (field, value, source) in self.set(Field::steps()) {
             rows.push(words(&["decides", field.as_str(), &plain(&value), source]));
         }
         rows
     }
 
     fn json(&self) -> Value {
-        let decides = self.set(&STEPS).into_iter().chain(self.set(&STALE));
-        let decides = decides.map(|(field, value, source)| {
+        let decides = self.set(Field::steps()).into_iter().map(|(field, value, source)| {
             json!({ "field": field.as_str(), "value": value, "source": source })
         });
         json!({
@@ -236,7 +213,7 @@ impl Shown<'_> {
 fn short(entry: &Entry) -> String {
     let Entry::Definition(definition) = entry else { return entry.to_string() };
     let mut deciding = to_json(definition);
-    deciding.retain(|name, _| ABOUT.iter().all(|field| field.as_str() != name));
+    deciding.retain(|name, _| about().all(|field| field.as_str() != name));
     match deciding.is_empty() {
         true => "nothing that decides".to_owned(),
         false => settings(&deciding),

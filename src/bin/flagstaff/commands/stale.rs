@@ -57,6 +57,8 @@ pub(crate) struct Stale {
 struct Flag {
     key: String,
     owner: Option<String>,
+    /// Set for a flag that is meant to stay, which nothing is found about.
+    is_permanent: bool,
     fixed: Option<Fixed>,
     findings: Vec<Finding>,
 }
@@ -84,7 +86,9 @@ impl Stale {
         let mut rows = Vec::new();
         for (index, flag) in flags.iter().enumerate() {
             rows.extend(flag.findings.iter().map(|finding| flag.finding(finding)));
-            let (Some(found), Some(root)) = (&found, &self.refs) else { continue };
+            let (Some(found), Some(root), false) = (&found, &self.refs, flag.is_permanent) else {
+                continue;
+            };
             let mut mentions = found.of(index).peekable();
             if mentions.peek().is_none() {
                 let commit = last_mention(root, &flag.key, file.as_deref());
@@ -138,7 +142,9 @@ impl Stale {
             let known = fixed.as_ref().map(|fixed| (fixed, since));
             let evaluated = usage.get(&key).map(|usage| usage.evaluated.unwrap_or(usage.known));
             let findings = Finding::all(&definition, known, evaluated, now, self.unchanged);
-            found.push(Flag { key, owner: definition.owner.value().cloned(), fixed, findings });
+            let (owner, is_permanent) =
+                (definition.owner.value().cloned(), definition.is_permanent());
+            found.push(Flag { key, owner, is_permanent, fixed, findings });
         }
         found
     }
@@ -146,7 +152,7 @@ impl Stale {
 
 /// Whether a flag has a rollout, and that has not reached its first stage.
 fn is_unstarted(definition: &Definition, now: SystemTime) -> bool {
-    let progress = definition.rollout.value().and_then(|rollout| rollout.at(now));
+    let progress = definition.rare().rollout.value().and_then(|rollout| rollout.at(now));
     progress.is_some_and(|progress| progress.stage == 0)
 }
 
@@ -171,7 +177,7 @@ async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
 
 /// Since when a flag is what its file says.
 fn declared(definition: &Definition, commit: Option<SystemTime>, now: SystemTime) -> Option<Since> {
-    let stage = definition.rollout.value().and_then(|rollout| rollout.at(now)?.since);
+    let stage = definition.rare().rollout.value().and_then(|rollout| rollout.at(now)?.since);
     let known = [(commit, Source::Git), (stage, Source::Rollout)];
     let known = known.into_iter().filter_map(|(at, source)| Some(Since { at: at?, source }));
     known.max_by_key(|since| since.at).or_else(|| {
