@@ -14,8 +14,6 @@ const REFUSED: &[(&str, Code)] = &[
     ("06-remote-address-strategy/Feature.remoteAddress.C", Code::InvalidOperand),
     // `NOT_A_VALID_OPERATOR`
     ("13-constraint-operators/F7.invalid-operator", Code::UnknownOperator),
-    // `v2.0.0`
-    ("14-constraint-semver-operators/F8.invalidSemverWithLeadingV", Code::InvalidOperand),
     // The number of a segment that is not in the file.
     ("15-global-constraints/F9.withMissingSegment", Code::UnknownSegment),
     // `(regex`
@@ -30,6 +28,13 @@ const REFUSED: &[(&str, Code)] = &[
     ("22-cidr-constraint-operators/CIDR.ipv6.mixed.values", Code::InvalidOperand),
 ];
 
+/// What is answered in another way on purpose. There, a version with a `v` is none; here it is one, as tags
+/// and clients write it.
+const DIFFERENT: &[(&str, &str)] = &[(
+    "14-constraint-semver-operators/F8.invalidSemverWithLeadingV",
+    "F8.invalidSemverWithLeadingV - invalid semver resolves to false",
+)];
+
 #[test]
 fn the_answers_are_those_of_unleash() {
     let file = FlagsFile::parse("unleash.toml", CASES);
@@ -39,7 +44,7 @@ fn the_answers_are_those_of_unleash() {
     let failed = run.results().iter().filter(|result| !result.passed());
     let failed: Vec<_> =
         failed.map(|result| (&*result.flag, result.name.as_deref().unwrap_or_default())).collect();
-    assert_eq!(failed, []);
+    assert_eq!(failed, DIFFERENT);
     assert!(run.results().len() >= 140, "{}", run.results().len());
 }
 

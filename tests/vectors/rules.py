@@ -115,7 +115,8 @@ def precedence(numbers, pre):
 
 
 def version(text):
-    match = VERSION.fullmatch(text)
+    # As tags have it; it says nothing.
+    match = VERSION.fullmatch(text[1:] if text[:1] in ("v", "V") else text)
     if match is None:
         return None
     return precedence([int(number or 0) for number in match.groups()[:3]], match[4])
@@ -126,7 +127,7 @@ def allows(requirement, seen):
 
 
 def allows_part(part, seen):
-    match = re.fullmatch(r"(=|>=|>|<=|<|~|\^|)\s*([0-9]+)(?:\.([0-9]+|\*))?(?:\.([0-9]+|\*))?(?:-(.+))?", part)
+    match = re.fullmatch(r"(=|>=|>|<=|<|~|\^|)\s*[vV]?([0-9]+)(?:\.([0-9]+|\*))?(?:\.([0-9]+|\*))?(?:-(.+))?", part)
     if match is None:
         assert part == "*", part
         return True
@@ -483,7 +484,8 @@ VERSIONS = [
         ("<=1.2", ["1.2.9", "1.3.0", "1.3.0-a"]),
         (">=1.0.0-alpha.2", ["1.0.0-alpha.1", "1.0.0-alpha.10", "1.0.0-alpha", "1.0.0-beta", "1.0.0-1", "1.0.0"]),
         ("1.*", ["1.0.0", "1.9.9", "2.0.0"]),
-        ("*", ["0.0.0", "1.0.0-a", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-01", "", "five", "1.", " 1.2.3"]),
+        (">=v1.2, <V2", ["v1.2.3", "V1.0", "1.9.9", "v2.0.0"]),
+        ("*", ["0.0.0", "1.0.0-a", "v1.2.3", "vv1", "1.2.3.4", "01.2.3", "1.2.3-01", "", "five", "1.", " 1.2.3"]),
     ]
     for seen in versions
 ] + [({"x": {"semver": ["<1", ">=2"]}}, of("2.1.0")), ({"x": {"semver": ["<1", ">=2"]}}, of("1.5.0")), ({"x": {"semver": "1"}}, of(1))]

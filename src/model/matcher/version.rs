@@ -1,11 +1,12 @@
 //! Versions and what is required of them.
 //!
 //! A requirement is written as Cargo writes it. Each part of it is compiled to the versions between
-//! two bounds, ordered as SemVer 2.0.0 (clause 11) orders them. Of releases exactly those match
+//! two bounds, ordered as SemVer 2.0.0 (clause 11) orders them. A `v` before a version, as tags have it, is
+//! left out. Of releases exactly those match
 //! that match in Cargo. Cargo leaves pre-releases out unless one is asked for, since it chooses
 //! versions for people; here the version is a fact, and `5.1.0-beta` is older than `5.2.0`.
 
-use std::{cmp::Ordering, ops};
+use std::{borrow::Cow, cmp::Ordering, ops};
 
 use semver::{Comparator, Op, VersionReq};
 
@@ -66,7 +67,7 @@ impl Requirements {
 
     #[cold]
     fn allow_rarely(&self, text: &str) -> Option<bool> {
-        let version = Version::parse(text)?;
+        let version = Version::parse(release(text))?;
         let allows = |it: &Requirement| it.ranges.iter().all(|range| range.contains(version));
         Some(self.0.iter().any(allows))
     }
@@ -82,9 +83,28 @@ impl Requirements {
 }
 
 pub(super) fn requirement(text: &str) -> Result<Requirement, String> {
-    let requirement = VersionReq::parse(text)
+    let requirement = VersionReq::parse(&without_v(text))
         .map_err(|error| format!("not a version requirement such as `<5.2.0`: {error}"))?;
     Ok(Requirement::new(requirement.comparators.iter().map(Range::of).collect()))
+}
+
+/// A requirement without the `v` before its versions: `>=v1.2` is `>=1.2`.
+fn without_v(required: &str) -> Cow<'_, str> {
+    if !required.contains(['v', 'V']) {
+        return required.into();
+    }
+    let part = |part: &str| {
+        let start = part.find(|c: char| !matches!(c, '=' | '>' | '<' | '~' | '^' | ' '));
+        let (operator, version) = part.split_at(start.unwrap_or(part.len()));
+        format!("{operator}{}", release(version))
+    };
+    required.split(',').map(part).collect::<Vec<_>>().join(",").into()
+}
+
+/// The text of a version without the `v` that many tags and clients write before it.
+#[inline]
+fn release(text: &str) -> &str {
+    text.strip_prefix(['v', 'V']).unwrap_or(text)
 }
 
 impl Requirement {
@@ -352,13 +372,28 @@ mod tests {
 
     #[test]
     fn what_is_no_version_is_not_compared() {
-        for version in
-            ["", "v1.2.3", "1.2.3.4", "1.", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+", "1.x", " 1.2"]
-        {
+        for version in [
+            "", "v", "vv1.2", "v 1.2", "1.2.3.4", "1.", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+",
+            "1.x", " 1.2",
+        ] {
             assert_eq!(allows("*", version), None, "{version}");
         }
         assert_eq!(allows("*", "5"), Some(true));
         assert_eq!(allows("*", "5.2-beta+7.x"), Some(true));
+    }
+
+    #[test]
+    fn a_v_before_a_version_says_nothing() {
+        for (required, version, expected) in [
+            ("<5.2.0", "v5.1.9", true),
+            ("<5.2.0", "V5.2", false),
+            (">=v1.2.3", "1.2.3", true),
+            (">= V1.0, <v2", "v1.9.9-rc.1+7", true),
+            ("v1.2", "v2.0.0", false),
+            ("=1.2.3-v7", "v1.2.3-v7", true),
+        ] {
+            assert_eq!(allows(required, version), Some(expected), "{version} in {required}");
+        }
     }
 
     const OPERATORS: &[&str] = &["", "=", ">", ">=", "<", "<=", "~", "^"];
