@@ -384,8 +384,15 @@ codes! {
          users change sides who need not: an experiment loses its history, and people lose a feature \
          that they had. The share that is reported is that of the users who are served something \
          else after the edit. It is exact where the same bucket is cut at other places. Where the \
-         bucket itself is another one, it is what two independent draws amount to. It is found only \
-         when an edit is compared with the text before it.";
+         bucket itself is another one, it is what two independent draws amount to. A flag that has \
+         another name and the same settings is the same flag, renamed. It is found only when an edit is \
+         compared with the text before it.";
+    RemovedFlag, "removed-flag", Warn,
+        "a flag that the edit takes out of the file",
+        "Code that still asks for it gets the default that it names, and an override in the store stays \
+         and is all that is said. Take the flag out of the code first; where it has a new name, give that \
+         flag the former name as its `salt`, so that nobody is drawn anew. It is found only when an edit \
+         is compared with the text before it.";
 }
 
 impl Code {

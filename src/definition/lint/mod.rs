@@ -146,7 +146,8 @@ impl Lints {
         Ok(Self { names: Names::pattern(pattern)?, ..self })
     }
 
-    /// Compares the text with the one before the edit, so that [`Code::RedrawsUsers`] is found.
+    /// Compares the text with the one before the edit, so that [`Code::RedrawsUsers`] and
+    /// [`Code::RemovedFlag`] are found.
     #[must_use]
     pub fn against(self, before: impl Into<String>) -> Self {
         Self { before: Some(before.into()), ..self }
@@ -156,7 +157,8 @@ impl Lints {
     /// [`FlagsFile::parse`](crate::definition::FlagsFile::parse) says, and what lints find.
     ///
     /// This never fails. Flags with errors are not linted, and neither is a file that is not
-    /// usable. `now` is what [`Code::Expired`] compares with.
+    /// usable. A test of a flag that fails at the instant `now` is an error. `now` is what
+    /// [`Code::Expired`] compares with, too.
     #[must_use]
     pub fn check(&self, name: &str, text: &str, now: SystemTime) -> Diagnostics {
         let reading = FlagsFile::read(name, text);
@@ -166,6 +168,7 @@ impl Lints {
             for check in CHECKS {
                 check(&file, &mut found);
             }
+            found.problems.extend(reading.file.test(now).diagnostics().as_slice().to_vec());
         }
         let mut problems = found.problems;
         problems.retain_mut(|problem| {

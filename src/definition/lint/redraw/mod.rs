@@ -13,23 +13,85 @@ use crate::{
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     let Some(before) = found.lints().before.as_deref() else { return };
-    if !found.wants(Code::RedrawsUsers) {
+    if !found.wants(Code::RedrawsUsers) && !found.wants(Code::RemovedFlag) {
         return;
     }
     let before = FlagsFile::parse("before", before);
+    // Those with errors are there too.
+    let named = |key: &str| {
+        let flags = file.flags_table().and_then(|flags| flags.get_ref().as_table());
+        flags.is_some_and(|flags| flags.contains_key(key))
+    };
+    let gone = before.flags().iter().filter(|(key, _)| !named(key));
+    // With the name that each has now, if it seems to have another one.
+    let mut gone: Vec<(&str, &Definition, Option<&str>)> =
+        gone.map(|(key, was)| (&**key, &**was, None)).collect();
     for flag in &file.flags {
-        if let Some(was) = before.flags().get(flag.name())
-            && was.differences(flag.definition).into_iter().any(|field| field.roles().redraws)
-        {
-            let edit = Edit { flag, was, is: flag.definition };
+        let name = flag.name();
+        let (was_name, was) = match before.flags().get(name) {
+            Some(was) => (name, &**was),
+            None if before.rejected().contains(name) => continue,
+            None => {
+                let body = body(flag.definition);
+                let was = gone
+                    .iter_mut()
+                    .find(|(_, was, renamed)| renamed.is_none() && self::body(was) == body);
+                let Some((key, was, renamed)) = was else { continue };
+                *renamed = Some(name);
+                (*key, *was)
+            }
+        };
+        let differs = || was.differences(flag.definition).into_iter().any(|it| it.roles().redraws);
+        if was_name != name || differs() {
+            let edit = Edit { flag, was_name, was, is: flag.definition };
             edit.report(&edit.moves(file), found);
         }
     }
+    let (renamed, removed): (Vec<_>, Vec<_>) =
+        gone.into_iter().partition(|(_, _, renamed)| renamed.is_some());
+    for (key, _, name) in renamed {
+        let flag = file.flags.iter().find(|flag| Some(flag.name()) == name);
+        let place = flag.map_or(0..0, |flag| flag.key.span());
+        found.report(self::removed(&[key], place, "this one has the same settings"));
+    }
+    if !removed.is_empty() {
+        let keys: Vec<_> = removed.iter().map(|&(key, _, _)| key).collect();
+        found.report(self::removed(&keys, 0..0, "before the edit there was more"));
+    }
+}
+
+/// What a flag does, without its name and what is for people, by which a flag is known that was given
+/// another name.
+fn body(definition: &Definition) -> Definition {
+    let mut body = definition.clone();
+    let others = Field::ALL.iter().filter(|field| field.is_about() || **field == Field::Salt);
+    others.for_each(|&field| body.inherit(field));
+    body
+}
+
+/// One problem for all that are gone, since none of them has a place in the text.
+fn removed(keys: &[&str], place: Range<usize>, label: &str) -> Diagnostic {
+    let names = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    let problem = match keys {
+        [key] => {
+            let message = format!("flag {names} is not in the file any more");
+            Diagnostic::new(Code::RemovedFlag, place, message).flag(key)
+        }
+        _ => {
+            let message = format!("{} flags are not in the file any more: {names}", keys.len());
+            Diagnostic::new(Code::RemovedFlag, place, message)
+        }
+    };
+    problem.label(label).help(
+        "code that still asks for such a flag gets its own default: `flagstaff stale --refs` finds it",
+    )
 }
 
 /// One flag, before and after.
 struct Edit<'f> {
     flag: &'f Flag<'f>,
+    /// The name before, which is another one if the flag was renamed.
+    was_name: &'f str,
     was: &'f Definition,
     is: &'f Definition,
 }
@@ -47,6 +109,8 @@ struct Move<'f> {
 #[derive(Debug, Clone, PartialEq)]
 enum Cause<'f> {
     Salt,
+    /// The flag had another name.
+    Name,
     BucketBy,
     RuleName(&'f str),
     RuleBucketBy(&'f BucketBy),
@@ -74,12 +138,14 @@ impl<'f> Edit<'f> {
         };
         // Requests are drawn anew anyway.
         if [self.was, self.is].map(bucket_by) != [&BucketBy::Request; 2] {
-            let steps = [Steps::of_flag(name, self.was, was), Steps::of_flag(name, self.is, is)];
+            let was = Steps::of_flag(self.was_name, self.was, was);
+            let steps = [was, Steps::of_flag(name, self.is, is)];
             add(&steps, None, self.flag.key.span(), self.cause());
         }
         for (rule, place, was) in self.rules() {
-            let steps = [Steps::of_rule(name, self.was, was), Steps::of_rule(name, self.is, rule)];
-            add(&steps, Some(rule), place, self.rule_cause(was, rule));
+            let cause = self.rule_cause(was, rule);
+            let was = Steps::of_rule(self.was_name, self.was, was);
+            add(&[was, Steps::of_rule(name, self.is, rule)], Some(rule), place, cause);
         }
         moves
     }
@@ -113,8 +179,19 @@ impl<'f> Edit<'f> {
             .collect()
     }
 
-    fn salt(&self, definition: &'f Definition) -> &'f str {
-        definition.rare().salt.value().map_or(self.flag.name(), String::as_str)
+    /// The salts before and after.
+    fn salts(&self) -> [&'f str; 2] {
+        let salt = |definition: &'f Definition, name: &'f str| {
+            definition.rare().salt.value().map_or(name, String::as_str)
+        };
+        [salt(self.was, self.was_name), salt(self.is, self.flag.name())]
+    }
+
+    /// The cause, if it is that users are drawn with another salt.
+    fn salted(&self) -> Option<Cause<'f>> {
+        let [was, is] = self.salts();
+        let is_name = self.is.rare().salt.value().is_none() && self.was_name != self.flag.name();
+        (was != is).then_some(if is_name { Cause::Name } else { Cause::Salt })
     }
 
     fn cause(&self) -> Cause<'f> {
@@ -127,8 +204,8 @@ impl<'f> Edit<'f> {
                 .flat_map(|it| it.names())
                 .collect::<Vec<_>>()
         };
-        if self.salt(self.was) != self.salt(self.is) {
-            Cause::Salt
+        if let Some(cause) = self.salted() {
+            cause
         } else if bucket_by(self.was) != bucket_by(self.is) {
             Cause::BucketBy
         } else {
@@ -141,8 +218,8 @@ impl<'f> Edit<'f> {
             Serve::Split(split) => split.iter().map(|(name, _)| name.as_str()).collect(),
             _ => Vec::new(),
         };
-        if self.salt(self.was) != self.salt(self.is) {
-            Cause::Salt
+        if let Some(cause) = self.salted() {
+            cause
         } else if was.name != is.name {
             Cause::RuleName(was.name.as_deref().unwrap_or_default())
         } else if was.bucket_by != is.bucket_by {
@@ -175,6 +252,7 @@ impl<'f> Edit<'f> {
         let name = self.flag.name();
         let (what, field) = match &one.cause {
             Cause::Salt => ("a new salt moves", Field::Salt),
+            Cause::Name => ("another name moves", Field::Salt),
             Cause::BucketBy => ("another `bucket_by` moves", Field::BucketBy),
             Cause::RuleName(_) => ("another name moves", Field::Rules),
             Cause::RuleBucketBy(_) => ("another `bucket_by` moves", Field::Rules),
@@ -193,7 +271,8 @@ impl<'f> Edit<'f> {
         let share = percent(one.moved.share);
         let message = format!("{what} {share} of the users of {whose}{enough}");
         let span = match one.rule {
-            Some(_) if one.cause != Cause::Salt => one.place.clone(),
+            Some(_) if !matches!(one.cause, Cause::Salt | Cause::Name) => one.place.clone(),
+            _ if one.cause == Cause::Name => self.flag.key.span(),
             _ => self.flag.setting(field).map_or(one.place.clone(), |value| value.span()),
         };
         let help = self.help(&one.cause);
@@ -201,7 +280,7 @@ impl<'f> Edit<'f> {
             .label(self.label(&one.cause));
         // As it was, if it stands where it stood.
         let former = match &one.cause {
-            Cause::Salt if self.is.rare().salt.value().is_some() => Some(self.salt(self.was)),
+            Cause::Salt if self.is.rare().salt.value().is_some() => Some(self.salts()[0]),
             Cause::RuleName(name) => Some(*name),
             _ => None,
         };
@@ -216,7 +295,8 @@ impl<'f> Edit<'f> {
 
     fn label(&self, cause: &Cause<'_>) -> String {
         match cause {
-            Cause::Salt => format!("the salt was `{}`", self.salt(self.was)),
+            Cause::Salt => format!("the salt was `{}`", self.salts()[0]),
+            Cause::Name => format!("the name was `{}`, with the same settings", self.was_name),
             Cause::BucketBy => was_drawn_by(bucket_by(self.was)),
             Cause::RuleName(name) => format!("the name was `{name}`"),
             Cause::RuleBucketBy(unit) => was_drawn_by(unit),
@@ -227,8 +307,8 @@ impl<'f> Edit<'f> {
 
     fn help(&self, cause: &Cause<'_>) -> String {
         match cause {
-            Cause::Salt => {
-                let salt = toml_string(self.salt(self.was));
+            Cause::Salt | Cause::Name => {
+                let salt = toml_string(self.salts()[0]);
                 format!("to keep them where they are, write `salt = {salt}`")
             }
             Cause::BucketBy | Cause::RuleBucketBy(_) => {
