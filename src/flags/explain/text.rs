@@ -54,7 +54,7 @@ impl Explanation {
         let code = answer.error_code.map(|code| format!(", {code}"));
         table.row("", ["reason", &format!("{}{}", answer.reason, code.unwrap_or_default())]);
         if let Some(source) = answer.source {
-            let place = self.place.as_ref().map(|place| format!(", {place}"));
+            let place = self.place.as_ref().map(|place| format!(", {}", printable(place)));
             table.row("", ["decided by", &format!("{source}{}", place.unwrap_or_default())]);
         }
         if let Some(served) = &self.served {
@@ -142,8 +142,8 @@ fn table(all: &[impl Rows]) -> Table {
 impl Rows for SourceTrace {
     fn rows(&self, table: &mut Table) {
         let says = self.says.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        let place = self.place.as_deref().unwrap_or_default();
-        table.row("", [self.source, &says, place]);
+        let place = self.place.as_deref().map(printable).unwrap_or_default();
+        table.row("", [self.source, &says, &place]);
         if let Some(provenance) = &self.provenance {
             for line in said_by(provenance) {
                 table.row("", ["", &line]);
@@ -171,8 +171,8 @@ impl Rows for SettingTrace {
             Some(value) => shortened(&printable(value), MOST_CHARACTERS),
             None => "taken away".to_owned(),
         };
-        let place = self.place.as_deref().unwrap_or_default();
-        table.row("", [self.field.as_str(), &value, self.source, place]);
+        let place = self.place.as_deref().map(printable).unwrap_or_default();
+        table.row("", [self.field.as_str(), &value, self.source, &place]);
     }
 }
 
@@ -218,7 +218,7 @@ impl Check {
             }
             Self::Rules(rules) => {
                 for rule in rules {
-                    let place = rule.place.as_ref().map(|place| format!(" ({place})"));
+                    let place = rule.place.as_ref().map(|place| format!(" ({})", printable(place)));
                     lines.push(format!("{rule}{}", place.unwrap_or_default()));
                     lines.extend(rule.details());
                 }
