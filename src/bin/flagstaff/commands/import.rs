@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use flagstaff::{
@@ -15,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::Failure,
     file,
-    import::{Imported, Note, article, listed, stored, waffle},
+    import::{Imported, Note, article, listed, stored, waffle, whose},
     place,
     session::Session,
     text::{clean, count},
@@ -30,7 +33,8 @@ A flag is never on for more users than it was: one that says what is not known
 here is left out. Exits with 1 if a flag was left out.
 
 Systems:
-  waffle   django-waffle: flags, switches and samples of a fixture
+  waffle   django-waffle: flags, switches and samples of a fixture, in JSON,
+           JSON lines or YAML, of models of your own too
   tempest  tempest-fastapi-sdk: the hash in Redis, or what its `list` prints
   json     a JSON object per flag, in Redis keys such as ff:new_search: as one
            JSON object by key, or as lines of a key and its value; --key-prefix
@@ -63,6 +67,53 @@ enum System {
     Json,
 }
 
+impl System {
+    /// What its name is among all systems.
+    const fn package(self) -> &'static str {
+        match self {
+            Self::Waffle => "django-waffle",
+            Self::Tempest => "tempest-fastapi-sdk",
+            Self::Json => "JSON keys",
+        }
+    }
+}
+
+/// The text of a file or of stdin, with a byte order mark or without: PowerShell writes UTF-16.
+fn text(path: &Path) -> Result<String, Failure> {
+    if path == "-" {
+        return place::read(path);
+    }
+    let bytes = fs::read(path).map_err(|error| place::unreadable(path, &error))?;
+    let units = |of: fn([u8; 2]) -> u16| {
+        let pairs = bytes.chunks_exact(2).skip(1);
+        pairs.map(|pair| of([pair[0], pair[1]])).collect::<Vec<_>>()
+    };
+    let decoded = match bytes.get(..2) {
+        Some([0xff, 0xfe]) => String::from_utf16(&units(u16::from_le_bytes)).ok(),
+        Some([0xfe, 0xff]) => String::from_utf16(&units(u16::from_be_bytes)).ok(),
+        _ => String::from_utf8(bytes).ok(),
+    };
+    decoded.ok_or_else(|| {
+        Failure::usage(format!("cannot read `{}`: it is neither UTF-8 nor UTF-16", path.display()))
+    })
+}
+
+/// That a file is another system's.
+fn other(system: &'static str, asked: System) -> Failure {
+    let failure = Failure::usage(format!(
+        "this is a file of {system}, and `import {}` reads those of {}",
+        asked.to_possible_value().map(|it| it.get_name().to_owned()).unwrap_or_default(),
+        asked.package(),
+    ));
+    match [System::Waffle, System::Tempest].into_iter().find(|it| it.package() == system) {
+        Some(System::Waffle) => failure.hint("`flagstaff import waffle` reads it"),
+        Some(_) => failure.hint("`flagstaff import tempest` reads it"),
+        None => failure.hint(
+            "there is no importer for it yet; `flagstaff import --help` lists those there are",
+        ),
+    }
+}
+
 impl Import {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let mut imported = self.imported(session).await?;
@@ -93,7 +144,13 @@ impl Import {
     }
 
     async fn imported(&self, session: &Session) -> Result<Imported, Failure> {
-        let text = |path: &Path| place::read(path);
+        let text = |path: &Path| {
+            let text = text(path)?;
+            match whose(&text) {
+                Some(system) if system != self.system.package() => Err(other(system, self.system)),
+                _ => Ok(text),
+            }
+        };
         match (self.system, &self.source) {
             (System::Waffle, Some(path)) => waffle(&text(path)?),
             (System::Json, Some(path)) => article(&text(path)?, session.place.key_prefix()),

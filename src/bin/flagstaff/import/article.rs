@@ -15,6 +15,7 @@ const OTHERS: [&str; 3] = ["type", "rollout_stages", "rolled_back_at"];
 
 /// Flags as one JSON object by key, or as lines of a key and its value.
 pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
+    let text = text.trim_start_matches('\u{feff}');
     let mut imported = Imported::default();
     let mut draws = false;
     let mut other_prefix = false;

@@ -1,8 +1,10 @@
 //! Flags of other systems, as flags.toml says them.
 
 mod article;
+mod rows;
 mod tempest;
 mod waffle;
+mod whose;
 
 use std::{error::Error, iter::successors};
 
@@ -16,6 +18,7 @@ pub(crate) use self::{
     article::article,
     tempest::{listed, stored},
     waffle::waffle,
+    whose::whose,
 };
 
 /// Flags, and what flags.toml does not say in the same way.

@@ -8,6 +8,7 @@ use super::Imported;
 /// The lines of `tempest flags list`: a name, and `on` or `off`.
 pub(crate) fn listed(text: &str) -> Imported {
     let mut imported = Imported::default();
+    let text = text.trim_start_matches('\u{feff}');
     for line in text.lines().filter(|line| !line.trim().is_empty() && *line != "(no flags)") {
         // Names may have spaces, and are padded with them.
         match line.rsplit_once(char::is_whitespace).map(|(name, state)| (name.trim_end(), state)) {

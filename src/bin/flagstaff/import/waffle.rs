@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{Imported, known};
+use super::{Imported, known, rows::rows};
 use crate::failure::Failure;
 
 /// The fields of a waffle flag that say for whom it is on. All of them are OR in waffle, and none
@@ -14,14 +14,14 @@ const TARGETING: [&str; 7] =
 
 /// The flags, switches and samples of a fixture.
 pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
-    let rows: Vec<Map<String, Value>> = serde_json::from_str(text).map_err(|error| {
-        Failure::usage(format!("this is no fixture of django: {error}"))
+    let rows = rows(text).map_err(|error| {
+        Failure::usage(format!("this is not a fixture of django: {error}"))
             .hint("write one with `manage.py dumpdata waffle --natural-primary --natural-foreign`")
     })?;
     let mut imported = Imported::default();
     let names = names(&rows);
     let flags = flags(&rows);
-    let mut others = BTreeSet::new();
+    let (mut others, mut own) = (BTreeSet::new(), BTreeSet::new());
     let (mut draws, mut lists, mut dates) = (false, false, false);
     for row in &rows {
         let (Some(model), Some(fields)) = (
@@ -32,19 +32,12 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
             imported.left_out += 1;
             continue;
         };
-        let kind = match model {
-            "waffle.flag" => Kind::Flag,
-            "waffle.switch" => Kind::Switch,
-            "waffle.sample" => Kind::Sample,
+        let kind = match Kind::of(model, fields) {
+            Some(kind) => kind,
             // They are there to say the names of users and groups.
-            "auth.user" | "auth.group" => continue,
-            other if fields.contains_key("everyone") => {
-                let name = fields.get("name").and_then(Value::as_str).unwrap_or(other);
-                imported.leave_out(name, &format!("it is a `{other}`, a kind of flag of your own"));
-                continue;
-            }
-            other => {
-                others.insert(other);
+            None if ["auth.user", "auth.group"].contains(&&*model.to_lowercase()) => continue,
+            None => {
+                others.insert(model);
                 continue;
             }
         };
@@ -64,6 +57,9 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
         };
         match settings {
             Ok(settings) => {
+                if !is_of_waffle(model) {
+                    own.insert(model);
+                }
                 let share = settings.get("percentage").and_then(Value::as_f64);
                 draws |= share.is_some_and(|share| share > 0.0);
                 lists |= settings.contains_key("allowed_users");
@@ -87,6 +83,12 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
     if dates {
         imported.general("of `created` the day is taken over, and `modified` is left out");
     }
+    for model in own {
+        imported.general(format!(
+            "`{model}` is a model of your own, taken for waffle's: what its code does beyond its fields is \
+             not here"
+        ));
+    }
     for model in others {
         imported.general(format!("not imported: rows of `{model}`"));
     }
@@ -100,7 +102,33 @@ enum Kind {
     Sample,
 }
 
+/// Whether a model is one of waffle itself. Django takes names of models in any case.
+fn is_of_waffle(model: &str) -> bool {
+    model.split_once('.').is_some_and(|(app, _)| app.eq_ignore_ascii_case("waffle"))
+}
+
 impl Kind {
+    /// The kind of a row. A model of one's own (`WAFFLE_FLAG_MODEL`) has the fields of waffle's, and a
+    /// name that says which.
+    fn of(model: &str, fields: &Map<String, Value>) -> Option<Self> {
+        let (_, class) = model.split_once('.')?;
+        let class = class.to_lowercase();
+        let is_own = !is_of_waffle(model);
+        match class.as_str() {
+            "flag" if !is_own => Some(Self::Flag),
+            "switch" if !is_own => Some(Self::Switch),
+            "sample" if !is_own => Some(Self::Sample),
+            _ if is_own && fields.contains_key("everyone") => Some(Self::Flag),
+            class if is_own && class.ends_with("switch") && fields.contains_key("active") => {
+                Some(Self::Switch)
+            }
+            class if is_own && class.ends_with("sample") && fields.contains_key("percent") => {
+                Some(Self::Sample)
+            }
+            _ => None,
+        }
+    }
+
     /// Flags, switches and samples may have the same name in waffle. The flag keeps it, also where it
     /// is left out: nothing else answers in its place.
     fn key(self, name: &str, flags: &BTreeSet<&str>) -> String {
@@ -170,9 +198,10 @@ fn share(fields: &Map<String, Value>) -> Result<Option<f64>, String> {
     })
 }
 
-/// The day of an instant; what is no instant stays as it is, for the error.
+/// The day of an instant, which a space parts from the time in YAML; what is no instant stays as it is,
+/// for the error.
 fn day(instant: &str) -> &str {
-    instant.split_once('T').map_or(instant, |(day, _)| day)
+    instant.split_once(['T', ' ']).map_or(instant, |(day, _)| day)
 }
 
 fn flag(
@@ -305,8 +334,8 @@ fn sample(
 fn flags(rows: &[Map<String, Value>]) -> BTreeSet<&str> {
     fn flag(row: &Map<String, Value>) -> Option<&str> {
         let fields = row.get("fields")?;
-        let is_flag = row.get("model")? == "waffle.flag" || fields.get("everyone").is_some();
-        fields.get("name")?.as_str().filter(|_| is_flag)
+        let kind = Kind::of(row.get("model")?.as_str()?, fields.as_object()?);
+        fields.get("name")?.as_str().filter(|_| kind == Some(Kind::Flag))
     }
     rows.iter().filter_map(flag).collect()
 }
@@ -324,7 +353,8 @@ struct Table(BTreeMap<String, String>);
 fn names(rows: &[Map<String, Value>]) -> Names {
     let mut names = Names::default();
     for row in rows {
-        let (table, field) = match row.get("model").and_then(Value::as_str) {
+        let model = row.get("model").and_then(Value::as_str).map(str::to_lowercase);
+        let (table, field) = match model.as_deref() {
             Some("auth.user") => (&mut names.users, "username"),
             Some("auth.group") => (&mut names.groups, "name"),
             _ => continue,
@@ -493,9 +523,65 @@ mod tests {
         assert_eq!((keys, imported.left_out), (vec!["a_switch", "b_switch"], 2));
     }
 
+    /// What `loaddata` takes, waffle's importer takes too.
+    #[test]
+    fn a_fixture_is_read_in_every_form_that_django_writes() {
+        let rows: Vec<Value> = serde_json::from_str(FIXTURE).unwrap();
+        let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let expected = waffle(FIXTURE).unwrap();
+
+        let capitals =
+            FIXTURE.replace("waffle.flag", "Waffle.Flag").replace("waffle.sw", "waffle.Sw");
+        let spaces = FIXTURE.replace("T02:", " 02:");
+        let marked = format!("\u{feff}{FIXTURE}");
+        for text in [&lines, &capitals, &spaces, &marked] {
+            let imported = waffle(text).unwrap();
+            assert_eq!(imported.flags, expected.flags, "{text}");
+            assert_eq!(imported.left_out, 0);
+        }
+    }
+
+    /// As `dumpdata --format yaml` writes it.
+    #[test]
+    fn a_fixture_in_yaml_says_the_same() {
+        let yaml = "- model: waffle.flag\n  fields:\n    name: half\n    everyone: null\n    percent: '50.0'\n    \
+                    superusers: false\n    languages: ''\n    created: 2026-11-21 02:38:31.364000+00:00\n    \
+                    groups:\n    - - beta\n    users: []\n\
+                    - model: waffle.switch\n  pk: 1\n  fields:\n    name: 'no'\n    active: true\n";
+
+        let imported = waffle(yaml).unwrap();
+
+        assert_eq!(
+            settings(&imported, "half"),
+            json!({ "created": "2026-11-21T00:00:00Z", "allowed_groups": ["beta"], "percentage": 50 })
+        );
+        assert_eq!(settings(&imported, "no"), json!({ "enabled": true }));
+        assert_eq!(imported.left_out, 0);
+    }
+
+    #[test]
+    fn a_model_of_ones_own_is_imported_and_told() {
+        let imported = waffle(
+            r#"[
+                {"model": "shop.Flag", "fields": {"name": "a", "everyone": true}},
+                {"model": "shop.featureswitch", "fields": {"name": "b", "active": true}},
+                {"model": "shop.product", "fields": {"name": "c", "active": true}}
+            ]"#,
+        )
+        .unwrap();
+
+        assert_eq!(settings(&imported, "a"), json!({ "enabled": true }));
+        assert_eq!(settings(&imported, "b"), json!({ "enabled": true }));
+        assert_eq!((imported.flags.len(), imported.left_out), (2, 0));
+        let told = |text: &str| imported.notes.iter().any(|note| note.text.starts_with(text));
+        assert!(told("`shop.Flag` is a model of your own"), "{imported:?}");
+        assert!(told("not imported: rows of `shop.product`"), "{imported:?}");
+    }
+
     #[test]
     fn what_is_no_fixture_is_refused() {
         assert!(waffle("{}").is_err());
+        assert!(waffle("just a text").is_err());
 
         let imported = waffle(r#"[{"model": "waffle.flag", "fields": {}}, {}]"#).unwrap();
         assert_eq!((imported.left_out, imported.flags.len()), (2, 0));
