@@ -4,8 +4,8 @@
 ///
 /// The numbers never change their meaning, so that a script or another program can go by them.
 ///
-/// The commands `list`, `get`, `enable`, `disable` and `unset` keep the codes of the Python command
-/// `tempest flags` where they differ: a store that cannot be reached is [`Usage`](Self::Usage) there.
+/// The spelling `flagstaff flags …` keeps the codes of the Python command `tempest flags`: a store that
+/// cannot be reached is [`Usage`](Self::Usage) there, and [`Unreachable`](Self::Unreachable) everywhere else.
 ///
 /// # Example
 ///

@@ -389,10 +389,9 @@ codes! {
          compared with the text before it.";
     RemovedFlag, "removed-flag", Warn,
         "a flag that the edit takes out of the file",
-        "Code that still asks for it gets the default that it names, and an override in the store stays \
-         and is all that is said. Take the flag out of the code first; where it has a new name, give that \
-         flag the former name as its `salt`, so that nobody is drawn anew. It is found only when an edit \
-         is compared with the text before it.";
+        "Code that still asks for it gets its own default, and an override in the store stays in force. \
+         Take the flag out of the code first. If it has a new name, give it the former name as its `salt`, \
+         so that no user is re-bucketed. It is found only when an edit is compared with the text before it.";
 }
 
 impl Code {

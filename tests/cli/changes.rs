@@ -522,7 +522,8 @@ sys.exit(os.waitstatus_to_exitcode(status))
             None => python.env_remove(name),
         };
     }
-    let output = python.output().unwrap();
+    // What is asked, and not its colours.
+    let output = python.env("NO_COLOR", "1").output().unwrap();
     (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

@@ -46,6 +46,13 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["get", "nobody_knows"], No),
     (&["get", "on", "colour"], Usage),
     (&["history"], Usage),
+    (&["flags", "list"], Done),
+    (&["flags", "get", "nobody_knows"], No),
+    (&["flags", "enable", "on"], Usage),
+    (&["help"], Done),
+    (&["help", "rollout", "advance"], Done),
+    (&["help", "nonsense"], Usage),
+    (&["off"], Usage),
     (&["init", "--file", "flags.toml"], Refused),
     (&["init", "--file", "missing/flags.toml"], Refused),
     (&["init", "here"], Usage),
@@ -61,10 +68,14 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["is-on", "off"], No),
     (&["is-on", "nobody_knows"], No),
     (&["is-on", "on", "--file", "missing.toml"], Usage),
+    (&["is-on", "on", "--no-file"], Usage),
+    (&["is-on", "on", "--no-file", "--file", "flags.toml"], Usage),
     (&["is-on", "on", "--file", "questions.jsonl"], Usage),
     (&["lint", "flags.toml", "-A", "unusual-name"], Done),
     (&["lint", "--explain"], Done),
-    (&["lint", "lint.toml"], No),
+    (&["lint", "lint.toml"], Done),
+    (&["lint", "lint.toml", "-D", "warnings"], No),
+    (&["lint", "tests.toml"], No),
     (&["lint", "questions.jsonl"], No),
     (&["lint", "missing.toml"], Usage),
     (&["lint", "--explain", "nonsense"], Usage),
@@ -104,6 +115,8 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["unset", "on"], Usage),
     (&["man"], Done),
     (&["plan", "flags.toml", "later.toml"], Done),
+    (&["plan", "flags.toml", "later.toml", "--fail-on", "newly-off=0"], No),
+    (&["plan", "flags.toml", "later.toml", "--fail-on", "newly-on"], Usage),
     (&["plan", "flags.toml", "missing.toml"], Usage),
     (&["plan", "flags.toml", "questions.jsonl"], Usage),
     (&["plan", "flags.toml", "git:no_such_revision"], Usage),
@@ -172,12 +185,16 @@ const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["rollout", "status", "staged"], Unreachable),
     (&["undo", "1"], Unreachable),
     (&["watch"], Unreachable),
+    (&["get", "on"], Unreachable),
+    (&["list"], Unreachable),
+    (&["disable", "on"], Unreachable),
+    (&["enable", "on"], Unreachable),
+    (&["unset", "on"], Unreachable),
     // As the Python command has it.
-    (&["get", "on"], Usage),
-    (&["list"], Usage),
-    (&["disable", "on"], Usage),
-    (&["enable", "on"], Usage),
-    (&["unset", "on"], Usage),
+    (&["flags", "list"], Usage),
+    (&["flags", "get", "on"], Usage),
+    (&["flags", "disable", "on"], Usage),
+    (&["flags", "enable", "on"], Usage),
     (&["set", "on", "percentage=25"], Unreachable),
     (&["show", "on"], Unreachable),
     (&["show", "nobody_knows"], Unreachable),
@@ -266,6 +283,55 @@ fn every_command_says_when_the_store_refuses() {
     for (arguments, code) in REFUSED {
         let ran = ran(flagstaff(arguments).env("REDIS_URL", &url));
         assert_eq!(ran.code, *code, "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+/// The lines of the exit codes in a help text: a number, and what it means.
+fn codes_of_help(help: &str) -> Vec<(u8, String)> {
+    let Some((_, codes)) = help.split_once("\nExit codes:\n") else { return Vec::new() };
+    let lines = codes.lines().map_while(|line| line.strip_prefix("  "));
+    lines
+        .filter_map(|line| {
+            let (number, meaning) = line.split_once("  ")?;
+            Some((number.parse().ok()?, meaning.to_owned()))
+        })
+        .collect()
+}
+
+#[test]
+fn the_help_lists_the_codes_that_the_library_promises() {
+    let help = ran(&mut flagstaff(&["--help"])).stdout;
+
+    let promised = ExitCode::ALL.map(|code| (code.number(), code.description().to_owned()));
+    assert_eq!(codes_of_help(&help), promised);
+}
+
+/// Compares each command with its help, or with the help of the whole.
+#[test]
+fn a_store_that_is_away_ends_every_command_with_the_code_of_its_help() {
+    let away = |help: &str| {
+        let codes = codes_of_help(help);
+        codes.into_iter().find(|(_, meaning)| meaning.contains("store cannot be reached"))
+    };
+    let of_all = away(&ran(&mut flagstaff(&["--help"])).stdout).unwrap();
+
+    for (arguments, code) in UNREACHABLE.iter().filter(|(_, code)| *code != Done) {
+        let help = ran(&mut flagstaff(&[arguments[0], "--help"])).stdout;
+        let (promised, _) = away(&help).unwrap_or(of_all.clone());
+        assert_eq!(code.number(), promised, "{arguments:?}");
+    }
+}
+
+/// The help of a command names the exit code 1 if the command can end with it.
+#[test]
+fn every_command_that_can_end_with_no_says_so() {
+    let tables = [WITHOUT_STORE, WITH_FILE, UNREACHABLE, WITH_STORE, REFUSED].concat();
+    for (arguments, _) in tables.iter().filter(|(_, code)| *code == No) {
+        let help = ran(&mut flagstaff(&[arguments[0], "--help"])).stdout;
+        let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        let says = ["xits with 1", "exits with 0 if it is, and 1 if not"];
+        let mut says = says.iter().filter(|says| words.contains(**says));
+        assert!(says.next().is_some(), "{arguments:?}: {help}");
     }
 }
 

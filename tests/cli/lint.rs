@@ -72,10 +72,10 @@ fn what_changes_no_answer_is_fixed_in_place() {
         ran(flagstaff(&["lint"]).args(arguments).current_dir(directory.path()))
     };
 
-    let safe = lint(&["--fix"]);
+    let safe = lint(&["--fix", "-D", "blank-text"]);
 
     assert_eq!(safe.code, ExitCode::No);
-    assert!(safe.stdout.contains("warning[blank-text]"), "{}", safe.stdout);
+    assert!(safe.stdout.contains("error[blank-text]"), "{}", safe.stdout);
     assert!(safe.stderr.starts_with("2 problems settled in `flags.toml`\n"), "{}", safe.stderr);
     let fixed = fs::read_to_string(&path).unwrap();
     assert_eq!(fixed, "# kept\n[flags.a]\nallowed_users = [\"ana\", \" bob\"]\n");
@@ -108,7 +108,7 @@ fn a_file_is_compared_with_the_one_in_a_revision() {
     git(directory.path(), &["add", "."]);
     git(directory.path(), &["commit", "--quiet", "--message", "one"]);
     let lint = |against: &str, path: &Path, from: &Path| -> Ran {
-        let mut lint = flagstaff(&["lint", "--against", against]);
+        let mut lint = flagstaff(&["lint", "-D", "warnings", "--against", against]);
         ran(lint.arg(path).current_dir(from))
     };
     assert_eq!(lint("git:HEAD", &path, &inside).code, ExitCode::Done);

@@ -5,10 +5,12 @@ mod codes;
 mod command;
 mod corpus;
 mod files;
+mod hostile;
 mod import;
 mod lint;
 mod manners;
 mod python;
+mod reports;
 mod stale;
 mod stores;
 #[cfg(target_os = "linux")]

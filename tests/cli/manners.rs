@@ -30,7 +30,9 @@ fn a_closed_pipe_is_no_error() {
 #[test]
 fn a_store_that_is_away_is_its_own_kind_of_error() {
     for arguments in [
-        &["enable", "on"][..],
+        &["flags", "list"][..],
+        &["flags", "enable", "on"],
+        &["enable", "on"],
         &["disable", "on"],
         &["unset", "on"],
         &["get", "on"],

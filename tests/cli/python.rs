@@ -82,7 +82,8 @@ fn verbs_of_both_commands_print_and_end_alike() {
         &["enable", "größer"],
         &["get", "größer"],
     ] {
-        let (ours, theirs) = (ours(&one, arguments), tempest.run(&other.url(), arguments));
+        let spelled = [&["flags"], arguments].concat();
+        let (ours, theirs) = (ours(&one, &spelled), tempest.run(&other.url(), arguments));
         assert_eq!(
             (&ours.stdout, ours.code),
             (&theirs.stdout, theirs.code),
@@ -112,6 +113,9 @@ fn one_lists_what_the_other_has_written() {
     assert_eq!(listed(&ours, "\t"), listed(&theirs, "  "));
     assert_eq!(listed(&ours, "\t").len(), 6);
     assert_eq!((ours.code, theirs.code), (ExitCode::Done, ExitCode::Done));
+
+    // The spelling of theirs prints what theirs prints.
+    assert_eq!(self::ours(&server, &["flags", "list"]).stdout, theirs.stdout);
 }
 
 #[test]
@@ -120,8 +124,10 @@ fn a_store_that_is_away_is_the_same_code_in_both() {
     for verb in [&["list"][..], &["get", "a"], &["enable", "a"], &["disable", "a"]] {
         let nowhere = "redis://127.0.0.1:1";
         let elsewhere = tempfile::tempdir().unwrap();
-        let ours =
-            ran(flagstaff(verb).args(["--redis-url", nowhere]).current_dir(elsewhere.path()));
+        let ours = ran(flagstaff(&["flags"])
+            .args(verb)
+            .args(["--redis-url", nowhere])
+            .current_dir(&elsewhere));
         let theirs = tempest.run(nowhere, verb);
 
         assert_eq!(ours.code, theirs.code, "{verb:?}");

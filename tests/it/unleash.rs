@@ -28,8 +28,7 @@ const REFUSED: &[(&str, Code)] = &[
     ("22-cidr-constraint-operators/CIDR.ipv6.mixed.values", Code::InvalidOperand),
 ];
 
-/// What is answered in another way on purpose. There, a version with a `v` is none; here it is one, as tags
-/// and clients write it.
+/// Deliberate differences: Unleash rejects versions with a `v`, which tags and clients have.
 const DIFFERENT: &[(&str, &str)] = &[(
     "14-constraint-semver-operators/F8.invalidSemverWithLeadingV",
     "F8.invalidSemverWithLeadingV - invalid semver resolves to false",

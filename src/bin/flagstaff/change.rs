@@ -229,7 +229,7 @@ pub(crate) async fn perform(
         effects.push(rehearse(session, &flags, name, act).await?);
     }
     for effect in &effects {
-        output.aside(effect.text().trim_end());
+        output.preview(&effect.text());
     }
     tell_what_may_surprise(session, &flags, act, &effects);
     if args.dry_run {
@@ -317,6 +317,11 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
                     similar::hint(&flags.snapshot(), &effect.flag, output);
                 }
             }
+        }
+        if !act.forces()
+            && let Some(warning) = effect.ends_a_rollout()
+        {
+            output.warning(warning);
         }
         if let Some(warning) = effect.widens_at_its_end() {
             output.warning(warning);

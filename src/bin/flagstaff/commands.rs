@@ -7,8 +7,10 @@ mod disable;
 mod enable;
 mod eval;
 mod explain;
+mod flags;
 mod fmt;
 mod get;
+mod help;
 mod history;
 mod import;
 mod init;
@@ -95,8 +97,12 @@ commands! {
         Schema: schema::Schema,
         Test: test::Test,
     }
+    "Other systems" {
+        Flags: flags::Flags,
+    }
     "This command" {
         Completion: completion::Completion,
+        Help: help::Help,
         Man: man::Man,
     }
 }

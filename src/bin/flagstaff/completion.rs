@@ -15,7 +15,10 @@ use flagstaff::{
     definition::{Field, FlagsFile},
 };
 
-use crate::place::{self, Place};
+use crate::{
+    place::{self, Place},
+    text::clean,
+};
 
 /// How long a shell waits for the store at most.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -31,6 +34,7 @@ pub(crate) fn flags() -> ArgValueCompleter {
             flags.insert(name.to_string(), flag.description.value().cloned());
         }
         let candidate = |(name, description): (String, Option<String>)| {
+            let description = description.map(|text| clean(&text).into_owned());
             CompletionCandidate::new(name).help(description.map(Into::into))
         };
         starting(start, flags).map(candidate).collect()
@@ -53,7 +57,9 @@ fn starting<T>(
     named: impl IntoIterator<Item = (String, T)>,
 ) -> impl Iterator<Item = (String, T)> {
     let start = start.to_string_lossy().into_owned();
-    named.into_iter().filter(move |(name, _)| name.starts_with(&start))
+    // A name that breaks lines would be a line of its own for the shell.
+    let is_plain = |name: &str| !name.contains(char::is_control);
+    named.into_iter().filter(move |(name, _)| name.starts_with(&start) && is_plain(name))
 }
 
 /// The flags in the store; none, if it cannot be reached at once.

@@ -3,10 +3,17 @@
 use std::{borrow::Cow, path::Path, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{Context, answer::Value};
+use flagstaff::{Context, Snapshot, answer::Value};
 use serde_json::{Map, Value as Json};
 
-use crate::{failure::Failure, output::Output, place, time};
+use crate::{
+    compared::{self, Uses},
+    failure::Failure,
+    output::Output,
+    place,
+    text::clean,
+    time,
+};
 
 /// The names of the members that are not attributes; OFREP and OpenFeature write the first.
 const TARGETING_KEY: [&str; 2] = ["targetingKey", "targeting_key"];
@@ -25,9 +32,9 @@ pub(crate) struct ContextArgs {
     /// Group that the user is a member of
     #[arg(long, short, value_name = "NAME")]
     group: Vec<String>,
-    /// Attribute, such as plan=pro or seats=12
+    /// Attribute, such as plan=pro or seats=12; a string if rules compare strings
     #[arg(long, short, value_name = "NAME=JSON", value_parser = attribute)]
-    set: Vec<(String, Json)>,
+    set: Vec<Attribute>,
     /// All of it as JSON: {"targetingKey": "ana", "groups": ["beta"], "plan": "pro"}
     #[arg(long, short, value_name = "JSON|@FILE|-")]
     context: Option<String>,
@@ -45,12 +52,44 @@ impl ContextArgs {
         Ok(context)
     }
 
+    /// Fits the types of `--set` to the flags of a snapshot. A value without quotes becomes a string if
+    /// rules compare the attribute with strings alone: the version 1.10 is not the number 1.1.
+    pub(crate) fn fitted(
+        &self,
+        context: Context<'static>,
+        snapshot: &Snapshot,
+        output: &Output,
+    ) -> Context<'static> {
+        let doubtful: Vec<_> = self.set.iter().filter(|set| set.is_doubtful()).collect();
+        if doubtful.is_empty() {
+            return context;
+        }
+        let uses = compared::attributes(snapshot);
+        doubtful.into_iter().fold(context, |context, Attribute { name, text, value }| {
+            let (name_shown, text_shown) = (clean(name), clean(text));
+            match uses.get(name) {
+                Some(Uses { text: true, other: true, .. }) => {
+                    output.warning(format!(
+                        "rules compare `{name_shown}` with texts and with others; here it is {value}, and \
+                         --set '{name_shown}=\"{text_shown}\"' makes it a text"
+                    ));
+                    context
+                }
+                Some(Uses { text: true, .. }) => context.attribute(name.clone(), text.clone()),
+                Some(Uses { other: false, unit: true, .. }) if is_rewritten(value, text) => {
+                    context.attribute(name.clone(), text.clone())
+                }
+                _ => context,
+            }
+        })
+    }
+
     fn merged(&self) -> Result<Context<'static>, Failure> {
         let mut object = match self.context.as_deref() {
             None => Map::new(),
             Some(text) => object(text)?,
         };
-        for (name, value) in &self.set {
+        for Attribute { name, value, .. } in &self.set {
             object.insert(name.clone(), value.clone());
         }
         if let Some(user) = &self.user {
@@ -114,11 +153,34 @@ fn object(text: &str) -> Result<Map<String, Json>, Failure> {
         .map_err(|error| Failure::usage(format!("the context is not a JSON object: {error}")))
 }
 
+/// An attribute of the command line.
+#[derive(Debug, Clone, PartialEq)]
+struct Attribute {
+    name: String,
+    /// As it was given.
+    text: String,
+    /// As JSON reads it.
+    value: Json,
+}
+
+impl Attribute {
+    /// Returns true if JSON reads a number or a boolean where a string may be meant.
+    fn is_doubtful(&self) -> bool {
+        matches!(self.value, Json::Number(_) | Json::Bool(_))
+    }
+}
+
+/// Returns true if JSON writes a value in another way than it was given: 1.10 becomes 1.1.
+fn is_rewritten(value: &Json, text: &str) -> bool {
+    let written = value.to_string();
+    written != text
+}
+
 /// Parses `NAME=JSON`, or `NAME=TEXT` where the value is not JSON.
-fn attribute(text: &str) -> Result<(String, Json), String> {
-    let (name, value) = text.split_once('=').ok_or("expected `name=value`, such as `plan=pro`")?;
-    let json = serde_json::from_str(value).unwrap_or_else(|_| value.into());
-    Ok((name.to_owned(), json))
+fn attribute(text: &str) -> Result<Attribute, String> {
+    let (name, text) = text.split_once('=').ok_or("expected `name=value`, such as `plan=pro`")?;
+    let value = serde_json::from_str(text).unwrap_or_else(|_| text.into());
+    Ok(Attribute { name: name.to_owned(), text: text.to_owned(), value })
 }
 
 /// `None` for null.
@@ -148,9 +210,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_a_text() {
-        assert_eq!(attribute("seats=12").unwrap().1, Json::from(12));
-        assert_eq!(attribute("plan=pro").unwrap().1, Json::from("pro"));
-        assert_eq!(attribute("plan=\"12\"").unwrap().1, Json::from("12"));
+        assert_eq!(attribute("seats=12").unwrap().value, Json::from(12));
+        assert_eq!(attribute("plan=pro").unwrap().value, Json::from("pro"));
+        assert_eq!(attribute("plan=\"12\"").unwrap().value, Json::from("12"));
         assert!(attribute("plan").is_err());
     }
 
@@ -169,7 +231,7 @@ mod tests {
         let args = ContextArgs {
             user: Some("ana".to_owned()),
             group: vec!["beta".to_owned()],
-            set: vec![("plan".to_owned(), "pro".into())],
+            set: vec![attribute("plan=pro").unwrap()],
             context: Some(
                 r#"{"targetingKey":"bob","groups":["a"],"plan":"free","x":null}"#.to_owned(),
             ),

@@ -4,7 +4,10 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::text::clean;
+use crate::{
+    style::{OFF, ON, painted},
+    text::clean,
+};
 
 /// One setting that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,15 +41,52 @@ fn compare(
             [before, after].map(|side| side.get(name).filter(|value| !value.is_null()));
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
         match (before, after) {
-            (before, after) if before == after => {}
+            (Some(before), Some(after)) if is_same(name, before, after) => {}
+            (None, None) => {}
             (Some(Value::Object(before)), Some(Value::Object(after))) => {
                 compare(&path, before, after, found);
+                if is_ordered(name) && !is_same_order(before, after) {
+                    let names = |of: &Map<String, Value>| of.keys().cloned().collect::<Value>();
+                    let path = format!("{path} (order)");
+                    let (before, after) = (Some(names(before)), Some(names(after)));
+                    found.push(Difference { path, before, after });
+                }
             }
             (before, after) => {
                 let (before, after) = (before.cloned(), after.cloned());
                 found.push(Difference { path, before, after });
             }
         }
+    }
+}
+
+/// Returns true for tables whose order decides, since variants lie side by side.
+fn is_ordered(name: &str) -> bool {
+    matches!(name, "variants" | "serve")
+}
+
+/// Returns true if the keys that both have are in the same order.
+fn is_same_order(before: &Map<String, Value>, after: &Map<String, Value>) -> bool {
+    let kept = before.keys().filter(|name| after.contains_key(*name));
+    kept.eq(after.keys().filter(|name| before.contains_key(*name)))
+}
+
+/// Returns true if two values are equal, the order of variants included. Equality of JSON ignores order.
+fn is_same(name: &str, before: &Value, after: &Value) -> bool {
+    match (before, after) {
+        (Value::Object(before), Value::Object(after)) => {
+            let is_member = |(name, value): (&String, &Value)| {
+                after.get(name).is_some_and(|other| is_same(name, value, other))
+            };
+            before.len() == after.len()
+                && before.iter().all(is_member)
+                && (!is_ordered(name) || is_same_order(before, after))
+        }
+        (Value::Array(before), Value::Array(after)) => {
+            before.len() == after.len()
+                && before.iter().zip(after).all(|(before, after)| is_same(name, before, after))
+        }
+        (before, after) => before == after,
     }
 }
 
@@ -62,8 +102,8 @@ pub(crate) fn text(differences: &[Difference]) -> String {
     let mut text = String::new();
     for Difference { path, before, after } in differences {
         let (path, before, after) = (clean(path), shown(before.as_ref()), shown(after.as_ref()));
-        let _ =
-            writeln!(text, "  {path:width$}  \x1b[31m{before}\x1b[0m -> \x1b[32m{after}\x1b[0m");
+        let (before, after) = (painted(OFF, before), painted(ON, after));
+        let _ = writeln!(text, "  {path:width$}  {before} -> {after}");
     }
     text
 }
@@ -80,6 +120,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn another_order_of_variants_is_a_difference() {
+        let paths = |before: Value, after: Value| -> Vec<String> {
+            let [Value::Object(before), Value::Object(after)] = [before, after] else {
+                unreachable!()
+            };
+            differences(&before, &after).into_iter().map(|difference| difference.path).collect()
+        };
+        let serve =
+            |split: Value| json!({ "rules": [{ "when": { "a": 1, "b": 2 }, "serve": split }] });
+
+        let variants = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        let ab = variants(r#"{ "variants": { "a": 1, "b": 1 } }"#);
+        assert_eq!(paths(ab.clone(), ab.clone()), [""; 0]);
+        let ba = variants(r#"{ "variants": { "b": 1, "a": 1 } }"#);
+        assert_eq!(paths(ab.clone(), ba), ["variants (order)"]);
+        let bca = variants(r#"{ "variants": { "b": 1, "c": 1, "a": 1 } }"#);
+        assert_eq!(paths(ab, bca), ["variants.c", "variants (order)"]);
+        let split = (serve(json!({ "a": 1, "b": 1 })), serve(json!({ "b": 1, "a": 1 })));
+        assert_eq!(paths(split.0, split.1), ["rules"]);
+    }
+
+    #[test]
     fn tables_are_compared_setting_by_setting() {
         let before = Definition::new().owner("web").variants([("a", 1), ("b", 1)]);
         let after = Definition::new()
@@ -91,8 +153,7 @@ mod tests {
 
         let paths: Vec<_> = differences.iter().map(|difference| &*difference.path).collect();
         assert_eq!(paths, ["variants.b", "percentage"]);
-        let lines = text(&differences).replace("\x1b[31m", "").replace("\x1b[32m", "");
-        let lines = lines.replace("\x1b[0m", "");
+        let lines = anstream::adapter::strip_str(&text(&differences)).to_string();
         assert!(lines.contains("  percentage  (none) -> 100\n"), "{lines}");
     }
 }

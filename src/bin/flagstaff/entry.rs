@@ -1,15 +1,73 @@
 //! Entries of sources as text.
 
+use flagstaff::{Definition, definition::to_json};
 use serde_json::{Map, Value};
 
-use crate::text::clean;
+use crate::text::{clean, count};
 
-/// Settings as `flagstaff set` takes them: `percentage=25 owner=web`.
+/// Formats settings for people, nearly as `flagstaff set` takes them: `25% owner=web`. Forced on is `on`,
+/// and a long setting such as a rollout is shortened.
 pub(crate) fn settings(settings: &Map<String, Value>) -> String {
-    let settings = settings
-        .iter()
-        .map(|(name, value)| format!("{}={}", clean(name), plain(value).replace(", ", ",")));
-    settings.collect::<Vec<_>>().join(" ")
+    let on = to_json(&Definition::forced(true));
+    let is_forced = on.iter().all(|(name, value)| match value {
+        // A patch over forced on has other values for some of these.
+        Value::Null => settings.contains_key(name),
+        value => settings.get(name) == Some(value),
+    });
+    let is_told = |name: &str, value: &Value| is_forced && on.get(name) == Some(value);
+    let told = settings.iter().filter(|(name, value)| !is_told(name, value));
+    let words = is_forced.then(|| "on".to_owned()).into_iter();
+    words.chain(told.map(|(name, value)| setting(name, value))).collect::<Vec<_>>().join(" ")
+}
+
+fn setting(name: &str, value: &Value) -> String {
+    let short = match (name, value) {
+        ("enabled", Value::Bool(on)) => return if *on { "on" } else { "off" }.to_owned(),
+        ("percentage", Value::Number(number)) => return format!("{number}%"),
+        ("rollout", Value::Object(rollout)) => {
+            return format!("rollout({})", self::rollout(rollout));
+        }
+        ("rules", Value::Array(rules)) => count(rules.len(), "rule"),
+        ("variants", Value::Object(variants)) => {
+            let weight = |variant: &Value| match variant {
+                Value::Object(variant) => variant.get("weight").map(Value::to_string),
+                weight => Some(weight.to_string()),
+            };
+            let variants = variants.iter().map(|(name, variant)| match weight(variant) {
+                Some(weight) => format!("{}:{weight}", clean(name)),
+                None => clean(name).into_owned(),
+            });
+            variants.collect::<Vec<_>>().join(",")
+        }
+        (_, value) => plain(value).replace(", ", ","),
+    };
+    format!("{}={short}", clean(name))
+}
+
+/// Formats the stage of a rollout, and its stages: `stage 2, 1% for 2h then 100%, not paused`.
+fn rollout(rollout: &Map<String, Value>) -> String {
+    let mut words = Vec::new();
+    let text = |value: &Value| plain(value);
+    for (name, value) in rollout {
+        match (name.as_str(), value) {
+            ("stages", Value::Array(stages)) => {
+                let stages = stages.iter().map(|stage| {
+                    let share = stage.get("percentage").map(text).unwrap_or_default();
+                    let when = ["for", "at"].iter().find_map(|word| Some((word, stage.get(word)?)));
+                    let when = when.map(|(word, when)| format!(" {word} {}", text(when)));
+                    format!("{share}%{}", when.unwrap_or_default())
+                });
+                words.push(stages.collect::<Vec<_>>().join(" then "));
+            }
+            ("stage", stage) => words.insert(0, format!("stage {}", text(stage))),
+            ("paused_at", Value::Null) => words.push("not paused".to_owned()),
+            ("paused_at", at) => words.push(format!("paused at {}", text(at))),
+            ("stage_started", at) => words.push(format!("since {}", text(at))),
+            ("start", at) => words.push(format!("start {}", text(at))),
+            (name, value) => words.push(format!("{} {}", clean(name), text(value))),
+        }
+    }
+    words.join(", ")
 }
 
 /// A value for people: texts without quotes, lists with commas, everything else as JSON.
@@ -20,5 +78,45 @@ pub(crate) fn plain(value: &Value) -> String {
             list.iter().map(plain).collect::<Vec<_>>().join(", ")
         }
         other => clean(&other.to_string()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(value: &Value) -> String {
+        settings(value.as_object().unwrap())
+    }
+
+    #[test]
+    fn what_is_forced_on_is_one_word() {
+        let mut forced = to_json(&Definition::forced(true));
+        assert_eq!(settings(&forced), "on");
+
+        forced.insert("percentage".to_owned(), 25.into());
+        assert_eq!(settings(&forced), "on 25%");
+        assert_eq!(said(&json!({ "enabled": false, "owner": null })), "off owner=null");
+    }
+
+    #[test]
+    fn a_rollout_is_said_in_a_few_words() {
+        assert_eq!(
+            said(&json!({ "rollout": {
+                "stages": [{ "percentage": 1, "for": "2h" }, { "percentage": 100 }],
+                "stage": 2,
+                "stage_started": "2026-11-21T02:42:49Z",
+                "paused_at": null,
+            } })),
+            "rollout(stage 2, 1% for 2h then 100%, since 2026-11-21T02:42:49Z, not paused)"
+        );
+        assert_eq!(
+            said(
+                &json!({ "variants": { "a": 1, "b": { "weight": 2, "value": 7 } }, "rules": [{}] })
+            ),
+            "variants=a:1,b:2 rules=1 rule"
+        );
     }
 }

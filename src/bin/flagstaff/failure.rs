@@ -80,8 +80,8 @@ impl Failure {
         matches!(self, Self::Told(Told { code: ExitCode::Unreachable, .. }))
     }
 
-    /// The same for the commands that keep the codes of the Python command, for which a store that
-    /// cannot be reached is no case of its own.
+    /// Changes the exit code to that of the Python command, which `flagstaff flags` keeps: 2 for a store
+    /// that cannot be reached.
     pub(crate) fn like_python(mut self) -> Self {
         if let Self::Told(told) = &mut self
             && told.code == ExitCode::Unreachable

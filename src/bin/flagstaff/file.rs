@@ -1,11 +1,16 @@
 //! Changes of flags.toml.
 
+use std::{collections::BTreeSet, time::SystemTime};
+
 use flagstaff::{
     cli::ExitCode,
-    definition::edit::{Document, EditError, TextFile, TextFileError},
+    definition::{
+        FlagsFile,
+        edit::{Document, EditError, TextFile, TextFileError},
+    },
 };
 
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, session::Session, text::count};
 
 /// The text of the flag file, to be changed.
 pub(crate) fn document(session: &Session, file: &TextFile) -> Result<Document, Failure> {
@@ -24,11 +29,41 @@ pub(crate) fn refused(session: &Session, error: EditError) -> Failure {
         EditError::Unusable(diagnostics)
         | EditError::Rejected { diagnostics, .. }
         | EditError::Invalid { diagnostics, .. } => {
-            session.output.note(diagnostics.report().to_string().trim_end());
+            session.output.report(&diagnostics);
         }
         _ => {}
     }
     Failure::new(code, message)
+}
+
+/// Refuses an edit after which tests of the file fail: those of an edited flag, and those that did not
+/// fail before. Services keep the former definition of such a flag, so the edit would do nothing.
+pub(crate) fn refuse_failing_tests(
+    session: &Session,
+    before: &FlagsFile,
+    document: &Document,
+    edited: &[&str],
+) -> Result<(), Failure> {
+    let now = SystemTime::now();
+    let failing = |file: &FlagsFile| -> BTreeSet<(String, usize)> {
+        let run = file.test(now);
+        let failed = run.results().iter().filter(|result| !result.passed());
+        failed.map(|result| (result.flag.to_string(), result.index)).collect()
+    };
+    let failed_before = failing(before);
+    let fails = failing(document.file()).into_iter();
+    let caused = fails
+        .filter(|test| edited.contains(&test.0.as_str()) || !failed_before.contains(test))
+        .count();
+    if caused == 0 {
+        return Ok(());
+    }
+    session.output.report(document.file().test(now).diagnostics());
+    Err(Failure::refused(format!(
+        "{} of the file would fail then, and services would keep what they have",
+        count(caused, "test"),
+    ))
+    .hint("change the tests first, or with it; nothing was written"))
 }
 
 impl From<TextFileError> for Failure {

@@ -31,6 +31,7 @@ mod assignment;
 mod change;
 mod cli;
 mod commands;
+mod compared;
 mod completion;
 mod context;
 mod difference;
@@ -47,10 +48,14 @@ mod revision;
 mod session;
 mod similar;
 mod stale;
+mod style;
+mod table;
 mod text;
 mod time;
+mod words;
+mod written;
 
-use std::process;
+use std::{env, process};
 
 use clap::{CommandFactory, Parser};
 use flagstaff::cli::ExitCode;
@@ -63,7 +68,7 @@ fn main() -> process::ExitCode {
 
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misused(&error).into(),
+        Err(error) => return misused(error).into(),
     };
     let session = Session { place: cli.place, output: Output::new(&cli.output) };
     let code = match run(cli.command, &session) {
@@ -83,13 +88,20 @@ fn run(command: commands::Command, session: &Session) -> Result<ExitCode, Failur
 }
 
 /// Help, the version, or what is wrong with the arguments.
-fn misused(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && output::json_was_asked_for(std::env::args_os()) {
+fn misused(mut error: clap::Error) -> ExitCode {
+    // What is coloured is not known from arguments that cannot be parsed.
+    output::asked_for_color(env::args_os()).apply();
+    words::suggest(&mut error, &Cli::command());
+    if error.use_stderr() && output::asked_for_json(env::args_os()) {
         let text = error.render().to_string();
         return Output::json()
             .failure(&Failure::usage(text.trim_start_matches("error: ").trim_end()));
     }
-    // A closed pipe is not an error.
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
+    if !error.use_stderr() {
+        // A closed pipe is not an error.
+        let _ = error.print();
+        return ExitCode::Done;
+    }
+    anstream::eprint!("{}", text::clean_report(&error.render().ansi().to_string()));
+    ExitCode::Usage
 }

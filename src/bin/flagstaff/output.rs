@@ -4,6 +4,7 @@
 //! Everything else goes to stderr.
 
 use std::{
+    borrow::Cow,
     env,
     ffi::OsString,
     fmt::Display,
@@ -11,13 +12,14 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use comfy_table::{ColumnConstraint, Table, Width, presets};
-use flagstaff::cli::ExitCode;
+use flagstaff::{cli::ExitCode, definition::Diagnostics};
 use serde_json::{Map, Value, json};
 
 use crate::{
     failure::{Failure, Told},
-    text::clean,
+    style::{ERROR, HINT, WARNING, painted},
+    table,
+    text::{clean, clean_lines, clean_report},
 };
 
 /// The version of all shapes in JSON. It grows when a member is taken away or changes its meaning.
@@ -30,6 +32,39 @@ pub(crate) struct OutputArgs {
     /// Form [default: text on a terminal, tsv in a pipe] [env: FLAGSTAFF_OUTPUT]
     #[arg(long, short, global = true, value_name = "FORM")]
     output: Option<Format>,
+    /// Colours [default: auto, which is on terminals without NO_COLOR]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
+    color: When,
+    /// Print no notes and no hints; warnings and errors stay
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+/// The choice of `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+impl When {
+    /// Decides for all that is printed from now on.
+    pub(crate) fn apply(self) {
+        let choice = match self {
+            // A terminal that is not dumb, without NO_COLOR; or CLICOLOR_FORCE.
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::AlwaysAnsi,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
 }
 
 /// A form of the output.
@@ -66,18 +101,20 @@ pub(crate) struct Row {
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     format: Format,
+    quiet: bool,
 }
 
 impl Output {
     pub(crate) fn new(args: &OutputArgs) -> Self {
         let usual = || if io::stdout().is_terminal() { Format::Text } else { Format::Tsv };
         let wanted = || Format::from_str(&env::var("FLAGSTAFF_OUTPUT").ok()?, true).ok();
-        Self { format: args.output.or_else(wanted).unwrap_or_else(usual) }
+        args.color.apply();
+        Self { format: args.output.or_else(wanted).unwrap_or_else(usual), quiet: args.quiet }
     }
 
     /// For errors before the arguments are understood.
     pub(crate) fn json() -> Self {
-        Self { format: Format::Json }
+        Self { format: Format::Json, quiet: false }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -124,9 +161,20 @@ impl Output {
             Format::Text if rows.is_empty() => self.write(&format!("{empty}\n")),
             Format::Text => {
                 let rows: Vec<_> = rows.into_iter().map(|row| row.cells).collect();
-                self.write(&laid_out(columns, &rows, room()))
+                self.write(&table::headed(columns, &rows, table::room()))
             }
         }
+    }
+
+    /// Prints a listing that has members beside its rows in JSON.
+    pub(crate) fn listing_about(&self, about: Value, listing: Listing) -> Result<(), Failure> {
+        if self.format != Format::Json {
+            return self.listing(listing);
+        }
+        let rows: Vec<_> = listing.rows.into_iter().map(|row| row.json).collect();
+        let mut about = about;
+        about[listing.name] = rows.into();
+        self.document(about)
     }
 
     /// One thing: an object in JSON, and otherwise what `text` makes of it.
@@ -146,10 +194,16 @@ impl Output {
     /// A JSON document with the version of its shape.
     fn document(&self, json: Value) -> Result<(), Failure> {
         let json = versioned(json);
-        match self.format {
-            Format::Json => self.write(&format!("{json:#}\n")),
-            _ => self.write(&format!("{json}\n")),
-        }
+        let text = match self.format {
+            Format::Json => format!("{json:#}\n"),
+            _ => format!("{json}\n"),
+        };
+        self.json_text(&text)
+    }
+
+    /// JSON of any shape.
+    pub(crate) fn json_text(&self, text: &str) -> Result<(), Failure> {
+        self.write(&escaped_json(text))
     }
 
     /// Data, as it is.
@@ -162,11 +216,21 @@ impl Output {
 
     /// Something beside the data.
     pub(crate) fn note(&self, text: impl Display) {
-        if self.is_json() {
-            let note = versioned(json!({ "note": { "message": text.to_string() } }));
-            return anstream::eprintln!("{note}");
+        if self.quiet {
+            return;
         }
-        anstream::eprintln!("{text}");
+        let text = text.to_string();
+        if self.is_json() {
+            return self.beside("note", &text);
+        }
+        anstream::eprintln!("{}", clean_lines(&text));
+    }
+
+    /// Lines for people that have colours of their own: what is in them was made clean one by one.
+    pub(crate) fn preview(&self, lines: &str) {
+        if !self.quiet && !self.is_json() {
+            anstream::eprintln!("{}", lines.trim_end());
+        }
     }
 
     /// What people read and programs have in the data.
@@ -176,22 +240,40 @@ impl Output {
         }
     }
 
+    /// Prints the diagnostics of a file to stderr, as compilers do.
+    pub(crate) fn report(&self, diagnostics: &Diagnostics) {
+        if self.is_json() {
+            return self.beside("note", diagnostics.report().to_string().trim_end());
+        }
+        let report = diagnostics.report().ansi().to_string();
+        anstream::eprintln!("{}", clean_report(report.trim_end()));
+    }
+
     /// What can be done about something, beside the data.
     pub(crate) fn hint(&self, text: impl Display) {
-        if self.is_json() {
-            let hint = versioned(json!({ "hint": { "message": text.to_string() } }));
-            return anstream::eprintln!("{hint}");
+        if self.quiet {
+            return;
         }
-        anstream::eprintln!("\x1b[1;36mhint\x1b[0m: {text}");
+        let text = text.to_string();
+        if self.is_json() {
+            return self.beside("hint", &text);
+        }
+        anstream::eprintln!("{}: {}", painted(HINT, "hint"), clean_lines(&text));
     }
 
     /// Something that is not as it should be, and that the command can do without.
     pub(crate) fn warning(&self, text: impl Display) {
+        let text = text.to_string();
         if self.is_json() {
-            let warning = versioned(json!({ "warning": { "message": text.to_string() } }));
-            return anstream::eprintln!("{warning}");
+            return self.beside("warning", &text);
         }
-        anstream::eprintln!("\x1b[1;33mwarning\x1b[0m: {text}");
+        anstream::eprintln!("{}: {}", painted(WARNING, "warning"), clean_lines(&text));
+    }
+
+    /// A line for programs on stderr.
+    fn beside(&self, kind: &str, text: &str) {
+        let json = versioned(json!({ kind: { "message": text } })).to_string();
+        anstream::eprintln!("{}", escaped_json(&json));
     }
 
     /// Tells why a command failed, and with which code the process ends.
@@ -208,14 +290,14 @@ impl Output {
             if let Some(hint) = hint {
                 error.insert("hint".to_owned(), hint.as_str().into());
             }
-            let error = versioned(json!({ "error": error }));
-            anstream::eprintln!("{error}");
+            let error = versioned(json!({ "error": error })).to_string();
+            anstream::eprintln!("{}", escaped_json(&error));
             return *code;
         }
         let message = [message].into_iter().chain(causes).cloned().collect::<Vec<_>>().join(": ");
-        anstream::eprintln!("\x1b[1;31merror\x1b[0m: {message}");
-        if let Some(hint) = hint {
-            anstream::eprintln!("\x1b[1;36mhint\x1b[0m: {hint}");
+        anstream::eprintln!("{}: {}", painted(ERROR, "error"), clean_lines(&message));
+        if let Some(hint) = hint.as_ref().filter(|_| !self.quiet) {
+            self.hint(hint);
         }
         *code
     }
@@ -231,7 +313,8 @@ impl Lines {
     }
 
     pub(crate) fn write(&mut self, json: Value) -> Result<(), Failure> {
-        serde_json::to_writer(&mut self.0, &versioned(json)).map_err(io::Error::from)?;
+        let line = versioned(json).to_string();
+        self.0.write_all(escaped_json(&line).as_bytes())?;
         self.0.write_all(b"\n")?;
         Ok(())
     }
@@ -243,71 +326,55 @@ impl Lines {
 }
 
 /// Whether the arguments ask for JSON, also if they are wrong otherwise.
-pub(crate) fn json_was_asked_for(arguments: impl IntoIterator<Item = OsString>) -> bool {
+pub(crate) fn asked_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
+    let forms = values(arguments, "output", Some("-o"));
+    forms.iter().any(|form| matches!(form.as_str(), "json" | "jsonl"))
+}
+
+/// Reads `--color` from arguments that clap has rejected.
+pub(crate) fn asked_for_color(arguments: impl IntoIterator<Item = OsString>) -> When {
+    let last = values(arguments, "color", None).pop();
+    last.and_then(|when| When::from_str(&when, true).ok()).unwrap_or(When::Auto)
+}
+
+/// Returns the values of an option in arguments that are not parsed.
+fn values(
+    arguments: impl IntoIterator<Item = OsString>,
+    long: &str,
+    short: Option<&str>,
+) -> Vec<String> {
     let mut arguments =
         arguments.into_iter().map(|argument| argument.to_string_lossy().into_owned());
-    let is_json = |value: &str| matches!(value.trim_start_matches('='), "json" | "jsonl");
+    let mut values = Vec::new();
     while let Some(argument) = arguments.next() {
-        let value = match argument.as_str() {
-            "-o" | "--output" => arguments.next().unwrap_or_default(),
-            other => match other.strip_prefix("--output=").or_else(|| other.strip_prefix("-o")) {
-                Some(value) => value.to_owned(),
-                None => continue,
-            },
+        if argument.strip_prefix("--") == Some(long) || Some(argument.as_str()) == short {
+            values.extend(arguments.next());
+            continue;
+        }
+        let glued = match argument.strip_prefix("--").and_then(|it| it.strip_prefix(long)) {
+            Some(value) => value.strip_prefix('='),
+            None => short.and_then(|short| argument.strip_prefix(short)),
         };
-        if is_json(&value) {
-            return true;
+        values.extend(glued.map(|value| value.trim_start_matches('=').to_owned()));
+    }
+    values
+}
+
+/// Escapes the control characters of JSON. Serde escapes those below U+0020 alone, and terminals act on
+/// those from U+007F to U+009F too.
+fn escaped_json(json: &str) -> Cow<'_, str> {
+    let is_control = |c: char| c.is_control() && c != '\n';
+    if !json.contains(is_control) {
+        return json.into();
+    }
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_control(c) {
+            true => escaped += &format!("\\u{:04x}", u32::from(c)),
+            false => escaped.push(c),
         }
     }
-    false
-}
-
-/// The width of the terminal. One that does not know it says 0.
-pub(crate) fn room() -> Option<u16> {
-    Table::new().width().filter(|&width| width > 0)
-}
-
-/// The lines of a table, without a grid. Cells wrap between words where there is no room for all of
-/// it, and no word is ever broken: names are copied from here.
-fn laid_out(columns: &[&str], rows: &[Vec<String>], room: Option<u16>) -> String {
-    let filled = |cell: fn(&str) -> String| {
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).force_no_tty();
-        table.set_header(columns.iter().map(|heading| cell(heading)));
-        table.add_rows(rows.iter().map(|row| row.iter().map(|text| cell(text))));
-        table
-    };
-    let mut table = filled(|text| clean(text).into_owned());
-    if let Some(room) = room {
-        let word_by_word = filled(|text| clean(text).replace(' ', "\n"));
-        let widths = widths(
-            table.column_max_content_widths(),
-            &word_by_word.column_max_content_widths(),
-            room.saturating_sub(GAP * (columns.len() as u16 - 1)),
-        );
-        table.set_constraints(
-            widths.into_iter().map(|it| ColumnConstraint::Absolute(Width::Fixed(it + GAP))),
-        );
-    }
-    let mut lines = String::new();
-    for line in table.lines() {
-        lines += line.strip_prefix(' ').unwrap_or(&line).trim_end();
-        lines.push('\n');
-    }
-    lines
-}
-
-/// Between two columns, half of it on each side.
-const GAP: u16 = 2;
-
-/// The widest column that can give way does so, until there is room for all.
-fn widths(mut widths: Vec<u16>, least: &[u16], room: u16) -> Vec<u16> {
-    while widths.iter().copied().map(usize::from).sum::<usize>() > usize::from(room) {
-        let can_give = widths.iter_mut().zip(least).filter(|(width, least)| **width > **least);
-        let Some((widest, _)) = can_give.max_by_key(|(width, _)| **width) else { break };
-        *widest -= 1;
-    }
-    widths
+    escaped.into()
 }
 
 /// The version goes first.
@@ -318,56 +385,4 @@ pub(crate) fn versioned(json: Value) -> Value {
         object.extend(members);
     }
     object.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COLUMNS: &[&str] = &["FLAG", "STATE", "REASON"];
-
-    fn rows() -> Vec<Vec<String>> {
-        let rows = [
-            [
-                "new_checkout_of_the_shop",
-                "10%, 2 allowed",
-                "the new one is slow, and some pay twice",
-            ],
-            ["beta", "on", "größer"],
-        ];
-        rows.map(|row| row.map(str::to_owned).to_vec()).to_vec()
-    }
-
-    #[test]
-    fn columns_of_sentences_give_way_to_names() {
-        let lines = laid_out(COLUMNS, &rows(), Some(60));
-
-        let expected = "\
-FLAG                      STATE           REASON
-new_checkout_of_the_shop  10%, 2 allowed  the new one is
-                                          slow, and some pay
-                                          twice
-beta                      on              größer
-";
-        assert_eq!(lines, expected);
-    }
-
-    #[test]
-    fn no_word_is_broken_at_any_width() {
-        let all = laid_out(COLUMNS, &rows(), None);
-        let words = |text: &str| -> Vec<String> {
-            let mut words: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
-            words.sort();
-            words
-        };
-
-        assert!(all.contains("new_checkout_of_the_shop  10%, 2 allowed  the new one is slow, and"));
-        for width in 1..120 {
-            let lines = laid_out(COLUMNS, &rows(), Some(width));
-            assert_eq!(words(&lines), words(&all), "{width}");
-            let widest = lines.lines().map(|line| line.chars().count()).max().unwrap_or(0);
-            let least = "new_checkout_of_the_shop  allowed  größer".chars().count();
-            assert!(widest <= usize::from(width).max(least), "{width}:\n{lines}");
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Where flags are: the file, the environment and the store.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
@@ -19,7 +20,11 @@ use flagstaff::{
     },
 };
 
-use crate::{failure::Failure, output::Output};
+use crate::{
+    failure::Failure,
+    output::Output,
+    text::{clean, count, verb},
+};
 
 /// The name of the file that is looked for.
 const FILE: &str = "flags.toml";
@@ -39,6 +44,9 @@ pub(crate) struct Place {
     /// Flag file [default: the nearest flags.toml, upwards] [env: FLAGSTAFF_FILE]
     #[arg(long, short, global = true, value_name = "PATH")]
     file: Option<PathBuf>,
+    /// Use the store and the environment without a flag file
+    #[arg(long, global = true, conflicts_with = "file")]
+    no_file: bool,
     /// Store with overrides; several are nodes of a cluster [env: REDIS_URL]
     #[arg(
         long,
@@ -70,6 +78,7 @@ impl Default for Place {
     fn default() -> Self {
         Self {
             file: None,
+            no_file: false,
             redis: Vec::new(),
             sentinel: Vec::new(),
             no_redis: false,
@@ -84,13 +93,50 @@ impl Default for Place {
 #[derive(Debug)]
 pub(crate) struct Declared {
     pub(crate) path: PathBuf,
+    pub(crate) text: String,
+    /// The flags of the text. Its tests are not run.
     pub(crate) parsed: FlagsFile,
+}
+
+impl Declared {
+    /// Rejects the flags whose tests fail at the instant `at`, as a service does that starts then.
+    fn at_a_start(self, at: Option<SystemTime>) -> Self {
+        let at = at.unwrap_or_else(SystemTime::now);
+        Self { parsed: self.parsed.tested(&BTreeMap::new(), at), ..self }
+    }
 }
 
 impl Place {
     /// The path of the flag file: as it was named, or the nearest; `None` if there is none.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        self.file.clone().or_else(usual_file)
+        if self.no_file { None } else { self.file.clone().or_else(usual_file) }
+    }
+
+    /// Returns true if no flag file is found and `--no-file` is not given. The services may have one.
+    fn lacks_file(&self) -> bool {
+        !self.no_file && self.path().is_none()
+    }
+
+    /// Refuses an answer that depends on what the flag file declares, if it is not here.
+    pub(crate) fn refuse_without_file(&self) -> Result<(), Failure> {
+        match self.lacks_file() {
+            true => Err(Failure::usage(
+                "there is no flags.toml here or in a directory above, and the answer depends on what it \
+                 declares",
+            )
+            .hint("name the file of the services with `--file`; `--no-file` says that they have none")),
+            false => Ok(()),
+        }
+    }
+
+    /// Warns that the declared flags are missing, unless `--no-file` is given.
+    fn tell_without_file(&self, output: &Output) {
+        if self.lacks_file() {
+            output.warning(
+                "there is no flags.toml here or in a directory above, so what it declares does not count: \
+                 name it with `--file`; `--no-file` says that there is none",
+            );
+        }
     }
 
     /// The path of a flag file that was named, whether it is there or not.
@@ -111,7 +157,7 @@ impl Place {
         let Some(path) = self.path() else { return Ok(None) };
         let text = read(&path)?;
         let parsed = FlagsFile::parse(&path.to_string_lossy(), &text);
-        Ok(Some(Declared { path, parsed }))
+        Ok(Some(Declared { path, text, parsed }))
     }
 
     /// The flag file, for commands that need one.
@@ -129,7 +175,7 @@ impl Place {
 
     /// What is wrong with a flag of the file that is left out because of it, and where.
     pub(crate) fn mistake(&self, flag: &str) -> Option<String> {
-        let file = self.file().ok()??;
+        let file = self.file().ok()??.at_a_start(None);
         let mistake = first_mistake(&file.parsed, flag)?;
         Some(format!("{}:{}: {}", file.path.display(), mistake.location, mistake.message))
     }
@@ -176,21 +222,20 @@ impl Place {
     }
 
     /// The same, without the store if that cannot be reached, which is told. The exit code is then
-    /// that of the failure, as `told` has it.
+    /// that of the failure.
     pub(crate) async fn flags_as_far_as_possible(
         &self,
         output: &Output,
-        told: fn(Failure) -> Failure,
     ) -> Result<(Flags, ExitCode), Failure> {
         match self.flags(output).await {
             Ok(flags) => Ok((flags, ExitCode::Done)),
             Err(failure) if failure.is_unreachable() && self.path().is_some() => {
-                let failure = told(failure.hint("this is what the other sources say"));
+                let failure = failure.hint("this is what the other sources say");
                 let code = output.failure(&failure);
                 let without = Self { no_redis: true, ..self.clone() };
-                Ok((without.flags(output).await.map_err(told)?, code))
+                Ok((without.flags(output).await?, code))
             }
-            Err(failure) => Err(told(failure)),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -201,7 +246,9 @@ impl Place {
         at: Option<SystemTime>,
     ) -> Result<Flags, Failure> {
         self.tell_without_store(output);
-        self.flags_in_silence(output, at).await
+        let flags = self.flags_in_silence(output, at).await?;
+        self.tell_without_file(output);
+        Ok(flags)
     }
 
     /// Says that overrides do not count, if nobody has said so. It is for people who look, not for
@@ -222,7 +269,7 @@ impl Place {
         output: &Output,
         at: Option<SystemTime>,
     ) -> Result<Flags, Failure> {
-        let file = self.file()?.map(|file| usable(file, output)).transpose()?;
+        let file = self.file()?.map(|file| usable(file, at, output)).transpose()?;
         let builder = self.sources(file.map(|file| Once::file(&file)))?;
         let builder = match at {
             Some(at) => builder.clock(move || at),
@@ -238,13 +285,14 @@ impl Place {
     pub(crate) async fn flags_to_change(&self, output: &Output) -> Result<Flags, Failure> {
         let file = self.file()?.and_then(|file| {
             let name = file.path.display().to_string();
-            let usable = usable(file, output);
+            let usable = usable(file, None, output);
             if usable.is_err() {
                 output.warning(format!("`{name}` cannot be used and is left out"));
             }
             usable.ok()
         });
         let flags = self.start(self.sources(file.map(|file| Once::file(&file)))?).await?;
+        self.tell_without_file(output);
         tell_failures(&flags, output);
         Ok(flags)
     }
@@ -332,8 +380,10 @@ async fn reach(redis: &RedisHandle) -> Result<(), Failure> {
     }
 }
 
-/// A file whose flags may be used. Tells what is wrong with it.
-fn usable(file: Declared, output: &Output) -> Result<Declared, Failure> {
+/// Returns the usable flags of a file, as a service has them that starts at the instant `at`. Prints the
+/// problems of the file.
+fn usable(file: Declared, at: Option<SystemTime>, output: &Output) -> Result<Declared, Failure> {
+    let file = file.at_a_start(at);
     let diagnostics = file.parsed.diagnostics();
     if !file.parsed.is_usable() {
         return Err(mistakes(&file.path.to_string_lossy(), diagnostics, output)
@@ -352,10 +402,13 @@ pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
     };
     let rejected = file.rejected().iter();
     let left_out: Vec<_> =
-        rejected.map(|key| format!("`{key}`{}", place(key).unwrap_or_default())).collect();
+        rejected.map(|key| format!("`{}`{}", clean(key), place(key).unwrap_or_default())).collect();
+    let (number, of) = (left_out.len(), clean(name));
     output.warning(format!(
-        "{} of `{name}` left out, because of mistakes that `flagstaff lint` shows: {}",
-        if left_out.len() == 1 { "1 flag is" } else { "these flags are" },
+        "{} of `{of}` {} left out, because of {} that `flagstaff lint` shows: {}",
+        count(number, "flag"),
+        verb(number, "is", "are"),
+        verb(number, "a mistake", "mistakes"),
         left_out.join(", "),
     ));
 }
@@ -367,7 +420,7 @@ pub(crate) fn mistakes(name: &str, diagnostics: &Diagnostics, output: &Output) -
     if output.is_json() {
         return failure.cause(diagnostics.summary());
     }
-    output.note(diagnostics.report().to_string().trim_end());
+    output.report(diagnostics);
     failure
 }
 

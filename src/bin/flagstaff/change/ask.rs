@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use super::{Act, ChangeArgs, Effect, is_switched_off};
 use crate::{
     failure::Failure,
+    style::{HEADER, painted},
     text::{clean, count},
 };
 
@@ -49,7 +50,7 @@ pub(crate) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
     if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Ok(());
     }
-    anstream::eprint!("\x1b[1m{question}\x1b[0m [y/N] ");
+    anstream::eprint!("{} [y/N] ", painted(HEADER, question));
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use flagstaff::{
     Definition, Flags,
     answer::FlagState,
-    definition::{Entry, to_json},
+    definition::{Entry, Progress, to_json},
 };
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,7 @@ use crate::{
     difference::{self, Difference, differences},
     output::Row,
     place::Place,
+    style,
     text::clean,
     time,
 };
@@ -39,6 +40,7 @@ pub(super) struct Effect {
 pub(super) struct Side {
     pub(super) state: FlagState,
     pub(super) definition: Map<String, Value>,
+    pub(super) rollout: Option<Progress>,
 }
 
 impl Side {
@@ -48,6 +50,7 @@ impl Side {
         Self {
             state: info.map_or(FlagState::Unknown, |info| info.state()),
             definition: info.map(|info| to_json(info.definition())).unwrap_or_default(),
+            rollout: info.and_then(|info| info.rollout()),
         }
     }
 }
@@ -59,6 +62,7 @@ impl From<Option<&Definition>> for Side {
         Self {
             state: definition.map_or(FlagState::Unknown, |flag| FlagState::at(flag, now)),
             definition: definition.map(to_json).unwrap_or_default(),
+            rollout: definition.and_then(|flag| flag.rare().rollout.value()?.at(now)),
         }
     }
 }
@@ -81,6 +85,16 @@ impl Effect {
         ending.then().filter(|then| is_wider(then, &self.before)).map(|then| {
             let then = then.state;
             format!("at its end `{flag}` may be on for more than now: now `{now}`, then `{then}`")
+        })
+    }
+
+    /// Returns a warning if the change ends a rollout.
+    pub(super) fn ends_a_rollout(&self) -> Option<String> {
+        let was = self.before.rollout?;
+        let is_over = self.after.rollout.is_none() && self.after.state != FlagState::Unknown;
+        (self.writes && is_over).then(|| {
+            let flag = clean(&self.flag);
+            format!("this ends the rollout of `{flag}`, which is at {was}")
         })
     }
 
@@ -115,7 +129,8 @@ impl Effect {
 
     /// A line on the whole, one for each setting, and one on its end.
     pub(super) fn text(&self) -> String {
-        let (name, before, after) = (clean(&self.flag), self.before.state, self.after.state);
+        let name = clean(&self.flag);
+        let [before, after] = [self.before.state, self.after.state].map(style::state);
         if !self.writes {
             return format!("{name}: {after}, as before: nothing to change\n");
         }

@@ -14,7 +14,7 @@ use crate::{failure::Failure, session::Session, text::clean, time};
 /// What becomes of an override by itself.
 #[derive(Debug, Clone)]
 pub(super) enum Ending {
-    Ends(End),
+    Ends(Box<End>),
     /// It stays, and what it takes the place of would have ended.
     Stays {
         instead_of: SystemTime,
@@ -70,7 +70,7 @@ impl Ending {
         };
         let then = rehearsal.below(at).await?;
         let who = who(session, rehearsal);
-        Ok(Some(Self::Ends(End { at, of, then, who })))
+        Ok(Some(Self::Ends(Box::new(End { at, of, then, who }))))
     }
 
     pub(super) fn at(&self) -> Option<SystemTime> {
@@ -117,7 +117,7 @@ fn who(session: &Session, rehearsal: &Rehearsal) -> Option<(String, bool)> {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let End { at, of, then, who } = match self {
-            Self::Ends(end) => end,
+            Self::Ends(end) => &**end,
             Self::Stays { instead_of } => {
                 let end = time::rfc3339(*instead_of);
                 return write!(f, "it stays: the override before was to end at {end}");

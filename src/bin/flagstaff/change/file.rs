@@ -17,6 +17,7 @@ use crate::{
     failure::Failure,
     file, name,
     session::Session,
+    style,
     text::{clean, count},
 };
 
@@ -70,6 +71,7 @@ pub(crate) async fn edit(
     let Session { place, output } = session;
     let file = TextFile::read(place.needed_path()?)?;
     let mut document = file::document(session, &file)?;
+    let original = document.file().clone();
     name::refuse_settings_but(names, |name| document.file().flags().contains_key(name))?;
 
     let mut effects = Vec::new();
@@ -87,9 +89,14 @@ pub(crate) async fn edit(
         });
     }
     match document.is_changed() {
-        true => output.aside(document.diff().to_string().trim_end()),
+        true => output.preview(&style::diff(&document.diff().to_string())),
         false => output.aside(format!("`{}` says so already", file.path().display())),
     }
+    for warning in effects.iter().filter_map(Effect::ends_a_rollout) {
+        output.warning(warning);
+    }
+    let edited: Vec<_> = names.iter().map(String::as_str).collect();
+    file::refuse_failing_tests(session, &original, &document, &edited)?;
     tell_what_decides(session, &document, &effects).await;
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");

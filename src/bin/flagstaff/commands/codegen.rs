@@ -18,6 +18,8 @@ With --deprecate-expired, the code depends on the day, and so does --check.
 manifest is the flag manifest of the OpenFeature CLI, which makes code for other
 languages of it.
 
+Exits with 1 if --check finds that the file would change.
+
 Examples:
   flagstaff codegen rust --out src/flags.rs
   flagstaff codegen rust --out src/flags.rs --check     in CI
@@ -59,7 +61,7 @@ impl Codegen {
         };
         let made = made.map_err(|error| match error {
             codegen::Error::Invalid(diagnostics) => {
-                session.output.note(diagnostics.report().to_string().trim_end());
+                session.output.report(&diagnostics);
                 Failure::usage(format!("`{name}` has errors"))
             }
             error => Failure::of(ExitCode::Usage, &error),

@@ -7,7 +7,7 @@ use flagstaff::{
     definition::{FlagsFile, to_json},
     write::{Drift, Provenance},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     difference::{self, Difference, differences},
@@ -17,6 +17,7 @@ use crate::{
     session::Session,
     text::clean,
     time,
+    written::Written,
 };
 
 /// Show how the store differs from the file, or the file from git
@@ -28,7 +29,8 @@ after; who, when, why, and until when.
 
 Examples:
   flagstaff diff                overrides in the store against flags.toml
-  flagstaff diff git:main       flags.toml against that of main")]
+  flagstaff diff git:main       flags.toml against that of main, with the order
+                                of its variants, its tests and its segments")]
 pub(crate) struct Diff {
     /// What to compare flags.toml with; the store unless named
     #[arg(value_name = "git:REV")]
@@ -87,6 +89,17 @@ impl Diff {
 }
 
 impl Flag {
+    /// A flag of the file, or something else that is `kind` in JSON.
+    fn of(kind: &str, name: String, what: &'static str, differences: Vec<Difference>) -> Self {
+        let json = json!({
+            kind: name,
+            "what": what,
+            "changes": differences.iter().map(Difference::json).collect::<Vec<_>>(),
+        });
+        let name = if kind == "flag" { name } else { format!("{kind}s.{name}") };
+        Self { name, what, by: Provenance::default(), json, differences }
+    }
+
     fn text(&self, now: SystemTime) -> String {
         let what = match self.what {
             UNDECLARED => Some("no file declares it".to_owned()),
@@ -135,6 +148,7 @@ impl Flag {
 async fn against_store(session: &Session) -> Result<Vec<Flag>, Failure> {
     // Without a store there is nothing to compare.
     session.place.needed_redis()?;
+    session.place.refuse_without_file()?;
     let flags = session.place.flags(&session.output).await?;
     Ok(flags.drift().iter().map(overridden).collect())
 }
@@ -164,30 +178,49 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
     let now = session.place.needed_file()?;
     let text = revision::text_at(revision, &now.path)?;
     let name = format!("{}@{revision}", now.path.display());
+    let written = [Written::of(&text), Written::of(&now.text)];
     let before = whole(FlagsFile::parse(&name, &text), &name, &session.output)?;
     let now = whole(now.parsed, &now.path.to_string_lossy(), &session.output)?;
+    let segments = segments(&written);
     let names = before.flags().keys().chain(now.flags().keys());
     let names: BTreeSet<_> = names.collect();
     let compared = names.into_iter().filter_map(|name| {
         let (before, after) = (before.flags().get(name), now.flags().get(name));
-        let object = |flag: Option<&Arc<Definition>>| flag.map(|flag| to_json(flag));
-        let differences =
-            differences(&object(before).unwrap_or_default(), &object(after).unwrap_or_default());
+        // A definition has no tests.
+        let object = |flag: Option<&Arc<Definition>>, written: &Written| {
+            let mut object = flag.map(|flag| to_json(flag)).unwrap_or_default();
+            let tests = written.tests.get(&**name).cloned();
+            object.extend(tests.map(|tests| ("tests".to_owned(), tests)));
+            object
+        };
+        let differences = differences(&object(before, &written[0]), &object(after, &written[1]));
         let what = match (&before, &after) {
             (None, _) => "new",
             (_, None) => "removed",
             _ if differences.is_empty() => return None,
             _ => CHANGED,
         };
-        let json = json!({
-            "flag": &**name,
-            "what": what,
-            "changes": differences.iter().map(Difference::json).collect::<Vec<_>>(),
-        });
-        let (name, by) = (name.to_string(), Provenance::default());
-        Some(Flag { name, what, by, json, differences })
+        Some(Flag::of("flag", name.to_string(), what, differences))
     });
-    Ok(compared.collect())
+    Ok(compared.chain(segments).collect())
+}
+
+/// The segments that differ. Flags that use one of them differ with it.
+fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
+    let names: BTreeSet<_> = before.segments.keys().chain(after.segments.keys()).collect();
+    let compared = names.into_iter().filter_map(|name| {
+        let (before, after) = (before.segments.get(name), after.segments.get(name));
+        let object = |segment: Option<&Map<String, Value>>| segment.cloned().unwrap_or_default();
+        let differences = differences(&object(before), &object(after));
+        let what = match (before, after) {
+            (None, _) => "new",
+            (_, None) => "removed",
+            _ if differences.is_empty() => return None,
+            _ => CHANGED,
+        };
+        Some(Flag::of("segment", name.clone(), what, differences))
+    });
+    compared.collect()
 }
 
 /// A file that can be compared: all of it counts, or it would differ for no reason.

@@ -32,7 +32,6 @@ pub(crate) struct Disable {
 
 impl Disable {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let changed = change(session, &self.flags, &Change::Disable, &self.change, &self.of).await;
-        changed.map_err(Failure::like_python)
+        change(session, &self.flags, &Change::Disable, &self.change, &self.of).await
     }
 }

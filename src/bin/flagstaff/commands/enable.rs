@@ -36,7 +36,6 @@ pub(crate) struct Enable {
 
 impl Enable {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let changed = change(session, &self.flags, &Change::Enable, &self.change, &self.of).await;
-        changed.map_err(Failure::like_python)
+        change(session, &self.flags, &Change::Enable, &self.change, &self.of).await
     }
 }

@@ -51,6 +51,7 @@ impl Eval {
         let context = self.context.context(&session.output)?;
         let flags = session.place.flags_at(&session.output, self.context.at).await?;
         let snapshot = flags.snapshot();
+        let context = self.context.fitted(context, &snapshot, &session.output);
         if let Some(path) = &self.batch {
             return batch(path, &snapshot, &session.output);
         }

@@ -32,6 +32,7 @@ impl Explain {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let context = self.context.context(&session.output)?;
         let flags = session.place.flags_at(&session.output, self.context.at).await?;
+        let context = self.context.fitted(context, &flags.snapshot(), &session.output);
         let mut explanation = flags.explain(&*self.flag, &context).redact(&self.redact);
         if self.redact_all {
             explanation = explanation.redact_all();

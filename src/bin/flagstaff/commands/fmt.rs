@@ -16,6 +16,7 @@ use crate::{
     output::{Listing, Row},
     place,
     session::Session,
+    style,
 };
 
 /// Format flags.toml
@@ -84,7 +85,7 @@ impl Fmt {
         }
         for (name, diff) in changed {
             match self.check {
-                true => output.write(diff)?,
+                true => output.write(&style::diff(diff))?,
                 false => output.note(format!("formatted `{name}`")),
             }
         }

@@ -5,7 +5,7 @@ use flagstaff::{
 };
 use serde_json::{Value, json};
 
-use crate::{completion, failure::Failure, name, session::Session, similar, text::clean};
+use crate::{completion, failure::Failure, name, session::Session, similar, style, text::clean};
 
 /// Print what a flag amounts to, or one of its settings
 #[derive(Debug, Args)]
@@ -28,10 +28,6 @@ pub(crate) struct Get {
 
 impl Get {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        self.get(session).await.map_err(Failure::like_python)
-    }
-
-    async fn get(self, session: &Session) -> Result<ExitCode, Failure> {
         let flag = &*self.flag;
         let field = self.field.as_deref().map(field).transpose()?;
         let flags = session.place.flags(&session.output).await?;
@@ -51,7 +47,7 @@ impl Get {
                 "summary": state.to_string(),
                 "definition": Value::Object(to_json(info.definition())),
             });
-            session.output.thing(json, || format!("{} {state}", clean(flag)))?;
+            session.output.thing(json, || format!("{} {}", clean(flag), style::state(state)))?;
             return Ok(ExitCode::Done);
         };
         let value =
@@ -81,6 +77,6 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => clean(text).into_owned(),
         Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join("\n"),
-        other => other.to_string(),
+        other => clean(&other.to_string()).into_owned(),
     }
 }

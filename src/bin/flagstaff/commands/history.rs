@@ -86,12 +86,30 @@ pub(crate) fn without_notes(stored: Option<&str>) -> String {
     without_override(stored, |settings| Value::Object(settings).to_string())
 }
 
-/// The same for people.
+/// A stored value for people: `on`, `off`, or the settings in a few words, and the end.
 fn shown(stored: Option<&str>) -> String {
-    without_override(stored, |said| match said.is_empty() {
-        true => "{}".to_owned(),
-        false => settings(&said),
-    })
+    match stored {
+        Some("1") => return "on".to_owned(),
+        Some("0") => return "off".to_owned(),
+        _ => {}
+    }
+    let end = stored.and_then(|stored| serde_json::from_str::<Value>(stored).ok());
+    let end = end.as_ref().and_then(|stored| stored["override"]["expires_at"].as_str());
+    let said = without_override(stored, |mut said| {
+        let forced = said.remove("force").and_then(|force| match force {
+            Value::Bool(true) => Some("on".to_owned()),
+            Value::Bool(false) => Some("off".to_owned()),
+            Value::String(variant) => Some(variant),
+            _ => None,
+        });
+        let settings = Some(settings(&said)).filter(|settings| !settings.is_empty());
+        let words: Vec<_> = forced.into_iter().chain(settings).collect();
+        if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }
+    });
+    match end {
+        Some(end) => format!("{said} until {end}"),
+        None => said,
+    }
 }
 
 fn without_override(

@@ -34,11 +34,13 @@ here is left out. Exits with 1 if a flag was left out.
 
 Systems:
   waffle   django-waffle: flags, switches and samples of a fixture, in JSON,
-           JSON lines or YAML, of models of your own too
-  tempest  tempest-fastapi-sdk: the hash in Redis, or what its `list` prints
-  json     a JSON object per flag, in Redis keys such as ff:new_search: as one
-           JSON object by key, or as lines of a key and its value; --key-prefix
-           names another prefix than ff
+           JSON lines or YAML. Custom models are read too.
+
+  tempest  tempest-fastapi-sdk: the hash in Redis, or what its `list` prints.
+
+  json     A JSON object per flag, in Redis keys such as ff:new_search. The file
+           is one JSON object by key, or lines of a key and its value. Other
+           prefixes than ff need --key-prefix.
 
 Examples:
   manage.py dumpdata waffle --natural-primary --natural-foreign > waffle.json
@@ -68,7 +70,7 @@ enum System {
 }
 
 impl System {
-    /// What its name is among all systems.
+    /// The name of the system as `whose` returns it.
     const fn package(self) -> &'static str {
         match self {
             Self::Waffle => "django-waffle",
@@ -98,7 +100,7 @@ fn text(path: &Path) -> Result<String, Failure> {
     })
 }
 
-/// That a file is another system's.
+/// Returns the error for a file of another system.
 fn other(system: &'static str, asked: System) -> Failure {
     let failure = Failure::usage(format!(
         "this is a file of {system}, and `import {}` reads those of {}",

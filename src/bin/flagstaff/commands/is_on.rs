@@ -1,5 +1,5 @@
 use clap::Args;
-use flagstaff::cli::ExitCode;
+use flagstaff::{cli::ExitCode, definition::Entry};
 
 use crate::{completion, context::ContextArgs, failure::Failure, name, session::Session};
 
@@ -24,6 +24,12 @@ impl IsOn {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let context = self.context.context(&session.output)?;
         let flags = session.place.flags_in_silence(&session.output, self.context.at).await?;
+        let context = self.context.fitted(context, &flags.snapshot(), &session.output);
+        // A forced value decides alone. Settings in the store, or nothing there, leave it to the file.
+        let strongest = flags.sources_of(&self.flag).into_iter().next();
+        if !strongest.is_some_and(|said| matches!(said.entry, Entry::Forced(_))) {
+            session.place.refuse_without_file()?;
+        }
         Ok(if flags.is_enabled(&*self.flag, &context) { ExitCode::Done } else { ExitCode::No })
     }
 }

@@ -1,12 +1,12 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use flagstaff::{Context, cli::ExitCode};
+use flagstaff::{Context, Flags, cli::ExitCode};
 use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
-    output::{Listing, Row},
+    output::{Listing, Output, Row},
     query::{Subject, Term},
     session::Session,
     time,
@@ -40,8 +40,13 @@ impl List {
         let query: Result<Vec<_>, _> = words.map(|word| Term::parse(word, now)).collect();
         let query = query.map_err(Failure::usage)?;
         let Session { place, output } = session;
-        let (flags, code) = place.flags_as_far_as_possible(output, Failure::like_python).await?;
+        let (flags, code) = place.flags_as_far_as_possible(output).await?;
+        Self::print(&flags, &query, output)?;
+        Ok(code)
+    }
 
+    /// Prints the flags for which all terms hold.
+    pub(super) fn print(flags: &Flags, query: &[Term], output: &Output) -> Result<(), Failure> {
         let snapshot = flags.snapshot();
         let mut rows = Vec::new();
         for (name, _) in snapshot.all(&Context::anonymous()) {
@@ -83,7 +88,6 @@ impl List {
             columns: &["FLAG", "STATE", "SOURCE", "OWNER", "TAGS", "EXPIRES"],
             rows,
             empty: "(no flags)",
-        })?;
-        Ok(code)
+        })
     }
 }

@@ -1,4 +1,4 @@
-use std::{path::Path, time::SystemTime};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{cli::ExitCode, definition::FlagsFile};
@@ -7,13 +7,13 @@ use crate::{
     context,
     failure::Failure,
     place,
-    plan::{Change, Counts, Definitions, Report, UserArgs, count},
+    plan::{Change, Counts, Definitions, FailOn, Report, UserArgs, count},
     revision,
     session::Session,
-    time,
+    text, time,
 };
 
-/// Tell whom a change of flags.toml affects, before it is made
+/// Preview which users a change of flags.toml affects
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Every flag that differs, or requires one that does, is asked for each user,
@@ -21,12 +21,16 @@ before and after. A user is re-drawn who moves although nothing about them
 changes: the same draw has another outcome, and the shares do not explain it.
 A new salt does that, another `bucket_by`, or variants in another order.
 
-Made-up users have no groups and no attributes, so that few rules match them.
+Made-up users have the groups and attributes that the flags name. How many of
+your users have these is not known, and neither is the share then: `?`, or null
+in JSON. Rules that decided for none of the users are named.
+
+Exits with 1 if a flag is beyond a bound of --fail-on.
 
 Examples:
   flagstaff plan git:origin/main flags.toml
   flagstaff plan git:HEAD flags.toml --contexts users.jsonl
-  flagstaff plan a.toml b.toml --users 1000000 -o json
+  flagstaff plan git:main flags.toml --fail-on redrawn
   flagstaff plan git:main flags.toml --markdown >> \"$GITHUB_STEP_SUMMARY\"")]
 pub(crate) struct Plan {
     /// Flag file before, or `git:REV` for --file at a revision
@@ -47,6 +51,10 @@ pub(crate) struct PlanArgs {
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
     pub(crate) at: Option<SystemTime>,
+    /// Exit with 1 beyond a bound: redrawn, redrawn=N, newly-on=N or newly-off=N
+    /// users of a flag; N is a number, or a share such as 5%
+    #[arg(long, value_name = "BOUND")]
+    fail_on: Vec<FailOn>,
     /// Print Markdown, for GitHub
     #[arg(long, conflicts_with = "output", help_heading = "Output")]
     markdown: bool,
@@ -54,7 +62,8 @@ pub(crate) struct PlanArgs {
 
 impl Plan {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let before = read(&self.before, session)?;
+        let at = self.report.at.unwrap_or_else(SystemTime::now);
+        let before = read(&self.before, session)?.tested(&Definitions::new(), at);
         let after = read(&self.after, session)?;
         if before.diagnostics().has_errors() {
             place::tell_left_out(&self.before, &before, &session.output);
@@ -62,8 +71,16 @@ impl Plan {
         if after.diagnostics().has_errors() {
             return Err(place::mistakes(&self.after, after.diagnostics(), &session.output));
         }
+        // As in a service that runs: a flag whose tests fail keeps what it had.
+        let after = after.tested(before.flags(), at);
+        if after.diagnostics().has_errors() {
+            place::tell_left_out(&self.after, &after, &session.output);
+        }
+        let kept = after.rejected().iter().filter_map(|key| before.flags().get_key_value(key));
+        let kept = kept.map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
+        let after: Definitions = after.flags().clone().into_iter().chain(kept).collect();
         let title = format!("{} → {}", self.before, self.after);
-        self.report.run(title, before.flags(), after.flags(), session).await
+        self.report.run(title, before.flags(), &after, session).await
     }
 }
 
@@ -84,31 +101,36 @@ impl PlanArgs {
         if counts.users == 0 {
             return Err(self.users.nobody());
         }
-        self.warn(&counts, &change, session);
-        let report =
-            Report { change: &change, counts: &counts, title, users: self.users.to_string() };
+        self.warn(&counts, session);
+        let are_made_up = self.users.are_made_up();
+        let report = Report {
+            change: &change,
+            counts: &counts,
+            title,
+            users: self.users.to_string(),
+            are_made_up,
+        };
         match self.markdown {
             true => output.write(&report.markdown())?,
             false => report.print(output)?,
         }
-        Ok(ExitCode::Done)
+        let beyond = report.beyond(&self.fail_on);
+        beyond.iter().for_each(|flag| output.warning(flag));
+        Ok(if beyond.is_empty() { ExitCode::Done } else { ExitCode::No })
     }
 
     /// Says what the users say nothing about.
-    fn warn(&self, counts: &Counts, change: &Change, session: &Session) {
-        if self.users.are_made_up() && change.asks_for_more_than_users() {
-            session.output.warning(
-                "made-up users have no groups and no attributes, which some of these flags ask for: \
-                 try `--contexts`",
-            );
-        }
+    fn warn(&self, counts: &Counts, session: &Session) {
         if let Some(name) = counts.boxed {
             session.output.warning(context::boxed_warning(name));
         }
         if counts.anonymous > 0 {
             session.output.warning(format!(
-                "{} of {} contexts have no `targetingKey`: they are outside of every percentage",
-                counts.anonymous, counts.users,
+                "{} of {} {} no `targetingKey`: {} outside of every percentage",
+                counts.anonymous,
+                text::count(counts.users as usize, "context"),
+                text::verb(counts.anonymous as usize, "has", "have"),
+                text::verb(counts.anonymous as usize, "it is", "they are"),
             ));
         }
     }

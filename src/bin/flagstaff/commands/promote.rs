@@ -11,7 +11,8 @@ use flagstaff::{
 use serde_json::json;
 
 use crate::{
-    change::ask, completion, failure::Failure, file, name, session::Session, text::clean, time,
+    change::ask, completion, failure::Failure, file, name, session::Session, style, text::clean,
+    time,
 };
 
 /// Write overrides into flags.toml, and take them out of the store
@@ -64,6 +65,7 @@ impl Promote {
         let redis = place.needed_redis()?.handle();
         let file = TextFile::read(place.needed_path()?)?;
         let mut document = file::document(session, &file)?;
+        let original = document.file().clone();
         let flags = place.flags(output).await?;
         let overrides = self.overrides(session, &flags)?;
 
@@ -77,9 +79,10 @@ impl Promote {
             }
         }
         let promoted: Vec<_> = overrides.iter().map(|each| each.flag.as_str()).collect();
+        file::refuse_failing_tests(session, &original, &document, &promoted)?;
         let diff = document.diff().to_string();
         let json = json!({ "promoted": promoted, "diff": diff, "dryRun": self.dry_run });
-        output.thing(json, || diff)?;
+        output.thing(json, || style::diff(&diff))?;
         if promoted.is_empty() {
             output.note("no overrides to write into the file");
         }

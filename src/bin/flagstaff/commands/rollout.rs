@@ -289,7 +289,7 @@ impl Said {
             }
             Entry::Definition(definition) => match definition.percentage.value() {
                 Some(percentage) => format!("{percentage}"),
-                None => said.entry.to_string(),
+                None => clean(&said.entry.to_string()).into_owned(),
             },
             entry => clean(&entry.to_string()).into_owned(),
         };

@@ -18,6 +18,8 @@ use crate::{
     name,
     session::Session,
     similar,
+    style::{self, HEADER, painted},
+    table,
     text::clean,
     time,
 };
@@ -44,7 +46,7 @@ fn about() -> impl Iterator<Item = Field> {
 impl Show {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
-        let (flags, code) = place.flags_as_far_as_possible(output, |failure| failure).await?;
+        let (flags, code) = place.flags_as_far_as_possible(output).await?;
         let snapshot = flags.snapshot();
         let Some(info) = snapshot.info(&*self.flag) else {
             let json = json!({ "flag": self.flag, "state": "unknown" });
@@ -137,7 +139,8 @@ impl Shown<'_> {
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}  {}\n", clean(self.flag), self.info.state());
+        let state = style::state(self.info.state());
+        let mut text = format!("{}  {state}\n", painted(HEADER, clean(self.flag)));
         let about = self.set(about());
         text += &table(about.iter().map(|(field, value, _)| {
             let note = match field {
@@ -148,12 +151,12 @@ impl Shown<'_> {
             vec![field.as_str().to_owned(), day(&plain(value)) + &note.unwrap_or_default()]
         }));
 
-        text += "\nSources, the strongest first:\n";
+        text += &format!("\n{}\n", painted(HEADER, "Sources, the strongest first:"));
         text += &table(self.sources.iter().map(|said| {
             vec![said.entry.source.to_string(), short(&said.entry.entry), said.text(self.now)]
         }));
 
-        text += "\nWhat decides, in this order:\n";
+        text += &format!("\n{}\n", painted(HEADER, "What decides, in this order:"));
         let steps = self.set(Field::steps());
         text += &table(steps.iter().map(|(field, value, source)| {
             vec![field.as_str().to_owned(), plain(value), (*source).to_owned()]
@@ -227,22 +230,5 @@ fn day(text: &str) -> String {
 
 /// Indented columns.
 fn table(rows: impl Iterator<Item = Vec<String>>) -> String {
-    let rows: Vec<_> = rows.collect();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let mut text = String::new();
-    for row in &rows {
-        let cells = row.iter().enumerate();
-        let line: String = cells
-            // What is very long pushes the rest to the right in its own line only.
-            .map(|(column, cell)| {
-                let width = width(column).unwrap_or_default().min(48);
-                format!("  {cell:width$}")
-            })
-            .collect();
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
+    table::aligned(&rows.collect::<Vec<_>>(), "  ", table::room())
 }

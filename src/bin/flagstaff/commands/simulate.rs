@@ -15,7 +15,7 @@ use crate::{
     text::clean,
 };
 
-/// Tell whom `set` would be a change for
+/// Preview which users a `set` would affect
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Compares all sources together before and after the change, and changes nothing.
@@ -39,6 +39,7 @@ pub(crate) struct Simulate {
 
 impl Simulate {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        session.place.refuse_without_file()?;
         let flags = session.place.flags_at(&session.output, self.report.at).await?;
         let snapshot = flags.snapshot();
         let before: Definitions = snapshot

@@ -16,7 +16,7 @@ use crate::{
     failure::Failure,
     output::{Listing, Row},
     session::Session,
-    stale::{Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mention},
+    stale::{Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mentions},
     time,
 };
 
@@ -66,6 +66,7 @@ struct Flag {
 impl Stale {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let now = SystemTime::now();
+        session.place.refuse_without_file()?;
         let file = session.place.path();
         let flags = session.place.flags(&session.output).await?;
         let usage = match session.place.redis()? {
@@ -77,27 +78,36 @@ impl Stale {
             BTreeMap::new()
         });
         let flags = self.flags(&flags, &usage, file.as_deref(), now).await;
-        let found = self.refs.as_deref().map(|root| {
+        let searched = self.refs.as_deref().map(|root| {
             let keys = flags.iter().map(|flag| flag.key.clone()).collect();
-            Search::new(keys)?.walk(root, file.as_deref())
+            let search = Search::new(keys)?;
+            let found = search.walk(root, file.as_deref())?;
+            Ok::<_, Failure>((root, search, found))
         });
-        let found = found.transpose()?;
+        let searched = searched.transpose()?;
+        let mentions = searched.as_ref().map(|(_, _, found)| found.by_flag());
+        let last = searched.as_ref().zip(mentions.as_ref()).map(|((root, search, _), mentions)| {
+            let unnamed = (0..flags.len())
+                .filter(|&flag| !mentions.contains_key(&flag) && !flags[flag].is_permanent)
+                .collect();
+            last_mentions(root, search, unnamed, file.as_deref())
+        });
 
         let mut rows = Vec::new();
         for (index, flag) in flags.iter().enumerate() {
             rows.extend(flag.findings.iter().map(|finding| flag.finding(finding)));
-            let (Some(found), Some(root), false) = (&found, &self.refs, flag.is_permanent) else {
+            let (Some(mentions), Some(last), false) = (&mentions, &last, flag.is_permanent) else {
                 continue;
             };
-            let mut mentions = found.of(index).peekable();
-            if mentions.peek().is_none() {
-                let commit = last_mention(root, &flag.key, file.as_deref());
-                rows.push(flag.unreferenced(commit.as_ref()));
-            } else if !flag.findings.is_empty() {
-                rows.extend(mentions.map(|place| flag.mention(place)));
+            match mentions.get(&index) {
+                None => rows.push(flag.unreferenced(last.get(&index))),
+                Some(places) if !flag.findings.is_empty() => {
+                    rows.extend(places.iter().map(|place| flag.mention(place)));
+                }
+                Some(_) => {}
             }
         }
-        let unknown = found.iter().flat_map(|found| &found.unknown);
+        let unknown = searched.iter().flat_map(|(_, _, found)| &found.unknown);
         rows.extend(unknown.map(|sighting| unknown_flag(&sighting.name, &sighting.place)));
         let code = if rows.is_empty() { ExitCode::Done } else { ExitCode::No };
         session.output.listing(Listing {

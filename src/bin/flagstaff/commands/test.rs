@@ -7,7 +7,12 @@ use flagstaff::{
 };
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, session::Session, time};
+use crate::{
+    failure::Failure,
+    session::Session,
+    text::{clean_report, count},
+    time,
+};
 
 /// Run the tests of flags.toml, and show those that fail
 #[derive(Debug, Args)]
@@ -31,7 +36,7 @@ impl Test {
         let file = session.place.needed_file()?;
         let diagnostics = file.parsed.diagnostics();
         if !file.parsed.is_usable() {
-            session.output.note(diagnostics.report().to_string().trim_end());
+            session.output.report(diagnostics);
             return Err(Failure::usage(format!("`{}` cannot be used", file.path.display())));
         }
         let run = file.parsed.test(self.at.unwrap_or_else(SystemTime::now));
@@ -75,7 +80,8 @@ fn text(run: &TestRun, file: &FlagsFile) -> String {
     let mut show = |diagnostics: &Diagnostics| {
         if !diagnostics.is_empty() {
             // Writing to a text does not fail; colours are taken away where nobody sees them.
-            let _ = writeln!(text, "{}", diagnostics.report().ansi());
+            let report = diagnostics.report().ansi().to_string();
+            let _ = writeln!(text, "{}", clean_report(&report));
         }
     };
     if file.diagnostics().has_errors() {
@@ -90,8 +96,7 @@ fn sum(run: &TestRun, file: &FlagsFile) -> String {
     let passed = run.results().len() - failed;
     let untested = match file.rejected().len() {
         0 => String::new(),
-        1 => ", 1 flag with errors not tested".to_owned(),
-        flags => format!(", {flags} flags with errors not tested"),
+        flags => format!(", {} with errors not tested", count(flags, "flag")),
     };
     format!("{passed} passed, {failed} failed{untested}\n")
 }

@@ -40,7 +40,6 @@ impl Unset {
         )?;
         name::refuse_what_may_be_settings(&self.flags)?;
         let of = OverrideArgs::unending(self.target);
-        let changed = change(session, &self.flags, &Change::Unset, &self.change, &of).await;
-        changed.map_err(Failure::like_python)
+        change(session, &self.flags, &Change::Unset, &self.change, &of).await
     }
 }

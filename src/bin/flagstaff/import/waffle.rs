@@ -102,14 +102,14 @@ enum Kind {
     Sample,
 }
 
-/// Whether a model is one of waffle itself. Django takes names of models in any case.
+/// Returns true for a model of waffle itself. Django ignores the case of model names.
 fn is_of_waffle(model: &str) -> bool {
     model.split_once('.').is_some_and(|(app, _)| app.eq_ignore_ascii_case("waffle"))
 }
 
 impl Kind {
-    /// The kind of a row. A model of one's own (`WAFFLE_FLAG_MODEL`) has the fields of waffle's, and a
-    /// name that says which.
+    /// The kind of a row. A custom model (`WAFFLE_FLAG_MODEL`) has the fields of waffle's model, and is
+    /// named after it.
     fn of(model: &str, fields: &Map<String, Value>) -> Option<Self> {
         let (_, class) = model.split_once('.')?;
         let class = class.to_lowercase();
@@ -198,8 +198,7 @@ fn share(fields: &Map<String, Value>) -> Result<Option<f64>, String> {
     })
 }
 
-/// The day of an instant, which a space parts from the time in YAML; what is no instant stays as it is,
-/// for the error.
+/// The day of an instant. YAML has a space before the time. Other strings stay as they are, for the error.
 fn day(instant: &str) -> &str {
     instant.split_once(['T', ' ']).map_or(instant, |(day, _)| day)
 }
@@ -523,7 +522,7 @@ mod tests {
         assert_eq!((keys, imported.left_out), (vec!["a_switch", "b_switch"], 2));
     }
 
-    /// What `loaddata` takes, waffle's importer takes too.
+    /// The importer takes each form that `loaddata` takes.
     #[test]
     fn a_fixture_is_read_in_every_form_that_django_writes() {
         let rows: Vec<Value> = serde_json::from_str(FIXTURE).unwrap();

@@ -1,4 +1,4 @@
-//! Which system wrote a file, by the members that only its files have.
+//! Detection of the system that wrote a file, by members that only its files have.
 
 use serde_json::{Map, Value};
 

@@ -7,10 +7,15 @@ use std::{
 };
 
 use flagstaff::{
-    Answer, Context, Definition, Flags, Memory, Snapshot, answer::FlagState, definition::Field,
+    Answer, Context, Definition, Flags, Memory, Snapshot,
+    answer::{Cause, FlagState},
+    definition::Field,
 };
 
-use super::share::{Draw, Shares};
+use super::{
+    made_up::MadeUp,
+    share::{Draw, Shares},
+};
 use crate::failure::Failure;
 
 /// Flags by their keys.
@@ -22,6 +27,7 @@ pub(crate) struct Change {
     pub(crate) flags: Vec<Changing>,
     before: Side,
     after: Side,
+    made_up: MadeUp,
 }
 
 /// One flag that can be different after a change.
@@ -32,7 +38,9 @@ pub(crate) struct Changing {
     pub(crate) after: FlagState,
     /// Whether it is defined in another way. If not, a flag that it requires is.
     pub(crate) is_edited: bool,
-    asks_for_more: bool,
+    pub(super) asks_for_more: bool,
+    /// The rules before and after, by the names that people call them by.
+    pub(super) rules: [Vec<String>; 2],
     shares: Option<(Shares, Shares)>,
     /// Variants that are called the same and have another value.
     other_values: Vec<String>,
@@ -66,6 +74,50 @@ impl Tally {
     }
 }
 
+/// The rules of a flag that decided for a user, before and after.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tried([Vec<bool>; 2]);
+
+impl Tried {
+    pub(crate) fn none(flag: &Changing) -> Self {
+        Self([0, 1].map(|side: usize| vec![false; flag.rules[side].len()]))
+    }
+
+    fn note(&mut self, answers: [Option<Answer<bool>>; 2]) {
+        for (tried, answer) in self.0.iter_mut().zip(answers) {
+            if let Some(Cause::Rule(rule) | Cause::RuleSplit(rule)) = answer.map(|it| it.cause)
+                && let Some(tried) = tried.get_mut(usize::from(rule))
+            {
+                *tried = true;
+            }
+        }
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (tried, other) in self.0.iter_mut().zip(&other.0) {
+            tried.iter_mut().zip(other).for_each(|(tried, other)| *tried |= other);
+        }
+    }
+
+    /// The rules that decided for no user, of a flag that is not off.
+    pub(super) fn untried<'f>(&self, flag: &'f Changing) -> Vec<&'f str> {
+        let mut names: Vec<&str> = Vec::new();
+        let states = [flag.before, flag.after];
+        for ((tried, rules), state) in self.0.iter().zip(&flag.rules).zip(states) {
+            if state == FlagState::Off {
+                continue;
+            }
+            let untried = rules.iter().zip(tried).filter(|(_, tried)| !**tried);
+            for (name, _) in untried {
+                if !names.contains(&name.as_str()) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+}
+
 /// All flags on one side of the change.
 #[derive(Debug)]
 struct Side {
@@ -86,23 +138,27 @@ impl Change {
             .iter()
             .map(|key| Changing::new(key, before.get(key), after.get(key), at))
             .collect();
+        let both = |key| [before.get(key), after.get(key)].into_iter().flatten();
+        let made_up = MadeUp::of(needed.iter().flat_map(both).map(|flag| &**flag));
         let before = Side::new(before, &needed, at).await?;
         let after = Side::new(after, &needed, at).await?;
-        Ok(Self { flags, before, after })
+        Ok(Self { flags, before, after, made_up })
     }
 
-    /// Whether groups or attributes make a difference to one of the flags.
-    pub(crate) fn asks_for_more_than_users(&self) -> bool {
-        self.flags.iter().any(|flag| flag.asks_for_more)
+    /// The made-up users for these flags.
+    pub(crate) fn made_up(&self) -> &MadeUp {
+        &self.made_up
     }
 
-    /// Counts one user, in a tally for each flag.
-    pub(crate) fn count(&self, context: &Context<'_>, tallies: &mut [Tally]) {
+    /// Counts one user, in a tally for each flag, and the rules that decided.
+    pub(crate) fn count(&self, context: &Context<'_>, tallies: &mut [Tally], tried: &mut [Tried]) {
         let mut before = self.before.answers(context).peekable();
         let mut after = self.after.answers(context).peekable();
-        for (place, (flag, tally)) in self.flags.iter().zip(tallies).enumerate() {
+        let all = self.flags.iter().zip(tallies).zip(tried);
+        for (place, ((flag, tally), tried)) in all.enumerate() {
             let before = before.next_if(|(at, _)| *at == place).map(|(_, answer)| answer);
             let after = after.next_if(|(at, _)| *at == place).map(|(_, answer)| answer);
+            tried.note([before, after]);
             let is_on = |answer: Option<Answer<bool>>| answer.is_some_and(|answer| answer.value);
             let (was_on, is_on) = (is_on(before), is_on(after));
             tally.on_before += u64::from(was_on);
@@ -168,6 +224,7 @@ impl Changing {
             after: state(after),
             is_edited: before != after,
             asks_for_more: [before, after].into_iter().flatten().any(|flag| asks_for_more(flag)),
+            rules: [before, after].map(|flag| flag.map(|flag| rules(flag)).unwrap_or_default()),
             shares: both.map(|(before, after)| (Shares::new(before, at), Shares::new(after, at))),
             other_values: both
                 .map(|(before, after)| other_values(before, after))
@@ -190,6 +247,14 @@ fn asks_for_more(flag: &Definition) -> bool {
     flag.fields().any(Field::reads_attributes)
 }
 
+/// The names of the rules, or their numbers.
+fn rules(flag: &Definition) -> Vec<String> {
+    let rules = flag.rare().rules.value().into_iter().flat_map(|rules| rules.iter()).enumerate();
+    rules
+        .map(|(index, rule)| rule.name.clone().unwrap_or_else(|| format!("{}", index + 1)))
+        .collect()
+}
+
 /// The variants of both whose value is another one.
 fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
     let (Some(before), Some(after)) =
@@ -207,37 +272,33 @@ fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
 /// The flags that differ, those that require them, and everything that these require.
 fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<Arc<str>> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let requires = |key: &Arc<str>| {
-        let both = [before.get(key), after.get(key)].into_iter().flatten();
-        both.flat_map(|flag| flag.rare().requires.value().into_iter().flatten())
-            .map(|it| it.flag.as_str())
-    };
-    let edited = keys.iter().filter(|key| before.get(**key) != after.get(**key));
-    let mut needed: BTreeSet<_> = edited.map(|&key| Arc::clone(key)).collect();
-    grow(&mut needed, |known| {
-        let affected = keys.iter().filter(|key| requires(key).any(|other| known.contains(other)));
-        affected.map(|&key| Arc::clone(key)).collect()
-    });
-    grow(&mut needed, |known| {
-        let required =
-            keys.iter().filter(|key| known.iter().flat_map(requires).any(|it| *it == ****key));
-        required.map(|&key| Arc::clone(key)).collect()
-    });
-    needed
-}
-
-/// Adds what follows until nothing does any more.
-fn grow(
-    known: &mut BTreeSet<Arc<str>>,
-    follows: impl Fn(&BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>>,
-) {
-    loop {
-        let size = known.len();
-        known.extend(follows(known));
-        if known.len() == size {
-            return;
+    let mut requires: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut required_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for key in &keys {
+        let both = [before.get(*key), after.get(*key)].into_iter().flatten();
+        for other in both.flat_map(|flag| flag.rare().requires.value().into_iter().flatten()) {
+            requires.entry(key).or_default().push(&other.flag);
+            required_by.entry(&other.flag).or_default().push(key);
         }
     }
+    let edited = keys.iter().filter(|key| before.get(**key) != after.get(**key));
+    let affected = reached(edited.map(|key| &***key).collect(), &required_by);
+    let needed = reached(affected.into_iter().collect(), &requires);
+    let kept = keys.iter().filter(|key| needed.contains(&****key));
+    kept.map(|&key| Arc::clone(key)).collect()
+}
+
+/// The keys that the ways lead to, those that they begin at included. Each is looked at once.
+fn reached<'k>(
+    mut open: Vec<&'k str>,
+    ways: &BTreeMap<&'k str, Vec<&'k str>>,
+) -> BTreeSet<&'k str> {
+    let mut reached: BTreeSet<_> = open.iter().copied().collect();
+    while let Some(key) = open.pop() {
+        let next = ways.get(key).into_iter().flatten().copied();
+        open.extend(next.filter(|next| reached.insert(next)));
+    }
+    reached
 }
 
 impl Side {

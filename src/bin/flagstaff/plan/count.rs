@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    change::{Change, Tally},
+    change::{Change, Tally, Tried},
     progress::Progress,
     users::{BadLine, Batch, Source},
 };
@@ -17,6 +17,7 @@ use crate::{context, failure::Failure};
 pub(crate) struct Counts {
     /// In the order of the flags of the change.
     pub(crate) tallies: Vec<Tally>,
+    pub(crate) tried: Vec<Tried>,
     pub(crate) users: u64,
     /// Those without a targeting key.
     pub(crate) anonymous: u64,
@@ -71,15 +72,16 @@ fn part(change: &Change, shared: &Mutex<(Source, Progress)>) -> Result<Counts, B
 impl Counts {
     fn none(change: &Change) -> Self {
         let tallies = vec![Tally::default(); change.flags.len()];
-        Self { tallies, users: 0, anonymous: 0, boxed: None }
+        let tried = change.flags.iter().map(Tried::none).collect();
+        Self { tallies, tried, users: 0, anonymous: 0, boxed: None }
     }
 
     fn count(&mut self, change: &Change, batch: &Batch) -> Result<(), BadLine> {
-        batch.each(|context| {
+        batch.each(change.made_up(), |context| {
             self.users += 1;
             self.anonymous += u64::from(context.targeting_key().is_none());
             self.boxed = self.boxed.or_else(|| context::boxed(context));
-            change.count(context, &mut self.tallies);
+            change.count(context, &mut self.tallies, &mut self.tried);
         })
     }
 
@@ -89,6 +91,9 @@ impl Counts {
         self.boxed = self.boxed.or(other.boxed);
         for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
             tally.add(other);
+        }
+        for (tried, other) in self.tried.iter_mut().zip(&other.tried) {
+            tried.add(other);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod change;
 mod count;
+mod fail_on;
+mod made_up;
 mod progress;
 mod report;
 mod share;
@@ -12,6 +14,7 @@ mod users;
 pub(crate) use self::{
     change::{Change, Definitions},
     count::{Counts, count},
+    fail_on::FailOn,
     progress::Progress,
     report::Report,
     users::UserArgs,

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{output, text::clean};
+use crate::{table, text::clean};
 
 /// How long nothing is shown at first, and how long a line stands.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ impl Progress {
     pub(crate) fn show(&mut self, text: impl Display) {
         if self.is_terminal && self.shown.elapsed() >= PAUSE {
             // A line that wraps would stay when the next one comes.
-            let room = usize::from(output::room().unwrap_or(ROOM)) - 1;
+            let room = usize::from(table::room().unwrap_or(ROOM)) - 1;
             let text: String = clean(&text.to_string()).chars().take(room).collect();
             anstream::eprint!("\r\x1b[K{text}");
             (self.shown, self.is_dirty) = (Instant::now(), true);

@@ -8,11 +8,12 @@ use serde_json::json;
 use super::{
     change::{Change, Changing, Tally},
     count::Counts,
+    fail_on::FailOn,
 };
 use crate::{
     failure::Failure,
     output::{Listing, Output, Row},
-    text,
+    text::{self, clean},
 };
 
 /// What was compared, and what came of it.
@@ -24,6 +25,7 @@ pub(crate) struct Report<'a> {
     pub(crate) title: String,
     /// Whom it was tried on.
     pub(crate) users: String,
+    pub(crate) are_made_up: bool,
 }
 
 impl Report<'_> {
@@ -32,49 +34,129 @@ impl Report<'_> {
         let flags = self.flags();
         if !output.is_json() {
             output.note(self.summary(&flags));
+            self.caveats(&flags).into_iter().for_each(|caveat| output.warning(caveat));
         }
+        let about = json!({
+            "users": self.counts.users,
+            "madeUp": self.are_made_up,
+            "attributes": if self.are_made_up { self.change.made_up().asked_for() } else { Vec::new() },
+        });
         let rows = flags.into_iter().map(|(flag, tally)| self.row(flag, tally)).collect();
-        output.listing(Listing {
-            name: "flags",
-            columns: &[
-                "FLAG",
-                "BEFORE",
-                "AFTER",
-                "CHANGED",
-                "SHARE",
-                "NEWLY ON",
-                "NEWLY OFF",
-                "OTHER VALUE",
-                "RE-DRAWN",
-            ],
-            rows,
-            empty: "(nothing changes)",
-        })
+        output.listing_about(
+            about,
+            Listing {
+                name: "flags",
+                columns: &[
+                    "FLAG",
+                    "BEFORE",
+                    "AFTER",
+                    "CHANGED",
+                    "SHARE",
+                    "NEWLY ON",
+                    "NEWLY OFF",
+                    "OTHER VALUE",
+                    "RE-DRAWN",
+                    "RULES NOT TRIED",
+                ],
+                rows,
+                empty: "(nothing changes)",
+            },
+        )
     }
 
     /// The same for the summary of a GitHub workflow, or for a comment on a pull request.
     pub(crate) fn markdown(&self) -> String {
         let flags = self.flags();
         let mut text = format!("### {}\n\n{}.\n", escaped(&self.title), self.summary(&flags));
+        for caveat in self.caveats(&flags) {
+            let caveat = clean(&caveat);
+            let (first, rest) = caveat.split_at(caveat.chars().next().map_or(0, char::len_utf8));
+            let _ = writeln!(text, "\n> {}{rest}.", first.to_uppercase());
+        }
         if flags.is_empty() {
             return text;
         }
-        text += "\n| flag | before | after | changed | share | newly on | newly off | other value | re-drawn |\n";
-        text += "|---|---|---|--:|--:|--:|--:|--:|--:|\n";
+        text += "\n| flag | before | after | changed | share | newly on | newly off | other value | re-drawn \
+                 | rules not tried |\n";
+        text += "|---|---|---|--:|--:|--:|--:|--:|--:|---|\n";
         for (flag, tally) in flags {
             let Tally { newly_on, newly_off, other_value, redrawn, .. } = tally;
             // Writing to a text cannot fail.
             let _ = writeln!(
                 text,
-                "| `{}` | {} | {} | {} | {} | {newly_on} | {newly_off} | {other_value} | {redrawn} |",
+                "| `{}` | {} | {} | {} | {} | {newly_on} | {newly_off} | {other_value} | {redrawn} | {} |",
                 escaped(&flag.key),
                 flag.before,
                 flag.after,
                 tally.changed(),
-                percent(tally.changed(), self.counts.users),
+                self.share(flag, tally),
+                self.untried(flag).into_iter().map(escaped).collect::<Vec<_>>().join(", "),
             );
         }
         text
+    }
+
+    /// Sentences on the limits of the counts.
+    fn caveats(&self, flags: &[(&Changing, &Tally)]) -> Vec<String> {
+        let mut caveats = Vec::new();
+        let unknown = flags.iter().filter(|(flag, _)| !self.is_known(flag)).count();
+        if unknown > 0 {
+            let asked: Vec<_> = self.change.made_up().asked_for();
+            let named = asked.iter().take(8).map(|name| format!("`{}`", escaped(name)));
+            let mut named = named.collect::<Vec<_>>().join(", ");
+            if asked.len() > 8 {
+                named += &format!(" and {} more", asked.len() - 8);
+            }
+            caveats.push(format!(
+                "the users are made up, with values of {named} that the flags themselves name, so the {} of {} \
+                 {} not known: `--contexts` tries it on real users",
+                text::verb(unknown, "share", "shares"),
+                text::count(unknown, "flag"),
+                text::verb(unknown, "is", "are"),
+            ));
+        }
+        let untried: usize = flags.iter().map(|(flag, _)| self.untried(flag).len()).sum();
+        if untried > 0 {
+            caveats.push(format!(
+                "{} decided for none of these users, so what {} changes is not known",
+                text::count(untried, "rule"),
+                text::verb(untried, "it", "each"),
+            ));
+        }
+        caveats
+    }
+
+    /// The rules of a flag that decided for no user. The flags of a change are in the order of their keys.
+    fn untried<'f>(&self, flag: &'f Changing) -> Vec<&'f str> {
+        let place = self.change.flags.binary_search_by(|other| other.key.cmp(&flag.key));
+        let tried = place.ok().and_then(|place| self.counts.tried.get(place));
+        tried.map(|tried| tried.untried(flag)).unwrap_or_default()
+    }
+
+    /// Returns true if the share holds for real users too. Made-up users meet rules more often than real
+    /// ones.
+    fn is_known(&self, flag: &Changing) -> bool {
+        !(self.are_made_up && flag.asks_for_more)
+    }
+
+    fn share(&self, flag: &Changing, tally: &Tally) -> String {
+        match self.is_known(flag) {
+            true => percent(tally.changed(), self.counts.users),
+            false => "?".to_owned(),
+        }
+    }
+
+    /// The flags beyond the bounds, each with the reason.
+    pub(crate) fn beyond(&self, bounds: &[FailOn]) -> Vec<String> {
+        let mut beyond = Vec::new();
+        for (flag, tally) in self.flags() {
+            for bound in bounds {
+                let why = bound.beyond(tally, self.counts.users, self.is_known(flag));
+                let key = clean(&flag.key);
+                beyond.extend(why.map(|why| format!("`{key}` {} for {why}", bound.what())));
+            }
+        }
+        beyond
     }
 
     /// The flags that were edited or are another one for somebody.
@@ -110,9 +192,12 @@ impl Report<'_> {
             flag.before.to_string(),
             flag.after.to_string(),
             changed.to_string(),
-            percent(changed, users),
+            self.share(flag, tally),
         ];
         cells.extend(counts);
+        let untried = self.untried(flag);
+        cells.push(untried.join(","));
+        let share = (users > 0 && self.is_known(flag)).then(|| changed as f64 / users as f64);
         Row {
             cells,
             json: json!({
@@ -123,11 +208,13 @@ impl Report<'_> {
                 "onBefore": on_before,
                 "onAfter": on_after,
                 "changed": changed,
-                "share": if users == 0 { 0.0 } else { changed as f64 / users as f64 },
+                "share": share,
                 "newlyOn": newly_on,
                 "newlyOff": newly_off,
                 "otherValue": other_value,
                 "redrawn": redrawn,
+                "rulesNotTried": untried,
+                "madeUp": self.are_made_up,
             }),
         }
     }

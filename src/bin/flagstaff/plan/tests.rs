@@ -92,11 +92,50 @@ fn other_rules_are_no_other_draw() {
     let half = rule("half", "serve = \"50%\"");
     let first = "[[flags.a.rules]]\nwhen = { plan = \"pro\" }\nserve = true\n";
 
-    assert_eq!(tally(&half, &format!("{first}{half}")).changed(), 0);
+    let added = tally(&half, &format!("{first}{half}"));
+    assert!(added.newly_on > 100 && added.redrawn == 0, "{added:?}");
     let renamed = tally(&half, &rule("other name", "serve = \"50%\""));
     assert!(renamed.redrawn > 400 && renamed.redrawn == renamed.changed(), "{renamed:?}");
     let off = tally(&half, &rule("half", "serve = false"));
     assert!(off.newly_off > 400 && off.redrawn == 0, "{off:?}");
+}
+
+/// Made-up users have what rules ask for, and what no user had is named.
+#[test]
+fn rules_on_attributes_are_tried_and_those_that_are_not_are_named() {
+    let text = |serve: bool| {
+        format!(
+            "[segments.dach]\nwhen = {{ country = [\"DE\", \"AT\"] }}\n\
+             [[flags.a.rules]]\nname = \"old\"\nserve = {serve}\n\
+             when = {{ os = \"ios\", app_version = {{ semver = \"<5.2.0\" }}, segment = \"dach\" }}\n\
+             [[flags.a.rules]]\nname = \"big\"\nserve = {serve}\n\
+             when = {{ seats = {{ gt = 10 }}, not = {{ plan = \"free\" }}, groups = \"staff\" }}\n\
+             [[flags.a.rules]]\nname = \"strange\"\nserve = {serve}\n\
+             when = {{ id = {{ matches = '^[a-f]{{8}}-[0-9]{{4}}$' }} }}\n\
+             [flags.a]\npercentage = 50\n"
+        )
+    };
+    let made_up = |last| Source::MadeUp { next: 1, last };
+    let (before, after) = (flags(&text(true)), flags(&text(false)));
+    let change = wait(Change::new(&before, &after, SystemTime::now())).unwrap();
+
+    let counts = count(&change, made_up(1_000)).unwrap();
+    assert!(counts.tallies[0].newly_off > 100, "{counts:?}");
+    assert_eq!(counts.tried[0].untried(&change.flags[0]), ["strange"]);
+
+    let counts = count(&change, made_up(1)).unwrap();
+    assert!(counts.tried[0].untried(&change.flags[0]).contains(&"strange"));
+    let asked = ["app_version", "country", "groups", "id", "os", "plan", "seats"];
+    assert_eq!(change.made_up().asked_for().iter().filter(|it| asked.contains(it)).count(), 7);
+}
+
+#[test]
+fn users_and_groups_of_lists_are_among_the_made_up_ones() {
+    let text = |lists: &str| format!("[flags.a]\npercentage = 0\n{lists}");
+    let lists = "allowed_users = [\"ana\", \"bob\"]\nallowed_groups = [\"beta\"]\n";
+
+    assert_eq!(tally(&text(""), &text("allowed_users = [\"ana\", \"bob\"]")).newly_on, 2);
+    assert!(tally(&text(""), &text(lists)).newly_on > 100);
 }
 
 #[test]

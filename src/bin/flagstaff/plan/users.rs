@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 use flagstaff::Context;
 
+use super::made_up::MadeUp;
 use crate::{context, failure::Failure, text::count};
 
 /// What a line of contexts looks like.
@@ -142,10 +143,14 @@ impl Batch {
     }
 
     /// Shows every user to `ask`. Blank lines are none.
-    pub(crate) fn each(&self, mut ask: impl FnMut(&Context<'_>)) -> Result<(), BadLine> {
+    pub(crate) fn each(
+        &self,
+        made_up: &MadeUp,
+        mut ask: impl FnMut(&Context<'_>),
+    ) -> Result<(), BadLine> {
         match self {
             Self::MadeUp { first, last } => {
-                (*first..=*last).for_each(|n| ask(&Context::user(format!("user-{n}"))));
+                (*first..=*last).for_each(|number| ask(&made_up.user(number)));
                 Ok(())
             }
             Self::Lines { name, first, text } => {

@@ -1,7 +1,7 @@
 //! Where code names flags.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap, HashSet},
     fs,
     path::{Path, PathBuf},
     sync::LazyLock,
@@ -20,7 +20,9 @@ const PROSE: [&str; 5] = ["adoc", "markdown", "md", "rst", "txt"];
 /// Finds the names of flags.
 #[derive(Debug)]
 pub(crate) struct Search {
-    keys: Vec<String>,
+    keys: HashSet<String>,
+    /// All forms, which the names of constants are among.
+    names: HashSet<String>,
     /// With the index of the flag that each is a form of.
     forms: Vec<(Form, usize)>,
     automaton: AhoCorasick,
@@ -78,10 +80,13 @@ impl Found {
         }
     }
 
-    /// Where one flag is named.
-    pub(crate) fn of(&self, flag: usize) -> impl Iterator<Item = &Place> {
-        let mentions = self.mentions.iter().filter(move |mention| mention.flag == flag);
-        mentions.map(|mention| &mention.place)
+    /// The places that name each flag, by its index.
+    pub(crate) fn by_flag(&self) -> HashMap<usize, Vec<&Place>> {
+        let mut places: HashMap<usize, Vec<&Place>> = HashMap::new();
+        for mention in &self.mentions {
+            places.entry(mention.flag).or_default().push(&mention.place);
+        }
+        places
     }
 }
 
@@ -92,7 +97,28 @@ impl Search {
             forms.flat_map(|(index, key)| forms_of(key).map(move |form| (form, index))).collect();
         let automaton = AhoCorasick::new(forms.iter().map(|(form, _)| &form.text))
             .map_err(|error| Failure::usage(format!("these are too many flags: {error}")))?;
-        Ok(Self { keys, forms, automaton })
+        let names = forms.iter().map(|(form, _)| form.text.clone()).collect();
+        Ok(Self { keys: keys.into_iter().collect(), names, forms, automaton })
+    }
+
+    /// Calls `note` for each mention: with the index of the flag, and the start of the mention.
+    fn each_mention(&self, content: &str, mut note: impl FnMut(usize, usize)) {
+        let mut seen = BTreeSet::new();
+        for hit in self.automaton.find_overlapping_iter(content) {
+            let (form, flag) = &self.forms[hit.pattern().as_usize()];
+            if stands_alone(form, content, hit.start(), hit.end())
+                && seen.insert((*flag, hit.start()))
+            {
+                note(*flag, hit.start());
+            }
+        }
+    }
+
+    /// The flags that a line names, each once per mention.
+    pub(super) fn named_in(&self, line: &str) -> Vec<usize> {
+        let mut named = Vec::new();
+        self.each_mention(line, |flag, _| named.push(flag));
+        named
     }
 
     /// Searches all files below `root` that git would not ignore, but for `flag_file`.
@@ -127,25 +153,18 @@ impl Search {
 
     fn search(&self, path: &Path, content: &str, found: &mut Found) {
         let lines = Lines::new(content);
-        let mut seen = BTreeSet::new();
-        for hit in self.automaton.find_overlapping_iter(content) {
-            let (form, flag) = &self.forms[hit.pattern().as_usize()];
-            if stands_alone(form, content, hit.start(), hit.end())
-                && seen.insert((*flag, hit.start()))
-            {
-                let place = lines.place(path, hit.start());
-                found.mentions.push(Mention { flag: *flag, place });
-            }
-        }
+        self.each_mention(content, |flag, start| {
+            found.mentions.push(Mention { flag, place: lines.place(path, start) });
+        });
         for (name, start) in asked(path, content) {
             let place = lines.place(path, start);
             if is_comment(&place.text) {
                 continue;
             }
             match name {
-                Name::Key(key) if self.keys.iter().any(|known| known == key) => {}
+                Name::Key(key) if self.keys.contains(key) => {}
                 Name::Key(key) => found.unknown.push(Sighting { name: key.to_owned(), place }),
-                Name::Constant(name) if self.forms.iter().any(|(form, _)| form.text == name) => {
+                Name::Constant(name) if self.names.contains(name) => {
                     found.has_constants = true;
                 }
                 Name::Constant(name) => {

@@ -1,7 +1,7 @@
 //! Since when flags are what they are: the commits of the flag file.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -10,7 +10,7 @@ use std::{
 
 use flagstaff::definition::FlagsFile;
 
-use super::{finding::Fixed, forms::forms};
+use super::{Search, finding::Fixed};
 use crate::{plan::Progress, revision::git};
 
 /// The commits of a file, the newest first.
@@ -135,38 +135,111 @@ pub(crate) struct Commit {
     pub(crate) day: String,
 }
 
-/// The last commit that changed how often the code below `root` names a flag.
-pub(crate) fn last_mention(root: &Path, key: &str, flag_file: Option<&Path>) -> Option<Commit> {
-    let any: Vec<_> = forms(key).iter().map(|form| escaped(&form.text)).collect();
-    let any = format!("-S({})", any.join("|"));
-    let mut arguments = vec![
-        "log",
-        "-1",
-        "--format=%h %cs",
-        "--extended-regexp",
-        "--pickaxe-regex",
-        &any,
-        "--",
-        ".",
-    ];
+/// The last commits that changed how often the code below `root` names flags, by the index of each flag
+/// that is `wanted`. Git goes through the commits once for all of them.
+pub(crate) fn last_mentions(
+    root: &Path,
+    search: &Search,
+    wanted: BTreeSet<usize>,
+    flag_file: Option<&Path>,
+) -> BTreeMap<usize, Commit> {
+    let mut found = BTreeMap::new();
+    if wanted.is_empty() {
+        return found;
+    }
     let without = flag_file.and_then(|path| path.file_name()).and_then(|name| name.to_str());
     let without = without.map(|name| format!(":(exclude,glob)**/{name}"));
-    arguments.extend(without.as_deref());
-    let found = String::from_utf8(git(root, &arguments).ok()?).ok()?;
-    let (id, day) = found.trim().split_once(' ')?;
-    Some(Commit { id: id.to_owned(), day: day.to_owned() })
+    let here = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    let child = Command::new("git")
+        .arg("-C")
+        .arg(here)
+        // A commit begins with NUL, as no line of a patch does.
+        .args([
+            "log",
+            "--format=%x00%h %cs",
+            "--patch",
+            "--unified=0",
+            "--no-color",
+            "--no-ext-diff",
+        ])
+        .args(["--", "."])
+        .args(without)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = child else { return found };
+    let mut patches =
+        Patches { search, open: wanted, changed: BTreeMap::new(), commit: None, is_header: true };
+    if let Some(output) = child.stdout.take() {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        let mut progress = Progress::new();
+        while !patches.open.is_empty()
+            && output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0)
+        {
+            patches.line(&String::from_utf8_lossy(&line), &mut found);
+            line.clear();
+            if let Some(commit) = &patches.commit {
+                progress.show(format_args!("commit {} of {}", commit.id, commit.day));
+            }
+        }
+    }
+    patches.end_of_file(&mut found);
+    // What is left of the log is of no use.
+    let _ = child.kill();
+    let _ = child.wait();
+    found
 }
 
-/// A text as a regular expression of POSIX.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        if "\\^$.|?*+()[]{}".contains(c) {
-            escaped.push('\\');
+/// Goes through a log with patches, the latest commit first.
+struct Patches<'s> {
+    search: &'s Search,
+    /// The flags that are still looked for.
+    open: BTreeSet<usize>,
+    /// By how much a file names each flag more often than before.
+    changed: BTreeMap<usize, i64>,
+    commit: Option<Commit>,
+    /// True for the lines before the first change of a file, which name the file.
+    is_header: bool,
+}
+
+impl Patches<'_> {
+    fn line(&mut self, line: &str, found: &mut BTreeMap<usize, Commit>) {
+        if let Some(commit) = line.strip_prefix('\0') {
+            self.end_of_file(found);
+            let commit = commit.trim_end().split_once(' ');
+            self.commit = commit.map(|(id, day)| Commit { id: id.to_owned(), day: day.to_owned() });
+            return;
         }
-        escaped.push(c);
+        let by = match line.as_bytes().first() {
+            Some(b'd') => {
+                self.is_header = true;
+                return self.end_of_file(found);
+            }
+            Some(b'@') => {
+                self.is_header = false;
+                return;
+            }
+            Some(b'+') if !self.is_header => 1,
+            Some(b'-') if !self.is_header => -1,
+            _ => return,
+        };
+        for flag in self.search.named_in(line.get(1..).unwrap_or_default()) {
+            *self.changed.entry(flag).or_default() += by;
+        }
     }
-    escaped
+
+    /// Notes the commit for each flag of which the file has more or fewer mentions now.
+    fn end_of_file(&mut self, found: &mut BTreeMap<usize, Commit>) {
+        for (flag, by) in std::mem::take(&mut self.changed) {
+            if let Some(commit) =
+                self.commit.as_ref().filter(|_| by != 0 && self.open.remove(&flag))
+            {
+                found.insert(flag, commit.clone());
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -249,9 +322,10 @@ mod tests {
         let root = repository.0.path();
         let flag_file = repository.path("flags.toml");
 
-        let last = last_mention(root, "new_checkout", Some(&flag_file)).unwrap();
-        assert_eq!(last.day, "2026-01-03");
-        assert_eq!(last_mention(root, "other", Some(&flag_file)), None);
+        let search = Search::new(vec!["new_checkout".to_owned(), "other".to_owned()]).unwrap();
+        let last = last_mentions(root, &search, BTreeSet::from([0, 1]), Some(&flag_file));
+        let days: Vec<_> = last.iter().map(|(flag, commit)| (*flag, commit.day.as_str())).collect();
+        assert_eq!(days, [(0, "2026-01-03")]);
     }
 
     #[test]

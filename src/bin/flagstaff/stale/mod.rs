@@ -10,5 +10,5 @@ pub(crate) use self::{
     branch::branch,
     code::{Place, Search},
     finding::{Finding, Fixed, Since, Source},
-    history::{Commit, History, last_mention},
+    history::{Commit, History, last_mentions},
 };

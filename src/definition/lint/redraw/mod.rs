@@ -60,8 +60,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// What a flag does, without its name and what is for people, by which a flag is known that was given
-/// another name.
+/// A definition without the settings for people and without its salt, to recognise a renamed flag.
 fn body(definition: &Definition) -> Definition {
     let mut body = definition.clone();
     let others = Field::ALL.iter().filter(|field| field.is_about() || **field == Field::Salt);

@@ -4,6 +4,7 @@ use super::{
     Checked,
     places::{Places, Region},
 };
+use crate::text::clean;
 
 /// Workflow commands of GitHub Actions, which show each problem beside its lines.
 pub(super) fn lines(files: &[Checked]) -> String {
@@ -34,7 +35,8 @@ fn line(file: &str, problem: &Diagnostic, region: Region) -> String {
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    clean(&text).into_owned()
 }
 
 fn property(text: &str) -> String {

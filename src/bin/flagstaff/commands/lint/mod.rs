@@ -23,16 +23,23 @@ use flagstaff::{
 
 use self::{against::Against, explain::CodeArg};
 use crate::{
-    failure::Failure, output::Output, place::read, session::Session, text::count, time::instant,
+    failure::Failure,
+    output::Output,
+    place::read,
+    session::Session,
+    text::{clean_report, count},
+    time::instant,
 };
 
-/// Say what is wrong with a flag file, and what is hardly meant
+/// Check a flag file for errors and probable mistakes
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It looks at the file alone, not at the store. For CODE, `all` stands for every
 lint, and `warnings` for whatever is a warning otherwise; what is said of a code
-by its name goes before them. Exits with 1 if anything is found, and with 2 if a
-file cannot be read.
+by its name goes before them. Tests of the file that fail are errors.
+
+Exits with 1 if there are errors, and with 2 if a file cannot be read. Warnings
+alone exit with 0; -D warnings turns them into errors.
 
 Examples:
   flagstaff lint
@@ -121,7 +128,7 @@ impl Lint {
         }
         let lints = self.lints()?;
         let paths = match &*self.paths {
-            [] => vec![session.place.needed_file()?.path],
+            [] => vec![session.place.needed_path()?],
             paths => paths.to_vec(),
         };
         if self.fix && paths.iter().any(|path| path == "-") {
@@ -132,8 +139,8 @@ impl Lint {
             files.push(self.check(path, &lints, output)?);
         }
         self.print(&files, output)?;
-        let found = files.iter().any(|file| !file.found.is_empty());
-        Ok(if found { ExitCode::No } else { ExitCode::Done })
+        let has_errors = files.iter().any(|file| file.found.has_errors());
+        Ok(if has_errors { ExitCode::No } else { ExitCode::Done })
     }
 
     /// The lints with the levels that were asked for.
@@ -232,13 +239,13 @@ impl Lint {
         });
         match format {
             Format::Json => return json::print(files, output),
-            Format::Sarif => return output.write(&format!("{:#}\n", sarif::log(files))),
+            Format::Sarif => return output.json_text(&format!("{:#}\n", sarif::log(files))),
             Format::Github => output.write(&github::lines(files))?,
             Format::Text => {
                 for file in files {
                     // Colours are taken away where none are shown.
                     let report = file.found.report().limit(usize::MAX).ansi();
-                    output.write(&report.to_string())?;
+                    output.write(&clean_report(&report.to_string()))?;
                 }
             }
         }

@@ -1,0 +1,62 @@
+//! Colours of what people read. They are taken away again where none are shown.
+
+use std::fmt::Display;
+
+use clap::builder::styling::{AnsiColor, Style};
+use comfy_table::Color;
+use flagstaff::answer::FlagState;
+
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const HINT: Style = AnsiColor::Cyan.on_default().bold();
+pub(crate) const HEADER: Style = Style::new().bold();
+pub(crate) const ON: Style = AnsiColor::Green.on_default();
+pub(crate) const OFF: Style = AnsiColor::Red.on_default();
+pub(crate) const PARTIAL: Style = AnsiColor::Yellow.on_default();
+
+/// The columns of tables that have states in them.
+const STATES: [&str; 5] = ["STATE", "VALUE", "BEFORE", "AFTER", "FINDING"];
+
+/// A state in its colour.
+pub(crate) fn state(state: FlagState) -> String {
+    let style = match state {
+        FlagState::On => ON,
+        FlagState::Off => OFF,
+        FlagState::Partial { .. } => PARTIAL,
+        _ => Style::new(),
+    };
+    painted(style, state)
+}
+
+/// The lines of a diff in the colours of diffs.
+pub(crate) fn diff(diff: &str) -> String {
+    let line = |line: &str| {
+        let style = match line.as_bytes() {
+            [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => HEADER,
+            [b'+', ..] => ON,
+            [b'-', ..] => OFF,
+            _ => return line.to_owned(),
+        };
+        // The end of the line is that of the file.
+        let text = line.trim_end_matches(['\r', '\n']);
+        painted(style, text) + &line[text.len()..]
+    };
+    diff.split_inclusive('\n').map(line).collect()
+}
+
+pub(crate) fn painted(style: Style, text: impl Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// The colour of a cell below a heading, if it is a state.
+pub(crate) fn of_cell(heading: &str, text: &str) -> Option<Color> {
+    if !STATES.contains(&heading) {
+        return None;
+    }
+    match text {
+        "on" | "ready" | "true" => Some(Color::DarkGreen),
+        "off" | "behind" | "false" | "expired" | "unknown" => Some(Color::DarkRed),
+        _ if text.contains('%') => Some(Color::DarkYellow),
+        _ => None,
+    }
+}

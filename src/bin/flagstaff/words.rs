@@ -1,0 +1,129 @@
+//! Commands that were meant, when another word was typed.
+
+use clap::{
+    Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+/// Words of other tools, and of English, for commands of this one.
+const WORDS: &[(&str, &str)] = &[
+    ("activate", "enable"),
+    ("add", "set"),
+    ("cat", "show"),
+    ("change", "set"),
+    ("changes", "history"),
+    ("check", "lint"),
+    ("clear", "unset"),
+    ("compare", "diff"),
+    ("complete", "completion"),
+    ("completions", "completion"),
+    ("create", "set"),
+    ("deactivate", "disable"),
+    ("del", "unset"),
+    ("delete", "unset"),
+    ("describe", "show"),
+    ("edit", "set"),
+    ("evaluate", "eval"),
+    ("fleet", "instances"),
+    ("format", "fmt"),
+    ("generate", "codegen"),
+    ("info", "show"),
+    ("inspect", "show"),
+    ("kill", "disable"),
+    ("lock", "disable"),
+    ("log", "history"),
+    ("ls", "list"),
+    ("new", "init"),
+    ("nodes", "instances"),
+    ("off", "disable"),
+    ("on", "enable"),
+    ("override", "set"),
+    ("patch", "set"),
+    ("preview", "simulate"),
+    ("remove", "unset"),
+    ("reset", "unset"),
+    ("revert", "undo"),
+    ("rm", "unset"),
+    ("rollback", "undo"),
+    ("start", "enable"),
+    ("stop", "disable"),
+    ("tail", "watch"),
+    ("toggle", "set"),
+    ("unused", "stale"),
+    ("update", "set"),
+    ("validate", "lint"),
+    ("verify", "test"),
+    ("why", "explain"),
+];
+
+/// The least similarity of a suggestion, as `strsim` measures it. With clap's bound, `off` suggests `eval`.
+const NEAR: f64 = 0.8;
+
+/// The commands that may be meant by a word that is none: the one that the word stands for, or else
+/// those with a similar name, the nearest first.
+pub(crate) fn meant(word: &str, command: &Command) -> Vec<String> {
+    let lower = word.to_lowercase();
+    let is_there = |name: &&str| command.find_subcommand(name).is_some();
+    let known = WORDS.iter().find(|(known, _)| *known == lower).map(|(_, meant)| *meant);
+    if let Some(meant) = known.filter(is_there) {
+        return vec![meant.to_owned()];
+    }
+    let names = command.get_subcommands().filter(|it| !it.is_hide_set()).map(Command::get_name);
+    let mut near: Vec<_> = names
+        .map(|name| (strsim::jaro_winkler(&lower, name), name))
+        .filter(|(near, _)| *near >= NEAR)
+        .collect();
+    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    near.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+/// Puts what is meant in the place of what clap suggests for an unknown command.
+pub(crate) fn suggest(error: &mut clap::Error, all: &Command) {
+    let ErrorKind::InvalidSubcommand = error.kind() else { return };
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return;
+    };
+    let meant = meant(word, all);
+    error.remove(ContextKind::SuggestedSubcommand);
+    error.remove(ContextKind::Suggested);
+    if !meant.is_empty() {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(meant));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    #[test]
+    fn a_word_of_another_tool_suggests_the_command_that_does_it() {
+        let command = Cli::command();
+        let meant = |word: &str| meant(word, &command);
+
+        for (word, expected) in [
+            ("off", "disable"),
+            ("on", "enable"),
+            ("rm", "unset"),
+            ("ls", "list"),
+            ("OFF", "disable"),
+            ("enabel", "enable"),
+            ("hist", "history"),
+        ] {
+            assert_eq!(meant(word).first().map(String::as_str), Some(expected), "{word}");
+        }
+        assert_eq!(meant("frobnicate"), [""; 0]);
+    }
+
+    #[test]
+    fn every_word_stands_for_a_command_and_is_none() {
+        let command = Cli::command();
+
+        for (word, meant) in WORDS {
+            assert!(command.find_subcommand(meant).is_some(), "{word} -> {meant}");
+            assert!(command.find_subcommand(word).is_none(), "{word}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Strings in files and stores that would move the cursor of a terminal, or fake a line.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::json;
+
+use crate::{
+    command::{Ran, flagstaff, ran},
+    server::Server,
+};
+
+/// An escape, a bell, a control of eight bits, a line break, and the end of a line.
+const EVIL: &str = "e\u{1b}[31m\u{7}\u{9b}2J\nerror: x\r";
+
+/// Flags whose every text is evil.
+fn hostile() -> String {
+    let evil = json!(EVIL).to_string().replace('\u{9b}', "\\u009b");
+    format!(
+        "[flags.{evil}]\ndescription = {evil}\nowner = {evil}\ntags = [{evil}]\n\
+         allowed_users = [{evil}]\nallowed_groups = [{evil}]\nsalt = {evil}\n\
+         variants = {{ {evil} = 1, b = 1 }}\n\
+         [[flags.{evil}.rules]]\nname = {evil}\nwhen = {{ {evil} = {evil}, segment = {evil} }}\nserve = {evil}\n\
+         [[flags.{evil}.tests]]\nname = {evil}\nuser = {evil}\nexpect = {evil}\n\
+         [segments.{evil}]\nwhen = {{ plan = {evil} }}\n\
+         [flags.staged.rollout]\nstages = [{{ percentage = 1, for = \"2h\" }}, {{ percentage = 100 }}]\n\
+         [flags.\"x{}\"]\nowner = 1\n",
+        &evil[1..evil.len() - 1],
+    )
+}
+
+fn run(directory: &Path, arguments: &[&str], url: Option<&str>) -> Ran {
+    let mut command: Command = flagstaff(arguments);
+    if let Some(url) = url {
+        command.env("REDIS_URL", url);
+    }
+    ran(command.current_dir(directory))
+}
+
+fn check(arguments: &[&str], ran: &Ran) {
+    let is_layout = |c: char| c == '\n' || c == '\t';
+    for text in [&ran.stdout, &ran.stderr] {
+        let bad = text.chars().find(|c| c.is_control() && !is_layout(*c));
+        assert_eq!(bad, None, "{arguments:?}: {text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("error: x")), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn no_text_of_a_file_or_of_a_store_reaches_the_terminal_as_it_is() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    fs::write(directory.join("flags.toml"), hostile()).unwrap();
+    fs::write(directory.join("empty.toml"), "[flags]\n").unwrap();
+    fs::write(directory.join("broken.toml"), format!("[flags]\n# {EVIL}\na = {EVIL}\n")).unwrap();
+    fs::write(directory.join("code.rs"), "fn main() {}\n").unwrap();
+    fs::write(directory.join("evil.jsonl"), format!("{{\"{EVIL}\"\n")).unwrap();
+    let set =
+        json!({ "percentage": 5, "owner": EVIL, "override": { "author": EVIL, "reason": EVIL } });
+    let bad = json!({ "percentage": 400, "owner": EVIL });
+    for (flag, value) in [(EVIL, set), ("staged", json!(EVIL)), ("bad\u{1b}[2J", bad)] {
+        server.cli(&["HSET", "feature_flags", flag, &value.to_string()]);
+    }
+    let url = server.url();
+    let by = ["--by", EVIL, "-m", EVIL];
+    run(directory, &[&["set", EVIL, "percentage=6"][..], &by].concat(), Some(&url));
+    run(directory, &[&["disable", "staged"][..], &by].concat(), Some(&url));
+
+    for arguments in [
+        &["list"][..],
+        &["show", EVIL],
+        &["show", "staged"],
+        &["get", EVIL],
+        &["get", EVIL, "owner"],
+        &["get", EVIL, "rules"],
+        &["get", EVIL, "variants"],
+        &["eval", EVIL, "--user", EVIL],
+        &["eval", "nothing\u{1b}[2J"],
+        &["explain", EVIL, "--user", EVIL, "--set", "plan=\u{1b}[2J"],
+        &["flags", "list"],
+        &["flags", "get", EVIL],
+        &["history"],
+        &["instances"],
+        &["diff"],
+        &["rollout", "status", "staged"],
+        &["rollout", "status", EVIL],
+        &["set", EVIL, "percentage=7", "--dry-run"],
+        &["set", EVIL, "percentage=7", "--source", "file", "--dry-run"],
+        &["disable", EVIL, "--for", "1h", "--dry-run"],
+        &["enable", "nev\u{1b}[2J", "--dry-run"],
+        &["undo", "1", "--dry-run"],
+        &["promote", "--dry-run"],
+        &["lint"],
+        &["lint", "-D", "all"],
+        &["lint", "--format", "github"],
+        &["lint", "--format", "sarif"],
+        &["lint", "--against", "empty.toml", "empty.toml"],
+        &["lint", "empty.toml", "--against", "flags.toml"],
+        &["lint", "broken.toml"],
+        &["list", "--file", "broken.toml"],
+        &["test"],
+        &["test", "--file", "broken.toml"],
+        &["plan", "empty.toml", "flags.toml"],
+        &["plan", "flags.toml", "empty.toml"],
+        &["plan", "flags.toml", "empty.toml", "--markdown"],
+        &["plan", "flags.toml", "empty.toml", "--contexts", "evil.jsonl"],
+        &["simulate", EVIL, "percentage=1"],
+        &["stale", "--refs", "."],
+        &["codegen", "rust"],
+        &["codegen", "manifest"],
+        &["fmt", "--check"],
+        &["fmt", "--check", "broken.toml"],
+        &["import", "json", "evil.jsonl"],
+        &["import", "waffle", "broken.toml"],
+        &["import", "tempest", "broken.toml"],
+        &["list", EVIL],
+        &["help", EVIL],
+        &["\u{1b}[31m\u{9b}2J"],
+    ] {
+        for form in ["text", "tsv", "json"] {
+            let arguments = match arguments.contains(&"--markdown") {
+                true => arguments.to_vec(),
+                false => [arguments, &["-o", form]].concat(),
+            };
+            for url in [None, Some(&*url)] {
+                check(&arguments, &run(directory, &arguments, url));
+            }
+        }
+    }
+}
