@@ -146,7 +146,7 @@ pub use self::{
     backend::{Backend, Env, Memory},
     flags::{
         Flag, FlagKey, FlagName, Flags, RequestFlags, Snapshot, StartError, WithCurrentFlags,
-        WriteError, boolean, current, explain, is_enabled, is_enabled_or, track,
+        WriteError, boolean, current, explain, is_enabled, track,
     },
     model::{Answer, Context, Definition, Percentage, Reason},
 };
@@ -207,7 +207,7 @@ pub mod request {
 
     #[doc(inline)]
     pub use crate::flags::{
-        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
+        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled,
     };
     #[cfg(feature = "axum")]
     #[doc(inline)]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     bucket,
+    evaluation::Verdict,
     lists::Lists,
-    plan::Verdict,
     rules::Rules,
     share::Share,
     visitor::{Draw, Visitor},
@@ -38,32 +38,32 @@ pub(crate) struct Ruled {
     rules: Rules,
 }
 
+/// Returns the answer for everybody that neither prerequisites nor lists can change: that of a flag
+/// that is switched off, outside of its active window, or fixed while a source is lost.
+pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
+    let (on, cause, field) = match resolved.stale {
+        Some(OnStale::On) => (true, Cause::Stale, Field::OnStale),
+        Some(OnStale::Off) => (false, Cause::Stale, Field::OnStale),
+        Some(OnStale::Unavailable) => (false, Cause::Unavailable, Field::OnStale),
+        Some(OnStale::Keep | OnStale::Declared) | None => {
+            match resolved.definition.enabled.value() {
+                Some(false) => (false, Cause::Disabled, Field::Enabled),
+                _ if !resolved.is_active() => (false, Cause::Inactive, Field::Active),
+                _ => return None,
+            }
+        }
+    };
+    let stale = resolved.stale.is_some();
+    Some(Verdict { stale, ..Verdict::new(on, cause, resolved.origin(field)) })
+}
+
 impl Gate {
-    /// Compiles what makes the flag on or off.
+    /// Compiles what makes a flag on or off that is not [`fixed`].
     pub(super) fn compile(salt: &str, resolved: &Resolved) -> Self {
         let definition = &*resolved.definition;
         let (percentage, percentage_field) = resolved.percentage();
         let stale = resolved.stale.is_some();
-        let verdict = |on, cause, source| Verdict { on, cause, source, stale };
-        let fixed = match resolved.stale {
-            Some(OnStale::On) => Some((true, Cause::Stale)),
-            Some(OnStale::Off) => Some((false, Cause::Stale)),
-            Some(OnStale::Unavailable) => Some((false, Cause::Unavailable)),
-            Some(OnStale::Keep | OnStale::Declared) | None => None,
-        };
-        if let Some((on, cause)) = fixed {
-            return Self::Constant(verdict(on, cause, resolved.origin(Field::OnStale)));
-        }
-        if definition.enabled.value() == Some(&false) {
-            return Self::Constant(verdict(
-                false,
-                Cause::Disabled,
-                resolved.origin(Field::Enabled),
-            ));
-        }
-        if !resolved.is_active() {
-            return Self::Constant(verdict(false, Cause::Inactive, resolved.origin(Field::Active)));
-        }
+        let verdict = |on, cause, source| Verdict { stale, ..Verdict::new(on, cause, source) };
         let otherwise = verdict(
             true,
             Cause::Everybody,

@@ -3,6 +3,7 @@
 
 mod attribute;
 pub(crate) mod bucket;
+mod evaluation;
 mod gate;
 mod lists;
 mod names;
@@ -21,9 +22,10 @@ mod visitor;
 pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
+    evaluation::{Evaluation, Served, Verdict},
     names::{Names, Slot, hash_name, hash_name_const},
-    plan::{Plan, Verdict},
+    plan::Plan,
     requirements::{Requirements, Step},
-    variants::{Arm, Variants, intern},
+    variants::{Arm, intern},
     visitor::{Draw, Visitor},
 };

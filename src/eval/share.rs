@@ -2,7 +2,7 @@
 
 use super::{
     bucket::{self, Reach},
-    plan::Verdict,
+    evaluation::Verdict,
     unit::unit,
     visitor::{Draw, Visitor},
 };

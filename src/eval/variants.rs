@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     bucket::{self, Reach, TRAFFIC, VARIANT},
-    plan::Verdict,
+    evaluation::Verdict,
     rule_variants::{Chosen, RuleVariants},
     unit::unit,
     visitor::{Draw, Visitor},
@@ -98,7 +98,7 @@ impl Variants {
         if !verdict.on {
             return (self.off(), verdict);
         }
-        if let Some(chosen) = self.rules.chosen(verdict.cause, context, visitor) {
+        if let Some(chosen) = self.rules.chosen(verdict.rule, context, visitor) {
             return match chosen {
                 Chosen::Variant(index) => (&self.arms[index], verdict),
                 Chosen::NoUnit => (self.off(), Verdict { cause: Cause::NoTargetingKey, ..verdict }),

@@ -57,33 +57,10 @@ impl Flags {
         FlagsBuilder::default()
     }
 
-    /// Whether the flag is on for `context`. A flag that no source knows is off.
+    /// Returns whether the flag is on for `context`; `false` if no source knows it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         self.cell.with(|snapshot| snapshot.is_enabled(&key, context))
-    }
-
-    /// Whether the flag is on for `context`; `default` if no source knows it.
-    #[inline]
-    pub fn is_enabled_or(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> bool {
-        self.cell.with(|snapshot| snapshot.is_enabled_or(&key, context, default))
-    }
-
-    /// The evaluation details: value, reason, source and error code. `false` is the default.
-    #[inline]
-    pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>) -> Answer<bool> {
-        self.cell.with(|snapshot| snapshot.boolean(&key, context))
-    }
-
-    /// The evaluation details with an explicit default.
-    #[inline]
-    pub fn boolean_or(
-        &self,
-        key: impl FlagKey,
-        context: &Context<'_>,
-        default: bool,
-    ) -> Answer<bool> {
-        self.cell.with(|snapshot| snapshot.boolean_or(&key, context, default))
     }
 
     /// Resolves a flag key once, so that asking for it costs less.

@@ -41,9 +41,7 @@ pub use self::{
     facade::Flags,
     health::{Health, SourceHealth, Status},
     key::{Flag, FlagKey, FlagName},
-    request::{
-        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled, is_enabled_or,
-    },
+    request::{RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled},
     rollout::{PendingStep, RolloutControl, RolloutError},
     snapshot::{FlagInfo, Snapshot},
     track::{TrackingEvent, TrackingEvents, track},

@@ -87,28 +87,10 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Whether the flag is on for this request. A flag that no source knows is off.
+    /// Returns whether the flag is on for this request; `false` if no source knows it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey) -> bool {
         self.pinned.snapshot.is_enabled(key, &self.pinned.context)
-    }
-
-    /// Whether the flag is on for this request; `default` if no source knows it.
-    #[inline]
-    pub fn is_enabled_or(&self, key: impl FlagKey, default: bool) -> bool {
-        self.pinned.snapshot.is_enabled_or(key, &self.pinned.context, default)
-    }
-
-    /// The evaluation details: value, reason, source and error code. `false` is the default.
-    #[inline]
-    pub fn boolean(&self, key: impl FlagKey) -> Answer<bool> {
-        self.pinned.snapshot.boolean(key, &self.pinned.context)
-    }
-
-    /// The evaluation details with an explicit default.
-    #[inline]
-    pub fn boolean_or(&self, key: impl FlagKey, default: bool) -> Answer<bool> {
-        self.pinned.snapshot.boolean_or(key, &self.pinned.context, default)
     }
 
     /// Who asks.
@@ -149,37 +131,34 @@ pub fn current() -> Option<RequestFlags> {
     SCOPE.try_with(|scope| scope.flags.clone()).ok().flatten()
 }
 
-/// Whether the flag is on for the request that is being handled.
+/// Returns whether the flag is on for the request that is being handled.
 ///
 /// Outside a request it is off, with one warning per process: see [`boolean`].
 #[inline]
 pub fn is_enabled(key: impl FlagKey) -> bool {
-    is_enabled_or(key, false)
+    with_current(&key, |flags| flags.is_enabled(&key)).unwrap_or(false)
 }
 
-/// Whether the flag is on for the request that is being handled; `default` if no source knows it,
-/// and outside a request.
-#[inline]
-pub fn is_enabled_or(key: impl FlagKey, default: bool) -> bool {
-    let on = SCOPE.try_with(|scope| Some(scope.flags.as_ref()?.is_enabled_or(&key, default)));
-    on.ok().flatten().unwrap_or_else(|| {
-        warn_outside(key.as_str());
-        default
-    })
-}
-
-/// The evaluation details for the request that is being handled.
+/// Returns whether the flag is on for the request that is being handled, with the reason and the
+/// source. See [`Snapshot::boolean`].
 ///
 /// Outside a request, which is also a spawned task without
-/// [`with_current_flags`](WithCurrentFlags::with_current_flags), the value is `false`, the reason
+/// [`with_current_flags`](WithCurrentFlags::with_current_flags), the value is `default`, the reason
 /// `ERROR` and the error code `PROVIDER_NOT_READY`.
 #[inline]
-pub fn boolean(key: impl FlagKey) -> Answer<bool> {
-    let answer = SCOPE.try_with(|scope| Some(scope.flags.as_ref()?.boolean(&key)));
-    answer.ok().flatten().unwrap_or_else(|| {
+pub fn boolean(key: impl FlagKey, default: bool) -> Answer<bool> {
+    let answer = with_current(&key, |flags| flags.boolean(&key, default));
+    answer.unwrap_or_else(|| Answer::new(default, Cause::NoFlags, None))
+}
+
+/// Asks the flags of the request that is being handled; without a request, warns and returns `None`.
+#[inline]
+fn with_current<T>(key: &impl FlagKey, ask: impl FnOnce(&RequestFlags) -> T) -> Option<T> {
+    let answer = SCOPE.try_with(|scope| scope.flags.as_ref().map(ask)).ok().flatten();
+    if answer.is_none() {
         warn_outside(key.as_str());
-        Answer::new(false, Cause::NoFlags, None)
-    })
+    }
+    answer
 }
 
 #[cold]

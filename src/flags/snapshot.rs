@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use super::{FlagKey, asked::Asked, testing, track::Tracker, unknown::Unknown};
 use crate::{
     backend::{Lookup, Offer, SourceId},
-    eval::{Names, Plan, Slot, Variants, Verdict, Visitor},
+    eval::{Evaluation, Names, Plan, Slot, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
     },
@@ -81,42 +81,10 @@ pub(super) enum Strictness {
 }
 
 impl Snapshot {
-    /// Whether the flag is on for `context`; `false` if no source knows it.
+    /// Returns whether the flag is on for `context`; `false` if no source knows it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
-        self.is_enabled_or(key, context, false)
-    }
-
-    /// Whether the flag is on for `context`; `default` if no source knows it.
-    #[inline]
-    pub fn is_enabled_or(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> bool {
-        self.is_on(&key, context).unwrap_or(default)
-    }
-
-    /// The evaluation details: value, reason, variant, source and error code. `false` is the default.
-    ///
-    /// If the flag has variants with values, the value is that of the variant. Otherwise it is
-    /// whether the flag is on.
-    #[inline]
-    pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>) -> Answer<bool> {
-        self.boolean_or(key, context, false)
-    }
-
-    /// The evaluation details with an explicit default.
-    #[inline]
-    pub fn boolean_or(
-        &self,
-        key: impl FlagKey,
-        context: &Context<'_>,
-        default: bool,
-    ) -> Answer<bool> {
-        match self.found(&key, context, &mut ()) {
-            Some((verdict, None)) => self.answer(verdict.on, verdict),
-            Some((verdict, Some(variants))) => {
-                self.boolean_of(verdict, variants, context).map(|on| on.unwrap_or(default))
-            }
-            None => Answer::new(default, Cause::UnknownFlag, None),
-        }
+        self.is_on(key.as_str(), self.plan(&key), context)
     }
 
     /// Every flag that a source has, sorted by key, with whether it is on for `context`.
@@ -127,8 +95,10 @@ impl Snapshot {
     ) -> impl ExactSizeIterator<Item = (&str, Answer<bool>)> {
         let (plans, names) = (&*self.plans, &*self.names);
         self.listed.iter().map(move |&slot| {
-            let name = &**names.name(slot);
-            (name, self.answer_of(name, &plans[slot as usize], context))
+            let (name, plan) = (&**names.name(slot), &plans[slot as usize]);
+            let evaluation = self.evaluate_plan(name, Some(plan), context, &mut ());
+            let evaluation = evaluation.expect("it is compiled, since a source has it");
+            (name, self.gate(&evaluation, context))
         })
     }
 
@@ -146,33 +116,17 @@ impl Snapshot {
         self.generation
     }
 
+    /// Evaluates a flag for `context`; `None` if no source knows it.
+    ///
+    /// Every answer of this crate is a view of what this returns.
     #[inline]
-    fn is_on(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<bool> {
-        if let Some(on) = testing::scoped(key.as_str()) {
-            return Some(on);
-        }
-        match self.plan(key).and_then(|plan| self.decide(plan, context)) {
-            Some(on) => Some(on),
-            None => self.unknown(key.as_str()).map(|verdict| verdict.on),
-        }
-    }
-
-    /// Whether the flag is on, why, and what it serves beyond that.
-    #[inline]
-    pub(super) fn found(
+    pub(super) fn evaluate(
         &self,
         key: &impl FlagKey,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<(Verdict, Option<&Variants>)> {
-        let plan = self.plan(key);
-        if let Some(verdict) = overridden(key.as_str()) {
-            return Some((verdict, plan.and_then(Plan::variants)));
-        }
-        match plan.and_then(|plan| self.evaluate(plan, context, visitor)) {
-            Some((&verdict, variants)) => Some((verdict, variants)),
-            None => Some((self.unknown(key.as_str())?, None)),
-        }
+    ) -> Option<Evaluation<'_>> {
+        self.evaluate_plan(key.as_str(), self.plan(key), context, visitor)
     }
 
     #[inline]
@@ -184,45 +138,56 @@ impl Snapshot {
         self.plans.get(slot as usize)
     }
 
-    /// Whether the flag is on, and not why.
-    #[inline]
-    pub(super) fn decide(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
-        match plan {
-            Plan::Constant(verdict) => Some(verdict.on),
-            _ => self.decide_for(plan, context),
-        }
-    }
-
-    // Apart, so that no more than a constant flag is inlined where somebody asks.
-    #[inline(never)]
-    fn decide_for(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
-        self.evaluate(plan, context, &mut ()).map(|(verdict, _)| verdict.on)
-    }
-
     #[inline(always)]
-    fn evaluate<'p>(
+    fn evaluate_plan<'p>(
         &'p self,
-        plan: &'p Plan,
+        name: &str,
+        plan: Option<&'p Plan>,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<(&'p Verdict, Option<&'p Variants>)> {
-        plan.evaluate(context, |slot| self.required(slot, context), visitor)
+    ) -> Option<Evaluation<'p>> {
+        let others = |slot| self.required(slot, context);
+        self.outcome(name, plan, |plan| plan.evaluate(context, others, visitor))
     }
 
-    /// What a flag that another one requires is by itself.
-    pub(super) fn required(
-        &self,
-        slot: Slot,
-        context: &Context<'_>,
-    ) -> Option<(Verdict, Option<&Variants>)> {
-        let (name, plan) = (self.names.name(slot), self.plans.get(slot as usize)?);
+    /// Evaluates a flag that another one requires, without what it requires itself.
+    pub(super) fn required(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
+        let plan = self.plans.get(slot as usize);
+        self.outcome(self.names.name(slot), plan, |plan| plan.by_itself(context, &mut ()))
+    }
+
+    /// Returns what `evaluate` makes of a plan, unless the running test overrides the flag, or the
+    /// plan is absent and the flag only known to a source that lists no names.
+    #[inline(always)]
+    fn outcome<'p>(
+        &'p self,
+        name: &str,
+        plan: Option<&'p Plan>,
+        evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
+    ) -> Option<Evaluation<'p>> {
         if let Some(verdict) = overridden(name) {
-            return Some((verdict, plan.variants()));
+            return Some(Evaluation::new(verdict, plan.and_then(Plan::variants)));
         }
-        match plan.by_itself(context, &mut ()) {
-            Some((&verdict, variants)) => Some((verdict, variants)),
-            None => Some((self.unknown(name)?, None)),
+        match plan.and_then(evaluate) {
+            Some(evaluation) => Some(evaluation),
+            None => Some(Evaluation::new(self.unknown(name)?, None)),
         }
+    }
+
+    /// Returns whether a flag is on, and not why.
+    #[inline]
+    pub(super) fn is_on(&self, name: &str, plan: Option<&Plan>, context: &Context<'_>) -> bool {
+        match plan {
+            // Most flags are constant, and no more than that is inlined where a caller asks.
+            Some(Plan::Constant(verdict)) if overridden(name).is_none() => verdict.on,
+            _ => self.is_on_for(name, plan, context),
+        }
+    }
+
+    #[inline(never)]
+    fn is_on_for(&self, name: &str, plan: Option<&Plan>, context: &Context<'_>) -> bool {
+        let evaluation = self.evaluate_plan(name, plan, context, &mut ());
+        evaluation.is_some_and(|evaluation| evaluation.verdict.on)
     }
 
     #[cold]
@@ -236,7 +201,7 @@ impl Snapshot {
             };
             if let Some(on) = on {
                 let cause = if on { Cause::Everybody } else { Cause::Disabled };
-                return Some(Verdict { on, cause, source, stale: false });
+                return Some(Verdict::new(on, cause, source));
             }
         }
         match self.strictness {
@@ -260,39 +225,17 @@ impl Snapshot {
         slots.filter_map(|(flag, slot)| Some((self.names.name(slot), flag.as_ref()?)))
     }
 
-    /// Whether a flag is on that a source has, with the variant that is served.
-    // Always, so that the reasons cost those nothing who only look at what is on.
-    #[inline(always)]
-    fn answer_of(&self, name: &str, plan: &Plan, context: &Context<'_>) -> Answer<bool> {
-        let (verdict, variants) = match overridden(name) {
-            Some(verdict) => (verdict, plan.variants()),
-            None => {
-                let found = self.evaluate(plan, context, &mut ());
-                let (&verdict, variants) = found.expect("it is compiled, since a source has it");
-                (verdict, variants)
-            }
-        };
-        self.gate(verdict, variants, context)
-    }
-
-    /// Whether the flag is on, with the variant that is served.
+    /// Answers on or off, with the name of the variant that is served.
     #[inline]
-    pub(super) fn gate(
-        &self,
-        verdict: Verdict,
-        variants: Option<&Variants>,
-        context: &Context<'_>,
-    ) -> Answer<bool> {
-        let answer = self.answer(verdict.on, verdict);
-        match variants {
+    pub(super) fn gate(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> Answer<bool> {
+        let answer = self.answer(evaluation.verdict.on, evaluation.verdict);
+        match evaluation.variant(context, &mut ()) {
             None => answer,
-            Some(variants) => {
-                answer.with_variant(variants.choose(verdict, context, &mut ()).0.name)
-            }
+            Some(served) => answer.with_variant(served.arm.name),
         }
     }
 
-    /// A value, with what decided.
+    /// Answers with a value and what decided about it.
     #[inline]
     pub(super) fn answer<T>(&self, value: T, verdict: Verdict) -> Answer<T> {
         let source = self.sources.get(usize::from(verdict.source)).copied();
@@ -308,7 +251,7 @@ impl Snapshot {
 #[inline]
 fn overridden(name: &str) -> Option<Verdict> {
     let on = testing::scoped(name)?;
-    Some(Verdict { on, cause: Cause::Test, source: SourceId::MAX, stale: false })
+    Some(Verdict::new(on, Cause::Test, SourceId::MAX))
 }
 
 impl fmt::Debug for Snapshot {

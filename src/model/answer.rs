@@ -28,10 +28,7 @@ impl<T> Answer<T> {
         Self { value, reason, cause, error_code, source, variant: None }
     }
 
-    pub(crate) const fn with_variant(mut self, name: &'static str) -> Self
-    where
-        T: Copy,
-    {
+    pub(crate) fn with_variant(mut self, name: &'static str) -> Self {
         self.variant = Some(name);
         self
     }
@@ -47,7 +44,7 @@ impl<T> Answer<T> {
     /// # async fn main() -> Result<(), flagstaff::StartError> {
     /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
     ///
-    /// let answer = flags.boolean("beta", &Context::anonymous()).map(|on| if on { "on" } else { "off" });
+    /// let answer = flags.boolean("beta", &Context::anonymous(), false).map(|on| if on { "on" } else { "off" });
     ///
     /// assert_eq!((answer.value, answer.reason), ("on", Reason::Static));
     /// # Ok(())
@@ -66,6 +63,14 @@ impl<T> Answer<T> {
             None => None,
             Some(code) => Some(code.details()),
         }
+    }
+}
+
+impl<T> Answer<Option<T>> {
+    /// Fills in the caller's default where there is no value.
+    #[inline]
+    pub(crate) fn unwrap_or(self, default: T) -> Answer<T> {
+        self.map(|value| value.unwrap_or(default))
     }
 }
 

@@ -34,7 +34,7 @@ async fn constants_ask_for_the_flags_that_they_are_made_of() {
     assert!(flags.is_enabled(flag::NEW_CHECKOUT, &ana));
     assert!(flags.is_enabled(flag::MATCH, &ana));
     assert!(flags.is_enabled(flag::_2FA, &ana));
-    assert!(!flags.is_enabled_or(flag::PAYMENTS_V2, &ana, true));
+    assert!(!flags.boolean(flag::PAYMENTS_V2, &ana, true).value);
     #[expect(deprecated, reason = "it has expired")]
     let expired = flag::OLD_SEARCH;
     assert!(flags.is_enabled(expired, &ana));
@@ -61,7 +61,7 @@ async fn a_flag_that_no_source_has_is_the_default() {
     let flags = Flags::builder().source(Memory::new()).start().await.unwrap();
 
     assert!(!flags.is_enabled(flag::NEW_CHECKOUT, &Context::user("ana")));
-    assert!(flags.is_enabled_or(flag::NEW_CHECKOUT, &Context::user("ana"), true));
+    assert!(flags.boolean(flag::NEW_CHECKOUT, &Context::user("ana"), true).value);
 }
 
 /// A flag file whose names and descriptions try to be something else.

@@ -13,7 +13,7 @@ use crate::{
         code::Code,
         diagnostic::{Diagnostic, Location},
     },
-    eval::Standalone,
+    eval::{Served, Standalone, Verdict},
     model::{Answer, Definition},
 };
 
@@ -148,16 +148,16 @@ fn run_flag(flag: &Arc<str>, tests: &FlagTests, declared: Declared<'_>) -> Vec<R
 }
 
 fn answer(flag: &Standalone, test: &Test) -> Answer<bool> {
-    let (verdict, arm) = flag.ask(&test.context);
-    match (arm, &test.expected) {
-        (None, _) => Answer::new(verdict.on, verdict.cause, None),
-        (Some((arm, chosen)), Expected::Variant(_)) => {
-            Answer::new(verdict.on, chosen.cause, None).with_variant(arm.name)
-        }
-        (Some((arm, _)), Expected::On | Expected::Off) => {
-            Answer::new(verdict.on, verdict.cause, None).with_variant(arm.name)
-        }
-    }
+    let evaluation = flag.evaluate(&test.context);
+    let Verdict { on, cause, .. } = evaluation.verdict;
+    let Some(Served { arm, verdict }) = evaluation.variant(&test.context, &mut ()) else {
+        return Answer::new(on, cause, None);
+    };
+    let cause = match &test.expected {
+        Expected::Variant(_) => verdict.cause,
+        Expected::On | Expected::Off => cause,
+    };
+    Answer::new(on, cause, None).with_variant(arm.name)
 }
 
 fn failure(

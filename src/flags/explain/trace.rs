@@ -12,7 +12,7 @@ use super::{
 use crate::{
     backend::{Offer, SourceId},
     eval::{
-        Draw, Variants, Verdict,
+        Draw, Served, Verdict,
         bucket::{Reach, position},
     },
     flags::{FlagKey, Flags, RequestFlags, Snapshot},
@@ -66,59 +66,48 @@ impl Snapshot {
     #[must_use]
     pub fn explain(&self, key: impl FlagKey, context: &Context<'_>) -> Explanation {
         let mut record = Record::default();
-        let found = self.found(&key, context, &mut record);
-        let (answer, served) = match found {
-            None => (Answer::new(false, Cause::UnknownFlag, None), None),
-            Some((verdict, None)) => (self.answer(verdict.on, verdict), None),
-            Some((verdict, Some(variants))) => {
-                let (answer, served) = self.served(verdict, variants, context, &mut record);
-                (answer, Some(served))
-            }
+        let evaluation = self.evaluate(&key, context, &mut record);
+        let verdict = evaluation.map(|evaluation| evaluation.verdict);
+        let variant = evaluation.and_then(|evaluation| evaluation.variant(context, &mut record));
+        let answer = match evaluation {
+            None => Answer::new(false, Cause::UnknownFlag, None),
+            Some(evaluation) => self.gate(&evaluation, context),
         };
+        let served = variant.map(|Served { arm, verdict }| {
+            let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
+            self.answer(value, verdict).with_variant(arm.name)
+        });
         let listed = key.slot(&self.names, self.owner);
         let listed = listed.and_then(|slot| self.resolved.get(slot as usize)?.as_ref());
-        let resolved =
-            found.and_then(|(verdict, _)| listed.cloned().or_else(|| looked_up(verdict)));
+        let resolved = verdict.and_then(|verdict| listed.cloned().or_else(|| looked_up(verdict)));
         let key = key.as_str();
-        let is_unknown = answer.cause == Cause::UnknownFlag;
         let sources = Sources::of(self, key);
-        let evaluation = Evaluation { snapshot: self, context, record, answer, served };
-        let trace = resolved.as_ref().map(|resolved| evaluation.steps(resolved, &sources));
-        let (steps, part) = trace.unwrap_or_else(|| (evaluation.without_definition(), Part::Whole));
+        let watched = Watched { snapshot: self, context, record, answer, served };
+        let trace = resolved.as_ref().map(|resolved| watched.steps(resolved, &sources));
+        let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
-        let because = match found.and_then(|(verdict, _)| forced(&traces, verdict)) {
+        let because = match verdict.and_then(|verdict| forced(&traces, verdict)) {
             Some(said) => format!("{} says {said}", answer.source.unwrap_or_default()),
-            None => evaluation.because(&steps),
+            None => watched.because(&steps),
+        };
+        let similar = match verdict {
+            None => nearest(key, self.known()).map(str::to_owned),
+            Some(_) => None,
         };
         Explanation {
             key: key.to_owned(),
             generation: self.generation,
             answer,
-            place: found.and_then(|(verdict, _)| sources.place(verdict.source, part)),
-            served: evaluation.served,
+            place: verdict.and_then(|verdict| sources.place(verdict.source, part)),
+            served: watched.served,
             near_miss: near_miss(&steps),
-            similar: is_unknown.then(|| nearest(key, self.known()).map(str::to_owned)).flatten(),
+            similar,
             asked_by: Asker::of(context),
             settings: resolved.iter().flat_map(|resolved| sources.settings(resolved)).collect(),
             because,
             sources: traces,
             steps,
         }
-    }
-
-    /// Which variant is served, and why that one.
-    fn served(
-        &self,
-        verdict: Verdict,
-        variants: &Variants,
-        context: &Context<'_>,
-        record: &mut Record,
-    ) -> (Answer<bool>, Answer<Value<'static>>) {
-        let (arm, chosen) = variants.choose(verdict, context, record);
-        let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
-        let mut served = self.answer(value, chosen);
-        served.variant = Some(arm.name);
-        (self.answer(verdict.on, verdict).with_variant(arm.name), served)
     }
 }
 
@@ -207,7 +196,7 @@ impl<'a> Sources<'a> {
 }
 
 /// An evaluation that was watched.
-struct Evaluation<'a, 'c> {
+struct Watched<'a, 'c> {
     snapshot: &'a Snapshot,
     context: &'a Context<'c>,
     record: Record,
@@ -215,7 +204,7 @@ struct Evaluation<'a, 'c> {
     served: Option<Answer<Value<'static>>>,
 }
 
-impl Evaluation<'_, '_> {
+impl Watched<'_, '_> {
     /// The steps of a flag that no source has.
     fn without_definition(&self) -> Vec<Step> {
         match self.answer.cause {
@@ -305,7 +294,7 @@ impl Evaluation<'_, '_> {
             answer: self
                 .snapshot
                 .required(step.slot, self.context)
-                .map(|(verdict, variants)| self.snapshot.gate(verdict, variants, self.context)),
+                .map(|evaluation| self.snapshot.gate(&evaluation, self.context)),
         };
         self.record.required.iter().map(trace).collect()
     }

@@ -114,7 +114,9 @@ pub(crate) fn by_name(fixture: &Fixture) -> usize {
 
 /// The same with evaluation details: value, reason, cause and source.
 pub(crate) fn details_by_name(fixture: &Fixture) -> usize {
-    count(fixture, |_, call| black_box(fixture.flags.boolean(&*call.key, &call.context())).value)
+    count(fixture, |_, call| {
+        black_box(fixture.flags.boolean(&*call.key, &call.context(), false)).value
+    })
 }
 
 /// By a handle, with a context that was asked with before.

@@ -79,7 +79,7 @@ fn check(snapshot: &Snapshot, key: &str, context: &Context<'_>) {
     let gate = snapshot.all(context).find(|(name, _)| *name == key).map(|(_, answer)| answer);
     assert_eq!(Some(explanation.answer), gate, "{explanation}");
     assert_eq!(explanation.answer.value, snapshot.is_enabled(key, context), "{explanation}");
-    let boolean = snapshot.boolean(key, context);
+    let boolean = snapshot.boolean(key, context, false);
     if boolean.cause != Cause::TypeMismatch && explanation.served.is_none() {
         assert_eq!(explanation.answer, boolean, "{explanation}");
     }

@@ -58,7 +58,7 @@ async fn what_is_no_request_is_out() {
     let flags = half_of_requests().await;
 
     for n in 0..20 {
-        let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")));
+        let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")), false);
 
         assert_eq!((answer.value, answer.cause), (false, Cause::NoTargetingKey));
     }

@@ -100,7 +100,7 @@ async fn a_patch_of_an_answer_for_everybody_narrows_it() {
 
     flags.set("beta", percent(0)).await.unwrap();
 
-    let beta = flags.boolean("beta", &Context::user("ana"));
+    let beta = flags.boolean("beta", &Context::user("ana"), false);
     assert_eq!((beta.value, beta.source), (false, Some("redis")));
     let Entry::Definition(definition) = &flags.sources_of("beta")[0].entry else { panic!() };
     assert!(definition.has(Field::AllowedUsers) && definition.has(Field::Enabled));

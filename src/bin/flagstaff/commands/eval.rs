@@ -73,7 +73,7 @@ impl Eval {
 /// By the type of the default, as code asks; without one, the value of whatever type the flag has.
 fn ask(snapshot: &Snapshot, flag: &str, context: &Context<'_>, default: Value) -> Answer<Value> {
     match default {
-        Value::Bool(default) => json_of(snapshot.boolean_or(flag, context, default)),
+        Value::Bool(default) => json_of(snapshot.boolean(flag, context, default)),
         Value::String(default) => json_of(snapshot.string(flag, context, &default)),
         Value::Number(default) => match default.as_i64() {
             Some(default) => json_of(snapshot.integer(flag, context, default)),
