@@ -65,6 +65,8 @@ impl Flags {
 
     /// Resolves a flag key once, so that asking for it costs less.
     ///
+    /// A flag that no source knows has a [`Flag`] too, which answers once a source has it.
+    ///
     /// # Example
     ///
     /// ```
@@ -79,8 +81,8 @@ impl Flags {
     /// # }
     /// ```
     #[must_use]
-    pub fn flag(&self, key: &str) -> Flag {
-        self.inner.publisher.flag(key)
+    pub fn flag(&self, key: impl FlagKey) -> Flag {
+        self.inner.publisher.flag(key.as_str())
     }
 
     /// The current generation, for several questions whose answers must fit together.
@@ -120,8 +122,8 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn enable<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
-        PendingWrite::new(self, key, Operation::Enable)
+    pub fn enable(&self, key: impl FlagKey) -> PendingWrite<'_> {
+        PendingWrite::new(self, &key, Operation::Enable)
     }
 
     /// Forces a flag off for everybody, in the first writable source.
@@ -129,8 +131,8 @@ impl Flags {
     /// # Errors
     ///
     /// Those of [`WriteError`].
-    pub fn disable<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
-        PendingWrite::new(self, key, Operation::Disable)
+    pub fn disable(&self, key: impl FlagKey) -> PendingWrite<'_> {
+        PendingWrite::new(self, &key, Operation::Disable)
     }
 
     /// Changes the fields that `patch` sets or removes, in the first writable source. Fields it
@@ -139,8 +141,8 @@ impl Flags {
     /// # Errors
     ///
     /// Those of [`WriteError`].
-    pub fn set<'a>(&'a self, key: &'a str, patch: Definition) -> PendingWrite<'a> {
-        PendingWrite::new(self, key, Operation::Set(Box::new(patch)))
+    pub fn set(&self, key: impl FlagKey, patch: Definition) -> PendingWrite<'_> {
+        PendingWrite::new(self, &key, Operation::Set(Box::new(patch)))
     }
 
     /// Takes away what the first writable source says about a flag, so that the sources below
@@ -149,21 +151,62 @@ impl Flags {
     /// # Errors
     ///
     /// Those of [`WriteError`].
-    pub fn clear<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
-        PendingWrite::new(self, key, Operation::Clear)
+    pub fn clear(&self, key: impl FlagKey) -> PendingWrite<'_> {
+        PendingWrite::new(self, &key, Operation::Clear)
     }
 
-    /// The latest changes of one flag, or of all, the newest first, at most `limit`: the log of
-    /// the first writable source.
+    /// Returns the latest changes of all flags, the newest first, at most `limit`: the log of the
+    /// first writable source.
     ///
     /// # Errors
     ///
     /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
-    pub async fn history(
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use flagstaff::{Flags, WriteError};
+    /// # async fn example(flags: Flags) -> Result<(), WriteError> {
+    /// for entry in flags.history(10).await? {
+    ///     println!("{} by {:?}", entry.key, entry.author);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn history(&self, limit: usize) -> Result<Vec<LogEntry>, WriteError> {
+        self.log(None, limit).await
+    }
+
+    /// Returns the latest changes of one flag, the newest first, at most `limit`: the log of the
+    /// first writable source.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{Flags, Memory, WriteError};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    ///
+    /// let history = flags.history_of("beta", 10).await;
+    ///
+    /// assert!(matches!(history, Err(WriteError::Unsupported { .. })), "a `Memory` has no log");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn history_of(
         &self,
-        key: Option<&str>,
+        key: impl FlagKey,
         limit: usize,
     ) -> Result<Vec<LogEntry>, WriteError> {
+        self.log(Some(key.as_str()), limit).await
+    }
+
+    async fn log(&self, key: Option<&str>, limit: usize) -> Result<Vec<LogEntry>, WriteError> {
         let source = self.writable()?;
         let history = source.history(key, limit).await;
         history.map_err(|refusal| WriteError::of(source.name(), refusal))
@@ -213,8 +256,8 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn rollout<'a>(&'a self, key: &'a str) -> RolloutControl<'a> {
-        RolloutControl::new(self, key)
+    pub fn rollout(&self, key: impl FlagKey) -> RolloutControl<'_> {
+        RolloutControl::new(self, &key)
     }
 
     /// What the sources say about a flag below the first writable one, and together with what that
@@ -259,8 +302,8 @@ impl Flags {
     /// # }
     /// ```
     #[must_use]
-    pub fn sources_of(&self, key: &str) -> Vec<SourceEntry> {
-        self.inner.publisher.sources_of(key)
+    pub fn sources_of(&self, key: impl FlagKey) -> Vec<SourceEntry> {
+        self.inner.publisher.sources_of(key.as_str())
     }
 
     /// What the first writable source changes against what the sources below it say: the run-time
@@ -348,8 +391,8 @@ impl Flags {
     /// # }
     /// ```
     #[must_use]
-    pub fn watch(&self, key: &str) -> watch::Receiver<FlagState> {
-        self.inner.publisher.watch(key)
+    pub fn watch(&self, key: impl FlagKey) -> watch::Receiver<FlagState> {
+        self.inner.publisher.watch(key.as_str())
     }
 
     /// How the sources are: status, age and last error of each.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::Flags;
+use super::{FlagKey, Flags};
 use crate::{
     backend::{BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Write, Written},
     model::{Entry, Field},
@@ -17,13 +17,13 @@ use crate::{
 #[must_use = "nothing is changed until it is awaited"]
 pub struct PendingWrite<'a> {
     flags: &'a Flags,
-    key: &'a str,
+    key: String,
     write: Write,
 }
 
 impl<'a> PendingWrite<'a> {
-    pub(super) fn new(flags: &'a Flags, key: &'a str, operation: Operation) -> Self {
-        Self { flags, key, write: Write::new(operation) }
+    pub(super) fn new(flags: &'a Flags, key: &impl FlagKey, operation: Operation) -> Self {
+        Self { flags, key: key.as_str().to_owned(), write: Write::new(operation) }
     }
 
     /// Who does it. It is kept in the source's log and shown beside the override.
@@ -127,7 +127,7 @@ impl<'a> IntoFuture for PendingWrite<'a> {
             let source = flags.writable()?;
             let refused = |refusal| WriteError::of(source.name(), refusal);
             write.check_inherited().map_err(refused)?;
-            source.write(key, write).await.map_err(refused)
+            source.write(&key, write).await.map_err(refused)
         })
     }
 }
