@@ -156,7 +156,7 @@ pub mod answer {
 
     #[doc(inline)]
     pub use crate::{
-        flags::FlagInfo,
+        flags::{FlagInfo, VariantEnum},
         model::{Answer, Cause, ErrorCode, FlagState, Reason, Value},
     };
 }

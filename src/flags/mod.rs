@@ -28,6 +28,7 @@ pub mod testing;
 mod track;
 mod unknown;
 mod values;
+mod variant_enum;
 #[cfg(feature = "http")]
 mod view;
 mod write;
@@ -45,5 +46,6 @@ pub use self::{
     rollout::{PendingStep, RolloutControl, RolloutError},
     snapshot::{FlagInfo, Snapshot},
     track::{TrackingEvent, TrackingEvents, track},
+    variant_enum::VariantEnum,
     write::{PendingUndo, PendingWrite, WriteError},
 };

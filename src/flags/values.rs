@@ -144,7 +144,7 @@ impl Snapshot {
         context: &Context<'_>,
         default: &'d str,
     ) -> Answer<&'d str> {
-        self.read(&key, context, |content| content.variant()).unwrap_or(default)
+        self.named_variant(&key, context).unwrap_or(default)
     }
 
     /// Returns the flag's text for `context`, borrowed from this snapshot; `default` if no source knows the
@@ -240,6 +240,16 @@ impl Snapshot {
         default: T,
     ) -> Answer<T> {
         self.read(&key, context, Content::deserialize).unwrap_or(default)
+    }
+
+    /// Answers with the name of the variant that is served, if the flag has variants.
+    #[inline]
+    pub(super) fn named_variant(
+        &self,
+        key: &impl FlagKey,
+        context: &Context<'_>,
+    ) -> Answer<Option<&'static str>> {
+        self.read(key, context, Content::variant)
     }
 
     /// Answers with what `read` makes of a flag's content; without a value where it makes nothing

@@ -59,9 +59,12 @@ impl<T> Answer<T> {
     /// A sentence on [`error_code`](Self::error_code), if there is one.
     #[must_use]
     pub const fn error_details(&self) -> Option<&'static str> {
-        match self.error_code {
-            None => None,
-            Some(code) => Some(code.details()),
+        match (self.cause, self.error_code) {
+            (_, None) => None,
+            (Cause::UnknownVariant, Some(_)) => {
+                Some("the enum does not know the variant that is served, so its default is served")
+            }
+            (_, Some(code)) => Some(code.details()),
         }
     }
 }
@@ -118,6 +121,8 @@ pub enum Cause {
     UnknownFlag,
     /// The flag has a value of another type: the caller's default.
     TypeMismatch,
+    /// The flag serves a variant that the caller's enum does not know: the default of the enum.
+    UnknownVariant,
     /// Asked outside a request that has flags: the caller's default.
     NoFlags,
     /// An override scoped to the running test.
@@ -144,7 +149,10 @@ impl Cause {
             Self::Everybody | Self::Test => Reason::Static,
             Self::Stale | Self::Unavailable => Reason::Stale,
             Self::UnknownFlag => Reason::Default,
-            Self::InvalidPrerequisites | Self::TypeMismatch | Self::NoFlags => Reason::Error,
+            Self::InvalidPrerequisites
+            | Self::TypeMismatch
+            | Self::UnknownVariant
+            | Self::NoFlags => Reason::Error,
         }
     }
 
@@ -171,6 +179,7 @@ impl Cause {
             Self::Unavailable => "unavailable",
             Self::UnknownFlag => "unknown_flag",
             Self::TypeMismatch => "type_mismatch",
+            Self::UnknownVariant => "unknown_variant",
             Self::NoFlags => "no_flags",
             Self::Test => "test",
         }
@@ -180,7 +189,7 @@ impl Cause {
         match self {
             Self::NoTargetingKey => Some(ErrorCode::TargetingKeyMissing),
             Self::UnknownFlag => Some(ErrorCode::FlagNotFound),
-            Self::TypeMismatch => Some(ErrorCode::TypeMismatch),
+            Self::TypeMismatch | Self::UnknownVariant => Some(ErrorCode::TypeMismatch),
             Self::InvalidPrerequisites => Some(ErrorCode::General),
             Self::NoFlags => Some(ErrorCode::ProviderNotReady),
             _ => None,
@@ -213,6 +222,7 @@ impl fmt::Display for Cause {
             Self::Unavailable => "a source is lost, and `on_stale` is `unavailable`",
             Self::UnknownFlag => "no source has it",
             Self::TypeMismatch => "its value is of another type",
+            Self::UnknownVariant => "the enum that asks does not know the variant that it serves",
             Self::NoFlags => "no flags are in scope",
             Self::Test => "the running test overrides it",
         })
@@ -269,7 +279,8 @@ pub enum ErrorCode {
     FlagNotFound,
     /// The flag has a percentage or variants and the context has no targeting key.
     TargetingKeyMissing,
-    /// The flag has a value of another type than was asked for.
+    /// The flag has a value of another type than was asked for, or a variant that the caller's enum
+    /// does not know.
     TypeMismatch,
     /// There are no flags to ask here.
     ProviderNotReady,

@@ -75,6 +75,7 @@ impl Asked<'_> {
             | Cause::Unavailable
             | Cause::UnknownFlag
             | Cause::TypeMismatch
+            | Cause::UnknownVariant
             | Cause::NoFlags
             | Cause::Test => (self.result.answer.reason.to_string(), None),
         }
