@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::condition::{ALL, ANY, IGNORE_CASE, NOT};
@@ -73,11 +73,7 @@ fn decimal(ten_thousandths: u64) -> Value {
 /// An RFC 3339 text in UTC, which has the years 0 to 9999 only.
 impl Encode for SystemTime {
     fn encode(&self) -> Value {
-        /// The start of the year 0.
-        const FIRST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
-
-        let beyond = if *self < Self::UNIX_EPOCH { FIRST } else { Timestamp::MAX };
-        Timestamp::try_from(*self).unwrap_or(beyond).max(FIRST).to_string().into()
+        model::rfc3339(*self).into()
     }
 }
 

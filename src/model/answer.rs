@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// The value of a flag for one context, and why.
 ///
 /// It is `Copy` if the value is, and making one allocates nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Answer<T> {
     /// The value to act on.
@@ -15,10 +18,13 @@ pub struct Answer<T> {
     /// Why, exactly: which step of the evaluation decided.
     pub cause: Cause,
     /// What went wrong, if anything did. The value is still usable.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<ErrorCode>,
     /// The source that supplied what decided, if any source knows the flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
     /// The variant that is served, if the flag has variants.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<&'static str>,
 }
 

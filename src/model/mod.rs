@@ -20,6 +20,7 @@ mod print;
 mod resolved;
 mod rollout;
 mod rule;
+mod serialize;
 mod stale;
 mod state;
 mod value;
@@ -66,4 +67,5 @@ pub(crate) use self::{
     prerequisite::MOST_PREREQUISITES,
     print::{Print, Printed},
     resolved::Resolved,
+    serialize::rfc3339,
 };

@@ -434,7 +434,7 @@ fn conditions_of_250_levels_need_little_of_a_stack_and_more_levels_are_refused()
         let flags = Flags::for_test().with("a", definition).start();
         let explanation = flags.explain("a", &ana());
         assert!(explanation.answer.value, "{explanation}");
-        assert!(explanation.to_json().contains_key("steps"));
+        assert!(serde_json::json!(explanation)["steps"].is_array());
         let diagnostics = row(250).diagnostics().to_string();
         assert!(diagnostics.contains("250 levels with its segments written out"), "{diagnostics}");
     };

@@ -1,20 +1,19 @@
 //! Why a flag has the value that it has: the whole trace of one evaluation.
 //!
 //! [`Flags::explain`] makes an [`Explanation`], which is data. Printed, it is a text for people, the
-//! answer first; `Explanation::to_json` is the same for programs.
+//! answer first. Serialized, it is the same for programs, in the JSON of `flagstaff explain`.
 //!
 //! [`Flags::explain`]: crate::Flags::explain
 
 mod condition;
-#[cfg(feature = "definition")]
-mod json;
 mod record;
 mod redact;
+mod serialize;
 mod summary;
 mod text;
 mod trace;
 
-use std::sync::Arc;
+use serde::Serialize;
 
 use crate::{
     backend::Provenance,
@@ -28,11 +27,36 @@ use crate::{
 /// It names values of the context: [`redact`](Self::redact) and [`redact_all`](Self::redact_all)
 /// take them out.
 ///
+/// It serializes as an object with these members in camel case, `flag` being the key. A member that does
+/// not apply is missing. A value of the context is `{"value": …}`, `{"missing": true}` or
+/// `{"redacted": true}`, and percentages are numbers from 0 to 100.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Definition, Flags, Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let beta = Definition::new().allowed_users(["ana"]);
+/// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+///
+/// let json = serde_json::to_value(flags.explain("beta", &Context::user("bob")))?;
+///
+/// assert_eq!(json["answer"]["value"], true);
+/// assert_eq!(json["answer"]["reason"], "STATIC");
+/// assert_eq!(json["steps"][0]["step"], "enabled");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// [`Flags::explain`]: crate::Flags::explain
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Explanation {
     /// The flag key.
+    #[serde(rename = "flag")]
     pub key: String,
     /// The generation that was asked.
     pub generation: u64,
@@ -41,13 +65,17 @@ pub struct Explanation {
     /// Why, in a sentence: `rule 2 "german pros" matches and serves off`.
     pub because: String,
     /// Where what decided is written, if its source says that.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// The value or else the name of the variant that is served, and why it is that one, if the
     /// flag has variants.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<Answer<Value<'static>>>,
     /// The first rule before what decided that failed on exactly one comparison.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub near_miss: Option<NearMiss>,
     /// A flag with a similar name, if no source has this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub similar: Option<String>,
     /// Who asked.
     pub asked_by: Asker,
@@ -72,7 +100,8 @@ pub enum Shown {
 }
 
 /// Who asked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Asker {
     /// The user.
@@ -80,31 +109,38 @@ pub struct Asker {
     /// A list of texts.
     pub groups: Shown,
     /// The attributes, in the order in which they were given.
+    #[serde(serialize_with = "serialize::attributes")]
     pub attributes: Vec<(String, Shown)>,
 }
 
 /// What one source says about the flag.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SourceTrace {
     /// What the source is called.
     pub source: &'static str,
     /// What it says, if anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<Said>,
     /// Where: a line of a file, a key in Redis, the name of a variable.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Who said it, when and why, if that is known.
-    pub provenance: Option<Arc<Provenance>>,
+    #[serde(serialize_with = "serialize::provenance", skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 /// What a source says about a flag, in short.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum Said {
     /// On or off for everybody.
     Forced(bool),
-    /// A text for everybody, which is the name of a variant or else off.
-    Text(Arc<str>),
+    /// A string for everybody, which is the name of a variant or else off.
+    #[serde(rename = "forced")]
+    Text(String),
     /// Something about these settings.
     Settings(Vec<Field>),
 }
@@ -113,14 +149,15 @@ impl From<&Entry> for Said {
     fn from(entry: &Entry) -> Self {
         match entry {
             Entry::Forced(on) => Self::Forced(*on),
-            Entry::Text(text) => Self::Text(Arc::clone(text)),
+            Entry::Text(text) => Self::Text(text.to_string()),
             Entry::Definition(definition) => Self::Settings(definition.fields().collect()),
         }
     }
 }
 
 /// One setting of the flag, merged from all sources.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SettingTrace {
     /// The setting.
@@ -131,6 +168,7 @@ pub struct SettingTrace {
     /// The strongest source that says something about it.
     pub source: &'static str,
     /// Where that source says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
 
@@ -186,6 +224,7 @@ pub enum Check {
     /// The flags that it requires, over any number of steps, up to the first that is not met.
     Requires(Vec<RequirementTrace>),
     /// A list of users or groups.
+    #[non_exhaustive]
     List {
         /// Which list.
         field: Field,
@@ -197,6 +236,7 @@ pub enum Check {
     /// The rules.
     Rules(Vec<RuleTrace>),
     /// The percentage, or that of the rollout's stage.
+    #[non_exhaustive]
     Percentage {
         /// The share of users.
         percentage: Percentage,
@@ -206,6 +246,7 @@ pub enum Check {
         draw: Option<DrawTrace>,
     },
     /// The variants.
+    #[non_exhaustive]
     Variants {
         /// The variant that is served.
         served: &'static str,
@@ -221,36 +262,46 @@ pub enum Check {
 }
 
 /// A flag that is required.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RequirementTrace {
     /// The flag.
     pub flag: String,
     /// The variant that it has to serve.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
     /// Whether it is what it has to be.
     pub is_met: bool,
     /// What it is by itself, without what it requires; `None` if no source has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub answer: Option<Answer<bool>>,
 }
 
 /// A rule, and whether it matches.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RuleTrace {
     /// Its place, 0 being the first.
+    #[serde(rename = "rule")]
     pub index: usize,
     /// What it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where it is written, if its source knows more than where the flag is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// What it serves.
     pub serve: Serve,
     /// Whether it matches; `None` if an earlier one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<bool>,
     /// What it asks of the context; `None` if an earlier one matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<ConditionTrace>,
     /// What was drawn for it, if it had to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub draw: Option<DrawTrace>,
 }
 
@@ -271,7 +322,8 @@ pub enum ConditionTrace {
 }
 
 /// One comparison, and what was seen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ComparisonTrace {
     /// The path of the attribute.
@@ -282,6 +334,11 @@ pub struct ComparisonTrace {
     /// as much.
     pub operand: Shown,
     /// Whether upper and lower case are told apart.
+    #[serde(
+        rename = "ignoreCase",
+        serialize_with = "serialize::ignore_case",
+        skip_serializing_if = "serialize::is_exact"
+    )]
     pub case: Case,
     /// What the context has.
     pub seen: Shown,
@@ -293,7 +350,8 @@ pub struct ComparisonTrace {
 }
 
 /// A bucket, and what it was drawn by.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct DrawTrace {
     /// The path of what it is drawn by.
@@ -302,6 +360,7 @@ pub struct DrawTrace {
     pub seen: Shown,
     /// Where the bucket lies, rounded down to four decimals; `None` if there is nothing to draw it
     /// by.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bucket: Option<Percentage>,
     /// Buckets below this are inside; for variants, everything is.
     pub threshold: Percentage,
@@ -310,7 +369,8 @@ pub struct DrawTrace {
 }
 
 /// A variant, and the buckets that it is served to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ArmTrace {
     /// What it is called.
@@ -324,12 +384,14 @@ pub struct ArmTrace {
 }
 
 /// A rule that would have matched if one comparison had come out the other way.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct NearMiss {
     /// The place of the rule, 0 being the first.
     pub rule: usize,
     /// What the rule is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What it would have served.
     pub serve: Serve,

@@ -10,7 +10,7 @@ use super::{
     summary,
 };
 use crate::{
-    backend::{Offer, SourceId},
+    backend::{Offer, Provenance, SourceId},
     eval::{
         Draw, Served, Verdict,
         bucket::{Reach, position},
@@ -163,7 +163,7 @@ impl<'a> Sources<'a> {
                 source,
                 place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
                 says,
-                provenance: offer.provenance(self.key).cloned(),
+                provenance: offer.provenance(self.key).map(|by| Provenance::clone(by)),
             }
         });
         traces.collect()

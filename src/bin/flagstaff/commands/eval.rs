@@ -5,7 +5,7 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Answer, Context, Snapshot, answer::Cause, cli::ExitCode};
+use flagstaff::{Answer, Context, Snapshot, answer::ErrorCode, cli::ExitCode};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -58,7 +58,7 @@ impl Eval {
         let mut rows = Vec::new();
         for flag in &self.flags {
             let answer = ask(&snapshot, flag, &context, Value::Null);
-            if answer.cause == Cause::UnknownFlag {
+            if answer.error_code == Some(ErrorCode::FlagNotFound) {
                 code = ExitCode::No;
                 similar::hint(&snapshot, flag, &session.output);
             }
