@@ -376,7 +376,8 @@ mod tests {
     #[test]
     fn the_default_of_an_enum_is_the_variant_of_the_off_flag() {
         let default = |settings: &str| {
-            let text = format!("[flags]\na = {{ variants = {{ x = 1, control = 1 }}{settings} }}\n");
+            let text =
+                format!("[flags]\na = {{ variants = {{ x = 1, control = 1 }}{settings} }}\n");
             let source = Generator::new("flags.toml").source(&text).unwrap();
             let (_, rest) = source.split_once("#[default]\n").unwrap();
             rest.lines().next().unwrap().trim().to_owned()

@@ -30,13 +30,13 @@ impl Verdict {
 /// The outcome of one evaluation. Every question is a view of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evaluation<'p> {
-    /// Whether the flag is on, and what decided that.
+    /// On or off, and the step that decided.
     pub(crate) verdict: Verdict,
-    /// What [`variant`](Self::variant) chooses from.
+    /// The variants that [`variant`](Self::variant) chooses from.
     variants: Option<&'p Variants>,
 }
 
-/// The variant that is served, and what decided that.
+/// The variant that is served, and the step that chose it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served<'p> {
     pub(crate) arm: &'p Arm,

@@ -63,8 +63,8 @@ impl Plan {
         Self::Composed(Arc::new(Composed { requirements, gate, variants }))
     }
 
-    /// Whether the flag may be on for one context and off for another. `others` is the same of
-    /// other flags by themselves.
+    /// Returns whether the flag may be on for one context and off for another. `others` returns this
+    /// for other flags by themselves.
     #[cfg(feature = "http")]
     pub(crate) fn depends_on_context(&self, others: impl Fn(Slot) -> bool) -> bool {
         let needs = match self {
@@ -81,7 +81,7 @@ impl Plan {
         }
     }
 
-    /// The same, as if all prerequisites were met.
+    /// Returns whether the flag by itself may be on for one context and off for another.
     #[cfg(feature = "http")]
     pub(crate) fn depends_by_itself(&self) -> bool {
         match self {
@@ -92,7 +92,7 @@ impl Plan {
         }
     }
 
-    /// What the flag serves beyond on and off.
+    /// Returns the variants of the flag, if it has any.
     #[inline]
     pub(crate) fn variants(&self) -> Option<&Variants> {
         match self {

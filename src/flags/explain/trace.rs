@@ -1,4 +1,4 @@
-//! How explanations are made.
+//! The making of explanations.
 
 use std::sync::Arc;
 
@@ -23,10 +23,11 @@ use crate::{
 };
 
 impl Flags {
-    /// Why the flag has the value that it has for `context`, step by step.
+    /// Explains the answer of a flag for `context`, step by step. A flag that no source knows is
+    /// explained too: with the sources that lack it, and a similar name.
     ///
-    /// This is the same evaluation as a plain one, which is watched. It allocates, so it is for
-    /// people who ask, not for every request.
+    /// The evaluation is the plain one, watched. Explaining allocates, so it is for people and not for
+    /// every request.
     ///
     /// # Example
     ///
@@ -54,7 +55,7 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Why the flag has the value that it has for this request. See [`Flags::explain`].
+    /// Explains the answer of a flag for this request. See [`Flags::explain`].
     #[must_use]
     pub fn explain(&self, key: impl FlagKey) -> Explanation {
         self.snapshot().explain(key, self.context())
@@ -62,7 +63,7 @@ impl RequestFlags {
 }
 
 impl Snapshot {
-    /// Why the flag has the value that it has for `context`. See [`Flags::explain`].
+    /// Explains the answer of a flag for `context`. See [`Flags::explain`].
     #[must_use]
     pub fn explain(&self, key: impl FlagKey, context: &Context<'_>) -> Explanation {
         let mut record = Record::default();
@@ -111,7 +112,7 @@ impl Snapshot {
     }
 }
 
-/// What a lookup says about a name that no source lists.
+/// Returns the definition that a lookup has for a name that no source lists.
 fn looked_up(verdict: Verdict) -> Option<Resolved> {
     let is_said = verdict.cause != Cause::Test;
     is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), verdict.source))
