@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     bucket,
-    evaluation::Verdict,
+    evaluation::{Decision, Verdict},
     lists::Lists,
     rules::Rules,
     share::Share,
@@ -53,8 +53,8 @@ pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
             }
         }
     };
-    let stale = resolved.stale.is_some();
-    Some(Verdict { stale, ..Verdict::new(on, cause, resolved.origin(field)) })
+    let (source, stale) = (resolved.origin(field), resolved.stale.is_some());
+    Some(Verdict::new(on, Decision { cause, source, stale }))
 }
 
 impl Gate {
@@ -63,14 +63,11 @@ impl Gate {
         let definition = &*resolved.definition;
         let (percentage, percentage_field) = resolved.percentage();
         let stale = resolved.stale.is_some();
-        let verdict = |on, cause, source| Verdict { stale, ..Verdict::new(on, cause, source) };
-        let otherwise = verdict(
-            true,
-            Cause::Everybody,
-            resolved.strongest_of(&[Field::Enabled, percentage_field]),
-        );
+        let on = |cause, source| Verdict::new(true, Decision { cause, source, stale });
+        let strongest = resolved.strongest_of(&[Field::Enabled, percentage_field]);
+        let otherwise = on(Cause::Everybody, strongest);
         let lists = Lists::compile(resolved);
-        let matched = verdict(true, Cause::Rule(0), resolved.origin(Field::Rules));
+        let matched = on(Cause::Rule(0), resolved.origin(Field::Rules));
         let rules = definition
             .rules
             .value()
@@ -80,7 +77,7 @@ impl Gate {
         }
         let seed = bucket::seed(salt, bucket::ROLLOUT);
         let bucket_by = definition.bucket_by.value().cloned().map(Attribute::new);
-        let drawn = verdict(true, Cause::Percentage, resolved.origin(percentage_field));
+        let drawn = on(Cause::Percentage, resolved.origin(percentage_field));
         let share = Share::new(percentage, seed, bucket_by, otherwise, drawn);
         let targeted = Targeted { lists: lists.map(Box::new), share };
         match rules {

@@ -22,7 +22,7 @@ mod visitor;
 pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
-    evaluation::{Evaluation, Served, Verdict},
+    evaluation::{Decision, Evaluation, Served, Verdict},
     names::{Names, Slot, hash_name, hash_name_const},
     plan::Plan,
     requirements::{Requirements, Step},

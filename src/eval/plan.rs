@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    evaluation::{Evaluation, Verdict},
+    evaluation::{Decision, Evaluation, Verdict},
     gate::{self, Gate, Ruled, Targeted},
     names::Slot,
     requirements::Requirements,
@@ -51,14 +51,12 @@ impl Plan {
             return gate.into();
         }
         let requirements = requirements.map(|requirements| {
-            let unmet = Verdict {
-                on: false,
+            let decision = Decision {
                 cause: requirements.cause(),
                 source: resolved.origin(Field::Requires),
-                rule: None,
                 stale: resolved.stale.is_some(),
             };
-            (requirements, unmet)
+            (requirements, Verdict::new(false, decision))
         });
         Self::Composed(Arc::new(Composed { requirements, gate, variants }))
     }
@@ -114,13 +112,13 @@ impl Plan {
     ) -> Option<Evaluation<'p>> {
         // First, since most flags are.
         if let Self::Constant(verdict) = self {
-            return Some(Evaluation::new(*verdict, None));
+            return Some(Evaluation::new(verdict, None));
         }
         if let Self::Composed(composed) = self
             && let Some((requirements, unmet)) = &composed.requirements
             && !requirements.are_met(context, others, visitor)
         {
-            return Some(Evaluation::new(*unmet, composed.variants.as_ref()));
+            return Some(Evaluation::new(unmet, composed.variants.as_ref()));
         }
         self.by_itself(context, visitor)
     }
@@ -141,7 +139,7 @@ impl Plan {
                 (composed.gate.evaluate(context, visitor), composed.variants.as_ref())
             }
         };
-        Some(Evaluation::new(*verdict, variants))
+        Some(Evaluation::new(verdict, variants))
     }
 }
 

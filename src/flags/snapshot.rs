@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use super::{FlagKey, asked::Asked, testing, track::Tracker, unknown::Unknown};
 use crate::{
     backend::{Lookup, Offer, SourceId},
-    eval::{Evaluation, Names, Plan, Slot, Verdict, Visitor},
+    eval::{Decision, Evaluation, Names, Plan, Slot, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
     },
@@ -84,7 +84,13 @@ impl Snapshot {
     /// Returns whether the flag is on for `context`; `false` if no source knows it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
-        self.is_on(key.as_str(), self.plan(&key), context)
+        let on = self.known_or(
+            &key,
+            self.plan(&key),
+            |plan| self.is_on(plan, context),
+            |evaluation| evaluation.verdict.on,
+        );
+        on.unwrap_or(false)
     }
 
     /// Every flag that a source has, sorted by key, with whether it is on for `context`.
@@ -96,7 +102,10 @@ impl Snapshot {
         let (plans, names) = (&*self.plans, &*self.names);
         self.listed.iter().map(move |&slot| {
             let (name, plan) = (&**names.name(slot), &plans[slot as usize]);
-            let evaluation = self.evaluate_plan(name, Some(plan), context, &mut ());
+            let evaluation = match overridden(name) {
+                None => self.evaluate_plan(plan, context, &mut ()),
+                Some(verdict) => Some(Evaluation::new(verdict, plan.variants())),
+            };
             let evaluation = evaluation.expect("it is compiled, since a source has it");
             (name, self.gate(&evaluation, context))
         })
@@ -126,7 +135,36 @@ impl Snapshot {
         context: &Context<'_>,
         visitor: &mut impl Visitor,
     ) -> Option<Evaluation<'_>> {
-        self.evaluate_plan(key.as_str(), self.plan(key), context, visitor)
+        let evaluate = |plan| self.evaluate_plan(plan, context, visitor);
+        self.known_or(key, self.plan(key), evaluate, |evaluation| evaluation)
+    }
+
+    /// Evaluates a flag that another one requires, without what it requires itself.
+    pub(super) fn required(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
+        let (name, plan) = (&**self.names.name(slot), self.plans.get(slot as usize));
+        self.known_or(&name, plan, |plan| plan.by_itself(context, &mut ()), |evaluation| evaluation)
+    }
+
+    /// Returns what `evaluate` makes of a plan. `view` is for flags without one in force: the running
+    /// test overrides them, or they are known to a source that lists no names.
+    // `evaluate` views its evaluation itself, so that a view such as on or off is all that leaves a
+    // function which is not inlined. A key rather than a name: with the name at hand, a flag that was
+    // resolved before takes 14 instructions more.
+    #[inline(always)]
+    fn known_or<'p, T>(
+        &'p self,
+        key: &impl FlagKey,
+        plan: Option<&'p Plan>,
+        evaluate: impl FnOnce(&'p Plan) -> Option<T>,
+        view: impl FnOnce(Evaluation<'p>) -> T,
+    ) -> Option<T> {
+        if let Some(verdict) = overridden(key.as_str()) {
+            return Some(view(Evaluation::new(verdict, plan.and_then(Plan::variants))));
+        }
+        match plan.and_then(evaluate) {
+            Some(known) => Some(known),
+            None => Some(view(Evaluation::new(self.unknown(key.as_str())?, None))),
+        }
     }
 
     #[inline]
@@ -141,57 +179,30 @@ impl Snapshot {
     #[inline(always)]
     fn evaluate_plan<'p>(
         &'p self,
-        name: &str,
-        plan: Option<&'p Plan>,
+        plan: &'p Plan,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
     ) -> Option<Evaluation<'p>> {
-        let others = |slot| self.required(slot, context);
-        self.outcome(name, plan, |plan| plan.evaluate(context, others, visitor))
-    }
-
-    /// Evaluates a flag that another one requires, without what it requires itself.
-    pub(super) fn required(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
-        let plan = self.plans.get(slot as usize);
-        self.outcome(self.names.name(slot), plan, |plan| plan.by_itself(context, &mut ()))
-    }
-
-    /// Returns what `evaluate` makes of a plan, unless the running test overrides the flag, or the
-    /// plan is absent and the flag only known to a source that lists no names.
-    #[inline(always)]
-    fn outcome<'p>(
-        &'p self,
-        name: &str,
-        plan: Option<&'p Plan>,
-        evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
-    ) -> Option<Evaluation<'p>> {
-        if let Some(verdict) = overridden(name) {
-            return Some(Evaluation::new(verdict, plan.and_then(Plan::variants)));
-        }
-        match plan.and_then(evaluate) {
-            Some(evaluation) => Some(evaluation),
-            None => Some(Evaluation::new(self.unknown(name)?, None)),
-        }
+        plan.evaluate(context, |slot| self.required(slot, context), visitor)
     }
 
     /// Returns whether a flag is on, and not why.
     #[inline]
-    pub(super) fn is_on(&self, name: &str, plan: Option<&Plan>, context: &Context<'_>) -> bool {
+    pub(super) fn is_on(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
         match plan {
             // Most flags are constant, and no more than that is inlined where a caller asks.
-            Some(Plan::Constant(verdict)) if overridden(name).is_none() => verdict.on,
-            _ => self.is_on_for(name, plan, context),
+            Plan::Constant(verdict) => Some(verdict.on),
+            _ => self.is_on_for(plan, context),
         }
     }
 
     #[inline(never)]
-    fn is_on_for(&self, name: &str, plan: Option<&Plan>, context: &Context<'_>) -> bool {
-        let evaluation = self.evaluate_plan(name, plan, context, &mut ());
-        evaluation.is_some_and(|evaluation| evaluation.verdict.on)
+    fn is_on_for(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
+        self.evaluate_plan(plan, context, &mut ()).map(|evaluation| evaluation.verdict.on)
     }
 
     #[cold]
-    fn unknown(&self, name: &str) -> Option<Verdict> {
+    fn unknown(&self, name: &str) -> Option<&'static Verdict> {
         for &(source, ref lookup) in &*self.lookups {
             let on = match lookup(name) {
                 None | Some(Entry::Definition(_)) => None,
@@ -200,8 +211,7 @@ impl Snapshot {
                 Some(Entry::Text(_)) => Some(false),
             };
             if let Some(on) = on {
-                let cause = if on { Cause::Everybody } else { Cause::Disabled };
-                return Some(Verdict::new(on, cause, source));
+                return Some(&LOOKED_UP[usize::from(source)][usize::from(on)]);
             }
         }
         match self.strictness {
@@ -228,7 +238,7 @@ impl Snapshot {
     /// Answers on or off, with the name of the variant that is served.
     #[inline]
     pub(super) fn gate(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> Answer<bool> {
-        let answer = self.answer(evaluation.verdict.on, evaluation.verdict);
+        let answer = self.answer(evaluation.verdict.on, evaluation.verdict.decision);
         match evaluation.variant(context, &mut ()) {
             None => answer,
             Some(served) => answer.with_variant(served.arm.name),
@@ -237,21 +247,42 @@ impl Snapshot {
 
     /// Answers with a value and what decided about it.
     #[inline]
-    pub(super) fn answer<T>(&self, value: T, verdict: Verdict) -> Answer<T> {
-        let source = self.sources.get(usize::from(verdict.source)).copied();
-        let mut answer = Answer::new(value, verdict.cause, source);
-        if verdict.stale {
+    pub(super) fn answer<T>(&self, value: T, decision: Decision) -> Answer<T> {
+        let source = self.sources.get(usize::from(decision.source)).copied();
+        let mut answer = Answer::new(value, decision.cause, source);
+        if decision.stale {
             answer.reason = Reason::Stale;
         }
         answer
     }
 }
 
-/// What the running test overrides a flag with.
+/// Returns the verdict that the running test overrides a flag with.
 #[inline]
-fn overridden(name: &str) -> Option<Verdict> {
-    let on = testing::scoped(name)?;
-    Some(Verdict::new(on, Cause::Test, SourceId::MAX))
+fn overridden(name: &str) -> Option<&'static Verdict> {
+    static OVERRIDDEN: [Verdict; 2] = verdicts(SourceId::MAX, [Cause::Test, Cause::Test]);
+
+    testing::scoped(name).map(|on| &OVERRIDDEN[usize::from(on)])
+}
+
+/// The verdicts of flags that a source knows but does not list, by source: off, then on. They belong to
+/// no plan, and evaluations borrow their verdicts.
+static LOOKED_UP: [[Verdict; 2]; SourceId::MAX as usize + 1] = {
+    let causes = [Cause::Disabled, Cause::Everybody];
+    let mut all = [verdicts(0, causes); SourceId::MAX as usize + 1];
+    let mut source = 0;
+    while source < all.len() {
+        all[source] = verdicts(source as SourceId, causes);
+        source += 1;
+    }
+    all
+};
+
+const fn verdicts(source: SourceId, [off, on]: [Cause; 2]) -> [Verdict; 2] {
+    [
+        Verdict::new(false, Decision { cause: off, source, stale: false }),
+        Verdict::new(true, Decision { cause: on, source, stale: false }),
+    ]
 }
 
 impl fmt::Debug for Snapshot {

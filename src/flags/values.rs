@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{FlagKey, Flags, RequestFlags, Snapshot};
 use crate::{
-    eval::{Arm, Evaluation, Served, Verdict},
+    eval::{Arm, Decision, Evaluation, Served},
     model::{Answer, Cause, Context, Value},
 };
 
@@ -267,29 +267,26 @@ impl Snapshot {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn content<'a, T>(
         &self,
         evaluation: &Evaluation<'a>,
         context: &Context<'_>,
         read: impl FnOnce(Content<'a>) -> Option<T>,
     ) -> Answer<Option<T>> {
-        let Some(Served { arm, verdict }) = evaluation.variant(context, &mut ()) else {
-            let verdict = evaluation.verdict;
-            return match read(Content::Gate(verdict.on)) {
-                Some(value) => self.answer(Some(value), verdict),
-                None => self.mismatch(verdict),
-            };
+        let (content, variant, decision) = match evaluation.variant(context, &mut ()) {
+            None => (Content::Gate(evaluation.verdict.on), None, evaluation.verdict.decision),
+            Some(Served { arm, decision }) => (Content::Variant(arm), Some(arm.name), decision),
         };
-        match read(Content::Variant(arm)) {
-            Some(value) => self.answer(Some(value), verdict).with_variant(arm.name),
-            None => self.mismatch(verdict),
+        match read(content) {
+            Some(value) => Answer { variant, ..self.answer(Some(value), decision) },
+            None => self.mismatch(decision),
         }
     }
 
     #[cold]
-    fn mismatch<T>(&self, verdict: Verdict) -> Answer<Option<T>> {
-        self.answer(None, Verdict { cause: Cause::TypeMismatch, stale: false, ..verdict })
+    fn mismatch<T>(&self, decision: Decision) -> Answer<Option<T>> {
+        self.answer(None, Decision { cause: Cause::TypeMismatch, stale: false, ..decision })
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     FlagKey, Flags, RequestFlags, Snapshot,
     key::sealed::Resolve,
     request::{Pinned, SCOPE, warn_outside},
+    testing,
 };
 use crate::{
     eval::{Names, Slot, hash_name},
@@ -131,8 +132,11 @@ impl Snapshot {
 
     #[inline]
     fn is_plainly_on(&self, flag: &KnownFlag, context: &Context<'_>) -> bool {
+        if let Some(on) = testing::scoped(&flag.name) {
+            return on;
+        }
         let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize));
-        plan.is_some() && self.is_on(&flag.name, plan, context)
+        plan.and_then(|plan| self.is_on(plan, context)).unwrap_or(false)
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {

@@ -13,7 +13,7 @@ use crate::{
         code::Code,
         diagnostic::{Diagnostic, Location},
     },
-    eval::{Served, Standalone, Verdict},
+    eval::Standalone,
     model::{Answer, Definition},
 };
 
@@ -149,15 +149,15 @@ fn run_flag(flag: &Arc<str>, tests: &FlagTests, declared: Declared<'_>) -> Vec<R
 
 fn answer(flag: &Standalone, test: &Test) -> Answer<bool> {
     let evaluation = flag.evaluate(&test.context);
-    let Verdict { on, cause, .. } = evaluation.verdict;
-    let Some(Served { arm, verdict }) = evaluation.variant(&test.context, &mut ()) else {
+    let (on, cause) = (evaluation.verdict.on, evaluation.verdict.decision.cause);
+    let Some(served) = evaluation.variant(&test.context, &mut ()) else {
         return Answer::new(on, cause, None);
     };
     let cause = match &test.expected {
-        Expected::Variant(_) => verdict.cause,
+        Expected::Variant(_) => served.decision.cause,
         Expected::On | Expected::Off => cause,
     };
-    Answer::new(on, cause, None).with_variant(arm.name)
+    Answer::new(on, cause, None).with_variant(served.arm.name)
 }
 
 fn failure(

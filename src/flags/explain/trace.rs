@@ -12,7 +12,7 @@ use super::{
 use crate::{
     backend::{Offer, Provenance, SourceId},
     eval::{
-        Draw, Served, Verdict,
+        Decision, Draw, Served, Verdict,
         bucket::{Reach, position},
     },
     flags::{FlagKey, Flags, RequestFlags, Snapshot},
@@ -68,30 +68,31 @@ impl Snapshot {
     pub fn explain(&self, key: impl FlagKey, context: &Context<'_>) -> Explanation {
         let mut record = Record::default();
         let evaluation = self.evaluate(&key, context, &mut record);
-        let verdict = evaluation.map(|evaluation| evaluation.verdict);
+        let decision = evaluation.map(|evaluation| evaluation.verdict.decision);
         let variant = evaluation.and_then(|evaluation| evaluation.variant(context, &mut record));
         let answer = match evaluation {
             None => Answer::new(false, Cause::UnknownFlag, None),
             Some(evaluation) => self.gate(&evaluation, context),
         };
-        let served = variant.map(|Served { arm, verdict }| {
+        let served = variant.map(|Served { arm, decision }| {
             let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
-            self.answer(value, verdict).with_variant(arm.name)
+            self.answer(value, decision).with_variant(arm.name)
         });
         let listed = key.slot(&self.names, self.owner);
         let listed = listed.and_then(|slot| self.resolved.get(slot as usize)?.as_ref());
-        let resolved = verdict.and_then(|verdict| listed.cloned().or_else(|| looked_up(verdict)));
+        let resolved =
+            evaluation.and_then(|found| listed.cloned().or_else(|| looked_up(found.verdict)));
         let key = key.as_str();
         let sources = Sources::of(self, key);
         let watched = Watched { snapshot: self, context, record, answer, served };
         let trace = resolved.as_ref().map(|resolved| watched.steps(resolved, &sources));
         let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
-        let because = match verdict.and_then(|verdict| forced(&traces, verdict)) {
+        let because = match decision.and_then(|decision| forced(&traces, decision)) {
             Some(said) => format!("{} says {said}", answer.source.unwrap_or_default()),
             None => watched.because(&steps),
         };
-        let similar = match verdict {
+        let similar = match decision {
             None => nearest(key, self.known()).map(str::to_owned),
             Some(_) => None,
         };
@@ -99,7 +100,7 @@ impl Snapshot {
             key: key.to_owned(),
             generation: self.generation,
             answer,
-            place: verdict.and_then(|verdict| sources.place(verdict.source, part)),
+            place: decision.and_then(|decision| sources.place(decision.source, part)),
             served: watched.served,
             near_miss: near_miss(&steps),
             similar,
@@ -113,15 +114,16 @@ impl Snapshot {
 }
 
 /// Returns the definition that a lookup has for a name that no source lists.
-fn looked_up(verdict: Verdict) -> Option<Resolved> {
-    let is_said = verdict.cause != Cause::Test;
-    is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), verdict.source))
+fn looked_up(verdict: &Verdict) -> Option<Resolved> {
+    let Decision { cause, source, .. } = verdict.decision;
+    let is_said = cause != Cause::Test;
+    is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), source))
 }
 
 /// What the source says that decided, if it says so for everybody and that is all there was to it.
-fn forced(sources: &[SourceTrace], verdict: Verdict) -> Option<&Said> {
-    let is_for_everybody = matches!(verdict.cause, Cause::Disabled | Cause::Everybody);
-    let said = sources.get(usize::from(verdict.source))?.says.as_ref()?;
+fn forced(sources: &[SourceTrace], decision: Decision) -> Option<&Said> {
+    let is_for_everybody = matches!(decision.cause, Cause::Disabled | Cause::Everybody);
+    let said = sources.get(usize::from(decision.source))?.says.as_ref()?;
     (is_for_everybody && !matches!(said, Said::Settings(_))).then_some(said)
 }
 
