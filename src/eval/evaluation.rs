@@ -50,8 +50,8 @@ impl<'p> Evaluation<'p> {
     }
 
     /// Returns the variant that `context` is served; `None` for a flag without variants.
-    // A method rather than a field: most callers ask for on or off alone, and drawing a variant that
-    // nobody looks at costs as much as the rest of the answer.
+    // A method rather than a field. Most callers ask for on or off alone, and drawing a variant costs as
+    // much as the rest of the answer.
     #[inline(always)]
     pub(crate) fn variant(
         &self,

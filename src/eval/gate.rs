@@ -38,8 +38,8 @@ pub(crate) struct Ruled {
     rules: Rules,
 }
 
-/// Returns the answer for everybody that neither prerequisites nor lists can change: that of a flag
-/// that is switched off, outside of its active window, or fixed while a source is lost.
+/// Returns the verdict of a flag that is switched off, outside of its active window, or fixed while a
+/// source is lost. Neither prerequisites nor lists can change it.
 pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
     let (on, cause, field) = match resolved.stale {
         Some(OnStale::On) => (true, Cause::Stale, Field::OnStale),

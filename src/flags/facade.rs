@@ -57,7 +57,7 @@ impl Flags {
         FlagsBuilder::default()
     }
 
-    /// Returns whether the flag is on for `context`; `false` if no source knows it.
+    /// Returns whether the flag is on for `context`; `false` if no source has it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         self.cell.with(|snapshot| snapshot.is_enabled(&key, context))
@@ -65,7 +65,7 @@ impl Flags {
 
     /// Resolves a flag key once, so that asking for it costs less.
     ///
-    /// A flag that no source knows has a [`Flag`] too, which answers once a source has it.
+    /// A flag that no source has gets a [`Flag`] too, which answers once a source has it.
     ///
     /// # Example
     ///

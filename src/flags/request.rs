@@ -87,7 +87,7 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Returns whether the flag is on for this request; `false` if no source knows it.
+    /// Returns whether the flag is on for this request; `false` if no source has it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey) -> bool {
         self.pinned.snapshot.is_enabled(key, &self.pinned.context)

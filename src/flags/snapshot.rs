@@ -81,7 +81,7 @@ pub(super) enum Strictness {
 }
 
 impl Snapshot {
-    /// Returns whether the flag is on for `context`; `false` if no source knows it.
+    /// Returns whether the flag is on for `context`; `false` if no source has it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         let on = self.known_or(
@@ -125,7 +125,7 @@ impl Snapshot {
         self.generation
     }
 
-    /// Evaluates a flag for `context`; `None` if no source knows it.
+    /// Evaluates a flag for `context`; `None` if no source has it.
     ///
     /// Every answer of this crate is a view of what this returns.
     #[inline]
@@ -265,7 +265,7 @@ fn overridden(name: &str) -> Option<&'static Verdict> {
     testing::scoped(name).map(|on| &OVERRIDDEN[usize::from(on)])
 }
 
-/// The verdicts of flags that a source knows but does not list, by source: off, then on. They belong to
+/// The verdicts of flags that a source has but does not list, by source: off, then on. They belong to
 /// no plan, and evaluations borrow their verdicts.
 static LOOKED_UP: [[Verdict; 2]; SourceId::MAX as usize + 1] = {
     let causes = [Cause::Disabled, Cause::Everybody];

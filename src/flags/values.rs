@@ -80,9 +80,9 @@ impl<'a> Content<'a> {
 }
 
 impl Snapshot {
-    /// Returns whether the flag is on for `context`, with the reason and the source; `default` if no
-    /// source knows the flag, or if its variants have values that are neither true nor false.
+    /// Returns whether the flag is on for `context`, with the reason and the source.
     ///
+    /// The answer is `default` if no source has the flag, or if its value is neither true nor false.
     /// Where variants have values, the answer is the value of the one that is served. Without values,
     /// it is whether the flag is on.
     ///
@@ -115,7 +115,7 @@ impl Snapshot {
         }
     }
 
-    /// Returns the name of the variant that `context` is served; `default` if no source knows the flag, or
+    /// Returns the name of the variant that `context` is served; `default` if no source has the flag, or
     /// if it has no variants.
     ///
     /// While the flag is off, that is the variant called `control`, or else the first.
@@ -147,7 +147,7 @@ impl Snapshot {
         self.named_variant(&key, context).unwrap_or(default)
     }
 
-    /// Returns the flag's text for `context`, borrowed from this snapshot; `default` if no source knows the
+    /// Returns the flag's text for `context`, borrowed from this snapshot; `default` if no source has the
     /// flag, or if its value is something else.
     ///
     /// # Example
@@ -184,14 +184,14 @@ impl Snapshot {
         self.read(&key, context, Content::string).unwrap_or(default)
     }
 
-    /// Returns the flag's whole number for `context`; `default` if no source knows the flag, or if its value
+    /// Returns the flag's whole number for `context`; `default` if no source has the flag, or if its value
     /// is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
         self.read(&key, context, Content::integer).unwrap_or(default)
     }
 
-    /// Returns the flag's number for `context`, a whole one too; `default` if no source knows the flag, or
+    /// Returns the flag's number for `context`, a whole one too; `default` if no source has the flag, or
     /// if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
@@ -199,7 +199,7 @@ impl Snapshot {
     }
 
     /// Returns the flag's value for `context`, as any type that can be deserialized; `default` if no source
-    /// knows the flag, or if its value does not fit.
+    /// has the flag, or if its value does not fit.
     ///
     /// This goes through the value at each call. Text and numbers cost less by
     /// [`string`](Self::string), [`integer`](Self::integer) and [`float`](Self::float).
@@ -253,7 +253,7 @@ impl Snapshot {
     }
 
     /// Answers with what `read` makes of a flag's content; without a value where it makes nothing
-    /// of it, and where no source knows the flag.
+    /// of it, and where no source has the flag.
     #[inline]
     fn read<'a, T>(
         &'a self,
@@ -291,14 +291,14 @@ impl Snapshot {
 }
 
 impl Flags {
-    /// Returns whether the flag is on for `context`, with the reason and the source; `default` if no
-    /// source knows the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
+    /// Returns whether the flag is on for `context`, with the reason and the source. It is `default` if
+    /// no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> Answer<bool> {
         self.cell.with(|snapshot| snapshot.boolean(&key, context, default))
     }
 
-    /// Returns the name of the variant that `context` is served; `default` if no source knows the flag, or
+    /// Returns the name of the variant that `context` is served; `default` if no source has the flag, or
     /// if it has no variants. See [`Snapshot::variant`].
     #[inline]
     pub fn variant<'d>(
@@ -310,7 +310,7 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.variant(&key, context, default))
     }
 
-    /// Returns the flag's text for `context`; `default` if no source knows the flag, or if its value is
+    /// Returns the flag's text for `context`; `default` if no source has the flag, or if its value is
     /// something else.
     ///
     /// It is a copy. [`Snapshot::string`] and [`RequestFlags::string`] lend the text.
@@ -324,14 +324,14 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.string(&key, context, default).map(str::to_owned))
     }
 
-    /// Returns the flag's whole number for `context`; `default` if no source knows the flag, or if its value
+    /// Returns the flag's whole number for `context`; `default` if no source has the flag, or if its value
     /// is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
         self.cell.with(|snapshot| snapshot.integer(&key, context, default))
     }
 
-    /// Returns the flag's number for `context`, a whole one too; `default` if no source knows the flag, or
+    /// Returns the flag's number for `context`, a whole one too; `default` if no source has the flag, or
     /// if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
@@ -339,7 +339,7 @@ impl Flags {
     }
 
     /// Returns the flag's value for `context`, as any type that can be deserialized; `default` if no source
-    /// knows the flag, or if its value does not fit. See [`Snapshot::value`].
+    /// has the flag, or if its value does not fit. See [`Snapshot::value`].
     pub fn value<T: DeserializeOwned>(
         &self,
         key: impl FlagKey,
@@ -353,36 +353,35 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Returns whether the flag is on for this request, with the reason and the source; `default` if
-    /// no source knows the flag, or if its value is neither true nor false. See
-    /// [`Snapshot::boolean`].
+    /// Returns whether the flag is on for this request, with the reason and the source. It is `default`
+    /// if no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, default: bool) -> Answer<bool> {
         self.snapshot().boolean(key, self.context(), default)
     }
 
-    /// Returns the name of the variant that this request is served; `default` if no source knows the flag,
+    /// Returns the name of the variant that this request is served; `default` if no source has the flag,
     /// or if it has no variants. See [`Snapshot::variant`].
     #[inline]
     pub fn variant<'d>(&self, key: impl FlagKey, default: &'d str) -> Answer<&'d str> {
         self.snapshot().variant(key, self.context(), default)
     }
 
-    /// Returns the flag's text for this request; `default` if no source knows the flag, or if its value is
+    /// Returns the flag's text for this request; `default` if no source has the flag, or if its value is
     /// something else. See [`Snapshot::string`].
     #[inline]
     pub fn string<'a>(&'a self, key: impl FlagKey, default: &'a str) -> Answer<&'a str> {
         self.snapshot().string(key, self.context(), default)
     }
 
-    /// Returns the flag's whole number for this request; `default` if no source knows the flag, or if its
+    /// Returns the flag's whole number for this request; `default` if no source has the flag, or if its
     /// value is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, default: i64) -> Answer<i64> {
         self.snapshot().integer(key, self.context(), default)
     }
 
-    /// Returns the flag's number for this request, a whole one too; `default` if no source knows the flag,
+    /// Returns the flag's number for this request, a whole one too; `default` if no source has the flag,
     /// or if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, default: f64) -> Answer<f64> {
@@ -390,7 +389,7 @@ impl RequestFlags {
     }
 
     /// Returns the flag's value for this request, as any type that can be deserialized; `default` if no
-    /// source knows the flag, or if its value does not fit. See [`Snapshot::value`].
+    /// source has the flag, or if its value does not fit. See [`Snapshot::value`].
     pub fn value<T: DeserializeOwned>(&self, key: impl FlagKey, default: T) -> Answer<T> {
         self.snapshot().value(key, self.context(), default)
     }

@@ -49,14 +49,13 @@ pub trait VariantEnum: Copy + Default {
     /// The flag that has these variants.
     const FLAG: FlagName;
 
-    /// Returns the variant of that name; `None` for a name that the enum does not know.
+    /// Returns the variant of that name; `None` for a name that is not in the enum.
     fn from_name(name: &str) -> Option<Self>;
 }
 
 impl Snapshot {
-    /// Returns the variant that `context` is served of the flag that `V` is the enum of; the default
-    /// of `V` if no source knows the flag, if the flag has no variants, or if `V` does not know the one
-    /// that is served. See [`Flags::variant_of`].
+    /// Returns the variant that `context` is served of the flag that `V` is the enum of. It is the
+    /// default of `V` if there is no variant, or if it is not in `V`. See [`Flags::variant_of`].
     #[inline]
     pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>) -> Answer<V> {
         let named = self.named_variant(&V::FLAG, context);
@@ -70,7 +69,7 @@ impl Snapshot {
 impl Flags {
     /// Returns the variant that `context` is served of the flag that `V` is the enum of.
     ///
-    /// If no source knows the flag, or if it has no variants, that is the default of `V`. A source may
+    /// If no source has the flag, or if it has no variants, that is the default of `V`. A source may
     /// also serve a variant that the enum did not have when the program was compiled: the answer is the
     /// default then, with the error code [`TypeMismatch`](crate::answer::ErrorCode::TypeMismatch).
     ///

@@ -77,8 +77,7 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// Returns an instant as RFC 3339 has it, in UTC; the nearest that has a text, which are the years 0 to
-/// 9999.
+/// Returns an instant as RFC 3339 has it, in UTC; clamped to the years 0 to 9999.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     /// The start of the year 0.
     const FIRST: Timestamp = Timestamp::constant(-62_167_219_200, 0);

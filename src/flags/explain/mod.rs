@@ -1,6 +1,6 @@
 //! Explanations: the whole trace of one evaluation.
 //!
-//! [`Flags::explain`] makes an [`Explanation`], which is data. Printed, it is a text for people, the
+//! [`Flags::explain`] makes an [`Explanation`], which is data. Printed, it is for people, the
 //! answer first. Serialized, it is the same for programs, in the JSON of `flagstaff explain`.
 //!
 //! [`Flags::explain`]: crate::Flags::explain
@@ -64,7 +64,7 @@ pub struct Explanation {
     pub answer: Answer<bool>,
     /// The reason in a sentence: `rule 2 "german pros" matches and serves off`.
     pub because: String,
-    /// The location of what decided, if its source says that.
+    /// The location of what decided, if its source has locations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// The value, or else the name, of the variant that is served, and the reason for that one. `None`
@@ -162,8 +162,8 @@ impl From<&Entry> for Said {
 pub struct SettingTrace {
     /// The setting.
     pub field: Field,
-    /// The value, in short, with the names in lists only counted. `None` if a source took away what those
-    /// below it say.
+    /// The value, in short, with the names in lists only counted. `None` if a source removed the setting of
+    /// those below it.
     pub value: Option<String>,
     /// The strongest source that has the setting.
     pub source: &'static str,
@@ -289,7 +289,7 @@ pub struct RuleTrace {
     /// The name of the rule, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The location of the rule, if its source knows more than the location of the flag.
+    /// The location of the rule, if it is not that of the flag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// The value, variant or share that the rule serves.

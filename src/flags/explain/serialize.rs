@@ -130,7 +130,7 @@ pub(super) fn attributes<S: Serializer>(
     serializer.collect_map(attributes.iter().map(|(name, value)| (name, value)))
 }
 
-/// Serializes as `true`: a comparison that tells upper and lower case apart does not mention it.
+/// Serializes as `true`; the member is missing where upper and lower case differ.
 pub(super) fn ignore_case<S: Serializer>(case: &Case, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bool(*case == Case::Ignored)
 }

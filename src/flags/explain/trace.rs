@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Flags {
-    /// Explains the answer of a flag for `context`, step by step. A flag that no source knows is
+    /// Explains the answer of a flag for `context`, step by step. A flag that no source has is
     /// explained too: with the sources that lack it, and a similar name.
     ///
     /// The evaluation is the plain one, watched. Explaining allocates, so it is for people and not for

@@ -63,6 +63,7 @@ impl PricingPage {
     }
 }
 
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 impl ::flagstaff::answer::VariantEnum for PricingPage {
     const FLAG: ::flagstaff::FlagName = ::flagstaff::FlagName::new("pricing_page");
 
