@@ -99,6 +99,7 @@ mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod model;
+mod serialize;
 
 #[cfg(any(
     doc,
@@ -207,7 +208,8 @@ pub mod request {
 
     #[doc(inline)]
     pub use crate::flags::{
-        RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled,
+        RequestFlags, Scope, WithCurrentFlags, WithFlags, boolean, current, current_scope,
+        is_enabled,
     };
     #[cfg(feature = "axum")]
     #[doc(inline)]
@@ -236,15 +238,16 @@ pub mod source {
     #[cfg(feature = "redis")]
     #[doc(inline)]
     pub use crate::backend::{
-        Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, Usage,
+        Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, RedisHandle,
+        Usage,
     };
     #[doc(inline)]
     pub use crate::{
         backend::{
-            Backend, BackendError, BoxFuture, Env, FlagUsage, Memory, Offer, Sink, Standing,
-            WritableBackend,
+            Backend, BackendError, BoxFuture, Env, FlagUsage, IntoBackend, Memory, Offer, Sink,
+            Source, SourceKind, Standing, WritableBackend,
         },
-        flags::{FlagsBuilder, Health, SourceEntry, SourceHealth, StartError, Status},
+        flags::{FlagsBuilder, Health, SourceEntry, SourceError, SourceHealth, StartError, Status},
     };
 }
 

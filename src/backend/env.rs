@@ -4,7 +4,7 @@ use std::{collections::HashMap, ffi::OsString, sync::Arc};
 
 use tracing::warn;
 
-use super::{Backend, BackendError, BoxFuture, Offer, Sink};
+use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
 use crate::model::Entry;
 
 /// Forces flags through environment variables, which override a file for one deployment.
@@ -97,7 +97,11 @@ impl Env {
 
 impl Backend for Env {
     fn name(&self) -> &'static str {
-        "env"
+        self.kind().as_str()
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Env
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Backend, BackendError, BoxFuture, Conflict, Expected, Offer, Operation, Provenance, Refusal,
-    Sink, WritableBackend, Write, Written, write::NO_FIELDS,
+    Sink, SourceKind, WritableBackend, Write, Written, write::NO_FIELDS,
 };
 use crate::model::{Definition, Entry, Field};
 
@@ -52,7 +52,7 @@ struct State {
 }
 
 impl Memory {
-    /// A source without flags.
+    /// Returns a source without flags.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -65,13 +65,13 @@ impl Memory {
         self
     }
 
-    /// Sets or replaces what the source says about a flag.
+    /// Sets or replaces the entry of a flag.
     pub fn insert(&self, key: &str, entry: impl Into<Entry>) {
         let entry = entry.into();
         self.state().change(key, |offer| offer.insert(key.into(), entry));
     }
 
-    /// Takes away what the source says about a flag.
+    /// Removes the entry of a flag.
     pub fn remove(&self, key: &str) {
         self.state().change(key, |offer| offer.remove(key));
     }
@@ -105,7 +105,7 @@ impl State {
         if write.expires_at.is_some() {
             return Err(Refusal::Unsupported("end an override by itself: it has no clock"));
         }
-        write.check_inherited()?;
+        write.check()?;
         self.check(key, write.expected.as_ref())?;
         let entry = match &write.operation {
             Operation::Enable => Some(Entry::Forced(true)),
@@ -173,7 +173,11 @@ fn patched(now: Option<&Entry>, patch: &Definition) -> Definition {
 
 impl Backend for Memory {
     fn name(&self) -> &'static str {
-        "memory"
+        self.kind().as_str()
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Memory
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {

@@ -4,14 +4,15 @@
 //! publishes its whole state again whenever that changes. The stack merges what all sources offer;
 //! no backend knows of another.
 //!
-//! When a source fails, its backend reports the failure and the last state that it published
-//! stays in force: a request never notices.
+//! When a source fails, its backend reports the failure, and the last state that it published stays
+//! in force. No request fails or waits because of it.
 //!
 //! Anything can be a source; `examples/custom_backend.rs` has one in a few lines.
 
 mod env;
 #[cfg(feature = "file")]
 mod file;
+mod identity;
 mod memory;
 mod offer;
 #[cfg(feature = "redis")]
@@ -26,23 +27,26 @@ use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 pub use self::file::{File, OpenError};
 #[cfg(feature = "redis")]
 pub use self::redis::{
-    Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, Usage,
+    Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, RedisHandle,
+    Usage,
 };
 pub use self::{
     env::Env,
+    identity::{Source, SourceKind},
     memory::Memory,
     offer::Offer,
     sink::{FlagUsage, Sink, Standing},
     write::{Conflict, Expected, LogEntry, Operation, Provenance, Refusal, Write, Written},
 };
 pub(crate) use self::{
+    identity::{CLOCK, identify},
     offer::Lookup,
     sink::{Heard, Publish, Report},
     stack::{SourceId, Stack},
 };
 use crate::model::Entry;
 
-/// How the backends here name what kind of failure an error is.
+/// The functions by which the backends here name the kinds of their errors.
 const KINDS: &[fn(&(dyn Error + 'static)) -> Option<&'static str>] = &[
     #[cfg(feature = "file")]
     file::kind_of,
@@ -50,16 +54,16 @@ const KINDS: &[fn(&(dyn Error + 'static)) -> Option<&'static str>] = &[
     redis::kind_of,
 ];
 
-/// What kind of failure an error is, if one of the backends here made it.
+/// Returns the kind of an error, if one of the backends here made it.
 pub(crate) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
     KINDS.iter().find_map(|kind_of| kind_of(error))
 }
 
-/// A failure of a backend. [`Flags::health`](crate::Flags::health) and events hand it out as it
-/// is, so that a caller who knows the backend can downcast it.
+/// A failure of a backend. [`Flags::health`](crate::Flags::health) and events have it as a
+/// [`SourceError`](crate::source::SourceError), which a caller who knows the backend can downcast.
 pub type BackendError = Box<dyn Error + Send + Sync>;
 
-/// What the methods of a backend return: a future that can be sent to another thread.
+/// A future that can be sent to another thread, as the methods of a backend return it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A source of flags, with a place in the stack.
@@ -86,7 +90,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///             loop {
 ///                 let on = told.borrow_and_update().iter().map(|&key| (key, true)).collect();
 ///                 sink.publish(on);
-///                 // An error here is the source's last word; what it published stays in force.
+///                 // An error here ends the source; what it published stays in force.
 ///                 told.changed().await?;
 ///             }
 ///         })
@@ -109,8 +113,15 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// # }
 /// ```
 pub trait Backend: Send + Sync + 'static {
-    /// What the source is called in answers, logs and health: a short, constant word.
+    /// Returns the name of the source in answers, logs and health: a short, constant word.
+    ///
+    /// Two sources of one name are told apart by a number: `memory` and `memory#2`.
     fn name(&self) -> &'static str;
+
+    /// Returns the kind of the source; [`SourceKind::Custom`] unless implemented.
+    fn kind(&self) -> SourceKind {
+        SourceKind::Custom
+    }
 
     /// Publishes the state of the source into `sink`, now and whenever it changes.
     ///
@@ -120,15 +131,63 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     ///
     /// An error before the first state was published fails
-    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start). Later it is the source's last: its
-    /// state stays in force, and health shows the error. A source that may come back should
+    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start). A later error ends the source: its
+    /// last state stays in force, and health shows the error. A source that may come back should
     /// [report](Sink::fail) the failure and try again instead of returning. A panic counts as an
     /// error.
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>>;
 
-    /// This backend as one that flags can be changed in, if it is one.
+    /// Returns this backend as one that flags can be changed in, if it is one.
     fn as_writable(&self) -> Option<&dyn WritableBackend> {
         None
+    }
+}
+
+/// A conversion into a source: every [`Backend`] is one, and so is a configuration that becomes one, such
+/// as `Redis`.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{source::IntoBackend, Context, Flags, Memory};
+///
+/// /// The flags that a demo switches on.
+/// struct Demo(Vec<&'static str>);
+///
+/// impl IntoBackend for Demo {
+///     type Backend = Memory;
+///
+///     fn into_backend(self) -> Memory {
+///         self.0.into_iter().fold(Memory::new(), |memory, flag| memory.with(flag, true))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// let flags = Flags::builder().source(Demo(vec!["beta"])).start().await?;
+///
+/// assert!(flags.is_enabled("beta", &Context::anonymous()));
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of flags",
+    note = "`File`, `Env`, `Memory` and `Redis` are sources; implement `flagstaff::Backend` for one of your own",
+    note = "a fallible constructor such as `File::open` needs a `?`"
+)]
+pub trait IntoBackend {
+    /// The source.
+    type Backend: Backend;
+
+    /// Returns the source.
+    fn into_backend(self) -> Self::Backend;
+}
+
+impl<B: Backend> IntoBackend for B {
+    type Backend = Self;
+
+    fn into_backend(self) -> Self {
+        self
     }
 }
 
@@ -196,18 +255,18 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// Whatever keeps the source from taking the change. Nothing is changed then, unless the
-    /// refusal is [`Refusal::Unconfirmed`].
+    /// The reason why the source did not take the change. Nothing is changed then, unless the refusal
+    /// is [`Refusal::Unconfirmed`].
     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>>;
 
-    /// What the source says about a flag at this moment.
+    /// Reads the entry of a flag at this moment.
     ///
     /// # Errors
     ///
-    /// The source cannot be reached, or what it says cannot be read.
+    /// The source cannot be reached, or the entry cannot be read.
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>>;
 
-    /// The latest changes of one flag, or of all, the newest first, at most `limit`.
+    /// Reads the latest changes of one flag, or of all, the newest first, at most `limit`.
     ///
     /// # Errors
     ///
@@ -221,7 +280,7 @@ pub trait WritableBackend: Backend {
         Box::pin(async { Err(Refusal::Unsupported("tell what was changed: it keeps no log")) })
     }
 
-    /// Restores what the source said before the change with this revision.
+    /// Restores the entry before the change with this revision.
     ///
     /// # Errors
     ///

@@ -1,17 +1,17 @@
-//! The whole state of one source.
+//! The whole state of a source.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::Provenance;
-use crate::model::{Entry, Part};
+use crate::model::{Entry, Part, TooManyVariantNames};
 
-/// Finds what a source says about a name that it does not list.
+/// Finds the entry of a source for a name that it does not list.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<Entry> + Send + Sync>;
 
-/// Says where a source says something about a flag.
+/// Finds the location of a source's entry for a flag.
 type Places = Arc<dyn Fn(&str, Part) -> Option<String> + Send + Sync>;
 
-/// Everything that a source says at one moment.
+/// The whole state of a source at one moment.
 ///
 /// # Example
 ///
@@ -38,7 +38,7 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// An offer that says nothing.
+    /// Returns an offer without flags.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -46,11 +46,11 @@ impl Offer {
 
     /// Adds the forced value of names that the offer does not list.
     ///
-    /// It is for sources that are asked by name, such as environment variables, whose flags
-    /// cannot be told from the outside. It is called on the request path, for unknown names only:
-    /// it must be quick. A definition has to be listed: one that is looked up counts for nothing if
-    /// no source lists the name. Neither may it ask the flags, which would call it again, nor publish or
-    /// change anything, since it is also called while a state is put in force.
+    /// It is for sources that are asked by name, such as environment variables, which cannot list their
+    /// flags. The lookup runs on the request path, for unknown names only, so it must be quick. It must
+    /// not evaluate flags, which would call it again, and must not publish or change anything, since it
+    /// also runs while a state is put in force. Definitions have to be listed: one that is looked up
+    /// counts for nothing if no source lists the name.
     #[must_use]
     pub fn with_lookup<E: Into<Entry>>(
         mut self,
@@ -60,9 +60,9 @@ impl Offer {
         self
     }
 
-    /// Adds where the source says something about a flag, or a part of it, such as
-    /// `flags.toml:12`: it is what [`Flags::explain`](crate::Flags::explain) shows. It is asked for
-    /// flags that the offer lists or looks up.
+    /// Adds the locations of flags and their parts, such as `flags.toml:12`, which
+    /// [`Flags::explain`](crate::Flags::explain) shows. The closure is called for flags that the offer
+    /// lists or looks up.
     ///
     /// # Example
     ///
@@ -83,20 +83,20 @@ impl Offer {
         self
     }
 
-    /// Adds who said what is listed for a flag, when and why.
+    /// Adds the author, time and reason of the entry that is listed for a flag.
     #[must_use]
     pub fn with_provenance(mut self, key: impl Into<Arc<str>>, provenance: Provenance) -> Self {
         self.set_provenance(key.into(), provenance);
         self
     }
 
-    /// How many flags are listed.
+    /// Returns the number of flags that are listed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether no flag is listed.
+    /// Returns whether no flag is listed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -118,11 +118,39 @@ impl Offer {
     /// What is listed or looked up for `key`.
     pub(crate) fn entry(&self, key: &str) -> Option<Entry> {
         let listed = self.listed(key).cloned();
-        listed.or_else(|| self.lookup.as_ref()?(key))
+        listed.or_else(|| self.lookup.as_ref()?(key).filter(has_room))
     }
 
-    /// Says which version of its source this is, such as a hash of a file's content, so that
-    /// processes can compare theirs.
+    /// Keeps the names of variants in all definitions. A definition that there is no room for gives way
+    /// to what `before` has for the flag, and is reported.
+    pub(crate) fn admit(&mut self, before: &Self) -> Option<Rejected> {
+        let mut rejected: Option<Rejected> = None;
+        for (key, entry) in &self.entries {
+            let Entry::Definition(definition) = entry else { continue };
+            let is_known = matches!(before.listed(key), Some(Entry::Definition(known)) if Arc::ptr_eq(known, definition));
+            if is_known {
+                continue;
+            }
+            if let Err(cause) = definition.keep_variant_names() {
+                let rejected = rejected.get_or_insert(Rejected { flags: Vec::new(), cause });
+                rejected.flags.push(Arc::clone(key));
+            }
+        }
+        let rejected = rejected?;
+        for key in &rejected.flags {
+            self.remove(key);
+            if let Some(entry) = before.listed(key) {
+                self.entries.insert(Arc::clone(key), entry.clone());
+            }
+            if let Some(provenance) = before.provenance(key) {
+                self.provenance.insert(Arc::clone(key), Arc::clone(provenance));
+            }
+        }
+        Some(rejected)
+    }
+
+    /// Adds the version of what the source was read from, such as a hash of a file's content, so that
+    /// processes can compare their versions.
     #[must_use]
     pub fn with_fingerprint(mut self, fingerprint: u64) -> Self {
         self.fingerprint = Some(fingerprint);
@@ -133,12 +161,12 @@ impl Offer {
         self.fingerprint
     }
 
-    /// Where the source says something about a flag, or a part of it.
+    /// The location of a flag, or of a part of it.
     pub(crate) fn place(&self, key: &str, part: Part) -> Option<String> {
         self.places.as_ref()?(key, part)
     }
 
-    /// Says how many flags were refused when this state was read, which metrics count.
+    /// Adds the number of flags that were rejected when this state was read, for metrics.
     #[must_use]
     pub fn with_refused(mut self, flags: usize) -> Self {
         self.refused = flags;
@@ -165,6 +193,34 @@ impl Offer {
     pub(crate) fn remove(&mut self, key: &str) {
         self.entries.remove(key);
         self.provenance.remove(key);
+    }
+}
+
+/// Returns true if the process has room for the names of variants in an entry that was looked up.
+fn has_room(entry: &Entry) -> bool {
+    match entry {
+        Entry::Definition(definition) => definition.keep_variant_names().is_ok(),
+        _ => true,
+    }
+}
+
+/// Flags whose new definitions are rejected.
+#[derive(thiserror::Error)]
+#[error("{} keeps its last good definition", first(.flags))]
+pub(crate) struct Rejected {
+    pub(crate) flags: Vec<Arc<str>>,
+    #[source]
+    cause: TooManyVariantNames,
+}
+
+crate::error::debug_is_message!(Rejected);
+
+/// The first of several flags, in the order of their names.
+fn first(flags: &[Arc<str>]) -> String {
+    let name = flags.iter().min().map_or("", |flag| flag);
+    match flags.len() {
+        0 | 1 => format!("flag `{name}`"),
+        more => format!("each of {more} flags, such as `{name}`,"),
     }
 }
 

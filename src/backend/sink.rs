@@ -1,17 +1,12 @@
 //! The way from a backend into the stack.
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-    time::SystemTime,
-};
+use std::{fmt, sync::Weak, time::SystemTime};
 
 use super::{BackendError, Offer};
 
-/// Where a backend publishes its state.
+/// The target that a backend publishes its state to.
 ///
-/// It outlives the flags without keeping them alive: once they are dropped, nothing that is
-/// published arrives anywhere.
+/// It does not keep the flags alive. Once they are dropped, publishing does nothing.
 #[derive(Clone)]
 pub struct Sink {
     target: Weak<dyn Publish>,
@@ -28,7 +23,7 @@ pub(crate) trait Publish: Send + Sync {
     fn now(&self) -> SystemTime;
 }
 
-/// Where a process stands, for a backend that tells other processes.
+/// The generation and version that a process has, for a backend that reports it to other processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Standing {
@@ -38,37 +33,39 @@ pub struct Standing {
     pub fingerprint: Option<u64>,
 }
 
-/// Whether a process evaluates a flag, for a backend that tells other processes.
+/// The use of a flag in a process, for a backend that reports it to other processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlagUsage {
     /// The flag key.
-    pub key: Arc<str>,
-    /// Whether anybody has asked for it since the flags were started: by its name, by a
-    /// [`Flag`](crate::Flag) that was made for it, through a gate, by an explanation, or for a flag
-    /// that requires it. Lists of all flags do not count.
+    pub key: String,
+    /// True if the flag was evaluated since the flags were started, or may have been.
+    ///
+    /// It may have been by a [`Flag`](crate::Flag) or a gate that was made for it. It was if it was asked
+    /// for by its name, explained, or required by a flag that was evaluated. Lists of all flags do not
+    /// count.
     pub is_evaluated: bool,
 }
 
-/// What the source had to do with a state that is published.
+/// The part that the source had in a state that is published.
 #[derive(Debug)]
 pub(crate) enum Heard {
-    /// It has just said so.
+    /// The source has just sent it.
     Whole,
-    /// It has just said so, and a part of what it said is wrong.
+    /// The source has just sent it, and a part of it is wrong.
     Partly(BackendError),
-    /// It said nothing new.
+    /// The source has sent nothing new.
     Nothing,
 }
 
-/// What a backend says about itself.
+/// A report of a backend on its source.
 #[derive(Debug)]
 pub(crate) enum Report {
     /// The source was asked and nothing changed.
     Confirmed,
     /// The source failed.
     Failed(BackendError),
-    /// How the source is followed.
+    /// The way in which the source is followed.
     Mode(&'static str),
 }
 
@@ -94,56 +91,56 @@ impl Sink {
         }
     }
 
-    /// Puts another state in force without a word from the source, such as when an override has
-    /// ended by itself. The source is as healthy as before.
+    /// Puts another state in force that the source did not send, such as when an override has expired.
+    /// The health of the source stays as it is.
     pub fn revise(&self, offer: Offer) {
         if let Some(target) = self.target.upgrade() {
             target.publish(self.source, offer, Heard::Nothing);
         }
     }
 
-    /// Whether the flags have started. An error that ends [`Backend::run`](super::Backend::run) is
-    /// the source's last then, instead of failing the start.
+    /// Returns whether the flags have started. From then on, an error that ends
+    /// [`Backend::run`](super::Backend::run) is shown in health, instead of failing the start.
     #[must_use]
     pub fn is_started(&self) -> bool {
         self.target.upgrade().is_some_and(|target| target.is_started())
     }
 
-    /// Says that the state published last is still that of the source.
+    /// Confirms that the state published last is still that of the source.
     pub fn confirm(&self) {
         self.report(Report::Confirmed);
     }
 
-    /// Says that the source failed. What was published last stays in force; the error is in logs,
-    /// events and health until the source says something again.
+    /// Reports that the source failed. The state published last stays in force. The error is in logs,
+    /// events and health until the source publishes or confirms a state.
     pub fn fail(&self, error: impl Into<BackendError>) {
         self.report(Report::Failed(error.into()));
     }
 
-    /// Says how the source is followed, such as `polling`; health shows it.
+    /// Sets a word for how the source is followed, such as `polling`, which health shows.
     pub fn mode(&self, mode: &'static str) {
         self.report(Report::Mode(mode));
     }
 
-    /// Whether the flags are gone, so that nothing published here arrives anywhere.
+    /// Returns whether the flags were dropped, so that publishing does nothing.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.target.strong_count() == 0
     }
 
-    /// Where this process stands; `None` once the flags are gone.
+    /// Returns the generation and version that this process has; `None` once the flags were dropped.
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.target.upgrade().map(|target| target.standing())
     }
 
-    /// The flags of all sources, and which of them this process evaluates.
+    /// Returns the flags of all sources, and which of them this process evaluates.
     #[must_use]
     pub fn usage(&self) -> Vec<FlagUsage> {
         self.target.upgrade().map(|target| target.usage()).unwrap_or_default()
     }
 
-    /// What the flags take for now: the time of the system, unless a test of a service sets another.
+    /// Returns the time by the clock of the flags: that of the system, unless a test sets another.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.target.upgrade().map_or_else(SystemTime::now, |target| target.now())

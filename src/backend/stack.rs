@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use tokio::time::Instant;
 
-use super::{Lookup, Offer, Provenance};
+use super::{Lookup, Offer, Provenance, offer::Rejected};
 use crate::model::{Definition, Entry, Field, OnStale, Resolved};
 
 /// The place of a source, 0 being the strongest.
@@ -25,6 +25,11 @@ impl Stack {
             offers: Arc::new(vec![Arc::default(); sources]),
             forced: [false, true].map(|on| Arc::new(Definition::forced(on))),
         }
+    }
+
+    /// Takes out of an offer the definitions that the process has no room for.
+    pub(crate) fn admit(&self, source: usize, offer: &mut Offer) -> Option<Rejected> {
+        offer.admit(&self.offers[source])
     }
 
     /// Replaces what one source offers. Returns the keys that may resolve to something else now.
@@ -57,7 +62,7 @@ impl Stack {
         let is_stale =
             |source| Self::stale_from(&resolved, lost, source).is_some_and(|at| at <= now);
         if (0..).take(lost.len()).any(is_stale) {
-            let on_stale = resolved.definition.on_stale.value().copied().unwrap_or_default();
+            let on_stale = resolved.definition.rare().on_stale.value().copied().unwrap_or_default();
             if on_stale == OnStale::Declared {
                 resolved = self.merge(key, is_stale)?;
             }
@@ -85,7 +90,7 @@ impl Stack {
         lost: &[Option<Instant>],
         source: SourceId,
     ) -> Option<Instant> {
-        let patience = resolved.definition.stale_after.value()?;
+        let patience = resolved.definition.rare().stale_after.value()?;
         let declared = resolved.claimed(Field::StaleAfter)?;
         let since = lost[usize::from(source)].filter(|_| source < declared)?;
         since.checked_add(*patience)
@@ -123,7 +128,7 @@ impl Stack {
 
     /// What a text means on top of what the sources below it say.
     fn forced_by(&self, text: &str, below: Option<&Resolved>) -> Arc<Definition> {
-        let variants = below.and_then(|below| below.definition.variants.value());
+        let variants = below.and_then(|below| below.definition.rare().variants.value());
         let forced = variants.and_then(|variants| Definition::forced_variant(text, variants));
         forced.map_or_else(|| Arc::clone(&self.forced[0]), Arc::new)
     }

@@ -5,11 +5,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::BackendError;
-use crate::model::{Definition, Entry, Field};
+use serde::{Serialize, Serializer};
 
-/// One change of one flag in one source: what, and who makes it, why, until when and on which
-/// condition.
+use super::BackendError;
+use crate::{
+    model::{Definition, Entry, Field},
+    serialize::{Instant, object},
+};
+
+/// A change of one flag in one source: the operation, with author, reason, end and condition.
 ///
 /// # Example
 ///
@@ -23,36 +27,40 @@ use crate::model::{Definition, Entry, Field};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Write {
-    /// What to do.
+    /// The operation.
     pub operation: Operation,
-    /// Who does it.
+    /// The author.
     pub author: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// When the source stops saying it, without anybody doing anything.
+    /// The instant at which the change ends by itself.
     pub expires_at: Option<SystemTime>,
-    /// What the source has to say about the flag for the change to be made.
+    /// The condition on which the change is made.
     pub expected: Option<Expected>,
-    /// Fields that a [`Set`](Operation::Set) takes out of what the source says, so that the sources
-    /// below say them again. A source that says nothing else then says nothing at all. With any
-    /// other operation, they are [refused](Refusal::Unsupported).
+    /// Fields that a [`Set`](Operation::Set) takes out of the source's entry, so that the sources below
+    /// decide about them again. An entry without any fields is removed. With any other operation, they
+    /// are [refused](Refusal::Unsupported).
     pub inherited: Vec<Field>,
-    /// Whether the source keeps who and why in its log alone, where it has one, and stores a plain on
-    /// or off as readers in other languages know it.
+    /// True if the source keeps author and reason in its log alone, where it has one, and stores a plain
+    /// on or off as readers in other languages know it.
     pub plain: bool,
 }
 
-/// What is done to a flag.
+/// An operation on a flag.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a change is made by hand, and a box would be in the way of everyone who matches on it"
+)]
 pub enum Operation {
     /// Force it on for everybody.
     Enable,
     /// Force it off for everybody.
     Disable,
     /// Change the fields that the definition sets or removes; what it does not name stays.
-    Set(Box<Definition>),
-    /// Take away what the source says about the flag: the sources below decide again.
+    Set(Definition),
+    /// Remove the source's entry for the flag: the sources below decide again.
     Clear,
 }
 
@@ -62,12 +70,12 @@ pub enum Operation {
 pub enum Expected {
     /// The flag was changed last by the write with this [revision](Written::revision).
     Revision(u64),
-    /// The source says this, or nothing, about the flag.
+    /// The source has this entry for the flag, or none.
     Entry(Option<Entry>),
 }
 
 impl Write {
-    /// A change by nobody in particular, for ever, on no condition.
+    /// Returns a change without author, reason, end and condition.
     #[must_use]
     pub fn new(operation: Operation) -> Self {
         Self {
@@ -81,46 +89,47 @@ impl Write {
         }
     }
 
-    /// Who does it.
+    /// Sets the author.
     #[must_use]
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { author: Some(author.into()), ..self }
     }
 
-    /// Why.
+    /// Sets the reason.
     #[must_use]
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
 
-    /// When the source stops saying it.
+    /// Sets the instant at which the change ends by itself.
     #[must_use]
     pub fn expires_at(self, at: SystemTime) -> Self {
         Self { expires_at: Some(at), ..self }
     }
 
-    /// Makes the change only if the source says what is expected.
+    /// Makes the change only on this condition.
     #[must_use]
     pub fn expect(self, expected: Expected) -> Self {
         Self { expected: Some(expected), ..self }
     }
 
-    /// Takes fields out of what the source says: see [`inherited`](Self::inherited).
+    /// Takes fields out of the source's entry: see [`inherited`](Self::inherited).
     #[must_use]
     pub fn inheriting(self, fields: impl IntoIterator<Item = Field>) -> Self {
         Self { inherited: fields.into_iter().collect(), ..self }
     }
 
-    /// Keeps who and why in the log alone: see [`plain`](Self::plain).
+    /// Keeps author and reason in the log alone: see [`plain`](Self::plain).
     #[must_use]
     pub fn plainly(self) -> Self {
         Self { plain: true, ..self }
     }
 
-    /// Refuses to take fields out of what is forced or cleared.
-    pub(crate) fn check_inherited(&self) -> Result<(), Refusal> {
+    /// Refuses to take fields out of what is forced or cleared, and to set what no process could read.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
         match (&self.operation, &*self.inherited) {
-            (Operation::Set(_), _) | (_, []) => Ok(()),
+            (Operation::Set(patch), _) => patch.keep_variant_names().map_err(Refusal::failed),
+            (_, []) => Ok(()),
             _ => Err(Refusal::Unsupported(
                 "take fields out in a change that is no `set`: an answer for everybody has none",
             )),
@@ -141,20 +150,20 @@ pub struct Written {
 }
 
 impl Written {
-    /// A change without a number.
+    /// Returns a change without a number.
     #[must_use]
     pub const fn unnumbered() -> Self {
         Self { revision: None }
     }
 
-    /// The change with this number.
+    /// Returns the change with this number.
     #[must_use]
     pub const fn revision(revision: u64) -> Self {
         Self { revision: Some(revision) }
     }
 }
 
-/// Why a source did not make a change, or cannot say whether it did.
+/// A refusal of a source to make a change, or its failure to confirm one.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -175,32 +184,32 @@ pub enum Refusal {
 crate::error::debug_is_message!(Refusal);
 
 impl Refusal {
-    /// A refusal for any other reason.
+    /// Returns a refusal for any other reason.
     pub fn failed(source: impl Into<BackendError>) -> Self {
         Self::Failed(source.into())
     }
 }
 
-/// The flag was changed by somebody else since.
+/// A conflict: the flag was changed by another writer since.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub struct Conflict {
-    /// What the source says now, as it is stored; `None` if nothing.
+    /// The value that is stored now; `None` if none is.
     pub current: Option<String>,
     /// The number of the change that made it so, if it is known.
     pub revision: Option<u64>,
-    /// Who made that change, if it is known.
+    /// The author of that change, if it is known.
     pub author: Option<String>,
 }
 
 impl Conflict {
-    /// A conflict with what the source says now.
+    /// Returns a conflict with the value that is stored now.
     #[must_use]
     pub fn new(current: Option<String>) -> Self {
         Self { current, revision: None, author: None }
     }
 
-    /// Who made it so, in which change.
+    /// Adds the author and the number of the change that stored it.
     #[must_use]
     pub fn made_by(self, author: Option<String>, revision: Option<u64>) -> Self {
         Self { author, revision, ..self }
@@ -223,22 +232,22 @@ impl fmt::Display for Conflict {
     }
 }
 
-/// Who said something about a flag, why, when, and until when.
+/// The author, reason, time and end of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Provenance {
-    /// Who said it.
+    /// The author.
     pub author: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// When.
+    /// The time at which it was written.
     pub at: Option<SystemTime>,
-    /// When it ends by itself.
+    /// The instant at which it ends by itself.
     pub expires_at: Option<SystemTime>,
 }
 
 impl Provenance {
-    /// That of a change made at the instant `at`.
+    /// Returns the provenance of a change made at the instant `at`.
     #[must_use]
     pub fn of(write: &Write, at: SystemTime) -> Self {
         Self {
@@ -249,7 +258,7 @@ impl Provenance {
         }
     }
 
-    /// How long ago it was said, as of `now`.
+    /// Returns how long ago it was written, as of `now`.
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Option<Duration> {
         now.duration_since(self.at?).ok()
@@ -265,11 +274,11 @@ pub struct LogEntry {
     pub revision: Option<u64>,
     /// The flag key.
     pub key: String,
-    /// When it was made; unknown for one without a revision.
+    /// The time of the change; unknown for one without a revision.
     pub at: Option<SystemTime>,
-    /// Who made it.
+    /// The author.
     pub author: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
     /// The revision that it undid, if it did that.
     pub undoes: Option<u64>,
@@ -280,7 +289,7 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// A change in the log of a source.
+    /// Returns a change in the log of a source.
     #[must_use]
     pub fn new(key: impl Into<String>, before: Option<String>, after: Option<String>) -> Self {
         Self {
@@ -295,9 +304,35 @@ impl LogEntry {
         }
     }
 
-    /// Whether it was made by a writer that keeps no log, such as one in another language.
+    /// Returns whether a writer made it that keeps no log, such as one in another language.
     #[must_use]
     pub fn is_external(&self) -> bool {
         self.revision.is_none()
+    }
+}
+
+impl Serialize for Provenance {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Provenance", {
+            "by": self.author,
+            "reason": self.reason,
+            "at": self.at.map(Instant),
+            "expiresAt": self.expires_at.map(Instant),
+        })
+    }
+}
+
+impl Serialize for LogEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "LogEntry", {
+            "revision": self.revision,
+            "at": self.at.map(Instant),
+            "flag": self.key,
+            "by": self.author,
+            "reason": self.reason,
+            "undoes": self.undoes,
+            "before": self.before,
+            "after": self.after,
+        })
     }
 }

@@ -68,8 +68,8 @@ fn flag(definition: &Definition) -> Json {
 
 /// Returns the value of the variant that is served while the flag is off, or else its name.
 fn default(definition: &Definition) -> Option<Json> {
-    let variants = definition.variants.value()?;
-    let named = definition.off.value().map(String::as_str);
+    let variants = definition.rare().variants.value()?;
+    let named = definition.rare().off.value().map(String::as_str);
     let control = || variants.variant("control").map(|_| "control");
     let name = named.or_else(control).or_else(|| variants.names().next())?;
     Some(values(definition).remove(name).unwrap_or_else(|| json!(name)))

@@ -160,7 +160,7 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
     for (key, definition) in file.flags() {
         let name = constants.add(key)?;
         flag(&mut source, key, &name, definition, deprecated);
-        if let Some(variants) = definition.variants.value() {
+        if let Some(variants) = definition.rare().variants.value() {
             let name = types.add(key)?;
             let mut members = Identifiers::new(diagnostics.name(), type_name);
             let members: Result<Vec<_>, _> =
@@ -213,18 +213,18 @@ fn flag(
     deprecated: Option<SystemTime>,
 ) {
     let owner = definition.owner.value();
-    let expires = definition.expires.value();
+    let expiry = definition.expiry();
     let first = definition.description.value().map(|text| paragraphs(text));
     let first = first.filter(|text| !text.is_empty());
     let mut docs = vec![first.unwrap_or_else(|| format!("The flag {}.", code(key)))];
     docs.extend(owner.map(|owner| format!("Owner: {}.", paragraphs(owner))));
-    docs.extend(expires.map(|&expires| format!("Expires: {}.", Day(expires))));
+    docs.extend(expiry.map(|expiry| format!("Expires: {}.", Day(expiry))));
     let lead = "::flagstaff::FlagName";
     add(source, format_args!("\n#[doc = {}]\n{ALLOW}\n", literal(&docs.join("\n\n"))));
-    if let (Some(&expires), Some(now)) = (expires, deprecated)
-        && expires <= now
+    if let (Some(expiry), Some(now)) = (expiry, deprecated)
+        && expiry <= now
     {
-        let note = format!("expired on {}: remove it from the code", Day(expires));
+        let note = format!("expired on {}: remove it from the code", Day(expiry));
         add(source, format_args!("#[deprecated = {}]\n", literal(&note)));
     }
     add(source, format_args!("pub const {name}: {lead} = {lead}::new({});\n", literal(key)));
@@ -290,9 +290,9 @@ fn enumeration(
 
 /// Returns the variant that is served while the flag is off, as evaluation chooses it.
 fn off(definition: &Definition) -> Option<&str> {
-    let variants = definition.variants.value()?;
+    let variants = definition.rare().variants.value()?;
     let has = |name: &&str| variants.variant(name).is_some();
-    let off = definition.off.value().map(String::as_str).filter(has);
+    let off = definition.rare().off.value().map(String::as_str).filter(has);
     off.or(Some("control").filter(has)).or_else(|| variants.names().next())
 }
 

@@ -221,7 +221,7 @@ codes! {
     InvalidRule, "invalid-rule", Error,
         "a rule that lacks something or has a part of a wrong type",
         "A rule is a table with `when`, a condition, and `serve`, what those who meet it are \
-         served; it may have a `name`, and draw percentages by the attribute `bucket_by`. The flag \
+         served; it may have a `name`, and draw percentages by the unit `bucket_by`. The flag \
          keeps its previous definition.";
     InvalidServe, "invalid-serve", Error,
         "something that a rule cannot serve",
@@ -243,6 +243,12 @@ codes! {
         "a flag that requires more than 256 others",
         "With all that the required flags require themselves, a flag can require 256 flags, since \
          each costs time whenever the flag is asked for. The flag keeps its previous definition.";
+    TooManyVariantNames, "too-many-variant-names", Error,
+        "a flag with a name of a variant that the process has no room for",
+        "Names of variants are kept for the life of a process, so that an answer can borrow its \
+         variant. A process keeps 100,000 of them, which is far more than people write: a program \
+         that writes the file probably makes up new names all the time. The flag keeps its previous \
+         definition. Use the same names again, and restart the process to forget the old ones.";
     UnnamedRule, "unnamed-rule", Error,
         "a rule that draws users and has no name",
         "A rule that serves a percentage or a split draws by its name, so that the same users stay in when \
@@ -333,9 +339,9 @@ codes! {
          changed or removed. Allowed by default; warn of it where every flag is to have one.";
     MissingExpiry, "missing-expiry", Allow,
         "a flag without the date on which it expires",
-        "Most flags are meant to be gone once what they guard is released, and those that nobody \
-         reminds of stay. Say when with `expires = 2027-02-01`. Allowed by default, since switches \
-         for operations are there to stay; warn of it where flags are temporary.";
+        "Most flags are meant to be gone once what they guard is released, and those without a \
+         date are forgotten. Give it one with `expires = 2027-02-01`, or mark a flag that is meant to stay \
+         with `permanent = true`. Allowed by default; warn of it where flags are temporary.";
     Expired, "expired", Warn,
         "a flag whose time is over",
         "The day on which it was meant to be gone, `expires`, has come. It is evaluated as before. \
@@ -355,7 +361,8 @@ codes! {
         "a setting that does nothing beside the others",
         "Some settings refine another one and say nothing by themselves: `off` and `traffic` are \
          about variants, `stale_after` and `on_stale` need each other, and the `bucket_by` of a rule is \
-         about what the rule draws. Either the other setting is missing, or this one is a leftover.";
+         about what the rule draws. A flag with `permanent = true` never expires, so its `expires` \
+         does nothing. Either the other setting is missing, or this one is a leftover.";
     NeverMatches, "never-matches", Warn,
         "a comparison that can never match",
         "No context can meet it: the list to compare with is empty, bounds contradict each other, the \

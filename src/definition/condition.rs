@@ -84,7 +84,7 @@ pub(super) fn decode(
         parts.push(match key.get_ref().as_ref() {
             ANY => list(value, owner, decoder).map(Condition::Any),
             ALL => list(value, owner, decoder).map(Condition::All),
-            NOT => decode(value, owner, decoder).map(|condition| Condition::Not(condition.into())),
+            NOT => decode(value, owner, decoder).map(Condition::negated),
             SEGMENT => segments(value, owner, decoder),
             _ => attribute(key, value, owner, decoder),
         });

@@ -1,21 +1,22 @@
 //! Values of settings in JSON, the way [`Decode`](super::value::Decode) reads them.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::condition::{ALL, ANY, IGNORE_CASE, NOT};
 use crate::model::{
-    self, Active, Case, Comparison, Condition, OnStale, Operator, Percentage, Prerequisite,
-    Rollout, Rule, Serve, Setting, Stage, Variant, Variants, Weight,
+    self, Active, BucketBy, Case, Comparison, Condition, OnStale, Operator, Percentage,
+    Prerequisite, Rollout, Rule, Rules, Serve, Setting, Stage, Variant, Variants, Weight,
 };
 
 /// A type that a setting can have.
 pub(crate) trait Encode {
+    /// The paths of members that are dates, which are strings in JSON. `*` is any element.
+    #[cfg(feature = "edit")]
+    const DATES: &[&[&str]] = &[];
+
     fn encode(&self) -> Value;
 }
 
@@ -34,12 +35,6 @@ impl Encode for String {
 impl Encode for u32 {
     fn encode(&self) -> Value {
         (*self).into()
-    }
-}
-
-impl<T: Encode> Encode for Box<T> {
-    fn encode(&self) -> Value {
-        T::encode(self)
     }
 }
 
@@ -72,6 +67,9 @@ fn decimal(ten_thousandths: u64) -> Value {
 
 /// An RFC 3339 text in UTC, which has the years 0 to 9999 only.
 impl Encode for SystemTime {
+    #[cfg(feature = "edit")]
+    const DATES: &[&[&str]] = &[&[]];
+
     fn encode(&self) -> Value {
         model::rfc3339(*self).into()
     }
@@ -91,6 +89,12 @@ impl Encode for Prerequisite {
             None => self.flag.encode(),
             Some(variant) => json!({ "flag": self.flag, "variant": variant }),
         }
+    }
+}
+
+impl Encode for BucketBy {
+    fn encode(&self) -> Value {
+        self.as_str().into()
     }
 }
 
@@ -138,6 +142,10 @@ impl Encode for model::Value<'_> {
 }
 
 impl Encode for Rollout {
+    #[cfg(feature = "edit")]
+    const DATES: &[&[&str]] =
+        &[&["start"], &["stage_started"], &["paused_at"], &["stages", "*", "at"]];
+
     fn encode(&self) -> Value {
         let members = [
             ("start", member(&self.start)),
@@ -163,12 +171,15 @@ impl Encode for Stage {
 }
 
 impl Encode for Active {
+    #[cfg(feature = "edit")]
+    const DATES: &[&[&str]] = &[&["from"], &["until"]];
+
     fn encode(&self) -> Value {
         object([("from", member(&self.from)), ("until", member(&self.until))]).into()
     }
 }
 
-impl Encode for Arc<[Rule]> {
+impl Encode for Rules {
     fn encode(&self) -> Value {
         self.iter().map(Encode::encode).collect()
     }
@@ -176,12 +187,12 @@ impl Encode for Arc<[Rule]> {
 
 impl Encode for Rule {
     fn encode(&self) -> Value {
-        let text = |text: &Option<String>| text.as_ref().map(Encode::encode);
+        let bucket_by = Some(&self.bucket_by).filter(|&unit| *unit != BucketBy::default());
         let members = [
-            ("name", text(&self.name)),
+            ("name", self.name.as_ref().map(Encode::encode)),
             ("when", Some(self.when.encode())),
             ("serve", Some(self.serve.encode())),
-            ("bucket_by", text(&self.bucket_by)),
+            ("bucket_by", bucket_by.map(Encode::encode)),
         ];
         object(members).into()
     }
@@ -225,8 +236,8 @@ fn part(condition: &Condition) -> (String, Value) {
         Condition::Compare(comparison) => (comparison.attribute(), comparison.encode()),
         Condition::All(parts) => (ALL, parts.encode()),
         Condition::Any(parts) => (ANY, parts.encode()),
-        Condition::Not(part) => (NOT, part.encode()),
-        Condition::Segment(segment) => return part(&segment.when),
+        Condition::Not(not) => (NOT, not.condition().encode()),
+        Condition::Segment(segment) => return part(segment.when()),
     };
     (name.to_owned(), value)
 }

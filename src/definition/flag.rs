@@ -9,84 +9,81 @@ use super::{
     code::Code,
     decoder::{Decoder, Format},
     diagnostic::Diagnostic,
-    encode, remove, rule, schema,
+    encode::{self, Encode},
+    remove, rule,
+    schema::Schema,
     suggestion::Suggestion,
     test::{self, TESTS},
     value::{Decode, Place, kind, percent_string, source, truth},
     variants,
 };
-use crate::model::{Definition, Field, Percentage, Setting, nearest};
+use crate::model::{
+    Definition, Field, MOST_VARIANT_NAMES, Percentage, Row, Setting, TooManyVariantNames, nearest,
+    row, settings,
+};
 
-/// A setting that a flag can have in flags.toml and in JSON.
-pub(super) struct Row {
+/// The written form of a setting, in flags.toml and in JSON.
+pub(super) struct Form {
     pub(super) field: Field,
     decode: fn(&Value<'_>, Place<'_>, &mut Decoder<'_>, &mut Definition),
-    /// What `null` does in JSON; TOML cannot say it.
-    pub(super) remove: fn(&mut Definition),
-    /// How many levels of parts can be `null`, too.
+    /// The number of levels of parts that can be `null` in JSON, as the setting itself can; TOML has
+    /// no `null`.
     pub(super) nulls: usize,
     /// The setting in JSON, if the definition has it.
     pub(super) encode: fn(&Definition) -> Option<serde_json::Value>,
-    /// What a JSON Schema says about its type.
+    /// The default in JSON.
+    pub(super) default: fn() -> Option<serde_json::Value>,
+    /// The JSON Schema of its type.
     pub(super) schema: fn() -> serde_json::Value,
+    /// The paths of members that are dates, which are strings in JSON. `*` is any element.
+    #[cfg(feature = "edit")]
+    pub(super) dates: &'static [&'static [&'static str]],
 }
 
-macro_rules! rows {
-    ($($variant:ident => $field:ident,)+) => {
-        &[$(Row {
-            field: Field::$variant,
+impl Form {
+    const fn of<R: Row<Type: Decode + Encode + Schema>>() -> Self {
+        Self {
+            field: R::FIELD,
             decode: |value, at, decoder, definition| {
                 if let Some(value) = Decode::decode(value, at, decoder) {
-                    definition.$field = Setting::Set(value);
+                    *R::of_mut(definition) = Setting::Set(value);
                 }
             },
-            remove: |definition| definition.$field = Setting::Remove,
-            nulls: nulls(|definition| &definition.$field),
-            encode: |definition| encode::member(&definition.$field),
-            schema: schema::of(|definition| &definition.$field),
-        },)+]
+            nulls: R::Type::NULLS,
+            encode: |definition| encode::member(R::of(definition)),
+            default: || R::default().map(|value| value.encode()),
+            schema: R::Type::schema,
+            #[cfg(feature = "edit")]
+            dates: R::Type::DATES,
+        }
+    }
+}
+
+macro_rules! forms {
+    (
+        $(
+            $section:ident:
+            $(
+                $(#[$doc:meta])+
+                $field:ident: $type:ty $(= $default:expr)?, $variant:ident $(of $entry:ty)?
+                    => $example:literal, $roles:expr;
+            )+
+        )+
+    ) => {
+        &[$($(Form::of::<row::$variant>(),)+)+]
     };
 }
 
-const fn nulls<T: Decode>(_: fn(&Definition) -> &Setting<T>) -> usize {
-    T::NULLS
-}
+/// The forms of all settings, in the order of [`Field::ALL`].
+pub(super) const FORMS: &[Form] = settings!(forms);
 
-/// A new setting is one row here; how it is decoded follows from the type of the field, by
-/// [`Decode`], and how it is written in JSON by [`Encode`](encode::Encode),
-/// and what editors are told about it by [`Schema`](schema::Schema).
-pub(super) const SETTINGS: &[Row] = rows! {
-    Description => description,
-    Owner => owner,
-    Tags => tags,
-    Created => created,
-    Expires => expires,
-    Enabled => enabled,
-    DeniedUsers => denied_users,
-    DeniedGroups => denied_groups,
-    AllowedUsers => allowed_users,
-    AllowedGroups => allowed_groups,
-    Percentage => percentage,
-    Requires => requires,
-    Rules => rules,
-    Rollout => rollout,
-    Active => active,
-    Variants => variants,
-    Off => off,
-    Traffic => traffic,
-    BucketBy => bucket_by,
-    Salt => salt,
-    StaleAfter => stale_after,
-    OnStale => on_stale,
-};
-
-/// The setting of that name, if there is one.
-pub(super) fn setting(name: &str) -> Option<&'static Row> {
-    SETTINGS.iter().find(|row| row.field.as_str() == name)
+/// The form of the setting of that name, if there is one.
+pub(super) fn form(name: &str) -> Option<&'static Form> {
+    FORMS.iter().find(|form| form.field.as_str() == name)
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().map(|row| row.field.as_str())
+    Field::ALL.iter().map(|field| field.as_str())
 }
 
 /// The definition of a flag that stands for itself, or `None` after saying what is wrong with it.
@@ -152,7 +149,7 @@ fn shorthand(
             (Some(on), Err(_)) => format!("write `{on}`"),
             (None, Ok(percentage)) => format!("write `\"{percentage}\"`"),
             (Some(on), Ok(percentage)) => format!("write `{on}` or `\"{percentage}\"`"),
-            (None, Err(_)) => FORMS.to_owned(),
+            (None, Err(_)) => KINDS.to_owned(),
         };
         let message = format!("flag `{flag}` is a string that is no percentage");
         let problem = Diagnostic::new(Code::InvalidFlag, value.span(), message);
@@ -162,7 +159,7 @@ fn shorthand(
     None
 }
 
-const FORMS: &str =
+const KINDS: &str =
     "a flag is `true`, `false`, a percentage such as `\"25%\"`, or a table of settings";
 
 fn not_a_flag(
@@ -186,7 +183,7 @@ fn not_a_flag(
         Some(header) if header.starts_with("[[") && matches!(found, DeValue::Array(_)) => {
             format!("write `[flags.{}]` in single brackets", toml_key(flag))
         }
-        _ => FORMS.to_owned(),
+        _ => KINDS.to_owned(),
     };
     let problem =
         Diagnostic::new(Code::InvalidFlag, span, format!("flag `{flag}` is {}", kind(found)));
@@ -202,10 +199,10 @@ fn settings(
     let errors = decoder.errors;
     let mut definition = Definition::new();
     for (key, setting) in table {
-        match self::setting(key.get_ref()) {
-            Some(row) => {
-                let at = Place { flag, setting: row.field.as_str() };
-                (row.decode)(setting, at, decoder, &mut definition);
+        match form(key.get_ref()) {
+            Some(form) => {
+                let at = Place { flag, setting: form.field.as_str() };
+                (form.decode)(setting, at, decoder, &mut definition);
             }
             None if key.get_ref() == TESTS => {}
             None => unknown_key(&Owner::flag(flag, value, decoder.format), key, setting, decoder),
@@ -215,6 +212,9 @@ fn settings(
     check_rollout(flag, table, value, decoder);
     check_lists(flag, table, Field::AllowedUsers, Field::DeniedUsers, decoder);
     check_lists(flag, table, Field::AllowedGroups, Field::DeniedGroups, decoder);
+    if decoder.errors == errors {
+        check_variant_names(flag, table, value, &definition, decoder);
+    }
     let good = (decoder.errors == errors).then_some(&definition);
     test::decode(flag, table, good, decoder);
     (decoder.errors == errors).then(|| Arc::new(definition))
@@ -314,6 +314,26 @@ pub(super) fn looks_like_flag(value: &Value<'_>) -> bool {
         DeValue::Table(table) => names().any(|name| table.contains_key(name)),
         _ => false,
     }
+}
+
+/// Rejects a flag whose names of variants the process has no room for.
+fn check_variant_names(
+    flag: &str,
+    table: &DeTable<'_>,
+    value: &Value<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) {
+    let Err(TooManyVariantNames(name)) = definition.keep_variant_names() else { return };
+    let mut settings = [Field::Variants, Field::Requires].into_iter();
+    let place = settings.find_map(|field| table.get(field.as_str())).unwrap_or(value);
+    let message = format!("flag `{flag}` has one name of a variant too many");
+    let problem = Diagnostic::new(Code::TooManyVariantNames, place.span(), message)
+        .label(format!("there is no room for `{name}`"));
+    let help = format!(
+        "a process keeps {MOST_VARIANT_NAMES} names, those of former variants too: restart it to forget these"
+    );
+    decoder.report_with(problem, Some(help), flag);
 }
 
 fn check_dates(
@@ -421,8 +441,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_setting_of_a_definition_can_be_written_in_the_file() {
-        let fields: Vec<_> = SETTINGS.iter().map(|row| row.field).collect();
+    fn forms_are_in_the_order_of_the_registry() {
+        let fields: Vec<_> = FORMS.iter().map(|form| form.field).collect();
 
         assert_eq!(fields, Field::ALL);
     }

@@ -13,7 +13,7 @@ use super::{
     code::{Code, Severity},
     decoder::Decoder,
     diagnostic::Diagnostic,
-    flag::{self, SETTINGS},
+    flag::{self, FORMS},
 };
 use crate::{error::debug_is_message, model::Definition};
 
@@ -105,7 +105,7 @@ pub fn from_json_object(
     let numbers: Vec<_> = object.values().map(number_texts).collect();
     for ((name, json), numbers) in object.iter().zip(&numbers) {
         let place = places.next();
-        let Some(row) = flag::setting(name) else {
+        let Some(form) = flag::form(name) else {
             if unknown == UnknownKeys::Reject {
                 let anything = Spanned::new(place.clone(), DeValue::Boolean(false));
                 table.insert(Spanned::new(place, name.into()), anything);
@@ -113,13 +113,13 @@ pub fn from_json_object(
             continue;
         };
         if json.is_null() {
-            removed.push(row.remove);
+            removed.push(form.field);
             continue;
         }
         let mut tree = Tree {
             places: &mut places,
             numbers: numbers.iter(),
-            null_levels: row.nulls,
+            null_levels: form.nulls,
             nulls: &mut decoder.nulls,
         };
         match tree.value(json, 0) {
@@ -137,8 +137,8 @@ pub fn from_json_object(
     match flag::decode(&key, &value, &mut decoder) {
         Some(definition) if decoder.errors == 0 => {
             let mut definition = Definition::clone(&definition);
-            for remove in removed {
-                remove(&mut definition);
+            for field in removed {
+                definition.remove(field);
             }
             Ok(definition)
         }
@@ -169,10 +169,8 @@ pub fn from_json_object(
 /// ```
 #[must_use]
 pub fn to_json(definition: &Definition) -> Map<String, Json> {
-    SETTINGS
-        .iter()
-        .filter_map(|row| Some((row.field.to_string(), (row.encode)(definition)?)))
-        .collect()
+    let member = |form: &flag::Form| Some((form.field.to_string(), (form.encode)(definition)?));
+    FORMS.iter().filter_map(member).collect()
 }
 
 /// Changes a JSON object as [`Definition::merge`] changes a definition. Members that mean the same
@@ -207,15 +205,15 @@ pub fn merge_json(
     let before = from_json_object(flag, object, UnknownKeys::Ignore)?;
     let mut merged = before.clone();
     merged.merge(patch);
-    for row in SETTINGS {
-        let (was, value) = ((row.encode)(&before), (row.encode)(&merged));
+    for form in FORMS {
+        let (was, value) = ((form.encode)(&before), (form.encode)(&merged));
         if was == value {
             continue;
         }
         match value {
-            Some(value) => drop(object.insert(row.field.to_string(), value)),
+            Some(value) => drop(object.insert(form.field.to_string(), value)),
             // A percentage leaves nothing of the rollout.
-            None => drop(object.remove(row.field.as_str())),
+            None => drop(object.remove(form.field.as_str())),
         }
     }
     Ok(())

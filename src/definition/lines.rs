@@ -77,9 +77,9 @@ impl Lines {
             let Some((name, value)) = table.get_key_value(&**key) else { continue };
             let inner = value.get_ref().as_table().into_iter().flatten();
             for (name, value) in inner {
-                let Some(row) = flag::setting(name.get_ref()) else { continue };
-                parts.extend(Written::new(row.field as u8, line(name.span().start)));
-                if let (Field::Rules, Some(rules)) = (row.field, value.get_ref().as_array()) {
+                let Some(form) = flag::form(name.get_ref()) else { continue };
+                parts.extend(Written::new(form.field as u8, line(name.span().start)));
+                if let (Field::Rules, Some(rules)) = (form.field, value.get_ref().as_array()) {
                     let lines = rules.iter().map(|rule| line(rule.span().start));
                     parts.extend(lines.map_while(|line| Written::new(Written::RULE, line)));
                 }

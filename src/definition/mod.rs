@@ -65,6 +65,7 @@ mod rollout;
 mod rule;
 mod schema;
 mod segment;
+mod serialize;
 mod suggestion;
 mod syntax;
 mod test;

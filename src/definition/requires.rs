@@ -100,14 +100,14 @@ pub(super) fn check(
 ) -> BTreeSet<Arc<str>> {
     let edges: Edges<'_> = flags
         .iter()
-        .filter_map(|(key, flag)| Some((&**key, edges(flag.requires.value()?, key, table))))
+        .filter_map(|(key, flag)| Some((&**key, edges(flag.rare().requires.value()?, key, table))))
         .collect();
     let mut wrong = BTreeSet::new();
     for (&flag, edges) in &edges {
         for edge in edges {
             match flags.get(edge.to.flag.as_str()) {
                 Some(required) if !has_variant(required, edge.to) => {
-                    unknown_variant(flag, edge, required.variants.value(), decoder);
+                    unknown_variant(flag, edge, required.rare().variants.value(), decoder);
                     wrong.insert(flag.into());
                 }
                 None if !rejected.contains(edge.to.flag.as_str()) => {
@@ -153,7 +153,7 @@ fn edges<'f>(requires: &'f [Prerequisite], flag: &str, table: &DeTable<'_>) -> V
 }
 
 fn has_variant(flag: &Definition, required: &Prerequisite) -> bool {
-    let variants = flag.variants.value();
+    let variants = flag.rare().variants.value();
     let has = |name: &String| variants.is_some_and(|variants| variants.variant(name).is_some());
     required.variant.as_ref().is_none_or(has)
 }

@@ -14,13 +14,13 @@ use super::{
 };
 use crate::model::{Active, Rollout, Setting, Stage};
 
-impl Decode for Box<Active> {
+impl Decode for Active {
     const NULLS: usize = 1;
 
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let table = table(value, at, "with `from` and `until`", decoder)?;
         let errors = decoder.errors;
-        let mut active = Active::new();
+        let mut active = Self::new();
         for (key, member) in table {
             match key.get_ref().as_ref() {
                 "from" => set(&mut active.from, member, at.member("from"), decoder),
@@ -42,19 +42,19 @@ impl Decode for Box<Active> {
                     .flag(at.flag),
             );
         }
-        (decoder.errors == errors).then(|| Self::new(active))
+        (decoder.errors == errors).then_some(active)
     }
 }
 
 const ROLLOUT: &[&str] = &["start", "stages", "stage", "stage_started", "paused_at"];
 
-impl Decode for Box<Rollout> {
+impl Decode for Rollout {
     const NULLS: usize = 1;
 
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let table = table(value, at, "with `start` and `stages`", decoder)?;
         let errors = decoder.errors;
-        let mut rollout = Rollout::default();
+        let mut rollout = Self::default();
         for (key, member) in table {
             let place = |name| at.member(name);
             match key.get_ref().as_ref() {
@@ -87,7 +87,7 @@ impl Decode for Box<Rollout> {
                 .help("write `stages = [{ percentage = 10, for = \"2h\" }, { percentage = 100 }]`");
             decoder.report(problem.flag(at.flag));
         }
-        (decoder.errors == errors).then(|| Self::new(rollout))
+        (decoder.errors == errors).then_some(rollout)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[[flags.NAME.rules]]`: who is served what.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use toml::de::{DeTable, DeValue};
 
@@ -15,7 +15,7 @@ use super::{
     value::{Decode, Place, percent_string, source, truth},
     variants::{in_order, weight},
 };
-use crate::model::{Definition, Field, Percentage, Rule, Serve, Variants, Weight, nearest};
+use crate::model::{Definition, Field, Percentage, Rule, Rules, Serve, Variants, Weight, nearest};
 
 /// The keys of a rule.
 pub(super) const NAME: &str = "name";
@@ -24,7 +24,7 @@ const SERVE: &str = "serve";
 pub(super) const BUCKET_BY: &str = "bucket_by";
 const KEYS: [&str; 4] = [NAME, WHEN, SERVE, BUCKET_BY];
 
-impl Decode for Arc<[Rule]> {
+impl Decode for Rules {
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let DeValue::Array(array) = value.get_ref() else {
             let message = format!("wrong type for `rules` in flag `{}`", at.flag);
@@ -105,8 +105,10 @@ fn rule<'r>(
     }
     let mut rule = Rule::new(condition?, served?);
     rule.name = name.map(str::to_owned);
-    rule.bucket_by = bucket_by.map(str::to_owned);
-    Some(rule)
+    Some(match bucket_by {
+        Some(unit) => rule.bucket_by(unit),
+        None => rule,
+    })
 }
 
 /// A key whose value is a text that says something.
@@ -204,7 +206,7 @@ pub(super) fn check_whole(
     definition: &Definition,
     decoder: &mut Decoder<'_>,
 ) {
-    let variants = definition.variants.value();
+    let variants = definition.rare().variants.value();
     let rules = settings.get(Field::Rules.as_str()).and_then(|rules| rules.get_ref().as_array());
     for rule in rules.into_iter().flat_map(|rules| rules.iter()) {
         let Some(serve) = rule.get_ref().as_table().and_then(|rule| rule.get(SERVE)) else {

@@ -1,20 +1,18 @@
 //! The JSON Schema of flags.toml, made of the tables that the decoder walks over.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
 use super::{
     condition::{ALL, ANY, IGNORE_CASE, NOT, SEGMENT},
-    flag::SETTINGS,
+    encode::Encode,
+    flag::{FORMS, Form},
     test,
 };
 use crate::model::{
-    Active, Field, OnStale, OperandKind, Operator, Percentage, Prerequisite, Rollout, Rule,
-    Setting, Stage, Variants, Weight,
+    Active, BucketBy, OnStale, OperandKind, Operator, Percentage, Prerequisite, Rollout, Rules,
+    Stage, Variants, Weight,
 };
 
 /// What a percentage looks like as a string.
@@ -42,10 +40,8 @@ const MINUTES: &str = r"^[0-9-]{10}[Tt ][0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9
 /// ```
 #[must_use]
 pub fn json_schema() -> Value {
-    let mut settings: Map<_, _> = SETTINGS
-        .iter()
-        .map(|row| (row.field.as_str().to_owned(), setting(row.field, (row.schema)())))
-        .collect();
+    let mut settings: Map<_, _> =
+        FORMS.iter().map(|form| (form.field.as_str().to_owned(), setting(form))).collect();
     settings.insert(test::TESTS.to_owned(), tests());
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -89,28 +85,19 @@ pub fn json_schema() -> Value {
     })
 }
 
-fn setting(field: Field, mut schema: Value) -> Value {
-    schema["description"] = field.description().into();
-    let default = match field {
-        Field::Enabled => true.into(),
-        Field::Percentage | Field::Traffic => 100.into(),
-        Field::OnStale => OnStale::default().as_str().into(),
-        _ if schema["type"] == "array" => json!([]),
-        _ => return schema,
-    };
-    schema["default"] = default;
+fn setting(form: &Form) -> Value {
+    let mut schema = (form.schema)();
+    schema["description"] = form.field.description().into();
+    let empty = (schema["type"] == "array").then(|| json!([]));
+    if let Some(default) = (form.default)().or(empty) {
+        schema["default"] = default;
+    }
     schema
 }
 
 /// A type that a setting can have, as the decoder reads it from TOML.
 pub(super) trait Schema {
     fn schema() -> Value;
-}
-
-pub(super) const fn of<T: Schema>(
-    _: fn(&crate::model::Definition) -> &Setting<T>,
-) -> fn() -> Value {
-    T::schema
 }
 
 impl Schema for bool {
@@ -160,6 +147,12 @@ impl Schema for Weight {
     }
 }
 
+impl Schema for BucketBy {
+    fn schema() -> Value {
+        String::schema()
+    }
+}
+
 impl Schema for OnStale {
     fn schema() -> Value {
         let words: Vec<_> = Self::ALL.iter().map(|word| word.as_str()).collect();
@@ -179,7 +172,7 @@ impl Schema for Vec<Prerequisite> {
     }
 }
 
-impl Schema for Arc<[Rule]> {
+impl Schema for Rules {
     fn schema() -> Value {
         let serve = json!({
             "description":
@@ -192,14 +185,18 @@ impl Schema for Arc<[Rule]> {
             "name": text("The name that explanations show, and that percentages are drawn by."),
             "when": described("Who the rule is for.", reference("condition")),
             "serve": serve,
-            "bucket_by": text("The attribute that users are drawn by. The targeting key by default."),
+            "bucket_by": described(
+                "The unit that users are drawn by: an attribute, or `request`.",
+                BucketBy::schema(),
+            ),
         });
-        let rule = table("Who is served what.", &["when", "serve"], members);
+        let mut rule = table("Who is served what.", &["when", "serve"], members);
+        rule["properties"]["bucket_by"]["default"] = BucketBy::default().encode();
         json!({ "type": "array", "items": rule })
     }
 }
 
-impl Schema for Box<Active> {
+impl Schema for Active {
     fn schema() -> Value {
         let members = json!({
             "from": described("When it begins.", SystemTime::schema()),
@@ -209,7 +206,7 @@ impl Schema for Box<Active> {
     }
 }
 
-impl Schema for Box<Rollout> {
+impl Schema for Rollout {
     fn schema() -> Value {
         let time = |doc: &str| described(doc, SystemTime::schema());
         let members = json!({

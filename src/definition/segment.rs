@@ -6,7 +6,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, btree_set},
     ops::Range,
-    sync::Arc,
 };
 
 use toml::de::{DeTable, DeValue};
@@ -43,13 +42,13 @@ pub(super) struct Segments {
 impl Segments {
     /// The segment of that name, if it has no errors.
     pub(super) fn get(&self, name: &str) -> Option<&Segment> {
-        self.known.get(name)?.as_ref().map(|known| &*known.segment)
+        self.known.get(name)?.as_ref().map(|known| &known.segment)
     }
 }
 
 #[derive(Debug)]
 struct Known {
-    segment: Arc<Segment>,
+    segment: Segment,
     extent: Extent,
 }
 
@@ -59,9 +58,9 @@ pub(super) fn find(
     span: Range<usize>,
     owner: Owner<'_>,
     decoder: &mut Decoder<'_>,
-) -> Option<Arc<Segment>> {
+) -> Option<Segment> {
     let known = match decoder.segments.known.get(name) {
-        Some(Some(known)) => return Some(Arc::clone(&known.segment)),
+        Some(Some(known)) => return Some(known.segment.clone()),
         known => known.is_some(),
     };
     if known {
@@ -241,8 +240,7 @@ fn decode(name: &str, waiting: &Waiting<'_, '_>, decoder: &mut Decoder<'_>) -> O
     let owner = Owner::Segment(name);
     let condition = condition::decode(when, owner, decoder)?;
     let extent = measure(&condition, when, owner, decoder)?;
-    (decoder.errors == errors)
-        .then(|| Known { segment: Arc::new(Segment::new(name, condition)), extent })
+    (decoder.errors == errors).then(|| Known { segment: Segment::new(name, condition), extent })
 }
 
 /// How much there is to a condition when its segments are written out.
@@ -279,12 +277,12 @@ fn extent(condition: &Condition, segments: &Segments) -> Extent {
     let parts = match condition {
         Condition::Compare(_) => return Extent { comparisons: 1, levels: 1 },
         Condition::Segment(segment) => {
-            let known = segments.known.get(&segment.name).and_then(Option::as_ref);
+            let known = segments.known.get(segment.name()).and_then(Option::as_ref);
             let Extent { comparisons, levels } =
                 known.map(|known| known.extent).unwrap_or_default();
             return Extent { comparisons, levels: levels + 1 };
         }
-        Condition::Not(part) => std::slice::from_ref(&**part),
+        Condition::Not(part) => std::slice::from_ref(part.condition()),
         Condition::All(parts) | Condition::Any(parts) => parts,
     };
     let inside =

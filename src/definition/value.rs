@@ -15,7 +15,7 @@ use super::{
     diagnostic::Diagnostic,
     suggestion::Suggestion,
 };
-use crate::model::{InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
+use crate::model::{BucketBy, InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
 
 /// The setting that a value is for.
 #[derive(Debug, Clone, Copy)]
@@ -242,6 +242,12 @@ impl Decode for Duration {
         let help = format!("write numbers with units: `{} = \"1h 30m\"`", at.setting);
         decoder.report_with(problem, Some(help), at.flag);
         None
+    }
+}
+
+impl Decode for BucketBy {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        String::decode(value, at, decoder).map(Self::from)
     }
 }
 

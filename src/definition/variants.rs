@@ -260,12 +260,13 @@ pub(super) fn check_whole(
 ) {
     let place = settings.get(Field::Variants.as_str());
     let table = place.and_then(|variants| Some((variants.span(), variants.get_ref().as_table()?)));
-    let (Some((span, table)), Setting::Set(variants)) = (table, &definition.variants) else {
+    let (Some((span, table)), Setting::Set(variants)) = (table, &definition.rare().variants) else {
         return;
     };
     check_weights(flag, span, table, variants, decoder);
     check_values(flag, table, decoder);
-    if let (Setting::Set(off), Some(place)) = (&definition.off, settings.get(Field::Off.as_str()))
+    if let (Setting::Set(off), Some(place)) =
+        (&definition.rare().off, settings.get(Field::Off.as_str()))
         && variants.variant(off).is_none()
     {
         let message = format!("flag `{flag}` has no variant `{off}`");

@@ -68,15 +68,14 @@ impl Gate {
         let otherwise = on(Cause::Everybody, strongest);
         let lists = Lists::compile(resolved);
         let matched = on(Cause::Rule(0), resolved.origin(Field::Rules));
-        let rules = definition
-            .rules
-            .value()
-            .and_then(|rules| Rules::compile(rules, salt, definition.variants.value(), matched));
+        let rules = definition.rare().rules.value().and_then(|rules| {
+            Rules::compile(rules, salt, definition.rare().variants.value(), matched)
+        });
         if percentage == Percentage::HUNDRED && lists.is_none() && rules.is_none() {
             return Self::Constant(otherwise);
         }
         let seed = bucket::seed(salt, bucket::ROLLOUT);
-        let bucket_by = definition.bucket_by.value().cloned().map(Attribute::new);
+        let bucket_by = definition.rare().bucket_by.value().and_then(Attribute::unit);
         let drawn = on(Cause::Percentage, resolved.origin(percentage_field));
         let share = Share::new(percentage, seed, bucket_by, otherwise, drawn);
         let targeted = Targeted { lists: lists.map(Box::new), share };

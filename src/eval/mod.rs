@@ -26,6 +26,6 @@ pub(crate) use self::{
     names::{Names, Slot, hash_name, hash_name_const},
     plan::Plan,
     requirements::{Requirements, Step},
-    variants::{Arm, intern},
+    variants::{Arm, Variants},
     visitor::{Draw, Visitor},
 };

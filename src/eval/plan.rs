@@ -41,7 +41,7 @@ impl Plan {
         resolved: &Resolved,
         requirements: Option<Requirements>,
     ) -> Self {
-        let salt = resolved.definition.salt.value().map_or(key, String::as_str);
+        let salt = resolved.definition.rare().salt.value().map_or(key, String::as_str);
         let fixed = gate::fixed(resolved);
         // The kill switch, and what is fixed while a source is lost, come before all.
         let requirements = requirements.filter(|_| fixed.is_none());

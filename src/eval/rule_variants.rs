@@ -55,7 +55,7 @@ impl RuleVariants {
                 let ends: Option<_> = split.iter().map(end).collect();
                 ends.map_or(Choice::Flag, |ends| {
                     let seed = bucket::rule_seed(salt, rule);
-                    let bucket_by = rule.bucket_by.clone().map(Attribute::unit);
+                    let bucket_by = Attribute::unit(&rule.bucket_by);
                     Choice::Split(Split { seed, bucket_by, total, ends }.into())
                 })
             }

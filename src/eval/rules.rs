@@ -103,9 +103,9 @@ fn outcome(
             false => Share::Everybody(fixed(false, matches)),
         },
         Serve::Percentage(percentage) => {
-            let (seed, bucket_by) = (bucket::rule_seed(salt, rule), rule.bucket_by.clone());
+            let (seed, unit) = (bucket::rule_seed(salt, rule), Attribute::unit(&rule.bucket_by));
             let (everybody, drawn) = (fixed(true, matches), fixed(true, splits));
-            Share::new(*percentage, seed, bucket_by.map(Attribute::unit), everybody, drawn)
+            Share::new(*percentage, seed, unit, everybody, drawn)
         }
     }
 }
@@ -139,8 +139,8 @@ impl<'r> Compiler<'r> {
                 self.steps.push((comparison, wanted, holds, fails));
                 Place::Step(self.steps.len() - 1)
             }
-            (Condition::Not(condition), _) => self.compile(condition, !wanted, holds, fails),
-            (Condition::Segment(segment), _) => self.compile(&segment.when, wanted, holds, fails),
+            (Condition::Not(not), _) => self.compile(not.condition(), !wanted, holds, fails),
+            (Condition::Segment(segment), _) => self.compile(segment.when(), wanted, holds, fails),
             (Condition::All(all), true) | (Condition::Any(all), false) => {
                 let mut next = holds;
                 for condition in all.iter().rev() {

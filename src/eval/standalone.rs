@@ -7,9 +7,8 @@ use super::{
     names::{Names, Slot, hash_name},
     plan::Plan,
     requirements::{Requirements, Step},
-    variants::intern,
 };
-use crate::model::{Context, Definition, MOST_PREREQUISITES, Prerequisite, Resolved};
+use crate::model::{Context, Definition, MOST_PREREQUISITES, Prerequisite, Resolved, variant_name};
 
 /// A flag at one instant, as the definitions of one source have it: without a stack, and without a
 /// snapshot of all flags.
@@ -44,7 +43,7 @@ impl Standalone {
         }
         let step = |flag: &str, variant: Option<&str>| {
             let slot = names.find(hash_name(flag), flag)?;
-            Some(Step { slot, variant: variant.map(intern) })
+            Some(Step { slot, variant: variant.map(variant_name) })
         };
         let requirements = Requirements::of(0, |slot| {
             let list = requires(found[slot as usize]).iter();
@@ -75,6 +74,6 @@ impl Standalone {
 }
 
 fn requires(definition: Option<&Arc<Definition>>) -> &[Prerequisite] {
-    let list = definition.and_then(|definition| definition.requires.value());
+    let list = definition.and_then(|definition| definition.rare().requires.value());
     list.map_or(&[], Vec::as_slice)
 }

@@ -1,10 +1,5 @@
 //! The variants of a flag, compiled, and who is served which.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
-
 use super::{
     bucket::{self, Reach, TRAFFIC, VARIANT},
     evaluation::{Decision, Verdict},
@@ -12,7 +7,7 @@ use super::{
     unit::unit,
     visitor::{Draw, Visitor},
 };
-use crate::model::{self, Attribute, Cause, Context, Field, Resolved, Value, Weight};
+use crate::model::{self, Attribute, Cause, Context, Field, Resolved, Value, Weight, variant_name};
 
 /// The variants of a flag: they lie side by side, each as wide as its weight.
 #[derive(Debug)]
@@ -46,26 +41,27 @@ pub(crate) struct Arm {
 impl Variants {
     /// Compiles the variants of a flag, if it has any.
     pub(crate) fn compile(salt: &str, resolved: &Resolved) -> Option<Self> {
-        let variants = resolved.definition.variants.value()?;
+        let definition = resolved.definition.rare();
+        let variants = definition.variants.value()?;
         let mut total = 0_u64;
         let arm = |(name, variant): (&str, &model::Variant)| {
             let weight = variant.weight.value().copied().unwrap_or_default();
             total = total.saturating_add(weight.ten_thousandths());
-            Arm { name: intern(name), value: variant.value.value().cloned(), end: total }
+            Arm { name: variant_name(name), value: variant.value.value().cloned(), end: total }
         };
         let arms: Box<[Arm]> = variants.iter().map(arm).collect();
         if arms.is_empty() {
             return None;
         }
         let place = |name: &str| arms.iter().position(|arm| arm.name == name);
-        let off = resolved.definition.off.value().and_then(|name| place(name));
+        let off = definition.off.value().and_then(|name| place(name));
         let off = off.or_else(|| place("control")).unwrap_or(0);
-        let rules = resolved.definition.rules.value().map_or(&[][..], |rules| rules);
+        let rules = definition.rules.value().map_or(&[][..], |rules| rules);
         let rules = RuleVariants::compile(rules, salt, place);
         let mut drawn = variants.iter().enumerate().filter(|(_, (_, variant))| {
             variant.weight.value().is_some_and(|&weight| weight > Weight::ZERO)
         });
-        let traffic = Reach::of(resolved.definition.traffic.value().copied().unwrap_or_default());
+        let traffic = Reach::of(definition.traffic.value().copied().unwrap_or_default());
         let only = match (drawn.next(), drawn.next()) {
             (None, _) => Some(off),
             (Some((index, _)), None) if traffic == Reach::Everybody => Some(index),
@@ -80,11 +76,49 @@ impl Variants {
             traffic,
             traffic_seed: bucket::seed(salt, TRAFFIC),
             traffic_source: resolved.origin(Field::Traffic),
-            bucket_by: resolved.definition.bucket_by.value().cloned().map(Attribute::new),
+            bucket_by: definition.bucket_by.value().and_then(Attribute::unit),
             rules,
             have_values: arms.iter().any(|arm| arm.value.is_some()),
             arms,
         })
+    }
+
+    /// Returns the variants of a flag that serves one of them to all users. They are kept for the
+    /// life of the process: there are as many as tests override flags with.
+    #[cfg(feature = "testing")]
+    pub(crate) fn only(name: &str, value: Option<&Value<'static>>) -> &'static Self {
+        use std::sync::{Mutex, PoisonError};
+
+        static ONLY: Mutex<Vec<&'static Variants>> = Mutex::new(Vec::new());
+        let mut known = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |arm: &Arm| arm.name == name && arm.value.as_ref() == value;
+        if let Some(known) = known.iter().find(|known| is_same(&known.arms[0])) {
+            return known;
+        }
+        let name = crate::model::keep_variant_name(name)
+            .unwrap_or_else(|error| panic!("a test overrides a flag: {error}"));
+        let arm = Arm { name, value: value.cloned(), end: 1 };
+        let only: &'static Self = Box::leak(Box::new(Self {
+            arms: [arm].into(),
+            total: 1,
+            only: Some(0),
+            off: 0,
+            seed: 0,
+            source: 0,
+            traffic: Reach::Everybody,
+            traffic_seed: 0,
+            traffic_source: 0,
+            bucket_by: None,
+            rules: RuleVariants::default(),
+            have_values: value.is_some(),
+        }));
+        known.push(only);
+        only
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn arms(&self) -> &[Arm] {
+        &self.arms
     }
 
     /// Returns the variant for a context that the verdict is for, and the step that chose it.
@@ -150,21 +184,6 @@ impl Variants {
     }
 }
 
-/// The one copy of a name, for the life of the process, so that answers are `Copy` and borrow
-/// nothing. Names come from those who define flags, and there are few of them.
-pub(crate) fn intern(name: &str) -> &'static str {
-    // Taken when flags are compiled, never when they are asked for.
-    static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = names.get_or_insert_with(HashSet::new);
-    if let Some(known) = names.get(name) {
-        return known;
-    }
-    let name: &'static str = Box::leak(Box::from(name));
-    names.insert(name);
-    name
-}
-
 #[cfg(test)]
 mod tests {
     use std::{collections::HashMap, sync::Arc};
@@ -203,11 +222,6 @@ mod tests {
 
             assert_eq!(variants.arm_at(bucket).name, row["index"].to_string(), "{row}");
         }
-    }
-
-    #[test]
-    fn a_name_is_kept_once() {
-        assert!(std::ptr::eq(intern("higher_price"), intern(&String::from("higher_price"))));
     }
 
     #[test]

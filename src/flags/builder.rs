@@ -1,7 +1,6 @@
 //! Putting the sources together.
 
 use std::{
-    error::Error,
     sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
@@ -14,12 +13,12 @@ use tokio::{
 use tracing::warn;
 
 use super::{
-    Flags,
+    Flags, SourceError,
     clock::Clock,
     publisher::{Publisher, keep_time},
     snapshot::Strictness,
 };
-use crate::backend::{Backend, BackendError, Sink};
+use crate::backend::{Backend, BackendError, IntoBackend, Sink, Source, SourceKind, identify};
 
 /// Sets up [`Flags`]: which sources, strongest first. Made by [`Flags::builder`].
 #[derive(Default)]
@@ -33,22 +32,22 @@ pub struct FlagsBuilder {
 
 impl FlagsBuilder {
     /// Adds a source beneath those added before: the first one wins.
-    pub fn source(mut self, backend: impl Backend) -> Self {
-        self.sources.push(Arc::new(backend));
+    pub fn source(mut self, source: impl IntoBackend) -> Self {
+        self.sources.push(Arc::new(source.into_backend()));
         self
     }
 
     /// Adds a source beneath those added before, if there is one: for a source that only some
     /// deployments have.
-    pub fn option_source(self, backend: Option<impl Backend>) -> Self {
-        match backend {
-            Some(backend) => self.source(backend),
+    pub fn option_source(self, source: Option<impl IntoBackend>) -> Self {
+        match source {
+            Some(source) => self.source(source),
             None => self,
         }
     }
 
-    /// How long [`start`](Self::start) waits for sources that do not answer; 2 seconds
-    /// unless set. They join whenever they are ready.
+    /// Sets how long [`start`](Self::start) waits for sources that do not answer; 2 seconds unless set.
+    /// They join whenever they are ready.
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = Some(max_wait);
         self
@@ -108,8 +107,8 @@ impl FlagsBuilder {
     /// Panics outside a tokio runtime, and with more than 254 sources.
     pub async fn start(self) -> Result<Flags, StartError> {
         assert!(self.sources.len() < usize::from(u8::MAX), "at most 254 sources");
-        let names: Vec<_> = self.sources.iter().map(|source| source.name()).collect();
-        let publisher = Arc::new(Publisher::new(&names, Strictness::Lenient, self.clock));
+        let sources = identify(self.sources.iter().map(|source| (source.kind(), source.name())));
+        let publisher = Arc::new(Publisher::new(sources, Strictness::Lenient, self.clock));
         let target: Weak<Publisher> = Arc::downgrade(&publisher);
         let mut tasks = JoinSet::new();
         let (ended, mut failures) = mpsc::unbounded_channel();
@@ -143,10 +142,11 @@ impl FlagsBuilder {
         while let Ok((source, error)) = failures.try_recv() {
             publisher.ended(source, error)?;
         }
-        for source in publisher.health().sources {
-            let has_spoken = source.age.is_some();
+        for (health, &source) in publisher.health().sources.into_iter().zip(publisher.sources()) {
+            let has_spoken = health.age.is_some();
             if !has_spoken && self.require_ready {
-                return Err(StartError { name: source.name, error: not_ready(source.last_error) });
+                let error = not_ready(health.last_error);
+                return Err(StartError { at: source, error });
             }
             if !has_spoken {
                 warn!(source = source.name, "source is not ready, starting on the others");
@@ -157,18 +157,13 @@ impl FlagsBuilder {
     }
 }
 
-/// Why a source is not ready.
-fn not_ready(last_error: Option<Arc<dyn Error + Send + Sync>>) -> BackendError {
+/// The reason why a source is not ready.
+fn not_ready(last_error: Option<SourceError>) -> BackendError {
     match last_error {
-        Some(error) => Box::new(LastError(error)),
+        Some(error) => error.into(),
         None => "it did not answer in time".into(),
     }
 }
-
-/// An error that others hold too.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct LastError(Arc<dyn Error + Send + Sync>);
 
 /// The end of a source's task.
 struct End {
@@ -204,9 +199,9 @@ impl std::fmt::Debug for FlagsBuilder {
 
 /// A source could not start.
 #[derive(thiserror::Error)]
-#[error("source `{name}` cannot start")]
+#[error("source `{at}` cannot start")]
 pub struct StartError {
-    pub(super) name: &'static str,
+    pub(super) at: Source,
     #[source]
     pub(super) error: BackendError,
 }
@@ -214,9 +209,15 @@ pub struct StartError {
 crate::error::debug_is_message!(StartError);
 
 impl StartError {
-    /// The name of the source.
+    /// Returns the name of the source.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        self.name
+        self.at.name
+    }
+
+    /// Returns the kind of the source.
+    #[must_use]
+    pub fn kind(&self) -> SourceKind {
+        self.at.kind
     }
 }

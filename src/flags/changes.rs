@@ -1,8 +1,7 @@
-//! What happened to the flags, as a stream.
+//! The events of the flags, as a stream.
 
 use std::{
     collections::VecDeque,
-    error::Error,
     fmt,
     pin::Pin,
     sync::Arc,
@@ -10,12 +9,16 @@ use std::{
 };
 
 use futures_core::Stream;
+use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
+use super::SourceError;
 use crate::{
+    backend::{CLOCK, Source},
     error::write_chain,
     model::{Field, FlagState},
+    serialize::object,
 };
 
 /// One thing that happened to the flags.
@@ -23,28 +26,32 @@ use crate::{
 #[non_exhaustive]
 pub enum Event {
     /// A new generation is in force.
+    #[non_exhaustive]
     Changed {
         /// Its number.
         generation: u64,
-        /// The source whose new state made it, or `clock` for a date that was reached.
-        source: &'static str,
+        /// The source whose new state made it; `None` if only a date was reached, which logs and
+        /// metrics call `clock`.
+        source: Option<Source>,
         /// The flags that differ, sorted by key.
-        changes: Arc<[Change]>,
+        changes: Vec<Change>,
     },
     /// A source failed, or a part of it was refused. Its last good state stays in force.
+    #[non_exhaustive]
     Failed {
         /// The source.
-        source: &'static str,
+        source: Source,
         /// A short, constant word for what kind of failure it is, as in the
         /// [guide](crate::guide#watching-over-it).
         kind: &'static str,
-        /// What is wrong: where and what to do about it.
-        error: Arc<dyn Error + Send + Sync>,
+        /// The failure: what is wrong, where, and what to do about it.
+        error: SourceError,
     },
     /// A source that had failed is healthy again.
+    #[non_exhaustive]
     Recovered {
         /// The source.
-        source: &'static str,
+        source: Source,
     },
     /// The receiver was too slow: this many events before the next one are lost to it.
     Missed(u64),
@@ -60,26 +67,26 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
-            Self::Failed { error, .. } => write_chain(&**error, f),
+            Self::Failed { error, .. } => write_chain(error, f),
             Self::Recovered { source } => write!(f, "source `{source}` is healthy again"),
             Self::Missed(events) => write!(f, "{events} events were missed"),
         }
     }
 }
 
-/// How one flag differs from the generation before.
+/// The difference of one flag between two generations.
 ///
 /// It prints as `new_checkout: off -> on`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
     /// The flag key.
-    pub key: Arc<str>,
-    /// What the flag amounted to.
+    pub key: String,
+    /// The state of the flag before.
     pub before: FlagState,
-    /// What it amounts to now.
+    /// The state of the flag now.
     pub after: FlagState,
-    /// The settings that differ. None, if only the sources differ that say them.
+    /// The settings that differ; empty if only the sources differ that set them.
     pub fields: Vec<Field>,
 }
 
@@ -108,14 +115,14 @@ impl fmt::Display for Change {
 pub struct Events {
     /// What was wrong before the first event.
     failures: VecDeque<Event>,
-    events: BroadcastStream<Event>,
+    events: BroadcastStream<Arc<Event>>,
 }
 
 /// How many events a receiver may be behind.
 pub(super) const CAPACITY: usize = 256;
 
 impl Events {
-    pub(super) fn new(failures: VecDeque<Event>, events: broadcast::Receiver<Event>) -> Self {
+    pub(super) fn new(failures: VecDeque<Event>, events: broadcast::Receiver<Arc<Event>>) -> Self {
         Self { failures, events: BroadcastStream::new(events) }
     }
 
@@ -136,8 +143,50 @@ impl Stream for Events {
         }
         let event = ready!(Pin::new(&mut self.events).poll_next(cx));
         Poll::Ready(event.map(|event| match event {
-            Ok(event) => event,
+            // The last receiver takes the event itself.
+            Ok(event) => Arc::unwrap_or_clone(event),
             Err(BroadcastStreamRecvError::Lagged(missed)) => Event::Missed(missed),
         }))
+    }
+}
+
+/// Serializes with a word for what happened: `{"event": "changed", …}`, or `failed`, `recovered` and
+/// `missed`. The source of a change that only time makes is `clock`.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Changed { generation, source, changes } => {
+                let source = source.map_or(CLOCK, |source| source.name);
+                object!(serializer, "Changed", {
+                    "event": "changed",
+                    "generation": generation,
+                    "source": source,
+                    "changes": changes,
+                })
+            }
+            Self::Failed { source, kind, error } => object!(serializer, "Failed", {
+                "event": "failed",
+                "source": source,
+                "kind": kind,
+                "error": error,
+            }),
+            Self::Recovered { source } => {
+                object!(serializer, "Recovered", { "event": "recovered", "source": source })
+            }
+            Self::Missed(events) => {
+                object!(serializer, "Missed", { "event": "missed", "events": events })
+            }
+        }
+    }
+}
+
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Change", {
+            "flag": self.key,
+            "before": self.before,
+            "after": self.after,
+            "fields": self.fields,
+        })
     }
 }

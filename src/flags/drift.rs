@@ -1,46 +1,44 @@
-//! What run-time overrides do to what is declared.
-
-use std::sync::Arc;
+//! The difference between run-time overrides and what is declared.
 
 use crate::{
-    backend::Provenance,
+    backend::{Provenance, Source},
     model::{Definition, Entry, Field},
 };
 
-/// What one source says about one flag.
+/// The entry of one source for one flag.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SourceEntry {
-    /// What the source is called.
-    pub source: &'static str,
-    /// What it says.
+    /// The source.
+    pub source: Source,
+    /// The entry.
     pub entry: Entry,
-    /// Who said it, when and why, if that is known.
-    pub provenance: Option<Arc<Provenance>>,
+    /// The author, time and reason of the entry, if they are known.
+    pub provenance: Option<Provenance>,
 }
 
-/// What an override changes about one flag, field by field. Made by [`Flags::drift`].
+/// The changes that an override makes to one flag, field by field. Made by [`Flags::drift`].
 ///
 /// [`Flags::drift`]: crate::Flags::drift
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Drift {
     /// The flag key.
-    pub key: Arc<str>,
+    pub key: String,
     /// The override.
     pub entry: Entry,
-    /// Who made it, when and why, if that is known.
-    pub provenance: Option<Arc<Provenance>>,
+    /// The author, time and reason of the override, if they are known.
+    pub provenance: Option<Provenance>,
     /// The flag without the override; `None` if nothing below declares it.
-    pub declared: Option<Arc<Definition>>,
+    pub declared: Option<Definition>,
     /// The flag with the override.
-    pub overridden: Arc<Definition>,
+    pub overridden: Definition,
     /// The fields that differ. None, if the override says what is declared anyway.
     pub fields: Vec<Field>,
 }
 
 impl Drift {
-    /// Whether no source below declares the flag: a leftover, or a misspelled name.
+    /// Returns whether no source below declares the flag: a leftover, or a misspelled name.
     #[must_use]
     pub fn is_undeclared(&self) -> bool {
         self.declared.is_none()

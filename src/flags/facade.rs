@@ -9,11 +9,11 @@ use tokio::{
 
 use super::{
     Drift, Event, Events, Flag, FlagKey, FlagsBuilder, Health, PendingUndo, PendingWrite,
-    RolloutControl, Snapshot, SourceEntry, Status, TrackingEvent, WriteError, cell::Cell,
-    publisher::Publisher,
+    RolloutControl, Snapshot, SourceEntry, Status, TrackingEvent, WriteError,
+    blocking::RuntimeThread, cell::Cell, publisher::Publisher,
 };
 use crate::{
-    backend::{Backend, LogEntry, Operation, WritableBackend},
+    backend::{Backend, LogEntry, Operation, Source, WritableBackend},
     model::{Answer, Context, Definition, Entry, FlagState},
 };
 
@@ -49,6 +49,8 @@ struct Inner {
     sources: Vec<Arc<dyn Backend>>,
     /// Dropping it ends the tasks. Locked while they are waited for, so that everybody waits.
     tasks: Mutex<JoinSet<()>>,
+    /// The thread that the tasks run in, if it is the flags' own.
+    _thread: Option<RuntimeThread>,
 }
 
 impl Flags {
@@ -142,7 +144,7 @@ impl Flags {
     ///
     /// Those of [`WriteError`].
     pub fn set(&self, key: impl FlagKey, patch: Definition) -> PendingWrite<'_> {
-        PendingWrite::new(self, &key, Operation::Set(Box::new(patch)))
+        PendingWrite::new(self, &key, Operation::Set(patch))
     }
 
     /// Takes away what the first writable source says about a flag, so that the sources below
@@ -207,9 +209,9 @@ impl Flags {
     }
 
     async fn log(&self, key: Option<&str>, limit: usize) -> Result<Vec<LogEntry>, WriteError> {
-        let source = self.writable()?;
-        let history = source.history(key, limit).await;
-        history.map_err(|refusal| WriteError::of(source.name(), refusal))
+        let (source, backend) = self.writable()?;
+        let history = backend.history(key, limit).await;
+        history.map_err(|refusal| WriteError::of(source, refusal))
     }
 
     /// Restores what the first writable source said before a change, if the flag was not changed
@@ -267,8 +269,7 @@ impl Flags {
         key: &str,
         entry: Option<&Entry>,
     ) -> (Arc<Definition>, Arc<Definition>) {
-        let mut sources = self.inner.sources.iter();
-        let source = sources.position(|source| source.as_writable().is_some()).unwrap_or_default();
+        let source = self.writable_source().map_or(0, |source| source.position);
         self.inner.publisher.with_entry(key, source, entry)
     }
 
@@ -277,12 +278,36 @@ impl Flags {
     }
 
     /// The first source that can be written to.
-    pub(super) fn writable(&self) -> Result<&dyn WritableBackend, WriteError> {
-        let mut sources = self.inner.sources.iter();
-        sources.find_map(|source| source.as_writable()).ok_or(WriteError::ReadOnly)
+    pub(super) fn writable(&self) -> Result<(Source, &dyn WritableBackend), WriteError> {
+        let mut sources = self.inner.publisher.sources().iter().zip(&self.inner.sources);
+        let writable =
+            sources.find_map(|(source, backend)| Some((*source, backend.as_writable()?)));
+        writable.ok_or(WriteError::ReadOnly)
     }
 
-    /// What each source says about a flag, strongest first, and who said it when and why.
+    /// Returns the source that changes are made in: the first one that can be written to, if any can.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{source::SourceKind, Env, Flags, Memory};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let env = Env::with_prefix("FEATURE_");
+    /// let flags = Flags::builder().source(env).source(Memory::new()).start().await?;
+    ///
+    /// let source = flags.writable_source().expect("memory can be written to");
+    ///
+    /// assert_eq!((source.kind, source.position), (SourceKind::Memory, 1));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn writable_source(&self) -> Option<Source> {
+        self.writable().ok().map(|(source, _)| source)
+    }
+
+    /// Returns the entries of all sources for a flag, strongest first, with author, time and reason.
     ///
     /// # Example
     ///
@@ -295,7 +320,7 @@ impl Flags {
     ///
     /// let sources = flags.sources_of("beta");
     ///
-    /// assert_eq!((sources[0].source, &sources[0].entry), ("memory", &Entry::Forced(true)));
+    /// assert_eq!((sources[0].source.name, &sources[0].entry), ("memory", &Entry::Forced(true)));
     /// let who = sources[0].provenance.as_ref().and_then(|by| by.author.as_deref());
     /// assert_eq!(who, Some("ana"));
     /// # Ok(())
@@ -322,15 +347,15 @@ impl Flags {
     /// flags.enable("beta").author("ana").reason("demo").await?;
     ///
     /// let drift = flags.drift();
-    /// assert_eq!(&*drift[0].key, "beta");
+    /// assert_eq!(drift[0].key, "beta");
     /// assert_eq!(drift[0].fields, [Field::Enabled]);
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
     pub fn drift(&self) -> Vec<Drift> {
-        let writable = self.inner.sources.iter().position(|source| source.as_writable().is_some());
-        writable.map(|source| self.inner.publisher.drift(source)).unwrap_or_default()
+        let writable = self.writable_source();
+        writable.map(|source| self.inner.publisher.drift(source.position)).unwrap_or_default()
     }
 
     /// What happens to the flags from now on.
@@ -362,11 +387,11 @@ impl Flags {
     pub fn events(&self) -> Events {
         let events = self.inner.publisher.subscribe();
         // In this order: a failure in between is told twice rather than never.
-        let failing = self.health().sources.into_iter();
-        let failing = failing.filter(|source| source.status == Status::Error);
-        let failures = failing.filter_map(|source| {
-            let (kind, error) = (source.last_error_kind?, source.last_error?);
-            Some(Event::Failed { source: source.name, kind, error })
+        let all = self.inner.publisher.sources().iter().zip(self.health().sources);
+        let failing = all.filter(|(_, health)| health.status == Status::Error);
+        let failures = failing.filter_map(|(&source, health)| {
+            let (kind, error) = (health.last_error_kind?, health.last_error?);
+            Some(Event::Failed { source, kind, error })
         });
         Events::new(failures.collect(), events)
     }
@@ -437,8 +462,15 @@ impl Flags {
     ) -> Self {
         Self {
             cell: Arc::clone(&publisher.cell),
-            inner: Arc::new(Inner { publisher, sources, tasks: Mutex::new(tasks) }),
+            inner: Arc::new(Inner { publisher, sources, tasks: Mutex::new(tasks), _thread: None }),
         }
+    }
+
+    /// Hands over the thread that the tasks run in, before there are clones.
+    pub(super) fn with(mut self, thread: RuntimeThread) -> Self {
+        let inner = Arc::get_mut(&mut self.inner).expect("there are no clones yet");
+        inner._thread = Some(thread);
+        self
     }
 }
 

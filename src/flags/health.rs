@@ -1,8 +1,32 @@
-//! How the sources are.
+//! The health of the sources.
 
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-/// How all sources are, strongest first. Made by [`Flags::health`](crate::Flags::health).
+use serde::{Serialize, Serializer};
+
+use crate::{
+    backend::{BackendError, SourceKind},
+    serialize::object,
+};
+
+/// The health of all sources, strongest first. Made by [`Flags::health`](crate::Flags::health).
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Flags, Memory};
+/// use serde_json::json;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+///
+/// let health = serde_json::to_value(flags.health())?;
+///
+/// assert_eq!((&health["ready"], &health["sources"][0]["name"]), (&json!(true), &json!("memory")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Health {
@@ -13,47 +37,49 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether every source is [`Status::Ready`].
+    /// Returns whether every source is [`Status::Ready`].
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.sources.iter().all(|source| source.status == Status::Ready)
     }
 }
 
-/// How one source is.
+/// The health of one source.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SourceHealth {
-    /// What the source is called.
+    /// The name of the source, which no other source of these flags has.
     pub name: &'static str,
-    /// Whether it can be relied on.
+    /// The kind of the source.
+    pub kind: SourceKind,
+    /// The state that it is in.
     pub status: Status,
-    /// How long ago the source last said what is in force, if it ever did.
+    /// The time since the source last confirmed what is in force; `None` if it never did.
     pub age: Option<Duration>,
-    /// How many flags it lists.
+    /// The number of flags that it lists.
     pub flags: usize,
-    /// How the source is followed, if that is worth a word: `polling`.
+    /// A word for how the source is followed, such as `polling`, if it reports one.
     pub mode: Option<&'static str>,
-    /// What kind of failure the last one was: the word that logs, events and metrics have for it.
+    /// The kind of the last failure: the word that logs, events and metrics have for it.
     pub last_error_kind: Option<&'static str>,
-    /// What went wrong last. It is kept after a recovery.
-    pub last_error: Option<Arc<dyn Error + Send + Sync>>,
+    /// The last failure. It is kept after a recovery.
+    pub last_error: Option<SourceError>,
 }
 
-/// Whether a source can be relied on.
+/// The state of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Status {
-    /// It has never said anything.
+    /// The source has not published anything yet.
     NotReady,
-    /// What it said last is what its source says.
+    /// All that the source has is in force.
     Ready,
-    /// Its source failed since, or part of it was refused; what it said before is in force.
+    /// The source failed, or a part of its state was rejected. Its last good state stays in force.
     Error,
 }
 
 impl Status {
-    /// OpenFeature's spelling for the status of a provider, such as `NOT_READY`.
+    /// Returns OpenFeature's spelling for the status of a provider, such as `NOT_READY`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,5 +93,98 @@ impl Status {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// A failure of a source, as its backend reported it. Clones are cheap.
+///
+/// # Example
+///
+/// ```
+/// # #[cfg(feature = "file")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// use flagstaff::{definition::Diagnostics, File, Flags};
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("flags.toml");
+/// std::fs::write(&path, "[flags]\ngood = true\nbad = 1\n")?;
+/// let flags = Flags::builder().source(File::open(&path)?).start().await?;
+///
+/// let error = flags.health().sources.swap_remove(0).last_error.expect("a flag is wrong");
+///
+/// assert_eq!(error.downcast_ref::<Diagnostics>().map(Diagnostics::len), Some(1));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "file"))]
+/// # fn main() {}
+/// ```
+#[derive(Clone)]
+pub struct SourceError(Arc<dyn Error + Send + Sync>);
+
+impl SourceError {
+    pub(super) fn new(error: impl Into<BackendError>) -> Self {
+        Self(error.into().into())
+    }
+
+    /// Returns the error that the backend reported, if it is of this type.
+    #[must_use]
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for SourceError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+crate::error::debug_is_message!(SourceError);
+
+/// Serializes with whether all sources are ready.
+impl Serialize for Health {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Health", {
+            "generation": self.generation,
+            "ready": self.is_ready(),
+            "sources": self.sources,
+        })
+    }
+}
+
+/// Serializes the age in whole seconds.
+impl Serialize for SourceHealth {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "SourceHealth", {
+            "name": self.name,
+            "kind": self.kind,
+            "status": self.status,
+            "age": self.age.map(|age| age.as_secs()),
+            "flags": self.flags,
+            "mode": self.mode,
+            "lastErrorKind": self.last_error_kind,
+            "lastError": self.last_error,
+        })
+    }
+}
+
+/// Serializes in OpenFeature's spelling.
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Serializes as the message with its causes.
+impl Serialize for SourceError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
     }
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::Change;
 use crate::{
-    eval::{Names, Requirements, Slot, Step, hash_name, intern},
-    model::{Field, MOST_PREREQUISITES, Prerequisite, Resolved},
+    eval::{Names, Requirements, Slot, Step, hash_name},
+    model::{Field, MOST_PREREQUISITES, Prerequisite, Resolved, variant_name},
 };
 
 /// The flags that require others: few, so that most publications have nothing to do with them.
@@ -58,12 +58,12 @@ impl Links {
 
 fn requires(slot: Slot, resolved: &[Option<Resolved>]) -> &[Prerequisite] {
     let flag = resolved.get(slot as usize).and_then(Option::as_ref);
-    flag.and_then(|flag| flag.definition.requires.value()).map_or(&[], Vec::as_slice)
+    flag.and_then(|flag| flag.definition.rare().requires.value()).map_or(&[], Vec::as_slice)
 }
 
 fn step(prerequisite: &Prerequisite, names: &Names) -> Option<Step> {
     let slot = names.find(hash_name(&prerequisite.flag), &prerequisite.flag)?;
-    Some(Step { slot, variant: prerequisite.variant.as_deref().map(intern) })
+    Some(Step { slot, variant: prerequisite.variant.as_deref().map(variant_name) })
 }
 
 /// Prerequisites that no flag can meet.

@@ -1,6 +1,7 @@
 //! The facade: what services hold and ask.
 
 mod asked;
+mod blocking;
 mod builder;
 mod cell;
 mod changes;
@@ -16,9 +17,13 @@ mod metrics;
 #[cfg(not(feature = "metrics"))]
 #[path = "without_metrics.rs"]
 mod metrics;
+mod outside;
 mod publisher;
 mod request;
 mod rollout;
+mod scope;
+#[cfg(feature = "definition")]
+mod serialize;
 mod snapshot;
 #[cfg(not(feature = "testing"))]
 #[path = "without_testing.rs"]
@@ -31,6 +36,7 @@ mod values;
 mod variant_enum;
 #[cfg(feature = "http")]
 mod view;
+mod warned;
 mod write;
 
 #[cfg(feature = "http")]
@@ -40,10 +46,11 @@ pub use self::{
     changes::{Change, Event, Events},
     drift::{Drift, SourceEntry},
     facade::Flags,
-    health::{Health, SourceHealth, Status},
+    health::{Health, SourceError, SourceHealth, Status},
     key::{Flag, FlagKey, FlagName},
-    request::{RequestFlags, WithCurrentFlags, WithFlags, boolean, current, is_enabled},
+    request::{RequestFlags, boolean, current, is_enabled},
     rollout::{PendingStep, RolloutControl, RolloutError},
+    scope::{Scope, WithCurrentFlags, WithFlags, current_scope},
     snapshot::{FlagInfo, Snapshot},
     track::{TrackingEvent, TrackingEvents, track},
     variant_enum::VariantEnum,

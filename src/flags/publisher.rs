@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    error::Error,
     future::pending,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -19,8 +18,8 @@ use tokio::{
 use tracing::{error, info};
 
 use super::{
-    Change, Drift, Event, Flag, Health, Snapshot, SourceEntry, SourceHealth, StartError, Status,
-    TrackingEvent,
+    Change, Drift, Event, Flag, Health, Snapshot, SourceEntry, SourceError, SourceHealth,
+    StartError, Status, TrackingEvent,
     asked::Marks,
     cell::Cell,
     changes::CAPACITY,
@@ -29,19 +28,20 @@ use super::{
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
     snapshot::{Latest, Strictness},
+    testing::Evaluated,
     track::Tracker,
 };
 use crate::{
-    backend::{self, BackendError, FlagUsage, Heard, Offer, Publish, Report, Stack, Standing},
+    backend::{
+        self, BackendError, CLOCK, FlagUsage, Heard, Offer, Publish, Report, Source, Stack,
+        Standing,
+    },
     eval::{Names, Plan, Requirements, Slot},
-    model::{Definition, Entry, FlagState, Resolved},
+    model::{Definition, Entry, Field, FlagState, Resolved},
 };
 
 /// Generations are unique in the process: see [`Cell::with`].
 static GENERATIONS: AtomicU64 = AtomicU64::new(1);
-
-/// What events call the source of changes that only time makes.
-const CLOCK: &str = "clock";
 
 /// How long flags that depend on the date go without a look at the clock: it may be set, and a
 /// computer may sleep without its timers noticing.
@@ -51,7 +51,7 @@ const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub(super) cell: Arc<Cell>,
-    sources: Arc<[&'static str]>,
+    sources: Arc<[Source]>,
     clock: Clock,
     tracker: Arc<Tracker>,
     /// Held until watchers are told, so that they are told of one generation after the other.
@@ -76,11 +76,11 @@ struct State {
     retired: Vec<Arc<Snapshot>>,
     watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
     /// `None` after a shutdown.
-    events: Option<broadcast::Sender<Event>>,
+    events: Option<broadcast::Sender<Arc<Event>>>,
     /// Watched flags that have changed since the state was locked.
     untold: Vec<(watch::Sender<FlagState>, FlagState)>,
     /// What has happened since the state was locked.
-    unlogged: Vec<Event>,
+    unlogged: Vec<Arc<Event>>,
     /// What was counted since the state was locked.
     unmeasured: Untold,
     /// Whether changes are news: they are not while the sources load for the first time.
@@ -107,21 +107,21 @@ struct SourceState {
 #[derive(Debug, Clone)]
 struct Problem {
     kind: &'static str,
-    error: Arc<dyn Error + Send + Sync>,
+    error: SourceError,
 }
 
 impl Problem {
     /// What a backend says, and what kind it is if that is unknown.
     fn new(error: BackendError, otherwise: &'static str) -> Self {
         let kind = backend::kind_of(&*error).unwrap_or(otherwise);
-        Self { kind, error: error.into() }
+        Self { kind, error: SourceError::new(error) }
     }
 }
 
 impl Publisher {
-    pub(super) fn new(sources: &[&'static str], strictness: Strictness, clock: Clock) -> Self {
+    pub(super) fn new(sources: Vec<Source>, strictness: Strictness, clock: Clock) -> Self {
         metrics::describe();
-        let sources: Arc<[&'static str]> = sources.into();
+        let sources: Arc<[Source]> = sources.into();
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let stack = Stack::new(sources.len());
         let tracker = Arc::new(Tracker::new(clock.clone()));
@@ -140,6 +140,7 @@ impl Publisher {
             unknown: Arc::default(),
             tracker: Arc::clone(&tracker),
             strictness,
+            evaluated: Evaluated::of(strictness),
         };
         let state = State {
             stack,
@@ -186,17 +187,21 @@ impl Publisher {
     /// Takes the error with which a backend ended while the flags start.
     pub(super) fn ended(&self, source: usize, error: BackendError) -> Result<(), StartError> {
         if !self.state().sources[source].published {
-            return Err(StartError { name: self.sources[source], error });
+            return Err(StartError { at: self.sources[source], error });
         }
         self.failed(source, error);
         Ok(())
+    }
+
+    pub(super) fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     pub(super) fn started(&self) {
         self.state().started = true;
     }
 
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Event> {
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
         match &self.state().events {
             Some(events) => events.subscribe(),
             None => broadcast::Sender::new(1).subscribe(),
@@ -249,7 +254,7 @@ impl Publisher {
         let entries = entries.map(|(source, entry, provenance)| SourceEntry {
             source: self.sources[usize::from(source)],
             entry,
-            provenance,
+            provenance: provenance.map(Arc::unwrap_or_clone),
         });
         entries.collect()
     }
@@ -263,8 +268,14 @@ impl Publisher {
                 Some(declared) => declared.differences(&overridden),
                 None => overridden.fields().collect(),
             };
-            let (key, entry) = (Arc::clone(key), entry.clone());
-            Drift { key, entry, provenance, declared, overridden, fields }
+            Drift {
+                key: key.to_string(),
+                entry: entry.clone(),
+                provenance: provenance.map(Arc::unwrap_or_clone),
+                declared: declared.map(Arc::unwrap_or_clone),
+                overridden: Arc::unwrap_or_clone(overridden),
+                fields,
+            }
         });
         let mut drift: Vec<_> = drift.collect();
         drift.sort_unstable_by(|a, b| a.key.cmp(&b.key));
@@ -291,14 +302,15 @@ impl Publisher {
 
     fn health_of(&self, state: &State) -> Health {
         let sources = self.sources.iter().zip(&state.sources).enumerate();
-        let sources = sources.map(|(index, (&name, source))| SourceHealth {
-            name,
+        let sources = sources.map(|(index, (identity, source))| SourceHealth {
+            name: identity.name,
+            kind: identity.kind,
             status: state.status(index),
             age: source.confirmed.map(|at| at.elapsed()),
             flags: source.flags,
             mode: source.mode,
             last_error_kind: source.last_error.as_ref().map(|problem| problem.kind),
-            last_error: source.last_error.as_ref().map(|problem| Arc::clone(&problem.error)),
+            last_error: source.last_error.as_ref().map(|problem| problem.error.clone()),
         });
         Health { generation: self.cell.load().generation(), sources: sources.collect() }
     }
@@ -324,58 +336,61 @@ impl Publisher {
         // Of two changes, the later one has the last word there, too.
         metrics::record(&unmeasured, &health, self.clock.now());
         drop(order);
-        unlogged.iter().for_each(log);
+        unlogged.iter().for_each(|event| log(event));
         result
     }
 
     fn failed(&self, source: usize, error: BackendError) {
-        self.change(|state| state.failed(source, self.sources[source], error));
+        self.change(|state| state.failed(self.sources[source], error));
     }
 }
 
 fn log(event: &Event) {
     match event {
         Event::Changed { source, changes, .. } => {
-            for Change { key, before, after, .. } in &**changes {
-                info!(flag = &**key, %before, %after, source, "flag changed");
+            let source = source.map_or(CLOCK, |source| source.name);
+            for Change { key, before, after, .. } in changes {
+                info!(flag = key, %before, %after, source, "flag changed");
             }
         }
         Event::Failed { source, kind, .. } => {
+            let source = source.name;
             error!(source, kind, error = %event, "source failed, keeping its last good flags");
         }
-        Event::Recovered { source } => info!(source, "source is healthy again"),
+        Event::Recovered { source } => info!(source = source.name, "source is healthy again"),
         Event::Missed(_) => {}
     }
 }
 
 impl State {
     fn emit(&mut self, event: Event) {
+        let event = Arc::new(event);
         if let Some(events) = &self.events {
             // Nobody listening is fine.
-            let _ = events.send(event.clone());
+            let _ = events.send(Arc::clone(&event));
         }
         self.unlogged.push(event);
     }
 
-    fn failed(&mut self, source: usize, name: &'static str, error: BackendError) {
-        self.sources[source].lost = true;
-        self.wrong(source, name, Problem::new(error, "failed"));
+    fn failed(&mut self, source: Source, error: BackendError) {
+        self.sources[source.position].lost = true;
+        self.wrong(source, Problem::new(error, "failed"));
     }
 
     /// A source spoke, and a part of what it said is wrong.
-    fn heard_partly(&mut self, source: usize, name: &'static str, error: BackendError) {
+    fn heard_partly(&mut self, source: Source, error: BackendError) {
         let problem = Problem::new(error, "invalid");
-        let status = &mut self.sources[source];
+        let status = &mut self.sources[source.position];
         status.lost = false;
         status.partly = Some(problem.clone());
-        self.wrong(source, name, problem);
+        self.wrong(source, problem);
     }
 
-    fn wrong(&mut self, source: usize, name: &'static str, problem: Problem) {
+    fn wrong(&mut self, source: Source, problem: Problem) {
         let Problem { kind, error } = problem.clone();
-        self.sources[source].last_error = Some(problem);
-        self.unmeasured.failed(name, kind);
-        self.emit(Event::Failed { source: name, kind, error });
+        self.sources[source.position].last_error = Some(problem);
+        self.unmeasured.failed(source.name, kind);
+        self.emit(Event::Failed { source, kind, error });
     }
 
     fn status(&self, source: usize) -> Status {
@@ -406,16 +421,16 @@ impl State {
     }
 
     /// A source spoke: it can be reached.
-    fn reached(&mut self, source: usize, name: &'static str) {
-        let status = &mut self.sources[source];
+    fn reached(&mut self, source: Source) {
+        let status = &mut self.sources[source.position];
         status.confirmed = Some(Instant::now());
         if !std::mem::take(&mut status.lost) {
             return;
         }
-        match self.problem(source).cloned() {
-            None => self.emit(Event::Recovered { source: name }),
+        match self.problem(source.position).cloned() {
+            None => self.emit(Event::Recovered { source }),
             // What was wrong before it was lost still is.
-            wrong => self.sources[source].last_error = wrong,
+            wrong => self.sources[source.position].last_error = wrong,
         }
     }
 }
@@ -449,7 +464,7 @@ impl Publish for Publisher {
         });
         let required: HashSet<Slot> = required.flatten().collect();
         let usage = |slot| FlagUsage {
-            key: Arc::clone(names.name(slot)),
+            key: names.name(slot).to_string(),
             is_evaluated: asked.has(slot) || required.contains(&slot),
         };
         known().map(usage).collect()
@@ -460,11 +475,17 @@ impl Publish for Publisher {
         Standing { generation: self.cell.load().generation(), fingerprint }
     }
 
-    fn publish(&self, source: usize, offer: Offer, heard: Heard) {
-        let name = self.sources[source];
+    fn publish(&self, source: usize, mut offer: Offer, heard: Heard) {
+        let source = self.sources[source];
         self.change(|state| {
-            state.unmeasured.refused(name, offer.refused());
-            let status = &mut state.sources[source];
+            let rejected = state.stack.admit(source.position, &mut offer);
+            let refused = rejected.as_ref().map_or(0, |rejected| rejected.flags.len());
+            state.unmeasured.refused(source.name, offer.refused() + refused);
+            let heard = match (heard, rejected) {
+                (Heard::Whole | Heard::Nothing, Some(rejected)) => Heard::Partly(rejected.into()),
+                (heard, _) => heard,
+            };
+            let status = &mut state.sources[source.position];
             status.flags = offer.len();
             if !matches!(heard, Heard::Nothing) {
                 status.published = true;
@@ -473,12 +494,12 @@ impl Publish for Publisher {
             if matches!(heard, Heard::Whole) {
                 let was_wrong = status.partly.take().is_some();
                 status.lost |= was_wrong;
-                state.reached(source, name);
+                state.reached(source);
             }
-            let keys = state.stack.replace(source, offer);
-            self.resolve(state, keys, name);
+            let keys = state.stack.replace(source.position, offer);
+            self.resolve(state, keys, Some(source));
             if let Heard::Partly(problem) = heard {
-                state.heard_partly(source, name, problem);
+                state.heard_partly(source, problem);
             }
             state.free_retired();
         });
@@ -488,7 +509,7 @@ impl Publish for Publisher {
     fn report(&self, source: usize, report: Report) {
         match report {
             Report::Confirmed => self.change(|state| {
-                state.reached(source, self.sources[source]);
+                state.reached(self.sources[source]);
                 state.free_retired();
             }),
             Report::Failed(error) => self.failed(source, error),
@@ -499,12 +520,13 @@ impl Publish for Publisher {
 }
 
 impl Publisher {
-    /// Publishes a new generation if one of the keys resolves to something else now.
+    /// Publishes a new generation if one of the keys resolves to something else now, because of
+    /// `source` or, without one, because of the time.
     fn resolve(
         &self,
         state: &mut State,
         keys: impl IntoIterator<Item = Arc<str>>,
-        source: &'static str,
+        source: Option<Source>,
     ) {
         let (lost, instant, time) = (state.lost(), Instant::now(), self.clock.now());
         let old = self.cell.load();
@@ -529,7 +551,7 @@ impl Publisher {
                 (Some(_), None) => went = true,
                 (Some(_), Some(_)) | (None, None) => {}
             }
-            changes.push(change(key, before.as_ref(), resolved[slot as usize].as_ref()));
+            changes.push(change(&key, before.as_ref(), resolved[slot as usize].as_ref()));
             stale.push(slot);
         }
         let links = &mut state.links;
@@ -575,23 +597,24 @@ impl Publisher {
                 unknown: Arc::clone(&old.unknown),
                 tracker: Arc::clone(&self.tracker),
                 strictness: old.strictness,
+                evaluated: old.evaluated.clone(),
             });
             state.retired.push(old);
-            state.unmeasured.published(source);
-            state.tell(generation, source, changes.into());
+            state.unmeasured.published(source.map_or(CLOCK, |source| source.name));
+            state.tell(generation, source, changes);
         }
         let now = self.cell.load();
         let (generation, offers) = (now.generation, state.stack.offers());
         now.latest.store(Arc::new(Latest { generation, offers }));
-        let index = self.sources.iter().position(|&name| name == source).unwrap_or_default();
-        self.judge(state, index, unmeetable);
+        self.judge(state, source, unmeetable);
     }
 
-    /// Takes note of which flags cannot be met since `source` changed, and tells what is new.
+    /// Takes note of which flags cannot be met since `source` changed, and reports what is new. Without
+    /// such a source, the one that sets what a flag requires is to blame.
     fn judge(
         &self,
         state: &mut State,
-        source: usize,
+        source: Option<Source>,
         flags: Vec<(Slot, Option<InvalidPrerequisites>)>,
     ) {
         let blamed = |state: &State| state.unmeetable.values().map(|(by, _)| *by).collect();
@@ -601,11 +624,14 @@ impl Publisher {
             let Some(invalid) = invalid else { continue };
             let same = known.filter(|(_, known)| known.error.to_string() == invalid.to_string());
             let is_news = same.is_none();
-            let new = || Problem { kind: "prerequisites", error: Arc::new(invalid) };
-            let (by, problem) = same.unwrap_or_else(|| (source, new()));
+            let new = || Problem { kind: "prerequisites", error: SourceError::new(invalid) };
+            let (by, problem) = same.unwrap_or_else(|| {
+                let by = source.map_or_else(|| self.requiring(slot), |source| source.position);
+                (by, new())
+            });
             state.unmeetable.insert(slot, (by, problem.clone()));
             if is_news {
-                state.wrong(by, self.sources[by], problem);
+                state.wrong(self.sources[by], problem);
             }
         }
         let now = blamed(state);
@@ -614,6 +640,13 @@ impl Publisher {
                 state.emit(Event::Recovered { source: self.sources[source] });
             }
         }
+    }
+
+    /// Returns the position of the source that sets what a flag requires.
+    fn requiring(&self, slot: Slot) -> usize {
+        let snapshot = self.cell.load();
+        let resolved = snapshot.resolved.get(slot as usize).and_then(Option::as_ref);
+        resolved.map_or(0, |flag| usize::from(flag.origin(Field::Requires)))
     }
 
     /// Does what time asks for. Returns when to look next.
@@ -631,14 +664,14 @@ impl Publisher {
         let snapshot = self.cell.load();
         let patient = || {
             let flags = snapshot.resolved();
-            flags.filter(|(_, flag)| flag.definition.stale_after.value().is_some())
+            flags.filter(|(_, flag)| flag.definition.rare().stale_after.value().is_some())
         };
         let lost = state.lost();
         let keys: Vec<_> = patient().map(|(key, _)| Arc::clone(key)).collect();
         if !keys.is_empty() {
             // They change because of the strongest lost source; or all are back.
             let source = lost.iter().position(Option::is_some).unwrap_or_default();
-            self.resolve(state, keys, self.sources[source]);
+            self.resolve(state, keys, self.sources.get(source).copied());
         }
         let now = Instant::now();
         patient().filter_map(|(_, flag)| Stack::next_stale(flag, &lost, now)).min()
@@ -652,7 +685,7 @@ impl Publisher {
             snapshot.resolved().filter(|(_, flag)| flag.moment_at(time) != flag.moment().copied());
         let keys: Vec<_> = due.map(|(key, _)| Arc::clone(key)).collect();
         if !keys.is_empty() {
-            self.resolve(state, keys, CLOCK);
+            self.resolve(state, keys, None);
         }
         let snapshot = self.cell.load();
         let until = snapshot.resolved().filter_map(|(_, flag)| {
@@ -683,10 +716,10 @@ pub(super) async fn keep_time(publisher: Weak<Publisher>) {
 
 impl State {
     /// Tells everybody who listens about a new generation.
-    fn tell(&mut self, generation: u64, source: &'static str, changes: Arc<[Change]>) {
+    fn tell(&mut self, generation: u64, source: Option<Source>, changes: Vec<Change>) {
         self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
-        for change in &*changes {
-            if let Some(watcher) = self.watchers.get(&change.key) {
+        for change in &changes {
+            if let Some(watcher) = self.watchers.get(&*change.key) {
                 self.untold.push((watcher.clone(), change.after));
             }
         }
@@ -711,12 +744,12 @@ fn listed(
     listed.into()
 }
 
-fn change(key: Arc<str>, before: Option<&Resolved>, after: Option<&Resolved>) -> Change {
+fn change(key: &str, before: Option<&Resolved>, after: Option<&Resolved>) -> Change {
     let state = |resolved: Option<&Resolved>| resolved.map(Resolved::state).unwrap_or_default();
     let fields = match (before, after) {
         (Some(before), Some(after)) => before.definition.differences(&after.definition),
         (None, Some(one)) | (Some(one), None) => one.definition.fields().collect(),
         (None, None) => Vec::new(),
     };
-    Change { key, before: state(before), after: state(after), fields }
+    Change { key: key.to_owned(), before: state(before), after: state(after), fields }
 }

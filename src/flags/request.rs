@@ -1,17 +1,8 @@
 //! One request's view of the flags, also where no request is in sight.
 
-use std::{
-    fmt,
-    pin::Pin,
-    sync::{Arc, Once},
-    task::{self, Poll},
-};
+use std::{fmt, panic::Location, sync::Arc};
 
-use pin_project_lite::pin_project;
-use tokio::task::futures::TaskLocalFuture;
-use tracing::warn;
-
-use super::{FlagKey, Flags, Snapshot, testing::Overrides};
+use super::{FlagKey, Flags, Scope, Snapshot, WithFlags, outside, testing::ScopedOverrides};
 use crate::model::{Answer, Cause, Context};
 
 /// The flags as one request sees them: one snapshot, one context.
@@ -40,6 +31,8 @@ use crate::model::{Answer, Cause, Context};
 #[derive(Clone)]
 pub struct RequestFlags {
     pub(super) pinned: Arc<Pinned>,
+    /// The overrides of a test that hold for this request, wherever it is asked.
+    overrides: ScopedOverrides,
 }
 
 pub(super) struct Pinned {
@@ -50,47 +43,62 @@ pub(super) struct Pinned {
     pub(super) headers: Option<Arc<str>>,
 }
 
-/// What is in force around the code that runs.
-#[derive(Clone, Default)]
-pub(super) struct Scope {
-    pub(super) flags: Option<RequestFlags>,
-    pub(super) overrides: Overrides,
-}
-
-tokio::task_local! {
-    pub(super) static SCOPE: Scope;
-}
-
-impl Scope {
-    fn current() -> Self {
-        SCOPE.try_with(Clone::clone).unwrap_or_default()
-    }
-
-    /// What is in force once this is added to what is around it.
-    fn within_current(self) -> Self {
-        let outer = Self::current();
-        Self {
-            flags: self.flags.or(outer.flags),
-            overrides: self.overrides.within(outer.overrides),
-        }
-    }
-}
-
 impl Flags {
     /// Pins the current generation and a context.
     #[must_use]
     pub fn pin(&self, context: Context<'_>) -> RequestFlags {
         let (snapshot, context) = (self.snapshot(), context.into_owned());
-        let pinned = Pinned { snapshot, context, headers: None };
-        RequestFlags { pinned: Arc::new(pinned) }
+        RequestFlags::new(Pinned { snapshot, context, headers: None })
     }
 }
 
 impl RequestFlags {
+    pub(super) fn new(pinned: Pinned) -> Self {
+        Self { pinned: Arc::new(pinned), overrides: ScopedOverrides::current() }
+    }
+
+    /// Adds the overrides in scope to those that travel with the request.
+    #[must_use]
+    pub(crate) fn with_current_overrides(mut self) -> Self {
+        self.overrides = self.overrides.within(ScopedOverrides::current());
+        self
+    }
+
+    /// Asks the pinned generation for the pinned context, with the overrides of the request.
+    #[inline]
+    pub(super) fn ask<'a, R>(
+        &'a self,
+        ask: impl FnOnce(&'a Snapshot, &'a Context<'static>) -> R,
+    ) -> R {
+        self.with_overrides(|| ask(&self.pinned.snapshot, &self.pinned.context))
+    }
+
+    /// Runs `ask` with the overrides of the request in force, also outside its scope.
+    #[inline]
+    pub(super) fn with_overrides<R>(&self, ask: impl FnOnce() -> R) -> R {
+        match self.overrides.are_in_force() {
+            true => ask(),
+            false => self.sync_scope(ask),
+        }
+    }
+
+    /// Makes these the flags in scope while `make` runs, and while the future that it returns does.
+    #[cfg(feature = "http")]
+    pub(crate) fn scope_with<F: Future>(self, make: impl FnOnce() -> F) -> WithFlags<F> {
+        let overrides = self.overrides.clone();
+        let mut scope = Scope { flags: Some(self), overrides }.within_current();
+        let future = scope.enter(make);
+        WithFlags::within(scope, future)
+    }
+
+    fn to_scope(&self) -> Scope {
+        Scope { flags: Some(self.clone()), overrides: self.overrides.clone() }
+    }
+
     /// Returns whether the flag is on for this request; `false` if no source has it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey) -> bool {
-        self.pinned.snapshot.is_enabled(key, &self.pinned.context)
+        self.ask(|snapshot, context| snapshot.is_enabled(key, context))
     }
 
     /// Who asks.
@@ -108,13 +116,12 @@ impl RequestFlags {
     /// Makes these the flags in scope while `future` runs: those that the functions
     /// [`is_enabled`], [`boolean`] and [`current`] of this crate find.
     pub fn scope<F: Future>(&self, future: F) -> WithFlags<F> {
-        WithFlags::within(Scope { flags: Some(self.clone()), ..Scope::default() }, future)
+        WithFlags::within(self.to_scope(), future)
     }
 
     /// Makes these the flags in scope while `f` runs.
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
-        let scope = Scope { flags: Some(self.clone()), ..Scope::default() };
-        SCOPE.sync_scope(scope.within_current(), f)
+        self.to_scope().in_scope(f)
     }
 }
 
@@ -128,132 +135,44 @@ impl fmt::Debug for RequestFlags {
 /// The flags of the request that is being handled, if the code runs within one.
 #[must_use]
 pub fn current() -> Option<RequestFlags> {
-    SCOPE.try_with(|scope| scope.flags.clone()).ok().flatten()
+    Scope::with(|scope| scope.flags.clone().map(RequestFlags::with_current_overrides)).flatten()
 }
 
 /// Returns whether the flag is on for the request that is being handled.
 ///
-/// Outside a request it is off, with one warning per process: see [`boolean`].
+/// Outside a request it is off, with a warning for each flag and place in the code: see [`boolean`].
 #[inline]
+#[track_caller]
 pub fn is_enabled(key: impl FlagKey) -> bool {
-    with_current(&key, |flags| flags.is_enabled(&key)).unwrap_or(false)
+    let on = ask_current(&key, Location::caller(), |flags| flags.is_enabled(&key));
+    on.unwrap_or(false)
 }
 
 /// Returns whether the flag is on for the request that is being handled, with the reason and the
 /// source. See [`Snapshot::boolean`].
 ///
 /// Outside a request, which is also a spawned task without
-/// [`with_current_flags`](WithCurrentFlags::with_current_flags), the value is `default`, the reason
-/// `ERROR` and the error code `PROVIDER_NOT_READY`.
+/// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), the value is `default`, the
+/// reason `ERROR` and the error code `PROVIDER_NOT_READY`. One warning for each flag and place in
+/// the code names the remedy.
 #[inline]
+#[track_caller]
 pub fn boolean(key: impl FlagKey, default: bool) -> Answer<bool> {
-    let answer = with_current(&key, |flags| flags.boolean(&key, default));
+    let answer = ask_current(&key, Location::caller(), |flags| flags.boolean(&key, default));
     answer.unwrap_or_else(|| Answer::new(default, Cause::NoFlags, None))
 }
 
-/// Asks the flags of the request that is being handled; without a request, warns and returns `None`.
+/// Asks the flags of the request that is being handled. Without a request, returns `None` and warns,
+/// with the place in the code that asked.
 #[inline]
-fn with_current<T>(key: &impl FlagKey, ask: impl FnOnce(&RequestFlags) -> T) -> Option<T> {
-    let answer = SCOPE.try_with(|scope| scope.flags.as_ref().map(ask)).ok().flatten();
+fn ask_current<T>(
+    key: &impl FlagKey,
+    place: &'static Location<'static>,
+    ask: impl FnOnce(&RequestFlags) -> T,
+) -> Option<T> {
+    let answer = Scope::with(|scope| scope.flags.as_ref().map(ask)).flatten();
     if answer.is_none() {
-        warn_outside(key.as_str());
+        outside::asked(key.as_str(), place);
     }
     answer
-}
-
-#[cold]
-pub(super) fn warn_outside(name: &str) {
-    static WARNED: Once = Once::new();
-    WARNED.call_once(|| {
-        warn!(
-            name,
-            "asked for a flag, or tracked an event, outside a request: add a request layer, or spawn the task with \
-             `.with_current_flags()`"
-        );
-    });
-}
-
-/// Carries the flags in scope into tasks.
-pub trait WithCurrentFlags: Future + Sized {
-    /// Runs the future with the flags that are in scope now, wherever it is polled.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use flagstaff::{Context, Flags, Memory, WithCurrentFlags};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// # let flags = Flags::builder().source(Memory::new().with("a", true)).start().await?;
-    /// # let request = flags.pin(Context::anonymous());
-    /// # let handler = async {
-    /// let report = async { flagstaff::is_enabled("a") };
-    /// let report = tokio::spawn(report.with_current_flags());
-    /// # report.await
-    /// # };
-    /// # assert!(request.scope(handler).await?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    fn with_current_flags(self) -> WithFlags<Self> {
-        WithFlags { state: State::Running { scoped: SCOPE.scope(Scope::current(), self) } }
-    }
-}
-
-impl<F: Future> WithCurrentFlags for F {}
-
-pin_project! {
-    /// A future that runs with flags in scope.
-    pub struct WithFlags<F> {
-        #[pin]
-        state: State<F>,
-    }
-}
-
-pin_project! {
-    #[project = StateProjection]
-    #[project_replace = StateReplaced]
-    enum State<F> {
-        /// Not polled yet: what is around it is what is around its first poll.
-        Waiting { scope: Scope, future: F },
-        Running {
-            #[pin]
-            scoped: TaskLocalFuture<Scope, F>,
-        },
-        /// For the moment between the two.
-        Starting,
-    }
-}
-
-impl<F: Future> WithFlags<F> {
-    pub(super) fn within(scope: Scope, future: F) -> Self {
-        Self { state: State::Waiting { scope, future } }
-    }
-}
-
-impl<F: Future> Future for WithFlags<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
-        let mut state = self.project().state;
-        if matches!(*state, State::Waiting { .. })
-            && let StateReplaced::Waiting { scope, future } =
-                state.as_mut().project_replace(State::Starting)
-        {
-            let scoped = SCOPE.scope(scope.within_current(), future);
-            state.set(State::Running { scoped });
-        }
-        match state.project() {
-            StateProjection::Running { scoped } => scoped.poll(cx),
-            StateProjection::Waiting { .. } | StateProjection::Starting => {
-                unreachable!("it runs from its first poll on")
-            }
-        }
-    }
-}
-
-impl<F> fmt::Debug for WithFlags<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WithFlags").finish_non_exhaustive()
-    }
 }

@@ -124,28 +124,28 @@ impl<'a> PendingStep<'a> {
 
     async fn make(self) -> Result<Written, RolloutError> {
         let Self { flags, key, step, forced, author, reason, expected } = self;
-        let source = flags.writable()?;
-        let entry = source.read(&key).await;
-        let entry = entry.map_err(|error| WriteError::Failed { name: source.name(), error })?;
+        let (source, backend) = flags.writable()?;
+        let entry = backend.read(&key).await;
+        let entry = entry.map_err(|error| WriteError::Failed { name: source.name, error })?;
         let (below, merged) = flags.with_entry(&key, entry.as_ref());
         let patch = match step {
             Step::Off => off(&merged, flags.now()),
             _ => {
-                let rollout = merged.rollout.value().map(|rollout| &**rollout);
+                let rollout = merged.rare().rollout.value();
                 let patch = next(rollout, step, forced, flags.now());
                 let patch = patch.map_err(|why| RolloutError::refused(&key, why))?;
                 on_again(&below, entry.as_ref(), step).rollout(patch)
             }
         };
-        let mut write = Write::new(Operation::Set(Box::new(patch)));
+        let mut write = Write::new(Operation::Set(patch));
         (write.author, write.reason) = (author, reason);
         write.expected = match expected {
             Some(revision) => Some(Expected::Revision(revision)),
             None if step == Step::Off => None,
             None => Some(Expected::Entry(entry)),
         };
-        let written = source.write(&key, write).await;
-        Ok(written.map_err(|refusal| WriteError::of(source.name(), refusal))?)
+        let written = backend.write(&key, write).await;
+        Ok(written.map_err(|refusal| WriteError::of(source, refusal))?)
     }
 }
 
@@ -161,7 +161,7 @@ impl<'a> IntoFuture for PendingStep<'a> {
 /// Off, and time stands still, so that it does not come back in a later stage.
 fn off(merged: &Definition, now: SystemTime) -> Definition {
     let off = Definition::new().enabled(false);
-    let progress = merged.rollout.value().and_then(|rollout| rollout.at(now));
+    let progress = merged.rare().rollout.value().and_then(|rollout| rollout.at(now));
     match progress.map(|progress| progress.status) {
         Some(RolloutStatus::NotStarted | RolloutStatus::Running | RolloutStatus::Waiting) => {
             off.rollout(Rollout { paused_at: Setting::Set(now), ..Rollout::default() })

@@ -4,12 +4,19 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 
-use super::{FlagKey, asked::Asked, testing, track::Tracker, unknown::Unknown};
+use super::{
+    FlagKey,
+    asked::Asked,
+    testing::{self, Evaluated},
+    track::Tracker,
+    unknown::Unknown,
+};
 use crate::{
-    backend::{Lookup, Offer, SourceId},
+    backend::{Lookup, Offer, Source, SourceId},
     eval::{Decision, Evaluation, Names, Plan, Slot, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
+        nearest,
     },
 };
 
@@ -49,7 +56,7 @@ pub struct Snapshot {
     pub(super) resolved: Vec<Option<Resolved>>,
     /// The flags that a source has, in the order of their names.
     pub(super) listed: Arc<[Slot]>,
-    pub(super) sources: Arc<[&'static str]>,
+    pub(super) sources: Arc<[Source]>,
     pub(super) lookups: Arc<[(SourceId, Lookup)]>,
     pub(super) asked: Arc<Asked>,
     /// What the sources said when this was made, and what they say now. Evaluation looks at neither.
@@ -58,6 +65,8 @@ pub struct Snapshot {
     pub(super) unknown: Arc<Unknown>,
     pub(super) tracker: Arc<Tracker>,
     pub(super) strictness: Strictness,
+    /// For the assertions of tests.
+    pub(super) evaluated: Evaluated,
 }
 
 /// What the sources say now. It may differ from what the generation in force was made of in all that
@@ -102,10 +111,8 @@ impl Snapshot {
         let (plans, names) = (&*self.plans, &*self.names);
         self.listed.iter().map(move |&slot| {
             let (name, plan) = (&**names.name(slot), &plans[slot as usize]);
-            let evaluation = match overridden(name) {
-                None => self.evaluate_plan(plan, context, &mut ()),
-                Some(verdict) => Some(Evaluation::new(verdict, plan.variants())),
-            };
+            let evaluate = |plan| self.evaluate_plan(plan, context, &mut ());
+            let evaluation = self.known_or(&name, Some(plan), evaluate, |evaluation| evaluation);
             let evaluation = evaluation.expect("it is compiled, since a source has it");
             (name, self.gate(&evaluation, context))
         })
@@ -158,8 +165,9 @@ impl Snapshot {
         evaluate: impl FnOnce(&'p Plan) -> Option<T>,
         view: impl FnOnce(Evaluation<'p>) -> T,
     ) -> Option<T> {
-        if let Some(verdict) = overridden(key.as_str()) {
-            return Some(view(Evaluation::new(verdict, plan.and_then(Plan::variants))));
+        let variants = plan.and_then(Plan::variants);
+        if let Some(overridden) = testing::overridden(key.as_str(), &self.evaluated, variants) {
+            return Some(view(overridden));
         }
         match plan.and_then(evaluate) {
             Some(known) => Some(known),
@@ -216,10 +224,16 @@ impl Snapshot {
         }
         match self.strictness {
             Strictness::Lenient => self.unknown.note(name, self.known()),
-            Strictness::Panics => panic!(
-                "flag `{name}` was asked for, and the test did not set it: \
-                 add `.on(\"{name}\")` or `.off(\"{name}\")` to `Flags::for_test()`"
-            ),
+            Strictness::Panics => {
+                let similar = nearest(name, self.known());
+                let similar = similar.map(|name| format!(" (a similar one is `{name}`)"));
+                panic!(
+                    "flag `{name}` was asked for, and the test did not set it{}: add \
+                     `.on(\"{name}\")` or `.off(\"{name}\")` to `Flags::for_test()` or to the \
+                     overrides of the test",
+                    similar.unwrap_or_default()
+                )
+            }
         }
         None
     }
@@ -248,21 +262,13 @@ impl Snapshot {
     /// Answers with a value and what decided about it.
     #[inline]
     pub(super) fn answer<T>(&self, value: T, decision: Decision) -> Answer<T> {
-        let source = self.sources.get(usize::from(decision.source)).copied();
+        let source = self.sources.get(usize::from(decision.source)).map(|source| source.name);
         let mut answer = Answer::new(value, decision.cause, source);
         if decision.stale {
             answer.reason = Reason::Stale;
         }
         answer
     }
-}
-
-/// Returns the verdict that the running test overrides a flag with.
-#[inline]
-fn overridden(name: &str) -> Option<&'static Verdict> {
-    static OVERRIDDEN: [Verdict; 2] = verdicts(SourceId::MAX, [Cause::Test, Cause::Test]);
-
-    testing::scoped(name).map(|on| &OVERRIDDEN[usize::from(on)])
 }
 
 /// The verdicts of flags that a source has but does not list, by source: off, then on. They belong to
@@ -298,7 +304,7 @@ impl fmt::Debug for Snapshot {
 #[derive(Debug, Clone, Copy)]
 pub struct FlagInfo<'a> {
     resolved: &'a Resolved,
-    sources: &'a [&'static str],
+    sources: &'a [Source],
 }
 
 impl<'a> FlagInfo<'a> {
@@ -310,7 +316,7 @@ impl<'a> FlagInfo<'a> {
 
     /// The source that set a field, or took away what lower sources had set.
     #[must_use]
-    pub fn source_of(&self, field: Field) -> Option<&'static str> {
+    pub fn source_of(&self, field: Field) -> Option<Source> {
         self.resolved.claimed(field).map(|source| self.sources[usize::from(source)])
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::Location,
     pin::Pin,
     sync::Arc,
     task::{self, Poll, ready},
@@ -13,11 +14,7 @@ use futures_core::Stream;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
-use super::{
-    Flags, RequestFlags,
-    clock::Clock,
-    request::{SCOPE, warn_outside},
-};
+use super::{Flags, RequestFlags, Scope, clock::Clock, outside};
 use crate::model::Context;
 
 /// Something that a user did, and that flags may have had an effect on.
@@ -28,7 +25,7 @@ use crate::model::Context;
 #[non_exhaustive]
 pub struct TrackingEvent {
     /// What happened, such as `order_placed`.
-    pub name: Arc<str>,
+    pub name: String,
     /// How much of it, such as the amount.
     pub value: Option<f64>,
     /// When it happened.
@@ -141,15 +138,16 @@ impl RequestFlags {
 
 /// Tells that the user of the request that is being handled did something: see [`Flags::track`].
 ///
-/// Outside a request nothing is told, with one warning per process.
+/// Outside a request the event is lost, with a warning for each event and place in the code.
+#[track_caller]
 pub fn track(name: &str, value: impl Into<Option<f64>>) {
     let value = value.into();
-    let told = SCOPE.try_with(|scope| {
+    let told = Scope::with(|scope| {
         scope.flags.as_ref()?.track(name, value);
         Some(())
     });
-    if told.ok().flatten().is_none() {
-        warn_outside(name);
+    if told.flatten().is_none() {
+        outside::tracked(name, Location::caller());
     }
 }
 

@@ -357,40 +357,40 @@ impl RequestFlags {
     /// if no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, default: bool) -> Answer<bool> {
-        self.snapshot().boolean(key, self.context(), default)
+        self.ask(|snapshot, context| snapshot.boolean(key, context, default))
     }
 
     /// Returns the name of the variant that this request is served; `default` if no source has the flag,
     /// or if it has no variants. See [`Snapshot::variant`].
     #[inline]
     pub fn variant<'d>(&self, key: impl FlagKey, default: &'d str) -> Answer<&'d str> {
-        self.snapshot().variant(key, self.context(), default)
+        self.ask(|snapshot, context| snapshot.variant(key, context, default))
     }
 
     /// Returns the flag's text for this request; `default` if no source has the flag, or if its value is
     /// something else. See [`Snapshot::string`].
     #[inline]
     pub fn string<'a>(&'a self, key: impl FlagKey, default: &'a str) -> Answer<&'a str> {
-        self.snapshot().string(key, self.context(), default)
+        self.ask(|snapshot, context| snapshot.string(key, context, default))
     }
 
     /// Returns the flag's whole number for this request; `default` if no source has the flag, or if its
     /// value is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, default: i64) -> Answer<i64> {
-        self.snapshot().integer(key, self.context(), default)
+        self.ask(|snapshot, context| snapshot.integer(key, context, default))
     }
 
     /// Returns the flag's number for this request, a whole one too; `default` if no source has the flag,
     /// or if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, default: f64) -> Answer<f64> {
-        self.snapshot().float(key, self.context(), default)
+        self.ask(|snapshot, context| snapshot.float(key, context, default))
     }
 
     /// Returns the flag's value for this request, as any type that can be deserialized; `default` if no
     /// source has the flag, or if its value does not fit. See [`Snapshot::value`].
     pub fn value<T: DeserializeOwned>(&self, key: impl FlagKey, default: T) -> Answer<T> {
-        self.snapshot().value(key, self.context(), default)
+        self.ask(|snapshot, context| snapshot.value(key, context, default))
     }
 }

@@ -109,6 +109,6 @@ impl RequestFlags {
     /// [`Flags::variant_of`].
     #[inline]
     pub fn variant_of<V: VariantEnum>(&self) -> Answer<V> {
-        self.snapshot().variant_of(self.context())
+        self.ask(Snapshot::variant_of)
     }
 }

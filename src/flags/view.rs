@@ -8,9 +8,7 @@ use std::{
 };
 
 use super::{
-    FlagKey, Flags, RequestFlags, Snapshot,
-    key::sealed::Resolve,
-    request::{Pinned, SCOPE, warn_outside},
+    FlagKey, Flags, RequestFlags, Scope, Snapshot, key::sealed::Resolve, outside, request::Pinned,
     testing,
 };
 use crate::{
@@ -75,8 +73,15 @@ impl fmt::Debug for KnownFlag {
 /// One generation and one context, borrowed; or nothing to ask.
 #[derive(Clone, Copy)]
 pub(crate) enum View<'a, 'c> {
-    Flags { snapshot: &'a Snapshot, context: &'a Context<'c>, headers: &'a Option<Arc<str>> },
-    NoFlags,
+    Flags {
+        snapshot: &'a Snapshot,
+        context: &'a Context<'c>,
+        headers: &'a Option<Arc<str>>,
+    },
+    /// No flags are in scope for this kind of layer.
+    NoFlags {
+        asker: &'static str,
+    },
 }
 
 impl View<'_, '_> {
@@ -86,15 +91,15 @@ impl View<'_, '_> {
     pub(crate) fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
         match self {
             Self::Flags { snapshot, context, .. } => snapshot.is_plainly_on(flag, context),
-            Self::NoFlags => false,
+            Self::NoFlags { .. } => false,
         }
     }
 
     pub(crate) fn boolean(&self, flag: &KnownFlag, default: bool) -> Answer<bool> {
         match self {
             Self::Flags { snapshot, context, .. } => snapshot.on_or_off(flag, context, default),
-            Self::NoFlags => {
-                warn_outside(&flag.name);
+            Self::NoFlags { asker } => {
+                outside::unlayered(&flag.name, asker);
                 Answer::new(default, Cause::NoFlags, None)
             }
         }
@@ -104,7 +109,7 @@ impl View<'_, '_> {
     pub(crate) fn depends_on_context(&self, flag: &KnownFlag) -> bool {
         match self {
             Self::Flags { snapshot, .. } => snapshot.depends_on_context(flag),
-            Self::NoFlags => false,
+            Self::NoFlags { .. } => false,
         }
     }
 
@@ -112,7 +117,7 @@ impl View<'_, '_> {
     pub(crate) fn headers(&self) -> Option<&Arc<str>> {
         match self {
             Self::Flags { headers, .. } => headers.as_ref(),
-            Self::NoFlags => None,
+            Self::NoFlags { .. } => None,
         }
     }
 }
@@ -132,8 +137,8 @@ impl Snapshot {
 
     #[inline]
     fn is_plainly_on(&self, flag: &KnownFlag, context: &Context<'_>) -> bool {
-        if let Some(on) = testing::scoped(&flag.name) {
-            return on;
+        if let Some(overridden) = testing::overridden(&flag.name, &self.evaluated, None) {
+            return overridden.verdict.on;
         }
         let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize));
         plan.and_then(|plan| self.is_on(plan, context)).unwrap_or(false)
@@ -170,7 +175,7 @@ impl Flags {
             Some(outer) if outer.snapshot().owner == owner => Arc::clone(&outer.pinned.snapshot),
             _ => self.snapshot(),
         };
-        RequestFlags { pinned: Arc::new(Pinned { snapshot, context, headers }) }
+        RequestFlags::new(Pinned { snapshot, context, headers })
     }
 }
 
@@ -181,19 +186,20 @@ fn draw_number() -> NonZeroU64 {
 }
 
 impl RequestFlags {
-    /// The context that is pinned, and a generation that need not be.
+    /// Shows `ask` the context that is pinned, and a generation that need not be.
     #[inline]
-    pub(crate) fn view_of<'a>(&'a self, snapshot: &'a Snapshot) -> View<'a, 'static> {
-        View::Flags { snapshot, context: &self.pinned.context, headers: &self.pinned.headers }
+    pub(crate) fn view<R>(&self, snapshot: &Snapshot, ask: impl FnOnce(&View<'_, '_>) -> R) -> R {
+        let Pinned { context, headers, .. } = &*self.pinned;
+        self.with_overrides(|| ask(&View::Flags { snapshot, context, headers }))
     }
 
     /// Shows `ask` the flags of the request that is being handled.
     #[inline]
     pub(crate) fn with_current<R>(ask: impl FnOnce(Option<&RequestFlags>) -> R) -> R {
         let mut ask = Some(ask);
-        let answer = SCOPE.try_with(|scope| ask.take().map(|ask| ask(scope.flags.as_ref())));
+        let answer = Scope::with(|scope| ask.take().map(|ask| ask(scope.flags.as_ref())));
         match (answer, ask) {
-            (Ok(Some(answer)), _) => answer,
+            (Some(Some(answer)), _) => answer,
             (_, Some(ask)) => ask(None),
             (_, None) => unreachable!("whoever takes the question answers it"),
         }

@@ -1,16 +1,51 @@
-//! What `testing.rs` is without the feature: nothing is ever overridden.
+//! A stand-in for `testing` without the feature: nothing is ever overridden or recorded.
+
+use super::{RequestFlags, snapshot::Strictness};
+use crate::eval::{Evaluation, Variants};
 
 /// No overrides.
-#[derive(Clone, Default)]
-pub(crate) struct Overrides;
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ScopedOverrides;
 
-impl Overrides {
+impl ScopedOverrides {
+    pub(crate) const NONE: Self = Self;
+
+    #[inline]
+    pub(crate) fn current() -> Self {
+        Self
+    }
+
+    #[inline]
     pub(crate) fn within(self, _outer: Self) -> Self {
         self
+    }
+
+    #[inline]
+    pub(crate) fn are_in_force(&self) -> bool {
+        true
+    }
+}
+
+/// Nothing is recorded.
+#[derive(Debug, Clone)]
+pub(crate) struct Evaluated;
+
+impl Evaluated {
+    pub(super) fn of(_strictness: Strictness) -> Self {
+        Self
     }
 }
 
 #[inline]
-pub(crate) fn scoped(_name: &str) -> Option<bool> {
+pub(crate) fn overridden<'a>(
+    _name: &str,
+    _evaluated: &Evaluated,
+    _declared: Option<&'a Variants>,
+) -> Option<Evaluation<'a>> {
+    None
+}
+
+#[inline]
+pub(crate) fn without_flags(_overrides: &ScopedOverrides) -> Option<RequestFlags> {
     None
 }

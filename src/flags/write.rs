@@ -1,4 +1,4 @@
-//! Changes that are being put together, and what becomes of them.
+//! Changes that are being put together, and their outcomes.
 
 use std::{
     fmt,
@@ -8,7 +8,9 @@ use std::{
 
 use super::{FlagKey, Flags};
 use crate::{
-    backend::{BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Write, Written},
+    backend::{
+        BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Source, Write, Written,
+    },
     model::{Entry, Field},
 };
 
@@ -26,12 +28,12 @@ impl<'a> PendingWrite<'a> {
         Self { flags, key: key.as_str().to_owned(), write: Write::new(operation) }
     }
 
-    /// Who does it. It is kept in the source's log and shown beside the override.
+    /// Sets the author, which the source keeps in its log and beside the override.
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { write: self.write.author(author), ..self }
     }
 
-    /// Why. It is kept in the source's log and shown beside the override.
+    /// Sets the reason, which the source keeps in its log and beside the override.
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { write: self.write.reason(reason), ..self }
     }
@@ -55,8 +57,8 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expect(Expected::Revision(revision)), ..self }
     }
 
-    /// Makes the change only if the source says this, or nothing, about the flag: what was read, for a
-    /// change that depends on it.
+    /// Makes the change only if this is the source's entry for the flag, or if it has none: for a change
+    /// that depends on what was read.
     ///
     /// # Example
     ///
@@ -78,9 +80,9 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expect(Expected::Entry(entry)), ..self }
     }
 
-    /// Takes fields out of what the source says about the flag, in the same step as what it
-    /// [sets](Flags::set): the sources below say them again. A source that says nothing else then
-    /// says nothing about the flag at all.
+    /// Takes fields out of the source's entry for the flag, in the same step as what it
+    /// [sets](Flags::set), so that the sources below decide about them again. An entry without any
+    /// fields is removed.
     ///
     /// An answer for everybody has no fields, so none can be taken out of it; and every change but
     /// a [set](Flags::set) is refused with [`WriteError::Unsupported`].
@@ -124,10 +126,10 @@ impl<'a> IntoFuture for PendingWrite<'a> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { flags, key, write } = self;
         Box::pin(async move {
-            let source = flags.writable()?;
-            let refused = |refusal| WriteError::of(source.name(), refusal);
-            write.check_inherited().map_err(refused)?;
-            source.write(&key, write).await.map_err(refused)
+            let (source, backend) = flags.writable()?;
+            let refused = |refusal| WriteError::of(source, refusal);
+            write.check().map_err(refused)?;
+            backend.write(&key, write).await.map_err(refused)
         })
     }
 }
@@ -178,14 +180,14 @@ impl<'a> IntoFuture for PendingUndo<'a> {
     fn into_future(self) -> Self::IntoFuture {
         let Self { flags, revision, author, reason } = self;
         Box::pin(async move {
-            let source = flags.writable()?;
-            let undone = source.undo(revision, author, reason).await;
-            undone.map_err(|refusal| WriteError::of(source.name(), refusal))
+            let (source, backend) = flags.writable()?;
+            let undone = backend.undo(revision, author, reason).await;
+            undone.map_err(|refusal| WriteError::of(source, refusal))
         })
     }
 }
 
-/// A change was not made, or nobody can say whether it was.
+/// An error of a change: it was not made, or may not have been made.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -194,24 +196,27 @@ pub enum WriteError {
     ReadOnly,
     /// The flag is not what was expected. Nothing was changed.
     #[error("source `{name}` did not change the flag")]
+    #[non_exhaustive]
     Conflict {
         /// The name of the source.
         name: &'static str,
-        /// What it says instead.
+        /// The conflict, with the value that is stored.
         #[source]
         conflict: Conflict,
     },
     /// The source cannot do this at all.
     #[error("source `{name}` cannot {what}")]
+    #[non_exhaustive]
     Unsupported {
         /// The name of the source.
         name: &'static str,
-        /// What it cannot do.
+        /// A verb with its object: what the source cannot do.
         what: &'static str,
     },
     /// The change was sent and its answer never came: it may be in force, now or in a moment.
     /// Look before you repeat it.
     #[error("source `{name}` did not answer, so the change may or may not have been made")]
+    #[non_exhaustive]
     Unconfirmed {
         /// The name of the source.
         name: &'static str,
@@ -221,6 +226,7 @@ pub enum WriteError {
     },
     /// The source refused the change or could not be reached. Nothing was changed.
     #[error("source `{name}` did not take the change")]
+    #[non_exhaustive]
     Failed {
         /// The name of the source.
         name: &'static str,
@@ -233,7 +239,8 @@ pub enum WriteError {
 crate::error::debug_is_message!(WriteError);
 
 impl WriteError {
-    pub(super) fn of(name: &'static str, refusal: Refusal) -> Self {
+    pub(super) fn of(source: Source, refusal: Refusal) -> Self {
+        let name = source.name;
         match refusal {
             Refusal::Conflict(conflict) => Self::Conflict { name, conflict },
             Refusal::Unsupported(what) => Self::Unsupported { name, what },

@@ -11,8 +11,10 @@ use crate::{
 };
 
 /// Whom to ask, and for whom.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Source {
+    /// The layer that asks, in a word: a gate or a switch.
+    asker: &'static str,
     own: Option<Own>,
     extractor: Option<Arc<dyn ContextExtractor + Send + Sync>>,
     /// The headers that the extractor reads, as `Vary` lists them.
@@ -28,6 +30,10 @@ struct Own {
 }
 
 impl Source {
+    pub(super) fn new(asker: &'static str) -> Self {
+        Self { asker, own: None, extractor: None, headers: None, anonymous: Context::default() }
+    }
+
     pub(super) fn set_flags(&mut self, flags: &Flags) {
         let owner = flags.read(|snapshot| snapshot.owner());
         self.own = Some(Own { flags: flags.clone(), owner });
@@ -45,10 +51,10 @@ impl Source {
             // One request, one truth: but flags that were named are not exchanged for others.
             Some(own) if own.owner != pinned.snapshot().owner() => {
                 // Who asks is known all the same, unless there is a word on that too.
-                let ask = |snapshot: &Snapshot| ask(&pinned.view_of(snapshot));
+                let ask = |snapshot: &Snapshot| pinned.view(snapshot, &ask);
                 self.extractor.is_none().then(|| own.flags.read(ask))
             }
-            _ => Some(ask(&pinned.view_of(pinned.snapshot()))),
+            _ => Some(pinned.view(pinned.snapshot(), &ask)),
         };
         if let Some(answer) = request.extensions().get::<RequestFlags>().and_then(pinned) {
             return answer;
@@ -56,8 +62,8 @@ impl Source {
         let Some(Own { flags, .. }) = &self.own else {
             // Something in between may have taken the extensions away.
             return RequestFlags::with_current(|current| match current {
-                Some(current) => ask(&current.view_of(current.snapshot())),
-                None => ask(&View::NoFlags),
+                Some(current) => current.view(current.snapshot(), &ask),
+                None => ask(&View::NoFlags { asker: self.asker }),
             });
         };
         let headers = &self.headers;

@@ -55,7 +55,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for RequestFlags {
 }
 
 fn find(parts: &Parts) -> Option<RequestFlags> {
-    parts.extensions.get().cloned().or_else(current)
+    let pinned = parts.extensions.get::<RequestFlags>().cloned();
+    pinned.map(RequestFlags::with_current_overrides).or_else(current)
 }
 
 /// A handler takes [`RequestFlags`] and no request layer is around it: a 500.

@@ -50,7 +50,7 @@ use super::{
 /// let again = Request::get("/").header("cookie", cookie).body(())?;
 /// let second = service.oneshot(again).await?;
 ///
-/// assert_eq!(first.body(), second.body());
+/// assert_eq!(first.body().get_ref(), second.body().get_ref());
 /// assert!(!second.headers().contains_key("set-cookie"));
 /// # Ok(())
 /// # }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    Operator, Printed, Value,
+    BucketBy, Operator, Printed, Value,
     matcher::{Case, Matcher},
 };
 
@@ -35,10 +35,10 @@ pub enum Condition {
     All(Vec<Condition>),
     /// One of these holds at least.
     Any(Vec<Condition>),
-    /// This is false.
-    Not(Box<Condition>),
+    /// This is false. See [`Condition::negated`].
+    Not(Negation),
     /// What the segment says holds.
-    Segment(Arc<Segment>),
+    Segment(Segment),
 }
 
 impl Condition {
@@ -55,22 +55,94 @@ impl Condition {
     ) -> Result<Self, InvalidOperand> {
         Comparison::new(attribute, operator, operand, Case::Exact).map(Self::Compare)
     }
+
+    /// Holds where this condition is false. Where this is unknown, so is its negation.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::{Condition, Operator};
+    ///
+    /// let abroad = Condition::compare("country", Operator::Eq, "DE")?.negated();
+    ///
+    /// assert!(matches!(abroad, Condition::Not(_)));
+    /// # Ok::<(), flagstaff::definition::InvalidOperand>(())
+    /// ```
+    #[must_use]
+    pub fn negated(self) -> Self {
+        Self::Not(self.into())
+    }
 }
 
-/// A condition with a name, which several flags can share.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Segment {
-    /// What it is called.
-    pub name: String,
-    /// Who belongs to it.
-    pub when: Condition,
+/// A condition that has to be false; made by [`Condition::negated`].
+#[derive(Clone, PartialEq)]
+pub struct Negation(Box<Condition>);
+
+impl Negation {
+    /// The condition that has to be false.
+    #[must_use]
+    pub fn condition(&self) -> &Condition {
+        &self.0
+    }
+}
+
+impl From<Condition> for Negation {
+    fn from(condition: Condition) -> Self {
+        Self(Box::new(condition))
+    }
+}
+
+impl fmt::Debug for Negation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A condition with a name. Clones share it, since several flags can use it.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::definition::{Condition, Operator, Segment};
+///
+/// let pros = Segment::new("pros", Condition::compare("plan", Operator::Eq, "pro")?);
+///
+/// assert_eq!(pros.name(), "pros");
+/// assert!(matches!(pros.when(), Condition::Compare(_)));
+/// # Ok::<(), flagstaff::definition::InvalidOperand>(())
+/// ```
+#[derive(Clone, PartialEq)]
+pub struct Segment(Arc<Named>);
+
+#[derive(PartialEq)]
+struct Named {
+    name: String,
+    when: Condition,
 }
 
 impl Segment {
     /// A segment of all for whom `when` holds.
+    #[must_use]
     pub fn new(name: impl Into<String>, when: Condition) -> Self {
-        Self { name: name.into(), when }
+        Self(Arc::new(Named { name: name.into(), when }))
+    }
+
+    /// The name of the segment.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The condition of all who belong to the segment.
+    #[must_use]
+    pub fn when(&self) -> &Condition {
+        &self.0.when
+    }
+}
+
+impl fmt::Debug for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Segment").field("name", &self.name()).field("when", self.when()).finish()
     }
 }
 
@@ -163,17 +235,15 @@ pub(crate) enum Attribute {
     Named(Printed<Arc<str>>),
     /// An attribute of that name, or what the path leads to.
     Path(Arc<str>),
-    /// The request itself, to draw buckets by.
+    /// The request itself: a unit to draw buckets by, which no condition can name.
     Request,
 }
 
 impl Attribute {
     /// The user, as an attribute.
-    pub(crate) const TARGETING_KEY: &str = "targeting_key";
+    pub(crate) const TARGETING_KEY: &str = BucketBy::TARGETING_KEY;
     /// The list of groups, as an attribute.
     pub(crate) const GROUPS: &str = "groups";
-    /// The request, as what buckets are drawn by.
-    const REQUEST: &str = "request";
 
     pub(crate) fn new(path: String) -> Self {
         match path.as_str() {
@@ -184,14 +254,19 @@ impl Attribute {
         }
     }
 
-    /// What buckets are drawn by. Conditions have no use for the number of a request.
-    pub(crate) fn unit(path: String) -> Self {
-        if path == Self::REQUEST { Self::Request } else { Self::new(path) }
+    /// The attribute that has the unit of a draw; `None` for the targeting key, which most draws take.
+    pub(crate) fn unit(bucket_by: &BucketBy) -> Option<Self> {
+        // By its text, so that a definition made in code draws as it does once it was stored.
+        match bucket_by.as_str() {
+            Self::TARGETING_KEY => None,
+            BucketBy::REQUEST => Some(Self::Request),
+            path => Some(Self::new(path.to_owned())),
+        }
     }
 
     pub(crate) fn path(&self) -> &str {
         match self {
-            Self::Request => Self::REQUEST,
+            Self::Request => BucketBy::REQUEST,
             Self::TargetingKey => Self::TARGETING_KEY,
             Self::Groups => Self::GROUPS,
             Self::Named(name) => name.text(),

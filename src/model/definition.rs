@@ -2,120 +2,57 @@
 
 use std::{
     fmt,
-    ops::{Deref, DerefMut},
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use super::{Active, OnStale, Percentage, Prerequisite, Rollout, Rule, Variants};
+use super::{
+    Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rules, Variants,
+    setting::{AnySetting, Row, Setting, SettingType, merge},
+    settings::{Effect, Roles, settings},
+};
 
-/// One field of a [`Definition`], as a member of a JSON merge patch (RFC 7396) is: absent, null or
-/// a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Setting<T> {
-    /// Says nothing: the lower sources decide.
-    #[default]
-    Inherit,
-    /// Takes away what lower sources say, so that the field has its default again.
-    Remove,
-    /// Replaces what lower sources say.
-    Set(T),
-}
-
-impl<T> Setting<T> {
-    /// The value, if this sets one.
-    pub fn value(&self) -> Option<&T> {
-        match self {
-            Self::Set(value) => Some(value),
-            Self::Inherit | Self::Remove => None,
-        }
-    }
-
-    /// Whether lower sources decide.
-    pub fn is_inherit(&self) -> bool {
-        matches!(self, Self::Inherit)
-    }
-
-    /// Does what `patch` says, if it says anything.
-    pub(crate) fn replace(&mut self, patch: &Self)
-    where
-        T: Clone,
-    {
-        if !patch.is_inherit() {
-            self.clone_from(patch);
-        }
-    }
-}
-
-/// A chained method that sets one setting. Lists take whatever becomes texts, such as `["ana"]`.
+/// A chained method that sets one setting. Lists take whatever becomes their entries.
 macro_rules! setter {
-    ([$($doc:tt)+] $field:ident: $type:ty) => {
+    ([$($doc:tt)+] $variant:ident $field:ident: $type:ty) => {
         $($doc)+
         #[must_use]
         pub fn $field(mut self, value: impl Into<$type>) -> Self {
-            self.$field = Setting::Set(value.into());
+            *row::$variant::of_mut(&mut self) = Setting::Set(value.into());
             self
         }
     };
-    ([$($doc:tt)+] $field:ident: $type:ty, from prerequisites) => {
+    ([$($doc:tt)+] $variant:ident $field:ident: $type:ty, of $entry:ty) => {
         $($doc)+
         #[must_use]
-        pub fn $field<T: Into<Prerequisite>>(
-            mut self,
-            values: impl IntoIterator<Item = T>,
-        ) -> Self {
-            self.$field = Setting::Set(values.into_iter().map(Into::into).collect());
-            self
-        }
-    };
-    ([$($doc:tt)+] $field:ident: $type:ty, from texts) => {
-        $($doc)+
-        #[must_use]
-        pub fn $field<T: Into<String>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
-            self.$field = Setting::Set(values.into_iter().map(Into::into).collect());
+        pub fn $field<T: Into<$entry>>(mut self, values: impl IntoIterator<Item = T>) -> Self {
+            let values = values.into_iter().map(Into::into).collect();
+            *row::$variant::of_mut(&mut self) = Setting::Set(values);
             self
         }
     };
 }
 
-/// Applies one setting of a patch: it replaces what is there, or is a patch itself.
-macro_rules! merge {
-    ($below:expr, $patch:expr) => {
-        if !$patch.is_inherit() {
-            $below.clone_from(&$patch);
-        }
-    };
-    ($below:expr, $patch:expr, by $key:ident) => {
-        match (&mut $below, &$patch) {
-            (Setting::Set(below), Setting::Set(patch)) => below.merge(patch),
-            (below, patch) => merge!(*below, *patch),
-        }
-    };
-}
-
-/// Everything that walks over the settings of a flag is made from this one list.
-///
-/// Thousands of flags are kept, so the `rare` settings have no room in a definition without any of
-/// them. `from texts` is a list that takes whatever becomes texts; `merged by` is a table, of which
-/// a stronger source may set some members and leave the others.
-macro_rules! settings {
+/// Makes the definition and the names of its fields from the rows of the registry.
+macro_rules! define {
     (
+        common:
         $(
             $(#[doc = $doc:literal])+
-            $field:ident: $type:ty, $variant:ident $(, from $texts:ident)? $(, merged by $key:ident)?;
+            $field:ident: $type:ty $(= $default:expr)?, $variant:ident $(of $entry:ty)?
+                => $example:literal, $roles:expr;
         )+
         rare:
         $(
             $(#[doc = $rare_doc:literal])+
-            $rare:ident: $rare_type:ty, $rare_variant:ident
-            $(, from $rare_texts:ident)? $(, merged by $rare_key:ident)?;
+            $rare:ident: $rare_type:ty $(= $rare_default:expr)?, $rare_variant:ident
+                $(of $rare_entry:ty)? => $rare_example:literal, $rare_roles:expr;
         )+
     ) => {
         /// The whole or partial definition of a flag, as one source gives it.
         ///
-        /// A field that is not set falls through to the source below; see [`Setting`]. The fields
-        /// that few flags have, such as `rules`, are those of [`RareSettings`], and are read and
-        /// written as if they were here: `definition.rules`.
+        /// A field that is not set falls through to the source below; see [`Setting`]. The settings
+        /// that most flags have are fields, and those that few flags have, such as `rules`, are fields
+        /// of [`rare`](Self::rare). Setters of all of them are methods of the definition.
         ///
         /// # Example
         ///
@@ -125,11 +62,13 @@ macro_rules! settings {
         /// let definition = Definition::new()
         ///     .owner("payments")
         ///     .percentage(Percentage::whole(10)?)
-        ///     .allowed_users(["internal_tester_1"]);
+        ///     .allowed_users(["internal_tester_1"])
+        ///     .salt("checkout");
         ///
         /// assert_eq!(definition.owner.value().map(String::as_str), Some("payments"));
+        /// assert_eq!(definition.rare().salt.value().map(String::as_str), Some("checkout"));
         /// assert!(definition.enabled.is_inherit());
-        /// assert!(definition.rules.is_inherit());
+        /// assert!(definition.rare().rules.is_inherit());
         /// # Ok::<(), flagstaff::definition::InvalidPercentage>(())
         /// ```
         #[derive(Clone, PartialEq, Default)]
@@ -140,6 +79,9 @@ macro_rules! settings {
         }
 
         /// The settings of a [`Definition`] that few flags have.
+        ///
+        /// They are apart because services keep thousands of definitions: one without any of these
+        /// settings takes half the memory.
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub struct RareSettings {
@@ -150,43 +92,41 @@ macro_rules! settings {
             const NONE: Self = Self { $($rare: Setting::Inherit,)+ };
 
             fn merge(&mut self, patch: &Self) {
-                $(merge!(self.$rare, patch.$rare $(, by $rare_key)?);)+
+                $(merge(&mut self.$rare, &patch.$rare);)+
             }
         }
 
         impl Definition {
-            $(setter!([$(#[doc = $doc])+] $field: $type $(, from $texts)?);)+
-            $(setter!([$(#[doc = $rare_doc])+] $rare: $rare_type $(, from $rare_texts)?);)+
+            $(setter!([$(#[doc = $doc])+] $variant $field: $type $(, of $entry)?);)+
+            $(
+                setter!(
+                    [$(#[doc = $rare_doc])+] $rare_variant $rare: $rare_type $(, of $rare_entry)?
+                );
+            )+
 
-            /// Whether this says anything about `field`: sets it or removes it.
-            #[must_use]
-            pub fn has(&self, field: Field) -> bool {
+            fn setting(&self, field: Field) -> &dyn AnySetting {
                 match field {
-                    $(Field::$variant => !self.$field.is_inherit(),)+
-                    $(Field::$rare_variant => !self.$rare.is_inherit(),)+
+                    $(Field::$variant => &self.$field,)+
+                    $(Field::$rare_variant => &self.rare().$rare,)+
                 }
             }
 
-            /// Says nothing about `field` any more.
-            pub(crate) fn inherit(&mut self, field: Field) {
-                if !self.has(field) {
-                    return;
-                }
+            fn setting_mut(&mut self, field: Field) -> &mut dyn AnySetting {
                 match field {
-                    $(Field::$variant => self.$field = Setting::Inherit,)+
-                    $(Field::$rare_variant => self.$rare = Setting::Inherit,)+
+                    $(Field::$variant => &mut self.$field,)+
+                    $(Field::$rare_variant => &mut self.rare_mut().$rare,)+
                 }
             }
 
             /// Applies `patch` on top of this, field by field (RFC 7396).
             pub fn merge(&mut self, patch: &Self) {
-                $(merge!(self.$field, patch.$field $(, by $key)?);)+
+                $(merge(&mut self.$field, &patch.$field);)+
                 if let Rare(Some(patch)) = &patch.rare {
-                    self.rare.settings_mut().merge(patch);
+                    self.rare_mut().merge(patch);
                 }
                 // The percentage takes it away from lower sources too, for as long as it is said.
-                if patch.takes_rollout_away() && self.rollout.value().is_some() {
-                    self.rollout = Setting::Inherit;
+                if patch.takes_rollout_away() && self.rare().rollout.value().is_some() {
+                    self.rare_mut().rollout = Setting::Inherit;
                 }
             }
 
@@ -200,7 +140,7 @@ macro_rules! settings {
                     }
                 )+
                 $(
-                    if self.$rare.value() != other.$rare.value() {
+                    if self.rare().$rare.value() != other.rare().$rare.value() {
                         fields.push(Field::$rare_variant);
                     }
                 )+
@@ -212,7 +152,7 @@ macro_rules! settings {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct("Definition")
                     $(.field(stringify!($field), &self.$field))+
-                    $(.field(stringify!($rare), &self.$rare))+
+                    $(.field(stringify!($rare), &self.rare().$rare))+
                     .finish()
             }
         }
@@ -229,6 +169,8 @@ macro_rules! settings {
             /// Every setting, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+ $(Self::$rare_variant,)+];
 
+            const ROLES: &'static [Roles] = &[$($roles,)+ $($rare_roles,)+];
+
             /// The key in flags.toml and in JSON.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -238,7 +180,7 @@ macro_rules! settings {
                 }
             }
 
-            /// What it says, in a sentence or a few.
+            /// The meaning, in a sentence or a few.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -246,64 +188,129 @@ macro_rules! settings {
                     $(Self::$rare_variant => concat!($($rare_doc),+).trim_ascii_start(),)+
                 }
             }
+
+            /// A value as flags.toml writes it.
+            ///
+            /// # Example
+            ///
+            /// ```
+            /// use flagstaff::definition::Field;
+            ///
+            /// assert_eq!(Field::StaleAfter.example(), r#""5m""#);
+            /// ```
+            #[must_use]
+            pub const fn example(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $example,)+
+                    $(Self::$rare_variant => $rare_example,)+
+                }
+            }
+
+            /// Returns `true` for a date, such as `expires`.
+            #[must_use]
+            pub const fn is_date(self) -> bool {
+                match self {
+                    $(Self::$variant => <$type as SettingType>::IS_DATE,)+
+                    $(Self::$rare_variant => <$rare_type as SettingType>::IS_DATE,)+
+                }
+            }
         }
+
+        /// The rows of the registry as types.
+        pub(crate) mod row {
+            $(#[derive(Debug)] pub(crate) struct $variant;)+
+            $(#[derive(Debug)] pub(crate) struct $rare_variant;)+
+        }
+
+        $(
+            impl Row for row::$variant {
+                type Type = $type;
+                const FIELD: Field = Field::$variant;
+
+                fn default() -> Option<$type> {
+                    None$(.or(Some($default)))?
+                }
+
+                fn of(definition: &Definition) -> &Setting<$type> {
+                    &definition.$field
+                }
+
+                fn of_mut(definition: &mut Definition) -> &mut Setting<$type> {
+                    &mut definition.$field
+                }
+            }
+        )+
+        $(
+            impl Row for row::$rare_variant {
+                type Type = $rare_type;
+                const FIELD: Field = Field::$rare_variant;
+
+                fn default() -> Option<$rare_type> {
+                    None$(.or(Some($rare_default)))?
+                }
+
+                fn of(definition: &Definition) -> &Setting<$rare_type> {
+                    &definition.rare().$rare
+                }
+
+                fn of_mut(definition: &mut Definition) -> &mut Setting<$rare_type> {
+                    &mut definition.rare_mut().$rare
+                }
+            }
+        )+
     };
 }
 
-settings! {
-    /// What the flag is for, in a sentence.
-    description: String, Description;
-    /// The team or person who answers for it.
-    owner: String, Owner;
-    /// Free words to find it by.
-    tags: Vec<String>, Tags, from texts;
-    /// When it was introduced.
-    created: SystemTime, Created;
-    /// When it should be gone from the code. Evaluation does not look at it.
-    expires: SystemTime, Expires;
-    /// The kill switch: `false` is off for everybody. On by default.
-    enabled: bool, Enabled;
-    /// Targeting keys for whom it is off, whatever else is said.
-    denied_users: Vec<String>, DeniedUsers, from texts;
-    /// Groups for whose members it is off, whatever else but `enabled` is said.
-    denied_groups: Vec<String>, DeniedGroups, from texts;
-    /// Targeting keys for whom it is on, outside the percentage too.
-    allowed_users: Vec<String>, AllowedUsers, from texts;
-    /// Groups for whose members it is on, outside the percentage too.
-    allowed_groups: Vec<String>, AllowedGroups, from texts;
-    /// The share of everybody else for whom it is on. Everybody by default.
-    percentage: Percentage, Percentage;
+settings!(define);
 
-    rare:
+impl Field {
+    /// The settings that an evaluation looks at, in its order.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::Field;
+    ///
+    /// let steps: Vec<_> = Field::steps().collect();
+    ///
+    /// assert_eq!(steps[..3], [Field::Enabled, Field::Active, Field::Requires]);
+    /// assert!(!steps.contains(&Field::Owner));
+    /// ```
+    pub fn steps() -> impl Iterator<Item = Self> {
+        let place = |step| Self::ALL.iter().copied().find(|field| field.roles().step == step);
+        (1..=u8::MAX).map_while(place)
+    }
 
-    /// Other flags that have to be on, or to serve a variant, for the same context.
-    requires: Vec<Prerequisite>, Requires, from prerequisites;
-    /// Who is served what, before the percentage: the first rule that matches decides.
-    rules: Arc<[Rule]>, Rules;
-    /// A percentage that grows by itself, in stages. It decides instead of `percentage`; but a
-    /// percentage of a stronger source takes it away.
-    rollout: Box<Rollout>, Rollout, merged by member;
-    /// When it can be on at all. Outside of that it is off for everybody.
-    active: Box<Active>, Active, merged by member;
-    /// What it serves beyond on and off, and how often.
-    variants: Variants, Variants, merged by name;
-    /// The variant that is served while it is off: `control` by default, or else the first.
-    off: String, Off;
-    /// The share of those for whom it is on who are drawn into its variants. The others are served
-    /// the variant that is served while it is off. Everybody by default.
-    traffic: Percentage, Traffic;
-    /// The attribute that buckets of the percentage, the traffic and the variants are drawn by
-    /// instead of the targeting key, so that all who share it are served the same. Rules have one
-    /// of their own.
-    bucket_by: String, BucketBy;
-    /// What the buckets are drawn by instead of the flag key: flags with the same salt draw the
-    /// same users, and a new salt draws new ones.
-    salt: String, Salt;
-    /// How long a source above this one may be unreachable before the flag does what `on_stale`
-    /// says. For ever by default.
-    stale_after: Duration, StaleAfter;
-    /// What it does then. It keeps the lost source's last word by default.
-    on_stale: OnStale, OnStale;
+    /// Returns `true` for a setting for people alone, such as `owner`: evaluation does not look at it.
+    #[must_use]
+    pub const fn is_about(self) -> bool {
+        self.roles().step == 0
+    }
+
+    /// Returns the effect on who gets the flag.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::{Effect, Field};
+    ///
+    /// assert_eq!(Field::DeniedGroups.effect(), Effect::Denies);
+    /// assert_eq!(Field::Salt.effect(), Effect::Selects);
+    /// ```
+    #[must_use]
+    pub const fn effect(self) -> Effect {
+        self.roles().effect
+    }
+
+    /// Returns `true` if the setting looks at groups or attributes of an evaluation context.
+    #[must_use]
+    pub const fn reads_attributes(self) -> bool {
+        self.roles().reads_attributes
+    }
+
+    pub(crate) const fn roles(self) -> &'static Roles {
+        &Self::ROLES[self as usize]
+    }
 }
 
 impl Definition {
@@ -331,19 +338,11 @@ impl Definition {
     /// ```
     #[must_use]
     pub fn forced(on: bool) -> Self {
-        let mut forced = Self {
-            enabled: Setting::Set(on),
-            allowed_users: Setting::Remove,
-            allowed_groups: Setting::Remove,
-            percentage: Setting::Remove,
-            ..Self::default()
-        };
-        let rare = forced.rare.settings_mut();
-        rare.requires = Setting::Remove;
-        rare.rules = Setting::Remove;
-        rare.rollout = Setting::Remove;
-        rare.active = Setting::Remove;
-        forced
+        let mut forced = Self::new();
+        for &field in Field::ALL.iter().filter(|field| field.roles().is_lifted) {
+            forced.remove(field);
+        }
+        forced.enabled(on)
     }
 
     /// What a patch of a forced value is applied to. Off decides alone; a flag that is switched on
@@ -358,19 +357,112 @@ impl Definition {
         variants.variant(name)?;
         let weights = variants.names().map(|other| (other, u32::from(other == name)));
         let mut forced = Self::forced(true).variants(weights.collect::<Variants>());
-        forced.traffic = Setting::Remove;
+        forced.remove(Field::Traffic);
         Some(forced)
     }
 
     /// Whether this, as a patch, ends a rollout of the sources below: it says a percentage for
     /// everybody from now on.
     pub(crate) fn takes_rollout_away(&self) -> bool {
-        self.percentage.value().is_some() && self.rollout.is_inherit()
+        self.percentage.value().is_some() && self.rare().rollout.is_inherit()
+    }
+
+    /// The settings that few flags have, to be read.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, definition::Setting};
+    ///
+    /// let mut definition = Definition::new().salt("checkout");
+    /// definition.rare_mut().traffic = Setting::Remove;
+    ///
+    /// assert_eq!(definition.rare().salt, Setting::Set("checkout".to_owned()));
+    /// assert_eq!(definition.rare().traffic, Setting::Remove);
+    /// ```
+    #[must_use]
+    pub fn rare(&self) -> &RareSettings {
+        self.rare.settings()
+    }
+
+    /// The settings that few flags have, to be changed.
+    #[must_use]
+    pub fn rare_mut(&mut self) -> &mut RareSettings {
+        self.rare.settings_mut()
     }
 
     /// The fields this sets or removes.
     pub fn fields(&self) -> impl Iterator<Item = Field> {
         Field::ALL.iter().copied().filter(|&field| self.has(field))
+    }
+
+    /// Returns `true` if this sets or removes `field`.
+    #[must_use]
+    pub fn has(&self, field: Field) -> bool {
+        self.setting(field).says_something()
+    }
+
+    /// The date that `field` is set to; `None` if it is not set, or is not a date.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use flagstaff::{Definition, definition::Field};
+    ///
+    /// let definition = Definition::new().created(SystemTime::UNIX_EPOCH).owner("payments");
+    ///
+    /// assert_eq!(definition.date(Field::Created), Some(SystemTime::UNIX_EPOCH));
+    /// assert_eq!(definition.date(Field::Owner), None);
+    /// ```
+    #[must_use]
+    pub fn date(&self, field: Field) -> Option<SystemTime> {
+        self.setting(field).date()
+    }
+
+    /// The instant from which the flag should be gone from the code. A permanent flag has none, even
+    /// if it sets `expires`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use flagstaff::Definition;
+    ///
+    /// let expires = Definition::new().expires(SystemTime::UNIX_EPOCH);
+    ///
+    /// assert_eq!(expires.expiry(), Some(SystemTime::UNIX_EPOCH));
+    /// assert_eq!(expires.permanent(true).expiry(), None);
+    /// ```
+    #[must_use]
+    pub fn expiry(&self) -> Option<SystemTime> {
+        self.expires.value().copied().filter(|_| !self.is_permanent())
+    }
+
+    /// Returns `true` if the flag is meant to stay: `permanent = true`.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.rare().permanent.value() == Some(&true)
+    }
+
+    /// The number of entries of the list that `field` sets; of anything else, 1 if it is set.
+    pub(crate) fn entries(&self, field: Field) -> usize {
+        self.setting(field).entries()
+    }
+
+    /// Leaves `field` to lower sources again.
+    pub(crate) fn inherit(&mut self, field: Field) {
+        // What is not there needs no room.
+        if self.has(field) {
+            self.setting_mut(field).inherit();
+        }
+    }
+
+    /// Removes `field`, from lower sources too.
+    pub(crate) fn remove(&mut self, field: Field) {
+        self.setting_mut(field).remove();
     }
 }
 
@@ -392,20 +484,6 @@ impl Rare {
 impl PartialEq for Rare {
     fn eq(&self, other: &Self) -> bool {
         self.settings() == other.settings()
-    }
-}
-
-impl Deref for Definition {
-    type Target = RareSettings;
-
-    fn deref(&self) -> &RareSettings {
-        self.rare.settings()
-    }
-}
-
-impl DerefMut for Definition {
-    fn deref_mut(&mut self) -> &mut RareSettings {
-        self.rare.settings_mut()
     }
 }
 
@@ -449,7 +527,7 @@ mod tests {
 
         below.merge(&Definition::new().rollout(patch));
 
-        let rollout = below.rollout.value().unwrap();
+        let rollout = below.rare().rollout.value().unwrap();
         assert_eq!(rollout.stages.value().unwrap(), &stages);
         assert_eq!((rollout.start.value(), rollout.paused_at.value()), (None, Some(&at(9))));
     }
@@ -470,5 +548,42 @@ mod tests {
     fn fields_carry_the_names_of_the_file() {
         assert_eq!(Field::DeniedUsers.as_str(), "denied_users");
         assert!(Definition::forced(true).fields().all(|field| field != Field::DeniedUsers));
+    }
+
+    #[test]
+    fn a_forced_value_lifts_what_lets_users_in_or_leaves_them_out_and_keeps_the_deny_lists() {
+        let lifted: Vec<_> = Definition::forced(true).fields().map(Field::as_str).collect();
+
+        assert_eq!(
+            lifted,
+            [
+                "enabled",
+                "allowed_users",
+                "allowed_groups",
+                "percentage",
+                "requires",
+                "rules",
+                "rollout",
+                "active"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_row_of_the_registry_has_the_roles_of_its_field() {
+        assert_eq!(Field::ROLES.len(), Field::ALL.len());
+        for (index, &field) in Field::ALL.iter().enumerate() {
+            assert_eq!(field as usize, index, "{field}");
+        }
+    }
+
+    #[test]
+    fn every_setting_that_is_evaluated_has_a_step_of_its_own() {
+        let evaluated = Field::ALL.iter().filter(|field| !field.is_about()).count();
+
+        assert_eq!(Field::steps().count(), evaluated);
+        for field in Field::ALL.iter().filter(|field| field.effect() != Effect::None) {
+            assert!(!field.is_about(), "{field} decides who gets the flag");
+        }
     }
 }

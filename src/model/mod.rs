@@ -3,6 +3,7 @@
 mod active;
 mod answer;
 mod attributes;
+mod bucket_by;
 mod condition;
 mod context;
 mod decimal;
@@ -20,19 +21,24 @@ mod print;
 mod resolved;
 mod rollout;
 mod rule;
+mod rules;
 mod serialize;
+mod setting;
+mod settings;
 mod stale;
 mod state;
 mod value;
 mod variant;
+mod variant_name;
 mod weight;
 
 pub use self::{
     active::Active,
     answer::{Answer, Cause, ErrorCode, Reason},
-    condition::{Comparison, Condition, InvalidOperand, Segment},
+    bucket_by::BucketBy,
+    condition::{Comparison, Condition, InvalidOperand, Negation, Segment},
     context::Context,
-    definition::{Definition, Field, RareSettings, Setting},
+    definition::{Definition, Field, RareSettings},
     entry::{Entry, Part},
     id::IntoId,
     matcher::Case,
@@ -41,6 +47,9 @@ pub use self::{
     prerequisite::Prerequisite,
     rollout::{Progress, Rollout, RolloutStatus, Stage},
     rule::{Rule, Serve},
+    rules::Rules,
+    setting::Setting,
+    settings::Effect,
     stale::{InvalidOnStale, OnStale},
     state::FlagState,
     value::{IntoAttribute, Value},
@@ -51,16 +60,22 @@ pub use self::{
 pub(crate) mod parts {
     #[doc(inline)]
     pub use super::{
-        Active, Case, Comparison, Condition, Definition, Entry, Field, InvalidOnStale,
-        InvalidOperand, InvalidPercentage, InvalidWeight, OnStale, OperandKind, Operator,
-        OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
-        RolloutStatus, Rule, Segment, Serve, Setting, Stage, Variant, Variants, Weight,
+        Active, BucketBy, Case, Comparison, Condition, Definition, Effect, Entry, Field,
+        InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight, Negation, OnStale,
+        OperandKind, Operator, OperatorExample, Part, Percentage, Prerequisite, Progress,
+        RareSettings, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting, Stage, Variant,
+        Variants, Weight,
     };
 }
 
+#[cfg(feature = "definition")]
+pub(crate) use self::variant_name::MOST_VARIANT_NAMES;
+#[cfg(feature = "testing")]
+pub(crate) use self::variant_name::keep_variant_name;
 pub(crate) use self::{
     attributes::Attributes,
     condition::Attribute,
+    definition::row,
     matcher::{Matcher, NameSet, Scalar, hash_text},
     moment::Moment,
     nearest::nearest,
@@ -68,4 +83,7 @@ pub(crate) use self::{
     print::{Print, Printed},
     resolved::Resolved,
     serialize::rfc3339,
+    setting::Row,
+    settings::settings,
+    variant_name::{TooManyVariantNames, variant_name},
 };

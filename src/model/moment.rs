@@ -18,8 +18,8 @@ pub(crate) struct Moment {
 impl Moment {
     /// The moment `now`; `None` for a definition that does not depend on the time.
     pub(crate) fn of(definition: &Definition, now: SystemTime) -> Option<Self> {
-        let active = definition.active.value();
-        let progress = definition.rollout.value().and_then(|rollout| rollout.at(now));
+        let active = definition.rare().active.value();
+        let progress = definition.rare().rollout.value().and_then(|rollout| rollout.at(now));
         if active.is_none() && progress.is_none() {
             return None;
         }

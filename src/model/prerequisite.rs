@@ -13,7 +13,7 @@ pub(crate) const MOST_PREREQUISITES: usize = 256;
 /// let definition = Definition::new()
 ///     .requires(["payments_v3".into(), Prerequisite::variant("pricing_page", "higher_price")]);
 ///
-/// assert_eq!(definition.requires.value().map(Vec::len), Some(2));
+/// assert_eq!(definition.rare().requires.value().map(Vec::len), Some(2));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Condition, Percentage, Weight};
+use super::{BucketBy, Condition, Percentage, Weight};
 
 /// One rule of a flag: whoever meets its condition is served what it says. The first rule that
 /// matches decides.
@@ -21,7 +21,7 @@ use super::{Condition, Percentage, Weight};
 ///     .named("german speakers"),
 /// ]);
 ///
-/// assert_eq!(definition.rules.value().map(|rules| rules.len()), Some(2));
+/// assert_eq!(definition.rare().rules.value().map(|rules| rules.len()), Some(2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -34,15 +34,15 @@ pub struct Rule {
     pub when: Condition,
     /// What they are served.
     pub serve: Serve,
-    /// The attribute that buckets are drawn by instead of the targeting key.
-    pub bucket_by: Option<String>,
+    /// The unit that buckets are drawn by.
+    pub bucket_by: BucketBy,
 }
 
 impl Rule {
     /// A rule without a name.
     #[must_use]
     pub const fn new(when: Condition, serve: Serve) -> Self {
-        Self { name: None, when, serve, bucket_by: None }
+        Self { name: None, when, serve, bucket_by: BucketBy::TargetingKey }
     }
 
     /// Gives it a name.
@@ -52,14 +52,11 @@ impl Rule {
         self
     }
 
-    /// Draws buckets by an attribute, such as `company.id`, so that all who share it are served the
-    /// same. `request` draws anew for each request that passes a [request layer]: a sample of
-    /// requests instead of users. Outside of those, nobody is in.
-    ///
-    /// [request layer]: crate::Flags::request_layer
+    /// Draws buckets by another unit than the targeting key. By an attribute, such as `company.id`, all
+    /// who share it are served alike; see [`BucketBy`].
     #[must_use]
-    pub fn bucket_by(mut self, attribute: impl Into<String>) -> Self {
-        self.bucket_by = Some(attribute.into());
+    pub fn bucket_by(mut self, unit: impl Into<BucketBy>) -> Self {
+        self.bucket_by = unit.into();
         self
     }
 }

@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::{
-    Cause, ErrorCode, Field, OnStale, Operator, Percentage, Reason, RolloutStatus, Serve, Value,
-    Weight,
+    Cause, ErrorCode, Field, FlagState, OnStale, Operator, Percentage, Reason, RolloutStatus,
+    Serve, Value, Weight,
 };
+use crate::serialize::object;
 
 /// Serializes types as the word that the rest of the crate has for them.
 macro_rules! words {
@@ -24,6 +25,14 @@ macro_rules! words {
 }
 
 words!(Cause, ErrorCode, Field, OnStale, Operator, Reason, RolloutStatus);
+
+/// Serializes as the word and the few words: `{"state": "partial", "summary": "25%, 3 allowed"}`.
+impl Serialize for FlagState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (state, summary) = (self.as_str(), format_args!("{self}"));
+        object!(serializer, "FlagState", { "state": state, "summary": summary })
+    }
+}
 
 /// Serializes as a number from 0 to 100, whole if it can be: `10` or `0.5`.
 impl Serialize for Percentage {

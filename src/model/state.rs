@@ -2,7 +2,7 @@
 
 use std::{fmt, time::SystemTime};
 
-use super::{Definition, Moment, Percentage};
+use super::{Definition, Effect, Field, Moment, Percentage};
 
 /// What a flag amounts to before anyone in particular asks: what changes and logs show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,19 +37,29 @@ impl FlagState {
         Self::of(definition, Moment::of(definition, now).as_ref())
     }
 
+    /// Returns the word for it: `unknown`, `off`, `on` or `partial`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Partial { .. } => "partial",
+        }
+    }
+
     pub(crate) fn of(definition: &Definition, moment: Option<&Moment>) -> Self {
         if moment.is_some_and(|moment| !moment.is_active) {
             return Self::Off;
         }
-        let count = |a: Option<&Vec<String>>, b: Option<&Vec<String>>| {
-            a.map_or(0, Vec::len) + b.map_or(0, Vec::len)
-        };
         let percentage = Moment::percentage(moment, definition);
-        let mut allowed =
-            count(definition.allowed_users.value(), definition.allowed_groups.value());
-        let denied = count(definition.denied_users.value(), definition.denied_groups.value());
-        let rules = definition.rules.value().map_or(0, |rules| rules.len());
-        let required = definition.requires.value().map_or(0, Vec::len);
+        let count = |effect| {
+            let lists = Field::ALL.iter().filter(|field| field.effect() == effect);
+            lists.map(|&field| definition.entries(field)).sum()
+        };
+        let (mut allowed, denied): (usize, usize) = (count(Effect::Allows), count(Effect::Denies));
+        let rules = definition.entries(Field::Rules);
+        let required = definition.entries(Field::Requires);
         // Nothing is left from which an allow-list could save anybody.
         if percentage == Percentage::HUNDRED && rules == 0 {
             allowed = 0;

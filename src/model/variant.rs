@@ -27,7 +27,7 @@ use super::{Setting, Value, Weight};
 ///
 /// let mut flag = Definition::new().variants(prices);
 /// flag.merge(&Definition::new().variants([("control", 80)]));
-/// assert_eq!(flag.variants.value().map(Variants::len), Some(3));
+/// assert_eq!(flag.rare().variants.value().map(Variants::len), Some(3));
 /// ```
 #[derive(Clone, PartialEq, Default)]
 pub struct Variants {
@@ -97,14 +97,14 @@ impl Variants {
 
     /// Sets a variant: a new one behind the others, a known one in its place.
     #[must_use]
-    pub fn with(self, name: impl Into<Box<str>>, variant: impl Into<Variant>) -> Self {
-        self.set(name.into(), Setting::Set(variant.into()))
+    pub fn with(self, name: impl Into<String>, variant: impl Into<Variant>) -> Self {
+        self.set(name.into().into(), Setting::Set(variant.into()))
     }
 
     /// Takes a variant away, also from the sources below.
     #[must_use]
-    pub fn without(self, name: impl Into<Box<str>>) -> Self {
-        self.set(name.into(), Setting::Remove)
+    pub fn without(self, name: impl Into<String>) -> Self {
+        self.set(name.into().into(), Setting::Remove)
     }
 
     fn set(mut self, name: Box<str>, variant: Setting<Variant>) -> Self {
@@ -163,14 +163,14 @@ impl Variants {
     }
 }
 
-impl<N: Into<Box<str>>, V: Into<Variant>> FromIterator<(N, V)> for Variants {
+impl<N: Into<String>, V: Into<Variant>> FromIterator<(N, V)> for Variants {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variants: I) -> Self {
         let add = |all: Self, (name, variant): (N, V)| all.with(name, variant);
         variants.into_iter().fold(Self::new(), add)
     }
 }
 
-impl<N: Into<Box<str>>, V: Into<Variant>, const LEN: usize> From<[(N, V); LEN]> for Variants {
+impl<N: Into<String>, V: Into<Variant>, const LEN: usize> From<[(N, V); LEN]> for Variants {
     fn from(variants: [(N, V); LEN]) -> Self {
         variants.into_iter().collect()
     }

@@ -1,11 +1,12 @@
 //! How the command behaves among others.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
     process::Stdio,
 };
 
-use flagstaff::cli::ExitCode;
+use flagstaff::{cli::ExitCode, definition::Field};
 use serde_json::{Value, json};
 
 use crate::{
@@ -95,13 +96,45 @@ fn names_of_flags_and_settings_are_completed() {
         (&["is-on", "o"], "off\non\n"),
         (
             &["set", "off", "perc"],
-            "percentage=\tThe share of everybody else for whom it is on. Everybody by default.\n",
+            "percentage=\tThe share of all other users for whom it is on. All of them by default.\n",
         ),
         (&["--file", "missing.toml", "get", "q"], "quite_new\n"),
     ] {
         let mut command = on(&server, &["--", "flagstaff"]);
         let completed = ran(command.args(line).env("COMPLETE", "fish"));
         assert_eq!((completed.code, &*completed.stdout), (ExitCode::Done, expected), "{line:?}");
+    }
+}
+
+#[test]
+fn every_setting_is_completed_and_printed() {
+    let directory = tempfile::tempdir().unwrap();
+    let names = Field::ALL.iter().map(|field| field.as_str());
+    let completed = |suffix: &str, line: &[&str]| {
+        let mut command = flagstaff(&[&["--", "flagstaff"], line].concat());
+        let text = ran(command.env("COMPLETE", "fish")).stdout;
+        let lines = text.lines().filter_map(|line| line.split('\t').next());
+        lines
+            .filter(|name| name.ends_with(suffix) && !name.starts_with("--"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+
+    assert_eq!(completed("", &["get", "a", ""]), names.clone().collect::<Vec<_>>());
+    let assignments: Vec<_> = names.map(|name| format!("{name}=")).collect();
+    assert_eq!(completed("=", &["set", "a", ""]), assignments);
+
+    for field in Field::ALL {
+        let text = format!("[flags.a]\n{field} = {}\n", field.example());
+        fs::write(directory.path().join("flags.toml"), text).unwrap();
+        let on = |arguments: &[&str]| ran(flagstaff(arguments).current_dir(directory.path()));
+
+        let got = on(&["get", "a", field.as_str()]);
+        assert_eq!(got.code, ExitCode::Done, "{field}: {}", got.stderr);
+        let shown = on(&["show", "a"]);
+        let kind = if field.is_about() { "about" } else { "decides" };
+        let row = format!("{kind}\t{field}\t");
+        assert!(shown.stdout.contains(&row), "{field}: {}", shown.stdout);
     }
 }
 

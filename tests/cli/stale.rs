@@ -137,6 +137,37 @@ fn what_was_changed_lately_is_not_stale() {
 }
 
 #[test]
+fn a_permanent_flag_is_never_stale() {
+    let directory = tempfile::tempdir().unwrap();
+    let stale = |permanent: &str| {
+        let text = format!("[flags.accept_orders]\nexpires = 2025-01-01\n{permanent}");
+        fs::write(directory.path().join("flags.toml"), text).unwrap();
+        fs::write(directory.path().join("shop.rs"), "flags.is_enabled(\"acept_orders\", &user)")
+            .unwrap();
+        ran(flagstaff(&["stale", "--refs", "."]).current_dir(directory.path()))
+    };
+    let findings = |stdout: &str| -> Vec<_> {
+        let cells =
+            stdout.lines().map(|line| line.split('\t').take(2).collect::<Vec<_>>().join(" "));
+        cells.collect()
+    };
+
+    let temporary = findings(&stale("").stdout);
+    let permanent = findings(&stale("permanent = true\n").stdout);
+
+    assert_eq!(
+        temporary,
+        [
+            "accept_orders expired",
+            "accept_orders on",
+            "accept_orders unreferenced",
+            "acept_orders unknown"
+        ]
+    );
+    assert_eq!(permanent, ["acept_orders unknown"]);
+}
+
+#[test]
 fn a_rollout_that_nobody_has_started_is_still_to_come() {
     let stale = |stages: &str| {
         let directory = tempfile::tempdir().unwrap();

@@ -76,7 +76,7 @@ async fn texts_behind_rules_allocate_nothing() {
         .with("plain", Variant::new().weight(50).value("a text that is too long to be inline"))
         .with("dark", Variant::new().weight(50).value("another text"));
     let everybody = Condition::compare("plan", Operator::Eq, "pro").expect("an operand that fits");
-    let mut rules = ruled().rules.value().expect("it has rules")[..4].to_vec();
+    let mut rules = ruled().rare().rules.value().expect("it has rules")[..4].to_vec();
     rules.push(Rule::new(everybody, Serve::Variant("dark".to_owned())));
     let definition = Definition::new().rules(rules).variants(variants);
     let memory = Memory::new().with("ruled", definition);

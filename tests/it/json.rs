@@ -4,16 +4,15 @@ use std::{
     collections::BTreeSet,
     fs,
     path::Path,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use flagstaff::{
     Definition, Percentage,
     definition::{
-        Active, Case, Comparison, Condition, Field, FlagsFile, InvalidJson, OnStale, Operator,
-        Rollout, Rule, Serve, Setting, Stage, UnknownKeys, Variant, Variants, Weight, from_json,
-        from_json_object, merge_json, to_json,
+        Active, BucketBy, Case, Comparison, Condition, Field, FlagsFile, InvalidJson, OnStale,
+        Operator, Prerequisite, Rollout, Rule, Rules, Serve, Setting, Stage, UnknownKeys, Variant,
+        Variants, Weight, from_json, from_json_object, merge_json, to_json,
     },
 };
 use proptest::prelude::*;
@@ -82,6 +81,29 @@ fn whatever_a_file_says_can_be_said_in_json() {
     }
 
     assert!(fields.iter().eq(Field::ALL));
+}
+
+#[test]
+fn a_unit_is_the_same_text_for_a_flag_and_for_a_rule() {
+    for (text, unit) in [
+        ("targeting_key", BucketBy::TargetingKey),
+        ("request", BucketBy::Request),
+        ("company.id", BucketBy::Attribute("company.id".to_owned())),
+    ] {
+        let rule = json!({"name": "r", "when": {}, "serve": "5%", "bucket_by": text});
+        let object = object(json!({"bucket_by": text, "rules": [rule]}));
+
+        let definition = from_json_object("x", &object, UnknownKeys::Reject).unwrap();
+
+        assert_eq!(definition.rare().bucket_by, Setting::Set(unit.clone()));
+        assert_eq!(definition.rare().rules.value().unwrap()[0].bucket_by, unit);
+        check_round_trip(&definition);
+        let written = to_json(&definition);
+        assert_eq!(written["bucket_by"], text);
+        // The default of a rule is left out.
+        let said = written["rules"][0].get("bucket_by").and_then(Value::as_str);
+        assert_eq!(said, Some(text).filter(|_| unit != BucketBy::TargetingKey));
+    }
 }
 
 #[test]
@@ -450,12 +472,12 @@ fn condition() -> impl Strategy<Value = Condition> {
         prop_oneof![
             parts().prop_map(Condition::All),
             parts().prop_map(Condition::Any),
-            part.prop_map(|part| Condition::Not(Box::new(part))),
+            part.prop_map(Condition::negated),
         ]
     })
 }
 
-fn rules() -> impl Strategy<Value = Arc<[Rule]>> {
+fn rules() -> impl Strategy<Value = Rules> {
     let weights = || (0_u32..1_000_000_000).prop_map(Weight::from);
     let split = (weights(), weights()).prop_map(|(most, some)| {
         Serve::Split(vec![
@@ -488,7 +510,7 @@ prop_compose! {
         stage in setting(any::<u32>()),
         stage_started in setting(time()),
         paused_at in setting(time()),
-    ) -> Box<Rollout> {
+    ) -> Rollout {
         let stage_of = |(percentage, duration, auto)| {
             let stage = Stage::new(percentage).lasting(duration);
             if auto { stage } else { stage.manual() }
@@ -497,15 +519,15 @@ prop_compose! {
         rollout.stages = map(stages, |stages| stages.into_iter().map(stage_of).collect());
         (rollout.start, rollout.stage) = (start, stage);
         (rollout.stage_started, rollout.paused_at) = (stage_started, paused_at);
-        Box::new(rollout)
+        rollout
     }
 }
 
 prop_compose! {
-    fn active()(from in setting(time()), lifetime in setting(any::<u32>())) -> Box<Active> {
+    fn active()(from in setting(time()), lifetime in setting(any::<u32>())) -> Active {
         let mut active = Active::new();
         (active.from, active.until) = (from, after(from, lifetime));
-        Box::new(active)
+        active
     }
 }
 
@@ -544,14 +566,33 @@ prop_compose! {
         definition.tags = tags;
         definition.created = created;
         definition.expires = after(created, lifetime);
-        definition.salt = salt;
+        definition.rare_mut().salt = salt;
+        definition
+    }
+}
+
+fn bucket_by() -> impl Strategy<Value = BucketBy> {
+    prop_oneof![Just("targeting_key"), Just("request"), Just("company.id")].prop_map(BucketBy::from)
+}
+
+prop_compose! {
+    fn drawing()(
+        mut definition in description(),
+        permanent in setting(any::<bool>()),
+        requires in setting(prop::collection::vec("[a-z]+".prop_map(Prerequisite::on), 0..3)),
+        traffic in setting(percentage()),
+        bucket_by in setting(bucket_by()),
+    ) -> Definition {
+        let rare = definition.rare_mut();
+        (rare.permanent, rare.requires) = (permanent, requires);
+        (rare.traffic, rare.bucket_by) = (traffic, bucket_by);
         definition
     }
 }
 
 prop_compose! {
     fn targeting()(
-        mut definition in description(),
+        mut definition in drawing(),
         enabled in setting(any::<bool>()),
         denied_users in setting(texts()),
         denied_groups in setting(texts()),
@@ -564,7 +605,7 @@ prop_compose! {
         definition.denied_groups = denied_groups;
         definition.allowed_users = allowed_users;
         definition.allowed_groups = allowed_groups;
-        definition.rules = rules;
+        definition.rare_mut().rules = rules;
         definition
     }
 }
@@ -581,12 +622,12 @@ prop_compose! {
         on_stale in setting(prop::sample::select(OnStale::ALL)),
     ) -> Definition {
         definition.percentage = percentage;
-        definition.rollout = rollout;
-        definition.active = active;
-        definition.variants = variants;
-        definition.off = off;
-        definition.stale_after = stale_after;
-        definition.on_stale = on_stale;
+        definition.rare_mut().rollout = rollout;
+        definition.rare_mut().active = active;
+        definition.rare_mut().variants = variants;
+        definition.rare_mut().off = off;
+        definition.rare_mut().stale_after = stale_after;
+        definition.rare_mut().on_stale = on_stale;
         definition
     }
 }

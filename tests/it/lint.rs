@@ -126,7 +126,7 @@ fn answers(text: &str) -> Vec<(String, bool, String)> {
     let file = FlagsFile::parse("flags.toml", text);
     let defined = file.flags().iter();
     let flags = defined.fold(Flags::for_test(), |test, (key, definition)| {
-        test.with(key, Definition::clone(definition))
+        test.with(&**key, Definition::clone(definition))
     });
     let flags = flags.start();
     let users = ["ana", "bob", "eve", "mallory"].map(str::to_owned);

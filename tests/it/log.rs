@@ -7,7 +7,8 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, File, FlagGate, Flags, Memory, Percentage, TrustedHeaders, event::Event,
+    Context, Definition, File, FlagGate, FlagSwitch, Flags, Memory, Percentage, TrustedHeaders,
+    event::Event,
 };
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt};
@@ -84,7 +85,7 @@ async fn a_bad_edit_is_logged_with_file_line_and_column() {
 
     fs::write(&path, "[flags]\nbeta = 25\n").unwrap();
 
-    assert!(matches!(next(&mut events).await, Event::Failed { source: "file", .. }));
+    assert!(matches!(next(&mut events).await, Event::Failed { .. }));
     let text = log.text();
     assert!(text.contains(r#"ERROR"#), "{text}");
     assert!(
@@ -152,4 +153,48 @@ async fn a_subscriber_of_the_log_may_ask_how_the_flags_are() {
     });
 
     finished.recv_timeout(crate::support::BOUND).expect("no deadlock");
+}
+
+#[tokio::test]
+async fn a_flag_outside_a_request_is_warned_about_once_for_each_place() {
+    let (log, _guard) = Log::start(Level::WARN);
+
+    for _ in 0..3 {
+        assert!(!flagstaff::is_enabled("outside"));
+        assert!(!flagstaff::is_enabled("outside_too"));
+        // Another place.
+        assert!(!flagstaff::is_enabled("outside"));
+        flagstaff::track("outside_told", None);
+    }
+
+    let warnings = log.lines("outside a request: add a request layer, or spawn the task with");
+    assert_eq!(warnings.len(), 4, "{}", log.text());
+    assert!(warnings.iter().all(|line| line.contains("`.with_current_flags()`")));
+    let places = log.lines(r#"flag="outside" at=tests/it/log.rs:"#);
+    assert_eq!(places.len(), 2, "{}", log.text());
+    assert!(log.text().contains(r#"event="outside_told" at=tests/it/log.rs:"#), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_gate_without_flags_is_warned_about_once_with_the_remedy() {
+    let (log, _guard) = Log::start(Level::WARN);
+    let open = tower::service_fn(async |_: Request<()>| {
+        Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    });
+    let gate = ServiceBuilder::new().layer(FlagGate::new("ungated")).service(open);
+    let switch = FlagSwitch::new("ungated", open, open);
+
+    for _ in 0..3 {
+        gate.clone().oneshot(Request::new(())).await.unwrap();
+        switch.clone().oneshot(Request::new(())).await.unwrap();
+    }
+
+    let [gate, switch] = &log.lines("has no request layer around it")[..] else {
+        panic!("{}", log.text());
+    };
+    let remedy = "add `.layer(flags.request_layer(…))` further out, or give it flags with \
+                  `.flags(&flags)` flag=\"ungated\"";
+    assert!(gate.contains("gate `ungated` has no request layer around it: "), "{gate}");
+    assert!(switch.contains("switch `ungated` has no request layer around it: "), "{switch}");
+    assert!(gate.ends_with(remedy) && switch.ends_with(remedy), "{gate}");
 }

@@ -1,6 +1,7 @@
 //! Behaviour through the public API, in one binary.
 
 mod allocations;
+mod blocking;
 mod codegen;
 mod contexts;
 mod contract;
@@ -13,7 +14,9 @@ mod explain;
 mod facade;
 mod file;
 mod file_tests;
+mod guide;
 mod http;
+mod identity;
 mod json;
 mod lint;
 mod log;
@@ -26,12 +29,16 @@ mod rollouts;
 mod root;
 mod rules;
 mod schema;
+mod scope;
+mod serialize;
+mod settings;
 mod sources;
 mod stale;
 mod support;
 mod testing;
 mod tracking;
 mod unleash;
+mod variant_names;
 mod variants;
 mod vectors;
 mod writes;

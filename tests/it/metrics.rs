@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// All metrics as Prometheus writes them. Counters begin anew with each call.
-fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
+pub(crate) fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
     let all = snapshotter.snapshot().into_vec().into_iter();
     all.map(|(key, _, _, value)| {
         let labels = key.key().labels().map(|it| format!("{}={:?}", it.key(), it.value()));
@@ -31,7 +31,7 @@ fn read(snapshotter: &Snapshotter) -> BTreeMap<String, f64> {
 }
 
 /// Those that are not 0.
-fn counted(snapshotter: &Snapshotter, name: &str) -> Vec<(String, f64)> {
+pub(crate) fn counted(snapshotter: &Snapshotter, name: &str) -> Vec<(String, f64)> {
     let all = read(snapshotter).into_iter();
     all.filter(|(key, value)| key.starts_with(name) && *value != 0.0).collect()
 }

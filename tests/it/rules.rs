@@ -503,7 +503,7 @@ fn condition() -> impl Strategy<Value = Condition> {
         });
     leaf.prop_recursive(4, 20, 4, |inner| {
         prop_oneof![
-            inner.clone().prop_map(|condition| Condition::Not(condition.into())),
+            inner.clone().prop_map(Condition::negated),
             prop::collection::vec(inner.clone(), 0..4).prop_map(Condition::All),
             prop::collection::vec(inner, 0..4).prop_map(Condition::Any),
         ]
@@ -532,11 +532,11 @@ fn naive(condition: &Condition, context: &Context<'_>) -> Option<bool> {
                 let flags = Flags::for_test().with("x", Definition::new().rules([rule])).start();
                 !flags.is_enabled("x", context)
             };
-            let no = asked(Condition::Not(Box::new(condition.clone())));
+            let no = asked(condition.clone().negated());
             let yes = asked(condition.clone());
             (yes || no).then_some(yes)
         }
-        Condition::Not(condition) => naive(condition, context).map(|holds| !holds),
+        Condition::Not(not) => naive(not.condition(), context).map(|holds| !holds),
         // Whichever of these a part is decides alone; else all parts have to be known.
         Condition::All(parts) => joined(parts, false, context),
         Condition::Any(parts) => joined(parts, true, context),

@@ -96,11 +96,12 @@ async fn every_field_knows_its_source() {
 
     let info = snapshot.info("a").unwrap();
 
-    assert_eq!(info.source_of(Field::Percentage), Some("memory"));
-    assert_eq!(info.source_of(Field::Enabled), Some("env"));
-    assert_eq!(info.source_of(Field::AllowedUsers), Some("env"), "taken away by the forced value");
-    assert_eq!(info.source_of(Field::Owner), Some("memory"));
-    assert_eq!(info.source_of(Field::Salt), None);
+    let source_of = |field| info.source_of(field).map(|source| source.name);
+    assert_eq!(source_of(Field::Percentage), Some("memory"));
+    assert_eq!(source_of(Field::Enabled), Some("env"));
+    assert_eq!(source_of(Field::AllowedUsers), Some("env"), "taken away by the forced value");
+    assert_eq!(source_of(Field::Owner), Some("memory#2"));
+    assert_eq!(source_of(Field::Salt), None);
     assert_eq!(info.definition().owner.value().map(String::as_str), Some("payments"));
     assert_eq!(
         info.state(),

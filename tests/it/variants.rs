@@ -3,7 +3,7 @@
 use flagstaff::{
     Context, Definition, Env, Flags, Memory, Percentage, Reason,
     answer::{Cause, ErrorCode, Value},
-    definition::{Variant, Variants},
+    definition::{BucketBy, Variant, Variants},
 };
 use proptest::prelude::*;
 
@@ -219,6 +219,20 @@ fn whoever_shares_the_attribute_that_buckets_are_drawn_by_is_served_the_same() {
     assert_eq!((nobody.value, nobody.cause), (false, Cause::NoTargetingKey));
     assert_eq!(flags.variant("q", &Context::user("ana"), "").cause, Cause::NoTargetingKey);
     assert!(flags.is_enabled("q", &Context::user("ana")));
+}
+
+#[test]
+fn the_targeting_key_by_its_name_is_the_default_unit() {
+    let half = || prices().percentage(Percentage::whole(50).unwrap());
+    let plain = flags([("p", half())]);
+
+    for unit in [BucketBy::TargetingKey, BucketBy::Attribute("targeting_key".to_owned())] {
+        let named = flags([("p", half().bucket_by(unit))]);
+
+        for user in users() {
+            assert_eq!(named.variant("p", &user, ""), plain.variant("p", &user, ""));
+        }
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ async fn a_change_on_a_condition_is_made_once() {
     let third = flags.set("beta", percent(30)).author("eve").if_revision(first).await;
 
     let error = third.unwrap_err();
-    let WriteError::Conflict { name: "memory", conflict } = &error else { panic!("{error}") };
+    let WriteError::Conflict { name: "memory", conflict, .. } = &error else { panic!("{error}") };
     assert_eq!(conflict.author.as_deref(), Some("bob"));
     assert_eq!(conflict.revision, second.revision);
     let entry = &flags.sources_of("beta")[0].entry;
@@ -194,8 +194,8 @@ async fn drift_is_what_overrides_change_field_by_field() {
     assert_eq!(keys, ["mispelled", "partly", "same"]);
     assert!(drift[0].is_undeclared());
     assert_eq!(drift[1].fields, [Field::Percentage]);
-    assert_eq!(drift[1].declared.as_deref(), Some(&percent(10).owner("search")));
-    assert_eq!(*drift[1].overridden, percent(25).owner("search"));
+    assert_eq!(drift[1].declared.as_ref(), Some(&percent(10).owner("search")));
+    assert_eq!(drift[1].overridden, percent(25).owner("search"));
     assert_eq!(drift[2].fields, []);
 
     flags.clear("partly").await.unwrap();

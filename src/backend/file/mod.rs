@@ -22,7 +22,7 @@ use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::watch::{Observation, Timing, Watch};
-use super::{Backend, BackendError, BoxFuture, Offer, Sink};
+use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
 use crate::{
     definition::{Diagnostics, FlagsFile, Lines, Parts},
     model::{Definition, Entry, Part},
@@ -100,7 +100,11 @@ impl File {
 
 impl Backend for File {
     fn name(&self) -> &'static str {
-        "file"
+        self.kind().as_str()
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::File
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {

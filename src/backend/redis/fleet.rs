@@ -3,12 +3,13 @@
 use std::{collections::BTreeSet, sync::LazyLock, time::Duration};
 
 use redis::Script;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
 
-use super::{Redis, RedisError, RedisErrorKind, usage::Told};
-use crate::backend::Sink;
+use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
+use crate::{backend::Sink, serialize::object};
 
 /// How often an instance says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -36,7 +37,7 @@ end
 static LIST: LazyLock<Script> =
     LazyLock::new(|| Script::new("return {redis.call('TIME')[1], redis.call('HGETALL', KEYS[1])}"));
 
-/// The instances that follow a store. Made by [`Redis::fleet`].
+/// The instances that follow a store. Made by [`RedisHandle::fleet`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fleet {
@@ -44,11 +45,11 @@ pub struct Fleet {
     pub instances: Vec<Instance>,
 }
 
-/// A process that follows the store, as it says itself.
+/// A process that follows the store, by what it announced last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Instance {
-    /// What it is called; see [`Redis::instance`].
+    /// The name of the process; see [`Redis::instance`](crate::Redis::instance).
     pub name: String,
     /// The number of its current generation, which says nothing about other processes.
     pub generation: u64,
@@ -56,24 +57,24 @@ pub struct Instance {
     pub revision: Option<u64>,
     /// The hash of its flag file, if it has one.
     pub file: Option<String>,
-    /// How long ago it said so.
+    /// The time since it announced this.
     pub age: Duration,
 }
 
 impl Fleet {
-    /// Whether instances have different flag files, as they have during a deployment.
+    /// Returns whether instances have different flag files, as they have during a deployment.
     #[must_use]
     pub fn is_split(&self) -> bool {
         self.files().len() > 1
     }
 
-    /// The different hashes of flag files.
+    /// Returns the different hashes of flag files.
     #[must_use]
     pub fn files(&self) -> BTreeSet<&str> {
         self.instances.iter().filter_map(|instance| instance.file.as_deref()).collect()
     }
 
-    /// The instances that have not seen this change yet.
+    /// Returns the instances that have not seen this change yet.
     pub fn laggards(&self, revision: u64) -> impl Iterator<Item = &Instance> {
         self.instances.iter().filter(move |instance| instance.revision < Some(revision))
     }
@@ -92,8 +93,8 @@ impl Instance {
     }
 }
 
-impl Redis {
-    /// The instances that are there at this moment.
+impl RedisHandle {
+    /// Reads which instances follow the store at this moment.
     ///
     /// # Errors
     ///
@@ -109,8 +110,8 @@ impl Redis {
         Ok(Fleet { instances })
     }
 
-    /// Waits until every instance has seen a change, or until `timeout` is over. Either way it
-    /// tells what the instances have seen; [`Fleet::laggards`] are those that have not.
+    /// Waits until every instance has seen a change, or until `timeout` is over. Either way it returns
+    /// what the instances have seen; [`Fleet::laggards`] are those that have not.
     ///
     /// # Errors
     ///
@@ -177,7 +178,7 @@ impl Redis {
         let mut announce = ANNOUNCE.prepare_invoke();
         announce.key(self.settings.layout.beside("instances"));
         // The script puts the time in front.
-        announce.arg(&self.settings.instance).arg(&said.to_string()[1..]);
+        announce.arg(&self.shared.instance).arg(&said.to_string()[1..]);
         self.run_script(&announce).await
     }
 }
@@ -193,6 +194,25 @@ pub(super) fn default_instance() -> String {
     let mut random = uuid::Uuid::new_v4().simple().to_string();
     random.truncate(6);
     format!("{host}:{}:{random}", std::process::id())
+}
+
+impl Serialize for Fleet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Fleet", { "split": self.is_split(), "instances": self.instances })
+    }
+}
+
+/// Serializes the age in whole seconds.
+impl Serialize for Instance {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Instance", {
+            "instance": self.name,
+            "revision": self.revision,
+            "generation": self.generation,
+            "file": self.file,
+            "age": self.age.as_secs(),
+        })
+    }
 }
 
 #[cfg(test)]

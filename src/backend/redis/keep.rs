@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 use tokio::{sync::watch, task::spawn_blocking};
 use tracing::warn;
 
-use super::{Redis, Shared, layout::Raw};
+use super::{RedisHandle, handle::Shared, layout::Raw};
 use crate::backend::Sink;
 
-impl Redis {
+impl RedisHandle {
     /// Puts what was kept in force until the server says what it has.
     ///
     /// It reads a small file without leaving the thread, so that nobody starts without.

@@ -10,7 +10,7 @@ use redis::{Cmd, RedisResult, cmd};
 
 use super::connect::Commands;
 use super::{
-    Redis, RedisError,
+    RedisError, RedisHandle,
     layout::{Layout, Raw},
     value,
 };
@@ -117,8 +117,8 @@ impl Layout {
     }
 }
 
-impl Redis {
-    /// The change with this revision; `None` if the log has none or no longer has it.
+impl RedisHandle {
+    /// Reads the change with this revision; `None` if the log has none or no longer has it.
     ///
     /// # Errors
     ///
@@ -131,7 +131,7 @@ impl Redis {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
     ///
     /// if let Some(change) = redis.revision(42).await? {
     ///     println!("{} by {:?}", change.key, change.author);
@@ -143,19 +143,19 @@ impl Redis {
         Ok(self.logged(revision).await?.map(LogEntry::from))
     }
 
-    /// What a value says that is stored or was, such as [`LogEntry::before`]: what it says about the
-    /// flag, and who said so, why and until when. `None` if it says nothing.
+    /// Decodes a value that is or was stored, such as [`LogEntry::before`]: the entry of the flag, and its
+    /// author, reason and end. `None` if the value has no entry.
     ///
     /// # Errors
     ///
-    /// What is wrong with the value.
+    /// The value cannot be read.
     ///
     /// # Example
     ///
     /// ```
     /// use flagstaff::{definition::Entry, Redis};
     ///
-    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
     ///
     /// let stored = r#"{"force": false, "override": {"by": "ana"}}"#;
     /// let (entry, by) = redis.decode("search", stored)?.expect("it says something");

@@ -3,7 +3,7 @@
 use super::{InvalidRedis, Redis, connect::Target};
 
 impl Redis {
-    /// Overrides on the master that the sentinels at `urls` know as `master`.
+    /// Returns a source of the overrides on the master with the name `master` at the sentinels at `urls`.
     ///
     /// `master` is the name, or a URL with the name in place of the host, which says how to log in
     /// there: `rediss://user:password@mymaster/0`. The URLs of the sentinels have the login of the
@@ -32,7 +32,7 @@ impl Redis {
         Ok(Self::at(Target::sentinel(master, urls)?))
     }
 
-    /// Overrides in a cluster, of which `urls` are some nodes.
+    /// Returns a source of the overrides in a cluster, of which `urls` are some nodes.
     ///
     /// The node that has the key is found through them, and followed when the key moves or another
     /// node takes its place. One URL is enough while its node is there, and

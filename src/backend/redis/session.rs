@@ -9,9 +9,10 @@ use tokio::{
 };
 
 use super::{
-    OnLostStore, Redis, RedisError, RedisErrorKind, Seen, TICK,
+    OnLostStore, RedisError, RedisErrorKind, RedisHandle, TICK,
     connect::Connection,
     fields::Update,
+    handle::Seen,
     layout::{Layout, Raw},
 };
 use crate::backend::Sink;
@@ -22,7 +23,7 @@ const LARGE_TICK: u32 = 15;
 const LARGE_POLL: u32 = 2;
 
 pub(super) struct Session<'a> {
-    redis: &'a Redis,
+    redis: &'a RedisHandle,
     sink: &'a Sink,
     connection: Arc<Connection>,
     /// Whether the server tells of changes.
@@ -72,7 +73,7 @@ impl Signals {
 
 impl<'a> Session<'a> {
     /// Connects and follows. Returns why it ended, and whether it was ever up.
-    pub(super) async fn run(redis: &'a Redis, sink: &'a Sink) -> (RedisError, bool) {
+    pub(super) async fn run(redis: &'a RedisHandle, sink: &'a Sink) -> (RedisError, bool) {
         let signals = Arc::new(Signals::default());
         let push = {
             let (signals, layout) = (Arc::clone(&signals), redis.settings.layout.clone());
@@ -93,11 +94,11 @@ impl<'a> Session<'a> {
     }
 
     async fn open(
-        redis: &'a Redis,
+        redis: &'a RedisHandle,
         sink: &'a Sink,
         push: Arc<dyn Fn(PushInfo) + Send + Sync>,
     ) -> Result<Self, RedisError> {
-        let super::Settings { target, layout, timeouts, .. } = &redis.settings;
+        let super::Settings { target, layout, timeouts, .. } = &*redis.settings;
         let mut connection = target.connect(layout.key(), timeouts, Some(push)).await?;
         // Before the first read, so that no change falls in between.
         let tracked = connection.resp3
@@ -159,7 +160,7 @@ impl<'a> Session<'a> {
 
     /// Ends when another server has taken the place of this one. It is asked for beside everything else,
     /// so that sentinels that hang keep nothing from being read.
-    async fn replaced(redis: &Redis, connection: &Connection) {
+    async fn replaced(redis: &RedisHandle, connection: &Connection) {
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -173,7 +174,7 @@ impl<'a> Session<'a> {
     /// Reads everything and publishes it if it differs.
     async fn read(&mut self) -> Result<(), RedisError> {
         let shared = Arc::clone(&self.redis.shared);
-        let super::Settings { layout, max_fields, timeouts, .. } = &self.redis.settings;
+        let super::Settings { layout, max_fields, timeouts, .. } = &*self.redis.settings;
         // Before reading: whoever asks from now on wants another read.
         let count = *self.wanted.borrow_and_update();
         let (mut log, mut conn) = (self.connection.conn.clone(), self.connection.conn.clone());

@@ -2,17 +2,21 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, LazyLock},
+    sync::LazyLock,
     time::{Duration, SystemTime},
 };
 
 use redis::{Cmd, Script};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time;
 use tracing::warn;
 
-use super::{Redis, RedisError, RedisErrorKind};
-use crate::backend::{FlagUsage, Sink};
+use super::{RedisError, RedisErrorKind, RedisHandle};
+use crate::{
+    backend::{FlagUsage, Sink},
+    serialize::{Instant, object},
+};
 
 /// How long an instance goes without saying again what it has said: the store may have lost it.
 const AGAIN: Duration = Duration::from_secs(3_600);
@@ -38,13 +42,13 @@ end
     )
 });
 
-/// What instances have said about a flag, by the clock of the server.
+/// The use of a flag by all instances, by the clock of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// When an instance had the flag for the first time.
+    /// The time when an instance had the flag for the first time.
     pub known: SystemTime,
-    /// When an instance that evaluates the flag was last there, to the hour; `None` if none was
+    /// The time when an instance that evaluates the flag was last there, to the hour; `None` if none was
     /// since `known`.
     pub evaluated: Option<SystemTime>,
 }
@@ -64,7 +68,7 @@ impl Usage {
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// Whether each flag is evaluated, and when that was said.
-    flags: HashMap<Arc<str>, (bool, Instant)>,
+    flags: HashMap<String, (bool, time::Instant)>,
     /// What was wrong the last time.
     wrong: Option<RedisErrorKind>,
 }
@@ -77,7 +81,7 @@ impl Told {
     }
 
     /// Says what the others do not know yet.
-    pub(super) async fn tell(&mut self, redis: &Redis, sink: &Sink) {
+    pub(super) async fn tell(&mut self, redis: &RedisHandle, sink: &Sink) {
         let wrong = redis.tell_usage(sink, self).await.err();
         let kind = wrong.as_ref().map(RedisError::kind);
         // Flags are followed without it, so no session tells what is wrong.
@@ -88,9 +92,9 @@ impl Told {
     }
 }
 
-impl Redis {
-    /// The flags that instances have ever had, and when they were evaluated. Whoever is
-    /// [not announced](Redis::unannounced) does not say so.
+impl RedisHandle {
+    /// Reads which flags instances have ever had, and when they were evaluated. An instance that is
+    /// [not announced](crate::Redis::unannounced) does not count.
     ///
     /// # Errors
     ///
@@ -103,7 +107,7 @@ impl Redis {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// for (flag, usage) in Redis::open("redis://127.0.0.1/")?.usage().await? {
+    /// for (flag, usage) in Redis::open("redis://127.0.0.1/")?.handle().usage().await? {
     ///     if usage.evaluated.is_none() {
     ///         println!("{flag} was never evaluated");
     ///     }
@@ -130,14 +134,23 @@ impl Redis {
             note.key(self.settings.layout.beside("usage"));
             note.arg(flags.iter().filter(|flag| flag.is_evaluated).count());
             for flag in &*flags {
-                note.arg(&*flag.key);
+                note.arg(&flag.key);
             }
-            let now = Instant::now();
+            let now = time::Instant::now();
             self.run_script::<()>(&note).await?;
-            let said = flags.iter().map(|flag| (Arc::clone(&flag.key), (flag.is_evaluated, now)));
+            let said = flags.iter().map(|flag| (flag.key.clone(), (flag.is_evaluated, now)));
             told.flags.extend(said);
         }
         Ok(())
+    }
+}
+
+impl Serialize for Usage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Usage", {
+            "known": Instant(self.known),
+            "evaluated": self.evaluated.map(Instant),
+        })
     }
 }
 
@@ -166,7 +179,7 @@ mod tests {
         assert!(told.is_news(&flag(false)));
 
         for evaluated in [false, true] {
-            told.flags.insert("a".into(), (evaluated, Instant::now()));
+            told.flags.insert("a".into(), (evaluated, time::Instant::now()));
             assert!(!told.is_news(&flag(evaluated)));
             assert!(told.is_news(&flag(!evaluated)));
             tokio::time::advance(AGAIN).await;

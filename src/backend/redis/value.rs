@@ -9,12 +9,8 @@ use super::{layout::Layout, log::stamp};
 use crate::{
     backend::{Operation, Provenance, Write, write::NO_FIELDS},
     definition::{UnknownKeys, from_json_object, merge_json, to_json},
-    model::{Definition, Entry, Field, Percentage, Setting},
+    model::{Definition, Entry, Field, Percentage},
 };
-
-/// What a key of its own says about a flag in any case.
-const WHOLE: [Field; 4] =
-    [Field::Enabled, Field::Percentage, Field::AllowedUsers, Field::AllowedGroups];
 
 /// Larger values are no overrides.
 const MAX_BYTES: usize = 512 * 1024;
@@ -99,16 +95,13 @@ fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override,
 fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
     let mut definition = read(name, &object, UnknownKeys::Ignore)?;
-    // What such a value does not name has its default, whatever lower sources say: see `WHOLE`.
-    fn default<T>(setting: &mut Setting<T>) {
-        if setting.is_inherit() {
-            *setting = Setting::Remove;
+    // Settings that such a value always has, and that are missing, have their defaults. They do not
+    // fall through to lower sources.
+    for &field in Field::ALL.iter().filter(|field| field.roles().is_whole) {
+        if !definition.has(field) {
+            definition.remove(field);
         }
     }
-    default(&mut definition.enabled);
-    default(&mut definition.percentage);
-    default(&mut definition.allowed_users);
-    default(&mut definition.allowed_groups);
     Ok(Override { entry: definition.into(), provenance })
 }
 
@@ -168,7 +161,7 @@ pub(super) fn encode(
                     &Definition::new().enabled(true).percentage(Percentage::HUNDRED)
                 }
                 Operation::Disable => &Definition::new().enabled(false),
-                Operation::Set(patch) => &**patch,
+                Operation::Set(patch) => patch,
                 Operation::Clear => return Ok(None),
             };
             merge_json(name, &mut object, patch).map_err(|error| error.to_string())?;
@@ -214,7 +207,7 @@ fn take_out(
         return Err(NO_FIELDS.to_owned());
     }
     for field in fields {
-        if matches!(layout, Layout::Keys(_)) && WHOLE.contains(field) {
+        if matches!(layout, Layout::Keys(_)) && field.roles().is_whole {
             return Err(format!(
                 "a key of its own has a whole definition, where `{field}` has its default if it is \
                  not named: set it instead"

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    Redis, RedisError, RedisErrorKind, Settings,
+    RedisError, RedisErrorKind, RedisHandle, Settings,
     connect::{Commands, Connection},
     layout::Layout,
     log, value,
@@ -159,9 +159,9 @@ enum Outcome {
     Differs(Option<Vec<u8>>),
 }
 
-impl Redis {
+impl RedisHandle {
     pub(super) async fn change(&self, flag: &str, write: &Write) -> Result<Written, Refusal> {
-        write.check_inherited()?;
+        write.check()?;
         let Self { settings, .. } = self;
         let mut current = None;
         if needs_current(write, &settings.layout) {
@@ -205,12 +205,12 @@ impl Redis {
         Ok(revision.map_or_else(Written::unnumbered, Written::revision))
     }
 
-    /// What the store would say about a flag after a change, whatever its condition; `None` if
-    /// nothing. It is not made.
+    /// Returns the entry that the store would have for a flag after a change, whatever its condition;
+    /// `None` if none. The change is not made.
     ///
     /// # Errors
     ///
-    /// What keeps the change from being made, as far as it depends on what is stored for the flag.
+    /// The reason why the change cannot be made, as far as it depends on what is stored for the flag.
     ///
     /// # Example
     ///
@@ -219,7 +219,7 @@ impl Redis {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// let redis = Redis::open("redis://127.0.0.1/")?;
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
     ///
     /// let entry = redis.rehearse("search", &Write::new(Operation::Disable)).await?;
     ///
@@ -228,7 +228,7 @@ impl Redis {
     /// # }
     /// ```
     pub async fn rehearse(&self, flag: &str, write: &Write) -> Result<Option<Entry>, Refusal> {
-        write.check_inherited()?;
+        write.check()?;
         let stored = self.stored(flag).await.map_err(Refusal::failed)?;
         let value = self.encode(flag, stored.as_deref(), write)?;
         let entry = self.entry(flag, value.as_ref().map(String::as_bytes));
@@ -464,7 +464,7 @@ impl Redis {
     }
 
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, RedisError> {
-        let Settings { target, layout, timeouts, .. } = &self.settings;
+        let Settings { target, layout, timeouts, .. } = &*self.settings;
         let shared = &self.shared.writer;
         let asked = Instant::now();
         let mut writer = shared.connection.lock().await;

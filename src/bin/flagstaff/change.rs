@@ -16,8 +16,12 @@ mod wider;
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Definition, Flags, Redis, Snapshot, WriteError, answer::FlagState, cli::ExitCode,
-    definition::Entry, source::SourceEntry, write::PendingWrite,
+    Definition, Flags, Snapshot, WriteError,
+    answer::FlagState,
+    cli::ExitCode,
+    definition::Entry,
+    source::{RedisHandle, SourceEntry},
+    write::PendingWrite,
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -90,7 +94,7 @@ pub(crate) enum Change {
 
 /// A change of an override, and how to make it.
 struct Override<'a> {
-    redis: &'a Redis,
+    redis: &'a RedisHandle,
     change: &'a Change,
     args: &'a ChangeArgs,
     /// When it ends by itself, if that is new.
@@ -207,7 +211,7 @@ impl Act for Override<'_> {
 /// Rehearses something, tells what it does, and does it.
 pub(crate) async fn perform(
     session: &Session,
-    redis: &Redis,
+    redis: &RedisHandle,
     names: &[String],
     act: &impl Act,
     args: &ChangeArgs,
@@ -344,11 +348,9 @@ pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
 
 /// What the source that is written to says about a flag.
 fn said(flags: &Flags, name: &str) -> Option<Entry> {
-    let sources = flags.sources_of(name);
-    sources
-        .into_iter()
-        .find(|source| matches!(source.source, "redis" | "memory"))
-        .map(|source| source.entry)
+    let store = flags.writable_source();
+    let mut sources = flags.sources_of(name).into_iter();
+    sources.find(|said| Some(said.source) == store).map(|said| said.entry)
 }
 
 async fn latest_revision(flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {

@@ -1,19 +1,8 @@
-//! What sources say, as values and as text.
+//! Entries of sources as text.
 
-use flagstaff::definition::{Entry, to_json};
 use serde_json::{Map, Value};
 
 use crate::text::clean;
-
-/// What a source says, as JSON: true or false, a text, or an object of settings.
-pub(crate) fn stored(entry: &Entry) -> Value {
-    match entry {
-        Entry::Forced(on) => (*on).into(),
-        Entry::Text(text) => (&**text).into(),
-        Entry::Definition(definition) => Value::Object(to_json(definition)),
-        other => other.to_string().into(),
-    }
-}
 
 /// Settings as `flagstaff set` takes them: `percentage=25 owner=web`.
 pub(crate) fn settings(settings: &Map<String, Value>) -> String {

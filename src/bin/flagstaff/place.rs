@@ -14,8 +14,8 @@ use flagstaff::{
     cli::ExitCode,
     definition::{Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
     source::{
-        BackendError, BoxFuture, FlagsBuilder, Offer, RedisError, RedisErrorKind, Sink, Status,
-        WritableBackend,
+        BackendError, BoxFuture, FlagsBuilder, Offer, RedisError, RedisErrorKind, RedisHandle,
+        Sink, SourceKind, Status, WritableBackend,
     },
 };
 
@@ -161,11 +161,12 @@ impl Place {
     }
 
     /// The store, for changes that can be made in the file as well.
-    pub(crate) fn redis_to_change(&self) -> Result<Redis, Failure> {
-        self.redis()?.ok_or_else(|| {
+    pub(crate) fn redis_to_change(&self) -> Result<RedisHandle, Failure> {
+        let redis = self.redis()?.ok_or_else(|| {
             no_store()
                 .hint(format!("{NAME_A_STORE}; `--source file` changes the flag file instead"))
-        })
+        })?;
+        Ok(redis.handle())
     }
 
     /// All sources merged: the store over the environment over the file. What is wrong with the file
@@ -288,7 +289,7 @@ impl Place {
 
     async fn start(&self, builder: FlagsBuilder) -> Result<Flags, Failure> {
         match self.redis()? {
-            Some(redis) => started(builder, &redis).await,
+            Some(redis) => started(builder, &redis.handle()).await,
             None => Ok(builder.start().await?),
         }
     }
@@ -308,7 +309,7 @@ fn tell_failures(flags: &Flags, output: &Output) {
 }
 
 /// Starts, and fails as soon as the store does: the flags themselves would try again for a while.
-async fn started(builder: FlagsBuilder, redis: &Redis) -> Result<Flags, Failure> {
+async fn started(builder: FlagsBuilder, redis: &RedisHandle) -> Result<Flags, Failure> {
     let start = builder.max_wait(Duration::from_secs(5)).start();
     tokio::pin!(start);
     tokio::select! {
@@ -321,7 +322,7 @@ async fn started(builder: FlagsBuilder, redis: &Redis) -> Result<Flags, Failure>
 }
 
 /// Whether the store can be read.
-async fn reach(redis: &Redis) -> Result<(), Failure> {
+async fn reach(redis: &RedisHandle) -> Result<(), Failure> {
     let Err(error) = redis.read("").await else { return Ok(()) };
     match error.downcast_ref::<RedisError>() {
         // Whoever may read everything need not be allowed to read one flag.
@@ -416,16 +417,16 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot read `{}`: {error}", path.display()))
 }
 
-/// A source that never changes: a command reads a file once.
+/// A source that never changes, of the kind that it stands for: a command reads a file once.
 #[derive(Debug)]
 pub(crate) struct Once {
-    name: &'static str,
+    kind: SourceKind,
     offer: Offer,
 }
 
 impl Once {
-    pub(crate) fn new(name: &'static str, offer: Offer) -> Self {
-        Self { name, offer }
+    pub(crate) fn new(kind: SourceKind, offer: Offer) -> Self {
+        Self { kind, offer }
     }
 
     /// What a file declares, and where.
@@ -434,13 +435,17 @@ impl Once {
         let entries = flags.map(|(key, flag)| (key.clone(), Entry::Definition(flag.clone())));
         let (path, lines) = (file.path.display().to_string(), file.parsed.lines().clone());
         let places = move |key: &str, part| Some(format!("{path}:{}", lines.part(key, part)?));
-        Self::new("file", entries.collect::<Offer>().with_places(places))
+        Self::new(SourceKind::File, entries.collect::<Offer>().with_places(places))
     }
 }
 
 impl Backend for Once {
     fn name(&self) -> &'static str {
-        self.name
+        self.kind.as_str()
+    }
+
+    fn kind(&self) -> SourceKind {
+        self.kind
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use flagstaff::{Definition, answer::FlagState};
+use flagstaff::{Definition, answer::FlagState, definition::Field, source::SourceKind};
 
 use crate::time;
 
@@ -15,10 +15,10 @@ pub(crate) enum Term {
     Owner(String),
     Tag(String),
     State(State),
-    /// The strongest source that says something.
+    /// The kind of the strongest source that has an entry.
     Source(String),
     Date {
-        field: DateField,
+        field: Field,
         before: bool,
         limit: SystemTime,
     },
@@ -31,20 +31,14 @@ pub(crate) enum State {
     Partial,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DateField {
-    Created,
-    Expires,
-}
-
 /// What a term can ask about a flag.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) name: &'a str,
     pub(crate) definition: &'a Definition,
     pub(crate) state: FlagState,
-    /// The strongest source.
-    pub(crate) source: Option<&'a str>,
+    /// The kind of the strongest source.
+    pub(crate) source: Option<SourceKind>,
 }
 
 impl Term {
@@ -58,10 +52,10 @@ impl Term {
             return Err(format!("write `{field}:{value}` instead of `{text}`"));
         }
         if &text[at..=at] != ":" {
-            let field = match field {
-                "created" => DateField::Created,
-                "expires" => DateField::Expires,
-                _ => return Err(format!("`{field}` is no date: `created` and `expires` are")),
+            let dates = || Field::ALL.iter().copied().filter(|field| field.is_date());
+            let Some(field) = dates().find(|date| date.as_str() == field) else {
+                let dates: Vec<_> = dates().map(|date| format!("`{date}`")).collect();
+                return Err(format!("`{field}` is no date: {} are", dates.join(" and ")));
             };
             let before = &text[at..=at] == "<";
             return Self::date(field, before, value, now);
@@ -85,14 +79,14 @@ impl Term {
     }
 
     /// Ahead of now for what is still to come, and back from now for what was.
-    fn date(field: DateField, before: bool, value: &str, now: SystemTime) -> Result<Self, String> {
+    fn date(field: Field, before: bool, value: &str, now: SystemTime) -> Result<Self, String> {
         let Ok(long) = time::duration(value) else {
             return Ok(Self::Date { field, before, limit: time::instant(value)? });
         };
         Ok(match field {
-            DateField::Expires => Self::Date { field, before, limit: add(now, long) },
+            Field::Expires => Self::Date { field, before, limit: add(now, long) },
             // Younger than a week is after the instant a week ago.
-            DateField::Created => {
+            _ => {
                 let limit = now.checked_sub(long).unwrap_or(SystemTime::UNIX_EPOCH);
                 Self::Date { field, before: !before, limit }
             }
@@ -113,18 +107,15 @@ impl Term {
                 definition.owner.value().map(String::as_str).unwrap_or_default() == owner
             }
             Self::Tag(tag) => definition.tags.value().is_some_and(|tags| tags.contains(tag)),
-            Self::Source(source) => flag.source == Some(source),
+            Self::Source(kind) => flag.source.is_some_and(|source| source.as_str() == kind),
             Self::State(state) => match flag.state {
                 FlagState::On => *state == State::On,
                 FlagState::Partial { .. } => *state == State::Partial,
                 _ => *state == State::Off,
             },
             Self::Date { field, before, limit } => {
-                let date = match field {
-                    DateField::Created => definition.created.value(),
-                    DateField::Expires => definition.expires.value(),
-                };
-                date.is_some_and(|date| if *before { date < limit } else { date > limit })
+                let date = definition.date(*field);
+                date.is_some_and(|date| if *before { date < *limit } else { date > *limit })
             }
         }
     }
@@ -173,7 +164,7 @@ mod tests {
             name: "new_checkout",
             definition,
             state: FlagState::at(definition, now),
-            source: Some("file"),
+            source: Some(SourceKind::File),
         };
         query.split(' ').all(|term| Term::parse(term, now).unwrap().holds(&flag))
     }

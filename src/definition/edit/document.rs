@@ -222,7 +222,7 @@ impl Document {
     /// ```
     pub fn promote(&mut self, flag: &str, entry: &Entry) -> Result<(), EditError> {
         let known = self.file.flags().get(flag);
-        let variants = known.and_then(|known| known.variants.value());
+        let variants = known.and_then(|known| known.rare().variants.value());
         let off = || Definition::new().enabled(false);
         let patch = match entry {
             Entry::Definition(patch) => Definition::clone(patch),
@@ -312,7 +312,7 @@ fn settings(definition: &Definition) -> Settings {
         table.into_iter().filter_map(member).collect()
     }
     let settings = without_nulls(to_json(definition));
-    if definition.rules.value().is_none() {
+    if definition.rare().rules.value().is_none() {
         return settings;
     }
     // A condition with segments is written out in other words than those that are read back.

@@ -2,19 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::definition::flag::toml_key;
-
-/// The members of a flag that are dates: in JSON they are texts. `*` is any element of a list.
-const DATES: &[&[&str]] = &[
-    &["created"],
-    &["expires"],
-    &["active", "from"],
-    &["active", "until"],
-    &["rollout", "start"],
-    &["rollout", "stage_started"],
-    &["rollout", "paused_at"],
-    &["rollout", "stages", "*", "at"],
-];
+use crate::definition::flag::{self, toml_key};
 
 /// How many columns a line has before a list in it is written in several.
 const WIDTH: usize = 80;
@@ -23,7 +11,7 @@ const WIDTH: usize = 80;
 pub(super) fn value(json: &Value, place: &[&str]) -> String {
     let inside = |json: &Value, name: &str| value(json, &[place, &[name]].concat());
     match json {
-        Value::String(text) if DATES.contains(&place) => date(text, place).to_owned(),
+        Value::String(text) if is_date(place) => date(text, place).to_owned(),
         Value::String(text) => quoted(text),
         Value::Array(list) => {
             let elements: Vec<_> = list.iter().map(|element| inside(element, "*")).collect();
@@ -40,10 +28,15 @@ pub(super) fn value(json: &Value, place: &[&str]) -> String {
     }
 }
 
-/// A day, where that is what people write.
+/// Returns `true` for a member of a flag that is a date, which is a string in JSON. `*` is any element.
+fn is_date(place: &[&str]) -> bool {
+    let Some((setting, inside)) = place.split_first() else { return false };
+    flag::form(setting).is_some_and(|form| form.dates.contains(&inside))
+}
+
+/// A day, where that is what people write: as the value of a setting.
 fn date<'t>(text: &'t str, place: &[&str]) -> &'t str {
-    let day = text.strip_suffix("T00:00:00Z");
-    day.filter(|_| matches!(place, ["created" | "expires"])).unwrap_or(text)
+    text.strip_suffix("T00:00:00Z").filter(|_| place.len() == 1).unwrap_or(text)
 }
 
 /// `key = value`, with a list in several lines if it is long.
@@ -142,7 +135,7 @@ pub(super) fn like(written: &str, json: &Value, place: &[&str]) -> String {
             format!("{quote}{percentage}%{quote}")
         }
         (Some('\''), Value::String(text))
-            if !DATES.contains(&place) && !text.contains(|c: char| c == '\'' || c.is_control()) =>
+            if !is_date(place) && !text.contains(|c: char| c == '\'' || c.is_control()) =>
         {
             format!("'{text}'")
         }

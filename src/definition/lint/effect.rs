@@ -3,7 +3,7 @@
 use super::file::{File, Flag, Found};
 use crate::{
     definition::{Code, Diagnostic, Suggestion, Value, remove, rule},
-    model::{Field, Serve, Variants},
+    model::{Definition, Field, Serve},
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -11,23 +11,9 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
         return;
     }
     for flag in &file.flags {
-        let has_variants =
-            flag.definition.variants.value().is_some_and(|variants| !Variants::is_empty(variants));
-        for (field, is_idle, why) in [
-            (Field::Off, !has_variants, "the flag has no variants"),
-            (Field::Traffic, !has_variants, "the flag has no variants"),
-            (
-                Field::StaleAfter,
-                !flag.definition.has(Field::OnStale),
-                "without `on_stale`, the last word is kept anyway",
-            ),
-            (
-                Field::OnStale,
-                !flag.definition.has(Field::StaleAfter),
-                "without `stale_after`, that never happens",
-            ),
-        ] {
-            if let (true, Some(value)) = (is_idle, flag.setting(field)) {
+        for &field in Field::ALL {
+            let Some(why) = idle_because(field, flag.definition) else { continue };
+            if let Some(value) = flag.setting(field) {
                 let place = flag.settings().and_then(|settings| {
                     remove::setting(file.text, flag.value, settings, field.as_str())
                 });
@@ -36,7 +22,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 found.report(idle(flag, &name, value, why).suggest(suggestion));
             }
         }
-        let rules = flag.definition.rules.value().map_or(&[][..], |rules| rules);
+        let rules = flag.definition.rare().rules.value().map_or(&[][..], |rules| rules);
         for (value, rule) in flag.rules().zip(rules) {
             let Some(table) = value.get_ref().as_table() else { continue };
             let draws = matches!(rule.serve, Serve::Percentage(_) | Serve::Split(_));
@@ -49,6 +35,15 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
             }
         }
     }
+}
+
+/// Returns the reason for which a setting of a flag does nothing, if it does nothing.
+fn idle_because(field: Field, definition: &Definition) -> Option<&'static str> {
+    if field == Field::Expires && definition.is_permanent() {
+        return Some("the flag is permanent");
+    }
+    let (needed, why) = field.roles().needs?;
+    (definition.entries(needed) == 0).then_some(why)
 }
 
 fn idle(flag: &Flag<'_>, name: &str, value: &Value<'_>, why: &str) -> Diagnostic {

@@ -10,23 +10,13 @@ use crate::{
     model::Field,
 };
 
-/// The lists of names of a flag.
-const LISTS: &[Field] = &[
-    Field::Tags,
-    Field::DeniedUsers,
-    Field::DeniedGroups,
-    Field::AllowedUsers,
-    Field::AllowedGroups,
-    Field::Requires,
-];
-
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     if !found.wants(Code::DuplicateEntry) {
         return;
     }
     for flag in &file.flags {
         let owner = Owner::Flag(flag.name());
-        for &field in LISTS {
+        for &field in Field::ALL {
             if let Some(value) = flag.setting(field) {
                 check_list(value, field.as_str(), owner, file.text, found);
             }

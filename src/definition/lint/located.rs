@@ -45,8 +45,8 @@ pub(super) fn locate<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Opti
             (ANY, Condition::Any(parts)) => {
                 Some(Located::Any { parts: list(value, parts)?, span: value.span() })
             }
-            (NOT, Condition::Not(part)) => {
-                locate(value, part).map(|part| Located::Not(part.into()))
+            (NOT, Condition::Not(not)) => {
+                locate(value, not.condition()).map(|part| Located::Not(part.into()))
             }
             (SEGMENT, Condition::Any(names)) if names.is_empty() => {
                 Some(Located::Any { parts: Vec::new(), span: value.span() })

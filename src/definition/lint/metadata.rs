@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use super::file::{File, Flag, Found};
 use crate::{
     definition::{Code, Diagnostic, value::source},
-    model::{Field, Setting},
+    model::Field,
 };
 
 /// A setting that every flag can be asked to have.
@@ -48,16 +48,17 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 found.report(missing(flag, wanted));
             }
         }
-        if let Setting::Set(expires) = flag.definition.expires
-            && expires <= file.now
-        {
+        if flag.definition.expiry().is_some_and(|expiry| expiry <= file.now) {
             found.report(expired(flag, file.text));
         }
     }
 }
 
-/// Whether a setting is not there, or has no text in it.
+/// Returns `true` if a setting is not there, or has no text in it. A permanent flag needs no end.
 fn is_missing(flag: &Flag<'_>, field: Field) -> bool {
+    if field == Field::Expires && flag.definition.is_permanent() {
+        return false;
+    }
     let text = flag.setting(field).map(|value| value.get_ref());
     text.is_none_or(|value| value.as_str().is_some_and(|text| text.trim().is_empty()))
 }

@@ -16,7 +16,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
         return;
     }
     for flag in &file.flags {
-        let rules = flag.definition.rules.value().map_or(&[][..], |rules| rules);
+        let rules = flag.definition.rare().rules.value().map_or(&[][..], |rules| rules);
         for (value, rule) in flag.rules().zip(rules) {
             let when = value.get_ref().as_table().and_then(|rule| rule.get(rule::WHEN));
             if let Some(located) = when.and_then(|when| locate(when, &rule.when)) {
@@ -28,7 +28,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
         let when = value.get_ref().as_table().and_then(|segment| segment.get(segment::WHEN));
         let known = file.segments.get(key.get_ref());
         if let (Some(when), Some(segment)) = (when, known)
-            && let Some(located) = locate(when, &segment.when)
+            && let Some(located) = locate(when, segment.when())
         {
             Finder { owner: Owner::Segment(key.get_ref()), found }.visit(&located);
         }

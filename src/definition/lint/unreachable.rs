@@ -14,7 +14,8 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
         return;
     }
     for flag in &file.flags {
-        let Some(rules) = flag.definition.rules.value().filter(|rules| rules.len() > 1) else {
+        let Some(rules) = flag.definition.rare().rules.value().filter(|rules| rules.len() > 1)
+        else {
             continue;
         };
         let mut prover = Prover::new();

@@ -107,7 +107,7 @@ impl Asked<'_> {
     }
 
     fn requires(&self) -> &[Prerequisite] {
-        let list = self.definition.and_then(|definition| definition.requires.value());
+        let list = self.definition.and_then(|definition| definition.rare().requires.value());
         list.map_or(&[], Vec::as_slice)
     }
 

@@ -167,7 +167,7 @@ fn expected(
             return wrong_type(decoder, value, at.member(EXPECT), expected, None);
         }
     };
-    let variants = definition.and_then(|definition| definition.variants.value());
+    let variants = definition.and_then(|definition| definition.rare().variants.value());
     let is_known = variants.is_some_and(|variants| variants.variant(name).is_some());
     // What the variants of a flag with errors are is not known.
     if is_known || definition.is_none() {

@@ -28,10 +28,12 @@ impl Tracer<'_, '_> {
             Condition::Any(any) => {
                 ConditionTrace::Any(any.iter().map(|one| self.trace(one, wanted)).collect())
             }
-            Condition::Not(one) => ConditionTrace::Not(Box::new(self.trace(one, !wanted))),
+            Condition::Not(not) => {
+                ConditionTrace::Not(Box::new(self.trace(not.condition(), !wanted)))
+            }
             Condition::Segment(segment) => ConditionTrace::Segment(
-                segment.name.clone(),
-                Box::new(self.trace(&segment.when, wanted)),
+                segment.name().to_owned(),
+                Box::new(self.trace(segment.when(), wanted)),
             ),
         }
     }

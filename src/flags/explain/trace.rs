@@ -10,15 +10,15 @@ use super::{
     summary,
 };
 use crate::{
-    backend::{Offer, Provenance, SourceId},
+    backend::{Offer, Provenance, Source, SourceId},
     eval::{
         Decision, Draw, Served, Verdict,
         bucket::{Reach, position},
     },
     flags::{FlagKey, Flags, RequestFlags, Snapshot},
     model::{
-        Answer, Attribute, Cause, Context, Definition, Entry, Field, Part, Percentage, Resolved,
-        Rule, Serve, Value, Variant, Weight, nearest,
+        Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, Field, Part, Percentage,
+        Resolved, Rule, Serve, Value, Variant, Weight, nearest,
     },
 };
 
@@ -58,7 +58,7 @@ impl RequestFlags {
     /// Explains the answer of a flag for this request. See [`Flags::explain`].
     #[must_use]
     pub fn explain(&self, key: impl FlagKey) -> Explanation {
-        self.snapshot().explain(key, self.context())
+        self.ask(|snapshot, context| snapshot.explain(key, context))
     }
 }
 
@@ -132,7 +132,7 @@ fn forced(sources: &[SourceTrace], decision: Decision) -> Option<&Said> {
 /// generation in force, what they say now is what it is made of.
 struct Sources<'a> {
     key: &'a str,
-    names: &'a [&'static str],
+    identities: &'a [Source],
     offers: Vec<Arc<Offer>>,
 }
 
@@ -145,7 +145,7 @@ impl<'a> Sources<'a> {
             let is_same = is_in_force || now.entry(key) == then.entry(key);
             Arc::clone(if is_same { now } else { then })
         });
-        Self { key, names: &snapshot.sources, offers: offers.collect() }
+        Self { key, identities: &snapshot.sources, offers: offers.collect() }
     }
 
     fn place(&self, source: SourceId, part: Part) -> Option<String> {
@@ -160,10 +160,10 @@ impl<'a> Sources<'a> {
     }
 
     fn traces(&self) -> Vec<SourceTrace> {
-        let traces = self.names.iter().zip(&self.offers).map(|(&source, offer)| {
+        let traces = self.identities.iter().zip(&self.offers).map(|(source, offer)| {
             let says = offer.entry(self.key).as_ref().map(Said::from);
             SourceTrace {
-                source,
+                source: source.name,
                 place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
                 says,
                 provenance: offer.provenance(self.key).map(|by| Provenance::clone(by)),
@@ -182,7 +182,7 @@ impl<'a> Sources<'a> {
             Some(SettingTrace {
                 field,
                 value,
-                source: self.names.get(usize::from(source))?,
+                source: self.identities.get(usize::from(source))?.name,
                 place: self.place(source, Part::Setting(field)),
             })
         })
@@ -234,11 +234,11 @@ impl Watched<'_, '_> {
             cause == Cause::Disabled,
             Part::Setting(Field::Enabled),
         );
-        if definition.active.value().is_some() {
+        if definition.rare().active.value().is_some() {
             let check = Check::Active(resolved.is_active());
             steps.push(check, cause == Cause::Inactive, Part::Setting(Field::Active));
         }
-        if definition.requires.value().is_some_and(|requires| !requires.is_empty()) {
+        if definition.rare().requires.value().is_some_and(|requires| !requires.is_empty()) {
             let decides = matches!(cause, Cause::Prerequisite | Cause::InvalidPrerequisites);
             steps.push(
                 Check::Requires(self.requirements()),
@@ -259,7 +259,7 @@ impl Watched<'_, '_> {
                 steps.push(check, cause == decisive, Part::Setting(field));
             }
         }
-        let rules = definition.rules.value().map_or(&[][..], |rules| rules);
+        let rules = definition.rare().rules.value().map_or(&[][..], |rules| rules);
         if !rules.is_empty() {
             let check = Check::Rules(
                 self.rules(rules, !steps.is_decided, |index| sources.rule(resolved, index)),
@@ -268,15 +268,15 @@ impl Watched<'_, '_> {
             steps.push(check, self.record.matched.is_some(), part);
         }
         let (percentage, field) = resolved.percentage();
-        let by = attribute(definition.bucket_by.value(), Attribute::new);
+        let by = unit(definition.rare().bucket_by.value());
         let check = Check::Percentage {
             percentage,
             rollout: resolved.moment().and_then(|moment| moment.progress),
             draw: self.draw(Draw::Percentage, &by, percentage),
         };
         steps.push(check, !steps.is_decided, Part::Setting(field));
-        if let (Some(variants), Some(served)) = (definition.variants.value(), &self.served) {
-            let traffic = definition.traffic.value().copied().unwrap_or_default();
+        if let (Some(variants), Some(served)) = (definition.rare().variants.value(), &self.served) {
+            let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
             let check = Check::Variants {
                 served: served.variant.unwrap_or_default(),
                 arms: arms(variants.iter()),
@@ -335,7 +335,7 @@ impl Watched<'_, '_> {
     }
 
     fn rule_draw(&self, rule: &Rule) -> Option<DrawTrace> {
-        let by = attribute(rule.bucket_by.as_ref(), Attribute::unit);
+        let by = unit(Some(&rule.bucket_by));
         match rule.serve {
             Serve::Percentage(percentage) => self.draw(Draw::Rule, &by, percentage),
             _ => self.draw(Draw::Split, &by, Percentage::HUNDRED),
@@ -399,8 +399,9 @@ impl Steps {
 }
 
 /// The attribute that buckets are drawn by.
-fn attribute(path: Option<&String>, new: impl FnOnce(String) -> Attribute) -> Attribute {
-    path.cloned().map_or(Attribute::TargetingKey, new)
+/// The attribute that has the unit of a draw.
+fn unit(bucket_by: Option<&BucketBy>) -> Attribute {
+    bucket_by.and_then(Attribute::unit).unwrap_or(Attribute::TargetingKey)
 }
 
 /// The variants side by side, each as wide as its weight.

@@ -139,7 +139,7 @@ impl FlagGate {
     }
 
     fn of(condition: Condition) -> Self {
-        Self { condition, source: Source::default(), wording: Wording::default() }
+        Self { condition, source: Source::new("gate"), wording: Wording::default() }
     }
 
     /// Asks these flags, so that no request layer is needed.

@@ -13,7 +13,7 @@ use crate::{flags::WithFlags, http::caching};
 
 pin_project! {
     /// The response of a [`RequestService`](super::RequestService). It runs with the request's
-    /// flags in scope.
+    /// flags in scope, and so does the body of the response.
     pub struct RequestFuture<F> {
         #[pin]
         inner: WithFlags<F>,
@@ -31,11 +31,13 @@ impl<F, B, E> Future for RequestFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
-    type Output = Result<Response<B>, E>;
+    type Output = Result<Response<WithFlags<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
+        let mut this = self.project();
+        let response = ready!(this.inner.as_mut().poll(cx))?;
+        let scope = this.inner.take_scope();
+        let mut response = response.map(|body| WithFlags::exactly(scope, body));
         if let Some(cookie) = this.set_cookie.take() {
             response.headers_mut().append(SET_COOKIE, cookie);
             // A cache that hands the id to others would make them one user.

@@ -14,13 +14,13 @@ use crate::{
 impl Flags {
     /// A layer that pins one generation of these flags and one context for each request.
     ///
-    /// Everything that a request asks is answered from them: gates and switches further in, code
-    /// that takes [`RequestFlags`](crate::RequestFlags) from the request's extensions, and the
-    /// functions [`is_enabled`](crate::is_enabled) and [`boolean`](crate::boolean) of this crate,
-    /// which find them in the scope of the task. A task that the handler spawns is in that scope
-    /// when it is spawned with
-    /// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags). A response body that is
-    /// streamed later is not; what produces it can keep [`current`](crate::current).
+    /// Everything that a request asks is answered from them. Gates and switches further in and code
+    /// that takes [`RequestFlags`](crate::RequestFlags) find them in the request's extensions. The
+    /// functions [`is_enabled`](crate::is_enabled) and [`boolean`](crate::boolean) of this crate
+    /// find them in scope while the handler runs, and while the response's body is streamed
+    /// later. A task that the handler spawns is in that scope when it is spawned with
+    /// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), and a closure on another
+    /// thread when a [`Scope`](crate::request::Scope) carries it there.
     ///
     /// `extractor` says who makes the request: [`TrustedHeaders`](crate::TrustedHeaders), a
     /// closure, or [`Anonymous`](crate::context::Anonymous).
@@ -47,7 +47,8 @@ impl Flags {
     ///         Ok::<_, std::convert::Infallible>(Response::new(same))
     ///     });
     ///
-    /// assert!(service.oneshot(Request::new(())).await?.into_body());
+    /// let response = service.oneshot(Request::new(())).await?;
+    /// assert_eq!(response.into_body().into_inner(), true);
     /// # Ok(())
     /// # }
     /// ```

@@ -1,5 +1,6 @@
 //! The request layer: one generation and one context per request.
 
+mod body;
 mod future;
 mod layer;
 mod service;

@@ -9,7 +9,10 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{RequestFuture, layer::Shared};
-use crate::{flags::RequestFlags, http::RequestHead};
+use crate::{
+    flags::{RequestFlags, WithFlags},
+    http::RequestHead,
+};
 
 /// A service whose requests have flags: made by [`Flags::request_layer`].
 ///
@@ -32,7 +35,7 @@ impl<S, B, R> Service<Request<B>> for RequestService<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
 {
-    type Response = Response<R>;
+    type Response = Response<WithFlags<R>>;
     type Error = S::Error;
     type Future = RequestFuture<S::Future>;
 
@@ -53,7 +56,7 @@ where
         let outer = head.extensions.get::<RequestFlags>();
         let pinned = flags.pin_request(outer, context, headers.clone());
         request.extensions_mut().insert(pinned.clone());
-        let future = pinned.sync_scope(|| self.inner.call(request));
-        RequestFuture::new(pinned.scope(future), set_cookie)
+        let future = pinned.scope_with(|| self.inner.call(request));
+        RequestFuture::new(future, set_cookie)
     }
 }

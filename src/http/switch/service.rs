@@ -20,7 +20,7 @@ use crate::{
 ///
 /// It asks the flags that a [request layer](Flags::request_layer) further out has pinned for the
 /// request, or those that it was [given](Self::flags). Without either, every flag has its
-/// [default](Self::default_value), which is off, and there is one warning per process.
+/// [default](Self::default_value), which is off, with one warning.
 ///
 /// While the answer depends on who asks, because the flag has a percentage or lists, every
 /// response gets `Cache-Control: private`, and `Vary` with the headers that the context is drawn
@@ -132,7 +132,7 @@ impl<A, B> FlagSwitch<A, B> {
 
 impl Switch {
     fn new(flag: Requirement) -> Self {
-        Self { condition: Condition::one(flag), source: Source::default() }
+        Self { condition: Condition::one(flag), source: Source::new("switch") }
     }
 }
 

@@ -27,12 +27,12 @@ fuzz_target!(|bytes: &[u8]| {
 
     let defined = file.flags().iter();
     let test = defined.fold(Flags::for_test(), |test, (key, definition)| {
-        test.with(key, Definition::clone(definition))
+        test.with(&**key, Definition::clone(definition))
     });
     // A test has to say of all flags that are asked for what they are.
-    let required = file.flags().values().filter_map(|flag| flag.requires.value()).flatten();
+    let required = file.flags().values().filter_map(|flag| flag.rare().requires.value()).flatten();
     let unknown = required.filter(|it| !file.flags().contains_key(&*it.flag));
-    let flags = unknown.fold(test, |test, required| test.off(&required.flag)).start();
+    let flags = unknown.fold(test, |test, required| test.off(&*required.flag)).start();
     for (key, definition) in file.flags() {
         check_flag(&flags, key, definition);
     }
@@ -111,11 +111,12 @@ fn check_flag(flags: &Flags, key: &str, definition: &Definition) {
         [&definition.allowed_users, &definition.allowed_groups].map(|it| list(it.value()));
     let denied = [&definition.denied_users, &definition.denied_groups].map(|it| list(it.value()));
     let enabled = definition.enabled.value() != Some(&false);
-    let is_simple = definition.requires.value().is_none()
-        && definition.active.value().is_none()
-        && definition.variants.value().is_none()
-        && definition.rules.value().is_none()
-        && definition.rollout.value().is_none();
+    let rare = definition.rare();
+    let is_simple = rare.requires.value().is_none()
+        && rare.active.value().is_none()
+        && rare.variants.value().is_none()
+        && rare.rules.value().is_none()
+        && rare.rollout.value().is_none();
     let everybody = definition.percentage.value().is_none_or(|it| *it == Percentage::HUNDRED);
 
     let anybody = ["ana".to_owned(), String::new()];

@@ -31,7 +31,7 @@ async fn ask(
     let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
     let cookies = response.headers().get_all(header::SET_COOKIE).iter().map(text).collect();
     let caching = response.headers().get(header::CACHE_CONTROL).map(text);
-    (response.into_body(), cookies, caching)
+    (response.into_body().into_inner(), cookies, caching)
 }
 
 fn sticky() -> StickyCookie {
@@ -177,7 +177,7 @@ async fn groups_of_a_visitor_stay() {
 
     let request = Request::get("/").header("x-user-groups", "a,b").body(()).unwrap();
 
-    assert_eq!(service.oneshot(request).await.unwrap().into_body(), 2);
+    assert_eq!(service.oneshot(request).await.unwrap().into_body().into_inner(), 2);
 }
 
 #[tokio::test]

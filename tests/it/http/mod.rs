@@ -2,6 +2,7 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+mod body;
 #[cfg(feature = "cookie")]
 mod cookie;
 mod gate;

@@ -6,7 +6,7 @@ use flagstaff::{
     Context, Definition, Flags, Percentage, RequestFlags, WithCurrentFlags,
     answer::Cause,
     context::Anonymous,
-    definition::{Condition, Rule, Serve},
+    definition::{BucketBy, Condition, Rule, Serve},
 };
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt};
@@ -17,16 +17,32 @@ use super::flags;
 #[derive(Debug, Clone, PartialEq)]
 struct Outer(bool);
 
+fn fifty() -> Percentage {
+    Percentage::whole(50).unwrap()
+}
+
+/// By a rule.
 async fn half_of_requests() -> Flags {
     let everybody = Condition::All(Vec::new());
-    let half = Serve::Percentage(Percentage::whole(50).unwrap());
+    let half = Serve::Percentage(fifty());
     let sampled = Definition::new().rules([Rule::new(everybody, half).bucket_by("request")]);
+    flags([("sampled", sampled.into())]).await
+}
+
+/// By the flag itself.
+async fn half_by_the_flag() -> Flags {
+    let sampled = Definition::new().percentage(fifty()).bucket_by(BucketBy::Request);
     flags([("sampled", sampled.into())]).await
 }
 
 #[tokio::test]
 async fn a_request_has_one_answer_wherever_it_asks_and_requests_differ() {
-    let flags = half_of_requests().await;
+    for flags in [half_of_requests().await, half_by_the_flag().await] {
+        requests_differ(flags).await;
+    }
+}
+
+async fn requests_differ(flags: Flags) {
     let service = ServiceBuilder::new()
         .layer(flags.request_layer(Anonymous))
         .map_request(|mut request: Request<()>| {
@@ -46,7 +62,16 @@ async fn a_request_has_one_answer_wherever_it_asks_and_requests_differ() {
 
     let mut seen = Vec::new();
     for _ in 0..200 {
-        seen.push(service.clone().oneshot(Request::new(())).await.unwrap().into_body());
+        seen.push(
+            service
+                .clone()
+                .oneshot(Request::new(()))
+                .await
+                .unwrap()
+                .into_body()
+                .into_inner()
+                .into_inner(),
+        );
     }
 
     // By chance they are all alike once in 2^199.
@@ -55,11 +80,46 @@ async fn a_request_has_one_answer_wherever_it_asks_and_requests_differ() {
 
 #[tokio::test]
 async fn what_is_no_request_is_out() {
-    let flags = half_of_requests().await;
+    for flags in [half_of_requests().await, half_by_the_flag().await] {
+        for n in 0..20 {
+            let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")), false);
 
-    for n in 0..20 {
-        let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")), false);
+            assert_eq!((answer.value, answer.cause), (false, Cause::NoTargetingKey));
+        }
+    }
+}
 
-        assert_eq!((answer.value, answer.cause), (false, Cause::NoTargetingKey));
+#[tokio::test]
+async fn variants_are_drawn_by_the_request_too() {
+    let arms = || Definition::new().variants([("a", 1), ("b", 1)]);
+    let split = Serve::Split(vec![("a".to_owned(), 1.into()), ("b".to_owned(), 1.into())]);
+    let rule = Rule::new(Condition::All(Vec::new()), split).named("split");
+    let flags = flags([
+        ("flag", arms().bucket_by("request").into()),
+        ("rule", arms().rules([rule.bucket_by("request")]).into()),
+        ("spared", arms().bucket_by("request").traffic(fifty()).off("b").into()),
+    ])
+    .await;
+    let service = ServiceBuilder::new().layer(flags.request_layer(Anonymous)).service_fn(
+        async |request: Request<&'static str>| {
+            let flags = flagstaff::current().expect("within a request");
+            let served = [(); 2].map(|()| flags.variant(*request.body(), "none").value);
+            assert_eq!(served[0], served[1]);
+            Ok::<_, Infallible>(Response::new(served[0].to_owned()))
+        },
+    );
+
+    for flag in ["flag", "rule", "spared"] {
+        let mut seen = Vec::new();
+        for _ in 0..200 {
+            seen.push(
+                service.clone().oneshot(Request::new(flag)).await.unwrap().into_body().into_inner(),
+            );
+        }
+
+        // By chance one of them is missing once in 2^80.
+        assert!(seen.contains(&"a".to_owned()) && seen.contains(&"b".to_owned()), "{flag}");
+        let outside = flags.variant(flag, &Context::user("ana"), "none");
+        assert_eq!(outside.cause, Cause::NoTargetingKey, "{flag}");
     }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use flagstaff::{Definition, Flags, Redis, answer::FlagState::On, source::RedisErrorKind as Kind};
+use flagstaff::{
+    Definition, Flags, Redis,
+    answer::FlagState::On,
+    source::{RedisErrorKind as Kind, RedisHandle},
+};
 
 use tokio::time::timeout;
 
@@ -60,7 +64,7 @@ async fn a_reader_needs_few_rights() {
 #[tokio::test]
 async fn a_writer_needs_few_rights() {
     let server = with_reader();
-    let writer = connect_as("writer", &server);
+    let writer = connect_as("writer", &server).handle();
     let subject = Subject::with(writer.clone()).await;
 
     write_in_every_way(&subject.flags).await;
@@ -89,7 +93,7 @@ async fn a_writer_of_keys_needs_few_rights() {
     let server = Server::start();
     server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
     follow_the_documentation(&server);
-    let writer = connect_as("keys_writer", &server).key_per_flag("ff");
+    let writer = connect_as("keys_writer", &server).key_per_flag("ff").handle();
     let subject = Subject::with(writer.clone()).await;
 
     write_in_every_way(&subject.flags).await;
@@ -103,7 +107,7 @@ async fn a_writer_of_keys_needs_few_rights() {
 }
 
 /// Waits until the others were told which flags there are.
-async fn tell_usage(redis: &Redis) {
+async fn tell_usage(redis: &RedisHandle) {
     let told = async {
         while redis.usage().await.unwrap().is_empty() {
             tokio::task::yield_now().await;

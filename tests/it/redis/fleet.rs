@@ -4,7 +4,7 @@ use std::{path::Path, sync::mpsc, time::Duration};
 
 use flagstaff::{
     Context, Definition, File, Flags, Memory, Redis,
-    source::{Fleet, Instance, OnLostStore, Status},
+    source::{Fleet, Instance, OnLostStore, RedisHandle, Status},
 };
 use tokio::time::timeout;
 
@@ -17,17 +17,21 @@ use crate::{
     support::BOUND,
 };
 
-fn redis(server: &Server, name: &str) -> Redis {
+fn configured(server: &Server, name: &str) -> Redis {
     Redis::open(&server.url()).unwrap().instance(name)
 }
 
+fn redis(server: &Server, name: &str) -> RedisHandle {
+    configured(server, name).handle()
+}
+
 /// Waits until so many instances are there.
-async fn fleet(redis: &Redis, instances: usize) -> Fleet {
+async fn fleet(redis: &RedisHandle, instances: usize) -> Fleet {
     fleet_with(redis, instances, |_| true).await
 }
 
 /// Waits until there are so many instances that are like this, and no others.
-async fn fleet_with(redis: &Redis, instances: usize, like: fn(&Instance) -> bool) -> Fleet {
+async fn fleet_with(redis: &RedisHandle, instances: usize, like: fn(&Instance) -> bool) -> Fleet {
     let wait = async {
         loop {
             let fleet = redis.fleet().await.unwrap();
@@ -111,7 +115,7 @@ async fn an_instance_that_was_silent_for_long_is_not_there() {
 #[tokio::test]
 async fn who_does_not_announce_itself_is_not_there() {
     let server = Server::start();
-    let quiet = redis(&server, "quiet").unannounced();
+    let quiet = configured(&server, "quiet").unannounced();
     let one = redis(&server, "one");
     let _quiet = Flags::builder().source(quiet).start().await.unwrap();
     let _one = Flags::builder().source(one.clone()).start().await.unwrap();
@@ -161,14 +165,14 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
     let directory = tempfile::tempdir().unwrap();
     let kept = directory.path().join("overrides.json");
     let below = || Memory::new().with("beta", false);
-    let first = redis(&server, "one").keep_at(&kept);
+    let first = configured(&server, "one").keep_at(&kept);
     let first = Flags::builder().source(first).source(below()).start().await.unwrap();
     first.enable("beta").await.unwrap();
     is_kept("beta", &kept).await;
     first.shutdown().await;
     server.kill();
 
-    let second = redis(&server, "one").keep_at(&kept);
+    let second = configured(&server, "one").keep_at(&kept);
     let second = Flags::builder().source(second).source(below()).max_wait(Duration::ZERO);
     let second = second.start().await.unwrap();
 
@@ -192,7 +196,7 @@ fn what_was_cleared_does_not_come_back_with_an_empty_server() {
         let mut server = Server::start();
         let directory = tempfile::tempdir().unwrap();
         let kept = directory.path().join("overrides.json");
-        let holding = || redis(&server, "one").keep_at(&kept).on_lost_store(OnLostStore::Hold);
+        let holding = || configured(&server, "one").keep_at(&kept).on_lost_store(OnLostStore::Hold);
         let (first, second) = (holding(), holding());
         let first = Flags::builder().source(first).start().await.unwrap();
         first.enable("beta").await.unwrap();
@@ -224,7 +228,7 @@ async fn a_server_that_is_required_and_away_fails_the_start() {
 }
 
 #[tokio::test]
-async fn one_source_is_not_shared_by_two_stacks() {
+async fn one_handle_is_not_shared_by_two_stacks() {
     let server = Server::start();
     let redis = redis(&server, "one");
     let first = Flags::builder().source(redis.clone()).start().await.unwrap();
@@ -234,6 +238,22 @@ async fn one_source_is_not_shared_by_two_stacks() {
 
     first.shutdown().await;
     assert!(Flags::builder().source(redis).start().await.is_ok());
+}
+
+#[tokio::test]
+async fn clones_of_a_configuration_share_nothing() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap();
+    let watching = redis.handle();
+
+    let first = Flags::builder().source(redis.clone()).start().await.unwrap();
+    let second = Flags::builder().source(redis).start().await.unwrap();
+
+    let instances = fleet(&watching, 2).await.instances;
+    assert_ne!(instances[0].name, instances[1].name);
+    first.shutdown().await;
+    second.enable("beta").await.unwrap();
+    assert!(second.is_enabled("beta", &Context::anonymous()));
 }
 
 #[tokio::test]

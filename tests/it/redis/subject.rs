@@ -9,7 +9,7 @@ use flagstaff::{
     Context, Flags, Memory, Redis,
     answer::FlagState,
     event::{Event, Events},
-    source::{RedisError, RedisErrorKind, Status},
+    source::{IntoBackend, RedisError, RedisErrorKind, SourceKind, Status},
 };
 
 use super::{asking::Asking, server::Server};
@@ -32,7 +32,7 @@ impl Subject {
     }
 
     /// Follows a server that has the override.
-    pub(crate) async fn with(redis: Redis) -> Self {
+    pub(crate) async fn with(redis: impl IntoBackend) -> Self {
         let flags = start(redis, BOUND).await;
         let events = flags.events();
         let health = &flags.health().sources[0];
@@ -73,7 +73,7 @@ impl Subject {
         self.since = Instant::now();
         loop {
             match next(&mut self.events).await {
-                Event::Recovered { source: "redis" } => break,
+                Event::Recovered { source, .. } if source.kind == SourceKind::Redis => break,
                 event => assert!(leaves_answers_alone(&event), "{event:?}"),
             }
         }
@@ -116,7 +116,7 @@ fn leaves_answers_alone(event: &Event) -> bool {
 }
 
 /// Flags as [`Subject`] has them, which follow a server that may be away.
-pub(crate) async fn start(redis: Redis, max_wait: Duration) -> Flags {
+pub(crate) async fn start(redis: impl IntoBackend, max_wait: Duration) -> Flags {
     let declared = Memory::new().with("kept", false).with("below", true);
     let builder = Flags::builder().source(redis).source(declared);
     builder.max_wait(max_wait).start().await.unwrap()
@@ -126,7 +126,7 @@ pub(crate) async fn start(redis: Redis, max_wait: Duration) -> Flags {
 pub(crate) async fn fails(events: &mut Events, kind: RedisErrorKind) -> String {
     loop {
         match next(events).await {
-            Event::Failed { source: "redis", error, .. } => {
+            Event::Failed { source, error, .. } if source.kind == SourceKind::Redis => {
                 let error = error.downcast_ref::<RedisError>().expect("an error of the source");
                 if error.kind() == kind {
                     return match error.source() {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use flagstaff::{
-    Backend, Context, Definition, Flags, Memory, Percentage, Redis, WriteError,
+    Context, Definition, Flags, Memory, Percentage, Redis, WriteError,
     answer::FlagState,
     definition::{Entry, Field},
     source::{Status, WritableBackend},
@@ -23,7 +23,7 @@ use super::{
 use crate::support::BOUND;
 
 async fn flags(server: &Server) -> Flags {
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = Redis::open(&server.url()).unwrap().handle();
     Flags::builder().source(redis).source(Memory::new().with("beta", false)).start().await.unwrap()
 }
 
@@ -109,7 +109,7 @@ async fn a_patch_of_an_answer_for_everybody_narrows_it() {
 #[tokio::test]
 async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
     let server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = Redis::open(&server.url()).unwrap().handle();
     let declared = percent(50).allowed_users(["ana"]);
     let declared = Memory::new().with("beta", declared);
     let flags = Flags::builder().source(redis.clone()).source(declared).start().await.unwrap();
@@ -143,7 +143,7 @@ async fn what_cannot_be_read_is_not_written_over() {
 #[tokio::test]
 async fn members_of_others_survive_a_patch_of_a_flag_with_a_key_of_its_own() {
     let server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff").handle();
     let flags = Flags::builder().source(redis).start().await.unwrap();
     server.cli(&["SET", "ff:beta", r#"{"enabled": true, "percentage": 10, "current_stage": 3}"#]);
 
@@ -250,7 +250,7 @@ async fn a_revision_that_is_too_old_to_look_for_is_a_conflict() {
 async fn writers_who_wait_for_one_connection_fail_with_it() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
-    let redis = Redis::open(&url).unwrap().connect_timeout(Duration::from_millis(100));
+    let redis = Redis::open(&url).unwrap().connect_timeout(Duration::from_millis(100)).handle();
     let attempts = async {
         let mut open = Vec::new();
         loop {
@@ -318,8 +318,8 @@ async fn waiting(server: &Server, clients: usize) {
 #[tokio::test]
 async fn a_patch_on_a_condition_is_one_of_the_revision_that_is_expected() {
     let server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap();
-    let set = |patch: Definition| Write::new(Operation::Set(Box::new(patch)));
+    let redis = Redis::open(&server.url()).unwrap().handle();
+    let set = |patch: Definition| Write::new(Operation::Set(patch));
     let first = redis.write("beta", set(percent(10).owner("search"))).await.unwrap().revision;
     let as_expected = stored(&server, "beta");
     server.cli(&["HSET", "feature_flags", "beta", r#"{"percentage": 99, "salt": "other"}"#]);
@@ -409,16 +409,16 @@ async fn eight_writers_lose_nothing() {
     let server = Server::start();
     let mut writers = JoinSet::new();
     for _ in 0..WRITERS {
-        let redis = Redis::open(&server.url()).unwrap().response_timeout(BOUND);
+        let redis = Redis::open(&server.url()).unwrap().response_timeout(BOUND).handle();
         writers.spawn(async move {
-            let writable = redis.as_writable().unwrap();
+            let writable = redis;
             for _ in 0..EACH {
                 // Read, add one, write if nobody else was faster.
                 loop {
                     let before = writable.read("beta").await.unwrap();
                     let patch =
                         Definition::new().description((count(before.as_ref()) + 1).to_string());
-                    let write = Write::new(Operation::Set(Box::new(patch)));
+                    let write = Write::new(Operation::Set(patch));
                     match writable.write("beta", write.expect(Expected::Entry(before))).await {
                         Ok(_) => break,
                         Err(Refusal::Conflict(_)) => {}
@@ -430,8 +430,8 @@ async fn eight_writers_lose_nothing() {
     }
     writers.join_all().await;
 
-    let redis = Redis::open(&server.url()).unwrap();
-    let beta = redis.as_writable().unwrap().read("beta").await.unwrap();
+    let redis = Redis::open(&server.url()).unwrap().handle();
+    let beta = redis.read("beta").await.unwrap();
     assert_eq!(count(beta.as_ref()), WRITERS * EACH);
     assert_eq!(server.cli(&["XLEN", "{feature_flags}:log"]), (WRITERS * EACH).to_string());
 }
@@ -478,17 +478,17 @@ async fn a_change_whose_answer_is_lost_is_unconfirmed_and_never_sent_again() {
         .unwrap()
         .response_timeout(Duration::from_millis(300))
         .connect_timeout(Duration::from_millis(300))
-        .unannounced();
-    let writable = redis.as_writable().unwrap();
-    writable.write("beta", Write::new(Operation::Disable)).await.unwrap();
+        .unannounced()
+        .handle();
+    redis.write("beta", Write::new(Operation::Disable)).await.unwrap();
 
     proxy.set(Mode::Drop);
-    let refusal = writable.write("beta", Write::new(Operation::Enable)).await.unwrap_err();
+    let refusal = redis.write("beta", Write::new(Operation::Enable)).await.unwrap_err();
     proxy.set(Mode::Pass);
 
     assert!(matches!(refusal, Refusal::Unconfirmed(_)), "{refusal:?}");
     // Once the network is well again, writing goes on.
-    writable.write("other", Write::new(Operation::Enable)).await.unwrap();
+    redis.write("other", Write::new(Operation::Enable)).await.unwrap();
     assert!(server.cli(&["XLEN", "{feature_flags}:log"]).parse::<usize>().unwrap() <= 3);
 }
 
@@ -497,7 +497,7 @@ async fn a_change_whose_answer_is_lost_is_unconfirmed_and_never_sent_again() {
 async fn a_change_whose_answer_is_lost_is_found_in_the_log() {
     let server = Server::start();
     let proxy = Proxy::to(server.port());
-    let redis = Redis::open(&proxy.url()).unwrap().response_timeout(BOUND).unannounced();
+    let redis = Redis::open(&proxy.url()).unwrap().response_timeout(BOUND).unannounced().handle();
     redis.write("beta", Write::new(Operation::Disable)).await.unwrap();
     proxy.set(Mode::Mute);
     let writer = redis.clone();
@@ -659,7 +659,7 @@ async fn an_answer_that_has_ended_keeps_no_field_from_being_taken_out() {
 #[tokio::test]
 async fn fields_are_taken_out_by_a_set_only() {
     let server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff").handle();
     server.cli(&["SET", "ff:beta", r#"{"owner": "web"}"#]);
 
     for operation in [Operation::Enable, Operation::Disable, Operation::Clear] {
@@ -676,7 +676,7 @@ async fn fields_are_taken_out_by_a_set_only() {
 #[tokio::test]
 async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
     let server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff").handle();
     let flags = Flags::builder().source(redis).start().await.unwrap();
     server.cli(&["SET", "ff:beta", r#"{"percentage": 10, "owner": "web"}"#]);
     let without = |field| flags.set("beta", Definition::new()).inheriting([field]);
@@ -691,7 +691,7 @@ async fn a_field_that_a_key_of_its_own_always_has_is_not_taken_out() {
 #[tokio::test]
 async fn a_revision_can_be_looked_up_and_what_it_stored_be_read() {
     let server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = Redis::open(&server.url()).unwrap().handle();
     let flags = Flags::builder().source(redis.clone()).start().await.unwrap();
     let write = flags.disable("beta").author("ana").expires_in(Duration::from_secs(60)).await;
     let revision = write.unwrap().revision.unwrap();

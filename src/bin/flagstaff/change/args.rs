@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use flagstaff::{Redis, cli::ExitCode};
+use flagstaff::{cli::ExitCode, source::RedisHandle};
 
 use super::wait::wait_for_all;
 use crate::{failure::Failure, output::Output, time};
@@ -89,7 +89,7 @@ impl ChangeArgs {
     /// Waits for the instances, if somebody wants to.
     pub(super) async fn finish(
         &self,
-        redis: &Redis,
+        redis: &RedisHandle,
         revision: Option<u64>,
         output: &Output,
     ) -> Result<ExitCode, Failure> {

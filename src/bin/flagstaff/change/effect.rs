@@ -11,7 +11,6 @@ use serde_json::{Map, Value, json};
 
 use super::{ending::Ending, mark, wider::is_wider};
 use crate::{
-    commands::list::state_word,
     difference::{self, Difference, differences},
     output::Row,
     place::Place,
@@ -144,7 +143,7 @@ impl Effect {
         let then = self.ending.as_ref().and_then(Ending::then);
         let json = json!({
             "flag": flag,
-            "state": state_word(after.state),
+            "state": after.state.as_str(),
             "summary": after.state.to_string(),
             "before": before.state.to_string(),
             "changed": self.writes,

@@ -5,6 +5,7 @@ use std::{fmt, time::SystemTime};
 use flagstaff::{
     answer::FlagState,
     definition::{Entry, to_json},
+    source::SourceKind,
 };
 
 use super::{Rehearsal, effect::Side};
@@ -104,9 +105,9 @@ fn who(session: &Session, rehearsal: &Rehearsal) -> Option<(String, bool)> {
     let names: Vec<_> = rehearsal
         .sources_below()
         .map(|source| match (source, session.place.path()) {
-            ("file", Some(path)) => path.display().to_string(),
-            ("env", _) => "the environment".to_owned(),
-            (other, _) => other.to_owned(),
+            (SourceKind::File, Some(path)) => path.display().to_string(),
+            (SourceKind::Env, _) => "the environment".to_owned(),
+            (other, _) => other.to_string(),
         })
         .collect();
     let several = names.len() > 1;

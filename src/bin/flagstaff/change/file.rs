@@ -8,6 +8,7 @@ use flagstaff::{
         Entry,
         edit::{Document, EditError, TextFile},
     },
+    source::SourceKind,
 };
 
 use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, is_switched_off, tell};
@@ -145,13 +146,13 @@ async fn what_decides(
     let sources = over.sources_of(&effect.flag);
     let who = match &*sources {
         [] => return Ok(None),
-        [said] if said.source == "redis" => "the override in Redis decides",
+        [said] if said.source.kind == SourceKind::Redis => "the override in Redis decides",
         [_] => "the environment decides",
         _ => "the override in Redis and the environment decide",
     };
     let declared = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);
-    let said = sources.iter().map(|said| (said.source, said.entry.clone()));
-    let said: Vec<_> = said.chain(declared.map(|entry| ("file", entry))).collect();
+    let said = sources.iter().map(|said| (said.source.kind, said.entry.clone()));
+    let said: Vec<_> = said.chain(declared.map(|entry| (SourceKind::File, entry))).collect();
     let in_force = Rehearsal::merged(&effect.flag, &said).await?;
 
     let changed = differences(&effect.before.definition, &effect.after.definition);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use flagstaff::{
     Flags, Memory,
     definition::Entry,
-    source::{FlagsBuilder, Offer, SourceEntry},
+    source::{FlagsBuilder, Offer, SourceEntry, SourceKind},
 };
 
 use super::effect::Side;
@@ -20,16 +20,17 @@ pub(crate) struct Rehearsal {
     pub(super) before: Option<SourceEntry>,
     store: Memory,
     /// What the sources below the store say, the strongest first.
-    below: Vec<(&'static str, Entry)>,
+    below: Vec<(SourceKind, Entry)>,
 }
 
 impl Rehearsal {
     pub(crate) async fn of(flags: &Flags, name: &str) -> Result<Self, Failure> {
         let (mut before, mut below) = (None, Vec::new());
+        let written = flags.writable_source();
         for said in flags.sources_of(name) {
             match said.source {
-                "redis" => before = Some(said),
-                source => below.push((source, said.entry)),
+                source if Some(source) == written => before = Some(said),
+                source => below.push((source.kind, said.entry)),
             }
         }
         let store = Memory::new();
@@ -65,19 +66,19 @@ impl Rehearsal {
     /// The flag now, as these sources make it, the strongest first.
     pub(super) async fn merged(
         name: &str,
-        sources: &[(&'static str, Entry)],
+        sources: &[(SourceKind, Entry)],
     ) -> Result<Side, Failure> {
         Ok(Side::of(&over(Flags::builder(), name, sources).start().await?, name))
     }
 
-    /// The sources below the store that say something about the flag.
-    pub(super) fn sources_below(&self) -> impl Iterator<Item = &'static str> {
-        self.below.iter().map(|(source, _)| *source)
+    /// The kinds of the sources below the store that have an entry for the flag.
+    pub(super) fn sources_below(&self) -> impl Iterator<Item = SourceKind> {
+        self.below.iter().map(|(kind, _)| *kind)
     }
 }
 
-fn over(builder: FlagsBuilder, name: &str, sources: &[(&'static str, Entry)]) -> FlagsBuilder {
+fn over(builder: FlagsBuilder, name: &str, sources: &[(SourceKind, Entry)]) -> FlagsBuilder {
     sources.iter().fold(builder, |builder, (source, entry)| {
-        builder.source(Once::new(source, Offer::from_iter([(name, entry.clone())])))
+        builder.source(Once::new(*source, Offer::from_iter([(name, entry.clone())])))
     })
 }

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use flagstaff::{Redis, cli::ExitCode, source::Fleet};
+use flagstaff::{
+    cli::ExitCode,
+    source::{Fleet, RedisHandle},
+};
 
 use crate::{failure::Failure, output::Output, text::clean};
 
 /// Waits until every instance has a change, and names those that have not.
 pub(super) async fn wait_for_all(
-    redis: &Redis,
+    redis: &RedisHandle,
     revision: u64,
     wait: Duration,
     output: &Output,

@@ -1,19 +1,18 @@
 //! Whether a flag lets more in than before.
 
-use flagstaff::{Percentage, answer::FlagState};
+use flagstaff::{
+    Percentage,
+    answer::FlagState,
+    definition::{Effect, Field},
+};
 use serde_json::Value;
 
 use super::effect::Side;
 
-/// What decides about users one by one, and cannot be compared as more and less.
-const RULES: [&str; 7] =
-    ["rules", "requires", "active", "traffic", "bucket_by", "salt", "variants"];
-
 /// Whether a flag may be on for somebody for whom it is off now. What cannot be told counts as more.
 pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
-    let side = |side: &Side, name: &str| side.definition.get(name).cloned().unwrap_or_default();
-    let fewer = |name: &str| !is_within(&side(now, name), &side(then, name));
-    let denies_fewer = ["denied_users", "denied_groups"].into_iter().any(fewer);
+    let fewer = |field| !is_within(said(now, field), said(then, field));
+    let denies_fewer = with_effect(Effect::Denies).any(fewer);
     // Whoever is off now is denied then, and nothing else lets them in.
     if is_on_but_for_denied(now) && !denies_fewer {
         return false;
@@ -26,16 +25,22 @@ pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
         ) => then > now,
         _ => return true,
     };
-    let more = |name: &str| !is_within(&side(then, name), &side(now, name));
-    let differs = |name: &&str| {
-        let [then, now] =
-            [then, now].map(|of| Some(side(of, name)).filter(|value| !value.is_null()));
-        then != now
-    };
+    let more = |field| !is_within(said(then, field), said(now, field));
+    // What decides about users one by one cannot be compared as more and less.
+    let differs = |field| said(then, field) != said(now, field);
     is_larger
-        || ["allowed_users", "allowed_groups"].into_iter().any(more)
+        || with_effect(Effect::Allows).any(more)
         || denies_fewer
-        || RULES.iter().any(differs)
+        || with_effect(Effect::Narrows).chain(with_effect(Effect::Selects)).any(differs)
+}
+
+fn with_effect(effect: Effect) -> impl Iterator<Item = Field> {
+    Field::ALL.iter().copied().filter(move |field| field.effect() == effect)
+}
+
+/// Returns the value of a field; `None` if it is not set.
+fn said(side: &Side, field: Field) -> Option<&Value> {
+    side.definition.get(field.as_str()).filter(|value| !value.is_null())
 }
 
 /// Whether a flag is on for everybody whom no list denies it.
@@ -45,13 +50,15 @@ fn is_on_but_for_denied(side: &Side) -> bool {
     else {
         return false;
     };
-    let has = |name| side.definition.get(name).is_some_and(|value| !value.is_null());
-    !["active", "traffic", "variants"].into_iter().any(has)
+    // An empty list leaves no user out.
+    let is_empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+    with_effect(Effect::Narrows).all(|field| said(side, field).is_none_or(is_empty))
 }
 
 /// Whether all members of a list are in another one.
-fn is_within(list: &Value, other: &Value) -> bool {
-    let members = |list: &Value| list.as_array().cloned().unwrap_or_default();
+fn is_within(list: Option<&Value>, other: Option<&Value>) -> bool {
+    let members =
+        |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
     let other = members(other);
     members(list).iter().all(|member| other.contains(member))
 }

@@ -140,16 +140,16 @@ async fn against_store(session: &Session) -> Result<Vec<Flag>, Failure> {
 }
 
 fn overridden(drift: &Drift) -> Flag {
-    let declared = drift.declared.as_deref().map(to_json).unwrap_or_default();
+    let declared = drift.declared.as_ref().map(to_json).unwrap_or_default();
     let differences = differences(&declared, &to_json(&drift.overridden));
     let what = match drift.is_undeclared() {
         true => UNDECLARED,
         false if differences.is_empty() => SAME,
         false => CHANGED,
     };
-    let by = drift.provenance.as_deref().cloned().unwrap_or_default();
+    let by = drift.provenance.clone().unwrap_or_default();
     let json = json!({
-        "flag": &*drift.key,
+        "flag": drift.key,
         "what": what,
         "by": by.author,
         "at": by.at.map(time::rfc3339),
@@ -157,7 +157,7 @@ fn overridden(drift: &Drift) -> Flag {
         "expiresAt": by.expires_at.map(time::rfc3339),
         "changes": differences.iter().map(Difference::json).collect::<Vec<_>>(),
     });
-    Flag { name: drift.key.to_string(), what, by, json, differences }
+    Flag { name: drift.key.clone(), what, by, json, differences }
 }
 
 fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> {

@@ -5,10 +5,7 @@ use flagstaff::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    commands::list::state_word, completion, failure::Failure, name, session::Session, similar,
-    text::clean,
-};
+use crate::{completion, failure::Failure, name, session::Session, similar, text::clean};
 
 /// Print what a flag amounts to, or one of its settings
 #[derive(Debug, Args)]
@@ -50,7 +47,7 @@ impl Get {
             let state = info.state();
             let json = json!({
                 "flag": flag,
-                "state": state_word(state),
+                "state": state.as_str(),
                 "summary": state.to_string(),
                 "definition": Value::Object(to_json(info.definition())),
             });

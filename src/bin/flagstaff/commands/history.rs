@@ -35,7 +35,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let redis = session.place.needed_redis()?;
+        let redis = session.place.needed_redis()?.handle();
         let changes = redis.history(self.flag.as_deref(), self.limit.get()).await?;
 
         let now = SystemTime::now();
@@ -77,16 +77,7 @@ fn row(change: &LogEntry, now: Option<SystemTime>) -> Row {
             stored(&change.after),
             reason,
         ],
-        json: json!({
-            "revision": change.revision,
-            "at": change.at.map(time::rfc3339),
-            "flag": change.key,
-            "by": change.author,
-            "reason": change.reason,
-            "undoes": change.undoes,
-            "before": change.before,
-            "after": change.after,
-        }),
+        json: json!(change),
     }
 }
 

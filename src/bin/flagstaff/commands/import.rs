@@ -159,13 +159,12 @@ fn because(error: &EditError) -> String {
 async fn hash(redis: Redis) -> Result<Imported, Failure> {
     let flags = Flags::builder().source(redis.unannounced()).require_ready().start().await?;
     let entries = flags.drift().into_iter();
-    let mut imported = stored(
-        entries.map(|drift| (drift.key.to_string(), drift.entry, drift.provenance.is_some())),
-    );
+    let mut imported =
+        stored(entries.map(|drift| (drift.key, drift.entry, drift.provenance.is_some())));
     let failing =
         flags.health().sources.into_iter().filter(|source| source.status == Status::Error);
     for error in failing.filter_map(|source| source.last_error) {
-        imported.leave_out_unread(&*error);
+        imported.leave_out_unread(&error);
     }
     Ok(imported)
 }

@@ -22,7 +22,7 @@ pub(crate) struct Instances {}
 
 impl Instances {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let redis = session.place.needed_redis()?;
+        let redis = session.place.needed_redis()?.handle();
         let fleet = redis.fleet().await?;
         let latest = redis.history(None, 50).await?.into_iter().find_map(|change| change.revision);
 

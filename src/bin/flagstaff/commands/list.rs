@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use flagstaff::{Context, answer::FlagState, cli::ExitCode};
+use flagstaff::{Context, cli::ExitCode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -47,9 +47,10 @@ impl List {
         for (name, _) in snapshot.all(&Context::anonymous()) {
             let Some(info) = snapshot.info(name) else { continue };
             let sources = flags.sources_of(name);
-            let source = sources.first().map(|source| source.source);
+            let source = sources.first().map(|said| said.source);
+            let kind = source.map(|source| source.kind);
             let (definition, state) = (info.definition(), info.state());
-            let subject = Subject { name, definition, state, source };
+            let subject = Subject { name, definition, state, source: kind };
             if !query.iter().all(|term| term.holds(&subject)) {
                 continue;
             }
@@ -60,14 +61,14 @@ impl List {
                 cells: vec![
                     name.to_owned(),
                     state.to_string(),
-                    source.unwrap_or_default().to_owned(),
+                    source.map(|source| source.to_string()).unwrap_or_default(),
                     owner,
                     tags.join(","),
                     expires.clone().unwrap_or_default(),
                 ],
                 json: json!({
                     "flag": name,
-                    "state": state_word(state),
+                    "state": state.as_str(),
                     "summary": state.to_string(),
                     "source": source,
                     "owner": definition.owner.value(),
@@ -84,15 +85,5 @@ impl List {
             empty: "(no flags)",
         })?;
         Ok(code)
-    }
-}
-
-/// One of the words that a query knows.
-pub(crate) fn state_word(state: FlagState) -> &'static str {
-    match state {
-        FlagState::On => "on",
-        FlagState::Off => "off",
-        FlagState::Partial { .. } => "partial",
-        _ => "unknown",
     }
 }

@@ -2,10 +2,10 @@ use std::{env, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
-    Flags, Redis,
+    Flags,
     cli::ExitCode,
     definition::{Entry, edit::TextFile},
-    source::{RedisError, WritableBackend},
+    source::{RedisError, RedisHandle, WritableBackend},
     write::{Expected, Operation, Refusal, Write},
 };
 use serde_json::json;
@@ -61,7 +61,7 @@ struct Override {
 impl Promote {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
-        let redis = place.needed_redis()?;
+        let redis = place.needed_redis()?.handle();
         let file = TextFile::read(place.needed_path()?)?;
         let mut document = file::document(session, &file)?;
         let flags = place.flags(output).await?;
@@ -111,9 +111,10 @@ impl Promote {
     /// What the store says about the flags that are meant.
     fn overrides(&self, session: &Session, flags: &Flags) -> Result<Vec<Override>, Failure> {
         let drift = flags.drift();
+        let store = flags.writable_source();
         let said = |flag: &str| {
             let sources = flags.sources_of(flag);
-            sources.into_iter().find(|source| source.source == "redis")
+            sources.into_iter().find(|said| Some(said.source) == store)
         };
         let mut overrides = Vec::new();
         for flag in &self.flags {
@@ -133,7 +134,7 @@ impl Promote {
                 session.output.note(format!("left out `{flag}`, whose override ends by itself"));
                 continue;
             }
-            overrides.push(Override { flag: drift.key.to_string(), entry: drift.entry, end: None });
+            overrides.push(Override { flag: drift.key, entry: drift.entry, end: None });
         }
         Ok(overrides)
     }
@@ -157,7 +158,7 @@ impl Promote {
     async fn clear(
         &self,
         session: &Session,
-        redis: &Redis,
+        redis: &RedisHandle,
         file: &TextFile,
         overrides: &[Override],
     ) -> Result<ExitCode, Failure> {

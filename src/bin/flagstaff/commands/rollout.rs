@@ -6,7 +6,7 @@ use flagstaff::{
     answer::{FlagInfo, FlagState},
     cli::ExitCode,
     definition::{Entry, Field, Progress, RolloutStatus},
-    source::{Offer, SourceEntry},
+    source::{self, Offer, SourceEntry, SourceKind},
     write::{PendingStep, RolloutControl, RolloutError},
 };
 use serde_json::{Value, json};
@@ -244,7 +244,8 @@ impl Stepping<'_> {
         let declared = file.parsed.flags().get(&**flag).cloned().map(Entry::Definition);
         let offer: Offer = declared.map(|entry| (flag.as_str(), entry)).into_iter().collect();
         let now = time::whole_second(SystemTime::now());
-        let flags = Flags::builder().source(Memory::new()).source(Once::new("file", offer));
+        let flags =
+            Flags::builder().source(Memory::new()).source(Once::new(SourceKind::File, offer));
         let flags = flags.clock(move || now).start().await?;
         self.step(&flags, flag, None).await?;
         let step = flags.sources_of(flag).swap_remove(0).entry;
@@ -275,7 +276,7 @@ impl Act for Stepping<'_> {
 
 /// What a source says about a flag, and who made it say so, for people.
 struct Said {
-    source: &'static str,
+    source: source::Source,
     says: String,
     who: Vec<String>,
 }
@@ -292,14 +293,14 @@ impl Said {
             },
             entry => clean(&entry.to_string()).into_owned(),
         };
-        let by = said.provenance.as_deref();
+        let by = said.provenance.as_ref();
         let who = who(by.and_then(|by| by.author.as_ref()), by.and_then(|by| by.reason.as_ref()));
         Self { source: said.source, says, who }
     }
 
     /// The same with who and why, which only the log has of a plain on or off.
     async fn signed(self, flags: &Flags, flag: &str) -> Result<Self, Failure> {
-        if !self.who.is_empty() || self.source != "redis" {
+        if !self.who.is_empty() || self.source.kind != SourceKind::Redis {
             return Ok(self);
         }
         let latest = flags.history_of(flag, 1).await?.into_iter().next();
@@ -316,14 +317,16 @@ fn who(author: Option<&String>, reason: Option<&String>) -> Vec<String> {
 /// The strongest source that keeps a rollout of the sources below it from deciding, and those below it.
 fn hiding(sources: &[SourceEntry]) -> Option<(&SourceEntry, &[SourceEntry])> {
     let has_stages = |source: &SourceEntry| match &source.entry {
-        Entry::Definition(definition) => {
-            definition.rollout.value().is_some_and(|rollout| rollout.stages.value().is_some())
-        }
+        Entry::Definition(definition) => definition
+            .rare()
+            .rollout
+            .value()
+            .is_some_and(|rollout| rollout.stages.value().is_some()),
         _ => false,
     };
     let hides = |source: &SourceEntry| match &source.entry {
         Entry::Definition(definition) => {
-            definition.rollout.value().is_none()
+            definition.rare().rollout.value().is_none()
                 && (definition.has(Field::Percentage) || definition.has(Field::Rollout))
         }
         _ => true,
@@ -369,7 +372,7 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         }
         text
     })?;
-    if hidden_by.is_some_and(|said| said.source == "redis") {
+    if hidden_by.is_some_and(|said| said.source.kind == SourceKind::Redis) {
         session.output.hint(format!("`flagstaff unset {}` lets the rollout decide", clean(flag)));
     }
     Ok(ExitCode::Done)
@@ -387,7 +390,7 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String>
         percentage.to_string(),
         date(since),
         date(due),
-        hidden_by.map(|said| said.source.to_owned()).unwrap_or_default(),
+        hidden_by.map(|said| said.source.to_string()).unwrap_or_default(),
     ]
 }
 
@@ -401,7 +404,7 @@ fn switched_off(info: Option<FlagInfo<'_>>, sources: &[SourceEntry]) -> Option<S
 /// Where a rollout stands by what the sources say that are not hidden.
 async fn hidden(flag: &str, sources: &[SourceEntry]) -> Result<Option<Progress>, Failure> {
     let flags = sources.iter().fold(Flags::builder(), |builder, said| {
-        builder.source(Once::new(said.source, Offer::from_iter([(flag, said.entry.clone())])))
+        builder.source(Once::new(said.source.kind, Offer::from_iter([(flag, said.entry.clone())])))
     });
     let snapshot = flags.start().await?.snapshot();
     Ok(snapshot.info(flag).and_then(|info| info.rollout()))

@@ -6,15 +6,14 @@ use flagstaff::{
     answer::FlagInfo,
     cli::ExitCode,
     definition::{Entry, Field, to_json},
-    source::SourceEntry,
+    source::{SourceEntry, SourceKind},
     write::{LogEntry, Provenance},
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
-    commands::list::state_word,
     completion,
-    entry::{plain, settings, stored},
+    entry::{plain, settings},
     failure::Failure,
     name,
     session::Session,
@@ -37,31 +36,10 @@ pub(crate) struct Show {
     flag: String,
 }
 
-/// For people, in this order.
-const ABOUT: [Field; 5] =
-    [Field::Description, Field::Owner, Field::Tags, Field::Created, Field::Expires];
-
-/// The steps of the evaluation, in their order.
-const STEPS: [Field; 15] = [
-    Field::Enabled,
-    Field::Active,
-    Field::Requires,
-    Field::DeniedUsers,
-    Field::DeniedGroups,
-    Field::AllowedUsers,
-    Field::AllowedGroups,
-    Field::Rules,
-    Field::Rollout,
-    Field::Percentage,
-    Field::BucketBy,
-    Field::Salt,
-    Field::Traffic,
-    Field::Variants,
-    Field::Off,
-];
-
-/// What is done about a source that is lost.
-const STALE: [Field; 2] = [Field::StaleAfter, Field::OnStale];
+/// The settings for people alone.
+fn about() -> impl Iterator<Item = Field> {
+    Field::ALL.iter().copied().filter(|field| field.is_about())
+}
 
 impl Show {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
@@ -87,35 +65,36 @@ impl Show {
     }
 }
 
-/// What a source says, and all that is known about who said it.
+/// An entry of a source, with all that is known about its author.
 struct Said {
-    source: SourceEntry,
+    entry: SourceEntry,
     revision: Option<u64>,
-    by: Provenance,
 }
 
 impl Said {
     /// A plain on or off has its author in the log only.
-    async fn of(source: SourceEntry, flags: &Flags, flag: &str) -> Self {
-        let by = source.provenance.as_deref().cloned().unwrap_or_default();
-        let mut said = Self { source, revision: None, by };
-        if said.source.source != "redis" {
+    async fn of(entry: SourceEntry, flags: &Flags, flag: &str) -> Self {
+        let mut said = Self { entry, revision: None };
+        if said.entry.source.kind != SourceKind::Redis {
             return said;
         }
         // Whoever may not read the log does without.
         let latest = flags.history_of(flag, 1).await.ok().and_then(|log| log.into_iter().next());
         if let Some(LogEntry { revision: revision @ Some(_), at, author, reason, .. }) = latest {
             said.revision = revision;
-            said.by.at = said.by.at.or(at);
-            said.by.author = said.by.author.or(author);
-            said.by.reason = said.by.reason.or(reason);
+            let by = said.entry.provenance.get_or_insert_default();
+            by.at = by.at.or(at);
+            by.author = by.author.take().or(author);
+            by.reason = by.reason.take().or(reason);
         }
         said
     }
 
     /// `by ana, 3 minutes ago: incident 42`
     fn text(&self, now: SystemTime) -> String {
-        let Provenance { author, reason, at, expires_at, .. } = &self.by;
+        let Some(Provenance { author, reason, at, expires_at, .. }) = &self.entry.provenance else {
+            return String::new();
+        };
         let author = author.as_ref().map(|author| format!("by {}", clean(author)));
         let at = at.map(|at| time::relative(at, now));
         let end = expires_at.map(|end| format!("ends {}", time::relative(end, now)));
@@ -128,16 +107,9 @@ impl Said {
     }
 
     fn json(&self) -> Value {
-        let Provenance { author, reason, at, expires_at, .. } = &self.by;
-        json!({
-            "source": self.source.source,
-            "entry": stored(&self.source.entry),
-            "by": author,
-            "reason": reason,
-            "at": at.map(time::rfc3339),
-            "expiresAt": expires_at.map(time::rfc3339),
-            "revision": self.revision,
-        })
+        let mut json = json!(self.entry);
+        json["revision"] = json!(self.revision);
+        json
     }
 }
 
@@ -154,35 +126,35 @@ impl Shown<'_> {
     }
 
     /// Those settings that are set, with their sources.
-    fn set(&self, fields: &[Field]) -> Vec<(Field, Value, &'static str)> {
+    fn set(&self, fields: impl Iterator<Item = Field>) -> Vec<(Field, Value, &'static str)> {
         let definition = self.definition();
-        let set = fields.iter().filter_map(|&field| {
+        let set = fields.filter_map(|field| {
             let value = definition.get(field.as_str()).filter(|value| !value.is_null())?;
-            Some((field, value.clone(), self.info.source_of(field).unwrap_or_default()))
+            let source = self.info.source_of(field).map_or("", |source| source.name);
+            Some((field, value.clone(), source))
         });
         set.collect()
     }
 
     fn text(&self) -> String {
         let mut text = format!("{}  {}\n", clean(self.flag), self.info.state());
-        let about = self.set(&ABOUT);
+        let about = self.set(about());
         text += &table(about.iter().map(|(field, value, _)| {
             let note = match field {
-                Field::Expires => self.info.definition().expires.value(),
+                Field::Expires => self.info.definition().expiry(),
                 _ => None,
             };
-            let note = note.map(|at| format!(" ({})", time::relative(*at, self.now)));
+            let note = note.map(|at| format!(" ({})", time::relative(at, self.now)));
             vec![field.as_str().to_owned(), day(&plain(value)) + &note.unwrap_or_default()]
         }));
 
         text += "\nSources, the strongest first:\n";
         text += &table(self.sources.iter().map(|said| {
-            vec![said.source.source.to_owned(), short(&said.source.entry), said.text(self.now)]
+            vec![said.entry.source.to_string(), short(&said.entry.entry), said.text(self.now)]
         }));
 
         text += "\nWhat decides, in this order:\n";
-        let mut steps = self.set(&STEPS);
-        steps.extend(self.set(&STALE));
+        let steps = self.set(Field::steps());
         text += &table(steps.iter().map(|(field, value, source)| {
             vec![field.as_str().to_owned(), plain(value), (*source).to_owned()]
         }));
@@ -198,36 +170,37 @@ impl Shown<'_> {
     fn rows(&self) -> Vec<Vec<String>> {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let mut rows = vec![words(&["flag", self.flag, &self.info.state().to_string()])];
-        for (field, value, source) in self.set(&ABOUT) {
+        for (field, value, source) in self.set(about()) {
             rows.push(words(&["about", field.as_str(), &plain(&value), source]));
         }
         for said in &self.sources {
-            let Provenance { author, reason, at, expires_at, .. } = &said.by;
+            let SourceEntry { source, entry, provenance, .. } = &said.entry;
+            let Provenance { author, reason, at, expires_at, .. } =
+                &provenance.clone().unwrap_or_default();
             let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
             rows.push(words(&[
                 "source",
-                said.source.source,
-                &plain(&stored(&said.source.entry)),
+                source.name,
+                &plain(&json!(entry)),
                 author.as_deref().unwrap_or_default(),
                 &date(at),
                 &date(expires_at),
                 reason.as_deref().unwrap_or_default(),
             ]));
         }
-        for (field, value, source) in self.set(&STEPS).into_iter().chain(self.set(&STALE)) {
+        for (field, value, source) in self.set(Field::steps()) {
             rows.push(words(&["decides", field.as_str(), &plain(&value), source]));
         }
         rows
     }
 
     fn json(&self) -> Value {
-        let decides = self.set(&STEPS).into_iter().chain(self.set(&STALE));
-        let decides = decides.map(|(field, value, source)| {
+        let decides = self.set(Field::steps()).into_iter().map(|(field, value, source)| {
             json!({ "field": field.as_str(), "value": value, "source": source })
         });
         json!({
             "flag": self.flag,
-            "state": state_word(self.info.state()),
+            "state": self.info.state().as_str(),
             "summary": self.info.state().to_string(),
             "definition": self.definition(),
             "sources": self.sources.iter().map(Said::json).collect::<Vec<_>>(),
@@ -240,7 +213,7 @@ impl Shown<'_> {
 fn short(entry: &Entry) -> String {
     let Entry::Definition(definition) = entry else { return entry.to_string() };
     let mut deciding = to_json(definition);
-    deciding.retain(|name, _| ABOUT.iter().all(|field| field.as_str() != name));
+    deciding.retain(|name, _| about().all(|field| field.as_str() != name));
     match deciding.is_empty() {
         true => "nothing that decides".to_owned(),
         false => settings(&deciding),

@@ -5,7 +5,11 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Context, Definition, Flags, cli::ExitCode, source::Usage};
+use flagstaff::{
+    Context, Definition, Flags,
+    cli::ExitCode,
+    source::{SourceKind, Usage},
+};
 use serde_json::json;
 
 use crate::{
@@ -53,6 +57,8 @@ pub(crate) struct Stale {
 struct Flag {
     key: String,
     owner: Option<String>,
+    /// Set for a flag that is meant to stay, which nothing is found about.
+    is_permanent: bool,
     fixed: Option<Fixed>,
     findings: Vec<Finding>,
 }
@@ -63,7 +69,7 @@ impl Stale {
         let file = session.place.path();
         let flags = session.place.flags(&session.output).await?;
         let usage = match session.place.redis()? {
-            Some(redis) => redis.usage().await,
+            Some(redis) => redis.handle().usage().await,
             None => Ok(BTreeMap::new()),
         };
         let usage = usage.unwrap_or_else(|error| {
@@ -80,7 +86,9 @@ impl Stale {
         let mut rows = Vec::new();
         for (index, flag) in flags.iter().enumerate() {
             rows.extend(flag.findings.iter().map(|finding| flag.finding(finding)));
-            let (Some(found), Some(root)) = (&found, &self.refs) else { continue };
+            let (Some(found), Some(root), false) = (&found, &self.refs, flag.is_permanent) else {
+                continue;
+            };
             let mut mentions = found.of(index).peekable();
             if mentions.peek().is_none() {
                 let commit = last_mention(root, &flag.key, file.as_deref());
@@ -134,7 +142,9 @@ impl Stale {
             let known = fixed.as_ref().map(|fixed| (fixed, since));
             let evaluated = usage.get(&key).map(|usage| usage.evaluated.unwrap_or(usage.known));
             let findings = Finding::all(&definition, known, evaluated, now, self.unchanged);
-            found.push(Flag { key, owner: definition.owner.value().cloned(), fixed, findings });
+            let (owner, is_permanent) =
+                (definition.owner.value().cloned(), definition.is_permanent());
+            found.push(Flag { key, owner, is_permanent, fixed, findings });
         }
         found
     }
@@ -142,16 +152,20 @@ impl Stale {
 
 /// Whether a flag has a rollout, and that has not reached its first stage.
 fn is_unstarted(definition: &Definition, now: SystemTime) -> bool {
-    let progress = definition.rollout.value().and_then(|rollout| rollout.at(now));
+    let progress = definition.rare().rollout.value().and_then(|rollout| rollout.at(now));
     progress.is_some_and(|progress| progress.stage == 0)
 }
 
 /// Since when an override says what a flag is, if one does; `Some(None)` if nobody knows.
 async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
-    let entry = flags.sources_of(key).into_iter().next().filter(|entry| entry.source != "file")?;
+    let entry = flags
+        .sources_of(key)
+        .into_iter()
+        .next()
+        .filter(|entry| entry.source.kind != SourceKind::File)?;
     let said = entry.provenance.and_then(|provenance| provenance.at);
     let at = match said {
-        None if entry.source == "redis" => {
+        None if entry.source.kind == SourceKind::Redis => {
             // What is forced says no more than on or off, and the log says the rest.
             let log = flags.history_of(key, 1).await.unwrap_or_default();
             log.first().and_then(|change| change.at)
@@ -163,7 +177,7 @@ async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
 
 /// Since when a flag is what its file says.
 fn declared(definition: &Definition, commit: Option<SystemTime>, now: SystemTime) -> Option<Since> {
-    let stage = definition.rollout.value().and_then(|rollout| rollout.at(now)?.since);
+    let stage = definition.rare().rollout.value().and_then(|rollout| rollout.at(now)?.since);
     let known = [(commit, Source::Git), (stage, Source::Rollout)];
     let known = known.into_iter().filter_map(|(at, source)| Some(Since { at: at?, source }));
     known.max_by_key(|since| since.at).or_else(|| {

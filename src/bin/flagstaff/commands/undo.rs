@@ -1,7 +1,7 @@
 use std::{slice, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{Flags, Redis, cli::ExitCode, definition::Entry};
+use flagstaff::{Flags, cli::ExitCode, definition::Entry, source::RedisHandle};
 
 use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, perform},
@@ -57,7 +57,7 @@ impl Undo {
                  `--if-rev` can only be {revision}"
             )));
         }
-        let redis = session.place.needed_redis()?;
+        let redis = session.place.needed_redis()?.handle();
         let Some(undone) = redis.revision(revision).await? else {
             return Err(Failure::refused(format!("the log has no revision {revision}"))
                 .hint("`flagstaff history` lists the revisions"));
@@ -70,7 +70,7 @@ impl Undo {
 
 /// What a value says that was stored before, and until when. It has ended, perhaps.
 fn says(
-    redis: &Redis,
+    redis: &RedisHandle,
     flag: &str,
     stored: Option<&str>,
 ) -> Result<Option<(Entry, Option<SystemTime>)>, Failure> {

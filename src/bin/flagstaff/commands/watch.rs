@@ -8,6 +8,7 @@ use flagstaff::{
     Context, Flags,
     cli::ExitCode,
     event::{Change, Event},
+    source::SourceKind,
     write::LogEntry,
 };
 use serde_json::{Value, json};
@@ -15,7 +16,6 @@ use tokio::signal;
 
 use crate::{
     alert::Alerts,
-    commands::list::state_word,
     completion,
     failure::Failure,
     name,
@@ -84,20 +84,21 @@ impl Watch {
             };
             match event {
                 None => break,
-                Some(Event::Changed { generation, source, changes }) => {
+                Some(Event::Changed { generation, source, changes, .. }) => {
                     let is_wanted = |key: &str| wanted.is_empty() || wanted.contains(key);
                     let changes: Vec<_> =
                         changes.iter().filter(|change| is_wanted(&change.key)).collect();
                     if changes.is_empty() {
                         continue;
                     }
-                    let mut told = match source {
-                        "redis" => log.since(&flags, &changes).await,
+                    let mut told = match source.map(|source| source.kind) {
+                        Some(SourceKind::Redis) => log.since(&flags, &changes).await,
                         _ => BTreeMap::new(),
                     };
+                    let source = source.map_or("clock", |source| source.name);
                     let told: Vec<_> = changes
                         .into_iter()
-                        .map(|change| Told { change, by: told.remove(&*change.key) })
+                        .map(|change| Told { change, by: told.remove(&change.key) })
                         .collect();
                     let at = time::rfc3339(SystemTime::now());
                     let json = versioned(json!({
@@ -150,7 +151,7 @@ impl Log {
         }
         latest.retain(|key, entry| {
             let told = self.told.get(key).copied().or(self.start);
-            entry.revision > told && changes.iter().any(|change| *change.key == **key)
+            entry.revision > told && changes.iter().any(|change| change.key == *key)
         });
         let revisions = latest.iter().filter_map(|(key, entry)| Some((key, entry.revision?)));
         self.told.extend(revisions.map(|(key, revision)| (key.clone(), revision)));
@@ -189,7 +190,7 @@ impl Told<'_> {
         vec![
             at.to_owned(),
             source.to_owned(),
-            key.to_string(),
+            key.clone(),
             before.to_string(),
             after.to_string(),
             self.fields().join(","),
@@ -200,16 +201,11 @@ impl Told<'_> {
     }
 
     fn json(&self) -> Value {
-        let Change { key, before, after, .. } = self.change;
         let by = self.by.as_ref();
-        json!({
-            "flag": &**key,
-            "before": { "state": state_word(*before), "summary": before.to_string() },
-            "after": { "state": state_word(*after), "summary": after.to_string() },
-            "fields": self.fields(),
-            "revision": by.and_then(|by| by.revision),
-            "by": by.and_then(|by| by.author.as_deref()),
-            "reason": by.and_then(|by| by.reason.as_deref()),
-        })
+        let mut json = json!(self.change);
+        json["revision"] = json!(by.and_then(|by| by.revision));
+        json["by"] = json!(by.and_then(|by| by.author.as_deref()));
+        json["reason"] = json!(by.and_then(|by| by.reason.as_deref()));
+        json
     }
 }

@@ -187,14 +187,14 @@ impl Changing {
 
 /// Whether groups or attributes make a difference.
 fn asks_for_more(flag: &Definition) -> bool {
-    [Field::AllowedGroups, Field::DeniedGroups, Field::Rules, Field::BucketBy]
-        .into_iter()
-        .any(|field| flag.has(field))
+    flag.fields().any(Field::reads_attributes)
 }
 
 /// The variants of both whose value is another one.
 fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
-    let (Some(before), Some(after)) = (before.variants.value(), after.variants.value()) else {
+    let (Some(before), Some(after)) =
+        (before.rare().variants.value(), after.rare().variants.value())
+    else {
         return Vec::new();
     };
     let value = |variant: &flagstaff::definition::Variant| variant.value.value().cloned();
@@ -209,7 +209,8 @@ fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<Arc<str>> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let requires = |key: &Arc<str>| {
         let both = [before.get(key), after.get(key)].into_iter().flatten();
-        both.flat_map(|flag| flag.requires.value().into_iter().flatten()).map(|it| it.flag.as_str())
+        both.flat_map(|flag| flag.rare().requires.value().into_iter().flatten())
+            .map(|it| it.flag.as_str())
     };
     let edited = keys.iter().filter(|key| before.get(**key) != after.get(**key));
     let mut needed: BTreeSet<_> = edited.map(|&key| Arc::clone(key)).collect();

@@ -53,7 +53,7 @@ pub(super) struct Shares {
 
 impl Shares {
     pub(super) fn new(definition: &Arc<Definition>, at: SystemTime) -> Self {
-        let stage = definition.rollout.value().and_then(|rollout| rollout.at(at));
+        let stage = definition.rare().rollout.value().and_then(|rollout| rollout.at(at));
         let percentage = stage.map(|stage| stage.percentage);
         let percentage = percentage.or(definition.percentage.value().copied());
         Self { percentage: percentage.unwrap_or_default(), definition: Arc::clone(definition) }
@@ -107,11 +107,11 @@ impl Shares {
     }
 
     fn variant(&self, name: &str) -> f64 {
-        let Some(variants) = self.definition.variants.value() else { return 0.0 };
+        let Some(variants) = self.definition.rare().variants.value() else { return 0.0 };
         let weights = variants.iter().map(|(name, variant)| {
             (name, variant.weight.value().copied().unwrap_or_default().ten_thousandths())
         });
-        let traffic = self.definition.traffic.value().map_or(1.0, |&traffic| part(traffic));
+        let traffic = self.definition.rare().traffic.value().map_or(1.0, |&traffic| part(traffic));
         let kept_out = if self.off(variants) == Some(name) { 1.0 - traffic } else { 0.0 };
         kept_out + traffic * weighed(weights, name)
     }
@@ -119,12 +119,12 @@ impl Shares {
     /// The variant that is served while the flag is off.
     fn off<'a>(&'a self, variants: &'a Variants) -> Option<&'a str> {
         let has = |name: &&str| variants.variant(name).is_some();
-        let off = self.definition.off.value().map(String::as_str).filter(has);
+        let off = self.definition.rare().off.value().map(String::as_str).filter(has);
         off.or(Some("control").filter(has)).or_else(|| variants.names().next())
     }
 
     fn rule(&self, index: u16) -> Option<&Rule> {
-        self.definition.rules.value()?.get(usize::from(index))
+        self.definition.rare().rules.value()?.get(usize::from(index))
     }
 }
 

@@ -84,27 +84,29 @@ impl Fixed {
     pub(crate) fn of(definition: &Definition, at: SystemTime) -> Option<Self> {
         match FlagState::at(definition, at) {
             FlagState::Off => Some(Self::Off),
-            FlagState::On => match definition
-                .variants
-                .value()
-                .filter(|variants| !variants.is_empty())
-            {
-                None => Some(Self::On),
-                Some(variants) => {
-                    let whole = |(_, variant): &(&str, &flagstaff::definition::Variant)| {
-                        variant.weight.value().is_some_and(|weight| weight.ten_thousandths() > 0)
-                    };
-                    let mut drawn = variants.iter().filter(whole);
-                    let all = definition
-                        .traffic
-                        .value()
-                        .is_none_or(|it| it.ten_thousandths() == 1_000_000);
-                    match (drawn.next(), drawn.next()) {
-                        (Some((only, _)), None) if all => Some(Self::Variant(only.to_owned())),
-                        _ => None,
+            FlagState::On => {
+                match definition.rare().variants.value().filter(|variants| !variants.is_empty()) {
+                    None => Some(Self::On),
+                    Some(variants) => {
+                        let whole = |(_, variant): &(&str, &flagstaff::definition::Variant)| {
+                            variant
+                                .weight
+                                .value()
+                                .is_some_and(|weight| weight.ten_thousandths() > 0)
+                        };
+                        let mut drawn = variants.iter().filter(whole);
+                        let all = definition
+                            .rare()
+                            .traffic
+                            .value()
+                            .is_none_or(|it| it.ten_thousandths() == 1_000_000);
+                        match (drawn.next(), drawn.next()) {
+                            (Some((only, _)), None) if all => Some(Self::Variant(only.to_owned())),
+                            _ => None,
+                        }
                     }
                 }
-            },
+            }
             _ => None,
         }
     }
@@ -128,7 +130,7 @@ impl Fixed {
 }
 
 impl Finding {
-    /// Everything for which a flag can go. `fixed` is what it is for everybody, and since when;
+    /// Everything for which a flag can go; nothing for one that is meant to stay. `fixed` is what it is for everybody, and since when;
     /// `evaluated` is when instances last evaluated it, or knew it first; `unchanged` is how long
     /// either has to be ago.
     pub(crate) fn all(
@@ -139,7 +141,10 @@ impl Finding {
         unchanged: Duration,
     ) -> Vec<Self> {
         let mut findings = Vec::new();
-        if let Some(&at) = definition.expires.value().filter(|expires| **expires <= now) {
+        if definition.is_permanent() {
+            return findings;
+        }
+        if let Some(at) = definition.expiry().filter(|expiry| *expiry <= now) {
             let since = Some(Since { at, source: Source::Expires });
             findings.push(Self { kind: Kind::Expired, since });
         }
@@ -205,6 +210,17 @@ mod tests {
         assert_eq!(kinds(70, since(40)), [Kind::Expired, Kind::Off]);
         // Nobody knows since when.
         assert_eq!(kinds(49, None), [Kind::Off]);
+    }
+
+    #[test]
+    fn a_permanent_flag_never_goes() {
+        let flag = Definition::new().expires(at(50)).created(at(1)).permanent(true);
+
+        let findings = Finding::all(&flag, Some((&Fixed::On, None)), Some(at(1)), at(99), 30 * DAY);
+
+        assert_eq!(findings, []);
+        let kinds = |flag: Definition| Finding::all(&flag, None, None, at(99), 30 * DAY).len();
+        assert_eq!(kinds(flag.permanent(false)), 1);
     }
 
     #[test]

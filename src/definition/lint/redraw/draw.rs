@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Definition, Percentage, Rule, Serve, Weight};
+use crate::model::{BucketBy, Definition, Percentage, Rule, Serve, Weight};
 
 /// What somebody is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,8 +46,6 @@ pub(super) struct Steps<'d>([Draw<'d>; 3]);
 /// All buckets.
 const ALL: u128 = 1 << 64;
 
-const TARGETING_KEY: &str = "targeting_key";
-
 impl<'d> Steps<'d> {
     /// What a flag does with those whom no list names and no rule is for. `percentage` is the one
     /// in force.
@@ -77,7 +75,7 @@ impl<'d> Steps<'d> {
         let bucket = Bucket {
             salt: flag.salt,
             rule: Some(rule.name.as_deref().unwrap_or_default()),
-            unit: rule.bucket_by.as_deref().unwrap_or(TARGETING_KEY),
+            unit: rule.bucket_by.as_str(),
         };
         flag.steps(Draw { bucket, pieces })
     }
@@ -94,16 +92,16 @@ struct Flag<'d> {
 
 impl<'d> Flag<'d> {
     fn new(key: &'d str, definition: &'d Definition) -> Self {
-        let variants = definition.variants.value();
+        let variants = definition.rare().variants.value();
         let off = variants.and_then(|variants| {
             let known = |name: &&str| variants.variant(name).is_some();
-            let off = definition.off.value().map(String::as_str).filter(known);
+            let off = definition.rare().off.value().map(String::as_str).filter(known);
             off.or_else(|| Some("control").filter(known)).or_else(|| variants.names().next())
         });
         Self {
             definition,
-            salt: definition.salt.value().map_or(key, String::as_str),
-            unit: definition.bucket_by.value().map_or(TARGETING_KEY, String::as_str),
+            salt: definition.rare().salt.value().map_or(key, String::as_str),
+            unit: definition.rare().bucket_by.value().unwrap_or(&BucketBy::TargetingKey).as_str(),
             off,
         }
     }
@@ -122,12 +120,12 @@ impl<'d> Flag<'d> {
     }
 
     fn steps(&self, first: Draw<'d>) -> Steps<'d> {
-        let traffic = self.definition.traffic.value().copied().unwrap_or_default();
+        let traffic = self.definition.rare().traffic.value().copied().unwrap_or_default();
         let traffic = match self.off {
             Some(_) => vec![(threshold(traffic), Next::GoOn), (ALL, self.off(true))],
             None => vec![(ALL, Next::GoOn)],
         };
-        let variants = self.definition.variants.value().into_iter().flat_map(|variants| {
+        let variants = self.definition.rare().variants.value().into_iter().flat_map(|variants| {
             variants.iter().map(|(name, variant)| {
                 let outcome = Outcome { on: true, variant: Some(name) };
                 (Next::Served(outcome), variant.weight.value().copied().unwrap_or_default())

@@ -8,7 +8,7 @@ use self::draw::{Moved, Steps};
 use super::file::{File, Flag, Found};
 use crate::{
     definition::{Code, Diagnostic, FlagsFile, Suggestion, flag::toml_string, rule},
-    model::{Definition, Field, Moment, Percentage, Rule, Serve},
+    model::{BucketBy, Definition, Field, Moment, Percentage, Rule, Serve},
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -19,7 +19,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     let before = FlagsFile::parse("before", before);
     for flag in &file.flags {
         if let Some(was) = before.flags().get(flag.name())
-            && **was != *flag.definition
+            && was.differences(flag.definition).into_iter().any(|field| field.roles().redraws)
         {
             let edit = Edit { flag, was, is: flag.definition };
             edit.report(&edit.moves(file), found);
@@ -49,7 +49,7 @@ enum Cause<'f> {
     Salt,
     BucketBy,
     RuleName(&'f str),
-    RuleBucketBy(Option<&'f str>),
+    RuleBucketBy(&'f BucketBy),
     /// The variants of the flag, or of a split: their order, or their weights.
     Order(Vec<&'f str>),
     Weights,
@@ -72,8 +72,11 @@ impl<'f> Edit<'f> {
             // Whoever had nothing loses nothing.
             return moves;
         };
-        let steps = [Steps::of_flag(name, self.was, was), Steps::of_flag(name, self.is, is)];
-        add(&steps, None, self.flag.key.span(), self.cause());
+        // Requests are drawn anew anyway.
+        if [self.was, self.is].map(bucket_by) != [&BucketBy::Request; 2] {
+            let steps = [Steps::of_flag(name, self.was, was), Steps::of_flag(name, self.is, is)];
+            add(&steps, None, self.flag.key.span(), self.cause());
+        }
         for (rule, place, was) in self.rules() {
             let steps = [Steps::of_rule(name, self.was, was), Steps::of_rule(name, self.is, rule)];
             add(&steps, Some(rule), place, self.rule_cause(was, rule));
@@ -83,8 +86,9 @@ impl<'f> Edit<'f> {
 
     /// The rules that draw, with their places, and what they were before.
     fn rules(&self) -> Vec<(&'f Rule, Range<usize>, &'f Rule)> {
-        let rules =
-            |definition: &'f Definition| definition.rules.value().map_or(&[][..], |rules| rules);
+        let rules = |definition: &'f Definition| {
+            definition.rare().rules.value().map_or(&[][..], |rules| rules)
+        };
         let (were, are) = (rules(self.was), rules(self.is));
         let find = |rules: &'f [Rule], name: &Option<String>| {
             name.as_ref()
@@ -103,24 +107,29 @@ impl<'f> Edit<'f> {
                 let was = find(were, &is.name).or_else(|| renamed(is))?;
                 let table = value.get_ref().as_table()?;
                 let place = table.get(rule::NAME).unwrap_or(value).span();
-                // Requests are drawn anew anyway.
-                let is_sample = |rule: &Rule| rule.bucket_by.as_deref() == Some("request");
+                let is_sample = |rule: &Rule| rule.bucket_by == BucketBy::Request;
                 (!(is_sample(was) && is_sample(is))).then_some((is, place, was))
             })
             .collect()
     }
 
     fn salt(&self, definition: &'f Definition) -> &'f str {
-        definition.salt.value().map_or(self.flag.name(), String::as_str)
+        definition.rare().salt.value().map_or(self.flag.name(), String::as_str)
     }
 
     fn cause(&self) -> Cause<'f> {
         let names = |definition: &'f Definition| {
-            definition.variants.value().into_iter().flat_map(|it| it.names()).collect::<Vec<_>>()
+            definition
+                .rare()
+                .variants
+                .value()
+                .into_iter()
+                .flat_map(|it| it.names())
+                .collect::<Vec<_>>()
         };
         if self.salt(self.was) != self.salt(self.is) {
             Cause::Salt
-        } else if self.was.bucket_by.value() != self.is.bucket_by.value() {
+        } else if bucket_by(self.was) != bucket_by(self.is) {
             Cause::BucketBy
         } else {
             order(names(self.was), &names(self.is))
@@ -137,7 +146,7 @@ impl<'f> Edit<'f> {
         } else if was.name != is.name {
             Cause::RuleName(was.name.as_deref().unwrap_or_default())
         } else if was.bucket_by != is.bucket_by {
-            Cause::RuleBucketBy(was.bucket_by.as_deref())
+            Cause::RuleBucketBy(&was.bucket_by)
         } else if was.serve == is.serve {
             self.cause()
         } else {
@@ -192,7 +201,7 @@ impl<'f> Edit<'f> {
             .label(self.label(&one.cause));
         // As it was, if it stands where it stood.
         let former = match &one.cause {
-            Cause::Salt if self.is.salt.value().is_some() => Some(self.salt(self.was)),
+            Cause::Salt if self.is.rare().salt.value().is_some() => Some(self.salt(self.was)),
             Cause::RuleName(name) => Some(*name),
             _ => None,
         };
@@ -208,9 +217,9 @@ impl<'f> Edit<'f> {
     fn label(&self, cause: &Cause<'_>) -> String {
         match cause {
             Cause::Salt => format!("the salt was `{}`", self.salt(self.was)),
-            Cause::BucketBy => was_drawn_by(self.was.bucket_by.value().map(String::as_str)),
+            Cause::BucketBy => was_drawn_by(bucket_by(self.was)),
             Cause::RuleName(name) => format!("the name was `{name}`"),
-            Cause::RuleBucketBy(unit) => was_drawn_by(*unit),
+            Cause::RuleBucketBy(unit) => was_drawn_by(unit),
             Cause::Order(names) => format!("the order was `{}`", names.join("`, `")),
             Cause::Weights => "some are moved from one variant to another".to_owned(),
         }
@@ -262,10 +271,15 @@ fn order<'f>(were: Vec<&'f str>, are: &[&str]) -> Cause<'f> {
     }
 }
 
-fn was_drawn_by(unit: Option<&str>) -> String {
+/// The unit that a flag draws by.
+fn bucket_by(definition: &Definition) -> &BucketBy {
+    definition.rare().bucket_by.value().unwrap_or(&BucketBy::TargetingKey)
+}
+
+fn was_drawn_by(unit: &BucketBy) -> String {
     match unit {
-        None => "it was drawn by the targeting key".to_owned(),
-        Some(unit) => format!("it was drawn by `{unit}`"),
+        BucketBy::TargetingKey => "it was drawn by the targeting key".to_owned(),
+        unit => format!("it was drawn by `{unit}`"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flagstaff::{
     Flags, Redis,
-    source::{RedisError, RedisErrorKind},
+    source::{RedisError, RedisErrorKind, RedisHandle},
 };
 use tokio::time::timeout;
 
@@ -64,6 +64,7 @@ async fn a_missing_rule_is_named() {
 
 /// Everything that changes and tells of changes.
 async fn write(redis: Redis) -> Result<(), Box<dyn std::error::Error>> {
+    let redis = redis.handle();
     let flags = Flags::builder().source(redis.clone()).start().await?;
     let revision = flags.enable("beta").author("ana").await?.revision.expect("a log");
     flags.disable("beta").await?;
@@ -93,13 +94,13 @@ async fn a_writer_needs_these_rules_and_no_others() {
 #[tokio::test]
 async fn a_writer_is_one_of_the_fleet() {
     let server = Server::start();
-    let redis = user(&server, &documented("writer")).instance("here");
+    let redis = user(&server, &documented("writer")).instance("here").handle();
     let _flags = follow(redis.clone()).await;
 
     is_announced(&redis).await;
 }
 
-async fn is_announced(redis: &Redis) {
+async fn is_announced(redis: &RedisHandle) {
     let met = timeout(BOUND, async {
         while redis.fleet().await.unwrap().instances.is_empty() {
             tokio::task::yield_now().await;
@@ -113,7 +114,7 @@ async fn whoever_may_not_say_what_it_evaluates_is_still_one_of_the_fleet() {
     let server = Server::start();
     let mut rules = without(&documented("writer"), "~{feature_flags}:*");
     rules.extend(["~{feature_flags}:log", "~{feature_flags}:instances"]);
-    let redis = user(&server, &rules).instance("here");
+    let redis = user(&server, &rules).instance("here").handle();
     let flags = follow(redis.clone()).await;
     is_announced(&redis).await;
 

@@ -71,7 +71,7 @@ async fn flags_follow_their_key_to_another_node_and_back() {
 #[tokio::test]
 async fn the_fleet_is_found_on_another_node() {
     let cluster = Cluster::start();
-    let watching = Redis::cluster([cluster.url(0)]).unwrap();
+    let watching = Redis::cluster([cluster.url(0)]).unwrap().handle();
     let flags = follow(Redis::cluster([cluster.url(0)]).unwrap().instance("one")).await;
     flags.enable("before").await.unwrap();
     let announced = async { while watching.fleet().await.unwrap().instances.is_empty() {} };
@@ -122,7 +122,7 @@ async fn a_store_without_flags_is_read_while_its_key_moves() {
 async fn a_node_that_dies_is_replaced() {
     let mut cluster = Cluster::start();
     let seeds = [cluster.url(0), cluster.url(2)];
-    let redis = Redis::cluster(seeds).unwrap();
+    let redis = Redis::cluster(seeds).unwrap().handle();
     let flags = follow(redis.clone()).await;
     // What is written later may die with the node.
     let seen = flags.enable("before").await.unwrap().revision.unwrap();

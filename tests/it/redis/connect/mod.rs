@@ -11,14 +11,14 @@ use std::time::Instant;
 use flagstaff::{
     Flags, Redis,
     answer::FlagState,
-    source::{RedisError, RedisErrorKind, SourceHealth, Status},
+    source::{IntoBackend, RedisError, RedisErrorKind, SourceHealth, Status},
 };
 use tokio::time::timeout;
 
 use crate::support::BOUND;
 
 /// Flags that follow a store, which can be read.
-async fn follow(redis: Redis) -> Flags {
+async fn follow(redis: impl IntoBackend) -> Flags {
     let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
     let source = health(&flags);
     assert_eq!(source.status, Status::Ready, "{:?}", source.last_error);
@@ -45,7 +45,7 @@ async fn becomes(flags: &Flags, flag: &str, state: FlagState) {
 
 /// Why a store cannot be reached. No message shows a password, all of which are `secret` here.
 async fn refusal(redis: Redis) -> (RedisErrorKind, String) {
-    let error: RedisError = redis.fleet().await.unwrap_err();
+    let error: RedisError = redis.handle().fleet().await.unwrap_err();
     let message = format!("{error:?}");
     assert!(!message.contains("secret"), "{message}");
     (error.kind(), message)

@@ -33,7 +33,7 @@ async fn a_planned_change_of_the_master_is_followed() {
 #[tokio::test]
 async fn a_change_right_after_a_planned_change_of_the_master_is_not_lost() {
     let watched = Watched::start();
-    let redis = watched.redis();
+    let redis = watched.redis().handle();
     redis.write("before", Write::new(Operation::Disable)).await.unwrap();
     watched.ask(&["FAILOVER", "mymaster"]);
     watched.sentinel.wait_for("+switch-master");

@@ -1,0 +1,289 @@
+//! A store that is connected to: what reads, changes and follows it.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    time::sleep,
+};
+
+use super::{
+    RedisError, RedisErrorKind, Settings,
+    connect::Connection,
+    fields::Fields,
+    fleet,
+    layout::{Raw, Unread},
+    session::Session,
+    write::Writer,
+};
+use crate::{
+    backend::{
+        Backend, BackendError, BoxFuture, LogEntry, Refusal, Sink, SourceKind, WritableBackend,
+        Write, Written,
+    },
+    model::Entry,
+};
+
+/// A handle to a store in Redis: reads and changes it, and lists the instances that follow it.
+///
+/// [`Redis::handle`](crate::Redis::handle) makes one. It connects when it is used for the first time,
+/// and again after every failure, which its methods return as a [`RedisError`]. Reading and changing
+/// flags is that of [`WritableBackend`].
+///
+/// Clones share their connections. One of them at a time can be a source, also of one stack; a second
+/// one fails the start. Changes that are made through a handle are in force in that source when they
+/// return.
+///
+/// # Example
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use flagstaff::{source::WritableBackend, write::{Operation, Write}, Redis};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let redis = Redis::open("redis://127.0.0.1/")?.handle();
+///
+/// let disable = Write::new(Operation::Disable).author("ana").reason("incident 42");
+/// if let Some(revision) = redis.write("new_checkout", disable).await?.revision {
+///     redis.wait_until_seen(revision, Duration::from_secs(5)).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisHandle {
+    pub(super) settings: Arc<Settings>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// The state that clones of a handle share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The name of this process among the others.
+    pub(super) instance: String,
+    /// What the server said last, and what is in force of it.
+    pub(super) fields: Mutex<Fields>,
+    /// Counts the reads that were asked for; the session makes one for each new count.
+    pub(super) wanted: watch::Sender<u64>,
+    /// The count that the last read was made for.
+    pub(super) done: watch::Sender<u64>,
+    /// The latest revision that was in the log when everything was read last, once it was read.
+    pub(super) seen: watch::Sender<Option<Seen>>,
+    /// Held by the flags that have this source.
+    follower: Arc<AsyncMutex<()>>,
+    /// Marked when anything differs.
+    pub(super) changed: watch::Sender<()>,
+    /// When the next override ends.
+    pub(super) next_end: watch::Sender<Option<SystemTime>>,
+    pub(super) writer: Writer,
+    /// Held while the file of the kept overrides is written.
+    pub(super) keeping: Mutex<()>,
+}
+
+/// What was in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) revision: Option<u64>,
+}
+
+impl RedisHandle {
+    pub(super) fn new(settings: Settings) -> Self {
+        let shared = Shared {
+            // Each handle has a name of its own, as it follows the store on its own.
+            instance: settings.instance.clone().unwrap_or_else(fleet::default_instance),
+            fields: Mutex::default(),
+            wanted: watch::Sender::new(0),
+            done: watch::Sender::new(0),
+            seen: watch::Sender::new(None),
+            follower: Arc::default(),
+            changed: watch::Sender::new(()),
+            next_end: watch::Sender::new(None),
+            writer: Writer::default(),
+            keeping: Mutex::default(),
+        };
+        Self { settings: Arc::new(settings), shared: Arc::new(shared) }
+    }
+
+    /// Follows the server for as long as there are flags.
+    async fn follow(&self, sink: &Sink) {
+        let mut pause = Pause::default();
+        let mut told: Option<String> = None;
+        loop {
+            let (error, was_up) = Session::run(self, sink).await;
+            self.forget_writer().await;
+            if was_up {
+                pause = Pause::default();
+                told = None;
+            }
+            if error.kind().needs_somebody() {
+                pause = Pause::LONGEST;
+            }
+            // The same failure again and again is no news.
+            let text = format!("{error:?}");
+            if told.as_ref() != Some(&text) {
+                told = Some(text);
+                sink.fail(error);
+            }
+            pause.sleep().await;
+        }
+    }
+
+    /// Takes overrides out of force when they end, also while the server is away.
+    async fn end_overrides(&self, sink: &Sink) {
+        let mut next_end = self.shared.next_end.subscribe();
+        loop {
+            let end = *next_end.borrow_and_update();
+            let Some(end) = end else {
+                if next_end.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            match end.duration_since(SystemTime::now()) {
+                Err(_) => self.publish_again(sink),
+                // The clock may be set, and a machine may sleep.
+                Ok(left) => {
+                    tokio::select! {
+                        () = sleep(left.min(Duration::from_secs(30))) => {}
+                        _ = next_end.changed() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Publishes what is left when an override has ended.
+    fn publish_again(&self, sink: &Sink) {
+        let (fields, now) = (self.shared.fields(), SystemTime::now());
+        sink.revise(fields.offer(now, &self.settings.layout));
+        self.shared.next_end.send_replace(fields.next_end(now));
+    }
+
+    /// Everything that is stored.
+    pub(super) async fn stored_all(&self) -> Result<Raw, RedisError> {
+        let Settings { layout, max_fields, timeouts, .. } = &*self.settings;
+        let connection = self.connection().await?;
+        let mut conn = connection.conn.clone();
+        let read = layout.read(&mut conn, *max_fields, timeouts.response).await;
+        let read = read.map_err(|unread| self.unread(&connection, unread))?;
+        Ok(read.raw)
+    }
+
+    /// What it means that not everything was read.
+    pub(super) fn unread(&self, connection: &Connection, unread: Unread) -> RedisError {
+        let Settings { max_fields, timeouts, .. } = &*self.settings;
+        let (place, within) = (&connection.place, timeouts.response);
+        match unread {
+            Unread::TooMany(fields) => RedisError::too_many(place, fields, *max_fields),
+            Unread::TooSlow => RedisError::too_slow(place, within),
+            Unread::Silent => RedisError::timeout(RedisErrorKind::ResponseTimeout, place, within),
+            Unread::Failed(error) => connection.error(&error),
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn fields(&self) -> MutexGuard<'_, Fields> {
+        self.fields.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The growing pause between attempts to connect.
+#[derive(Debug)]
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(Duration::from_millis(50))
+    }
+}
+
+impl Pause {
+    const LONGEST: Self = Self(Duration::from_secs(1));
+
+    async fn sleep(&mut self) {
+        // Instances that lost the same server do not come back at the same moment.
+        let jitter = RandomState::new().hash_one(()) % 500;
+        let jitter = u32::try_from(jitter).unwrap_or_default();
+        sleep(self.0 / 1_000 * (500 + jitter)).await;
+        self.0 = (self.0 * 2).min(Self::LONGEST.0);
+    }
+}
+
+impl Backend for RedisHandle {
+    fn name(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    fn kind(&self) -> SourceKind {
+        SourceKind::Redis
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        let Ok(following) = Arc::clone(&self.shared.follower).try_lock_owned() else {
+            let taken = "it is a source of other flags already: open another one for these";
+            return Box::pin(async move { Err(taken.into()) });
+        };
+        self.recall(&sink);
+        Box::pin(async move {
+            let _following = following;
+            tokio::join!(
+                self.follow(&sink),
+                self.end_overrides(&sink),
+                self.announce(&sink),
+                self.keep()
+            );
+            Ok(())
+        })
+    }
+
+    fn as_writable(&self) -> Option<&dyn WritableBackend> {
+        Some(self)
+    }
+}
+
+impl WritableBackend for RedisHandle {
+    fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>> {
+        Box::pin(async move { self.change(key, &write).await })
+    }
+
+    fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>> {
+        Box::pin(async move {
+            let stored = self.stored(key).await?;
+            Ok(self.entry(key, stored.as_deref())?)
+        })
+    }
+
+    fn history<'a>(
+        &'a self,
+        key: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<LogEntry>, Refusal>> {
+        Box::pin(async move { self.changes(key, limit).await.map_err(Refusal::failed) })
+    }
+
+    fn undo<'a>(
+        &'a self,
+        revision: u64,
+        author: Option<String>,
+        reason: Option<String>,
+    ) -> BoxFuture<'a, Result<Written, Refusal>> {
+        Box::pin(async move { self.restore(revision, author.as_deref(), reason.as_deref()).await })
+    }
+}
+
+impl fmt::Debug for RedisHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisHandle")
+            .field("target", &self.settings.target)
+            .field("layout", &self.settings.layout)
+            .finish_non_exhaustive()
+    }
+}

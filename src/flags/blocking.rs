@@ -1,0 +1,71 @@
+//! Flags for programs without a tokio runtime.
+
+use std::{convert::Infallible, panic::resume_unwind, sync::mpsc, thread};
+
+use tokio::{runtime, sync::oneshot};
+
+use super::{Flags, FlagsBuilder, StartError};
+
+/// Ends the thread of [`FlagsBuilder::start_blocking`] when it is dropped.
+#[derive(Debug)]
+pub(super) struct RuntimeThread {
+    _alive: oneshot::Sender<Infallible>,
+}
+
+impl FlagsBuilder {
+    /// Loads all sources and follows them from then on, in a thread of its own: for programs that
+    /// have no tokio runtime.
+    ///
+    /// It waits as long as [`start`](Self::start) does. The flags are the same: asking them takes
+    /// neither a runtime nor the thread. Dropping the last clone of [`Flags`] ends the thread, and
+    /// waits for nothing.
+    ///
+    /// Inside a runtime it works too, but blocks the calling thread up to
+    /// [`max_wait`](Self::max_wait), where `start` would let other tasks go on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](Self::start).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the system has no resources for a thread, as [`thread::spawn`] does, and with more
+    /// than 254 sources.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// fn main() -> Result<(), flagstaff::StartError> {
+    ///     let memory = Memory::new().with("new_report", true); // or `File::open("flags.toml")?`
+    ///     let flags = Flags::builder().source(memory).start_blocking()?;
+    ///
+    ///     assert!(flags.is_enabled("new_report", &Context::anonymous()));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn start_blocking(self) -> Result<Flags, StartError> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("cannot make a runtime: {error}"));
+        let (alive, ended) = oneshot::channel();
+        let (send, started) = mpsc::sync_channel(1);
+        let follow = move || {
+            runtime.block_on(async {
+                let flags = self.start().await;
+                // If nothing took them, the flags are dropped here, and the thread ends at once.
+                let _ = send.send(flags.map(|flags| flags.with(RuntimeThread { _alive: alive })));
+                // An error is what the channel is for: nothing is ever sent.
+                let _ = ended.await;
+            });
+            // A source that reads from a file system that hangs does not keep the thread.
+            runtime.shutdown_background();
+        };
+        let thread = thread::Builder::new().name("flagstaff".to_owned()).spawn(follow);
+        let thread = thread.unwrap_or_else(|error| panic!("cannot start a thread: {error}"));
+        started.recv().unwrap_or_else(|_| match thread.join() {
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => unreachable!("the thread sends the flags before it ends"),
+        })
+    }
+}

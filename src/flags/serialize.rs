@@ -1,0 +1,46 @@
+//! Entries and drift as values that serialize, which needs definitions in JSON.
+
+use serde::{Serialize, Serializer};
+
+use super::{Drift, SourceEntry};
+use crate::{
+    backend::Provenance,
+    serialize::{Instant, object},
+};
+
+/// Serializes with the members of the provenance beside its own, which are null if it is not known.
+impl Serialize for SourceEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { source, entry, provenance } = self;
+        let unknown = Provenance::default();
+        let Provenance { author, reason, at, expires_at } = provenance.as_ref().unwrap_or(&unknown);
+        object!(serializer, "SourceEntry", {
+            "source": source,
+            "entry": entry,
+            "by": author,
+            "reason": reason,
+            "at": at.map(Instant),
+            "expiresAt": expires_at.map(Instant),
+        })
+    }
+}
+
+/// Serializes with the members of the provenance beside its own, which are null if it is not known.
+impl Serialize for Drift {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { key, entry, provenance, declared, overridden, fields } = self;
+        let unknown = Provenance::default();
+        let Provenance { author, reason, at, expires_at } = provenance.as_ref().unwrap_or(&unknown);
+        object!(serializer, "Drift", {
+            "flag": key,
+            "entry": entry,
+            "by": author,
+            "reason": reason,
+            "at": at.map(Instant),
+            "expiresAt": expires_at.map(Instant),
+            "declared": declared,
+            "overridden": overridden,
+            "fields": fields,
+        })
+    }
+}

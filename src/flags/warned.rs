@@ -1,0 +1,80 @@
+//! A record of warnings, so that each appears once.
+
+use std::{collections::HashSet, hash::Hash};
+
+use arc_swap::ArcSwap;
+
+/// The number of warnings that are kept. Later ones do not appear: more than code can name come
+/// from data.
+const CAP: usize = 1_000;
+
+/// A set that only grows, up to [a bound](CAP), and that never locks.
+#[derive(Debug)]
+pub(super) struct Warned<T> {
+    seen: ArcSwap<HashSet<T>>,
+}
+
+impl<T: Copy + Eq + Hash> Warned<T> {
+    /// Adds something. Returns whether it is to be warned about: it is new, and there was room.
+    pub(super) fn is_new(&self, item: T) -> bool {
+        let seen = self.seen.load();
+        if seen.contains(&item) || seen.len() >= CAP {
+            return false;
+        }
+        let before = self.seen.rcu(|seen| {
+            let mut seen = HashSet::clone(seen);
+            seen.insert(item);
+            seen
+        });
+        // Otherwise another thread was faster.
+        !before.contains(&item)
+    }
+}
+
+impl<T> Default for Warned<T> {
+    fn default() -> Self {
+        Self { seen: ArcSwap::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Barrier,
+            atomic::{AtomicUsize, Ordering},
+        },
+        thread,
+    };
+
+    use super::*;
+
+    #[test]
+    fn threads_that_come_at_once_warn_once() {
+        let (warned, barrier, warnings) = (Warned::default(), Barrier::new(4), AtomicUsize::new(0));
+
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..100 {
+                        barrier.wait();
+                        if warned.is_new(n) {
+                            warnings.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+
+        assert_eq!(warnings.into_inner(), 100);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let warned = Warned::default();
+
+        let warnings = (0..10 * CAP).filter(|&n| warned.is_new(n)).count();
+
+        assert_eq!((warnings, warned.seen.load().len()), (CAP, CAP));
+    }
+}

@@ -1,0 +1,107 @@
+//! The names of variants, of which a process keeps one copy each.
+//!
+//! Answers are `Copy` and borrow nothing, so the names in them live as long as the process. A
+//! writer of definitions could make it grow without end, so their number is bounded.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use super::{Definition, Prerequisite};
+
+/// The largest number of names that a process keeps.
+pub(crate) const MOST_VARIANT_NAMES: usize = 100_000;
+
+static NAMES: Mutex<Option<Names>> = Mutex::new(None);
+
+/// A name that a process has no room for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "variant `{0}` is one name too many: a process keeps at most {MOST_VARIANT_NAMES} names of variants, and \
+     forgets none before it ends"
+)]
+pub(crate) struct TooManyVariantNames(pub(crate) String);
+
+/// The names that are kept.
+#[derive(Debug)]
+struct Names {
+    kept: HashSet<&'static str>,
+    most: usize,
+}
+
+impl Names {
+    fn new(most: usize) -> Self {
+        Self { kept: HashSet::new(), most }
+    }
+
+    fn keep(&mut self, name: &str) -> Result<&'static str, TooManyVariantNames> {
+        if let Some(known) = self.kept.get(name) {
+            return Ok(known);
+        }
+        if self.kept.len() >= self.most {
+            return Err(TooManyVariantNames(name.to_owned()));
+        }
+        let name: &'static str = Box::leak(Box::from(name));
+        self.kept.insert(name);
+        Ok(name)
+    }
+}
+
+/// Returns the copy of a name that is kept for the life of the process.
+///
+/// It locks, so it is called when flags are read and compiled, and never when they are evaluated.
+///
+/// # Errors
+///
+/// The name is new and there is no room for it. Nothing is kept then.
+pub(crate) fn keep_variant_name(name: &str) -> Result<&'static str, TooManyVariantNames> {
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    names.get_or_insert_with(|| Names::new(MOST_VARIANT_NAMES)).keep(name)
+}
+
+/// Returns the kept copy of a name in a definition that was admitted.
+pub(crate) fn variant_name(name: &str) -> &'static str {
+    keep_variant_name(name).expect("a definition is admitted only once its names are kept")
+}
+
+impl Definition {
+    /// Keeps the names of variants in this definition: those of its own, and those that it requires of
+    /// other flags.
+    ///
+    /// Definitions pass here on their way into a process, wherever they come from, and are rejected on
+    /// an error. So compiling them cannot fail.
+    ///
+    /// # Errors
+    ///
+    /// The first name that there is no room for.
+    pub(crate) fn keep_variant_names(&self) -> Result<(), TooManyVariantNames> {
+        let own = self.rare().variants.value().into_iter().flat_map(|variants| variants.names());
+        let requires = self.rare().requires.value().map_or(&[][..], |requires| requires);
+        let required =
+            requires.iter().filter_map(|Prerequisite { variant, .. }| variant.as_deref());
+        own.chain(required).try_for_each(|name| keep_variant_name(name).map(drop))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_kept_once() {
+        let name = String::from("higher_price");
+
+        assert!(std::ptr::eq(variant_name("higher_price"), variant_name(&name)));
+    }
+
+    #[test]
+    fn names_are_kept_up_to_the_bound_and_known_ones_beyond_it() {
+        let mut names = Names::new(2);
+        names.keep("a").unwrap();
+        names.keep("b").unwrap();
+
+        assert_eq!(names.keep("c"), Err(TooManyVariantNames("c".to_owned())));
+        assert_eq!((names.keep("a"), names.kept.len()), (Ok("a"), 2));
+    }
+}

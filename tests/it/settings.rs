@@ -1,0 +1,188 @@
+//! The registry of settings: a row that lacks a part fails here.
+
+use std::{collections::BTreeSet, time::SystemTime};
+
+use flagstaff::{
+    Context, Definition, Flags, Memory,
+    definition::{
+        Field, FlagsFile, Setting, UnknownKeys, from_json, from_json_object, json_schema, to_json,
+    },
+};
+use serde_json::Value;
+
+/// A flag with the example of one setting, and nothing else.
+fn text(field: Field) -> String {
+    format!("[flags.a]\n{field} = {}\n", field.example())
+}
+
+fn decoded(field: Field) -> Definition {
+    let file = FlagsFile::parse("flags.toml", &text(field));
+    assert!(!file.diagnostics().has_errors(), "{field}: {}", file.diagnostics());
+    Definition::clone(&file.flags()["a"])
+}
+
+#[test]
+fn the_example_of_every_setting_is_read_as_that_setting() {
+    for &field in Field::ALL {
+        let definition = decoded(field);
+
+        assert_eq!(definition.fields().collect::<Vec<_>>(), [field]);
+        assert_eq!(Definition::new().differences(&definition), [field]);
+    }
+}
+
+#[test]
+fn every_setting_is_written_as_json_and_read_back() {
+    for &field in Field::ALL {
+        let definition = decoded(field);
+
+        let object = to_json(&definition);
+
+        assert_eq!(object.keys().collect::<Vec<_>>(), [field.as_str()]);
+        assert_eq!(from_json_object("a", &object, UnknownKeys::Reject), Ok(definition), "{field}");
+    }
+}
+
+#[test]
+fn every_setting_can_be_taken_away_from_the_sources_below() {
+    for &field in Field::ALL {
+        let mut definition = decoded(field);
+        let patch = from_json("a", format!("{{\"{field}\": null}}")).unwrap();
+        assert_eq!(Value::from(to_json(&patch)), serde_json::json!({ (field.as_str()): null }));
+
+        definition.merge(&patch);
+
+        assert_eq!(definition.differences(&Definition::new()), [], "{field}");
+        assert!(definition.has(field), "{field}");
+    }
+}
+
+#[test]
+fn a_patch_with_any_setting_leaves_every_other_one_alone() {
+    let all: String = Field::ALL
+        .iter()
+        .filter(|field| **field != Field::Rollout)
+        .map(|field| format!("{field} = {}\n", field.example()))
+        .collect();
+    let file = FlagsFile::parse("flags.toml", &format!("[flags.a]\n{all}"));
+    // The example of `off` is a variant of the example of `variants`.
+    assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
+
+    for &field in Field::ALL.iter().filter(|field| **field != Field::Rollout) {
+        let mut below = Definition::clone(&file.flags()["a"]);
+
+        below.merge(&from_json("a", format!("{{\"{field}\": null}}")).unwrap());
+
+        assert_eq!(below.differences(&file.flags()["a"]), [field]);
+    }
+}
+
+#[test]
+fn every_setting_is_in_the_schema_which_takes_its_example() {
+    let schema = json_schema();
+    let validator = jsonschema::draft7::new(&schema).unwrap();
+
+    for &field in Field::ALL {
+        let property = &schema["definitions"]["flag"]["properties"][field.as_str()];
+        assert_eq!(property["description"], field.description(), "{field}");
+
+        let table: toml::Table = text(field).parse().unwrap();
+        let flags = crate::schema::json(table.into());
+        assert!(validator.is_valid(&flags), "{field}: {flags}");
+        let wrong = serde_json::json!({ "flags": { "a": { (field.as_str()): [[1]] } } });
+        assert!(!validator.is_valid(&wrong), "{field}");
+    }
+}
+
+/// The default in the schema, as flags.toml writes it.
+fn default(field: Field) -> String {
+    let schema = json_schema();
+    match &schema["definitions"]["flag"]["properties"][field.as_str()]["default"] {
+        Value::Null => "none".to_owned(),
+        default => format!("`{default}`"),
+    }
+}
+
+/// The table of the guide is made of the registry.
+#[test]
+fn every_setting_has_its_row_in_the_guide() {
+    let guide = include_str!("../../src/docs/guide.md");
+
+    for &field in Field::ALL {
+        let (example, default, about) = (field.example(), default(field), field.description());
+        let row = format!("| `{field}` | `{example}` | {default} | {about} |");
+
+        assert!(guide.contains(&row), "{row}");
+    }
+    let rows = guide.lines().skip_while(|line| !line.starts_with("| setting |")).skip(2);
+    assert_eq!(rows.take_while(|line| line.starts_with('|')).count(), Field::ALL.len());
+}
+
+#[tokio::test]
+async fn an_explanation_says_what_every_setting_is_and_where_it_is_from() {
+    for &field in Field::ALL {
+        let memory = Memory::new().with("a", decoded(field));
+        let flags = Flags::builder().source(memory).start().await.unwrap();
+
+        let explanation = flags.explain("a", &Context::anonymous());
+
+        let [setting] = &*explanation.settings else { panic!("{:?}", explanation.settings) };
+        assert_eq!((setting.field, setting.source), (field, "memory"));
+        assert!(setting.value.as_ref().is_some_and(|value| !value.is_empty()), "{field}");
+    }
+}
+
+#[test]
+fn every_setting_has_its_line() {
+    for &field in Field::ALL {
+        let file = FlagsFile::parse("flags.toml", &text(field));
+
+        assert_eq!(file.lines().setting("a", field), Some(2), "{field}");
+    }
+}
+
+#[test]
+fn dates_are_those_settings_that_have_one() {
+    for &field in Field::ALL {
+        assert_eq!(decoded(field).date(field).is_some(), field.is_date(), "{field}");
+    }
+}
+
+/// A document is changed in the setting, and in nothing else.
+#[test]
+fn every_setting_can_be_edited_in_the_file() {
+    use flagstaff::definition::edit::Document;
+
+    for &field in Field::ALL {
+        let definition = decoded(field);
+        let mut document = Document::parse("flags.toml", "[flags.a]  # mine\n").unwrap();
+
+        document.set("a", &definition).unwrap();
+
+        let file = FlagsFile::parse("flags.toml", document.text());
+        assert_eq!(*file.flags()["a"], definition, "{}", document.text());
+        assert!(document.text().starts_with("[flags.a]  # mine\n"), "{}", document.text());
+    }
+}
+
+#[test]
+fn a_permanent_flag_is_asked_for_no_end_and_has_none() {
+    use flagstaff::definition::{Code, lint::Lints};
+
+    let found = |settings: &str| -> BTreeSet<_> {
+        let lints = Lints::new().warn(Code::MissingExpiry);
+        let text = format!("[flags.a]\n{settings}");
+        let found = lints.check("flags.toml", &text, SystemTime::now());
+        found.iter().map(|problem| problem.code).collect()
+    };
+
+    assert_eq!(found("enabled = true"), [Code::MissingExpiry].into());
+    assert_eq!(found("permanent = false"), [Code::MissingExpiry].into());
+    assert_eq!(found("permanent = true"), [].into());
+    assert_eq!(found("expires = 2020-01-01"), [Code::Expired].into());
+    assert_eq!(
+        found("expires = 2020-01-01\npermanent = true"),
+        [Code::SettingWithoutEffect].into()
+    );
+    assert_eq!(Definition::new().permanent(true).rare().permanent, Setting::Set(true));
+}
