@@ -61,7 +61,7 @@ impl Fixture {
         let calls: Vec<Call> = (0..CALLS).map(|n| call(n, flags)).collect();
         let (facade, _) = start(offer(flags, shape, 0));
         let fixture = Self {
-            handles: (0..flags).map(|slot| facade.flag(&key(slot))).collect(),
+            handles: (0..flags).map(|slot| facade.flag(key(slot))).collect(),
             flags: facade,
             reference: Reference::new((0..flags).map(|slot| (key(slot), rule(slot, shape)))).into(),
             hashes: calls.iter().map(|call| Who::new(&call.user, &[]).hash()).collect(),
