@@ -147,7 +147,7 @@ pub use self::{
     backend::{Backend, Env, Memory},
     flags::{
         Flag, FlagKey, FlagName, Flags, RequestFlags, Snapshot, StartError, WithCurrentFlags,
-        WriteError, boolean, current, explain, is_enabled, is_enabled_or, track,
+        WriteError, boolean, current, explain, is_enabled, track,
     },
     model::{Answer, Context, Definition, Percentage, Reason},
 };
@@ -157,7 +157,7 @@ pub mod answer {
 
     #[doc(inline)]
     pub use crate::{
-        flags::FlagInfo,
+        flags::{FlagInfo, VariantEnum},
         model::{Answer, Cause, ErrorCode, FlagState, Reason, Value},
     };
 }
@@ -209,7 +209,7 @@ pub mod request {
     #[doc(inline)]
     pub use crate::flags::{
         RequestFlags, Scope, WithCurrentFlags, WithFlags, boolean, current, current_scope,
-        is_enabled, is_enabled_or,
+        is_enabled,
     };
     #[cfg(feature = "axum")]
     #[doc(inline)]

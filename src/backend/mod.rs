@@ -103,7 +103,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// let flags = Flags::builder().source(Told(told)).start().await?;
 /// let mut search = flags.watch("search");
 ///
-/// assert_eq!(flags.boolean("beta", &Context::anonymous()).source, Some("told"));
+/// assert_eq!(flags.boolean("beta", &Context::anonymous(), false).source, Some("told"));
 ///
 /// tell.send(vec!["beta", "search"])?;
 ///

@@ -33,8 +33,9 @@
 //! ```
 //!
 //! Every flag is a constant, a [`FlagName`](crate::FlagName), documented by the flag's description,
-//! owner and expiry. A flag with variants is an `enum` besides, whose `from_name` takes the name
-//! of the variant that is served. A flag that only other sources have is named by a string.
+//! owner and expiry. A flag with variants is an `enum` besides, which
+//! [`Flags::variant_of`](crate::Flags::variant_of) asks for; its default is the variant of the off flag.
+//! A flag that only other sources have is named by a string.
 //!
 //! # Warnings
 //!
@@ -164,7 +165,9 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
             let mut members = Identifiers::new(diagnostics.name(), type_name);
             let members: Result<Vec<_>, _> =
                 variants.names().map(|variant| members.add(variant)).collect();
-            enumeration(&mut source, key, &name, variants, &members?);
+            let members = members?;
+            enumeration(&mut source, key, &name, variants, &members, off(definition));
+            variant_enum(&mut source, key, &name);
         }
     }
     Ok(source)
@@ -233,6 +236,7 @@ fn enumeration(
     name: &str,
     variants: &Variants,
     members: &[String],
+    off: Option<&str>,
 ) {
     let doc = literal(&format!("The variants of the flag {}.", code(key)));
     let pairs = || members.iter().zip(variants.names());
@@ -240,12 +244,13 @@ fn enumeration(
         source,
         format_args!(
             "\n#[doc = {doc}]\n{ALLOW}\n\
-             #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]\npub enum {name} {{\n"
+             #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]\npub enum {name} {{\n"
         ),
     );
     for (member, variant) in pairs() {
         let doc = literal(&code(variant));
-        add(source, format_args!("    #[doc = {doc}]\n    {member},\n"));
+        let default = if off == Some(variant) { "    #[default]\n" } else { "" };
+        add(source, format_args!("    #[doc = {doc}]\n{default}    {member},\n"));
     }
     add(
         source,
@@ -281,6 +286,28 @@ fn enumeration(
         add(source, format_args!("            Self::{member} => {},\n", literal(variant)));
     }
     source.push_str("        }\n    }\n}\n");
+}
+
+/// Returns the variant that is served while the flag is off, as evaluation chooses it.
+fn off(definition: &Definition) -> Option<&str> {
+    let variants = definition.rare().variants.value()?;
+    let has = |name: &&str| variants.variant(name).is_some();
+    let off = definition.rare().off.value().map(String::as_str).filter(has);
+    off.or(Some("control").filter(has)).or_else(|| variants.names().next())
+}
+
+/// Lets the enum be asked for by its type.
+fn variant_enum(source: &mut String, key: &str, name: &str) {
+    let key = literal(key);
+    add(
+        source,
+        format_args!(
+            "\n{ALLOW}\nimpl ::flagstaff::answer::VariantEnum for {name} {{\n    \
+             const FLAG: ::flagstaff::FlagName = ::flagstaff::FlagName::new({key});\n\n    \
+             fn from_name(name: &str) -> ::core::option::Option<Self> {{\n        \
+             Self::from_name(name)\n    }}\n}}\n"
+        ),
+    );
 }
 
 fn add(source: &mut String, text: fmt::Arguments<'_>) {
@@ -344,6 +371,20 @@ mod tests {
             error("[flags]\n\"?\" = true\n"),
             "`?` has no ASCII letter or digit to make a Rust name of: rename it in flags.toml"
         );
+    }
+
+    #[test]
+    fn the_default_of_an_enum_is_the_variant_of_the_off_flag() {
+        let default = |settings: &str| {
+            let text =
+                format!("[flags]\na = {{ variants = {{ x = 1, control = 1 }}{settings} }}\n");
+            let source = Generator::new("flags.toml").source(&text).unwrap();
+            let (_, rest) = source.split_once("#[default]\n").unwrap();
+            rest.lines().next().unwrap().trim().to_owned()
+        };
+
+        assert_eq!(default(", off = \"x\""), "X,");
+        assert_eq!(default(""), "Control,");
     }
 
     #[test]

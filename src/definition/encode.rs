@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::condition::{ALL, ANY, IGNORE_CASE, NOT};
@@ -71,11 +71,7 @@ impl Encode for SystemTime {
     const DATES: &[&[&str]] = &[&[]];
 
     fn encode(&self) -> Value {
-        /// The start of the year 0.
-        const FIRST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
-
-        let beyond = if *self < Self::UNIX_EPOCH { FIRST } else { Timestamp::MAX };
-        Timestamp::try_from(*self).unwrap_or(beyond).max(FIRST).to_string().into()
+        model::rfc3339(*self).into()
     }
 }
 

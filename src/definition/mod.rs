@@ -76,7 +76,6 @@ use std::borrow::Cow;
 
 use toml::{Spanned, de::DeValue};
 
-pub(crate) use self::encode::Encode;
 pub use self::{
     code::{Code, Severity},
     diagnostic::{Diagnostic, Diagnostics, Location, Related},

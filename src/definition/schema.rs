@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Encode,
     condition::{ALL, ANY, IGNORE_CASE, NOT, SEGMENT},
+    encode::Encode,
     flag::{FORMS, Form},
     test,
 };

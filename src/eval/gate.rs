@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     bucket,
+    evaluation::{Decision, Verdict},
     lists::Lists,
-    plan::Verdict,
     rules::Rules,
     share::Share,
     visitor::{Draw, Visitor},
@@ -38,39 +38,36 @@ pub(crate) struct Ruled {
     rules: Rules,
 }
 
+/// Returns the verdict of a flag that is switched off, outside of its active window, or fixed while a
+/// source is lost. Neither prerequisites nor lists can change it.
+pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
+    let (on, cause, field) = match resolved.stale {
+        Some(OnStale::On) => (true, Cause::Stale, Field::OnStale),
+        Some(OnStale::Off) => (false, Cause::Stale, Field::OnStale),
+        Some(OnStale::Unavailable) => (false, Cause::Unavailable, Field::OnStale),
+        Some(OnStale::Keep | OnStale::Declared) | None => {
+            match resolved.definition.enabled.value() {
+                Some(false) => (false, Cause::Disabled, Field::Enabled),
+                _ if !resolved.is_active() => (false, Cause::Inactive, Field::Active),
+                _ => return None,
+            }
+        }
+    };
+    let (source, stale) = (resolved.origin(field), resolved.stale.is_some());
+    Some(Verdict::new(on, Decision { cause, source, stale }))
+}
+
 impl Gate {
-    /// Compiles what makes the flag on or off.
+    /// Compiles what makes a flag on or off that is not [`fixed`].
     pub(super) fn compile(salt: &str, resolved: &Resolved) -> Self {
         let definition = &*resolved.definition;
         let (percentage, percentage_field) = resolved.percentage();
         let stale = resolved.stale.is_some();
-        let verdict = |on, cause, source| Verdict { on, cause, source, stale };
-        let fixed = match resolved.stale {
-            Some(OnStale::On) => Some((true, Cause::Stale)),
-            Some(OnStale::Off) => Some((false, Cause::Stale)),
-            Some(OnStale::Unavailable) => Some((false, Cause::Unavailable)),
-            Some(OnStale::Keep | OnStale::Declared) | None => None,
-        };
-        if let Some((on, cause)) = fixed {
-            return Self::Constant(verdict(on, cause, resolved.origin(Field::OnStale)));
-        }
-        if definition.enabled.value() == Some(&false) {
-            return Self::Constant(verdict(
-                false,
-                Cause::Disabled,
-                resolved.origin(Field::Enabled),
-            ));
-        }
-        if !resolved.is_active() {
-            return Self::Constant(verdict(false, Cause::Inactive, resolved.origin(Field::Active)));
-        }
-        let otherwise = verdict(
-            true,
-            Cause::Everybody,
-            resolved.strongest_of(&[Field::Enabled, percentage_field]),
-        );
+        let on = |cause, source| Verdict::new(true, Decision { cause, source, stale });
+        let strongest = resolved.strongest_of(&[Field::Enabled, percentage_field]);
+        let otherwise = on(Cause::Everybody, strongest);
         let lists = Lists::compile(resolved);
-        let matched = verdict(true, Cause::Rule(0), resolved.origin(Field::Rules));
+        let matched = on(Cause::Rule(0), resolved.origin(Field::Rules));
         let rules = definition.rare().rules.value().and_then(|rules| {
             Rules::compile(rules, salt, definition.rare().variants.value(), matched)
         });
@@ -79,7 +76,7 @@ impl Gate {
         }
         let seed = bucket::seed(salt, bucket::ROLLOUT);
         let bucket_by = definition.rare().bucket_by.value().and_then(Attribute::unit);
-        let drawn = verdict(true, Cause::Percentage, resolved.origin(percentage_field));
+        let drawn = on(Cause::Percentage, resolved.origin(percentage_field));
         let share = Share::new(percentage, seed, bucket_by, otherwise, drawn);
         let targeted = Targeted { lists: lists.map(Box::new), share };
         match rules {

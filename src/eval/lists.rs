@@ -1,6 +1,9 @@
 //! Who is denied and allowed by name.
 
-use super::{plan::Verdict, visitor::Visitor};
+use super::{
+    evaluation::{Decision, Verdict},
+    visitor::Visitor,
+};
 use crate::model::{Cause, Context, Definition, Field, NameSet, Resolved, Setting};
 
 /// The lists of a flag. Deny beats allow.
@@ -26,7 +29,7 @@ impl Lists {
         let stale = resolved.stale.is_some();
         let list = |field, names: &Setting<Vec<String>>, on, cause| List {
             names: NameSet::new(names.value()),
-            verdict: Verdict { on, cause, source: resolved.origin(field), stale },
+            verdict: Verdict::new(on, Decision { cause, source: resolved.origin(field), stale }),
         };
         let Definition { denied_users, denied_groups, allowed_users, allowed_groups, .. } =
             &*resolved.definition;

@@ -3,6 +3,7 @@
 
 mod attribute;
 pub(crate) mod bucket;
+mod evaluation;
 mod gate;
 mod lists;
 mod names;
@@ -21,8 +22,9 @@ mod visitor;
 pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
+    evaluation::{Decision, Evaluation, Served, Verdict},
     names::{Names, Slot, hash_name, hash_name_const},
-    plan::{Plan, Verdict},
+    plan::Plan,
     requirements::{Requirements, Step},
     variants::{Arm, Variants},
     visitor::{Draw, Visitor},

@@ -3,23 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    gate::{Gate, Ruled, Targeted},
+    evaluation::{Decision, Evaluation, Verdict},
+    gate::{self, Gate, Ruled, Targeted},
     names::Slot,
     requirements::Requirements,
     variants::Variants,
     visitor::Visitor,
 };
-use crate::model::{Cause, Context, Field, Resolved};
-
-/// An answer in its smallest form: `source` is an index into the stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    pub(crate) on: bool,
-    pub(crate) cause: Cause,
-    pub(crate) source: u8,
-    /// A source that the flag depends on is lost.
-    pub(crate) stale: bool,
-}
+use crate::model::{Context, Field, Resolved};
 
 /// A compiled flag.
 // It repeats the variants of a gate, since telling nested ones apart takes ten instructions more.
@@ -51,28 +42,27 @@ impl Plan {
         requirements: Option<Requirements>,
     ) -> Self {
         let salt = resolved.definition.rare().salt.value().map_or(key, String::as_str);
-        let gate = Gate::compile(salt, resolved);
+        let fixed = gate::fixed(resolved);
         // The kill switch, and what is fixed while a source is lost, come before all.
-        let is_fixed = matches!(gate, Gate::Constant(verdict) if verdict.cause != Cause::Everybody);
-        let requirements = requirements.filter(|_| !is_fixed);
+        let requirements = requirements.filter(|_| fixed.is_none());
+        let gate = fixed.map_or_else(|| Gate::compile(salt, resolved), Gate::Constant);
         let variants = Variants::compile(salt, resolved);
         if requirements.is_none() && variants.is_none() {
             return gate.into();
         }
         let requirements = requirements.map(|requirements| {
-            let unmet = Verdict {
-                on: false,
+            let decision = Decision {
                 cause: requirements.cause(),
                 source: resolved.origin(Field::Requires),
                 stale: resolved.stale.is_some(),
             };
-            (requirements, unmet)
+            (requirements, Verdict::new(false, decision))
         });
         Self::Composed(Arc::new(Composed { requirements, gate, variants }))
     }
 
-    /// Whether the flag may be on for one context and off for another. `others` is the same of
-    /// other flags by themselves.
+    /// Returns whether the flag may be on for one context and off for another. `others` returns this
+    /// for other flags by themselves.
     #[cfg(feature = "http")]
     pub(crate) fn depends_on_context(&self, others: impl Fn(Slot) -> bool) -> bool {
         let needs = match self {
@@ -89,7 +79,7 @@ impl Plan {
         }
     }
 
-    /// The same, as if all prerequisites were met.
+    /// Returns whether the flag by itself may be on for one context and off for another.
     #[cfg(feature = "http")]
     pub(crate) fn depends_by_itself(&self) -> bool {
         match self {
@@ -100,7 +90,7 @@ impl Plan {
         }
     }
 
-    /// What the flag serves beyond on and off.
+    /// Returns the variants of the flag, if it has any.
     #[inline]
     pub(crate) fn variants(&self) -> Option<&Variants> {
         match self {
@@ -109,47 +99,47 @@ impl Plan {
         }
     }
 
-    /// Whether the flag is on for `context` and why, with what it serves beyond that; `None` if no
-    /// source has it.
+    /// Evaluates the flag for `context`; `None` if no source has it.
     ///
-    /// `others` is what other flags are by themselves.
+    /// `others` evaluates other flags [by themselves](Self::by_itself).
     // Always, here and below: what is inlined comes down to a constant flag, and calls for all others.
     #[inline(always)]
     pub(crate) fn evaluate<'p>(
         &'p self,
         context: &Context<'_>,
-        others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
+        others: impl Fn(Slot) -> Option<Evaluation<'p>>,
         visitor: &mut impl Visitor,
-    ) -> Option<(&'p Verdict, Option<&'p Variants>)> {
+    ) -> Option<Evaluation<'p>> {
         // First, since most flags are.
         if let Self::Constant(verdict) = self {
-            return Some((verdict, None));
+            return Some(Evaluation::new(verdict, None));
         }
         if let Self::Composed(composed) = self
             && let Some((requirements, unmet)) = &composed.requirements
             && !requirements.are_met(context, others, visitor)
         {
-            return Some((unmet, composed.variants.as_ref()));
+            return Some(Evaluation::new(unmet, composed.variants.as_ref()));
         }
         self.by_itself(context, visitor)
     }
 
-    /// The same, as if all prerequisites were met.
+    /// Evaluates the flag as if all prerequisites were met.
     #[inline(always)]
     pub(crate) fn by_itself(
         &self,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<(&Verdict, Option<&Variants>)> {
-        match self {
-            Self::Absent => None,
-            Self::Constant(verdict) => Some((verdict, None)),
-            Self::Targeted(targeted) => Some((targeted.evaluate(context, visitor), None)),
-            Self::Ruled(ruled) => Some((ruled.evaluate(context, visitor), None)),
+    ) -> Option<Evaluation<'_>> {
+        let (verdict, variants) = match self {
+            Self::Absent => return None,
+            Self::Constant(verdict) => (verdict, None),
+            Self::Targeted(targeted) => (targeted.evaluate(context, visitor), None),
+            Self::Ruled(ruled) => (ruled.evaluate(context, visitor), None),
             Self::Composed(composed) => {
-                Some((composed.gate.evaluate(context, visitor), composed.variants.as_ref()))
+                (composed.gate.evaluate(context, visitor), composed.variants.as_ref())
             }
-        }
+        };
+        Some(Evaluation::new(verdict, variants))
     }
 }
 

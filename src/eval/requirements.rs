@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{names::Slot, plan::Verdict, variants::Variants, visitor::Visitor};
+use super::{evaluation::Evaluation, names::Slot, visitor::Visitor};
 use crate::model::{Cause, Context, MOST_PREREQUISITES};
 
 /// A flag that has to be on, and the variant that it has to serve.
@@ -77,22 +77,22 @@ impl Requirements {
         }
     }
 
-    /// Whether they hold. `others` is what another flag is by itself.
+    /// Returns whether they hold. `others` evaluates another flag by itself.
     // Apart, since few flags have any.
     #[inline(never)]
     pub(super) fn are_met<'p>(
         &self,
         context: &Context<'_>,
-        others: impl Fn(Slot) -> Option<(Verdict, Option<&'p Variants>)>,
+        others: impl Fn(Slot) -> Option<Evaluation<'p>>,
         visitor: &mut impl Visitor,
     ) -> bool {
         let Self::All(steps) = self else { return false };
-        let is_met = |step: &Step| match (others(step.slot), step.variant) {
-            (Some((verdict, _)), None) => verdict.on,
-            (Some((verdict, Some(variants))), Some(name)) => {
-                verdict.on && variants.choose(verdict, context, &mut ()).0.name == name
-            }
-            (Some((_, None)), Some(_)) | (None, _) => false,
+        let is_met = |step: &Step| {
+            let Some(evaluation) = others(step.slot) else { return false };
+            let serves = |name| {
+                evaluation.variant(context, &mut ()).is_some_and(|served| served.arm.name == name)
+            };
+            evaluation.verdict.on && step.variant.is_none_or(serves)
         };
         steps.iter().all(|step| {
             let is_met = is_met(step);

@@ -5,7 +5,7 @@ use super::{
     unit::unit,
     visitor::{Draw, Visitor},
 };
-use crate::model::{Attribute, Cause, Context, Rule, Serve};
+use crate::model::{Attribute, Context, Rule, Serve};
 
 /// What each rule says about variants; empty if none says anything.
 #[derive(Debug, Default)]
@@ -68,16 +68,15 @@ impl RuleVariants {
         }
     }
 
-    /// What the rule chose that turned the flag on, if one did and if it chose.
+    /// Returns what `rule`, the one that turned the flag on, chose, if there is one and it chose.
     #[inline]
     pub(super) fn chosen(
         &self,
-        cause: Cause,
+        rule: Option<u16>,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
     ) -> Option<Chosen> {
-        let (Cause::Rule(rule) | Cause::RuleSplit(rule)) = cause else { return None };
-        match self.0.get(usize::from(rule))? {
+        match self.0.get(usize::from(rule?))? {
             Choice::Flag => None,
             Choice::One(variant) => Some(Chosen::Variant(*variant)),
             Choice::Split(split) => Some(split.draw(context, visitor)),

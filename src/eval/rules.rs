@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{
     attribute, bucket,
-    plan::Verdict,
+    evaluation::Verdict,
     share::Share,
     visitor::{Draw, Visitor},
 };
@@ -90,7 +90,7 @@ fn outcome(
     variants: Option<&Variants>,
     matched: Verdict,
 ) -> Share {
-    let fixed = |on, cause| Verdict { on, cause, ..matched };
+    let fixed = |on, cause| Verdict { rule: Some(index), ..matched.with(on, cause) };
     let (matches, splits) = (Cause::Rule(index), Cause::RuleSplit(index));
     // A variant that the flag does not have is off, as it is in all sources.
     let is_known = |name: &str| variants.is_some_and(|known| known.variant(name).is_some());

@@ -2,7 +2,7 @@
 
 use super::{
     bucket::{self, Reach},
-    plan::Verdict,
+    evaluation::Verdict,
     unit::unit,
     visitor::{Draw, Visitor},
 };
@@ -44,7 +44,7 @@ impl Share {
                 bucket_by: bucket_by.map(Box::new),
                 inside: Verdict { on: true, ..drawn },
                 outside: Verdict { on: false, ..drawn },
-                no_unit: Verdict { on: false, cause: Cause::NoTargetingKey, ..drawn },
+                no_unit: drawn.with(false, Cause::NoTargetingKey),
             }),
         }
     }

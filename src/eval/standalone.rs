@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::SystemTime};
 
 use super::{
+    evaluation::Evaluation,
     names::{Names, Slot, hash_name},
-    plan::{Plan, Verdict},
+    plan::Plan,
     requirements::{Requirements, Step},
-    variants::{Arm, Variants},
 };
 use crate::model::{Context, Definition, MOST_PREREQUISITES, Prerequisite, Resolved, variant_name};
 
@@ -65,16 +65,11 @@ impl Standalone {
         Self { plan: Plan::compile(key, &resolve(definition), requirements), others }
     }
 
-    /// Whether the flag is on for `context`, and the variant that it serves, each with what decided.
-    pub(crate) fn ask(&self, context: &Context<'_>) -> (Verdict, Option<(&Arm, Verdict)>) {
-        let found = self.plan.evaluate(context, |slot| self.required(slot, context), &mut ());
-        let (&verdict, variants) = found.expect("a plan that was compiled of a definition");
-        (verdict, variants.map(|variants| variants.choose(verdict, context, &mut ())))
-    }
-
-    fn required(&self, slot: Slot, context: &Context<'_>) -> Option<(Verdict, Option<&Variants>)> {
-        let (&verdict, variants) = self.others.get(slot as usize)?.by_itself(context, &mut ())?;
-        Some((verdict, variants))
+    /// Evaluates the flag for `context`.
+    pub(crate) fn evaluate(&self, context: &Context<'_>) -> Evaluation<'_> {
+        let others = |slot: Slot| self.others.get(slot as usize)?.by_itself(context, &mut ());
+        let evaluation = self.plan.evaluate(context, others, &mut ());
+        evaluation.expect("a plan that was compiled of a definition")
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     bucket::{self, Reach, TRAFFIC, VARIANT},
-    plan::Verdict,
+    evaluation::{Decision, Verdict},
     rule_variants::{Chosen, RuleVariants},
     unit::unit,
     visitor::{Draw, Visitor},
@@ -121,27 +121,30 @@ impl Variants {
         &self.arms
     }
 
-    /// The variant for a context that the flag was found to be on or off for, and what decided.
+    /// Returns the variant for a context that the verdict is for, and the step that chose it.
     #[inline(always)]
     pub(crate) fn choose(
         &self,
-        verdict: Verdict,
+        verdict: &Verdict,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> (&Arm, Verdict) {
+    ) -> (&Arm, Decision) {
+        let decision = verdict.decision;
         if !verdict.on {
-            return (self.off(), verdict);
+            return (self.off(), decision);
         }
-        if let Some(chosen) = self.rules.chosen(verdict.cause, context, visitor) {
+        if let Some(chosen) = self.rules.chosen(verdict.rule, context, visitor) {
             return match chosen {
-                Chosen::Variant(index) => (&self.arms[index], verdict),
-                Chosen::NoUnit => (self.off(), Verdict { cause: Cause::NoTargetingKey, ..verdict }),
+                Chosen::Variant(index) => (&self.arms[index], decision),
+                Chosen::NoUnit => {
+                    (self.off(), Decision { cause: Cause::NoTargetingKey, ..decision })
+                }
             };
         }
         if let Some(only) = self.only {
-            return (&self.arms[only], verdict);
+            return (&self.arms[only], decision);
         }
-        let because = |cause| Verdict { cause, source: self.source, ..verdict };
+        let because = |cause| Decision { cause, source: self.source, ..decision };
         match unit(context, self.bucket_by.as_ref()) {
             None => {
                 visitor.drew(Draw::Variant, None);
@@ -149,7 +152,7 @@ impl Variants {
             }
             Some(unit) if self.is_spared(unit, visitor) => {
                 let source = self.traffic_source;
-                (self.off(), Verdict { cause: Cause::Traffic, source, ..verdict })
+                (self.off(), Decision { cause: Cause::Traffic, source, ..decision })
             }
             Some(unit) => {
                 let bucket = bucket::draw(unit, self.seed);

@@ -59,36 +59,15 @@ impl Flags {
         FlagsBuilder::default()
     }
 
-    /// Whether the flag is on for `context`. A flag that no source knows is off.
+    /// Returns whether the flag is on for `context`; `false` if no source has it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         self.cell.with(|snapshot| snapshot.is_enabled(&key, context))
     }
 
-    /// Whether the flag is on for `context`; `default` if no source knows it.
-    #[inline]
-    pub fn is_enabled_or(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> bool {
-        self.cell.with(|snapshot| snapshot.is_enabled_or(&key, context, default))
-    }
-
-    /// The evaluation details: value, reason, source and error code. `false` is the default.
-    #[inline]
-    pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>) -> Answer<bool> {
-        self.cell.with(|snapshot| snapshot.boolean(&key, context))
-    }
-
-    /// The evaluation details with an explicit default.
-    #[inline]
-    pub fn boolean_or(
-        &self,
-        key: impl FlagKey,
-        context: &Context<'_>,
-        default: bool,
-    ) -> Answer<bool> {
-        self.cell.with(|snapshot| snapshot.boolean_or(&key, context, default))
-    }
-
     /// Resolves a flag key once, so that asking for it costs less.
+    ///
+    /// A flag that no source has gets a [`Flag`] too, which answers once a source has it.
     ///
     /// # Example
     ///
@@ -104,8 +83,8 @@ impl Flags {
     /// # }
     /// ```
     #[must_use]
-    pub fn flag(&self, key: &str) -> Flag {
-        self.inner.publisher.flag(key)
+    pub fn flag(&self, key: impl FlagKey) -> Flag {
+        self.inner.publisher.flag(key.as_str())
     }
 
     /// The current generation, for several questions whose answers must fit together.
@@ -145,8 +124,8 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn enable<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
-        PendingWrite::new(self, key, Operation::Enable)
+    pub fn enable(&self, key: impl FlagKey) -> PendingWrite<'_> {
+        PendingWrite::new(self, &key, Operation::Enable)
     }
 
     /// Forces a flag off for everybody, in the first writable source.
@@ -154,8 +133,8 @@ impl Flags {
     /// # Errors
     ///
     /// Those of [`WriteError`].
-    pub fn disable<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
-        PendingWrite::new(self, key, Operation::Disable)
+    pub fn disable(&self, key: impl FlagKey) -> PendingWrite<'_> {
+        PendingWrite::new(self, &key, Operation::Disable)
     }
 
     /// Changes the fields that `patch` sets or removes, in the first writable source. Fields it
@@ -164,8 +143,8 @@ impl Flags {
     /// # Errors
     ///
     /// Those of [`WriteError`].
-    pub fn set<'a>(&'a self, key: &'a str, patch: Definition) -> PendingWrite<'a> {
-        PendingWrite::new(self, key, Operation::Set(patch))
+    pub fn set(&self, key: impl FlagKey, patch: Definition) -> PendingWrite<'_> {
+        PendingWrite::new(self, &key, Operation::Set(patch))
     }
 
     /// Takes away what the first writable source says about a flag, so that the sources below
@@ -174,21 +153,62 @@ impl Flags {
     /// # Errors
     ///
     /// Those of [`WriteError`].
-    pub fn clear<'a>(&'a self, key: &'a str) -> PendingWrite<'a> {
-        PendingWrite::new(self, key, Operation::Clear)
+    pub fn clear(&self, key: impl FlagKey) -> PendingWrite<'_> {
+        PendingWrite::new(self, &key, Operation::Clear)
     }
 
-    /// The latest changes of one flag, or of all, the newest first, at most `limit`: the log of
-    /// the first writable source.
+    /// Returns the latest changes of all flags, the newest first, at most `limit`: the log of the
+    /// first writable source.
     ///
     /// # Errors
     ///
     /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
-    pub async fn history(
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use flagstaff::{Flags, WriteError};
+    /// # async fn example(flags: Flags) -> Result<(), WriteError> {
+    /// for entry in flags.history(10).await? {
+    ///     println!("{} by {:?}", entry.key, entry.author);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn history(&self, limit: usize) -> Result<Vec<LogEntry>, WriteError> {
+        self.log(None, limit).await
+    }
+
+    /// Returns the latest changes of one flag, the newest first, at most `limit`: the log of the
+    /// first writable source.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{Flags, Memory, WriteError};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    ///
+    /// let history = flags.history_of("beta", 10).await;
+    ///
+    /// assert!(matches!(history, Err(WriteError::Unsupported { .. })), "a `Memory` has no log");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn history_of(
         &self,
-        key: Option<&str>,
+        key: impl FlagKey,
         limit: usize,
     ) -> Result<Vec<LogEntry>, WriteError> {
+        self.log(Some(key.as_str()), limit).await
+    }
+
+    async fn log(&self, key: Option<&str>, limit: usize) -> Result<Vec<LogEntry>, WriteError> {
         let (source, backend) = self.writable()?;
         let history = backend.history(key, limit).await;
         history.map_err(|refusal| WriteError::of(source, refusal))
@@ -238,8 +258,8 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn rollout<'a>(&'a self, key: &'a str) -> RolloutControl<'a> {
-        RolloutControl::new(self, key)
+    pub fn rollout(&self, key: impl FlagKey) -> RolloutControl<'_> {
+        RolloutControl::new(self, &key)
     }
 
     /// What the sources say about a flag below the first writable one, and together with what that
@@ -307,8 +327,8 @@ impl Flags {
     /// # }
     /// ```
     #[must_use]
-    pub fn sources_of(&self, key: &str) -> Vec<SourceEntry> {
-        self.inner.publisher.sources_of(key)
+    pub fn sources_of(&self, key: impl FlagKey) -> Vec<SourceEntry> {
+        self.inner.publisher.sources_of(key.as_str())
     }
 
     /// What the first writable source changes against what the sources below it say: the run-time
@@ -396,8 +416,8 @@ impl Flags {
     /// # }
     /// ```
     #[must_use]
-    pub fn watch(&self, key: &str) -> watch::Receiver<FlagState> {
-        self.inner.publisher.watch(key)
+    pub fn watch(&self, key: impl FlagKey) -> watch::Receiver<FlagState> {
+        self.inner.publisher.watch(key.as_str())
     }
 
     /// How the sources are: status, age and last error of each.

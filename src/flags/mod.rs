@@ -33,6 +33,7 @@ pub mod testing;
 mod track;
 mod unknown;
 mod values;
+mod variant_enum;
 #[cfg(feature = "http")]
 mod view;
 mod warned;
@@ -47,10 +48,11 @@ pub use self::{
     facade::Flags,
     health::{Health, SourceError, SourceHealth, Status},
     key::{Flag, FlagKey, FlagName},
-    request::{RequestFlags, boolean, current, is_enabled, is_enabled_or},
+    request::{RequestFlags, boolean, current, is_enabled},
     rollout::{PendingStep, RolloutControl, RolloutError},
     scope::{Scope, WithCurrentFlags, WithFlags, current_scope},
     snapshot::{FlagInfo, Snapshot},
     track::{TrackingEvent, TrackingEvents, track},
+    variant_enum::VariantEnum,
     write::{PendingUndo, PendingWrite, WriteError},
 };

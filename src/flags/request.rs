@@ -95,28 +95,10 @@ impl RequestFlags {
         Scope { flags: Some(self.clone()), overrides: self.overrides.clone() }
     }
 
-    /// Whether the flag is on for this request. A flag that no source knows is off.
+    /// Returns whether the flag is on for this request; `false` if no source has it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey) -> bool {
         self.ask(|snapshot, context| snapshot.is_enabled(key, context))
-    }
-
-    /// Whether the flag is on for this request; `default` if no source knows it.
-    #[inline]
-    pub fn is_enabled_or(&self, key: impl FlagKey, default: bool) -> bool {
-        self.ask(|snapshot, context| snapshot.is_enabled_or(key, context, default))
-    }
-
-    /// The evaluation details: value, reason, source and error code. `false` is the default.
-    #[inline]
-    pub fn boolean(&self, key: impl FlagKey) -> Answer<bool> {
-        self.ask(|snapshot, context| snapshot.boolean(key, context))
-    }
-
-    /// The evaluation details with an explicit default.
-    #[inline]
-    pub fn boolean_or(&self, key: impl FlagKey, default: bool) -> Answer<bool> {
-        self.ask(|snapshot, context| snapshot.boolean_or(key, context, default))
     }
 
     /// Who asks.
@@ -156,42 +138,41 @@ pub fn current() -> Option<RequestFlags> {
     Scope::with(|scope| scope.flags.clone().map(RequestFlags::with_current_overrides)).flatten()
 }
 
-/// Whether the flag is on for the request that is being handled.
+/// Returns whether the flag is on for the request that is being handled.
 ///
 /// Outside a request it is off, with a warning for each flag and place in the code: see [`boolean`].
 #[inline]
 #[track_caller]
 pub fn is_enabled(key: impl FlagKey) -> bool {
-    is_enabled_or(key, false)
+    let on = ask_current(&key, Location::caller(), |flags| flags.is_enabled(&key));
+    on.unwrap_or(false)
 }
 
-/// Whether the flag is on for the request that is being handled; `default` if no source knows it,
-/// and outside a request.
-#[inline]
-#[track_caller]
-pub fn is_enabled_or(key: impl FlagKey, default: bool) -> bool {
-    // Outside of the closure, whose caller would be this function.
-    let place = Location::caller();
-    let on = Scope::with(|scope| Some(scope.flags.as_ref()?.is_enabled_or(&key, default)));
-    on.flatten().unwrap_or_else(|| {
-        outside::asked(key.as_str(), place);
-        default
-    })
-}
-
-/// The evaluation details for the request that is being handled.
+/// Returns whether the flag is on for the request that is being handled, with the reason and the
+/// source. See [`Snapshot::boolean`].
 ///
 /// Outside a request, which is also a spawned task without
-/// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), the value is `false`, the
+/// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), the value is `default`, the
 /// reason `ERROR` and the error code `PROVIDER_NOT_READY`. One warning for each flag and place in
 /// the code names the remedy.
 #[inline]
 #[track_caller]
-pub fn boolean(key: impl FlagKey) -> Answer<bool> {
-    let place = Location::caller();
-    let answer = Scope::with(|scope| Some(scope.flags.as_ref()?.boolean(&key)));
-    answer.flatten().unwrap_or_else(|| {
+pub fn boolean(key: impl FlagKey, default: bool) -> Answer<bool> {
+    let answer = ask_current(&key, Location::caller(), |flags| flags.boolean(&key, default));
+    answer.unwrap_or_else(|| Answer::new(default, Cause::NoFlags, None))
+}
+
+/// Asks the flags of the request that is being handled. Without a request, returns `None` and warns,
+/// with the place in the code that asked.
+#[inline]
+fn ask_current<T>(
+    key: &impl FlagKey,
+    place: &'static Location<'static>,
+    ask: impl FnOnce(&RequestFlags) -> T,
+) -> Option<T> {
+    let answer = Scope::with(|scope| scope.flags.as_ref().map(ask)).flatten();
+    if answer.is_none() {
         outside::asked(key.as_str(), place);
-        Answer::new(false, Cause::NoFlags, None)
-    })
+    }
+    answer
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime, SystemTimeError},
 };
 
-use super::{Flags, WriteError};
+use super::{FlagKey, Flags, WriteError};
 use crate::{
     backend::{BoxFuture, Expected, Operation, Write, Written},
     model::{Definition, Entry, Progress, Rollout, RolloutStatus, Setting},
@@ -16,10 +16,11 @@ use crate::{
 /// Each step is one write to the first writable source, on the condition that nobody changed the
 /// flag there in the meantime: of two processes that advance at once, one has a
 /// [`Conflict`](WriteError::Conflict).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
+#[must_use = "nothing is changed until a step is awaited"]
 pub struct RolloutControl<'a> {
     flags: &'a Flags,
-    key: &'a str,
+    key: String,
 }
 
 /// What can be done to a rollout.
@@ -35,41 +36,41 @@ enum Step {
 }
 
 impl<'a> RolloutControl<'a> {
-    pub(super) fn new(flags: &'a Flags, key: &'a str) -> Self {
-        Self { flags, key }
+    pub(super) fn new(flags: &'a Flags, key: &impl FlagKey) -> Self {
+        Self { flags, key: key.as_str().to_owned() }
     }
 
     /// Begins the first stage now, also when it was to begin later. A rollout that is under way
     /// begins anew only if [forced](PendingStep::forced).
-    pub fn start(self) -> PendingStep<'a> {
+    pub fn start(&self) -> PendingStep<'a> {
         self.step(Step::Start)
     }
 
     /// Goes on to the next stage. A stage whose time is not over, or that is paused, is left only if
     /// [forced](PendingStep::forced).
-    pub fn advance(self) -> PendingStep<'a> {
+    pub fn advance(&self) -> PendingStep<'a> {
         self.step(Step::Advance)
     }
 
     /// Holds it where it is.
-    pub fn pause(self) -> PendingStep<'a> {
+    pub fn pause(&self) -> PendingStep<'a> {
         self.step(Step::Pause)
     }
 
     /// Lets a paused rollout go on. Everything that is still to come is later by as long as it was
     /// paused.
-    pub fn resume(self) -> PendingStep<'a> {
+    pub fn resume(&self) -> PendingStep<'a> {
         self.step(Step::Resume)
     }
 
     /// Goes back to the stage before and holds it there; before the first, it is off for all whom
     /// no list and no rule lets in.
-    pub fn roll_back(self) -> PendingStep<'a> {
+    pub fn roll_back(&self) -> PendingStep<'a> {
         self.step(Step::RollBack)
     }
 
     /// Goes back to where it was before the first stage, and stays there until it is started again.
-    pub fn roll_back_completely(self) -> PendingStep<'a> {
+    pub fn roll_back_completely(&self) -> PendingStep<'a> {
         self.step(Step::RollBackCompletely)
     }
 
@@ -77,12 +78,12 @@ impl<'a> RolloutControl<'a> {
     /// rollout, and no state that fits: it is for emergencies.
     ///
     /// Starting and resuming switch the flag on again.
-    pub fn off(self) -> PendingStep<'a> {
+    pub fn off(&self) -> PendingStep<'a> {
         self.step(Step::Off)
     }
 
-    fn step(self, step: Step) -> PendingStep<'a> {
-        let Self { flags, key } = self;
+    fn step(&self, step: Step) -> PendingStep<'a> {
+        let (flags, key) = (self.flags, self.key.clone());
         PendingStep { flags, key, step, forced: false, author: None, reason: None, expected: None }
     }
 }
@@ -92,7 +93,7 @@ impl<'a> RolloutControl<'a> {
 #[must_use = "nothing is changed until it is awaited"]
 pub struct PendingStep<'a> {
     flags: &'a Flags,
-    key: &'a str,
+    key: String,
     step: Step,
     forced: bool,
     author: Option<String>,
@@ -124,15 +125,15 @@ impl<'a> PendingStep<'a> {
     async fn make(self) -> Result<Written, RolloutError> {
         let Self { flags, key, step, forced, author, reason, expected } = self;
         let (source, backend) = flags.writable()?;
-        let entry = backend.read(key).await;
+        let entry = backend.read(&key).await;
         let entry = entry.map_err(|error| WriteError::Failed { name: source.name, error })?;
-        let (below, merged) = flags.with_entry(key, entry.as_ref());
+        let (below, merged) = flags.with_entry(&key, entry.as_ref());
         let patch = match step {
             Step::Off => off(&merged, flags.now()),
             _ => {
                 let rollout = merged.rare().rollout.value();
                 let patch = next(rollout, step, forced, flags.now());
-                let patch = patch.map_err(|why| RolloutError::refused(key, why))?;
+                let patch = patch.map_err(|why| RolloutError::refused(&key, why))?;
                 on_again(&below, entry.as_ref(), step).rollout(patch)
             }
         };
@@ -143,7 +144,7 @@ impl<'a> PendingStep<'a> {
             None if step == Step::Off => None,
             None => Some(Expected::Entry(entry)),
         };
-        let written = backend.write(key, write).await;
+        let written = backend.write(&key, write).await;
         Ok(written.map_err(|refusal| WriteError::of(source, refusal))?)
     }
 }

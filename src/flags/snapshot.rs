@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     backend::{Lookup, Offer, Source, SourceId},
-    eval::{Names, Plan, Slot, Variants, Verdict, Visitor},
+    eval::{Decision, Evaluation, Names, Plan, Slot, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
         nearest,
@@ -90,42 +90,16 @@ pub(super) enum Strictness {
 }
 
 impl Snapshot {
-    /// Whether the flag is on for `context`; `false` if no source knows it.
+    /// Returns whether the flag is on for `context`; `false` if no source has it.
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
-        self.is_enabled_or(key, context, false)
-    }
-
-    /// Whether the flag is on for `context`; `default` if no source knows it.
-    #[inline]
-    pub fn is_enabled_or(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> bool {
-        self.is_on(&key, context).unwrap_or(default)
-    }
-
-    /// The evaluation details: value, reason, variant, source and error code. `false` is the default.
-    ///
-    /// If the flag has variants with values, the value is that of the variant. Otherwise it is
-    /// whether the flag is on.
-    #[inline]
-    pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>) -> Answer<bool> {
-        self.boolean_or(key, context, false)
-    }
-
-    /// The evaluation details with an explicit default.
-    #[inline]
-    pub fn boolean_or(
-        &self,
-        key: impl FlagKey,
-        context: &Context<'_>,
-        default: bool,
-    ) -> Answer<bool> {
-        match self.found(&key, context, &mut ()) {
-            Some((verdict, None)) => self.answer(verdict.on, verdict),
-            Some((verdict, Some(variants))) => {
-                self.boolean_of(verdict, variants, context).map(|on| on.unwrap_or(default))
-            }
-            None => Answer::new(default, Cause::UnknownFlag, None),
-        }
+        let on = self.known_or(
+            &key,
+            self.plan(&key),
+            |plan| self.is_on(plan, context),
+            |evaluation| evaluation.verdict.on,
+        );
+        on.unwrap_or(false)
     }
 
     /// Every flag that a source has, sorted by key, with whether it is on for `context`.
@@ -136,8 +110,11 @@ impl Snapshot {
     ) -> impl ExactSizeIterator<Item = (&str, Answer<bool>)> {
         let (plans, names) = (&*self.plans, &*self.names);
         self.listed.iter().map(move |&slot| {
-            let name = &**names.name(slot);
-            (name, self.answer_of(name, &plans[slot as usize], context))
+            let (name, plan) = (&**names.name(slot), &plans[slot as usize]);
+            let evaluate = |plan| self.evaluate_plan(plan, context, &mut ());
+            let evaluation = self.known_or(&name, Some(plan), evaluate, |evaluation| evaluation);
+            let evaluation = evaluation.expect("it is compiled, since a source has it");
+            (name, self.gate(&evaluation, context))
         })
     }
 
@@ -155,33 +132,46 @@ impl Snapshot {
         self.generation
     }
 
+    /// Evaluates a flag for `context`; `None` if no source has it.
+    ///
+    /// Every answer of this crate is a view of what this returns.
     #[inline]
-    fn is_on(&self, key: &impl FlagKey, context: &Context<'_>) -> Option<bool> {
-        if let Some(on) = testing::is_on(key.as_str(), &self.evaluated) {
-            return Some(on);
-        }
-        match self.plan(key).and_then(|plan| self.decide(plan, context)) {
-            Some(on) => Some(on),
-            None => self.unknown(key.as_str()).map(|verdict| verdict.on),
-        }
-    }
-
-    /// Whether the flag is on, why, and what it serves beyond that.
-    #[inline]
-    pub(super) fn found(
+    pub(super) fn evaluate(
         &self,
         key: &impl FlagKey,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<(Verdict, Option<&Variants>)> {
-        let plan = self.plan(key);
-        let declared = plan.and_then(Plan::variants);
-        if let Some(found) = testing::found(key.as_str(), &self.evaluated, declared) {
-            return Some(found);
+    ) -> Option<Evaluation<'_>> {
+        let evaluate = |plan| self.evaluate_plan(plan, context, visitor);
+        self.known_or(key, self.plan(key), evaluate, |evaluation| evaluation)
+    }
+
+    /// Evaluates a flag that another one requires, without what it requires itself.
+    pub(super) fn required(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
+        let (name, plan) = (&**self.names.name(slot), self.plans.get(slot as usize));
+        self.known_or(&name, plan, |plan| plan.by_itself(context, &mut ()), |evaluation| evaluation)
+    }
+
+    /// Returns what `evaluate` makes of a plan. `view` is for flags without one in force: the running
+    /// test overrides them, or they are known to a source that lists no names.
+    // `evaluate` views its evaluation itself, so that a view such as on or off is all that leaves a
+    // function which is not inlined. A key rather than a name: with the name at hand, a flag that was
+    // resolved before takes 14 instructions more.
+    #[inline(always)]
+    fn known_or<'p, T>(
+        &'p self,
+        key: &impl FlagKey,
+        plan: Option<&'p Plan>,
+        evaluate: impl FnOnce(&'p Plan) -> Option<T>,
+        view: impl FnOnce(Evaluation<'p>) -> T,
+    ) -> Option<T> {
+        let variants = plan.and_then(Plan::variants);
+        if let Some(overridden) = testing::overridden(key.as_str(), &self.evaluated, variants) {
+            return Some(view(overridden));
         }
-        match plan.and_then(|plan| self.evaluate(plan, context, visitor)) {
-            Some((&verdict, variants)) => Some((verdict, variants)),
-            None => Some((self.unknown(key.as_str())?, None)),
+        match plan.and_then(evaluate) {
+            Some(known) => Some(known),
+            None => Some(view(Evaluation::new(self.unknown(key.as_str())?, None))),
         }
     }
 
@@ -194,49 +184,33 @@ impl Snapshot {
         self.plans.get(slot as usize)
     }
 
-    /// Whether the flag is on, and not why.
-    #[inline]
-    pub(super) fn decide(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
-        match plan {
-            Plan::Constant(verdict) => Some(verdict.on),
-            _ => self.decide_for(plan, context),
-        }
-    }
-
-    // Apart, so that no more than a constant flag is inlined where somebody asks.
-    #[inline(never)]
-    fn decide_for(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
-        self.evaluate(plan, context, &mut ()).map(|(verdict, _)| verdict.on)
-    }
-
     #[inline(always)]
-    fn evaluate<'p>(
+    fn evaluate_plan<'p>(
         &'p self,
         plan: &'p Plan,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> Option<(&'p Verdict, Option<&'p Variants>)> {
+    ) -> Option<Evaluation<'p>> {
         plan.evaluate(context, |slot| self.required(slot, context), visitor)
     }
 
-    /// What a flag that another one requires is by itself.
-    pub(super) fn required(
-        &self,
-        slot: Slot,
-        context: &Context<'_>,
-    ) -> Option<(Verdict, Option<&Variants>)> {
-        let (name, plan) = (self.names.name(slot), self.plans.get(slot as usize)?);
-        if let Some(found) = testing::found(name, &self.evaluated, plan.variants()) {
-            return Some(found);
-        }
-        match plan.by_itself(context, &mut ()) {
-            Some((&verdict, variants)) => Some((verdict, variants)),
-            None => Some((self.unknown(name)?, None)),
+    /// Returns whether a flag is on, and not why.
+    #[inline]
+    pub(super) fn is_on(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
+        match plan {
+            // Most flags are constant, and no more than that is inlined where a caller asks.
+            Plan::Constant(verdict) => Some(verdict.on),
+            _ => self.is_on_for(plan, context),
         }
     }
 
+    #[inline(never)]
+    fn is_on_for(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
+        self.evaluate_plan(plan, context, &mut ()).map(|evaluation| evaluation.verdict.on)
+    }
+
     #[cold]
-    fn unknown(&self, name: &str) -> Option<Verdict> {
+    fn unknown(&self, name: &str) -> Option<&'static Verdict> {
         for &(source, ref lookup) in &*self.lookups {
             let on = match lookup(name) {
                 None | Some(Entry::Definition(_)) => None,
@@ -245,8 +219,7 @@ impl Snapshot {
                 Some(Entry::Text(_)) => Some(false),
             };
             if let Some(on) = on {
-                let cause = if on { Cause::Everybody } else { Cause::Disabled };
-                return Some(Verdict { on, cause, source, stale: false });
+                return Some(&LOOKED_UP[usize::from(source)][usize::from(on)]);
             }
         }
         match self.strictness {
@@ -276,48 +249,46 @@ impl Snapshot {
         slots.filter_map(|(flag, slot)| Some((self.names.name(slot), flag.as_ref()?)))
     }
 
-    /// Whether a flag is on that a source has, with the variant that is served.
-    // Always, so that the reasons cost those nothing who only look at what is on.
-    #[inline(always)]
-    fn answer_of(&self, name: &str, plan: &Plan, context: &Context<'_>) -> Answer<bool> {
-        let (verdict, variants) = match testing::found(name, &self.evaluated, plan.variants()) {
-            Some(found) => found,
-            None => {
-                let found = self.evaluate(plan, context, &mut ());
-                let (&verdict, variants) = found.expect("it is compiled, since a source has it");
-                (verdict, variants)
-            }
-        };
-        self.gate(verdict, variants, context)
-    }
-
-    /// Whether the flag is on, with the variant that is served.
+    /// Answers on or off, with the name of the variant that is served.
     #[inline]
-    pub(super) fn gate(
-        &self,
-        verdict: Verdict,
-        variants: Option<&Variants>,
-        context: &Context<'_>,
-    ) -> Answer<bool> {
-        let answer = self.answer(verdict.on, verdict);
-        match variants {
+    pub(super) fn gate(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> Answer<bool> {
+        let answer = self.answer(evaluation.verdict.on, evaluation.verdict.decision);
+        match evaluation.variant(context, &mut ()) {
             None => answer,
-            Some(variants) => {
-                answer.with_variant(variants.choose(verdict, context, &mut ()).0.name)
-            }
+            Some(served) => answer.with_variant(served.arm.name),
         }
     }
 
-    /// A value, with what decided.
+    /// Answers with a value and what decided about it.
     #[inline]
-    pub(super) fn answer<T>(&self, value: T, verdict: Verdict) -> Answer<T> {
-        let source = self.sources.get(usize::from(verdict.source)).map(|source| source.name);
-        let mut answer = Answer::new(value, verdict.cause, source);
-        if verdict.stale {
+    pub(super) fn answer<T>(&self, value: T, decision: Decision) -> Answer<T> {
+        let source = self.sources.get(usize::from(decision.source)).map(|source| source.name);
+        let mut answer = Answer::new(value, decision.cause, source);
+        if decision.stale {
             answer.reason = Reason::Stale;
         }
         answer
     }
+}
+
+/// The verdicts of flags that a source has but does not list, by source: off, then on. They belong to
+/// no plan, and evaluations borrow their verdicts.
+static LOOKED_UP: [[Verdict; 2]; SourceId::MAX as usize + 1] = {
+    let causes = [Cause::Disabled, Cause::Everybody];
+    let mut all = [verdicts(0, causes); SourceId::MAX as usize + 1];
+    let mut source = 0;
+    while source < all.len() {
+        all[source] = verdicts(source as SourceId, causes);
+        source += 1;
+    }
+    all
+};
+
+const fn verdicts(source: SourceId, [off, on]: [Cause; 2]) -> [Verdict; 2] {
+    [
+        Verdict::new(false, Decision { cause: off, source, stale: false }),
+        Verdict::new(true, Decision { cause: on, source, stale: false }),
+    ]
 }
 
 impl fmt::Debug for Snapshot {

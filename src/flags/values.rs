@@ -1,71 +1,121 @@
-//! Asking for values beyond on and off.
+//! Typed questions, each a view of one evaluation.
 
 use serde::de::DeserializeOwned;
 
 use super::{FlagKey, Flags, RequestFlags, Snapshot};
 use crate::{
-    eval::{Arm, Variants, Verdict},
+    eval::{Arm, Decision, Evaluation, Served},
     model::{Answer, Cause, Context, Value},
 };
 
-/// What a flag stands for, for one context.
+/// The content of a flag for one context.
+#[derive(Clone, Copy)]
 enum Content<'a> {
-    /// A flag without variants is on or off.
+    /// On or off: that of a flag without variants.
     Gate(bool),
-    /// A variant without a value is its name.
-    Name(&'static str),
-    Value(&'a Value<'static>),
-}
-
-impl<'a> From<&'a Arm> for Content<'a> {
-    #[inline]
-    fn from(arm: &'a Arm) -> Self {
-        match &arm.value {
-            None => Self::Name(arm.name),
-            Some(value) => Self::Value(value),
-        }
-    }
+    /// A variant: its value, or else its name.
+    Variant(&'a Arm),
 }
 
 impl<'a> Content<'a> {
     #[inline]
-    fn string(self) -> Option<&'a str> {
+    fn variant(self) -> Option<&'static str> {
         match self {
-            Self::Name(name) => Some(name),
-            Self::Value(Value::String(text)) => Some(text),
-            Self::Gate(_) | Self::Value(_) => None,
+            Self::Gate(_) => None,
+            Self::Variant(arm) => Some(arm.name),
+        }
+    }
+
+    #[inline]
+    fn value(self) -> Option<&'a Value<'static>> {
+        match self {
+            Self::Gate(_) => None,
+            Self::Variant(arm) => arm.value.as_ref(),
+        }
+    }
+
+    #[inline]
+    fn boolean(self) -> Option<bool> {
+        match (self, self.value()) {
+            (Self::Gate(on), _) | (_, Some(&Value::Bool(on))) => Some(on),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn string(self) -> Option<&'a str> {
+        match self.value() {
+            None => self.variant(),
+            Some(Value::String(text)) => Some(text),
+            Some(_) => None,
         }
     }
 
     #[inline]
     fn integer(self) -> Option<i64> {
-        match self {
-            Self::Value(Value::Integer(number)) => Some(*number),
+        match self.value()? {
+            Value::Integer(number) => Some(*number),
             _ => None,
         }
     }
 
-    /// JSON does not tell `1.0` from `1`.
     #[inline]
     fn float(self) -> Option<f64> {
-        match self {
-            Self::Value(Value::Float(number)) => Some(*number),
-            Self::Value(Value::Integer(number)) => Some(*number as f64),
+        match self.value()? {
+            Value::Float(number) => Some(*number),
+            // JSON does not tell `1.0` from `1`.
+            Value::Integer(number) => Some(*number as f64),
             _ => None,
         }
     }
 
     fn deserialize<T: DeserializeOwned>(self) -> Option<T> {
-        match self {
-            Self::Gate(on) => T::deserialize(&Value::Bool(on)).ok(),
-            Self::Name(name) => T::deserialize(&Value::from(name)).ok(),
-            Self::Value(value) => T::deserialize(value).ok(),
-        }
+        let value = match (self, self.value()) {
+            (_, Some(value)) => value,
+            (Self::Gate(on), None) => &Value::Bool(on),
+            (Self::Variant(arm), None) => &Value::from(arm.name),
+        };
+        T::deserialize(value).ok()
     }
 }
 
 impl Snapshot {
-    /// The name of the variant that `context` is served; `default` if no source knows the flag, or
+    /// Returns whether the flag is on for `context`, with the reason and the source.
+    ///
+    /// The answer is `default` if no source has the flag, or if its value is neither true nor false.
+    /// Where variants have values, the answer is the value of the one that is served. Without values,
+    /// it is whether the flag is on.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{answer::ErrorCode, Context, Flags, Memory, Reason};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
+    /// let (snapshot, ana) = (flags.snapshot(), Context::user("ana"));
+    ///
+    /// let beta = snapshot.boolean("beta", &ana, true);
+    /// let unknown = snapshot.boolean("baeta", &ana, true);
+    ///
+    /// assert_eq!((beta.value, beta.reason), (false, Reason::Disabled));
+    /// assert_eq!((unknown.value, unknown.error_code), (true, Some(ErrorCode::FlagNotFound)));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> Answer<bool> {
+        match self.evaluate(&key, context, &mut ()) {
+            Some(evaluation) if evaluation.has_values() => {
+                self.content(&evaluation, context, Content::boolean).unwrap_or(default)
+            }
+            Some(evaluation) => self.gate(&evaluation, context),
+            None => Answer::new(default, Cause::UnknownFlag, None),
+        }
+    }
+
+    /// Returns the name of the variant that `context` is served; `default` if no source has the flag, or
     /// if it has no variants.
     ///
     /// While the flag is off, that is the variant called `control`, or else the first.
@@ -94,10 +144,10 @@ impl Snapshot {
         context: &Context<'_>,
         default: &'d str,
     ) -> Answer<&'d str> {
-        self.ask(&key, context, |_, variant| variant).map(|name| name.unwrap_or(default))
+        self.named_variant(&key, context).unwrap_or(default)
     }
 
-    /// The flag's text for `context`, borrowed from this snapshot; `default` if no source knows the
+    /// Returns the flag's text for `context`, borrowed from this snapshot; `default` if no source has the
     /// flag, or if its value is something else.
     ///
     /// # Example
@@ -131,27 +181,25 @@ impl Snapshot {
         context: &Context<'_>,
         default: &'a str,
     ) -> Answer<&'a str> {
-        self.ask(&key, context, |content, _| content.string()).map(|text| text.unwrap_or(default))
+        self.read(&key, context, Content::string).unwrap_or(default)
     }
 
-    /// The flag's whole number for `context`; `default` if no source knows the flag, or if its value
+    /// Returns the flag's whole number for `context`; `default` if no source has the flag, or if its value
     /// is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
-        self.ask(&key, context, |content, _| content.integer())
-            .map(|number| number.unwrap_or(default))
+        self.read(&key, context, Content::integer).unwrap_or(default)
     }
 
-    /// The flag's number for `context`, a whole one too; `default` if no source knows the flag, or
+    /// Returns the flag's number for `context`, a whole one too; `default` if no source has the flag, or
     /// if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
-        self.ask(&key, context, |content, _| content.float())
-            .map(|number| number.unwrap_or(default))
+        self.read(&key, context, Content::float).unwrap_or(default)
     }
 
-    /// The flag's value for `context`, as any type that can be deserialized; `default` if no source
-    /// knows the flag, or if its value does not fit.
+    /// Returns the flag's value for `context`, as any type that can be deserialized; `default` if no source
+    /// has the flag, or if its value does not fit.
     ///
     /// This goes through the value at each call. Text and numbers cost less by
     /// [`string`](Self::string), [`integer`](Self::integer) and [`float`](Self::float).
@@ -191,71 +239,66 @@ impl Snapshot {
         context: &Context<'_>,
         default: T,
     ) -> Answer<T> {
-        self.read_value(&key, context).map(|value| value.unwrap_or(default))
+        self.read(&key, context, Content::deserialize).unwrap_or(default)
     }
 
-    fn read_value<T: DeserializeOwned>(
+    /// Answers with the name of the variant that is served, if the flag has variants.
+    #[inline]
+    pub(super) fn named_variant(
         &self,
         key: &impl FlagKey,
         context: &Context<'_>,
-    ) -> Answer<Option<T>> {
-        self.ask(key, context, |content, _| content.deserialize())
+    ) -> Answer<Option<&'static str>> {
+        self.read(key, context, Content::variant)
     }
 
-    /// What `read` makes of the flag's content; `None` where the default has to be served.
+    /// Answers with what `read` makes of a flag's content; without a value where it makes nothing
+    /// of it, and where no source has the flag.
     #[inline]
-    fn ask<'a, T>(
+    fn read<'a, T>(
         &'a self,
         key: &impl FlagKey,
         context: &Context<'_>,
-        read: impl FnOnce(Content<'a>, Option<&'static str>) -> Option<T>,
+        read: impl FnOnce(Content<'a>) -> Option<T>,
     ) -> Answer<Option<T>> {
-        let Some((verdict, variants)) = self.found(key, context, &mut ()) else {
-            return Answer::new(None, Cause::UnknownFlag, None);
-        };
-        let (content, variant, verdict) = match variants {
-            None => (Content::Gate(verdict.on), None, verdict),
-            Some(variants) => {
-                let (arm, verdict) = variants.choose(verdict, context, &mut ());
-                (Content::from(arm), Some(arm.name), verdict)
-            }
-        };
-        match read(content, variant) {
-            Some(value) => {
-                let mut answer = self.answer(Some(value), verdict);
-                answer.variant = variant;
-                answer
-            }
-            None => self.mismatch(verdict),
+        match self.evaluate(key, context, &mut ()) {
+            Some(evaluation) => self.content(&evaluation, context, read),
+            None => Answer::new(None, Cause::UnknownFlag, None),
         }
     }
 
-    /// The value of a variant that is true or false, or whether the flag is on if its variants have
-    /// no values.
-    pub(super) fn boolean_of(
+    #[inline(always)]
+    fn content<'a, T>(
         &self,
-        verdict: Verdict,
-        variants: &Variants,
+        evaluation: &Evaluation<'a>,
         context: &Context<'_>,
-    ) -> Answer<Option<bool>> {
-        if !variants.have_values {
-            return self.gate(verdict, Some(variants), context).map(Some);
-        }
-        let (arm, verdict) = variants.choose(verdict, context, &mut ());
-        match &arm.value {
-            Some(Value::Bool(value)) => self.answer(Some(*value), verdict).with_variant(arm.name),
-            _ => self.mismatch(verdict),
+        read: impl FnOnce(Content<'a>) -> Option<T>,
+    ) -> Answer<Option<T>> {
+        let (content, variant, decision) = match evaluation.variant(context, &mut ()) {
+            None => (Content::Gate(evaluation.verdict.on), None, evaluation.verdict.decision),
+            Some(Served { arm, decision }) => (Content::Variant(arm), Some(arm.name), decision),
+        };
+        match read(content) {
+            Some(value) => Answer { variant, ..self.answer(Some(value), decision) },
+            None => self.mismatch(decision),
         }
     }
 
     #[cold]
-    fn mismatch<T>(&self, verdict: Verdict) -> Answer<Option<T>> {
-        self.answer(None, Verdict { cause: Cause::TypeMismatch, stale: false, ..verdict })
+    fn mismatch<T>(&self, decision: Decision) -> Answer<Option<T>> {
+        self.answer(None, Decision { cause: Cause::TypeMismatch, stale: false, ..decision })
     }
 }
 
 impl Flags {
-    /// The name of the variant that `context` is served; `default` if no source knows the flag, or
+    /// Returns whether the flag is on for `context`, with the reason and the source. It is `default` if
+    /// no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
+    #[inline]
+    pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> Answer<bool> {
+        self.cell.with(|snapshot| snapshot.boolean(&key, context, default))
+    }
+
+    /// Returns the name of the variant that `context` is served; `default` if no source has the flag, or
     /// if it has no variants. See [`Snapshot::variant`].
     #[inline]
     pub fn variant<'d>(
@@ -267,7 +310,7 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.variant(&key, context, default))
     }
 
-    /// The flag's text for `context`; `default` if no source knows the flag, or if its value is
+    /// Returns the flag's text for `context`; `default` if no source has the flag, or if its value is
     /// something else.
     ///
     /// It is a copy. [`Snapshot::string`] and [`RequestFlags::string`] lend the text.
@@ -281,64 +324,72 @@ impl Flags {
         self.cell.with(|snapshot| snapshot.string(&key, context, default).map(str::to_owned))
     }
 
-    /// The flag's whole number for `context`; `default` if no source knows the flag, or if its value
+    /// Returns the flag's whole number for `context`; `default` if no source has the flag, or if its value
     /// is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
         self.cell.with(|snapshot| snapshot.integer(&key, context, default))
     }
 
-    /// The flag's number for `context`, a whole one too; `default` if no source knows the flag, or
+    /// Returns the flag's number for `context`, a whole one too; `default` if no source has the flag, or
     /// if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
         self.cell.with(|snapshot| snapshot.float(&key, context, default))
     }
 
-    /// The flag's value for `context`, as any type that can be deserialized; `default` if no source
-    /// knows the flag, or if its value does not fit. See [`Snapshot::value`].
+    /// Returns the flag's value for `context`, as any type that can be deserialized; `default` if no source
+    /// has the flag, or if its value does not fit. See [`Snapshot::value`].
     pub fn value<T: DeserializeOwned>(
         &self,
         key: impl FlagKey,
         context: &Context<'_>,
         default: T,
     ) -> Answer<T> {
-        let answer = self.cell.with(|snapshot| snapshot.read_value(&key, context));
-        answer.map(|value| value.unwrap_or(default))
+        self.cell
+            .with(|snapshot| snapshot.read(&key, context, Content::deserialize))
+            .unwrap_or(default)
     }
 }
 
 impl RequestFlags {
-    /// The name of the variant that this request is served; `default` if no source knows the flag,
+    /// Returns whether the flag is on for this request, with the reason and the source. It is `default`
+    /// if no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
+    #[inline]
+    pub fn boolean(&self, key: impl FlagKey, default: bool) -> Answer<bool> {
+        self.ask(|snapshot, context| snapshot.boolean(key, context, default))
+    }
+
+    /// Returns the name of the variant that this request is served; `default` if no source has the flag,
     /// or if it has no variants. See [`Snapshot::variant`].
     #[inline]
     pub fn variant<'d>(&self, key: impl FlagKey, default: &'d str) -> Answer<&'d str> {
         self.ask(|snapshot, context| snapshot.variant(key, context, default))
     }
 
-    /// The flag's text for this request; `default` if no source knows the flag, or if its value is
+    /// Returns the flag's text for this request; `default` if no source has the flag, or if its value is
     /// something else. See [`Snapshot::string`].
     #[inline]
     pub fn string<'a>(&'a self, key: impl FlagKey, default: &'a str) -> Answer<&'a str> {
         self.ask(|snapshot, context| snapshot.string(key, context, default))
     }
 
-    /// The flag's whole number for this request; `default` if no source knows the flag, or if its
+    /// Returns the flag's whole number for this request; `default` if no source has the flag, or if its
     /// value is something else.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, default: i64) -> Answer<i64> {
         self.ask(|snapshot, context| snapshot.integer(key, context, default))
     }
 
-    /// The flag's number for this request, a whole one too; `default` if no source knows the flag,
+    /// Returns the flag's number for this request, a whole one too; `default` if no source has the flag,
     /// or if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, default: f64) -> Answer<f64> {
         self.ask(|snapshot, context| snapshot.float(key, context, default))
     }
 
-    /// The flag's value for this request, as any type that can be deserialized; `default` if no
-    /// source knows the flag, or if its value does not fit. See [`Snapshot::value`].
+    /// Returns the flag's value for this request, as any type that can be deserialized; `default` if no
+    /// source has the flag, or if its value does not fit. See [`Snapshot::value`].
     pub fn value<T: DeserializeOwned>(&self, key: impl FlagKey, default: T) -> Answer<T> {
         self.ask(|snapshot, context| snapshot.value(key, context, default))
     }

@@ -97,7 +97,7 @@ impl View<'_, '_> {
 
     pub(crate) fn boolean(&self, flag: &KnownFlag, default: bool) -> Answer<bool> {
         match self {
-            Self::Flags { snapshot, context, .. } => snapshot.gate_or(flag, context, default),
+            Self::Flags { snapshot, context, .. } => snapshot.on_or_off(flag, context, default),
             Self::NoFlags { asker } => {
                 outside::unlayered(&flag.name, asker);
                 Answer::new(default, Cause::NoFlags, None)
@@ -127,21 +127,21 @@ impl Snapshot {
         self.owner
     }
 
-    /// Whether the flag is on, in details, whatever values its variants have.
-    fn gate_or(&self, flag: &KnownFlag, context: &Context<'_>, default: bool) -> Answer<bool> {
-        match self.found(flag, context, &mut ()) {
-            Some((verdict, variants)) => self.gate(verdict, variants, context),
+    /// Answers on or off, whatever values the variants have.
+    fn on_or_off(&self, flag: &KnownFlag, context: &Context<'_>, default: bool) -> Answer<bool> {
+        match self.evaluate(flag, context, &mut ()) {
+            Some(evaluation) => self.gate(&evaluation, context),
             None => Answer::new(default, Cause::UnknownFlag, None),
         }
     }
 
     #[inline]
     fn is_plainly_on(&self, flag: &KnownFlag, context: &Context<'_>) -> bool {
-        if let Some(on) = testing::is_on(&flag.name, &self.evaluated) {
-            return on;
+        if let Some(overridden) = testing::overridden(&flag.name, &self.evaluated, None) {
+            return overridden.verdict.on;
         }
         let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize));
-        plan.and_then(|plan| self.decide(plan, context)).unwrap_or(false)
+        plan.and_then(|plan| self.is_on(plan, context)).unwrap_or(false)
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {

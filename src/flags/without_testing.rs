@@ -1,7 +1,7 @@
 //! A stand-in for `testing` without the feature: nothing is ever overridden or recorded.
 
 use super::{RequestFlags, snapshot::Strictness};
-use crate::eval::{Variants, Verdict};
+use crate::eval::{Evaluation, Variants};
 
 /// No overrides.
 #[derive(Debug, Clone, Default)]
@@ -37,16 +37,11 @@ impl Evaluated {
 }
 
 #[inline]
-pub(crate) fn is_on(_name: &str, _evaluated: &Evaluated) -> Option<bool> {
-    None
-}
-
-#[inline]
-pub(crate) fn found<'a>(
+pub(crate) fn overridden<'a>(
     _name: &str,
     _evaluated: &Evaluated,
     _declared: Option<&'a Variants>,
-) -> Option<(Verdict, Option<&'a Variants>)> {
+) -> Option<Evaluation<'a>> {
     None
 }
 

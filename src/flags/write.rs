@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::Flags;
+use super::{FlagKey, Flags};
 use crate::{
     backend::{
         BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Source, Write, Written,
@@ -19,13 +19,13 @@ use crate::{
 #[must_use = "nothing is changed until it is awaited"]
 pub struct PendingWrite<'a> {
     flags: &'a Flags,
-    key: &'a str,
+    key: String,
     write: Write,
 }
 
 impl<'a> PendingWrite<'a> {
-    pub(super) fn new(flags: &'a Flags, key: &'a str, operation: Operation) -> Self {
-        Self { flags, key, write: Write::new(operation) }
+    pub(super) fn new(flags: &'a Flags, key: &impl FlagKey, operation: Operation) -> Self {
+        Self { flags, key: key.as_str().to_owned(), write: Write::new(operation) }
     }
 
     /// Sets the author, which the source keeps in its log and beside the override.
@@ -129,7 +129,7 @@ impl<'a> IntoFuture for PendingWrite<'a> {
             let (source, backend) = flags.writable()?;
             let refused = |refusal| WriteError::of(source, refusal);
             write.check().map_err(refused)?;
-            backend.write(key, write).await.map_err(refused)
+            backend.write(&key, write).await.map_err(refused)
         })
     }
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// The value of a flag for one context, and why.
 ///
 /// It is `Copy` if the value is, and making one allocates nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Answer<T> {
     /// The value to act on.
@@ -15,10 +18,13 @@ pub struct Answer<T> {
     /// Why, exactly: which step of the evaluation decided.
     pub cause: Cause,
     /// What went wrong, if anything did. The value is still usable.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<ErrorCode>,
     /// The source that supplied what decided, if any source knows the flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
     /// The variant that is served, if the flag has variants.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<&'static str>,
 }
 
@@ -28,10 +34,7 @@ impl<T> Answer<T> {
         Self { value, reason, cause, error_code, source, variant: None }
     }
 
-    pub(crate) const fn with_variant(mut self, name: &'static str) -> Self
-    where
-        T: Copy,
-    {
+    pub(crate) fn with_variant(mut self, name: &'static str) -> Self {
         self.variant = Some(name);
         self
     }
@@ -47,7 +50,7 @@ impl<T> Answer<T> {
     /// # async fn main() -> Result<(), flagstaff::StartError> {
     /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
     ///
-    /// let answer = flags.boolean("beta", &Context::anonymous()).map(|on| if on { "on" } else { "off" });
+    /// let answer = flags.boolean("beta", &Context::anonymous(), false).map(|on| if on { "on" } else { "off" });
     ///
     /// assert_eq!((answer.value, answer.reason), ("on", Reason::Static));
     /// # Ok(())
@@ -62,10 +65,21 @@ impl<T> Answer<T> {
     /// A sentence on [`error_code`](Self::error_code), if there is one.
     #[must_use]
     pub const fn error_details(&self) -> Option<&'static str> {
-        match self.error_code {
-            None => None,
-            Some(code) => Some(code.details()),
+        match (self.cause, self.error_code) {
+            (_, None) => None,
+            (Cause::UnknownVariant, Some(_)) => {
+                Some("the enum does not know the variant that is served, so its default is served")
+            }
+            (_, Some(code)) => Some(code.details()),
         }
+    }
+}
+
+impl<T> Answer<Option<T>> {
+    /// Fills in the caller's default where there is no value.
+    #[inline]
+    pub(crate) fn unwrap_or(self, default: T) -> Answer<T> {
+        self.map(|value| value.unwrap_or(default))
     }
 }
 
@@ -113,6 +127,8 @@ pub enum Cause {
     UnknownFlag,
     /// The flag has a value of another type: the caller's default.
     TypeMismatch,
+    /// The flag serves a variant that the caller's enum does not know: the default of the enum.
+    UnknownVariant,
     /// Asked outside a request that has flags: the caller's default.
     NoFlags,
     /// An override scoped to the running test.
@@ -139,7 +155,10 @@ impl Cause {
             Self::Everybody | Self::Test => Reason::Static,
             Self::Stale | Self::Unavailable => Reason::Stale,
             Self::UnknownFlag => Reason::Default,
-            Self::InvalidPrerequisites | Self::TypeMismatch | Self::NoFlags => Reason::Error,
+            Self::InvalidPrerequisites
+            | Self::TypeMismatch
+            | Self::UnknownVariant
+            | Self::NoFlags => Reason::Error,
         }
     }
 
@@ -166,6 +185,7 @@ impl Cause {
             Self::Unavailable => "unavailable",
             Self::UnknownFlag => "unknown_flag",
             Self::TypeMismatch => "type_mismatch",
+            Self::UnknownVariant => "unknown_variant",
             Self::NoFlags => "no_flags",
             Self::Test => "test",
         }
@@ -175,7 +195,7 @@ impl Cause {
         match self {
             Self::NoTargetingKey => Some(ErrorCode::TargetingKeyMissing),
             Self::UnknownFlag => Some(ErrorCode::FlagNotFound),
-            Self::TypeMismatch => Some(ErrorCode::TypeMismatch),
+            Self::TypeMismatch | Self::UnknownVariant => Some(ErrorCode::TypeMismatch),
             Self::InvalidPrerequisites => Some(ErrorCode::General),
             Self::NoFlags => Some(ErrorCode::ProviderNotReady),
             _ => None,
@@ -208,6 +228,7 @@ impl fmt::Display for Cause {
             Self::Unavailable => "a source is lost, and `on_stale` is `unavailable`",
             Self::UnknownFlag => "no source has it",
             Self::TypeMismatch => "its value is of another type",
+            Self::UnknownVariant => "the enum that asks does not know the variant that it serves",
             Self::NoFlags => "no flags are in scope",
             Self::Test => "the running test overrides it",
         })
@@ -264,7 +285,8 @@ pub enum ErrorCode {
     FlagNotFound,
     /// The flag has a percentage or variants and the context has no targeting key.
     TargetingKeyMissing,
-    /// The flag has a value of another type than was asked for.
+    /// The flag has a value of another type than was asked for, or a variant that the caller's enum
+    /// does not know.
     TypeMismatch,
     /// There are no flags to ask here.
     ProviderNotReady,

@@ -82,6 +82,7 @@ pub(crate) use self::{
     prerequisite::MOST_PREREQUISITES,
     print::{Print, Printed},
     resolved::Resolved,
+    serialize::rfc3339,
     setting::Row,
     settings::settings,
     variant_name::{TooManyVariantNames, variant_name},

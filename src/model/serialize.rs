@@ -1,21 +1,135 @@
-//! Words of the model as values that serialize.
+//! Words, numbers and values as JSON and other formats have them.
 
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{Field, FlagState};
+use super::{
+    Cause, ErrorCode, Field, FlagState, OnStale, Operator, Percentage, Reason, RolloutStatus,
+    Serve, Value, Weight,
+};
 use crate::serialize::object;
 
-/// Serializes as the name of the setting.
-impl Serialize for Field {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
+/// Serializes types as the word that the rest of the crate has for them.
+macro_rules! words {
+    ($($type:ty),+ $(,)?) => {
+        $(
+            impl Serialize for $type {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serializer.serialize_str(self.as_str())
+                }
+            }
+        )+
+    };
 }
+
+words!(Cause, ErrorCode, Field, OnStale, Operator, Reason, RolloutStatus);
 
 /// Serializes as the word and the few words: `{"state": "partial", "summary": "25%, 3 allowed"}`.
 impl Serialize for FlagState {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (state, summary) = (self.as_str(), format_args!("{self}"));
         object!(serializer, "FlagState", { "state": state, "summary": summary })
+    }
+}
+
+/// Serializes as a number from 0 to 100, whole if it can be: `10` or `0.5`.
+impl Serialize for Percentage {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        decimal(self.ten_thousandths().into(), serializer)
+    }
+}
+
+/// Serializes as a number, whole if it can be.
+impl Serialize for Weight {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        decimal(self.ten_thousandths(), serializer)
+    }
+}
+
+fn decimal<S: Serializer>(ten_thousandths: u64, serializer: S) -> Result<S::Ok, S::Error> {
+    match (ten_thousandths / 10_000, ten_thousandths % 10_000) {
+        (whole, 0) => serializer.serialize_u64(whole),
+        // The shortest text of this quotient has the four decimals and no more.
+        _ => serializer.serialize_f64(ten_thousandths as f64 / 10_000.0),
+    }
+}
+
+/// Serializes as `true` or `false`, the name of a variant, a percentage such as `"25%"`, or the weights
+/// of variants.
+impl Serialize for Serve {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::On => serializer.serialize_bool(true),
+            Self::Off => serializer.serialize_bool(false),
+            Self::Variant(name) => serializer.serialize_str(name),
+            Self::Percentage(percentage) => serializer.collect_str(percentage),
+            Self::Split(split) => {
+                serializer.collect_map(split.iter().map(|(name, weight)| (name, weight)))
+            }
+        }
+    }
+}
+
+/// Serializes as it stands. Formats without the numbers that JSON lacks have `null` for those.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Integer(number) => serializer.serialize_i64(*number),
+            Self::Float(number) => serializer.serialize_f64(*number),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::List(list) => serializer.collect_seq(list),
+            Self::Table(table) => serializer.collect_map(table),
+        }
+    }
+}
+
+/// Returns an instant as RFC 3339 has it, in UTC; clamped to the years 0 to 9999.
+pub(crate) fn rfc3339(time: SystemTime) -> String {
+    /// The start of the year 0.
+    const FIRST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
+
+    let beyond = if time < SystemTime::UNIX_EPOCH { FIRST } else { Timestamp::MAX };
+    Timestamp::try_from(time).unwrap_or(beyond).max(FIRST).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn values_serialize_as_json_has_them_and_come_back_the_same() {
+        let value: Value<'_> = [
+            ("plan", Value::from("pro")),
+            ("seats", Value::from(12)),
+            ("share", Value::from(0.5)),
+            ("paid", Value::from(true)),
+            ("tags", Value::from(["a", "b"])),
+        ]
+        .into_iter()
+        .collect();
+
+        let json = to_value(&value).unwrap();
+
+        let expected =
+            json!({"plan": "pro", "seats": 12, "share": 0.5, "paid": true, "tags": ["a", "b"]});
+        assert_eq!(json, expected);
+        assert_eq!(to_value(Value::from(f64::NAN)).unwrap(), json!(null));
+    }
+
+    #[test]
+    fn what_a_rule_serves_serializes_as_the_file_writes_it() {
+        let weight = |text: &str| text.parse::<Weight>().unwrap();
+        let split = vec![("a".to_owned(), weight("1")), ("b".to_owned(), weight("2.5"))];
+
+        assert_eq!(to_value(Serve::On).unwrap(), json!(true));
+        assert_eq!(to_value(Serve::Variant("a".to_owned())).unwrap(), json!("a"));
+        let half = Percentage::whole(50).unwrap();
+        assert_eq!(to_value(Serve::Percentage(half)).unwrap(), json!("50%"));
+        assert_eq!(to_value(Serve::Split(split)).unwrap(), json!({"a": 1, "b": 2.5}));
     }
 }

@@ -58,9 +58,9 @@ async fn rules_allocate_nothing() {
     let flags = Flags::builder().source(memory).start().await.expect("memory starts");
     let ana = ana_with_attributes();
 
-    assert_eq!(flags.boolean("ruled", &ana).cause, Cause::RuleSplit(7));
+    assert_eq!(flags.boolean("ruled", &ana, false).cause, Cause::RuleSplit(7));
     assert_eq!(allocations(|| flags.is_enabled("ruled", &ana)), 0);
-    assert_eq!(allocations(|| flags.boolean("ruled", &ana)), 0);
+    assert_eq!(allocations(|| flags.boolean("ruled", &ana, false)), 0);
     let lent = |plan: &str| {
         let attributes = [("plan", plan.into()), ("ip", "10.1.2.3".into())];
         let context = Context::user("ana").lend_attributes(&attributes);
@@ -121,7 +121,7 @@ async fn asking_by_name_allocates_nothing() {
 
     for key in ["constant", "targeted", "variants"] {
         assert_eq!(allocations(|| flags.is_enabled(key, &ana())), 0, "{key}");
-        assert_eq!(allocations(|| flags.is_enabled_or(key, &ana(), true)), 0, "{key}");
+        assert_eq!(allocations(|| flags.boolean(key, &ana(), true).value), 0, "{key}");
         assert_eq!(allocations(|| flags.is_enabled(key, &Context::anonymous())), 0, "{key}");
         assert_eq!(allocations(|| flags.is_enabled(key, &Context::user("tester-7"))), 0, "{key}");
     }
@@ -145,8 +145,8 @@ async fn the_reason_allocates_nothing() {
     let bob = Context::user("bob@example.com");
 
     for key in ["constant", "targeted", "variants", "unknown"] {
-        assert_eq!(allocations(|| flags.boolean(key, &ana())), 0, "{key}");
-        assert_eq!(allocations(|| flags.boolean(key, &bob).error_details()), 0, "{key}");
+        assert_eq!(allocations(|| flags.boolean(key, &ana(), false)), 0, "{key}");
+        assert_eq!(allocations(|| flags.boolean(key, &bob, false).error_details()), 0, "{key}");
     }
 }
 
@@ -218,10 +218,10 @@ async fn a_request_asks_without_allocating() {
     let request = flags.pin(ana());
 
     assert_eq!(allocations(|| request.is_enabled("targeted")), 0);
-    assert_eq!(allocations(|| request.boolean("targeted")), 0);
+    assert_eq!(allocations(|| request.boolean("targeted", false)), 0);
     request.sync_scope(|| {
         assert_eq!(allocations(|| flagstaff::is_enabled("targeted")), 0);
-        assert_eq!(allocations(|| flagstaff::boolean("targeted")), 0);
+        assert_eq!(allocations(|| flagstaff::boolean("targeted", false)), 0);
     });
 }
 

@@ -2,7 +2,12 @@
 
 use std::{fs, path::Path, process::Command};
 
-use flagstaff::{Context, Definition, Flags, Memory, codegen::Generator, definition::FlagsFile};
+use flagstaff::{
+    Context, Definition, Flags, Memory, Reason,
+    answer::{Cause, ErrorCode, VariantEnum},
+    codegen::Generator,
+    definition::FlagsFile,
+};
 
 // Each use of the generated code is a module of its own, as in a service that denies warnings.
 #[deny(warnings)]
@@ -34,7 +39,7 @@ async fn constants_ask_for_the_flags_that_they_are_made_of() {
     assert!(flags.is_enabled(flag::NEW_CHECKOUT, &ana));
     assert!(flags.is_enabled(flag::MATCH, &ana));
     assert!(flags.is_enabled(flag::_2FA, &ana));
-    assert!(!flags.is_enabled_or(flag::PAYMENTS_V2, &ana, true));
+    assert!(!flags.boolean(flag::PAYMENTS_V2, &ana, true).value);
     #[expect(deprecated, reason = "it has expired")]
     let expired = flag::OLD_SEARCH;
     assert!(flags.is_enabled(expired, &ana));
@@ -57,11 +62,53 @@ async fn the_served_variant_is_one_of_the_enum() {
 }
 
 #[tokio::test]
+async fn an_enum_asks_for_the_variant_that_is_served() {
+    let flags = flags().await;
+
+    for user in ["ana", "bob", "eve"] {
+        let context = Context::user(user);
+        let named = flags.variant(flag::PRICING_PAGE, &context, "none");
+
+        let answer = flags.variant_of::<flag::PricingPage>(&context);
+
+        assert_eq!(answer.map(flag::PricingPage::as_str), named);
+        assert_eq!(flags.snapshot().variant_of::<flag::PricingPage>(&context), answer);
+        assert_eq!(flags.pin(context).variant_of::<flag::PricingPage>(), answer);
+    }
+    assert_eq!(flag::PricingPage::FLAG, flag::PRICING_PAGE);
+}
+
+#[tokio::test]
+async fn a_variant_that_the_enum_does_not_know_is_its_default_with_an_error_code() {
+    let later = Definition::new().variants([("control", 0), ("lower-price", 100)]);
+    let flags = Flags::builder().source(Memory::new().with("pricing_page", later)).start();
+
+    let answer = flags.await.unwrap().variant_of::<flag::PricingPage>(&Context::user("ana"));
+
+    assert_eq!((answer.value, answer.variant), (flag::PricingPage::Control, None));
+    assert_eq!((answer.reason, answer.cause), (Reason::Error, Cause::UnknownVariant));
+    assert_eq!((answer.error_code, answer.source), (Some(ErrorCode::TypeMismatch), Some("memory")));
+    assert!(answer.error_details().unwrap().contains("does not know the variant"));
+}
+
+#[tokio::test]
+async fn an_enum_of_an_unknown_flag_or_one_without_variants_is_its_default() {
+    let without = Flags::builder().source(Memory::new().with("pricing_page", true)).start();
+    let unknown = Flags::builder().source(Memory::new()).start();
+
+    for (flags, code) in [(without, ErrorCode::TypeMismatch), (unknown, ErrorCode::FlagNotFound)] {
+        let answer = flags.await.unwrap().variant_of::<flag::PricingPage>(&Context::user("ana"));
+
+        assert_eq!((answer.value, answer.error_code), (flag::PricingPage::default(), Some(code)));
+    }
+}
+
+#[tokio::test]
 async fn a_flag_that_no_source_has_is_the_default() {
     let flags = Flags::builder().source(Memory::new()).start().await.unwrap();
 
     assert!(!flags.is_enabled(flag::NEW_CHECKOUT, &Context::user("ana")));
-    assert!(flags.is_enabled_or(flag::NEW_CHECKOUT, &Context::user("ana"), true));
+    assert!(flags.boolean(flag::NEW_CHECKOUT, &Context::user("ana"), true).value);
 }
 
 /// A flag file whose names and descriptions try to be something else.
@@ -105,7 +152,13 @@ fn a_hostile_file_makes_a_crate_without_warnings_and_without_tests() {
     let directory = directory.path();
     // The library itself takes minutes to build; the code needs this much of it.
     let stub = "pub struct FlagName(pub &'static str);\n\
-                impl FlagName { pub const fn new(name: &'static str) -> Self { Self(name) } }\n";
+                impl FlagName { pub const fn new(name: &'static str) -> Self { Self(name) } }\n\
+                pub mod answer {\n\
+                    pub trait VariantEnum: Copy + Default {\n\
+                        const FLAG: crate::FlagName;\n\
+                        fn from_name(name: &str) -> Option<Self>;\n\
+                    }\n\
+                }\n";
     let source = Generator::new("flags.toml").source(HOSTILE).unwrap();
     fs::write(directory.join("flagstaff.rs"), stub).unwrap();
     fs::write(directory.join("flags.rs"), source).unwrap();

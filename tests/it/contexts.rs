@@ -52,7 +52,7 @@ async fn the_bucket_of_an_integer_attribute_does_not_depend_on_its_type() {
         let number = Context::anonymous().attribute("account", id);
         let string = Context::anonymous().attribute("account", id.to_string());
 
-        assert_eq!(flags.boolean("a", &number).cause, Cause::RuleSplit(0), "{id}");
+        assert_eq!(flags.boolean("a", &number, false).cause, Cause::RuleSplit(0), "{id}");
         assert_eq!(flags.is_enabled("a", &number), flags.is_enabled("a", &string), "{id}");
     }
 }

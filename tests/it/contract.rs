@@ -33,8 +33,8 @@ macro_rules! backend_contract {
                 let flags = over(subject.backend, Memory::new()).await;
 
                 let (a, b) = (
-                    flags.boolean("a", &Context::anonymous()),
-                    flags.boolean("b", &Context::anonymous()),
+                    flags.boolean("a", &Context::anonymous(), false),
+                    flags.boolean("b", &Context::anonymous(), false),
                 );
 
                 assert_eq!((a.value, a.source), (true, Some(name)));

@@ -408,7 +408,7 @@ async fn a_promoted_override_answers_as_it_did_over_the_file() {
                 let user = format!("u{user}");
                 let context = Context::user(&user).group("employees");
                 let answers = |flags: &Flags| {
-                    let on = flags.boolean(&**key, &context).value;
+                    let on = flags.boolean(&**key, &context, false).value;
                     (on, flags.variant(&**key, &context, "none").value.to_owned())
                 };
                 assert_eq!(answers(&alone), answers(&over), "{name}: {key} {entry} {user}");

@@ -47,7 +47,7 @@ async fn the_python_package_gives_the_same_answers_for_the_same_environment() {
     for case in &answers.cases {
         let flags = flags(&case.environment).await;
 
-        let ours = flags.boolean(&case.name, &Context::anonymous());
+        let ours = flags.boolean(&case.name, &Context::anonymous(), false);
 
         let ours = (ours.error_code != Some(ErrorCode::FlagNotFound)).then_some(ours.value);
         assert_eq!(ours, case.enabled, "{:?} in {:?}", case.name, case.environment);

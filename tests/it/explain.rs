@@ -8,7 +8,7 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Env, File, Flags, Memory, Percentage,
+    Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
     answer::{Cause, Value},
     definition::{Condition, Field, Operator, Prerequisite, Rule, Serve, Setting},
     explain::{Check, ConditionTrace, Explanation, Outcome, Said, Shown},
@@ -159,11 +159,35 @@ async fn the_json_says_the_same() {
     let (_folder, path) = declared();
     let flags = from_file(&path).await;
 
-    let mut json = flags.explain("new_checkout", &ana()).redact(["targeting_key"]).to_json();
+    let explanation = flags.explain("new_checkout", &ana()).redact(["targeting_key"]);
+    let mut json = json!(explanation);
 
     json["generation"] = 1.into();
     let text = serde_json::to_string_pretty(&json).unwrap();
     snapshot("json", &text.replace(&*path.to_string_lossy(), "flags.toml"));
+}
+
+#[tokio::test]
+async fn an_answer_serializes_as_evaluation_details_without_what_does_not_apply() {
+    let (_folder, path) = declared();
+    let flags = from_file(&path).await;
+
+    let price = json!(flags.variant("pricing_page", &ana(), "none"));
+    let unknown = json!(flags.boolean("new_chekout", &ana(), true));
+
+    let (value, reason) = ("lower_price", Reason::Split);
+    assert_eq!(
+        price,
+        json!({
+            "value": value, "reason": reason, "cause": "variant", "source": "file", "variant": value,
+        })
+    );
+    assert_eq!(
+        unknown,
+        json!({
+            "value": true, "reason": "DEFAULT", "cause": "unknown_flag", "errorCode": "FLAG_NOT_FOUND",
+        })
+    );
 }
 
 #[test]
@@ -185,9 +209,11 @@ fn a_source_is_named_by_the_field_that_decided() {
             Outcome::NotReached,
         ]
     );
-    let found = Some(Shown::Value("mallory".into()));
-    let check = Check::List { field: Field::DeniedUsers, names: 2, found };
-    assert_eq!(explanation.steps[2].check, check);
+    let Check::List { field, names, found, .. } = &explanation.steps[2].check else {
+        panic!("not a list: {:?}", explanation.steps[2]);
+    };
+    assert_eq!((*field, *names), (Field::DeniedUsers, 2));
+    assert_eq!(*found, Some(Shown::Value("mallory".into())));
 }
 
 #[tokio::test]
@@ -371,7 +397,7 @@ fn named_attributes_are_redacted_with_what_lies_in_them() {
     assert!(id.to_string().contains("company [redacted]"), "{id}");
     assert!(id.to_string().contains("company.seats ge 10, seen 12"));
     assert!(os.to_string().contains("os = [redacted], seen [redacted]"), "{os}");
-    assert_eq!(os.to_json()["askedBy"]["attributes"]["os"], json!({ "redacted": true }));
+    assert_eq!(json!(os)["askedBy"]["attributes"]["os"], json!({ "redacted": true }));
 }
 
 #[test]
@@ -499,7 +525,7 @@ fn check(flags: &Flags, key: &str, context: &Context<'_>) {
     }
     let decided = explanation.steps.iter().filter(|step| step.outcome == Outcome::Decided).count();
     assert_eq!(decided, usize::from(explanation.answer.cause != Cause::UnknownFlag));
-    let json = serde_json::Value::from(explanation.to_json()).to_string();
+    let json = json!(explanation).to_string();
     assert!(!explanation.to_string().is_empty() && !json.is_empty());
     let hidden = explanation.redact_all();
     assert_eq!(hidden.clone().redact_all(), hidden);
@@ -540,7 +566,7 @@ proptest! {
         ] {
             let explanation = flags.explain("a", &context).redact_all();
 
-            let json = serde_json::Value::from(explanation.to_json()).to_string();
+            let json = json!(explanation).to_string();
             for text in [explanation.to_string(), format!("{explanation:?}"), json] {
                 prop_assert!(!text.contains("secret"), "{text}");
             }

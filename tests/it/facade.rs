@@ -3,8 +3,8 @@
 use std::{error::Error, time::Duration};
 
 use flagstaff::{
-    Context, Definition, Flags, Memory, Percentage, WriteError,
-    answer::FlagState,
+    Context, Definition, Flags, Memory, Percentage, Reason, WriteError,
+    answer::{ErrorCode, FlagState},
     event::Event,
     source::{Offer, Status},
 };
@@ -307,11 +307,14 @@ async fn a_pinned_request_keeps_its_generation_also_in_tasks() {
 }
 
 #[tokio::test]
-async fn outside_a_request_there_are_no_flags() {
-    let answer = flagstaff::boolean("a");
+async fn outside_a_request_there_are_no_flags_and_the_default_is_answered() {
+    for default in [true, false] {
+        let answer = flagstaff::boolean("a", default);
 
-    assert!(!answer.value);
-    assert_eq!(answer.error_code.map(|code| code.as_str()), Some("PROVIDER_NOT_READY"));
+        assert_eq!((answer.value, answer.reason), (default, Reason::Error));
+        assert_eq!(answer.error_code, Some(ErrorCode::ProviderNotReady));
+    }
+    assert!(!flagstaff::is_enabled("a"));
     assert!(flagstaff::current().is_none());
 }
 

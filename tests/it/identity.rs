@@ -76,7 +76,7 @@ async fn answers_explanations_and_drift_tell_two_memories_apart() {
     let flags = Flags::builder().source(upper).source(lower).start().await.unwrap();
     let ana = Context::user("ana");
 
-    let [off, on] = ["off", "on"].map(|key| flags.boolean(key, &ana));
+    let [off, on] = ["off", "on"].map(|key| flags.boolean(key, &ana, false));
     let explanation = flags.explain("off", &ana);
 
     assert_eq!((off.source, on.source), (Some("memory"), Some("memory#2")));
@@ -124,7 +124,7 @@ async fn a_mistake_in_one_of_two_files_is_blamed_on_that_file() {
     let Event::Failed { source, kind, .. } = next(&mut events).await else { panic!() };
     assert_eq!((source.position, source.kind, kind), (1, SourceKind::File, "invalid"));
     assert_eq!(status(&flags), [("file", Status::Ready), ("file#2", Status::Error)]);
-    assert_eq!(flags.boolean("b", &Context::anonymous()).source, Some("file#2"));
+    assert_eq!(flags.boolean("b", &Context::anonymous(), false).source, Some("file#2"));
     let metrics = read(&metrics);
     assert_eq!(metrics[r#"flagstaff_source_status{source="file",status="READY"}"#], 1.0);
     assert_eq!(metrics[r#"flagstaff_source_status{source="file#2",status="ERROR"}"#], 1.0);
@@ -148,7 +148,7 @@ async fn the_loss_of_one_of_two_stores_is_blamed_on_that_store() {
     let error = error.downcast_ref::<RedisError>().unwrap();
     assert!(matches!(error.kind(), RedisErrorKind::Lost | RedisErrorKind::Unreachable));
     assert_eq!(status(&flags), [("redis", Status::Ready), ("redis#2", Status::Error)]);
-    let [a, b] = ["a", "b"].map(|key| flags.boolean(key, &Context::anonymous()));
+    let [a, b] = ["a", "b"].map(|key| flags.boolean(key, &Context::anonymous(), false));
     assert_eq!((a.source, b.source), (Some("redis"), Some("redis#2")));
     assert_eq!((a.reason, b.reason), (Reason::Static, Reason::Static));
     flags.enable("c").await.unwrap();

@@ -61,7 +61,7 @@ async fn an_unknown_flag_is_warned_about_once_with_the_nearest_name() {
 
     for _ in 0..3 {
         assert!(!flags.is_enabled("new_chekout", &ana));
-        assert!(!flags.boolean("new_chekout", &ana).value);
+        assert!(!flags.boolean("new_chekout", &ana, false).value);
         assert!(!flags.pin(ana.clone()).is_enabled("new_chekout"));
         assert!(!flags.is_enabled("zzz", &ana));
     }

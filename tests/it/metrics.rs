@@ -148,7 +148,7 @@ async fn an_evaluation_touches_no_metric() {
 
     with_local_recorder(&Untouchable, || {
         assert!(flags.is_enabled("beta", &ana));
-        assert!(!flags.boolean("unknown", &ana).value);
+        assert!(!flags.boolean("unknown", &ana, false).value);
         assert!(flags.pin(ana.clone()).is_enabled("beta"));
         assert!(!flags.health().sources.is_empty());
     });

@@ -31,7 +31,7 @@ async fn a_flag_is_on_for_whom_all_required_flags_are_on() {
 
     for key in ["c", "d"] {
         for user in ["ana", "bob", "eve"] {
-            let answer = flags.boolean(key, &Context::user(user));
+            let answer = flags.boolean(key, &Context::user(user), false);
 
             assert_eq!(
                 (answer.value, answer.reason),
@@ -53,8 +53,8 @@ async fn the_kill_switch_comes_first_and_prerequisites_before_all_lists() {
     let flags = start(&memory).await;
     let ana = Context::user("ana");
 
-    assert_eq!(flags.boolean("killed", &ana).cause, Cause::Disabled);
-    assert_eq!(flags.boolean("allowed", &ana).cause, Cause::Prerequisite);
+    assert_eq!(flags.boolean("killed", &ana, false).cause, Cause::Disabled);
+    assert_eq!(flags.boolean("allowed", &ana, false).cause, Cause::Prerequisite);
 }
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn a_circle_that_sources_make_is_off_and_told() {
     below.insert("behind", requires(["a"]));
     let flags = Flags::builder().source(above.clone()).source(below).start().await.unwrap();
     let mut events = flags.events();
-    let ask = |key: &str| flags.boolean(key, &Context::user("ana"));
+    let ask = |key: &str| flags.boolean(key, &Context::user("ana"), false);
     assert!(ask("behind").value);
 
     above.insert("b", requires(["a"]));
@@ -170,7 +170,7 @@ async fn a_flag_that_requires_too_many_is_off() {
     memory.insert("flag-1000", true);
     let flags = start(&memory).await;
 
-    let answer = flags.boolean("flag-0", &Context::anonymous());
+    let answer = flags.boolean("flag-0", &Context::anonymous(), false);
 
     assert_eq!((answer.value, answer.cause), (false, Cause::InvalidPrerequisites));
     assert!(flags.is_enabled("flag-900", &Context::anonymous()));

@@ -71,7 +71,7 @@ async fn each_stage_is_in_force_and_told_of_when_its_time_comes() {
         let late = began.elapsed() - after;
         assert!(late <= Duration::from_millis(2), "{late:?}");
     }
-    assert_eq!(flags.boolean("new_checkout", &Context::anonymous()).reason, Reason::Static);
+    assert_eq!(flags.boolean("new_checkout", &Context::anonymous(), false).reason, Reason::Static);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,7 +110,7 @@ async fn a_flag_is_off_outside_of_its_window() {
     let sale = Definition::new().active(window).allowed_users(["ana"]);
     let flags = flags([("sale", sale)]).await;
     let mut events = flags.events();
-    let ask = || flags.boolean("sale", &Context::user("ana"));
+    let ask = || flags.boolean("sale", &Context::user("ana"), false);
 
     assert_eq!(
         (ask().value, ask().reason, ask().cause),

@@ -226,7 +226,7 @@ fn the_first_rule_that_matches_decides() {
         "#,
     );
     let ask = |user: &'static str, plan: &'static str| {
-        let answer = flags.boolean("a", &Context::user(user).attribute("plan", plan));
+        let answer = flags.boolean("a", &Context::user(user).attribute("plan", plan), false);
         (answer.value, answer.cause, answer.reason)
     };
 
@@ -260,7 +260,7 @@ fn a_rule_that_serves_a_percentage_draws_by_its_own_name() {
         "#,
     );
     let ask = |flag: &str, user: usize, plan: &'static str| -> Answer<bool> {
-        flags.boolean(flag, &Context::user(format!("user-{user}")).attribute("plan", plan))
+        flags.boolean(flag, &Context::user(format!("user-{user}")).attribute("plan", plan), false)
     };
     let same = (0..1_000).filter(|&n| ask("a", n, "pro").value == ask("a", n, "team").value);
     let inside = (0..1_000).filter(|&n| ask("a", n, "pro").value).count();
@@ -289,7 +289,7 @@ fn who_shares_the_attribute_of_bucket_by_is_served_the_same() {
         let company = table([("id", Value::from(company as u32))]);
         flags.is_enabled("a", &Context::user(format!("{user}")).attribute("company", company))
     };
-    let without = flags.boolean("a", &Context::user("ana"));
+    let without = flags.boolean("a", &Context::user("ana"), false);
 
     for company in 0..50 {
         assert!((1..20).all(|user| ask(user, company) == ask(0, company)));
@@ -434,7 +434,7 @@ fn conditions_of_250_levels_need_little_of_a_stack_and_more_levels_are_refused()
         let flags = Flags::for_test().with("a", definition).start();
         let explanation = flags.explain("a", &ana());
         assert!(explanation.answer.value, "{explanation}");
-        assert!(explanation.to_json().contains_key("steps"));
+        assert!(serde_json::json!(explanation)["steps"].is_array());
         let diagnostics = row(250).diagnostics().to_string();
         assert!(diagnostics.contains("250 levels with its segments written out"), "{diagnostics}");
     };
@@ -565,7 +565,7 @@ proptest! {
         let definition = Definition::new().percentage(Percentage::ZERO).rules(rules);
         let flags = Flags::for_test().with("a", definition).start();
 
-        let answer = flags.boolean("a", &context);
+        let answer = flags.boolean("a", &context, false);
 
         let first = conditions.iter().position(|part| naive(part, &context) == Some(true));
         prop_assert_eq!(answer.value, first.is_some());

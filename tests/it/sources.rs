@@ -27,7 +27,7 @@ async fn the_steps_of_an_evaluation_come_in_their_order() {
     let memory = Memory::new().with("a", all).with("off", off);
     let flags = start(&[], memory).await;
     let ask = |key: &str, context: &Context<'_>| {
-        let answer = flags.boolean(key, context);
+        let answer = flags.boolean(key, context, false);
         (answer.value, answer.reason, answer.cause)
     };
 
@@ -48,7 +48,7 @@ async fn the_steps_of_an_evaluation_come_in_their_order() {
 async fn a_percentage_without_a_targeting_key_is_out_and_says_why() {
     let flags = start(&[], Memory::new().with("a", ten_percent())).await;
 
-    let answer = flags.boolean("a", &Context::anonymous());
+    let answer = flags.boolean("a", &Context::anonymous(), false);
 
     assert!(!answer.value);
     assert_eq!(answer.error_code, Some(ErrorCode::TargetingKeyMissing));
@@ -68,11 +68,11 @@ async fn at_one_hundred_percent_the_anonymous_are_in_and_the_denied_out() {
 async fn a_variable_forces_a_flag_on_for_everybody_but_the_denied() {
     let flags = start(&[("FEATURE_A", "1")], Memory::new().with("a", ten_percent())).await;
 
-    let answer = flags.boolean("a", &Context::anonymous());
+    let answer = flags.boolean("a", &Context::anonymous(), false);
 
     assert_eq!((answer.value, answer.reason), (true, Reason::Static));
     assert_eq!(answer.source, Some("env"));
-    let denied = flags.boolean("a", &Context::user("mallory"));
+    let denied = flags.boolean("a", &Context::user("mallory"), false);
     assert_eq!((denied.value, denied.source), (false, Some("memory")));
 }
 
@@ -80,7 +80,7 @@ async fn a_variable_forces_a_flag_on_for_everybody_but_the_denied() {
 async fn a_variable_that_is_not_truthy_forces_a_flag_off() {
     let flags = start(&[("FEATURE_A", "")], Memory::new().with("a", true)).await;
 
-    let answer = flags.boolean("a", &Context::anonymous());
+    let answer = flags.boolean("a", &Context::anonymous(), false);
 
     assert_eq!((answer.value, answer.reason), (false, Reason::Disabled));
 }
@@ -153,14 +153,14 @@ async fn an_unknown_flag_is_the_callers_default() {
     let flags = start(&[], Memory::new()).await;
     let nobody = Context::anonymous();
 
-    let answer = flags.boolean_or("nope", &nobody, true);
+    let answer = flags.boolean("nope", &nobody, true);
 
     assert!(answer.value);
     assert_eq!(answer.reason, Reason::Default);
     assert_eq!(answer.error_code, Some(ErrorCode::FlagNotFound));
     assert_eq!(answer.source, None);
     assert!(!flags.is_enabled("nope", &nobody));
-    assert!(flags.is_enabled_or("nope", &nobody, true));
+    assert!(!flags.boolean("nope", &nobody, false).value);
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn a_resolved_flag_answers_like_its_name_in_any_flags() {
     flags.clear("a").await.unwrap();
 
     assert!(flags.is_enabled(&later, &nobody));
-    assert_eq!(flags.boolean(&a, &nobody).error_code, Some(ErrorCode::FlagNotFound));
+    assert_eq!(flags.boolean(&a, &nobody, false).error_code, Some(ErrorCode::FlagNotFound));
 
     flags.enable("a").await.unwrap();
 
@@ -210,9 +210,9 @@ async fn an_allowed_user_has_the_same_reason_with_and_without_a_deny_list() {
     let flags = start(&[], Memory::new().with("a", all).with("b", denying)).await;
 
     for key in ["a", "b"] {
-        let answer = flags.boolean(key, &Context::user("ana"));
+        let answer = flags.boolean(key, &Context::user("ana"), false);
 
         assert_eq!((answer.reason, answer.cause), (Reason::TargetingMatch, Cause::AllowedUser));
-        assert_eq!(flags.boolean(key, &Context::user("bob")).reason, Reason::Static);
+        assert_eq!(flags.boolean(key, &Context::user("bob"), false).reason, Reason::Static);
     }
 }

@@ -31,7 +31,7 @@ async fn lost(on_stale: OnStale) -> (UnboundedSender<Act>, Flags) {
 }
 
 fn ask(flags: &Flags, user: &'static str) -> (bool, Reason) {
-    let answer = flags.boolean("a", &Context::user(user));
+    let answer = flags.boolean("a", &Context::user(user), false);
     (answer.value, answer.reason)
 }
 
@@ -44,8 +44,8 @@ async fn the_last_word_of_a_lost_source_stays_until_the_flag_has_waited_long_eno
 
     time::sleep(Duration::from_millis(20)).await;
     assert_eq!(ask(&flags, "ana"), (false, Reason::Stale));
-    assert_eq!(flags.boolean("a", &Context::anonymous()).cause, Cause::Stale);
-    assert_eq!(flags.boolean("patient", &Context::anonymous()).reason, Reason::Static);
+    assert_eq!(flags.boolean("a", &Context::anonymous(), false).cause, Cause::Stale);
+    assert_eq!(flags.boolean("patient", &Context::anonymous(), false).reason, Reason::Static);
 }
 
 #[tokio::test(start_paused = true)]

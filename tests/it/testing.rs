@@ -115,7 +115,7 @@ async fn an_override_is_a_variant_or_a_value_too() {
     assert_eq!(known, ("control", 800, "slow"));
     let values = Overrides::new().variant("price", "high").value("timeout", 5).run(ask);
     assert_eq!(values, ("high", 5, "test"));
-    let off = Overrides::new().off("price").run(|| flags.boolean("price", &ana()));
+    let off = Overrides::new().off("price").run(|| flags.boolean("price", &ana(), false));
     assert_eq!((off.value, off.variant, off.cause), (false, Some("control"), Cause::Test));
 }
 
@@ -154,7 +154,7 @@ fn an_ambient_flag_that_the_test_did_not_override_panics() {
 fn an_ambient_flag_that_the_flags_in_scope_lack_panics() {
     let flags = Flags::for_test().on("beta").start();
 
-    flags.pin(ana()).sync_scope(|| flagstaff::boolean("betta"));
+    flags.pin(ana()).sync_scope(|| flagstaff::boolean("betta", false));
 }
 
 #[tokio::test]

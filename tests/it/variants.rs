@@ -34,7 +34,7 @@ fn every_user_is_drawn_into_one_variant_and_stays_there() {
         assert_eq!((answer.reason, answer.cause), (Reason::Split, Cause::Variant));
         assert_eq!(answer.variant, Some(answer.value));
         assert_eq!(answer, flags.variant("pricing_page", &user, "none"));
-        let gate = flags.boolean("pricing_page", &user);
+        let gate = flags.boolean("pricing_page", &user, false);
         assert_eq!((gate.value, gate.reason), (true, Reason::Static));
         assert_eq!(gate.variant, answer.variant);
     }
@@ -127,7 +127,7 @@ async fn a_variable_of_an_unknown_flag_that_is_not_truthy_is_off() {
     let flags = Flags::builder().source(env).start().await.unwrap();
 
     for key in ["a_b", "a-b"] {
-        assert_eq!(flags.boolean_or(key, &Context::anonymous(), true).cause, Cause::Disabled);
+        assert_eq!(flags.boolean(key, &Context::anonymous(), true).cause, Cause::Disabled);
     }
 }
 
@@ -209,13 +209,13 @@ fn whoever_shares_the_attribute_that_buckets_are_drawn_by_is_served_the_same() {
         let (ana, bob) = (who("ana", company), who("bob", company));
 
         assert_eq!(flags.variant("p", &ana, ""), flags.variant("p", &bob, ""));
-        assert_eq!(flags.boolean("p", &ana), flags.boolean("p", &bob));
+        assert_eq!(flags.boolean("p", &ana, false), flags.boolean("p", &bob, false));
         // The same bucket as that of a user with this name.
         let user = self::flags([("q", prices())]);
         let same = user.variant("q", &Context::user(company.to_string()), "").value;
         assert_eq!(flags.variant("q", &ana, "").value, same);
     }
-    let nobody = flags.boolean("p", &Context::user("ana"));
+    let nobody = flags.boolean("p", &Context::user("ana"), false);
     assert_eq!((nobody.value, nobody.cause), (false, Cause::NoTargetingKey));
     assert_eq!(flags.variant("q", &Context::user("ana"), "").cause, Cause::NoTargetingKey);
     assert!(flags.is_enabled("q", &Context::user("ana")));
@@ -255,8 +255,8 @@ fn values_come_in_the_type_that_was_asked_for() {
     assert_eq!(flags.integer("whole", &ana, 0).value, 200);
     assert_eq!(flags.float("whole", &ana, 0.0).value, 200.0);
     assert_eq!(flags.float("half", &ana, 0.0).value, 0.5);
-    assert!(flags.boolean("yes", &ana).value);
-    assert!(!flags.boolean("no", &ana).value);
+    assert!(flags.boolean("yes", &ana, false).value);
+    assert!(!flags.boolean("no", &ana, false).value);
     assert!(flags.is_enabled("no", &ana), "a variant is served, so the flag is on");
     assert_eq!(flags.value("list", &ana, Vec::<String>::new()).value, ["a", "b"]);
     let table = flags.value("table", &ana, serde_json::Value::Null).value;
@@ -288,7 +288,7 @@ fn another_type_is_answered_with_the_default() {
         assert_eq!((&*answer.value, answer.error_code), ("none", mismatch.1), "{key}");
     }
     for default in [true, false] {
-        let answer = flags.boolean_or("text", &ana, default);
+        let answer = flags.boolean("text", &ana, default);
         assert_eq!((answer.value, answer.error_code), (default, mismatch.1));
     }
     assert_eq!(flags.float("text", &ana, 0.5).error_code, mismatch.1);

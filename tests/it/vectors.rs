@@ -207,7 +207,7 @@ fn every_row_is_served_what_the_vectors_say() {
         let flags = flags(&file);
         let context = who(&row["context"]);
 
-        let answer = flags.boolean(flag, &context);
+        let answer = flags.boolean(flag, &context, false);
 
         let rule = match answer.cause {
             Cause::Rule(rule) | Cause::RuleSplit(rule) => Value::from(rule),

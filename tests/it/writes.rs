@@ -3,8 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Context, Definition, Flags, Memory, Percentage, WriteError,
-    definition::{Entry, Field},
+    Context, Definition, FlagKey, FlagName, Flags, Memory, Percentage, WriteError,
+    answer::FlagState,
+    definition::{Entry, Field, Rollout, Stage},
     source::WritableBackend,
     write::Refusal,
 };
@@ -129,11 +130,44 @@ async fn an_end_needs_a_source_that_can_keep_it() {
 }
 
 #[tokio::test]
+async fn a_constant_or_a_resolved_flag_names_a_flag_wherever_a_string_does() {
+    async fn change(key: impl FlagKey + Clone) {
+        let stages = [Stage::new(Percentage::HUNDRED)];
+        let declared = Definition::new().rollout(Rollout::new(stages));
+        let flags = over(Memory::new().with("beta", declared)).await;
+        let state = flags.watch(key.clone());
+
+        flags.disable(key.clone()).await.unwrap();
+        assert_eq!(*state.borrow(), FlagState::Off);
+        flags.enable(key.clone()).await.unwrap();
+        assert_eq!(*state.borrow(), FlagState::On);
+        flags.set(key.clone(), percent(10)).await.unwrap();
+        assert_eq!(state.borrow().to_string(), "10%");
+        flags.clear(key.clone()).await.unwrap();
+        flags.rollout(key.clone()).start().await.unwrap();
+        assert_eq!(*state.borrow(), FlagState::On);
+
+        assert_eq!(flags.sources_of(key.clone()).len(), 2);
+        assert_eq!(flags.flag(key.clone()).as_str(), "beta");
+        assert_eq!(flags.explain(key.clone(), &Context::anonymous()).key, "beta");
+        assert!(flags.snapshot().info(key.clone()).is_some());
+        let history = flags.history_of(key, 1).await;
+        assert!(matches!(history, Err(WriteError::Unsupported { .. })));
+    }
+    const BETA: FlagName = FlagName::new("beta");
+
+    change(BETA).await;
+    change(over(Memory::new()).await.flag("beta")).await;
+    change("beta").await;
+    change(String::from("beta")).await;
+}
+
+#[tokio::test]
 async fn a_source_without_a_log_says_so() {
     let flags = over(Memory::new()).await;
     let written = flags.enable("beta").await.unwrap();
 
-    let history = flags.history(None, 10).await.unwrap_err();
+    let history = flags.history(10).await.unwrap_err();
     let undone = flags.undo(written.revision.unwrap()).author("ana").await.unwrap_err();
 
     assert_eq!(

@@ -359,12 +359,12 @@ fn said(flags: &Flags, name: &str) -> Option<Entry> {
 }
 
 async fn latest_revision(flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
-    let latest = flags.history(Some(name), 1).await?;
+    let latest = flags.history_of(name, 1).await?;
     Ok(latest.first().and_then(|latest| latest.revision))
 }
 
 async fn check_revision(flags: &Flags, name: &str, expected: u64) -> Result<(), Failure> {
-    let latest = flags.history(Some(name), 1).await?;
+    let latest = flags.history_of(name, 1).await?;
     let is = match latest.first().map(|latest| (latest.revision, &latest.author)) {
         Some((Some(revision), _)) if revision == expected => return Ok(()),
         Some((Some(revision), Some(author))) => format!("it is {revision}, by {}", clean(author)),

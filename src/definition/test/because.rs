@@ -75,6 +75,7 @@ impl Asked<'_> {
             | Cause::Unavailable
             | Cause::UnknownFlag
             | Cause::TypeMismatch
+            | Cause::UnknownVariant
             | Cause::NoFlags
             | Cause::Test => (self.result.answer.reason.to_string(), None),
         }
@@ -114,9 +115,10 @@ impl Asked<'_> {
         let find = |flag: &str| self.declared.find(flag);
         let Some(definition) = find(&required.flag) else { return false };
         let flag = Standalone::compile(&required.flag, definition, self.result.time, find);
-        let (verdict, arm) = flag.ask(self.context);
-        let serves = |name: &String| arm.is_some_and(|(arm, _)| arm.name == name);
-        verdict.on && required.variant.as_ref().is_none_or(serves)
+        let evaluation = flag.evaluate(self.context);
+        let served = evaluation.variant(self.context, &mut ());
+        let serves = |name: &String| served.is_some_and(|served| served.arm.name == name);
+        evaluation.verdict.on && required.variant.as_ref().is_none_or(serves)
     }
 
     /// That a flag which is required is not what the file says.

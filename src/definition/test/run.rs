@@ -151,16 +151,16 @@ fn run_flag(flag: &Arc<str>, tests: &FlagTests, declared: Declared<'_>) -> Vec<R
 }
 
 fn answer(flag: &Standalone, test: &Test) -> Answer<bool> {
-    let (verdict, arm) = flag.ask(&test.context);
-    match (arm, &test.expected) {
-        (None, _) => Answer::new(verdict.on, verdict.cause, None),
-        (Some((arm, chosen)), Expected::Variant(_)) => {
-            Answer::new(verdict.on, chosen.cause, None).with_variant(arm.name)
-        }
-        (Some((arm, _)), Expected::On | Expected::Off) => {
-            Answer::new(verdict.on, verdict.cause, None).with_variant(arm.name)
-        }
-    }
+    let evaluation = flag.evaluate(&test.context);
+    let (on, cause) = (evaluation.verdict.on, evaluation.verdict.decision.cause);
+    let Some(served) = evaluation.variant(&test.context, &mut ()) else {
+        return Answer::new(on, cause, None);
+    };
+    let cause = match &test.expected {
+        Expected::Variant(_) => served.decision.cause,
+        Expected::On | Expected::Off => cause,
+    };
+    Answer::new(on, cause, None).with_variant(served.arm.name)
 }
 
 fn failure(

@@ -193,7 +193,8 @@ impl Rows for Step {
 }
 
 impl Check {
-    fn name(&self) -> &'static str {
+    /// Returns the name of the step: that of the setting, if it is one.
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Test => "test",
             Self::Stale(_) => Field::OnStale.as_str(),

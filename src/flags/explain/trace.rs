@@ -1,4 +1,4 @@
-//! How explanations are made.
+//! The making of explanations.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use super::{
     summary,
 };
 use crate::{
-    backend::{Offer, Source, SourceId},
+    backend::{Offer, Provenance, Source, SourceId},
     eval::{
-        Draw, Variants, Verdict,
+        Decision, Draw, Served, Verdict,
         bucket::{Reach, position},
     },
     flags::{FlagKey, Flags, RequestFlags, Snapshot},
@@ -23,10 +23,11 @@ use crate::{
 };
 
 impl Flags {
-    /// Why the flag has the value that it has for `context`, step by step.
+    /// Explains the answer of a flag for `context`, step by step. A flag that no source has is
+    /// explained too: with the sources that lack it, and a similar name.
     ///
-    /// This is the same evaluation as a plain one, which is watched. It allocates, so it is for
-    /// people who ask, not for every request.
+    /// The evaluation is the plain one, watched. Explaining allocates, so it is for people and not for
+    /// every request.
     ///
     /// # Example
     ///
@@ -54,7 +55,7 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Why the flag has the value that it has for this request. See [`Flags::explain`].
+    /// Explains the answer of a flag for this request. See [`Flags::explain`].
     #[must_use]
     pub fn explain(&self, key: impl FlagKey) -> Explanation {
         self.ask(|snapshot, context| snapshot.explain(key, context))
@@ -62,42 +63,47 @@ impl RequestFlags {
 }
 
 impl Snapshot {
-    /// Why the flag has the value that it has for `context`. See [`Flags::explain`].
+    /// Explains the answer of a flag for `context`. See [`Flags::explain`].
     #[must_use]
     pub fn explain(&self, key: impl FlagKey, context: &Context<'_>) -> Explanation {
         let mut record = Record::default();
-        let found = self.found(&key, context, &mut record);
-        let (answer, served) = match found {
-            None => (Answer::new(false, Cause::UnknownFlag, None), None),
-            Some((verdict, None)) => (self.answer(verdict.on, verdict), None),
-            Some((verdict, Some(variants))) => {
-                let (answer, served) = self.served(verdict, variants, context, &mut record);
-                (answer, Some(served))
-            }
+        let evaluation = self.evaluate(&key, context, &mut record);
+        let decision = evaluation.map(|evaluation| evaluation.verdict.decision);
+        let variant = evaluation.and_then(|evaluation| evaluation.variant(context, &mut record));
+        let answer = match evaluation {
+            None => Answer::new(false, Cause::UnknownFlag, None),
+            Some(evaluation) => self.gate(&evaluation, context),
         };
+        let served = variant.map(|Served { arm, decision }| {
+            let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
+            self.answer(value, decision).with_variant(arm.name)
+        });
         let listed = key.slot(&self.names, self.owner);
         let listed = listed.and_then(|slot| self.resolved.get(slot as usize)?.as_ref());
         let resolved =
-            found.and_then(|(verdict, _)| listed.cloned().or_else(|| looked_up(verdict)));
+            evaluation.and_then(|found| listed.cloned().or_else(|| looked_up(found.verdict)));
         let key = key.as_str();
-        let is_unknown = answer.cause == Cause::UnknownFlag;
         let sources = Sources::of(self, key);
-        let evaluation = Evaluation { snapshot: self, context, record, answer, served };
-        let trace = resolved.as_ref().map(|resolved| evaluation.steps(resolved, &sources));
-        let (steps, part) = trace.unwrap_or_else(|| (evaluation.without_definition(), Part::Whole));
+        let watched = Watched { snapshot: self, context, record, answer, served };
+        let trace = resolved.as_ref().map(|resolved| watched.steps(resolved, &sources));
+        let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
-        let because = match found.and_then(|(verdict, _)| forced(&traces, verdict)) {
+        let because = match decision.and_then(|decision| forced(&traces, decision)) {
             Some(said) => format!("{} says {said}", answer.source.unwrap_or_default()),
-            None => evaluation.because(&steps),
+            None => watched.because(&steps),
+        };
+        let similar = match decision {
+            None => nearest(key, self.known()).map(str::to_owned),
+            Some(_) => None,
         };
         Explanation {
             key: key.to_owned(),
             generation: self.generation,
             answer,
-            place: found.and_then(|(verdict, _)| sources.place(verdict.source, part)),
-            served: evaluation.served,
+            place: decision.and_then(|decision| sources.place(decision.source, part)),
+            served: watched.served,
             near_miss: near_miss(&steps),
-            similar: is_unknown.then(|| nearest(key, self.known()).map(str::to_owned)).flatten(),
+            similar,
             asked_by: Asker::of(context),
             settings: resolved.iter().flat_map(|resolved| sources.settings(resolved)).collect(),
             because,
@@ -105,33 +111,19 @@ impl Snapshot {
             steps,
         }
     }
-
-    /// Which variant is served, and why that one.
-    fn served(
-        &self,
-        verdict: Verdict,
-        variants: &Variants,
-        context: &Context<'_>,
-        record: &mut Record,
-    ) -> (Answer<bool>, Answer<Value<'static>>) {
-        let (arm, chosen) = variants.choose(verdict, context, record);
-        let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
-        let mut served = self.answer(value, chosen);
-        served.variant = Some(arm.name);
-        (self.answer(verdict.on, verdict).with_variant(arm.name), served)
-    }
 }
 
-/// What a lookup says about a name that no source lists.
-fn looked_up(verdict: Verdict) -> Option<Resolved> {
-    let is_said = verdict.cause != Cause::Test;
-    is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), verdict.source))
+/// Returns the definition that a lookup has for a name that no source lists.
+fn looked_up(verdict: &Verdict) -> Option<Resolved> {
+    let Decision { cause, source, .. } = verdict.decision;
+    let is_said = cause != Cause::Test;
+    is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), source))
 }
 
 /// What the source says that decided, if it says so for everybody and that is all there was to it.
-fn forced(sources: &[SourceTrace], verdict: Verdict) -> Option<&Said> {
-    let is_for_everybody = matches!(verdict.cause, Cause::Disabled | Cause::Everybody);
-    let said = sources.get(usize::from(verdict.source))?.says.as_ref()?;
+fn forced(sources: &[SourceTrace], decision: Decision) -> Option<&Said> {
+    let is_for_everybody = matches!(decision.cause, Cause::Disabled | Cause::Everybody);
+    let said = sources.get(usize::from(decision.source))?.says.as_ref()?;
     (is_for_everybody && !matches!(said, Said::Settings(_))).then_some(said)
 }
 
@@ -174,7 +166,7 @@ impl<'a> Sources<'a> {
                 source: source.name,
                 place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
                 says,
-                provenance: offer.provenance(self.key).cloned(),
+                provenance: offer.provenance(self.key).map(|by| Provenance::clone(by)),
             }
         });
         traces.collect()
@@ -207,7 +199,7 @@ impl<'a> Sources<'a> {
 }
 
 /// An evaluation that was watched.
-struct Evaluation<'a, 'c> {
+struct Watched<'a, 'c> {
     snapshot: &'a Snapshot,
     context: &'a Context<'c>,
     record: Record,
@@ -215,7 +207,7 @@ struct Evaluation<'a, 'c> {
     served: Option<Answer<Value<'static>>>,
 }
 
-impl Evaluation<'_, '_> {
+impl Watched<'_, '_> {
     /// The steps of a flag that no source has.
     fn without_definition(&self) -> Vec<Step> {
         match self.answer.cause {
@@ -305,7 +297,7 @@ impl Evaluation<'_, '_> {
             answer: self
                 .snapshot
                 .required(step.slot, self.context)
-                .map(|(verdict, variants)| self.snapshot.gate(verdict, variants, self.context)),
+                .map(|evaluation| self.snapshot.gate(&evaluation, self.context)),
         };
         self.record.required.iter().map(trace).collect()
     }

@@ -70,7 +70,7 @@ pub use self::{
 };
 pub(crate) use self::{
     evaluated::Evaluated,
-    scoped::{ScopedOverrides, found, is_on, without_flags},
+    scoped::{ScopedOverrides, overridden, without_flags},
 };
 #[allow(unused_imports, reason = "the documentation links to it")]
 use super::Flags;

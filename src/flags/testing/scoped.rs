@@ -8,7 +8,7 @@ use std::{
 use super::{Evaluated, Override, Overrides};
 use crate::{
     backend::SourceId,
-    eval::{Variants, Verdict},
+    eval::{Decision, Evaluation, Variants, Verdict},
     flags::{Flags, RequestFlags, Scope},
     model::{Cause, Context},
 };
@@ -90,29 +90,28 @@ impl fmt::Debug for ScopedOverrides {
     }
 }
 
-/// Returns true or false if the running test overrides the flag with on or off.
+/// Returns the evaluation that the running test overrides a flag with. `declared` are the variants of
+/// the flag.
 #[inline]
-pub(crate) fn is_on(name: &str, evaluated: &Evaluated) -> Option<bool> {
-    evaluated.note(name);
-    let asked = |scope: &Scope| Some(*scope.overrides.asked(name)? != Override::Off);
-    Scope::with(asked).flatten()
-}
-
-/// Returns what the running test overrides a flag with, in place of what it `declares`.
-#[inline]
-pub(crate) fn found<'a>(
+pub(crate) fn overridden<'a>(
     name: &str,
     evaluated: &Evaluated,
     declared: Option<&'a Variants>,
-) -> Option<(Verdict, Option<&'a Variants>)> {
+) -> Option<Evaluation<'a>> {
+    static OFF: Verdict = verdict(false);
+    static ON: Verdict = verdict(true);
+
     evaluated.note(name);
     let asked = |scope: &Scope| {
         let value = scope.overrides.asked(name)?;
-        let on = *value != Override::Off;
-        let verdict = Verdict { on, cause: Cause::Test, source: SourceId::MAX, stale: false };
-        Some((verdict, variants(name, value, declared)))
+        let verdict = if *value == Override::Off { &OFF } else { &ON };
+        Some(Evaluation::new(verdict, variants(name, value, declared)))
     };
     Scope::with(asked).flatten()
+}
+
+const fn verdict(on: bool) -> Verdict {
+    Verdict::new(on, Decision { cause: Cause::Test, source: SourceId::MAX, stale: false })
 }
 
 /// Returns the variants of a flag that a test overrides: a single one if the test chose it.

@@ -61,7 +61,7 @@ impl Fixture {
         let calls: Vec<Call> = (0..CALLS).map(|n| call(n, flags)).collect();
         let (facade, _) = start(offer(flags, shape, 0));
         let fixture = Self {
-            handles: (0..flags).map(|slot| facade.flag(&key(slot))).collect(),
+            handles: (0..flags).map(|slot| facade.flag(key(slot))).collect(),
             flags: facade,
             reference: Reference::new((0..flags).map(|slot| (key(slot), rule(slot, shape)))).into(),
             hashes: calls.iter().map(|call| Who::new(&call.user, &[]).hash()).collect(),
@@ -114,7 +114,9 @@ pub(crate) fn by_name(fixture: &Fixture) -> usize {
 
 /// The same with evaluation details: value, reason, cause and source.
 pub(crate) fn details_by_name(fixture: &Fixture) -> usize {
-    count(fixture, |_, call| black_box(fixture.flags.boolean(&*call.key, &call.context())).value)
+    count(fixture, |_, call| {
+        black_box(fixture.flags.boolean(&*call.key, &call.context(), false)).value
+    })
 }
 
 /// By a handle, with a context that was asked with before.

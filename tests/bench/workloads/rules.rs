@@ -53,7 +53,7 @@ impl Ruled {
         let (facade, _) = start(offer);
         let calls: Vec<_> = (0..CALLS).map(|n| Call::new(n, flags)).collect();
         let fixture = Self {
-            handles: (0..flags).map(|slot| facade.flag(&key(slot))).collect(),
+            handles: (0..flags).map(|slot| facade.flag(key(slot))).collect(),
             flags: facade,
             contexts: calls
                 .iter()

@@ -35,7 +35,7 @@ impl Varied {
             })
             .collect();
         let fixture = Self {
-            handles: (0..flags).map(|slot| facade.flag(&key(slot))).collect(),
+            handles: (0..flags).map(|slot| facade.flag(key(slot))).collect(),
             flags: facade,
             contexts: calls.iter().map(|call| Context::user(call.user.clone())).collect(),
             calls,

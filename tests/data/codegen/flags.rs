@@ -27,9 +27,10 @@ pub const PRICING_PAGE: ::flagstaff::FlagName = ::flagstaff::FlagName::new("pric
 
 #[doc = "The variants of the flag `pricing_page`."]
 #[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum PricingPage {
     #[doc = "`control`"]
+    #[default]
     Control,
     #[doc = "`higher-price`"]
     HigherPrice,
@@ -59,5 +60,14 @@ impl PricingPage {
             Self::HigherPrice => "higher-price",
             Self::Self_ => "self",
         }
+    }
+}
+
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
+impl ::flagstaff::answer::VariantEnum for PricingPage {
+    const FLAG: ::flagstaff::FlagName = ::flagstaff::FlagName::new("pricing_page");
+
+    fn from_name(name: &str) -> ::core::option::Option<Self> {
+        Self::from_name(name)
     }
 }

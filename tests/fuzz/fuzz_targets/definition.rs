@@ -133,7 +133,7 @@ fn check_flag(flags: &Flags, key: &str, definition: &Definition) {
             let context = user.map_or_else(Context::anonymous, Context::user);
             let context = context.with_groups(group);
 
-            let answer = flags.boolean(key, &context);
+            let answer = flags.boolean(key, &context, false);
 
             assert_eq!(answer.value, flags.is_enabled(key, &context));
             if !is_simple {

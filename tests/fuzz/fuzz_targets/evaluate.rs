@@ -6,7 +6,7 @@
 #![no_main]
 
 use flagstaff::{
-    answer::{Cause, Value},
+    answer::{ErrorCode, Value},
     definition::FlagsFile, explain::Outcome, Context, Definition, Flags, Memory, Snapshot,
 };
 use libfuzzer_sys::fuzz_target;
@@ -79,8 +79,8 @@ fn check(snapshot: &Snapshot, key: &str, context: &Context<'_>) {
     let gate = snapshot.all(context).find(|(name, _)| *name == key).map(|(_, answer)| answer);
     assert_eq!(Some(explanation.answer), gate, "{explanation}");
     assert_eq!(explanation.answer.value, snapshot.is_enabled(key, context), "{explanation}");
-    let boolean = snapshot.boolean(key, context);
-    if boolean.cause != Cause::TypeMismatch && explanation.served.is_none() {
+    let boolean = snapshot.boolean(key, context, false);
+    if boolean.error_code != Some(ErrorCode::TypeMismatch) && explanation.served.is_none() {
         assert_eq!(explanation.answer, boolean, "{explanation}");
     }
     let variant = snapshot.variant(key, context, "");
@@ -94,7 +94,7 @@ fn check(snapshot: &Snapshot, key: &str, context: &Context<'_>) {
     }
     let decided = explanation.steps.iter().filter(|step| step.outcome == Outcome::Decided);
     assert_eq!(decided.count(), 1, "{explanation}");
-    let json = Json::from(explanation.to_json());
+    let json = serde_json::to_value(&explanation).expect("an explanation is JSON");
     assert_eq!(json["answer"]["value"], explanation.answer.value);
     let hidden = explanation.redact_all();
     assert_eq!(hidden.clone().redact_all(), hidden);

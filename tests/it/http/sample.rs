@@ -82,7 +82,7 @@ async fn requests_differ(flags: Flags) {
 async fn what_is_no_request_is_out() {
     for flags in [half_of_requests().await, half_by_the_flag().await] {
         for n in 0..20 {
-            let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")));
+            let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")), false);
 
             assert_eq!((answer.value, answer.cause), (false, Cause::NoTargetingKey));
         }

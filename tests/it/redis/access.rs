@@ -122,7 +122,7 @@ async fn write_in_every_way(flags: &Flags) {
     flags.set("other", Definition::new().enabled(true)).await.unwrap();
     flags.disable("other").await.unwrap();
     flags.clear("other").await.unwrap();
-    assert_eq!(flags.history(Some("other"), 10).await.unwrap().len(), 5);
+    assert_eq!(flags.history_of("other", 10).await.unwrap().len(), 5);
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ async fn the_python_package_reads_plain_overrides_whoever_made_them() {
 
     assert!(python.is_enabled("on"));
     assert_eq!(server.cli(&["HGET", "feature_flags", "on"]), "1");
-    let [change] = &*flags.history(Some("on"), 9).await.unwrap() else { panic!("one change") };
+    let [change] = &*flags.history_of("on", 9).await.unwrap() else { panic!("one change") };
     assert_eq!(change.author.as_deref(), Some("ana"));
     assert_eq!(change.reason.as_deref(), Some("launch day"));
 }

@@ -100,7 +100,7 @@ async fn a_flag_may_change_once_the_server_was_away_for_long() {
     server.kill();
 
     becomes(&flags, "closed", Off).await;
-    assert_eq!(flags.boolean("closed", &Context::anonymous()).reason, Reason::Stale);
+    assert_eq!(flags.boolean("closed", &Context::anonymous(), false).reason, Reason::Stale);
     assert!(flags.is_enabled("kept", &Context::anonymous()));
     server.restart();
     server.cli(&["HSET", "feature_flags", "closed", "1"]);

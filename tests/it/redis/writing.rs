@@ -100,7 +100,7 @@ async fn a_patch_of_an_answer_for_everybody_narrows_it() {
 
     flags.set("beta", percent(0)).await.unwrap();
 
-    let beta = flags.boolean("beta", &Context::user("ana"));
+    let beta = flags.boolean("beta", &Context::user("ana"), false);
     assert_eq!((beta.value, beta.source), (false, Some("redis")));
     let Entry::Definition(definition) = &flags.sources_of("beta")[0].entry else { panic!() };
     assert!(definition.has(Field::AllowedUsers) && definition.has(Field::Enabled));
@@ -226,7 +226,7 @@ async fn entries_of_others_that_are_no_text_do_not_hide_the_log() {
     let log = "redis.call('XADD', '{feature_flags}:log', '*', '\\255', '1')";
     server.cli(&["EVAL", log, "0"]);
 
-    let history = flags.history(None, 10).await.unwrap();
+    let history = flags.history(10).await.unwrap();
 
     assert_eq!(history[0].author.as_deref(), Some("ana"));
 }
@@ -364,7 +364,7 @@ async fn the_log_tells_who_changed_what_and_what_others_did() {
     server.cli(&["HSET", "feature_flags", "beta", "yes"]);
     flags.disable("beta").author("bob").await.unwrap();
 
-    let history = flags.history(Some("beta"), 10).await.unwrap();
+    let history = flags.history_of("beta", 10).await.unwrap();
 
     let short: Vec<_> = history
         .iter()
@@ -377,7 +377,7 @@ async fn the_log_tells_who_changed_what_and_what_others_did() {
     assert_eq!(history[1].after.as_deref(), Some("yes"));
     assert_eq!(history[2].reason.as_deref(), Some("demo"));
     assert!(history[2].at.unwrap() <= SystemTime::now());
-    let all = flags.history(None, 2).await.unwrap();
+    let all = flags.history(2).await.unwrap();
     assert_eq!(all.iter().map(|change| &*change.key).collect::<Vec<_>>(), ["beta", "other"]);
 }
 
@@ -393,7 +393,7 @@ async fn undo_restores_what_was_before_unless_it_was_changed_since() {
     assert_eq!(stored(&server, "beta"), "yes");
     let again = flags.undo(disabled).await.unwrap_err();
     assert!(matches!(again, WriteError::Conflict { .. }), "{again:?}");
-    let latest = &flags.history(Some("beta"), 1).await.unwrap()[0];
+    let latest = &flags.history_of("beta", 1).await.unwrap()[0];
     assert_eq!((latest.undoes, latest.author.as_deref()), (Some(disabled), Some("bob")));
     flags.undo(undone.revision.unwrap()).await.unwrap();
     assert!(!flags.is_enabled("beta", &Context::anonymous()));
@@ -589,7 +589,7 @@ async fn the_log_keeps_the_latest_changes_only() {
 
     let kept: usize = server.cli(&["XLEN", "{feature_flags}:log"]).parse().unwrap();
     assert!((10_000..10_500).contains(&kept), "{kept}");
-    assert_eq!(flags.history(None, 1).await.unwrap()[0].revision, Some(20_001));
+    assert_eq!(flags.history(1).await.unwrap()[0].revision, Some(20_001));
 }
 
 #[tokio::test]
@@ -610,8 +610,8 @@ async fn a_flag_that_only_others_changed_has_a_history_too() {
     let flags = flags(&server).await;
     server.cli(&["HSET", "feature_flags", "beta", "yes"]);
 
-    for key in [Some("beta"), None] {
-        let history = flags.history(key, 10).await.unwrap();
+    for history in [flags.history_of("beta", 10).await, flags.history(10).await] {
+        let history = history.unwrap();
         let [change] = &history[..] else { panic!("{history:?}") };
         assert!(change.is_external());
         assert_eq!((&*change.key, change.after.as_deref()), ("beta", Some("yes")));
@@ -633,7 +633,7 @@ async fn a_field_is_taken_out_and_the_last_one_with_the_override() {
 
     without(&[Field::Owner]).await.unwrap();
     assert_eq!(stored(&server, "beta"), "");
-    let log = flags.history(Some("beta"), 3).await.unwrap();
+    let log = flags.history_of("beta", 3).await.unwrap();
     assert_eq!((log.len(), &log[0].after), (3, &None));
     assert_eq!(without(&[Field::Owner]).await.unwrap().revision, None);
 

@@ -5,7 +5,7 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Answer, Context, Snapshot, answer::Cause, cli::ExitCode};
+use flagstaff::{Answer, Context, Snapshot, answer::ErrorCode, cli::ExitCode};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -59,7 +59,7 @@ impl Eval {
         let mut rows = Vec::new();
         for flag in &self.flags {
             let answer = ask(&snapshot, flag, &context, Value::Null);
-            if answer.cause == Cause::UnknownFlag {
+            if answer.error_code == Some(ErrorCode::FlagNotFound) {
                 code = ExitCode::No;
                 similar::hint(&snapshot, flag, &session.output);
             }
@@ -74,7 +74,7 @@ impl Eval {
 /// By the type of the default, as code asks; without one, the value of whatever type the flag has.
 fn ask(snapshot: &Snapshot, flag: &str, context: &Context<'_>, default: Value) -> Answer<Value> {
     match default {
-        Value::Bool(default) => json_of(snapshot.boolean_or(flag, context, default)),
+        Value::Bool(default) => json_of(snapshot.boolean(flag, context, default)),
         Value::String(default) => json_of(snapshot.string(flag, context, &default)),
         Value::Number(default) => match default.as_i64() {
             Some(default) => json_of(snapshot.integer(flag, context, default)),

@@ -1,6 +1,6 @@
 use clap::Args;
-use flagstaff::{answer::Cause, cli::ExitCode};
-use serde_json::Value;
+use flagstaff::{answer::ErrorCode, cli::ExitCode};
+use serde_json::json;
 
 use crate::{completion, context::ContextArgs, failure::Failure, name, session::Session};
 
@@ -37,10 +37,10 @@ impl Explain {
         if self.redact_all {
             explanation = explanation.redact_all();
         }
-        let json = Value::Object(explanation.to_json());
+        let json = json!(explanation);
         session.output.thing(json, || explanation.to_string())?;
-        Ok(match explanation.answer.cause {
-            Cause::UnknownFlag => ExitCode::No,
+        Ok(match explanation.answer.error_code {
+            Some(ErrorCode::FlagNotFound) => ExitCode::No,
             _ => ExitCode::Done,
         })
     }

@@ -303,7 +303,7 @@ impl Said {
         if !self.who.is_empty() || self.source.kind != SourceKind::Redis {
             return Ok(self);
         }
-        let latest = flags.history(Some(flag), 1).await?.into_iter().next();
+        let latest = flags.history_of(flag, 1).await?.into_iter().next();
         let who = latest.map(|latest| who(latest.author.as_ref(), latest.reason.as_ref()));
         Ok(Self { who: who.unwrap_or_default(), ..self })
     }

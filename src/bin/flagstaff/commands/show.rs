@@ -81,7 +81,7 @@ impl Said {
             return said;
         }
         // Whoever may not read the log does without.
-        let latest = flags.history(Some(flag), 1).await.ok().and_then(|log| log.into_iter().next());
+        let latest = flags.history_of(flag, 1).await.ok().and_then(|log| log.into_iter().next());
         if let Some(LogEntry { revision: revision @ Some(_), at, author, reason, .. }) = latest {
             said.revision = revision;
             let by = said.entry.provenance.get_or_insert_default();

@@ -177,7 +177,7 @@ async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
     let at = match said {
         None if entry.source.kind == SourceKind::Redis => {
             // What is forced says no more than on or off, and the log says the rest.
-            let log = flags.history(Some(key), 1).await.unwrap_or_default();
+            let log = flags.history_of(key, 1).await.unwrap_or_default();
             log.first().and_then(|change| change.at)
         }
         said => said,

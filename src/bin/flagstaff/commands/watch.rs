@@ -137,14 +137,14 @@ struct Log {
 
 impl Log {
     async fn start(flags: &Flags) -> Self {
-        let log = flags.history(None, 50).await.unwrap_or_default();
+        let log = flags.history(50).await.unwrap_or_default();
         Self { start: log.iter().find_map(|entry| entry.revision), told: BTreeMap::new() }
     }
 
     /// Who made these changes: the latest entry of each flag, unless it was told before, as it was
     /// when an override ends by itself. Whoever may not read the log does without.
     async fn since(&mut self, flags: &Flags, changes: &[&Change]) -> BTreeMap<String, LogEntry> {
-        let log = flags.history(None, 50 + changes.len()).await.unwrap_or_default();
+        let log = flags.history(50 + changes.len()).await.unwrap_or_default();
         let mut latest = BTreeMap::new();
         for entry in log {
             latest.entry(entry.key.clone()).or_insert(entry);

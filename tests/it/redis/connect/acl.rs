@@ -70,7 +70,7 @@ async fn write(redis: Redis) -> Result<(), Box<dyn std::error::Error>> {
     flags.disable("beta").await?;
     flags.undo(revision + 1).await?;
     flags.clear("beta").await?;
-    assert_eq!(flags.history(Some("beta"), 10).await?.len(), 4);
+    assert_eq!(flags.history_of("beta", 10).await?.len(), 4);
     redis.fleet().await?;
     Ok(())
 }

@@ -1,0 +1,156 @@
+//! The parts of explanations whose JSON is not that of their fields.
+
+use std::time::SystemTime;
+
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeStruct},
+};
+
+use super::{Check, ConditionTrace, Shown, Step};
+use crate::{
+    backend::Provenance,
+    model::{Case, Field, Progress, rfc3339},
+};
+
+/// Serializes as `{"value": …}`, `{"missing": true}` or `{"redacted": true}`.
+impl Serialize for Shown {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut member = serializer.serialize_struct("Shown", 1)?;
+        match self {
+            Self::Missing => member.serialize_field("missing", &true)?,
+            Self::Value(value) => member.serialize_field("value", value)?,
+            Self::Redacted => member.serialize_field("redacted", &true)?,
+        }
+        member.end()
+    }
+}
+
+/// Serializes a comparison as it stands, and others as `{"all": […]}`, `{"any": […]}`, `{"not": …}` or
+/// `{"segment": "…", "when": …}`.
+impl Serialize for ConditionTrace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = match self {
+            Self::Compare(comparison) => return comparison.serialize(serializer),
+            _ => serializer.serialize_map(None)?,
+        };
+        match self {
+            Self::Compare(_) => {}
+            Self::All(parts) => members.serialize_entry("all", parts)?,
+            Self::Any(parts) => members.serialize_entry("any", parts)?,
+            Self::Not(part) => members.serialize_entry("not", part)?,
+            Self::Segment(name, part) => {
+                members.serialize_entry("segment", name)?;
+                members.serialize_entry("when", part)?;
+            }
+        }
+        members.end()
+    }
+}
+
+/// Serializes as one object: the name of the step, its outcome, and the members of the check.
+impl Serialize for Step {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        // Programs find the stage of a rollout where the percentage of other flags is.
+        let step = match &self.check {
+            Check::Percentage { .. } => Field::Percentage.as_str(),
+            check => check.name(),
+        };
+        members.serialize_entry("step", step)?;
+        members.serialize_entry("outcome", self.outcome.as_str())?;
+        self.check.serialize_members(&mut members)?;
+        members.end()
+    }
+}
+
+impl Check {
+    fn serialize_members<M: SerializeMap>(&self, members: &mut M) -> Result<(), M::Error> {
+        match self {
+            Self::Test => Ok(()),
+            Self::Stale(on_stale) => members.serialize_entry("onStale", on_stale),
+            Self::Enabled(enabled) => members.serialize_entry("enabled", enabled),
+            Self::Active(is_active) => members.serialize_entry("isActive", is_active),
+            Self::Requires(required) => members.serialize_entry("flags", required),
+            Self::List { names, found, .. } => {
+                members.serialize_entry("names", names)?;
+                some(members, "found", found.as_ref())
+            }
+            Self::Rules(rules) => members.serialize_entry("rules", rules),
+            Self::Percentage { percentage, rollout, draw } => {
+                members.serialize_entry("percentage", percentage)?;
+                some(members, "rollout", rollout.as_ref().map(RolloutMembers::of))?;
+                some(members, "draw", draw.as_ref())
+            }
+            Self::Variants { served, arms, traffic, traffic_draw, draw } => {
+                members.serialize_entry("served", served)?;
+                members.serialize_entry("arms", arms)?;
+                members.serialize_entry("traffic", traffic)?;
+                some(members, "trafficDraw", traffic_draw.as_ref())?;
+                some(members, "draw", draw.as_ref())
+            }
+        }
+    }
+}
+
+/// Serializes a member, if it applies.
+fn some<M: SerializeMap>(
+    members: &mut M,
+    name: &str,
+    value: Option<impl Serialize>,
+) -> Result<(), M::Error> {
+    value.map_or(Ok(()), |value| members.serialize_entry(name, &value))
+}
+
+/// The state of a rollout, without its percentage: the step has it already.
+#[derive(Serialize)]
+struct RolloutMembers {
+    stage: u32,
+    stages: u32,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due: Option<String>,
+}
+
+impl RolloutMembers {
+    fn of(progress: &Progress) -> Self {
+        let &Progress { stage, stages, status, since, due, .. } = progress;
+        let (since, due) = (since.map(rfc3339), due.map(rfc3339));
+        Self { stage, stages, status: status.as_str(), since, due }
+    }
+}
+
+/// Serializes attributes as one object, in their order.
+pub(super) fn attributes<S: Serializer>(
+    attributes: &[(String, Shown)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(attributes.iter().map(|(name, value)| (name, value)))
+}
+
+/// Serializes as `true`; the member is missing where upper and lower case differ.
+pub(super) fn ignore_case<S: Serializer>(case: &Case, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(*case == Case::Ignored)
+}
+
+pub(super) fn is_exact(case: &Case) -> bool {
+    *case == Case::Exact
+}
+
+/// Serializes what is known about an override.
+pub(super) fn provenance<S: Serializer>(
+    provenance: &Option<Provenance>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut members = serializer.serialize_map(None)?;
+    if let Some(Provenance { author, reason, at, expires_at }) = provenance {
+        let instant = |time: &Option<SystemTime>| time.map(rfc3339);
+        some(&mut members, "by", author.as_ref())?;
+        some(&mut members, "reason", reason.as_ref())?;
+        some(&mut members, "at", instant(at))?;
+        some(&mut members, "expiresAt", instant(expires_at))?;
+    }
+    members.end()
+}

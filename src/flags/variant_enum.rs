@@ -1,0 +1,114 @@
+//! Variants as enums.
+
+use super::{FlagName, Flags, RequestFlags, Snapshot};
+use crate::model::{Answer, Cause, Context};
+
+/// The variants of one flag as an enum, to be [asked for](Flags::variant_of) and matched.
+///
+/// [`codegen`](crate::codegen) generates one for each flag of a flags.toml that has variants, and
+/// implements this trait for it. Its default is the variant that the file serves while the flag is off.
+///
+/// # Example
+///
+/// Written by hand, for a flag that is in no file:
+///
+/// ```
+/// use flagstaff::{answer::VariantEnum, Context, Definition, FlagName, Flags, Memory};
+///
+/// #[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// enum PricingPage {
+///     #[default]
+///     Control,
+///     HigherPrice,
+/// }
+///
+/// impl VariantEnum for PricingPage {
+///     const FLAG: FlagName = FlagName::new("pricing_page");
+///
+///     fn from_name(name: &str) -> Option<Self> {
+///         match name {
+///             "control" => Some(Self::Control),
+///             "higher_price" => Some(Self::HigherPrice),
+///             _ => None,
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// let prices = Definition::new().variants([("control", 50), ("higher_price", 50)]);
+/// let flags = Flags::builder().source(Memory::new().with("pricing_page", prices)).start().await?;
+///
+/// let page = flags.variant_of::<PricingPage>(&Context::user("ana"));
+///
+/// assert_eq!(page.value, PricingPage::HigherPrice);
+/// # Ok(())
+/// # }
+/// ```
+pub trait VariantEnum: Copy + Default {
+    /// The flag that has these variants.
+    const FLAG: FlagName;
+
+    /// Returns the variant of that name; `None` for a name that is not in the enum.
+    fn from_name(name: &str) -> Option<Self>;
+}
+
+impl Snapshot {
+    /// Returns the variant that `context` is served of the flag that `V` is the enum of. It is the
+    /// default of `V` if there is no variant, or if it is not in `V`. See [`Flags::variant_of`].
+    #[inline]
+    pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>) -> Answer<V> {
+        let named = self.named_variant(&V::FLAG, context);
+        match named.value.map(V::from_name) {
+            Some(None) => Answer::new(V::default(), Cause::UnknownVariant, named.source),
+            variant => named.map(|_| variant.flatten().unwrap_or_default()),
+        }
+    }
+}
+
+impl Flags {
+    /// Returns the variant that `context` is served of the flag that `V` is the enum of.
+    ///
+    /// If no source has the flag, or if it has no variants, that is the default of `V`. A source may
+    /// also serve a variant that the enum did not have when the program was compiled: the answer is the
+    /// default then, with the error code [`TypeMismatch`](crate::answer::ErrorCode::TypeMismatch).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory, definition::Definition};
+    ///
+    /// mod flag {
+    ///     # #![allow(deprecated)]
+    ///     // include!(concat!(env!("OUT_DIR"), "/flags.rs"));
+    ///     # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/codegen/flags.rs"));
+    /// }
+    /// use flag::PricingPage;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let page = Definition::new().variants([("higher-price", 100)]);
+    /// # let flags = Flags::builder().source(Memory::new().with("pricing_page", page)).start().await?;
+    /// let price = match flags.variant_of::<PricingPage>(&Context::user("ana")).value {
+    ///     PricingPage::Control | PricingPage::Self_ => 10,
+    ///     PricingPage::HigherPrice => 12,
+    /// };
+    ///
+    /// assert_eq!(price, 12);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[inline]
+    pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>) -> Answer<V> {
+        self.cell.with(|snapshot| snapshot.variant_of(context))
+    }
+}
+
+impl RequestFlags {
+    /// Returns the variant that this request is served of the flag that `V` is the enum of. See
+    /// [`Flags::variant_of`].
+    #[inline]
+    pub fn variant_of<V: VariantEnum>(&self) -> Answer<V> {
+        self.ask(Snapshot::variant_of)
+    }
+}
