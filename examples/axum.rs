@@ -14,7 +14,7 @@ use axum::{
     routing::get,
 };
 use flagstaff::{
-    Context, Env, File, FlagGate, Flags, RequestFlags, WithCurrentFlags, context::RequestHead,
+    Context, Env, File, FlagGate, Flags, RequestFlags, WithCurrentFlags, context::context_fn,
 };
 use tokio::{net::TcpListener, task::JoinError};
 use tower::{Layer, ServiceBuilder};
@@ -25,6 +25,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
     let flags = Flags::builder().source(env).source(file).start().await?;
 
+    // Who makes the request, from what the authentication left in it.
+    let context = context_fn(|head| match head.extensions.get::<User>() {
+        Some(user) => Context::user(&user.id).group(user.team),
+        None => Context::anonymous(),
+    });
+
     // Around the method router: while the flag is off, every method is a 404.
     let checkout = FlagGate::new("new_checkout").layer(get(async || "this is the new checkout\n"));
     let app = Router::new()
@@ -33,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/report", get(report))
         // From the outside in: first it is known who asks, then the flags are pinned for them.
         .layer(
-            ServiceBuilder::new().layer(from_fn(authenticate)).layer(flags.request_layer(who_asks)),
+            ServiceBuilder::new().layer(from_fn(authenticate)).layer(flags.request_layer(context)),
         );
 
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
@@ -62,14 +68,6 @@ async fn authenticate(mut request: Request, next: Next) -> Response {
         request.extensions_mut().insert(user);
     }
     next.run(request).await
-}
-
-/// Says for whom flags are evaluated, from what the authentication left in the request.
-fn who_asks(request: &RequestHead<'_>) -> Context<'static> {
-    match request.extensions.get::<User>() {
-        Some(user) => Context::user(user.id.clone()).group(user.team),
-        None => Context::anonymous(),
-    }
 }
 
 /// A handler can take the request's flags as an argument.

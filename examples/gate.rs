@@ -7,7 +7,7 @@ use std::{convert::Infallible, env, error::Error};
 
 use bytes::Bytes;
 use flagstaff::{Env, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders, event};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{body::Body, body::Incoming, server::conn::http1};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -25,12 +25,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let flags = Flags::builder().option_source(redis).source(env).source(file).start().await?;
     tokio::spawn(print_events(flags.events()));
 
-    let beta = FlagGate::new("beta").status(403)?.detail("Beta only: ask your admin");
-    let beta = beta.code("BETA_ONLY").layer(service_fn(page));
+    let beta = FlagGate::new("beta").status(StatusCode::FORBIDDEN).code("BETA_ONLY");
+    let beta = beta.detail("Beta only: ask your admin").layer(service_fn(page));
     let checkout = FlagGate::new("new_checkout").layer(service_fn(page));
     let legacy = FlagGate::new("legacy_disabled").inverted().layer(service_fn(page));
     let hidden = FlagGate::new("hidden").conceal(service_fn(not_found)).layer(service_fn(page));
-    let search = FlagSwitch::new("new_search", service_fn(new_search), service_fn(page));
+    let search = FlagSwitch::new("new_search", service_fn(new_search)).layer(service_fn(page));
     let routes = (beta, checkout, legacy, hidden, search);
     let routes = service_fn(move |request: Request<Incoming>| {
         let (beta, checkout, legacy, hidden, search) = routes.clone();

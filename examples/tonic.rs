@@ -24,9 +24,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // the name by which tonic finds the service.
     let (_reporter, health) = health_reporter();
     let health = FlagGate::new("beta").detail("Beta only").named_layer(health);
+    // Around one method.
+    let watch = FlagGate::new("hidden").only(|head| head.uri.path().ends_with("Health/Watch"));
     let server = Server::builder()
         // Metadata are headers: `x-user-id` says who asks.
         .layer(flags.request_layer(TrustedHeaders::default()))
+        .layer(watch)
         .add_service(health);
 
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;

@@ -168,7 +168,8 @@ pub mod context {
     #[cfg(feature = "http")]
     #[doc(inline)]
     pub use crate::http::{
-        Anonymous, ContextExtractor, InvalidHeader, RequestHead, TrustedHeaders,
+        Anonymous, ContextExtractor, ContextFn, InvalidHeader, Refusal, RequestHead,
+        TrustedHeaders, TryContextExtractor, TryContextFn, context_fn, try_context_fn,
     };
     #[cfg(feature = "cookie")]
     #[doc(inline)]
@@ -198,8 +199,9 @@ pub mod gate {
 
     #[doc(inline)]
     pub use crate::http::{
-        Concealed, ConcealedGate, DenialResponse, FlagGate, FlagSwitch, FlagSwitchLayer, GateBody,
-        GateDenied, GateFuture, Gated, InvalidGate, Requirement, SwitchFuture,
+        BodyError, Concealed, ConcealedGate, DefaultDenial, DenialResponse, EitherBody, FixedBody,
+        FlagGate, FlagSwitch, GateDenied, GateFuture, Gated, GrpcStatus, IntoRequirement,
+        InvalidGate, Requirement, SwitchFuture, Switched,
     };
 }
 

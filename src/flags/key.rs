@@ -7,6 +7,11 @@ use crate::eval::{Names, Slot, hash_name, hash_name_const};
 /// Names a flag: a text, a [`FlagName`], or a [`Flag`] that was resolved before.
 ///
 /// It is sealed; the texts, [`FlagName`] and [`Flag`] are all there is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a flag",
+    label = "not a flag key",
+    note = "name the flag by a `&str`, a `String`, a `FlagName` constant or a `Flag`"
+)]
 pub trait FlagKey: sealed::Resolve {
     /// The flag key.
     fn as_str(&self) -> &str;

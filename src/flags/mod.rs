@@ -40,7 +40,7 @@ mod warned;
 mod write;
 
 #[cfg(feature = "http")]
-pub(crate) use self::view::{KnownFlag, View};
+pub(crate) use self::view::{KnownFlag, Unmet, View};
 pub use self::{
     builder::{FlagsBuilder, StartError},
     changes::{Change, Event, Events},

@@ -9,10 +9,9 @@ use std::{
 
 use super::{
     FlagKey, Flags, RequestFlags, Scope, Snapshot, key::sealed::Resolve, outside, request::Pinned,
-    testing,
 };
 use crate::{
-    eval::{Names, Slot, hash_name},
+    eval::{Evaluation, Names, Slot, Verdict, hash_name},
     model::{Answer, Cause, Context},
 };
 
@@ -85,22 +84,22 @@ pub(crate) enum View<'a, 'c> {
 }
 
 impl View<'_, '_> {
-    /// Whether a flag that was found before is on. `false` says nothing, ask
-    /// [`boolean`](Self::boolean) then.
+    /// Returns `Ok` if the flag is in the state that is required, else its details. `default` is the
+    /// state of a flag that no source has.
     #[inline]
-    pub(crate) fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
+    pub(crate) fn require(
+        &self,
+        flag: &KnownFlag,
+        required: bool,
+        default: bool,
+    ) -> Result<(), Unmet> {
         match self {
-            Self::Flags { snapshot, context, .. } => snapshot.is_plainly_on(flag, context),
-            Self::NoFlags { .. } => false,
-        }
-    }
-
-    pub(crate) fn boolean(&self, flag: &KnownFlag, default: bool) -> Answer<bool> {
-        match self {
-            Self::Flags { snapshot, context, .. } => snapshot.on_or_off(flag, context, default),
+            Self::Flags { snapshot, context, .. } => {
+                snapshot.require(flag, context, required, default)
+            }
             Self::NoFlags { asker } => {
                 outside::unlayered(&flag.name, asker);
-                Answer::new(default, Cause::NoFlags, None)
+                require_default(required, default, Cause::NoFlags)
             }
         }
     }
@@ -122,26 +121,52 @@ impl View<'_, '_> {
     }
 }
 
+/// The details of a flag that is not in the state that a gate requires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unmet {
+    /// True if the flag is on, whatever values its variants have.
+    pub(crate) answer: Answer<bool>,
+    /// True if the flag is in neither state, because a lost source had the last word on it.
+    pub(crate) unavailable: bool,
+}
+
+#[cold]
+fn require_default(required: bool, default: bool, cause: Cause) -> Result<(), Unmet> {
+    if default == required {
+        return Ok(());
+    }
+    Err(Unmet { answer: Answer::new(default, cause, None), unavailable: false })
+}
+
 impl Snapshot {
     pub(crate) fn owner(&self) -> u64 {
         self.owner
     }
 
-    /// Answers on or off, whatever values the variants have.
-    fn on_or_off(&self, flag: &KnownFlag, context: &Context<'_>, default: bool) -> Answer<bool> {
-        match self.evaluate(flag, context, &mut ()) {
-            Some(evaluation) => self.gate(&evaluation, context),
-            None => Answer::new(default, Cause::UnknownFlag, None),
+    #[inline]
+    fn require(
+        &self,
+        flag: &KnownFlag,
+        context: &Context<'_>,
+        required: bool,
+        default: bool,
+    ) -> Result<(), Unmet> {
+        let Some(evaluation) = self.evaluate(flag, context, &mut ()) else {
+            return require_default(required, default, Cause::UnknownFlag);
+        };
+        let verdict = evaluation.verdict;
+        // A flag that is on is never unavailable.
+        if verdict.on == required && (required || !is_unavailable(verdict)) {
+            return Ok(());
         }
+        Err(self.unmet(&evaluation, context))
     }
 
-    #[inline]
-    fn is_plainly_on(&self, flag: &KnownFlag, context: &Context<'_>) -> bool {
-        if let Some(overridden) = testing::overridden(&flag.name, &self.evaluated, None) {
-            return overridden.verdict.on;
-        }
-        let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize));
-        plan.and_then(|plan| self.is_on(plan, context)).unwrap_or(false)
+    // Its details are for closed gates only.
+    #[cold]
+    fn unmet(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> Unmet {
+        let answer = self.gate(evaluation, context);
+        Unmet { answer, unavailable: is_unavailable(evaluation.verdict) }
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {
@@ -177,6 +202,11 @@ impl Flags {
         };
         RequestFlags::new(Pinned { snapshot, context, headers })
     }
+}
+
+/// True if the flag is neither on nor off for gates: a source above the file has been lost for too long.
+fn is_unavailable(verdict: &Verdict) -> bool {
+    verdict.decision.cause == Cause::Unavailable
 }
 
 /// A random number. `RandomState` draws its keys from the system once per thread and then counts, so

@@ -1,27 +1,148 @@
-//! Where a gate or a switch gets its answer from.
+//! The flags and the context that a gate or a switch asks.
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, sync::Arc};
 
 use http::{HeaderName, Request};
+use tracing::trace;
 
-use super::{ContextExtractor, RequestHead};
+use super::{
+    GateDenied, RequestHead, Requirement, TryContextExtractor,
+    condition::{Condition, Mode},
+    context::Refusal,
+};
 use crate::{
     flags::{Flags, RequestFlags, Snapshot, View},
     model::Context,
 };
 
+/// All that a gate or a switch asks: of which requests, of which flags, and for whom.
+pub(super) struct Question<X = Infallible> {
+    pub(super) condition: Condition,
+    source: Source<X>,
+    /// The requests that are asked about; all if there is none.
+    only: Option<Arc<Predicate>>,
+}
+
+type Predicate = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
+
+/// The answer of a [`Question`].
+pub(super) enum Asked<X> {
+    Yes,
+    No(GateDenied),
+    Refused(X),
+}
+
+impl Question {
+    /// `asker` is the layer that asks, in a word.
+    pub(super) fn one(asker: &'static str, requirement: Requirement) -> Self {
+        Self::of(asker, Condition::one(requirement))
+    }
+
+    /// `None` without requirements.
+    pub(super) fn several(
+        asker: &'static str,
+        requirements: impl Iterator<Item = Requirement>,
+        mode: Mode,
+    ) -> Option<Self> {
+        Condition::of(requirements, mode).map(|condition| Self::of(asker, condition))
+    }
+
+    fn of(asker: &'static str, condition: Condition) -> Self {
+        let anonymous = Context::anonymous();
+        let source = Source { asker, own: None, extractor: None, headers: None, anonymous };
+        Self { condition, source, only: None }
+    }
+}
+
+impl<X> Question<X> {
+    pub(super) fn flags(mut self, flags: &Flags) -> Self {
+        let owner = flags.read(|snapshot| snapshot.owner());
+        self.source.own = Some(Own { flags: flags.clone(), owner });
+        self
+    }
+
+    pub(super) fn extractor<E>(self, extractor: E) -> Question<E::Refusal>
+    where
+        E: TryContextExtractor + Send + Sync + 'static,
+    {
+        let Self { condition, source: Source { asker, own, anonymous, .. }, only } = self;
+        let headers = list(extractor.headers());
+        let extractor: Option<Arc<Extractor<E::Refusal>>> = Some(Arc::new(extractor));
+        let source = Source { asker, own, extractor, headers, anonymous };
+        Question { condition, source, only }
+    }
+
+    /// Asks about requests only that also meet `predicate`.
+    pub(super) fn only(
+        mut self,
+        predicate: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.only = Some(match self.only {
+            None => Arc::new(predicate),
+            Some(only) => Arc::new(move |head: &RequestHead<'_>| only(head) && predicate(head)),
+        });
+        self
+    }
+
+    pub(super) fn inverted(self) -> Self {
+        Self { condition: self.condition.inverted(), ..self }
+    }
+
+    #[inline]
+    pub(super) fn applies_to<B>(&self, request: &Request<B>) -> bool {
+        match &self.only {
+            None => true,
+            Some(only) => only(&RequestHead::of(request)),
+        }
+    }
+}
+
+impl<X: Refusal> Question<X> {
+    /// Asks if a request may pass a gate.
+    #[inline]
+    pub(super) fn admit<B>(&self, request: &Request<B>) -> Asked<X> {
+        if !self.applies_to(request) {
+            return Asked::Yes;
+        }
+        match self.ask(request, |view| self.condition.check(view)) {
+            Ok(Ok(())) => Asked::Yes,
+            Ok(Err(denied)) => {
+                note(&denied);
+                Asked::No(denied)
+            }
+            Err(refusal) => Asked::Refused(refusal),
+        }
+    }
+
+    /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.
+    #[inline]
+    pub(super) fn ask<B, R>(
+        &self,
+        request: &Request<B>,
+        ask: impl Fn(&View<'_, '_>) -> R,
+    ) -> Result<R, X> {
+        self.source.ask(request, ask)
+    }
+}
+
+#[cold]
+fn note(denied: &GateDenied) {
+    trace!(flag = denied.key(), reason = %denied.answer().reason, "gate is closed");
+}
+
 /// Whom to ask, and for whom.
-#[derive(Clone)]
-pub(super) struct Source {
+struct Source<X> {
     /// The layer that asks, in a word: a gate or a switch.
     asker: &'static str,
     own: Option<Own>,
-    extractor: Option<Arc<dyn ContextExtractor + Send + Sync>>,
+    extractor: Option<Arc<Extractor<X>>>,
     /// The headers that the extractor reads, as `Vary` lists them.
     headers: Option<Arc<str>>,
     /// Whom to ask for without an extractor; made once.
     anonymous: Context<'static>,
 }
+
+pub(super) type Extractor<X> = dyn TryContextExtractor<Refusal = X> + Send + Sync;
 
 #[derive(Clone)]
 struct Own {
@@ -29,24 +150,9 @@ struct Own {
     owner: u64,
 }
 
-impl Source {
-    pub(super) fn new(asker: &'static str) -> Self {
-        Self { asker, own: None, extractor: None, headers: None, anonymous: Context::default() }
-    }
-
-    pub(super) fn set_flags(&mut self, flags: &Flags) {
-        let owner = flags.read(|snapshot| snapshot.owner());
-        self.own = Some(Own { flags: flags.clone(), owner });
-    }
-
-    pub(super) fn set_extractor(&mut self, extractor: Arc<dyn ContextExtractor + Send + Sync>) {
-        self.headers = list(extractor.headers());
-        self.extractor = Some(extractor);
-    }
-
-    /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.
+impl<X: Refusal> Source<X> {
     #[inline]
-    pub(super) fn ask<B, R>(&self, request: &Request<B>, ask: impl Fn(&View<'_, '_>) -> R) -> R {
+    fn ask<B, R>(&self, request: &Request<B>, ask: impl Fn(&View<'_, '_>) -> R) -> Result<R, X> {
         let pinned = |pinned: &RequestFlags| match &self.own {
             // One request, one truth: but flags that were named are not exchanged for others.
             Some(own) if own.owner != pinned.snapshot().owner() => {
@@ -57,22 +163,22 @@ impl Source {
             _ => Some(pinned.view(pinned.snapshot(), &ask)),
         };
         if let Some(answer) = request.extensions().get::<RequestFlags>().and_then(pinned) {
-            return answer;
+            return Ok(answer);
         }
         let Some(Own { flags, .. }) = &self.own else {
             // Something in between may have taken the extensions away.
-            return RequestFlags::with_current(|current| match current {
+            return Ok(RequestFlags::with_current(|current| match current {
                 Some(current) => current.view(current.snapshot(), &ask),
                 None => ask(&View::NoFlags { asker: self.asker }),
-            });
+            }));
         };
         let headers = &self.headers;
         let Some(extractor) = &self.extractor else {
             let context = &self.anonymous;
-            return flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }));
+            return Ok(flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers })));
         };
-        let context = &extractor.context(&RequestHead::of(request));
-        flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers }))
+        let context = &extractor.try_context(&RequestHead::of(request))?;
+        Ok(flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers })))
     }
 }
 
@@ -82,11 +188,34 @@ pub(super) fn list(names: &[HeaderName]) -> Option<Arc<str>> {
     (!names.is_empty()).then(|| names.join(", ").into())
 }
 
-impl fmt::Debug for Source {
+// By hand, here and below, since refusals need not be `Clone` or `Debug`.
+impl<X> Clone for Question<X> {
+    fn clone(&self) -> Self {
+        let Self { condition, source, only } = self;
+        Self { condition: condition.clone(), source: source.clone(), only: only.clone() }
+    }
+}
+
+impl<X> Clone for Source<X> {
+    fn clone(&self) -> Self {
+        let Self { asker, own, extractor, headers, anonymous } = self;
+        Self {
+            asker,
+            own: own.clone(),
+            extractor: extractor.clone(),
+            headers: headers.clone(),
+            anonymous: anonymous.clone(),
+        }
+    }
+}
+
+impl<X> fmt::Debug for Question<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
-            .field("flags", &self.own.as_ref().map(|own| &own.flags))
-            .field("extractor", &self.extractor.is_some())
+        f.debug_struct("Question")
+            .field("condition", &self.condition)
+            .field("flags", &self.source.own.as_ref().map(|own| &own.flags))
+            .field("extractor", &self.source.extractor.is_some())
+            .field("only", &self.only.is_some())
             .finish()
     }
 }

@@ -144,7 +144,7 @@ impl Identify for StickyCookie {
     }
 }
 
-impl RequestLayer {
+impl<X> RequestLayer<X> {
     /// Gives those an id that lasts whom the extractor finds no targeting key for. See
     /// [`StickyCookie`].
     pub fn sticky_cookie(self, cookie: StickyCookie) -> Self {

@@ -4,7 +4,8 @@
 //! - [`RequestLayer`] gives each request one generation of the flags and one context.
 //! - [`FlagGate`] closes a service while its flag is off.
 //! - [`FlagSwitch`] sends a request to one of two services.
-//! - [`ContextExtractor`] is how a request becomes a context; [`TrustedHeaders`] is one.
+//! - [`ContextExtractor`] reads the context of a request; [`TrustedHeaders`] is one, and
+//!   [`context_fn`] makes one of a closure.
 //!
 //! # Example
 //!
@@ -38,12 +39,17 @@
 mod ask;
 #[cfg(feature = "axum")]
 mod axum;
+mod body;
 mod caching;
+mod conceal;
+mod condition;
 mod context;
 #[cfg(feature = "cookie")]
 mod cookie;
+mod denied;
 mod gate;
 mod request;
+mod requirement;
 mod switch;
 
 #[cfg(feature = "axum")]
@@ -51,11 +57,15 @@ pub use self::axum::MissingRequestFlags;
 #[cfg(feature = "cookie")]
 pub use self::cookie::{InvalidCookie, StickyCookie};
 pub use self::{
-    context::{Anonymous, ContextExtractor, InvalidHeader, RequestHead, TrustedHeaders},
-    gate::{
-        Concealed, ConcealedGate, DenialResponse, FlagGate, GateBody, GateDenied, GateFuture,
-        Gated, InvalidGate, Requirement,
+    body::{BodyError, EitherBody, FixedBody},
+    conceal::{Concealed, ConcealedGate},
+    context::{
+        Anonymous, ContextExtractor, ContextFn, InvalidHeader, Refusal, RequestHead,
+        TrustedHeaders, TryContextExtractor, TryContextFn, context_fn, try_context_fn,
     },
+    denied::GateDenied,
+    gate::{DefaultDenial, DenialResponse, FlagGate, GateFuture, Gated, GrpcStatus, InvalidGate},
     request::{RequestFuture, RequestLayer, RequestService},
-    switch::{FlagSwitch, FlagSwitchLayer, SwitchFuture},
+    requirement::{IntoRequirement, Requirement},
+    switch::{FlagSwitch, SwitchFuture, Switched},
 };

@@ -255,13 +255,26 @@ impl<'a> Context<'a> {
         Self { targeting_key: Some(id.into()), hash: AtomicU64::default(), ..self }
     }
 
-    /// Shortens the lifetime, and copies nothing. `SmallVec` is invariant, so that the compiler does
-    /// not see by itself that this is sound.
-    #[cfg(feature = "http")]
-    pub(crate) fn shorten<'b>(self) -> Context<'b>
+    /// Returns the same context with a shorter lifetime. Nothing is copied.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// fn of<'a>(kept: &Context<'static>, group: &'a str) -> Context<'a> {
+    ///     kept.clone().shorten().group(group)
+    /// }
+    ///
+    /// let group = String::from("beta");
+    /// assert!(of(&Context::user("ana"), &group).groups().eq(["beta"]));
+    /// ```
+    #[must_use]
+    pub fn shorten<'b>(self) -> Context<'b>
     where
         'a: 'b,
     {
+        // `SmallVec` is invariant, so that the compiler does not see by itself that this is sound.
         let shorten = |groups: SmallVec<[Cow<'a, str>; 2]>| {
             if groups.spilled() {
                 let spilled: Vec<Cow<'b, str>> = groups.into_vec();

@@ -14,7 +14,7 @@ use workloads::{
     CALLS, Fixture, Shape,
     all::{self, All},
     by_handle, by_name, by_name_of_user, details_by_name,
-    gate::{Gates, gate_by_header, no_gate, open_gate},
+    gate::{Gates, closed_gate, gate_by_header, no_gate, open_gate},
     nothing, reference_by_handle, reference_by_name, reference_by_name_of_user,
     rules::{self, Ruled},
     variants::{self, Varied},
@@ -110,6 +110,7 @@ fn w6((fixture, run): (Fixture, Loop)) -> Fixture {
 #[library_benchmark]
 #[bench::none(args = (Gates::new(0), no_gate))]
 #[bench::open(args = (Gates::new(0), open_gate), config = limit(313 + 126))]
+#[bench::closed(args = (Gates::new(0), closed_gate))]
 #[bench::none_with_header(args = (Gates::new(1), no_gate))]
 #[bench::by_header(args = (Gates::new(1), gate_by_header), config = limit(842 + 650))]
 #[bench::none_with_12_headers(args = (Gates::new(12), no_gate))]

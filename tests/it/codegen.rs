@@ -1,13 +1,16 @@
 //! Flags as constants, from a build script.
 
-use std::{fs, path::Path, process::Command};
+use std::{convert::Infallible, fs, path::Path, process::Command};
 
 use flagstaff::{
-    Context, Definition, Flags, Memory, Reason,
+    Context, Definition, FlagGate, FlagSwitch, Flags, Memory, Reason,
     answer::{Cause, ErrorCode, VariantEnum},
     codegen::Generator,
     definition::FlagsFile,
+    gate::Requirement,
 };
+use http::{Request, Response};
+use tower::{Layer, ServiceExt};
 
 // Each use of the generated code is a module of its own, as in a service that denies warnings.
 #[deny(warnings)]
@@ -177,4 +180,35 @@ fn a_hostile_file_makes_a_crate_without_warnings_and_without_tests() {
     let tests = tool(directory, "rustdoc", &[&["--test"][..], &service.concat()].concat());
 
     assert!(tests.as_ref().is_ok_and(|out| out.contains("running 0 tests")), "{tests:?}");
+}
+
+#[tokio::test]
+async fn constants_name_the_flags_of_gates_switches_and_requirements() {
+    let flags = flags().await;
+    let status = async |gate: FlagGate| {
+        let (parts, _) = crate::http::answer(gate, crate::http::get("/")).await;
+        parts.status.as_u16()
+    };
+
+    assert_eq!(status(flags.gate(flag::NEW_CHECKOUT)).await, 200);
+    assert_eq!(status(FlagGate::new(flag::PAYMENTS_V2).flags(&flags)).await, 404);
+    assert_eq!(status(flags.gate(Requirement::off(flag::PAYMENTS_V2))).await, 200);
+    let all = FlagGate::all([flag::NEW_CHECKOUT, flag::PAYMENTS_V2]).flags(&flags);
+    assert_eq!(status(all).await, 404);
+    let mixed = [Requirement::on(flag::NEW_CHECKOUT), Requirement::off(flag::PAYMENTS_V2)];
+    assert_eq!(status(FlagGate::all(mixed).flags(&flags)).await, 200);
+    let any = FlagGate::any([flag::NEW_CHECKOUT, flag::PAYMENTS_V2]).flags(&flags);
+    assert_eq!(status(any).await, 200);
+
+    let switch = FlagSwitch::new(flag::NEW_CHECKOUT, tower::service_fn(new)).flags(&flags);
+    let service = switch.layer(tower::service_fn(old));
+    assert_eq!(service.oneshot(Request::new(())).await.unwrap().into_body(), "new");
+}
+
+async fn new(_: Request<()>) -> Result<Response<&'static str>, Infallible> {
+    Ok(Response::new("new"))
+}
+
+async fn old(_: Request<()>) -> Result<Response<&'static str>, Infallible> {
+    Ok(Response::new("old"))
 }

@@ -362,6 +362,10 @@ async fn tonic_serves_its_health_check_once_the_gate_is_open() {
     };
     // 1 is SERVING.
     assert_eq!(timeout(BOUND, opens).await.expect("it opens within the bound"), 1);
+
+    // The other method has a gate of its own.
+    let watch = client.watch(HealthCheckRequest { service: String::new() }).await.unwrap_err();
+    assert_eq!((watch.code(), watch.message()), (Code::Unimplemented, "Feature not available"));
 }
 
 #[tokio::test]

@@ -182,7 +182,7 @@ async fn a_gate_without_flags_is_warned_about_once_with_the_remedy() {
         Ok::<_, std::convert::Infallible>(Response::new(String::new()))
     });
     let gate = ServiceBuilder::new().layer(FlagGate::new("ungated")).service(open);
-    let switch = FlagSwitch::new("ungated", open, open);
+    let switch = ServiceBuilder::new().layer(FlagSwitch::new("ungated", open)).service(open);
 
     for _ in 0..3 {
         gate.clone().oneshot(Request::new(())).await.unwrap();

@@ -6,6 +6,7 @@ mod codegen;
 mod contexts;
 mod contract;
 mod definition;
+mod diagnostics;
 mod docs;
 mod edit;
 mod env;

@@ -41,8 +41,8 @@ async fn a_main_that_returns_a_mistake_in_the_file_shows_its_diagnostics() {
 fn a_main_that_returns_a_bad_setting_says_what_is_wrong_with_it() {
     for (error, message) in [
         (
-            printed(FlagGate::new("a").status(200).unwrap_err()),
-            "a closed gate answers with a status of 400 to 599",
+            printed(FlagGate::new("a").redirect("x").unwrap_err()),
+            "`x` is neither an absolute path nor a URL to redirect to",
         ),
         (
             printed(TrustedHeaders::default().user("user id").unwrap_err()),

@@ -1,104 +1,98 @@
-//! What a closed gate knows and who may turn it into a response.
+//! Builders of the response of a closed gate.
 
-use std::{error::Error, fmt, sync::Arc};
+use http::{Request, Response, header::CACHE_CONTROL, request::Parts};
 
-use bytes::Bytes;
-use http::{Response, request::Parts};
+use super::{
+    GateDenied,
+    response::{Fixed, NO_STORE},
+};
+use crate::http::FixedBody;
 
-use crate::model::Answer;
-
-/// Why a gate was closed. It is in the response's extensions, so that layers around the gate can
-/// log or count it; nothing of it is sent.
+/// Builds the response of a closed gate.
 ///
-/// # Example
-///
-/// ```
-/// use flagstaff::{gate::GateDenied, FlagGate, Flags, Memory, Reason};
-/// use http::{Request, Response};
-/// use tower::{ServiceBuilder, ServiceExt};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
-/// let service = ServiceBuilder::new().layer(flags.gate("beta")).service_fn(
-///     async |_: Request<String>| Ok::<_, std::convert::Infallible>(Response::new(String::new())),
-/// );
-///
-/// let response = service.oneshot(Request::default()).await?;
-///
-/// let denied = response.extensions().get::<GateDenied>().expect("the gate is closed");
-/// assert_eq!(denied.key(), "beta");
-/// assert_eq!(denied.answer().reason, Reason::Disabled);
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GateDenied {
-    key: Arc<str>,
-    answer: Answer<bool>,
-}
-
-impl GateDenied {
-    pub(super) fn new(key: &Arc<str>, answer: Answer<bool>) -> Self {
-        Self { key: Arc::clone(key), answer }
-    }
-
-    /// The flag that kept the gate closed. When several did, it is the first.
-    #[must_use]
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// Its evaluation details. The value is `true` if the gate wants the flag off.
-    #[must_use]
-    pub fn answer(&self) -> Answer<bool> {
-        self.answer
-    }
-}
-
-impl fmt::Display for GateDenied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.answer.value { "on" } else { "off" };
-        write!(f, "flag `{}` is {state} ({})", self.key, self.answer.reason)
-    }
-}
-
-impl Error for GateDenied {}
-
-/// Builds the response of a closed gate: a closure, mostly. See [`FlagGate::respond_with`].
+/// Every closure `Fn(&GateDenied, &Parts) -> Response<B>` is one: see
+/// [`FlagGate::respond_with`](super::FlagGate::respond_with). A type of its own lets the type of the
+/// gate be named, as `FlagGate<Page>` and `Gated<S, Page>`.
 ///
 /// It must not panic, and it is on the request path: it must not wait.
 ///
 /// # Example
 ///
 /// ```
-/// use bytes::Bytes;
 /// use flagstaff::{gate::{DenialResponse, GateDenied}, FlagGate};
 /// use http::{Response, request::Parts};
 ///
-/// struct Page(Bytes);
+/// struct Page(String);
 ///
 /// impl DenialResponse for Page {
-///     fn respond(&self, _denied: &GateDenied, _request: &Parts) -> Response<Bytes> {
+///     type Body = String;
+///
+///     fn respond(&self, _denied: &GateDenied, _request: &Parts) -> Response<String> {
 ///         Response::new(self.0.clone())
 ///     }
 /// }
 ///
-/// let gate = FlagGate::new("beta").respond_with(Page("<h1>Soon</h1>".into()));
+/// let gate: FlagGate<Page> = FlagGate::new("beta").response(Page("<h1>Soon</h1>".into()));
 /// ```
-///
-/// [`FlagGate::respond_with`]: super::FlagGate::respond_with
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not build the response of a closed gate",
+    label = "not a builder of responses",
+    note = "call `.respond_with(|denied, request| Response::new(..))`, or implement `DenialResponse`"
+)]
 pub trait DenialResponse {
-    /// The response to `request`, whose body nobody has read.
-    fn respond(&self, denied: &GateDenied, request: &Parts) -> Response<Bytes>;
+    /// The body of the response.
+    type Body;
+
+    /// Builds the response to `request`, whose body is dropped unread.
+    fn respond(&self, denied: &GateDenied, request: &Parts) -> Response<Self::Body>;
 }
 
-impl<F, T> DenialResponse for F
+impl<F, B> DenialResponse for F
 where
-    F: Fn(&GateDenied, &Parts) -> Response<T>,
-    T: Into<Bytes>,
+    F: Fn(&GateDenied, &Parts) -> Response<B>,
 {
-    fn respond(&self, denied: &GateDenied, request: &Parts) -> Response<Bytes> {
-        self(denied, request).map(Into::into)
+    type Body = B;
+
+    fn respond(&self, denied: &GateDenied, request: &Parts) -> Response<B> {
+        self(denied, request)
+    }
+}
+
+/// The answer of a closed gate unless another one is set: JSON, problem details or a redirect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DefaultDenial;
+
+/// A builder, or [`DefaultDenial`], whose answers were made when the layer was built.
+pub trait Deny {
+    /// The body of the response.
+    type Body;
+
+    /// Answers a request that is not gRPC's.
+    fn deny<B>(
+        &self,
+        fixed: &Fixed,
+        denied: &GateDenied,
+        request: Request<B>,
+    ) -> Response<Self::Body>;
+}
+
+impl Deny for DefaultDenial {
+    type Body = FixedBody;
+
+    fn deny<B>(&self, fixed: &Fixed, _: &GateDenied, _: Request<B>) -> Response<FixedBody> {
+        fixed.respond()
+    }
+}
+
+impl<D: DenialResponse> Deny for D {
+    type Body = D::Body;
+
+    fn deny<B>(&self, _: &Fixed, denied: &GateDenied, request: Request<B>) -> Response<D::Body> {
+        let (parts, _) = request.into_parts();
+        let mut response = self.respond(denied, &parts);
+        // Otherwise caches may keep a 404 or 410 for as long as they like.
+        response.headers_mut().entry(CACHE_CONTROL).or_insert(NO_STORE);
+        response
     }
 }

@@ -1,27 +1,28 @@
-//! The layers that put a gate in front of a service.
+//! The layer that puts a gate in front of a service.
 
-use std::sync::Arc;
+use std::{convert::Infallible, fmt, sync::Arc};
 
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderValue, Response, StatusCode, Uri, request::Parts};
 use tower_layer::Layer;
 
 use super::{
-    Concealed, DenialResponse, Gated, Requirement,
-    condition::{Condition, Mode},
+    DefaultDenial, DenialResponse, GateDenied, Gated, GrpcStatus,
     response::{Form, Wording},
-    service::{ConcealedParts, Gate},
 };
 use crate::{
     flags::Flags,
-    http::{ContextExtractor, ask::Source},
+    http::{
+        ConcealedGate, IntoRequirement, RequestHead, TryContextExtractor, ask::Question,
+        condition::Mode,
+    },
 };
 
-/// Closes a service while its flag is off.
+/// A layer that closes a service while its flag is off.
 ///
 /// It asks the flags that a [request layer](Flags::request_layer) further out has pinned for the
 /// request, so that every gate and every handler of one request agree. A gate made by
 /// [`Flags::gate`] needs no request layer. Without either, every flag has its
-/// [default](Self::default_value), which is off, and there is one warning per process.
+/// [default](Self::default_value), which is off, with one warning.
 ///
 /// A closed gate answers `404` unless told otherwise, with a JSON body that says that the feature
 /// is not available, and `Cache-Control: no-store`. A gRPC request, one whose content type is
@@ -59,7 +60,7 @@ use crate::{
 /// let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
 /// let gate = FlagGate::new("beta")
 ///     .flags(&flags)
-///     .status(403)?
+///     .status(StatusCode::FORBIDDEN)
 ///     .detail("Beta only: ask your admin")
 ///     .code("BETA_ONLY");
 ///
@@ -72,164 +73,156 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+///
+/// # Types
+///
+/// `D` answers while the gate is closed, and `X` is the answer with which an extractor may refuse
+/// a request. A gate with neither is a `FlagGate`.
 #[must_use]
-pub struct FlagGate {
-    condition: Condition,
-    source: Source,
-    wording: Wording,
+pub struct FlagGate<D = DefaultDenial, X = Infallible> {
+    pub(super) question: Question<X>,
+    pub(super) wording: Wording,
+    // Shared, so that the layer can be cloned whatever answers.
+    pub(super) denial: Arc<D>,
 }
 
+/// The word for the layer in warnings.
+const ASKER: &str = "gate";
+
 impl FlagGate {
-    /// A gate that is open while the flag is on for whoever makes the request.
-    pub fn new(flag: impl Into<Requirement>) -> Self {
-        Self::of(Condition::one(flag.into()))
+    /// Makes a gate that is open while the flag is on for the user who makes the request.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{gate::Requirement, FlagGate, FlagName};
+    ///
+    /// const NEW_CHECKOUT: FlagName = FlagName::new("new_checkout"); // or a constant from `codegen`
+    ///
+    /// let gate = FlagGate::new(NEW_CHECKOUT);
+    /// let by_name = FlagGate::new("new_checkout");
+    /// let while_off = FlagGate::new(Requirement::off("maintenance"));
+    /// ```
+    pub fn new(flag: impl IntoRequirement) -> Self {
+        Self::of(Question::one(ASKER, flag.into_requirement()))
     }
 
-    /// A gate that is open while all of the flags are on, or off where a [`Requirement`] says so.
+    /// Makes a gate that is open while every flag is on, or in the state of its
+    /// [`Requirement`](crate::gate::Requirement).
     ///
-    /// # Errors
-    ///
-    /// If there are no flags.
+    /// An empty array does not compile. For a list that is only known at run time, see
+    /// [`try_all`](Self::try_all).
     ///
     /// # Example
     ///
     /// ```
     /// use flagstaff::{gate::Requirement, FlagGate};
     ///
-    /// let gate = FlagGate::all([Requirement::on("new_checkout"), Requirement::off("maintenance")])?;
-    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
+    /// let gate = FlagGate::all([Requirement::on("new_checkout"), Requirement::off("maintenance")]);
     /// ```
-    pub fn all<R: Into<Requirement>>(
-        flags: impl IntoIterator<Item = R>,
-    ) -> Result<Self, InvalidGate> {
+    ///
+    /// ```compile_fail
+    /// let gate = flagstaff::FlagGate::all::<&str, 0>([]);
+    /// ```
+    pub fn all<R: IntoRequirement, const N: usize>(flags: [R; N]) -> Self {
         Self::several(flags, Mode::All)
     }
 
-    /// A gate that is open while at least one of the flags is on, or off where a [`Requirement`]
-    /// says so.
+    /// Makes a gate that is open while at least one flag is on, or in the state of its
+    /// [`Requirement`](crate::gate::Requirement).
     ///
-    /// # Errors
-    ///
-    /// If there are no flags.
+    /// An empty array does not compile. For a list that is only known at run time, see
+    /// [`try_any`](Self::try_any).
     ///
     /// # Example
     ///
     /// ```
     /// use flagstaff::FlagGate;
     ///
-    /// let gate = FlagGate::any(["beta", "employees_only"])?;
-    ///
-    /// assert!(FlagGate::any::<&str>([]).is_err());
-    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
+    /// let gate = FlagGate::any(["beta", "employees_only"]);
     /// ```
-    pub fn any<R: Into<Requirement>>(
-        flags: impl IntoIterator<Item = R>,
-    ) -> Result<Self, InvalidGate> {
+    pub fn any<R: IntoRequirement, const N: usize>(flags: [R; N]) -> Self {
         Self::several(flags, Mode::Any)
     }
 
-    fn several<R: Into<Requirement>>(
-        flags: impl IntoIterator<Item = R>,
-        mode: Mode,
-    ) -> Result<Self, InvalidGate> {
-        let mut requirements = flags.into_iter().map(Into::into);
-        let first = requirements.next().ok_or(InvalidGate::NoFlags)?;
-        Ok(Self::of(Condition::of(first, requirements.collect(), mode)))
-    }
-
-    fn of(condition: Condition) -> Self {
-        Self { condition, source: Source::new("gate"), wording: Wording::default() }
-    }
-
-    /// Asks these flags, so that no request layer is needed.
-    ///
-    /// A generation that a request layer has pinned for the request is still the one that
-    /// answers, if it is of the same flags: one request, one truth. Of several gates on one
-    /// request without a request layer, each asks the generation that is current when it is
-    /// reached.
-    pub fn flags(mut self, flags: &Flags) -> Self {
-        self.source.set_flags(flags);
-        self
-    }
-
-    /// Takes the context of requests that no request layer has pinned from `extractor`. Without
-    /// it, they are anonymous.
-    ///
-    /// It is for gates that have [flags](Self::flags) of their own.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// # use flagstaff::{Flags, Memory, TrustedHeaders};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), flagstaff::StartError> {
-    /// # let flags = Flags::builder().source(Memory::new()).start().await?;
-    /// let gate = flags.gate("new_checkout").context(TrustedHeaders::default());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn context(mut self, extractor: impl ContextExtractor + Send + Sync + 'static) -> Self {
-        self.source.set_extractor(Arc::new(extractor));
-        self
-    }
-
-    /// Opens the gate exactly when it would be closed: while the flag is off.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use flagstaff::FlagGate;
-    ///
-    /// let legacy = FlagGate::new("legacy_checkout_removed").inverted().status(410)?;
-    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
-    /// ```
-    pub fn inverted(mut self) -> Self {
-        self.condition = self.condition.inverted();
-        self
-    }
-
-    /// What a flag counts as that no source knows, and every flag where there are no flags to ask;
-    /// off unless set.
-    pub fn default_value(mut self, on: bool) -> Self {
-        self.condition.default = on;
-        self
-    }
-
-    /// Answers with this status while closed; 404 unless set.
-    ///
-    /// It is for the JSON answers; a redirect and a closure have their own.
+    /// Makes a gate like [`all`](Self::all) of a list that is only known at run time.
     ///
     /// # Errors
     ///
-    /// If it is not an error: 400 to 599.
+    /// [`InvalidGate::NoFlags`] if the list is empty.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{gate::InvalidGate, FlagGate};
+    ///
+    /// let configured = vec![String::from("beta"), String::from("new_checkout")];
+    ///
+    /// assert!(FlagGate::try_all(configured).is_ok());
+    /// assert_eq!(FlagGate::try_all(Vec::<String>::new()).unwrap_err(), InvalidGate::NoFlags);
+    /// ```
+    pub fn try_all<R: IntoRequirement>(
+        flags: impl IntoIterator<Item = R>,
+    ) -> Result<Self, InvalidGate> {
+        Self::try_several(flags, Mode::All)
+    }
+
+    /// Makes a gate like [`any`](Self::any) of a list that is only known at run time.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidGate::NoFlags`] if the list is empty.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{gate::InvalidGate, FlagGate};
+    ///
+    /// assert_eq!(FlagGate::try_any(Vec::<String>::new()).unwrap_err(), InvalidGate::NoFlags);
+    /// ```
+    pub fn try_any<R: IntoRequirement>(
+        flags: impl IntoIterator<Item = R>,
+    ) -> Result<Self, InvalidGate> {
+        Self::try_several(flags, Mode::Any)
+    }
+
+    fn several<R: IntoRequirement, const N: usize>(flags: [R; N], mode: Mode) -> Self {
+        const { assert!(N > 0, "a gate asks at least one flag") };
+        let requirements = flags.into_iter().map(R::into_requirement);
+        let question = Question::several(ASKER, requirements, mode);
+        Self::of(question.expect("the array is not empty, or this does not compile"))
+    }
+
+    fn try_several<R: IntoRequirement>(
+        flags: impl IntoIterator<Item = R>,
+        mode: Mode,
+    ) -> Result<Self, InvalidGate> {
+        let requirements = flags.into_iter().map(R::into_requirement);
+        Question::several(ASKER, requirements, mode).map(Self::of).ok_or(InvalidGate::NoFlags)
+    }
+
+    fn of(question: Question) -> Self {
+        Self { question, wording: Wording::default(), denial: Arc::new(DefaultDenial) }
+    }
+}
+
+/// Settings of the answer that a gate has unless another one is set.
+impl<X> FlagGate<DefaultDenial, X> {
+    /// Answers with this status while closed; 404 unless set.
+    ///
+    /// It is for the JSON answers; a redirect has its own. Any status is sent as it is. One that is
+    /// not an error, such as 200, lets clients take the answer for the service's.
     ///
     /// # Example
     ///
     /// ```
     /// use flagstaff::FlagGate;
+    /// use http::StatusCode;
     ///
-    /// let gate = FlagGate::new("beta").status(403)?;
-    /// let same = FlagGate::new("beta").status(http::StatusCode::FORBIDDEN)?;
-    ///
-    /// let error = FlagGate::new("beta").status(200).unwrap_err();
-    /// assert_eq!(error.to_string(), "a closed gate answers with a status of 400 to 599");
-    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
+    /// let gate = FlagGate::new("beta").status(StatusCode::FORBIDDEN);
     /// ```
-    pub fn status<C>(mut self, status: C) -> Result<Self, InvalidGate>
-    where
-        StatusCode: TryFrom<C>,
-    {
-        let status = StatusCode::try_from(status).ok();
-        let is_error = |status: &StatusCode| status.is_client_error() || status.is_server_error();
-        self.wording.status = status.filter(is_error).ok_or(InvalidGate::Status)?;
-        Ok(self)
-    }
-
-    /// Says this to people while closed, in JSON and as the gRPC message; `Feature not available`
-    /// unless set.
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.wording.detail = detail.into();
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.wording.status = status;
         self
     }
 
@@ -237,28 +230,6 @@ impl FlagGate {
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.wording.code = code.into();
         self
-    }
-
-    /// Answers gRPC requests with this status while closed; 12, `UNIMPLEMENTED`, unless set.
-    ///
-    /// # Errors
-    ///
-    /// If it is not one of the errors that gRPC has: 1 to 16.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use flagstaff::FlagGate;
-    ///
-    /// let unavailable = FlagGate::new("beta").grpc_status(14)?;
-    ///
-    /// assert!(FlagGate::new("beta").grpc_status(0).is_err());
-    /// # Ok::<(), flagstaff::gate::InvalidGate>(())
-    /// ```
-    pub fn grpc_status(mut self, status: i32) -> Result<Self, InvalidGate> {
-        let status = u8::try_from(status).ok().filter(|status| (1..=16).contains(status));
-        self.wording.grpc_status = status.ok_or(InvalidGate::GrpcStatus)?;
-        Ok(self)
     }
 
     /// Answers with problem details (RFC 9457) while closed: `application/problem+json` of the
@@ -307,23 +278,139 @@ impl FlagGate {
 
     /// Lets a closure build the whole response while closed: status, headers and body.
     ///
+    /// The body may be of any type that is a body of bytes. The body of the gate's responses is
+    /// then an [`EitherBody`](crate::gate::EitherBody) of the inner service's and this one.
+    ///
     /// `Cache-Control: no-store` is added unless the response has a `Cache-Control`. gRPC requests
     /// get the gRPC answer all the same.
     ///
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{gate::GateDenied, FlagGate};
-    /// use http::{Response, request::Parts};
+    /// use flagstaff::FlagGate;
+    /// use http::{Response, StatusCode};
     ///
-    /// let gate = FlagGate::new("beta").respond_with(|denied: &GateDenied, request: &Parts| {
+    /// let gate = FlagGate::new("beta").respond_with(|denied, request| {
     ///     let mut page = Response::new(format!("{}: no {}", request.uri.path(), denied.key()));
-    ///     *page.status_mut() = http::StatusCode::GONE;
+    ///     *page.status_mut() = StatusCode::GONE;
     ///     page
     /// });
     /// ```
-    pub fn respond_with(mut self, response: impl DenialResponse + Send + Sync + 'static) -> Self {
-        self.wording.form = Form::Custom(Arc::new(response));
+    pub fn respond_with<F, B>(self, respond: F) -> FlagGate<F, X>
+    where
+        // Not `DenialResponse`: the compiler infers the types of the arguments from this bound alone.
+        F: Fn(&GateDenied, &Parts) -> Response<B>,
+    {
+        self.response(respond)
+    }
+
+    /// Lets a type of its own build the whole response while closed. See
+    /// [`respond_with`](Self::respond_with), and [`DenialResponse`] for an example.
+    pub fn response<D: DenialResponse>(self, response: D) -> FlagGate<D, X> {
+        let Self { question, wording, denial: _ } = self;
+        FlagGate { question, wording, denial: Arc::new(response) }
+    }
+}
+
+/// Settings of every gate.
+impl<D, X> FlagGate<D, X> {
+    /// Asks these flags, so that no request layer is needed.
+    ///
+    /// A generation that a request layer has pinned for the request is still the one that
+    /// answers, if it is of the same flags: one request, one truth. Of several gates on one
+    /// request without a request layer, each asks the generation that is current when it is
+    /// reached.
+    pub fn flags(self, flags: &Flags) -> Self {
+        Self { question: self.question.flags(flags), ..self }
+    }
+
+    /// Takes the context of requests that no request layer has pinned from `extractor`. Without
+    /// it, they are anonymous.
+    ///
+    /// It is for gates that have [flags](Self::flags) of their own. An extractor that refuses a
+    /// request answers it instead of the gate.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{context::context_fn, Context, Flags, Memory, TrustedHeaders};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let gate = flags.gate("new_checkout").context(TrustedHeaders::default());
+    /// let by_path = flags.gate("beta").context(context_fn(|head| Context::user(head.uri.path())));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn context<E>(self, extractor: E) -> FlagGate<D, E::Refusal>
+    where
+        E: TryContextExtractor + Send + Sync + 'static,
+    {
+        let Self { question, wording, denial } = self;
+        FlagGate { question: question.extractor(extractor), wording, denial }
+    }
+
+    /// Applies the gate only to requests for which `predicate` returns true. All others pass
+    /// untouched, without a question.
+    ///
+    /// Called again, it narrows further.
+    ///
+    /// # Example
+    ///
+    /// One method of a gRPC service:
+    ///
+    /// ```
+    /// use flagstaff::FlagGate;
+    ///
+    /// let watch = FlagGate::new("health_watch")
+    ///     .only(|head| head.uri.path() == "/grpc.health.v1.Health/Watch");
+    /// ```
+    pub fn only(
+        self,
+        predicate: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self { question: self.question.only(predicate), ..self }
+    }
+
+    /// Opens the gate exactly when it would be closed: while the flag is off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagGate;
+    ///
+    /// let legacy = FlagGate::new("legacy_checkout_removed").inverted();
+    /// ```
+    pub fn inverted(self) -> Self {
+        Self { question: self.question.inverted(), ..self }
+    }
+
+    /// Sets the state of flags that no source has, and of every flag where there are no flags to
+    /// ask; off unless set.
+    pub fn default_value(mut self, on: bool) -> Self {
+        self.question.condition.default = on;
+        self
+    }
+
+    /// Says this to people while closed, in JSON and as the gRPC message; `Feature not available`
+    /// unless set.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.wording.detail = detail.into();
+        self
+    }
+
+    /// Answers gRPC requests with this status while closed; `UNIMPLEMENTED` unless set.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{gate::GrpcStatus, FlagGate};
+    ///
+    /// let gate = FlagGate::new("beta").grpc_status(GrpcStatus::PermissionDenied);
+    /// ```
+    pub fn grpc_status(mut self, status: GrpcStatus) -> Self {
+        self.wording.grpc_status = status;
         self
     }
 
@@ -353,13 +440,13 @@ impl FlagGate {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn conceal<N>(self, not_found: N) -> ConcealedGate<N> {
-        ConcealedGate { gate: self, not_found }
+    pub fn conceal<N>(self, not_found: N) -> ConcealedGate<N, X> {
+        ConcealedGate::new(self.question, not_found)
     }
 }
 
 impl Flags {
-    /// A gate that asks these flags, so that it needs no request layer.
+    /// Makes a gate that asks these flags, so that it needs no request layer.
     ///
     /// # Example
     ///
@@ -375,59 +462,32 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn gate(&self, flag: impl Into<Requirement>) -> FlagGate {
+    pub fn gate(&self, flag: impl IntoRequirement) -> FlagGate {
         FlagGate::new(flag).flags(self)
     }
 }
 
-impl<S> Layer<S> for FlagGate {
-    type Service = Gated<S>;
+impl<S, D, X> Layer<S> for FlagGate<D, X> {
+    type Service = Gated<S, D, X>;
 
-    fn layer(&self, inner: S) -> Gated<S> {
-        let Self { condition, source, wording } = self.clone();
-        let gate = Gate { condition, source, denials: wording.build() };
-        Gated { inner, gate: Arc::new(gate) }
+    fn layer(&self, inner: S) -> Gated<S, D, X> {
+        Gated::new(inner, self.clone())
     }
 }
 
-/// Hides a service while its flag is off: made by [`FlagGate::conceal`].
-///
-/// While closed, requests go to the not-found service with method, headers and body as they came,
-/// gRPC or not; what it answers is sent as it is. The settings of the gate's own answer have no
-/// effect.
-///
-/// Put it around everything that answers for the route. Under axum that is the method router, and
-/// what answers like a missing route is a router without routes. A layer of a router or a method
-/// router is not enough, since axum adds an `Allow` header around it.
-///
-/// ```
-/// use axum::{Router, http::StatusCode, routing::get};
-/// use flagstaff::FlagGate;
-/// use tower::Layer;
-///
-/// async fn not_found() -> (StatusCode, &'static str) {
-///     (StatusCode::NOT_FOUND, "nothing here")
-/// }
-///
-/// let gate = FlagGate::new("new_checkout").conceal(Router::new().fallback(not_found));
-/// let app: Router = Router::new()
-///     .route_service("/checkout/new", gate.layer(get(|| async { "new" })))
-///     .fallback(not_found);
-/// ```
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct ConcealedGate<N> {
-    gate: FlagGate,
-    not_found: N,
+impl<D, X> Clone for FlagGate<D, X> {
+    fn clone(&self) -> Self {
+        let Self { question, wording, denial } = self;
+        Self { question: question.clone(), wording: wording.clone(), denial: Arc::clone(denial) }
+    }
 }
 
-impl<S, N: Clone> Layer<S> for ConcealedGate<N> {
-    type Service = Concealed<S, N>;
-
-    fn layer(&self, inner: S) -> Concealed<S, N> {
-        let FlagGate { condition, source, .. } = self.gate.clone();
-        let gate = Arc::new(ConcealedParts { condition, source });
-        Concealed { inner, not_found: self.not_found.clone(), gate }
+impl<D, X> fmt::Debug for FlagGate<D, X> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlagGate")
+            .field("question", &self.question)
+            .field("wording", &self.wording)
+            .finish_non_exhaustive()
     }
 }
 
@@ -444,28 +504,27 @@ fn location(target: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(target).ok()
 }
 
-/// A gate that cannot be. Made when a gate is set up, never while it serves.
+/// An error of a gate's settings. It occurs when a gate is set up, never while it serves.
 ///
 /// # Example
 ///
 /// ```
 /// use flagstaff::{gate::InvalidGate, FlagGate};
 ///
-/// assert_eq!(FlagGate::new("beta").status(302).unwrap_err(), InvalidGate::Status);
+/// let error = FlagGate::new("beta").redirect("checkout").unwrap_err();
+///
+/// assert!(matches!(error, InvalidGate::RedirectTarget { .. }));
 /// ```
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidGate {
-    /// The status is not an error.
-    #[error("a closed gate answers with a status of 400 to 599")]
-    Status,
-    /// The gRPC status is not an error of gRPC's.
-    #[error("a closed gate answers with a gRPC status of 1 to 16")]
+    /// The number is not that of an error of gRPC.
+    #[error("a gRPC error has a status of 1 to 16")]
     GrpcStatus,
     /// Clients cannot be sent there.
     #[error("`{target}` is neither an absolute path nor a URL to redirect to")]
     RedirectTarget {
-        /// What was given.
+        /// The target as given.
         target: String,
     },
     /// There is no flag to ask.

@@ -1,19 +1,17 @@
 //! The gate: a service that is there only while its flag is on.
 
-mod body;
-mod condition;
 mod denial;
 mod future;
+mod grpc;
 mod layer;
 mod response;
 mod service;
 
-pub(super) use self::condition::Condition;
 pub use self::{
-    body::GateBody,
-    condition::Requirement,
-    denial::{DenialResponse, GateDenied},
+    denial::{DefaultDenial, DenialResponse},
     future::GateFuture,
-    layer::{ConcealedGate, FlagGate, InvalidGate},
-    service::{Concealed, Gated},
+    grpc::GrpcStatus,
+    layer::{FlagGate, InvalidGate},
+    service::Gated,
 };
+use super::GateDenied;

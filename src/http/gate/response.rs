@@ -1,7 +1,5 @@
 //! The answers of a closed gate, made when the layer is built.
 
-use std::{fmt, sync::Arc};
-
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
@@ -9,27 +7,26 @@ use http::{
 };
 use serde_json::Value;
 
-use super::{DenialResponse, GateDenied};
-use crate::model::Cause;
+use super::{GateDenied, GrpcStatus, denial::Deny};
+use crate::http::FixedBody;
 
-/// What a closed gate is to answer.
-#[derive(Clone)]
+/// The settings of a closed gate's answers.
+#[derive(Debug, Clone)]
 pub(super) struct Wording {
     pub(super) form: Form,
     pub(super) status: StatusCode,
     pub(super) detail: String,
     pub(super) code: String,
-    pub(super) grpc_status: u8,
+    pub(super) grpc_status: GrpcStatus,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) enum Form {
     /// What the Python package `tempest-fastapi-sdk` answers, byte for byte.
     Json,
     /// RFC 9457.
     Problem,
     Redirect(HeaderValue),
-    Custom(Arc<dyn DenialResponse + Send + Sync>),
 }
 
 impl Default for Wording {
@@ -39,33 +36,37 @@ impl Default for Wording {
             status: StatusCode::NOT_FOUND,
             detail: "Feature not available".to_owned(),
             code: "FEATURE_DISABLED".to_owned(),
-            // UNIMPLEMENTED
-            grpc_status: 12,
+            grpc_status: GrpcStatus::Unimplemented,
         }
     }
 }
 
 /// The answers, ready to be sent.
+#[derive(Debug)]
 pub(super) struct Denials {
     closed: Answers,
     /// For a flag of which nobody knows whether it is on.
     unavailable: Answers,
 }
 
+#[derive(Debug)]
 struct Answers {
-    web: Web,
+    fixed: Fixed,
     grpc: HeaderMap,
 }
 
-enum Web {
-    Fixed { status: StatusCode, headers: HeaderMap, body: Bytes },
-    Custom(Arc<dyn DenialResponse + Send + Sync>),
+/// A response that is the same for every request.
+#[derive(Debug)]
+pub struct Fixed {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
 }
 
 /// Seconds, for `Retry-After`: a source that is back is noticed sooner than that.
 const SOON: &str = "5";
 
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl Wording {
     pub(super) fn build(&self) -> Denials {
@@ -83,8 +84,7 @@ impl Wording {
             status: StatusCode::SERVICE_UNAVAILABLE,
             detail: "Feature temporarily unavailable".to_owned(),
             code: "FEATURE_UNAVAILABLE".to_owned(),
-            // UNAVAILABLE
-            grpc_status: 14,
+            grpc_status: GrpcStatus::Unavailable,
         }
     }
 
@@ -108,14 +108,11 @@ impl Wording {
                 // 308 may be remembered beyond the moment the flag is on.
                 (StatusCode::SEE_OTHER, String::new())
             }
-            Form::Custom(respond) => {
-                return Answers { web: Web::Custom(Arc::clone(respond)), grpc: self.grpc() };
-            }
         };
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(SOON));
         }
-        Answers { web: Web::Fixed { status, headers, body: body.into() }, grpc: self.grpc() }
+        Answers { fixed: Fixed { status, headers, body: body.into() }, grpc: self.grpc() }
     }
 
     fn json(&self) -> String {
@@ -144,7 +141,7 @@ impl Wording {
         // give the empty 200 to everybody.
         headers.insert(CACHE_CONTROL, NO_STORE);
         let status = HeaderName::from_static("grpc-status");
-        headers.insert(status, HeaderValue::from(u16::from(self.grpc_status)));
+        headers.insert(status, HeaderValue::from(self.grpc_status as u16));
         let message = HeaderValue::try_from(percent_encode(&self.detail));
         if let Ok(message) = message {
             headers.insert(HeaderName::from_static("grpc-message"), message);
@@ -173,46 +170,38 @@ fn percent_encode(text: &str) -> String {
 }
 
 impl Denials {
-    /// The response to a request, whose body is dropped unread.
+    /// The response to a request, whose body is dropped unread. That to a gRPC request has no body.
     #[cold]
-    pub(super) fn respond<B>(&self, denied: GateDenied, request: Request<B>) -> Response<Bytes> {
-        let Answers { web, grpc } = match denied.answer().cause {
-            Cause::Unavailable => &self.unavailable,
-            _ => &self.closed,
-        };
+    pub(super) fn respond<D: Deny, B>(
+        &self,
+        denial: &D,
+        denied: GateDenied,
+        request: Request<B>,
+    ) -> Response<Option<D::Body>> {
+        let Answers { fixed, grpc } =
+            if denied.is_unavailable() { &self.unavailable } else { &self.closed };
         let mut response = match grpc_flavour(request.headers()) {
             Some(flavour) => {
-                let mut response = Response::new(Bytes::new());
+                let mut response = Response::new(None);
                 *response.headers_mut() = grpc.clone();
                 if flavour != GRPC {
                     response.headers_mut().insert(CONTENT_TYPE, flavour.clone());
                 }
                 response
             }
-            None => web.respond(&denied, request),
+            None => denial.deny(fixed, &denied, request).map(Some),
         };
         response.extensions_mut().insert(denied);
         response
     }
 }
 
-impl Web {
-    fn respond<B>(&self, denied: &GateDenied, request: Request<B>) -> Response<Bytes> {
-        match self {
-            Self::Fixed { status, headers, body } => {
-                let mut response = Response::new(body.clone());
-                *response.status_mut() = *status;
-                *response.headers_mut() = headers.clone();
-                response
-            }
-            Self::Custom(respond) => {
-                let (parts, _) = request.into_parts();
-                let mut response = respond.respond(denied, &parts);
-                // Otherwise caches may keep a 404 or 410 for as long as they like.
-                response.headers_mut().entry(CACHE_CONTROL).or_insert(NO_STORE);
-                response
-            }
-        }
+impl Fixed {
+    pub(super) fn respond(&self) -> Response<FixedBody> {
+        let mut response = Response::new(FixedBody::new(self.body.clone()));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.clone();
+        response
     }
 }
 
@@ -228,17 +217,6 @@ fn grpc_flavour(headers: &HeaderMap) -> Option<&HeaderValue> {
         return Some(kind);
     }
     starts_with(GRPC).then_some(&PLAIN)
-}
-
-impl fmt::Debug for Wording {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wording")
-            .field("status", &self.status)
-            .field("detail", &self.detail)
-            .field("code", &self.code)
-            .field("grpc_status", &self.grpc_status)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

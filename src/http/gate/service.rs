@@ -1,22 +1,23 @@
-//! The services behind a gate.
+//! The service behind a gate.
 
 use std::{
+    convert::Infallible,
     fmt,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{Request, Response};
 use tower_service::Service;
-use tracing::trace;
 
-use super::{GateBody, GateDenied, GateFuture, condition::Condition, response::Denials};
+use super::{DefaultDenial, FlagGate, GateFuture, denial::Deny, response::Denials};
 use crate::http::{
-    ask::Source,
-    switch::{Edit, SwitchFuture},
+    EitherBody,
+    ask::{Asked, Question},
+    context::Refusal,
 };
 
-/// A service behind a [`FlagGate`](crate::FlagGate).
+/// A service behind a [`FlagGate`].
 ///
 /// It is ready when the inner service is. While the gate is closed, the inner service is not
 /// called and the request's body is dropped unread.
@@ -24,26 +25,61 @@ use crate::http::{
 /// What the inner service reserves for a call when it becomes ready, such as a permit of a
 /// concurrency limit, stays reserved for the next request of this clone when the gate turns out to
 /// be closed. hyper, axum and tonic call a clone per request and drop it, which releases it.
-#[derive(Clone)]
-pub struct Gated<S> {
-    pub(super) inner: S,
-    pub(super) gate: Arc<Gate>,
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{gate::Gated, FlagGate};
+///
+/// let gated = Gated::new("a service", FlagGate::new("beta"));
+///
+/// assert_eq!(gated.into_inner(), "a service");
+/// ```
+pub struct Gated<S, D = DefaultDenial, X = Infallible> {
+    inner: S,
+    gate: Arc<Gate<D, X>>,
 }
 
 /// All that the clones of a service share.
-pub(super) struct Gate {
-    pub(super) condition: Condition,
-    pub(super) source: Source,
-    pub(super) denials: Denials,
+struct Gate<D, X> {
+    question: Question<X>,
+    denials: Denials,
+    denial: Arc<D>,
 }
 
-impl<S, B, R> Service<Request<B>> for Gated<S>
+impl<S, D, X> Gated<S, D, X> {
+    /// Puts `inner` behind `gate`, as the gate's `layer` does.
+    pub fn new(inner: S, gate: FlagGate<D, X>) -> Self {
+        let FlagGate { question, wording, denial } = gate;
+        let gate = Gate { question, denials: wording.build(), denial };
+        Self { inner, gate: Arc::new(gate) }
+    }
+
+    /// Borrows the inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Borrows the inner service mutably.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service, without the gate.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, D, X, B, R> Service<Request<B>> for Gated<S, D, X>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    D: Deny,
+    X: Refusal,
 {
-    type Response = Response<GateBody<R>>;
+    type Response = Response<X::Body<EitherBody<R, D::Body>>>;
     type Error = S::Error;
-    type Future = GateFuture<S::Future>;
+    type Future = GateFuture<S::Future, D::Body, X>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
@@ -52,103 +88,26 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Gate { condition, source, denials } = &*self.gate;
-        match admit(source, condition, &request) {
-            Ok(()) => GateFuture::open(self.inner.call(request)),
-            Err(denied) => {
-                note(&denied);
-                GateFuture::closed(denials.respond(denied, request))
-            }
+        let Gate { question, denials, denial } = &*self.gate;
+        match question.admit(&request) {
+            Asked::Yes => GateFuture::open(self.inner.call(request)),
+            Asked::No(denied) => GateFuture::closed(denials.respond(&**denial, denied, request)),
+            Asked::Refused(refusal) => GateFuture::refused(refusal),
         }
     }
 }
 
-/// A service behind a [`ConcealedGate`](super::ConcealedGate).
-///
-/// It is ready when both the inner service and the not-found service are.
-#[derive(Clone)]
-pub struct Concealed<S, N> {
-    pub(super) inner: S,
-    pub(super) not_found: N,
-    pub(super) gate: Arc<ConcealedParts>,
-}
-
-pub(super) struct ConcealedParts {
-    pub(super) condition: Condition,
-    pub(super) source: Source,
-}
-
-impl<S, N, B, R> Service<Request<B>> for Concealed<S, N>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    N: Service<Request<B>, Response = Response<R>, Error = S::Error>,
-{
-    type Response = Response<R>;
-    type Error = S::Error;
-    type Future = SwitchFuture<S::Future, N::Future>;
-
-    #[inline]
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        ready!(self.inner.poll_ready(cx))?;
-        self.not_found.poll_ready(cx)
-    }
-
-    #[inline]
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let ConcealedParts { condition, source } = &*self.gate;
-        match admit(source, condition, &request) {
-            Ok(()) => SwitchFuture::on(self.inner.call(request), Edit::Nothing),
-            Err(denied) => {
-                note(&denied);
-                SwitchFuture::off(self.not_found.call(request), Edit::Denied(denied))
-            }
-        }
+impl<S: Clone, D, X> Clone for Gated<S, D, X> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), gate: Arc::clone(&self.gate) }
     }
 }
 
-/// Whether a request may pass. Nobody wants to know why a gate is open, so that is decided first,
-/// and by itself.
-#[inline]
-fn admit<B>(
-    source: &Source,
-    condition: &Condition,
-    request: &Request<B>,
-) -> Result<(), GateDenied> {
-    if condition.is_plain() && source.ask(request, |view| condition.is_plainly_met(view)) {
-        return Ok(());
-    }
-    explain(source, condition, request)
-}
-
-#[cold]
-fn explain<B>(
-    source: &Source,
-    condition: &Condition,
-    request: &Request<B>,
-) -> Result<(), GateDenied> {
-    source.ask(request, |view| condition.check(view))
-}
-
-#[cold]
-fn note(denied: &GateDenied) {
-    trace!(flag = denied.key(), reason = %denied.answer().reason, "gate is closed");
-}
-
-impl<S: fmt::Debug> fmt::Debug for Gated<S> {
+impl<S: fmt::Debug, D, X> fmt::Debug for Gated<S, D, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gated")
             .field("inner", &self.inner)
-            .field("condition", &self.gate.condition)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<S: fmt::Debug, N: fmt::Debug> fmt::Debug for Concealed<S, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Concealed")
-            .field("inner", &self.inner)
-            .field("not_found", &self.not_found)
-            .field("condition", &self.gate.condition)
+            .field("condition", &self.gate.question.condition)
             .finish_non_exhaustive()
     }
 }

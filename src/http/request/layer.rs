@@ -1,6 +1,6 @@
 //! The layer that pins flags for each request.
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, sync::Arc};
 
 use http::HeaderValue;
 use tower_layer::Layer;
@@ -8,7 +8,10 @@ use tower_layer::Layer;
 use super::RequestService;
 use crate::{
     flags::Flags,
-    http::{ContextExtractor, RequestHead, ask},
+    http::{
+        RequestHead, TryContextExtractor,
+        ask::{self, Extractor},
+    },
 };
 
 impl Flags {
@@ -22,8 +25,10 @@ impl Flags {
     /// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), and a closure on another
     /// thread when a [`Scope`](crate::request::Scope) carries it there.
     ///
-    /// `extractor` says who makes the request: [`TrustedHeaders`](crate::TrustedHeaders), a
-    /// closure, or [`Anonymous`](crate::context::Anonymous).
+    /// `extractor` reads the context from the request: [`TrustedHeaders`](crate::TrustedHeaders), a
+    /// closure in [`context_fn`](crate::context::context_fn), or
+    /// [`Anonymous`](crate::context::Anonymous). One that
+    /// [may refuse a request](crate::context::TryContextExtractor) answers it instead of the service.
     ///
     /// Of two request layers around one service, the inner one says who makes the request, but the
     /// generation that the outer one pinned stays if it is of the same flags.
@@ -52,10 +57,10 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn request_layer(
-        &self,
-        extractor: impl ContextExtractor + Send + Sync + 'static,
-    ) -> RequestLayer {
+    pub fn request_layer<E>(&self, extractor: E) -> RequestLayer<E::Refusal>
+    where
+        E: TryContextExtractor + Send + Sync + 'static,
+    {
         let headers = ask::list(extractor.headers());
         RequestLayer {
             shared: Shared {
@@ -69,17 +74,18 @@ impl Flags {
 }
 
 /// Pins flags for each request: made by [`Flags::request_layer`], which has an example.
-#[derive(Debug, Clone)]
+///
+/// `X` is the answer with which the extractor may refuse a request.
+#[derive(Debug)]
 #[must_use]
-pub struct RequestLayer {
-    shared: Shared,
+pub struct RequestLayer<X = Infallible> {
+    shared: Shared<X>,
 }
 
 /// All that the clones of a service share.
-#[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct Shared<X> {
     pub(super) flags: Flags,
-    pub(super) extractor: Arc<dyn ContextExtractor + Send + Sync>,
+    pub(super) extractor: Arc<Extractor<X>>,
     pub(super) headers: Option<Arc<str>>,
     pub(super) visitors: Option<Arc<dyn Identify>>,
 }
@@ -96,7 +102,7 @@ pub(in crate::http) struct Visitor {
     pub(in crate::http) set_cookie: Option<HeaderValue>,
 }
 
-impl RequestLayer {
+impl<X> RequestLayer<X> {
     /// Has `visitors` identify those whom the extractor does not, by the cookies they send.
     #[cfg(feature = "cookie")]
     pub(in crate::http) fn identified_by(mut self, visitors: Arc<dyn Identify>) -> Self {
@@ -109,15 +115,33 @@ impl RequestLayer {
     }
 }
 
-impl<S> Layer<S> for RequestLayer {
-    type Service = RequestService<S>;
+impl<S, X> Layer<S> for RequestLayer<X> {
+    type Service = RequestService<S, X>;
 
-    fn layer(&self, inner: S) -> RequestService<S> {
+    fn layer(&self, inner: S) -> RequestService<S, X> {
         RequestService::new(inner, self.shared.clone())
     }
 }
 
-impl fmt::Debug for Shared {
+impl<X> Clone for RequestLayer<X> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<X> Clone for Shared<X> {
+    fn clone(&self) -> Self {
+        let Self { flags, extractor, headers, visitors } = self;
+        Self {
+            flags: flags.clone(),
+            extractor: Arc::clone(extractor),
+            headers: headers.clone(),
+            visitors: visitors.clone(),
+        }
+    }
+}
+
+impl<X> fmt::Debug for Shared<X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("flags", &self.flags).finish_non_exhaustive()
     }

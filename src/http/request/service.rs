@@ -1,6 +1,7 @@
 //! The service whose requests have flags.
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -11,7 +12,7 @@ use tower_service::Service;
 use super::{RequestFuture, layer::Shared};
 use crate::{
     flags::{RequestFlags, WithFlags},
-    http::RequestHead,
+    http::{RequestHead, context::Refusal},
 };
 
 /// A service whose requests have flags: made by [`Flags::request_layer`].
@@ -19,25 +20,26 @@ use crate::{
 /// It is ready when the inner service is.
 ///
 /// [`Flags::request_layer`]: crate::Flags::request_layer
-#[derive(Debug, Clone)]
-pub struct RequestService<S> {
+#[derive(Debug)]
+pub struct RequestService<S, X = Infallible> {
     inner: S,
-    shared: Arc<Shared>,
+    shared: Arc<Shared<X>>,
 }
 
-impl<S> RequestService<S> {
-    pub(super) fn new(inner: S, shared: Shared) -> Self {
+impl<S, X> RequestService<S, X> {
+    pub(super) fn new(inner: S, shared: Shared<X>) -> Self {
         Self { inner, shared: Arc::new(shared) }
     }
 }
 
-impl<S, B, R> Service<Request<B>> for RequestService<S>
+impl<S, X, B, R> Service<Request<B>> for RequestService<S, X>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    X: Refusal,
 {
-    type Response = Response<WithFlags<R>>;
+    type Response = Response<X::Body<WithFlags<R>>>;
     type Error = S::Error;
-    type Future = RequestFuture<S::Future>;
+    type Future = RequestFuture<S::Future, X>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -46,7 +48,10 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Shared { flags, extractor, headers, visitors } = &*self.shared;
         let head = RequestHead::of(&request);
-        let mut context = extractor.context(&head).into_owned();
+        let mut context = match extractor.try_context(&head) {
+            Ok(context) => context.into_owned(),
+            Err(refusal) => return RequestFuture::refused(refusal),
+        };
         let mut set_cookie = None;
         if let (Some(visitors), None) = (visitors, context.targeting_key()) {
             let visitor = visitors.identify(&head);
@@ -58,5 +63,11 @@ where
         request.extensions_mut().insert(pinned.clone());
         let future = pinned.scope_with(|| self.inner.call(request));
         RequestFuture::new(future, set_cookie)
+    }
+}
+
+impl<S: Clone, X> Clone for RequestService<S, X> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
     }
 }

@@ -10,21 +10,23 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
-use crate::http::{GateDenied, caching};
+use crate::http::{GateDenied, caching, context::Refusal};
 
 pin_project! {
-    /// The response of one of two services: of a [`FlagSwitch`](super::FlagSwitch), or of a
-    /// [concealed](crate::FlagGate::conceal) one.
-    pub struct SwitchFuture<A, B> {
+    /// The response of one of two services: of a [`Switched`](super::Switched) or a
+    /// [`Concealed`](crate::gate::Concealed) service.
+    ///
+    /// `X` is the extractor's refusal.
+    pub struct SwitchFuture<A, B, X> {
         #[pin]
-        arm: Arm<A, B>,
+        arm: Arm<A, B, X>,
         edit: Edit,
     }
 }
 
 pin_project! {
     #[project = ArmProjection]
-    enum Arm<A, B> {
+    enum Arm<A, B, X> {
         On {
             #[pin]
             future: A,
@@ -32,6 +34,10 @@ pin_project! {
         Off {
             #[pin]
             future: B,
+        },
+        Refused {
+            // Taken when it is done.
+            refusal: Option<X>,
         },
     }
 }
@@ -45,7 +51,7 @@ pub(in crate::http) enum Edit {
     Denied(GateDenied),
 }
 
-impl<A, B> SwitchFuture<A, B> {
+impl<A, B, X> SwitchFuture<A, B, X> {
     pub(in crate::http) fn on(future: A, edit: Edit) -> Self {
         Self { arm: Arm::On { future }, edit }
     }
@@ -53,14 +59,19 @@ impl<A, B> SwitchFuture<A, B> {
     pub(in crate::http) fn off(future: B, edit: Edit) -> Self {
         Self { arm: Arm::Off { future }, edit }
     }
+
+    pub(in crate::http) fn refused(refusal: X) -> Self {
+        Self { arm: Arm::Refused { refusal: Some(refusal) }, edit: Edit::Nothing }
+    }
 }
 
-impl<A, B, R, E> Future for SwitchFuture<A, B>
+impl<A, B, X, R, E> Future for SwitchFuture<A, B, X>
 where
     A: Future<Output = Result<Response<R>, E>>,
     B: Future<Output = Result<Response<R>, E>>,
+    X: Refusal,
 {
-    type Output = Result<Response<R>, E>;
+    type Output = Result<Response<X::Body<R>>, E>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -68,6 +79,10 @@ where
         let mut response = ready!(match this.arm.project() {
             ArmProjection::On { future } => future.poll(cx),
             ArmProjection::Off { future } => future.poll(cx),
+            ArmProjection::Refused { refusal } => {
+                let refusal = refusal.take().expect("a future is not polled when it is done");
+                return Poll::Ready(Ok(refusal.refuse()));
+            }
         })?;
         match std::mem::replace(this.edit, Edit::Nothing) {
             Edit::Nothing => {}
@@ -81,11 +96,11 @@ where
                 response.extensions_mut().insert(denied);
             }
         }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(X::pass(response)))
     }
 }
 
-impl<A, B> fmt::Debug for SwitchFuture<A, B> {
+impl<A, B, X> fmt::Debug for SwitchFuture<A, B, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SwitchFuture").finish_non_exhaustive()
     }

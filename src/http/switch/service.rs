@@ -1,220 +1,113 @@
-//! The service that is two, and its layer.
+//! The service that is two.
 
 use std::{
+    convert::Infallible,
     fmt,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use http::{Request, Response};
-use tower_layer::Layer;
 use tower_service::Service;
 
-use super::{Edit, SwitchFuture};
-use crate::{
-    flags::Flags,
-    http::{ContextExtractor, Requirement, ask::Source, gate::Condition},
-};
+use super::{Edit, FlagSwitch, SwitchFuture};
+use crate::http::{ask::Question, context::Refusal};
 
-/// Sends a request to one of two services: one while the flag is on, the other while it is off.
+/// Two services, one of which gets each request: made by a [`FlagSwitch`].
 ///
-/// It asks the flags that a [request layer](Flags::request_layer) further out has pinned for the
-/// request, or those that it was [given](Self::flags). Without either, every flag has its
-/// [default](Self::default_value), which is off, with one warning.
-///
-/// While the answer depends on who asks, because the flag has a percentage or lists, every
-/// response gets `Cache-Control: private`, and `Vary` with the headers that the context is drawn
-/// from, as far as the [extractor names them](ContextExtractor::headers). A `no-store` or `private`
-/// of the service's own stays as it is; a `public` gives way. Nothing is added while the flag is
-/// the same for everybody.
-///
-/// The switch is ready when both services are. What the one that is not called has reserved for
-/// the call stays reserved for the next request of this clone; hyper, axum and tonic call a clone
-/// per request and drop it, which releases it.
+/// It is ready when both are. What the one that is not called has reserved for the call stays
+/// reserved for the next request of this clone; hyper, axum and tonic call a clone per request and
+/// drop it, which releases it.
 ///
 /// # Example
 ///
 /// ```
-/// use flagstaff::{FlagSwitch, Flags, Memory};
-/// use http::{Request, Response};
-/// use tower::{ServiceExt, service_fn};
+/// use flagstaff::{gate::Switched, FlagSwitch};
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-/// # use std::convert::Infallible;
-/// let new = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("new")));
-/// let old = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("old")));
+/// let search = Switched::new("old", FlagSwitch::new("new_search", "new"));
 ///
-/// let flags = Flags::builder().source(Memory::new().with("new_search", true)).start().await?;
-/// let search = FlagSwitch::new("new_search", new, old).flags(&flags);
-///
-/// assert_eq!(search.clone().oneshot(Request::new(())).await?.into_body(), "new");
-///
-/// flags.disable("new_search").await?;
-///
-/// assert_eq!(search.oneshot(Request::new(())).await?.into_body(), "old");
-/// # Ok(())
-/// # }
+/// assert_eq!(search.get_ref(), (&"new", &"old"));
 /// ```
-#[derive(Clone)]
-#[must_use]
-pub struct FlagSwitch<A, B> {
+pub struct Switched<A, S, X = Infallible> {
     on: A,
-    off: B,
-    switch: Arc<Switch>,
+    inner: S,
+    question: Arc<Question<X>>,
 }
 
-#[derive(Debug, Clone)]
-struct Switch {
-    condition: Condition,
-    source: Source,
-}
+impl<A, S, X> Switched<A, S, X> {
+    /// Puts the switch's service beside `inner`, as the switch's `layer` does: `inner` gets the
+    /// requests while the flag is off.
+    pub fn new(inner: S, switch: FlagSwitch<A, X>) -> Self {
+        let FlagSwitch { on, question } = switch;
+        Self { on, inner, question: Arc::new(question) }
+    }
 
-impl FlagSwitch<(), ()> {
-    /// A layer that puts `on` beside the inner service, which gets the requests while the flag is
-    /// off.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use flagstaff::{FlagSwitch, Flags, Memory};
-    /// use http::{Request, Response};
-    /// use tower::{ServiceBuilder, ServiceExt, service_fn};
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    /// # use std::convert::Infallible;
-    /// # let new = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("new")));
-    /// # let old = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("old")));
-    /// # let flags = Flags::builder().source(Memory::new().with("new_search", true)).start().await?;
-    /// let search = ServiceBuilder::new()
-    ///     .layer(FlagSwitch::layer("new_search", new).flags(&flags))
-    ///     .service(old);
-    ///
-    /// assert_eq!(search.oneshot(Request::new(())).await?.into_body(), "new");
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn layer<A>(flag: impl Into<Requirement>, on: A) -> FlagSwitchLayer<A> {
-        let switch = Switch::new(flag.into());
-        FlagSwitchLayer { on, switch }
+    /// Borrows the service for on and the inner service, which is the one for off.
+    pub fn get_ref(&self) -> (&A, &S) {
+        (&self.on, &self.inner)
+    }
+
+    /// Borrows the service for on and the inner service mutably.
+    pub fn get_mut(&mut self) -> (&mut A, &mut S) {
+        (&mut self.on, &mut self.inner)
+    }
+
+    /// Returns the service for on and the inner service, without the switch.
+    pub fn into_inner(self) -> (A, S) {
+        (self.on, self.inner)
     }
 }
 
-impl<A, B> FlagSwitch<A, B> {
-    /// A switch between `on` and `off`. With a [`Requirement`] that the flag be off, `on` is the
-    /// service for that.
-    pub fn new(flag: impl Into<Requirement>, on: A, off: B) -> Self {
-        Self { on, off, switch: Arc::new(Switch::new(flag.into())) }
-    }
-
-    /// Asks these flags, so that no request layer is needed. See
-    /// [`FlagGate::flags`](crate::FlagGate::flags).
-    pub fn flags(mut self, flags: &Flags) -> Self {
-        Arc::make_mut(&mut self.switch).source.set_flags(flags);
-        self
-    }
-
-    /// Takes the context of requests that no request layer has pinned from `extractor`. Without
-    /// it, they are anonymous.
-    pub fn context(mut self, extractor: impl ContextExtractor + Send + Sync + 'static) -> Self {
-        Arc::make_mut(&mut self.switch).source.set_extractor(Arc::new(extractor));
-        self
-    }
-
-    /// What a flag counts as that no source knows, and every flag where there are no flags to ask;
-    /// off unless set.
-    pub fn default_value(mut self, on: bool) -> Self {
-        Arc::make_mut(&mut self.switch).condition.default = on;
-        self
-    }
-}
-
-impl Switch {
-    fn new(flag: Requirement) -> Self {
-        Self { condition: Condition::one(flag), source: Source::new("switch") }
-    }
-}
-
-impl<A, B, Q, R> Service<Request<Q>> for FlagSwitch<A, B>
+impl<A, S, X, Q, R> Service<Request<Q>> for Switched<A, S, X>
 where
     A: Service<Request<Q>, Response = Response<R>>,
-    B: Service<Request<Q>, Response = Response<R>, Error = A::Error>,
+    S: Service<Request<Q>, Response = Response<R>, Error = A::Error>,
+    X: Refusal,
 {
-    type Response = Response<R>;
+    type Response = Response<X::Body<R>>;
     type Error = A::Error;
-    type Future = SwitchFuture<A::Future, B::Future>;
+    type Future = SwitchFuture<A::Future, S::Future, X>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), A::Error>> {
         ready!(self.on.poll_ready(cx))?;
-        self.off.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     #[inline]
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        let Switch { condition, source } = &*self.switch;
-        let (on, edit) = source.ask(&request, |view| {
-            let edit = match condition.depends_on_context(view) {
+        let question = &*self.question;
+        if !question.applies_to(&request) {
+            return SwitchFuture::off(self.inner.call(request), Edit::Nothing);
+        }
+        let chosen = question.ask(&request, |view| {
+            let edit = match question.condition.depends_on_context(view) {
                 true => Edit::Private(view.headers().cloned()),
                 false => Edit::Nothing,
             };
-            (condition.check(view).is_ok(), edit)
+            (question.condition.check(view).is_ok(), edit)
         });
-        if on {
-            SwitchFuture::on(self.on.call(request), edit)
-        } else {
-            SwitchFuture::off(self.off.call(request), edit)
+        match chosen {
+            Ok((true, edit)) => SwitchFuture::on(self.on.call(request), edit),
+            Ok((false, edit)) => SwitchFuture::off(self.inner.call(request), edit),
+            Err(refusal) => SwitchFuture::refused(refusal),
         }
     }
 }
 
-impl<A: fmt::Debug, B: fmt::Debug> fmt::Debug for FlagSwitch<A, B> {
+impl<A: Clone, S: Clone, X> Clone for Switched<A, S, X> {
+    fn clone(&self) -> Self {
+        let (on, inner) = (self.on.clone(), self.inner.clone());
+        Self { on, inner, question: Arc::clone(&self.question) }
+    }
+}
+
+impl<A: fmt::Debug, S: fmt::Debug, X> fmt::Debug for Switched<A, S, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlagSwitch")
+        f.debug_struct("Switched")
             .field("on", &self.on)
-            .field("off", &self.off)
-            .field("condition", &self.switch.condition)
+            .field("inner", &self.inner)
+            .field("condition", &self.question.condition)
             .finish_non_exhaustive()
-    }
-}
-
-/// Puts a service beside another: made by [`FlagSwitch::layer`].
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct FlagSwitchLayer<A> {
-    on: A,
-    switch: Switch,
-}
-
-impl<A> FlagSwitchLayer<A> {
-    /// Asks these flags, so that no request layer is needed. See
-    /// [`FlagGate::flags`](crate::FlagGate::flags).
-    pub fn flags(mut self, flags: &Flags) -> Self {
-        self.switch.source.set_flags(flags);
-        self
-    }
-
-    /// Takes the context of requests that no request layer has pinned from `extractor`. Without
-    /// it, they are anonymous.
-    pub fn context(mut self, extractor: impl ContextExtractor + Send + Sync + 'static) -> Self {
-        self.switch.source.set_extractor(Arc::new(extractor));
-        self
-    }
-
-    /// What a flag counts as that no source knows, and every flag where there are no flags to ask;
-    /// off unless set.
-    pub fn default_value(mut self, on: bool) -> Self {
-        self.switch.condition.default = on;
-        self
-    }
-}
-
-impl<A: Clone, S> Layer<S> for FlagSwitchLayer<A> {
-    type Service = FlagSwitch<A, S>;
-
-    fn layer(&self, inner: S) -> FlagSwitch<A, S> {
-        let switch = Arc::new(self.switch.clone());
-        FlagSwitch { on: self.on.clone(), off: inner, switch }
     }
 }

@@ -51,6 +51,7 @@ const OTHERS: [&str; 11] = [
 pub(crate) struct Gates {
     requests: Vec<Request<u64>>,
     constant: FlagGate,
+    closed: FlagGate,
     by_header: FlagGate,
     /// The gates ask them.
     _flags: Flags,
@@ -60,11 +61,11 @@ impl Gates {
     /// Requests with so many headers; the last one is the user, another one for each.
     pub(crate) fn new(headers: usize) -> Self {
         let half = Definition::new().percentage(Percentage::whole(50).expect("it is at most 100"));
-        let memory = Memory::new().with("open", true).with("half", half);
+        let memory = Memory::new().with("open", true).with("closed", false).with("half", half);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let start = Flags::builder().source(memory).start();
         let flags = runtime.expect("a runtime").block_on(start).expect("memory starts");
-        // What a closed gate answers is another matter.
+        // A request that is outside is answered by the gate, which is another matter.
         let inside = |n: &u64| flags.is_enabled("half", &Who::user(format!("user-{n}")));
         let request = |n| {
             let mut request = Request::new(n);
@@ -80,6 +81,7 @@ impl Gates {
         Self {
             requests: (0..).filter(inside).map(request).take(CALLS).collect(),
             constant: flags.gate("open"),
+            closed: flags.gate("closed"),
             by_header: flags.gate("half").context(TrustedHeaders::default()),
             _flags: flags,
         }
@@ -107,6 +109,11 @@ pub(crate) fn no_gate(gates: &mut Gates) -> usize {
 
 pub(crate) fn open_gate(gates: &mut Gates) -> usize {
     let service = gates.constant.layer(Inner);
+    calls(gates, service)
+}
+
+pub(crate) fn closed_gate(gates: &mut Gates) -> usize {
+    let service = gates.closed.layer(Inner);
     calls(gates, service)
 }
 

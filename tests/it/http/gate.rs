@@ -1,12 +1,21 @@
 //! What a gate answers, and when.
 
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{self, Poll},
+};
+
 use flagstaff::{
-    Context, Definition, FlagGate, Percentage, Reason, TrustedHeaders,
+    Context, Definition, FlagGate, FlagName, Percentage, Reason, TrustedHeaders,
     answer::ErrorCode,
-    gate::{GateDenied, InvalidGate, Requirement},
+    context::context_fn,
+    gate::{BodyError, DenialResponse, GateDenied, GrpcStatus, InvalidGate, Requirement},
 };
 use http::{Method, Request, Response, StatusCode, header::HeaderValue, request::Parts};
-use http_body_util::Empty;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Empty, Full};
+use tower::{Layer, ServiceExt};
 
 use super::{answer, flags, get, half, lines};
 
@@ -42,7 +51,7 @@ async fn an_open_gate_changes_nothing() {
 #[tokio::test]
 async fn status_detail_and_code_are_as_configured() {
     let flags = flags([("beta", false.into())]).await;
-    let gate = flags.gate("beta").status(403).unwrap();
+    let gate = flags.gate("beta").status(StatusCode::FORBIDDEN);
     let gate = gate.detail("Beta only: ask your admin").code("BETA_ONLY");
 
     let (parts, body) = answer(gate, get("/")).await;
@@ -52,17 +61,13 @@ async fn status_detail_and_code_are_as_configured() {
 }
 
 #[tokio::test]
-async fn every_error_status_can_be_answered_and_no_other() {
+async fn every_status_is_sent_as_it_is() {
     let flags = flags([("beta", false.into())]).await;
 
-    for status in (0..=1_100_u16).chain([u16::MAX]) {
-        let gate = flags.gate("beta").status(status);
-        if !(400..600).contains(&status) {
-            assert_eq!(gate.unwrap_err(), InvalidGate::Status, "{status}");
-            continue;
-        }
-        let (parts, body) = answer(gate.unwrap(), get("/")).await;
-        assert_eq!((parts.status.as_u16(), &*body), (status, BODY));
+    for status in (100..=999).map(|status| StatusCode::from_u16(status).unwrap()) {
+        let (parts, body) = answer(flags.gate("beta").status(status), get("/")).await;
+
+        assert_eq!((parts.status, &*body), (status, BODY));
     }
 }
 
@@ -87,14 +92,15 @@ async fn all_any_and_negation_follow_their_truth_tables() {
             (FlagGate::any(["a", "b"]), a || b),
             (FlagGate::all([Requirement::on("a"), Requirement::off("b")]), a && !b),
             (FlagGate::any([Requirement::off("a"), "b".into()]), !a || b),
-            (FlagGate::all(["a", "b"]).map(FlagGate::inverted), !(a && b)),
-            (FlagGate::any(["a", "b"]).map(FlagGate::inverted), !(a || b)),
-            (Ok(FlagGate::new(Requirement::off("a"))), !a),
-            (Ok(FlagGate::new(&flags.flag("a"))), a),
+            (FlagGate::all(["a", "b"]).inverted(), !(a && b)),
+            (FlagGate::any(["a", "b"]).inverted(), !(a || b)),
+            (FlagGate::try_all(vec!["a", "b"]).unwrap(), a && b),
+            (FlagGate::try_any(vec!["a", "b"]).unwrap(), a || b),
+            (FlagGate::new(Requirement::off("a")), !a),
         ];
 
         for (gate, expected) in gates {
-            let gate = gate.unwrap().flags(&flags);
+            let gate = gate.flags(&flags);
             let shown = format!("{gate:?}");
             let (parts, _) = answer(gate, get("/")).await;
             assert_eq!(parts.status == StatusCode::OK, expected, "{a} {b} {shown}");
@@ -105,8 +111,8 @@ async fn all_any_and_negation_follow_their_truth_tables() {
 #[tokio::test]
 async fn the_flag_that_decided_is_named() {
     let flags = flags([("on", true.into()), ("off", false.into())]).await;
-    let all = |keys: [&str; 2]| FlagGate::all(keys).unwrap().flags(&flags);
-    let any = |keys: [&str; 2]| FlagGate::any(keys).unwrap().flags(&flags);
+    let all = |keys: [&str; 2]| FlagGate::all(keys).flags(&flags);
+    let any = |keys: [&str; 2]| FlagGate::any(keys).flags(&flags);
 
     for (gate, key, value) in [
         (all(["on", "off"]), "off", false),
@@ -122,8 +128,10 @@ async fn the_flag_that_decided_is_named() {
 
 #[test]
 fn a_gate_without_flags_cannot_be_made() {
-    assert_eq!(FlagGate::all::<&str>([]).unwrap_err(), InvalidGate::NoFlags);
-    assert_eq!(FlagGate::any::<&str>([]).unwrap_err(), InvalidGate::NoFlags);
+    let none = Vec::<String>::new();
+
+    assert_eq!(FlagGate::try_all(&none).unwrap_err(), InvalidGate::NoFlags);
+    assert_eq!(FlagGate::try_any(&none).unwrap_err(), InvalidGate::NoFlags);
 }
 
 #[tokio::test]
@@ -214,7 +222,7 @@ fn a_target_that_clients_may_misunderstand_is_refused() {
 #[tokio::test]
 async fn a_closure_builds_the_whole_response() {
     let flags = flags([("beta", false.into())]).await;
-    let gate = flags.gate("beta").respond_with(|denied: &GateDenied, request: &Parts| {
+    let gate = flags.gate("beta").respond_with(|denied, request| {
         let mut page = Response::new(format!("{} {}", request.uri.path(), denied));
         *page.status_mut() = StatusCode::GONE;
         page
@@ -230,8 +238,9 @@ async fn a_closure_builds_the_whole_response() {
 #[tokio::test]
 async fn a_closures_cache_control_stays() {
     let flags = flags([("beta", false.into())]).await;
-    let gate = flags.gate("beta").respond_with(|_: &GateDenied, _: &Parts| {
-        Response::builder().header("cache-control", "max-age=5").body("").unwrap()
+    let gate = flags.gate("beta").respond_with(|_, _| {
+        let response = Response::builder().header("cache-control", "max-age=5");
+        response.body(String::new()).unwrap()
     });
 
     let (parts, _) = answer(gate, get("/x")).await;
@@ -262,7 +271,7 @@ async fn a_grpc_request_gets_a_trailers_only_answer() {
     assert_eq!(lines(&parts), expected);
     assert_eq!(denied(&parts).key(), "beta");
 
-    let gate = flags.gate("beta").grpc_status(16).unwrap().detail("Nur für 100 %");
+    let gate = flags.gate("beta").grpc_status(GrpcStatus::Unauthenticated).detail("Nur für 100 %");
     let (parts, _) = answer(gate, request()).await;
     let expected = [
         "cache-control: no-store",
@@ -276,11 +285,10 @@ async fn a_grpc_request_gets_a_trailers_only_answer() {
 #[test]
 fn only_errors_of_grpc_are_grpc_statuses() {
     for status in [i32::MIN, -1, 0, 17, 256 + 12, i32::MAX] {
-        let error = FlagGate::new("beta").grpc_status(status).unwrap_err();
-        assert_eq!(error, InvalidGate::GrpcStatus);
+        assert_eq!(GrpcStatus::try_from(status).unwrap_err(), InvalidGate::GrpcStatus);
     }
     for status in 1..=16 {
-        assert!(FlagGate::new("beta").grpc_status(status).is_ok());
+        assert_eq!(GrpcStatus::try_from(status).unwrap() as i32, status);
     }
 }
 
@@ -378,4 +386,132 @@ async fn overrides_of_a_test_hold_for_gates() {
 
         assert_eq!(inside.await.0.status, StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn a_gate_names_its_flag_in_every_way_that_a_question_does() {
+    const BETA: FlagName = FlagName::new("beta");
+    let flags = flags([("beta", true.into())]).await;
+    let resolved = flags.flag("beta");
+
+    for gate in [
+        flags.gate(BETA),
+        flags.gate(resolved.clone()),
+        flags.gate(&resolved),
+        flags.gate("beta"),
+        flags.gate(String::from("beta")),
+        flags.gate(Requirement::on(BETA)),
+        FlagGate::all([BETA, BETA]).flags(&flags),
+        FlagGate::any([&resolved]).flags(&flags),
+        FlagGate::new(Requirement::off(&resolved)).inverted().flags(&flags),
+    ] {
+        let (parts, _) = answer(gate, get("/")).await;
+
+        assert_eq!(parts.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_gate_on_some_requests_lets_the_others_pass_untouched() {
+    let flags = flags([("beta", false.into())]).await;
+    let gate = flags.gate("beta").only(|head| head.uri.path().starts_with("/beta"));
+    let narrowed = gate.clone().only(|head| head.method == Method::POST);
+
+    for (path, status) in [("/beta", 404), ("/beta/x", 404), ("/", 200)] {
+        let (parts, _) = answer(gate.clone(), get(path)).await;
+        assert_eq!(parts.status, status, "{path}");
+        assert_eq!(parts.headers.is_empty(), status == 200);
+
+        let (parts, _) = answer(narrowed.clone(), get(path)).await;
+        assert_eq!(parts.status, StatusCode::OK, "{path}");
+    }
+    let mut post = get("/beta");
+    *post.method_mut() = Method::POST;
+    assert_eq!(answer(narrowed, post).await.0.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn requests_that_a_gate_is_not_for_are_not_even_asked_about() {
+    let flags = flags([("beta", false.into())]).await;
+    let extractor = context_fn(|head| panic!("asked about {}", head.uri));
+    let gate = flags.gate("beta").context(extractor).only(|head| head.uri.path() != "/");
+
+    let (parts, _) = answer(gate, get("/")).await;
+
+    assert_eq!(parts.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_concealed_gate_on_some_requests_hides_only_those() {
+    let flags = flags([("beta", false.into())]).await;
+    let not_found = tower::service_fn(async |_: Request<Empty<bytes::Bytes>>| {
+        Ok(Response::new(Full::from("not found")))
+    });
+    let gate = flags.gate("beta").only(|head| head.uri.path() == "/hidden").conceal(not_found);
+
+    assert_eq!(answer(gate.clone(), get("/hidden")).await.1, "not found");
+    assert_eq!(answer(gate, get("/")).await.1, "open");
+}
+
+#[tokio::test]
+async fn the_body_of_a_closures_response_may_stream_and_fail() {
+    let flags = flags([("beta", false.into())]).await;
+    let frames = || [Ok(Frame::data(bytes::Bytes::from("half"))), Err("broken")];
+    let gate =
+        flags.gate("beta").respond_with(move |_, _| Response::new(Streamed(frames().into())));
+    let service = gate.layer(tower::service_fn(super::open::<()>));
+
+    let mut body = service.oneshot(Request::new(())).await.unwrap().into_body();
+
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "half");
+    assert_eq!(body.frame().await.unwrap().unwrap_err(), BodyError::Own("broken"));
+    assert!(body.frame().await.is_none());
+}
+
+/// A body of frames that are there already.
+struct Streamed(VecDeque<Result<Frame<bytes::Bytes>, &'static str>>);
+
+impl Body for Streamed {
+    type Data = bytes::Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, &'static str>>> {
+        Poll::Ready(self.0.pop_front())
+    }
+}
+
+struct Gone;
+
+impl DenialResponse for Gone {
+    type Body = String;
+
+    fn respond(&self, denied: &GateDenied, _: &Parts) -> Response<String> {
+        Response::builder().status(StatusCode::GONE).body(denied.key().to_owned()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_type_of_its_own_builds_the_response_and_names_the_gate() {
+    let flags = flags([("beta", false.into())]).await;
+    let gate: FlagGate<Gone> = flags.gate("beta").response(Gone);
+
+    let (parts, body) = answer(gate, get("/")).await;
+
+    assert_eq!((parts.status, &*body), (StatusCode::GONE, "beta"));
+    assert_eq!(lines(&parts), ["cache-control: no-store"]);
+}
+
+#[tokio::test]
+async fn a_grpc_request_gets_no_body_of_a_closure() {
+    let flags = flags([("beta", false.into())]).await;
+    let gate = flags.gate("beta").respond_with(|_, _| Response::new(String::from("a page")));
+    let mut request = get("/a.B/C");
+    request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+
+    let (parts, body) = answer(gate, request).await;
+
+    assert_eq!((&parts.headers["grpc-status"], &*body), (&HeaderValue::from(12), ""));
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::Stdio};
 
-use flagstaff::{FlagGate, Flags, context::Anonymous};
+use flagstaff::{FlagGate, Flags, context::Anonymous, gate::GrpcStatus};
 use tokio::net::TcpListener;
 use tonic::{
     Code, Status,
@@ -32,11 +32,22 @@ async fn serve(flags: &Flags, gate: FlagGate, around_all: bool) -> SocketAddr {
     address
 }
 
-async fn check(address: SocketAddr) -> Result<i32, Status> {
+async fn client(address: SocketAddr) -> HealthClient<Channel> {
     let channel = Channel::from_shared(format!("http://{address}")).unwrap();
-    let mut client = HealthClient::new(channel.connect().await.unwrap());
-    let response = client.check(HealthCheckRequest { service: String::new() }).await?;
+    HealthClient::new(channel.connect().await.unwrap())
+}
+
+async fn check(address: SocketAddr) -> Result<i32, Status> {
+    let request = HealthCheckRequest { service: String::new() };
+    let response = client(address).await.check(request).await?;
     Ok(response.into_inner().status)
+}
+
+/// The first status of the stream.
+async fn watch(address: SocketAddr) -> Result<i32, Status> {
+    let request = HealthCheckRequest { service: String::new() };
+    let mut stream = client(address).await.watch(request).await?.into_inner();
+    Ok(stream.message().await?.expect("the status of now comes first").status)
 }
 
 #[tokio::test]
@@ -59,13 +70,31 @@ async fn tonics_client_sees_a_closed_gate_as_unimplemented() {
 #[tokio::test]
 async fn tonics_client_sees_the_configured_status_and_text() {
     let flags = flags([("health", false.into())]).await;
-    let gate = FlagGate::new("health").grpc_status(14).unwrap().detail("zurück um 100 % „9 Uhr“\n");
+    let gate = FlagGate::new("health")
+        .grpc_status(GrpcStatus::Unavailable)
+        .detail("zurück um 100 % „9 Uhr“\n");
     let address = serve(&flags, gate, true).await;
 
     let status = check(address).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.message(), "zurück um 100 % „9 Uhr“\n");
+}
+
+#[tokio::test]
+async fn a_gate_on_one_method_leaves_the_other_methods_of_the_service_open() {
+    for around_all in [true, false] {
+        let flags = flags([("check", false.into())]).await;
+        let gate = FlagGate::new("check").only(|head| head.uri.path().ends_with("Health/Check"));
+        let address = serve(&flags, gate, around_all).await;
+
+        assert_eq!(check(address).await.unwrap_err().code(), Code::Unimplemented);
+        assert_eq!(watch(address).await.unwrap(), 1);
+
+        flags.enable("check").await.unwrap();
+
+        assert_eq!(check(address).await.unwrap(), 1);
+    }
 }
 
 #[tokio::test]

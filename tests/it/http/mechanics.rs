@@ -9,8 +9,8 @@ use std::{
 use bytes::Bytes;
 use flagstaff::{
     Context as Who, FlagGate, FlagSwitch, TrustedHeaders,
-    context::Anonymous,
-    gate::{Concealed, GateBody, Gated},
+    context::{Anonymous, try_context_fn},
+    gate::{BodyError, Concealed, EitherBody, Gated, Switched},
     request::RequestLayer,
 };
 use futures_util::FutureExt;
@@ -111,10 +111,10 @@ async fn a_switch_is_ready_when_both_services_are() {
             assert_eq!(service(), Poll::Ready(Err("broken")));
         };
         if first {
-            let mut switch = FlagSwitch::new("a", on, off);
+            let mut switch = Switched::new(off, FlagSwitch::new("a", on));
             pending(&mut || poll(&mut switch));
         } else {
-            let mut switch = FlagSwitch::new("a", off, on);
+            let mut switch = Switched::new(on, FlagSwitch::new("a", off));
             pending(&mut || poll(&mut switch));
         }
     }
@@ -143,7 +143,7 @@ async fn an_open_gate_allocates_nothing() {
     let gates = [
         (FlagGate::new("half"), true),
         (flags.gate("half"), true),
-        (FlagGate::all(["on", "half"]).unwrap(), true),
+        (FlagGate::all(["on", "half"]), true),
         (flags.gate("on"), false),
         (flags.gate("half").context(TrustedHeaders::default()), false),
     ];
@@ -182,11 +182,11 @@ async fn an_open_gate_allocates_nothing() {
 
 #[test]
 fn a_gates_body_passes_its_inner_body_through() {
-    let body = GateBody::new(String::from("hello"));
+    let body: EitherBody<_> = EitherBody::new(String::from("hello"));
 
     assert_eq!(body.size_hint().exact(), Some(5));
     assert!(!body.is_end_stream());
-    assert!(GateBody::<String>::default().is_end_stream());
+    assert!(EitherBody::<String>::default().is_end_stream());
 }
 
 /// What hyper asks of a service, by way of `hyper_util::service::TowerToHyperService`.
@@ -229,20 +229,66 @@ async fn the_layers_fit_hyper_axum_and_tonic() {
     let request_layer: RequestLayer = flags.request_layer(Anonymous);
     let service = service_fn(super::open);
     let routes = tonic::service::Routes::default();
+    let routes_again = routes.clone();
     let missing = ::axum::Router::<()>::new();
 
     hyper(request_layer.layer(service));
     hyper(FlagGate::new("a").layer(service));
     hyper(FlagGate::new("a").conceal(service).layer(service));
-    hyper(FlagSwitch::new("a", service, service));
+    hyper(FlagSwitch::new("a", service).layer(service));
 
     tonic(request_layer.layer(routes.clone()));
     tonic(FlagGate::new("a").layer(routes.clone()));
     tonic(FlagGate::new("a").conceal(routes.clone()).layer(routes.clone()));
-    tonic(FlagSwitch::new("a", routes.clone(), routes));
+    tonic(FlagSwitch::new("a", routes.clone()).layer(routes));
+
+    // With a body of its own, and one of the extractor's.
+    let refusing = || {
+        try_context_fn(|head| match head.extensions.get::<String>() {
+            Some(user) => Ok(Who::user(user.as_str())),
+            None => Err(Box::new(Response::new(::axum::body::Body::empty()))),
+        })
+    };
+    let gate = FlagGate::new("a").respond_with(|_, _| Response::new(String::from("a page")));
+    let gate = gate.context(refusing());
+    let request_refusing = flags.request_layer(refusing());
+    hyper(gate.layer(service));
+    hyper(request_refusing.layer(service));
+    tonic(gate.layer(routes_again.clone()));
+    tonic(request_refusing.layer(routes_again));
+    axum(gate);
+    axum(request_refusing);
+    axum(FlagGate::new("a").context(refusing()).conceal(missing.clone()));
+    axum(FlagSwitch::new("a", missing.clone()).context(refusing()));
 
     axum(request_layer);
     axum(FlagGate::new("a"));
     axum(FlagGate::new("a").conceal(missing.clone()));
-    axum(FlagSwitch::layer("a", missing));
+    axum(FlagSwitch::new("a", missing));
+}
+
+#[tokio::test]
+async fn the_services_lend_and_return_what_they_are_made_of() {
+    let mut gated = Gated::new(1, FlagGate::new("a"));
+    let mut concealed = Concealed::new(2, FlagGate::new("a").conceal(3));
+    let mut switched = Switched::new(5, FlagSwitch::new("a", 4));
+
+    *gated.get_mut() += 10;
+    *concealed.get_mut().1 += 10;
+    *switched.get_mut().0 += 10;
+
+    assert_eq!((gated.get_ref(), gated.clone().into_inner()), (&11, 11));
+    assert_eq!((concealed.get_ref(), concealed.clone().into_inner()), ((&2, &13), (2, 13)));
+    assert_eq!((switched.get_ref(), switched.clone().into_inner()), ((&14, &5), (14, 5)));
+}
+
+#[test]
+fn an_error_of_either_body_becomes_a_boxed_one() {
+    type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    let inner: BodyError<Boxed, Infallible> = BodyError::Inner("inner".into());
+    let own: BodyError<Infallible, std::fmt::Error> = BodyError::Own(std::fmt::Error);
+
+    assert_eq!(inner.to_string(), "inner");
+    assert_eq!(Boxed::from(inner).to_string(), "inner");
+    assert!(Boxed::from(own).is::<std::fmt::Error>());
 }

@@ -8,6 +8,7 @@ mod cookie;
 mod gate;
 mod grpc;
 mod mechanics;
+mod refusal;
 mod request;
 mod sample;
 mod switch;

@@ -12,7 +12,7 @@ use std::{
 
 use flagstaff::{
     Context as Who, FlagGate, Flags, RequestFlags, TrustedHeaders, WithCurrentFlags,
-    context::{Anonymous, RequestHead},
+    context::{Anonymous, context_fn},
     definition::Entry,
     source::Offer,
 };
@@ -109,7 +109,7 @@ async fn the_context_is_the_extractors() {
     let response = by_header.service(who).oneshot(request()).await.unwrap();
     assert_eq!(*response.body().get_ref(), Who::user("ana").with_groups(["a", "b"]));
 
-    let by_path = |request: &RequestHead<'_>| Who::user(request.uri.path().to_owned());
+    let by_path = context_fn(|head| Who::user(head.uri.path()));
     let by_path = ServiceBuilder::new().layer(flags.request_layer(by_path));
     let response = by_path.service(who).oneshot(request()).await.unwrap();
     assert_eq!(*response.body().get_ref(), Who::user("/"));
@@ -129,7 +129,7 @@ async fn an_inner_request_layer_changes_the_user_and_keeps_the_generation() {
         Ok::<_, Infallible>(Response::new((flags.is_enabled("a"), user)))
     });
     let inner = |flags: &Flags| {
-        let layer = flags.request_layer(|_: &RequestHead<'_>| Who::user("inner"));
+        let layer = flags.request_layer(context_fn(|_| Who::user("inner")));
         ServiceBuilder::new().layer(layer).service(see)
     };
     let mut request = Request::new(());

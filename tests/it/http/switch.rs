@@ -47,7 +47,8 @@ async fn a_constant_flag_chooses_and_adds_nothing() {
     let flags = flags([("on", true.into()), ("off", false.into())]).await;
 
     for (flag, expected) in [("on", "new"), ("off", "old"), ("unknown", "old")] {
-        let switch = FlagSwitch::new(flag, service("new", &[]), service("old", &[])).flags(&flags);
+        let switch = FlagSwitch::new(flag, service("new", &[])).flags(&flags);
+        let switch = switch.layer(service("old", &[]));
 
         let response = switch.oneshot(of("ana")).await.unwrap();
 
@@ -59,9 +60,10 @@ async fn a_constant_flag_chooses_and_adds_nothing() {
 #[tokio::test]
 async fn both_services_of_a_percentage_are_private_and_vary() {
     let flags = flags([("half", half())]).await;
-    let switch = FlagSwitch::new("half", service("new", &[]), service("old", &[]))
+    let switch = FlagSwitch::new("half", service("new", &[]))
         .flags(&flags)
-        .context(TrustedHeaders::default());
+        .context(TrustedHeaders::default())
+        .layer(service("old", &[]));
     let mut seen = Vec::new();
 
     for user in ["ana", "bob", "cem", "dai", "eva", "fin"] {
@@ -82,8 +84,7 @@ async fn headers_of_the_services_are_merged_with() {
     let flags = flags([("half", half())]).await;
     let old =
         service("old", &[("vary", "Accept, X-User-Id"), ("cache-control", "public, max-age=60")]);
-    let switch =
-        FlagSwitch::new("half", old.clone(), old).flags(&flags).context(TrustedHeaders::default());
+    let switch = flags.switch("half", old.clone()).context(TrustedHeaders::default()).layer(old);
 
     let response = switch.oneshot(of("ana")).await.unwrap();
 
@@ -96,7 +97,7 @@ async fn headers_of_the_services_are_merged_with() {
 async fn the_headers_of_the_request_layers_extractor_are_named() {
     let flags = flags([("half", half())]).await;
     let no_store = &[("cache-control", "no-store")];
-    let switch = FlagSwitch::new("half", service("new", no_store), service("old", no_store));
+    let switch = FlagSwitch::new("half", service("new", no_store)).layer(service("old", no_store));
 
     for (layer, expected) in [
         (
@@ -117,7 +118,7 @@ async fn a_sticky_cookie_varies_by_cookie() {
     let flags = flags([("half", half())]).await;
     let sticky = flagstaff::context::StickyCookie::new(&[7; 32]).unwrap();
     let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky);
-    let switch = FlagSwitch::new("half", service("new", &[]), service("old", &[]));
+    let switch = FlagSwitch::new("half", service("new", &[])).layer(service("old", &[]));
 
     let response = layer.layer(switch).oneshot(Request::new(())).await.unwrap();
 
@@ -128,9 +129,8 @@ async fn a_sticky_cookie_varies_by_cookie() {
 #[tokio::test]
 async fn as_a_layer_the_inner_service_is_the_one_for_off() {
     let flags = flags([("a", true.into())]).await;
-    let switch = |flag| {
-        FlagSwitch::layer(flag, service("new", &[])).flags(&flags).layer(service("old", &[]))
-    };
+    let switch =
+        |flag| FlagSwitch::new(flag, service("new", &[])).flags(&flags).layer(service("old", &[]));
     let body = async |flag: Requirement| *switch(flag).oneshot(of("ana")).await.unwrap().body();
 
     assert_eq!(body("a".into()).await, "new");
@@ -139,17 +139,40 @@ async fn as_a_layer_the_inner_service_is_the_one_for_off() {
 }
 
 #[tokio::test]
-async fn without_flags_a_switch_has_its_default() {
-    let switch = FlagSwitch::new("a", service("new", &[]), service("old", &[]));
+async fn a_switch_on_some_requests_leaves_the_others_to_the_inner_service_as_they_are() {
+    let flags = flags([("half", half())]).await;
+    let switch = FlagSwitch::new("half", service("new", &[]))
+        .flags(&flags)
+        .context(TrustedHeaders::default())
+        .only(|head| head.uri.path() == "/search")
+        .layer(service("old", &[]));
+    let mut users = ["ana", "bob", "cem", "dai"].into_iter();
+    let inside = users.find(|&user| flags.is_enabled("half", &Context::user(user))).unwrap();
 
-    assert_eq!(*switch.clone().oneshot(of("ana")).await.unwrap().body(), "old");
-    assert_eq!(*switch.default_value(true).oneshot(of("ana")).await.unwrap().body(), "new");
+    let elsewhere = switch.clone().oneshot(of(inside)).await.unwrap();
+    let mut search = of(inside);
+    *search.uri_mut() = "/search".parse().unwrap();
+    let here = switch.oneshot(search).await.unwrap();
+
+    assert_eq!((*elsewhere.body(), elsewhere.headers().len()), ("old", 0));
+    assert_eq!((*here.body(), here.headers().len()), ("new", 2));
+}
+
+#[tokio::test]
+async fn without_flags_a_switch_has_its_default() {
+    let switch = FlagSwitch::new("a", service("new", &[]));
+    let body = async |switch: FlagSwitch<_>| {
+        *switch.layer(service("old", &[])).oneshot(of("ana")).await.unwrap().body()
+    };
+
+    assert_eq!(body(switch.clone()).await, "old");
+    assert_eq!(body(switch.default_value(true)).await, "new");
 }
 
 #[tokio::test]
 async fn a_switch_sees_what_the_request_has_pinned() {
     let flags: Flags = flags([("a", true.into())]).await;
-    let switch = FlagSwitch::new("a", service("new", &[]), service("old", &[])).flags(&flags);
+    let switch = flags.switch("a", service("new", &[])).layer(service("old", &[]));
     let mut request = of("ana");
     request.extensions_mut().insert(flags.pin(Context::anonymous()));
 

@@ -1,135 +1,11 @@
-//! Who asks: from a request to a context.
+//! Users and groups from headers that a proxy sets.
 
-use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri, header::HeaderValue};
+use http::{HeaderName, header::HeaderValue};
 
+use super::{ContextExtractor, RequestHead};
 use crate::model::Context;
 
-/// A request but for its body, borrowed.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub struct RequestHead<'a> {
-    /// The method.
-    pub method: &'a Method,
-    /// The target.
-    pub uri: &'a Uri,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-    /// What layers further out have left in the request.
-    pub extensions: &'a Extensions,
-}
-
-impl<'a> RequestHead<'a> {
-    /// The head of `request`.
-    #[inline]
-    #[must_use]
-    pub fn of<B>(request: &'a Request<B>) -> Self {
-        Self {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            extensions: request.extensions(),
-        }
-    }
-}
-
-/// Says who makes a request.
-///
-/// A closure that returns a context of its own is an extractor; so the layer that authenticates
-/// requests decides who the user is, and the closure takes it from the request's extensions:
-///
-/// ```
-/// use flagstaff::{context::RequestHead, Context, Flags, Memory};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), flagstaff::StartError> {
-/// #[derive(Clone)]
-/// struct Account {
-///     id: String,
-/// }
-///
-/// # let flags = Flags::builder().source(Memory::new()).start().await?;
-/// let layer = flags.request_layer(|request: &RequestHead<'_>| {
-///     match request.extensions.get::<Account>() {
-///         Some(account) => Context::user(account.id.clone()),
-///         None => Context::anonymous(),
-///     }
-/// });
-/// # Ok(())
-/// # }
-/// ```
-///
-/// It cannot fail: a request that says nothing usable is anonymous. It runs on the request path,
-/// for every request, so it must not wait.
-///
-/// # Example
-///
-/// A type can borrow from the request, and name the headers it reads:
-///
-/// ```
-/// use flagstaff::{context::{ContextExtractor, RequestHead}, Context};
-/// use http::{HeaderName, Request};
-///
-/// struct ByTenant([HeaderName; 1]);
-///
-/// impl ContextExtractor for ByTenant {
-///     fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
-///         let tenant = request.headers.get(&self.0[0]).and_then(|value| value.to_str().ok());
-///         tenant.map_or_else(Context::anonymous, Context::user)
-///     }
-///
-///     fn headers(&self) -> &[HeaderName] {
-///         &self.0
-///     }
-/// }
-///
-/// let by_tenant = ByTenant([HeaderName::from_static("x-tenant")]);
-/// let request = Request::get("/").header("X-Tenant", "acme").body(()).unwrap();
-/// let context = by_tenant.context(&RequestHead::of(&request));
-/// assert_eq!(context.targeting_key(), Some("acme"));
-/// ```
-pub trait ContextExtractor {
-    /// The evaluation context of a request.
-    fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a>;
-
-    /// The request headers that the context is drawn from.
-    ///
-    /// Responses that depend on the context name them in `Vary`, so that a cache in between
-    /// does not give one user's response to another. None unless implemented.
-    fn headers(&self) -> &[HeaderName] {
-        &[]
-    }
-}
-
-impl<F> ContextExtractor for F
-where
-    F: Fn(&RequestHead<'_>) -> Context<'static>,
-{
-    fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
-        self(request).shorten()
-    }
-}
-
-/// Takes everybody for anonymous: for flags that are the same for all.
-///
-/// # Example
-///
-/// ```
-/// use flagstaff::context::{Anonymous, ContextExtractor, RequestHead};
-///
-/// let request = http::Request::new(());
-///
-/// assert_eq!(Anonymous.context(&RequestHead::of(&request)).targeting_key(), None);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Anonymous;
-
-impl ContextExtractor for Anonymous {
-    fn context<'a>(&self, _request: &RequestHead<'a>) -> Context<'a> {
-        Context::anonymous()
-    }
-}
-
-/// Takes the user from request headers that a proxy in front sets: `X-User-ID`, and
+/// An extractor that takes the user from request headers that a proxy in front sets: `X-User-ID`, and
 /// `X-User-Groups` with commas between the groups.
 ///
 /// **Any client can send these headers.** Use this only behind a proxy that removes them from what
@@ -261,9 +137,11 @@ crate::error::debug_is_message!(InvalidHeader);
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::http::context_fn;
 
     fn request(headers: &[(&str, &[u8])]) -> Request<()> {
         let mut request = Request::new(());
@@ -324,10 +202,10 @@ mod tests {
     #[test]
     fn a_closure_of_more_groups_than_fit_on_the_stack_keeps_them_all() {
         let groups = ["a", "b", "c", "d"];
-        let extractor = move |_: &RequestHead<'_>| Context::user("ana").with_groups(groups);
+        let extractor = context_fn(move |_| Context::user("ana").with_groups(groups));
 
         let request = request(&[]);
-        let context = ContextExtractor::context(&extractor, &RequestHead::of(&request));
+        let context = extractor.context(&RequestHead::of(&request));
 
         assert_eq!(context, Context::user("ana").with_groups(groups));
     }

@@ -1,0 +1,62 @@
+//! The layer that hides a service.
+
+use std::convert::Infallible;
+
+use tower_layer::Layer;
+
+use super::Concealed;
+use crate::http::ask::Question;
+
+/// A layer that hides a service while its flag is off: made by
+/// [`FlagGate::conceal`](crate::FlagGate::conceal).
+///
+/// While closed, requests go to the not-found service with method, headers and body as they came,
+/// gRPC or not; what it answers is sent as it is. The settings of the gate's own answer have no
+/// effect.
+///
+/// Put it around everything that answers for the route. Under axum that is the method router, and
+/// what answers like a missing route is a router without routes. A layer of a router or a method
+/// router is not enough, since axum adds an `Allow` header around it.
+///
+/// # Example
+///
+/// ```
+/// use axum::{Router, http::StatusCode, routing::get};
+/// use flagstaff::FlagGate;
+/// use tower::Layer;
+///
+/// async fn not_found() -> (StatusCode, &'static str) {
+///     (StatusCode::NOT_FOUND, "nothing here")
+/// }
+///
+/// let gate = FlagGate::new("new_checkout").conceal(Router::new().fallback(not_found));
+/// let app: Router = Router::new()
+///     .route_service("/checkout/new", gate.layer(get(|| async { "new" })))
+///     .fallback(not_found);
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct ConcealedGate<N, X = Infallible> {
+    pub(super) question: Question<X>,
+    pub(super) not_found: N,
+}
+
+impl<N, X> ConcealedGate<N, X> {
+    pub(in crate::http) fn new(question: Question<X>, not_found: N) -> Self {
+        Self { question, not_found }
+    }
+}
+
+impl<S, N: Clone, X> Layer<S> for ConcealedGate<N, X> {
+    type Service = Concealed<S, N, X>;
+
+    fn layer(&self, inner: S) -> Concealed<S, N, X> {
+        Concealed::new(inner, self.clone())
+    }
+}
+
+impl<N: Clone, X> Clone for ConcealedGate<N, X> {
+    fn clone(&self) -> Self {
+        Self { question: self.question.clone(), not_found: self.not_found.clone() }
+    }
+}

@@ -1,0 +1,105 @@
+//! Responses to requests that an extractor refuses.
+
+use std::convert::Infallible;
+
+use http::{Response, StatusCode};
+
+use crate::http::EitherBody;
+
+/// The answer of an extractor to a request that it refuses.
+///
+/// It is a [`StatusCode`], whose response has no body, or a [`Response`] with any body. Clippy warns of
+/// errors as large as a response, so that a boxed response is one, too. [`Infallible`] is that of
+/// extractors that refuse nothing, whose layers leave the type of the response as it is. The trait is
+/// sealed; these are all there is.
+///
+/// # Example
+///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use flagstaff::{context::Refusal, gate::EitherBody};
+/// use http::Response;
+///
+/// let same: Response<&str> = Infallible::pass(Response::new("the service's"));
+/// let either: Response<EitherBody<&str, String>> = Response::<String>::pass(same);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot answer a request that an extractor refuses",
+    note = "an extractor refuses a request with an `http::StatusCode` or an `http::Response`"
+)]
+pub trait Refusal: sealed::Sealed + Sized {
+    /// The body of a response of a layer around a service whose responses have the body `R`.
+    type Body<R>;
+
+    /// Passes a response of the inner service on.
+    fn pass<R>(response: Response<R>) -> Response<Self::Body<R>>;
+
+    /// Turns this refusal into the layer's response.
+    fn refuse<R>(self) -> Response<Self::Body<R>>;
+}
+
+impl Refusal for Infallible {
+    type Body<R> = R;
+
+    #[inline]
+    fn pass<R>(response: Response<R>) -> Response<R> {
+        response
+    }
+
+    fn refuse<R>(self) -> Response<R> {
+        match self {}
+    }
+}
+
+impl<B> Refusal for Response<B> {
+    type Body<R> = EitherBody<R, B>;
+
+    #[inline]
+    fn pass<R>(response: Response<R>) -> Response<EitherBody<R, B>> {
+        response.map(EitherBody::new)
+    }
+
+    fn refuse<R>(self) -> Response<EitherBody<R, B>> {
+        self.map(|body| EitherBody::own(Some(body)))
+    }
+}
+
+impl<B> Refusal for Box<Response<B>> {
+    type Body<R> = EitherBody<R, B>;
+
+    #[inline]
+    fn pass<R>(response: Response<R>) -> Response<EitherBody<R, B>> {
+        Response::<B>::pass(response)
+    }
+
+    fn refuse<R>(self) -> Response<EitherBody<R, B>> {
+        (*self).refuse()
+    }
+}
+
+impl Refusal for StatusCode {
+    type Body<R> = EitherBody<R>;
+
+    #[inline]
+    fn pass<R>(response: Response<R>) -> Response<EitherBody<R>> {
+        response.map(EitherBody::new)
+    }
+
+    fn refuse<R>(self) -> Response<EitherBody<R>> {
+        let mut response = Response::new(EitherBody::own(None));
+        *response.status_mut() = self;
+        response
+    }
+}
+
+mod sealed {
+    use super::{Infallible, Response, StatusCode};
+
+    pub trait Sealed {}
+
+    impl Sealed for Infallible {}
+    impl<B> Sealed for Response<B> {}
+    impl<B> Sealed for Box<Response<B>> {}
+    impl Sealed for StatusCode {}
+}

@@ -1,0 +1,98 @@
+//! A flag that a gate or a switch asks, and the state that it must be in.
+
+use crate::flags::{FlagKey, KnownFlag};
+
+/// A flag that must be on, or off, for a gate to open.
+///
+/// A flag alone is one that must be on: see [`IntoRequirement`].
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{gate::Requirement, FlagGate, FlagName};
+///
+/// const MAINTENANCE: FlagName = FlagName::new("maintenance");
+///
+/// let gate = FlagGate::all([Requirement::on("new_checkout"), Requirement::off(MAINTENANCE)]);
+/// let same = FlagGate::all(["new_checkout".into(), Requirement::off("maintenance")]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Requirement {
+    pub(super) flag: KnownFlag,
+    pub(super) on: bool,
+}
+
+impl Requirement {
+    /// Requires that the flag is on.
+    #[must_use]
+    pub fn on(flag: impl FlagKey) -> Self {
+        Self { flag: KnownFlag::new(flag.as_str().into()), on: true }
+    }
+
+    /// Requires that the flag is off.
+    #[must_use]
+    pub fn off(flag: impl FlagKey) -> Self {
+        Self { on: false, ..Self::on(flag) }
+    }
+}
+
+impl<K: FlagKey> From<K> for Requirement {
+    fn from(flag: K) -> Self {
+        Self::on(flag)
+    }
+}
+
+/// A flag as gates and switches take it: any [`FlagKey`], which must then be on, or a
+/// [`Requirement`].
+///
+/// It is sealed; these are all there is.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{gate::Requirement, FlagGate, FlagName};
+///
+/// const NEW_CHECKOUT: FlagName = FlagName::new("new_checkout");
+///
+/// let by_constant = FlagGate::new(NEW_CHECKOUT);
+/// let by_name = FlagGate::new("new_checkout");
+/// let while_off = FlagGate::new(Requirement::off("new_checkout"));
+/// ```
+///
+/// Anything else does not compile:
+///
+/// ```compile_fail
+/// let gate = flagstaff::FlagGate::new(42);
+/// ```
+// Instead of `Into<Requirement>`, whose errors speak of `From` and not of what a flag may be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a flag",
+    label = "neither a flag nor a requirement",
+    note = "name the flag by a `&str`, a `String`, a `FlagName` constant or a `Flag`",
+    note = "or say which state it must be in: `Requirement::on(\"flag\")` or `Requirement::off(\"flag\")`"
+)]
+pub trait IntoRequirement: sealed::Sealed {
+    /// Converts it into the requirement.
+    fn into_requirement(self) -> Requirement;
+}
+
+impl<K: FlagKey> IntoRequirement for K {
+    fn into_requirement(self) -> Requirement {
+        Requirement::on(self)
+    }
+}
+
+impl IntoRequirement for Requirement {
+    fn into_requirement(self) -> Requirement {
+        self
+    }
+}
+
+mod sealed {
+    use super::{FlagKey, Requirement};
+
+    pub trait Sealed {}
+
+    impl<K: FlagKey> Sealed for K {}
+    impl Sealed for Requirement {}
+}

@@ -1,0 +1,160 @@
+//! Extractors that refuse requests.
+
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use bytes::Bytes;
+use flagstaff::{
+    Context, FlagGate, FlagSwitch, Flags, RequestFlags,
+    context::{TryContextExtractor, try_context_fn},
+};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use super::{flags, wire};
+
+/// Refuses all requests without an account.
+#[expect(clippy::result_large_err, reason = "a refusal may be a response as it is")]
+fn signed_in() -> impl TryContextExtractor<Refusal = Response<String>> + Clone + Send + Sync {
+    try_context_fn(|head| match head.headers.get("x-account").map(|id| id.to_str()) {
+        Some(Ok(id)) => Ok(Context::user(id)),
+        _ => {
+            let response = Response::builder().status(401).header("www-authenticate", "Bearer");
+            Err(response.body(format!("sign in to see {}", head.uri)).unwrap())
+        }
+    })
+}
+
+fn of(account: &str) -> Request<Full<Bytes>> {
+    let request = Request::get("/x").header("x-account", account);
+    request.body(Full::default()).unwrap()
+}
+
+fn stranger() -> Request<Full<Bytes>> {
+    Request::get("/x").body(Full::default()).unwrap()
+}
+
+async fn ask<S, B>(service: S, request: Request<Full<Bytes>>) -> (StatusCode, String)
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = Infallible>,
+    B: http_body::Body<Data = Bytes>,
+    B::Error: std::fmt::Debug,
+{
+    let (parts, body) = service.oneshot(request).await.unwrap().into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    (parts.status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+const REFUSED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "sign in to see /x");
+
+async fn old(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(Response::new(Full::from("old")))
+}
+
+async fn vip() -> Flags {
+    let only_ana =
+        flagstaff::Definition::new().percentage(flagstaff::Percentage::ZERO).allowed_users(["ana"]);
+    flags([("vip", only_ana.into())]).await
+}
+
+#[tokio::test]
+async fn a_request_layer_answers_refused_requests_itself() {
+    let flags = vip().await;
+    let calls = AtomicUsize::new(0);
+    let calls = &*Box::leak(Box::new(calls));
+    let service = service_fn(async |request: Request<Full<Bytes>>| {
+        calls.fetch_add(1, SeqCst);
+        let pinned = request.extensions().get::<RequestFlags>().unwrap();
+        let id = pinned.context().targeting_key().unwrap().to_owned();
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(id)))
+    });
+    let service = flags.request_layer(signed_in()).layer(service);
+
+    let (status, body) = ask(service.clone(), stranger()).await;
+    assert_eq!(((status, &*body), calls.load(SeqCst)), (REFUSED, 0));
+
+    let (status, body) = ask(service, of("ana")).await;
+    assert_eq!(((status, &*body), calls.load(SeqCst)), ((StatusCode::OK, "ana"), 1));
+}
+
+#[tokio::test]
+async fn a_gate_answers_refused_requests_with_neither_the_service_nor_its_own_answer() {
+    let flags = vip().await;
+    let json = flags.gate("vip").context(signed_in());
+    let page = json.clone().respond_with(|_, _| Response::new(Full::<Bytes>::from("no page")));
+    let json = json.layer(service_fn(old));
+    let page = page.layer(service_fn(old));
+
+    for (status, body) in [ask(json.clone(), stranger()).await, ask(page.clone(), stranger()).await]
+    {
+        assert_eq!((status, &*body), REFUSED);
+    }
+    assert_eq!(ask(json.clone(), of("ana")).await, (StatusCode::OK, "old".to_owned()));
+    assert_eq!(ask(page.clone(), of("ana")).await, (StatusCode::OK, "old".to_owned()));
+    assert_eq!(ask(json, of("bob")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(page, of("bob")).await, (StatusCode::OK, "no page".to_owned()));
+}
+
+#[tokio::test]
+async fn switches_and_concealed_gates_refuse_too() {
+    let flags = vip().await;
+    let new = service_fn(async |_: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("new")))
+    });
+    let switch = FlagSwitch::new("vip", new).flags(&flags).context(signed_in());
+    let hidden = flags.gate("vip").context(signed_in()).conceal(service_fn(old)).layer(new);
+    let switch = switch.layer(service_fn(old));
+
+    for (status, body) in
+        [ask(switch.clone(), stranger()).await, ask(hidden.clone(), stranger()).await]
+    {
+        assert_eq!((status, &*body), REFUSED);
+    }
+    for (account, expected) in [("ana", "new"), ("bob", "old")] {
+        let expected = (StatusCode::OK, expected.to_owned());
+        assert_eq!(ask(switch.clone(), of(account)).await, expected);
+        assert_eq!(ask(hidden.clone(), of(account)).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_a_request_layer_has_pinned_is_not_extracted_again() {
+    let flags = vip().await;
+    let gate = flags.gate("vip").context(signed_in()).layer(service_fn(old));
+    let mut request = stranger();
+    request.extensions_mut().insert(flags.pin(Context::user("ana")));
+
+    assert_eq!(ask(gate, request).await, (StatusCode::OK, "old".to_owned()));
+}
+
+#[tokio::test]
+async fn a_refusal_is_sent_over_a_connection_as_it_is() {
+    let flags = vip().await;
+    let layers = tower::ServiceBuilder::new()
+        .layer(flags.request_layer(signed_in()))
+        .layer(FlagGate::new("vip"));
+    let address = wire::serve(layers.service_fn(super::open)).await;
+
+    let refused = wire::exchange(address, &wire::request("GET", "/x", "", "")).await;
+    assert!(refused.starts_with("HTTP/1.1 401 Unauthorized\r\n"), "{refused}");
+    assert!(refused.contains("www-authenticate: Bearer\r\n"), "{refused}");
+    assert!(refused.ends_with("\r\n\r\nsign in to see /x"), "{refused}");
+
+    let open = wire::exchange(address, &wire::request("GET", "/x", "x-account: ana\r\n", "")).await;
+    assert!(open.ends_with("open"), "{open}");
+}
+
+#[tokio::test]
+async fn a_refusal_may_be_a_status_alone_or_a_boxed_response() {
+    let flags = vip().await;
+    let status = try_context_fn(|_| Err(StatusCode::FORBIDDEN));
+    let boxed = try_context_fn(|_| Err(Box::new(Response::new(String::from("boxed")))));
+    let status = flags.gate("vip").context(status).layer(service_fn(old));
+    let boxed = flags.request_layer(boxed).layer(service_fn(old));
+
+    assert_eq!(ask(status, stranger()).await, (StatusCode::FORBIDDEN, String::new()));
+    assert_eq!(ask(boxed, stranger()).await, (StatusCode::OK, "boxed".to_owned()));
+}
