@@ -12,7 +12,11 @@ use flagstaff::{
 };
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt};
-use tracing::{Level, subscriber::DefaultGuard};
+use tracing::{
+    Level, Metadata, Subscriber,
+    span::{Attributes, Id, Record},
+    subscriber::{DefaultGuard, Interest},
+};
 
 use crate::support::next;
 
@@ -30,8 +34,41 @@ impl Write for Log {
     }
 }
 
+/// Discards all events, but asks for each of them again.
+///
+/// A callsite that is first reached in one thread while another thread sets its subscriber can stay
+/// disabled for good: tracing-core computes its interest before it lists the callsite. With this
+/// subscriber for all other threads, no callsite is ever disabled for good.
+struct Discard;
+
+impl Subscriber for Discard {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
 impl Log {
     fn start(level: Level) -> (Self, DefaultGuard) {
+        // An error means that another test was first.
+        let _ = tracing::subscriber::set_global_default(Discard);
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()

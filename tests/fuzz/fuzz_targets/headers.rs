@@ -22,7 +22,7 @@ use tower::{Layer, ServiceExt, service_fn};
 /// The one id that was signed with the secret below, as the seed `signed-cookie` has it.
 const SIGNED: &str = "da061e9e-4f23-4a04-8724-ebb37b32d40a";
 
-static SOURCE: LazyLock<RequestLayer> = LazyLock::new(|| {
+static LAYER: LazyLock<RequestLayer> = LazyLock::new(|| {
     let targeted = Definition::new()
         .denied_users(["mallory"])
         .denied_groups(["banned"])
@@ -93,9 +93,9 @@ fn check_context(context: &Context<'_>, headers: &HeaderMap) {
 
 /// The flags that the service finds, and the cookie that is set.
 fn handle(request: Request<()>) -> (RequestFlags, Option<HeaderValue>) {
-    let service = SOURCE.layer(service_fn(|request: Request<()>| {
+    let service = LAYER.layer(service_fn(|request: Request<()>| {
         let flags = request.extensions().get::<RequestFlags>().cloned();
-        ready(Ok::<_, Infallible>(Response::new(flags.expect("the source did it"))))
+        ready(Ok::<_, Infallible>(Response::new(flags.expect("the layer did it"))))
     }));
     let answer = pin!(service.oneshot(request));
     let Poll::Ready(Ok(response)) = answer.poll(&mut task::Context::from_waker(Waker::noop()))
@@ -103,5 +103,5 @@ fn handle(request: Request<()>) -> (RequestFlags, Option<HeaderValue>) {
         panic!("nothing here waits")
     };
     let (parts, flags) = response.into_parts();
-    (flags, parts.headers.get(SET_COOKIE).cloned())
+    (flags.into_inner(), parts.headers.get(SET_COOKIE).cloned())
 }
