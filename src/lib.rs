@@ -41,7 +41,7 @@
 //! # }
 //! ```
 //!
-//! The [guide] teaches everything, and the repository's `examples` run.
+//! The [guide] covers every feature, and the repository's `examples` run.
 //!
 //! # When things go wrong
 //!

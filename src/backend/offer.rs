@@ -125,7 +125,10 @@ impl Offer {
     /// to what `before` has for the flag, and is reported.
     pub(crate) fn admit(&mut self, before: &Self) -> Option<Rejected> {
         let mut rejected: Option<Rejected> = None;
-        for (key, entry) in &self.entries {
+        // By name, so that all instances reject the same flags.
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_unstable_by_key(|&(key, _)| key);
+        for (key, entry) in entries {
             let Entry::Definition(definition) = entry else { continue };
             let is_known = matches!(before.listed(key), Some(Entry::Definition(known)) if Arc::ptr_eq(known, definition));
             if is_known {

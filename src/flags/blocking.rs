@@ -20,6 +20,9 @@ impl FlagsBuilder {
     /// neither a runtime nor the thread. Dropping the last clone of [`Flags`] ends the thread, and
     /// waits for nothing.
     ///
+    /// Writes are futures. Those of [`Memory`](crate::Memory) run on any executor, and those of Redis
+    /// need a tokio runtime of the caller's.
+    ///
     /// Inside a runtime it works too, but blocks the calling thread up to
     /// [`max_wait`](Self::max_wait), where `start` would let other tasks go on.
     ///

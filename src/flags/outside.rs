@@ -15,19 +15,24 @@ enum Place {
     Http(&'static str),
 }
 
-/// Returns true if a name is new at a place.
+/// The names that were warned about at a place, by their hash.
 ///
-/// Names are kept by their hash, so that long names from data do not fill the memory. Two names with
-/// one hash only cost the second one its warning.
-fn is_new(name: &str, place: Place) -> bool {
-    static WARNED: LazyLock<Warned<(u64, Place)>> = LazyLock::new(Warned::default);
-    WARNED.is_new((hash_name(name), place))
+/// Long names from data do not fill the memory. Two names with one hash only cost the second one its
+/// warning.
+///
+/// Each kind has a set of its own, since a set has a bound. Names of events that come from data silence
+/// no warning about a gate.
+type Names = LazyLock<Warned<(u64, Place)>>;
+
+fn is_new(names: &Names, name: &str, place: Place) -> bool {
+    names.is_new((hash_name(name), place))
 }
 
 /// Warns about a question of a flag, by one of the functions of this crate.
 #[cold]
 pub(super) fn asked(name: &str, location: &'static Location<'static>) {
-    if is_new(name, Place::Code(location)) {
+    static WARNED: Names = LazyLock::new(Warned::default);
+    if is_new(&WARNED, name, Place::Code(location)) {
         warn!(
             flag = name,
             at = %location,
@@ -40,7 +45,8 @@ pub(super) fn asked(name: &str, location: &'static Location<'static>) {
 /// Warns about a tracked event.
 #[cold]
 pub(super) fn tracked(name: &str, location: &'static Location<'static>) {
-    if is_new(name, Place::Code(location)) {
+    static WARNED: Names = LazyLock::new(Warned::default);
+    if is_new(&WARNED, name, Place::Code(location)) {
         warn!(
             event = name,
             at = %location,
@@ -54,7 +60,8 @@ pub(super) fn tracked(name: &str, location: &'static Location<'static>) {
 #[cfg(feature = "http")]
 #[cold]
 pub(super) fn unlayered(name: &str, asker: &'static str) {
-    if is_new(name, Place::Http(asker)) {
+    static WARNED: Names = LazyLock::new(Warned::default);
+    if is_new(&WARNED, name, Place::Http(asker)) {
         warn!(
             flag = name,
             "{asker} `{name}` has no request layer around it: add `.layer(flags.request_layer(…))` \

@@ -5,6 +5,8 @@ use http::{
     header::{CACHE_CONTROL, VARY},
 };
 
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 /// Keeps shared caches from storing the response (RFC 9111, section 5.2.2.7).
 ///
 /// `no-store` and `private` stay as they are. `public` and `s-maxage`, which would say the
@@ -29,6 +31,11 @@ pub(super) fn make_private(headers: &mut HeaderMap) {
     let private = HeaderValue::from_bytes(&private);
     // Parts of valid values make a valid value.
     headers.insert(CACHE_CONTROL, private.unwrap_or(HeaderValue::from_static("private")));
+}
+
+/// Keeps caches from storing the response, unless it has a `Cache-Control` of its own.
+pub(super) fn keep_out(headers: &mut HeaderMap) {
+    headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
 }
 
 /// Adds those of the header names to `Vary` that it does not list yet.

@@ -35,6 +35,19 @@ impl Names {
         Self { kept: HashSet::new(), most }
     }
 
+    /// Keeps all of the names, or none if there is no room for one of them.
+    fn keep_all<'n>(
+        &mut self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Result<(), TooManyVariantNames> {
+        let new: HashSet<_> = names.filter(|name| !self.kept.contains(name)).collect();
+        let room = self.most.saturating_sub(self.kept.len());
+        if let Some(name) = new.iter().nth(room) {
+            return Err(TooManyVariantNames((*name).to_owned()));
+        }
+        new.into_iter().try_for_each(|name| self.keep(name).map(drop))
+    }
+
     fn keep(&mut self, name: &str) -> Result<&'static str, TooManyVariantNames> {
         if let Some(known) = self.kept.get(name) {
             return Ok(known);
@@ -74,13 +87,15 @@ impl Definition {
     ///
     /// # Errors
     ///
-    /// The first name that there is no room for.
+    /// A name that there is no room for. None of the names is kept then, so that definitions that are
+    /// rejected fill nothing.
     pub(crate) fn keep_variant_names(&self) -> Result<(), TooManyVariantNames> {
         let own = self.rare().variants.value().into_iter().flat_map(|variants| variants.names());
         let requires = self.rare().requires.value().map_or(&[][..], |requires| requires);
         let required =
             requires.iter().filter_map(|Prerequisite { variant, .. }| variant.as_deref());
-        own.chain(required).try_for_each(|name| keep_variant_name(name).map(drop))
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        names.get_or_insert_with(|| Names::new(MOST_VARIANT_NAMES)).keep_all(own.chain(required))
     }
 }
 
@@ -103,5 +118,17 @@ mod tests {
 
         assert_eq!(names.keep("c"), Err(TooManyVariantNames("c".to_owned())));
         assert_eq!((names.keep("a"), names.kept.len()), (Ok("a"), 2));
+    }
+
+    #[test]
+    fn a_definition_with_one_name_too_many_keeps_none() {
+        let mut names = Names::new(3);
+        names.keep("a").unwrap();
+
+        names.keep_all(["a", "b", "c", "d"].into_iter()).unwrap_err();
+        assert_eq!(names.kept.len(), 1);
+
+        names.keep_all(["a", "b", "c", "b"].into_iter()).unwrap();
+        assert_eq!(names.kept.len(), 3);
     }
 }

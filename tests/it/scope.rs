@@ -79,6 +79,18 @@ fn an_override_further_in_beats_those_that_travel_with_a_request() {
 }
 
 #[test]
+fn an_override_that_both_share_stays_outside_of_the_others() {
+    let flags = Flags::for_test().off("a").off("b").start();
+
+    let seen = Overrides::new().on("a").run(|| {
+        let request = Overrides::new().on("b").run(|| flags.pin(ana()));
+        Overrides::new().off("a").run(|| ["a", "b"].map(|key| request.is_enabled(key)))
+    });
+
+    assert_eq!(seen, [false, true]);
+}
+
+#[test]
 fn an_empty_scope_takes_nothing_away() {
     let empty = current_scope();
 

@@ -44,8 +44,8 @@ impl ScopedOverrides {
             (None, _) => outer,
             _ if self.are_among(&outer) => outer,
             (Some(inner), Some(around)) => {
-                let is_new = |group: &&Arc<Group>| !self.has(group);
-                Self(Some(around.iter().filter(is_new).chain(&**inner).cloned().collect()))
+                let is_new = |group: &&Arc<Group>| !outer.has(group);
+                Self(Some(around.iter().chain(inner.iter().filter(is_new)).cloned().collect()))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use http::{Response, StatusCode};
 
-use crate::http::EitherBody;
+use crate::http::{EitherBody, caching};
 
 /// The answer of an extractor to a request that it refuses.
 ///
@@ -60,7 +60,8 @@ impl<B> Refusal for Response<B> {
         response.map(EitherBody::new)
     }
 
-    fn refuse<R>(self) -> Response<EitherBody<R, B>> {
+    fn refuse<R>(mut self) -> Response<EitherBody<R, B>> {
+        caching::keep_out(self.headers_mut());
         self.map(|body| EitherBody::own(Some(body)))
     }
 }
@@ -89,6 +90,7 @@ impl Refusal for StatusCode {
     fn refuse<R>(self) -> Response<EitherBody<R>> {
         let mut response = Response::new(EitherBody::own(None));
         *response.status_mut() = self;
+        caching::keep_out(response.headers_mut());
         response
     }
 }

@@ -1,12 +1,9 @@
 //! Builders of the response of a closed gate.
 
-use http::{Request, Response, header::CACHE_CONTROL, request::Parts};
+use http::{Request, Response, request::Parts};
 
-use super::{
-    GateDenied,
-    response::{Fixed, NO_STORE},
-};
-use crate::http::FixedBody;
+use super::{GateDenied, response::Fixed};
+use crate::http::{FixedBody, caching};
 
 /// Builds the response of a closed gate.
 ///
@@ -92,7 +89,7 @@ impl<D: DenialResponse> Deny for D {
         let (parts, _) = request.into_parts();
         let mut response = self.respond(denied, &parts);
         // Otherwise caches may keep a 404 or 410 for as long as they like.
-        response.headers_mut().entry(CACHE_CONTROL).or_insert(NO_STORE);
+        caching::keep_out(response.headers_mut());
         response
     }
 }

@@ -8,7 +8,7 @@ use http::{
 use serde_json::Value;
 
 use super::{GateDenied, GrpcStatus, denial::Deny};
-use crate::http::FixedBody;
+use crate::http::{FixedBody, caching::NO_STORE};
 
 /// The settings of a closed gate's answers.
 #[derive(Debug, Clone)]
@@ -65,8 +65,6 @@ pub struct Fixed {
 
 /// Seconds, for `Retry-After`: a source that is back is noticed sooner than that.
 const SOON: &str = "5";
-
-pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl Wording {
     pub(super) fn build(&self) -> Denials {

@@ -30,6 +30,21 @@ impl<S, X> RequestService<S, X> {
     pub(super) fn new(inner: S, shared: Shared<X>) -> Self {
         Self { inner, shared: Arc::new(shared) }
     }
+
+    /// Returns the inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// Returns the inner service, to be changed.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Consumes this service and returns the inner one.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 impl<S, X, B, R> Service<Request<B>> for RequestService<S, X>

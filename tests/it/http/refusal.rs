@@ -48,6 +48,23 @@ where
     (parts.status, String::from_utf8(body.to_vec()).unwrap())
 }
 
+#[tokio::test]
+async fn a_refusal_is_kept_out_of_caches_unless_it_has_a_word_on_them() {
+    let flags = vip().await;
+    let of = async |refuse: fn() -> Response<String>| {
+        let layer = flags.request_layer(try_context_fn(move |_| Err::<Context<'_>, _>(refuse())));
+        let response = layer.layer(service_fn(old)).oneshot(stranger()).await.unwrap();
+        response.headers()["cache-control"].clone()
+    };
+
+    assert_eq!(of(|| Response::new(String::new())).await, "no-store");
+    let cached = || {
+        let response = Response::builder().header("cache-control", "max-age=9");
+        response.body(String::new()).unwrap()
+    };
+    assert_eq!(of(cached).await, "max-age=9");
+}
+
 const REFUSED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "sign in to see /x");
 
 async fn old(_: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
