@@ -234,15 +234,15 @@ pub mod source {
     //! Anything can be a source: implement [`Backend`]. `examples/custom_backend.rs` does so in a
     //! few lines.
 
-    #[cfg(feature = "file")]
-    #[doc(inline)]
-    pub use crate::backend::{File, OpenError};
     #[cfg(feature = "redis")]
     #[doc(inline)]
     pub use crate::backend::{
-        Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, RedisHandle,
-        Usage,
+        Confirmation, Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError,
+        RedisErrorKind, RedisHandle, Rehearsed, Usage,
     };
+    #[cfg(feature = "file")]
+    #[doc(inline)]
+    pub use crate::backend::{File, OpenError};
     #[doc(inline)]
     pub use crate::{
         backend::{

@@ -27,8 +27,8 @@ use std::{error::Error, future::Future, pin::Pin, sync::Arc};
 pub use self::file::{File, OpenError};
 #[cfg(feature = "redis")]
 pub use self::redis::{
-    Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind, RedisHandle,
-    Usage,
+    Confirmation, Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind,
+    RedisHandle, Rehearsed, Usage,
 };
 pub use self::{
     env::Env,
@@ -136,6 +136,13 @@ pub trait Backend: Send + Sync + 'static {
     /// [report](Sink::fail) the failure and try again instead of returning. A panic counts as an
     /// error.
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>>;
+
+    /// Takes leave of other processes when the flags are shut down, after the task has ended.
+    ///
+    /// [`Flags::shutdown`](crate::Flags::shutdown) gives it one second. It does nothing unless implemented.
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// Returns this backend as one that flags can be changed in, if it is one.
     fn as_writable(&self) -> Option<&dyn WritableBackend> {

@@ -31,6 +31,8 @@ pub struct Offer {
     entries: HashMap<Arc<str>, Entry>,
     /// Of the entries that have one.
     provenance: HashMap<Arc<str>, Arc<Provenance>>,
+    /// Of the entries that are not what is stored.
+    problems: HashMap<Arc<str>, Arc<str>>,
     lookup: Option<Lookup>,
     places: Option<Places>,
     fingerprint: Option<u64>,
@@ -87,6 +89,24 @@ impl Offer {
     #[must_use]
     pub fn with_provenance(mut self, key: impl Into<Arc<str>>, provenance: Provenance) -> Self {
         self.set_provenance(key.into(), provenance);
+        self
+    }
+
+    /// Adds the reason why the value that is stored for a flag cannot be read. The entry of the flag is then
+    /// the last good one, or forced off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::source::Offer;
+    ///
+    /// let offer = Offer::from_iter([("beta", false)]).with_problem("beta", "`400` is not a percentage");
+    ///
+    /// assert_eq!(offer.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn with_problem(mut self, key: impl Into<Arc<str>>, problem: impl Into<Arc<str>>) -> Self {
+        self.set_problem(key.into(), problem.into());
         self
     }
 
@@ -186,6 +206,14 @@ impl Offer {
 
     pub(crate) fn set_provenance(&mut self, key: Arc<str>, provenance: Provenance) {
         self.provenance.insert(key, Arc::new(provenance));
+    }
+
+    pub(crate) fn problem(&self, key: &str) -> Option<&str> {
+        self.problems.get(key).map(|problem| &**problem)
+    }
+
+    pub(crate) fn set_problem(&mut self, key: Arc<str>, problem: Arc<str>) {
+        self.problems.insert(key, problem);
     }
 
     pub(crate) fn insert(&mut self, key: Arc<str>, entry: Entry) {

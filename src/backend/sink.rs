@@ -1,8 +1,13 @@
 //! The way from a backend into the stack.
 
-use std::{fmt, sync::Weak, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::SystemTime,
+};
 
 use super::{BackendError, Offer};
+use crate::model::Definition;
 
 /// The target that a backend publishes its state to.
 ///
@@ -19,6 +24,7 @@ pub(crate) trait Publish: Send + Sync {
     fn publish(&self, source: usize, offer: Offer, heard: Heard);
     fn report(&self, source: usize, report: Report);
     fn standing(&self) -> Standing;
+    fn below(&self, source: usize) -> Vec<(Arc<str>, Option<Arc<Definition>>)>;
     fn usage(&self) -> Vec<FlagUsage>;
     fn now(&self) -> SystemTime;
 }
@@ -31,6 +37,9 @@ pub struct Standing {
     pub generation: u64,
     /// The [fingerprints](Offer::with_fingerprint) of all sources that have one, made into one.
     pub fingerprint: Option<u64>,
+    /// True if a source that has a fingerprint has refused what it was read from last, at least in part,
+    /// and serves its last good flags.
+    pub has_refused: bool,
 }
 
 /// The use of a flag in a process, for a backend that reports it to other processes.
@@ -132,6 +141,13 @@ impl Sink {
     #[must_use]
     pub fn standing(&self) -> Option<Standing> {
         self.target.upgrade().map(|target| target.standing())
+    }
+
+    /// Returns the definition that the sources below this one make for each flag that it lists; `None` for a
+    /// flag that they do not have.
+    #[must_use]
+    pub fn below(&self) -> Vec<(Arc<str>, Option<Arc<Definition>>)> {
+        self.target.upgrade().map(|target| target.below(self.source)).unwrap_or_default()
     }
 
     /// Returns the flags of all sources, and which of them this process evaluates.

@@ -126,6 +126,15 @@ impl Stack {
         all.reduce(|all, one| all.rotate_left(1) ^ one)
     }
 
+    /// The sources that have a version.
+    pub(crate) fn versioned(&self) -> Vec<usize> {
+        let offers = self.offers.iter().enumerate();
+        offers
+            .filter(|(_, offer)| offer.fingerprint().is_some())
+            .map(|(source, _)| source)
+            .collect()
+    }
+
     /// What a text means on top of what the sources below it say.
     fn forced_by(&self, text: &str, below: Option<&Resolved>) -> Arc<Definition> {
         let variants = below.and_then(|below| below.definition.rare().variants.value());
@@ -141,6 +150,28 @@ impl Stack {
         (0..=SourceId::MAX).zip(&*self.offers).filter_map(move |(source, offer)| {
             Some((source, offer.entry(key)?, offer.provenance(key).cloned()))
         })
+    }
+
+    /// Returns the problem with the entry of a source for a key, if it has one.
+    pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<String> {
+        let offer = &self.offers[usize::from(source)];
+        if let Some(problem) = offer.problem(key) {
+            return Some(problem.to_owned());
+        }
+        let Some(Entry::Text(text)) = offer.entry(key) else { return None };
+        let below = self.merge(key, |other| other <= source);
+        let variants = below.as_ref().and_then(|below| below.definition.rare().variants.value());
+        let is_variant = variants.is_some_and(|variants| variants.variant(&text).is_some());
+        (!is_variant).then(|| format!("`{text}` is neither on nor off, nor a variant"))
+    }
+
+    /// Returns the sources whose entry for a key is neither on, nor off, nor a variant.
+    pub(crate) fn unclear(&self, key: &str) -> impl Iterator<Item = (SourceId, String)> {
+        let texts = (0..=SourceId::MAX).zip(&*self.offers).filter(|(_, offer)| {
+            // Most flags have none, and what is below need not be merged for them.
+            matches!(offer.listed(key), Some(Entry::Text(_)))
+        });
+        texts.filter_map(|(source, _)| Some((source, self.problem(key, source)?)))
     }
 
     /// What a source lists.

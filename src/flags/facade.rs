@@ -1,6 +1,10 @@
 //! `Flags` itself.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::{
     sync::{Mutex, broadcast, watch},
@@ -16,6 +20,9 @@ use crate::{
     backend::{Backend, LogEntry, Operation, Source, WritableBackend},
     model::{Answer, Context, Definition, Entry, FlagState},
 };
+
+/// The time that the sources have to take leave of other processes at a shutdown.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// All flags of a service, kept up to date.
 ///
@@ -446,8 +453,23 @@ impl Flags {
 
     /// Stops following the sources, waits until their tasks have ended, and ends the streams of
     /// events. The last generation goes on answering.
+    ///
+    /// A source of Redis removes this process from the [fleet](crate::source::Fleet), so that no writer waits
+    /// for it. That takes one second at most.
     pub async fn shutdown(&self) {
-        self.inner.tasks.lock().await.shutdown().await;
+        let mut tasks = self.inner.tasks.lock().await;
+        if !tasks.is_empty() {
+            tasks.shutdown().await;
+            let leaving = self.inner.sources.iter().map(|source| source.leave());
+            let all = async {
+                for leaving in leaving {
+                    leaving.await;
+                }
+            };
+            // A source that cannot be reached must not hold up the end of the process.
+            let _ = tokio::time::timeout(LEAVE, all).await;
+        }
+        drop(tasks);
         self.inner.publisher.close();
     }
 

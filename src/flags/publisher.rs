@@ -15,7 +15,7 @@ use tokio::{
     sync::{broadcast, watch},
     time::{Instant, sleep_until},
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{
     Change, Drift, Event, Flag, Health, Snapshot, SourceEntry, SourceError, SourceHealth,
@@ -71,6 +71,8 @@ struct State {
     links: Links,
     /// Flags that cannot be met, and the source that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
+    /// Values that are neither on nor off, as they were logged.
+    unclear: HashMap<(Slot, u8), String>,
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
@@ -149,6 +151,7 @@ impl Publisher {
             asked: Marks::default(),
             links: Links::default(),
             unmeetable: BTreeMap::new(),
+            unclear: HashMap::new(),
             retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
@@ -255,6 +258,7 @@ impl Publisher {
             source: self.sources[usize::from(source)],
             entry,
             provenance: provenance.map(Arc::unwrap_or_clone),
+            problem: state.stack.problem(key, source),
         });
         entries.collect()
     }
@@ -471,8 +475,19 @@ impl Publish for Publisher {
     }
 
     fn standing(&self) -> Standing {
-        let fingerprint = self.state().stack.fingerprint();
-        Standing { generation: self.cell.load().generation(), fingerprint }
+        let state = self.state();
+        let fingerprint = state.stack.fingerprint();
+        let versioned = state.stack.versioned();
+        let has_refused = versioned.into_iter().any(|source| state.status(source) == Status::Error);
+        Standing { generation: self.cell.load().generation(), fingerprint, has_refused }
+    }
+
+    fn below(&self, source: usize) -> Vec<(Arc<str>, Option<Arc<Definition>>)> {
+        let state = self.state();
+        let listed = state.stack.overrides(source);
+        listed
+            .map(|(key, ..)| (Arc::clone(key), state.stack.with_and_without(key, source).0))
+            .collect()
     }
 
     fn publish(&self, source: usize, mut offer: Offer, heard: Heard) {
@@ -541,6 +556,18 @@ impl Publisher {
         let mut stale = Vec::new();
         let (mut came, mut went) = (Vec::new(), false);
         for (slot, key) in keys {
+            for (unclear, problem) in state.stack.unclear(&key) {
+                let source = self.sources[usize::from(unclear)];
+                if state.unclear.insert((slot, unclear), problem.clone()).as_ref() != Some(&problem)
+                {
+                    warn!(
+                        flag = &*key,
+                        source = source.name,
+                        problem,
+                        "neither on nor off, taken for off"
+                    );
+                }
+            }
             let now = state.stack.resolve(&key, &lost, instant, time);
             if resolved[slot as usize] == now {
                 continue;

@@ -161,6 +161,9 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
 /// What it printed, without the times, which go on, and without that nothing was done.
 fn told(command: &mut Command) -> Ran {
     let mut ran = ran(command);
+    let revision =
+        Regex::new(r"(?m)^(\w+: )?revision \d+; back with: flagstaff undo \d+\n").unwrap();
+    ran.stderr = revision.replace_all(&ran.stderr, "").into_owned();
     let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\d+ s more").unwrap();
     ran.stderr = time.replace_all(&ran.stderr, "TIME").into_owned();
     ran.stderr = ran.stderr.replace("nothing was changed: this is a dry run\n", "");
@@ -172,14 +175,14 @@ fn a_change_that_changes_nothing_writes_nothing_and_says_so() {
     let server = Server::start();
     let log = || server.cli(&["XLEN", "{feature_flags}:log"]);
     ran(&mut on(&server, &["enable", "quarter"]));
-    ran(&mut on(&server, &["disable", "off", "--wait", "1s"]));
+    ran(&mut on(&server, &["disable", "off"]));
     ran(&mut on(&server, &["set", "on", "percentage=50", "--for", "1h"]));
     let before = (log(), server.cli(&["HGETALL", "feature_flags"]));
 
     for nothing in [
         &["enable", "quarter"][..],
         &["set", "quarter", "enabled=true"],
-        &["disable", "off", "--wait", "1s"],
+        &["disable", "off"],
         &["set", "on", "percentage=50", "-m", "again"],
         &["set", "on", "owner-"],
         &["unset", "staged"],
@@ -247,7 +250,7 @@ fn what_an_override_ends_in_is_told_before() {
     let stays = says(&["enable", "on"]);
     assert!(stays.contains("  it stays: the override before was to end at TIME\n"), "{stays}");
 
-    let nobody = says(&["enable", "new_one", "--for", "1h"]);
+    let nobody = says(&["enable", "new_one", "--new", "--for", "1h"]);
     assert!(nobody.contains("  until TIME; then no source has the flag\n"), "{nobody}");
     let json = ran(&mut on(&server, &["enable", "off", "--for", "2h", "-n", "-o", "json"]));
     let json: Value = serde_json::from_str(&json.stdout).unwrap();
@@ -266,8 +269,8 @@ fn somebody_at_a_terminal_is_asked_before_an_override_ends_in_more() {
     assert!(question.contains("let `quarter` be on for more than now at its end?"), "{question}");
     assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "0");
 
-    let (done, asked) = at_a_terminal(&on(&server, &["enable", "off", "--for", "1h"]), "");
-    assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
+    let (done, asked) = at_a_terminal(&on(&server, &["enable", "off", "--for", "1h"]), "y");
+    assert!(done == 0 && !asked.contains("at its end"), "{asked}");
     let sure = ["disable", "quarter", "--for", "1h", "--yes"];
     let (done, asked) = at_a_terminal(&on(&server, &sure), "");
     assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
@@ -293,7 +296,7 @@ fn somebody_at_a_terminal_is_asked_before_an_override_with_an_end_is_in_the_file
 
     let (done, asked) = at_a_terminal(&promote(&["--yes"]), "");
     assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
-    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
 }
 
 #[test]
@@ -474,7 +477,11 @@ async fn a_change_waits_until_every_instance_has_it_and_names_those_that_have_no
 
     let done = enable("60s").await.unwrap();
     assert_eq!(done.code, ExitCode::Done, "{}", done.stderr);
-    assert!(done.stderr.contains("the one instance has it"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("the one instance of `feature_flags` in Redis at `127.0.0.1:"),
+        "{}",
+        done.stderr
+    );
 
     // One that hangs.
     let now = server.cli(&["TIME"]).lines().next().unwrap().to_owned();
@@ -539,8 +546,9 @@ fn somebody_at_a_terminal_is_asked_before_a_flag_is_off_for_everybody() {
     assert_eq!(at_a_terminal(&on(&server, &["disable", "on"]), "y").0, 0);
     assert_eq!(server.cli(&["HGET", "feature_flags", "on"]), "0");
 
-    let (done, asked) = at_a_terminal(&on(&server, &["enable", "on", "off"]), "");
-    assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
+    let (done, asked) = at_a_terminal(&on(&server, &["enable", "on", "off"]), "y");
+    assert!(asked.contains("let `on`, `off` be on for more than now?"), "{asked}");
+    assert_eq!(done, 0, "{asked}");
     let (done, asked) = at_a_terminal(&on(&server, &["unset", "off", "on", "--yes"]), "");
     assert!(done == 0 && !asked.contains("[y/N]"), "{asked}");
 }
@@ -635,11 +643,18 @@ fn a_broken_file_does_not_keep_anybody_from_the_kill_switch() {
 fn a_name_that_nobody_knows_is_told() {
     let server = Server::start();
 
-    let ran = ran(&mut on(&server, &["disable", "quartr"]));
+    let told = |arguments: &[&str]| {
+        let ran = ran(&mut on(&server, arguments));
+        assert!(ran.stderr.contains("`quarter`"), "{}", ran.stderr);
+        ran.code
+    };
 
-    assert_eq!(ran.code, ExitCode::Done);
-    assert!(ran.stderr.contains("no source has `quartr` so far"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("`quarter`"), "{}", ran.stderr);
+    assert_eq!(told(&["disable", "quartr"]), ExitCode::Refused);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+    assert_eq!(told(&["unset", "quartr"]), ExitCode::Done);
+    assert_eq!(told(&["is-on", "quartr"]), ExitCode::No);
+    assert_eq!(told(&["disable", "quartr", "--new"]), ExitCode::Done);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "quartr"]), "0");
 }
 
 #[test]
@@ -651,4 +666,109 @@ fn an_override_that_cannot_be_read_is_told() {
         let ran = ran(&mut on(&server, arguments));
         assert!(ran.stderr.contains("field `on`"), "{arguments:?}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn an_answer_about_a_value_that_cannot_be_read_is_an_error() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "quarter", r#"{"percentage": 400}"#]);
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+
+    for arguments in [&["is-on", "quarter"][..], &["get", "quarter"], &["list"], &["diff"]] {
+        let told = run(arguments);
+        assert_eq!(told.code, ExitCode::Usage, "{arguments:?}: {}", told.stderr);
+        assert!(told.stderr.contains("cannot be read"), "{arguments:?}: {}", told.stderr);
+    }
+    assert_eq!(run(&["is-on", "on"]).code, ExitCode::Done);
+
+    assert_eq!(run(&["unset", "quarter"]).code, ExitCode::Done);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+    server.cli(&["HSET", "feature_flags", "quarter", "{"]);
+    assert_eq!(run(&["disable", "quarter"]).code, ExitCode::Done);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "quarter"]), "0");
+}
+
+#[test]
+fn what_becomes_json_is_told_and_refused_with_plain() {
+    let server = Server::start();
+    ran(&mut on(&server, &["enable", "off"]));
+
+    let refused = ran(&mut on(&server, &["set", "off", "owner=web", "--plain"]));
+    assert_eq!(refused.code, ExitCode::Refused, "{}", refused.stderr);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "off"]), "1");
+
+    let told = ran(&mut on(&server, &["set", "off", "owner=web"]));
+    assert!(told.stderr.contains("other languages"), "{}", told.stderr);
+}
+
+#[test]
+fn a_flag_comes_back_as_it_was_at_a_revision() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+    run(&["set", "off", "percentage=10"]);
+    run(&["enable", "on"]);
+    let told = run(&["set", "off", "percentage=20"]);
+    assert!(told.stderr.contains("revision 3; back with: flagstaff undo 3"), "{}", told.stderr);
+    run(&["unset", "off"]);
+
+    let back = run(&["restore", "off", "--to", "2"]);
+
+    assert_eq!(back.code, ExitCode::Done, "{}", back.stderr);
+    assert_eq!(stored(&server, "off")["percentage"], 10);
+    assert_eq!(run(&["restore", "off", "--to", "99"]).code, ExitCode::Refused);
+}
+
+/// No services, or those of another store, have nothing to confirm with.
+#[test]
+fn waiting_for_no_instance_is_no_success() {
+    let server = Server::start();
+
+    let waited = ran(&mut on(&server, &["disable", "on", "--wait", "3s", "-o", "json"]));
+
+    assert_eq!(waited.code, ExitCode::No, "{}", waited.stderr);
+    let json: Value = serde_json::from_str(&waited.stdout).unwrap();
+    assert_eq!(json["changes"][0]["wait"]["complete"], false);
+    assert_eq!(json["changes"][0]["store"]["key"], "feature_flags");
+}
+
+#[test]
+fn the_effect_on_flags_that_require_a_changed_one_is_told() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    fs::write(&file, "[flags]\na = true\nc = false\n\n[flags.b]\nrequires = [\"a\"]\n").unwrap();
+    let file = file.to_str().unwrap();
+    let told = |arguments: &[&str]| ran(on(&server, arguments).args(["-n", "--file", file])).stderr;
+
+    for (arguments, expected) in [
+        (&["disable", "a"][..], "b: off for everybody then, since it requires `a`"),
+        (&["unset", "a", "--source", "file"], "b: off for everybody then, since it requires `a`"),
+        (
+            &["set", "a", "requires+=nosuch"],
+            "a: off for everybody then, since it requires `nosuch`",
+        ),
+        (&["set", "a", "requires+=a"], "a: off for everybody then, since it requires `a`"),
+    ] {
+        let told = told(arguments);
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+    let (refused, asked) =
+        at_a_terminal(on(&server, &["disable", "a", "--file", file]).arg("-m").arg("x"), "n");
+    assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{asked}");
+
+    ran(on(&server, &["disable", "a", "--file", file]).arg("--yes"));
+    let back = told(&["enable", "a"]);
+    assert!(back.contains("b: may be on for more then, since it requires `a`"), "{back}");
+}
+
+#[test]
+fn a_value_that_is_neither_on_nor_off_is_told() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "on", "enabled"]);
+
+    let told = ran(&mut on(&server, &["list"]));
+
+    assert_eq!(told.code, ExitCode::Done, "{}", told.stderr);
+    assert!(told.stderr.contains("`on` is off"), "{}", told.stderr);
+    assert!(told.stderr.contains("neither on nor off"), "{}", told.stderr);
 }

@@ -142,6 +142,7 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["stale", "--file", "expired.toml"], No),
     (&["stale", "--file", "missing.toml"], Usage),
     (&["stale", "--file", "later.toml", "--refs", "missing"], Usage),
+    (&["restore", "on", "--to", "1"], Usage),
     (&["undo", "1"], Usage),
     (&["watch", "--webhook", "nonsense"], Usage),
 ];
@@ -183,6 +184,7 @@ const UNREACHABLE: &[(&[&str], ExitCode)] = &[
     (&["instances"], Unreachable),
     (&["rollout", "start", "staged"], Unreachable),
     (&["rollout", "status", "staged"], Unreachable),
+    (&["restore", "on", "--to", "1"], Unreachable),
     (&["undo", "1"], Unreachable),
     (&["watch"], Unreachable),
     (&["get", "on"], Unreachable),
@@ -212,7 +214,7 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["show", "on"], Done),
     // Revision 1, and so on.
     (&["enable", "off"], Done),
-    (&["disable", "off", "-m", "incident 42", "--wait", "5s"], Done),
+    (&["disable", "off", "-m", "incident 42", "--wait", "5s"], No),
     (&["disable", "off", "--if-rev", "1"], Changed),
     (&["enable", "off", "--if-rev", "2"], Done),
     (&["enable", "off", "--if-rev", "2", "--dry-run"], Changed),
@@ -243,6 +245,8 @@ const WITH_STORE: &[(&[&str], ExitCode)] = &[
     (&["instances"], Done),
     (&["undo", "1"], Changed),
     (&["undo", "1", "--dry-run"], Changed),
+    (&["restore", "off", "--to", "1000"], Refused),
+    (&["restore", "off", "--to", "1", "--dry-run"], Done),
     (&["undo", "1000"], Refused),
     (&["undo"], Usage),
     // That is the start of the rollout.

@@ -80,7 +80,7 @@ fn what_is_generated_is_written_once_and_then_checked() {
 }
 
 #[test]
-fn promoted_overrides_are_in_the_file_and_no_longer_in_the_store() {
+fn promoted_overrides_are_in_the_file_and_in_the_store_until_it_is_finished() {
     let server = Server::start();
     let (_directory, path) = file(TEXT);
     overridden(&server, "beta", "1");
@@ -119,8 +119,17 @@ fn promoted_overrides_are_in_the_file_and_no_longer_in_the_store() {
 "
     );
     assert!(real.stderr.contains("`search`, whose override ends by itself"), "{}", real.stderr);
+    assert!(
+        real.stderr.contains("`flagstaff promote --finish beta checkout new`"),
+        "{}",
+        real.stderr
+    );
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "4");
+    let finish = ["promote", "--finish", "beta", "checkout", "new"];
+    let finish = ran(&mut beside(&path, on(&server, &finish)));
+    assert_eq!(finish.code, ExitCode::Done, "{}", finish.stderr);
     assert_eq!(server.cli(&["HKEYS", "feature_flags"]), "search");
-    let log = ran(&mut beside(&path, on(&server, &["promote", "--keep", "search"])));
+    let log = ran(&mut beside(&path, on(&server, &["promote", "search"])));
     assert_eq!(log.code, ExitCode::Done, "{}", log.stderr);
     let warning = "`search` ends at 2999-01-01T00:00:00Z, and what is in the file stays\n";
     assert!(log.stderr.contains(warning), "{}", log.stderr);
@@ -133,25 +142,42 @@ fn promoted_overrides_are_in_the_file_and_no_longer_in_the_store() {
 }
 
 #[test]
-fn what_is_in_the_file_already_is_told_when_its_override_goes() {
+fn what_is_in_the_file_already_is_told() {
     let server = Server::start();
     let (_directory, path) = file(TEXT);
     overridden(&server, "beta", "0");
 
-    for (arguments, note) in [
-        (&["promote", "beta", "--keep"][..], "whose override stays"),
-        (&["promote", "beta", "--dry-run"], "whose override is taken away"),
-        (&["promote", "beta"], "whose override is taken away"),
-    ] {
-        assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
+    for arguments in [&["promote", "beta", "--dry-run"][..], &["promote", "beta"]] {
         let ran = ran(&mut beside(&path, on(&server, arguments)));
-        let note = format!("`flags.toml` says so already of `beta`, {note}\n");
         assert_eq!((ran.code, &*ran.stdout), (ExitCode::Done, ""));
-        assert!(ran.stderr.contains(&note), "{}", ran.stderr);
+        assert!(ran.stderr.contains("`flags.toml` says so already of `beta`\n"), "{}", ran.stderr);
     }
 
-    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
     assert_eq!(fs::read_to_string(&path).unwrap(), TEXT);
+}
+
+/// The route would open again where the new file is not yet.
+#[test]
+fn a_promotion_is_not_finished_while_an_instance_has_another_definition() {
+    let server = Server::start();
+    let (_directory, path) = file(TEXT);
+    overridden(&server, "search", "0");
+    let now = server.cli(&["TIME"]).lines().next().unwrap().to_owned();
+    let old =
+        format!(r#"{{"at":{now},"generation":1,"declared":{{"search":"0000000000000000"}}}}"#);
+    server.cli(&["HSET", "{feature_flags}:instances", "web-1", &old]);
+    let run = |arguments: &[&str]| ran(&mut beside(&path, on(&server, arguments)));
+    assert_eq!(run(&["promote", "search"]).code, ExitCode::Done);
+
+    let early = run(&["promote", "--finish", "search"]);
+
+    assert_eq!(early.code, ExitCode::Refused, "{}", early.stderr);
+    assert!(early.stderr.contains("another definition of `search`"), "{}", early.stderr);
+    assert!(early.stderr.contains("web-1"), "{}", early.stderr);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "search"]), "0");
+    assert_eq!(run(&["promote", "--finish", "search", "--now"]).code, ExitCode::Done);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
 }
 
 #[test]
@@ -165,23 +191,6 @@ fn an_override_that_makes_no_flag_is_not_promoted() {
     assert_eq!(ran.code, ExitCode::Refused, "{}", ran.stderr);
     assert!(ran.stderr.contains("would be wrong"), "{}", ran.stderr);
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
-}
-
-#[test]
-fn a_store_that_keeps_its_overrides_is_told_with_what_to_do() {
-    let server = Server::start();
-    let (_directory, path) = file(TEXT);
-    overridden(&server, "beta", "1");
-    let all_but_writing = ["on", ">secret", "~*", "&*", "+@all", "-hset", "-hdel", "-xadd"];
-    server.cli(&[&["ACL", "SETUSER", "reader"][..], &all_but_writing].concat());
-    let url = format!("redis://reader:secret@127.0.0.1:{}", server.port());
-
-    let ran = ran(beside(&path, flagstaff(&["promote"])).env("REDIS_URL", url));
-
-    assert_eq!(ran.code, ExitCode::Refused, "{}", ran.stderr);
-    assert!(ran.stderr.contains("`flagstaff unset beta` takes it away"), "{}", ran.stderr);
-    assert!(fs::read_to_string(&path).unwrap().contains("beta = true # since May"));
-    assert_eq!(server.cli(&["HGET", "feature_flags", "beta"]), "1");
 }
 
 /// Passes on what two streams say, until one of them ends.

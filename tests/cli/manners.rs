@@ -91,7 +91,7 @@ fn nothing_is_cut_off_in_a_pipe() {
 #[test]
 fn names_of_flags_and_settings_are_completed() {
     let server = Server::start();
-    ran(&mut on(&server, &["enable", "quite_new"]));
+    ran(&mut on(&server, &["enable", "quite_new", "--new"]));
 
     for (line, expected) in [
         (&["get", "q"][..], "quarter\tA quarter\nquite_new\n"),
@@ -237,7 +237,7 @@ fn what_comes_out_of_a_pipe_has_columns() {
     let server = Server::start();
     let by = ["--by", "ana", "-m", "launch"];
     ran(on(&server, &["set", "quarter", "percentage=50", "owner=null"]).args(by));
-    ran(on(&server, &["set", "quite_new", "percentage=10"]).args(by));
+    ran(on(&server, &["set", "quite_new", "percentage=10", "--new"]).args(by));
 
     let piped = |arguments: &[&str]| -> Vec<Vec<String>> {
         let lines = ran(&mut on(&server, arguments)).stdout;

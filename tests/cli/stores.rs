@@ -19,7 +19,7 @@ fn looks_and_changes(store: &[&str], stored: &dyn Fn(&str) -> String) {
     };
 
     assert_eq!(done(&["get", "off"]), "off off\n");
-    done(&["enable", "off", "--reason", "incident 42", "--wait", "5s"]);
+    done(&["enable", "off", "--reason", "incident 42"]);
     assert_eq!(stored("off"), "1");
     assert_eq!(done(&["get", "off"]), "off on\n");
     done(&["set", "quarter", "percentage=50"]);

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use redis::{ErrorKind, ServerErrorKind};
 
+use super::fields::Unreadable;
+
 /// A failure of a Redis source. What the source read last stays in force.
 ///
 /// The message names the server, without its password, and what to do.
@@ -257,7 +259,7 @@ impl RedisError {
     }
 
     /// What is wrong with values, by their places.
-    pub(super) fn bad_values(problems: &BTreeMap<String, String>) -> Option<Self> {
+    pub(super) fn bad_values(problems: &BTreeMap<String, Unreadable>) -> Option<Self> {
         /// A store full of garbage does not flood the log.
         const SHOWN: usize = 5;
 
@@ -266,11 +268,16 @@ impl RedisError {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
-        let message =
-            format!("{place} is no override, so its last good value stays in force{more}");
+        let then = match problem.is_off {
+            true => "so the flag is off",
+            false => "so its last good value stays in force",
+        };
+        let message = format!("{place} is not an override, {then}{more}");
         let shown = problems.iter().skip(1).take(SHOWN - 1);
         let all = shown
-            .fold(problem.clone(), |all, (place, problem)| format!("{all}; {place}: {problem}"));
+            .fold(problem.problem.clone(), |all, (place, Unreadable { problem, .. })| {
+                format!("{all}; {place}: {problem}")
+            });
         Some(Self { kind: RedisErrorKind::BadValue, message, cause: Some(Cause(all)) })
     }
 

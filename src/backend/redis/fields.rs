@@ -10,14 +10,15 @@ use super::{
     layout::{Layout, Raw},
     value::{self, Override},
 };
-use crate::backend::Offer;
+use crate::{backend::Offer, model::Entry};
 
-/// All overrides of a store. One that is wrong keeps its last good value.
+/// All overrides of a store. One that cannot be read keeps its last good value; without one, it switches its
+/// flag off.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     fields: HashMap<Vec<u8>, Field>,
     /// What is wrong, by the place it is in.
-    problems: BTreeMap<String, String>,
+    problems: BTreeMap<String, Unreadable>,
     /// How many values the last update refused.
     refused: usize,
 }
@@ -30,6 +31,14 @@ struct Field {
     /// That value as it was stored, if it is not what is stored now.
     good_raw: Option<Vec<u8>>,
     problem: Option<String>,
+}
+
+/// A value that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    pub(super) problem: String,
+    /// True if nothing good was stored before, so that the flag is off.
+    pub(super) is_off: bool,
 }
 
 /// What the store says that it did not say before.
@@ -90,7 +99,8 @@ impl Fields {
             };
             if let Some(problem) = &field.problem {
                 let place = layout.place(&String::from_utf8_lossy(&name));
-                self.problems.insert(place, problem.clone());
+                let is_off = field.good.is_none();
+                self.problems.insert(place, Unreadable { problem: problem.clone(), is_off });
             }
             self.fields.insert(name, field);
         }
@@ -101,13 +111,21 @@ impl Fields {
     pub(super) fn offer(&self, now: SystemTime, layout: &Layout) -> Offer {
         let layout = layout.clone();
         let mut offer = Offer::new().with_places(move |key, _| Some(layout.place(key)));
-        for (name, good) in self.good() {
-            if good.has_ended(now) {
-                continue;
+        for (name, field) in &self.fields {
+            let Ok(name) = str::from_utf8(name) else { continue };
+            match field.good.as_ref().filter(|good| !good.has_ended(now)) {
+                Some(good) => {
+                    offer.insert(name.into(), good.entry.clone());
+                    if let Some(provenance) = &good.provenance {
+                        offer.set_provenance(name.into(), provenance.clone());
+                    }
+                }
+                // It may be a kill switch.
+                None if field.problem.is_some() => offer.insert(name.into(), Entry::Forced(false)),
+                None => {}
             }
-            offer.insert(name.into(), good.entry.clone());
-            if let Some(provenance) = &good.provenance {
-                offer.set_provenance(name.into(), provenance.clone());
+            if let Some(problem) = &field.problem {
+                offer.set_problem(name.into(), problem.as_str().into());
             }
         }
         offer
@@ -165,7 +183,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::Entry;
 
     fn raw(fields: &[(&[u8], &[u8])]) -> Raw {
         fields.iter().map(|&(name, value)| (name.to_vec(), value.to_vec())).collect()
@@ -192,6 +209,20 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_was_never_good_is_off() {
+        let mut fields = Fields::default();
+        fields.update(raw(&[(b"a", b"\xff"), (b"b", b"{\"percentage\": 400}")]), &hash());
+
+        let offer = fields.offer(SystemTime::now(), &hash());
+
+        assert_eq!(offer.listed("a"), Some(&Entry::Forced(false)));
+        assert_eq!(offer.listed("b"), Some(&Entry::Forced(false)));
+        assert!(offer.problem("b").is_some_and(|problem| problem.contains("percentage")));
+        let problem = fields.problem().unwrap().to_string();
+        assert!(problem.contains("so the flag is off"), "{problem}");
+    }
+
+    #[test]
     fn what_was_good_last_is_kept_as_it_was_stored() {
         let mut fields = Fields::default();
         fields.update(raw(&[(b"a", b"yes")]), &hash());
@@ -206,10 +237,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf8_is_left_out_and_told() {
+    fn a_name_that_is_not_utf8_is_left_out_and_told() {
         let mut fields = Fields::default();
 
-        fields.update(raw(&[(b"\xff", b"1"), (b"a", b"\xff"), (b"b", b"1")]), &hash());
+        fields.update(raw(&[(b"\xff", b"1"), (b"b", b"1")]), &hash());
 
         let offer = fields.offer(SystemTime::now(), &hash());
         assert_eq!(offer.len(), 1);

@@ -1,22 +1,34 @@
 //! Which instances there are, and what each has seen.
 
-use std::{collections::BTreeSet, sync::LazyLock, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{LazyLock, atomic::Ordering},
+    time::{Duration, UNIX_EPOCH},
+};
 
-use redis::Script;
+use redis::{Cmd, Script};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tracing::warn;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
-use crate::{backend::Sink, serialize::object};
+use crate::{backend::Sink, definition::to_json, model::Definition, serialize::object};
 
-/// How often an instance says that it is there.
+/// The interval between two announcements of an instance.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// An instance that has been silent for longer is gone.
+/// An instance that has announced nothing for longer is silent.
 const SILENCE: Duration = Duration::from_secs(15);
-/// How often somebody who waits for the others looks again.
+/// The longest time between the last announcement of an instance that counts and a change.
+const COUNTS: Duration = Duration::from_secs(3_600);
+/// The time for which a silent instance is listed.
+const LISTED: Duration = Duration::from_secs(24 * 3_600);
+/// The interval at which a writer that waits for the others looks again.
 const LOOK: Duration = Duration::from_millis(50);
+/// The number of overridden flags whose definitions an instance announces: every reader of the fleet gets all
+/// of them.
+const DECLARED: usize = 500;
 
 /// Notes what an instance has seen, by the clock of the server, and forgets those long silent.
 static ANNOUNCE: LazyLock<Script> = LazyLock::new(|| {
@@ -24,11 +36,11 @@ static ANNOUNCE: LazyLock<Script> = LazyLock::new(|| {
         r#"
 local now = redis.call('TIME')[1]
 redis.call('HSET', KEYS[1], ARGV[1], '{"at":' .. now .. ',' .. ARGV[2])
-redis.call('EXPIRE', KEYS[1], 3600)
+redis.call('EXPIRE', KEYS[1], ARGV[3])
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local at = tonumber(string.match(all[i + 1], '^{"at":(%d+)'))
-  if not at or now - at > 60 then redis.call('HDEL', KEYS[1], all[i]) end
+  if not at or now - at > tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], all[i]) end
 end
 "#,
     )
@@ -37,7 +49,11 @@ end
 static LIST: LazyLock<Script> =
     LazyLock::new(|| Script::new("return {redis.call('TIME')[1], redis.call('HGETALL', KEYS[1])}"));
 
-/// The instances that follow a store. Made by [`RedisHandle::fleet`].
+/// The instances that follow a store, silent ones included. Made by [`RedisHandle::fleet`].
+///
+/// An instance that stops announcing itself is *silent*, not gone: it may serve its flags without reaching
+/// Redis. It is listed for 24 hours, or until it is [forgotten](RedisHandle::forget). A
+/// [shutdown](crate::Flags::shutdown) removes it at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fleet {
@@ -57,8 +73,26 @@ pub struct Instance {
     pub revision: Option<u64>,
     /// The hash of its flag file, if it has one.
     pub file: Option<String>,
+    /// True if it has refused its flag file, or flags of it, and serves the last good ones.
+    pub has_refused_file: bool,
     /// The time since it announced this.
     pub age: Duration,
+    /// The time of the announcement, by the clock of the server.
+    at: u64,
+    /// Per overridden flag, the digest of its definition without the override; `None` where there is none.
+    declared: BTreeMap<String, Option<String>>,
+}
+
+/// The answer of the instances to the question whether they have a change. Made by
+/// [`RedisHandle::wait_until_seen`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Confirmation {
+    /// The instances that have the change.
+    pub confirmed: Vec<Instance>,
+    /// The instances that do not have it, as far as is known. Silent ones count if they announced themselves
+    /// within the hour before the change.
+    pub laggards: Vec<Instance>,
 }
 
 impl Fleet {
@@ -68,71 +102,207 @@ impl Fleet {
         self.files().len() > 1
     }
 
-    /// Returns the different hashes of flag files.
+    /// Returns the different hashes of flag files, of the instances that [count](Self::counted).
     #[must_use]
     pub fn files(&self) -> BTreeSet<&str> {
-        self.instances.iter().filter_map(|instance| instance.file.as_deref()).collect()
+        self.counted().filter_map(|instance| instance.file.as_deref()).collect()
     }
 
-    /// Returns the instances that have not seen this change yet.
+    /// Returns the instances that announced themselves within the last hour.
+    pub fn counted(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(|instance| instance.age <= COUNTS)
+    }
+
+    /// Returns the instances that have not seen this change yet, of those that [count](Self::counted).
     pub fn laggards(&self, revision: u64) -> impl Iterator<Item = &Instance> {
-        self.instances.iter().filter(move |instance| instance.revision < Some(revision))
+        self.counted().filter(move |instance| instance.revision < Some(revision))
+    }
+
+    /// Sorts the instances by whether they have a change that was made at the instant `at`.
+    fn confirm(self, revision: u64, at: u64) -> Confirmation {
+        let since = at.saturating_sub(COUNTS.as_secs());
+        let counted = self.instances.into_iter().filter(|instance| instance.at >= since);
+        let (confirmed, laggards) =
+            counted.partition(|instance| instance.revision >= Some(revision));
+        Confirmation { confirmed, laggards }
+    }
+}
+
+impl Confirmation {
+    /// Returns true if all instances have the change, and there is at least one.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.laggards.is_empty() && !self.confirmed.is_empty()
     }
 }
 
 impl Instance {
     fn read(name: String, stored: &str, now: u64) -> Option<Self> {
         let stored: Value = serde_json::from_str(stored).ok()?;
+        let at = stored["at"].as_u64()?;
+        let declared = stored["declared"].as_object().into_iter().flatten();
+        let declared = declared
+            .map(|(flag, digest)| (flag.clone(), digest.as_str().map(str::to_owned)))
+            .collect();
         Some(Self {
             name,
             generation: stored["generation"].as_u64()?,
             revision: stored["revision"].as_u64(),
             file: stored["file"].as_str().map(str::to_owned),
-            age: Duration::from_secs(now.saturating_sub(stored["at"].as_u64()?)),
+            has_refused_file: stored["refused"].as_bool().unwrap_or(false),
+            age: Duration::from_secs(now.saturating_sub(at)),
+            at,
+            declared,
         })
+    }
+
+    /// Returns true if it has announced nothing for 15 seconds. It may be gone, or cut off from Redis and go
+    /// on serving what it has.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.age > SILENCE
+    }
+
+    /// Returns true if it runs a flag file with this content.
+    #[must_use]
+    pub fn runs(&self, content: &[u8]) -> bool {
+        self.file.as_deref() == Some(&*hash(content))
+    }
+
+    /// Returns true if its definition of an overridden flag, without the override, is this one.
+    ///
+    /// `None` if it announced nothing about the flag, such as when the flag is not overridden.
+    #[must_use]
+    pub fn declares(&self, flag: &str, definition: Option<&Definition>) -> Option<bool> {
+        Some(*self.declared.get(flag)? == definition.map(digest))
     }
 }
 
+/// The hash by which flag files are compared, as in [`Instance::file`].
+fn hash(content: &[u8]) -> String {
+    format!("{:016x}", xxh3_64(content))
+}
+
+fn digest(definition: &Definition) -> String {
+    hash(Value::Object(to_json(definition)).to_string().as_bytes())
+}
+
 impl RedisHandle {
-    /// Reads which instances follow the store at this moment.
+    /// Reads which instances follow the store, and which have been silent for less than 24 hours.
     ///
     /// # Errors
     ///
     /// The server cannot be reached or refuses.
     pub async fn fleet(&self) -> Result<Fleet, RedisError> {
+        Ok(self.fleet_now().await?.1)
+    }
+
+    /// The instances, with the time of the server.
+    async fn fleet_now(&self) -> Result<(u64, Fleet), RedisError> {
         let mut list = LIST.prepare_invoke();
         list.key(self.settings.layout.beside("instances"));
         let (now, stored): (u64, Vec<(String, String)>) = self.run_script(&list).await?;
         let instances = stored.into_iter();
         let instances = instances.filter_map(|(name, stored)| Instance::read(name, &stored, now));
-        let mut instances: Vec<_> = instances.filter(|instance| instance.age <= SILENCE).collect();
+        let mut instances: Vec<_> = instances.filter(|instance| instance.age <= LISTED).collect();
         instances.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(Fleet { instances })
+        Ok((now, Fleet { instances }))
+    }
+
+    /// Removes an instance from the list; returns false if it is not listed. An instance that still runs
+    /// announces itself again.
+    ///
+    /// # Errors
+    ///
+    /// The server cannot be reached or refuses.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use flagstaff::Redis;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
+    ///
+    /// let was_listed = redis.forget("web-7").await?;
+    ///
+    /// println!("web-7 {} listed", if was_listed { "was" } else { "is not" });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn forget(&self, instance: &str) -> Result<bool, RedisError> {
+        self.ask(&Cmd::hdel(self.settings.layout.beside("instances"), instance)).await
     }
 
     /// Waits until every instance has seen a change, or until `timeout` is over. Either way it returns
-    /// what the instances have seen; [`Fleet::laggards`] are those that have not.
+    /// what the instances have seen.
+    ///
+    /// Silent instances are waited for if they announced themselves within the hour before the change.
+    /// Without any instance it returns at once, and the confirmation is not
+    /// [complete](Confirmation::is_complete).
     ///
     /// # Errors
     ///
     /// The server refuses, or cannot be reached when `timeout` is over.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use flagstaff::Redis;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
+    ///
+    /// let seen = redis.wait_until_seen(42, Duration::from_secs(5)).await?;
+    ///
+    /// for laggard in &seen.laggards {
+    ///     println!("{} may not have it", laggard.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn wait_until_seen(
         &self,
         revision: u64,
         timeout: Duration,
-    ) -> Result<Fleet, RedisError> {
+    ) -> Result<Confirmation, RedisError> {
         let end = Instant::now() + timeout;
+        let mut changed = None;
         loop {
-            let fleet = self.fleet().await;
-            let is_decided = match &fleet {
-                Ok(fleet) => fleet.laggards(revision).next().is_none(),
+            let seen = self.confirm(revision, &mut changed).await;
+            let is_decided = match &seen {
+                Ok(seen) => seen.laggards.is_empty(),
                 Err(error) => error.kind().needs_somebody(),
             };
             if is_decided || Instant::now() >= end {
-                return fleet;
+                return seen;
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// Looks once. The time of the change is kept in `changed`.
+    async fn confirm(
+        &self,
+        revision: u64,
+        changed: &mut Option<u64>,
+    ) -> Result<Confirmation, RedisError> {
+        let (now, fleet) = self.fleet_now().await?;
+        let changed = match *changed {
+            Some(changed) => changed,
+            None => {
+                // The clock of the writer may be ahead of the server's, and the log may not be readable.
+                let logged = self.logged(revision).await.ok().flatten();
+                let at = logged.and_then(|logged| logged.at);
+                let at = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+                *changed.insert(at.map_or(now, |at| at.as_secs().min(now)))
+            }
+        };
+        Ok(fleet.confirm(revision, changed))
     }
 
     /// Tells the others what this instance has seen, for as long as there are flags.
@@ -174,11 +344,23 @@ impl RedisHandle {
     async fn announce_once(&self, sink: &Sink, revision: Option<u64>) -> Result<(), RedisError> {
         let Some(standing) = sink.standing() else { return Ok(()) };
         let file = standing.fingerprint.map(|hash| format!("{hash:016x}"));
-        let said = json!({ "generation": standing.generation, "revision": revision, "file": file });
+        let mut below = sink.below();
+        below.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let declared = below.into_iter().take(DECLARED).map(|(flag, definition)| {
+            (flag.to_string(), json!(definition.map(|definition| digest(&definition))))
+        });
+        let said = json!({
+            "generation": standing.generation,
+            "revision": revision,
+            "file": file,
+            "refused": standing.has_refused,
+            "declared": Value::Object(declared.collect()),
+        });
         let mut announce = ANNOUNCE.prepare_invoke();
         announce.key(self.settings.layout.beside("instances"));
         // The script puts the time in front.
-        announce.arg(&self.shared.instance).arg(&said.to_string()[1..]);
+        announce.arg(&self.shared.instance).arg(&said.to_string()[1..]).arg(LISTED.as_secs());
+        self.shared.is_announced.store(true, Ordering::Relaxed);
         self.run_script(&announce).await
     }
 }
@@ -202,6 +384,16 @@ impl Serialize for Fleet {
     }
 }
 
+impl Serialize for Confirmation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        object!(serializer, "Confirmation", {
+            "complete": self.is_complete(),
+            "confirmed": self.confirmed,
+            "laggards": self.laggards,
+        })
+    }
+}
+
 /// Serializes the age in whole seconds.
 impl Serialize for Instance {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -210,6 +402,8 @@ impl Serialize for Instance {
             "revision": self.revision,
             "generation": self.generation,
             "file": self.file,
+            "refusedFile": self.has_refused_file,
+            "silent": self.is_silent(),
             "age": self.age.as_secs(),
         })
     }
@@ -225,8 +419,52 @@ mod tests {
             generation: 1,
             revision,
             file: Some(file.to_owned()),
+            has_refused_file: false,
             age: Duration::ZERO,
+            at: 0,
+            declared: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn a_silent_instance_counts_if_it_was_there_within_the_hour_before_the_change() {
+        let changed = 10_000;
+        let silent = |name, at| Instance { at, ..instance(name, Some(6), "x") };
+        let instances = vec![
+            Instance { at: changed, ..instance("a", Some(7), "x") },
+            silent("b", changed - 3_600),
+            silent("c", changed - 3_601),
+        ];
+
+        let seen = Fleet { instances }.confirm(7, changed);
+
+        let names = |of: &[Instance]| of.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&seen.confirmed), ["a"]);
+        assert_eq!(names(&seen.laggards), ["b"]);
+        assert!(!seen.is_complete());
+    }
+
+    #[test]
+    fn nobody_confirms_nothing() {
+        let nobody = Fleet { instances: Vec::new() };
+
+        assert!(!nobody.confirm(7, 10_000).is_complete());
+    }
+
+    #[test]
+    fn instances_compare_definitions_and_not_their_sources() {
+        let definition = Definition::new().owner("web");
+        let announced = json!({
+            "at": 1, "generation": 1,
+            "declared": { "a": digest(&definition), "b": null },
+        });
+
+        let read = Instance::read("one".to_owned(), &announced.to_string(), 1).unwrap();
+
+        assert_eq!(read.declares("a", Some(&definition)), Some(true));
+        assert_eq!(read.declares("a", Some(&Definition::new())), Some(false));
+        assert_eq!(read.declares("b", None), Some(true));
+        assert_eq!(read.declares("c", None), None);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -68,6 +71,8 @@ pub struct RedisHandle {
 pub(super) struct Shared {
     /// The name of this process among the others.
     pub(super) instance: String,
+    /// True once this process was announced to the others.
+    pub(super) is_announced: AtomicBool,
     /// What the server said last, and what is in force of it.
     pub(super) fields: Mutex<Fields>,
     /// Counts the reads that were asked for; the session makes one for each new count.
@@ -98,6 +103,7 @@ impl RedisHandle {
         let shared = Shared {
             // Each handle has a name of its own, as it follows the store on its own.
             instance: settings.instance.clone().unwrap_or_else(fleet::default_instance),
+            is_announced: AtomicBool::new(false),
             fields: Mutex::default(),
             wanted: watch::Sender::new(0),
             done: watch::Sender::new(0),
@@ -109,6 +115,30 @@ impl RedisHandle {
             keeping: Mutex::default(),
         };
         Self { settings: Arc::new(settings), shared: Arc::new(shared) }
+    }
+
+    /// Returns the address of the server, or of the nodes or sentinels by which it is found, without users
+    /// and passwords.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Redis;
+    ///
+    /// let redis = Redis::open("redis://:secret@127.0.0.1:6379/")?.key("shop").handle();
+    ///
+    /// assert_eq!((&*redis.address(), redis.key()), ("127.0.0.1:6379", "shop"));
+    /// # Ok::<(), flagstaff::source::InvalidRedis>(())
+    /// ```
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.settings.target.to_string()
+    }
+
+    /// Returns the key of the hash, or the prefix of the keys in the layout with a key per flag.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.settings.layout.key()
     }
 
     /// Follows the server for as long as there are flags.
@@ -241,6 +271,15 @@ impl Backend for RedisHandle {
                 self.keep()
             );
             Ok(())
+        })
+    }
+
+    fn leave(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if self.shared.is_announced.swap(false, Ordering::Relaxed) {
+                // An instance whose farewell is lost is silent.
+                let _ = self.forget(&self.shared.instance).await;
+            }
         })
     }
 

@@ -43,7 +43,7 @@ pub(super) struct Logged {
     pub(super) after: Option<Vec<u8>>,
     pub(super) author: Option<String>,
     reason: Option<String>,
-    at: Option<SystemTime>,
+    pub(super) at: Option<SystemTime>,
     undoes: Option<u64>,
     pub(super) token: Option<String>,
 }

@@ -20,9 +20,10 @@ pub(super) use self::error::kind_of;
 pub use self::{
     connect::InvalidRedis,
     error::{RedisError, RedisErrorKind},
-    fleet::{Fleet, Instance},
+    fleet::{Confirmation, Fleet, Instance},
     handle::RedisHandle,
     usage::Usage,
+    write::Rehearsed,
 };
 use self::{
     connect::{Target, Timeouts},

@@ -17,7 +17,8 @@ const MAX_BYTES: usize = 512 * 1024;
 
 /// The member that says who made the override, why, and until when.
 const OVERRIDE: &str = "override";
-/// The member that answers for everybody.
+/// The member that answers for everybody. Beside settings it is `false`, which switches them off and keeps
+/// them.
 const FORCE: &str = "force";
 
 /// The member of that which says until when.
@@ -77,8 +78,11 @@ fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override,
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
     let entry = match object.remove(FORCE) {
         None => read(name, &object, UnknownKeys::Reject)?.into(),
+        Some(Value::Bool(false)) if !object.is_empty() => {
+            read(name, &object, UnknownKeys::Reject)?.enabled(false).into()
+        }
         Some(_) if !object.is_empty() => {
-            return Err("`force` answers for everybody, so nothing can stand beside it".to_owned());
+            return Err("only `\"force\": false` can stand beside settings".to_owned());
         }
         Some(Value::Bool(on)) => Entry::Forced(on),
         Some(Value::String(text)) => Entry::from_text(&text),
@@ -147,8 +151,27 @@ pub(super) fn encode(
 ) -> Result<Option<String>, String> {
     let unsigned = write.plain || (write.author.is_none() && write.reason.is_none());
     let plain = unsigned && write.expires_at.is_none();
+    let settings = match layout {
+        Layout::Hash(_) => settings(name, current, now, layout),
+        Layout::Keys(_) => None,
+    };
     let mut object = match (&write.operation, layout) {
         (Operation::Clear, _) => return Ok(None),
+        (Operation::Disable, Layout::Hash(_))
+            if write.expires_at.is_none() && settings.is_some() =>
+        {
+            let mut object = settings.unwrap_or_default();
+            object.insert(FORCE.to_owned(), Value::Bool(false));
+            object
+        }
+        (Operation::Enable, Layout::Hash(_))
+            if write.expires_at.is_none()
+                && settings.as_ref().is_some_and(|settings| settings.contains_key(FORCE)) =>
+        {
+            let mut object = settings.unwrap_or_default();
+            object.remove(FORCE);
+            object
+        }
         (Operation::Enable, Layout::Hash(_)) if plain => return Ok(Some("1".to_owned())),
         (Operation::Disable, Layout::Hash(_)) if plain => return Ok(Some("0".to_owned())),
         (Operation::Enable, Layout::Hash(_)) => forced(true),
@@ -164,7 +187,10 @@ pub(super) fn encode(
                 Operation::Set(patch) => patch,
                 Operation::Clear => return Ok(None),
             };
+            // A patch that names `enabled` decides in place of what switches the settings off.
+            let force = object.remove(FORCE).filter(|_| !patch.has(Field::Enabled));
             merge_json(name, &mut object, patch).map_err(|error| error.to_string())?;
+            object.extend(force.map(|force| (FORCE.to_owned(), force)));
             if !write.inherited.is_empty() {
                 take_out(name, current, &mut object, &write.inherited, now, layout)?;
                 if object.keys().all(|member| member == OVERRIDE) {
@@ -216,6 +242,21 @@ fn take_out(
         object.remove(field.as_str());
     }
     Ok(())
+}
+
+/// The stored object, if it has settings and is in force. Anything else has nothing that a plain value
+/// would lose.
+fn settings(
+    name: &str,
+    current: Option<&[u8]>,
+    now: SystemTime,
+    layout: &Layout,
+) -> Option<Map<String, Value>> {
+    let raw = current?;
+    let stored = decode(name.as_bytes(), raw, layout).ok().flatten()?;
+    let is_kept = matches!(stored.entry, Entry::Definition(_)) && !stored.has_ended(now);
+    let settings = is_kept.then(|| object(&String::from_utf8_lossy(raw)).ok())?;
+    settings.filter(|object| object.keys().any(|member| member != OVERRIDE && member != FORCE))
 }
 
 fn forced(on: bool) -> Map<String, Value> {

@@ -40,6 +40,7 @@ if layout == 'hash' then now = redis.call('HGET', store, flag) else now = redis.
 
 if condition == 'is' and now ~= expected then return {0, now} end
 if condition == 'absent' and now then return {0, now} end
+if condition == 'plain' and now and string.find(now, '^%s*{') then return {0, now} end
 if since ~= '' then
   local entries = redis.call('XRANGE', log, since .. '-1', '+', 'COUNT', keep)
   if #entries == tonumber(keep) then return {0, now} end
@@ -113,10 +114,25 @@ impl Writer {
     }
 }
 
-/// What has to be stored for a change to be made.
+/// The value of a flag in the store before and after a change. Made by [`RedisHandle::rehearse`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Rehearsed {
+    /// The entry of the store; `None` if it would have none.
+    pub entry: Option<Entry>,
+    /// The value that is stored now.
+    pub before: Option<String>,
+    /// The value that would be stored.
+    pub after: Option<String>,
+}
+
+/// The condition on what is stored for a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Condition {
     Anything,
+    /// Nothing, or what is not JSON: switching on and off keeps the settings that JSON may have. A kill
+    /// switch takes one round trip where there is none.
+    Plain,
     Exactly(Option<Vec<u8>>),
 }
 
@@ -124,7 +140,7 @@ impl Condition {
     /// What is stored where the change is made, if that matters.
     fn stored(&self) -> Option<Option<&[u8]>> {
         match self {
-            Self::Anything => None,
+            Self::Anything | Self::Plain => None,
             Self::Exactly(stored) => Some(stored.as_deref()),
         }
     }
@@ -162,9 +178,8 @@ enum Outcome {
 impl RedisHandle {
     pub(super) async fn change(&self, flag: &str, write: &Write) -> Result<Written, Refusal> {
         write.check()?;
-        let Self { settings, .. } = self;
         let mut current = None;
-        if needs_current(write, &settings.layout) {
+        if needs_current(write, &self.settings.layout) {
             current = self.stored(flag).await.map_err(Refusal::failed)?;
         }
         // Between attempts: one that was sent is never given up.
@@ -205,8 +220,8 @@ impl RedisHandle {
         Ok(revision.map_or_else(Written::unnumbered, Written::revision))
     }
 
-    /// Returns the entry that the store would have for a flag after a change, whatever its condition;
-    /// `None` if none. The change is not made.
+    /// Returns what the store would have for a flag after a change, whatever its condition. The change is
+    /// not made.
     ///
     /// # Errors
     ///
@@ -221,18 +236,73 @@ impl RedisHandle {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
     ///
-    /// let entry = redis.rehearse("search", &Write::new(Operation::Disable)).await?;
+    /// let rehearsed = redis.rehearse("search", &Write::new(Operation::Disable)).await?;
     ///
-    /// println!("the store would say: {entry:?}");
+    /// println!("the store would say: {:?}", rehearsed.entry);
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn rehearse(&self, flag: &str, write: &Write) -> Result<Option<Entry>, Refusal> {
+    pub async fn rehearse(&self, flag: &str, write: &Write) -> Result<Rehearsed, Refusal> {
         write.check()?;
         let stored = self.stored(flag).await.map_err(Refusal::failed)?;
-        let value = self.encode(flag, stored.as_deref(), write)?;
-        let entry = self.entry(flag, value.as_ref().map(String::as_bytes));
-        entry.map_err(Refusal::failed)
+        let after = self.encode(flag, stored.as_deref(), write)?;
+        let entry = self.entry(flag, after.as_ref().map(String::as_bytes));
+        let entry = entry.map_err(Refusal::failed)?;
+        let before = stored.map(|stored| String::from_utf8_lossy(&stored).into_owned());
+        Ok(Rehearsed { entry, before, after })
+    }
+
+    /// Stores a value of the log again, such as [`LogEntry::after`](crate::write::LogEntry::after), or
+    /// removes what is stored.
+    ///
+    /// It is made only if `expected` is stored for the flag, byte by byte; `None` expects nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Conflict`] if another value is stored; [`Refusal::Failed`] if the value cannot be read, or if
+    /// the server cannot be reached or refuses.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use flagstaff::{source::WritableBackend, Redis};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
+    /// let changes = redis.history(Some("search"), 2).await?;
+    /// let [latest, before] = &*changes else { return Ok(()) };
+    ///
+    /// let stored = latest.after.as_deref();
+    /// redis.store("search", stored, before.after.as_deref(), Some("ana"), None).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn store(
+        &self,
+        flag: &str,
+        expected: Option<&str>,
+        value: Option<&str>,
+        author: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<Written, Refusal> {
+        // What cannot be read must not be written.
+        self.entry(flag, value.map(str::as_bytes)).map_err(Refusal::failed)?;
+        let change = Change {
+            flag,
+            condition: Condition::Exactly(expected.map(|expected| expected.as_bytes().to_vec())),
+            since: None,
+            ended: None,
+            value: value.map(|value| value.as_bytes().to_vec()),
+            notes: Notes { author, reason, undoes: None },
+        };
+        match self.apply(&change).await? {
+            Outcome::Done(revision) => {
+                self.until_in_force().await;
+                Ok(revision.map_or_else(Written::unnumbered, Written::revision))
+            }
+            Outcome::Differs(now) => Err(self.conflict(flag, now).await),
+        }
     }
 
     /// What is stored after a change of what is stored now.
@@ -285,8 +355,11 @@ impl RedisHandle {
         current: Option<&[u8]>,
     ) -> Result<Condition, Refusal> {
         match &write.expected {
-            None if needs_current(write, &self.settings.layout) => {
+            None if needs_current(write, &self.settings.layout) || current.is_some() => {
                 Ok(Condition::Exactly(current.map(<[u8]>::to_vec)))
+            }
+            None if matches!(write.operation, Operation::Enable | Operation::Disable) => {
+                Ok(Condition::Plain)
             }
             None => Ok(Condition::Anything),
             Some(Expected::Revision(revision)) => {
@@ -520,6 +593,7 @@ impl Change<'_> {
         };
         let (condition, expected): (_, &[u8]) = match &self.condition {
             Condition::Anything => ("anything", b""),
+            Condition::Plain => ("plain", b""),
             Condition::Exactly(None) => ("absent", b""),
             Condition::Exactly(Some(stored)) => ("is", stored),
         };

@@ -9,7 +9,9 @@ mod ask;
 mod effect;
 mod ending;
 mod file;
+mod reach;
 mod rehearsal;
+mod told;
 mod wait;
 mod wider;
 
@@ -31,10 +33,12 @@ pub(crate) use self::{
     ask::ask,
     file::edit,
     rehearsal::Rehearsal,
+    wait::store,
 };
 use self::{
     effect::{Effect, Side},
     ending::Ending,
+    wait::Waited,
 };
 use crate::{
     assignment::Assignments,
@@ -56,8 +60,13 @@ pub(crate) trait Act {
     /// Does it in memory.
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
 
-    /// Does it. Returns its revision.
-    async fn make(&self, flags: &Flags, name: &str) -> Result<Option<u64>, Failure>;
+    /// Does it. Returns its revision. With `shown`, it does so only if the store still has this entry.
+    async fn make(
+        &self,
+        flags: &Flags,
+        name: &str,
+        shown: Option<Option<Entry>>,
+    ) -> Result<Option<u64>, Failure>;
 
     /// When the override then ends by itself, if it ends at `now` so far.
     fn end(&self, now: Option<SystemTime>) -> Option<SystemTime>;
@@ -67,9 +76,9 @@ pub(crate) trait Act {
         true
     }
 
-    /// Whether somebody is asked before the flag is on for more than it was.
-    fn asks_before_more(&self) -> bool {
-        false
+    /// Returns the treatment if no source and no instance has a flag.
+    fn unknown(&self) -> Unknown {
+        Unknown::Refuse
     }
 
     /// What else somebody is asked before.
@@ -83,6 +92,16 @@ pub(crate) trait Act {
     }
 }
 
+/// The treatment of a flag that no source and no instance has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// The name is wrong, unless the flag is meant to be new.
+    Refuse,
+    Warn,
+    /// The name is from the log.
+    Accept,
+}
+
 /// What to do to an override.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
@@ -90,6 +109,19 @@ pub(crate) enum Change {
     Disable,
     Set(Assignments),
     Unset,
+    /// Unset what was promoted into the file.
+    Finish,
+}
+
+/// Takes overrides away whose flags the file has by now. It always asks.
+pub(crate) async fn finish(
+    session: &Session,
+    redis: &RedisHandle,
+    names: &[String],
+    args: &ChangeArgs,
+) -> Result<ExitCode, Failure> {
+    let act = Override { redis, change: &Change::Finish, args, end: None, if_rev: None };
+    perform(session, redis, names, &act, args, None).await
 }
 
 /// A change of an override, and how to make it.
@@ -130,7 +162,7 @@ impl Override<'_> {
         let mut write = match self.change {
             Change::Enable => flags.enable(name).plainly(),
             Change::Disable => flags.disable(name).plainly(),
-            Change::Unset => flags.clear(name),
+            Change::Unset | Change::Finish => flags.clear(name),
             Change::Set(assignments) => {
                 let patch = assignments.patch(name, grown_from(flags, name).as_ref())?;
                 let write = flags.set(name, patch);
@@ -164,18 +196,27 @@ impl Act for Override<'_> {
 
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
         let write = self.write(&rehearsal.flags, &rehearsal.name)?.into();
-        rehearsal.put(self.redis.rehearse(&rehearsal.name, &write).await?);
+        rehearsal.put(self.redis.rehearse(&rehearsal.name, &write).await?.entry);
         Ok(())
     }
 
-    async fn make(&self, flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
+    async fn make(
+        &self,
+        flags: &Flags,
+        name: &str,
+        shown: Option<Option<Entry>>,
+    ) -> Result<Option<u64>, Failure> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            match self.write(flags, name)?.await {
+            let mut write = self.write(flags, name)?;
+            if let Some(shown) = shown.clone().filter(|_| self.if_rev.is_none()) {
+                write = write.if_entry(shown);
+            }
+            match write.await {
                 Ok(written) => return Ok(written.revision),
-                // Somebody else was faster: what it depends on is read again, which takes a moment.
+                // Another writer was faster: what it depends on is read again, which takes a moment.
                 Err(WriteError::Conflict { .. })
-                    if self.if_rev.is_none() && Instant::now() < deadline =>
+                    if self.if_rev.is_none() && shown.is_none() && Instant::now() < deadline =>
                 {
                     sleep(Duration::from_millis(5)).await;
                 }
@@ -188,19 +229,37 @@ impl Act for Override<'_> {
         match self.change {
             Change::Set(_) => self.end.or(now),
             Change::Enable | Change::Disable => self.end,
-            Change::Unset => None,
+            Change::Unset | Change::Finish => None,
         }
     }
 
     /// A plain value takes the place of one with notes, which readers in other languages cannot read.
     fn writes_the_same(&self, before: Option<&SourceEntry>) -> bool {
-        matches!(self.change, Change::Enable | Change::Disable)
-            && before.is_some_and(|before| before.provenance.is_some())
+        let is_off_with_settings =
+            |before: &SourceEntry| matches!(before.entry, Entry::Definition(_));
+        let has_notes = |before: &SourceEntry| before.provenance.is_some();
+        before.is_some_and(|before| before.problem.is_some())
+            || matches!(self.change, Change::Enable | Change::Disable)
+                && before.is_some_and(|before| has_notes(before) && !is_off_with_settings(before))
+    }
+
+    fn unknown(&self) -> Unknown {
+        match self.change {
+            Change::Unset | Change::Finish => Unknown::Warn,
+            _ => Unknown::Refuse,
+        }
     }
 
     fn question(&self, flags: usize) -> Option<String> {
-        let unsets_several = matches!(self.change, Change::Unset) && flags > 1;
-        unsets_several.then(|| format!("take away the overrides of {flags} flags?"))
+        match (self.change, flags) {
+            (Change::Finish, 1) => {
+                Some("take away the override, so that the file decides?".to_owned())
+            }
+            (Change::Unset | Change::Finish, 2..) => {
+                Some(format!("take away the overrides of {flags} flags?"))
+            }
+            _ => None,
+        }
     }
 
     fn forces(&self) -> bool {
@@ -220,6 +279,7 @@ pub(crate) async fn perform(
     let Session { place, output } = session;
     let flags = place.flags_to_change(output).await?;
     act.check(names, &flags.snapshot())?;
+    told::refuse_unknown(session, redis, &flags, names, act, args).await?;
 
     let mut effects = Vec::new();
     for name in names {
@@ -228,35 +288,101 @@ pub(crate) async fn perform(
         }
         effects.push(rehearse(session, &flags, name, act).await?);
     }
+    let others = reach::others(&flags.snapshot(), &effects);
     for effect in &effects {
         output.preview(&effect.text());
     }
+    for other in &others {
+        output.preview(&other.text());
+    }
     tell_what_may_surprise(session, &flags, act, &effects);
+    told::tell_plain(session, args, &effects)?;
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
-        tell(output, effects.iter().map(|effect| (effect, None)), true)?;
+        tell(output, redis, effects.iter().map(|effect| (effect, None)), None, true)?;
         return Ok(ExitCode::Done);
     }
-    ask::confirm(act, &effects, args)?;
+    let was_asked = ask::confirm(act.question(effects.len()), &effects, &others, args)?;
+    if was_asked {
+        refuse_what_was_not_shown(session, &flags, act, &effects, &others).await?;
+    }
 
     let mut made = Vec::new();
     let mut latest = None;
-    for (name, effect) in names.iter().zip(effects) {
+    let mut left = effects.into_iter();
+    let mut failed = None;
+    for effect in left.by_ref() {
+        let name = effect.flag.clone();
         if !effect.writes {
             // Who waits for it waits for whoever made it so.
             if args.waits() {
-                latest = latest.max(latest_revision(&flags, name).await?);
+                latest = latest.max(latest_revision(&flags, &name).await?);
             }
             made.push((effect, None));
             continue;
         }
-        let revision = act.make(&flags, name).await?;
-        let after = Side::of(&flags, name);
-        latest = latest.max(revision);
-        made.push((Effect { after, ..effect }, revision));
+        let shown = (was_asked && !effect.was_unreadable).then(|| effect.replaces.clone());
+        match act.make(&flags, &name, shown).await {
+            Ok(revision) => {
+                let after = Side::of(&flags, &name);
+                latest = latest.max(revision);
+                if let Some(revision) = revision {
+                    output.aside(told::way_back(&name, names.len(), revision));
+                }
+                made.push((Effect { after, ..effect }, revision));
+            }
+            Err(failure) => {
+                failed = Some((effect, failure));
+                break;
+            }
+        }
     }
-    tell(output, made.iter().map(|(effect, revision)| (effect, *revision)), false)?;
-    args.finish(redis, latest, output).await
+    if let Some((effect, failure)) = failed {
+        let unchanged: Vec<_> = [effect].into_iter().chain(left).collect();
+        told::tell_partly(output, &made, &unchanged);
+        if !made.is_empty() {
+            let made = made.iter().map(|(effect, revision)| (effect, *revision));
+            tell(output, redis, made, None, false)?;
+        }
+        return Err(failure);
+    }
+    let made = || made.iter().map(|(effect, revision)| (effect, *revision));
+    if output.is_json() {
+        // Programs read one document, with the instances in it.
+        let waited = args.finish(redis, latest, output).await;
+        tell(output, redis, made(), waited.as_ref().ok().and_then(Option::as_ref), false)?;
+        return Ok(waited?.map_or(ExitCode::Done, |waited| waited.code()));
+    }
+    tell(output, redis, made(), None, false)?;
+    let waited = args.finish(redis, latest, output).await?;
+    Ok(waited.map_or(ExitCode::Done, |waited| waited.code()))
+}
+
+/// Refuses to make what was confirmed if it would do something else by now.
+async fn refuse_what_was_not_shown(
+    session: &Session,
+    flags: &Flags,
+    act: &impl Act,
+    shown: &[Effect],
+    others: &[reach::Other],
+) -> Result<(), Failure> {
+    let mut now = Vec::new();
+    for effect in shown {
+        now.push(rehearse(session, flags, &effect.flag, act).await?);
+    }
+    let is_same = |(now, shown): (&Effect, &Effect)| {
+        (&now.before.definition, &now.after.definition)
+            == (&shown.before.definition, &shown.after.definition)
+    };
+    let others_now = reach::others(&flags.snapshot(), &now);
+    match now.iter().zip(shown).all(is_same) && others_now == others {
+        true => Ok(()),
+        false => Err(Failure::new(
+            ExitCode::Changed,
+            "the flags were changed while you were asked, so it would do something else",
+        )
+        .hint("nothing was changed; run it again to see what it would do now")),
+    }
 }
 
 /// What it would do to one flag.
@@ -288,6 +414,13 @@ async fn rehearse(
         ending,
         below,
         replaces: stored.map(|stored| stored.entry.clone()),
+        was_plain: stored.is_some_and(|stored| {
+            stored.provenance.is_none()
+                && stored.problem.is_none()
+                && !matches!(stored.entry, Entry::Definition(_))
+        }),
+        is_json: end.is_some() || matches!(stores, Some(Entry::Definition(_))),
+        was_unreadable: stored.is_some_and(|stored| stored.problem.is_some()),
         writes: !says_the_same || act.writes_the_same(stored),
     })
 }
@@ -380,16 +513,39 @@ async fn check_revision(flags: &Flags, name: &str, expected: u64) -> Result<(), 
     .hint(format!("`flagstaff history {name}` lists its changes")))
 }
 
-/// Prints the flags as they are then.
+/// Prints the flags as they are then, for programs with the store and what the instances have confirmed.
 fn tell<'a>(
     output: &Output,
+    redis: &RedisHandle,
     effects: impl Iterator<Item = (&'a Effect, Option<u64>)>,
+    waited: Option<&Waited>,
     is_dry_run: bool,
 ) -> Result<(), Failure> {
     let rows: Vec<_> = effects.map(|(effect, revision)| effect.row(revision, is_dry_run)).collect();
     if output.is_json() {
+        let store = json!({ "address": redis.address(), "key": redis.key() });
+        let waited = waited.map(Waited::json);
+        let rows = rows.into_iter().map(|mut row| {
+            row.json["store"] = store.clone();
+            row.json["wait"] = json!(waited);
+            row
+        });
+        let rows = rows.collect();
         return output.listing(Listing { name: "changes", columns: &[], rows, empty: "" });
     }
+    print(output, rows)
+}
+
+/// Prints the flags of the file as they are then.
+fn tell_of_file(output: &Output, effects: &[Effect], is_dry_run: bool) -> Result<(), Failure> {
+    let rows: Vec<_> = effects.iter().map(|effect| effect.row(None, is_dry_run)).collect();
+    if output.is_json() {
+        return output.listing(Listing { name: "changes", columns: &[], rows, empty: "" });
+    }
+    print(output, rows)
+}
+
+fn print(output: &Output, rows: Vec<Row>) -> Result<(), Failure> {
     let lines: String = rows.into_iter().map(|Row { cells, .. }| cells.join(" ") + "\n").collect();
     output.write(&lines)
 }

@@ -21,6 +21,7 @@ pub(crate) mod list;
 mod man;
 mod plan;
 mod promote;
+mod restore;
 mod rollout;
 mod schema;
 mod set;
@@ -75,6 +76,7 @@ commands! {
     "Change" {
         Disable: disable::Disable,
         Enable: enable::Enable,
+        Restore: restore::Restore,
         Rollout: rollout::Rollout,
         Set: set::Set,
         Undo: undo::Undo,

@@ -11,12 +11,12 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Env, File, Flags, Redis,
+    Backend, Context, Env, File, Flags, Redis,
     cli::ExitCode,
     definition::{Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
     source::{
         BackendError, BoxFuture, FlagsBuilder, Offer, RedisError, RedisErrorKind, RedisHandle,
-        Sink, SourceKind, Status, WritableBackend,
+        Sink, SourceEntry, SourceKind, Status, WritableBackend,
     },
 };
 
@@ -166,6 +166,31 @@ impl Place {
             Failure::usage("there is no flags.toml here or in a directory above")
                 .hint("name one with `--file`, or make one with `flagstaff init`")
         })
+    }
+
+    /// Returns true if the store has a key per flag instead of a hash.
+    pub(crate) fn has_key_per_flag(&self) -> bool {
+        self.key_prefix.is_some()
+    }
+
+    /// Warns if instances run another flag file than the one at hand, so that they may answer differently.
+    pub(crate) async fn tell_other_files(&self, output: &Output) {
+        let Ok(Some(redis)) = self.redis() else { return };
+        let Ok(Some(file)) = self.file() else { return };
+        // It is beside the answer, which does not fail because of it.
+        let Ok(fleet) = redis.handle().fleet().await else { return };
+        let with_file: Vec<_> =
+            fleet.counted().filter(|instance| instance.file.is_some()).collect();
+        let others =
+            with_file.iter().filter(|instance| !instance.runs(file.text.as_bytes())).count();
+        if others > 0 {
+            output.warning(format!(
+                "`{}` is not the file that {others} of {} {}: `flagstaff instances` lists their files",
+                clean(&file.path.display().to_string()),
+                count(with_file.len(), "instance"),
+                verb(others, "runs", "run"),
+            ));
+        }
     }
 
     /// What the keys of the layout with a key per flag begin with.
@@ -353,6 +378,57 @@ fn tell_failures(flags: &Flags, output: &Output) {
         flags.health().sources.into_iter().filter(|source| source.status == Status::Error);
     for error in failing.filter_map(|source| source.last_error) {
         output.warning(error);
+    }
+    tell_unclear(flags, output);
+}
+
+/// Refuses an answer about a flag whose stored value cannot be read: services keep its last good meaning,
+/// which is not known here.
+pub(crate) fn refuse_unreadable(flags: &Flags, name: &str) -> Result<(), Failure> {
+    let unreadable = flags.sources_of(name).into_iter().find(|said| {
+        // Every reader takes such a value for off.
+        said.problem.is_some() && !matches!(said.entry, Entry::Text(_))
+    });
+    match unreadable {
+        Some(SourceEntry { source, problem, .. }) => {
+            let (name, problem) = (clean(name), problem.unwrap_or_default());
+            Err(Failure::usage(format!(
+                "what `{source}` has for `{name}` cannot be read, so the answer is not known"
+            ))
+            .cause(problem)
+            .hint(format!(
+                "services go on with what it was before, or have it off; `flagstaff unset {name}` removes it"
+            )))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Prints an error for each flag whose stored value cannot be read. Returns the exit code of a list that may
+/// be wrong because of it.
+pub(crate) fn tell_unreadable(
+    flags: &Flags,
+    names: impl IntoIterator<Item = String>,
+    output: &Output,
+) -> Option<ExitCode> {
+    let refused = names.into_iter().filter_map(|name| refuse_unreadable(flags, &name).err());
+    refused.map(|failure| output.failure(&failure)).last()
+}
+
+/// Warns of values that are neither on nor off, which switch their flags off.
+fn tell_unclear(flags: &Flags, output: &Output) {
+    let anonymous = Context::anonymous();
+    let snapshot = flags.snapshot();
+    for (name, _) in snapshot.all(&anonymous) {
+        for said in flags.sources_of(name) {
+            if let (Entry::Text(_), Some(problem)) = (&said.entry, &said.problem) {
+                let (name, problem) = (clean(name), clean(problem));
+                output.warning(format!(
+                    "`{name}` is off, since what {} has is neither on nor off: {problem}",
+                    said.source
+                ));
+            }
+        }
     }
 }
 

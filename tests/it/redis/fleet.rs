@@ -53,13 +53,13 @@ async fn everybody_sees_a_change_and_says_so() {
     fleet(&one, 2).await;
 
     let written = flags.enable("beta").await.unwrap().revision.unwrap();
-    let fleet = one.wait_until_seen(written, BOUND).await.unwrap();
+    let seen = one.wait_until_seen(written, BOUND).await.unwrap();
 
-    assert_eq!(fleet.laggards(written).count(), 0);
-    let names: Vec<_> = fleet.instances.iter().map(|instance| &*instance.name).collect();
+    assert!(seen.is_complete());
+    let names: Vec<_> = seen.confirmed.iter().map(|instance| &*instance.name).collect();
     assert_eq!(names, ["one", "two"]);
     let late = one.wait_until_seen(written + 1, Duration::ZERO).await.unwrap();
-    assert_eq!(late.laggards(written + 1).count(), 2);
+    assert_eq!(late.laggards.len(), 2);
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn an_instance_that_cannot_see_a_change_is_named() {
     fleet(&one, 2).await;
     let seen = flags.disable("beta").await.unwrap().revision.unwrap();
     let all = one.wait_until_seen(seen, BOUND).await.unwrap();
-    assert_eq!(all.laggards(seen).count(), 0);
+    assert!(all.is_complete());
 
     proxy.set(Mode::Drop);
     let written = flags.enable("beta").await.unwrap().revision.unwrap();
@@ -81,8 +81,8 @@ async fn an_instance_that_cannot_see_a_change_is_named() {
     // The other one says in a moment that it has seen it.
     let named = async {
         loop {
-            let fleet = one.wait_until_seen(written, Duration::ZERO).await.unwrap();
-            let laggards: Vec<_> = fleet.laggards(written).map(|laggard| &*laggard.name).collect();
+            let seen = one.wait_until_seen(written, Duration::ZERO).await.unwrap();
+            let laggards: Vec<_> = seen.laggards.iter().map(|laggard| &*laggard.name).collect();
             if laggards == ["two"] {
                 return;
             }
@@ -90,26 +90,93 @@ async fn an_instance_that_cannot_see_a_change_is_named() {
     };
     timeout(BOUND, named).await.expect("it lags behind");
     proxy.set(Mode::Pass);
-    let fleet = one.wait_until_seen(written, BOUND).await.unwrap();
-    assert_eq!(fleet.laggards(written).count(), 0);
+    assert!(one.wait_until_seen(written, BOUND).await.unwrap().is_complete());
+}
+
+/// It may be cut off from Redis and serve what it has.
+#[tokio::test]
+async fn an_instance_that_fell_silent_is_listed_and_waited_for() {
+    let server = Server::start();
+    let now: u64 = server.cli(&["TIME"]).lines().next().unwrap().parse().unwrap();
+    let silent = |name: &str, age: u64| {
+        let said = format!(r#"{{"at":{},"generation":1,"revision":null,"file":null}}"#, now - age);
+        server.cli(&["HSET", "{feature_flags}:instances", name, &said]);
+    };
+    for (name, age) in [("minutes", 600), ("hours", 7_300), ("days", 90_000)] {
+        silent(name, age);
+    }
+    let one = redis(&server, "one");
+    let flags = Flags::builder().source(one.clone()).start().await.unwrap();
+    fleet(&one, 3).await;
+
+    let written = flags.disable("beta").await.unwrap().revision.unwrap();
+    let fleet = one.fleet().await.unwrap();
+    let named = async {
+        loop {
+            let seen = one.wait_until_seen(written, Duration::ZERO).await.unwrap();
+            if seen.confirmed.len() == 1 {
+                return seen;
+            }
+        }
+    };
+    let seen = timeout(BOUND, named).await.expect("the one that is there has it");
+
+    let names: Vec<_> = fleet.instances.iter().map(|it| (&*it.name, it.is_silent())).collect();
+    assert_eq!(names, [("hours", true), ("minutes", true), ("one", false)]);
+    let laggards: Vec<_> = seen.laggards.iter().map(|laggard| &*laggard.name).collect();
+    assert_eq!(laggards, ["minutes"]);
+    assert!(one.forget("minutes").await.unwrap());
+    assert!(!one.forget("minutes").await.unwrap());
+    assert!(one.wait_until_seen(written, BOUND).await.unwrap().is_complete());
 }
 
 #[tokio::test]
-async fn an_instance_that_was_silent_for_long_is_not_there() {
+async fn who_shuts_down_says_goodbye() {
     let server = Server::start();
-    let now: u64 = server.cli(&["TIME"]).lines().next().unwrap().parse().unwrap();
-    for (name, age) in [("silent", 20), ("forgotten", 100)] {
-        let said = format!(r#"{{"at":{},"generation":1,"revision":null,"file":null}}"#, now - age);
-        server.cli(&["HSET", "{feature_flags}:instances", name, &said]);
-    }
     let one = redis(&server, "one");
-    let _one = Flags::builder().source(one.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(redis(&server, "two")).start().await.unwrap();
+    fleet(&one, 1).await;
+
+    flags.shutdown().await;
+
+    assert_eq!(one.fleet().await.unwrap().instances, []);
+    assert!(!one.wait_until_seen(1, BOUND).await.unwrap().is_complete());
+}
+
+#[tokio::test]
+async fn instances_say_what_an_overridden_flag_is_without_the_override() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "beta", "0"]);
+    let one = redis(&server, "one");
+    let declared = || Definition::new().owner("web");
+    let below = Memory::new().with("beta", declared());
+    let _flags = Flags::builder().source(one.clone()).source(below).start().await.unwrap();
 
     let fleet = fleet(&one, 1).await;
 
-    assert_eq!(fleet.instances[0].name, "one");
-    let is_stored = |name| server.cli(&["HEXISTS", "{feature_flags}:instances", name]) == "1";
-    assert!(is_stored("silent") && !is_stored("forgotten"));
+    let instance = &fleet.instances[0];
+    assert_eq!(instance.declares("beta", Some(&declared())), Some(true));
+    assert_eq!(instance.declares("beta", Some(&Definition::new())), Some(false));
+    assert_eq!(instance.declares("beta", None), Some(false));
+    assert_eq!(instance.declares("other", None), None);
+}
+
+#[tokio::test]
+async fn an_instance_says_that_it_refuses_its_file() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    let text = "[flags]\na = true\nb = 3\n";
+    std::fs::write(&path, text).unwrap();
+    let file = File::open(&path).unwrap();
+    let one = redis(&server, "one");
+    let _flags = Flags::builder().source(one.clone()).source(file).start().await.unwrap();
+
+    let fleet = fleet_with(&one, 1, |instance| instance.file.is_some()).await;
+
+    assert!(fleet.instances[0].has_refused_file);
+    assert!(fleet.instances[0].runs(text.as_bytes()));
+    assert!(!fleet.instances[0].runs(b"[flags]\n"));
 }
 
 #[tokio::test]

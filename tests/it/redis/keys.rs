@@ -235,7 +235,7 @@ async fn garbage_in_one_key_harms_no_other() {
         server.cli(&["SET", "ff:kept", garbage]);
 
         let message = fails(&mut events, Kind::BadValue).await;
-        assert!(message.starts_with("key `ff:kept` is no override"), "{message}");
+        assert!(message.starts_with("key `ff:kept` is not an override"), "{message}");
         python.write_json("other", r#"{"enabled": true}"#);
         becomes(&flags, "other", On).await;
         server.cli(&["DEL", "ff:other"]);

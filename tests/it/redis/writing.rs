@@ -8,7 +8,7 @@ use std::{
 use flagstaff::{
     Context, Definition, Flags, Memory, Percentage, Redis, WriteError,
     answer::FlagState,
-    definition::{Entry, Field},
+    definition::{Entry, Field, Rollout, Stage},
     source::{Status, WritableBackend},
     write::{Expected, Operation, Refusal, Write},
 };
@@ -117,7 +117,7 @@ async fn a_patch_of_what_is_off_stays_off_until_it_is_switched_on() {
 
     let patch = flags.set("beta", Definition::new().owner("web"));
     let off = Entry::from(Definition::new().enabled(false).owner("web"));
-    let rehearsed = redis.rehearse("beta", &patch.into()).await.unwrap();
+    let rehearsed = redis.rehearse("beta", &patch.into()).await.unwrap().entry;
     flags.set("beta", Definition::new().owner("web")).await.unwrap();
     assert_eq!((rehearsed.as_ref(), &flags.sources_of("beta")[0].entry), (Some(&off), &off));
     assert!(!flags.is_enabled("beta", &Context::user("ana")));
@@ -726,4 +726,81 @@ async fn a_change_of_a_field_keeps_the_end_of_an_override() {
         flags.set("beta", Definition::new().owner("ana")).await.unwrap();
         assert!(before.is_some() && end(&flags) == before);
     }
+}
+
+/// Readers in other languages take any object for off, and the settings are still there afterwards.
+#[tokio::test]
+async fn switching_off_keeps_stored_settings_and_on_gives_them_back() {
+    let server = Server::start();
+    let flags = flags(&server).await;
+    let state = || flags.sources_of("beta")[0].entry.clone();
+    flags.set("beta", percent(25).owner("web").enabled(true)).await.unwrap();
+
+    flags.disable("beta").plainly().await.unwrap();
+
+    let off = stored(&server, "beta");
+    assert!(off.contains(r#""force":false"#) && off.contains(r#""percentage":25"#), "{off}");
+    assert!(!flags.is_enabled("beta", &Context::user("ana")));
+    assert_eq!(state(), percent(25).owner("web").enabled(false).into());
+
+    // A setting of the flag does not switch it on, unless it is `enabled`.
+    flags.set("beta", percent(50)).await.unwrap();
+    assert!(stored(&server, "beta").contains(r#""force":false"#));
+    flags.enable("beta").plainly().await.unwrap();
+
+    assert!(!stored(&server, "beta").contains("force"));
+    assert_eq!(state(), percent(50).owner("web").enabled(true).into());
+    flags.disable("beta").plainly().await.unwrap();
+    flags.set("beta", Definition::new().enabled(true)).await.unwrap();
+    assert!(!stored(&server, "beta").contains("force"));
+
+    // On is forced on where nothing was switched off, and a forced value has no settings.
+    flags.enable("beta").plainly().await.unwrap();
+    assert_eq!(stored(&server, "beta"), "1");
+    flags.disable("beta").plainly().await.unwrap();
+    assert_eq!(stored(&server, "beta"), "0");
+}
+
+#[tokio::test]
+async fn a_rollout_goes_on_where_it_was_switched_off() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap();
+    let stages =
+        [1, 25, 100].map(|percent| Stage::new(Percentage::whole(percent).unwrap()).manual());
+    let declared = Memory::new().with("beta", Definition::new().rollout(Rollout::new(stages)));
+    let flags = Flags::builder().source(redis).source(declared).start().await.unwrap();
+    flags.rollout("beta").start().await.unwrap();
+    flags.rollout("beta").advance().forced().await.unwrap();
+    let progress = || flags.snapshot().info("beta").unwrap().rollout().unwrap();
+    let before = progress();
+
+    flags.disable("beta").plainly().await.unwrap();
+    assert!(!flags.is_enabled("beta", &Context::user("ana")));
+    assert_eq!(progress(), before);
+    flags.enable("beta").plainly().await.unwrap();
+
+    assert_eq!((progress(), before.stage), (before, 2));
+}
+
+#[tokio::test]
+async fn a_value_of_the_log_is_stored_again_if_nothing_else_was_stored_since() {
+    let server = Server::start();
+    let redis = Redis::open(&server.url()).unwrap().handle();
+    let set = |percentage| Write::new(Operation::Set(percent(percentage)));
+    redis.write("beta", set(10)).await.unwrap();
+    let first = stored(&server, "beta");
+    redis.write("beta", set(20)).await.unwrap();
+    let second = stored(&server, "beta");
+
+    let late = redis.store("beta", Some("0"), Some(&first), None, None).await.unwrap_err();
+    assert!(matches!(late, Refusal::Conflict(_)), "{late:?}");
+    redis.store("beta", Some(&second), Some(&first), Some("ana"), Some("back")).await.unwrap();
+
+    assert_eq!(stored(&server, "beta"), first);
+    let latest = redis.history(Some("beta"), 1).await.unwrap();
+    assert_eq!(latest[0].author.as_deref(), Some("ana"));
+    let broken = redis.store("beta", Some(&first), Some("{"), None, None).await.unwrap_err();
+    assert!(matches!(broken, Refusal::Failed(_)), "{broken:?}");
+    redis.store("beta", Some(&first), None, None, None).await.unwrap();
+    assert_eq!(server.cli(&["HEXISTS", "feature_flags", "beta"]), "0");
 }

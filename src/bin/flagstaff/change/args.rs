@@ -6,9 +6,9 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use flagstaff::{cli::ExitCode, source::RedisHandle};
+use flagstaff::source::RedisHandle;
 
-use super::wait::wait_for_all;
+use super::wait::Waited;
 use crate::{failure::Failure, output::Output, time};
 
 /// How to change a flag.
@@ -26,10 +26,16 @@ pub(crate) struct ChangeArgs {
     pub(crate) dry_run: bool,
     /// Do not ask
     #[arg(long, short)]
-    pub(super) yes: bool,
+    pub(crate) yes: bool,
     /// Wait so long until every instance has it
     #[arg(long, value_name = "TIME", value_parser = time::duration)]
     pub(super) wait: Option<Duration>,
+    /// Make a flag that no source and no instance has
+    #[arg(long)]
+    pub(super) new: bool,
+    /// Refuse to store JSON, which other languages take for off
+    #[arg(long)]
+    pub(super) plain: bool,
 }
 
 /// Which source to change, and on which condition.
@@ -92,10 +98,12 @@ impl ChangeArgs {
         redis: &RedisHandle,
         revision: Option<u64>,
         output: &Output,
-    ) -> Result<ExitCode, Failure> {
+    ) -> Result<Option<Waited>, Failure> {
         match (self.wait, revision) {
-            (Some(wait), Some(revision)) => wait_for_all(redis, revision, wait, output).await,
-            _ => Ok(ExitCode::Done),
+            (Some(wait), Some(revision)) => {
+                Waited::for_all(redis, revision, wait, output).await.map(Some)
+            }
+            _ => Ok(None),
         }
     }
 }

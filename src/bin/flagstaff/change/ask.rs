@@ -2,40 +2,53 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use super::{Act, ChangeArgs, Effect, is_switched_off};
+use super::{ChangeArgs, Effect, is_switched_off, reach::Other};
 use crate::{
     failure::Failure,
     style::{HEADER, painted},
     text::{clean, count},
 };
 
-/// Asks the person at the terminal before something that is hard to take back, or does more than it
-/// says. Scripts are not asked.
+/// Asks the person at the terminal before a flag lets more users in, or is off for all of them.
+///
+/// That is about the changed flags, and those that require one of them. Scripts are not asked. Returns true
+/// if a person was.
 pub(super) fn confirm(
-    act: &impl Act,
+    first: Option<String>,
     effects: &[Effect],
+    others: &[Other],
     args: &ChangeArgs,
-) -> Result<(), Failure> {
-    for question in questions(act, effects) {
-        ask(&question, args.yes)?;
+) -> Result<bool, Failure> {
+    let mut was_asked = false;
+    for question in questions(first, effects, others) {
+        was_asked |= ask(&question, args.yes)?;
     }
-    Ok(())
+    Ok(was_asked)
 }
 
-fn questions(act: &impl Act, effects: &[Effect]) -> Vec<String> {
+fn questions(first: Option<String>, effects: &[Effect], others: &[Other]) -> Vec<String> {
     let names = |of: fn(&Effect) -> bool| -> Vec<_> {
         let found = effects.iter().filter(|effect| of(effect));
         found.map(|effect| format!("`{}`", clean(&effect.flag))).collect()
     };
-    let mut questions: Vec<_> = act.question(effects.len()).into_iter().collect();
+    let mut questions: Vec<_> = first.into_iter().collect();
     match names(is_switched_off).len() {
         _ if !questions.is_empty() => {}
         0 => {}
         1 => questions.push("switch it off for everybody?".to_owned()),
         several => questions.push(format!("switch {} off for everybody?", count(several, "flag"))),
     }
-    let on = names(Effect::is_wider);
-    if act.asks_before_more() && !on.is_empty() {
+    let of_others = |of: fn(&Other) -> bool| -> Vec<_> {
+        let found = others.iter().filter(|other| of(other));
+        found.map(|other| format!("`{}`", clean(&other.flag))).collect()
+    };
+    let off = of_others(Other::is_switched_off);
+    if !off.is_empty() {
+        questions.push(format!("let {} be off for everybody with it?", off.join(", ")));
+    }
+    let on: Vec<_> =
+        names(Effect::is_wider).into_iter().chain(of_others(Other::is_wider)).collect();
+    if !on.is_empty() {
         questions.push(format!("let {} be on for more than now?", on.join(", ")));
     }
     let later = names(|effect| effect.widens_at_its_end().is_some());
@@ -45,17 +58,17 @@ fn questions(act: &impl Act, effects: &[Effect]) -> Vec<String> {
     questions
 }
 
-/// Asks, if somebody is there to answer.
-pub(crate) fn ask(question: &str, yes: bool) -> Result<(), Failure> {
+/// Asks the person at the terminal. Returns true if there is one.
+pub(crate) fn ask(question: &str, yes: bool) -> Result<bool, Failure> {
     if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Ok(());
+        return Ok(false);
     }
     anstream::eprint!("{} [y/N] ", painted(HEADER, question));
     io::stderr().flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
+        "y" | "yes" => Ok(true),
         _ => Err(Failure::refused("nothing was changed").hint("`--yes` does not ask")),
     }
 }

@@ -31,6 +31,12 @@ pub(super) struct Effect {
     pub(super) ending: Option<Ending>,
     /// The flag without the store, if that matters.
     pub(super) below: Option<Side>,
+    /// True if a plain value was stored.
+    pub(super) was_plain: bool,
+    /// True if JSON is stored then.
+    pub(super) is_json: bool,
+    /// True if what was stored cannot be read.
+    pub(super) was_unreadable: bool,
     /// Whether the source says something else then.
     pub(super) writes: bool,
 }
@@ -41,6 +47,8 @@ pub(super) struct Side {
     pub(super) state: FlagState,
     pub(super) definition: Map<String, Value>,
     pub(super) rollout: Option<Progress>,
+    /// The definition that all sources together make.
+    pub(super) merged: Option<Definition>,
 }
 
 impl Side {
@@ -51,6 +59,7 @@ impl Side {
             state: info.map_or(FlagState::Unknown, |info| info.state()),
             definition: info.map(|info| to_json(info.definition())).unwrap_or_default(),
             rollout: info.and_then(|info| info.rollout()),
+            merged: info.map(|info| info.definition().clone()),
         }
     }
 }
@@ -63,6 +72,7 @@ impl From<Option<&Definition>> for Side {
             state: definition.map_or(FlagState::Unknown, |flag| FlagState::at(flag, now)),
             definition: definition.map(to_json).unwrap_or_default(),
             rollout: definition.and_then(|flag| flag.rare().rollout.value()?.at(now)),
+            merged: definition.cloned(),
         }
     }
 }

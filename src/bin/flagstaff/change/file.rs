@@ -1,21 +1,24 @@
 //! Changes of the flag file instead of the store.
 
+use std::sync::Arc;
+
 use flagstaff::{
-    Flags,
+    Flags, Snapshot,
     answer::FlagState,
     cli::ExitCode,
     definition::{
-        Entry,
+        Entry, FlagsFile,
         edit::{Document, EditError, TextFile},
     },
     source::SourceKind,
 };
 
-use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, is_switched_off, tell};
+use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, reach, tell_of_file};
 use crate::{
     difference::{Difference, differences},
     failure::Failure,
     file, name,
+    place::Once,
     session::Session,
     style,
     text::{clean, count},
@@ -35,7 +38,7 @@ pub(super) async fn change(
         let edited = match change {
             Change::Enable => document.enable(name),
             Change::Disable => document.disable(name),
-            Change::Unset => document.remove(name),
+            Change::Unset | Change::Finish => document.remove(name),
             Change::Set(assignments) => {
                 let there = document.file().flags().get(name).map(|flag| &**flag);
                 let patch = assignments.in_a_file().patch(name, there)?;
@@ -85,12 +88,19 @@ pub(crate) async fn edit(
             replaces: None,
             ending: None,
             below: None,
+            was_plain: false,
+            is_json: false,
+            was_unreadable: false,
             writes: document.text() != text,
         });
     }
     match document.is_changed() {
         true => output.preview(&style::diff(&document.diff().to_string())),
         false => output.aside(format!("`{}` says so already", file.path().display())),
+    }
+    let others = reach::others(&*declared(&original).await?, &effects);
+    for other in &others {
+        output.preview(&other.text());
     }
     for warning in effects.iter().filter_map(Effect::ends_a_rollout) {
         output.warning(warning);
@@ -101,25 +111,21 @@ pub(crate) async fn edit(
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
     } else if document.is_changed() {
-        let turned_off = effects.iter().filter(|effect| is_switched_off(effect)).count();
-        match turned_off {
-            _ if takes_away && names.len() > 1 => {
-                ask::ask(
-                    &format!("take {} out of the file?", count(names.len(), "flag")),
-                    args.yes,
-                )?;
-            }
-            0 => {}
-            1 => ask::ask("switch it off for everybody?", args.yes)?,
-            _ => {
-                let flags = count(turned_off, "flag");
-                ask::ask(&format!("switch {flags} off for everybody?"), args.yes)?;
-            }
-        }
+        let first = (takes_away && names.len() > 1)
+            .then(|| format!("take {} out of the file?", count(names.len(), "flag")));
+        ask::confirm(first, &effects, &others, args)?;
         file.replace(document.text())?;
     }
-    tell(output, effects.iter().map(|effect| (effect, None)), args.dry_run)?;
+    tell_of_file(output, &effects, args.dry_run)?;
     Ok(ExitCode::Done)
+}
+
+/// The flags of a file alone.
+async fn declared(file: &FlagsFile) -> Result<Arc<Snapshot>, Failure> {
+    let flags = file.flags().iter();
+    let entries = flags.map(|(key, flag)| (key.clone(), Entry::Definition(flag.clone())));
+    let file = Once::new(SourceKind::File, entries.collect());
+    Ok(Flags::builder().source(file).start().await?.snapshot())
 }
 
 /// Warns of flags that are not in force as the file has them, because of the sources over it. A file

@@ -4,43 +4,85 @@ use std::time::Duration;
 
 use flagstaff::{
     cli::ExitCode,
-    source::{Fleet, RedisHandle},
+    source::{Confirmation, Instance, RedisHandle},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    output::Output,
+    text::{clean, count},
+    time,
 };
 
-use crate::{failure::Failure, output::Output, text::clean};
-
-/// Waits until every instance has a change, and names those that have not.
-pub(super) async fn wait_for_all(
-    redis: &RedisHandle,
-    revision: u64,
-    wait: Duration,
-    output: &Output,
-) -> Result<ExitCode, Failure> {
-    /// What takes longer is told.
-    const UNNOTICED: Duration = Duration::from_secs(1);
-
-    let mut fleet = redis.wait_until_seen(revision, wait.min(UNNOTICED)).await?;
-    if fleet.laggards(revision).next().is_some() && wait > UNNOTICED {
-        output.note(format!("waiting for {}", laggards(&fleet, revision)));
-        fleet = redis.wait_until_seen(revision, wait - UNNOTICED).await?;
-    }
-    if fleet.laggards(revision).next().is_none() {
-        output.note(format!("{} it", have(fleet.instances.len())));
-        return Ok(ExitCode::Done);
-    }
-    output.warning(format!("still without it after {wait:?}: {}", laggards(&fleet, revision)));
-    Ok(ExitCode::No)
+/// The answer of the instances when the waiting is over.
+#[derive(Debug)]
+pub(super) struct Waited {
+    seen: Confirmation,
 }
 
-fn have(instances: usize) -> String {
-    match instances {
-        0 => "no instance is there to have".to_owned(),
-        1 => "the one instance has".to_owned(),
-        _ => format!("all {instances} instances have"),
+impl Waited {
+    /// Waits until every instance has a change. Prints which have it, and which may not.
+    pub(super) async fn for_all(
+        redis: &RedisHandle,
+        revision: u64,
+        wait: Duration,
+        output: &Output,
+    ) -> Result<Self, Failure> {
+        /// A longer wait is announced.
+        const UNNOTICED: Duration = Duration::from_secs(1);
+
+        let mut seen = redis.wait_until_seen(revision, wait.min(UNNOTICED)).await?;
+        if !seen.laggards.is_empty() && wait > UNNOTICED {
+            output.note(format!("waiting for {}", names(&seen.laggards)));
+            seen = redis.wait_until_seen(revision, wait - UNNOTICED).await?;
+        }
+        let store = store(redis);
+        match (&*seen.laggards, seen.confirmed.len()) {
+            ([], 0) => {
+                output.warning(format!("no instance follows {store}, so none has it"));
+                output.hint("`--key` and `--redis` have to name the store that the services read");
+            }
+            ([], 1) => output.note(format!("the one instance of {store} has it")),
+            ([], all) => output.note(format!("all {all} instances of {store} have it")),
+            (laggards, confirmed) => {
+                let all = confirmed + laggards.len();
+                output.warning(format!(
+                    "still without it after {wait:?}: {}; {confirmed} of {} of {store} have it",
+                    names(laggards),
+                    count(all, "instance"),
+                ));
+                if laggards.iter().any(Instance::is_silent) {
+                    output.hint(
+                        "a silent instance may serve its flags without reaching the store; \
+                         `flagstaff instances --forget NAME` takes one off the list that is gone",
+                    );
+                }
+            }
+        }
+        Ok(Self { seen })
+    }
+
+    /// Success takes all instances, and at least one.
+    pub(super) fn code(&self) -> ExitCode {
+        if self.seen.is_complete() { ExitCode::Done } else { ExitCode::No }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!(self.seen)
     }
 }
 
-fn laggards(fleet: &Fleet, revision: u64) -> String {
-    let names: Vec<_> = fleet.laggards(revision).map(|instance| clean(&instance.name)).collect();
-    names.join(", ")
+/// The store, for people.
+pub(crate) fn store(redis: &RedisHandle) -> String {
+    format!("`{}` in Redis at `{}`", clean(redis.key()), clean(&redis.address()))
+}
+
+/// The instances, and for how long each has been silent that is.
+fn names(instances: &[Instance]) -> String {
+    let name = |instance: &Instance| match instance.is_silent() {
+        true => format!("{} (silent for {})", clean(&instance.name), time::long(instance.age)),
+        false => clean(&instance.name).into_owned(),
+    };
+    instances.iter().map(name).collect::<Vec<_>>().join(", ")
 }

@@ -57,8 +57,13 @@ struct Flag {
 
 impl Diff {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let mut unreadable = None;
         let (flags, nothing) = match self.with.as_deref() {
-            None => (against_store(session).await?, "the store changes nothing"),
+            None => {
+                let (flags, code) = against_store(session).await?;
+                unreadable = code;
+                (flags, "the store changes nothing")
+            }
             Some(with) => match with.strip_prefix("git:") {
                 Some(revision) => (against_git(session, revision)?, "nothing differs"),
                 None => {
@@ -69,6 +74,7 @@ impl Diff {
         };
         let output = &session.output;
         let code = if flags.is_empty() { ExitCode::Done } else { ExitCode::No };
+        let code = unreadable.unwrap_or(code);
         if output.is_json() {
             let rows = flags.into_iter().map(|flag| Row { cells: Vec::new(), json: flag.json });
             let (rows, name) = (rows.collect(), "flags");
@@ -145,12 +151,16 @@ impl Flag {
     }
 }
 
-async fn against_store(session: &Session) -> Result<Vec<Flag>, Failure> {
+/// The overrides, and the exit code if some cannot be read.
+async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>), Failure> {
     // Without a store there is nothing to compare.
     session.place.needed_redis()?;
     session.place.refuse_without_file()?;
     let flags = session.place.flags(&session.output).await?;
-    Ok(flags.drift().iter().map(overridden).collect())
+    let drift = flags.drift();
+    let names = drift.iter().map(|drift| drift.key.clone());
+    let code = place::tell_unreadable(&flags, names, &session.output);
+    Ok((drift.iter().map(overridden).collect(), code))
 }
 
 fn overridden(drift: &Drift) -> Flag {

@@ -67,7 +67,9 @@ impl Eval {
         }
         let columns = &["FLAG", "VALUE", "VARIANT", "REASON", "SOURCE", "ERROR"];
         session.output.listing(Listing { name: "flags", columns, rows, empty: "" })?;
-        Ok(code)
+        session.place.tell_other_files(&session.output).await;
+        let unreadable = place::tell_unreadable(&flags, self.flags, &session.output);
+        Ok(unreadable.unwrap_or(code))
     }
 }
 

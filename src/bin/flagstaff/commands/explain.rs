@@ -2,7 +2,7 @@ use clap::Args;
 use flagstaff::{answer::ErrorCode, cli::ExitCode};
 use serde_json::json;
 
-use crate::{completion, context::ContextArgs, failure::Failure, name, session::Session};
+use crate::{completion, context::ContextArgs, failure::Failure, name, place, session::Session};
 
 /// Explain an answer: who said what, what was compared, what decided
 #[derive(Debug, Args)]
@@ -39,6 +39,8 @@ impl Explain {
         }
         let json = json!(explanation);
         session.output.thing(json, || explanation.to_string())?;
+        session.place.tell_other_files(&session.output).await;
+        place::refuse_unreadable(&flags, &self.flag)?;
         Ok(match explanation.answer.error_code {
             Some(ErrorCode::FlagNotFound) => ExitCode::No,
             _ => ExitCode::Done,

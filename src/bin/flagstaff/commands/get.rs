@@ -5,7 +5,9 @@ use flagstaff::{
 };
 use serde_json::{Value, json};
 
-use crate::{completion, failure::Failure, name, session::Session, similar, style, text::clean};
+use crate::{
+    completion, failure::Failure, name, place, session::Session, similar, style, text::clean,
+};
 
 /// Print what a flag amounts to, or one of its settings
 #[derive(Debug, Args)]
@@ -31,6 +33,7 @@ impl Get {
         let flag = &*self.flag;
         let field = self.field.as_deref().map(field).transpose()?;
         let flags = session.place.flags(&session.output).await?;
+        place::refuse_unreadable(&flags, flag)?;
 
         let snapshot = flags.snapshot();
         let Some(info) = snapshot.info(flag) else {

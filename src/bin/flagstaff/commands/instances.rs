@@ -1,72 +1,144 @@
+use std::collections::BTreeSet;
+
 use clap::Args;
-use flagstaff::{cli::ExitCode, source::WritableBackend};
+use flagstaff::{
+    cli::ExitCode,
+    source::{Instance, RedisHandle, WritableBackend},
+};
 use serde_json::json;
 
 use crate::{
+    change::store,
     failure::Failure,
     output::{Listing, Row},
     session::Session,
+    text::{clean, count, verb},
     time,
 };
 
 /// List the instances that follow the store, and what each has seen
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if instances have different flag files, or have not seen the latest
-change.
+An instance that stops announcing itself is silent: it may be gone, or serve its
+flags without reaching the store. It is listed for 24 hours. A clean shutdown
+takes an instance off the list at once, and --forget one that is gone.
+
+Exits with 1 if instances have different flag files, refuse theirs, are silent,
+or have not seen the latest change.
 
 Examples:
   flagstaff instances
+  flagstaff instances --forget web-7
   flagstaff instances -o json")]
-pub(crate) struct Instances {}
+pub(crate) struct Instances {
+    /// Take an instance off the list
+    #[arg(long, value_name = "NAME")]
+    forget: Option<String>,
+}
+
+/// A state in one word.
+fn state(instance: &Instance, latest: Option<u64>) -> &'static str {
+    match () {
+        () if instance.is_silent() => "silent",
+        () if instance.revision < latest => "behind",
+        () if instance.has_refused_file => "refuses",
+        () => "ready",
+    }
+}
 
 impl Instances {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let redis = session.place.needed_redis()?.handle();
-        let fleet = redis.fleet().await?;
-        let latest = redis.history(None, 50).await?.into_iter().find_map(|change| change.revision);
+        match &self.forget {
+            Some(name) => forget(session, &redis, name).await,
+            None => list(session, &redis).await,
+        }
+    }
+}
 
-        let lags = |revision: Option<u64>| revision < latest;
-        let for_people = session.output.is_for_people();
-        let rows = fleet.instances.iter().map(|instance| {
-            let revision = instance.revision.map(|it| it.to_string()).unwrap_or_default();
-            let age = match for_people {
-                true => format!("{} ago", time::long(instance.age)),
-                false => instance.age.as_secs().to_string(),
-            };
-            let state = if lags(instance.revision) { "behind" } else { "ready" };
-            Row {
-                cells: vec![
-                    instance.name.clone(),
-                    state.to_owned(),
-                    revision,
-                    instance.file.clone().unwrap_or_default(),
-                    age,
-                ],
-                json: json!({
-                    "instance": instance.name,
-                    "behind": lags(instance.revision),
-                    "revision": instance.revision,
-                    "generation": instance.generation,
-                    "file": instance.file,
-                    "age": instance.age.as_secs(),
-                }),
-            }
-        });
-        session.output.listing(Listing {
+async fn forget(session: &Session, redis: &RedisHandle, name: &str) -> Result<ExitCode, Failure> {
+    if !redis.forget(name).await? {
+        let (name, store) = (clean(name), store(redis));
+        return Err(Failure::refused(format!("no instance `{name}` of {store} is listed"))
+            .hint("`flagstaff instances` lists them"));
+    }
+    let json = json!({ "forgotten": name });
+    session.output.thing(json, || format!("{} is not listed any more", clean(name)))?;
+    Ok(ExitCode::Done)
+}
+
+async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failure> {
+    let output = &session.output;
+    let fleet = redis.fleet().await?;
+    let latest = redis.history(None, 50).await?.into_iter().find_map(|change| change.revision);
+    let file = session.place.file()?;
+
+    let for_people = output.is_for_people();
+    let rows = fleet.instances.iter().map(|instance| {
+        let revision = instance.revision.map(|it| it.to_string()).unwrap_or_default();
+        let age = match for_people {
+            true => format!("{} ago", time::long(instance.age)),
+            false => instance.age.as_secs().to_string(),
+        };
+        let state = state(instance, latest);
+        let file = file.as_ref().filter(|_| instance.file.is_some());
+        Row {
+            cells: vec![
+                instance.name.clone(),
+                state.to_owned(),
+                revision,
+                instance.file.clone().unwrap_or_default(),
+                age,
+            ],
+            json: json!({
+                "instance": instance.name,
+                "state": state,
+                "behind": instance.revision < latest,
+                "silent": instance.is_silent(),
+                "revision": instance.revision,
+                "generation": instance.generation,
+                "file": instance.file,
+                "refusedFile": instance.has_refused_file,
+                "runsFileAtHand": file.map(|file| instance.runs(file.text.as_bytes())),
+                "age": instance.age.as_secs(),
+            }),
+        }
+    });
+    let about = json!({ "store": { "address": redis.address(), "key": redis.key() } });
+    output.listing_about(
+        about,
+        Listing {
             name: "instances",
             columns: &["INSTANCE", "STATE", "REVISION", "FILE", "SEEN"],
             rows: rows.collect(),
             empty: "(no instances)",
-        })?;
-        if fleet.is_split() {
-            let files = fleet.files().len();
-            session.output.warning(format!(
-                "the instances have {files} different flag files, as they have during a deployment"
-            ));
-        }
-        let all_well =
-            !fleet.is_split() && !fleet.instances.iter().any(|instance| lags(instance.revision));
-        Ok(if all_well { ExitCode::Done } else { ExitCode::No })
+        },
+    )?;
+    if fleet.instances.is_empty() {
+        output.note(format!("no instance follows {}", store(redis)));
     }
+    if fleet.is_split() {
+        let files = fleet.files().len();
+        output.warning(format!(
+            "the instances have {files} different flag files, as they have during a deployment"
+        ));
+    }
+    let refusing: BTreeSet<_> = fleet
+        .counted()
+        .filter(|instance| instance.has_refused_file)
+        .map(|instance| clean(&instance.name))
+        .collect();
+    if !refusing.is_empty() {
+        let names: Vec<_> = refusing.iter().map(|name| &**name).collect();
+        output.warning(format!(
+            "{} {} the flag file that is there now, at least in part: {}",
+            count(refusing.len(), "instance"),
+            verb(refusing.len(), "refuses", "refuse"),
+            names.join(", "),
+        ));
+    }
+    session.place.tell_other_files(output).await;
+    let is_well = |instance: &Instance| state(instance, latest) == "ready";
+    let all_well = !fleet.is_split() && fleet.instances.iter().all(is_well);
+    Ok(if all_well { ExitCode::Done } else { ExitCode::No })
 }

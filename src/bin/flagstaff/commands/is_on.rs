@@ -1,12 +1,16 @@
 use clap::Args;
 use flagstaff::{cli::ExitCode, definition::Entry};
 
-use crate::{completion, context::ContextArgs, failure::Failure, name, session::Session};
+use crate::{
+    completion, context::ContextArgs, failure::Failure, name, place, session::Session, similar,
+    text::clean,
+};
 
 /// Ask whether a flag is on: exits with 0 if it is, and 1 if not
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints nothing. A flag that no source has is off.
+It prints no answer. A flag that no source has is off, with a warning; one whose
+stored value cannot be read is an error (2), as its answer is not known.
 
 Examples:
   flagstaff is-on new_checkout && deploy
@@ -24,7 +28,13 @@ impl IsOn {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let context = self.context.context(&session.output)?;
         let flags = session.place.flags_in_silence(&session.output, self.context.at).await?;
-        let context = self.context.fitted(context, &flags.snapshot(), &session.output);
+        let snapshot = flags.snapshot();
+        let context = self.context.fitted(context, &snapshot, &session.output);
+        place::refuse_unreadable(&flags, &self.flag)?;
+        if snapshot.info(&*self.flag).is_none() && session.place.mistake(&self.flag).is_none() {
+            session.output.warning(format!("no source has a flag `{}`", clean(&self.flag)));
+            similar::hint(&snapshot, &self.flag, &session.output);
+        }
         // A forced value decides alone. Settings in the store, or nothing there, leave it to the file.
         let strongest = flags.sources_of(&self.flag).into_iter().next();
         if !strongest.is_some_and(|said| matches!(said.entry, Entry::Forced(_))) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     failure::Failure,
     output::{Listing, Output, Row},
+    place,
     query::{Subject, Term},
     session::Session,
     time,
@@ -42,7 +43,9 @@ impl List {
         let Session { place, output } = session;
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
         Self::print(&flags, &query, output)?;
-        Ok(code)
+        place.tell_other_files(output).await;
+        let unreadable = tell_unreadable(&flags, output);
+        Ok(unreadable.unwrap_or(code))
     }
 
     /// Prints the flags for which all terms hold.
@@ -90,4 +93,12 @@ impl List {
             empty: "(no flags)",
         })
     }
+}
+
+/// Prints which values cannot be read, of all flags. The exit code is then that of an error.
+pub(super) fn tell_unreadable(flags: &Flags, output: &Output) -> Option<ExitCode> {
+    let anonymous = Context::anonymous();
+    let snapshot = flags.snapshot();
+    let names = snapshot.all(&anonymous).map(|(name, _)| name.to_owned());
+    place::tell_unreadable(flags, names, output)
 }

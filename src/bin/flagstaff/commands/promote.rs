@@ -1,54 +1,54 @@
-use std::{env, time::SystemTime};
+use std::time::SystemTime;
 
 use clap::Args;
 use flagstaff::{
     Flags,
     cli::ExitCode,
     definition::{Entry, edit::TextFile},
-    source::{RedisError, RedisHandle, WritableBackend},
-    write::{Expected, Operation, Refusal, Write},
+    source::RedisHandle,
 };
 use serde_json::json;
 
 use crate::{
-    change::ask, completion, failure::Failure, file, name, session::Session, style, text::clean,
+    change::{ChangeArgs, ask, finish, store},
+    completion,
+    failure::Failure,
+    file, name, place,
+    session::Session,
+    style,
+    text::{clean, count, verb},
     time,
 };
 
-/// Write overrides into flags.toml, and take them out of the store
+/// Write overrides into flags.toml, and finish once the file is everywhere
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file is written first. Then each override is taken away, unless it says
-something else meanwhile. A service that reads an older file goes by that until
-it gets the new one: with --keep the overrides stay, for `flagstaff unset` to
-take away when the file is deployed.
+It takes two steps, so that no service loses the override before it has the file:
+  1. `promote` writes the file and keeps the override. It refuses (4) what the
+     tests of the file refuse.
+  2. When the file is deployed, `promote --finish FLAG` takes the override away.
+     It refuses (4) while an instance announces another definition of the flag,
+     unless --now, and asks.
 
-Without names it is about all overrides but those that end by themselves. What
-is in the file has no end.
+Without names, step 1 is about all overrides but those that end by themselves.
+What is in the file has no end.
 
 Examples:
   flagstaff promote --dry-run
-  flagstaff promote new_checkout -m 'it stays at 50%'
-  flagstaff promote new_checkout --keep")]
+  flagstaff promote new_checkout
+  flagstaff promote --finish new_checkout -m 'in the file since release 7'")]
 pub(crate) struct Promote {
     /// Flags [default: all that are overridden for good]
     #[arg(value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
-    /// Leave the overrides in the store
-    #[arg(long)]
-    keep: bool,
-    /// Only print what it would change in the file
-    #[arg(long, short = 'n')]
-    dry_run: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    yes: bool,
-    /// Why
-    #[arg(long, short = 'm', value_name = "TEXT")]
-    reason: Option<String>,
-    /// Who [default: FLAGSTAFF_AUTHOR, else USER]
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
+    /// Take the overrides away that the file of all instances has
+    #[arg(long, requires = "flags")]
+    finish: bool,
+    /// Finish although instances have another definition
+    #[arg(long, requires = "finish")]
+    now: bool,
+    #[command(flatten)]
+    change: ChangeArgs,
 }
 
 /// An override that goes into the file.
@@ -61,13 +61,20 @@ struct Override {
 
 impl Promote {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        if self.finish {
+            return self.finish(session).await;
+        }
         let Session { place, output } = session;
-        let redis = place.needed_redis()?.handle();
+        place.needed_redis()?;
         let file = TextFile::read(place.needed_path()?)?;
         let mut document = file::document(session, &file)?;
         let original = document.file().clone();
         let flags = place.flags(output).await?;
         let overrides = self.overrides(session, &flags)?;
+        let names = overrides.iter().map(|each| each.flag.clone());
+        if let Some(code) = place::tell_unreadable(&flags, names, output) {
+            return Ok(code);
+        }
 
         let mut said_already = Vec::new();
         for Override { flag, entry, .. } in &overrides {
@@ -81,34 +88,53 @@ impl Promote {
         let promoted: Vec<_> = overrides.iter().map(|each| each.flag.as_str()).collect();
         file::refuse_failing_tests(session, &original, &document, &promoted)?;
         let diff = document.diff().to_string();
-        let json = json!({ "promoted": promoted, "diff": diff, "dryRun": self.dry_run });
+        let is_dry_run = self.change.dry_run;
+        let json = json!({ "promoted": promoted, "diff": diff, "dryRun": is_dry_run });
         output.thing(json, || style::diff(&diff))?;
         if promoted.is_empty() {
             output.note("no overrides to write into the file");
         }
-        let override_then = if self.keep { "stays" } else { "is taken away" };
         for flag in said_already {
             let path = file.path().display();
-            output.note(format!(
-                "`{path}` says so already of `{flag}`, whose override {override_then}"
-            ));
+            output.note(format!("`{path}` says so already of `{flag}`"));
         }
         let ending = Self::tell_ends(session, &overrides);
-        if self.dry_run {
+        if is_dry_run {
             output.note("nothing was changed: this is a dry run");
             return Ok(ExitCode::Done);
         }
         if !ending.is_empty() {
             let question = format!("let {} stay like that for good?", ending.join(", "));
-            ask(&question, self.yes)?;
+            ask(&question, self.change.yes)?;
         }
         if document.is_changed() {
             file.replace(document.text())?;
         }
-        if self.keep {
-            return Ok(ExitCode::Done);
+        if !promoted.is_empty() {
+            let names: Vec<_> = promoted.iter().map(|flag| clean(flag)).collect();
+            output.hint(format!(
+                "the {} until the file is deployed; then `flagstaff promote --finish {}`",
+                verb(promoted.len(), "override stays", "overrides stay"),
+                names.join(" "),
+            ));
         }
-        self.clear(session, &redis, &file, &overrides).await
+        Ok(ExitCode::Done)
+    }
+
+    /// Takes overrides away that are in the file of all instances.
+    async fn finish(self, session: &Session) -> Result<ExitCode, Failure> {
+        let redis = session.place.redis_to_change()?;
+        session.place.needed_path()?;
+        let flags = session.place.flags(&session.output).await?;
+        self.overrides(session, &flags)?;
+        for flag in &self.flags {
+            place::refuse_unreadable(&flags, flag)?;
+        }
+        if !self.now {
+            refuse_other_definitions(session, &redis, &flags, &self.flags).await?;
+        }
+        drop(flags);
+        finish(session, &redis, &self.flags, &self.change).await
     }
 
     /// What the store says about the flags that are meant.
@@ -156,52 +182,42 @@ impl Promote {
         }
         ending
     }
+}
 
-    /// Takes away what is in the file now, unless it says something else meanwhile.
-    async fn clear(
-        &self,
-        session: &Session,
-        redis: &RedisHandle,
-        file: &TextFile,
-        overrides: &[Override],
-    ) -> Result<ExitCode, Failure> {
-        let mut worst = ExitCode::Done;
-        for Override { flag, entry, .. } in overrides {
-            let mut write =
-                Write::new(Operation::Clear).expect(Expected::Entry(Some(entry.clone())));
-            write.author = author(self.by.as_ref());
-            write.reason = self.reason.clone().or_else(|| Some("promoted".to_owned()));
-            let Err(refusal) = redis.write(flag, write).await else { continue };
-            let (flag, path) = (clean(flag), file.path().display().to_string());
-            let failure = match &refusal {
-                Refusal::Conflict(conflict) => {
-                    Failure::of(ExitCode::Changed, conflict).hint(format!(
-                        "`{path}` has what `{flag}` was before: promote it again, or take the \
-                         override away with `flagstaff unset {flag}`"
-                    ))
-                }
-                refusal => failed(refusal).hint(format!(
-                    "`{path}` is written, and the override of `{flag}` still says the same: \
-                     `flagstaff unset {flag}` takes it away"
-                )),
-            };
-            worst = session.output.failure(&failure);
+/// Refuses to take overrides away while an instance would have something else without them.
+async fn refuse_other_definitions(
+    session: &Session,
+    redis: &RedisHandle,
+    flags: &Flags,
+    names: &[String],
+) -> Result<(), Failure> {
+    let fleet = redis.fleet().await?;
+    if fleet.counted().next().is_none() {
+        session.output.warning(format!(
+            "no instance follows {}, so whether services have the file is not known",
+            store(redis)
+        ));
+    }
+    let drift = flags.drift();
+    for name in names {
+        let declared = drift.iter().find(|drift| drift.key == *name);
+        let declared = declared.and_then(|drift| drift.declared.as_ref());
+        let others = fleet.counted().filter(|it| it.declares(name, declared) != Some(true));
+        let others: Vec<_> = others.map(|it| clean(&it.name)).collect();
+        if others.is_empty() {
+            continue;
         }
-        Ok(worst)
+        return Err(Failure::refused(format!(
+            "{} of {} announce another definition of `{}` without the override: {}",
+            count(others.len(), "instance"),
+            store(redis),
+            clean(name),
+            others.join(", "),
+        ))
+        .hint(
+            "deploy the file first; `--now` takes the override away although they have another, and \
+             `flagstaff instances --forget NAME` takes one off the list that is gone",
+        ));
     }
-}
-
-fn author(by: Option<&String>) -> Option<String> {
-    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    by.cloned().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
-}
-
-fn failed(refusal: &Refusal) -> Failure {
-    match refusal {
-        Refusal::Failed(error) | Refusal::Unconfirmed(error) => match error.downcast_ref() {
-            Some(error) => <Failure as From<&RedisError>>::from(error),
-            None => Failure::of(ExitCode::Unreachable, refusal),
-        },
-        refusal => Failure::of(ExitCode::Refused, refusal),
-    }
+    Ok(())
 }

@@ -75,6 +75,15 @@ Examples:
   flagstaff rollout rollback checkout_v2 -m 'slow answers' --wait 5s
   flagstaff rollout rollback checkout_v2 --completely")]
     Rollback(Rollback),
+    /// Switch the flag off for all users, and hold the rollout
+    #[command(after_help = "\
+Allowed users are out too. `rollout start` and `rollout resume` switch the flag
+on again: resume goes on where it was.
+
+Examples:
+  flagstaff rollout stop checkout_v2 -m 'incident 42' --wait 5s
+  flagstaff rollout resume checkout_v2 -m 'solved'")]
+    Stop(Step),
     /// Show where it stands
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
@@ -142,6 +151,7 @@ impl Rollout {
             Verb::Rollback(Rollback { step, completely: false }) => {
                 step.make(session, false, |rollout| rollout.roll_back()).await
             }
+            Verb::Stop(step) => step.make(session, false, |rollout| rollout.off()).await,
             Verb::Status(Status { flag }) => status(session, &flag).await,
         }
     }
@@ -264,7 +274,13 @@ impl Act for Stepping<'_> {
         self.step(&rehearsal.flags, &rehearsal.name, None).await.map(drop)
     }
 
-    async fn make(&self, flags: &Flags, name: &str) -> Result<Option<u64>, Failure> {
+    /// It is made only if the entry is the one that the step was worked out from.
+    async fn make(
+        &self,
+        flags: &Flags,
+        name: &str,
+        _: Option<Option<Entry>>,
+    ) -> Result<Option<u64>, Failure> {
         self.step(flags, name, self.if_rev).await
     }
 
@@ -373,7 +389,18 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         text
     })?;
     if hidden_by.is_some_and(|said| said.source.kind == SourceKind::Redis) {
-        session.output.hint(format!("`flagstaff unset {}` lets the rollout decide", clean(flag)));
+        let stored = sources.iter().find(|said| said.source.kind == SourceKind::Redis);
+        let keeps_settings = stored.is_some_and(|said| matches!(said.entry, Entry::Definition(_)));
+        let (flag, is_off) = (clean(flag), state == FlagState::Off);
+        session.output.hint(match progress.status {
+            _ if !keeps_settings || !is_off => {
+                format!("`flagstaff unset {flag}` lets the rollout decide")
+            }
+            RolloutStatus::Paused => {
+                format!("`flagstaff rollout resume {flag}` switches it on and goes on from there")
+            }
+            _ => format!("`flagstaff enable {flag}` switches it on again, at this stage"),
+        });
     }
     Ok(ExitCode::Done)
 }

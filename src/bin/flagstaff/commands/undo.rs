@@ -4,7 +4,7 @@ use clap::Args;
 use flagstaff::{Flags, cli::ExitCode, definition::Entry, source::RedisHandle};
 
 use crate::{
-    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, perform},
+    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, Unknown, perform},
     failure::Failure,
     session::Session,
     text::clean,
@@ -90,7 +90,13 @@ impl Act for Undoing<'_> {
         Ok(())
     }
 
-    async fn make(&self, flags: &Flags, _: &str) -> Result<Option<u64>, Failure> {
+    /// It is made only if the flag was not changed since, so what was shown still holds.
+    async fn make(
+        &self,
+        flags: &Flags,
+        _: &str,
+        _: Option<Option<Entry>>,
+    ) -> Result<Option<u64>, Failure> {
         let mut undo = flags.undo(self.revision);
         if let Some(author) = self.args.author() {
             undo = undo.author(author);
@@ -101,11 +107,11 @@ impl Act for Undoing<'_> {
         Ok(undo.await?.revision)
     }
 
-    fn end(&self, _: Option<SystemTime>) -> Option<SystemTime> {
-        self.says.as_ref().and_then(|(_, end)| *end)
+    fn unknown(&self) -> Unknown {
+        Unknown::Accept
     }
 
-    fn asks_before_more(&self) -> bool {
-        true
+    fn end(&self, _: Option<SystemTime>) -> Option<SystemTime> {
+        self.says.as_ref().and_then(|(_, end)| *end)
     }
 }

@@ -122,7 +122,7 @@ async fn whoever_may_not_say_what_it_evaluates_is_still_one_of_the_fleet() {
         let written = flags.enable("beta").await.unwrap().revision.unwrap();
         let fleet = redis.wait_until_seen(written, BOUND).await.unwrap();
 
-        assert_eq!((fleet.instances.len(), fleet.laggards(written).count()), (1, 0));
+        assert_eq!((fleet.confirmed.len(), fleet.laggards.len()), (1, 0));
     }
     assert_eq!(redis.usage().await.unwrap_err().kind(), RedisErrorKind::Permission);
 }

@@ -1,0 +1,96 @@
+//! Messages around a change of the store, and changes that are refused.
+
+use flagstaff::{Context, Flags, source::RedisHandle};
+
+use super::{Act, ChangeArgs, Effect, Unknown};
+use crate::{failure::Failure, output::Output, session::Session, text::clean};
+
+/// Refuses to change a flag that no source and no instance has, unless it is meant to be new. Where neither
+/// the file nor the use of flags can be read, it warns.
+pub(super) async fn refuse_unknown(
+    session: &Session,
+    redis: &RedisHandle,
+    flags: &Flags,
+    names: &[String],
+    act: &impl Act,
+    args: &ChangeArgs,
+) -> Result<(), Failure> {
+    let Session { place, output } = session;
+    let snapshot = flags.snapshot();
+    let is_known = |name: &str| snapshot.info(name).is_some() || place.mistake(name).is_some();
+    if args.new || act.unknown() == Unknown::Accept || names.iter().all(|name| is_known(name)) {
+        return Ok(());
+    }
+    let used = redis.usage().await.unwrap_or_default();
+    let has_file = place.file().ok().flatten().is_some_and(|file| file.parsed.is_usable());
+    for name in names.iter().filter(|name| !is_known(name) && !used.contains_key(*name)) {
+        let similar = snapshot.explain(name, &Context::anonymous()).similar;
+        let hint = similar
+            .as_ref()
+            .map(|similar| format!("a flag with a similar name exists: `{}`", clean(similar)));
+        let message = format!("no source and no instance has a flag `{}`", clean(name));
+        if act.unknown() == Unknown::Warn || (!has_file && used.is_empty()) {
+            output.warning(message);
+            if let Some(hint) = hint {
+                output.hint(hint);
+            }
+            continue;
+        }
+        let hint = hint.unwrap_or_else(|| "`flagstaff list` lists the flags".to_owned());
+        return Err(Failure::refused(message).hint(format!("{hint}; `--new` makes a new flag")));
+    }
+    Ok(())
+}
+
+/// Warns of changes that store JSON where a plain value was, and refuses JSON with `--plain`.
+pub(super) fn tell_plain(
+    session: &Session,
+    args: &ChangeArgs,
+    effects: &[Effect],
+) -> Result<(), Failure> {
+    // With a key per flag, every value is JSON.
+    let is_hash = !session.place.has_key_per_flag();
+    let to_json = |effect: &&Effect| effect.writes && effect.is_json && is_hash;
+    for effect in effects.iter().filter(to_json) {
+        let flag = clean(&effect.flag);
+        if args.plain {
+            return Err(Failure::refused(format!(
+                "this stores JSON for `{flag}`, which readers in other languages take for off"
+            ))
+            .hint("only `enable` and `disable` without `--for` store a plain value"));
+        }
+        if effect.was_plain {
+            session.output.warning(format!(
+                "`{flag}` has a plain value now and JSON then, which readers in other languages, such as the \
+                 Python package, take for off; `--plain` refuses that"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The revision of a change that was made, and how to take it back.
+pub(super) fn way_back(flag: &str, flags: usize, revision: u64) -> String {
+    let back = format!("revision {revision}; back with: flagstaff undo {revision}");
+    match flags {
+        1 => back,
+        _ => format!("{}: {back}", clean(flag)),
+    }
+}
+
+/// Prints which flags were changed before one failed.
+pub(super) fn tell_partly(output: &Output, made: &[(Effect, Option<u64>)], left: &[Effect]) {
+    let changed: Vec<_> =
+        made.iter().filter(|(effect, _)| effect.writes).map(|(effect, _)| effect).collect();
+    if changed.is_empty() {
+        return;
+    }
+    let names = |effects: &mut dyn Iterator<Item = &Effect>| {
+        effects.map(|effect| format!("`{}`", clean(&effect.flag))).collect::<Vec<_>>().join(", ")
+    };
+    output.warning(format!(
+        "{} changed before this failed; {} not",
+        names(&mut changed.into_iter()),
+        names(&mut left.iter()),
+    ));
+}

@@ -1,0 +1,126 @@
+use std::{slice, time::SystemTime};
+
+use clap::Args;
+use flagstaff::{
+    Flags,
+    cli::ExitCode,
+    definition::Entry,
+    source::{RedisHandle, WritableBackend},
+    write::{Operation, Write},
+};
+
+use crate::{
+    change::{Act, ChangeArgs, Rehearsal, Unknown, perform},
+    completion,
+    failure::Failure,
+    name,
+    session::Session,
+    text::clean,
+};
+
+/// Store again what a flag had at a revision, however many changes ago
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The revision may be a change of another flag: what this flag had then comes
+back, or is taken away if it had no override. `flagstaff history` lists the
+revisions; `flagstaff undo` takes back one change.
+
+Examples:
+  flagstaff restore new_checkout --to 42 -m 'as before the release'
+  flagstaff restore new_checkout --to 42 --dry-run")]
+pub(crate) struct Restore {
+    /// Flag
+    #[arg(value_parser = name::flag, add = completion::flags())]
+    flag: String,
+    /// Revision whose state comes back
+    #[arg(long, value_name = "REV")]
+    to: u64,
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// The value that comes back.
+struct Restoring<'a> {
+    redis: &'a RedisHandle,
+    args: &'a ChangeArgs,
+    stored: Option<String>,
+    /// The value that is stored now, in whose place alone the other comes back.
+    current: Option<String>,
+    /// The entry of the value, and its end.
+    says: Option<(Entry, Option<SystemTime>)>,
+}
+
+impl Restore {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let Self { flag, to, change } = self;
+        let redis = session.place.needed_redis()?.handle();
+        let stored = stored_at(&redis, &flag, to).await?;
+        let clear = Write::new(Operation::Clear);
+        let current = redis.rehearse(&flag, &clear).await?.before;
+        let says = says(&redis, &flag, stored.as_deref())?;
+        let act = Restoring { redis: &redis, args: &change, stored, current, says };
+        perform(session, &redis, slice::from_ref(&flag), &act, &change, None).await
+    }
+}
+
+/// Returns the value of a flag at a revision.
+async fn stored_at(redis: &RedisHandle, flag: &str, to: u64) -> Result<Option<String>, Failure> {
+    let unknown =
+        |message: String| Failure::refused(message).hint("`flagstaff history` lists the revisions");
+    if redis.revision(to).await?.is_none() {
+        return Err(unknown(format!("the log has no revision {to}")));
+    }
+    let changes = redis.history(Some(flag), usize::MAX).await?;
+    let logged: Vec<_> = changes.into_iter().filter(|change| !change.is_external()).collect();
+    match logged.iter().find(|change| change.revision <= Some(to)) {
+        Some(change) => Ok(change.after.clone()),
+        None => match logged.last() {
+            Some(first_later) => Ok(first_later.before.clone()),
+            None => Err(unknown(format!("the log has no change of `{}`", clean(flag)))),
+        },
+    }
+}
+
+/// Returns the entry of a value, and its end; `None` if it has ended.
+fn says(
+    redis: &RedisHandle,
+    flag: &str,
+    stored: Option<&str>,
+) -> Result<Option<(Entry, Option<SystemTime>)>, Failure> {
+    let Some(stored) = stored else { return Ok(None) };
+    let decoded = redis.decode(flag, stored).map_err(|problem| {
+        let flag = clean(flag);
+        Failure::refused(format!("what was stored for `{flag}` then cannot be read: {problem}"))
+    })?;
+    let with_end = decoded.map(|(entry, by)| (entry, by.and_then(|by| by.expires_at)));
+    Ok(with_end.filter(|(_, end)| end.is_none_or(|end| end > SystemTime::now())))
+}
+
+impl Act for Restoring<'_> {
+    async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
+        rehearsal.put(self.says.as_ref().map(|(entry, _)| entry.clone()));
+        Ok(())
+    }
+
+    /// It is made only if the value is stored that was when it was rehearsed.
+    async fn make(
+        &self,
+        _: &Flags,
+        name: &str,
+        _: Option<Option<Entry>>,
+    ) -> Result<Option<u64>, Failure> {
+        // An override that has ended is as good as none.
+        let stored = self.stored.as_deref().filter(|_| self.says.is_some());
+        let (author, reason) = (self.args.author(), self.args.reason.as_deref());
+        let (redis, current) = (self.redis, self.current.as_deref());
+        Ok(redis.store(name, current, stored, author.as_deref(), reason).await?.revision)
+    }
+
+    fn end(&self, _: Option<SystemTime>) -> Option<SystemTime> {
+        self.says.as_ref().and_then(|(_, end)| *end)
+    }
+
+    fn unknown(&self) -> Unknown {
+        Unknown::Accept
+    }
+}
