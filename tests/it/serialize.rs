@@ -84,7 +84,10 @@ async fn entries_and_drift_serialize_with_who_and_why() {
     let entries = json_of(flags.sources_of("beta"));
     let drift = json_of(flags.drift());
 
-    assert_eq!(members(&entries[0]), ["source", "entry", "by", "reason", "at", "expiresAt"]);
+    assert_eq!(
+        members(&entries[0]),
+        ["source", "entry", "by", "reason", "at", "expiresAt", "problem"]
+    );
     assert_eq!(entries[0]["entry"], json!(false));
     assert_eq!((&entries[0]["by"], &entries[0]["reason"]), (&json!("ana"), &json!("incident 42")));
     let [source, entry, by] = ["source", "entry", "by"].map(|name| &entries[1][name]);
