@@ -16,8 +16,8 @@ use crate::model::Entry;
 /// A flag is on if the value, without surrounding white space and in any case, is one of
 /// `1 true yes on t y`. **Any other value is off, the empty one too.** These are the rules of the
 /// Python package `tempest-fastapi-sdk`, so that services in both languages can share a
-/// deployment's environment. But the name of one of the flag's variants serves that variant to
-/// everybody: see [`Entry::from_text`].
+/// deployment's environment. But a value that is exactly the name of a variant of the flag forces that
+/// variant, unless it is a word for off: see [`Entry::from_text`].
 ///
 /// The environment is read once, when the flags start. A variable that is not Unicode is skipped
 /// with a warning.
@@ -157,8 +157,8 @@ mod tests {
         let offer = env.read();
 
         assert_eq!(offer.entry("new-search"), Some(Entry::Forced(false)));
-        assert_eq!(offer.entry("new.search"), Some(Entry::Forced(true)));
-        assert_eq!(offer.entry("A.b"), Some(Entry::Forced(true)));
+        assert_eq!(offer.entry("new.search"), Some(Entry::from_text("1")));
+        assert_eq!(offer.entry("A.b"), Some(Entry::from_text("1")));
         assert_eq!(offer.entry("lower"), None);
     }
 
@@ -172,8 +172,8 @@ mod tests {
 
         let offer = env.read();
 
-        assert_eq!(offer.entry(&long), Some(Entry::Forced(true)));
-        assert_eq!(offer.entry("straße.äö"), Some(Entry::Forced(true)));
+        assert_eq!(offer.entry(&long), Some(Entry::from_text("1")));
+        assert_eq!(offer.entry("straße.äö"), Some(Entry::from_text("1")));
     }
 
     #[cfg(unix)]

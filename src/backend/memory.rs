@@ -162,10 +162,8 @@ fn without(
 fn patched(now: Option<&Entry>, patch: &Definition) -> Definition {
     let mut definition = match now {
         None => Definition::new(),
-        Some(Entry::Forced(on)) => Definition::forced_settings(*on),
-        // What it forces is for the sources below to say.
-        Some(Entry::Text(_)) => Definition::forced_settings(false),
-        Some(Entry::Definition(definition)) => Definition::clone(definition),
+        // A forced string may be the name of a variant, which only the sources below have.
+        Some(entry) => Definition::clone(&entry.patch(None)),
     };
     definition.merge(patch);
     definition

@@ -1,6 +1,10 @@
 //! The whole state of a source.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 use super::Provenance;
 use crate::model::{Entry, Part, TooManyVariantNames};
@@ -37,6 +41,8 @@ pub struct Offer {
     places: Option<Places>,
     fingerprint: Option<u64>,
     refused: usize,
+    /// The flags whose definitions were rejected.
+    rejected: BTreeSet<Arc<str>>,
 }
 
 impl Offer {
@@ -198,6 +204,35 @@ impl Offer {
 
     pub(crate) fn refused(&self) -> usize {
         self.refused
+    }
+
+    /// Adds the flags whose definitions were rejected. Those that the offer lists keep what is listed.
+    ///
+    /// The others answer the caller's default with the error code `PARSE_ERROR`. Stronger sources can
+    /// switch them off, and nothing else, since their deny-lists are unknown.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::source::Offer;
+    ///
+    /// let offer = Offer::from_iter([("beta", true)]).with_rejected(["new_checkout"]);
+    ///
+    /// assert_eq!(offer.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn with_rejected<K: Into<Arc<str>>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.rejected = keys.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The flags whose definitions were rejected, and that have no former one.
+    pub(crate) fn rejected(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rejected.iter().filter(|key| self.listed(key).is_none())
+    }
+
+    pub(crate) fn rejects(&self, key: &str) -> bool {
+        self.rejected.contains(key) && self.listed(key).is_none()
     }
 
     pub(crate) fn provenance(&self, key: &str) -> Option<&Arc<Provenance>> {

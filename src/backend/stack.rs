@@ -15,7 +15,7 @@ pub(crate) type SourceId = u8;
 pub(crate) struct Stack {
     /// Snapshots keep those of their time.
     offers: Arc<Vec<Arc<Offer>>>,
-    /// What forcing a flag off and on means: most flags share these two.
+    /// The patches of forced off and on: most flags share these two.
     forced: [Arc<Definition>; 2],
 }
 
@@ -38,13 +38,16 @@ impl Stack {
         let before = std::mem::replace(&mut offers[source], Arc::new(offer));
         if before.lookup().is_some() || self.offers[source].lookup().is_some() {
             // A lookup may say something about any name.
-            let all = self.offers.iter().flat_map(|offer| offer.keys()).chain(before.keys());
+            let all = self.offers.iter().chain([&before]);
+            let all = all.flat_map(|offer| offer.keys().chain(offer.rejected()));
             return all.cloned().collect();
         }
         let now = &self.offers[source];
         let changed = now.keys().filter(|key| before.listed(key) != now.listed(key));
         let removed = before.keys().filter(|key| now.listed(key).is_none());
-        changed.chain(removed).cloned().collect()
+        let rejected = now.rejected().filter(|key| !before.rejects(key));
+        let mended = before.rejected().filter(|key| !now.rejects(key));
+        changed.chain(removed).chain(rejected).chain(mended).cloned().collect()
     }
 
     /// What all sources together say about a key at the instant `now`, at which clocks show `time`.
@@ -99,17 +102,32 @@ impl Stack {
     /// Merges what the sources say about a key, from the weakest source up, but for some.
     fn merge(&self, key: &str, without: impl Fn(SourceId) -> bool) -> Option<Resolved> {
         let mut resolved: Option<Resolved> = None;
+        let mut is_rejected = false;
         for (source, offer) in self.offers.iter().enumerate().rev() {
             let source = source as SourceId;
-            let definition = match offer.entry(key).filter(|_| !without(source)) {
-                None => continue,
-                Some(Entry::Definition(definition)) => definition,
-                Some(Entry::Forced(on)) => Arc::clone(&self.forced[usize::from(on)]),
-                Some(Entry::Text(text)) => self.forced_by(&text, resolved.as_ref()),
+            let Some(entry) = offer.entry(key).filter(|_| !without(source)) else {
+                // Its deny-lists are unknown, so nothing above can switch it on.
+                is_rejected |= offer.rejects(key) && !without(source);
+                continue;
             };
-            match &mut resolved {
-                None => resolved = Some(Resolved::new(definition, source)),
-                Some(below) => below.merge(&definition, source),
+            let definition = self.patch(&entry, resolved.as_ref());
+            if is_rejected {
+                if definition.enabled.value() == Some(&false) {
+                    resolved = Some(Resolved::new(Arc::clone(&self.forced[0]), source));
+                }
+                continue;
+            }
+            let is_forced_on =
+                entry.forces().is_some() && definition.enabled.value() == Some(&true);
+            let merged = match resolved {
+                None => resolved.insert(Resolved::new(definition, source)),
+                Some(ref mut below) => {
+                    below.merge(&definition, source);
+                    below
+                }
+            };
+            if is_forced_on {
+                merged.set_forced_on();
             }
         }
         resolved
@@ -135,11 +153,13 @@ impl Stack {
             .collect()
     }
 
-    /// What a text means on top of what the sources below it say.
-    fn forced_by(&self, text: &str, below: Option<&Resolved>) -> Arc<Definition> {
+    /// The patch that an entry is on top of the sources below it.
+    fn patch(&self, entry: &Entry, below: Option<&Resolved>) -> Arc<Definition> {
         let variants = below.and_then(|below| below.definition.rare().variants.value());
-        let forced = variants.and_then(|variants| Definition::forced_variant(text, variants));
-        forced.map_or_else(|| Arc::clone(&self.forced[0]), Arc::new)
+        match (variants, entry.forces()) {
+            (None, Some(on)) => Arc::clone(&self.forced[usize::from(on)]),
+            _ => entry.patch(variants),
+        }
     }
 
     /// What each source says about a key, strongest first.
@@ -204,11 +224,7 @@ impl Stack {
         entry: Option<&Entry>,
     ) -> (Arc<Definition>, Arc<Definition>) {
         let below = self.merge(key, |other| usize::from(other) <= source);
-        let patch = entry.map(|entry| match entry {
-            Entry::Definition(patch) => Arc::clone(patch),
-            Entry::Forced(on) => Arc::clone(&self.forced[usize::from(*on)]),
-            Entry::Text(text) => self.forced_by(text, below.as_ref()),
-        });
+        let patch = entry.map(|entry| self.patch(entry, below.as_ref()));
         let below = below.map(|below| below.definition).unwrap_or_default();
         let mut with = Arc::clone(&below);
         if let Some(patch) = patch {

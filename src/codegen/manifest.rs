@@ -68,10 +68,8 @@ fn flag(definition: &Definition) -> Json {
 
 /// Returns the value of the variant that is served while the flag is off, or else its name.
 fn default(definition: &Definition) -> Option<Json> {
-    let variants = definition.rare().variants.value()?;
-    let named = definition.rare().off.value().map(String::as_str);
-    let control = || variants.variant("control").map(|_| "control");
-    let name = named.or_else(control).or_else(|| variants.names().next())?;
+    let first = || definition.rare().variants.value()?.names().next();
+    let name = definition.off_variant().or_else(first)?;
     Some(values(definition).remove(name).unwrap_or_else(|| json!(name)))
 }
 
@@ -137,7 +135,7 @@ mod tests {
         assert_eq!(
             types(text),
             [
-                row("bool", "boolean", json!(true)),
+                row("bool", "boolean", json!(false)),
                 row("float", "float", json!(1)),
                 row("names", "string", json!("control")),
                 row("object", "object", json!({"x": [1]})),

@@ -166,7 +166,7 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
             let members: Result<Vec<_>, _> =
                 variants.names().map(|variant| members.add(variant)).collect();
             let members = members?;
-            enumeration(&mut source, key, &name, variants, &members, off(definition));
+            enumeration(&mut source, key, &name, variants, &members, default(definition));
             variant_enum(&mut source, key, &name);
         }
     }
@@ -288,12 +288,11 @@ fn enumeration(
     source.push_str("        }\n    }\n}\n");
 }
 
-/// Returns the variant that is served while the flag is off, as evaluation chooses it.
-fn off(definition: &Definition) -> Option<&str> {
-    let variants = definition.rare().variants.value()?;
-    let has = |name: &&str| variants.variant(name).is_some();
-    let off = definition.rare().off.value().map(String::as_str).filter(has);
-    off.or(Some("control").filter(has)).or_else(|| variants.names().next())
+/// Returns the variant that is the default of the enum: the one that is served while the flag is off, or
+/// else the first.
+fn default(definition: &Definition) -> Option<&str> {
+    let first = || definition.rare().variants.value()?.names().next();
+    definition.off_variant().or_else(first)
 }
 
 /// Lets the enum be asked for by its type.

@@ -231,6 +231,16 @@ codes! {
         "a variant that the flag does not have",
         "Rules and `off` can serve the variants of their flag only, since each has its value \
          there. The flag keeps its previous definition.";
+    InvalidOff, "invalid-off", Error,
+        "an `off` that is not served while the flag is off",
+        "`off` names the variant that is served while the flag is off, or is `\"default\"` for none. It \
+         cannot be a boolean, and cannot name a variant whose value is `true`. The flag keeps its \
+         previous definition.";
+    OffWord, "off-word", Error,
+        "a variant that is named like off and is not off",
+        "In environment variables and shared stores, the words `0`, `false`, `no`, `off`, `f` and `n` \
+         always switch a flag off. A variant of such a name that turns the flag on could not be forced, \
+         so it is an error. The flag keeps its previous definition.";
     UnknownPrerequisite, "unknown-prerequisite", Warning,
         "a required flag that the file does not have",
         "A flag that requires one that no source has is off for everybody. If another source has the \
@@ -277,8 +287,8 @@ codes! {
         "One of the two dates is wrong. The flag keeps its previous definition.";
     ZeroWeights, "zero-weights", Warning,
         "variants of which none can be drawn",
-        "Users are drawn into variants by weight. Where no variant has a weight, everybody is \
-         served the one that is served to those for whom the flag is off.";
+        "Users are drawn into variants by weight. Where no variant has a weight, the flag is off for all \
+         users.";
     RolloutTimes, "rollout-times", Error,
         "a rollout whose times contradict each other",
         "A rollout is written in one of two ways: with a `start`, and stages that say how long they \

@@ -41,6 +41,8 @@ pub(super) struct Decoder<'t> {
     pub(super) problems: Vec<Diagnostic>,
     /// What conditions can name.
     pub(super) segments: Segments,
+    /// The names of the variants of the flag that is decoded, as they are written.
+    pub(super) variants: Option<HashSet<String>>,
     /// What the flags have to answer.
     pub(super) tests: Tests,
     /// Names of flags that were written in a place where they do not count.
@@ -63,6 +65,7 @@ impl<'t> Decoder<'t> {
             text,
             format: Format::Toml,
             nulls: HashSet::new(),
+            variants: None,
             problems: Vec::new(),
             segments: Segments::default(),
             tests: Tests::new(),
@@ -81,6 +84,16 @@ impl<'t> Decoder<'t> {
 
     pub(super) fn json() -> Self {
         Self { format: Format::Json, ..Self::new("", &[]) }
+    }
+
+    /// Returns true if the flag that is decoded has a variant of exactly this name.
+    pub(super) fn has_variant(&self, name: &str) -> bool {
+        self.variants.as_ref().is_some_and(|names| names.contains(name))
+    }
+
+    /// Returns true if the definition may be a patch of a flag whose variants are in another source.
+    pub(super) fn is_patch(&self) -> bool {
+        self.format == Format::Json && self.variants.is_none()
     }
 
     pub(super) fn report(&mut self, problem: Diagnostic) {

@@ -92,8 +92,13 @@ pub(super) fn decode_whole(
     value: &Value<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Option<Arc<Definition>> {
-    let definition = decode(key, value, decoder)?;
+    let definition = decode(key, value, decoder);
     let errors = decoder.errors;
+    if let DeValue::Table(table) = value.get_ref() {
+        // Also beside another mistake.
+        variants::check_off(key.get_ref(), table, decoder);
+    }
+    let definition = definition?;
     if let DeValue::Table(table) = value.get_ref() {
         variants::check_whole(key.get_ref(), table, &definition, decoder);
         rule::check_whole(key.get_ref(), table, &definition, decoder);
@@ -198,8 +203,12 @@ fn settings(
 ) -> Option<Arc<Definition>> {
     let errors = decoder.errors;
     let mut definition = Definition::new();
+    decoder.variants = variants::names(table);
     for (key, setting) in table {
         match form(key.get_ref()) {
+            Some(form) if form.field == Field::Off && setting.get_ref().as_bool().is_some() => {
+                variants::off_is_boolean(flag, setting, decoder);
+            }
             Some(form) => {
                 let at = Place { flag, setting: form.field.as_str() };
                 (form.decode)(setting, at, decoder, &mut definition);

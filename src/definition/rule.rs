@@ -145,10 +145,18 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
     let (code, label, help) = match value.get_ref() {
         DeValue::Boolean(true) => return Some(Serve::On),
         DeValue::Boolean(false) => return Some(Serve::Off),
+        // Names come before words.
+        DeValue::String(text) if decoder.has_variant(text) => {
+            return Some(Serve::Variant(text.as_ref().to_owned()));
+        }
         DeValue::String(text) => match percent_string(text) {
             Ok(percentage) => return Some(Serve::Percentage(percentage)),
             Err(error) if text.ends_with('%') => (Code::InvalidPercentage, error.to_string(), None),
             Err(_) => match text.parse::<Percentage>() {
+                // A patch may be for a flag that has such a variant.
+                Ok(_) if decoder.is_patch() => {
+                    return Some(Serve::Variant(text.as_ref().to_owned()));
+                }
                 Ok(percentage) => {
                     let help = Some(format!("write `serve = \"{percentage}\"`"));
                     (Code::InvalidServe, "not a percentage such as `\"25%\"`".to_owned(), help)

@@ -1,6 +1,6 @@
 //! The variants of a flag, with their weights and values.
 
-use std::{mem::discriminant, ops::Range};
+use std::{collections::HashSet, mem::discriminant, ops::Range};
 
 use toml::de::{DeInteger, DeTable, DeValue};
 
@@ -9,10 +9,12 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
+    flag::toml_string,
     value::{Decode, Place, source},
 };
 use crate::model::{
-    self, Definition, Field, InvalidWeight, Setting, Variant, Variants, Weight, nearest,
+    self, Definition, Field, InvalidWeight, OFF_DEFAULT, OFF_WORDS, Setting, Variant, Variants,
+    Weight, nearest,
 };
 
 /// What a variant can have.
@@ -265,20 +267,84 @@ pub(super) fn check_whole(
     };
     check_weights(flag, span, table, variants, decoder);
     check_values(flag, table, decoder);
-    if let (Setting::Set(off), Some(place)) =
-        (&definition.rare().off, settings.get(Field::Off.as_str()))
-        && variants.variant(off).is_none()
+    check_off_words(flag, table, variants, decoder);
+    let off = definition.rare().off.value().zip(settings.get(Field::Off.as_str()));
+    if let Some((off, place)) = off
+        && variants.value(off) == Some(model::Value::Bool(true))
     {
-        let message = format!("flag `{flag}` has no variant `{off}`");
-        let problem =
-            Diagnostic::new(Code::UnknownVariant, place.span(), message).label("not a variant");
-        let help = match nearest(off, variants.names()) {
-            Some(similar) => format!("a variant with a similar name exists: `{similar}`"),
-            None => {
-                let names: Vec<_> = variants.names().map(|name| format!("`{name}`")).collect();
-                format!("the variants of the flag are {}", names.join(", "))
-            }
+        let message = format!("flag `{flag}` would serve `true` while it is off");
+        let problem = Diagnostic::new(Code::InvalidOff, place.span(), message)
+            .label("the value of this variant is `true`");
+        let help = match Definition::new().variants(variants.clone()).off_variant() {
+            Some(name) => format!("write `off = {}`", toml_string(name)),
+            None => format!("write `off = \"{OFF_DEFAULT}\"`, which serves no variant"),
         };
+        decoder.report_with(problem, Some(help), flag);
+    }
+}
+
+/// The names of the variants of a flag, as they are written.
+pub(super) fn names(settings: &DeTable<'_>) -> Option<HashSet<String>> {
+    let variants = settings.get(Field::Variants.as_str())?.get_ref().as_table()?;
+    Some(variants.keys().map(|name| name.get_ref().as_ref().to_owned()).collect())
+}
+
+/// `off = false`
+pub(super) fn off_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) {
+    let message = format!("`off` of flag `{flag}` is a boolean, and it names a variant");
+    let problem =
+        Diagnostic::new(Code::InvalidOff, value.span(), message).label("not the name of a variant");
+    let help = format!(
+        "name the variant to serve while the flag is off, or write `off = \"{OFF_DEFAULT}\"` for none"
+    );
+    decoder.report_with(problem, Some(help), flag);
+}
+
+/// Checks that the variant which `off` names is there, also in a flag that has other mistakes.
+pub(super) fn check_off(flag: &str, settings: &DeTable<'_>, decoder: &mut Decoder<'_>) {
+    let Some(place) = settings.get(Field::Off.as_str()) else { return };
+    let (Some(off), Some(table)) = (
+        place.get_ref().as_str(),
+        settings.get(Field::Variants.as_str()).and_then(|it| it.get_ref().as_table()),
+    ) else {
+        return;
+    };
+    let names = || in_order(table).into_iter().map(|(name, _)| name.get_ref().as_ref());
+    if off == OFF_DEFAULT || names().any(|name| name == off) {
+        return;
+    }
+    let message = format!("flag `{flag}` has no variant `{off}`");
+    let problem =
+        Diagnostic::new(Code::UnknownVariant, place.span(), message).label("not a variant");
+    let help = match nearest(off, names()) {
+        Some(similar) => format!("a variant with a similar name exists: `{similar}`"),
+        None => {
+            let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
+            format!("the variants of the flag are {}", names.join(", "))
+        }
+    };
+    decoder.report_with(problem, Some(help), flag);
+}
+
+/// Checks that no variant which can turn the flag on is named by a word for off. Environment variables and
+/// shared stores switch the flag off by it.
+fn check_off_words(
+    flag: &str,
+    table: &DeTable<'_>,
+    variants: &Variants,
+    decoder: &mut Decoder<'_>,
+) {
+    for (key, _) in in_order(table) {
+        let name = key.get_ref().as_ref();
+        let is_off_word = OFF_WORDS.iter().any(|word| name.eq_ignore_ascii_case(word));
+        if !is_off_word || variants.counts_as_off(name) {
+            continue;
+        }
+        let message =
+            format!("variant `{name}` of flag `{flag}` is named like off, and is not off");
+        let problem = Diagnostic::new(Code::OffWord, key.span(), message)
+            .label("an environment variable of this text switches the flag off");
+        let help = "give it another name, or the value `false`".to_owned();
         decoder.report_with(problem, Some(help), flag);
     }
 }

@@ -21,16 +21,24 @@ pub(crate) struct Evaluation<'p> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) on: bool,
+    /// The step turns the flag on whatever the traffic is, with a variant that does not count as off:
+    /// a forced value, an allow-list, or a rule that serves `true`.
+    pub(crate) insists: bool,
     /// The index of the rule that decided, which may choose the variant too.
     pub(crate) rule: Option<u16>,
     pub(crate) decision: Decision,
 }
 
-/// The variant that is served, and the step that chose it.
+/// The one answer about a flag: on or off, and what it serves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served<'p> {
-    pub(crate) arm: &'p Arm,
+    pub(crate) on: bool,
+    /// `None` for a flag without variants, and where none of them is served.
+    pub(crate) arm: Option<&'p Arm>,
+    /// The step that chose the variant.
     pub(crate) decision: Decision,
+    /// The step that turned the flag on or off.
+    pub(crate) gate: Decision,
 }
 
 /// The step that decided, as answers and explanations have it. Evaluation itself never looks inside.
@@ -49,30 +57,45 @@ impl<'p> Evaluation<'p> {
         Self { verdict, variants }
     }
 
-    /// Returns the variant that `context` is served; `None` for a flag without variants.
+    /// Returns whether the flag is on, without what it serves.
+    #[inline(always)]
+    pub(crate) fn is_on(&self, context: &Context<'_>) -> bool {
+        match self.variants {
+            None => self.verdict.on,
+            Some(variants) => variants.is_on(self.verdict, context),
+        }
+    }
+
+    /// Returns what `context` is served.
     // A method rather than a field. Most callers ask for on or off alone, and drawing a variant costs as
     // much as the rest of the answer.
     #[inline(always)]
-    pub(crate) fn variant(
-        &self,
-        context: &Context<'_>,
-        visitor: &mut impl Visitor,
-    ) -> Option<Served<'p>> {
-        let (arm, decision) = self.variants?.choose(self.verdict, context, visitor);
-        Some(Served { arm, decision })
+    pub(crate) fn served(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Served<'p> {
+        match self.variants {
+            None => {
+                let Verdict { on, decision, .. } = *self.verdict;
+                Served { on, arm: None, decision, gate: decision }
+            }
+            Some(variants) => variants.choose(self.verdict, context, visitor),
+        }
     }
 
-    /// Returns whether the variants have values, rather than names alone.
+    /// Returns whether the flag has variants.
     #[inline]
-    pub(crate) fn has_values(&self) -> bool {
-        self.variants.is_some_and(|variants| variants.have_values)
+    pub(crate) const fn has_variants(&self) -> bool {
+        self.variants.is_some()
     }
 }
 
 impl Verdict {
     /// Returns the verdict of a step other than a rule.
     pub(crate) const fn new(on: bool, decision: Decision) -> Self {
-        Self { on, rule: None, decision }
+        Self { on, insists: false, rule: None, decision }
+    }
+
+    /// Returns the verdict of a step that [insists](Self::insists).
+    pub(crate) const fn insisting(self) -> Self {
+        Self { insists: true, ..self }
     }
 
     /// Returns the verdict of the same step and source with another outcome.

@@ -54,30 +54,50 @@ pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
         }
     };
     let (source, stale) = (resolved.origin(field), resolved.stale.is_some());
-    Some(Verdict::new(on, Decision { cause, source, stale }))
+    Some(Verdict::new(on, Decision { cause, source, stale }).insisting())
 }
 
 impl Gate {
     /// Compiles what makes a flag on or off that is not [`fixed`].
-    pub(super) fn compile(salt: &str, resolved: &Resolved) -> Self {
+    ///
+    /// The flag is conditional if it requires others: it may then depend on the context even where this
+    /// does not.
+    pub(super) fn compile(salt: &str, resolved: &Resolved, is_conditional: bool) -> Self {
         let definition = &*resolved.definition;
         let (percentage, percentage_field) = resolved.percentage();
         let stale = resolved.stale.is_some();
-        let on = |cause, source| Verdict::new(true, Decision { cause, source, stale });
+        let verdict = |on, cause, source| {
+            let verdict = Verdict::new(on, Decision { cause, source, stale });
+            match resolved.is_forced_on() {
+                true => verdict.insisting(),
+                false => verdict,
+            }
+        };
         let strongest = resolved.strongest_of(&[Field::Enabled, percentage_field]);
-        let otherwise = on(Cause::Everybody, strongest);
         let lists = Lists::compile(resolved);
-        let matched = on(Cause::Rule(0), resolved.origin(Field::Rules));
+        let matched = Verdict {
+            insists: false,
+            ..verdict(true, Cause::Rule(0), resolved.origin(Field::Rules))
+        };
         let rules = definition.rare().rules.value().and_then(|rules| {
             Rules::compile(rules, salt, definition.rare().variants.value(), matched)
         });
-        if percentage == Percentage::HUNDRED && lists.is_none() && rules.is_none() {
-            return Self::Constant(otherwise);
+        let is_targeted = lists.is_some() || rules.is_some();
+        let [nobody, everybody] = match is_targeted || is_conditional {
+            true => [Cause::Unmatched; 2],
+            false => [Cause::Nobody, Cause::Everybody],
+        };
+        let nobody = verdict(false, nobody, resolved.origin(percentage_field));
+        let everybody = verdict(true, everybody, strongest);
+        match percentage {
+            Percentage::HUNDRED if !is_targeted => return Self::Constant(everybody),
+            Percentage::ZERO if !is_targeted => return Self::Constant(nobody),
+            _ => {}
         }
         let seed = bucket::seed(salt, bucket::ROLLOUT);
         let bucket_by = definition.rare().bucket_by.value().and_then(Attribute::unit);
-        let drawn = on(Cause::Percentage, resolved.origin(percentage_field));
-        let share = Share::new(percentage, seed, bucket_by, otherwise, drawn);
+        let drawn = verdict(true, Cause::Percentage, resolved.origin(percentage_field));
+        let share = Share::new(percentage, seed, bucket_by, [nobody, everybody], drawn);
         let targeted = Targeted { lists: lists.map(Box::new), share };
         match rules {
             None => Self::Targeted(Arc::new(targeted)),
@@ -94,6 +114,12 @@ impl Gate {
         }
     }
 
+    /// Returns true if the flag may be on for some context.
+    #[cfg(feature = "http")]
+    pub(super) const fn may_be_on(&self) -> bool {
+        !matches!(self, Self::Constant(Verdict { on: false, .. }))
+    }
+
     /// Whether the flag may be on for one context and off for another.
     #[cfg(feature = "http")]
     pub(super) fn depends_on_context(&self) -> bool {
@@ -108,8 +134,12 @@ impl Gate {
 impl Targeted {
     #[cfg(feature = "http")]
     pub(super) fn depends_on_context(&self) -> bool {
-        let denies = self.lists.as_ref().is_some_and(|lists| lists.denies());
-        denies || matches!(self.share, Share::Drawn(_))
+        let lists = self.lists.as_ref();
+        match &self.share {
+            Share::Drawn(_) => true,
+            Share::Fixed(Verdict { on: true, .. }) => lists.is_some_and(|lists| lists.denies()),
+            Share::Fixed(_) => lists.is_some_and(|lists| lists.allows()),
+        }
     }
 
     // Two calls rather than one, since looking at lists needs registers that drawing does without.

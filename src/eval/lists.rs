@@ -29,7 +29,8 @@ impl Lists {
         let stale = resolved.stale.is_some();
         let list = |field, names: &Setting<Vec<String>>, on, cause| List {
             names: NameSet::new(names.value()),
-            verdict: Verdict::new(on, Decision { cause, source: resolved.origin(field), stale }),
+            verdict: Verdict::new(on, Decision { cause, source: resolved.origin(field), stale })
+                .insisting(),
         };
         let Definition { denied_users, denied_groups, allowed_users, allowed_groups, .. } =
             &*resolved.definition;
@@ -39,8 +40,11 @@ impl Lists {
             allowed_users: list(Field::AllowedUsers, allowed_users, true, Cause::AllowedUser),
             allowed_groups: list(Field::AllowedGroups, allowed_groups, true, Cause::AllowedGroup),
         };
-        let allows = lists.allowed_users.names.is_some() || lists.allowed_groups.names.is_some();
-        (allows || lists.denies()).then_some(lists)
+        (lists.allows() || lists.denies()).then_some(lists)
+    }
+
+    pub(super) fn allows(&self) -> bool {
+        self.allowed_users.names.is_some() || self.allowed_groups.names.is_some()
     }
 
     pub(super) fn denies(&self) -> bool {

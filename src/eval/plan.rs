@@ -45,7 +45,9 @@ impl Plan {
         let fixed = gate::fixed(resolved);
         // The kill switch, and what is fixed while a source is lost, come before all.
         let requirements = requirements.filter(|_| fixed.is_none());
-        let gate = fixed.map_or_else(|| Gate::compile(salt, resolved), Gate::Constant);
+        let is_conditional = requirements.is_some();
+        let gate =
+            fixed.map_or_else(|| Gate::compile(salt, resolved, is_conditional), Gate::Constant);
         let variants = Variants::compile(salt, resolved);
         if requirements.is_none() && variants.is_none() {
             return gate.into();
@@ -86,7 +88,12 @@ impl Plan {
             Self::Absent | Self::Constant(_) => false,
             Self::Targeted(targeted) => targeted.depends_on_context(),
             Self::Ruled(_) => true,
-            Self::Composed(composed) => composed.gate.depends_on_context(),
+            Self::Composed(composed) => {
+                let variants = composed.variants.as_ref();
+                composed.gate.depends_on_context()
+                    || (composed.gate.may_be_on()
+                        && variants.is_some_and(Variants::depend_on_context))
+            }
         }
     }
 

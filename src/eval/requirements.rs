@@ -89,10 +89,10 @@ impl Requirements {
         let Self::All(steps) = self else { return false };
         let is_met = |step: &Step| {
             let Some(evaluation) = others(step.slot) else { return false };
-            let serves = |name| {
-                evaluation.variant(context, &mut ()).is_some_and(|served| served.arm.name == name)
-            };
-            evaluation.verdict.on && step.variant.is_none_or(serves)
+            let Some(name) = step.variant else { return evaluation.is_on(context) };
+            let served = evaluation.served(context, &mut ());
+            // A variant that counts as off is served by a flag that is off.
+            served.arm.is_some_and(|arm| arm.name == name && (served.on || arm.counts_as_off))
         };
         steps.iter().all(|step| {
             let is_met = is_met(step);

@@ -2,10 +2,10 @@
 
 use super::{
     bucket,
-    unit::unit,
+    unit::{self, unit},
     visitor::{Draw, Visitor},
 };
-use crate::model::{Attribute, Context, Rule, Serve};
+use crate::model::{Attribute, Cause, Context, Rule, Serve};
 
 /// What each rule says about variants; empty if none says anything.
 #[derive(Debug, Default)]
@@ -24,6 +24,7 @@ enum Choice {
 struct Split {
     seed: u64,
     bucket_by: Option<Attribute>,
+    no_unit: Cause,
     total: u64,
     /// Where each ends, and which variant it is.
     ends: Vec<(u64, usize)>,
@@ -34,7 +35,7 @@ struct Split {
 pub(super) enum Chosen {
     Variant(usize),
     /// There is nothing to draw a bucket by.
-    NoUnit,
+    NoUnit(Cause),
 }
 
 impl RuleVariants {
@@ -56,7 +57,8 @@ impl RuleVariants {
                 ends.map_or(Choice::Flag, |ends| {
                     let seed = bucket::rule_seed(salt, rule);
                     let bucket_by = Attribute::unit(&rule.bucket_by);
-                    Choice::Split(Split { seed, bucket_by, total, ends }.into())
+                    let no_unit = unit::missing(bucket_by.as_ref());
+                    Choice::Split(Split { seed, bucket_by, no_unit, total, ends }.into())
                 })
             }
             Serve::On | Serve::Off | Serve::Percentage(_) => Choice::Flag,
@@ -91,9 +93,9 @@ impl Split {
         let unit = unit(context, self.bucket_by.as_ref());
         let bucket = unit.map(|unit| bucket::draw(unit, self.seed));
         visitor.drew(Draw::Split, bucket);
-        let Some(bucket) = bucket else { return Chosen::NoUnit };
+        let Some(bucket) = bucket else { return Chosen::NoUnit(self.no_unit) };
         let point = bucket::point(bucket, self.total);
         let drawn = self.ends.iter().find(|(end, _)| point < *end);
-        drawn.map_or(Chosen::NoUnit, |&(_, variant)| Chosen::Variant(variant))
+        drawn.map_or(Chosen::NoUnit(self.no_unit), |&(_, variant)| Chosen::Variant(variant))
     }
 }

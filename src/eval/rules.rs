@@ -95,17 +95,17 @@ fn outcome(
     // A variant that the flag does not have is off, as it is in all sources.
     let is_known = |name: &str| variants.is_some_and(|known| known.variant(name).is_some());
     match &rule.serve {
-        Serve::On => Share::Everybody(fixed(true, matches)),
-        Serve::Off => Share::Everybody(fixed(false, matches)),
-        Serve::Variant(name) => Share::Everybody(fixed(is_known(name), matches)),
+        Serve::On => Share::Fixed(fixed(true, matches).insisting()),
+        Serve::Off => Share::Fixed(fixed(false, matches)),
+        Serve::Variant(name) => Share::Fixed(fixed(is_known(name), matches)),
         Serve::Split(split) => match split.iter().all(|(name, _)| is_known(name)) {
-            true => Share::Everybody(fixed(true, splits)),
-            false => Share::Everybody(fixed(false, matches)),
+            true => Share::Fixed(fixed(true, splits)),
+            false => Share::Fixed(fixed(false, matches)),
         },
         Serve::Percentage(percentage) => {
             let (seed, unit) = (bucket::rule_seed(salt, rule), Attribute::unit(&rule.bucket_by));
-            let (everybody, drawn) = (fixed(true, matches), fixed(true, splits));
-            Share::new(*percentage, seed, unit, everybody, drawn)
+            let fixed_shares = [false, true].map(|on| fixed(on, matches));
+            Share::new(*percentage, seed, unit, fixed_shares, fixed(true, splits))
         }
     }
 }

@@ -3,15 +3,15 @@
 use super::{
     bucket::{self, Reach},
     evaluation::Verdict,
-    unit::unit,
+    unit::{self, unit},
     visitor::{Draw, Visitor},
 };
-use crate::model::{Attribute, Cause, Context, Percentage};
+use crate::model::{Attribute, Context, Percentage};
 
-/// What is answered to everybody, or to those inside and outside of a percentage.
+/// The answer of all who get here, or the answers inside and outside of a percentage.
 #[derive(Debug)]
 pub(super) enum Share {
-    Everybody(Verdict),
+    Fixed(Verdict),
     Drawn(Drawn),
 }
 
@@ -28,23 +28,25 @@ pub(super) struct Drawn {
 }
 
 impl Share {
-    /// A share that is everybody answers `everybody`, another one as `drawn` says.
+    /// A share of 0 or 100 % answers one of the fixed verdicts and draws nothing. Another one answers
+    /// with the outcomes of `drawn`.
     pub(super) fn new(
         percentage: Percentage,
         seed: u64,
         bucket_by: Option<Attribute>,
-        everybody: Verdict,
+        [nobody, everybody]: [Verdict; 2],
         drawn: Verdict,
     ) -> Self {
         match Reach::of(percentage) {
-            Reach::Everybody => Self::Everybody(everybody),
+            Reach::Everybody => Self::Fixed(everybody),
+            Reach::Below(0) => Self::Fixed(nobody),
             Reach::Below(threshold) => Self::Drawn(Drawn {
                 seed,
                 threshold,
-                bucket_by: bucket_by.map(Box::new),
                 inside: Verdict { on: true, ..drawn },
                 outside: Verdict { on: false, ..drawn },
-                no_unit: drawn.with(false, Cause::NoTargetingKey),
+                no_unit: drawn.with(false, unit::missing(bucket_by.as_ref())),
+                bucket_by: bucket_by.map(Box::new),
             }),
         }
     }
@@ -57,7 +59,7 @@ impl Share {
         visitor: &mut impl Visitor,
     ) -> &Verdict {
         match self {
-            Self::Everybody(verdict) => verdict,
+            Self::Fixed(verdict) => verdict,
             Self::Drawn(drawn) => drawn.draw(context, purpose, visitor),
         }
     }

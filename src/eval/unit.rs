@@ -4,7 +4,7 @@ use std::{io::Write, num::NonZeroU64};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::model::{Attribute, Context, Value};
+use crate::model::{Attribute, Cause, Context, UnitName, Value};
 
 /// The hash of what buckets are drawn by: an attribute that is a text, a whole number or a boolean,
 /// the request, or else the targeting key. `None` if the context lacks it.
@@ -18,6 +18,14 @@ pub(super) fn unit(context: &Context<'_>, bucket_by: Option<&Attribute>) -> Opti
         // It is as random as a hash.
         Some(Attribute::Request) => context.request().map(NonZeroU64::get),
         Some(attribute) => hash_attribute(context, attribute),
+    }
+}
+
+/// Returns the cause of an answer for a context that has nothing to draw by.
+pub(super) fn missing(bucket_by: Option<&Attribute>) -> Cause {
+    match bucket_by {
+        None | Some(Attribute::TargetingKey) => Cause::NoTargetingKey,
+        Some(attribute) => Cause::NoUnit(UnitName::keep(attribute.path())),
     }
 }
 

@@ -2,31 +2,36 @@
 
 use super::{
     bucket::{self, Reach, TRAFFIC, VARIANT},
-    evaluation::{Decision, Verdict},
+    evaluation::{Decision, Served, Verdict},
     rule_variants::{Chosen, RuleVariants},
-    unit::unit,
+    unit::{self, unit},
     visitor::{Draw, Visitor},
 };
-use crate::model::{self, Attribute, Cause, Context, Field, Resolved, Value, Weight, variant_name};
+use crate::model::{
+    self, Attribute, Cause, Context, Field, Percentage, Resolved, Value, variant_name,
+};
 
 /// The variants of a flag: they lie side by side, each as wide as its weight.
 #[derive(Debug)]
 pub(crate) struct Variants {
     arms: Box<[Arm]>,
-    total: u64,
-    /// The one that everybody is served for whom the flag is on, if there is nothing to draw.
-    only: Option<usize>,
+    /// All variants, within the traffic.
+    drawn: Pick,
+    /// Those that do not count as off, for a step that turns the flag on whatever the traffic is.
+    insistent: Pick,
     /// The one that is served while the flag is off.
-    off: usize,
+    off: Option<usize>,
+    /// Set if every variant that is drawn turns the flag on, and the draw leaves no unit out.
+    are_all_on: bool,
     seed: u64,
     source: u8,
     traffic: Reach,
     traffic_seed: u64,
     traffic_source: u8,
     bucket_by: Option<Attribute>,
+    /// The cause of an answer to a context without a unit.
+    no_unit: Cause,
     rules: RuleVariants,
-    /// Whether there is more to a variant than its name.
-    pub(crate) have_values: bool,
 }
 
 /// One variant.
@@ -34,51 +39,91 @@ pub(crate) struct Variants {
 pub(crate) struct Arm {
     pub(crate) name: &'static str,
     pub(crate) value: Option<Value<'static>>,
-    /// Where it ends, and the next one begins.
+    /// A flag that serves it is off.
+    pub(crate) counts_as_off: bool,
+    /// The end of its piece among all variants, where the next one begins.
     end: u64,
+    /// The end of its piece among those that do not count as off. The others have no width.
+    insistent_end: u64,
+}
+
+/// A choice among variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pick {
+    /// There is none to choose.
+    Nothing,
+    /// This one, without a draw.
+    One(usize),
+    /// One of several, whose weights have this sum.
+    Drawn { total: u64 },
 }
 
 impl Variants {
     /// Compiles the variants of a flag, if it has any.
     pub(crate) fn compile(salt: &str, resolved: &Resolved) -> Option<Self> {
-        let definition = resolved.definition.rare();
+        let whole = &*resolved.definition;
+        let definition = whole.rare();
         let variants = definition.variants.value()?;
-        let mut total = 0_u64;
+        let (mut total, mut insistent_total) = (0_u64, 0_u64);
         let arm = |(name, variant): (&str, &model::Variant)| {
-            let weight = variant.weight.value().copied().unwrap_or_default();
-            total = total.saturating_add(weight.ten_thousandths());
-            Arm { name: variant_name(name), value: variant.value.value().cloned(), end: total }
+            let weight = variant.weight.value().copied().unwrap_or_default().ten_thousandths();
+            let counts_as_off = variants.counts_as_off(name);
+            total = total.saturating_add(weight);
+            if !counts_as_off {
+                insistent_total = insistent_total.saturating_add(weight);
+            }
+            Arm {
+                name: variant_name(name),
+                value: variants.value(name),
+                counts_as_off,
+                end: total,
+                insistent_end: insistent_total,
+            }
         };
         let arms: Box<[Arm]> = variants.iter().map(arm).collect();
         if arms.is_empty() {
             return None;
         }
         let place = |name: &str| arms.iter().position(|arm| arm.name == name);
-        let off = definition.off.value().and_then(|name| place(name));
-        let off = off.or_else(|| place("control")).unwrap_or(0);
         let rules = definition.rules.value().map_or(&[][..], |rules| rules);
         let rules = RuleVariants::compile(rules, salt, place);
-        let mut drawn = variants.iter().enumerate().filter(|(_, (_, variant))| {
-            variant.weight.value().is_some_and(|&weight| weight > Weight::ZERO)
-        });
-        let traffic = Reach::of(definition.traffic.value().copied().unwrap_or_default());
-        let only = match (drawn.next(), drawn.next()) {
-            (None, _) => Some(off),
-            (Some((index, _)), None) if traffic == Reach::Everybody => Some(index),
-            (Some(_), _) => None,
+        let traffic = definition.traffic.value().copied().unwrap_or_default();
+        let bucket_by = definition.bucket_by.value().and_then(Attribute::unit);
+        let drawn = match (Pick::among(&arms, total, |arm| arm.end), Reach::of(traffic)) {
+            _ if traffic == Percentage::ZERO => Pick::Nothing,
+            (pick, Reach::Everybody) => pick,
+            (Pick::One(_), Reach::Below(_)) => Pick::Drawn { total },
+            (pick, Reach::Below(_)) => pick,
         };
+        let insistent = match Pick::among(&arms, insistent_total, |arm| arm.insistent_end) {
+            // With one candidate, a weight makes no difference.
+            Pick::Nothing => {
+                let mut on = (0..arms.len()).filter(|&arm| !arms[arm].counts_as_off);
+                match (on.next(), on.next()) {
+                    (Some(only), None) => Pick::One(only),
+                    _ => Pick::Nothing,
+                }
+            }
+            pick => pick,
+        };
+        let is_on = |(start, arm): (u64, &Arm)| start == arm.end || !arm.counts_as_off;
+        let starts = std::iter::once(0).chain(arms.iter().map(|arm| arm.end));
+        let are_all_on = traffic == Percentage::HUNDRED
+            && drawn != Pick::Nothing
+            && starts.zip(&arms).all(is_on);
         Some(Self {
-            only,
-            off,
-            total,
+            drawn,
+            insistent,
+            off: whole.off_variant().and_then(place),
+            are_all_on,
             seed: bucket::seed(salt, VARIANT),
             source: resolved.origin(Field::Variants),
-            traffic,
+            traffic: Reach::of(traffic),
             traffic_seed: bucket::seed(salt, TRAFFIC),
             traffic_source: resolved.origin(Field::Traffic),
-            bucket_by: definition.bucket_by.value().and_then(Attribute::unit),
+            no_unit: unit::missing(bucket_by.as_ref()),
+            bucket_by,
             rules,
-            have_values: arms.iter().any(|arm| arm.value.is_some()),
             arms,
         })
     }
@@ -97,20 +142,26 @@ impl Variants {
         }
         let name = crate::model::keep_variant_name(name)
             .unwrap_or_else(|error| panic!("a test overrides a flag: {error}"));
-        let arm = Arm { name, value: value.cloned(), end: 1 };
+        let counts_as_off = match value {
+            Some(Value::Bool(on)) => !on,
+            _ => name == "off",
+        };
+        let insistent_end = u64::from(!counts_as_off);
+        let arm = Arm { name, value: value.cloned(), counts_as_off, end: 1, insistent_end };
         let only: &'static Self = Box::leak(Box::new(Self {
             arms: [arm].into(),
-            total: 1,
-            only: Some(0),
-            off: 0,
+            drawn: Pick::One(0),
+            insistent: Pick::One(0),
+            off: None,
+            are_all_on: !counts_as_off,
             seed: 0,
             source: 0,
             traffic: Reach::Everybody,
             traffic_seed: 0,
             traffic_source: 0,
             bucket_by: None,
+            no_unit: Cause::NoTargetingKey,
             rules: RuleVariants::default(),
-            have_values: value.is_some(),
         }));
         known.push(only);
         only
@@ -121,6 +172,36 @@ impl Variants {
         &self.arms
     }
 
+    /// Returns whether the flag is on for a context that the verdict is for.
+    #[inline]
+    pub(crate) fn is_on(&self, verdict: &Verdict, context: &Context<'_>) -> bool {
+        if !verdict.on {
+            return false;
+        }
+        // Most flags with variants need no draw for this.
+        if self.are_all_on && verdict.rule.is_none() {
+            return match self.drawn {
+                Pick::Drawn { .. } if !verdict.insists => self.has_unit(context),
+                _ => true,
+            };
+        }
+        self.choose(verdict, context, &mut ()).on
+    }
+
+    #[inline]
+    fn has_unit(&self, context: &Context<'_>) -> bool {
+        match &self.bucket_by {
+            None => context.targeting_key().is_some(),
+            by => unit(context, by.as_ref()).is_some(),
+        }
+    }
+
+    /// Returns whether the variants alone may turn the flag on for one context and off for another.
+    #[cfg(feature = "http")]
+    pub(crate) fn depend_on_context(&self) -> bool {
+        matches!(self.drawn, Pick::Drawn { .. })
+    }
+
     /// Returns the variant for a context that the verdict is for, and the step that chose it.
     #[inline(always)]
     pub(crate) fn choose(
@@ -128,42 +209,57 @@ impl Variants {
         verdict: &Verdict,
         context: &Context<'_>,
         visitor: &mut impl Visitor,
-    ) -> (&Arm, Decision) {
+    ) -> Served<'_> {
         let decision = verdict.decision;
         if !verdict.on {
-            return (self.off(), decision);
+            return self.out(decision);
         }
+        let because = |cause| Decision { cause, ..decision };
         if let Some(chosen) = self.rules.chosen(verdict.rule, context, visitor) {
             return match chosen {
-                Chosen::Variant(index) => (&self.arms[index], decision),
-                Chosen::NoUnit => {
-                    (self.off(), Decision { cause: Cause::NoTargetingKey, ..decision })
-                }
+                Chosen::Variant(index) => self.serve(index, verdict, decision),
+                Chosen::NoUnit(cause) => self.out(because(cause)),
             };
         }
-        if let Some(only) = self.only {
-            return (&self.arms[only], decision);
+        let pick = if verdict.insists { self.insistent } else { self.drawn };
+        let total = match pick {
+            Pick::Nothing => return self.out(because(Cause::Nobody)),
+            Pick::One(only) => return self.serve(only, verdict, decision),
+            Pick::Drawn { total } => total,
+        };
+        let Some(unit) = unit(context, self.bucket_by.as_ref()) else {
+            visitor.drew(Draw::Variant, None);
+            let missing = Decision { source: self.source, ..because(self.no_unit) };
+            return match verdict.insists {
+                true => Served { on: true, arm: None, decision: missing, gate: decision },
+                false => self.out(missing),
+            };
+        };
+        if !verdict.insists && self.is_spared(unit, visitor) {
+            let source = self.traffic_source;
+            return self.out(Decision { source, ..because(Cause::Traffic) });
         }
-        let because = |cause| Decision { cause, source: self.source, ..decision };
-        match unit(context, self.bucket_by.as_ref()) {
-            None => {
-                visitor.drew(Draw::Variant, None);
-                (self.off(), because(Cause::NoTargetingKey))
-            }
-            Some(unit) if self.is_spared(unit, visitor) => {
-                let source = self.traffic_source;
-                (self.off(), Decision { cause: Cause::Traffic, source, ..decision })
-            }
-            Some(unit) => {
-                let bucket = bucket::draw(unit, self.seed);
-                visitor.drew(Draw::Variant, Some(bucket));
-                (self.arm_at(bucket), because(Cause::Variant))
-            }
-        }
+        let bucket = bucket::draw(unit, self.seed);
+        visitor.drew(Draw::Variant, Some(bucket));
+        let index = self.drawn_at(bucket::point(bucket, total), verdict.insists);
+        self.serve(index, verdict, Decision { source: self.source, ..because(Cause::Variant) })
     }
 
-    fn off(&self) -> &Arm {
-        &self.arms[self.off]
+    #[inline]
+    fn serve(&self, index: usize, verdict: &Verdict, decision: Decision) -> Served<'_> {
+        let arm = &self.arms[index];
+        let on = !arm.counts_as_off;
+        // A step that held users back decides who is on, unless the variant turns the flag off.
+        let is_open = matches!(verdict.decision.cause, Cause::Everybody | Cause::Unmatched);
+        let gate = if on && !is_open { verdict.decision } else { decision };
+        Served { on, arm: Some(arm), decision, gate }
+    }
+
+    /// Serves the variant of the off flag to those who are out.
+    #[inline]
+    fn out(&self, decision: Decision) -> Served<'_> {
+        let arm = self.off.map(|off| &self.arms[off]);
+        Served { on: false, arm, decision, gate: decision }
     }
 
     /// Whether the unit takes no part in the draw.
@@ -178,9 +274,27 @@ impl Variants {
     }
 
     #[inline]
-    fn arm_at(&self, bucket: u64) -> &Arm {
-        let point = bucket::point(bucket, self.total);
-        self.arms.iter().find(|arm| point < arm.end).unwrap_or_else(|| self.off())
+    fn drawn_at(&self, point: u64, insists: bool) -> usize {
+        let end = |arm: &Arm| if insists { arm.insistent_end } else { arm.end };
+        let found = self.arms.iter().position(|arm| point < end(arm));
+        found.unwrap_or(self.arms.len() - 1)
+    }
+}
+
+impl Pick {
+    /// The choice among arms, by where each ends.
+    fn among(arms: &[Arm], total: u64, end: impl Fn(&Arm) -> u64) -> Self {
+        let mut start = 0;
+        let mut weighed = arms.iter().enumerate().filter_map(|(index, arm)| {
+            let is_wide = start < end(arm);
+            start = end(arm);
+            is_wide.then_some(index)
+        });
+        match (weighed.next(), weighed.next()) {
+            (None, _) => Self::Nothing,
+            (Some(only), None) => Self::One(only),
+            _ => Self::Drawn { total },
+        }
     }
 }
 
@@ -193,12 +307,17 @@ mod tests {
     use xxhash_rust::xxh3::xxh3_64;
 
     use super::*;
-    use crate::model::Definition;
+    use crate::model::{Definition, Weight};
 
     fn compile(weights: impl IntoIterator<Item = (String, Weight)>) -> Variants {
         let variants: model::Variants = weights.into_iter().collect();
         let definition = Definition::new().variants(variants);
         Variants::compile("flag", &Resolved::new(Arc::new(definition), 0)).unwrap()
+    }
+
+    fn arm_at(variants: &Variants, bucket: u64) -> &Arm {
+        let total = variants.arms.last().unwrap().end;
+        &variants.arms[variants.drawn_at(bucket::point(bucket, total), false)]
     }
 
     fn weight(ten_thousandths: u64) -> Weight {
@@ -220,7 +339,7 @@ mod tests {
             }));
             let bucket = row["h"].as_str().unwrap().parse().unwrap();
 
-            assert_eq!(variants.arm_at(bucket).name, row["index"].to_string(), "{row}");
+            assert_eq!(arm_at(&variants, bucket).name, row["index"].to_string(), "{row}");
         }
     }
 
@@ -234,7 +353,7 @@ mod tests {
 
         for n in 0..USERS {
             let user = xxh3_64(format!("user-{n}").as_bytes());
-            let arm = variants.arm_at(bucket::draw(user, variants.seed));
+            let arm = arm_at(&variants, bucket::draw(user, variants.seed));
             *counts.entry(arm.name).or_default() += 1.0;
         }
 
@@ -267,9 +386,9 @@ mod tests {
 
             for bucket in buckets {
                 let point = bucket::point(bucket, total);
-                let arm: usize = before.arm_at(bucket).name.parse().unwrap();
+                let arm: usize = arm_at(&before, bucket).name.parse().unwrap();
                 let expected = if arm == from && point >= border - moved { from + 1 } else { arm };
-                prop_assert_eq!(after.arm_at(bucket).name, expected.to_string());
+                prop_assert_eq!(arm_at(&after, bucket).name, expected.to_string());
             }
         }
     }

@@ -15,8 +15,7 @@ use crate::{
     backend::{Lookup, Offer, Source, SourceId},
     eval::{Decision, Evaluation, Names, Plan, Slot, Verdict, Visitor},
     model::{
-        Answer, Cause, Context, Definition, Entry, Field, FlagState, Progress, Reason, Resolved,
-        nearest,
+        Answer, Cause, Context, Definition, Field, FlagState, Progress, Reason, Resolved, nearest,
     },
 };
 
@@ -97,7 +96,7 @@ impl Snapshot {
             &key,
             self.plan(&key),
             |plan| self.is_on(plan, context),
-            |evaluation| evaluation.verdict.on,
+            |evaluation| evaluation.is_on(context),
         );
         on.unwrap_or(false)
     }
@@ -206,23 +205,23 @@ impl Snapshot {
 
     #[inline(never)]
     fn is_on_for(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
-        self.evaluate_plan(plan, context, &mut ()).map(|evaluation| evaluation.verdict.on)
+        self.evaluate_plan(plan, context, &mut ()).map(|evaluation| evaluation.is_on(context))
     }
 
     #[cold]
     fn unknown(&self, name: &str) -> Option<&'static Verdict> {
         for &(source, ref lookup) in &*self.lookups {
             let on = match lookup(name) {
-                None | Some(Entry::Definition(_)) => None,
-                Some(Entry::Forced(on)) => Some(on),
-                // It would be the name of a variant, if the flag had any.
-                Some(Entry::Text(_)) => Some(false),
+                None => None,
+                // A string is not the name of a variant, since the flag has none.
+                Some(entry) => entry.forces(),
             };
             if let Some(on) = on {
                 return Some(&LOOKED_UP[usize::from(source)][usize::from(on)]);
             }
         }
         match self.strictness {
+            Strictness::Lenient if self.is_rejected(name) => {}
             Strictness::Lenient => self.unknown.note(name, self.known()),
             Strictness::Panics => {
                 let similar = nearest(name, self.known());
@@ -252,11 +251,25 @@ impl Snapshot {
     /// Answers on or off, with the name of the variant that is served.
     #[inline]
     pub(super) fn gate(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> Answer<bool> {
-        let answer = self.answer(evaluation.verdict.on, evaluation.verdict.decision);
-        match evaluation.variant(context, &mut ()) {
+        let served = evaluation.served(context, &mut ());
+        let answer = self.answer(served.on, served.gate);
+        match served.arm {
             None => answer,
-            Some(served) => answer.with_variant(served.arm.name),
+            Some(arm) => answer.with_variant(arm.name),
         }
+    }
+
+    /// Returns the reason why no source has a flag: unknown, or rejected.
+    #[cold]
+    pub(super) fn absence(&self, name: &str) -> Cause {
+        match self.is_rejected(name) {
+            true => Cause::Rejected,
+            false => Cause::UnknownFlag,
+        }
+    }
+
+    fn is_rejected(&self, name: &str) -> bool {
+        self.offers.iter().any(|offer| offer.rejects(name))
     }
 
     /// Answers with a value and what decided about it.

@@ -13,6 +13,8 @@ use crate::{
 enum Content<'a> {
     /// On or off: that of a flag without variants.
     Gate(bool),
+    /// None of the variants that the flag has.
+    Nothing,
     /// A variant: its value, or else its name.
     Variant(&'a Arm),
 }
@@ -21,7 +23,7 @@ impl<'a> Content<'a> {
     #[inline]
     fn variant(self) -> Option<&'static str> {
         match self {
-            Self::Gate(_) => None,
+            Self::Gate(_) | Self::Nothing => None,
             Self::Variant(arm) => Some(arm.name),
         }
     }
@@ -29,16 +31,8 @@ impl<'a> Content<'a> {
     #[inline]
     fn value(self) -> Option<&'a Value<'static>> {
         match self {
-            Self::Gate(_) => None,
+            Self::Gate(_) | Self::Nothing => None,
             Self::Variant(arm) => arm.value.as_ref(),
-        }
-    }
-
-    #[inline]
-    fn boolean(self) -> Option<bool> {
-        match (self, self.value()) {
-            (Self::Gate(on), _) | (_, Some(&Value::Bool(on))) => Some(on),
-            _ => None,
         }
     }
 
@@ -74,6 +68,7 @@ impl<'a> Content<'a> {
             (_, Some(value)) => value,
             (Self::Gate(on), None) => &Value::Bool(on),
             (Self::Variant(arm), None) => &Value::from(arm.name),
+            (Self::Nothing, None) => return None,
         };
         T::deserialize(value).ok()
     }
@@ -82,9 +77,9 @@ impl<'a> Content<'a> {
 impl Snapshot {
     /// Returns whether the flag is on for `context`, with the reason and the source.
     ///
-    /// The answer is `default` if no source has the flag, or if its value is neither true nor false.
-    /// Where variants have values, the answer is the value of the one that is served. Without values,
-    /// it is whether the flag is on.
+    /// The answer is `default` if no source has the flag, and never for a flag that is off. A flag is off
+    /// if a step turns it off, or if the variant that is served
+    /// [counts as off](crate::definition::Variants::counts_as_off).
     ///
     /// # Example
     ///
@@ -107,18 +102,15 @@ impl Snapshot {
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> Answer<bool> {
         match self.evaluate(&key, context, &mut ()) {
-            Some(evaluation) if evaluation.has_values() => {
-                self.content(&evaluation, context, Content::boolean).unwrap_or(default)
-            }
             Some(evaluation) => self.gate(&evaluation, context),
-            None => Answer::new(default, Cause::UnknownFlag, None),
+            None => Answer::new(default, self.absence(key.as_str()), None),
         }
     }
 
     /// Returns the name of the variant that `context` is served; `default` if no source has the flag, or
     /// if it has no variants.
     ///
-    /// While the flag is off, that is the variant called `control`, or else the first.
+    /// While the flag is off, that is its [off variant](crate::Definition::off_variant), or else `default`.
     ///
     /// # Example
     ///
@@ -263,7 +255,7 @@ impl Snapshot {
     ) -> Answer<Option<T>> {
         match self.evaluate(key, context, &mut ()) {
             Some(evaluation) => self.content(&evaluation, context, read),
-            None => Answer::new(None, Cause::UnknownFlag, None),
+            None => Answer::new(None, self.absence(key.as_str()), None),
         }
     }
 
@@ -274,12 +266,17 @@ impl Snapshot {
         context: &Context<'_>,
         read: impl FnOnce(Content<'a>) -> Option<T>,
     ) -> Answer<Option<T>> {
-        let (content, variant, decision) = match evaluation.variant(context, &mut ()) {
-            None => (Content::Gate(evaluation.verdict.on), None, evaluation.verdict.decision),
-            Some(Served { arm, decision }) => (Content::Variant(arm), Some(arm.name), decision),
+        let Served { on, arm, decision, .. } = evaluation.served(context, &mut ());
+        let content = match arm {
+            Some(arm) => Content::Variant(arm),
+            None if evaluation.has_variants() => Content::Nothing,
+            None => Content::Gate(on),
         };
+        let variant = content.variant();
         match read(content) {
             Some(value) => Answer { variant, ..self.answer(Some(value), decision) },
+            // Nothing of another type is served either.
+            None if matches!(content, Content::Nothing) => self.answer(None, decision),
             None => self.mismatch(decision),
         }
     }

@@ -152,11 +152,18 @@ impl Snapshot {
         default: bool,
     ) -> Result<(), Unmet> {
         let Some(evaluation) = self.evaluate(flag, context, &mut ()) else {
-            return require_default(required, default, Cause::UnknownFlag);
+            return match self.absence(&flag.name) {
+                // Its deny-lists are unknown, so it is in neither state.
+                Cause::Rejected => Err(Unmet {
+                    answer: Answer::new(!required, Cause::Rejected, None),
+                    unavailable: false,
+                }),
+                cause => require_default(required, default, cause),
+            };
         };
-        let verdict = evaluation.verdict;
         // A flag that is on is never unavailable.
-        if verdict.on == required && (required || !is_unavailable(verdict)) {
+        let is_met = evaluation.is_on(context) == required;
+        if is_met && (required || !is_unavailable(evaluation.verdict)) {
             return Ok(());
         }
         Err(self.unmet(&evaluation, context))

@@ -1,8 +1,10 @@
 //! Answers and why they are what they are, in OpenFeature's words.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
+
+use super::UnitName;
 
 /// The value of a flag for one context, and why.
 ///
@@ -64,14 +66,18 @@ impl<T> Answer<T> {
 
     /// A sentence on [`error_code`](Self::error_code), if there is one.
     #[must_use]
-    pub const fn error_details(&self) -> Option<&'static str> {
-        match (self.cause, self.error_code) {
-            (_, None) => None,
-            (Cause::UnknownVariant, Some(_)) => {
-                Some("the enum does not know the variant that is served, so its default is served")
+    pub fn error_details(&self) -> Option<Cow<'static, str>> {
+        let details = self.error_code?.details();
+        Some(match self.cause {
+            Cause::UnknownVariant => {
+                "the enum does not know the variant that is served, so its default is served".into()
             }
-            (_, Some(code)) => Some(code.details()),
-        }
+            Cause::NoUnit(unit) => format!(
+                "the flag draws by `{unit}`, and the context has no such attribute that can be drawn by"
+            )
+            .into(),
+            _ => details.into(),
+        })
     }
 }
 
@@ -110,21 +116,29 @@ pub enum Cause {
     RuleSplit(u16),
     /// The bucket is inside or outside the percentage, that of the flag or of its rollout's stage.
     Percentage,
-    /// There is a percentage below 100, or there are variants, and no targeting key, or no attribute
-    /// that a rule says, to draw a bucket from.
+    /// There is a percentage between 0 and 100, or there are variants, and the context has no targeting
+    /// key to draw a bucket by.
     NoTargetingKey,
+    /// Buckets are drawn by this attribute, or by the request, and the context has none to draw by.
+    NoUnit(UnitName),
     /// The bucket is that of a variant.
     Variant,
     /// The bucket is outside the `traffic`, the share of users who are drawn into variants.
     Traffic,
     /// Nothing held it back: on for everybody.
     Everybody,
+    /// No user is in: the percentage or the traffic is 0, or no variant that can be served has a weight.
+    Nobody,
+    /// Lists, rules or requirements were looked at, and the percentage of the others, 0 or 100, decides.
+    Unmatched,
     /// A source has been unreachable for too long, and the flag says on or off for that case.
     Stale,
     /// A source has been unreachable for too long, and the flag says that nobody can know.
     Unavailable,
     /// No source knows the flag: the caller's default.
     UnknownFlag,
+    /// The definition of the flag was rejected, and there is no former one: the caller's default.
+    Rejected,
     /// The flag has a value of another type: the caller's default.
     TypeMismatch,
     /// The flag serves a variant that the caller's enum does not know: the default of the enum.
@@ -147,22 +161,22 @@ impl Cause {
             | Self::AllowedGroup
             | Self::Rule(_)
             | Self::Prerequisite => Reason::TargetingMatch,
-            Self::Percentage
-            | Self::RuleSplit(_)
-            | Self::Variant
-            | Self::Traffic
-            | Self::NoTargetingKey => Reason::Split,
-            Self::Everybody | Self::Test => Reason::Static,
+            Self::Percentage | Self::RuleSplit(_) | Self::Variant | Self::Traffic => Reason::Split,
+            Self::Everybody | Self::Nobody | Self::Test => Reason::Static,
+            Self::Unmatched => Reason::Default,
             Self::Stale | Self::Unavailable => Reason::Stale,
-            Self::UnknownFlag => Reason::Default,
-            Self::InvalidPrerequisites
+            Self::NoTargetingKey
+            | Self::NoUnit(_)
+            | Self::UnknownFlag
+            | Self::Rejected
+            | Self::InvalidPrerequisites
             | Self::TypeMismatch
             | Self::UnknownVariant
             | Self::NoFlags => Reason::Error,
         }
     }
 
-    /// A word for it, such as `denied_user`. Rules are not told apart.
+    /// Returns a word for it, such as `denied_user`. Rules and attributes are not told apart.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -178,12 +192,16 @@ impl Cause {
             Self::RuleSplit(_) => "rule_split",
             Self::Percentage => "percentage",
             Self::NoTargetingKey => "no_targeting_key",
+            Self::NoUnit(_) => "no_unit",
             Self::Variant => "variant",
             Self::Traffic => "traffic",
             Self::Everybody => "everybody",
+            Self::Nobody => "nobody",
+            Self::Unmatched => "unmatched",
             Self::Stale => "stale",
             Self::Unavailable => "unavailable",
             Self::UnknownFlag => "unknown_flag",
+            Self::Rejected => "rejected",
             Self::TypeMismatch => "type_mismatch",
             Self::UnknownVariant => "unknown_variant",
             Self::NoFlags => "no_flags",
@@ -193,8 +211,9 @@ impl Cause {
 
     const fn error_code(self) -> Option<ErrorCode> {
         match self {
-            Self::NoTargetingKey => Some(ErrorCode::TargetingKeyMissing),
+            Self::NoTargetingKey | Self::NoUnit(_) => Some(ErrorCode::TargetingKeyMissing),
             Self::UnknownFlag => Some(ErrorCode::FlagNotFound),
+            Self::Rejected => Some(ErrorCode::ParseError),
             Self::TypeMismatch | Self::UnknownVariant => Some(ErrorCode::TypeMismatch),
             Self::InvalidPrerequisites => Some(ErrorCode::General),
             Self::NoFlags => Some(ErrorCode::ProviderNotReady),
@@ -220,13 +239,17 @@ impl fmt::Display for Cause {
                 return write!(f, "rule {} matches and the bucket decides", u32::from(*rule) + 1);
             }
             Self::Percentage => "the bucket decides by the percentage",
-            Self::NoTargetingKey => "there is nothing to draw a bucket by",
+            Self::NoTargetingKey => "there is no user to draw a bucket by",
+            Self::NoUnit(unit) => return write!(f, "there is no {unit} to draw a bucket by"),
             Self::Variant => "the bucket is that of the variant",
             Self::Traffic => "the bucket is outside of the `traffic`",
             Self::Everybody => "nothing holds it back",
+            Self::Nobody => "no user is in",
+            Self::Unmatched => "no list and no rule decides",
             Self::Stale => "a source is lost, and `on_stale` decides",
             Self::Unavailable => "a source is lost, and `on_stale` is `unavailable`",
             Self::UnknownFlag => "no source has it",
+            Self::Rejected => "its definition was rejected, and there is no former one",
             Self::TypeMismatch => "its value is of another type",
             Self::UnknownVariant => "the enum that asks does not know the variant that it serves",
             Self::NoFlags => "no flags are in scope",
@@ -239,9 +262,9 @@ impl fmt::Display for Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The same for everybody.
+    /// Every context has this answer.
     Static,
-    /// The caller's default: no source knows the flag.
+    /// Lists or rules were looked at, and none matched.
     Default,
     /// A list or a rule decided.
     TargetingMatch,
@@ -251,7 +274,7 @@ pub enum Reason {
     Disabled,
     /// A source that the flag depends on has been unreachable for longer than its `stale_after`.
     Stale,
-    /// Something went wrong; the caller's default.
+    /// Something went wrong, such as an unknown flag or a missing targeting key.
     Error,
 }
 
@@ -283,8 +306,11 @@ impl fmt::Display for Reason {
 pub enum ErrorCode {
     /// No source knows the flag.
     FlagNotFound,
-    /// The flag has a percentage or variants and the context has no targeting key.
+    /// The flag has a percentage or variants, and the context has no targeting key, or not the attribute
+    /// that buckets are drawn by.
     TargetingKeyMissing,
+    /// The definition of the flag was rejected, and there is no former one.
+    ParseError,
     /// The flag has a value of another type than was asked for, or a variant that the caller's enum
     /// does not know.
     TypeMismatch,
@@ -301,6 +327,7 @@ impl ErrorCode {
         match self {
             Self::FlagNotFound => "FLAG_NOT_FOUND",
             Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
+            Self::ParseError => "PARSE_ERROR",
             Self::TypeMismatch => "TYPE_MISMATCH",
             Self::ProviderNotReady => "PROVIDER_NOT_READY",
             Self::General => "GENERAL",
@@ -312,6 +339,9 @@ impl ErrorCode {
             Self::FlagNotFound => "no source knows this flag, so the default is served",
             Self::TargetingKeyMissing => {
                 "the flag is for a share of the users and the context names no user"
+            }
+            Self::ParseError => {
+                "the definition of this flag was rejected, so the default is served"
             }
             Self::General => {
                 "the flag requires itself, over others, or too many flags, so it is off"

@@ -6,10 +6,13 @@ use std::{
 };
 
 use super::{
-    Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rules, Variants,
+    Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rules, Value, Variants, Weight,
     setting::{AnySetting, Row, Setting, SettingType, merge},
     settings::{Effect, Roles, settings},
 };
+
+/// The `off` of a flag that serves no variant while it is off, unless a variant has that name.
+pub(crate) const OFF_DEFAULT: &str = "default";
 
 /// A chained method that sets one setting. Lists take whatever becomes their entries.
 macro_rules! setter {
@@ -320,8 +323,11 @@ impl Definition {
         Self::default()
     }
 
-    /// What a forced value means as a patch: it answers for everybody, so all targeting below it
-    /// is gone, but the deny-lists still hold.
+    /// A forced value as a patch of flags without variants.
+    ///
+    /// Forced off sets `enabled` alone, so that a source which switches the flag on again opens no more
+    /// than the definitions below. Forced on answers for all users: the targeting of the sources below
+    /// is removed, and only their deny-lists still hold.
     ///
     /// # Example
     ///
@@ -339,26 +345,88 @@ impl Definition {
     #[must_use]
     pub fn forced(on: bool) -> Self {
         let mut forced = Self::new();
-        for &field in Field::ALL.iter().filter(|field| field.roles().is_lifted) {
+        for &field in Field::ALL.iter().filter(|field| on && field.roles().is_lifted) {
             forced.remove(field);
         }
         forced.enabled(on)
     }
 
-    /// What a patch of a forced value is applied to. Off decides alone; a flag that is switched on
-    /// again has what the sources below say. A patch of what is on for everybody narrows just that.
-    pub(crate) fn forced_settings(on: bool) -> Self {
-        if on { Self::forced(true) } else { Self::new().enabled(false) }
+    /// A forced value as a patch of flags with `variants`, those of the sources below.
+    ///
+    /// On draws only among the variants that do not count as off. The flag stays off if none of
+    /// several has a weight.
+    pub(crate) fn forced_over(on: bool, variants: &Variants) -> Self {
+        if !on {
+            return Self::forced(false);
+        }
+        let weighs = |name| {
+            let variant = variants.variant(name);
+            variant.and_then(|it| it.weight.value()).is_some_and(|&it| it > Weight::ZERO)
+        };
+        let candidates: Vec<_> =
+            variants.names().filter(|name| !variants.counts_as_off(name)).collect();
+        match *candidates {
+            [only] if !weighs(only) => Self::forced_to(only, variants),
+            _ if candidates.iter().any(|name| weighs(name)) => {
+                let off = variants.names().filter(|name| variants.counts_as_off(name));
+                let off: Variants = off.map(|name| (name, 0)).collect();
+                match off.is_empty() {
+                    true => Self::forced(true),
+                    false => Self::forced(true).variants(off),
+                }
+            }
+            _ => Self::forced(false),
+        }
     }
 
-    /// What a forced variant means as a patch: beyond being on, no other one is drawn. `None` if
-    /// there is no variant of that name among `variants`, which are those of the sources below.
+    /// A forced variant as a patch: no other one is drawn. A variant that counts as off forces the
+    /// flag off, and is served. `None` if there is no variant of that name among `variants`, which are
+    /// those of the sources below.
     pub(crate) fn forced_variant(name: &str, variants: &Variants) -> Option<Self> {
         variants.variant(name)?;
+        Some(match variants.counts_as_off(name) {
+            true => Self::forced(false).off(name),
+            false => Self::forced_to(name, variants),
+        })
+    }
+
+    fn forced_to(name: &str, variants: &Variants) -> Self {
         let weights = variants.names().map(|other| (other, u32::from(other == name)));
-        let mut forced = Self::forced(true).variants(weights.collect::<Variants>());
-        forced.remove(Field::Traffic);
-        Some(forced)
+        Self::forced(true).variants(weights.collect::<Variants>())
+    }
+
+    /// Returns the name of the variant that is served while the flag is off, if there is one.
+    ///
+    /// The setting `off` names it. By default it is the first of these whose value is not `true`: the
+    /// variant `off`, the variant `control`, any variant whose value is `false`. With `off = "default"`
+    /// there is none.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, definition::Variants};
+    ///
+    /// let prices = Definition::new().variants([("higher_price", 50), ("control", 50)]);
+    /// let sizes = Definition::new().variants([("small", 50), ("large", 50)]);
+    ///
+    /// assert_eq!(prices.off_variant(), Some("control"));
+    /// assert_eq!(sizes.off_variant(), None);
+    /// assert_eq!(sizes.off("small").off_variant(), Some("small"));
+    /// ```
+    #[must_use]
+    pub fn off_variant(&self) -> Option<&str> {
+        let variants = self.rare().variants.value()?;
+        let is_true = |name: &str| variants.value(name) == Some(Value::Bool(true));
+        let can_be_off = |name: &&str| variants.variant(name).is_some() && !is_true(name);
+        match self.rare().off.value().map(String::as_str) {
+            Some(name) if can_be_off(&name) => return Some(name),
+            Some(OFF_DEFAULT) => return None,
+            _ => {}
+        }
+        let named = ["off", "control"].into_iter().find(can_be_off);
+        named.or_else(|| {
+            variants.names().find(|name| variants.value(name) == Some(Value::Bool(false)))
+        })
     }
 
     /// Whether this, as a patch, ends a rollout of the sources below: it says a percentage for
@@ -564,9 +632,47 @@ mod tests {
                 "requires",
                 "rules",
                 "rollout",
-                "active"
+                "active",
+                "traffic"
             ]
         );
+        assert_eq!(Definition::forced(false), Definition::new().enabled(false));
+    }
+
+    #[test]
+    fn forced_on_leaves_the_variants_that_count_as_off_out_of_the_draw() {
+        let over = |variants: &[(&str, u32)]| {
+            let variants = variants.iter().copied().collect();
+            let mut flag = Definition::new().variants(Variants::clone(&variants));
+            flag.merge(&Definition::forced_over(true, &variants));
+            let drawn = flag.rare().variants.value().unwrap().clone();
+            let drawn = drawn.iter().filter(|(_, it)| it.weight != Setting::Set(Weight::ZERO));
+            let drawn: Vec<_> = drawn.map(|(name, _)| name.to_owned()).collect();
+            (flag.enabled.value() == Some(&true), drawn)
+        };
+
+        assert_eq!(over(&[("on", 0), ("off", 1)]), (true, vec!["on".to_owned()]));
+        assert_eq!(over(&[("on", 10), ("off", 90)]), (true, vec!["on".to_owned()]));
+        assert!(!over(&[("a", 0), ("b", 0), ("off", 1)]).0, "none of several has a weight");
+        assert_eq!(over(&[("a", 1), ("b", 2), ("off", 1)]).1, ["a", "b"]);
+        assert!(!over(&[("off", 1)]).0, "none can be on");
+    }
+
+    #[test]
+    fn the_order_of_variants_never_decides_which_one_is_off() {
+        let on_first = [("on", 1), ("off", 0)];
+        let off_first = [("off", 0), ("on", 1)];
+        let yes = |value: bool| crate::model::Variant::new().value(value);
+        let booleans = Variants::new().with("yes", yes(true)).with("no", yes(false));
+        let named = Variants::new().with("off", yes(true)).with("control", yes(false));
+
+        assert_eq!(Definition::new().variants(on_first).off_variant(), Some("off"));
+        assert_eq!(Definition::new().variants(off_first).off_variant(), Some("off"));
+        assert_eq!(Definition::new().variants(booleans.clone()).off_variant(), Some("no"));
+        assert_eq!(Definition::new().variants(named.clone()).off_variant(), Some("control"));
+        assert_eq!(Definition::new().variants(named).off("off").off_variant(), Some("control"));
+        assert_eq!(Definition::new().variants(booleans).off("default").off_variant(), None);
+        assert_eq!(Definition::new().variants([("a", 1), ("b", 1)]).off_variant(), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{Definition, Field};
+use super::{Definition, Field, Variants};
 
 /// What a source offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,26 +11,27 @@ pub enum Entry {
     /// On or off for everybody, whatever lower sources say; only their deny-lists still hold
     /// against a forced on.
     Forced(bool),
-    /// A text for everybody: it forces the variant of that name, if lower sources have one, and
-    /// else it forces the flag off. Made by [`Entry::from_text`].
+    /// A forced string. It forces the variant of exactly that name, if lower sources have one. Otherwise
+    /// a word for on, such as `1`, forces the flag on, and any other string forces it off. Made by
+    /// [`Entry::from_text`].
     Text(Arc<str>),
     /// A whole or partial definition, merged field by field over the lower sources.
     Definition(Arc<Definition>),
 }
 
 impl Entry {
-    /// What a plain text in an environment variable or in a shared store says.
+    /// Reads a plain text, as in an environment variable or in a shared store.
     ///
-    /// White space around it and the case of words do not matter: `1 true yes on t y` force the
-    /// flag on, `0 false no off f n` and nothing at all force it off. Any other text forces the
-    /// variant of that name, or off if there is none.
+    /// White space around the text is ignored. Words for off, `0 false no off f n` in any case, and the
+    /// empty text force the flag off. Any other text may be the name of a variant. If it is not, one of
+    /// `1 true yes on t y` in any case forces the flag on, and the rest forces it off.
     ///
     /// # Example
     ///
     /// ```
     /// use flagstaff::definition::Entry;
     ///
-    /// assert_eq!(Entry::from_text(" Yes\n"), Entry::Forced(true));
+    /// assert_eq!(Entry::from_text(" Yes\n").forces(), Some(true));
     /// assert_eq!(Entry::from_text(""), Entry::Forced(false));
     /// assert_eq!(Entry::from_text("higher_price"), Entry::Text("higher_price".into()));
     /// ```
@@ -39,13 +40,56 @@ impl Entry {
         // Python's `strip` takes the information separators for white space, `str::trim` does not.
         let is_space = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
         let text = text.trim_matches(is_space);
-        let is_one_of = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
-        match () {
-            () if is_one_of(&["1", "true", "yes", "on", "t", "y"]) => Self::Forced(true),
-            () if is_one_of(&["", "0", "false", "no", "off", "f", "n"]) => Self::Forced(false),
-            () => Self::Text(text.into()),
+        match text.is_empty() || is_one_of(text, OFF_WORDS) {
+            true => Self::Forced(false),
+            false => Self::Text(text.into()),
         }
     }
+
+    /// Returns `true` or `false` if this forces a flag without variants on or off; `None` for a
+    /// definition.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, definition::Entry};
+    ///
+    /// assert_eq!(Entry::from_text("on").forces(), Some(true));
+    /// assert_eq!(Entry::from_text("enabled").forces(), Some(false));
+    /// assert_eq!(Entry::from(Definition::new()).forces(), None);
+    /// ```
+    #[must_use]
+    pub fn forces(&self) -> Option<bool> {
+        match self {
+            Self::Forced(on) => Some(*on),
+            Self::Text(text) => Some(is_one_of(text, &["1", "true", "yes", "on", "t", "y"])),
+            Self::Definition(_) => None,
+        }
+    }
+
+    /// Returns the patch that this is for the sources below, of which `variants` are the variants.
+    pub(crate) fn patch(&self, variants: Option<&Variants>) -> Arc<Definition> {
+        let named = match self {
+            Self::Definition(definition) => return Arc::clone(definition),
+            Self::Forced(_) => None,
+            Self::Text(text) => {
+                variants.and_then(|variants| Definition::forced_variant(text, variants))
+            }
+        };
+        let on = self.forces() == Some(true);
+        Arc::new(named.unwrap_or_else(|| match variants {
+            Some(variants) if !variants.is_empty() => Definition::forced_over(on, variants),
+            _ => Definition::forced(on),
+        }))
+    }
+}
+
+/// The words that force a flag off in environment variables and shared stores.
+#[cfg_attr(not(feature = "definition"), allow(dead_code, reason = "for the check of variants"))]
+pub(crate) const OFF_WORDS: &[&str] = &["0", "false", "no", "off", "f", "n"];
+
+fn is_one_of(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 impl From<bool> for Entry {
@@ -78,6 +122,7 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Forced(on) => f.write_str(if *on { "on" } else { "off" }),
+            Self::Text(_) if self.forces() == Some(true) => f.write_str("on"),
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Definition(definition) => {
                 let fields: Vec<_> = definition.fields().map(Field::as_str).collect();
@@ -94,13 +139,14 @@ mod tests {
     #[test]
     fn only_the_six_words_are_on() {
         for on in ["1", "TRUE", " yes\n", "On", "\u{1c}t\u{1f}", "\u{2003}y"] {
-            assert_eq!(Entry::from_text(on), Entry::Forced(true), "{on:?}");
+            assert_eq!(Entry::from_text(on).forces(), Some(true), "{on:?}");
         }
         for off in ["", " ", "0", "False", "\tNO"] {
             assert_eq!(Entry::from_text(off), Entry::Forced(false), "{off:?}");
         }
         for text in ["2", "enabled", "null", "t rue", "\u{200b}1", "ｏｎ"] {
             assert_eq!(Entry::from_text(text), Entry::Text(text.into()), "{text:?}");
+            assert_eq!(Entry::from_text(text).forces(), Some(false), "{text:?}");
         }
     }
 }

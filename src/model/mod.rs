@@ -27,6 +27,7 @@ mod setting;
 mod settings;
 mod stale;
 mod state;
+mod unit_name;
 mod value;
 mod variant;
 mod variant_name;
@@ -52,6 +53,7 @@ pub use self::{
     settings::Effect,
     stale::{InvalidOnStale, OnStale},
     state::FlagState,
+    unit_name::UnitName,
     value::{IntoAttribute, Value},
     variant::{Variant, Variants},
     weight::{InvalidWeight, Weight},
@@ -68,8 +70,6 @@ pub(crate) mod parts {
     };
 }
 
-#[cfg(feature = "definition")]
-pub(crate) use self::variant_name::MOST_VARIANT_NAMES;
 #[cfg(feature = "testing")]
 pub(crate) use self::variant_name::keep_variant_name;
 pub(crate) use self::{
@@ -86,4 +86,8 @@ pub(crate) use self::{
     setting::Row,
     settings::settings,
     variant_name::{TooManyVariantNames, variant_name},
+};
+#[cfg(feature = "definition")]
+pub(crate) use self::{
+    definition::OFF_DEFAULT, entry::OFF_WORDS, variant_name::MOST_VARIANT_NAMES,
 };

@@ -11,6 +11,8 @@ pub(crate) struct Resolved {
     origins: [u8; Field::ALL.len()],
     /// The strongest source that says anything about the flag.
     strongest: u8,
+    /// Set if a source forces the flag on, and no stronger one changes its variants.
+    forced_on: bool,
     /// Set while a source that the flag depends on has been unreachable for too long.
     pub(crate) stale: Option<OnStale>,
     /// What the time makes of the definition. Most flags do not depend on it.
@@ -27,6 +29,7 @@ impl Resolved {
             definition,
             origins: [NONE; Field::ALL.len()],
             strongest: source,
+            forced_on: false,
             stale: None,
             moment: None,
         };
@@ -39,7 +42,18 @@ impl Resolved {
     pub(crate) fn merge(&mut self, patch: &Definition, source: u8) {
         Arc::make_mut(&mut self.definition).merge(patch);
         self.strongest = source;
+        self.forced_on &= ![Field::Variants, Field::Traffic].into_iter().any(|it| patch.has(it));
         self.claim(patch, source);
+    }
+
+    /// Notes that the source that was merged last forces the flag on.
+    pub(crate) fn set_forced_on(&mut self) {
+        self.forced_on = true;
+    }
+
+    /// Returns true if the flag is on without a variant where there is nothing to draw one by.
+    pub(crate) fn is_forced_on(&self) -> bool {
+        self.forced_on
     }
 
     fn claim(&mut self, definition: &Definition, source: u8) {

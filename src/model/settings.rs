@@ -83,15 +83,19 @@ macro_rules! settings {
             /// The variants that it serves beyond on and off, with their weights.
             variants: Variants, Variants
                 => "{ control = 50, treatment = 50 }", Roles::new(Effect::Narrows).step(14).redraws();
-            /// The variant that is served while it is off: `control` by default, or else the first.
+            /// The variant that is served while it is off, or `default` for none. By default the first of
+            /// these whose value is not `true`: `off`, `control`, and the one whose value is `false`.
             off: String, Off
                 => r#""control""#,
                 Roles::new(Effect::None).step(15).needs(Field::Variants, "the flag has no variants");
-            /// The share of those for whom it is on who are drawn into its variants. The others are served
-            /// the variant that is served while it is off. All of them by default.
+            /// The share of those for whom it is on who are drawn into its variants. It is off for the
+            /// others. All of them by default.
             traffic: Percentage = Percentage::HUNDRED, Traffic
                 => "20",
-                Roles::new(Effect::Narrows).step(13).needs(Field::Variants, "the flag has no variants");
+                Roles::new(Effect::Narrows)
+                    .step(13)
+                    .lifted()
+                    .needs(Field::Variants, "the flag has no variants");
             /// The unit that buckets of the percentage, the traffic and the variants are drawn by. All who
             /// share an attribute are served alike; `request` draws a sample of requests. The targeting
             /// key by default. Rules have a unit of their own.

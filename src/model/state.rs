@@ -2,7 +2,7 @@
 
 use std::{fmt, time::SystemTime};
 
-use super::{Definition, Effect, Field, Moment, Percentage};
+use super::{Definition, Effect, Field, Moment, Percentage, Variant, Weight};
 
 /// What a flag amounts to before anyone in particular asks: what changes and logs show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +27,8 @@ pub enum FlagState {
         rules: usize,
         /// How many flags it requires.
         required: usize,
+        /// The number of variants that are drawn; 0 if nothing is drawn.
+        variants: usize,
     },
 }
 
@@ -52,7 +54,15 @@ impl FlagState {
         if moment.is_some_and(|moment| !moment.is_active) {
             return Self::Off;
         }
-        let percentage = Moment::percentage(moment, definition);
+        let drawn = Drawn::of(definition);
+        let percentage = match drawn {
+            Drawn::Off => Percentage::ZERO,
+            Drawn::On | Drawn::Several(_) => Moment::percentage(moment, definition),
+        };
+        let variants = match drawn {
+            Drawn::Several(variants) if percentage > Percentage::ZERO => variants,
+            _ => 0,
+        };
         let count = |effect| {
             let lists = Field::ALL.iter().filter(|field| field.effect() == effect);
             lists.map(|&field| definition.entries(field)).sum()
@@ -64,22 +74,52 @@ impl FlagState {
         if percentage == Percentage::HUNDRED && rules == 0 {
             allowed = 0;
         }
-        match (definition.enabled.value(), rules, percentage, allowed, denied + required) {
+        let others = denied + required + variants;
+        match (definition.enabled.value(), rules, percentage, allowed, others) {
             (Some(false), ..) | (_, 0, Percentage::ZERO, 0, _) => Self::Off,
             (_, 0, Percentage::HUNDRED, _, 0) => Self::On,
-            _ => Self::Partial { percentage, allowed, denied, rules, required },
+            _ => Self::Partial { percentage, allowed, denied, rules, required, variants },
         }
     }
 }
 
-/// `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`, `100%, 1 denied, 2 rules`, `100%, 1 required`.
+/// The effect of weights and traffic on those for whom the steps before turn the flag on.
+#[derive(Debug, Clone, Copy)]
+enum Drawn {
+    On,
+    Off,
+    /// One of so many variants, or a part of the users is out.
+    Several(usize),
+}
+
+impl Drawn {
+    fn of(definition: &Definition) -> Self {
+        let Some(variants) = definition.rare().variants.value().filter(|it| !it.is_empty()) else {
+            return Self::On;
+        };
+        let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
+        let weighs =
+            |variant: &Variant| variant.weight.value().is_some_and(|&it| it > Weight::ZERO);
+        let weighed = variants.iter().filter(|(_, variant)| weighs(variant));
+        let weighed: Vec<_> = weighed.map(|(name, _)| name).collect();
+        match *weighed {
+            _ if traffic == Percentage::ZERO => Self::Off,
+            _ if weighed.iter().all(|name| variants.counts_as_off(name)) => Self::Off,
+            [_] if traffic == Percentage::HUNDRED => Self::On,
+            _ => Self::Several(weighed.len()),
+        }
+    }
+}
+
+/// `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`, `100%, 1 denied, 2 rules`, `100%, 1 required`,
+/// `100%, 3 variants`.
 impl fmt::Display for FlagState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown => f.pad("unknown"),
             Self::Off => f.pad("off"),
             Self::On => f.pad("on"),
-            Self::Partial { percentage, allowed, denied, rules, required } => {
+            Self::Partial { percentage, allowed, denied, rules, required, variants } => {
                 write!(f, "{percentage}")?;
                 if *allowed > 0 {
                     write!(f, ", {allowed} allowed")?;
@@ -92,11 +132,38 @@ impl fmt::Display for FlagState {
                     1 => f.write_str(", 1 rule")?,
                     _ => write!(f, ", {rules} rules")?,
                 }
-                match required {
+                if *required > 0 {
+                    write!(f, ", {required} required")?;
+                }
+                match variants {
                     0 => Ok(()),
-                    _ => write!(f, ", {required} required"),
+                    1 => f.write_str(", 1 variant"),
+                    _ => write!(f, ", {variants} variants"),
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_that_draws_variants_is_not_plainly_on() {
+        let state =
+            |definition: &Definition| FlagState::at(definition, SystemTime::UNIX_EPOCH).to_string();
+        let of = |variants: &[(&str, u32)]| {
+            Definition::new().variants(variants.iter().copied().collect::<super::super::Variants>())
+        };
+        let half = Percentage::whole(50).unwrap();
+
+        assert_eq!(state(&of(&[("a", 1), ("b", 1), ("c", 1)])), "100%, 3 variants");
+        assert_eq!(state(&of(&[("on", 1), ("off", 9)])), "100%, 2 variants");
+        assert_eq!(state(&of(&[("a", 1), ("b", 0)])), "on");
+        assert_eq!(state(&of(&[("on", 0), ("off", 1)])), "off");
+        assert_eq!(state(&of(&[("a", 0), ("b", 0)])), "off");
+        assert_eq!(state(&of(&[("a", 1)]).traffic(half)), "100%, 1 variant");
+        assert_eq!(state(&of(&[("off", 1)]).allowed_users(["ana"])), "0%, 1 allowed");
     }
 }

@@ -138,6 +138,64 @@ impl Variants {
         self.iter().find(|&(known, _)| known == name).map(|(_, variant)| variant)
     }
 
+    /// Returns the value of a variant, if it has one.
+    ///
+    /// Variants without values whose names are all `on` and `off`, or `true` and `false`, have these
+    /// booleans as values.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{answer::Value, definition::Variants};
+    ///
+    /// let switch = Variants::from([("on", 10), ("off", 90)]);
+    /// let prices = Variants::from([("on", 10), ("off", 80), ("maybe", 10)]);
+    ///
+    /// assert_eq!(switch.value("on"), Some(Value::Bool(true)));
+    /// assert_eq!(prices.value("on"), None);
+    /// ```
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<Value<'static>> {
+        let variant = self.variant(name)?;
+        match variant.value.value() {
+            Some(value) => Some(value.clone()),
+            None => boolean(name).filter(|_| self.are_switches()).map(Value::Bool),
+        }
+    }
+
+    /// Returns true if the names are those of booleans, and no variant has a value of its own.
+    fn are_switches(&self) -> bool {
+        let has_no_value = |variant: &Variant| variant.value.value().is_none();
+        let mut all = self.iter();
+        let is_switch = |name: &str| ["on", "off"].contains(&name);
+        let is_truth = |name: &str| ["true", "false"].contains(&name);
+        all.all(|(_, variant)| has_no_value(variant))
+            && (self.names().all(is_switch) || self.names().all(is_truth))
+    }
+
+    /// Returns `true` if a flag that serves this variant is off: the value of the variant is `false`, or
+    /// it is named `off` and its value is not `true`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::{Variant, Variants};
+    ///
+    /// let limits = Variants::new()
+    ///     .with("off", Variant::new().weight(90).value(0))
+    ///     .with("high", Variant::new().weight(10).value(500));
+    ///
+    /// assert!(limits.counts_as_off("off"));
+    /// assert!(!limits.counts_as_off("high"));
+    /// ```
+    #[must_use]
+    pub fn counts_as_off(&self, name: &str) -> bool {
+        match self.value(name) {
+            Some(Value::Bool(on)) => !on,
+            _ => name == "off" && self.variant(name).is_some(),
+        }
+    }
+
     /// How many variants there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -182,9 +240,38 @@ impl fmt::Debug for Variants {
     }
 }
 
+/// The boolean that a name stands for.
+fn boolean(name: &str) -> Option<bool> {
+    match name {
+        "on" | "true" => Some(true),
+        "off" | "false" => Some(false),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variant_counts_as_off_by_its_value_and_else_by_its_name() {
+        let of = |value: Value<'static>| Variant::new().value(value);
+        let mixed = Variants::new()
+            .with("yes", of(true.into()))
+            .with("off", of(true.into()))
+            .with("no", of(false.into()));
+        let numbers = Variants::new().with("off", of(0.into())).with("on", of(1.into()));
+        let names = Variants::from([("off", 1), ("false", 1)]);
+
+        assert_eq!(
+            ["yes", "off", "no"].map(|name| mixed.counts_as_off(name)),
+            [false, false, true]
+        );
+        assert_eq!(["off", "on"].map(|name| numbers.counts_as_off(name)), [true, false]);
+        assert_eq!(["off", "false"].map(|name| names.counts_as_off(name)), [true, false]);
+        assert!(Variants::from([("true", 1), ("false", 1)]).counts_as_off("false"));
+        assert!(!Variants::new().counts_as_off("off"), "it has none of that name");
+    }
 
     #[test]
     fn a_patch_changes_the_variants_that_it_names_and_keeps_their_places() {

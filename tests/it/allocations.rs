@@ -58,7 +58,7 @@ async fn rules_allocate_nothing() {
     let flags = Flags::builder().source(memory).start().await.expect("memory starts");
     let ana = ana_with_attributes();
 
-    assert_eq!(flags.boolean("ruled", &ana, false).cause, Cause::RuleSplit(7));
+    assert_eq!(flags.boolean("ruled", &ana, false).cause, Cause::Rule(7));
     assert_eq!(allocations(|| flags.is_enabled("ruled", &ana)), 0);
     assert_eq!(allocations(|| flags.boolean("ruled", &ana, false)), 0);
     let lent = |plan: &str| {

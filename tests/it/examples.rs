@@ -245,7 +245,7 @@ async fn the_first_page_says_why_each_flag_is_what_it_is_for_whoever_asks() {
         })
     };
 
-    assert_eq!(gate.all_flags("").await, all(false, "SPLIT"));
+    assert_eq!(gate.all_flags("").await, all(false, "ERROR"));
     for header in ["x-user-id: internal_tester_1\r\n", "X-User-Groups: qa, employees\r\n"] {
         assert_eq!(gate.all_flags(header).await, all(true, "TARGETING_MATCH"), "{header}");
     }

@@ -210,7 +210,7 @@ fn claims() -> Vec<Vec<Case>> {
             ),
             case("on for that share of the users", "new_checkout", users, Percent(10.0)),
             case(
-                "Without a targeting key, anything below 100 is off.",
+                "Without a targeting key, a percentage between 0 and 100 is off",
                 "new_checkout",
                 anonymous,
                 Percent(0.0),
@@ -252,12 +252,7 @@ fn claims() -> Vec<Vec<Case>> {
                 Percent(25.0),
             ),
             case(by_attribute, "new_checkout", colleagues, Alike),
-            case(
-                "Without it nobody is drawn: a percentage is off",
-                "new_checkout",
-                without_id,
-                Percent(0.0),
-            ),
+            case("Without it the flag is off", "new_checkout", without_id, Percent(0.0)),
         ],
         vec![
             case(variants, "pricing_page", users, PercentOf("control", 34.0)),
@@ -271,7 +266,7 @@ fn claims() -> Vec<Vec<Case>> {
             ),
             case(variants, "search_timeout_ms", users, PercentOf("fast", 50.0)),
             case(
-                "served while the flag is off; `control`, or the first, unless set",
+                "served while the flag is off; unless set, `off`, `control`, or none",
                 "search_timeout_ms",
                 users,
                 Expected::Variant("slow", Value::Integer(800)),
@@ -303,7 +298,7 @@ fn claims() -> Vec<Vec<Case>> {
             ),
         ],
         vec![
-            case(prerequisites, "new_checkout", users, On(Reason::Static)).beside(others),
+            case(prerequisites, "new_checkout", users, On(Reason::Default)).beside(others),
             case(unmet, "new_checkout", users, Off(Reason::TargetingMatch)).beside(unmet_others),
             case("A flag that no source knows is not on.", "new_checkout", users, Percent(0.0)),
         ],

@@ -232,7 +232,7 @@ fn the_first_rule_that_matches_decides() {
 
     assert_eq!(ask("ana", "pro"), (true, Cause::Rule(1), Reason::TargetingMatch));
     assert_eq!(ask("ana", "free"), (false, Cause::Rule(0), Reason::TargetingMatch));
-    assert_eq!(ask("ana", "team"), (false, Cause::Percentage, Reason::Split));
+    assert_eq!(ask("ana", "team"), (false, Cause::Unmatched, Reason::Default));
     assert_eq!(ask("mallory", "pro").1, Cause::DeniedUser);
     assert_eq!(ask("eve", "free").1, Cause::AllowedUser);
 }
@@ -341,7 +341,7 @@ fn a_rule_serves_a_variant() {
     assert_eq!(ask("pro"), ("higher", Cause::Rule(0), true));
     assert_eq!(ask("free"), ("control", Cause::Rule(3), true));
     assert_eq!(ask("none"), ("control", Cause::Rule(4), false));
-    assert_eq!(ask("?"), ("control", Cause::Everybody, true));
+    assert_eq!(ask("?"), ("control", Cause::Unmatched, true));
 }
 
 #[test]

@@ -56,6 +56,7 @@ const UNSEEN: &[(&str, &str)] = &[
     ("too-many-prerequisites", "follows names of flags"),
     ("unknown-prerequisite", "names of flags are looked up"),
     ("unknown-segment", "names of segments are looked up"),
+    ("off-word", "values of variants are looked up"),
     ("unknown-variant", "names of variants are looked up"),
     ("unnamed-rule", "depends on what the rule serves"),
     ("zero-weights", "only a warning"),

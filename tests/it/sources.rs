@@ -1,9 +1,9 @@
 //! Precedence, merging and provenance through the facade.
 
 use flagstaff::{
-    Context, Definition, Env, Flags, Memory, Percentage, Reason,
+    Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
     answer::{Cause, ErrorCode, FlagState},
-    definition::Field,
+    definition::{Entry, Field},
 };
 
 fn ten_percent() -> Definition {
@@ -70,7 +70,7 @@ async fn a_variable_forces_a_flag_on_for_everybody_but_the_denied() {
 
     let answer = flags.boolean("a", &Context::anonymous(), false);
 
-    assert_eq!((answer.value, answer.reason), (true, Reason::Static));
+    assert_eq!((answer.value, answer.reason), (true, Reason::Default));
     assert_eq!(answer.source, Some("env"));
     let denied = flags.boolean("a", &Context::user("mallory"), false);
     assert_eq!((denied.value, denied.source), (false, Some("memory")));
@@ -105,7 +105,14 @@ async fn every_field_knows_its_source() {
     assert_eq!(info.definition().owner.value().map(String::as_str), Some("payments"));
     assert_eq!(
         info.state(),
-        FlagState::Partial { percentage: quarter, allowed: 0, denied: 1, rules: 0, required: 0 }
+        FlagState::Partial {
+            percentage: quarter,
+            allowed: 0,
+            denied: 1,
+            rules: 0,
+            required: 0,
+            variants: 0
+        }
     );
 }
 
@@ -156,7 +163,7 @@ async fn an_unknown_flag_is_the_callers_default() {
     let answer = flags.boolean("nope", &nobody, true);
 
     assert!(answer.value);
-    assert_eq!(answer.reason, Reason::Default);
+    assert_eq!(answer.reason, Reason::Error);
     assert_eq!(answer.error_code, Some(ErrorCode::FlagNotFound));
     assert_eq!(answer.source, None);
     assert!(!flags.is_enabled("nope", &nobody));
@@ -213,6 +220,36 @@ async fn an_allowed_user_has_the_same_reason_with_and_without_a_deny_list() {
         let answer = flags.boolean(key, &Context::user("ana"), false);
 
         assert_eq!((answer.reason, answer.cause), (Reason::TargetingMatch, Cause::AllowedUser));
-        assert_eq!(flags.boolean(key, &Context::user("bob"), false).reason, Reason::Static);
+        assert_eq!(flags.boolean(key, &Context::user("bob"), false).reason, Reason::Default);
     }
+}
+
+#[tokio::test]
+async fn a_rejected_flag_without_a_former_definition_can_only_be_switched_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.toml");
+    let text = "[flags.bad]\nonwer = \"x\"\ndenied_users = [\"mallory\"]\n[flags.needs]\nrequires = [\"bad\"]\n";
+    std::fs::write(&path, text).unwrap();
+    let above = Memory::new();
+    let flags = Flags::builder().source(above.clone()).source(File::open(&path).unwrap());
+    let flags = flags.start().await.unwrap();
+    let ana = Context::user("ana");
+    let ask = |default| {
+        let answer = flags.boolean("bad", &ana, default);
+        (answer.value, answer.reason, answer.error_code)
+    };
+
+    for entry in [None, Some(Entry::Forced(true)), Some(Definition::new().owner("web").into())] {
+        if let Some(entry) = entry {
+            above.insert("bad", entry);
+        }
+        for default in [true, false] {
+            assert_eq!(ask(default), (default, Reason::Error, Some(ErrorCode::ParseError)));
+        }
+        assert!(!flags.is_enabled("needs", &ana), "a prerequisite on it is never met");
+    }
+
+    above.insert("bad", false);
+
+    assert_eq!(ask(true), (false, Reason::Disabled, None));
 }

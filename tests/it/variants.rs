@@ -35,13 +35,13 @@ fn every_user_is_drawn_into_one_variant_and_stays_there() {
         assert_eq!(answer.variant, Some(answer.value));
         assert_eq!(answer, flags.variant("pricing_page", &user, "none"));
         let gate = flags.boolean("pricing_page", &user, false);
-        assert_eq!((gate.value, gate.reason), (true, Reason::Static));
+        assert_eq!((gate.value, gate.reason), (true, Reason::Split));
         assert_eq!(gate.variant, answer.variant);
     }
 }
 
 #[test]
-fn whoever_is_off_or_out_is_served_control_or_the_first() {
+fn whoever_is_off_or_out_is_served_control_or_else_no_variant() {
     let off = prices().enabled(false);
     let denied = prices().denied_users(["mallory"]);
     let nobody = prices().percentage(Percentage::ZERO);
@@ -52,8 +52,8 @@ fn whoever_is_off_or_out_is_served_control_or_the_first() {
     for (key, variant, cause) in [
         ("off", "control", Cause::Disabled),
         ("denied", "control", Cause::DeniedUser),
-        ("nobody", "control", Cause::Percentage),
-        ("first", "fast", Cause::Disabled),
+        ("nobody", "control", Cause::Nobody),
+        ("first", "none", Cause::Disabled),
     ] {
         let answer = flags.variant(key, &mallory, "none");
 
@@ -91,7 +91,7 @@ async fn a_variable_with_the_name_of_a_variant_serves_it_to_everybody() {
     for context in users().chain([Context::anonymous()]) {
         let answer = flags.variant("pricing-page", &context, "none");
 
-        assert_eq!((answer.value, answer.reason), ("higher_price", Reason::Static));
+        assert_eq!((answer.value, answer.reason), ("higher_price", Reason::Default));
         assert_eq!((answer.source, answer.error_code), (Some("env"), None));
     }
     let denied = flags.variant("pricing-page", &Context::user("mallory"), "none");
@@ -132,15 +132,16 @@ async fn a_variable_of_an_unknown_flag_that_is_not_truthy_is_off() {
 }
 
 #[test]
-fn without_a_user_nothing_is_drawn_but_the_flag_is_on() {
+fn without_a_user_a_flag_that_draws_is_out() {
     let flags = flags([("pricing_page", prices()), ("single", one("only", 1))]);
 
     let answer = flags.variant("pricing_page", &Context::anonymous(), "none");
     let single = flags.integer("single", &Context::anonymous(), 0);
 
-    assert_eq!((answer.value, answer.reason), ("control", Reason::Split));
+    assert_eq!((answer.value, answer.reason), ("control", Reason::Error));
     assert_eq!(answer.error_code, Some(ErrorCode::TargetingKeyMissing));
-    assert!(flags.is_enabled("pricing_page", &Context::anonymous()));
+    assert!(answer.error_details().unwrap().contains("names no user"));
+    assert!(!flags.is_enabled("pricing_page", &Context::anonymous()));
     assert_eq!((single.value, single.reason, single.error_code), (1, Reason::Static, None));
 }
 
@@ -153,12 +154,12 @@ fn a_variant_without_weight_is_never_drawn() {
     for user in users() {
         assert!(["b", "d"].contains(&flags.variant("some", &user, "none").value));
         assert_eq!(flags.variant("none", &user, "none").value, "control");
-        assert!(flags.is_enabled("none", &user));
+        assert!(!flags.is_enabled("none", &user));
     }
 }
 
 #[test]
-fn outside_the_traffic_the_flag_is_on_and_nothing_is_drawn() {
+fn outside_the_traffic_the_flag_is_off_and_nothing_is_drawn() {
     let with = |percent| prices().traffic(Percentage::whole(percent).unwrap());
     let none = with(0);
     let single = Definition::new().variants([("control", 0), ("new", 1)]).traffic(Percentage::ZERO);
@@ -177,8 +178,8 @@ fn outside_the_traffic_the_flag_is_on_and_nothing_is_drawn() {
             }
         }
         assert_eq!(answer.reason, Reason::Split);
-        assert!(flags.is_enabled("p", &user));
-        assert_eq!(flags.variant("none", &user, "").cause, Cause::Traffic);
+        assert_eq!(flags.is_enabled("p", &user), answer.cause == Cause::Variant);
+        assert_eq!(flags.variant("none", &user, "").cause, Cause::Nobody);
         assert_eq!(flags.variant("single", &user, "").value, "control");
     }
     assert!((5..40).contains(&inside), "{inside}");
@@ -216,9 +217,10 @@ fn whoever_shares_the_attribute_that_buckets_are_drawn_by_is_served_the_same() {
         assert_eq!(flags.variant("q", &ana, "").value, same);
     }
     let nobody = flags.boolean("p", &Context::user("ana"), false);
-    assert_eq!((nobody.value, nobody.cause), (false, Cause::NoTargetingKey));
-    assert_eq!(flags.variant("q", &Context::user("ana"), "").cause, Cause::NoTargetingKey);
-    assert!(flags.is_enabled("q", &Context::user("ana")));
+    assert!(matches!(nobody.cause, Cause::NoUnit(unit) if unit.as_str() == "company.id"));
+    assert!(nobody.error_details().unwrap().contains("`company.id`"), "it says what is missing");
+    assert_eq!(flags.variant("q", &Context::user("ana"), "").cause, nobody.cause);
+    assert!(!nobody.value && !flags.is_enabled("q", &Context::user("ana")));
 }
 
 #[test]
@@ -257,7 +259,7 @@ fn values_come_in_the_type_that_was_asked_for() {
     assert_eq!(flags.float("half", &ana, 0.0).value, 0.5);
     assert!(flags.boolean("yes", &ana, false).value);
     assert!(!flags.boolean("no", &ana, false).value);
-    assert!(flags.is_enabled("no", &ana), "a variant is served, so the flag is on");
+    assert!(!flags.is_enabled("no", &ana), "a flag that serves `false` is off");
     assert_eq!(flags.value("list", &ana, Vec::<String>::new()).value, ["a", "b"]);
     let table = flags.value("table", &ana, serde_json::Value::Null).value;
     assert_eq!(table, serde_json::json!({ "model": "b" }));
@@ -289,7 +291,7 @@ fn another_type_is_answered_with_the_default() {
     }
     for default in [true, false] {
         let answer = flags.boolean("text", &ana, default);
-        assert_eq!((answer.value, answer.error_code), (default, mismatch.1));
+        assert_eq!((answer.value, answer.error_code), (true, None), "on or off is no type");
     }
     assert_eq!(flags.float("text", &ana, 0.5).error_code, mismatch.1);
     assert_eq!(flags.variant("plain", &ana, "none").value, "none");
@@ -370,6 +372,144 @@ proptest! {
         let answer = flags.variant("a", &context, "none");
 
         let known = answer.value.parse::<usize>().is_ok_and(|index| index < weights.len());
-        prop_assert_eq!(known, !weights.is_empty());
+        let is_on = flags.is_enabled("a", &context);
+        prop_assert_eq!(known, is_on && !weights.is_empty(), "there is no variant for off");
+        prop_assert_eq!(is_on, flags.boolean("a", &context, false).value);
     }
+}
+
+fn switch(on: u32, off: u32) -> Definition {
+    let variants = Variants::new()
+        .with("on", Variant::new().weight(on).value(true))
+        .with("off", Variant::new().weight(off).value(false));
+    Definition::new().variants(variants)
+}
+
+#[test]
+fn off_is_off_whatever_the_order_of_the_variants() {
+    let flags = flags([
+        ("denied", switch(1, 0).denied_users(["mallory"])),
+        ("killed", switch(1, 0).enabled(false)),
+        ("nobody", switch(1, 0).percentage(Percentage::ZERO)),
+        ("unmet", switch(1, 0).requires(["killed"])),
+        ("named", switch(0, 1).off("off")),
+    ]);
+    let mallory = Context::user("mallory");
+
+    for key in ["denied", "killed", "nobody", "unmet", "named"] {
+        for default in [true, false] {
+            let answer = flags.boolean(key, &mallory, default);
+            assert_eq!((answer.value, answer.variant), (false, Some("off")), "{key}");
+        }
+        assert!(!flags.is_enabled(key, &mallory), "{key}");
+        assert!(!flags.value(key, &mallory, true).value, "{key}");
+    }
+    assert!(flags.is_enabled("denied", &Context::user("ana")));
+}
+
+#[test]
+fn a_flag_that_serves_its_off_variant_is_off() {
+    let names = Definition::new().variants([("on", 10), ("off", 90)]);
+    let needs = Definition::new().requires(["beta"]);
+    let flags = flags([("beta", names), ("needs", needs)]);
+    let mut on = 0;
+
+    for user in users() {
+        let served = flags.variant("beta", &user, "none").value;
+        let answer = flags.boolean("beta", &user, true);
+
+        assert_eq!((answer.value, answer.reason), (served == "on", Reason::Split));
+        assert_eq!(flags.is_enabled("beta", &user), served == "on");
+        assert_eq!(flags.is_enabled("needs", &user), served == "on");
+        on += usize::from(answer.value);
+    }
+    assert!((1..30).contains(&on), "{on}");
+}
+
+#[tokio::test]
+async fn forced_on_draws_only_among_the_variants_that_turn_the_flag_on() {
+    for text in ["on", "1", "yes"] {
+        let flags = with_variable(text, switch(0, 1)).await;
+        let answer = flags.boolean("pricing-page", &Context::anonymous(), false);
+        assert_eq!((answer.value, answer.variant), (true, Some("on")), "{text}");
+    }
+    for text in ["off", "0", "OFF", ""] {
+        let flags = with_variable(text, switch(1, 0)).await;
+        let answer = flags.boolean("pricing-page", &Context::user("ana"), true);
+        assert_eq!((answer.value, answer.variant), (false, Some("off")), "{text:?}");
+    }
+    let numbers = Variants::new()
+        .with("on", Variant::new().weight(0).value(1))
+        .with("off", Variant::new().weight(1).value(0));
+    for (text, number) in [("on", 1), ("off", 0)] {
+        let flags = with_variable(text, Definition::new().variants(numbers.clone())).await;
+        assert_eq!(flags.integer("pricing-page", &Context::user("ana"), 7).value, number);
+    }
+}
+
+#[tokio::test]
+async fn names_of_variants_come_before_words() {
+    let sizes = || Definition::new().variants([("1", 0), ("2", 50), ("4", 50)]);
+
+    let forced = with_variable("1", sizes()).await;
+    let half = with_variable("25%", Definition::new().variants([("25%", 0), ("b", 1)])).await;
+    let percentage = with_variable("25%", sizes()).await;
+
+    let ana = Context::user("ana");
+    assert_eq!(forced.variant("pricing-page", &ana, "none").value, "1");
+    assert_eq!(half.variant("pricing-page", &ana, "none").value, "25%");
+    let off = percentage.boolean("pricing-page", &ana, true);
+    assert_eq!((off.value, off.cause), (false, Cause::Disabled), "neither on nor off is off");
+}
+
+#[tokio::test]
+async fn without_a_unit_what_is_forced_on_or_allowed_is_on_without_a_variant() {
+    let forced = with_variable("1", prices().traffic(Percentage::ZERO)).await;
+    let allowed = flags([("p", prices().allowed_groups(["staff"]))]);
+
+    let answer = forced.boolean("pricing-page", &Context::anonymous(), false);
+    let staff = Context::anonymous().group("staff");
+
+    assert_eq!((answer.value, answer.variant, answer.error_code), (true, None, None));
+    assert_eq!(forced.variant("pricing-page", &Context::anonymous(), "none").value, "none");
+    assert!(allowed.is_enabled("p", &staff));
+    assert_eq!(allowed.variant("p", &staff, "none").value, "none");
+}
+
+#[tokio::test]
+async fn forced_off_removes_nothing() {
+    let declared = prices().percentage(Percentage::ZERO).allowed_users(["ana"]);
+    let flags = Flags::builder()
+        .source(Memory::new().with("p", Definition::new().enabled(true)))
+        .source(Memory::new().with("p", false))
+        .source(Memory::new().with("p", declared))
+        .start()
+        .await
+        .unwrap();
+
+    assert!(flags.is_enabled("p", &Context::user("ana")));
+    assert!(!flags.is_enabled("p", &Context::user("bob")));
+}
+
+#[tokio::test]
+async fn a_forced_variant_that_counts_as_off_forces_the_flag_off() {
+    let calm = Variants::new()
+        .with("busy", Variant::new().weight(1).value(true))
+        .with("calm", Variant::new().weight(1).value(false))
+        .with("quiet", Variant::new().weight(1).value(false));
+
+    let flags = with_variable("quiet", Definition::new().variants(calm)).await;
+
+    let answer = flags.boolean("pricing-page", &Context::user("ana"), true);
+    assert_eq!((answer.value, answer.variant), (false, Some("quiet")));
+}
+
+#[test]
+fn no_percentage_at_all_is_no_draw() {
+    let flags = flags([("off", Definition::new().percentage(Percentage::ZERO))]);
+
+    let answer = flags.boolean("off", &Context::anonymous(), true);
+
+    assert_eq!((answer.value, answer.reason), (false, Reason::Static));
+    assert_eq!(answer.error_code, None);
 }

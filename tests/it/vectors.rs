@@ -212,7 +212,7 @@ fn every_row_is_served_what_the_vectors_say() {
         let rule = match answer.cause {
             Cause::Rule(rule) | Cause::RuleSplit(rule) => Value::from(rule),
             // There is nothing to draw by.
-            Cause::NoTargetingKey => row["rule"].clone(),
+            Cause::NoTargetingKey | Cause::NoUnit(_) => row["rule"].clone(),
             _ => Value::Null,
         };
         assert_eq!(rule, row["rule"], "{row}");

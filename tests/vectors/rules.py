@@ -331,11 +331,14 @@ def decide(rule, flag, context):
     u = unit(context, rule.get("bucket_by"))
     h = None if u is None else bucketing.bucket(u, bucketing.seed(flag, None, f"rule:{rule['name']}"))
     if isinstance(serve, str):
-        if serve == "100%":
-            return True, None, False
-        return h is not None and bucketing.is_in(h, bucketing.threshold(serve[:-1])), None, True
+        if serve in ("0%", "100%"):
+            return serve == "100%", None, False
+        if h is None:
+            return False, None, False
+        return bucketing.is_in(h, bucketing.threshold(serve[:-1])), None, True
+    # Without a unit to draw by, a flag is out.
     if h is None:
-        return True, None, True
+        return False, None, False
     weights = [bucketing.ten_thousandths(str(weight)) for _, weight in serve]
     return True, serve[bucketing.variant_index(h, weights)][0], True
 

@@ -304,10 +304,10 @@ impl Follower {
         let mut flags = Arc::unwrap_or_clone(mem::take(&mut self.good));
         flags.retain(|key, _| file.rejected.contains(key));
         flags.extend(file.flags);
-        let refused = file.rejected.len();
+        let (refused, rejected) = (file.rejected.len(), file.rejected.clone());
         let places = places(self.path.display().to_string(), file.lines, file.rejected);
         let offer = offer(&flags).with_fingerprint(self.fingerprint);
-        let offer = offer.with_places(places).with_refused(refused);
+        let offer = offer.with_places(places).with_refused(refused).with_rejected(rejected);
         self.good = flags.into();
         self.whole = !file.diagnostics.has_errors();
         if !self.whole {

@@ -202,8 +202,8 @@ mod tests {
 
         let offer = fields.offer(SystemTime::now(), &hash());
         assert_eq!(update, Update::Problems);
-        assert_eq!(offer.listed("a"), Some(&Entry::Forced(true)));
-        assert_eq!(offer.listed("b"), Some(&Entry::Forced(true)));
+        assert_eq!(offer.listed("a"), Some(&Entry::from_text("1")));
+        assert_eq!(offer.listed("b"), Some(&Entry::from_text("1")));
         let problem = fields.problem().unwrap().to_string();
         assert!(problem.contains("field `a` of the hash `feature_flags`"), "{problem}");
     }

@@ -277,18 +277,20 @@ fn base(
     match decoded {
         None => Ok(Map::new()),
         Some(decoded) if decoded.has_ended(now) => Ok(Map::new()),
-        Some(Override { entry: Entry::Forced(on), provenance }) => {
-            let mut settings = to_json(&Definition::forced_settings(on));
+        // As it is stored, so that members which are not for us survive.
+        Some(Override { entry: Entry::Definition(_), .. }) => object(&String::from_utf8_lossy(raw)),
+        Some(Override { entry: entry @ Entry::Text(_), .. }) if entry.forces() == Some(false) => {
+            Err(format!(
+                "{entry} is stored now, which forces a variant or off; clear it, then set it anew"
+            ))
+        }
+        Some(Override { entry, provenance }) => {
+            let mut settings = to_json(&entry.patch(None));
             if provenance.is_some() {
                 settings.extend(object(&String::from_utf8_lossy(raw))?.remove_entry(OVERRIDE));
             }
             Ok(settings)
         }
-        Some(Override { entry: Entry::Text(text), .. }) => Err(format!(
-            "`{text}` is stored now, which forces a variant or off; clear it, then set it anew"
-        )),
-        // As it is stored, so that members which are not for us survive.
-        Some(_) => object(&String::from_utf8_lossy(raw)),
     }
 }
 

@@ -428,8 +428,8 @@ async fn rehearse(
 /// What an override says, whether as an answer for everybody or as the settings that amount to it.
 fn meant(entry: &Entry) -> Entry {
     match entry {
-        Entry::Forced(true) => Definition::forced(true).into(),
-        Entry::Forced(false) => Definition::new().enabled(false).into(),
+        Entry::Forced(on) => Definition::forced(*on).into(),
+        Entry::Text(_) if entry.forces() == Some(true) => Definition::forced(true).into(),
         other => other.clone(),
     }
 }

@@ -223,15 +223,7 @@ impl Document {
     pub fn promote(&mut self, flag: &str, entry: &Entry) -> Result<(), EditError> {
         let known = self.file.flags().get(flag);
         let variants = known.and_then(|known| known.rare().variants.value());
-        let off = || Definition::new().enabled(false);
-        let patch = match entry {
-            Entry::Definition(patch) => Definition::clone(patch),
-            Entry::Forced(false) => off(),
-            Entry::Forced(true) => Definition::forced(true),
-            Entry::Text(name) => variants
-                .and_then(|variants| Definition::forced_variant(name, variants))
-                .unwrap_or_else(off),
-        };
+        let patch = entry.patch(variants);
         match known.is_some() || self.file.rejected().contains(flag) {
             true => self.set(flag, &patch),
             false => self.add(flag, &patch),

@@ -66,14 +66,23 @@ impl Asked<'_> {
                 let side = if self.result.answer.value { "inside" } else { "outside" };
                 (format!("`{user}` is {side} of {percentage}"), setting(field))
             }
-            Cause::NoTargetingKey => ("there is no user or attribute to draw by".to_owned(), None),
+            Cause::NoTargetingKey => ("there is no user to draw by".to_owned(), None),
+            Cause::NoUnit(unit) => (format!("there is no `{unit}` to draw by"), None),
             Cause::Variant => (format!("`{user}` is drawn into it"), setting(Field::Variants)),
             Cause::Traffic => (format!("`{user}` takes no part"), setting(Field::Traffic)),
             Cause::Everybody => ("nothing holds it back".to_owned(), None),
+            Cause::Nobody | Cause::Unmatched => {
+                let (percentage, field) = self.percentage();
+                (
+                    format!("no list and no rule decides, and {percentage} of the others are in"),
+                    setting(field),
+                )
+            }
             // These come of sources and requests, of which there are none here.
             Cause::Stale
             | Cause::Unavailable
             | Cause::UnknownFlag
+            | Cause::Rejected
             | Cause::TypeMismatch
             | Cause::UnknownVariant
             | Cause::NoFlags
@@ -116,9 +125,12 @@ impl Asked<'_> {
         let Some(definition) = find(&required.flag) else { return false };
         let flag = Standalone::compile(&required.flag, definition, self.result.time, find);
         let evaluation = flag.evaluate(self.context);
-        let served = evaluation.variant(self.context, &mut ());
-        let serves = |name: &String| served.is_some_and(|served| served.arm.name == name);
-        evaluation.verdict.on && required.variant.as_ref().is_none_or(serves)
+        let served = evaluation.served(self.context, &mut ());
+        match (&required.variant, served.arm) {
+            (None, _) => served.on,
+            (Some(_), None) => false,
+            (Some(name), Some(arm)) => *name == arm.name && (served.on || arm.counts_as_off),
+        }
     }
 
     /// That a flag which is required is not what the file says.

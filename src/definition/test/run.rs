@@ -152,15 +152,16 @@ fn run_flag(flag: &Arc<str>, tests: &FlagTests, declared: Declared<'_>) -> Vec<R
 
 fn answer(flag: &Standalone, test: &Test) -> Answer<bool> {
     let evaluation = flag.evaluate(&test.context);
-    let (on, cause) = (evaluation.verdict.on, evaluation.verdict.decision.cause);
-    let Some(served) = evaluation.variant(&test.context, &mut ()) else {
-        return Answer::new(on, cause, None);
-    };
+    let served = evaluation.served(&test.context, &mut ());
     let cause = match &test.expected {
         Expected::Variant(_) => served.decision.cause,
-        Expected::On | Expected::Off => cause,
+        Expected::On | Expected::Off => served.gate.cause,
     };
-    Answer::new(on, cause, None).with_variant(served.arm.name)
+    let answer = Answer::new(served.on, cause, None);
+    match served.arm {
+        None => answer,
+        Some(arm) => answer.with_variant(arm.name),
+    }
 }
 
 fn failure(

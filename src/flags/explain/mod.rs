@@ -44,7 +44,7 @@ use crate::{
 /// let json = serde_json::to_value(flags.explain("beta", &Context::user("bob")))?;
 ///
 /// assert_eq!(json["answer"]["value"], true);
-/// assert_eq!(json["answer"]["reason"], "STATIC");
+/// assert_eq!(json["answer"]["reason"], "DEFAULT");
 /// assert_eq!(json["steps"][0]["step"], "enabled");
 /// # Ok(())
 /// # }
@@ -149,6 +149,7 @@ impl From<&Entry> for Said {
     fn from(entry: &Entry) -> Self {
         match entry {
             Entry::Forced(on) => Self::Forced(*on),
+            Entry::Text(_) if entry.forces() == Some(true) => Self::Forced(true),
             Entry::Text(text) => Self::Text(text.to_string()),
             Entry::Definition(definition) => Self::Settings(definition.fields().collect()),
         }

@@ -69,14 +69,15 @@ impl Snapshot {
         let mut record = Record::default();
         let evaluation = self.evaluate(&key, context, &mut record);
         let decision = evaluation.map(|evaluation| evaluation.verdict.decision);
-        let variant = evaluation.and_then(|evaluation| evaluation.variant(context, &mut record));
+        let served = evaluation.map(|evaluation| evaluation.served(context, &mut record));
         let answer = match evaluation {
-            None => Answer::new(false, Cause::UnknownFlag, None),
+            None => Answer::new(false, self.absence(key.as_str()), None),
             Some(evaluation) => self.gate(&evaluation, context),
         };
-        let served = variant.map(|Served { arm, decision }| {
+        let served = served.and_then(|Served { arm, decision, .. }| {
+            let arm = arm?;
             let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
-            self.answer(value, decision).with_variant(arm.name)
+            Some(self.answer(value, decision).with_variant(arm.name))
         });
         let listed = key.slot(&self.names, self.owner);
         let listed = listed.and_then(|slot| self.resolved.get(slot as usize)?.as_ref());
@@ -122,7 +123,8 @@ fn looked_up(verdict: &Verdict) -> Option<Resolved> {
 
 /// What the source says that decided, if it says so for everybody and that is all there was to it.
 fn forced(sources: &[SourceTrace], decision: Decision) -> Option<&Said> {
-    let is_for_everybody = matches!(decision.cause, Cause::Disabled | Cause::Everybody);
+    let is_for_everybody =
+        matches!(decision.cause, Cause::Disabled | Cause::Everybody | Cause::Unmatched);
     let said = sources.get(usize::from(decision.source))?.says.as_ref()?;
     (is_for_everybody && !matches!(said, Said::Settings(_))).then_some(said)
 }
@@ -286,7 +288,8 @@ impl Watched<'_, '_> {
             };
             steps.list.push(Step { check, outcome: Outcome::Served });
         }
-        (steps.list, steps.decisive.filter(|_| cause != Cause::Everybody).unwrap_or(Part::Whole))
+        let is_held_back = cause != Cause::Everybody && !self.is_free();
+        (steps.list, steps.decisive.filter(|_| is_held_back).unwrap_or(Part::Whole))
     }
 
     fn requirements(&self) -> Vec<RequirementTrace> {
@@ -367,11 +370,26 @@ impl Watched<'_, '_> {
                     None => "it requires a flag that requires itself".to_owned(),
                 }
             }
-            (Cause::Percentage | Cause::NoTargetingKey, Some(check @ Check::Percentage { .. })) => {
-                check.to_string()
-            }
+            (Cause::Unmatched, _) if self.is_free() => Cause::Everybody.to_string(),
+            (Cause::Percentage, Some(check @ Check::Percentage { .. }))
+            | (
+                Cause::Nobody | Cause::Unmatched,
+                Some(check @ Check::Percentage { percentage: Percentage::ZERO, .. }),
+            )
+            // Otherwise it is the draw of a variant that has no unit.
+            | (
+                Cause::NoTargetingKey | Cause::NoUnit(_),
+                Some(check @ Check::Percentage { draw: Some(DrawTrace { bucket: None, .. }), .. }),
+            ) => check.to_string(),
             (cause, _) => cause.to_string(),
         }
+    }
+}
+
+impl Watched<'_, '_> {
+    /// Returns true if the flag is on since no step holds it back.
+    fn is_free(&self) -> bool {
+        self.answer.cause == Cause::Unmatched && self.answer.value
     }
 }
 

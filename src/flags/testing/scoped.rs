@@ -112,6 +112,7 @@ pub(crate) fn overridden<'a>(
 
 const fn verdict(on: bool) -> Verdict {
     Verdict::new(on, Decision { cause: Cause::Test, source: SourceId::MAX, stale: false })
+        .insisting()
 }
 
 /// Returns the variants of a flag that a test overrides: a single one if the test chose it.

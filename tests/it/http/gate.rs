@@ -141,7 +141,7 @@ async fn an_unknown_flag_has_the_default_value_of_the_gate() {
     let (parts, body) = answer(flags.gate("nobody_has_it"), get("/")).await;
     assert_eq!(body, BODY);
     let answer_ = denied(&parts).answer();
-    assert_eq!(answer_.reason, Reason::Default);
+    assert_eq!(answer_.reason, Reason::Error);
     assert_eq!(answer_.error_code, Some(ErrorCode::FlagNotFound));
 
     let (parts, _) = answer(flags.gate("nobody_has_it").default_value(true), get("/")).await;

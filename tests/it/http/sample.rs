@@ -84,7 +84,8 @@ async fn what_is_no_request_is_out() {
         for n in 0..20 {
             let answer = flags.boolean("sampled", &Context::user(format!("user-{n}")), false);
 
-            assert_eq!((answer.value, answer.cause), (false, Cause::NoTargetingKey));
+            assert!(!answer.value);
+            assert!(matches!(answer.cause, Cause::NoUnit(unit) if unit.as_str() == "request"));
         }
     }
 }
@@ -120,6 +121,6 @@ async fn variants_are_drawn_by_the_request_too() {
         // By chance one of them is missing once in 2^80.
         assert!(seen.contains(&"a".to_owned()) && seen.contains(&"b".to_owned()), "{flag}");
         let outside = flags.variant(flag, &Context::user("ana"), "none");
-        assert_eq!(outside.cause, Cause::NoTargetingKey, "{flag}");
+        assert!(matches!(outside.cause, Cause::NoUnit(_)), "{flag}");
     }
 }

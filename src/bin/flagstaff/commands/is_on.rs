@@ -1,5 +1,5 @@
 use clap::Args;
-use flagstaff::{cli::ExitCode, definition::Entry};
+use flagstaff::cli::ExitCode;
 
 use crate::{
     completion, context::ContextArgs, failure::Failure, name, place, session::Session, similar,
@@ -37,7 +37,7 @@ impl IsOn {
         }
         // A forced value decides alone. Settings in the store, or nothing there, leave it to the file.
         let strongest = flags.sources_of(&self.flag).into_iter().next();
-        if !strongest.is_some_and(|said| matches!(said.entry, Entry::Forced(_))) {
+        if !strongest.is_some_and(|said| said.entry.forces().is_some()) {
             session.place.refuse_without_file()?;
         }
         Ok(if flags.is_enabled(&*self.flag, &context) { ExitCode::Done } else { ExitCode::No })

@@ -27,8 +27,12 @@ pub(crate) fn stored(entries: impl IntoIterator<Item = (String, Entry, bool)>) -
         match entry {
             Entry::Forced(on) if !is_signed => imported.force(&key, on),
             Entry::Text(text) if !is_signed => {
-                imported.note(&key, format!("`{text}` is neither on nor off, and counts as off"));
-                imported.force(&key, false);
+                let on = Entry::Text(text.clone()).forces() == Some(true);
+                if !on {
+                    imported
+                        .note(&key, format!("`{text}` is neither on nor off, and counts as off"));
+                }
+                imported.force(&key, on);
             }
             // On its own, a change of a few settings would be a flag that is on for everybody.
             _ => imported.leave_out(
@@ -67,7 +71,7 @@ mod tests {
     #[test]
     fn what_is_neither_on_nor_off_is_off_and_told() {
         let imported = stored([
-            ("a".to_owned(), Entry::Forced(true), false),
+            ("a".to_owned(), Entry::from_text("yes"), false),
             ("b".to_owned(), Entry::Text("enabled".into()), false),
         ]);
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use flagstaff::{
     Definition, Percentage,
     answer::Cause,
-    definition::{Rule, Serve, Variants},
+    definition::{Rule, Serve},
 };
 
 /// Beyond what a share of users can differ by.
@@ -112,15 +112,9 @@ impl Shares {
             (name, variant.weight.value().copied().unwrap_or_default().ten_thousandths())
         });
         let traffic = self.definition.rare().traffic.value().map_or(1.0, |&traffic| part(traffic));
-        let kept_out = if self.off(variants) == Some(name) { 1.0 - traffic } else { 0.0 };
+        let kept_out =
+            if self.definition.off_variant() == Some(name) { 1.0 - traffic } else { 0.0 };
         kept_out + traffic * weighed(weights, name)
-    }
-
-    /// The variant that is served while the flag is off.
-    fn off<'a>(&'a self, variants: &'a Variants) -> Option<&'a str> {
-        let has = |name: &&str| variants.variant(name).is_some();
-        let off = self.definition.rare().off.value().map(String::as_str).filter(has);
-        off.or(Some("control").filter(has)).or_else(|| variants.names().next())
     }
 
     fn rule(&self, index: u16) -> Option<&Rule> {

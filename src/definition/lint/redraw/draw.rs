@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{BucketBy, Definition, Percentage, Rule, Serve, Weight};
+use crate::model::{BucketBy, Definition, Field, Percentage, Rule, Serve, Weight};
 
 /// What somebody is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,10 +62,10 @@ impl<'d> Steps<'d> {
     /// What a rule of a flag does with those whom it is for.
     pub(super) fn of_rule(key: &'d str, definition: &'d Definition, rule: &'d Rule) -> Self {
         let flag = Flag::new(key, definition);
-        let on = |variant: &'d str| Next::Served(Outcome { on: true, variant: Some(variant) });
+        let on = |variant: &'d str| flag.serve(variant);
         let pieces = match &rule.serve {
             Serve::On => vec![(ALL, Next::GoOn)],
-            Serve::Off => vec![(ALL, flag.off(false))],
+            Serve::Off => vec![(ALL, flag.off())],
             Serve::Variant(name) => vec![(ALL, on(name))],
             Serve::Percentage(percentage) => flag.share(*percentage),
             Serve::Split(split) => {
@@ -92,17 +92,11 @@ struct Flag<'d> {
 
 impl<'d> Flag<'d> {
     fn new(key: &'d str, definition: &'d Definition) -> Self {
-        let variants = definition.rare().variants.value();
-        let off = variants.and_then(|variants| {
-            let known = |name: &&str| variants.variant(name).is_some();
-            let off = definition.rare().off.value().map(String::as_str).filter(known);
-            off.or_else(|| Some("control").filter(known)).or_else(|| variants.names().next())
-        });
         Self {
             definition,
             salt: definition.rare().salt.value().map_or(key, String::as_str),
             unit: definition.rare().bucket_by.value().unwrap_or(&BucketBy::TargetingKey).as_str(),
-            off,
+            off: definition.off_variant(),
         }
     }
 
@@ -110,29 +104,40 @@ impl<'d> Flag<'d> {
         Bucket { salt: self.salt, rule: None, unit: self.unit }
     }
 
-    fn off(&self, on: bool) -> Next<'d> {
-        Next::Served(Outcome { on, variant: self.off })
+    /// The outcome of all users who are out.
+    fn off(&self) -> Next<'d> {
+        Next::Served(Outcome { on: false, variant: self.off })
+    }
+
+    fn serve(&self, variant: &'d str) -> Next<'d> {
+        let variants = self.definition.rare().variants.value();
+        let counts_as_off = variants.is_some_and(|variants| variants.counts_as_off(variant));
+        Next::Served(Outcome { on: !counts_as_off, variant: Some(variant) })
     }
 
     /// So many go on, and the others are out.
     fn share(&self, percentage: Percentage) -> Vec<(u128, Next<'d>)> {
-        vec![(threshold(percentage), Next::GoOn), (ALL, self.off(false))]
+        vec![(threshold(percentage), Next::GoOn), (ALL, self.off())]
     }
 
     fn steps(&self, first: Draw<'d>) -> Steps<'d> {
         let traffic = self.definition.rare().traffic.value().copied().unwrap_or_default();
-        let traffic = match self.off {
-            Some(_) => vec![(threshold(traffic), Next::GoOn), (ALL, self.off(true))],
-            None => vec![(ALL, Next::GoOn)],
+        let has_variants = self.definition.entries(Field::Variants) > 0;
+        let traffic = match has_variants {
+            true => vec![(threshold(traffic), Next::GoOn), (ALL, self.off())],
+            false => vec![(ALL, Next::GoOn)],
         };
         let variants = self.definition.rare().variants.value().into_iter().flat_map(|variants| {
             variants.iter().map(|(name, variant)| {
-                let outcome = Outcome { on: true, variant: Some(name) };
-                (Next::Served(outcome), variant.weight.value().copied().unwrap_or_default())
+                (self.serve(name), variant.weight.value().copied().unwrap_or_default())
             })
         });
-        // Who falls on none is served what is served while the flag is off.
-        let variants = pieces(variants).chain([(ALL, self.off(true))]).collect();
+        // Without weights none is drawn, and all are out. A flag without variants is on.
+        let rest = match has_variants {
+            true => self.off(),
+            false => Next::Served(Outcome { on: true, variant: None }),
+        };
+        let variants = pieces(variants).chain([(ALL, rest)]).collect();
         let draw = |pieces| Draw { bucket: self.bucket(), pieces };
         Steps([first, draw(traffic), draw(variants)])
     }
