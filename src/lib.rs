@@ -199,9 +199,9 @@ pub mod gate {
 
     #[doc(inline)]
     pub use crate::http::{
-        BodyError, Concealed, ConcealedGate, DefaultDenial, DenialResponse, EitherBody, FixedBody,
-        FlagGate, FlagSwitch, GateDenied, GateFuture, Gated, GrpcStatus, IntoRequirement,
-        InvalidGate, Requirement, SwitchFuture, Switched,
+        BodyError, CallFuture, Concealed, ConcealedGate, DefaultDenial, DenialResponse, EitherBody,
+        FixedBody, FlagGate, FlagSwitch, GateDenied, GateFuture, Gated, GrpcStatus,
+        IntoRequirement, InvalidGate, Requirement, SwitchFuture, Switched,
     };
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 
-use super::Snapshot;
+use super::{Snapshot, wakers::Wakers};
 
 /// Holds the current snapshot.
 ///
@@ -24,6 +24,8 @@ pub(crate) struct Cell {
     /// That of the current snapshot: stored after the snapshot itself.
     generation: AtomicU64,
     current: ArcSwap<Snapshot>,
+    /// Those who wait for the next snapshot.
+    pub(super) wakers: Wakers,
 }
 
 thread_local! {
@@ -32,7 +34,8 @@ thread_local! {
 
 impl Cell {
     pub(crate) fn new(first: Snapshot) -> Self {
-        Self { generation: AtomicU64::new(first.generation), current: ArcSwap::from_pointee(first) }
+        let generation = AtomicU64::new(first.generation);
+        Self { generation, current: ArcSwap::from_pointee(first), wakers: Wakers::default() }
     }
 
     /// Only the publisher calls this, one at a time.
@@ -40,6 +43,8 @@ impl Cell {
         let generation = snapshot.generation;
         self.current.store(Arc::new(snapshot));
         self.generation.store(generation, Ordering::Release);
+        // Behind the store: who registers after this finds the new generation.
+        self.wakers.wake();
     }
 
     /// The current snapshot, to keep.

@@ -19,6 +19,8 @@ mod metrics;
 mod metrics;
 mod outside;
 mod publisher;
+#[cfg(feature = "http")]
+mod ready;
 mod request;
 mod rollout;
 mod scope;
@@ -36,11 +38,10 @@ mod values;
 mod variant_enum;
 #[cfg(feature = "http")]
 mod view;
+mod wakers;
 mod warned;
 mod write;
 
-#[cfg(feature = "http")]
-pub(crate) use self::view::{KnownFlag, Unmet, View};
 pub use self::{
     builder::{FlagsBuilder, StartError},
     changes::{Change, Event, Events},
@@ -55,4 +56,9 @@ pub use self::{
     track::{TrackingEvent, TrackingEvents, track},
     variant_enum::VariantEnum,
     write::{PendingUndo, PendingWrite, WriteError},
+};
+#[cfg(feature = "http")]
+pub(crate) use self::{
+    ready::{ReadyFlags, Wake},
+    view::{KnownFlag, Unmet, View},
 };

@@ -112,6 +112,16 @@ impl View<'_, '_> {
         }
     }
 
+    /// Returns true if every context finds the flag in the required state, and false if none does.
+    /// `None` if that depends on the context, or there are no flags.
+    pub(crate) fn settled(&self, flag: &KnownFlag, required: bool, default: bool) -> Option<bool> {
+        match self {
+            Self::NoFlags { .. } => None,
+            Self::Flags { .. } if self.depends_on_context(flag) => None,
+            Self::Flags { .. } => Some(self.require(flag, required, default).is_ok()),
+        }
+    }
+
     /// The request headers that the context was drawn from, as `Vary` lists them.
     pub(crate) fn headers(&self) -> Option<&Arc<str>> {
         match self {

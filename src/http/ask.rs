@@ -1,6 +1,6 @@
 //! The flags and the context that a gate or a switch asks.
 
-use std::{convert::Infallible, fmt, sync::Arc};
+use std::{convert::Infallible, fmt, sync::Arc, task::Waker};
 
 use http::{HeaderName, Request};
 use tracing::trace;
@@ -11,7 +11,7 @@ use super::{
     context::Refusal,
 };
 use crate::{
-    flags::{Flags, RequestFlags, Snapshot, View},
+    flags::{Flags, ReadyFlags, RequestFlags, Snapshot, View, Wake},
     model::Context,
 };
 
@@ -82,6 +82,27 @@ impl<X> Question<X> {
             Some(only) => Arc::new(move |head: &RequestHead<'_>| only(head) && predicate(head)),
         });
         self
+    }
+
+    /// Returns the answer to all requests; `None` if that depends on the request, or there are no
+    /// flags to ask before there is one.
+    ///
+    /// Requests that the gate or switch does not apply to are left out. They may wait when they are
+    /// called.
+    pub(super) fn settled(&self) -> Option<bool> {
+        let Source { own, anonymous: context, .. } = &self.source;
+        let ask = |snapshot: &Snapshot| {
+            self.condition.settled(&View::Flags { snapshot, context, headers: &None })
+        };
+        match own {
+            Some(own) => own.flags.read(ask),
+            None => ReadyFlags::read(ask)?,
+        }
+    }
+
+    /// Has `waker` woken when [`settled`](Self::settled) may change.
+    pub(super) fn wake(&self, waker: &Waker) -> Option<Wake> {
+        Wake::new(self.source.own.as_ref().map(|own| &own.flags), waker)
     }
 
     pub(super) fn inverted(self) -> Self {

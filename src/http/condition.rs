@@ -81,6 +81,21 @@ impl Condition {
         first.map_or(Ok(()), Err)
     }
 
+    /// Returns what [`check`](Self::check) finds for every context; `None` if contexts differ.
+    pub(super) fn settled(&self, view: &View<'_, '_>) -> Option<bool> {
+        // What one requirement decides alone: to be unmet, or met, as the mode has it.
+        let decisive = self.mode == Mode::Any;
+        let mut all = true;
+        for Requirement { flag, on } in self.requirements() {
+            match view.settled(flag, *on, self.default) {
+                Some(met) if met == decisive => return Some(decisive),
+                Some(_) => {}
+                None => all = false,
+            }
+        }
+        all.then_some(!decisive)
+    }
+
     /// Whether two contexts may have different answers.
     pub(super) fn depends_on_context(&self, view: &View<'_, '_>) -> bool {
         self.requirements().any(|requirement| view.depends_on_context(&requirement.flag))

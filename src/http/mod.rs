@@ -36,6 +36,8 @@
 //! # }
 //! ```
 
+mod arm;
+mod arms;
 mod ask;
 #[cfg(feature = "axum")]
 mod axum;
@@ -57,6 +59,7 @@ pub use self::axum::MissingRequestFlags;
 #[cfg(feature = "cookie")]
 pub use self::cookie::{InvalidCookie, StickyCookie};
 pub use self::{
+    arm::CallFuture,
     body::{BodyError, EitherBody, FixedBody},
     conceal::{Concealed, ConcealedGate},
     context::{

@@ -4,27 +4,39 @@ use std::{
     convert::Infallible,
     fmt,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{DefaultDenial, FlagGate, GateFuture, denial::Deny, response::Denials};
-use crate::http::{
-    EitherBody,
-    ask::{Asked, Question},
-    context::Refusal,
+use crate::{
+    flags::Wake,
+    http::{
+        EitherBody,
+        arm::{Arm, CallFuture},
+        ask::{Asked, Question},
+        context::Refusal,
+    },
 };
 
 /// A service behind a [`FlagGate`].
 ///
-/// It is ready when the inner service is. While the gate is closed, the inner service is not
-/// called and the request's body is dropped unread.
+/// While the gate is closed, the inner service is not called and the request's body is dropped
+/// unread. A gate that is closed for all users is always ready, whatever the inner service waits
+/// for, so that a saturated or broken service can be switched off. Requests that wait for the inner
+/// service at that moment are answered too. Otherwise the gate is ready when the inner service is.
 ///
-/// What the inner service reserves for a call when it becomes ready, such as a permit of a
-/// concurrency limit, stays reserved for the next request of this clone when the gate turns out to
-/// be closed. hyper, axum and tonic call a clone per request and drop it, which releases it.
+/// Before there is a request, the gate asks the flags that it was given, else those of the request
+/// layer around it. A gate with neither waits for the inner service. If a flag changes between
+/// readiness and the call, the request waits in its future.
+///
+/// A closed gate keeps no reservation of the inner service, such as a permit of a concurrency limit.
+/// It exchanges the service for a fresh clone.
+///
+/// An [`only`](FlagGate::only) does not count here. While the flag closes the gate for all users,
+/// requests that it lets pass wait in their futures too.
 ///
 /// # Example
 ///
@@ -36,8 +48,9 @@ use crate::http::{
 /// assert_eq!(gated.into_inner(), "a service");
 /// ```
 pub struct Gated<S, D = DefaultDenial, X = Infallible> {
-    inner: S,
+    inner: Arm<S>,
     gate: Arc<Gate<D, X>>,
+    wake: Option<Wake>,
 }
 
 /// All that the clones of a service share.
@@ -52,38 +65,57 @@ impl<S, D, X> Gated<S, D, X> {
     pub fn new(inner: S, gate: FlagGate<D, X>) -> Self {
         let FlagGate { question, wording, denial } = gate;
         let gate = Gate { question, denials: wording.build(), denial };
-        Self { inner, gate: Arc::new(gate) }
+        Self { inner: Arm::new(inner), gate: Arc::new(gate), wake: None }
     }
 
     /// Borrows the inner service.
     pub fn get_ref(&self) -> &S {
-        &self.inner
+        self.inner.get_ref()
     }
 
     /// Borrows the inner service mutably.
     pub fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
+        self.inner.get_mut()
     }
 
     /// Returns the inner service, without the gate.
     pub fn into_inner(self) -> S {
-        self.inner
+        self.inner.into_inner()
+    }
+}
+
+impl<S: Clone, D, X> Gated<S, D, X> {
+    /// Becomes ready all the same if the gate is closed for all users.
+    #[cold]
+    fn unready<E>(&mut self, inner: Poll<Result<(), E>>, waker: &Waker) -> Poll<Result<(), E>> {
+        let question = &self.gate.question;
+        // First, so that no change falls between.
+        self.wake = question.wake(waker);
+        if question.settled() == Some(false) {
+            self.inner.release();
+            return Poll::Ready(Ok(()));
+        }
+        inner
     }
 }
 
 impl<S, D, X, B, R> Service<Request<B>> for Gated<S, D, X>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
     D: Deny,
     X: Refusal,
 {
     type Response = Response<X::Body<EitherBody<R, D::Body>>>;
     type Error = S::Error;
-    type Future = GateFuture<S::Future, D::Body, X>;
+    type Future = GateFuture<CallFuture<S, Request<B>, S::Future>, D::Body, X>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+        // The service first: while it has capacity, the flags are asked once per request, by `call`.
+        match self.inner.poll_ready(cx) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+            unready => self.unready(unready, cx.waker()),
+        }
     }
 
     #[inline]
@@ -91,22 +123,28 @@ where
         let Gate { question, denials, denial } = &*self.gate;
         match question.admit(&request) {
             Asked::Yes => GateFuture::open(self.inner.call(request)),
-            Asked::No(denied) => GateFuture::closed(denials.respond(&**denial, denied, request)),
-            Asked::Refused(refusal) => GateFuture::refused(refusal),
+            Asked::No(denied) => {
+                self.inner.release();
+                GateFuture::closed(denials.respond(&**denial, denied, request))
+            }
+            Asked::Refused(refusal) => {
+                self.inner.release();
+                GateFuture::refused(refusal)
+            }
         }
     }
 }
 
 impl<S: Clone, D, X> Clone for Gated<S, D, X> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), gate: Arc::clone(&self.gate) }
+        Self { inner: self.inner.clone(), gate: Arc::clone(&self.gate), wake: None }
     }
 }
 
 impl<S: fmt::Debug, D, X> fmt::Debug for Gated<S, D, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gated")
-            .field("inner", &self.inner)
+            .field("inner", self.inner.get_ref())
             .field("condition", &self.gate.question.condition)
             .finish_non_exhaustive()
     }

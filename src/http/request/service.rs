@@ -11,24 +11,27 @@ use tower_service::Service;
 
 use super::{RequestFuture, layer::Shared};
 use crate::{
-    flags::{RequestFlags, WithFlags},
+    flags::{ReadyFlags, RequestFlags, WithFlags},
     http::{RequestHead, context::Refusal},
 };
 
 /// A service whose requests have flags: made by [`Flags::request_layer`].
 ///
-/// It is ready when the inner service is.
+/// It is ready when the inner service is. While it polls that, gates and switches further in ask the
+/// flags of this layer if they have none of their own.
 ///
 /// [`Flags::request_layer`]: crate::Flags::request_layer
 #[derive(Debug)]
 pub struct RequestService<S, X = Infallible> {
     inner: S,
     shared: Arc<Shared<X>>,
+    ready: ReadyFlags,
 }
 
 impl<S, X> RequestService<S, X> {
     pub(super) fn new(inner: S, shared: Shared<X>) -> Self {
-        Self { inner, shared: Arc::new(shared) }
+        let ready = ReadyFlags::new(&shared.flags);
+        Self { inner, shared: Arc::new(shared), ready }
     }
 
     /// Returns the inner service.
@@ -57,7 +60,7 @@ where
     type Future = RequestFuture<S::Future, X>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+        self.ready.enter(|| self.inner.poll_ready(cx))
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
@@ -83,6 +86,7 @@ where
 
 impl<S: Clone, X> Clone for RequestService<S, X> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
+        let (inner, shared) = (self.inner.clone(), Arc::clone(&self.shared));
+        Self { inner, ready: ReadyFlags::new(&shared.flags), shared }
     }
 }

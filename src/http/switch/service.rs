@@ -4,20 +4,27 @@ use std::{
     convert::Infallible,
     fmt,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Edit, FlagSwitch, SwitchFuture};
-use crate::http::{ask::Question, context::Refusal};
+use crate::http::{arm::CallFuture, arms::Arms, ask::Question, context::Refusal};
 
 /// Two services, one of which gets each request: made by a [`FlagSwitch`].
 ///
-/// It is ready when both are. What the one that is not called has reserved for the call stays
-/// reserved for the next request of this clone; hyper, axum and tonic call a clone per request and
-/// drop it, which releases it.
+/// While the flag is the same for all users, the switch is ready when the service that it calls is,
+/// whatever the other one waits for. Otherwise it is ready when both are. Requests that wait when
+/// the flag changes go to the service of the new value.
+///
+/// Before there is a request, the switch asks the flags that it was given, else those of the request
+/// layer around it. A switch with neither waits for both services. If the flag changes between
+/// readiness and the call, the request waits in its future.
+///
+/// A service that is not called keeps no reservation, such as a permit of a concurrency limit. The
+/// switch exchanges it for a fresh clone.
 ///
 /// # Example
 ///
@@ -29,8 +36,7 @@ use crate::http::{ask::Question, context::Refusal};
 /// assert_eq!(search.get_ref(), (&"new", &"old"));
 /// ```
 pub struct Switched<A, S, X = Infallible> {
-    on: A,
-    inner: S,
+    arms: Arms<A, S>,
     question: Arc<Question<X>>,
 }
 
@@ -39,46 +45,46 @@ impl<A, S, X> Switched<A, S, X> {
     /// requests while the flag is off.
     pub fn new(inner: S, switch: FlagSwitch<A, X>) -> Self {
         let FlagSwitch { on, question } = switch;
-        Self { on, inner, question: Arc::new(question) }
+        Self { arms: Arms::new(on, inner), question: Arc::new(question) }
     }
 
     /// Borrows the service for on and the inner service, which is the one for off.
     pub fn get_ref(&self) -> (&A, &S) {
-        (&self.on, &self.inner)
+        self.arms.get_ref()
     }
 
     /// Borrows the service for on and the inner service mutably.
     pub fn get_mut(&mut self) -> (&mut A, &mut S) {
-        (&mut self.on, &mut self.inner)
+        self.arms.get_mut()
     }
 
     /// Returns the service for on and the inner service, without the switch.
     pub fn into_inner(self) -> (A, S) {
-        (self.on, self.inner)
+        self.arms.into_inner()
     }
 }
 
 impl<A, S, X, Q, R> Service<Request<Q>> for Switched<A, S, X>
 where
-    A: Service<Request<Q>, Response = Response<R>>,
-    S: Service<Request<Q>, Response = Response<R>, Error = A::Error>,
+    A: Service<Request<Q>, Response = Response<R>> + Clone,
+    S: Service<Request<Q>, Response = Response<R>, Error = A::Error> + Clone,
     X: Refusal,
 {
     type Response = Response<X::Body<R>>;
     type Error = A::Error;
-    type Future = SwitchFuture<A::Future, S::Future, X>;
+    type Future =
+        SwitchFuture<CallFuture<A, Request<Q>, A::Future>, CallFuture<S, Request<Q>, S::Future>, X>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), A::Error>> {
-        ready!(self.on.poll_ready(cx))?;
-        self.inner.poll_ready(cx)
+        self.arms.poll_ready(&self.question, cx)
     }
 
     #[inline]
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         let question = &*self.question;
         if !question.applies_to(&request) {
-            return SwitchFuture::off(self.inner.call(request), Edit::Nothing);
+            return SwitchFuture::off(self.arms.call_off(request), Edit::Nothing);
         }
         let chosen = question.ask(&request, |view| {
             let edit = match question.condition.depends_on_context(view) {
@@ -88,25 +94,28 @@ where
             (question.condition.check(view).is_ok(), edit)
         });
         match chosen {
-            Ok((true, edit)) => SwitchFuture::on(self.on.call(request), edit),
-            Ok((false, edit)) => SwitchFuture::off(self.inner.call(request), edit),
-            Err(refusal) => SwitchFuture::refused(refusal),
+            Ok((true, edit)) => SwitchFuture::on(self.arms.call_on(request), edit),
+            Ok((false, edit)) => SwitchFuture::off(self.arms.call_off(request), edit),
+            Err(refusal) => {
+                self.arms.release();
+                SwitchFuture::refused(refusal)
+            }
         }
     }
 }
 
 impl<A: Clone, S: Clone, X> Clone for Switched<A, S, X> {
     fn clone(&self) -> Self {
-        let (on, inner) = (self.on.clone(), self.inner.clone());
-        Self { on, inner, question: Arc::clone(&self.question) }
+        Self { arms: self.arms.clone(), question: Arc::clone(&self.question) }
     }
 }
 
 impl<A: fmt::Debug, S: fmt::Debug, X> fmt::Debug for Switched<A, S, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (on, inner) = self.get_ref();
         f.debug_struct("Switched")
-            .field("on", &self.on)
-            .field("inner", &self.inner)
+            .field("on", on)
+            .field("inner", inner)
             .field("condition", &self.question.condition)
             .finish_non_exhaustive()
     }

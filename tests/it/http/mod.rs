@@ -11,6 +11,7 @@ mod mechanics;
 mod refusal;
 mod request;
 mod sample;
+mod saturated;
 mod switch;
 mod wire;
 
