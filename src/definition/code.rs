@@ -189,8 +189,8 @@ codes! {
     InvalidDuration, "invalid-duration", Error,
         "a length of time that cannot be used",
         "A length of time is a string of numbers with units, such as `\"90s\"`, `\"5m\"` or \
-         `\"1h 30m\"`. Hours are the longest unit: a day does not always have 24 of them. The flag \
-         keeps its previous definition.";
+         `\"1h 30m\"`. A day (`d`) has 24 hours, and a week (`w`) has seven days. Months and years \
+         have no fixed length. The flag keeps its previous definition.";
     InvalidWord, "invalid-word", Error,
         "a word that is not among those of a setting",
         "Some settings take one of a few words only. The flag keeps its previous definition.";

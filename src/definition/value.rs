@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use toml::de::{DeInteger, DeValue};
 
 use super::{
@@ -232,10 +232,10 @@ impl Decode for Duration {
             let expected = "a length of time such as `\"5m\"`";
             return wrong_type(decoder, value, at, expected, None);
         };
-        let label = match text.parse::<SignedDuration>().map(Self::try_from) {
-            Ok(Ok(duration)) => return Some(duration),
-            Ok(Err(_)) => "a length of time is not negative",
-            Err(_) => "not a length of time such as `\"5m\"`",
+        let label = match duration(text).map(Self::try_from) {
+            Some(Ok(duration)) => return Some(duration),
+            Some(Err(_)) => "a length of time is not negative",
+            None => "not a length of time such as `\"5m\"`",
         };
         let message = format!("invalid `{}` in flag `{}`", at.setting, at.flag);
         let problem = Diagnostic::new(Code::InvalidDuration, value.span(), message).label(label);
@@ -270,6 +270,14 @@ impl Decode for OnStale {
         decoder.report_with(problem, help, at.flag);
         None
     }
+}
+
+/// A length of time whose days have 24 hours. Months and years have no fixed length, and are none.
+fn duration(text: &str) -> Option<SignedDuration> {
+    let days = SpanRelativeTo::days_are_24_hours();
+    // First without days: a span has a smaller range, and what this writes must be read again.
+    let plain = text.parse().ok();
+    plain.or_else(|| text.parse::<Span>().ok()?.to_duration(days).ok())
 }
 
 /// What was meant, written as it should be, or else an example.
@@ -388,6 +396,21 @@ mod tests {
         }
         for text in ["nan", "-nan", ""] {
             assert_eq!(read(text), Err(InvalidPercentage::NotANumber), "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_have_days_and_weeks_of_24_hours() {
+        let hours = |text: &str| duration(text).map(|length| length.as_secs() / 3_600);
+
+        assert_eq!(hours("90s"), Some(0));
+        assert_eq!(hours("1h 30m"), Some(1));
+        assert_eq!(hours("2d"), Some(48));
+        assert_eq!(hours("1w 2d 3h"), Some(219));
+        assert_eq!(hours("PT5H"), Some(5));
+        assert_eq!(hours("-1d"), Some(-24));
+        for text in ["", "5", "d", "1mo", "1y", "2 monts"] {
+            assert_eq!(duration(text), None, "{text}");
         }
     }
 

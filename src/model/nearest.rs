@@ -1,13 +1,19 @@
 //! "A name like it exists."
 
 /// The name nearest to `word`, if one is near enough to be a slip of the hand.
+///
+/// Of two names that are equally near, the one that keeps a flag closed: a slip of `off` must not be
+/// answered with `on`.
 pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     names
         .into_iter()
         .filter_map(|name| Some((distance(word, name)?, name)))
-        .min_by_key(|&(distance, _)| distance)
+        .min_by_key(|&(distance, name)| (distance, !CLOSES.contains(&name)))
         .map(|(_, name)| name)
 }
+
+/// The words that keep a flag closed.
+const CLOSES: [&str; 2] = ["off", "false"];
 
 /// How many slips lie between two names, if they are few for names of that length: one in three
 /// letters, as rustc allows.
@@ -45,5 +51,14 @@ mod tests {
         for word in ["", "a", "search", "dark_mode", "users", &"x".repeat(100_000)] {
             assert_eq!(nearest(word, NAMES), None, "{word}");
         }
+    }
+
+    #[test]
+    fn on_a_tie_the_safe_word_is_nearest() {
+        for word in ["of", "fof"] {
+            assert_eq!(nearest(word, ["on", "off"]), Some("off"), "{word}");
+            assert_eq!(nearest(word, ["off", "on"]), Some("off"), "{word}");
+        }
+        assert_eq!(nearest("no", ["on", "off"]), Some("on"), "it is nearer");
     }
 }
