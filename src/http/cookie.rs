@@ -22,6 +22,14 @@ use super::{
 /// A response that sets the cookie gets `Cache-Control: private`, unless it has that or `no-store`,
 /// so that no cache in between hands one visitor's id to another.
 ///
+/// # Login
+///
+/// A visitor who logs in gets the bucket of the account, since the user's id replaces the visitor's
+/// as the targeting key. A percentage may then answer differently. To keep the bucket, draw by the
+/// attribute `visitor`: `bucket_by = "visitor"`. It is the id in the cookie, also after the login. For
+/// a user without the cookie it is the user's id. An attribute of that name from the extractor stays
+/// as it is.
+///
 /// All processes of a service need the same secret. A new secret makes every visitor a new one.
 ///
 /// # Example
@@ -99,22 +107,6 @@ impl StickyCookie {
         self
     }
 
-    /// The id in the cookie of an earlier visit.
-    fn known(&self, request: &RequestHead<'_>) -> Option<String> {
-        let lines = request.headers.get_all(COOKIE).into_iter();
-        // One by one: the others on the line may hold anything, which browsers send as it is.
-        let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
-        let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
-        let cookies = pairs.filter_map(|pair| Cookie::parse(pair).ok());
-        let mut ours = cookies.filter(|cookie| cookie.name() == &*self.name);
-        let jar = CookieJar::new();
-        ours.find_map(|cookie| {
-            let id = jar.signed(&self.key).verify(cookie.into_owned())?;
-            // The secret may have signed other cookies too, whose values people can choose.
-            is_id(id.value()).then(|| id.value().to_owned())
-        })
-    }
-
     fn set(&self, id: &str) -> Option<HeaderValue> {
         let cookie = Cookie::build((&*self.name, id))
             .http_only(true)
@@ -141,6 +133,21 @@ impl Identify for StickyCookie {
         let id = Uuid::new_v4().to_string();
         let set_cookie = self.set(&id);
         Visitor { id, set_cookie }
+    }
+
+    fn known(&self, request: &RequestHead<'_>) -> Option<String> {
+        let lines = request.headers.get_all(COOKIE).into_iter();
+        // One by one: the others on the line may hold anything, which browsers send as it is.
+        let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
+        let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
+        let cookies = pairs.filter_map(|pair| Cookie::parse(pair).ok());
+        let mut ours = cookies.filter(|cookie| cookie.name() == &*self.name);
+        let jar = CookieJar::new();
+        ours.find_map(|cookie| {
+            let id = jar.signed(&self.key).verify(cookie.into_owned())?;
+            // The secret may have signed other cookies too, whose values people can choose.
+            is_id(id.value()).then(|| id.value().to_owned())
+        })
     }
 }
 

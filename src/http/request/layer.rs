@@ -93,6 +93,9 @@ pub(super) struct Shared<X> {
 /// Knows visitors again whom the extractor does not know.
 pub(in crate::http) trait Identify: Send + Sync {
     fn identify(&self, request: &RequestHead<'_>) -> Visitor;
+
+    /// Returns the id that the client has sent, if it has one.
+    fn known(&self, request: &RequestHead<'_>) -> Option<String>;
 }
 
 /// A visitor without an account.

@@ -50,6 +50,9 @@ impl<S, X> RequestService<S, X> {
     }
 }
 
+/// The attribute that keeps the bucket of a visitor who logs in.
+const VISITOR: &str = "visitor";
+
 impl<S, X, B, R> Service<Request<B>> for RequestService<S, X>
 where
     S: Service<Request<B>, Response = Response<R>>,
@@ -71,10 +74,20 @@ where
             Err(refusal) => return RequestFuture::refused(refusal),
         };
         let mut set_cookie = None;
-        if let (Some(visitors), None) = (visitors, context.targeting_key()) {
-            let visitor = visitors.identify(&head);
-            context = context.with_targeting_key(visitor.id);
-            set_cookie = visitor.set_cookie;
+        if let Some(visitors) = visitors {
+            let id = match context.targeting_key() {
+                // No cookie is set for users: there is no bucket to keep.
+                Some(user) => visitors.known(&head).unwrap_or_else(|| user.to_owned()),
+                None => {
+                    let visitor = visitors.identify(&head);
+                    context = context.with_targeting_key(visitor.id.clone());
+                    set_cookie = visitor.set_cookie;
+                    visitor.id
+                }
+            };
+            if context.attributes().all(|(name, _)| name != VISITOR) {
+                context = context.attribute(VISITOR, id);
+            }
         }
         let outer = head.extensions.get::<RequestFlags>();
         let pinned = flags.pin_request(outer, context, headers.clone());

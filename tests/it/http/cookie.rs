@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 
 use flagstaff::{
-    Flags, RequestFlags, TrustedHeaders,
+    Context, Definition, Flags, Percentage, RequestFlags, TrustedHeaders,
     context::{InvalidCookie, StickyCookie},
+    definition::BucketBy,
 };
 use http::{Request, Response, header};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -198,4 +199,37 @@ fn a_short_secret_and_a_bad_name_are_refused() {
         let error = sticky().name(name).unwrap_err();
         assert_eq!(error, InvalidCookie::Name { name: name.to_owned() });
     }
+}
+
+#[tokio::test]
+async fn a_flag_drawn_by_visitor_keeps_the_visitors_bucket_after_the_login() {
+    let by_visitor = Definition::new()
+        .percentage(Percentage::whole(50).unwrap())
+        .bucket_by(BucketBy::from("visitor".to_owned()));
+    let flags = flags([("a", by_visitor.into())]).await;
+    let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky());
+    let service = layer.layer(service_fn(async |_: Request<()>| {
+        Ok::<_, Infallible>(Response::new(flagstaff::is_enabled("a")))
+    }));
+    let on = async |request: Request<()>| {
+        let response = service.clone().oneshot(request).await.unwrap();
+        let cookie = response.headers().get("set-cookie").map(|set| set.to_str().unwrap());
+        (cookie.map(pair).map(str::to_owned), response.into_body().into_inner())
+    };
+
+    let mut states = [0, 0];
+    for n in 0..40 {
+        let user = format!("user-{n}");
+        let (cookie, before) = on(Request::new(())).await;
+        let login = Request::get("/").header("cookie", cookie.unwrap()).header("x-user-id", &user);
+        let (again, after) = on(login.body(()).unwrap()).await;
+        assert_eq!((again, after), (None, before), "{user}");
+        states[usize::from(after)] += 1;
+
+        // Without the cookie, the bucket is that of the user.
+        let alone = || Request::get("/").header("x-user-id", &user).body(()).unwrap();
+        let user = Context::user(user.as_str()).attribute("visitor", user.as_str());
+        assert_eq!(on(alone()).await, (None, flags.is_enabled("a", &user)));
+    }
+    assert!(states.iter().all(|&users| users > 0), "{states:?}");
 }

@@ -386,7 +386,7 @@ async fn a_closed_gate_answers_in_a_router_whose_request_layer_is_around_it() {
         .route("/b", get(|| async { "b" }))
         .layer(flags.request_layer(Anonymous));
 
-    let closed = router.clone().oneshot(Request::get("/a").body(Body::empty()).unwrap());
+    let closed = router.oneshot(Request::get("/a").body(Body::empty()).unwrap());
 
     assert_eq!(closed.now_or_never().expect("it is at once").unwrap().status(), 404);
 }
