@@ -10,7 +10,7 @@ use tokio::{
     task::JoinSet,
     time,
 };
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{
     Flags, SourceError,
@@ -148,8 +148,9 @@ impl FlagsBuilder {
                 let error = not_ready(health.last_error);
                 return Err(StartError { at: source, error });
             }
-            if !has_spoken {
-                warn!(source = source.name, "source is not ready, starting on the others");
+            match has_spoken {
+                true => info!(source = source.name, flags = health.flags, "source is ready"),
+                false => warn!(source = source.name, "source is not ready, starting on the others"),
             }
         }
         publisher.started();

@@ -353,8 +353,15 @@ fn log(event: &Event) {
     match event {
         Event::Changed { source, changes, .. } => {
             let source = source.map_or(CLOCK, |source| source.name);
-            for Change { key, before, after, .. } in changes {
-                info!(flag = key, %before, %after, source, "flag changed");
+            for Change { key, before, after, fields } in changes {
+                // `before=on after=on` alone would hide what has changed.
+                let names: Vec<_> = fields.iter().map(ToString::to_string).collect();
+                if names.is_empty() {
+                    info!(flag = key, %before, %after, source, "flag is set by other sources");
+                } else {
+                    let fields = names.join(",");
+                    info!(flag = key, %before, %after, fields, source, "flag changed");
+                }
             }
         }
         Event::Failed { source, kind, .. } => {

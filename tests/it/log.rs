@@ -136,12 +136,46 @@ async fn a_bad_edit_is_logged_with_file_line_and_column() {
 async fn a_change_is_logged_with_flag_before_after_and_source() {
     let (log, _guard) = Log::start(Level::INFO);
     let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await.unwrap();
-    assert_eq!(log.text(), "");
+    assert_eq!(log.lines("flag changed"), Vec::<String>::new());
 
     flags.enable("beta").await.unwrap();
 
     let [changed] = &log.lines("flag changed")[..] else { panic!("{}", log.text()) };
-    assert!(changed.ends_with(r#"flag="beta" before=off after=on source="memory""#), "{changed}");
+    let fields = r#"flag="beta" before=off after=on fields="enabled" source="memory""#;
+    assert!(changed.ends_with(fields), "{changed}");
+}
+
+#[tokio::test]
+async fn a_change_that_leaves_the_state_alone_is_logged_with_the_fields_that_changed() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let memory = Memory::new().with("beta", Definition::new().owner("web"));
+    let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
+    let mut events = flags.events();
+
+    memory.insert("beta", Definition::new().owner("search").description("Find things"));
+
+    assert!(matches!(next(&mut events).await, Event::Changed { .. }));
+    let [changed] = &log.lines("flag changed")[..] else { panic!("{}", log.text()) };
+    assert!(changed.contains(r#"before=on after=on fields="description,owner""#), "{changed}");
+}
+
+#[tokio::test]
+async fn a_start_is_logged_with_the_sources_their_flags_and_the_path() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags]\na = true\nb = true\n").unwrap();
+
+    let memory = Memory::new().with("beta", true);
+    let file = File::open(&path).unwrap();
+    let _flags = Flags::builder().source(memory).source(file).start().await.unwrap();
+
+    let [following] = &log.lines("following the flag file")[..] else { panic!("{}", log.text()) };
+    assert!(following.ends_with(&format!("path={}", path.display())), "{following}");
+    let ready = log.lines("source is ready");
+    let [memory, file] = &ready[..] else { panic!("{}", log.text()) };
+    assert!(memory.ends_with(r#"source="memory" flags=1"#), "{memory}");
+    assert!(file.ends_with(r#"source="file" flags=2"#), "{file}");
 }
 
 #[tokio::test]

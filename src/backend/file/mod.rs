@@ -18,7 +18,7 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout_at},
 };
-use tracing::warn;
+use tracing::{info, warn};
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::watch::{Observation, Timing, Watch};
@@ -109,6 +109,7 @@ impl Backend for File {
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
         Box::pin(async move {
+            info!(path = %self.path.display(), "following the flag file");
             let mut follower = Follower {
                 watch: Watch::new(self.path.clone(), Timing::default()),
                 path: self.path.clone(),
