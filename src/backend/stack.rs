@@ -178,10 +178,14 @@ impl Stack {
         if let Some(problem) = offer.problem(key) {
             return Some(problem.to_owned());
         }
-        let Some(Entry::Text(text)) = offer.entry(key) else { return None };
+        let entry = offer.entry(key)?;
+        let Entry::Text(text) = &entry else { return None };
+        if entry.forces() == Some(true) {
+            return None;
+        }
         let below = self.merge(key, |other| other <= source);
         let variants = below.as_ref().and_then(|below| below.definition.rare().variants.value());
-        let is_variant = variants.is_some_and(|variants| variants.variant(&text).is_some());
+        let is_variant = variants.is_some_and(|variants| variants.variant(text).is_some());
         (!is_variant).then(|| format!("`{text}` is neither on nor off, nor a variant"))
     }
 

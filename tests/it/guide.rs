@@ -276,7 +276,7 @@ fn claims() -> Vec<Vec<Case>> {
         vec![
             case(experiment, "pricing_experiment", companies, PercentOf("higher_price", 10.0)),
             case(
-                "the others are served `off`, here `control`",
+                "for the others it is off, here `control`",
                 "pricing_experiment",
                 companies,
                 PercentOf("control", 90.0),

@@ -49,6 +49,7 @@ where
 }
 
 #[tokio::test]
+#[expect(clippy::result_large_err, reason = "a refusal may be a response as it is")]
 async fn a_refusal_is_kept_out_of_caches_unless_it_has_a_word_on_them() {
     let flags = vip().await;
     let of = async |refuse: fn() -> Response<String>| {

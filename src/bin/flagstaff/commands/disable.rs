@@ -16,7 +16,8 @@ The store gets a plain 0, which readers in every language know; who and why go
 to its log. With --for, what is below the override decides at the end, not the
 override before.
 
-With --wait, it exits with 1 if an instance may not have it, or if there is none.
+With --wait, it exits with 1 if an instance may not have it, or if there is
+none.
 
 Examples:
   flagstaff disable new_checkout -m 'incident 42'

@@ -20,7 +20,8 @@ Percentage, lists and rules of the file do not count while it is on;
 `flagstaff unset` gives them back. With --source file they count: that only sets
 enabled = true.
 
-With --wait, it exits with 1 if an instance may not have it, or if there is none.
+With --wait, it exits with 1 if an instance may not have it, or if there is
+none.
 
 Examples:
   flagstaff enable new_checkout -m 'launch day'

@@ -20,10 +20,11 @@ use crate::{
     time,
 };
 
-/// Write overrides into flags.toml, and finish once the file is everywhere
+/// Write overrides into flags.toml, and later take them away
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It takes two steps, so that no service loses the override before it has the file:
+It takes two steps, so that no service loses the override before it has the
+file:
   1. `promote` writes the file and keeps the override. It refuses (4) what the
      tests of the file refuse.
   2. When the file is deployed, `promote --finish FLAG` takes the override away.

@@ -18,7 +18,7 @@ use crate::{
     text::clean,
 };
 
-/// Store again what a flag had at a revision, however many changes ago
+/// Restore the override that a flag had at a revision
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The revision may be a change of another flag: what this flag had then comes
