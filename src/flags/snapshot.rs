@@ -175,7 +175,7 @@ impl Snapshot {
     }
 
     #[inline]
-    fn plan(&self, key: &impl FlagKey) -> Option<&Plan> {
+    pub(super) fn plan(&self, key: &impl FlagKey) -> Option<&Plan> {
         let slot = key.slot(&self.names, self.owner)?;
         if !key.is_resolved(self.owner) {
             self.asked.note(slot);
@@ -184,7 +184,7 @@ impl Snapshot {
     }
 
     #[inline(always)]
-    fn evaluate_plan<'p>(
+    pub(super) fn evaluate_plan<'p>(
         &'p self,
         plan: &'p Plan,
         context: &Context<'_>,

@@ -9,9 +9,10 @@ use std::{
 
 use super::{
     FlagKey, Flags, RequestFlags, Scope, Snapshot, key::sealed::Resolve, outside, request::Pinned,
+    testing,
 };
 use crate::{
-    eval::{Evaluation, Names, Slot, Verdict, hash_name},
+    eval::{Evaluation, Names, Plan, Slot, Verdict, hash_name},
     model::{Answer, Cause, Context},
 };
 
@@ -83,25 +84,68 @@ pub(crate) enum View<'a, 'c> {
     },
 }
 
-impl View<'_, '_> {
+impl<'a> View<'a, '_> {
+    /// Returns true if the flag was found before and is on for all users. `false` means nothing: then
+    /// [`evaluate`](Self::evaluate) looks further.
+    #[inline]
+    pub(crate) fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
+        match self {
+            Self::Flags { snapshot, .. } => snapshot.is_plainly_on(flag),
+            Self::NoFlags { .. } => false,
+        }
+    }
+
+    /// Evaluates a flag that was found before; `None` means nothing. [`require`](Self::require) takes
+    /// what this returns, so that nothing is evaluated twice.
+    #[inline]
+    pub(crate) fn evaluate(&self, flag: &KnownFlag) -> Option<Evaluation<'a>> {
+        match *self {
+            Self::Flags { snapshot, context, .. } => snapshot.evaluate_known(flag, context),
+            Self::NoFlags { .. } => None,
+        }
+    }
+
+    /// Returns whether an evaluation of this view is on.
+    #[inline]
+    pub(crate) fn is_on(&self, evaluation: &Evaluation<'_>) -> bool {
+        match self {
+            Self::Flags { context, .. } => evaluation.is_on(context),
+            Self::NoFlags { .. } => false,
+        }
+    }
+
     /// Returns `Ok` if the flag is in the state that is required, else its details. `default` is the
     /// state of a flag that no source has.
-    #[inline]
     pub(crate) fn require(
         &self,
         flag: &KnownFlag,
+        evaluation: Option<Evaluation<'a>>,
         required: bool,
         default: bool,
     ) -> Result<(), Unmet> {
-        match self {
-            Self::Flags { snapshot, context, .. } => {
-                snapshot.require(flag, context, required, default)
-            }
+        let (snapshot, context) = match *self {
+            Self::Flags { snapshot, context, .. } => (snapshot, context),
             Self::NoFlags { asker } => {
                 outside::unlayered(&flag.name, asker);
-                require_default(required, default, Cause::NoFlags)
+                return Unmet::by_default(required, default, Cause::NoFlags);
             }
+        };
+        let evaluate = || snapshot.evaluate(flag, context, &mut ());
+        let Some(evaluation) = evaluation.or_else(evaluate) else {
+            return match snapshot.absence(&flag.name) {
+                // Its deny-lists are unknown, so it is in neither state.
+                Cause::Rejected => Err(Unmet {
+                    answer: Answer::new(!required, Cause::Rejected, None),
+                    unavailable: false,
+                }),
+                cause => Unmet::by_default(required, default, cause),
+            };
+        };
+        let unavailable = is_unavailable(evaluation.verdict);
+        if evaluation.is_on(context) == required && !unavailable {
+            return Ok(());
         }
+        Err(Unmet { answer: snapshot.gate(&evaluation, context), unavailable })
     }
 
     /// Whether two contexts may have different answers.
@@ -118,7 +162,7 @@ impl View<'_, '_> {
         match self {
             Self::NoFlags { .. } => None,
             Self::Flags { .. } if self.depends_on_context(flag) => None,
-            Self::Flags { .. } => Some(self.require(flag, required, default).is_ok()),
+            Self::Flags { .. } => Some(self.require(flag, None, required, default).is_ok()),
         }
     }
 
@@ -140,12 +184,13 @@ pub(crate) struct Unmet {
     pub(crate) unavailable: bool,
 }
 
-#[cold]
-fn require_default(required: bool, default: bool, cause: Cause) -> Result<(), Unmet> {
-    if default == required {
-        return Ok(());
+impl Unmet {
+    fn by_default(required: bool, default: bool, cause: Cause) -> Result<(), Self> {
+        if default == required {
+            return Ok(());
+        }
+        Err(Self { answer: Answer::new(default, cause, None), unavailable: false })
     }
-    Err(Unmet { answer: Answer::new(default, cause, None), unavailable: false })
 }
 
 impl Snapshot {
@@ -154,41 +199,38 @@ impl Snapshot {
     }
 
     #[inline]
-    fn require(
-        &self,
-        flag: &KnownFlag,
-        context: &Context<'_>,
-        required: bool,
-        default: bool,
-    ) -> Result<(), Unmet> {
-        let Some(evaluation) = self.evaluate(flag, context, &mut ()) else {
-            return match self.absence(&flag.name) {
-                // Its deny-lists are unknown, so it is in neither state.
-                Cause::Rejected => Err(Unmet {
-                    answer: Answer::new(!required, Cause::Rejected, None),
-                    unavailable: false,
-                }),
-                cause => require_default(required, default, cause),
-            };
-        };
-        // A flag that is on is never unavailable.
-        let is_met = evaluation.is_on(context) == required;
-        if is_met && (required || !is_unavailable(evaluation.verdict)) {
-            return Ok(());
-        }
-        Err(self.unmet(&evaluation, context))
+    fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
+        matches!(self.known_plan(flag), Some(Plan::Constant(verdict)) if verdict.on)
     }
 
-    // Its details are for closed gates only.
-    #[cold]
-    fn unmet(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> Unmet {
-        let answer = self.gate(evaluation, context);
-        Unmet { answer, unavailable: is_unavailable(evaluation.verdict) }
+    #[inline]
+    fn evaluate_known(&self, flag: &KnownFlag, context: &Context<'_>) -> Option<Evaluation<'_>> {
+        self.evaluate_apart(self.known_plan(flag)?, context)
+    }
+
+    // Apart, so that no more than a constant flag is inlined into services.
+    #[inline(never)]
+    fn evaluate_apart<'p>(
+        &'p self,
+        plan: &'p Plan,
+        context: &Context<'_>,
+    ) -> Option<Evaluation<'p>> {
+        self.evaluate_plan(plan, context, &mut ())
+    }
+
+    /// Returns the plan of a flag that was found before, unless the running test overrides it.
+    #[inline]
+    fn known_plan(&self, flag: &KnownFlag) -> Option<&Plan> {
+        let plan = flag.found(self.owner).and_then(|slot| self.plans.get(slot as usize))?;
+        match testing::overridden(&flag.name, &self.evaluated, plan.variants()) {
+            None => Some(plan),
+            Some(_) => None,
+        }
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {
-        let plan =
-            flag.slot(&self.names, self.owner).and_then(|slot| self.plans.get(slot as usize));
+        // Notes that it is asked for, since a flag that was found is not noted again.
+        let plan = self.plan(flag);
         let depends =
             |slot: Slot| self.plans.get(slot as usize).is_some_and(|plan| plan.depends_by_itself());
         plan.is_some_and(|plan| plan.depends_on_context(depends))

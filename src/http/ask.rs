@@ -1,6 +1,6 @@
 //! The flags and the context that a gate or a switch asks.
 
-use std::{convert::Infallible, fmt, sync::Arc, task::Waker};
+use std::{cell::Cell, convert::Infallible, fmt, mem::ManuallyDrop, sync::Arc, task::Waker};
 
 use http::{HeaderName, Request};
 use tracing::trace;
@@ -77,6 +77,7 @@ impl<X> Question<X> {
         mut self,
         predicate: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
+        self.condition.is_plain = false;
         self.only = Some(match self.only {
             None => Arc::new(predicate),
             Some(only) => Arc::new(move |head: &RequestHead<'_>| only(head) && predicate(head)),
@@ -122,12 +123,17 @@ impl<X: Refusal> Question<X> {
     /// Asks if a request may pass a gate.
     #[inline]
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Asked<X> {
-        if !self.applies_to(request) {
+        if !self.condition.is_plain && !self.applies_to(request) {
             return Asked::Yes;
         }
-        match self.ask(request, |view| self.condition.check(view)) {
-            Ok(Ok(())) => Asked::Yes,
-            Ok(Err(denied)) => {
+        // Beside the answer, so that nothing large is moved while a gate is open. It is empty then, and
+        // need not be dropped.
+        let denied = ManuallyDrop::new(Cell::new(None));
+        match self.ask(request, |view| self.condition.is_met(view, &denied)) {
+            Ok(true) => Asked::Yes,
+            Ok(false) => {
+                let denied = ManuallyDrop::into_inner(denied).into_inner();
+                let denied = denied.expect("a condition that is not met sets it");
                 note(&denied);
                 Asked::No(denied)
             }
@@ -198,8 +204,13 @@ impl<X: Refusal> Source<X> {
             let context = &self.anonymous;
             return Ok(flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers })));
         };
-        let context = &extractor.try_context(&RequestHead::of(request))?;
-        Ok(flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers })))
+        // By reference, since a context is large.
+        match extractor.try_context(&RequestHead::of(request)) {
+            Ok(ref context) => {
+                Ok(flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers })))
+            }
+            Err(refusal) => Err(refusal),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! When a gate is open.
 
-use std::iter;
+use std::{cell::Cell, iter};
 
 use super::{GateDenied, Requirement};
-use crate::flags::View;
+use crate::{eval::Evaluation, flags::View};
 
 /// One or several requirements.
 #[derive(Debug, Clone)]
@@ -11,6 +11,8 @@ pub(super) struct Condition {
     first: Requirement,
     others: Vec<Requirement>,
     mode: Mode,
+    /// True for the everyday condition, that one flag is on, whatever the request.
+    pub(super) is_plain: bool,
     /// The value of a flag that no source knows.
     pub(super) default: bool,
 }
@@ -24,7 +26,8 @@ pub(super) enum Mode {
 
 impl Condition {
     pub(super) fn one(requirement: Requirement) -> Self {
-        Self { first: requirement, others: Vec::new(), mode: Mode::All, default: false }
+        let is_plain = requirement.on;
+        Self { first: requirement, others: Vec::new(), mode: Mode::All, is_plain, default: false }
     }
 
     /// `None` without requirements.
@@ -33,7 +36,9 @@ impl Condition {
         mode: Mode,
     ) -> Option<Self> {
         let first = requirements.next()?;
-        Some(Self { others: requirements.collect(), mode, ..Self::one(first) })
+        let others: Vec<_> = requirements.collect();
+        let is_plain = first.on && others.is_empty();
+        Some(Self { others, mode, is_plain, ..Self::one(first) })
     }
 
     /// The opposite, by De Morgan's laws.
@@ -45,43 +50,64 @@ impl Condition {
             Mode::All => Mode::Any,
             Mode::Any => Mode::All,
         };
+        self.is_plain = false;
         self
     }
 
-    /// Whether it holds; else the flag that decided, which is the first one when none alone did.
+    /// Returns true if it holds. Otherwise `denied` gets the flag that decided, which is the first one
+    /// when none alone did.
     #[inline]
-    pub(super) fn check(&self, view: &View<'_, '_>) -> Result<(), GateDenied> {
-        // Most gates ask one flag.
-        if self.others.is_empty() {
-            return self.check_one(&self.first, view);
+    pub(super) fn is_met(&self, view: &View<'_, '_>, denied: &Cell<Option<GateDenied>>) -> bool {
+        if !self.is_plain {
+            return self.are_met(view, denied);
         }
-        self.check_several(view)
+        let flag = &self.first.flag;
+        if view.is_plainly_on(flag) {
+            return true;
+        }
+        let evaluation = view.evaluate(flag);
+        evaluation.is_some_and(|evaluation| view.is_on(&evaluation))
+            || self.is_first_met(evaluation, view, denied)
     }
 
-    #[inline]
-    fn check_one(&self, requirement: &Requirement, view: &View<'_, '_>) -> Result<(), GateDenied> {
-        let Requirement { flag, on } = requirement;
-        view.require(flag, *on, self.default).map_err(|unmet| GateDenied::new(flag.name(), unmet))
+    // Apart, since few requests get here: to closed gates, and to flags that were not found before.
+    #[inline(never)]
+    fn is_first_met<'a>(
+        &self,
+        evaluation: Option<Evaluation<'a>>,
+        view: &View<'a, '_>,
+        denied: &Cell<Option<GateDenied>>,
+    ) -> bool {
+        let flag = &self.first.flag;
+        let required = view.require(flag, evaluation, true, self.default);
+        required.map_err(|unmet| denied.set(Some(GateDenied::new(flag.name(), unmet)))).is_ok()
     }
 
     #[inline(never)]
-    fn check_several(&self, view: &View<'_, '_>) -> Result<(), GateDenied> {
+    fn are_met(&self, view: &View<'_, '_>, denied: &Cell<Option<GateDenied>>) -> bool {
         let mut first = None;
-        for requirement in self.requirements() {
-            match self.check_one(requirement, view) {
-                Ok(()) if self.mode == Mode::Any => return Ok(()),
+        for Requirement { flag, on } in self.requirements() {
+            match view.require(flag, view.evaluate(flag), *on, self.default) {
+                Ok(()) if self.mode == Mode::Any => return true,
                 Ok(()) => {}
-                // Nobody knows, so the gate is closed whichever way it works.
-                Err(denied) if self.mode == Mode::All || denied.is_unavailable() => {
-                    return Err(denied);
+                Err(unmet) => {
+                    let decides = self.mode == Mode::All || unmet.unavailable;
+                    let unmet = GateDenied::new(flag.name(), unmet);
+                    // A flag that is neither on nor off keeps the gate closed whichever way it works.
+                    if decides {
+                        denied.set(Some(unmet));
+                        return false;
+                    }
+                    first = first.or(Some(unmet));
                 }
-                Err(denied) => first = first.or(Some(denied)),
             }
         }
-        first.map_or(Ok(()), Err)
+        let met = first.is_none();
+        denied.set(first);
+        met
     }
 
-    /// Returns what [`check`](Self::check) finds for every context; `None` if contexts differ.
+    /// Returns what [`is_met`](Self::is_met) finds for every context; `None` if contexts differ.
     pub(super) fn settled(&self, view: &View<'_, '_>) -> Option<bool> {
         // What one requirement decides alone: to be unmet, or met, as the mode has it.
         let decisive = self.mode == Mode::Any;

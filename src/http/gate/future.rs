@@ -28,12 +28,10 @@ pin_project! {
             #[pin]
             future: F,
         },
-        Closed {
-            // Taken when it is done.
-            response: Option<Response<Option<D>>>,
-        },
-        Refused {
-            refusal: Option<X>,
+        Answered {
+            // Taken when it is done. One state for both answers, so that there is none for refusals where an
+            // extractor refuses nothing.
+            answer: Option<Result<Response<Option<D>>, X>>,
         },
     }
 }
@@ -45,11 +43,11 @@ impl<F, D, X> GateFuture<F, D, X> {
     }
 
     pub(super) fn closed(response: Response<Option<D>>) -> Self {
-        Self { state: State::Closed { response: Some(response) } }
+        Self { state: State::Answered { answer: Some(Ok(response)) } }
     }
 
     pub(super) fn refused(refusal: X) -> Self {
-        Self { state: State::Refused { refusal: Some(refusal) } }
+        Self { state: State::Answered { answer: Some(Err(refusal)) } }
     }
 }
 
@@ -62,15 +60,16 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        const DONE: &str = "a future is not polled when it is done";
         Poll::Ready(Ok(match self.project().state.project() {
             StateProjection::Open { future } => {
                 X::pass(ready!(future.poll(cx))?.map(EitherBody::new))
             }
-            StateProjection::Closed { response } => {
-                X::pass(response.take().expect(DONE).map(EitherBody::own))
+            StateProjection::Answered { answer } => {
+                match answer.take().expect("a future is not polled when it is done") {
+                    Ok(response) => X::pass(response.map(EitherBody::own)),
+                    Err(refusal) => refusal.refuse(),
+                }
             }
-            StateProjection::Refused { refusal } => refusal.take().expect(DONE).refuse(),
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! The service that is two.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     fmt,
     sync::Arc,
@@ -91,7 +92,7 @@ where
                 true => Edit::Private(view.headers().cloned()),
                 false => Edit::Nothing,
             };
-            (question.condition.check(view).is_ok(), edit)
+            (question.condition.is_met(view, &Cell::new(None)), edit)
         });
         match chosen {
             Ok((true, edit)) => SwitchFuture::on(self.arms.call_on(request), edit),
