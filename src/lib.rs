@@ -146,10 +146,10 @@ pub use self::http::{FlagGate, FlagSwitch, TrustedHeaders};
 pub use self::{
     backend::{Backend, Env, Memory},
     flags::{
-        Flag, FlagKey, FlagName, Flags, RequestFlags, Snapshot, StartError, WithCurrentFlags,
-        WriteError, boolean, current, explain, is_enabled, track,
+        Flags, RequestFlags, Snapshot, StartError, WithCurrentFlags, WriteError, boolean, current,
+        explain, is_enabled, track,
     },
-    model::{Answer, Context, Definition, Percentage, Reason},
+    model::{Answer, Context, Definition, Flag, FlagKey, FlagName, Percentage, Reason},
 };
 
 pub mod answer {

@@ -6,7 +6,6 @@ pub(crate) mod bucket;
 mod evaluation;
 mod gate;
 mod lists;
-mod names;
 mod plan;
 mod requirements;
 mod rule_variants;
@@ -23,7 +22,6 @@ pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
     evaluation::{Decision, Evaluation, Served, Verdict},
-    names::{Names, Slot, hash_name, hash_name_const},
     plan::Plan,
     requirements::{Requirements, Step},
     variants::{Arm, Variants},

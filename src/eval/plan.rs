@@ -5,12 +5,11 @@ use std::sync::Arc;
 use super::{
     evaluation::{Decision, Evaluation, Verdict},
     gate::{self, Gate, Ruled, Targeted},
-    names::Slot,
     requirements::Requirements,
     variants::Variants,
     visitor::Visitor,
 };
-use crate::model::{Context, Field, Resolved};
+use crate::model::{Context, Field, Resolved, Slot};
 
 /// A compiled flag.
 // It repeats the variants of a gate, since telling nested ones apart takes ten instructions more.

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{evaluation::Evaluation, names::Slot, visitor::Visitor};
-use crate::model::{Cause, Context, MOST_PREREQUISITES};
+use super::{evaluation::Evaluation, visitor::Visitor};
+use crate::model::{Cause, Context, MOST_PREREQUISITES, Slot};
 
 /// A flag that has to be on, and the variant that it has to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,11 +4,13 @@ use std::{sync::Arc, time::SystemTime};
 
 use super::{
     evaluation::Evaluation,
-    names::{Names, Slot, hash_name},
     plan::Plan,
     requirements::{Requirements, Step},
 };
-use crate::model::{Context, Definition, MOST_PREREQUISITES, Prerequisite, Resolved, variant_name};
+use crate::model::{
+    Context, Definition, MOST_PREREQUISITES, Names, Prerequisite, Resolved, Slot, hash_name,
+    variant_name,
+};
 
 /// A flag at one instant, as the definitions of one source have it: without a stack, and without a
 /// snapshot of all flags.

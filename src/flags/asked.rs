@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use crate::eval::Slot;
+use crate::model::Slot;
 
 /// A mark for each slot, set by whoever asks for the flag by its name, and never taken away: after
 /// the first question it is memory that all threads only read.

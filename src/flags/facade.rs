@@ -12,13 +12,13 @@ use tokio::{
 };
 
 use super::{
-    Drift, Event, Events, Flag, FlagKey, FlagsBuilder, Health, PendingUndo, PendingWrite,
-    RolloutControl, Snapshot, SourceEntry, Status, TrackingEvent, WriteError,
-    blocking::RuntimeThread, cell::Cell, publisher::Publisher,
+    Drift, Event, Events, FlagsBuilder, Health, PendingUndo, PendingWrite, RolloutControl,
+    Snapshot, SourceEntry, Status, TrackingEvent, WriteError, blocking::RuntimeThread, cell::Cell,
+    publisher::Publisher,
 };
 use crate::{
     backend::{Backend, LogEntry, Operation, Source, WritableBackend},
-    model::{Answer, Context, Definition, Entry, FlagState},
+    model::{Answer, Context, Definition, Entry, Flag, FlagKey, FlagState},
 };
 
 /// The time that the sources have to take leave of other processes at a shutdown.

@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::Change;
 use crate::{
-    eval::{Names, Requirements, Slot, Step, hash_name},
-    model::{Field, MOST_PREREQUISITES, Prerequisite, Resolved, variant_name},
+    eval::{Requirements, Step},
+    model::{
+        Field, MOST_PREREQUISITES, Names, Prerequisite, Resolved, Slot, hash_name, variant_name,
+    },
 };
 
 /// The flags that require others: few, so that most publications have nothing to do with them.

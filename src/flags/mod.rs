@@ -10,7 +10,6 @@ mod drift;
 pub mod explain;
 mod facade;
 mod health;
-mod key;
 mod links;
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -48,7 +47,6 @@ pub use self::{
     drift::{Drift, SourceEntry},
     facade::Flags,
     health::{Health, SourceError, SourceHealth, Status},
-    key::{Flag, FlagKey, FlagName},
     request::{RequestFlags, boolean, current, is_enabled},
     rollout::{PendingStep, RolloutControl, RolloutError},
     scope::{Scope, WithCurrentFlags, WithFlags, current_scope},

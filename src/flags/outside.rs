@@ -5,7 +5,7 @@ use std::{hash::Hash, panic::Location, sync::LazyLock};
 use tracing::warn;
 
 use super::warned::Warned;
-use crate::eval::hash_name;
+use crate::model::hash_name;
 
 /// The place of a question or of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

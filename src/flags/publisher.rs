@@ -18,13 +18,12 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    Change, Drift, Event, Flag, Health, Snapshot, SourceEntry, SourceError, SourceHealth,
-    StartError, Status, TrackingEvent,
+    Change, Drift, Event, Health, Snapshot, SourceEntry, SourceError, SourceHealth, StartError,
+    Status, TrackingEvent,
     asked::Marks,
     cell::Cell,
     changes::CAPACITY,
     clock::Clock,
-    key::sealed::Resolve,
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
     snapshot::{Latest, Strictness},
@@ -36,8 +35,8 @@ use crate::{
         self, BackendError, CLOCK, FlagUsage, Heard, Offer, Publish, Report, Source, Stack,
         Standing,
     },
-    eval::{Names, Plan, Requirements, Slot},
-    model::{Definition, Entry, Field, FlagState, Resolved},
+    eval::{Plan, Requirements},
+    model::{Definition, Entry, Field, Flag, FlagState, Names, Resolve, Resolved, Slot},
 };
 
 /// Generations are unique in the process: see [`Cell::with`].

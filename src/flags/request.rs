@@ -2,8 +2,8 @@
 
 use std::{fmt, panic::Location, sync::Arc};
 
-use super::{FlagKey, Flags, Scope, Snapshot, WithFlags, outside, testing::ScopedOverrides};
-use crate::model::{Answer, Cause, Context};
+use super::{Flags, Scope, Snapshot, WithFlags, outside, testing::ScopedOverrides};
+use crate::model::{Answer, Cause, Context, FlagKey};
 
 /// The flags as one request sees them: one snapshot, one context.
 ///

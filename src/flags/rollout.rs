@@ -5,10 +5,10 @@ use std::{
     time::{Duration, SystemTime, SystemTimeError},
 };
 
-use super::{FlagKey, Flags, WriteError};
+use super::{Flags, WriteError};
 use crate::{
     backend::{BoxFuture, Expected, Operation, Write, Written},
-    model::{Definition, Entry, Progress, Rollout, RolloutStatus, Setting},
+    model::{Definition, Entry, FlagKey, Progress, Rollout, RolloutStatus, Setting},
 };
 
 /// The rollout of one flag, to be steered. Made by [`Flags::rollout`].

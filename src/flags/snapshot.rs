@@ -5,7 +5,6 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use arc_swap::ArcSwap;
 
 use super::{
-    FlagKey,
     asked::Asked,
     testing::{self, Evaluated},
     track::Tracker,
@@ -13,9 +12,10 @@ use super::{
 };
 use crate::{
     backend::{Lookup, Offer, Source, SourceId},
-    eval::{Decision, Evaluation, Names, Plan, Slot, Verdict, Visitor},
+    eval::{Decision, Evaluation, Plan, Verdict, Visitor},
     model::{
-        Answer, Cause, Context, Definition, Field, FlagState, Progress, Reason, Resolved, nearest,
+        Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Names, Progress, Reason,
+        Resolved, Slot, nearest,
     },
 };
 

@@ -3,7 +3,7 @@
 use tracing::warn;
 
 use super::warned::Warned;
-use crate::{eval::hash_name, model::nearest};
+use crate::model::{hash_name, nearest};
 
 /// Warns once per unknown name, however often it is asked for, and never locks.
 #[derive(Debug, Default)]

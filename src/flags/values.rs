@@ -2,10 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{FlagKey, Flags, RequestFlags, Snapshot};
+use super::{Flags, RequestFlags, Snapshot};
 use crate::{
     eval::{Arm, Decision, Evaluation, Served},
-    model::{Answer, Cause, Context, Value},
+    model::{Answer, Cause, Context, FlagKey, Value},
 };
 
 /// The content of a flag for one context.

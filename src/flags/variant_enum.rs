@@ -1,7 +1,7 @@
 //! Variants as enums.
 
-use super::{FlagName, Flags, RequestFlags, Snapshot};
-use crate::model::{Answer, Cause, Context};
+use super::{Flags, RequestFlags, Snapshot};
+use crate::model::{Answer, Cause, Context, FlagName};
 
 /// The variants of one flag as an enum, to be [asked for](Flags::variant_of) and matched.
 ///

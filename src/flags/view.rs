@@ -7,13 +7,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{
-    FlagKey, Flags, RequestFlags, Scope, Snapshot, key::sealed::Resolve, outside, request::Pinned,
-    testing,
-};
+use super::{Flags, RequestFlags, Scope, Snapshot, outside, request::Pinned, testing};
 use crate::{
-    eval::{Evaluation, Names, Plan, Slot, Verdict, hash_name},
-    model::{Answer, Cause, Context},
+    eval::{Evaluation, Plan, Verdict},
+    model::{Answer, Cause, Context, FlagKey, Names, Resolve, Slot, hash_name},
 };
 
 /// A flag key whose slot is found once: in the first flags that know it.

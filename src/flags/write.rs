@@ -6,12 +6,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{FlagKey, Flags};
+use super::Flags;
 use crate::{
     backend::{
         BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Source, Write, Written,
     },
-    model::{Entry, Field},
+    model::{Entry, Field, FlagKey},
 };
 
 /// A change of a flag that is made when it is awaited. Made by [`Flags::enable`],

@@ -1,6 +1,6 @@
 //! A flag that a gate or a switch asks, and the state that it must be in.
 
-use crate::flags::{FlagKey, KnownFlag};
+use crate::{flags::KnownFlag, model::FlagKey};
 
 /// A flag that must be on, or off, for a gate to open.
 ///

@@ -11,8 +11,10 @@ mod definition;
 mod deserialize;
 mod entry;
 mod id;
+mod key;
 mod matcher;
 mod moment;
+mod names;
 mod nearest;
 mod operator;
 mod percentage;
@@ -42,6 +44,7 @@ pub use self::{
     definition::{Definition, Field, RareSettings},
     entry::{Entry, Part},
     id::IntoId,
+    key::{Flag, FlagKey, FlagName},
     matcher::Case,
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},
@@ -76,8 +79,10 @@ pub(crate) use self::{
     attributes::Attributes,
     condition::Attribute,
     definition::row,
+    key::sealed::Resolve,
     matcher::{Matcher, NameSet, Scalar, hash_text},
     moment::Moment,
+    names::{Names, Slot, hash_name},
     nearest::nearest,
     prerequisite::MOST_PREREQUISITES,
     print::{Print, Printed},

@@ -15,10 +15,10 @@ use crate::{
         Decision, Draw, Served, Verdict,
         bucket::{Reach, position},
     },
-    flags::{FlagKey, Flags, RequestFlags, Snapshot},
+    flags::{Flags, RequestFlags, Snapshot},
     model::{
-        Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, Field, Part, Percentage,
-        Resolved, Rule, Serve, Value, Variant, Weight, nearest,
+        Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, Field, FlagKey, Part,
+        Percentage, Resolved, Rule, Serve, Value, Variant, Weight, nearest,
     },
 };
 

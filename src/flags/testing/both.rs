@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Overrides, with_overrides};
-use crate::flags::FlagKey;
+use crate::model::FlagKey;
 
 /// Runs a test twice: with the flag on for all users, then with the flag off.
 ///

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::ScopedOverrides;
-use crate::flags::{FlagKey, Flags, snapshot::Strictness};
+use crate::{
+    flags::{Flags, snapshot::Strictness},
+    model::FlagKey,
+};
 
 /// The names of the flags that were asked for, if anything records them.
 #[derive(Debug, Clone, Default)]

@@ -6,8 +6,8 @@ use tokio::task::JoinSet;
 
 use crate::{
     backend::{Backend, Heard, Memory, Offer, Publish, Sink, identify},
-    flags::{FlagKey, Flags, clock::Clock, publisher::Publisher, snapshot::Strictness},
-    model::{Definition, Entry, Percentage},
+    flags::{Flags, clock::Clock, publisher::Publisher, snapshot::Strictness},
+    model::{Definition, Entry, FlagKey, Percentage},
 };
 
 impl Flags {

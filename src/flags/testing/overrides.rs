@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::ScopedOverrides;
 use crate::{
-    flags::{FlagKey, Scope, WithFlags},
-    model::Value,
+    flags::{Scope, WithFlags},
+    model::{FlagKey, Value},
 };
 
 /// The state or value that a test overrides a flag with.

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::eval::{Names, Slot, hash_name, hash_name_const};
+use super::names::{Names, Slot, hash_name, hash_name_const};
 
 /// Names a flag: a text, a [`FlagName`], or a [`Flag`] that was resolved before.
 ///
