@@ -11,7 +11,7 @@ use super::{
     Backend, BackendError, BoxFuture, Conflict, Expected, Offer, Operation, Provenance, Refusal,
     Sink, SourceKind, WritableBackend, Write, Written, write::NO_FIELDS,
 };
-use crate::model::{Definition, Entry, Field};
+use crate::model::{Definition, Entry, Field, FlagKey};
 
 /// A source in memory, writable: for defaults compiled into a service, and for tests.
 ///
@@ -60,19 +60,20 @@ impl Memory {
 
     /// Adds a flag while the source is being set up.
     #[must_use]
-    pub fn with(self, key: &str, entry: impl Into<Entry>) -> Self {
+    pub fn with(self, key: impl FlagKey, entry: impl Into<Entry>) -> Self {
         self.insert(key, entry);
         self
     }
 
     /// Sets or replaces the entry of a flag.
-    pub fn insert(&self, key: &str, entry: impl Into<Entry>) {
-        let entry = entry.into();
+    pub fn insert(&self, key: impl FlagKey, entry: impl Into<Entry>) {
+        let (key, entry) = (key.as_str(), entry.into());
         self.state().change(key, |offer| offer.insert(key.into(), entry));
     }
 
     /// Removes the entry of a flag.
-    pub fn remove(&self, key: &str) {
+    pub fn remove(&self, key: impl FlagKey) {
+        let key = key.as_str();
         self.state().change(key, |offer| offer.remove(key));
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::Provenance;
-use crate::model::{Entry, Part, TooManyVariantNames};
+use crate::model::{Definitions, Entry, FlagKey, Part, SharedDefinition, TooManyVariantNames};
 
 /// Finds the entry of a source for a name that it does not list.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<Entry> + Send + Sync>;
@@ -93,8 +93,8 @@ impl Offer {
 
     /// Adds the author, time and reason of the entry that is listed for a flag.
     #[must_use]
-    pub fn with_provenance(mut self, key: impl Into<Arc<str>>, provenance: Provenance) -> Self {
-        self.set_provenance(key.into(), provenance);
+    pub fn with_provenance(mut self, key: impl FlagKey, provenance: Provenance) -> Self {
+        self.set_provenance(key.as_str().into(), provenance);
         self
     }
 
@@ -111,8 +111,8 @@ impl Offer {
     /// assert_eq!(offer.len(), 1);
     /// ```
     #[must_use]
-    pub fn with_problem(mut self, key: impl Into<Arc<str>>, problem: impl Into<Arc<str>>) -> Self {
-        self.set_problem(key.into(), problem.into());
+    pub fn with_problem(mut self, key: impl FlagKey, problem: impl Into<String>) -> Self {
+        self.set_problem(key.as_str().into(), problem.into().into());
         self
     }
 
@@ -156,7 +156,7 @@ impl Offer {
         entries.sort_unstable_by_key(|&(key, _)| key);
         for (key, entry) in entries {
             let Entry::Definition(definition) = entry else { continue };
-            let is_known = matches!(before.listed(key), Some(Entry::Definition(known)) if Arc::ptr_eq(known, definition));
+            let is_known = matches!(before.listed(key), Some(Entry::Definition(known)) if known.is_clone_of(definition));
             if is_known {
                 continue;
             }
@@ -221,8 +221,8 @@ impl Offer {
     /// assert_eq!(offer.len(), 1);
     /// ```
     #[must_use]
-    pub fn with_rejected<K: Into<Arc<str>>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
-        self.rejected = keys.into_iter().map(Into::into).collect();
+    pub fn with_rejected<K: FlagKey>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.rejected = keys.into_iter().map(|key| key.as_str().into()).collect();
         self
     }
 
@@ -290,9 +290,18 @@ fn first(flags: &[Arc<str>]) -> String {
     }
 }
 
-impl<K: Into<Arc<str>>, E: Into<Entry>> FromIterator<(K, E)> for Offer {
+impl<K: FlagKey, E: Into<Entry>> FromIterator<(K, E)> for Offer {
     fn from_iter<I: IntoIterator<Item = (K, E)>>(entries: I) -> Self {
-        let entries = entries.into_iter().map(|(key, entry)| (key.into(), entry.into()));
+        let entries = entries.into_iter().map(|(key, entry)| (key.as_str().into(), entry.into()));
+        Self { entries: entries.collect(), ..Self::default() }
+    }
+}
+
+/// The flags of a file.
+impl From<&Definitions> for Offer {
+    fn from(flags: &Definitions) -> Self {
+        let entry = |flag: &SharedDefinition| Entry::Definition(flag.clone());
+        let entries = flags.0.iter().map(|(key, flag)| (Arc::clone(key), entry(flag)));
         Self { entries: entries.collect(), ..Self::default() }
     }
 }

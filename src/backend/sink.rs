@@ -1,13 +1,9 @@
 //! The way from a backend into the stack.
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-    time::SystemTime,
-};
+use std::{fmt, sync::Weak, time::SystemTime};
 
 use super::{BackendError, Offer};
-use crate::model::Definition;
+use crate::model::SharedDefinition;
 
 /// The target that a backend publishes its state to.
 ///
@@ -24,7 +20,7 @@ pub(crate) trait Publish: Send + Sync {
     fn publish(&self, source: usize, offer: Offer, heard: Heard);
     fn report(&self, source: usize, report: Report);
     fn standing(&self) -> Standing;
-    fn below(&self, source: usize) -> Vec<(Arc<str>, Option<Arc<Definition>>)>;
+    fn below(&self, source: usize) -> Vec<(String, Option<SharedDefinition>)>;
     fn usage(&self) -> Vec<FlagUsage>;
     fn now(&self) -> SystemTime;
 }
@@ -146,7 +142,7 @@ impl Sink {
     /// Returns the definition that the sources below this one make for each flag that it lists; `None` for a
     /// flag that they do not have.
     #[must_use]
-    pub fn below(&self) -> Vec<(Arc<str>, Option<Arc<Definition>>)> {
+    pub fn below(&self) -> Vec<(String, Option<SharedDefinition>)> {
         self.target.upgrade().map(|target| target.below(self.source)).unwrap_or_default()
     }
 

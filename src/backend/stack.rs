@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 use tokio::time::Instant;
 
 use super::{Lookup, Offer, Provenance, offer::Rejected};
-use crate::model::{Definition, Entry, Field, OnStale, Resolved};
+use crate::model::{Definition, Entry, Field, OnStale, Resolved, SharedDefinition};
 
 /// The place of a source, 0 being the strongest.
 pub(crate) type SourceId = u8;
@@ -16,14 +16,14 @@ pub(crate) struct Stack {
     /// Snapshots keep those of their time.
     offers: Arc<Vec<Arc<Offer>>>,
     /// The patches of forced off and on: most flags share these two.
-    forced: [Arc<Definition>; 2],
+    forced: [SharedDefinition; 2],
 }
 
 impl Stack {
     pub(crate) fn new(sources: usize) -> Self {
         Self {
             offers: Arc::new(vec![Arc::default(); sources]),
-            forced: [false, true].map(|on| Arc::new(Definition::forced(on))),
+            forced: [false, true].map(|on| Definition::forced(on).into()),
         }
     }
 
@@ -113,7 +113,7 @@ impl Stack {
             let definition = self.patch(&entry, resolved.as_ref());
             if is_rejected {
                 if definition.enabled.value() == Some(&false) {
-                    resolved = Some(Resolved::new(Arc::clone(&self.forced[0]), source));
+                    resolved = Some(Resolved::new(self.forced[0].clone(), source));
                 }
                 continue;
             }
@@ -154,10 +154,10 @@ impl Stack {
     }
 
     /// The patch that an entry is on top of the sources below it.
-    fn patch(&self, entry: &Entry, below: Option<&Resolved>) -> Arc<Definition> {
+    fn patch(&self, entry: &Entry, below: Option<&Resolved>) -> SharedDefinition {
         let variants = below.and_then(|below| below.definition.rare().variants.value());
         match (variants, entry.forces()) {
-            (None, Some(on)) => Arc::clone(&self.forced[usize::from(on)]),
+            (None, Some(on)) => self.forced[usize::from(on)].clone(),
             _ => entry.patch(variants),
         }
     }
@@ -213,7 +213,7 @@ impl Stack {
         &self,
         key: &str,
         source: usize,
-    ) -> (Option<Arc<Definition>>, Arc<Definition>) {
+    ) -> (Option<SharedDefinition>, SharedDefinition) {
         let below = self.merge(key, |other| usize::from(other) <= source);
         let with = self.merge(key, |other| usize::from(other) < source);
         let definition = |resolved: Resolved| resolved.definition;
@@ -226,13 +226,13 @@ impl Stack {
         key: &str,
         source: usize,
         entry: Option<&Entry>,
-    ) -> (Arc<Definition>, Arc<Definition>) {
+    ) -> (SharedDefinition, SharedDefinition) {
         let below = self.merge(key, |other| usize::from(other) <= source);
         let patch = entry.map(|entry| self.patch(entry, below.as_ref()));
         let below = below.map(|below| below.definition).unwrap_or_default();
-        let mut with = Arc::clone(&below);
+        let mut with = below.clone();
         if let Some(patch) = patch {
-            Arc::make_mut(&mut with).merge(&patch);
+            with.make_mut().merge(&patch);
         }
         (below, with)
     }

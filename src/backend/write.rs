@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::BackendError;
 use crate::{
-    model::{Definition, Entry, Field},
+    model::{Definition, Entry, Field, FlagKey},
     serialize::{Instant, object},
 };
 
@@ -291,10 +291,10 @@ pub struct LogEntry {
 impl LogEntry {
     /// Returns a change in the log of a source.
     #[must_use]
-    pub fn new(key: impl Into<String>, before: Option<String>, after: Option<String>) -> Self {
+    pub fn new(key: impl FlagKey, before: Option<String>, after: Option<String>) -> Self {
         Self {
             revision: None,
-            key: key.into(),
+            key: key.as_str().to_owned(),
             at: None,
             author: None,
             reason: None,

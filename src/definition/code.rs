@@ -6,6 +6,7 @@ use super::lint::Level;
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Severity {
     /// What it concerns is not published: the flag, or the whole file, keeps its previous state. Or
     /// it is a lint that was [denied](super::lint::Lints::deny).

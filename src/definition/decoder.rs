@@ -12,7 +12,7 @@ use super::{
     Value, code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault, test::Tests,
     value::kind,
 };
-use crate::model::Definition;
+use crate::model::{Definition, SharedDefinition};
 
 /// What a text is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +54,13 @@ pub(super) struct Decoder<'t> {
     /// The scalars of which a better description was reported.
     described: HashSet<Range<usize>>,
     /// Most flags are a plain `true` or `false`, and all of these are the same two.
-    pub(super) on: Arc<Definition>,
-    pub(super) off: Arc<Definition>,
+    pub(super) on: SharedDefinition,
+    pub(super) off: SharedDefinition,
 }
 
 impl<'t> Decoder<'t> {
     pub(super) fn new(text: &'t str, faults: &[Fault]) -> Self {
-        let plain = |enabled| Arc::new(Definition::new().enabled(enabled));
+        let plain = |enabled| SharedDefinition::from(Definition::new().enabled(enabled));
         Self {
             text,
             format: Format::Toml,

@@ -31,7 +31,7 @@ pub struct Diagnostic {
     /// What to do about it, as a change of the text.
     pub suggestion: Option<Suggestion>,
     /// The flag it concerns, if it concerns one.
-    pub flag: Option<Arc<str>>,
+    pub flag: Option<String>,
     /// The start of `span`, as people count.
     pub location: Location,
 }
@@ -100,7 +100,7 @@ impl Diagnostic {
     }
 
     pub(super) fn flag(mut self, key: &str) -> Self {
-        self.flag = Some(key.into());
+        self.flag = Some(key.to_owned());
         self
     }
 

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Range,
-    sync::Arc,
     time::SystemTime,
 };
 
@@ -21,7 +20,7 @@ use super::{
     syntax::{Fault, Syntax},
     test::{self, TestRun, Tests},
 };
-use crate::model::{Definition, nearest};
+use crate::model::{Definitions, FlagKeys, nearest};
 
 /// The table that holds all flags.
 pub(super) const FLAGS: &str = "flags";
@@ -41,8 +40,8 @@ pub(super) const FLAGS: &str = "flags";
 /// ```
 #[derive(Debug, Clone)]
 pub struct FlagsFile {
-    flags: BTreeMap<Arc<str>, Arc<Definition>>,
-    rejected: BTreeSet<Arc<str>>,
+    flags: Definitions,
+    rejected: FlagKeys,
     usable: bool,
     lines: Lines,
     diagnostics: Diagnostics,
@@ -112,20 +111,21 @@ impl FlagsFile {
         let lines = lines.unwrap_or_default();
         let tests = decoder.tests;
         let text = if tests.is_empty() { String::new() } else { text.to_owned() };
+        let (flags, rejected) = (Definitions(flags), FlagKeys(rejected));
         let file = Self { flags, rejected, usable, lines, diagnostics, tests, text };
         Reading { file, root, segments: decoder.segments }
     }
 
     /// The flags that can be published. Empty if the file is not usable.
     #[must_use]
-    pub fn flags(&self) -> &BTreeMap<Arc<str>, Arc<Definition>> {
+    pub fn flags(&self) -> &Definitions {
         &self.flags
     }
 
     /// The flags with an error, which keep their previous definition if they have one; none of
     /// them is in [`flags`](Self::flags). Empty if the file is not usable.
     #[must_use]
-    pub fn rejected(&self) -> &BTreeSet<Arc<str>> {
+    pub fn rejected(&self) -> &FlagKeys {
         &self.rejected
     }
 
@@ -186,7 +186,7 @@ impl FlagsFile {
     /// ```
     #[must_use]
     pub fn test(&self, now: SystemTime) -> TestRun {
-        let ran = test::run(&self.tests, &self.flags, &self.rejected, now);
+        let ran = test::run(&self.tests, &self.flags.0, &self.rejected.0, now);
         TestRun::new(self.diagnostics.name(), &self.text, ran)
     }
 
@@ -200,25 +200,21 @@ impl FlagsFile {
     /// # Example
     ///
     /// ```
-    /// use std::{collections::BTreeMap, time::SystemTime};
+    /// use std::time::SystemTime;
     ///
-    /// use flagstaff::definition::FlagsFile;
+    /// use flagstaff::definition::{Definitions, FlagsFile};
     ///
     /// let text = "[flags]\nold = true\nnew = { tests = [{ expect = false }] }\n";
     ///
-    /// let file = FlagsFile::parse("flags.toml", text).tested(&BTreeMap::new(), SystemTime::now());
+    /// let file = FlagsFile::parse("flags.toml", text).tested(&Definitions::new(), SystemTime::now());
     ///
     /// assert!(file.flags().contains_key("old"));
     /// assert!(file.rejected().contains("new"));
     /// ```
     #[must_use]
-    pub fn tested(
-        mut self,
-        previous: &BTreeMap<Arc<str>, Arc<Definition>>,
-        now: SystemTime,
-    ) -> Self {
+    pub fn tested(mut self, previous: &Definitions, now: SystemTime) -> Self {
         let Self { flags, rejected, tests, .. } = &mut self;
-        let failed = test::settle(tests, flags, rejected, previous, now);
+        let failed = test::settle(tests, &mut flags.0, &mut rejected.0, &previous.0, now);
         if !failed.is_empty() {
             self.diagnostics = self.diagnostics.and(&self.text, failed);
         }
@@ -252,9 +248,9 @@ pub(super) struct Reading<'t> {
 #[non_exhaustive]
 pub struct Parts {
     /// The flags that can be published.
-    pub flags: BTreeMap<Arc<str>, Arc<Definition>>,
+    pub flags: Definitions,
     /// The flags that keep their previous definition, if they have one.
-    pub rejected: BTreeSet<Arc<str>>,
+    pub rejected: FlagKeys,
     /// Where all of these are written.
     pub lines: Lines,
     /// Everything that is wrong, errors and warnings, in the order of the text.

@@ -1,6 +1,6 @@
 //! One flag: a boolean, a percentage, or a table of settings.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt};
 
 use toml::de::{DeTable, DeValue};
 
@@ -18,8 +18,8 @@ use super::{
     variants,
 };
 use crate::model::{
-    Definition, Field, MOST_VARIANT_NAMES, Percentage, Row, Setting, TooManyVariantNames, nearest,
-    row, settings,
+    Definition, Field, MOST_VARIANT_NAMES, Percentage, Row, Setting, SharedDefinition,
+    TooManyVariantNames, nearest, row, settings,
 };
 
 /// The written form of a setting, in flags.toml and in JSON.
@@ -91,7 +91,7 @@ pub(super) fn decode_whole(
     key: &Key<'_>,
     value: &Value<'_>,
     decoder: &mut Decoder<'_>,
-) -> Option<Arc<Definition>> {
+) -> Option<SharedDefinition> {
     let definition = decode(key, value, decoder);
     let errors = decoder.errors;
     if let DeValue::Table(table) = value.get_ref() {
@@ -111,7 +111,7 @@ pub(super) fn decode(
     key: &Key<'_>,
     value: &Value<'_>,
     decoder: &mut Decoder<'_>,
-) -> Option<Arc<Definition>> {
+) -> Option<SharedDefinition> {
     let flag = key.get_ref().as_ref();
     if flag.is_empty() || flag.trim() != flag {
         let (message, label) = match flag.trim() {
@@ -122,8 +122,8 @@ pub(super) fn decode(
             .report(Diagnostic::new(Code::BlankText, key.span(), message).label(label).flag(flag));
     }
     match value.get_ref() {
-        DeValue::Boolean(true) => Some(Arc::clone(&decoder.on)),
-        DeValue::Boolean(false) => Some(Arc::clone(&decoder.off)),
+        DeValue::Boolean(true) => Some(decoder.on.clone()),
+        DeValue::Boolean(false) => Some(decoder.off.clone()),
         DeValue::String(text) => shorthand(flag, text, value, decoder),
         DeValue::Table(table) => settings(flag, table, value, decoder),
         found => {
@@ -140,9 +140,9 @@ fn shorthand(
     text: &str,
     value: &Value<'_>,
     decoder: &mut Decoder<'_>,
-) -> Option<Arc<Definition>> {
+) -> Option<SharedDefinition> {
     let error = match percent_string(text) {
-        Ok(percentage) => return Some(Arc::new(Definition::new().percentage(percentage))),
+        Ok(percentage) => return Some(Definition::new().percentage(percentage).into()),
         Err(error) => error,
     };
     let (problem, help) = if text.ends_with('%') {
@@ -200,7 +200,7 @@ fn settings(
     table: &DeTable<'_>,
     value: &Value<'_>,
     decoder: &mut Decoder<'_>,
-) -> Option<Arc<Definition>> {
+) -> Option<SharedDefinition> {
     let errors = decoder.errors;
     let mut definition = Definition::new();
     decoder.variants = variants::names(table);
@@ -226,7 +226,7 @@ fn settings(
     }
     let good = (decoder.errors == errors).then_some(&definition);
     test::decode(flag, table, good, decoder);
-    (decoder.errors == errors).then(|| Arc::new(definition))
+    (decoder.errors == errors).then(|| definition.into())
 }
 
 /// A table with keys of its own: a flag, or a setting of one.

@@ -15,13 +15,17 @@ use super::{
     diagnostic::Diagnostic,
     flag::{self, FORMS},
 };
-use crate::{error::debug_is_message, model::Definition};
+use crate::{
+    error::debug_is_message,
+    model::{Definition, FlagKey},
+};
 
 /// How deep a value may be nested, which is how deep `serde_json` reads.
 const LIMIT: usize = 128;
 
 /// What to do about a member of an object that is no setting of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UnknownKeys {
     /// It is an error, as in flags.toml: a setting that is spelled wrong would silently do nothing.
     Reject,
@@ -66,7 +70,7 @@ pub enum UnknownKeys {
 /// ```
 ///
 /// [`Setting::Remove`]: crate::definition::Setting::Remove
-pub fn from_json(flag: &str, text: impl AsRef<[u8]>) -> Result<Definition, InvalidJson> {
+pub fn from_json(flag: impl FlagKey, text: impl AsRef<[u8]>) -> Result<Definition, InvalidJson> {
     let object = serde_json::from_slice(text.as_ref())?;
     from_json_object(flag, &object, UnknownKeys::Reject)
 }
@@ -94,6 +98,14 @@ pub fn from_json(flag: &str, text: impl AsRef<[u8]>) -> Result<Definition, Inval
 /// # Ok::<(), flagstaff::definition::InvalidJson>(())
 /// ```
 pub fn from_json_object(
+    flag: impl FlagKey,
+    object: &Map<String, Json>,
+    unknown: UnknownKeys,
+) -> Result<Definition, InvalidJson> {
+    decode(flag.as_str(), object, unknown)
+}
+
+fn decode(
     flag: &str,
     object: &Map<String, Json>,
     unknown: UnknownKeys,
@@ -198,7 +210,7 @@ pub fn to_json(definition: &Definition) -> Map<String, Json> {
 /// # Ok::<(), flagstaff::definition::InvalidJson>(())
 /// ```
 pub fn merge_json(
-    flag: &str,
+    flag: impl FlagKey,
     object: &mut Map<String, Json>,
     patch: &Definition,
 ) -> Result<(), InvalidJson> {

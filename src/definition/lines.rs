@@ -5,7 +5,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::flag;
-use crate::model::{Field, Part};
+use crate::model::{Field, FlagKey, Part};
 
 /// The lines of a flags.toml on which flags, their settings and their rules are written.
 ///
@@ -92,29 +92,29 @@ impl Lines {
 
     /// The line of a flag, counted from 1.
     #[must_use]
-    pub fn flag(&self, key: &str) -> Option<usize> {
-        Some(self.flags[self.place(key)?].line as usize)
+    pub fn flag(&self, key: impl FlagKey) -> Option<usize> {
+        Some(self.flags[self.place(key.as_str())?].line as usize)
     }
 
     /// The line of a setting of a flag, counted from 1.
     #[must_use]
-    pub fn setting(&self, key: &str, field: Field) -> Option<usize> {
-        Some(self.written(key, field as u8).next()?.line())
+    pub fn setting(&self, key: impl FlagKey, field: Field) -> Option<usize> {
+        Some(self.written(key.as_str(), field as u8).next()?.line())
     }
 
     /// The line of a rule of a flag, 0 being the first rule and 1 the first line.
     #[must_use]
-    pub fn rule(&self, key: &str, index: usize) -> Option<usize> {
-        Some(self.written(key, Written::RULE).nth(index)?.line())
+    pub fn rule(&self, key: impl FlagKey, index: usize) -> Option<usize> {
+        Some(self.written(key.as_str(), Written::RULE).nth(index)?.line())
     }
 
     /// The line of a part of a flag, or else that of the flag.
     #[must_use]
-    pub fn part(&self, key: &str, part: Part) -> Option<usize> {
+    pub fn part(&self, key: impl FlagKey, part: Part) -> Option<usize> {
         let line = match part {
             Part::Whole => None,
-            Part::Setting(field) => self.setting(key, field),
-            Part::Rule(index) => self.rule(key, index),
+            Part::Setting(field) => self.setting(&key, field),
+            Part::Rule(index) => self.rule(&key, index),
         };
         line.or_else(|| self.flag(key))
     }

@@ -15,7 +15,9 @@ use super::{
     diagnostic::Diagnostic,
     value::{Decode, Place, wrong_type},
 };
-use crate::model::{Definition, Field, MOST_PREREQUISITES, Prerequisite, Variants, nearest};
+use crate::model::{
+    Definition, Field, MOST_PREREQUISITES, Prerequisite, SharedDefinition, Variants, nearest,
+};
 
 /// `["payments_v3", { flag = "pricing_page", variant = "higher_price" }]`
 impl Decode for Vec<Prerequisite> {
@@ -94,7 +96,7 @@ type Edges<'f> = BTreeMap<&'f str, Vec<Edge<'f>>>;
 /// What is wrong with the prerequisites of all flags. Returns the flags that have to be rejected.
 pub(super) fn check(
     table: &DeTable<'_>,
-    flags: &BTreeMap<Arc<str>, Arc<Definition>>,
+    flags: &BTreeMap<Arc<str>, SharedDefinition>,
     rejected: &BTreeSet<Arc<str>>,
     decoder: &mut Decoder<'_>,
 ) -> BTreeSet<Arc<str>> {

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 /// Whether a suggestion may be applied without anybody looking at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Safety {
     /// What the flags of the file answer stays the same.
     Safe,

@@ -1,6 +1,6 @@
 //! One flag of a single source, compiled with all that it requires.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use super::{
     evaluation::Evaluation,
@@ -8,7 +8,7 @@ use super::{
     requirements::{Requirements, Step},
 };
 use crate::model::{
-    Context, Definition, MOST_PREREQUISITES, Names, Prerequisite, Resolved, Slot, hash_name,
+    Context, MOST_PREREQUISITES, Names, Prerequisite, Resolved, SharedDefinition, Slot, hash_name,
     variant_name,
 };
 
@@ -25,9 +25,9 @@ impl Standalone {
     /// Compiles `definition`, the one of `key`. `find` has the definitions of other flags.
     pub(crate) fn compile<'d>(
         key: &str,
-        definition: &'d Arc<Definition>,
+        definition: &'d SharedDefinition,
         time: SystemTime,
-        find: impl Fn(&str) -> Option<&'d Arc<Definition>>,
+        find: impl Fn(&str) -> Option<&'d SharedDefinition>,
     ) -> Self {
         let mut names = Names::default();
         let mut found = vec![Some(definition)];
@@ -51,8 +51,8 @@ impl Standalone {
             let list = requires(found[slot as usize]).iter();
             list.filter_map(|it| step(&it.flag, it.variant.as_deref())).collect()
         });
-        let resolve = |definition: &Arc<Definition>| {
-            let mut resolved = Resolved::new(Arc::clone(definition), 0);
+        let resolve = |definition: &SharedDefinition| {
+            let mut resolved = Resolved::new(definition.clone(), 0);
             resolved.set_time(time);
             resolved
         };
@@ -75,7 +75,7 @@ impl Standalone {
     }
 }
 
-fn requires(definition: Option<&Arc<Definition>>) -> &[Prerequisite] {
+fn requires(definition: Option<&SharedDefinition>) -> &[Prerequisite] {
     let list = definition.and_then(|definition| definition.rare().requires.value());
     list.map_or(&[], Vec::as_slice)
 }

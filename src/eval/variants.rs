@@ -300,7 +300,7 @@ impl Pick {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashMap, sync::Arc};
+    use std::collections::HashMap;
 
     use proptest::prelude::*;
     use serde_json::Value;
@@ -312,7 +312,7 @@ mod tests {
     fn compile(weights: impl IntoIterator<Item = (String, Weight)>) -> Variants {
         let variants: model::Variants = weights.into_iter().collect();
         let definition = Definition::new().variants(variants);
-        Variants::compile("flag", &Resolved::new(Arc::new(definition), 0)).unwrap()
+        Variants::compile("flag", &Resolved::new(definition.into(), 0)).unwrap()
     }
 
     fn arm_at(variants: &Variants, bucket: u64) -> &Arm {

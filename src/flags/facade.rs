@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, LogEntry, Operation, Source, WritableBackend},
-    model::{Answer, Context, Definition, Entry, Flag, FlagKey, FlagState},
+    model::{Answer, Context, Definition, Entry, Flag, FlagKey, FlagState, SharedDefinition},
 };
 
 /// The time that the sources have to take leave of other processes at a shutdown.
@@ -275,7 +275,7 @@ impl Flags {
         &self,
         key: &str,
         entry: Option<&Entry>,
-    ) -> (Arc<Definition>, Arc<Definition>) {
+    ) -> (SharedDefinition, SharedDefinition) {
         let source = self.writable_source().map_or(0, |source| source.position);
         self.inner.publisher.with_entry(key, source, entry)
     }

@@ -36,7 +36,7 @@ use crate::{
         Standing,
     },
     eval::{Plan, Requirements},
-    model::{Definition, Entry, Field, Flag, FlagState, Names, Resolve, Resolved, Slot},
+    model::{Entry, Field, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
 };
 
 /// Generations are unique in the process: see [`Cell::with`].
@@ -275,8 +275,8 @@ impl Publisher {
                 key: key.to_string(),
                 entry: entry.clone(),
                 provenance: provenance.map(Arc::unwrap_or_clone),
-                declared: declared.map(Arc::unwrap_or_clone),
-                overridden: Arc::unwrap_or_clone(overridden),
+                declared: declared.map(SharedDefinition::into_definition),
+                overridden: overridden.into_definition(),
                 fields,
             }
         });
@@ -291,7 +291,7 @@ impl Publisher {
         key: &str,
         source: usize,
         entry: Option<&Entry>,
-    ) -> (Arc<Definition>, Arc<Definition>) {
+    ) -> (SharedDefinition, SharedDefinition) {
         self.state().stack.with_entry(key, source, entry)
     }
 
@@ -488,11 +488,11 @@ impl Publish for Publisher {
         Standing { generation: self.cell.load().generation(), fingerprint, has_refused }
     }
 
-    fn below(&self, source: usize) -> Vec<(Arc<str>, Option<Arc<Definition>>)> {
+    fn below(&self, source: usize) -> Vec<(String, Option<SharedDefinition>)> {
         let state = self.state();
         let listed = state.stack.overrides(source);
         listed
-            .map(|(key, ..)| (Arc::clone(key), state.stack.with_and_without(key, source).0))
+            .map(|(key, ..)| (key.to_string(), state.stack.with_and_without(key, source).0))
             .collect()
     }
 

@@ -1,8 +1,8 @@
 //! What one source offers for one flag.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use super::{Definition, Field, Variants};
+use super::{Definition, Field, SharedDefinition, Variants};
 
 /// What a source offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,9 +14,9 @@ pub enum Entry {
     /// A forced string. It forces the variant of exactly that name, if lower sources have one. Otherwise
     /// a word for on, such as `1`, forces the flag on, and any other string forces it off. Made by
     /// [`Entry::from_text`].
-    Text(Arc<str>),
+    Text(String),
     /// A whole or partial definition, merged field by field over the lower sources.
-    Definition(Arc<Definition>),
+    Definition(SharedDefinition),
 }
 
 impl Entry {
@@ -67,20 +67,41 @@ impl Entry {
         }
     }
 
+    /// Returns the definition that this is, if it is one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, definition::Entry};
+    ///
+    /// let entry = Entry::from(Definition::new().owner("payments"));
+    ///
+    /// assert!(entry.as_definition().is_some_and(|definition| definition.owner.value().is_some()));
+    /// assert_eq!(Entry::from(true).as_definition(), None);
+    /// ```
+    #[must_use]
+    pub fn as_definition(&self) -> Option<&Definition> {
+        match self {
+            Self::Definition(definition) => Some(definition),
+            Self::Forced(_) | Self::Text(_) => None,
+        }
+    }
+
     /// Returns the patch that this is for the sources below, of which `variants` are the variants.
-    pub(crate) fn patch(&self, variants: Option<&Variants>) -> Arc<Definition> {
+    pub(crate) fn patch(&self, variants: Option<&Variants>) -> SharedDefinition {
         let named = match self {
-            Self::Definition(definition) => return Arc::clone(definition),
+            Self::Definition(definition) => return definition.clone(),
             Self::Forced(_) => None,
             Self::Text(text) => {
                 variants.and_then(|variants| Definition::forced_variant(text, variants))
             }
         };
         let on = self.forces() == Some(true);
-        Arc::new(named.unwrap_or_else(|| match variants {
+        let patch = named.unwrap_or_else(|| match variants {
             Some(variants) if !variants.is_empty() => Definition::forced_over(on, variants),
             _ => Definition::forced(on),
-        }))
+        });
+        patch.into()
     }
 }
 
@@ -100,7 +121,13 @@ impl From<bool> for Entry {
 
 impl From<Definition> for Entry {
     fn from(definition: Definition) -> Self {
-        Self::Definition(Arc::new(definition))
+        Self::Definition(definition.into())
+    }
+}
+
+impl From<SharedDefinition> for Entry {
+    fn from(definition: SharedDefinition) -> Self {
+        Self::Definition(definition)
     }
 }
 
@@ -135,6 +162,11 @@ impl fmt::Display for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_takes_three_words_whatever_it_says() {
+        assert_eq!(size_of::<Entry>(), 3 * size_of::<usize>());
+    }
 
     #[test]
     fn only_the_six_words_are_on() {

@@ -8,6 +8,7 @@ mod condition;
 mod context;
 mod decimal;
 mod definition;
+mod definitions;
 mod deserialize;
 mod entry;
 mod id;
@@ -42,6 +43,7 @@ pub use self::{
     condition::{Comparison, Condition, InvalidOperand, Negation, Segment},
     context::Context,
     definition::{Definition, Field, RareSettings},
+    definitions::{Definitions, DefinitionsIter, FlagKeys, FlagKeysIter, SharedDefinition},
     entry::{Entry, Part},
     id::IntoId,
     key::{Flag, FlagKey, FlagName},
@@ -65,10 +67,11 @@ pub use self::{
 pub(crate) mod parts {
     #[doc(inline)]
     pub use super::{
-        Active, BucketBy, Case, Comparison, Condition, Definition, Effect, Entry, Field,
-        InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight, Negation, OnStale,
-        OperandKind, Operator, OperatorExample, Part, Percentage, Prerequisite, Progress,
-        RareSettings, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting, Stage, Variant,
+        Active, BucketBy, Case, Comparison, Condition, Definition, Definitions, DefinitionsIter,
+        Effect, Entry, Field, FlagKeys, FlagKeysIter, InvalidOnStale, InvalidOperand,
+        InvalidPercentage, InvalidWeight, Negation, OnStale, OperandKind, Operator,
+        OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
+        RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, Stage, Variant,
         Variants, Weight,
     };
 }

@@ -1,5 +1,7 @@
 //! What a flag requires of another.
 
+use super::FlagKey;
+
 /// How many flags a flag can require, with all that those require.
 pub(crate) const MOST_PREREQUISITES: usize = 256;
 
@@ -27,25 +29,20 @@ pub struct Prerequisite {
 impl Prerequisite {
     /// A flag that has to be on.
     #[must_use]
-    pub fn on(flag: impl Into<String>) -> Self {
-        Self { flag: flag.into(), variant: None }
+    pub fn on(flag: impl FlagKey) -> Self {
+        Self { flag: flag.as_str().to_owned(), variant: None }
     }
 
     /// A flag that has to be on and to serve a variant.
     #[must_use]
-    pub fn variant(flag: impl Into<String>, variant: impl Into<String>) -> Self {
-        Self { flag: flag.into(), variant: Some(variant.into()) }
+    pub fn variant(flag: impl FlagKey, variant: impl Into<String>) -> Self {
+        Self { variant: Some(variant.into()), ..Self::on(flag) }
     }
 }
 
-impl From<&str> for Prerequisite {
-    fn from(flag: &str) -> Self {
-        Self::on(flag)
-    }
-}
-
-impl From<String> for Prerequisite {
-    fn from(flag: String) -> Self {
+/// The flag has to be on.
+impl<K: FlagKey> From<K> for Prerequisite {
+    fn from(flag: K) -> Self {
         Self::on(flag)
     }
 }

@@ -1,13 +1,13 @@
 //! A flag as all sources together define it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
-use super::{Definition, Field, FlagState, Moment, OnStale, Percentage};
+use super::{Definition, Field, FlagState, Moment, OnStale, Percentage, SharedDefinition};
 
 /// The definition of one flag merged from all sources, with the source that each field comes from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Resolved {
-    pub(crate) definition: Arc<Definition>,
+    pub(crate) definition: SharedDefinition,
     origins: [u8; Field::ALL.len()],
     /// The strongest source that says anything about the flag.
     strongest: u8,
@@ -24,7 +24,7 @@ const NONE: u8 = u8::MAX;
 
 impl Resolved {
     /// What the weakest source that has the flag says.
-    pub(crate) fn new(definition: Arc<Definition>, source: u8) -> Self {
+    pub(crate) fn new(definition: SharedDefinition, source: u8) -> Self {
         let mut resolved = Self {
             definition,
             origins: [NONE; Field::ALL.len()],
@@ -33,14 +33,14 @@ impl Resolved {
             stale: None,
             moment: None,
         };
-        let definition = Arc::clone(&resolved.definition);
+        let definition = resolved.definition.clone();
         resolved.claim(&definition, source);
         resolved
     }
 
     /// Applies what a stronger source says.
     pub(crate) fn merge(&mut self, patch: &Definition, source: u8) {
-        Arc::make_mut(&mut self.definition).merge(patch);
+        self.definition.make_mut().merge(patch);
         self.strongest = source;
         self.forced_on &= ![Field::Variants, Field::Traffic].into_iter().any(|it| patch.has(it));
         self.claim(patch, source);

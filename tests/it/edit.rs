@@ -33,8 +33,8 @@ fn corpus() -> Vec<(String, String)> {
 fn flags() -> Vec<(String, String, String)> {
     let flags = corpus().into_iter().flat_map(|(name, text)| {
         let file = FlagsFile::parse(&name, &text);
-        let keys: Vec<_> = file.flags().keys().cloned().collect();
-        keys.into_iter().map(move |key| (name.clone(), text.clone(), key.to_string()))
+        let keys: Vec<_> = file.flags().keys().map(str::to_owned).collect();
+        keys.into_iter().map(move |key| (name.clone(), text.clone(), key))
     });
     flags.collect()
 }
@@ -82,8 +82,9 @@ fn change(
             let after = FlagsFile::parse("after", document.text());
             assert_eq!(after.flags().get(flag).map(|it| meaning(it)), expected.map(meaning));
             let others = |file: &FlagsFile| {
-                let mut flags = file.flags().clone();
-                flags.remove(flag);
+                let flags = file.flags().iter().filter(|(key, _)| *key != flag);
+                let flags: Vec<_> =
+                    flags.map(|(key, flag)| (key.to_owned(), flag.clone())).collect();
                 (flags, file.rejected().clone())
             };
             assert_eq!(others(&after), others(before.file()));
@@ -355,7 +356,7 @@ proptest! {
         let mut document = Document::parse(&**name, &**text).unwrap();
 
         for index in order {
-            let keys: Vec<_> = document.file().flags().keys().cloned().collect();
+            let keys: Vec<_> = document.file().flags().keys().map(str::to_owned).collect();
             let Some(flag) = (!keys.is_empty()).then(|| index.get(&keys)) else { break };
             change(&mut document, flag, None, |document| document.remove(flag));
         }
@@ -408,8 +409,8 @@ async fn a_promoted_override_answers_as_it_did_over_the_file() {
                 let user = format!("u{user}");
                 let context = Context::user(&user).group("employees");
                 let answers = |flags: &Flags| {
-                    let on = flags.boolean(&**key, &context, false).value;
-                    (on, flags.variant(&**key, &context, "none").value.to_owned())
+                    let on = flags.boolean(key, &context, false).value;
+                    (on, flags.variant(key, &context, "none").value.to_owned())
                 };
                 assert_eq!(answers(&alone), answers(&over), "{name}: {key} {entry} {user}");
             }

@@ -1,31 +1,27 @@
 //! Tests of flags in flags.toml, and what becomes of flags that fail them.
 
 use std::{
-    collections::BTreeMap,
     fs,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use flagstaff::{
-    Context, Definition, File, Flags,
+    Context, File, Flags,
     answer::Cause,
-    definition::{Diagnostics, Expected, FlagsFile, from_json},
+    definition::{Definitions, Diagnostics, Expected, FlagsFile, from_json},
     event::Event,
 };
 
 use crate::support::next;
 
-type Declared = BTreeMap<Arc<str>, Arc<Definition>>;
-
-fn declared(text: &str) -> Declared {
+fn declared(text: &str) -> Definitions {
     let file = FlagsFile::parse("flags.toml", text);
     assert_eq!(file.diagnostics().to_string(), "");
     file.flags().clone()
 }
 
 /// The flags that are rejected for their tests, and what is said about them.
-fn rejected(text: &str, previous: &Declared) -> (Vec<String>, String) {
+fn rejected(text: &str, previous: &Definitions) -> (Vec<String>, String) {
     let file = FlagsFile::parse("flags.toml", text);
     assert_eq!(file.diagnostics().to_string(), "");
     let file = file.tested(previous, SystemTime::now());
@@ -114,8 +110,7 @@ when = { plan = "pro" }
     assert_eq!(file.diagnostics().to_string(), "");
     let start = Flags::for_test().at(time.parse::<jiff::Timestamp>().unwrap().into());
     let service = file.flags().iter();
-    let service =
-        service.fold(start, |flags, (key, flag)| flags.with(&**key, (**flag).clone())).start();
+    let service = service.fold(start, |flags, (key, flag)| flags.with(key, flag.clone())).start();
 
     let mut text = declared.to_owned();
     let mut tests = 0;
@@ -249,7 +244,7 @@ fn a_flag_with_errors_is_not_tested() {
     let file = FlagsFile::parse("flags.toml", text);
 
     assert!(file.test(SystemTime::now()).results().is_empty());
-    let tested = file.tested(&BTreeMap::new(), SystemTime::now());
+    let tested = file.tested(&Definitions::new(), SystemTime::now());
     assert_eq!(tested.diagnostics().len(), 1);
 }
 
@@ -279,7 +274,7 @@ fn thousands_of_tests_over_long_chains_end_soon() {
     });
     let text: String = flags.collect();
 
-    let file = FlagsFile::parse("flags.toml", &text).tested(&BTreeMap::new(), SystemTime::now());
+    let file = FlagsFile::parse("flags.toml", &text).tested(&Definitions::new(), SystemTime::now());
 
     assert!(file.rejected().contains("f0"));
 }

@@ -364,7 +364,7 @@ fn every_flag_that_the_pages_declare_is_asked() {
     assert_eq!(claims.len(), BLOCKS.len());
     for ((page, line), claims) in BLOCKS.iter().zip(&claims) {
         let file = FlagsFile::parse("flags.toml", block(page, line));
-        let declared: BTreeSet<_> = file.flags().keys().map(|key| &**key).collect();
+        let declared: BTreeSet<_> = file.flags().keys().collect();
 
         let asked: BTreeSet<_> = claims.iter().map(|case| case.flag).collect();
 

@@ -126,9 +126,8 @@ fn what_is_safe_is_applied_until_nothing_is_left_of_it() {
 fn answers(text: &str) -> Vec<(String, bool, String)> {
     let file = FlagsFile::parse("flags.toml", text);
     let defined = file.flags().iter();
-    let flags = defined.fold(Flags::for_test(), |test, (key, definition)| {
-        test.with(&**key, Definition::clone(definition))
-    });
+    let flags = defined
+        .fold(Flags::for_test(), |test, (key, definition)| test.with(key, definition.clone()));
     let flags = flags.start();
     let users = ["ana", "bob", "eve", "mallory"].map(str::to_owned);
     let users = users.into_iter().chain((0..50).map(|user| format!("user-{user}")));
@@ -136,7 +135,7 @@ fn answers(text: &str) -> Vec<(String, bool, String)> {
     for user in users {
         for group in [None, Some("employees"), Some("beta")] {
             let context = Context::user(&user).with_groups(group).attribute("plan", "pro");
-            for key in file.flags().keys().map(|key| &**key) {
+            for key in file.flags().keys() {
                 let variant = flags.variant(key, &context, "").value.to_owned();
                 answers.push((format!("{key} {user}"), flags.is_enabled(key, &context), variant));
             }

@@ -33,6 +33,7 @@ mod schema;
 mod scope;
 mod serialize;
 mod settings;
+mod shape;
 mod sources;
 mod stale;
 mod support;

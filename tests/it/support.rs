@@ -76,5 +76,5 @@ pub(crate) fn flags(text: &str) -> Flags {
     assert_eq!(file.diagnostics().to_string(), "");
     let start = Flags::for_test();
     let flags = file.flags().iter();
-    flags.fold(start, |flags, (key, flag)| flags.with(&**key, (**flag).clone())).start()
+    flags.fold(start, |flags, (key, flag)| flags.with(key, flag.clone())).start()
 }

@@ -6,7 +6,6 @@ mod read;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     error::Error,
     io, mem,
     path::{Path, PathBuf},
@@ -25,7 +24,7 @@ use self::watch::{Observation, Timing, Watch};
 use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
 use crate::{
     definition::{Diagnostics, FlagsFile, Lines, Parts},
-    model::{Definition, Entry, Part},
+    model::{Definitions, FlagKeys, Part},
 };
 
 /// Flags declared in a file, which is read again whenever it changes.
@@ -149,18 +148,11 @@ impl OpenError {
     }
 }
 
-type Declared = BTreeMap<Arc<str>, Arc<Definition>>;
-
-fn offer(flags: &Declared) -> Offer {
-    let entries = flags.iter().map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
-    entries.map(|(key, flag)| (key, Entry::Definition(flag))).collect()
-}
-
 /// Where the file says what is in force.
 fn places(
     path: String,
     lines: Lines,
-    rejected: BTreeSet<Arc<str>>,
+    rejected: FlagKeys,
 ) -> impl Fn(&str, Part) -> Option<String> + Send + Sync {
     move |key, part| {
         if rejected.contains(key) {
@@ -175,7 +167,7 @@ struct Follower {
     watch: Watch,
     sink: Sink,
     /// What is in force, once anything is.
-    good: Arc<Declared>,
+    good: Arc<Definitions>,
     /// The hash of the content that was parsed last.
     fingerprint: u64,
     /// Whether what is in force is all that the file says.
@@ -303,12 +295,12 @@ impl Follower {
     /// Puts in force what is good in the file; a flag that is wrong keeps what it had.
     fn accept(&mut self, file: Parts) {
         let mut flags = Arc::unwrap_or_clone(mem::take(&mut self.good));
-        flags.retain(|key, _| file.rejected.contains(key));
-        flags.extend(file.flags);
+        flags.0.retain(|key, _| file.rejected.0.contains(key));
+        flags.0.extend(file.flags.0);
         let (refused, rejected) = (file.rejected.len(), file.rejected.clone());
         let places = places(self.path.display().to_string(), file.lines, file.rejected);
-        let offer = offer(&flags).with_fingerprint(self.fingerprint);
-        let offer = offer.with_places(places).with_refused(refused).with_rejected(rejected);
+        let offer = Offer::from(&flags).with_fingerprint(self.fingerprint);
+        let offer = offer.with_places(places).with_refused(refused).with_rejected(&rejected);
         self.good = flags.into();
         self.whole = !file.diagnostics.has_errors();
         if !self.whole {

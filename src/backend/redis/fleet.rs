@@ -14,7 +14,12 @@ use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
-use crate::{backend::Sink, definition::to_json, model::Definition, serialize::object};
+use crate::{
+    backend::Sink,
+    definition::to_json,
+    model::{Definition, FlagKey},
+    serialize::object,
+};
 
 /// The interval between two announcements of an instance.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -173,8 +178,8 @@ impl Instance {
     ///
     /// `None` if it announced nothing about the flag, such as when the flag is not overridden.
     #[must_use]
-    pub fn declares(&self, flag: &str, definition: Option<&Definition>) -> Option<bool> {
-        Some(*self.declared.get(flag)? == definition.map(digest))
+    pub fn declares(&self, flag: impl FlagKey, definition: Option<&Definition>) -> Option<bool> {
+        Some(*self.declared.get(flag.as_str())? == definition.map(digest))
     }
 }
 
@@ -347,7 +352,7 @@ impl RedisHandle {
         let mut below = sink.below();
         below.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let declared = below.into_iter().take(DECLARED).map(|(flag, definition)| {
-            (flag.to_string(), json!(definition.map(|definition| digest(&definition))))
+            (flag, json!(definition.map(|definition| digest(&definition))))
         });
         let said = json!({
             "generation": standing.generation,

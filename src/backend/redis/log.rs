@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, LogEntry, Provenance},
-    model::Entry,
+    model::{Entry, FlagKey},
 };
 
 // The script in write.rs writes these three itself.
@@ -166,11 +166,11 @@ impl RedisHandle {
     /// ```
     pub fn decode(
         &self,
-        flag: &str,
+        flag: impl FlagKey,
         stored: &str,
     ) -> Result<Option<(Entry, Option<Provenance>)>, BackendError> {
         let layout = &self.settings.layout;
-        let decoded = value::decode(flag.as_bytes(), stored.as_bytes(), layout)?;
+        let decoded = value::decode(flag.as_str().as_bytes(), stored.as_bytes(), layout)?;
         Ok(decoded.map(|decoded| (decoded.entry, decoded.provenance)))
     }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     backend::{Conflict, Expected, Operation, Refusal, Write, Written},
-    model::Entry,
+    model::{Entry, FlagKey},
 };
 
 /// Compares the stored value with what is expected, byte by byte, so that writers which know
@@ -242,7 +242,8 @@ impl RedisHandle {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn rehearse(&self, flag: &str, write: &Write) -> Result<Rehearsed, Refusal> {
+    pub async fn rehearse(&self, flag: impl FlagKey, write: &Write) -> Result<Rehearsed, Refusal> {
+        let flag = flag.as_str();
         write.check()?;
         let stored = self.stored(flag).await.map_err(Refusal::failed)?;
         let after = self.encode(flag, stored.as_deref(), write)?;
@@ -280,12 +281,13 @@ impl RedisHandle {
     /// ```
     pub async fn store(
         &self,
-        flag: &str,
+        flag: impl FlagKey,
         expected: Option<&str>,
         value: Option<&str>,
         author: Option<&str>,
         reason: Option<&str>,
     ) -> Result<Written, Refusal> {
+        let flag = flag.as_str();
         // What cannot be read must not be written.
         self.entry(flag, value.map(str::as_bytes)).map_err(Refusal::failed)?;
         let change = Change {

@@ -1,7 +1,6 @@
 //! Where flags are: the file, the environment and the store.
 
 use std::{
-    collections::BTreeMap,
     env, fs,
     io::{self, IsTerminal},
     path::{Path, PathBuf},
@@ -13,7 +12,7 @@ use clap::Args;
 use flagstaff::{
     Backend, Context, Env, File, Flags, Redis,
     cli::ExitCode,
-    definition::{Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
+    definition::{Definitions, Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
     source::{
         BackendError, BoxFuture, FlagsBuilder, Offer, RedisError, RedisErrorKind, RedisHandle,
         Sink, SourceEntry, SourceKind, Status, WritableBackend,
@@ -102,7 +101,7 @@ impl Declared {
     /// Rejects the flags whose tests fail at the instant `at`, as a service does that starts then.
     fn at_a_start(self, at: Option<SystemTime>) -> Self {
         let at = at.unwrap_or_else(SystemTime::now);
-        Self { parsed: self.parsed.tested(&BTreeMap::new(), at), ..self }
+        Self { parsed: self.parsed.tested(&Definitions::new(), at), ..self }
     }
 }
 
@@ -560,11 +559,10 @@ impl Once {
 
     /// What a file declares, and where.
     pub(crate) fn file(file: &Declared) -> Self {
-        let flags = file.parsed.flags().iter();
-        let entries = flags.map(|(key, flag)| (key.clone(), Entry::Definition(flag.clone())));
+        let offer = Offer::from(file.parsed.flags());
         let (path, lines) = (file.path.display().to_string(), file.parsed.lines().clone());
         let places = move |key: &str, part| Some(format!("{path}:{}", lines.part(key, part)?));
-        Self::new(SourceKind::File, entries.collect::<Offer>().with_places(places))
+        Self::new(SourceKind::File, offer.with_places(places))
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     definition::{Diagnostics, FlagsFile, UnknownKeys, from_json_object, to_json},
     error::debug_is_message,
-    model::{Definition, Entry, nearest},
+    model::{Definition, Entry, FlagKey, nearest},
 };
 
 /// The text of a flags.toml, to be changed flag by flag.
@@ -97,7 +97,7 @@ impl Document {
     /// # Errors
     ///
     /// As [`set`](Self::set).
-    pub fn enable(&mut self, flag: &str) -> Result<(), EditError> {
+    pub fn enable(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         self.set(flag, &Definition::new().enabled(true))
     }
 
@@ -106,7 +106,7 @@ impl Document {
     /// # Errors
     ///
     /// As [`set`](Self::set).
-    pub fn disable(&mut self, flag: &str) -> Result<(), EditError> {
+    pub fn disable(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         self.set(flag, &Definition::new().enabled(false))
     }
 
@@ -142,7 +142,8 @@ impl Document {
     /// "#);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set(&mut self, flag: &str, patch: &Definition) -> Result<(), EditError> {
+    pub fn set(&mut self, flag: impl FlagKey, patch: &Definition) -> Result<(), EditError> {
+        let flag = flag.as_str();
         let mut changed = self.definition(flag)?.clone();
         changed.merge(patch);
         self.put(flag, &changed)
@@ -175,7 +176,8 @@ impl Document {
     /// "#);
     /// # Ok::<(), flagstaff::definition::edit::EditError>(())
     /// ```
-    pub fn add(&mut self, flag: &str, definition: &Definition) -> Result<(), EditError> {
+    pub fn add(&mut self, flag: impl FlagKey, definition: &Definition) -> Result<(), EditError> {
+        let flag = flag.as_str();
         if self.file.flags().contains_key(flag) || self.file.rejected().contains(flag) {
             return Err(EditError::Exists { flag: flag.to_owned() });
         }
@@ -190,7 +192,8 @@ impl Document {
     /// # Errors
     ///
     /// [`EditError::UnknownFlag`], and [`EditError::Invalid`] if another flag requires it.
-    pub fn remove(&mut self, flag: &str) -> Result<(), EditError> {
+    pub fn remove(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
+        let flag = flag.as_str();
         self.definition(flag)?;
         let mut text = Text::new(self.text.clone());
         text.remove(&path(flag));
@@ -220,7 +223,8 @@ impl Document {
     /// assert_eq!(document.text(), "[flags.search]\ndenied_users = [\"mallory\"]\nenabled = true\n");
     /// # Ok::<(), flagstaff::definition::edit::EditError>(())
     /// ```
-    pub fn promote(&mut self, flag: &str, entry: &Entry) -> Result<(), EditError> {
+    pub fn promote(&mut self, flag: impl FlagKey, entry: &Entry) -> Result<(), EditError> {
+        let flag = flag.as_str();
         let known = self.file.flags().get(flag);
         let variants = known.and_then(|known| known.rare().variants.value());
         let patch = entry.patch(variants);
@@ -260,7 +264,9 @@ impl Document {
     ) -> Result<(), EditError> {
         let text = text.as_str();
         let file = FlagsFile::parse(&self.name, text);
-        if let Some(invalid) = file.rejected().difference(self.file.rejected()).next() {
+        if let Some(invalid) =
+            file.rejected().iter().find(|&flag| !self.file.rejected().contains(flag))
+        {
             let (flag, diagnostics) = (invalid.to_string(), file.diagnostics().clone());
             return Err(EditError::Invalid { flag, diagnostics });
         }
@@ -269,13 +275,10 @@ impl Document {
             (Some(is), Some(meant)) => text_of(is) == text_of(meant),
             (is, meant) => is.is_none() && meant.is_none(),
         };
-        let others = |file: &FlagsFile| {
-            let mut flags = file.flags().clone();
-            // What was wrong before may be right now, such as the name of a variant that was missing.
-            flags.retain(|key, _| **key != *flag && !self.file.rejected().contains(key));
-            flags
-        };
-        let same = others(&file) == others(&self.file);
+        // What was wrong before may be right now, such as the name of a variant that was missing.
+        let is_other = |key: &str| key != flag && !self.file.rejected().contains(key);
+        let (now, before) = (file.flags().iter(), self.file.flags().iter());
+        let same = now.filter(|(key, _)| is_other(key)).eq(before.filter(|(key, _)| is_other(key)));
         if !file.is_usable() || !is_meant || !same {
             return Err(EditError::Unwritable { flag: flag.to_owned() });
         }

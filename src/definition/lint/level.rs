@@ -4,6 +4,7 @@ use std::fmt;
 
 /// What [`Lints`](super::Lints) make of a [`Code`](crate::definition::Code).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Level {
     /// It is not reported.
     Allow,

@@ -1,11 +1,11 @@
 //! Why a flag answers what it does, in a few words.
 
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 
 use super::{FlagTests, Test, TestResult, run::Declared};
 use crate::{
     eval::Standalone,
-    model::{Cause, Context, Definition, Field, Prerequisite, Resolved},
+    model::{Cause, Context, Field, Prerequisite, Resolved, SharedDefinition},
 };
 
 /// What decided.
@@ -33,7 +33,7 @@ impl Because {
 struct Asked<'a> {
     result: &'a TestResult,
     context: &'a Context<'static>,
-    definition: Option<&'a Arc<Definition>>,
+    definition: Option<&'a SharedDefinition>,
     tests: &'a FlagTests,
     declared: Declared<'a>,
 }

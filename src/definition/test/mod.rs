@@ -69,7 +69,7 @@ impl fmt::Display for Expected {
 #[non_exhaustive]
 pub struct TestResult {
     /// The flag.
-    pub flag: Arc<str>,
+    pub flag: String,
     /// Which of the flag's tests it is, 0 being the first.
     pub index: usize,
     /// The name of the test, if it has one.

@@ -14,10 +14,10 @@ use crate::{
         diagnostic::{Diagnostic, Location},
     },
     eval::Standalone,
-    model::{Answer, Definition},
+    model::{Answer, SharedDefinition},
 };
 
-type Flags = BTreeMap<Arc<str>, Arc<Definition>>;
+type Flags = BTreeMap<Arc<str>, SharedDefinition>;
 
 /// The definitions that flags are evaluated with.
 #[derive(Clone, Copy)]
@@ -32,7 +32,7 @@ pub(super) struct Declared<'f> {
 }
 
 impl<'f> Declared<'f> {
-    pub(super) fn find(&self, flag: &str) -> Option<&'f Arc<Definition>> {
+    pub(super) fn find(&self, flag: &str) -> Option<&'f SharedDefinition> {
         let kept = || self.previous.get(flag).filter(|_| self.rejected.contains(flag));
         self.flags.get(flag).or_else(kept)
     }
@@ -136,7 +136,7 @@ fn run_flag(flag: &Arc<str>, tests: &FlagTests, declared: Declared<'_>) -> Vec<R
         });
         let answer = answer(standalone, test);
         let result = TestResult {
-            flag: Arc::clone(flag),
+            flag: flag.to_string(),
             index,
             name: test.name.clone(),
             location: Location { line: 1, column: 1 },

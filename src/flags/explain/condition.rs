@@ -1,6 +1,6 @@
 //! What conditions asked, and how near a rule came to matching.
 
-use super::{ComparisonTrace, ConditionTrace, Shown, record::Record};
+use super::{ComparisonTrace, ConditionTrace, NestedTrace, Shown, record::Record};
 use crate::{
     eval,
     model::{Comparison, Condition, Context},
@@ -28,14 +28,16 @@ impl Tracer<'_, '_> {
             Condition::Any(any) => {
                 ConditionTrace::Any(any.iter().map(|one| self.trace(one, wanted)).collect())
             }
-            Condition::Not(not) => {
-                ConditionTrace::Not(Box::new(self.trace(not.condition(), !wanted)))
-            }
+            Condition::Not(not) => ConditionTrace::Not(self.nested(not.condition(), !wanted)),
             Condition::Segment(segment) => ConditionTrace::Segment(
                 segment.name().to_owned(),
-                Box::new(self.trace(segment.when(), wanted)),
+                self.nested(segment.when(), wanted),
             ),
         }
+    }
+
+    fn nested(&mut self, condition: &Condition, wanted: bool) -> NestedTrace {
+        NestedTrace(Box::new(self.trace(condition, wanted)))
     }
 
     fn compare(&mut self, comparison: &Comparison, wanted: bool) -> ComparisonTrace {

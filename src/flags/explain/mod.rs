@@ -13,6 +13,8 @@ mod summary;
 mod text;
 mod trace;
 
+use std::ops::Deref;
+
 use serde::Serialize;
 
 use crate::{
@@ -317,9 +319,22 @@ pub enum ConditionTrace {
     /// One of these has to hold.
     Any(Vec<ConditionTrace>),
     /// This has to be false.
-    Not(Box<ConditionTrace>),
+    Not(NestedTrace),
     /// The condition of the segment of this name.
-    Segment(String, Box<ConditionTrace>),
+    Segment(String, NestedTrace),
+}
+
+/// A condition within another one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct NestedTrace(Box<ConditionTrace>);
+
+impl Deref for NestedTrace {
+    type Target = ConditionTrace;
+
+    fn deref(&self) -> &ConditionTrace {
+        &self.0
+    }
 }
 
 /// One comparison, and what was seen.

@@ -130,7 +130,7 @@ impl ConditionTrace {
                     part.redact(is_secret);
                 }
             }
-            Self::Not(part) | Self::Segment(_, part) => part.redact(is_secret),
+            Self::Not(part) | Self::Segment(_, part) => part.0.redact(is_secret),
         }
     }
 }

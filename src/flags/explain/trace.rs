@@ -118,7 +118,7 @@ impl Snapshot {
 fn looked_up(verdict: &Verdict) -> Option<Resolved> {
     let Decision { cause, source, .. } = verdict.decision;
     let is_said = cause != Cause::Test;
-    is_said.then(|| Resolved::new(Arc::new(Definition::forced(verdict.on)), source))
+    is_said.then(|| Resolved::new(Definition::forced(verdict.on).into(), source))
 }
 
 /// What the source says that decided, if it says so for everybody and that is all there was to it.

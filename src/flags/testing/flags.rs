@@ -65,7 +65,7 @@ impl TestFlags {
     pub fn on_for(mut self, key: impl FlagKey, user: &str) -> Self {
         let known = self.entries.iter_mut().find(|(known, _)| **known == *key.as_str());
         if let Some((_, Entry::Definition(definition))) = known {
-            let definition = Arc::make_mut(definition);
+            let definition = definition.make_mut();
             let mut users = definition.allowed_users.value().cloned().unwrap_or_default();
             users.push(user.to_owned());
             *definition = std::mem::take(definition).allowed_users(users);
@@ -193,7 +193,7 @@ impl TestFlags {
     pub fn start(self) -> Flags {
         let own = Memory::new();
         for (key, entry) in &self.entries {
-            own.insert(key, entry.clone());
+            own.insert(&**key, entry.clone());
         }
         let sources: Vec<_> = iter::once(own).chain(self.declared()).collect();
         let identified = identify(sources.iter().map(|memory| (memory.kind(), memory.name())));
@@ -220,7 +220,7 @@ fn declared(name: &str, text: &str, now: SystemTime) -> Memory {
     }
     let memory = Memory::new();
     for (key, definition) in file.flags() {
-        memory.insert(key, (**definition).clone());
+        memory.insert(key, definition.clone());
     }
     memory
 }

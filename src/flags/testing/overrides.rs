@@ -1,7 +1,5 @@
 //! Overrides of a running test.
 
-use std::sync::Arc;
-
 use super::ScopedOverrides;
 use crate::{
     flags::{Scope, WithFlags},
@@ -32,7 +30,7 @@ pub enum Override {
     ///
     /// Asking for the flag panics if it has variants and none has this name. A flag without
     /// variants serves the name.
-    Variant(Arc<str>),
+    Variant(String),
     /// On for all users, with this value, whatever values the flag has. The variant is the one
     /// that has the value, or else `test`.
     Value(Value<'static>),
@@ -49,13 +47,13 @@ impl From<bool> for Override {
 
 impl From<&str> for Override {
     fn from(variant: &str) -> Self {
-        Self::Variant(variant.into())
+        Self::Variant(variant.to_owned())
     }
 }
 
 impl From<String> for Override {
     fn from(variant: String) -> Self {
-        Self::Variant(variant.into())
+        Self::Variant(variant)
     }
 }
 

@@ -24,6 +24,7 @@ use super::{InvalidOperand, Operator, Printed, Value};
 
 /// Whether upper and lower case are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
 pub enum Case {
     /// They are.
     #[default]

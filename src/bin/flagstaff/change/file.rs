@@ -10,7 +10,7 @@ use flagstaff::{
         Entry, FlagsFile,
         edit::{Document, EditError, TextFile},
     },
-    source::SourceKind,
+    source::{Offer, SourceKind},
 };
 
 use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, reach, tell_of_file};
@@ -122,9 +122,7 @@ pub(crate) async fn edit(
 
 /// The flags of a file alone.
 async fn declared(file: &FlagsFile) -> Result<Arc<Snapshot>, Failure> {
-    let flags = file.flags().iter();
-    let entries = flags.map(|(key, flag)| (key.clone(), Entry::Definition(flag.clone())));
-    let file = Once::new(SourceKind::File, entries.collect());
+    let file = Once::new(SourceKind::File, Offer::from(file.flags()));
     Ok(Flags::builder().source(file).start().await?.snapshot())
 }
 

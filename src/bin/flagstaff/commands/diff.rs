@@ -1,10 +1,9 @@
-use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
-    Definition,
     cli::ExitCode,
-    definition::{FlagsFile, to_json},
+    definition::{FlagsFile, SharedDefinition, to_json},
     write::{Drift, Provenance},
 };
 use serde_json::{Map, Value, json};
@@ -197,9 +196,9 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
     let compared = names.into_iter().filter_map(|name| {
         let (before, after) = (before.flags().get(name), now.flags().get(name));
         // A definition has no tests.
-        let object = |flag: Option<&Arc<Definition>>, written: &Written| {
+        let object = |flag: Option<&SharedDefinition>, written: &Written| {
             let mut object = flag.map(|flag| to_json(flag)).unwrap_or_default();
-            let tests = written.tests.get(&**name).cloned();
+            let tests = written.tests.get(name).cloned();
             object.extend(tests.map(|tests| ("tests".to_owned(), tests)));
             object
         };

@@ -1,13 +1,16 @@
-use std::{path::Path, sync::Arc, time::SystemTime};
+use std::{path::Path, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{cli::ExitCode, definition::FlagsFile};
+use flagstaff::{
+    cli::ExitCode,
+    definition::{Definitions, FlagsFile},
+};
 
 use crate::{
     context,
     failure::Failure,
     place,
-    plan::{Change, Counts, Definitions, FailOn, Report, UserArgs, count},
+    plan::{Change, Counts, FailOn, Report, UserArgs, count},
     revision,
     session::Session,
     text, time,
@@ -76,11 +79,12 @@ impl Plan {
         if after.diagnostics().has_errors() {
             place::tell_left_out(&self.after, &after, &session.output);
         }
-        let kept = after.rejected().iter().filter_map(|key| before.flags().get_key_value(key));
-        let kept = kept.map(|(key, flag)| (Arc::clone(key), Arc::clone(flag)));
-        let after: Definitions = after.flags().clone().into_iter().chain(kept).collect();
+        let before = before.flags();
+        let kept = after.rejected().iter().filter_map(|key| Some((key, before.get(key)?)));
+        let flags = after.flags().iter().chain(kept);
+        let after = flags.map(|(key, flag)| (key, flag.clone())).collect();
         let title = format!("{} → {}", self.before, self.after);
-        self.report.run(title, before.flags(), &after, session).await
+        self.report.run(title, before, &after, session).await
     }
 }
 

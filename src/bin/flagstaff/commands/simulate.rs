@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use clap::Args;
-use flagstaff::{Context, cli::ExitCode};
+use flagstaff::{Context, cli::ExitCode, definition::Definitions};
 
 use super::plan::PlanArgs;
 use crate::{
@@ -10,7 +8,6 @@ use crate::{
     completion,
     failure::Failure,
     name,
-    plan::Definitions,
     session::Session,
     text::clean,
 };
@@ -44,9 +41,7 @@ impl Simulate {
         let snapshot = flags.snapshot();
         let before: Definitions = snapshot
             .all(&Context::anonymous())
-            .filter_map(|(key, _)| {
-                Some((key.into(), Arc::new(snapshot.info(key)?.definition().clone())))
-            })
+            .filter_map(|(key, _)| Some((key, snapshot.info(key)?.definition().clone())))
             .collect();
         if !before.contains_key(&*self.flag) {
             return Err(Failure::usage(format!("no source has a flag `{}`", clean(&self.flag)))
@@ -60,7 +55,7 @@ impl Simulate {
         let changed = rehearsal.flags.snapshot();
         let changed = changed.info(&self.flag).map(|info| info.definition().clone());
         let mut after = before.clone();
-        after.insert(self.flag.as_str().into(), Arc::new(changed.unwrap_or_default()));
+        after.insert(&self.flag, changed.unwrap_or_default());
         let title = format!("A change of {}", clean(&self.flag));
         self.report.run(title, &before, &after, session).await
     }

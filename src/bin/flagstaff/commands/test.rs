@@ -48,7 +48,7 @@ impl Test {
 
 fn json(run: &TestRun, file: &FlagsFile) -> Value {
     let tests: Vec<_> = run.results().iter().map(result).collect();
-    let rejected: Vec<_> = file.rejected().iter().map(|flag| &**flag).collect();
+    let rejected: Vec<_> = file.rejected().iter().collect();
     json!({ "tests": tests, "rejected": rejected })
 }
 

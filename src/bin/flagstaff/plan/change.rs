@@ -9,7 +9,7 @@ use std::{
 use flagstaff::{
     Answer, Context, Definition, Flags, Memory, Snapshot,
     answer::{Cause, FlagState},
-    definition::Field,
+    definition::{Definitions, Field, SharedDefinition},
 };
 
 use super::{
@@ -17,9 +17,6 @@ use super::{
     share::{Draw, Shares},
 };
 use crate::failure::Failure;
-
-/// Flags by their keys.
-pub(crate) type Definitions = BTreeMap<Arc<str>, Arc<Definition>>;
 
 /// The flags that can be different after a change, before and after it.
 #[derive(Debug)]
@@ -33,7 +30,7 @@ pub(crate) struct Change {
 /// One flag that can be different after a change.
 #[derive(Debug)]
 pub(crate) struct Changing {
-    pub(crate) key: Arc<str>,
+    pub(crate) key: String,
     pub(crate) before: FlagState,
     pub(crate) after: FlagState,
     /// Whether it is defined in another way. If not, a flag that it requires is.
@@ -209,17 +206,17 @@ impl Change {
 
 impl Changing {
     fn new(
-        key: &Arc<str>,
-        before: Option<&Arc<Definition>>,
-        after: Option<&Arc<Definition>>,
+        key: &str,
+        before: Option<&SharedDefinition>,
+        after: Option<&SharedDefinition>,
         at: SystemTime,
     ) -> Self {
-        let state = |it: Option<&Arc<Definition>>| {
+        let state = |it: Option<&SharedDefinition>| {
             it.map_or(FlagState::Unknown, |definition| FlagState::at(definition, at))
         };
         let both = before.zip(after);
         Self {
-            key: Arc::clone(key),
+            key: key.to_owned(),
             before: state(before),
             after: state(after),
             is_edited: before != after,
@@ -270,22 +267,21 @@ fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
 }
 
 /// The flags that differ, those that require them, and everything that these require.
-fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<Arc<str>> {
+fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<String> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let mut requires: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut required_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for key in &keys {
-        let both = [before.get(*key), after.get(*key)].into_iter().flatten();
+    for &key in &keys {
+        let both = [before.get(key), after.get(key)].into_iter().flatten();
         for other in both.flat_map(|flag| flag.rare().requires.value().into_iter().flatten()) {
             requires.entry(key).or_default().push(&other.flag);
             required_by.entry(&other.flag).or_default().push(key);
         }
     }
-    let edited = keys.iter().filter(|key| before.get(**key) != after.get(**key));
-    let affected = reached(edited.map(|key| &***key).collect(), &required_by);
+    let edited = keys.iter().filter(|key| before.get(*key) != after.get(*key));
+    let affected = reached(edited.copied().collect(), &required_by);
     let needed = reached(affected.into_iter().collect(), &requires);
-    let kept = keys.iter().filter(|key| needed.contains(&****key));
-    kept.map(|&key| Arc::clone(key)).collect()
+    keys.into_iter().filter(|key| needed.contains(key)).map(str::to_owned).collect()
 }
 
 /// The keys that the ways lead to, those that they begin at included. Each is looked at once.
@@ -304,14 +300,14 @@ fn reached<'k>(
 impl Side {
     async fn new(
         all: &Definitions,
-        needed: &BTreeSet<Arc<str>>,
+        needed: &BTreeSet<String>,
         at: SystemTime,
     ) -> Result<Self, Failure> {
         let mut source = Memory::new();
         let mut places = Vec::new();
         for (place, key) in needed.iter().enumerate() {
             if let Some(definition) = all.get(key) {
-                source = source.with(key, Definition::clone(definition));
+                source = source.with(key, definition.clone());
                 places.push(place);
             }
         }

@@ -12,7 +12,7 @@ mod tests;
 mod users;
 
 pub(crate) use self::{
-    change::{Change, Definitions},
+    change::Change,
     count::{Counts, count},
     fail_on::FailOn,
     progress::Progress,

@@ -1,11 +1,11 @@
 //! Which share of its users a draw gives to each outcome.
 
-use std::{sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use flagstaff::{
-    Definition, Percentage,
+    Percentage,
     answer::Cause,
-    definition::{Rule, Serve},
+    definition::{Rule, Serve, SharedDefinition},
 };
 
 /// Beyond what a share of users can differ by.
@@ -48,15 +48,15 @@ impl Draw {
 #[derive(Debug)]
 pub(super) struct Shares {
     percentage: Percentage,
-    definition: Arc<Definition>,
+    definition: SharedDefinition,
 }
 
 impl Shares {
-    pub(super) fn new(definition: &Arc<Definition>, at: SystemTime) -> Self {
+    pub(super) fn new(definition: &SharedDefinition, at: SystemTime) -> Self {
         let stage = definition.rare().rollout.value().and_then(|rollout| rollout.at(at));
         let percentage = stage.map(|stage| stage.percentage);
         let percentage = percentage.or(definition.percentage.value().copied());
-        Self { percentage: percentage.unwrap_or_default(), definition: Arc::clone(definition) }
+        Self { percentage: percentage.unwrap_or_default(), definition: definition.clone() }
     }
 
     /// Whether the same thing is drawn for the same users. Rules are the same if they have the same

@@ -1,11 +1,14 @@
 use std::{io::Cursor, time::SystemTime};
 
-use flagstaff::{Context, Flags, Memory, Snapshot, definition::FlagsFile};
+use flagstaff::{
+    Context, Flags, Memory, Snapshot,
+    definition::{Definitions, FlagsFile},
+};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::{
-    change::{Change, Definitions, Tally},
+    change::{Change, Tally},
     count::{Counts, count},
     users::Source,
 };

@@ -25,7 +25,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     let gone = before.flags().iter().filter(|(key, _)| !named(key));
     // With the name that each has now, if it seems to have another one.
     let mut gone: Vec<(&str, &Definition, Option<&str>)> =
-        gone.map(|(key, was)| (&**key, &**was, None)).collect();
+        gone.map(|(key, was)| (key, &**was, None)).collect();
     for flag in &file.flags {
         let name = flag.name();
         let (was_name, was) = match before.flags().get(name) {

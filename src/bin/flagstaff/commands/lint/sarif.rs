@@ -48,6 +48,7 @@ fn level(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        _ => "note",
     }
 }
 
