@@ -66,8 +66,8 @@ fn test_parts(matcher: &Matcher, value: &Value<'_>) -> Option<bool> {
 #[inline(never)]
 fn test_groups(matcher: &Matcher, context: &Context<'_>) -> Option<bool> {
     match matcher {
-        Matcher::Exists(wanted) => Some((context.groups().next().is_some()) == *wanted),
-        _ => any(context.groups().map(|group| matcher.test(Scalar::Text(group)))),
+        Matcher::Exists(wanted) => Some((context.iter_groups().next().is_some()) == *wanted),
+        _ => any(context.iter_groups().map(|group| matcher.test(Scalar::Text(group)))),
     }
 }
 
@@ -107,7 +107,7 @@ pub(crate) fn seen(attribute: &Attribute, context: &Context<'_>) -> Option<Value
         Attribute::Named(name) => name.text(),
         Attribute::Path(path) => path,
         Attribute::TargetingKey => return Some(context.targeting_key()?.to_owned().into()),
-        Attribute::Groups => return Some(context.groups().map(str::to_owned).collect()),
+        Attribute::Groups => return Some(context.iter_groups().map(str::to_owned).collect()),
         Attribute::Request => return Some(format!("{:016x}", context.request()?).into()),
     };
     let mut values = Vec::new();

@@ -91,6 +91,6 @@ impl List {
 
     #[inline]
     fn has_group(&self, context: &Context<'_>) -> bool {
-        self.names.as_ref().is_some_and(|names| names.contains_any(context.groups()))
+        self.names.as_ref().is_some_and(|names| names.contains_any(context.iter_groups()))
     }
 }

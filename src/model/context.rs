@@ -14,11 +14,11 @@ use super::{Attributes, IntoAttribute, IntoId, Printed, Value};
 
 /// An evaluation context: the user that a flag is evaluated for, and what is known about them.
 ///
-/// `with_` is the verb for adding: [`with_groups`](Self::with_groups) and
-/// [`with_attributes`](Self::with_attributes) add several, and [`group`](Self::group) and
-/// [`attribute`](Self::attribute) are short for adding one. The context keeps what is added, and
-/// borrows strings that it is given by reference. [`lend_attributes`](Self::lend_attributes) keeps a
-/// reference to a whole slice instead, which allocates nothing.
+/// [`group`](Self::group) and [`attribute`](Self::attribute) add one, [`groups`](Self::groups) and
+/// [`attributes`](Self::attributes) add several. The context keeps what is added, and borrows strings
+/// that it is given by reference. [`lend_attributes`](Self::lend_attributes) keeps a reference to a
+/// whole slice instead, which allocates nothing. [`iter_groups`](Self::iter_groups) and
+/// [`iter_attributes`](Self::iter_attributes) read what there is.
 ///
 /// A context lives on the stack, so that building one for a single evaluation is cheap.
 /// [`into_owned`](Self::into_owned) makes one that a request or a task can keep. Building a context
@@ -39,8 +39,8 @@ use super::{Attributes, IntoAttribute, IntoId, Printed, Value};
 /// let context = Context::user(account.id).group(account.team).attribute("plan", account.plan);
 ///
 /// assert_eq!(context.targeting_key(), Some("42"));
-/// assert!(context.groups().any(|group| group == "beta"));
-/// assert_eq!(context.attributes().count(), 0);
+/// assert!(context.iter_groups().any(|group| group == "beta"));
+/// assert_eq!(context.iter_attributes().count(), 0);
 /// assert_eq!(Context::anonymous().targeting_key(), None);
 /// ```
 #[derive(Debug, Default)]
@@ -98,12 +98,12 @@ impl<'a> Context<'a> {
     /// ```
     /// use flagstaff::Context;
     ///
-    /// let context = Context::user("ana").with_groups(["beta", "employees"]);
+    /// let context = Context::user("ana").groups(["beta", "employees"]);
     ///
     /// assert_eq!(context, Context::user("ana").group("beta").group("employees"));
     /// ```
     #[must_use]
-    pub fn with_groups<G: IntoId<'a>>(mut self, names: impl IntoIterator<Item = G>) -> Self {
+    pub fn groups<G: IntoId<'a>>(mut self, names: impl IntoIterator<Item = G>) -> Self {
         for name in names {
             self = self.group(name);
         }
@@ -130,7 +130,7 @@ impl<'a> Context<'a> {
     ///     .attribute("since", SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
     ///     .attribute("company", None::<&str>);
     ///
-    /// let attributes: Vec<_> = context.attributes().collect();
+    /// let attributes: Vec<_> = context.iter_attributes().collect();
     /// assert_eq!(attributes[0], ("plan", &Value::from("pro")));
     /// assert_eq!(attributes[3], ("since", &Value::from("2027-01-15T08:00:00Z")));
     /// assert_eq!(attributes.len(), 4);
@@ -158,12 +158,12 @@ impl<'a> Context<'a> {
     /// use flagstaff::Context;
     ///
     /// let claims = BTreeMap::from([("country", "DE"), ("plan", "pro")]);
-    /// let context = Context::user("ana").with_attributes(claims);
+    /// let context = Context::user("ana").attributes(claims);
     ///
-    /// assert_eq!(context.attributes().count(), 2);
+    /// assert_eq!(context.iter_attributes().count(), 2);
     /// ```
     #[must_use]
-    pub fn with_attributes<N: Into<Cow<'a, str>>, V: IntoAttribute<'a>>(
+    pub fn attributes<N: Into<Cow<'a, str>>, V: IntoAttribute<'a>>(
         mut self,
         attributes: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
@@ -186,7 +186,7 @@ impl<'a> Context<'a> {
     /// let attributes = [("plan", "pro".into()), ("seats", 12.into())];
     /// let context = Context::user("ana").lend_attributes(&attributes);
     ///
-    /// assert_eq!(context.attributes().count(), 2);
+    /// assert_eq!(context.iter_attributes().count(), 2);
     /// ```
     #[inline]
     #[must_use]
@@ -202,14 +202,14 @@ impl<'a> Context<'a> {
         self.targeting_key.as_deref()
     }
 
-    /// Returns the groups of the user.
+    /// Iterates over the groups of the user.
     #[inline]
-    pub fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
+    pub fn iter_groups(&self) -> impl ExactSizeIterator<Item = &str> {
         self.groups.as_deref().unwrap_or_default().iter().map(AsRef::as_ref)
     }
 
-    /// Returns the attributes: lent ones first, then added ones, each in their order.
-    pub fn attributes(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
+    /// Iterates over the attributes: lent ones first, then added ones, each in their order.
+    pub fn iter_attributes(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.attributes.iter()
     }
 
@@ -267,7 +267,7 @@ impl<'a> Context<'a> {
     /// }
     ///
     /// let group = String::from("beta");
-    /// assert!(of(&Context::user("ana"), &group).groups().eq(["beta"]));
+    /// assert!(of(&Context::user("ana"), &group).iter_groups().eq(["beta"]));
     /// ```
     #[must_use]
     pub fn shorten<'b>(self) -> Context<'b>
@@ -331,7 +331,7 @@ impl<'b> PartialEq<Context<'b>> for Context<'_> {
         let (attributes, others): (&Attributes<'_>, &Attributes<'_>) =
             (&self.attributes, &other.attributes);
         self.targeting_key == other.targeting_key
-            && self.groups().eq(other.groups())
+            && self.iter_groups().eq(other.iter_groups())
             && attributes == others
     }
 }
@@ -346,9 +346,9 @@ mod tests {
 
         let context = Context::user(none)
             .group(none)
-            .with_groups([None, Some("beta")])
+            .groups([None, Some("beta")])
             .attribute("plan", none)
-            .with_attributes([("country", None), ("seats", Some(12))]);
+            .attributes([("country", None), ("seats", Some(12))]);
 
         assert_eq!(context, Context::anonymous().group("beta").attribute("seats", 12));
     }
@@ -372,13 +372,13 @@ mod tests {
     fn an_owned_context_is_equal_to_the_borrowed_one() {
         let lent = [("plan", "free".into()), ("os", "ios".into())];
         let context = Context::user("ana")
-            .with_groups(["a", "b", "c"])
+            .groups(["a", "b", "c"])
             .lend_attributes(&lent)
             .attribute("plan", "pro");
 
         let owned: Context<'static> = context.clone().into_owned();
 
         assert_eq!(owned, context);
-        assert_eq!(owned.attributes().count(), 2);
+        assert_eq!(owned.iter_attributes().count(), 2);
     }
 }

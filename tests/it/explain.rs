@@ -459,7 +459,7 @@ prop_compose! {
         ),
     ) -> Context<'static> {
         let context = user.map_or_else(Context::anonymous, Context::user);
-        let context = context.with_groups(groups);
+        let context = context.groups(groups);
         attributes.into_iter().fold(context, |context, (name, value)| context.attribute(name, value))
     }
 }

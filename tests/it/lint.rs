@@ -134,7 +134,7 @@ fn answers(text: &str) -> Vec<(String, bool, String)> {
     let mut answers = Vec::new();
     for user in users {
         for group in [None, Some("employees"), Some("beta")] {
-            let context = Context::user(&user).with_groups(group).attribute("plan", "pro");
+            let context = Context::user(&user).groups(group).attribute("plan", "pro");
             for key in file.flags().keys() {
                 let variant = flags.variant(key, &context, "").value.to_owned();
                 answers.push((format!("{key} {user}"), flags.is_enabled(key, &context), variant));
@@ -379,7 +379,7 @@ fn contexts(lists: bool) -> Vec<Context<'static>> {
     let mut contexts = Vec::new();
     for n in 0..10 {
         for group in [None, Some("g")] {
-            let context = Context::anonymous().with_groups(group);
+            let context = Context::anonymous().groups(group);
             let context = match n {
                 0 => context,
                 1 => context.attribute("a", 1).attribute("b", 1),

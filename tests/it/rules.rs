@@ -516,7 +516,7 @@ fn context() -> impl Strategy<Value = Context<'static>> {
     let attributes =
         prop::collection::vec((prop::sample::select(&["a", "b", "a.b"][..]), value()), 0..4);
     (user, groups, attributes).prop_map(|(user, groups, attributes)| {
-        let context = user.map_or_else(Context::anonymous, Context::user).with_groups(groups);
+        let context = user.map_or_else(Context::anonymous, Context::user).groups(groups);
         attributes
             .into_iter()
             .fold(context, |context, (name, value)| context.attribute(name, value))

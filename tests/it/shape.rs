@@ -119,7 +119,7 @@ fn assert_exceptions(found: Vec<String>, exceptions: &[(&str, &str)]) {
 
 #[test]
 fn public_data_shows_no_pointers() {
-    // The fields of a tuple are private unless they say otherwise.
+    // The fields of a tuple are private without a `pub` of their own.
     let is_private = |text: &str| text.contains(STRUCT) && !text.contains("(pub ");
     let shows = |text: &str| {
         ["Arc<", "Box<", "Rc<"].iter().any(|it| text.contains(it)) && !is_private(text)

@@ -162,7 +162,7 @@ fn who(json: &Value) -> Context<'static> {
         user => Context::user(text(user)),
     };
     let groups = json["groups"].as_array().into_iter().flatten();
-    let context = context.with_groups(groups.map(text));
+    let context = context.groups(groups.map(text));
     let attributes = json["attributes"].as_object().into_iter().flatten();
     attributes
         .fold(context, |context, (name, value)| context.attribute(name.clone(), attribute(value)))

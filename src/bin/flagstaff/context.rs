@@ -97,7 +97,7 @@ impl ContextArgs {
             object.insert(TARGETING_KEY[0].to_owned(), user.as_str().into());
         }
         let context = from_json(object).map_err(Failure::usage)?;
-        Ok(context.with_groups(self.group.iter().cloned()))
+        Ok(context.groups(self.group.iter().cloned()))
     }
 }
 
@@ -121,8 +121,8 @@ pub(crate) fn from_json(object: Map<String, Json>) -> Result<Context<'static>, S
             json => attributes.extend(value(json).map(|value| (name, value))),
         }
     }
-    let context = context.with_groups(groups);
-    Ok(context.with_attributes(attributes))
+    let context = context.groups(groups);
+    Ok(context.attributes(attributes))
 }
 
 /// The name of an attribute that looks like a box with all the others. As OpenFeature has it, contexts
@@ -132,7 +132,7 @@ pub(crate) fn boxed(context: &Context<'_>) -> Option<&'static str> {
         Value::Table(_) => BOXES.into_iter().find(|it| *it == name),
         _ => None,
     };
-    context.attributes().find_map(box_of)
+    context.iter_attributes().find_map(box_of)
 }
 
 pub(crate) fn boxed_warning(name: &str) -> String {
@@ -223,7 +223,7 @@ mod tests {
         let context = from_json(object).unwrap();
 
         assert_eq!(context, Context::anonymous().attribute("id", u64::MAX));
-        assert_eq!(context.attributes().next(), Some(("id", &u64::MAX.to_string().into())));
+        assert_eq!(context.iter_attributes().next(), Some(("id", &u64::MAX.to_string().into())));
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
 
         let context = args.merged().unwrap();
 
-        let expected = Context::user("ana").with_groups(["a", "beta"]).attribute("plan", "pro");
+        let expected = Context::user("ana").groups(["a", "beta"]).attribute("plan", "pro");
         assert_eq!(context, expected);
     }
 

@@ -106,7 +106,7 @@ fn test(
         return invalid(value, at, label, "add `expect = true` or `expect = false`", decoder);
     };
     let expected = expected.filter(|_| decoder.errors == errors)?;
-    let asked = user.map_or_else(Context::anonymous, Context::user).with_groups(groups);
+    let asked = user.map_or_else(Context::anonymous, Context::user).groups(groups);
     let context =
         attributes.into_iter().fold(asked, |context, (name, value)| context.attribute(name, value));
     Some(Test { name, context, time, expected, span })

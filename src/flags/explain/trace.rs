@@ -309,7 +309,7 @@ impl Watched<'_, '_> {
     fn found_on(&self, field: Field, names: &[String]) -> Shown {
         let found = match field {
             Field::DeniedUsers | Field::AllowedUsers => self.context.targeting_key(),
-            _ => self.context.groups().find(|group| names.iter().any(|name| name == group)),
+            _ => self.context.iter_groups().find(|group| names.iter().any(|name| name == group)),
         };
         found.map(|name| Value::from(name.to_owned())).into()
     }
@@ -461,13 +461,13 @@ fn near_miss(steps: &[Step]) -> Option<NearMiss> {
 
 impl Asker {
     fn of(context: &Context<'_>) -> Self {
-        let groups: Vec<_> = context.groups().map(str::to_owned).collect();
+        let groups: Vec<_> = context.iter_groups().map(str::to_owned).collect();
         let attributes = context
-            .attributes()
+            .iter_attributes()
             .map(|(name, value)| (name.to_owned(), Shown::Value(value.clone().into_owned())));
         Self {
             targeting_key: context.targeting_key().map(|key| key.to_owned().into()).into(),
-            groups: Some(Value::from(groups)).filter(|_| context.groups().len() > 0).into(),
+            groups: Some(Value::from(groups)).filter(|_| context.iter_groups().len() > 0).into(),
             attributes: attributes.collect(),
         }
     }

@@ -85,7 +85,7 @@ where
                     visitor.id
                 }
             };
-            if context.attributes().all(|(name, _)| name != VISITOR) {
+            if context.iter_attributes().all(|(name, _)| name != VISITOR) {
                 context = context.attribute(VISITOR, id);
             }
         }

@@ -3,11 +3,11 @@
 
 #![no_main]
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::time::SystemTime;
 
 use flagstaff::{
     Context, Definition, Flags, Percentage, Reason,
-    definition::{Code, Diagnostics, FlagsFile, Safety, lint::Lints},
+    definition::{Code, Definitions, Diagnostics, FlagsFile, Safety, lint::Lints},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -26,9 +26,8 @@ fuzz_target!(|bytes: &[u8]| {
     check_tests(&text, &file);
 
     let defined = file.flags().iter();
-    let test = defined.fold(Flags::for_test(), |test, (key, definition)| {
-        test.with(&**key, Definition::clone(definition))
-    });
+    let test = defined
+        .fold(Flags::for_test(), |test, (key, definition)| test.with(key, definition.clone()));
     // A test has to say of all flags that are asked for what they are.
     let required = file.flags().values().filter_map(|flag| flag.rare().requires.value()).flatten();
     let unknown = required.filter(|it| !file.flags().contains_key(&*it.flag));
@@ -38,7 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let all = flags.all(&Context::anonymous());
     let known = all.iter().map(|(key, _)| &**key).filter(|&key| file.flags().contains_key(key));
-    assert!(known.eq(file.flags().keys().map(Arc::as_ref)));
+    assert!(known.eq(file.flags().keys()));
 });
 
 /// The second half of the text is linted as an edit of the first.
@@ -68,7 +67,7 @@ fn check_tests(text: &str, file: &FlagsFile) {
     assert_eq!(failed.count(), run.diagnostics().iter().count());
     assert!(run.results().iter().all(|result| file.flags().contains_key(&result.flag)));
 
-    let alone = file.clone().tested(&BTreeMap::new(), SystemTime::UNIX_EPOCH);
+    let alone = file.clone().tested(&Definitions::new(), SystemTime::UNIX_EPOCH);
     assert!(alone.test(SystemTime::UNIX_EPOCH).passed());
     assert_eq!(alone.flags().len() == file.flags().len(), run.passed());
 
@@ -131,7 +130,7 @@ fn check_flag(flags: &Flags, key: &str, definition: &Definition) {
                     || group.is_some_and(|group| lists[1].contains(group))
             };
             let context = user.map_or_else(Context::anonymous, Context::user);
-            let context = context.with_groups(group);
+            let context = context.groups(group);
 
             let answer = flags.boolean(key, &context, false);
 

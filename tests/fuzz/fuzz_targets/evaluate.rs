@@ -47,7 +47,7 @@ fn context(json: &Json) -> Context<'static> {
         _ => Context::anonymous(),
     };
     let groups = json["groups"].as_array().into_iter().flatten();
-    let context = context.with_groups(groups.filter_map(|it| Some(it.as_str()?.to_owned())));
+    let context = context.groups(groups.filter_map(|it| Some(it.as_str()?.to_owned())));
     let attributes = json["attributes"].as_object().into_iter().flatten();
     attributes.fold(context, |context, (name, json)| match value(json) {
         Some(value) => context.attribute(name.clone(), value),

@@ -173,7 +173,7 @@ async fn groups_of_a_visitor_stay() {
     let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky());
     let service = layer.layer(service_fn(async |_: Request<()>| {
         let flags = flagstaff::current().unwrap();
-        Ok::<_, Infallible>(Response::new(flags.context().groups().count()))
+        Ok::<_, Infallible>(Response::new(flags.context().iter_groups().count()))
     }));
 
     let request = Request::get("/").header("x-user-groups", "a,b").body(()).unwrap();

@@ -107,7 +107,7 @@ async fn the_context_is_the_extractors() {
 
     let by_header = ServiceBuilder::new().layer(flags.request_layer(TrustedHeaders::default()));
     let response = by_header.service(who).oneshot(request()).await.unwrap();
-    assert_eq!(*response.body().get_ref(), Who::user("ana").with_groups(["a", "b"]));
+    assert_eq!(*response.body().get_ref(), Who::user("ana").groups(["a", "b"]));
 
     let by_path = context_fn(|head| Who::user(head.uri.path()));
     let by_path = ServiceBuilder::new().layer(flags.request_layer(by_path));

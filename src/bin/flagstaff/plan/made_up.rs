@@ -133,7 +133,7 @@ impl MadeUp {
                 }
             }
         }
-        context.with_groups(groups.into_iter().cloned())
+        context.groups(groups.into_iter().cloned())
     }
 }
 
