@@ -158,7 +158,7 @@ pub mod answer {
     #[doc(inline)]
     pub use crate::{
         flags::{FlagInfo, VariantEnum},
-        model::{Answer, Cause, ErrorCode, FlagState, Reason, UnitName, Value},
+        model::{Answer, Cause, Draw, ErrorCode, FlagState, Reason, UnitName, Value},
     };
 }
 

@@ -26,7 +26,21 @@ pub(crate) struct Verdict {
     pub(crate) insists: bool,
     /// The index of the rule that decided, which may choose the variant too.
     pub(crate) rule: Option<u16>,
+    pub(crate) ground: Ground,
     pub(crate) decision: Decision,
+}
+
+/// The ground of a verdict, as far as the evaluation and gates go by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// A step of the evaluation decided.
+    Step,
+    /// No step held users back, so the draw of a variant decides.
+    Open,
+    /// A lost source had the last word, so the flag is neither on nor off for gates.
+    Unavailable,
+    /// The running test overrides the flag.
+    Test,
 }
 
 /// The one answer about a flag: on or off, and what it serves.
@@ -90,12 +104,17 @@ impl<'p> Evaluation<'p> {
 impl Verdict {
     /// Returns the verdict of a step other than a rule.
     pub(crate) const fn new(on: bool, decision: Decision) -> Self {
-        Self { on, insists: false, rule: None, decision }
+        Self { on, insists: false, rule: None, ground: Ground::Step, decision }
     }
 
     /// Returns the verdict of a step that [insists](Self::insists).
     pub(crate) const fn insisting(self) -> Self {
         Self { insists: true, ..self }
+    }
+
+    /// Returns the same verdict on another ground.
+    pub(crate) const fn on_ground(self, ground: Ground) -> Self {
+        Self { ground, ..self }
     }
 
     /// Returns the verdict of the same step and source with another outcome.

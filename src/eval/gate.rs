@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     bucket,
-    evaluation::{Decision, Verdict},
+    evaluation::{Decision, Ground, Verdict},
     lists::Lists,
     rules::Rules,
     share::Share,
@@ -54,7 +54,11 @@ pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
         }
     };
     let (source, stale) = (resolved.origin(field), resolved.stale.is_some());
-    Some(Verdict::new(on, Decision { cause, source, stale }).insisting())
+    let ground = match resolved.stale {
+        Some(OnStale::Unavailable) => Ground::Unavailable,
+        _ => Ground::Step,
+    };
+    Some(Verdict::new(on, Decision { cause, source, stale }).insisting().on_ground(ground))
 }
 
 impl Gate {
@@ -88,7 +92,7 @@ impl Gate {
             false => [Cause::Nobody, Cause::Everybody],
         };
         let nobody = verdict(false, nobody, resolved.origin(percentage_field));
-        let everybody = verdict(true, everybody, strongest);
+        let everybody = verdict(true, everybody, strongest).on_ground(Ground::Open);
         match percentage {
             Percentage::HUNDRED if !is_targeted => return Self::Constant(everybody),
             Percentage::ZERO if !is_targeted => return Self::Constant(nobody),

@@ -21,7 +21,7 @@ mod visitor;
 pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
-    evaluation::{Decision, Evaluation, Served, Verdict},
+    evaluation::{Decision, Evaluation, Ground, Served, Verdict},
     plan::Plan,
     requirements::{Requirements, Step},
     variants::{Arm, Variants},

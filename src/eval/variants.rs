@@ -2,7 +2,7 @@
 
 use super::{
     bucket::{self, Reach, TRAFFIC, VARIANT},
-    evaluation::{Decision, Served, Verdict},
+    evaluation::{Decision, Ground, Served, Verdict},
     rule_variants::{Chosen, RuleVariants},
     unit::{self, unit},
     visitor::{Draw, Visitor},
@@ -250,8 +250,7 @@ impl Variants {
         let arm = &self.arms[index];
         let on = !arm.counts_as_off;
         // A step that held users back decides who is on, unless the variant turns the flag off.
-        let is_open = matches!(verdict.decision.cause, Cause::Everybody | Cause::Unmatched);
-        let gate = if on && !is_open { verdict.decision } else { decision };
+        let gate = if on && verdict.ground != Ground::Open { verdict.decision } else { decision };
         Served { on, arm: Some(arm), decision, gate }
     }
 

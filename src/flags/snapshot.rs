@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     backend::{Lookup, Offer, Source, SourceId},
-    eval::{Decision, Evaluation, Plan, Verdict, Visitor},
+    eval::{Decision, Evaluation, Ground, Plan, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Names, Progress, Reason,
         Resolved, Slot, nearest,
@@ -268,7 +268,7 @@ impl Snapshot {
         }
     }
 
-    fn is_rejected(&self, name: &str) -> bool {
+    pub(super) fn is_rejected(&self, name: &str) -> bool {
         self.offers.iter().any(|offer| offer.rejects(name))
     }
 
@@ -300,7 +300,7 @@ static LOOKED_UP: [[Verdict; 2]; SourceId::MAX as usize + 1] = {
 const fn verdicts(source: SourceId, [off, on]: [Cause; 2]) -> [Verdict; 2] {
     [
         Verdict::new(false, Decision { cause: off, source, stale: false }),
-        Verdict::new(true, Decision { cause: on, source, stale: false }),
+        Verdict::new(true, Decision { cause: on, source, stale: false }).on_ground(Ground::Open),
     ]
 }
 

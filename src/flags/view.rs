@@ -9,7 +9,7 @@ use std::{
 
 use super::{Flags, RequestFlags, Scope, Snapshot, outside, request::Pinned, testing};
 use crate::{
-    eval::{Evaluation, Plan, Verdict},
+    eval::{Evaluation, Ground, Plan},
     model::{Answer, Cause, Context, FlagKey, Names, Resolve, Slot, hash_name},
 };
 
@@ -129,16 +129,16 @@ impl<'a> View<'a, '_> {
         };
         let evaluate = || snapshot.evaluate(flag, context, &mut ());
         let Some(evaluation) = evaluation.or_else(evaluate) else {
-            return match snapshot.absence(&flag.name) {
+            return match snapshot.is_rejected(&flag.name) {
                 // Its deny-lists are unknown, so it is in neither state.
-                Cause::Rejected => Err(Unmet {
+                true => Err(Unmet {
                     answer: Answer::new(!required, Cause::Rejected, None),
                     unavailable: false,
                 }),
-                cause => Unmet::by_default(required, default, cause),
+                false => Unmet::by_default(required, default, Cause::UnknownFlag),
             };
         };
-        let unavailable = is_unavailable(evaluation.verdict);
+        let unavailable = evaluation.verdict.ground == Ground::Unavailable;
         if evaluation.is_on(context) == required && !unavailable {
             return Ok(());
         }
@@ -258,11 +258,6 @@ impl Flags {
         };
         RequestFlags::new(Pinned { snapshot, context, headers })
     }
-}
-
-/// True if the flag is neither on nor off for gates: a source above the file has been lost for too long.
-fn is_unavailable(verdict: &Verdict) -> bool {
-    verdict.decision.cause == Cause::Unavailable
 }
 
 /// A random number. `RandomState` draws its keys from the system once per thread and then counts, so

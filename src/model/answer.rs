@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
 
-use super::UnitName;
+use super::{Field, UnitName};
 
 /// The value of a flag for one context, and why.
 ///
@@ -149,6 +149,19 @@ pub enum Cause {
     Test,
 }
 
+/// A draw of a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Draw {
+    /// In or out of the percentage of the flag, or of its rollout's stage.
+    Percentage,
+    /// A variant by the weights of the flag, or none outside of its `traffic`.
+    Variants,
+    /// In or out of the percentage of the rule with this index, or a variant by its weights.
+    Rule(u16),
+}
+
+// The facts behind a cause are methods here, so that only messages match on causes.
 impl Cause {
     /// The reason that OpenFeature has for it.
     #[must_use]
@@ -207,6 +220,72 @@ impl Cause {
             Self::NoFlags => "no_flags",
             Self::Test => "test",
         }
+    }
+
+    /// Returns the index of the rule that decided, 0 being the first.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::answer::Cause;
+    ///
+    /// assert_eq!(Cause::RuleSplit(2).rule(), Some(2));
+    /// assert_eq!(Cause::Percentage.rule(), None);
+    /// ```
+    #[must_use]
+    pub const fn rule(self) -> Option<u16> {
+        match self {
+            Self::Rule(rule) | Self::RuleSplit(rule) => Some(rule),
+            _ => None,
+        }
+    }
+
+    /// Returns the draw that decided, if a bucket was drawn.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::answer::{Cause, Draw};
+    ///
+    /// assert_eq!(Cause::Traffic.draw(), Some(Draw::Variants));
+    /// assert_eq!(Cause::RuleSplit(2).draw(), Some(Draw::Rule(2)));
+    /// assert_eq!(Cause::AllowedUser.draw(), None);
+    /// ```
+    #[must_use]
+    pub const fn draw(self) -> Option<Draw> {
+        match self {
+            Self::Percentage => Some(Draw::Percentage),
+            Self::Variant | Self::Traffic => Some(Draw::Variants),
+            Self::RuleSplit(rule) => Some(Draw::Rule(rule)),
+            _ => None,
+        }
+    }
+
+    /// Returns the setting that decided, if a single one did.
+    pub(crate) const fn setting(self) -> Option<Field> {
+        Some(match self {
+            Self::Disabled => Field::Enabled,
+            Self::Inactive => Field::Active,
+            Self::Prerequisite | Self::InvalidPrerequisites => Field::Requires,
+            Self::DeniedUser => Field::DeniedUsers,
+            Self::DeniedGroup => Field::DeniedGroups,
+            Self::AllowedUser => Field::AllowedUsers,
+            Self::AllowedGroup => Field::AllowedGroups,
+            Self::Rule(_) | Self::RuleSplit(_) => Field::Rules,
+            Self::Percentage | Self::Nobody | Self::Unmatched => Field::Percentage,
+            Self::Variant => Field::Variants,
+            Self::Traffic => Field::Traffic,
+            Self::Stale | Self::Unavailable => Field::OnStale,
+            Self::NoTargetingKey
+            | Self::NoUnit(_)
+            | Self::Everybody
+            | Self::UnknownFlag
+            | Self::Rejected
+            | Self::TypeMismatch
+            | Self::UnknownVariant
+            | Self::NoFlags
+            | Self::Test => return None,
+        })
     }
 
     const fn error_code(self) -> Option<ErrorCode> {

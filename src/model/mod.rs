@@ -38,7 +38,7 @@ mod weight;
 
 pub use self::{
     active::Active,
-    answer::{Answer, Cause, ErrorCode, Reason},
+    answer::{Answer, Cause, Draw, ErrorCode, Reason},
     bucket_by::BucketBy,
     condition::{Comparison, Condition, InvalidOperand, Negation, Segment},
     context::Context,

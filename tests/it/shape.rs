@@ -174,3 +174,16 @@ fn a_flag_is_named_by_any_flag_key() {
         &[("fn key(mut self, key: impl Into<String>)", "the name of a Redis key")],
     );
 }
+
+/// The facts behind a cause are methods, such as [`Cause::draw`](flagstaff::answer::Cause).
+#[test]
+fn the_command_does_not_branch_on_causes() {
+    let mut paths = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/flagstaff"), &mut paths);
+    assert!(paths.len() > 50, "{} files", paths.len());
+
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("Cause::"), "{}", path.display());
+    }
+}

@@ -40,43 +40,43 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn decided(&self) -> (String, Option<Range<usize>>) {
-        let setting = |field: Field| self.tests.settings.get(field.as_str()).cloned();
+        let (percentage, field) = self.percentage();
+        let cause = self.result.answer.cause;
+        let place = match (cause.rule(), cause.setting()) {
+            (Some(index), _) => self.rule(index),
+            // A stage of the rollout may be the percentage then.
+            (None, Some(Field::Percentage)) => self.setting(field),
+            (None, Some(setting)) => self.setting(setting),
+            (None, None) => None,
+        };
+        (self.text(&percentage), place)
+    }
+
+    /// The reason, where `percentage` of the users are in whom nothing else decides for.
+    fn text(&self, percentage: &str) -> String {
         let user = self.context.targeting_key().unwrap_or_default();
         match self.result.answer.cause {
-            Cause::Disabled => ("it is disabled".to_owned(), setting(Field::Enabled)),
-            Cause::Inactive => ("it is not active then".to_owned(), setting(Field::Active)),
-            Cause::Prerequisite => (self.unmet(), setting(Field::Requires)),
-            Cause::InvalidPrerequisites => {
-                ("it requires itself, or too many flags".to_owned(), setting(Field::Requires))
-            }
-            Cause::DeniedUser => (format!("`{user}` is denied"), setting(Field::DeniedUsers)),
-            Cause::DeniedGroup => {
-                ("a group of the user is denied".to_owned(), setting(Field::DeniedGroups))
-            }
-            Cause::AllowedUser => (format!("`{user}` is allowed"), setting(Field::AllowedUsers)),
-            Cause::AllowedGroup => {
-                ("a group of the user is allowed".to_owned(), setting(Field::AllowedGroups))
-            }
-            Cause::Rule(index) => ("this rule matches".to_owned(), self.rule(index)),
-            Cause::RuleSplit(index) => {
-                ("this rule matches, and draws".to_owned(), self.rule(index))
-            }
+            Cause::Disabled => "it is disabled".to_owned(),
+            Cause::Inactive => "it is not active then".to_owned(),
+            Cause::Prerequisite => self.unmet(),
+            Cause::InvalidPrerequisites => "it requires itself, or too many flags".to_owned(),
+            Cause::DeniedUser => format!("`{user}` is denied"),
+            Cause::DeniedGroup => "a group of the user is denied".to_owned(),
+            Cause::AllowedUser => format!("`{user}` is allowed"),
+            Cause::AllowedGroup => "a group of the user is allowed".to_owned(),
+            Cause::Rule(_) => "this rule matches".to_owned(),
+            Cause::RuleSplit(_) => "this rule matches, and draws".to_owned(),
             Cause::Percentage => {
-                let (percentage, field) = self.percentage();
                 let side = if self.result.answer.value { "inside" } else { "outside" };
-                (format!("`{user}` is {side} of {percentage}"), setting(field))
+                format!("`{user}` is {side} of {percentage}")
             }
-            Cause::NoTargetingKey => ("there is no user to draw by".to_owned(), None),
-            Cause::NoUnit(unit) => (format!("there is no `{unit}` to draw by"), None),
-            Cause::Variant => (format!("`{user}` is drawn into it"), setting(Field::Variants)),
-            Cause::Traffic => (format!("`{user}` takes no part"), setting(Field::Traffic)),
-            Cause::Everybody => ("nothing holds it back".to_owned(), None),
+            Cause::NoTargetingKey => "there is no user to draw by".to_owned(),
+            Cause::NoUnit(unit) => format!("there is no `{unit}` to draw by"),
+            Cause::Variant => format!("`{user}` is drawn into it"),
+            Cause::Traffic => format!("`{user}` takes no part"),
+            Cause::Everybody => "nothing holds it back".to_owned(),
             Cause::Nobody | Cause::Unmatched => {
-                let (percentage, field) = self.percentage();
-                (
-                    format!("no list and no rule decides, and {percentage} of the others are in"),
-                    setting(field),
-                )
+                format!("no list and no rule decides, and {percentage} of the others are in")
             }
             // These come of sources and requests, of which there are none here.
             Cause::Stale
@@ -86,8 +86,12 @@ impl Asked<'_> {
             | Cause::TypeMismatch
             | Cause::UnknownVariant
             | Cause::NoFlags
-            | Cause::Test => (self.result.answer.reason.to_string(), None),
+            | Cause::Test => self.result.answer.reason.to_string(),
         }
+    }
+
+    fn setting(&self, field: Field) -> Option<Range<usize>> {
+        self.tests.settings.get(field.as_str()).cloned()
     }
 
     fn rule(&self, index: u16) -> Option<Range<usize>> {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     backend::{Offer, Provenance, Source, SourceId},
     eval::{
-        Decision, Draw, Served, Verdict,
+        Decision, Draw, Ground, Served, Verdict,
         bucket::{Reach, position},
     },
     flags::{Flags, RequestFlags, Snapshot},
@@ -85,11 +85,12 @@ impl Snapshot {
             evaluation.and_then(|found| listed.cloned().or_else(|| looked_up(found.verdict)));
         let key = key.as_str();
         let sources = Sources::of(self, key);
-        let watched = Watched { snapshot: self, context, record, answer, served };
+        let is_test = evaluation.is_some_and(|it| it.verdict.ground == Ground::Test);
+        let watched = Watched { snapshot: self, context, record, answer, served, is_test };
         let trace = resolved.as_ref().map(|resolved| watched.steps(resolved, &sources));
         let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
-        let because = match decision.and_then(|decision| forced(&traces, decision)) {
+        let because = match evaluation.and_then(|evaluation| forced(&traces, evaluation.verdict)) {
             Some(said) => format!("{} says {said}", answer.source.unwrap_or_default()),
             None => watched.because(&steps),
         };
@@ -116,16 +117,17 @@ impl Snapshot {
 
 /// Returns the definition that a lookup has for a name that no source lists.
 fn looked_up(verdict: &Verdict) -> Option<Resolved> {
-    let Decision { cause, source, .. } = verdict.decision;
-    let is_said = cause != Cause::Test;
+    let source = verdict.decision.source;
+    let is_said = verdict.ground != Ground::Test;
     is_said.then(|| Resolved::new(Definition::forced(verdict.on).into(), source))
 }
 
 /// What the source says that decided, if it says so for everybody and that is all there was to it.
-fn forced(sources: &[SourceTrace], decision: Decision) -> Option<&Said> {
+fn forced<'s>(sources: &'s [SourceTrace], verdict: &Verdict) -> Option<&'s Said> {
+    let Decision { cause, source, .. } = verdict.decision;
     let is_for_everybody =
-        matches!(decision.cause, Cause::Disabled | Cause::Everybody | Cause::Unmatched);
-    let said = sources.get(usize::from(decision.source))?.says.as_ref()?;
+        verdict.ground == Ground::Open || cause.setting() == Some(Field::Enabled);
+    let said = sources.get(usize::from(source))?.says.as_ref()?;
     (is_for_everybody && !matches!(said, Said::Settings(_))).then_some(said)
 }
 
@@ -207,58 +209,48 @@ struct Watched<'a, 'c> {
     record: Record,
     answer: Answer<bool>,
     served: Option<Answer<Value<'static>>>,
+    /// The running test overrides the flag.
+    is_test: bool,
 }
 
 impl Watched<'_, '_> {
     /// The steps of a flag that no source has.
     fn without_definition(&self) -> Vec<Step> {
-        match self.answer.cause {
-            Cause::Test => vec![Step { check: Check::Test, outcome: Outcome::Decided }],
-            _ => Vec::new(),
+        match self.is_test {
+            true => vec![Step { check: Check::Test, outcome: Outcome::Decided }],
+            false => Vec::new(),
         }
     }
 
     /// The steps, and what decided.
     fn steps(&self, resolved: &Resolved, sources: &Sources<'_>) -> (Vec<Step>, Part) {
-        let cause = self.answer.cause;
         let definition = &*resolved.definition;
-        let mut steps = Steps::default();
-        if cause == Cause::Test {
+        let mut steps = Steps { setting: self.answer.cause.setting(), ..Steps::default() };
+        if self.is_test {
             steps.push(Check::Test, true, Part::Whole);
         }
         if let Some(on_stale) = resolved.stale {
-            let decides = matches!(cause, Cause::Stale | Cause::Unavailable);
-            steps.push(Check::Stale(on_stale), decides, Part::Setting(Field::OnStale));
+            steps.push_setting(Check::Stale(on_stale), Field::OnStale);
         }
         let enabled = definition.enabled.value() != Some(&false);
-        steps.push(
-            Check::Enabled(enabled),
-            cause == Cause::Disabled,
-            Part::Setting(Field::Enabled),
-        );
+        steps.push_setting(Check::Enabled(enabled), Field::Enabled);
         if definition.rare().active.value().is_some() {
-            let check = Check::Active(resolved.is_active());
-            steps.push(check, cause == Cause::Inactive, Part::Setting(Field::Active));
+            steps.push_setting(Check::Active(resolved.is_active()), Field::Active);
         }
         if definition.rare().requires.value().is_some_and(|requires| !requires.is_empty()) {
-            let decides = matches!(cause, Cause::Prerequisite | Cause::InvalidPrerequisites);
-            steps.push(
-                Check::Requires(self.requirements()),
-                decides,
-                Part::Setting(Field::Requires),
-            );
+            steps.push_setting(Check::Requires(self.requirements()), Field::Requires);
         }
-        for (field, names, decisive) in [
-            (Field::DeniedUsers, &definition.denied_users, Cause::DeniedUser),
-            (Field::DeniedGroups, &definition.denied_groups, Cause::DeniedGroup),
-            (Field::AllowedUsers, &definition.allowed_users, Cause::AllowedUser),
-            (Field::AllowedGroups, &definition.allowed_groups, Cause::AllowedGroup),
+        for (field, names) in [
+            (Field::DeniedUsers, &definition.denied_users),
+            (Field::DeniedGroups, &definition.denied_groups),
+            (Field::AllowedUsers, &definition.allowed_users),
+            (Field::AllowedGroups, &definition.allowed_groups),
         ] {
             let names = names.value().map_or(&[][..], Vec::as_slice);
             if !names.is_empty() {
                 let found = (self.record.list == Some(field)).then(|| self.found_on(field, names));
                 let check = Check::List { field, names: names.len(), found };
-                steps.push(check, cause == decisive, Part::Setting(field));
+                steps.push_setting(check, field);
             }
         }
         let rules = definition.rare().rules.value().map_or(&[][..], |rules| rules);
@@ -288,7 +280,7 @@ impl Watched<'_, '_> {
             };
             steps.list.push(Step { check, outcome: Outcome::Served });
         }
-        let is_held_back = cause != Cause::Everybody && !self.is_free();
+        let is_held_back = self.answer.cause != Cause::Everybody && !self.is_free();
         (steps.list, steps.decisive.filter(|_| is_held_back).unwrap_or(Part::Whole))
     }
 
@@ -400,9 +392,16 @@ struct Steps {
     is_decided: bool,
     /// What decided.
     decisive: Option<Part>,
+    /// The setting that decided, by the cause of the answer.
+    setting: Option<Field>,
 }
 
 impl Steps {
+    /// Adds a step that looks at one setting.
+    fn push_setting(&mut self, check: Check, field: Field) {
+        self.push(check, self.setting == Some(field), Part::Setting(field));
+    }
+
     fn push(&mut self, check: Check, decides: bool, part: Part) {
         let outcome = match (self.is_decided, decides) {
             (true, _) => Outcome::NotReached,

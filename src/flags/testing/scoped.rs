@@ -8,7 +8,7 @@ use std::{
 use super::{Evaluated, Override, Overrides};
 use crate::{
     backend::SourceId,
-    eval::{Decision, Evaluation, Variants, Verdict},
+    eval::{Decision, Evaluation, Ground, Variants, Verdict},
     flags::{Flags, RequestFlags, Scope},
     model::{Cause, Context},
 };
@@ -113,6 +113,7 @@ pub(crate) fn overridden<'a>(
 const fn verdict(on: bool) -> Verdict {
     Verdict::new(on, Decision { cause: Cause::Test, source: SourceId::MAX, stale: false })
         .insisting()
+        .on_ground(Ground::Test)
 }
 
 /// Returns the variants of a flag that a test overrides: a single one if the test chose it.

@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     let file = FlagsFile::parse("flags.toml", text);
     let defined = file.flags().iter();
     let memory = defined.fold(Memory::new(), |memory, (key, definition)| {
-        memory.with(&**key, Definition::clone(definition))
+        memory.with(key, definition.clone())
     });
     // Not those for tests, which panic when a flag requires one that nobody declares.
     // A runtime for each input: one that nobody drives keeps the tasks of flags that are gone.

@@ -8,13 +8,13 @@ use std::{
 
 use flagstaff::{
     Answer, Context, Definition, Flags, Memory, Snapshot,
-    answer::{Cause, FlagState},
+    answer::FlagState,
     definition::{Definitions, Field, SharedDefinition},
 };
 
 use super::{
     made_up::MadeUp,
-    share::{Draw, Shares},
+    share::{Outcome, Shares},
 };
 use crate::failure::Failure;
 
@@ -82,7 +82,7 @@ impl Tried {
 
     fn note(&mut self, answers: [Option<Answer<bool>>; 2]) {
         for (tried, answer) in self.0.iter_mut().zip(answers) {
-            if let Some(Cause::Rule(rule) | Cause::RuleSplit(rule)) = answer.map(|it| it.cause)
+            if let Some(rule) = answer.and_then(|it| it.cause.rule())
                 && let Some(tried) = tried.get_mut(usize::from(rule))
             {
                 *tried = true;
@@ -186,21 +186,21 @@ impl Change {
         let Some((shares_before, shares_after)) = &flag.shares else { return false };
         let (from, to) = match (before.value, after.value) {
             (true, true) => {
-                let drawn = |side: &Side| side.snapshot.variant(&*flag.key, context, "");
-                let (before, after) = (drawn(&self.before), drawn(&self.after));
-                let draws = (Draw::of_variant(before.cause), Draw::of_variant(after.cause));
-                let (Some(from), Some(to)) = draws else { return false };
-                ((from, before.value), (to, after.value))
+                let drawn = |side: &Side| {
+                    let answer = side.snapshot.variant(&*flag.key, context, "");
+                    Some((answer.cause.draw()?, Outcome::Variant(answer.variant?)))
+                };
+                (drawn(&self.before), drawn(&self.after))
             }
             _ => {
-                let draws = (Draw::of_gate(before.cause), Draw::of_gate(after.cause));
-                let (Some(from), Some(to)) = draws else { return false };
-                let name = |on| if on { "on" } else { "off" };
-                ((from, name(before.value)), (to, name(after.value)))
+                let drawn =
+                    |answer: Answer<bool>| Some((answer.cause.draw()?, Outcome::On(answer.value)));
+                (drawn(before), drawn(after))
             }
         };
-        shares_before.is_same_draw(from.0, shares_after, to.0)
-            && !Shares::explain((shares_before, from.0), (shares_after, to.0), from.1, to.1)
+        let (Some((draw, from)), Some((other_draw, to))) = (from, to) else { return false };
+        shares_before.is_same_draw(draw, shares_after, other_draw)
+            && !Shares::explain((shares_before, draw), (shares_after, other_draw), from, to)
     }
 }
 

@@ -4,44 +4,20 @@ use std::time::SystemTime;
 
 use flagstaff::{
     Percentage,
-    answer::Cause,
-    definition::{Rule, Serve, SharedDefinition},
+    answer::Draw,
+    definition::{Rule, Serve, SharedDefinition, Variants},
 };
 
 /// Beyond what a share of users can differ by.
 const NOTHING: f64 = 1e-9;
 
-/// A draw that decided.
+/// One outcome of a draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Draw {
-    /// In or out of the percentage of the flag.
-    Percentage,
-    /// A variant by the weights of the flag, those kept out by `traffic` included.
-    Variant,
-    /// In or out of the percentage of the rule with this index.
-    RulePercentage(u16),
-    /// A variant by the weights of the rule with this index.
-    RuleVariant(u16),
-}
-
-impl Draw {
-    /// The draw that turned a flag on or off, if one did.
-    pub(super) fn of_gate(cause: Cause) -> Option<Self> {
-        match cause {
-            Cause::Percentage => Some(Self::Percentage),
-            Cause::RuleSplit(rule) => Some(Self::RulePercentage(rule)),
-            _ => None,
-        }
-    }
-
-    /// The draw that chose a variant, if one did.
-    pub(super) fn of_variant(cause: Cause) -> Option<Self> {
-        match cause {
-            Cause::Variant | Cause::Traffic => Some(Self::Variant),
-            Cause::RuleSplit(rule) => Some(Self::RuleVariant(rule)),
-            _ => None,
-        }
-    }
+pub(super) enum Outcome<'a> {
+    /// The flag is on, or off.
+    On(bool),
+    /// The flag serves the variant of this name.
+    Variant(&'a str),
 }
 
 /// What the draws of a flag give at one instant.
@@ -62,59 +38,81 @@ impl Shares {
     /// Whether the same thing is drawn for the same users. Rules are the same if they have the same
     /// name or the same condition: either may be edited.
     pub(super) fn is_same_draw(&self, draw: Draw, other: &Self, other_draw: Draw) -> bool {
-        let same = |a: u16, b: u16| match (self.rule(a), other.rule(b)) {
+        let (Draw::Rule(a), Draw::Rule(b)) = (draw, other_draw) else { return draw == other_draw };
+        match (self.rule(a), other.rule(b)) {
             (Some(a), Some(b)) => a.when == b.when || (a.name.is_some() && a.name == b.name),
             _ => false,
-        };
-        match (draw, other_draw) {
-            (Draw::RulePercentage(a), Draw::RulePercentage(b))
-            | (Draw::RuleVariant(a), Draw::RuleVariant(b)) => same(a, b),
-            (draw, other_draw) => draw == other_draw,
         }
     }
 
     /// Whether the shares alone explain that a user moves from one outcome to the other: the first
-    /// became smaller and the second larger.
+    /// became smaller and the second larger. Another draw than these may have moved the user, too.
     pub(super) fn explain(
         before: (&Self, Draw),
         after: (&Self, Draw),
-        from: &str,
-        to: &str,
+        from: Outcome<'_>,
+        to: Outcome<'_>,
     ) -> bool {
         let growth = |outcome| {
             let share = |(shares, draw): (&Self, Draw)| shares.of(draw, outcome);
-            share(after) - share(before)
+            Some(share(after)? - share(before)?)
         };
-        growth(from) < -NOTHING && growth(to) > NOTHING
+        let (Some(from), Some(to)) = (growth(from), growth(to)) else { return true };
+        from < -NOTHING && to > NOTHING
     }
 
-    /// The share of users, from 0 to 1, that a draw has this outcome for.
-    fn of(&self, draw: Draw, outcome: &str) -> f64 {
-        let gate = |percentage: Percentage| match outcome {
-            "on" => part(percentage),
-            _ => 1.0 - part(percentage),
-        };
-        match (draw, draw.rule().and_then(|rule| self.rule(rule)).map(|rule| &rule.serve)) {
-            (Draw::Percentage, _) => gate(self.percentage),
-            (Draw::RulePercentage(_), Some(Serve::Percentage(percentage))) => gate(*percentage),
-            (Draw::RuleVariant(_), Some(Serve::Split(split))) => weighed(
-                split.iter().map(|(name, weight)| (name.as_str(), weight.ten_thousandths())),
-                outcome,
-            ),
-            (Draw::Variant, _) => self.variant(outcome),
-            _ => 0.0,
+    /// The share of users, from 0 to 1, that a draw has this outcome for; `None` if it does not decide
+    /// on such outcomes.
+    fn of(&self, draw: Draw, outcome: Outcome<'_>) -> Option<f64> {
+        match draw {
+            Draw::Percentage => gate(self.percentage, outcome),
+            Draw::Variants => Some(self.variants(outcome)),
+            Draw::Rule(rule) => match &self.rule(rule)?.serve {
+                Serve::Percentage(percentage) => gate(*percentage, outcome),
+                Serve::Split(split) => Some(self.weighed(
+                    split.iter().map(|(name, weight)| (name.as_str(), weight.ten_thousandths())),
+                    outcome,
+                )),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
-    fn variant(&self, name: &str) -> f64 {
-        let Some(variants) = self.definition.rare().variants.value() else { return 0.0 };
-        let weights = variants.iter().map(|(name, variant)| {
+    fn variants(&self, outcome: Outcome<'_>) -> f64 {
+        let rare = self.definition.rare();
+        let weights = rare.variants.value().into_iter().flat_map(Variants::iter);
+        let weights = weights.map(|(name, variant)| {
             (name, variant.weight.value().copied().unwrap_or_default().ten_thousandths())
         });
-        let traffic = self.definition.rare().traffic.value().map_or(1.0, |&traffic| part(traffic));
-        let kept_out =
-            if self.definition.off_variant() == Some(name) { 1.0 - traffic } else { 0.0 };
-        kept_out + traffic * weighed(weights, name)
+        let traffic = rare.traffic.value().map_or(1.0, |&traffic| part(traffic));
+        let is_kept_out = match outcome {
+            Outcome::On(on) => !on,
+            Outcome::Variant(name) => self.definition.off_variant() == Some(name),
+        };
+        let kept_out = if is_kept_out { 1.0 - traffic } else { 0.0 };
+        kept_out + traffic * self.weighed(weights, outcome)
+    }
+
+    /// The part of an outcome in all weights.
+    fn weighed<'a>(
+        &self,
+        weights: impl Iterator<Item = (&'a str, u64)>,
+        outcome: Outcome<'_>,
+    ) -> f64 {
+        let variants = self.definition.rare().variants.value();
+        let is_off = |name| variants.is_some_and(|variants| variants.counts_as_off(name));
+        let (mut own, mut total) = (0.0, 0.0);
+        for (name, weight) in weights {
+            let weight = weight as f64;
+            let is_own = match outcome {
+                Outcome::On(on) => on != is_off(name),
+                Outcome::Variant(variant) => name == variant,
+            };
+            total += weight;
+            own += if is_own { weight } else { 0.0 };
+        }
+        if total > 0.0 { own / total } else { 0.0 }
     }
 
     fn rule(&self, index: u16) -> Option<&Rule> {
@@ -122,26 +120,15 @@ impl Shares {
     }
 }
 
-impl Draw {
-    fn rule(self) -> Option<u16> {
-        match self {
-            Self::RulePercentage(rule) | Self::RuleVariant(rule) => Some(rule),
-            Self::Percentage | Self::Variant => None,
-        }
+/// The share of users inside of a percentage, or outside.
+fn gate(percentage: Percentage, outcome: Outcome<'_>) -> Option<f64> {
+    match outcome {
+        Outcome::On(true) => Some(part(percentage)),
+        Outcome::On(false) => Some(1.0 - part(percentage)),
+        Outcome::Variant(_) => None,
     }
 }
 
 fn part(percentage: Percentage) -> f64 {
     f64::from(percentage.ten_thousandths()) / 1e6
-}
-
-/// The part of one name in all weights.
-fn weighed<'a>(weights: impl Iterator<Item = (&'a str, u64)>, name: &str) -> f64 {
-    let (mut own, mut total) = (0.0, 0.0);
-    for (known, weight) in weights {
-        let weight = weight as f64;
-        total += weight;
-        own += if known == name { weight } else { 0.0 };
-    }
-    if total > 0.0 { own / total } else { 0.0 }
 }

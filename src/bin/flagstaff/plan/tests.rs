@@ -142,6 +142,41 @@ fn users_and_groups_of_lists_are_among_the_made_up_ones() {
 }
 
 #[test]
+fn a_new_salt_redraws_those_whom_a_variant_turns_on_and_off() {
+    let text =
+        |salt: &str| format!("[flags.a]\nsalt = \"{salt}\"\nvariants = {{ on = 1, off = 1 }}");
+
+    let tally = tally(&text("x"), &text("y"));
+
+    assert!(tally.newly_on > 100 && tally.newly_off > 100, "{tally:?}");
+    assert_eq!(tally.redrawn, tally.changed());
+}
+
+#[test]
+fn other_weights_of_on_and_off_redraw_nobody() {
+    let text = |on: u32| format!("[flags.a]\nvariants = {{ on = {on}, off = {} }}", 100 - on);
+
+    let tally = tally(&text(10), &text(40));
+
+    assert!(tally.newly_on > 100 && tally.newly_off == 0, "{tally:?}");
+    assert_eq!(tally.redrawn, 0);
+}
+
+#[test]
+fn another_variant_for_all_users_in_the_percentage_of_a_rule_redraws_nobody() {
+    let text = |a: u8, b: u8| {
+        format!(
+            "[flags.a]\nvariants = {{ a = {a}, b = {b} }}\n[[flags.a.rules]]\nname = \"r\"\nwhen = {{ country = {{ exists = false }} }}\nserve = \"50%\""
+        )
+    };
+
+    let tally = tally(&text(1, 0), &text(0, 1));
+
+    assert!(tally.other_value > 100, "{tally:?}");
+    assert_eq!(tally.redrawn, 0);
+}
+
+#[test]
 fn a_value_can_change_without_its_variant() {
     let text = |value: u32| format!("[flags.a.variants]\nfast = {{ weight = 1, value = {value} }}");
 
