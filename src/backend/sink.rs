@@ -14,7 +14,7 @@ pub struct Sink {
     source: usize,
 }
 
-/// What receives the states and reports of all sources.
+/// The receiver of the states and reports of all sources.
 pub(crate) trait Publish: Send + Sync {
     fn is_started(&self) -> bool;
     fn publish(&self, source: usize, offer: Offer, heard: Heard);

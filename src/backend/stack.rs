@@ -1,4 +1,4 @@
-//! The sources in their order. Nothing else knows precedence.
+//! The sources in their order: the only place of precedence.
 
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
@@ -10,7 +10,7 @@ use crate::model::{Definition, Entry, Field, OnStale, Resolved, SharedDefinition
 /// The place of a source, 0 being the strongest.
 pub(crate) type SourceId = u8;
 
-/// What every source offers, strongest first.
+/// The offers of all sources, strongest first.
 #[derive(Debug)]
 pub(crate) struct Stack {
     /// Snapshots keep those of their time.
@@ -37,7 +37,7 @@ impl Stack {
         let offers = Arc::make_mut(&mut self.offers);
         let before = std::mem::replace(&mut offers[source], Arc::new(offer));
         if before.lookup().is_some() || self.offers[source].lookup().is_some() {
-            // A lookup may say something about any name.
+            // A lookup may have an entry for any name.
             let all = self.offers.iter().chain([&before]);
             let all = all.flat_map(|offer| offer.keys().chain(offer.rejected()));
             return all.cloned().collect();
@@ -50,10 +50,10 @@ impl Stack {
         changed.chain(removed).chain(rejected).chain(mended).cloned().collect()
     }
 
-    /// What all sources together say about a key at the instant `now`, at which clocks show `time`.
+    /// Merges the entries for a key at the instant `now`, at which clocks show `time`.
     ///
     /// `lost` has, per source, since when it has been unreachable. A flag with a
-    /// `stale_after` does something about that, for the sources above the one that says so.
+    /// `stale_after` reacts to that, for the sources above the one that sets it.
     pub(crate) fn resolve(
         &self,
         key: &str,
@@ -86,8 +86,8 @@ impl Stack {
         instants.filter(|&at| at > now).min()
     }
 
-    /// When the flag has waited long enough for `source`, if that is lost and above the source that
-    /// says how long to wait.
+    /// The instant at which the flag has waited long enough for `source`, if that is lost and above the
+    /// source that sets `stale_after`.
     fn stale_from(
         resolved: &Resolved,
         lost: &[Option<Instant>],
@@ -99,7 +99,7 @@ impl Stack {
         since.checked_add(*patience)
     }
 
-    /// Merges what the sources say about a key, from the weakest source up, but for some.
+    /// Merges the entries for a key, from the weakest source up, but for some sources.
     fn merge(&self, key: &str, without: impl Fn(SourceId) -> bool) -> Option<Resolved> {
         let mut resolved: Option<Resolved> = None;
         let mut is_rejected = false;
@@ -133,7 +133,7 @@ impl Stack {
         resolved
     }
 
-    /// What every source offers, strongest first.
+    /// The offers of all sources, strongest first.
     pub(crate) fn offers(&self) -> Arc<Vec<Arc<Offer>>> {
         Arc::clone(&self.offers)
     }
@@ -162,7 +162,7 @@ impl Stack {
         }
     }
 
-    /// What each source says about a key, strongest first.
+    /// The entries for a key by source, strongest first.
     pub(crate) fn entries(
         &self,
         key: &str,
@@ -198,7 +198,7 @@ impl Stack {
         texts.filter_map(|(source, _)| Some((source, self.problem(key, source)?)))
     }
 
-    /// What a source lists.
+    /// The entries that a source lists.
     pub(crate) fn overrides(
         &self,
         source: usize,
@@ -208,7 +208,7 @@ impl Stack {
         listed.map(|(key, entry)| (key, entry, offer.provenance(key).cloned()))
     }
 
-    /// What the sources below `source` say about a key that it lists, and what they say together.
+    /// The definition of a key without `source` and those above, and the one with `source`, which lists it.
     pub(crate) fn with_and_without(
         &self,
         key: &str,
@@ -220,7 +220,7 @@ impl Stack {
         (below.map(definition), with.map(definition).unwrap_or_default())
     }
 
-    /// What the sources below `source` say about a key, and what they say once `source` says `entry`.
+    /// The definition of a key without `source` and those above, and the one with `entry` in `source`.
     pub(crate) fn with_entry(
         &self,
         key: &str,

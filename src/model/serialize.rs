@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     Cause, ErrorCode, Field, FlagState, OnStale, Operator, Percentage, Reason, RolloutStatus,
-    Serve, Value, Weight,
+    Serve, Value, Weight, value::nearest_timestamp,
 };
 use crate::serialize::object;
 
@@ -91,8 +91,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     /// The start of the year 0.
     const FIRST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
 
-    let beyond = if time < SystemTime::UNIX_EPOCH { FIRST } else { Timestamp::MAX };
-    Timestamp::try_from(time).unwrap_or(beyond).max(FIRST).to_string()
+    nearest_timestamp(time).max(FIRST).to_string()
 }
 
 #[cfg(test)]
@@ -100,20 +99,11 @@ mod tests {
     use serde_json::{json, to_value};
 
     use super::*;
+    use crate::model::value::sample;
 
     #[test]
     fn values_serialize_as_json_has_them_and_come_back_the_same() {
-        let value: Value<'_> = [
-            ("plan", Value::from("pro")),
-            ("seats", Value::from(12)),
-            ("share", Value::from(0.5)),
-            ("paid", Value::from(true)),
-            ("tags", Value::from(["a", "b"])),
-        ]
-        .into_iter()
-        .collect();
-
-        let json = to_value(&value).unwrap();
+        let json = to_value(sample()).unwrap();
 
         let expected =
             json!({"plan": "pro", "seats": 12, "share": 0.5, "paid": true, "tags": ["a", "b"]});

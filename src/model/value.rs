@@ -119,12 +119,16 @@ from_wide!(isize u64 usize);
 
 impl From<SystemTime> for Value<'_> {
     fn from(time: SystemTime) -> Self {
-        let timestamp = Timestamp::try_from(time).unwrap_or(match time < SystemTime::UNIX_EPOCH {
-            true => Timestamp::MIN,
-            false => Timestamp::MAX,
-        });
-        Self::String(Cow::Owned(timestamp.to_string()))
+        Self::String(Cow::Owned(nearest_timestamp(time).to_string()))
     }
+}
+
+/// Returns the instant, or the nearest one that the calendar has.
+pub(super) fn nearest_timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or(match time < SystemTime::UNIX_EPOCH {
+        true => Timestamp::MIN,
+        false => Timestamp::MAX,
+    })
 }
 
 #[cfg(feature = "uuid")]
@@ -238,6 +242,19 @@ impl<'a, T: Into<Value<'a>>> IntoAttribute<'a> for Option<T> {
     }
 }
 
+/// A table of values of all types.
+#[cfg(test)]
+pub(super) fn sample() -> Value<'static> {
+    let values = [
+        ("plan", Value::from("pro")),
+        ("seats", Value::from(12)),
+        ("share", Value::from(0.5)),
+        ("paid", Value::from(true)),
+        ("tags", Value::from(["a", "b"])),
+    ];
+    values.into_iter().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -282,15 +299,7 @@ mod tests {
 
     #[test]
     fn an_owned_value_is_the_same_value() {
-        let borrowed: Value<'_> = [
-            ("plan", Value::from("pro")),
-            ("seats", Value::from(12)),
-            ("share", Value::from(0.5)),
-            ("paid", Value::from(true)),
-            ("tags", Value::from(["a", "b"])),
-        ]
-        .into_iter()
-        .collect();
+        let borrowed = sample();
 
         assert_eq!(borrowed.clone().into_owned(), borrowed);
     }

@@ -73,7 +73,7 @@ pub(super) struct Shared {
     pub(super) instance: String,
     /// True once this process was announced to the others.
     pub(super) is_announced: AtomicBool,
-    /// What the server said last, and what is in force of it.
+    /// The fields that were read last, and those that are in force.
     pub(super) fields: Mutex<Fields>,
     /// Counts the reads that were asked for; the session makes one for each new count.
     pub(super) wanted: watch::Sender<u64>,
@@ -85,14 +85,14 @@ pub(super) struct Shared {
     follower: Arc<AsyncMutex<()>>,
     /// Marked when anything differs.
     pub(super) changed: watch::Sender<()>,
-    /// When the next override ends.
+    /// The instant at which the next override ends.
     pub(super) next_end: watch::Sender<Option<SystemTime>>,
     pub(super) writer: Writer,
     /// Held while the file of the kept overrides is written.
     pub(super) keeping: Mutex<()>,
 }
 
-/// What was in the log.
+/// The latest change in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) revision: Option<u64>,
@@ -155,7 +155,7 @@ impl RedisHandle {
             if error.kind().needs_somebody() {
                 pause = Pause::LONGEST;
             }
-            // The same failure again and again is no news.
+            // A failure that repeats is logged once.
             let text = format!("{error:?}");
             if told.as_ref() != Some(&text) {
                 told = Some(text);
@@ -206,7 +206,7 @@ impl RedisHandle {
         Ok(read.raw)
     }
 
-    /// What it means that not everything was read.
+    /// The error of a reading that ended early.
     pub(super) fn unread(&self, connection: &Connection, unread: Unread) -> RedisError {
         let Settings { max_fields, timeouts, .. } = &*self.settings;
         let (place, within) = (&connection.place, timeouts.response);

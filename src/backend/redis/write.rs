@@ -22,8 +22,8 @@ use crate::{
     model::{Entry, FlagKey},
 };
 
-/// Compares the stored value with what is expected, byte by byte, so that writers which know
-/// nothing of revisions are noticed, too; then changes it and adds an entry to the log.
+/// Compares the stored value with what is expected, then changes it and adds an entry to the log. It
+/// compares bytes, so that writers without revisions are noticed, too.
 ///
 /// A revision that is followed by more changes than the log has to keep is too old to be expected, since
 /// the server would be busy with reading them. A flag that no reader would take any more is refused.
@@ -90,13 +90,13 @@ return {1, id}
     )
 });
 
-/// How many changes the log keeps at least.
+/// The least number of changes that the log keeps.
 const KEEP: usize = 10_000;
 
-/// How long a change is tried again while others change the same flag.
+/// The time for which a change is tried again while others change the same flag.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often another node is asked for that one change.
+/// The number of times that another node is asked for one change.
 const HOPS: usize = 5;
 
 /// The connection that changes are made through.
@@ -137,7 +137,7 @@ enum Condition {
 }
 
 impl Condition {
-    /// What is stored where the change is made, if that matters.
+    /// The value on which the change depends, if it depends on one.
     fn stored(&self) -> Option<Option<&[u8]>> {
         match self {
             Self::Anything | Self::Plain => None,
@@ -155,12 +155,12 @@ struct Change<'a> {
     since: Option<u64>,
     /// The clock of the server has to have reached this instant.
     ended: Option<SystemTime>,
-    /// What is stored then; `None` if nothing.
+    /// The value to store; `None` removes the field.
     value: Option<Vec<u8>>,
     notes: Notes<'a>,
 }
 
-/// What the log keeps beside the values.
+/// The parts of a log entry beside the values.
 #[derive(Debug, Clone, Copy, Default)]
 struct Notes<'a> {
     author: Option<&'a str>,
@@ -171,7 +171,7 @@ struct Notes<'a> {
 enum Outcome {
     /// Made, with its revision; without one if there was nothing to do.
     Done(Option<u64>),
-    /// What is stored instead of what was expected.
+    /// Another value is stored than was expected.
     Differs(Option<Vec<u8>>),
 }
 
@@ -205,7 +205,7 @@ impl RedisHandle {
             };
             match self.apply(&change).await? {
                 Outcome::Done(revision) => break revision,
-                // Somebody else was faster, which only matters to who said so.
+                // Another writer was faster, which matters only to callers who expected something.
                 Outcome::Differs(_) if Instant::now() >= deadline => {
                     return Err(Refusal::failed(format!(
                         "others changed `{flag}` all the time for {PATIENCE:?}"
@@ -307,7 +307,7 @@ impl RedisHandle {
         }
     }
 
-    /// What is stored after a change of what is stored now.
+    /// The value after a change of the current one.
     fn encode(
         &self,
         flag: &str,
@@ -349,7 +349,7 @@ impl RedisHandle {
         }
     }
 
-    /// What has to be stored for `write` to be made.
+    /// The condition on the stored value under which `write` is made.
     async fn condition(
         &self,
         flag: &str,
@@ -384,7 +384,7 @@ impl RedisHandle {
         }
     }
 
-    /// What a stored value says at this moment.
+    /// The entry of a stored value at this moment.
     pub(super) fn entry(&self, flag: &str, stored: Option<&[u8]>) -> Result<Option<Entry>, String> {
         let Some(stored) = stored else { return Ok(None) };
         let layout = &self.settings.layout;
@@ -399,7 +399,7 @@ impl RedisHandle {
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
         let conflict = Conflict::new(now.as_ref().map(text));
         let latest = self.latest(flag).await.ok().flatten();
-        // Somebody without a log may have changed it after that.
+        // A writer without a log may have changed it after that.
         match latest.filter(|latest| latest.after == now) {
             Some(latest) => conflict.made_by(latest.author, Some(latest.revision)),
             None => conflict,
@@ -458,7 +458,7 @@ impl RedisHandle {
         }
     }
 
-    /// Removes overrides that have ended, which nobody heeds any more. They have to have ended by the
+    /// Removes overrides that have ended, which no reader heeds any more. They have to have ended by the
     /// clock of the server, too: ours may be fast, and those of the others right.
     async fn remove_ended(&self) {
         let ended = self.shared.fields().ended(SystemTime::now());
@@ -478,7 +478,7 @@ impl RedisHandle {
         }
     }
 
-    /// Waits until what is stored is in force here, if anybody follows it.
+    /// Waits until what is stored is in force here, if a session follows the store.
     async fn until_in_force(&self) {
         let shared = &self.shared;
         if shared.wanted.receiver_count() == 0 {
@@ -495,7 +495,7 @@ impl RedisHandle {
             timeout(self.settings.timeouts.response, done.wait_for(|&done| done >= count)).await;
     }
 
-    /// What is stored for a flag.
+    /// Reads the value that is stored for a flag.
     pub(super) async fn stored(&self, flag: &str) -> Result<Option<Vec<u8>>, RedisError> {
         let read = match &self.settings.layout {
             Layout::Hash(key) => Cmd::hget(key, flag),
@@ -546,7 +546,7 @@ impl RedisHandle {
         if let Some(error) = shared.failure_since(asked) {
             return Err(error);
         }
-        // A former master goes on taking writes, which are lost: not only the session has to know.
+        // A former master goes on taking writes, which are lost: so writers check, too.
         match writer.as_ref().filter(|connection| !connection.is_over()) {
             Some(known) if target.is_current(known).await => return Ok(Arc::clone(known)),
             _ => *writer = None,
@@ -561,7 +561,7 @@ impl RedisHandle {
         }
     }
 
-    /// Makes the next change look for the server anew: another may have taken its place.
+    /// Makes the next change look for the server again: another may have taken its place.
     pub(super) async fn forget_writer(&self) {
         *self.shared.writer.connection.lock().await = None;
     }
@@ -575,7 +575,7 @@ impl RedisHandle {
     }
 }
 
-/// Whether what is stored after a change depends on what was stored before.
+/// Returns true if the value after a change depends on the one before.
 fn needs_current(write: &Write, layout: &Layout) -> bool {
     match write.operation {
         Operation::Set(_) => true,

@@ -9,6 +9,7 @@ mod ask;
 mod effect;
 mod ending;
 mod file;
+mod logged;
 mod reach;
 mod rehearsal;
 mod told;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
     ask::ask,
     file::edit,
+    logged::Logged,
     rehearsal::Rehearsal,
     wait::store,
 };

@@ -10,7 +10,7 @@ use flagstaff::{
 };
 
 use crate::{
-    change::{Act, ChangeArgs, Rehearsal, Unknown, perform},
+    change::{Act, ChangeArgs, Logged, Rehearsal, Unknown, perform},
     completion,
     failure::Failure,
     name,
@@ -46,8 +46,7 @@ struct Restoring<'a> {
     stored: Option<String>,
     /// The value that is stored now, in whose place alone the other comes back.
     current: Option<String>,
-    /// The entry of the value, and its end.
-    says: Option<(Entry, Option<SystemTime>)>,
+    logged: Logged,
 }
 
 impl Restore {
@@ -57,8 +56,11 @@ impl Restore {
         let stored = stored_at(&redis, &flag, to).await?;
         let clear = Write::new(Operation::Clear);
         let current = redis.rehearse(&flag, &clear).await?.before;
-        let says = says(&redis, &flag, stored.as_deref())?;
-        let act = Restoring { redis: &redis, args: &change, stored, current, says };
+        let logged = Logged::read(&redis, &flag, stored.as_deref()).map_err(|problem| {
+            let flag = clean(&flag);
+            Failure::refused(format!("what was stored for `{flag}` then cannot be read: {problem}"))
+        })?;
+        let act = Restoring { redis: &redis, args: &change, stored, current, logged };
         perform(session, &redis, slice::from_ref(&flag), &act, &change, None).await
     }
 }
@@ -81,24 +83,9 @@ async fn stored_at(redis: &RedisHandle, flag: &str, to: u64) -> Result<Option<St
     }
 }
 
-/// Returns the entry of a value, and its end; `None` if it has ended.
-fn says(
-    redis: &RedisHandle,
-    flag: &str,
-    stored: Option<&str>,
-) -> Result<Option<(Entry, Option<SystemTime>)>, Failure> {
-    let Some(stored) = stored else { return Ok(None) };
-    let decoded = redis.decode(flag, stored).map_err(|problem| {
-        let flag = clean(flag);
-        Failure::refused(format!("what was stored for `{flag}` then cannot be read: {problem}"))
-    })?;
-    let with_end = decoded.map(|(entry, by)| (entry, by.and_then(|by| by.expires_at)));
-    Ok(with_end.filter(|(_, end)| end.is_none_or(|end| end > SystemTime::now())))
-}
-
 impl Act for Restoring<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
-        rehearsal.put(self.says.as_ref().map(|(entry, _)| entry.clone()));
+        self.logged.put(rehearsal);
         Ok(())
     }
 
@@ -110,14 +97,14 @@ impl Act for Restoring<'_> {
         _: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure> {
         // An override that has ended is as good as none.
-        let stored = self.stored.as_deref().filter(|_| self.says.is_some());
+        let stored = self.stored.as_deref().filter(|_| !self.logged.is_empty());
         let (author, reason) = (self.args.author(), self.args.reason.as_deref());
         let (redis, current) = (self.redis, self.current.as_deref());
         Ok(redis.store(name, current, stored, author.as_deref(), reason).await?.revision)
     }
 
     fn end(&self, _: Option<SystemTime>) -> Option<SystemTime> {
-        self.says.as_ref().and_then(|(_, end)| *end)
+        self.logged.end
     }
 
     fn unknown(&self) -> Unknown {

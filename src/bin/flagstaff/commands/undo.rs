@@ -1,10 +1,10 @@
 use std::{slice, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{Flags, cli::ExitCode, definition::Entry, source::RedisHandle};
+use flagstaff::{Flags, cli::ExitCode, definition::Entry};
 
 use crate::{
-    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, Unknown, perform},
+    change::{Act, ChangeArgs, Logged, NoEnd, Rehearsal, Source, TargetArgs, Unknown, perform},
     failure::Failure,
     session::Session,
     text::clean,
@@ -36,8 +36,7 @@ pub(crate) struct Undo {
 struct Undoing<'a> {
     revision: u64,
     args: &'a ChangeArgs,
-    /// What the store says then, until when.
-    says: Option<(Entry, Option<SystemTime>)>,
+    logged: Logged,
 }
 
 impl Undo {
@@ -62,31 +61,21 @@ impl Undo {
             return Err(Failure::refused(format!("the log has no revision {revision}"))
                 .hint("`flagstaff history` lists the revisions"));
         };
-        let says = says(&redis, &undone.key, undone.before.as_deref())?;
-        let act = Undoing { revision, args: &change, says };
+        let logged = Logged::read(&redis, &undone.key, undone.before.as_deref());
+        let logged = logged.map_err(|problem| {
+            let flag = clean(&undone.key);
+            let message = format!("what was stored for `{flag}` before cannot be read: {problem}");
+            Failure::refused(message)
+                .hint(format!("`flagstaff unset {flag}` takes what is stored now away"))
+        })?;
+        let act = Undoing { revision, args: &change, logged };
         perform(session, &redis, slice::from_ref(&undone.key), &act, &change, Some(revision)).await
     }
 }
 
-/// What a value says that was stored before, and until when. It has ended, perhaps.
-fn says(
-    redis: &RedisHandle,
-    flag: &str,
-    stored: Option<&str>,
-) -> Result<Option<(Entry, Option<SystemTime>)>, Failure> {
-    let Some(stored) = stored else { return Ok(None) };
-    let decoded = redis.decode(flag, stored).map_err(|problem| {
-        let flag = clean(flag);
-        Failure::refused(format!("what was stored for `{flag}` before cannot be read: {problem}"))
-            .hint(format!("`flagstaff unset {flag}` takes what is stored now away"))
-    })?;
-    let with_end = decoded.map(|(entry, by)| (entry, by.and_then(|by| by.expires_at)));
-    Ok(with_end.filter(|(_, end)| end.is_none_or(|end| end > SystemTime::now())))
-}
-
 impl Act for Undoing<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
-        rehearsal.put(self.says.as_ref().map(|(entry, _)| entry.clone()));
+        self.logged.put(rehearsal);
         Ok(())
     }
 
@@ -112,6 +101,6 @@ impl Act for Undoing<'_> {
     }
 
     fn end(&self, _: Option<SystemTime>) -> Option<SystemTime> {
-        self.says.as_ref().and_then(|(_, end)| *end)
+        self.logged.end
     }
 }
