@@ -52,7 +52,7 @@ pub fn manifest(name: &str, text: &str) -> Result<String, Error> {
     if file.diagnostics().has_errors() {
         return Err(Error::Invalid(file.diagnostics().clone()));
     }
-    let flags = file.flags().iter().map(|(key, definition)| (key.to_string(), flag(definition)));
+    let flags = file.flags().iter().map(|(key, definition)| (key.to_owned(), flag(definition)));
     let flags: Map<_, _> = flags.collect();
     Ok(format!("{:#}\n", json!({ "$schema": SCHEMA, "flags": flags })))
 }

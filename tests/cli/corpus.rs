@@ -20,7 +20,7 @@ fn corpus() -> Vec<String> {
 }
 
 fn keys(text: &str) -> Vec<String> {
-    FlagsFile::parse("flags.toml", text).flags().keys().map(ToString::to_string).collect()
+    FlagsFile::parse("flags.toml", text).flags().keys().map(str::to_owned).collect()
 }
 
 /// A directory with one flags.toml.

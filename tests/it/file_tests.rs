@@ -26,7 +26,7 @@ fn rejected(text: &str, previous: &Definitions) -> (Vec<String>, String) {
     assert_eq!(file.diagnostics().to_string(), "");
     let file = file.tested(previous, SystemTime::now());
     assert!(file.rejected().iter().all(|flag| !file.flags().contains_key(flag)));
-    let rejected = file.rejected().iter().map(|flag| flag.to_string()).collect();
+    let rejected = file.rejected().iter().map(str::to_owned).collect();
     (rejected, file.diagnostics().to_string())
 }
 

@@ -165,7 +165,7 @@ async fn a_circle_that_sources_make_is_off_and_told() {
 async fn a_flag_that_requires_too_many_is_off() {
     let memory = Memory::new();
     for n in 0..1_000 {
-        memory.insert(&format!("flag-{n}"), requires([&*format!("flag-{}", n + 1)]));
+        memory.insert(format!("flag-{n}"), requires([&*format!("flag-{}", n + 1)]));
     }
     memory.insert("flag-1000", true);
     let flags = start(&memory).await;

@@ -31,7 +31,7 @@ pub(crate) fn flags() -> ArgValueCompleter {
             flags.insert(name, None);
         }
         for (name, flag) in file().iter().flat_map(|file| file.flags()) {
-            flags.insert(name.to_string(), flag.description.value().cloned());
+            flags.insert(name.to_owned(), flag.description.value().cloned());
         }
         let candidate = |(name, description): (String, Option<String>)| {
             let description = description.map(|text| clean(&text).into_owned());

@@ -267,7 +267,7 @@ impl Document {
         if let Some(invalid) =
             file.rejected().iter().find(|&flag| !self.file.rejected().contains(flag))
         {
-            let (flag, diagnostics) = (invalid.to_string(), file.diagnostics().clone());
+            let (flag, diagnostics) = (invalid.to_owned(), file.diagnostics().clone());
             return Err(EditError::Invalid { flag, diagnostics });
         }
         let is = file.flags().get(flag).map(|definition| self::settings(definition));

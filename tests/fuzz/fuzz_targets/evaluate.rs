@@ -6,8 +6,10 @@
 #![no_main]
 
 use flagstaff::{
+    Context, Flags, Memory, Snapshot,
     answer::{ErrorCode, Value},
-    definition::FlagsFile, explain::Outcome, Context, Definition, Flags, Memory, Snapshot,
+    definition::FlagsFile,
+    explain::Outcome,
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value as Json;
@@ -18,9 +20,8 @@ fuzz_target!(|bytes: &[u8]| {
     let (text, context) = text.split_once("\n---\n").unwrap_or((&text, ""));
     let file = FlagsFile::parse("flags.toml", text);
     let defined = file.flags().iter();
-    let memory = defined.fold(Memory::new(), |memory, (key, definition)| {
-        memory.with(key, definition.clone())
-    });
+    let memory = defined
+        .fold(Memory::new(), |memory, (key, definition)| memory.with(key, definition.clone()));
     // Not those for tests, which panic when a flag requires one that nobody declares.
     // A runtime for each input: one that nobody drives keeps the tasks of flags that are gone.
     let runtime = Builder::new_current_thread().enable_time().build();

@@ -209,7 +209,7 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
             _ if differences.is_empty() => return None,
             _ => CHANGED,
         };
-        Some(Flag::of("flag", name.to_string(), what, differences))
+        Some(Flag::of("flag", name.to_owned(), what, differences))
     });
     Ok(compared.chain(segments).collect())
 }
