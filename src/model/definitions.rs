@@ -1,4 +1,4 @@
-//! The flags of one source: their definitions, and sets of their keys.
+//! The flags of one source: their definitions, sets of their keys, and what clones share.
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map, btree_set},
@@ -61,6 +61,43 @@ impl Deref for SharedDefinition {
 impl fmt::Debug for SharedDefinition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A string that its clones share. An [`Entry`](super::Entry) has one, since the environment is asked
+/// for unknown flags on the request path, where nothing is allocated.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SharedText(Arc<str>);
+
+impl From<&str> for SharedText {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for SharedText {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Deref for SharedText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SharedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for SharedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

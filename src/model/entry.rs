@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Definition, Field, SharedDefinition, Variants};
+use super::{Definition, Field, SharedDefinition, SharedText, Variants};
 
 /// What a source offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,7 +14,7 @@ pub enum Entry {
     /// A forced string. It forces the variant of exactly that name, if lower sources have one. Otherwise
     /// a word for on, such as `1`, forces the flag on, and any other string forces it off. Made by
     /// [`Entry::from_text`].
-    Text(String),
+    Text(SharedText),
     /// A whole or partial definition, merged field by field over the lower sources.
     Definition(SharedDefinition),
 }

@@ -43,7 +43,9 @@ pub use self::{
     condition::{Comparison, Condition, InvalidOperand, Negation, Segment},
     context::Context,
     definition::{Definition, Field, RareSettings},
-    definitions::{Definitions, DefinitionsIter, FlagKeys, FlagKeysIter, SharedDefinition},
+    definitions::{
+        Definitions, DefinitionsIter, FlagKeys, FlagKeysIter, SharedDefinition, SharedText,
+    },
     entry::{Entry, Part},
     id::IntoId,
     key::{Flag, FlagKey, FlagName},
@@ -71,8 +73,8 @@ pub(crate) mod parts {
         Effect, Entry, Field, FlagKeys, FlagKeysIter, InvalidOnStale, InvalidOperand,
         InvalidPercentage, InvalidWeight, Negation, OnStale, OperandKind, Operator,
         OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
-        RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, Stage, Variant,
-        Variants, Weight,
+        RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, SharedText, Stage,
+        Variant, Variants, Weight,
     };
 }
 

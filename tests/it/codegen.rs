@@ -6,8 +6,9 @@ use flagstaff::{
     Context, Definition, FlagGate, FlagSwitch, Flags, Memory, Reason,
     answer::{Cause, ErrorCode, VariantEnum},
     codegen::Generator,
-    definition::FlagsFile,
+    definition::{FlagsFile, Prerequisite, edit::Document, from_json},
     gate::Requirement,
+    source::Offer,
 };
 use http::{Request, Response};
 use tower::{Layer, ServiceExt};
@@ -203,6 +204,30 @@ async fn constants_name_the_flags_of_gates_switches_and_requirements() {
     let switch = FlagSwitch::new(flag::NEW_CHECKOUT, tower::service_fn(new)).flags(&flags);
     let service = switch.layer(tower::service_fn(old));
     assert_eq!(service.oneshot(Request::new(())).await.unwrap().into_body(), "new");
+}
+
+#[tokio::test]
+async fn constants_name_the_flags_of_sources_prerequisites_and_edits() {
+    let requires = Definition::new().requires([Prerequisite::on(flag::PAYMENTS_V2)]);
+    let source = Memory::new().with(flag::NEW_CHECKOUT, requires).with(flag::PAYMENTS_V2, true);
+    source.insert(flag::MATCH, false);
+    source.remove(flag::MATCH);
+    let offer = Offer::from_iter([(flag::_2FA, true)]).with_rejected([flag::MATCH]);
+    let flags = Flags::builder().source(source).start().await.unwrap();
+    let mut document = Document::parse("flags.toml", "[flags]\n").unwrap();
+    document.add(flag::NEW_CHECKOUT, &Definition::new().enabled(true)).unwrap();
+    document.disable(flag::NEW_CHECKOUT).unwrap();
+    let error = from_json(flag::PAYMENTS_V2, r#"{"percentage": 400}"#).unwrap_err();
+
+    let keys: Vec<_> =
+        flags.snapshot().all(&Context::anonymous()).map(|(key, _)| key.to_owned()).collect();
+    assert_eq!(keys, ["new_checkout", "payments.v2"]);
+    assert!(flags.is_enabled(flag::NEW_CHECKOUT, &Context::anonymous()));
+    assert_eq!(offer.len(), 1);
+    assert_eq!(document.text(), "[flags]\nnew_checkout = false\n");
+    assert_eq!(document.file().lines().flag(flag::NEW_CHECKOUT), Some(2));
+    assert!(document.file().flags().contains_key(flag::NEW_CHECKOUT));
+    assert!(error.to_string().contains("`payments.v2`"), "{error}");
 }
 
 async fn new(_: Request<()>) -> Result<Response<&'static str>, Infallible> {
