@@ -221,7 +221,34 @@ impl Variants {
                 Chosen::NoUnit(cause) => self.out(because(cause)),
             };
         }
-        let pick = if verdict.insists { self.insistent } else { self.drawn };
+        // Apart, so that an everyday draw asks only once what few verdicts do.
+        match verdict.insists {
+            true => self.insist(verdict, context, visitor),
+            false => self.pick::<false>(self.drawn, verdict, context, visitor),
+        }
+    }
+
+    #[inline(never)]
+    fn insist(
+        &self,
+        verdict: &Verdict,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> Served<'_> {
+        self.pick::<true>(self.insistent, verdict, context, visitor)
+    }
+
+    /// Returns the variant of a pick. `INSISTS` is what the verdict does.
+    #[inline(always)]
+    fn pick<const INSISTS: bool>(
+        &self,
+        pick: Pick,
+        verdict: &Verdict,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> Served<'_> {
+        let decision = verdict.decision;
+        let because = |cause| Decision { cause, ..decision };
         let total = match pick {
             Pick::Nothing => return self.out(because(Cause::Nobody)),
             Pick::One(only) => return self.serve(only, verdict, decision),
@@ -230,18 +257,18 @@ impl Variants {
         let Some(unit) = unit(context, self.bucket_by.as_ref()) else {
             visitor.drew(Draw::Variant, None);
             let missing = Decision { source: self.source, ..because(self.no_unit) };
-            return match verdict.insists {
+            return match INSISTS {
                 true => Served { on: true, arm: None, decision: missing, gate: decision },
                 false => self.out(missing),
             };
         };
-        if !verdict.insists && self.is_spared(unit, visitor) {
+        if !INSISTS && self.is_spared(unit, visitor) {
             let source = self.traffic_source;
             return self.out(Decision { source, ..because(Cause::Traffic) });
         }
         let bucket = bucket::draw(unit, self.seed);
         visitor.drew(Draw::Variant, Some(bucket));
-        let index = self.drawn_at(bucket::point(bucket, total), verdict.insists);
+        let index = self.drawn_at::<INSISTS>(bucket::point(bucket, total));
         self.serve(index, verdict, Decision { source: self.source, ..because(Cause::Variant) })
     }
 
@@ -273,8 +300,8 @@ impl Variants {
     }
 
     #[inline]
-    fn drawn_at(&self, point: u64, insists: bool) -> usize {
-        let end = |arm: &Arm| if insists { arm.insistent_end } else { arm.end };
+    fn drawn_at<const INSISTS: bool>(&self, point: u64) -> usize {
+        let end = |arm: &Arm| if INSISTS { arm.insistent_end } else { arm.end };
         let found = self.arms.iter().position(|arm| point < end(arm));
         found.unwrap_or(self.arms.len() - 1)
     }
@@ -316,7 +343,7 @@ mod tests {
 
     fn arm_at(variants: &Variants, bucket: u64) -> &Arm {
         let total = variants.arms.last().unwrap().end;
-        &variants.arms[variants.drawn_at(bucket::point(bucket, total), false)]
+        &variants.arms[variants.drawn_at::<false>(bucket::point(bucket, total))]
     }
 
     fn weight(ten_thousandths: u64) -> Weight {
