@@ -57,6 +57,7 @@ pub use self::{
 };
 #[cfg(feature = "http")]
 pub(crate) use self::{
+    outside::Asker,
     ready::{ReadyFlags, Wake},
     view::{KnownFlag, Unmet, View},
 };

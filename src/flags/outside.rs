@@ -1,18 +1,23 @@
 //! Questions that are asked where no flags are in scope.
 
-use std::{hash::Hash, panic::Location, sync::LazyLock};
+use std::{panic::Location, sync::LazyLock};
 
 use tracing::warn;
 
 use super::warned::Warned;
 use crate::model::hash_name;
 
-/// The place of a question or of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Place {
-    Code(&'static Location<'static>),
-    #[cfg(feature = "http")]
-    Http(&'static str),
+/// The place in the code that asked, or that made the gate or switch which asks.
+type Place = &'static Location<'static>;
+
+/// A gate or a switch, as warnings name it.
+#[cfg(feature = "http")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asker {
+    /// The kind of layer, in a word.
+    pub(crate) kind: &'static str,
+    /// The line of code that made it.
+    pub(crate) place: Place,
 }
 
 /// The names that were warned about at a place, by their hash.
@@ -30,12 +35,12 @@ fn is_new(names: &Names, name: &str, place: Place) -> bool {
 
 /// Warns about a question of a flag, by one of the functions of this crate.
 #[cold]
-pub(super) fn asked(name: &str, location: &'static Location<'static>) {
+pub(super) fn asked(name: &str, place: Place) {
     static WARNED: Names = LazyLock::new(Warned::default);
-    if is_new(&WARNED, name, Place::Code(location)) {
+    if is_new(&WARNED, name, place) {
         warn!(
             flag = name,
-            at = %location,
+            at = %place,
             "asked for a flag outside a request: add a request layer, or spawn the task with \
              `.with_current_flags()`"
         );
@@ -44,27 +49,28 @@ pub(super) fn asked(name: &str, location: &'static Location<'static>) {
 
 /// Warns about a tracked event.
 #[cold]
-pub(super) fn tracked(name: &str, location: &'static Location<'static>) {
+pub(super) fn tracked(name: &str, place: Place) {
     static WARNED: Names = LazyLock::new(Warned::default);
-    if is_new(&WARNED, name, Place::Code(location)) {
+    if is_new(&WARNED, name, place) {
         warn!(
             event = name,
-            at = %location,
+            at = %place,
             "tracked an event outside a request: add a request layer, or spawn the task with \
              `.with_current_flags()`"
         );
     }
 }
 
-/// Warns about a gate or a switch, whichever `asker` names.
+/// Warns about a gate or a switch.
 #[cfg(feature = "http")]
 #[cold]
-pub(super) fn unlayered(name: &str, asker: &'static str) {
+pub(super) fn unlayered(name: &str, Asker { kind, place }: Asker) {
     static WARNED: Names = LazyLock::new(Warned::default);
-    if is_new(&WARNED, name, Place::Http(asker)) {
+    if is_new(&WARNED, name, place) {
         warn!(
             flag = name,
-            "{asker} `{name}` has no request layer around it: add `.layer(flags.request_layer(…))` \
+            at = %place,
+            "{kind} `{name}` has no request layer around it: add `.layer(flags.request_layer(…))` \
              further out, or give it flags with `.flags(&flags)`"
         );
     }

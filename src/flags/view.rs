@@ -7,7 +7,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{Flags, RequestFlags, Scope, Snapshot, outside, request::Pinned, testing};
+use super::{
+    Flags, RequestFlags, Scope, Snapshot,
+    outside::{self, Asker},
+    request::Pinned,
+    testing,
+};
 use crate::{
     eval::{Evaluation, Ground, Plan},
     model::{Answer, Cause, Context, FlagKey, Names, Resolve, Slot, hash_name},
@@ -77,7 +82,7 @@ pub(crate) enum View<'a, 'c> {
     },
     /// No flags are in scope for this kind of layer.
     NoFlags {
-        asker: &'static str,
+        asker: Asker,
     },
 }
 

@@ -1,6 +1,9 @@
 //! The flags and the context that a gate or a switch asks.
 
-use std::{cell::Cell, convert::Infallible, fmt, mem::ManuallyDrop, sync::Arc, task::Waker};
+use std::{
+    cell::Cell, convert::Infallible, fmt, mem::ManuallyDrop, panic::Location, sync::Arc,
+    task::Waker,
+};
 
 use http::{HeaderName, Request};
 use tracing::trace;
@@ -11,7 +14,7 @@ use super::{
     context::Refusal,
 };
 use crate::{
-    flags::{Flags, ReadyFlags, RequestFlags, Snapshot, View, Wake},
+    flags::{Asker, Flags, ReadyFlags, RequestFlags, Snapshot, View, Wake},
     model::Context,
 };
 
@@ -33,21 +36,27 @@ pub(super) enum Asked<X> {
 }
 
 impl Question {
-    /// `asker` is the layer that asks, in a word.
-    pub(super) fn one(asker: &'static str, requirement: Requirement) -> Self {
-        Self::of(asker, Condition::one(requirement))
+    /// Asks of one flag. `kind` is the kind of layer that asks, in a word.
+    #[track_caller]
+    pub(super) fn one(kind: &'static str, requirement: Requirement) -> Self {
+        Self::of(kind, Condition::one(requirement))
     }
 
-    /// `None` without requirements.
+    /// Asks of several flags; `None` without requirements.
+    #[track_caller]
     pub(super) fn several(
-        asker: &'static str,
+        kind: &'static str,
         requirements: impl Iterator<Item = Requirement>,
         mode: Mode,
     ) -> Option<Self> {
-        Condition::of(requirements, mode).map(|condition| Self::of(asker, condition))
+        // Not `map`: a closure has no caller to name.
+        let condition = Condition::of(requirements, mode)?;
+        Some(Self::of(kind, condition))
     }
 
-    fn of(asker: &'static str, condition: Condition) -> Self {
+    #[track_caller]
+    fn of(kind: &'static str, condition: Condition) -> Self {
+        let asker = Asker { kind, place: Location::caller() };
         let anonymous = Context::anonymous();
         let source = Source { asker, own: None, extractor: None, headers: None, anonymous };
         Self { condition, source, only: None }
@@ -159,8 +168,7 @@ fn note(denied: &GateDenied) {
 
 /// Whom to ask, and for whom.
 struct Source<X> {
-    /// The layer that asks, in a word: a gate or a switch.
-    asker: &'static str,
+    asker: Asker,
     own: Option<Own>,
     extractor: Option<Arc<Extractor<X>>>,
     /// The headers that the extractor reads, as `Vary` lists them.
@@ -232,7 +240,7 @@ impl<X> Clone for Source<X> {
     fn clone(&self) -> Self {
         let Self { asker, own, extractor, headers, anonymous } = self;
         Self {
-            asker,
+            asker: *asker,
             own: own.clone(),
             extractor: extractor.clone(),
             headers: headers.clone(),

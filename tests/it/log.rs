@@ -264,8 +264,45 @@ async fn a_gate_without_flags_is_warned_about_once_with_the_remedy() {
         panic!("{}", log.text());
     };
     let remedy = "add `.layer(flags.request_layer(…))` further out, or give it flags with \
-                  `.flags(&flags)` flag=\"ungated\"";
+                  `.flags(&flags)` flag=\"ungated\" at=tests/it/log.rs:";
     assert!(gate.contains("gate `ungated` has no request layer around it: "), "{gate}");
     assert!(switch.contains("switch `ungated` has no request layer around it: "), "{switch}");
-    assert!(gate.ends_with(remedy) && switch.ends_with(remedy), "{gate}");
+    assert!(gate.contains(remedy) && switch.contains(remedy), "{gate}");
+}
+
+#[tokio::test]
+async fn each_gate_and_switch_without_flags_is_warned_about_with_the_line_that_made_it() {
+    let (log, _guard) = Log::start(Level::WARN);
+    let open = tower::service_fn(async |_: Request<()>| {
+        Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    });
+    let first = line!() + 2;
+    let gates = [
+        FlagGate::new("unlayered"),
+        FlagGate::new("unlayered").inverted(),
+        FlagGate::all(["unlayered"]),
+        FlagGate::any(["unlayered"]),
+        FlagGate::try_all(["unlayered"]).unwrap(),
+        FlagGate::try_any(["unlayered"]).unwrap(),
+    ];
+    let switch = FlagSwitch::new("unlayered", open);
+    let another = FlagSwitch::new("unlayered", open);
+
+    for _ in 0..2 {
+        for gate in gates.clone() {
+            let service = ServiceBuilder::new().layer(gate).service(open);
+            service.oneshot(Request::new(())).await.unwrap();
+        }
+        for switch in [switch.clone(), another.clone()] {
+            let service = ServiceBuilder::new().layer(switch).service(open);
+            service.oneshot(Request::new(())).await.unwrap();
+        }
+    }
+
+    let lines = log.lines("`unlayered` has no request layer around it");
+    let places: Vec<_> = lines.iter().map(|line| line.split(" at=").last().unwrap()).collect();
+    let numbers = (first..first + 6).chain([first + 7, first + 8]);
+    let expected: Vec<_> = numbers.map(|line| format!("tests/it/log.rs:{line}:")).collect();
+    assert_eq!(places.len(), expected.len(), "{}", log.text());
+    assert!(places.iter().zip(&expected).all(|(at, line)| at.starts_with(&**line)), "{places:?}");
 }

@@ -22,7 +22,8 @@ use crate::{
 /// It asks the flags that a [request layer](Flags::request_layer) further out has pinned for the
 /// request, so that every gate and every handler of one request agree. A gate made by
 /// [`Flags::gate`] needs no request layer. Without either, every flag has its
-/// [default](Self::default_value), which is off, with one warning.
+/// [default](Self::default_value), which is off, with one warning that names the line where the gate
+/// was made.
 ///
 /// A closed gate answers `404` unless told otherwise, with a JSON body that says that the feature
 /// is not available, and `Cache-Control: no-store`. A gRPC request, one whose content type is
@@ -87,7 +88,7 @@ pub struct FlagGate<D = DefaultDenial, X = Infallible> {
 }
 
 /// The word for the layer in warnings.
-const ASKER: &str = "gate";
+const KIND: &str = "gate";
 
 impl FlagGate {
     /// Makes a gate that is open while the flag is on for the user who makes the request.
@@ -103,8 +104,9 @@ impl FlagGate {
     /// let by_name = FlagGate::new("new_checkout");
     /// let while_off = FlagGate::new(Requirement::off("maintenance"));
     /// ```
+    #[track_caller]
     pub fn new(flag: impl IntoRequirement) -> Self {
-        Self::of(Question::one(ASKER, flag.into_requirement()))
+        Self::of(Question::one(KIND, flag.into_requirement()))
     }
 
     /// Makes a gate that is open while every flag is on, or in the state of its
@@ -124,6 +126,7 @@ impl FlagGate {
     /// ```compile_fail
     /// let gate = flagstaff::FlagGate::all::<&str, 0>([]);
     /// ```
+    #[track_caller]
     pub fn all<R: IntoRequirement, const N: usize>(flags: [R; N]) -> Self {
         Self::several(flags, Mode::All)
     }
@@ -141,6 +144,7 @@ impl FlagGate {
     ///
     /// let gate = FlagGate::any(["beta", "employees_only"]);
     /// ```
+    #[track_caller]
     pub fn any<R: IntoRequirement, const N: usize>(flags: [R; N]) -> Self {
         Self::several(flags, Mode::Any)
     }
@@ -161,6 +165,7 @@ impl FlagGate {
     /// assert!(FlagGate::try_all(configured).is_ok());
     /// assert_eq!(FlagGate::try_all(Vec::<String>::new()).unwrap_err(), InvalidGate::NoFlags);
     /// ```
+    #[track_caller]
     pub fn try_all<R: IntoRequirement>(
         flags: impl IntoIterator<Item = R>,
     ) -> Result<Self, InvalidGate> {
@@ -180,25 +185,28 @@ impl FlagGate {
     ///
     /// assert_eq!(FlagGate::try_any(Vec::<String>::new()).unwrap_err(), InvalidGate::NoFlags);
     /// ```
+    #[track_caller]
     pub fn try_any<R: IntoRequirement>(
         flags: impl IntoIterator<Item = R>,
     ) -> Result<Self, InvalidGate> {
         Self::try_several(flags, Mode::Any)
     }
 
+    #[track_caller]
     fn several<R: IntoRequirement, const N: usize>(flags: [R; N], mode: Mode) -> Self {
         const { assert!(N > 0, "a gate asks at least one flag") };
         let requirements = flags.into_iter().map(R::into_requirement);
-        let question = Question::several(ASKER, requirements, mode);
+        let question = Question::several(KIND, requirements, mode);
         Self::of(question.expect("the array is not empty, or this does not compile"))
     }
 
+    #[track_caller]
     fn try_several<R: IntoRequirement>(
         flags: impl IntoIterator<Item = R>,
         mode: Mode,
     ) -> Result<Self, InvalidGate> {
         let requirements = flags.into_iter().map(R::into_requirement);
-        Question::several(ASKER, requirements, mode).map(Self::of).ok_or(InvalidGate::NoFlags)
+        Question::several(KIND, requirements, mode).map(Self::of).ok_or(InvalidGate::NoFlags)
     }
 
     fn of(question: Question) -> Self {
@@ -466,6 +474,7 @@ impl Flags {
         FlagGate::new(flag).flags(self)
     }
 }
+    #[track_caller]
 
 impl<S, D, X> Layer<S> for FlagGate<D, X> {
     type Service = Gated<S, D, X>;

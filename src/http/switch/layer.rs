@@ -15,7 +15,8 @@ use crate::{
 ///
 /// It asks the flags that a [request layer](Flags::request_layer) further out has pinned for the
 /// request, or those that it was [given](Self::flags). Without either, every flag has its
-/// [default](Self::default_value), which is off, with one warning.
+/// [default](Self::default_value), which is off, with one warning that names the line where the switch
+/// was made.
 ///
 /// While the answer depends on who asks, because the flag has a percentage or lists, every
 /// response gets `Cache-Control: private`, and `Vary` with the headers that the context is drawn
@@ -61,6 +62,7 @@ impl<A> FlagSwitch<A> {
     /// off, `on` is the service for that.
     pub fn new(flag: impl IntoRequirement, on: A) -> Self {
         Self { on, question: Question::one("switch", flag.into_requirement()) }
+    #[track_caller]
     }
 }
 
@@ -127,6 +129,7 @@ impl Flags {
     /// ```
     pub fn switch<A>(&self, flag: impl IntoRequirement, on: A) -> FlagSwitch<A> {
         FlagSwitch::new(flag, on).flags(self)
+    #[track_caller]
     }
 }
 
