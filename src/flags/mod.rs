@@ -60,4 +60,5 @@ pub(crate) use self::{
     outside::Asker,
     ready::{ReadyFlags, Wake},
     view::{KnownFlag, Unmet, View},
+    warned::Warned,
 };

@@ -10,13 +10,13 @@ const CAP: usize = 1_000;
 
 /// A set that only grows, up to [a bound](CAP), and that never locks.
 #[derive(Debug)]
-pub(super) struct Warned<T> {
+pub(crate) struct Warned<T> {
     seen: ArcSwap<HashSet<T>>,
 }
 
 impl<T: Copy + Eq + Hash> Warned<T> {
     /// Adds something. Returns whether it is to be warned about: it is new, and there was room.
-    pub(super) fn is_new(&self, item: T) -> bool {
+    pub(crate) fn is_new(&self, item: T) -> bool {
         let seen = self.seen.load();
         if seen.contains(&item) || seen.len() >= CAP {
             return false;

@@ -11,7 +11,7 @@ use tracing::trace;
 use super::{
     GateDenied, RequestHead, Requirement, TryContextExtractor,
     condition::{Condition, Mode},
-    context::Refusal,
+    context::{self, Refusal},
 };
 use crate::{
     flags::{Asker, Flags, ReadyFlags, RequestFlags, Snapshot, View, Wake},
@@ -214,7 +214,8 @@ impl<X: Refusal> Source<X> {
         };
         // By reference, since a context is large.
         match extractor.try_context(&RequestHead::of(request)) {
-            Ok(ref context) => {
+            Ok(ref mut context) => {
+                context::bound(context);
                 Ok(flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers })))
             }
             Err(refusal) => Err(refusal),

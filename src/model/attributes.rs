@@ -81,6 +81,28 @@ impl<'a> Attributes<'a> {
         lent.chain(own().map(|known| (&**known.name.text(), &known.value)))
     }
 
+    /// Returns true if no string of a value takes more than `bytes`.
+    #[cfg(feature = "http")]
+    #[inline]
+    pub(crate) fn fit(&self, bytes: usize) -> bool {
+        self.lent.iter().all(|(_, value)| value.fits(bytes))
+            && self.own.as_ref().is_none_or(|list| list.fits(bytes))
+    }
+
+    /// Removes those that do not [fit](Self::fit), and names them to `removed`.
+    #[cfg(feature = "http")]
+    pub(crate) fn remove_longer(&mut self, bytes: usize, mut removed: impl FnMut(&str)) {
+        let mut kept = Attributes::default();
+        for (name, value) in self.iter() {
+            if value.fits(bytes) {
+                kept.set(Cow::Owned(name.to_owned()), value.clone());
+            } else {
+                removed(name);
+            }
+        }
+        *self = kept;
+    }
+
     pub(crate) fn into_owned(self) -> Attributes<'static> {
         if self.lent.is_empty() {
             let own = self.own.map(|list| Box::new(list.into_owned()));
@@ -100,6 +122,13 @@ impl<'a> List<'a> {
         let position = u8::try_from(self.attributes.len()).unwrap_or(u8::MAX);
         *start = position.min(*start);
         self.attributes.push(attribute);
+    }
+
+    // Apart, since most contexts of requests have no attributes.
+    #[cfg(feature = "http")]
+    #[inline(never)]
+    fn fits(&self, bytes: usize) -> bool {
+        self.attributes.iter().all(|attribute| attribute.value.fits(bytes))
     }
 
     fn into_owned(self) -> List<'static> {

@@ -85,10 +85,15 @@ impl<'a> Context<'a> {
     #[inline]
     #[must_use]
     pub fn group(mut self, name: impl IntoId<'a>) -> Self {
+        self.add_group(name);
+        self
+    }
+
+    #[inline]
+    pub(crate) fn add_group(&mut self, name: impl IntoId<'a>) {
         if let Some(name) = name.into_id() {
             self.groups.get_or_insert_default().push(name);
         }
-        self
     }
 
     /// Adds several groups that the user is a member of.
@@ -247,6 +252,36 @@ impl<'a> Context<'a> {
     #[cfg(feature = "http")]
     pub(crate) fn with_request(self, request: NonZeroU64) -> Self {
         Self { request: Some(request), ..self }
+    }
+
+    /// Returns true if no string takes more than `bytes`: neither the key, nor a group, nor one of an
+    /// attribute.
+    #[cfg(feature = "http")]
+    #[inline]
+    pub(crate) fn fits(&self, bytes: usize) -> bool {
+        let fits = |text: &Cow<'_, str>| text.len() <= bytes;
+        self.targeting_key.as_ref().is_none_or(fits)
+            && self.groups.as_ref().is_none_or(|groups| groups.iter().all(fits))
+            && self.attributes.fit(bytes)
+    }
+
+    /// Removes what does not [fit](Self::fits), and names it to `removed` as conditions do. Without
+    /// the key, whose groups they are is not known, so they go along.
+    #[cfg(feature = "http")]
+    pub(crate) fn remove_longer(&mut self, bytes: usize, mut removed: impl FnMut(&str)) {
+        if self.targeting_key.as_ref().is_some_and(|key| key.len() > bytes) {
+            removed("targeting_key");
+            self.targeting_key = None;
+            self.groups = None;
+        }
+        if let Some(groups) = &mut self.groups {
+            let before = groups.len();
+            groups.retain(|group| group.len() <= bytes);
+            if groups.len() < before {
+                removed("groups");
+            }
+        }
+        self.attributes.remove_longer(bytes, removed);
     }
 
     /// Replaces the targeting key, and keeps groups and attributes.

@@ -51,6 +51,19 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Returns true if no string in it takes more than `bytes`.
+    #[cfg(feature = "http")]
+    pub(crate) fn fits(&self, bytes: usize) -> bool {
+        match self {
+            Self::Bool(_) | Self::Integer(_) | Self::Float(_) => true,
+            Self::String(text) => text.len() <= bytes,
+            Self::List(values) => values.iter().all(|value| value.fits(bytes)),
+            Self::Table(values) => {
+                values.iter().all(|(name, value)| name.len() <= bytes && value.fits(bytes))
+            }
+        }
+    }
+
     /// Converts into a value that borrows nothing.
     #[must_use]
     pub fn into_owned(self) -> Value<'static> {

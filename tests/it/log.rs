@@ -8,7 +8,7 @@ use std::{
 
 use flagstaff::{
     Context, Definition, File, FlagGate, FlagSwitch, Flags, Memory, Percentage, TrustedHeaders,
-    event::Event,
+    context::context_fn, event::Event,
 };
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt};
@@ -305,4 +305,27 @@ async fn each_gate_and_switch_without_flags_is_warned_about_with_the_line_that_m
     let expected: Vec<_> = numbers.map(|line| format!("tests/it/log.rs:{line}:")).collect();
     assert_eq!(places.len(), expected.len(), "{}", log.text());
     assert!(places.iter().zip(&expected).all(|(at, line)| at.starts_with(&**line)), "{places:?}");
+}
+
+#[tokio::test]
+async fn a_string_that_is_too_long_is_warned_about_once_without_the_string() {
+    let (log, _guard) = Log::start(Level::TRACE);
+    let flags = Flags::builder().source(Memory::new()).start().await.unwrap();
+    let by_agent = context_fn(|head| {
+        let agent = head.headers.get("user-agent").and_then(|agent| agent.to_str().ok());
+        Context::anonymous().attribute("agent_of_the_log", agent)
+    });
+    let service = ServiceBuilder::new().layer(flags.request_layer(by_agent)).service_fn(
+        async |_: Request<()>| Ok::<_, std::convert::Infallible>(Response::new(String::new())),
+    );
+
+    for _ in 0..3 {
+        let request = Request::get("/").header("user-agent", "z".repeat(9_000));
+        service.clone().oneshot(request.body(()).unwrap()).await.unwrap();
+    }
+
+    let lines = log.lines("is longer than 8 KiB and counts as missing");
+    assert_eq!(lines.len(), 1, "{}", log.text());
+    assert!(lines[0].contains(r#"attribute="agent_of_the_log""#), "{}", lines[0]);
+    assert!(!log.text().contains("zzz"));
 }

@@ -1,8 +1,10 @@
 //! Users and groups from headers that a proxy sets.
 
-use http::{HeaderName, header::HeaderValue};
+use std::{convert::Infallible, marker::PhantomData};
 
-use super::{ContextExtractor, RequestHead};
+use http::{HeaderMap, HeaderName, StatusCode, header::HeaderValue};
+
+use super::{ContextExtractor, MAX_STRING, RequestHead, TryContextExtractor};
 use crate::model::Context;
 
 /// An extractor that takes the user from request headers that a proxy in front sets: `X-User-ID`, and
@@ -12,41 +14,87 @@ use crate::model::Context;
 /// clients send and sets them itself, with nothing else able to reach the service. Otherwise
 /// everybody can be any user, and open any gate that is open to somebody.
 ///
-/// Several `X-User-Groups` lines add up, as RFC 9110 has it (section 5.3). White space around a
+/// Several `X-User-Groups` lines are one list, as RFC 9110 has it (section 5.3). White space around a
 /// group and empty groups are dropped. White space around a user is dropped, and an empty one is
-/// no user. Several `X-User-ID` lines are no user either: behind a proxy that adds its line to the
-/// client's, nobody can tell which is whose. A value that is not UTF-8 is ignored.
+/// no user.
+///
+/// # Unclear requests
+///
+/// A request whose user is not certain gets `400 Bad Request`. It is one of these:
+///
+/// - It has several `X-User-ID` lines. Behind a proxy that adds its line to the client's, the two look
+///   alike, and a denied user could add a line to become another user, or none.
+/// - A user or a list of groups is not UTF-8.
+/// - The user, or all groups together, take more than 8 KiB.
+///
+/// With [`or_anonymous`](Self::or_anonymous) such a request is anonymous instead, without groups.
 ///
 /// # Example
 ///
 /// ```
-/// use flagstaff::{context::{ContextExtractor, RequestHead}, Context, TrustedHeaders};
-/// use http::Request;
+/// use flagstaff::{context::{RequestHead, TryContextExtractor}, Context, TrustedHeaders};
+/// use http::{Request, StatusCode};
 ///
 /// let headers = TrustedHeaders::default().user("X-Account")?;
-/// let request = Request::get("/")
+/// let mut request = Request::get("/")
 ///     .header("X-Account", "ana")
 ///     .header("X-User-Groups", "beta, employees")
 ///     .body(())?;
 ///
 /// let ana = Context::user("ana").group("beta").group("employees");
-/// assert_eq!(headers.context(&RequestHead::of(&request)), ana);
+/// assert_eq!(headers.try_context(&RequestHead::of(&request)), Ok(ana));
+///
+/// request.headers_mut().append("X-Account", "bob".parse()?);
+/// assert_eq!(headers.try_context(&RequestHead::of(&request)), Err(StatusCode::BAD_REQUEST));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Types
+///
+/// `X` is the answer to unclear requests: a status, or [`Infallible`] where they are anonymous.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustedHeaders {
+pub struct TrustedHeaders<X = StatusCode> {
     /// The user's, then the groups'.
     names: [HeaderName; 2],
+    refusal: PhantomData<X>,
 }
 
 impl Default for TrustedHeaders {
     fn default() -> Self {
         let names = ["x-user-id", "x-user-groups"].map(HeaderName::from_static);
-        Self { names }
+        Self { names, refusal: PhantomData }
     }
 }
 
 impl TrustedHeaders {
+    /// Takes [unclear requests](Self#unclear-requests) for anonymous ones, without groups.
+    ///
+    /// Deny-lists do not apply to such a request, so a denied user who can send a second line is in wherever
+    /// anonymous users are.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{context::{ContextExtractor, RequestHead}, Context, TrustedHeaders};
+    /// use http::Request;
+    ///
+    /// let headers = TrustedHeaders::default().or_anonymous();
+    /// let request = Request::get("/")
+    ///     .header("X-User-ID", "ana")
+    ///     .header("X-User-ID", "bob")
+    ///     .header("X-User-Groups", "beta")
+    ///     .body(())?;
+    ///
+    /// assert_eq!(headers.context(&RequestHead::of(&request)), Context::anonymous());
+    /// # Ok::<(), http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn or_anonymous(self) -> TrustedHeaders<Infallible> {
+        TrustedHeaders { names: self.names, refusal: PhantomData }
+    }
+}
+
+impl<X> TrustedHeaders<X> {
     /// Reads the user from another header.
     ///
     /// # Errors
@@ -68,14 +116,20 @@ impl TrustedHeaders {
     }
 }
 
-impl ContextExtractor for TrustedHeaders {
-    fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
-        let ([user, groups], headers) = (&self.names, request.headers);
+impl<X> TrustedHeaders<X> {
+    /// Reads the context, or returns what `unclear` does.
+    #[inline]
+    fn read<'a, E>(
+        &self,
+        headers: &'a HeaderMap,
+        unclear: impl Fn() -> Result<Context<'a>, E>,
+    ) -> Result<Context<'a>, E> {
+        let [user, groups] = &self.names;
+        // Then the lines of a header need not be gone through, which takes 30 instructions.
+        let is_each_single = headers.len() == headers.keys_len();
         let (mut users, mut last, mut has_groups) = (0, None, true);
         let mut note = |value| (users, last) = (users + 1, Some(value));
-        if headers.len() > FEW {
-            headers.get_all(user).iter().for_each(note);
-        } else {
+        if headers.len() <= FEW {
             has_groups = false;
             for (name, value) in headers {
                 if name == user {
@@ -83,18 +137,61 @@ impl ContextExtractor for TrustedHeaders {
                 }
                 has_groups |= name == groups;
             }
+        } else if is_each_single {
+            headers.get(user).map(note);
+        } else {
+            headers.get_all(user).iter().for_each(note);
         }
-        let mut context = match last.filter(|_| users == 1).and_then(text) {
-            Some(user) if !user.is_empty() => Context::user(user),
-            _ => Context::anonymous(),
+        if users > 1 {
+            return unclear();
+        }
+        let mut context = match last.map(text) {
+            None | Some(Some("")) => Context::anonymous(),
+            Some(Some(user)) => Context::user(user),
+            Some(None) => return unclear(),
         };
         if has_groups {
-            for line in headers.get_all(groups).iter().filter_map(text) {
-                for group in line.split(',').map(str::trim).filter(|group| !group.is_empty()) {
-                    context = context.group(group);
-                }
+            let mut length = 0;
+            let add = |line: &'a HeaderValue| {
+                length += line.len();
+                let line = text(line).filter(|_| length <= MAX_STRING);
+                line.map(|line| add_groups(&mut context, line)).is_some()
+            };
+            let are_clear = match is_each_single {
+                true => headers.get(groups).is_none_or(add),
+                false => headers.get_all(groups).iter().all(add),
+            };
+            if !are_clear {
+                return unclear();
             }
         }
+        Ok(context)
+    }
+}
+
+// Apart, so that it is there once.
+#[inline(never)]
+fn add_groups<'a>(context: &mut Context<'a>, line: &'a str) {
+    for group in line.split(',').map(str::trim).filter(|group| !group.is_empty()) {
+        context.add_group(group);
+    }
+}
+
+impl TryContextExtractor for TrustedHeaders {
+    type Refusal = StatusCode;
+
+    fn try_context<'a>(&self, request: &RequestHead<'a>) -> Result<Context<'a>, StatusCode> {
+        self.read(request.headers, || Err(StatusCode::BAD_REQUEST))
+    }
+
+    fn headers(&self) -> &[HeaderName] {
+        &self.names
+    }
+}
+
+impl ContextExtractor for TrustedHeaders<Infallible> {
+    fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a> {
+        let Ok(context) = self.read(request.headers, || Ok::<_, Infallible>(Context::anonymous()));
         context
     }
 
@@ -106,7 +203,11 @@ impl ContextExtractor for TrustedHeaders {
 /// Up to this many headers, comparing their names one by one is cheaper than hashing two names.
 const FEW: usize = 8;
 
+/// Returns the string of a header; `None` if it is too long, or not UTF-8.
 fn text(value: &HeaderValue) -> Option<&str> {
+    if value.len() > MAX_STRING {
+        return None;
+    }
     // `to_str` takes ASCII only, and is faster at it.
     let text = value.to_str().or_else(|_| std::str::from_utf8(value.as_bytes()));
     text.ok().map(str::trim_ascii)
@@ -152,8 +253,14 @@ mod tests {
         request
     }
 
+    /// The context of a request, and its context where unclear requests are anonymous.
+    fn read<'a>(request: &'a Request<()>) -> (Result<Context<'a>, StatusCode>, Context<'a>) {
+        let (headers, head) = (TrustedHeaders::default(), RequestHead::of(request));
+        (headers.try_context(&head), headers.or_anonymous().context(&head))
+    }
+
     #[test]
-    fn groups_of_several_lines_add_up_without_blanks() {
+    fn groups_of_several_lines_are_one_list_without_blanks() {
         let request = request(&[
             ("X-User-ID", b" ana "),
             ("X-User-Groups", b"beta,, employees ,"),
@@ -161,42 +268,67 @@ mod tests {
             ("x-user-groups", b""),
         ]);
 
-        let context = TrustedHeaders::default().context(&RequestHead::of(&request));
+        let (context, same) = read(&request);
 
-        let ana = Context::user("ana").groups(["beta", "employees", "qa"]);
-        assert_eq!(context, ana);
+        assert_eq!(context, Ok(Context::user("ana").groups(["beta", "employees", "qa"])));
+        assert_eq!(context, Ok(same));
     }
 
     #[test]
-    fn an_empty_user_is_no_user() {
+    fn an_empty_user_is_no_user_and_keeps_the_groups() {
         for value in [&b""[..], b" ", b"\t"] {
-            let request = request(&[("x-user-id", value)]);
+            let request = request(&[("x-user-id", value), ("x-user-groups", b"beta")]);
 
-            let context = TrustedHeaders::default().context(&RequestHead::of(&request));
-
-            assert_eq!(context, Context::anonymous());
+            assert_eq!(read(&request).0, Ok(Context::anonymous().group("beta")));
         }
     }
 
     #[test]
-    fn several_users_are_no_user() {
-        let request = request(&[("x-user-id", b"ana"), ("x-user-id", b"bob")]);
+    fn a_user_beyond_ascii_is_a_user() {
+        let request = request(&[("x-user-id", "zoë".as_bytes())]);
 
-        assert_eq!(
-            TrustedHeaders::default().context(&RequestHead::of(&request)),
-            Context::anonymous()
-        );
+        assert_eq!(read(&request).0, Ok(Context::user("zoë")));
     }
 
     #[test]
-    fn users_beyond_ascii_are_users_and_what_is_not_utf8_is_ignored() {
-        let headers = TrustedHeaders::default();
+    fn what_takes_no_more_than_8_kib_is_taken() {
+        let (user, groups) = ("u".repeat(MAX_STRING), "g,".repeat(MAX_STRING / 4));
+        let lines = ["x-user-groups"; 2].map(|name| (name, groups.as_bytes()));
+        let request = request(&[lines[0], ("x-user-id", user.as_bytes()), lines[1]]);
 
-        let zoe = request(&[("x-user-id", "zoë".as_bytes())]);
-        assert_eq!(headers.context(&RequestHead::of(&zoe)).targeting_key(), Some("zoë"));
+        let context = read(&request).0.unwrap();
 
-        let garbage = request(&[("x-user-id", b"\xff"), ("x-user-groups", b"a,\xff")]);
-        assert_eq!(headers.context(&RequestHead::of(&garbage)), Context::anonymous());
+        assert_eq!(context.targeting_key(), Some(&*user));
+        assert_eq!(context.iter_groups().len(), MAX_STRING / 2);
+    }
+
+    #[test]
+    fn an_unclear_request_is_refused_or_anonymous_without_groups() {
+        let (long, half) = ("u".repeat(MAX_STRING + 1), "g".repeat(MAX_STRING / 2 + 1));
+        let beta = ("x-user-groups", &b"beta"[..]);
+        let half = ("x-user-groups", half.as_bytes());
+        for lines in [
+            &[("x-user-id", &b"ana"[..]), ("x-user-id", b"bob"), beta][..],
+            &[beta, ("x-user-id", b"ana"), ("X-User-ID", b"ana")],
+            &[("x-user-id", b"ana"), ("x-user-id", b""), beta],
+            &[("x-user-id", b"\xff"), beta],
+            &[("x-user-id", long.as_bytes()), beta],
+            &[("x-user-id", b"ana"), ("x-user-groups", b"a,\xff"), beta],
+            &[("x-user-id", b"ana"), ("x-user-groups", long.as_bytes()), beta],
+            &[("x-user-id", b"ana"), half, half],
+        ] {
+            // With many headers, names are found in another way.
+            for others in [0, FEW] {
+                let mut request = request(lines);
+                for n in 0..others {
+                    let name = format!("x-{n}").parse::<HeaderName>().unwrap();
+                    request.headers_mut().append(name, HeaderValue::from_static("something"));
+                }
+
+                let expected = (Err(StatusCode::BAD_REQUEST), Context::anonymous());
+                assert_eq!(read(&request), expected, "{others} {lines:?}");
+            }
+        }
     }
 
     #[test]
@@ -223,8 +355,9 @@ mod tests {
                 }
             }
 
-            let context = TrustedHeaders::default().context(&RequestHead::of(&request));
+            let (clear, context) = read(&request);
 
+            prop_assert!(clear.is_err() || clear.as_ref() == Ok(&context));
             prop_assert!(context.targeting_key() != Some(""));
             prop_assert!(context.iter_groups().all(|group| !group.is_empty() && !group.contains(',')));
         }

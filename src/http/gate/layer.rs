@@ -336,7 +336,8 @@ impl<D, X> FlagGate<D, X> {
     /// it, they are anonymous.
     ///
     /// It is for gates that have [flags](Self::flags) of their own. An extractor that refuses a
-    /// request answers it instead of the gate.
+    /// request answers it instead of the gate. A string of more than 8 KiB counts as missing, as it does
+    /// in a [request layer](Flags::request_layer).
     ///
     /// # Example
     ///

@@ -30,13 +30,17 @@ impl Flags {
     /// [`Anonymous`](crate::context::Anonymous). One that
     /// [may refuse a request](crate::context::TryContextExtractor) answers it instead of the service.
     ///
+    /// A string of more than 8 KiB in the context counts as missing, with one warning for each attribute.
+    /// Clients choose the strings in headers, and each evaluation may go through them. Without the
+    /// targeting key, the groups are missing, too.
+    ///
     /// Of two request layers around one service, the inner one says who makes the request, but the
     /// generation that the outer one pinned stays if it is of the same flags.
     ///
     /// # Example
     ///
     /// ```
-    /// use flagstaff::{Flags, Memory, RequestFlags, TrustedHeaders};
+    /// use flagstaff::{context::Anonymous, Flags, Memory, RequestFlags};
     /// use http::{Request, Response};
     /// use tower::{ServiceBuilder, ServiceExt};
     ///
@@ -45,7 +49,7 @@ impl Flags {
     /// let flags = Flags::builder().source(Memory::new().with("a", true)).start().await?;
     ///
     /// let service = ServiceBuilder::new()
-    ///     .layer(flags.request_layer(TrustedHeaders::default()))
+    ///     .layer(flags.request_layer(Anonymous))
     ///     .service_fn(async |request: Request<()>| {
     ///         let pinned = request.extensions().get::<RequestFlags>().expect("the layer did it");
     ///         let same = pinned.is_enabled("a") && flagstaff::is_enabled("a");

@@ -12,7 +12,10 @@ use tower_service::Service;
 use super::{RequestFuture, layer::Shared};
 use crate::{
     flags::{ReadyFlags, RequestFlags, WithFlags},
-    http::{RequestHead, context::Refusal},
+    http::{
+        RequestHead,
+        context::{self, Refusal},
+    },
 };
 
 /// A service whose requests have flags: made by [`Flags::request_layer`].
@@ -70,7 +73,10 @@ where
         let Shared { flags, extractor, headers, visitors } = &*self.shared;
         let head = RequestHead::of(&request);
         let mut context = match extractor.try_context(&head) {
-            Ok(context) => context.into_owned(),
+            Ok(mut context) => {
+                context::bound(&mut context);
+                context.into_owned()
+            }
             Err(refusal) => return RequestFuture::refused(refusal),
         };
         let mut set_cookie = None;

@@ -8,8 +8,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use flagstaff::{Context as Who, Definition, FlagGate, Flags, Memory, Percentage, TrustedHeaders};
-use http::{HeaderValue, Request, Response};
+use flagstaff::{
+    Context as Who, Definition, FlagGate, Flags, Memory, Percentage, TrustedHeaders,
+    gate::DefaultDenial,
+};
+use http::{HeaderValue, Request, Response, StatusCode};
 use tower::{Layer, Service};
 
 use super::CALLS;
@@ -52,7 +55,7 @@ pub(crate) struct Gates {
     requests: Vec<Request<u64>>,
     constant: FlagGate,
     closed: FlagGate,
-    by_header: FlagGate,
+    by_header: FlagGate<DefaultDenial, StatusCode>,
     /// The gates ask them.
     _flags: Flags,
 }

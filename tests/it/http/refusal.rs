@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use flagstaff::{
-    Context, FlagGate, FlagSwitch, Flags, RequestFlags,
-    context::{TryContextExtractor, try_context_fn},
+    Context, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders,
+    context::{TryContextExtractor, context_fn, try_context_fn},
 };
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -64,6 +64,84 @@ async fn a_refusal_is_kept_out_of_caches_unless_it_has_a_word_on_them() {
         response.body(String::new()).unwrap()
     };
     assert_eq!(of(cached).await, "max-age=9");
+}
+
+#[tokio::test]
+async fn a_second_user_line_lets_no_denied_user_in() {
+    let all = flagstaff::Definition::new()
+        .percentage(flagstaff::Percentage::ZERO)
+        .denied_users(["mallory"])
+        .allowed_groups(["beta"]);
+    let flags = flags([("beta", all.into())]).await;
+    let layer = flags.request_layer(TrustedHeaders::default());
+    let layered = || layer.clone().layer(FlagGate::new("beta").layer(service_fn(old)));
+    let own = || flags.gate("beta").context(TrustedHeaders::default()).layer(service_fn(old));
+    let request = |users: &[&str]| {
+        let groups =
+            Request::get("/x").header("x-user-groups", "a").header("x-user-groups", "beta");
+        let request = users.iter().fold(groups, |request, user| request.header("x-user-id", *user));
+        request.body(Full::default()).unwrap()
+    };
+
+    for (users, status) in [
+        (&["ana"][..], StatusCode::OK),
+        (&["mallory"], StatusCode::NOT_FOUND),
+        (&["mallory", "ana"], StatusCode::BAD_REQUEST),
+        (&["ana", "mallory"], StatusCode::BAD_REQUEST),
+        (&["mallory", ""], StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(ask(layered(), request(users)).await.0, status, "{users:?}");
+        assert_eq!(ask(own(), request(users)).await.0, status, "{users:?}");
+    }
+    let lenient = TrustedHeaders::default().or_anonymous();
+    let lenient = flags.gate("beta").context(lenient).layer(service_fn(old));
+    let (status, _) = ask(lenient, request(&["mallory", "ana"])).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "the groups do not count either");
+}
+
+#[tokio::test]
+async fn a_string_of_a_request_that_is_longer_than_8_kib_counts_as_missing() {
+    let long = |extra: usize| "x".repeat(8 * 1024 + extra);
+    let flags = flags([("a", true.into())]).await;
+    let seen = async |context: Context<'static>| {
+        let layer = flags.request_layer(context_fn(move |_| context.clone().shorten()));
+        let handler = service_fn(async |request: Request<Full<Bytes>>| {
+            let flags = request.extensions().get::<RequestFlags>().unwrap();
+            Ok::<_, Infallible>(Response::new(flags.context().clone()))
+        });
+        layer.layer(handler).oneshot(stranger()).await.unwrap().into_body().into_inner()
+    };
+
+    let fits = Context::user(long(0)).group(long(0)).attribute("agent", long(0));
+    assert_eq!(seen(fits.clone()).await, fits);
+    let ana = Context::user("ana").group("beta").attribute("plan", "pro");
+    let more = ana.clone().group(long(1)).attribute("agent", long(1));
+    let more = more.attribute("tags", [long(1), "a".to_owned()]);
+    assert_eq!(seen(more).await, ana);
+    // Whose groups they are is not known.
+    let nameless = Context::user(long(1)).group("beta").attribute("plan", "pro");
+    assert_eq!(seen(nameless).await, Context::anonymous().attribute("plan", "pro"));
+}
+
+#[tokio::test]
+async fn a_gate_with_an_extractor_of_its_own_sees_no_string_longer_than_8_kib() {
+    let rule = flagstaff::definition::from_json(
+        "a",
+        r#"{"percentage": 0, "rules": [{"when": {"agent": {"ends_with": "x"}}, "serve": true}]}"#,
+    );
+    let flags = flags([("a", rule.unwrap().into())]).await;
+    let by_agent = context_fn(|head| {
+        let agent = head.headers.get("user-agent").and_then(|agent| agent.to_str().ok());
+        Context::anonymous().attribute("agent", agent)
+    });
+    let gate = || flags.gate("a").context(by_agent).layer(service_fn(old));
+
+    for (length, status) in [(8 * 1024, StatusCode::OK), (8 * 1024 + 1, StatusCode::NOT_FOUND)] {
+        let request = Request::get("/x").header("user-agent", "x".repeat(length));
+        let (found, _) = ask(gate(), request.body(Full::default()).unwrap()).await;
+
+        assert_eq!(found, status, "{length}");
+    }
 }
 
 const REFUSED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "sign in to see /x");
