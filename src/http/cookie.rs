@@ -16,8 +16,8 @@ use super::{
 ///
 /// The id is random. A request without the cookie gets a new one, and its response sets the
 /// cookie: `HttpOnly; SameSite=Lax; Secure; Path=/`, for a year. So does a request whose cookie
-/// was not signed with the secret: nobody can make up an id that falls into a chosen bucket,
-/// though everybody can drop the cookie and get another random one.
+/// was not signed with the secret, for this purpose and under this name. A client cannot make up an id
+/// that falls into a chosen bucket, though it can drop the cookie and get another random one.
 ///
 /// A response that sets the cookie gets `Cache-Control: private`, unless it has that or `no-store`,
 /// so that no cache in between hands one visitor's id to another.
@@ -30,12 +30,25 @@ use super::{
 /// a user without the cookie it is the user's id. An attribute of that name from the extractor stays
 /// as it is.
 ///
-/// All processes of a service need the same secret. A new secret makes every visitor a new one.
+/// # Secrets
+///
+/// All processes of a service need the same secret. The key is derived from it, from the purpose and from
+/// the cookie's name, so a service may use the secret for other cookies, too.
+///
+/// A new secret alone makes every visitor a new one. To replace a secret and keep the visitors:
+///
+/// 1. Start all processes with the old secret, and the new one as [`accepting`](Self::accepting).
+/// 2. Start them with the new secret, and the old one as `accepting`. Each visitor who comes back gets
+///    the same id in a cookie that is signed with the new secret.
+/// 3. Drop the old secret after a year, when the cookies that it signed have expired.
 ///
 /// # Example
 ///
 /// ```
-/// use flagstaff::{context::StickyCookie, Definition, Flags, Memory, Percentage, TrustedHeaders};
+/// use flagstaff::{
+///     context::{Anonymous, StickyCookie},
+///     Definition, Flags, Memory, Percentage,
+/// };
 /// use http::{Request, Response};
 /// use tower::{ServiceBuilder, ServiceExt};
 ///
@@ -46,7 +59,7 @@ use super::{
 ///
 /// # let secret = [7; 32];
 /// let layer = flags
-///     .request_layer(TrustedHeaders::default())
+///     .request_layer(Anonymous)
 ///     .sticky_cookie(StickyCookie::new(&secret)?);
 /// let service = ServiceBuilder::new().layer(layer).service_fn(async |_: Request<()>| {
 ///     Ok::<_, std::convert::Infallible>(Response::new(flagstaff::is_enabled("new_search")))
@@ -66,8 +79,9 @@ use super::{
 #[derive(Clone)]
 #[must_use]
 pub struct StickyCookie {
-    key: Key,
-    name: Arc<str>,
+    /// The secret that signs, then those that are accepted, too.
+    secrets: Vec<Box<[u8]>>,
+    name: Box<str>,
     secure: bool,
 }
 
@@ -79,11 +93,33 @@ impl StickyCookie {
     ///
     /// If the secret is shorter than that.
     pub fn new(secret: &[u8]) -> Result<Self, InvalidCookie> {
+        let none = Self { secrets: Vec::new(), name: "flagstaff_visitor".into(), secure: true };
+        none.accepting(secret)
+    }
+
+    /// Accepts cookies that were signed with another secret, too. See [Secrets](Self#secrets).
+    ///
+    /// A visitor who sends one gets a new cookie with the same id. Called again, it accepts several.
+    ///
+    /// # Errors
+    ///
+    /// If the secret is shorter than 32 bytes.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::context::StickyCookie;
+    ///
+    /// # let (new, old) = ([1; 32], [2; 32]);
+    /// let cookie = StickyCookie::new(&new)?.accepting(&old)?;
+    /// # Ok::<(), flagstaff::context::InvalidCookie>(())
+    /// ```
+    pub fn accepting(mut self, secret: &[u8]) -> Result<Self, InvalidCookie> {
         if secret.len() < 32 {
             return Err(InvalidCookie::Secret);
         }
-        let key = Key::derive_from(secret);
-        Ok(Self { key, name: "flagstaff_visitor".into(), secure: true })
+        self.secrets.push(secret.into());
+        Ok(self)
     }
 
     /// Gives the cookie another name.
@@ -107,47 +143,76 @@ impl StickyCookie {
         self
     }
 
-    fn set(&self, id: &str) -> Option<HeaderValue> {
-        let cookie = Cookie::build((&*self.name, id))
+    /// Returns the key for a secret, bound to what the cookie is for and to its name.
+    ///
+    /// The signature itself is over the value alone. With one key for all, a client could rename another
+    /// cookie that the secret has signed, whose value the client may have chosen.
+    fn key(&self, secret: &[u8]) -> Key {
+        const PURPOSE: &[u8] = b"flagstaff sticky cookie";
+        // A name contains no zero byte, so that no two names and secrets make the same bytes.
+        let bound = [PURPOSE, self.name.as_bytes(), secret].join(&0);
+        Key::derive_from(&bound)
+    }
+
+    fn visitors(self) -> Visitors {
+        let keys = self.secrets.iter().map(|secret| self.key(secret)).collect();
+        Visitors { keys, name: self.name, secure: self.secure }
+    }
+}
+
+/// A [`StickyCookie`] with its keys.
+struct Visitors {
+    /// The key that signs, then those that are accepted, too.
+    keys: Vec<Key>,
+    name: Box<str>,
+    secure: bool,
+}
+
+impl Visitors {
+    /// Returns the visitor of that id, and the cookie that gives it to the client.
+    fn newly_signed(&self, id: String) -> Visitor {
+        let cookie = Cookie::build((&*self.name, &*id))
             .http_only(true)
             .same_site(SameSite::Lax)
             .secure(self.secure)
             .path("/")
             .max_age(Duration::days(365));
         let mut jar = CookieJar::new();
-        jar.signed_mut(&self.key).add(cookie.build().into_owned());
-        HeaderValue::try_from(jar.get(&self.name)?.to_string()).ok()
+        let key = self.keys.first().expect("a cookie has a secret");
+        jar.signed_mut(key).add(cookie.build().into_owned());
+        let signed = jar.get(&self.name).expect("it was added just now");
+        Visitor { set_cookie: HeaderValue::try_from(signed.to_string()).ok(), id }
+    }
+
+    /// Returns the visitor of a cookie that was signed with one of the keys. Unless that was the first one,
+    /// the client gets a new cookie.
+    fn verify(&self, cookie: &Cookie<'static>) -> Option<Visitor> {
+        let jar = CookieJar::new();
+        let verify = |key| jar.signed(key).verify(cookie.clone());
+        let mut verified = self.keys.iter().map(verify).enumerate();
+        let (position, cookie) = verified.find_map(|(n, cookie)| Some((n, cookie?)))?;
+        let id = cookie.value().to_owned();
+        Some(match position {
+            0 => Visitor { id, set_cookie: None },
+            _ => self.newly_signed(id),
+        })
     }
 }
 
-fn is_id(text: &str) -> bool {
-    let canonical = |id: Uuid| id.get_version_num() == 4 && id.to_string() == text;
-    Uuid::try_parse(text).is_ok_and(canonical)
-}
-
-impl Identify for StickyCookie {
+impl Identify for Visitors {
     fn identify(&self, request: &RequestHead<'_>) -> Visitor {
-        if let Some(id) = self.known(request) {
-            return Visitor { id, set_cookie: None };
-        }
-        let id = Uuid::new_v4().to_string();
-        let set_cookie = self.set(&id);
-        Visitor { id, set_cookie }
+        let new = || self.newly_signed(Uuid::new_v4().to_string());
+        self.known(request).unwrap_or_else(new)
     }
 
-    fn known(&self, request: &RequestHead<'_>) -> Option<String> {
+    fn known(&self, request: &RequestHead<'_>) -> Option<Visitor> {
         let lines = request.headers.get_all(COOKIE).into_iter();
         // One by one: the others on the line may hold anything, which browsers send as it is.
         let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
         let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
         let cookies = pairs.filter_map(|pair| Cookie::parse(pair).ok());
         let mut ours = cookies.filter(|cookie| cookie.name() == &*self.name);
-        let jar = CookieJar::new();
-        ours.find_map(|cookie| {
-            let id = jar.signed(&self.key).verify(cookie.into_owned())?;
-            // The secret may have signed other cookies too, whose values people can choose.
-            is_id(id.value()).then(|| id.value().to_owned())
-        })
+        ours.find_map(|cookie| self.verify(&cookie.into_owned()))
     }
 }
 
@@ -155,7 +220,7 @@ impl<X> RequestLayer<X> {
     /// Gives those an id that lasts whom the extractor finds no targeting key for. See
     /// [`StickyCookie`].
     pub fn sticky_cookie(self, cookie: StickyCookie) -> Self {
-        self.identified_by(Arc::new(cookie))
+        self.identified_by(Arc::new(cookie.visitors()))
     }
 }
 

@@ -96,16 +96,17 @@ pub(super) struct Shared<X> {
 
 /// Knows visitors again whom the extractor does not know.
 pub(in crate::http) trait Identify: Send + Sync {
+    /// Returns the visitor who makes the request: a known one, else a new one.
     fn identify(&self, request: &RequestHead<'_>) -> Visitor;
 
-    /// Returns the id that the client has sent, if it has one.
-    fn known(&self, request: &RequestHead<'_>) -> Option<String>;
+    /// Returns the visitor whose id the client has sent, if it has one.
+    fn known(&self, request: &RequestHead<'_>) -> Option<Visitor>;
 }
 
 /// A visitor without an account.
 pub(in crate::http) struct Visitor {
     pub(in crate::http) id: String,
-    /// What makes the client send the id with later requests, if it does not yet.
+    /// The cookie with which the client sends the id from now on, if it does not yet.
     pub(in crate::http) set_cookie: Option<HeaderValue>,
 }
 

@@ -9,7 +9,10 @@ use std::{
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{RequestFuture, layer::Shared};
+use super::{
+    RequestFuture,
+    layer::{Shared, Visitor},
+};
 use crate::{
     flags::{ReadyFlags, RequestFlags, WithFlags},
     http::{
@@ -81,16 +84,19 @@ where
         };
         let mut set_cookie = None;
         if let Some(visitors) = visitors {
-            let id = match context.targeting_key() {
-                // No cookie is set for users: there is no bucket to keep.
-                Some(user) => visitors.known(&head).unwrap_or_else(|| user.to_owned()),
+            let visitor = match context.targeting_key() {
+                // Users get no new id: there is no bucket to keep.
+                Some(user) => visitors
+                    .known(&head)
+                    .unwrap_or_else(|| Visitor { id: user.to_owned(), set_cookie: None }),
                 None => {
                     let visitor = visitors.identify(&head);
                     context = context.with_targeting_key(visitor.id.clone());
-                    set_cookie = visitor.set_cookie;
-                    visitor.id
+                    visitor
                 }
             };
+            let Visitor { id, set_cookie: new_cookie } = visitor;
+            set_cookie = new_cookie;
             if context.iter_attributes().all(|(name, _)| name != VISITOR) {
                 context = context.attribute(VISITOR, id);
             }

@@ -31,7 +31,7 @@ static LAYER: LazyLock<RequestLayer> = LazyLock::new(|| {
         .percentage(Percentage::ZERO);
     let flags = Flags::for_test().with("targeted", targeted).start();
     let cookie = StickyCookie::new(&[7; 32]).expect("it is long enough");
-    flags.request_layer(TrustedHeaders::default()).sticky_cookie(cookie)
+    flags.request_layer(TrustedHeaders::default().or_anonymous()).sticky_cookie(cookie)
 });
 
 fuzz_target!(init: {
@@ -40,7 +40,7 @@ fuzz_target!(init: {
     assert_eq!(flags.context().targeting_key(), Some(SIGNED), "the seed has to be signed anew");
 }, |bytes: &[u8]| {
     let request = request(bytes);
-    let context = TrustedHeaders::default().context(&RequestHead::of(&request)).into_owned();
+    let context = TrustedHeaders::default().or_anonymous().context(&RequestHead::of(&request)).into_owned();
     check_context(&context, request.headers());
 
     let (flags, set_cookie) = handle(request);

@@ -26,7 +26,7 @@ async fn ask(
     sticky: StickyCookie,
     request: Request<()>,
 ) -> (Option<String>, Vec<String>, Option<String>) {
-    let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky);
+    let layer = flags.request_layer(TrustedHeaders::default().or_anonymous()).sticky_cookie(sticky);
     let mut service = layer.layer(service_fn(who));
     let response = service.ready().await.unwrap().call(request).await.unwrap();
     let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
@@ -117,15 +117,73 @@ async fn nobody_chooses_an_id() {
 #[tokio::test]
 async fn what_the_secret_signed_for_another_purpose_is_no_id() {
     let flags = flags([]).await;
+    let chosen = "11111111-1111-4111-8111-111111111111";
     let mut jar = cookie::CookieJar::new();
     let key = cookie::Key::derive_from(&SECRET);
-    jar.signed_mut(&key).add(cookie::Cookie::new("flagstaff_visitor", "ana"));
+    jar.signed_mut(&key).add(cookie::Cookie::new("flagstaff_visitor", chosen));
     let signed = jar.get("flagstaff_visitor").unwrap().to_string();
 
     let (user, cookies, _) = ask(&flags, sticky(), with_cookie(&signed)).await;
 
-    assert_ne!(user.as_deref(), Some("ana"));
+    assert_ne!(user.as_deref(), Some(chosen));
     assert_eq!(cookies.len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_secret_signed_under_another_name_is_no_id() {
+    let flags = flags([]).await;
+    let named = |name: &str| sticky().name(name).unwrap();
+    let (first, cookies, _) = ask(&flags, named("a"), Request::new(())).await;
+    let (_, value) = pair(&cookies[0]).split_once('=').unwrap();
+
+    for (name, is_same) in [("a", true), ("b", false), ("flagstaff_visitor", false)] {
+        let request = with_cookie(&format!("{name}={value}"));
+        let (user, _, _) = ask(&flags, named(name), request).await;
+
+        assert_eq!(user == first, is_same, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_keeps_the_id_when_a_secret_replaces_another() {
+    let flags = flags([]).await;
+    let new = [9; 32];
+    let only_new = || StickyCookie::new(&new).unwrap();
+    let (first, cookies, _) = ask(&flags, sticky(), Request::new(())).await;
+    let old_cookie = || with_cookie(pair(&cookies[0]));
+
+    // Processes that start later sign with the new secret already.
+    let (_, early, _) = ask(&flags, only_new(), Request::new(())).await;
+    let (early_visitor, _, _) = ask(&flags, only_new(), with_cookie(pair(&early[0]))).await;
+    let old_accepting_new = sticky().accepting(&new).unwrap();
+    let (user, set, _) = ask(&flags, old_accepting_new, with_cookie(pair(&early[0]))).await;
+    assert_eq!((&user, set.len()), (&early_visitor, 1));
+    let (user, _, _) = ask(&flags, sticky(), with_cookie(pair(&set[0]))).await;
+    assert_eq!(user, early_visitor, "it is signed with the secret that signs");
+
+    let new_accepting_old = || only_new().accepting(&SECRET).unwrap();
+    let (user, set, caching) = ask(&flags, new_accepting_old(), old_cookie()).await;
+    assert_eq!((&user, set.len()), (&first, 1));
+    assert_eq!(caching.as_deref(), Some("private"));
+    let (user, again, _) = ask(&flags, new_accepting_old(), with_cookie(pair(&set[0]))).await;
+    assert_eq!((&user, again.len()), (&first, 0), "it is signed anew once");
+    let (user, _, _) = ask(&flags, only_new(), with_cookie(pair(&set[0]))).await;
+    assert_eq!(user, first, "the old secret is no longer needed");
+    let (user, _, _) = ask(&flags, only_new(), old_cookie()).await;
+    assert_ne!(user, first, "what the old secret alone has signed is not");
+}
+
+#[tokio::test]
+async fn a_visitor_who_has_logged_in_keeps_the_bucket_when_a_secret_replaces_another() {
+    let flags = flags([]).await;
+    let (first, cookies, _) = ask(&flags, sticky(), Request::new(())).await;
+    let login = Request::get("/").header("x-user-id", "ana").header("cookie", pair(&cookies[0]));
+    let rotated = StickyCookie::new(&[9; 32]).unwrap().accepting(&SECRET).unwrap();
+
+    let (user, set, _) = ask(&flags, rotated.clone(), login.body(()).unwrap()).await;
+
+    assert_eq!((user.as_deref(), set.len()), (Some("ana"), 1));
+    assert_eq!(ask(&flags, rotated, with_cookie(pair(&set[0]))).await.0, first);
 }
 
 #[tokio::test]
@@ -170,7 +228,8 @@ async fn a_user_whom_the_extractor_knows_needs_no_cookie() {
 #[tokio::test]
 async fn groups_of_a_visitor_stay() {
     let flags = flags([]).await;
-    let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky());
+    let layer =
+        flags.request_layer(TrustedHeaders::default().or_anonymous()).sticky_cookie(sticky());
     let service = layer.layer(service_fn(async |_: Request<()>| {
         let flags = flagstaff::current().unwrap();
         Ok::<_, Infallible>(Response::new(flags.context().iter_groups().count()))
@@ -195,6 +254,7 @@ async fn name_and_plain_http_are_configurable() {
 #[test]
 fn a_short_secret_and_a_bad_name_are_refused() {
     assert_eq!(StickyCookie::new(&[7; 31]).unwrap_err(), InvalidCookie::Secret);
+    assert_eq!(sticky().accepting(&[7; 31]).unwrap_err(), InvalidCookie::Secret);
     for name in ["", "a b", "a=b", "a;b", "ü", "a\n"] {
         let error = sticky().name(name).unwrap_err();
         assert_eq!(error, InvalidCookie::Name { name: name.to_owned() });
@@ -207,7 +267,8 @@ async fn a_flag_drawn_by_visitor_keeps_the_visitors_bucket_after_the_login() {
         .percentage(Percentage::whole(50).unwrap())
         .bucket_by(BucketBy::from("visitor".to_owned()));
     let flags = flags([("a", by_visitor.into())]).await;
-    let layer = flags.request_layer(TrustedHeaders::default()).sticky_cookie(sticky());
+    let layer =
+        flags.request_layer(TrustedHeaders::default().or_anonymous()).sticky_cookie(sticky());
     let service = layer.layer(service_fn(async |_: Request<()>| {
         Ok::<_, Infallible>(Response::new(flagstaff::is_enabled("a")))
     }));
