@@ -10,6 +10,7 @@ use tracing::trace;
 
 use super::{
     GateDenied, RequestHead, Requirement, TryContextExtractor,
+    caching::Audience,
     condition::{Condition, Mode},
     context::{self, Refusal},
 };
@@ -140,30 +141,41 @@ impl<X: Refusal> Question<X> {
         let denied = ManuallyDrop::new(Cell::new(None));
         match self.ask(request, |view| self.condition.is_met(view, &denied)) {
             Ok(true) => Asked::Yes,
-            Ok(false) => {
-                let denied = ManuallyDrop::into_inner(denied).into_inner();
-                let denied = denied.expect("a condition that is not met sets it");
-                note(&denied);
-                Asked::No(denied)
-            }
+            Ok(false) => Asked::No(self::denied(ManuallyDrop::into_inner(denied))),
             Err(refusal) => Asked::Refused(refusal),
         }
     }
 
-    /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.
+    /// Asks which of two services gets a request, and whom the response is for. `denied` gets the flag that
+    /// decided, if the answer is no.
     #[inline]
-    pub(super) fn ask<B, R>(
+    pub(super) fn choose<B>(
         &self,
         request: &Request<B>,
-        ask: impl Fn(&View<'_, '_>) -> R,
-    ) -> Result<R, X> {
+        denied: &Cell<Option<GateDenied>>,
+    ) -> Result<(bool, Audience), X> {
+        self.ask(request, |view| {
+            let audience = match self.condition.depends_on_context(view) {
+                true => Audience::Some(view.headers().cloned()),
+                false => Audience::Everybody,
+            };
+            (self.condition.is_met(view, denied), audience)
+        })
+    }
+
+    /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.
+    #[inline]
+    fn ask<B, R>(&self, request: &Request<B>, ask: impl Fn(&View<'_, '_>) -> R) -> Result<R, X> {
         self.source.ask(request, ask)
     }
 }
 
+/// Takes the flag that closed a gate, and notes it in the log.
 #[cold]
-fn note(denied: &GateDenied) {
+pub(super) fn denied(denied: Cell<Option<GateDenied>>) -> GateDenied {
+    let denied = denied.into_inner().expect("a condition that is not met sets it");
     trace!(flag = denied.key(), reason = %denied.answer().reason, "gate is closed");
+    denied
 }
 
 /// Whom to ask, and for whom.

@@ -1,24 +1,55 @@
 //! What caches may do with a response that is one user's.
 
+use std::sync::Arc;
+
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue,
     header::{CACHE_CONTROL, VARY},
 };
+
+/// The users whom a response is for.
+pub(super) enum Audience {
+    Everybody,
+    /// Those whom a flag that depends on the context is for. With the request headers that the context was
+    /// drawn from, as `Vary` lists them.
+    Some(Option<Arc<str>>),
+}
+
+impl Audience {
+    /// Keeps caches from giving the response to others.
+    pub(super) fn limit(self, headers: &mut HeaderMap) {
+        let Self::Some(names) = self else { return };
+        make_private(headers);
+        if let Some(names) = names {
+            vary_by(headers, &names);
+        }
+    }
+
+    /// Keeps caches from storing the response.
+    ///
+    /// Nothing is added to a response that no cache stores anyway, so that a hidden route can stay one.
+    pub(super) fn hide(self, headers: &mut HeaderMap) {
+        if let Self::Some(_) = self {
+            make_unstored(headers);
+        }
+    }
+}
 
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Keeps shared caches from storing the response (RFC 9111, section 5.2.2.7).
 ///
 /// `no-store` and `private` stay as they are. `public` and `s-maxage`, which would say the
-/// opposite, go; all other directives stay.
+/// opposite, go; all other directives stay. So that no cache goes by another field instead, fields
+/// for single caches go.
 pub(super) fn make_private(headers: &mut HeaderMap) {
+    remove_targeted(headers);
+    if is_kept_by_nobody_else(headers) {
+        return;
+    }
     let mut kept: Vec<u8> = Vec::new();
     for line in headers.get_all(CACHE_CONTROL) {
         for directive in directives(line.as_bytes()) {
-            // A `private` with an argument speaks of single fields only.
-            if ["private", "no-store"].iter().any(|name| is(directive, name)) {
-                return;
-            }
             let name = directive.split(|&byte| byte == b'=').next().unwrap_or_default();
             if is(name, "public") || is(name, "s-maxage") {
                 continue;
@@ -33,13 +64,50 @@ pub(super) fn make_private(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, private.unwrap_or(HeaderValue::from_static("private")));
 }
 
+/// Keeps all caches from storing a response that other users are not to get.
+///
+/// A `Cache-Control` with `no-store` or `private` stays as it is, and any other gives way.
+fn make_unstored(headers: &mut HeaderMap) {
+    remove_targeted(headers);
+    if !is_kept_by_nobody_else(headers) {
+        headers.insert(CACHE_CONTROL, NO_STORE);
+    }
+}
+
+/// Returns true if `Cache-Control` keeps the response out of shared caches as it is.
+fn is_kept_by_nobody_else(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(CACHE_CONTROL).into_iter();
+    // A `private` with an argument speaks of single fields only.
+    let is_kept_out = |directive| ["private", "no-store"].iter().any(|name| is(directive, name));
+    lines.any(|line| directives(line.as_bytes()).any(is_kept_out))
+}
+
+/// Fields for single caches that were there before RFC 9213: of the Edge Architecture, of Akamai and of nginx.
+const OTHER_TARGETED: [&str; 3] = ["surrogate-control", "edge-control", "x-accel-expires"];
+
+/// Removes the fields that single caches read instead of `Cache-Control`, such as
+/// `CDN-Cache-Control`. Without theirs, these caches go by `Cache-Control` (RFC 9213, section 2.2).
+fn remove_targeted(headers: &mut HeaderMap) {
+    // The suffix is a convention that does not identify a targeted field (section 2.4). To remove another
+    // field costs a cache some hits; to leave one gives a response to the wrong user.
+    let is_targeted = |name: &HeaderName| {
+        let name = name.as_str();
+        name.ends_with("-cache-control") || OTHER_TARGETED.contains(&name)
+    };
+    let targeted: Vec<HeaderName> =
+        headers.keys().filter(|name| is_targeted(name)).cloned().collect();
+    for name in targeted {
+        headers.remove(name);
+    }
+}
+
 /// Keeps caches from storing the response, unless it has a `Cache-Control` of its own.
 pub(super) fn keep_out(headers: &mut HeaderMap) {
     headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
 }
 
 /// Adds those of the header names to `Vary` that it does not list yet.
-pub(super) fn vary_by(headers: &mut HeaderMap, names: &str) {
+fn vary_by(headers: &mut HeaderMap, names: &str) {
     let listed = |name: &str| {
         let lines = headers.get_all(VARY).into_iter();
         lines.flat_map(|line| directives(line.as_bytes())).any(|one| is(one, name) || one == b"*")

@@ -1,6 +1,7 @@
 //! The service that is hidden.
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     fmt,
     sync::Arc,
@@ -14,7 +15,8 @@ use super::ConcealedGate;
 use crate::http::{
     arm::CallFuture,
     arms::Arms,
-    ask::{Asked, Question},
+    ask::{self, Question},
+    caching::Audience,
     context::Refusal,
     switch::{Edit, SwitchFuture},
 };
@@ -80,12 +82,21 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.question.admit(&request) {
-            Asked::Yes => SwitchFuture::on(self.arms.call_on(request), Edit::Nothing),
-            Asked::No(denied) => {
-                SwitchFuture::off(self.arms.call_off(request), Edit::Denied(denied))
+        let question = &*self.question;
+        if !question.applies_to(&request) {
+            let edit = Edit::Served(Audience::Everybody);
+            return SwitchFuture::on(self.arms.call_on(request), edit);
+        }
+        let denied = Cell::new(None);
+        match question.choose(&request, &denied) {
+            Ok((true, audience)) => {
+                SwitchFuture::on(self.arms.call_on(request), Edit::Served(audience))
             }
-            Asked::Refused(refusal) => {
+            Ok((false, audience)) => {
+                let denied = ask::denied(denied);
+                SwitchFuture::off(self.arms.call_off(request), Edit::Denied(denied, audience))
+            }
+            Err(refusal) => {
                 self.arms.release();
                 SwitchFuture::refused(refusal)
             }

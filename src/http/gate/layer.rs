@@ -427,7 +427,8 @@ impl<D, X> FlagGate<D, X> {
     /// answers those for which there is no route.
     ///
     /// It gets the request as it came, so that nothing in the answer, to whatever method, tells
-    /// the hidden route from a missing one. See [`ConcealedGate`].
+    /// the hidden route from a missing one. While the flag depends on who asks, this takes a not-found
+    /// service whose answers no cache keeps: see [`ConcealedGate`].
     ///
     /// # Example
     ///

@@ -3,14 +3,13 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use http::Response;
 use pin_project_lite::pin_project;
 
-use crate::http::{GateDenied, caching, context::Refusal};
+use crate::http::{GateDenied, caching::Audience, context::Refusal};
 
 pin_project! {
     /// The response of one of two services: of a [`Switched`](super::Switched) or a
@@ -44,11 +43,10 @@ pin_project! {
 
 /// What is done to the response.
 pub(in crate::http) enum Edit {
-    Nothing,
-    /// It is for one user: what the context was drawn from, as `Vary` lists it.
-    Private(Option<Arc<str>>),
-    /// It stands for a closed gate, which nobody but the layers around it is to know.
-    Denied(GateDenied),
+    /// It is a service's own.
+    Served(Audience),
+    /// It stands for a closed gate, which only the layers around it find in the extensions.
+    Denied(GateDenied, Audience),
 }
 
 impl<A, B, X> SwitchFuture<A, B, X> {
@@ -61,7 +59,10 @@ impl<A, B, X> SwitchFuture<A, B, X> {
     }
 
     pub(in crate::http) fn refused(refusal: X) -> Self {
-        Self { arm: Arm::Refused { refusal: Some(refusal) }, edit: Edit::Nothing }
+        Self {
+            arm: Arm::Refused { refusal: Some(refusal) },
+            edit: Edit::Served(Audience::Everybody),
+        }
     }
 }
 
@@ -84,15 +85,10 @@ where
                 return Poll::Ready(Ok(refusal.refuse()));
             }
         })?;
-        match std::mem::replace(this.edit, Edit::Nothing) {
-            Edit::Nothing => {}
-            Edit::Private(vary) => {
-                caching::make_private(response.headers_mut());
-                if let Some(vary) = vary {
-                    caching::vary_by(response.headers_mut(), &vary);
-                }
-            }
-            Edit::Denied(denied) => {
+        match std::mem::replace(this.edit, Edit::Served(Audience::Everybody)) {
+            Edit::Served(audience) => audience.limit(response.headers_mut()),
+            Edit::Denied(denied, audience) => {
+                audience.hide(response.headers_mut());
                 response.extensions_mut().insert(denied);
             }
         }

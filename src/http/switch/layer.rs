@@ -21,8 +21,10 @@ use crate::{
 /// While the answer depends on who asks, because the flag has a percentage or lists, every
 /// response gets `Cache-Control: private`, and `Vary` with the headers that the context is drawn
 /// from, as far as the [extractor names them](crate::context::ContextExtractor::headers). A
-/// `no-store` or `private` of the service's own stays as it is; a `public` gives way. Nothing is
-/// added while the flag is the same for everybody.
+/// `no-store` or `private` of the service's own stays as it is; a `public` gives way. So do the fields
+/// that single caches read instead: `CDN-Cache-Control` and all others that end in `-Cache-Control`
+/// (RFC 9213), `Surrogate-Control`, `Edge-Control` and `X-Accel-Expires`. Nothing is changed while the
+/// flag is the same for all users.
 ///
 /// # Example
 ///
@@ -60,9 +62,9 @@ pub struct FlagSwitch<A, X = Infallible> {
 impl<A> FlagSwitch<A> {
     /// Makes a switch to `on`. With a [`Requirement`](crate::gate::Requirement) that the flag be
     /// off, `on` is the service for that.
+    #[track_caller]
     pub fn new(flag: impl IntoRequirement, on: A) -> Self {
         Self { on, question: Question::one("switch", flag.into_requirement()) }
-    #[track_caller]
     }
 }
 
@@ -127,9 +129,9 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn switch<A>(&self, flag: impl IntoRequirement, on: A) -> FlagSwitch<A> {
         FlagSwitch::new(flag, on).flags(self)
-    #[track_caller]
     }
 }
 

@@ -12,7 +12,9 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Edit, FlagSwitch, SwitchFuture};
-use crate::http::{arm::CallFuture, arms::Arms, ask::Question, context::Refusal};
+use crate::http::{
+    arm::CallFuture, arms::Arms, ask::Question, caching::Audience, context::Refusal,
+};
 
 /// Two services, one of which gets each request: made by a [`FlagSwitch`].
 ///
@@ -85,18 +87,16 @@ where
     fn call(&mut self, request: Request<Q>) -> Self::Future {
         let question = &*self.question;
         if !question.applies_to(&request) {
-            return SwitchFuture::off(self.arms.call_off(request), Edit::Nothing);
+            let edit = Edit::Served(Audience::Everybody);
+            return SwitchFuture::off(self.arms.call_off(request), edit);
         }
-        let chosen = question.ask(&request, |view| {
-            let edit = match question.condition.depends_on_context(view) {
-                true => Edit::Private(view.headers().cloned()),
-                false => Edit::Nothing,
-            };
-            (question.condition.is_met(view, &Cell::new(None)), edit)
-        });
-        match chosen {
-            Ok((true, edit)) => SwitchFuture::on(self.arms.call_on(request), edit),
-            Ok((false, edit)) => SwitchFuture::off(self.arms.call_off(request), edit),
+        match question.choose(&request, &Cell::new(None)) {
+            Ok((true, audience)) => {
+                SwitchFuture::on(self.arms.call_on(request), Edit::Served(audience))
+            }
+            Ok((false, audience)) => {
+                SwitchFuture::off(self.arms.call_off(request), Edit::Served(audience))
+            }
             Err(refusal) => {
                 self.arms.release();
                 SwitchFuture::refused(refusal)

@@ -185,7 +185,13 @@ async fn problem_details_have_the_members_of_rfc_9457_and_the_code() {
 async fn a_redirect_has_its_target_and_no_body() {
     let flags = flags([("beta", false.into())]).await;
 
-    for target in ["/checkout", "/a?b=c#d", "https://example.com", "http://[::1]:80/x"] {
+    for target in [
+        "/checkout",
+        "/a?b=c#d",
+        "https://example.com",
+        "HTTPS://example.com/x",
+        "http://[::1]:80/x",
+    ] {
         let gate = flags.gate("beta").redirect(target).unwrap();
         let (parts, body) = answer(gate, get("/")).await;
 
@@ -451,6 +457,70 @@ async fn a_concealed_gate_on_some_requests_hides_only_those() {
 
     assert_eq!(answer(gate.clone(), get("/hidden")).await.1, "not found");
     assert_eq!(answer(gate, get("/")).await.1, "open");
+}
+
+/// Answers for missing routes, with these headers.
+fn not_found(
+    headers: &'static [(&str, &str)],
+) -> impl tower::Service<
+    Request<Empty<bytes::Bytes>>,
+    Response = Response<Full<bytes::Bytes>>,
+    Error = std::convert::Infallible,
+    Future = impl Future<Output = Result<Response<Full<bytes::Bytes>>, std::convert::Infallible>>,
+> + Clone {
+    tower::service_fn(move |_: Request<Empty<bytes::Bytes>>| async move {
+        let mut response = Response::new(Full::from("not found"));
+        for &(name, value) in headers {
+            response.headers_mut().append(name, HeaderValue::from_static(value));
+        }
+        Ok(response)
+    })
+}
+
+#[tokio::test]
+async fn no_cache_keeps_what_a_concealed_gate_answers_to_one_user() {
+    let flags = flags([("half", half()), ("on", true.into()), ("off", false.into())]).await;
+    let mut users = ["ana", "bob", "cem", "dai", "eva", "fin"].into_iter();
+    let (inside, outside): (Vec<_>, Vec<_>) =
+        users.by_ref().partition(|&user| flags.is_enabled("half", &Context::user(user)));
+    let public = &[("cache-control", "public, max-age=60"), ("cdn-cache-control", "max-age=60")];
+    let all = async |flag: &str, user: &'static str, headers: &'static [(&str, &str)]| {
+        let mut request = get("/");
+        request.headers_mut().insert("x-user-id", HeaderValue::from_static(user));
+        let gate = flags.gate(flag).context(TrustedHeaders::default()).conceal(not_found(headers));
+        let (parts, body) = answer(gate, request).await;
+        (body, lines(&parts))
+    };
+    let of = |body: &str, headers: &[&str]| {
+        (body.to_owned(), headers.iter().copied().map(str::to_owned).collect::<Vec<_>>())
+    };
+
+    let [inside, outside] = [inside[0], outside[0]];
+    let vary = "vary: x-user-id, x-user-groups";
+    assert_eq!(all("half", inside, &[]).await, of("open", &["cache-control: private", vary]));
+    let hidden = of("not found", &["cache-control: no-store"]);
+    assert_eq!(all("half", outside, &[]).await, hidden);
+    assert_eq!(all("half", outside, public).await, hidden);
+    // What depends on no user is as it comes.
+    assert_eq!(all("on", inside, &[]).await, of("open", &[]));
+    assert_eq!(all("off", outside, &[]).await, of("not found", &[]));
+    assert_eq!(all("off", outside, public).await.1.len(), 2);
+}
+
+#[tokio::test]
+async fn a_concealed_gate_adds_nothing_to_a_not_found_that_no_cache_keeps() {
+    let flags = flags([("half", half())]).await;
+
+    for headers in [
+        &[("cache-control", "no-store"), ("x-served-by", "a")],
+        &[("cache-control", "private, max-age=5"), ("vary", "accept")],
+    ] {
+        let missing = answer(tower::layer::layer_fn(|_| not_found(headers)), get("/")).await;
+        let gate = flags.gate("half").conceal(not_found(headers));
+        let hidden = answer(gate, get("/")).await;
+
+        assert_eq!((hidden.0.headers, hidden.1), (missing.0.headers, missing.1));
+    }
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ async fn both_services_of_a_percentage_are_private_and_vary() {
     let flags = flags([("half", half())]).await;
     let switch = FlagSwitch::new("half", service("new", &[]))
         .flags(&flags)
-        .context(TrustedHeaders::default())
+        .context(TrustedHeaders::default().or_anonymous())
         .layer(service("old", &[]));
     let mut seen = Vec::new();
 
@@ -84,13 +84,41 @@ async fn headers_of_the_services_are_merged_with() {
     let flags = flags([("half", half())]).await;
     let old =
         service("old", &[("vary", "Accept, X-User-Id"), ("cache-control", "public, max-age=60")]);
-    let switch = flags.switch("half", old.clone()).context(TrustedHeaders::default()).layer(old);
+    let switch = flags
+        .switch("half", old.clone())
+        .context(TrustedHeaders::default().or_anonymous())
+        .layer(old);
 
     let response = switch.oneshot(of("ana")).await.unwrap();
 
     let headers =
         ["cache-control: private, max-age=60", "vary: Accept, X-User-Id", "vary: x-user-groups"];
     assert_eq!(all(response.headers()), headers);
+}
+
+#[tokio::test]
+async fn no_cache_is_told_to_keep_a_response_that_depends_on_the_user() {
+    let flags = flags([("half", half()), ("on", true.into())]).await;
+    let headers: &[_] = &[
+        ("cache-control", "public, s-maxage=60"),
+        ("cdn-cache-control", "public, max-age=60"),
+        ("cloudflare-cdn-cache-control", "max-age=60"),
+        ("surrogate-control", "max-age=60"),
+        ("edge-control", "max-age=60"),
+        ("x-accel-expires", "60"),
+        ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
+    ];
+    let (new, old) = (service("new", headers), service("old", headers));
+    let all = async |flag: &str| {
+        let trusted = TrustedHeaders::default().or_anonymous();
+        let switch = flags.switch(flag, new.clone()).context(trusted).layer(old.clone());
+        all(switch.oneshot(of("ana")).await.unwrap().headers())
+    };
+
+    // `Expires` stays: it is for those that may keep the response, which are private caches.
+    let kept = ["cache-control: private", "expires: Thu, 01 Jan 2099 00:00:00 GMT"];
+    assert_eq!(all("half").await, [&kept[..], &["vary: x-user-id, x-user-groups"]].concat());
+    assert_eq!(all("on").await.len(), headers.len());
 }
 
 #[tokio::test]
@@ -101,7 +129,8 @@ async fn the_headers_of_the_request_layers_extractor_are_named() {
 
     for (layer, expected) in [
         (
-            flags.request_layer(TrustedHeaders::default().user("X-Account").unwrap()),
+            flags
+                .request_layer(TrustedHeaders::default().user("X-Account").unwrap().or_anonymous()),
             &["cache-control: no-store", "vary: x-account, x-user-groups"][..],
         ),
         (flags.request_layer(Anonymous), &["cache-control: no-store"]),
@@ -143,7 +172,7 @@ async fn a_switch_on_some_requests_leaves_the_others_to_the_inner_service_as_the
     let flags = flags([("half", half())]).await;
     let switch = FlagSwitch::new("half", service("new", &[]))
         .flags(&flags)
-        .context(TrustedHeaders::default())
+        .context(TrustedHeaders::default().or_anonymous())
         .only(|head| head.uri.path() == "/search")
         .layer(service("old", &[]));
     let mut users = ["ana", "bob", "cem", "dai"].into_iter();
