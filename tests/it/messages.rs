@@ -42,7 +42,7 @@ fn a_main_that_returns_a_bad_setting_says_what_is_wrong_with_it() {
     for (error, message) in [
         (
             printed(FlagGate::new("a").redirect("x").unwrap_err()),
-            "`x` is neither an absolute path nor a URL to redirect to",
+            "`x` is neither an absolute path nor an http or https URL to redirect to",
         ),
         (
             printed(TrustedHeaders::default().user("user id").unwrap_err()),

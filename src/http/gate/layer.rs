@@ -262,7 +262,9 @@ impl<X> FlagGate<DefaultDenial, X> {
     ///
     /// # Errors
     ///
-    /// If `target` is neither an absolute path nor a URL with a scheme and a host.
+    /// If `target` is neither an absolute path nor a URL of the scheme `http` or `https`, in printable ASCII.
+    /// Other relative references are not taken: `checkout` is another page on each path, and
+    /// `//host` looks like a path and is a host.
     ///
     /// # Example
     ///
@@ -271,7 +273,7 @@ impl<X> FlagGate<DefaultDenial, X> {
     ///
     /// let gate = FlagGate::new("new_checkout").redirect("/checkout?from=new#top")?;
     ///
-    /// for bad in ["", "checkout", "//evil.example", "/a b", "mailto:ana@example.com"] {
+    /// for bad in ["", "checkout", "//evil.example", "/a b", "javascript:alert(1)"] {
     ///     assert!(FlagGate::new("new_checkout").redirect(bad).is_err());
     /// }
     /// # Ok::<(), flagstaff::gate::InvalidGate>(())
@@ -472,11 +474,11 @@ impl Flags {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn gate(&self, flag: impl IntoRequirement) -> FlagGate {
         FlagGate::new(flag).flags(self)
     }
 }
-    #[track_caller]
 
 impl<S, D, X> Layer<S> for FlagGate<D, X> {
     type Service = Gated<S, D, X>;
@@ -506,7 +508,11 @@ impl<D, X> fmt::Debug for FlagGate<D, X> {
 fn location(target: &str) -> Option<HeaderValue> {
     // `Uri` has no fragment, and takes more than ASCII.
     let uri = target.split('#').next().unwrap_or_default().parse::<Uri>().ok()?;
-    let absolute = uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty());
+    // No others: a client may run `javascript://host/%0aalert(1)`, and opens what `data:` and `file:` name.
+    let is_web =
+        |scheme: &str| ["http", "https"].iter().any(|web| web.eq_ignore_ascii_case(scheme));
+    let has_host = uri.host().is_some_and(|host| !host.is_empty());
+    let absolute = uri.scheme_str().is_some_and(is_web) && has_host;
     // Browsers take `//` and `/\` for the start of a host.
     let path = target.starts_with('/') && !target[1..].starts_with(['/', '\\']);
     if !(absolute || path) || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -533,7 +539,7 @@ pub enum InvalidGate {
     #[error("a gRPC error has a status of 1 to 16")]
     GrpcStatus,
     /// Clients cannot be sent there.
-    #[error("`{target}` is neither an absolute path nor a URL to redirect to")]
+    #[error("`{target}` is neither an absolute path nor an http or https URL to redirect to")]
     RedirectTarget {
         /// The target as given.
         target: String,
