@@ -9,10 +9,12 @@ mod gate;
 mod grpc;
 mod mechanics;
 mod refusal;
+mod rejected;
 mod request;
 mod sample;
 mod saturated;
 mod switch;
+mod usage;
 mod wire;
 
 use std::convert::Infallible;
