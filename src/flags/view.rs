@@ -200,24 +200,15 @@ impl Snapshot {
         self.owner
     }
 
+    /// Returns true if the flag was found before and is on for all users.
     #[inline]
-    fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
+    pub(crate) fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
         matches!(self.known_plan(flag), Some(Plan::Constant(verdict)) if verdict.on)
     }
 
     #[inline]
     fn evaluate_known(&self, flag: &KnownFlag, context: &Context<'_>) -> Option<Evaluation<'_>> {
-        self.evaluate_apart(self.known_plan(flag)?, context)
-    }
-
-    // Apart, so that no more than a constant flag is inlined into services.
-    #[inline(never)]
-    fn evaluate_apart<'p>(
-        &'p self,
-        plan: &'p Plan,
-        context: &Context<'_>,
-    ) -> Option<Evaluation<'p>> {
-        self.evaluate_plan(plan, context, &mut ())
+        self.evaluate_plan(self.known_plan(flag)?, context, &mut ())
     }
 
     /// Returns the plan of a flag that was found before, unless the running test overrides it.

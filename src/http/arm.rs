@@ -56,29 +56,40 @@ impl<S> Arm<S> {
         poll
     }
 
+    /// Returns the service if it may be called now. It must be, since its readiness is used up.
+    #[inline]
+    pub(super) fn ready(&mut self) -> Option<&mut S> {
+        if self.readiness != Readiness::Ready {
+            return None;
+        }
+        self.readiness = Readiness::Unasked;
+        Some(&mut self.service)
+    }
+
+    /// Leaves the request with the service until that may be called, and goes on with a clone.
+    #[cold]
+    pub(super) fn wait<Q>(&mut self, request: Q) -> Waiting<S, Q>
+    where
+        S: Clone,
+    {
+        let fresh = self.service.clone();
+        // The old one goes along, since it may have a place in a queue.
+        let service = mem::replace(&mut self.service, fresh);
+        self.readiness = Readiness::Unasked;
+        Waiting(Some(Box::new((service, request))))
+    }
+
     /// Calls the service, once it is ready.
     #[inline]
     pub(super) fn call<Q>(&mut self, request: Q) -> CallFuture<S, Q, S::Future>
     where
         S: Service<Q> + Clone,
     {
-        if self.readiness == Readiness::Ready {
-            self.readiness = Readiness::Unasked;
-            return CallFuture { state: State::Called { future: self.service.call(request) } };
-        }
-        self.call_later(request)
-    }
-
-    #[cold]
-    fn call_later<Q>(&mut self, request: Q) -> CallFuture<S, Q, S::Future>
-    where
-        S: Service<Q> + Clone,
-    {
-        let fresh = self.service.clone();
-        // The old one goes along, since it may have a place in a queue.
-        let service = mem::replace(&mut self.service, fresh);
-        self.readiness = Readiness::Unasked;
-        CallFuture { state: State::Waiting { service, request: Some(request) } }
+        let state = match self.ready() {
+            Some(service) => State::Called { future: service.call(request) },
+            None => State::Waiting { waiting: self.wait(request) },
+        };
+        CallFuture { state }
     }
 
     /// Gives back what the service has reserved for a call, such as a permit.
@@ -102,11 +113,31 @@ impl<S: Clone> Clone for Arm<S> {
     }
 }
 
+/// A request that waits for its service.
+///
+/// A gate or switch does not wait for a service that it is not going to call. If its flag changes
+/// before the request arrives, the request waits in the future of its response.
+// Boxed, since few requests wait, and the future of every request would have room for a service and a request.
+// `None` once the service was called.
+pub(super) struct Waiting<S, Q>(Option<Box<(S, Q)>>);
+
+impl<S, Q> Waiting<S, Q> {
+    /// Calls the service when that is ready.
+    #[cold]
+    pub(super) fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, S::Error>>
+    where
+        S: Service<Q>,
+    {
+        const ONCE: &str = "a service is called once";
+        let (service, _) = &mut **self.0.as_mut().expect(ONCE);
+        ready!(service.poll_ready(cx))?;
+        let (mut service, request) = *self.0.take().expect(ONCE);
+        Poll::Ready(Ok(service.call(request)))
+    }
+}
+
 pin_project! {
     /// The response of a service that is called as soon as it is ready.
-    ///
-    /// A gate or switch does not wait for a service that it is not going to call. If its flag changes
-    /// before the request arrives, the request waits here, on a clone of the service.
     pub struct CallFuture<S, Q, F> {
         #[pin]
         state: State<S, Q, F>,
@@ -121,9 +152,7 @@ pin_project! {
             future: F,
         },
         Waiting {
-            service: S,
-            // Taken when the service is called.
-            request: Option<Q>,
+            waiting: Waiting<S, Q>,
         },
     }
 }
@@ -138,15 +167,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
-            let called = match state.as_mut().project() {
+            let future = match state.as_mut().project() {
                 StateProjection::Called { future } => return future.poll(cx),
-                StateProjection::Waiting { service, request } => {
-                    ready!(service.poll_ready(cx))?;
-                    let request = request.take().expect("a service is called once");
-                    service.call(request)
-                }
+                StateProjection::Waiting { waiting } => ready!(waiting.poll_call(cx))?,
             };
-            state.set(State::Called { future: called });
+            state.set(State::Called { future });
         }
     }
 }

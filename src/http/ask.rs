@@ -133,7 +133,7 @@ impl<X: Refusal> Question<X> {
     /// Asks if a request may pass a gate.
     #[inline]
     pub(super) fn admit<B>(&self, request: &Request<B>) -> Asked<X> {
-        if !self.condition.is_plain && !self.applies_to(request) {
+        if self.is_plainly_open(request) || !self.applies_to(request) {
             return Asked::Yes;
         }
         // Beside the answer, so that nothing large is moved while a gate is open. It is empty then, and
@@ -161,6 +161,18 @@ impl<X: Refusal> Question<X> {
             };
             (self.condition.is_met(view, denied), audience)
         })
+    }
+
+    /// Returns true if one flag of the question's own, on for all users, opens a gate to all requests.
+    /// `false` means nothing: then [`ask`](Self::ask) looks further.
+    // Apart from the rest, since most gates are open, and this moves nothing through memory.
+    #[inline]
+    fn is_plainly_open<B>(&self, request: &Request<B>) -> bool {
+        let Source { own: Some(own), extractor: None, .. } = &self.source else { return false };
+        let is_pinned = || request.extensions().get::<RequestFlags>().is_some();
+        self.condition.is_plain
+            && !is_pinned()
+            && own.flags.read(|flags| self.condition.is_plainly_met(flags))
     }
 
     /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.

@@ -3,7 +3,10 @@
 use std::{cell::Cell, iter};
 
 use super::{GateDenied, Requirement};
-use crate::{eval::Evaluation, flags::View};
+use crate::{
+    eval::Evaluation,
+    flags::{Snapshot, View},
+};
 
 /// One or several requirements.
 #[derive(Debug, Clone)]
@@ -54,6 +57,12 @@ impl Condition {
         self
     }
 
+    /// Returns true if the one flag of a plain condition was found before and is on for all users.
+    #[inline]
+    pub(super) fn is_plainly_met(&self, snapshot: &Snapshot) -> bool {
+        snapshot.is_plainly_on(&self.first.flag)
+    }
+
     /// Returns true if it holds. Otherwise `denied` gets the flag that decided, which is the first one
     /// when none alone did.
     #[inline]
@@ -61,18 +70,20 @@ impl Condition {
         if !self.is_plain {
             return self.are_met(view, denied);
         }
-        let flag = &self.first.flag;
-        if view.is_plainly_on(flag) {
-            return true;
-        }
-        let evaluation = view.evaluate(flag);
+        // No more than this is inlined into services.
+        view.is_plainly_on(&self.first.flag) || self.is_first_met(view, denied)
+    }
+
+    #[inline(never)]
+    fn is_first_met(&self, view: &View<'_, '_>, denied: &Cell<Option<GateDenied>>) -> bool {
+        let evaluation = view.evaluate(&self.first.flag);
         evaluation.is_some_and(|evaluation| view.is_on(&evaluation))
-            || self.is_first_met(evaluation, view, denied)
+            || self.is_first_required(evaluation, view, denied)
     }
 
     // Apart, since few requests get here: to closed gates, and to flags that were not found before.
     #[inline(never)]
-    fn is_first_met<'a>(
+    fn is_first_required<'a>(
         &self,
         evaluation: Option<Evaluation<'a>>,
         view: &View<'a, '_>,

@@ -8,25 +8,31 @@ use std::{
 
 use http::Response;
 use pin_project_lite::pin_project;
+use tower_service::Service;
 
-use crate::http::{EitherBody, context::Refusal};
+use crate::http::{EitherBody, arm::Waiting, context::Refusal};
 
 pin_project! {
     /// The response of a [`Gated`](super::Gated) service.
     ///
-    /// `D` is the body of a closed gate's response, and `X` the extractor's refusal.
-    pub struct GateFuture<F, D, X> {
+    /// `S` is the inner service, `Q` its request and `F` its future. `D` is the body of a closed gate's
+    /// response, and `X` the extractor's refusal.
+    pub struct GateFuture<S, Q, F, D, X> {
         #[pin]
-        state: State<F, D, X>,
+        state: State<S, Q, F, D, X>,
     }
 }
 
 pin_project! {
+    // Not around a `CallFuture`: a second state within the first is moved, asked for and dropped apart.
     #[project = StateProjection]
-    enum State<F, D, X> {
+    enum State<S, Q, F, D, X> {
         Open {
             #[pin]
             future: F,
+        },
+        Waiting {
+            waiting: Waiting<S, Q>,
         },
         Answered {
             // Taken when it is done. One state for both answers, so that there is none for refusals where an
@@ -36,10 +42,14 @@ pin_project! {
     }
 }
 
-impl<F, D, X> GateFuture<F, D, X> {
+impl<S, Q, F, D, X> GateFuture<S, Q, F, D, X> {
     #[inline]
     pub(super) fn open(future: F) -> Self {
         Self { state: State::Open { future } }
+    }
+
+    pub(super) fn waiting(waiting: Waiting<S, Q>) -> Self {
+        Self { state: State::Waiting { waiting } }
     }
 
     pub(super) fn closed(response: Response<Option<D>>) -> Self {
@@ -51,30 +61,37 @@ impl<F, D, X> GateFuture<F, D, X> {
     }
 }
 
-impl<F, R, D, X, E> Future for GateFuture<F, D, X>
+impl<S, Q, D, X, R> Future for GateFuture<S, Q, S::Future, D, X>
 where
-    F: Future<Output = Result<Response<R>, E>>,
+    S: Service<Q, Response = Response<R>>,
     X: Refusal,
 {
-    type Output = Result<Response<X::Body<EitherBody<R, D>>>, E>;
+    type Output = Result<Response<X::Body<EitherBody<R, D>>>, S::Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Poll::Ready(Ok(match self.project().state.project() {
-            StateProjection::Open { future } => {
-                X::pass(ready!(future.poll(cx))?.map(EitherBody::new))
-            }
-            StateProjection::Answered { answer } => {
-                match answer.take().expect("a future is not polled when it is done") {
-                    Ok(response) => X::pass(response.map(EitherBody::own)),
-                    Err(refusal) => refusal.refuse(),
+        let mut state = self.project().state;
+        loop {
+            let future = match state.as_mut().project() {
+                StateProjection::Open { future } => {
+                    let response = ready!(future.poll(cx))?;
+                    return Poll::Ready(Ok(X::pass(response.map(EitherBody::new))));
                 }
-            }
-        }))
+                StateProjection::Waiting { waiting } => ready!(waiting.poll_call(cx))?,
+                StateProjection::Answered { answer } => {
+                    let answer = answer.take().expect("a future is not polled when it is done");
+                    return Poll::Ready(Ok(match answer {
+                        Ok(response) => X::pass(response.map(EitherBody::own)),
+                        Err(refusal) => refusal.refuse(),
+                    }));
+                }
+            };
+            state.set(State::Open { future });
+        }
     }
 }
 
-impl<F, D, X> fmt::Debug for GateFuture<F, D, X> {
+impl<S, Q, F, D, X> fmt::Debug for GateFuture<S, Q, F, D, X> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GateFuture").finish_non_exhaustive()
     }

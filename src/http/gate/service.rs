@@ -15,7 +15,7 @@ use crate::{
     flags::Wake,
     http::{
         EitherBody,
-        arm::{Arm, CallFuture},
+        arm::Arm,
         ask::{Asked, Question},
         context::Refusal,
     },
@@ -107,7 +107,7 @@ where
 {
     type Response = Response<X::Body<EitherBody<R, D::Body>>>;
     type Error = S::Error;
-    type Future = GateFuture<CallFuture<S, Request<B>, S::Future>, D::Body, X>;
+    type Future = GateFuture<S, Request<B>, S::Future, D::Body, X>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
@@ -122,7 +122,10 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Gate { question, denials, denial } = &*self.gate;
         match question.admit(&request) {
-            Asked::Yes => GateFuture::open(self.inner.call(request)),
+            Asked::Yes => match self.inner.ready() {
+                Some(inner) => GateFuture::open(inner.call(request)),
+                None => GateFuture::waiting(self.inner.wait(request)),
+            },
             Asked::No(denied) => {
                 self.inner.release();
                 GateFuture::closed(denials.respond(&**denial, denied, request))
