@@ -3,6 +3,8 @@
 mod changes;
 mod codes;
 mod command;
+#[cfg(unix)]
+mod completion;
 mod corpus;
 mod files;
 mod hostile;

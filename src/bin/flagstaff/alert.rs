@@ -10,6 +10,7 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
     time::{sleep, timeout},
 };
+use ureq::http::Uri;
 
 use crate::{failure::Failure, output::Output};
 
@@ -33,10 +34,7 @@ impl Alerts {
         webhook: Option<String>,
         output: &Output,
     ) -> Result<Self, Failure> {
-        if let Some(url) = webhook.as_ref().filter(|url| !is_http(url)) {
-            return Err(Failure::usage(format!("`{url}` is no address of a webhook"))
-                .hint("it begins with `https://` or `http://`"));
-        }
+        let webhook = webhook.as_deref().map(Webhook::parse).transpose()?;
         let (changes, mut told) = mpsc::unbounded_channel::<Value>();
         let output = output.clone();
         let teller = tokio::spawn(async move {
@@ -46,10 +44,10 @@ impl Alerts {
                 {
                     output.warning(format!("`{command}` {problem}"));
                 }
-                if let Some(url) = &webhook
-                    && let Err(problem) = post(url, &change).await
+                if let Some(webhook) = &webhook
+                    && let Err(problem) = webhook.post(&change).await
                 {
-                    output.warning(format!("the webhook `{url}` was not told: {problem}"));
+                    output.warning(problem);
                 }
             }
         });
@@ -68,8 +66,13 @@ impl Alerts {
     }
 }
 
-fn is_http(url: &str) -> bool {
-    ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme))
+/// An address that changes are sent to.
+#[derive(Debug)]
+struct Webhook {
+    /// The whole address, which is a secret: with it, anyone may write to the other side.
+    url: String,
+    /// The scheme, the host and the port, for messages.
+    server: String,
 }
 
 /// Runs a command of the shell with the change on its stdin.
@@ -92,24 +95,74 @@ async fn run(command: &str, change: &Value) -> Result<(), String> {
     }
 }
 
-/// Posts the change, and again if the other side does not take it.
-async fn post(url: &str, change: &Value) -> Result<(), String> {
-    let mut problem = String::new();
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            sleep(Duration::from_secs(1 << (2 * (attempt - 1)))).await;
-        }
-        let (url, body) = (url.to_owned(), change.to_string());
-        let posted = spawn_blocking(move || {
-            let agent: ureq::Agent =
-                ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
-            agent.post(&url).content_type("application/json").send(body)
+impl Webhook {
+    fn parse(text: &str) -> Result<Self, Failure> {
+        let uri: Option<Uri> = text.parse().ok();
+        let scheme = |uri: &Uri| {
+            uri.scheme_str().filter(|it| ["http", "https"].contains(it)).map(str::to_owned)
+        };
+        let server = uri.as_ref().and_then(|uri| {
+            let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
+            Some(format!("{}://{}{port}", scheme(uri)?, uri.host()?))
         });
-        match posted.await {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => problem = error.to_string(),
-            Err(error) => problem = error.to_string(),
+        match server {
+            Some(server) => Ok(Self { url: text.to_owned(), server }),
+            None => Err(Failure::usage("`--webhook` is not the address of a server")
+                .hint("it begins with `https://` or `http://`")),
         }
     }
-    Err(problem)
+
+    /// Posts the change, and again if the other side does not take it. The error names the server, and not the
+    /// address.
+    async fn post(&self, change: &Value) -> Result<(), String> {
+        let mut problem = String::new();
+        for attempt in 0..ATTEMPTS {
+            if attempt > 0 {
+                sleep(Duration::from_secs(1 << (2 * (attempt - 1)))).await;
+            }
+            let (url, body) = (self.url.clone(), change.to_string());
+            let posted = spawn_blocking(move || {
+                let agent: ureq::Agent =
+                    ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().into();
+                agent.post(&url).content_type("application/json").send(body)
+            });
+            match posted.await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) => problem = error.to_string(),
+                Err(error) => problem = error.to_string(),
+            }
+        }
+        let problem = problem.replace(&self.url, &self.server);
+        Err(format!("the webhook at `{}` was not told: {problem}", self.server))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_webhook_that_fails_is_named_without_its_token() {
+        // Nothing listens at the port of a listener that is gone.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let url = format!("http://user:secret@{address}/hooks/token?key=token");
+
+        let problem = Webhook::parse(&url).unwrap().post(&Value::Null).await.unwrap_err();
+
+        let told = format!("the webhook at `http://{address}` was not told: ");
+        assert!(problem.starts_with(&told), "{problem}");
+        assert!(!problem.contains("token") && !problem.contains("secret"), "{problem}");
+    }
+
+    #[test]
+    fn an_address_of_no_server_is_refused_without_its_token() {
+        for url in
+            ["htps://chat.example/token", "token", "http://", "http:///token", "file:///token"]
+        {
+            let Failure::Told(told) = Webhook::parse(url).unwrap_err() else { unreachable!() };
+            assert!(!told.message.contains("token"), "{}", told.message);
+        }
+    }
 }

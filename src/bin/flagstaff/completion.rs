@@ -57,8 +57,9 @@ fn starting<T>(
     named: impl IntoIterator<Item = (String, T)>,
 ) -> impl Iterator<Item = (String, T)> {
     let start = start.to_string_lossy().into_owned();
-    // A name that breaks lines would be a line of its own for the shell.
-    let is_plain = |name: &str| !name.contains(char::is_control);
+    // A name that breaks lines would be a line of its own for the shell, and one that begins with a dash an
+    // option.
+    let is_plain = |name: &str| !name.contains(char::is_control) && !name.starts_with('-');
     named.into_iter().filter(move |(name, _)| name.starts_with(&start) && is_plain(name))
 }
 

@@ -46,6 +46,7 @@ mod plan;
 mod query;
 mod revision;
 mod session;
+mod shell;
 mod similar;
 mod stale;
 mod style;
@@ -64,7 +65,7 @@ use crate::{cli::Cli, failure::Failure, output::Output, session::Session};
 
 fn main() -> process::ExitCode {
     // Ends the process if a shell asks for completions.
-    clap_complete::CompleteEnv::with_factory(Cli::command).complete();
+    clap_complete::CompleteEnv::with_factory(Cli::command).shells(shell::SHELLS).complete();
 
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -1,8 +1,7 @@
 use clap::{Args, ValueEnum};
-use clap_complete::env::Shells;
 use flagstaff::cli::ExitCode;
 
-use crate::{failure::Failure, session::Session};
+use crate::{failure::Failure, session::Session, shell::SHELLS};
 
 /// Print what makes a shell complete commands and flag names
 #[derive(Debug, Args)]
@@ -35,7 +34,7 @@ impl Completion {
             Shell::Zsh => "zsh",
         };
         let mut script = Vec::new();
-        if let Some(shell) = Shells::builtins().completer(shell) {
+        if let Some(shell) = SHELLS.completer(shell) {
             let name = "flagstaff";
             shell.write_registration("COMPLETE", name, name, name, &mut script)?;
         }
