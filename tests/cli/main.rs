@@ -9,6 +9,7 @@ mod corpus;
 mod files;
 mod hostile;
 mod import;
+mod incident;
 mod lint;
 mod manners;
 mod python;

@@ -69,7 +69,7 @@ impl Alerts {
 /// An address that changes are sent to.
 #[derive(Debug)]
 struct Webhook {
-    /// The whole address, which is a secret: with it, anyone may write to the other side.
+    /// The whole address, which is a secret: with it, any program may write to the other side.
     url: String,
     /// The scheme, the host and the port, for messages.
     server: String,

@@ -70,6 +70,11 @@ pub(crate) trait Act {
         shown: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure>;
 
+    /// Returns true if the flags have the change once it is made.
+    fn is_in_force(&self) -> bool {
+        true
+    }
+
     /// When the override then ends by itself, if it ends at `now` so far.
     fn end(&self, now: Option<SystemTime>) -> Option<SystemTime>;
 
@@ -279,7 +284,7 @@ pub(crate) async fn perform(
     if_rev: Option<u64>,
 ) -> Result<ExitCode, Failure> {
     let Session { place, output } = session;
-    let flags = place.flags_to_change(output).await?;
+    let flags = place.flags_to_change(names, output).await?;
     act.check(names, &flags.snapshot())?;
     told::refuse_unknown(session, redis, &flags, names, act, args).await?;
 
@@ -326,7 +331,10 @@ pub(crate) async fn perform(
         let shown = (was_asked && !effect.was_unreadable).then(|| effect.replaces.clone());
         match act.make(&flags, &name, shown).await {
             Ok(revision) => {
-                let after = Side::of(&flags, &name);
+                let after = match act.is_in_force() {
+                    true => Side::of(&flags, &name),
+                    false => effect.after.clone(),
+                };
                 latest = latest.max(revision);
                 if let Some(revision) = revision {
                     output.aside(told::way_back(&name, names.len(), revision));

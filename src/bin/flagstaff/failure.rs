@@ -5,7 +5,7 @@ use std::{error::Error, io};
 use flagstaff::{
     StartError, WriteError,
     cli::ExitCode,
-    source::{InvalidRedis, RedisError, RedisErrorKind},
+    source::{InvalidRedis, RedisError, RedisErrorKind, SourceError},
     write::{Refusal, RolloutError},
 };
 
@@ -26,12 +26,14 @@ pub(crate) struct Told {
     pub(crate) message: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
+    /// The kind of failure in Redis, if it is one.
+    redis: Option<RedisErrorKind>,
 }
 
 impl Failure {
     pub(crate) fn new(code: ExitCode, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self::Told(Told { code, kind: code, message, causes: Vec::new(), hint: None })
+        Self::Told(Told { code, kind: code, message, causes: Vec::new(), hint: None, redis: None })
     }
 
     /// Called in a wrong way, or something that cannot be read.
@@ -76,6 +78,24 @@ impl Failure {
         self
     }
 
+    /// The kind of failure in Redis, if it is one.
+    pub(crate) fn redis(&self) -> Option<RedisErrorKind> {
+        match self {
+            Self::Told(told) => told.redis,
+            Self::ClosedPipe => None,
+        }
+    }
+
+    /// The message with its causes.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Told(Told { message, causes, .. }) => {
+                [&[message.clone()], &**causes].concat().join(": ")
+            }
+            Self::ClosedPipe => String::new(),
+        }
+    }
+
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Told(Told { code: ExitCode::Unreachable, .. }))
     }
@@ -107,7 +127,11 @@ fn code_of(error: &RedisError) -> ExitCode {
 
 impl From<&RedisError> for Failure {
     fn from(error: &RedisError) -> Self {
-        Self::of(code_of(error), error)
+        let mut failure = Self::of(code_of(error), error);
+        if let Self::Told(told) = &mut failure {
+            told.redis = Some(error.kind());
+        }
+        failure
     }
 }
 
@@ -127,7 +151,9 @@ impl From<InvalidRedis> for Failure {
 fn from_source(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<RedisError>() {
+        // What a backend reports is within what the library returns.
+        let reported = error.downcast_ref::<SourceError>().and_then(SourceError::downcast_ref);
+        if let Some(error) = error.downcast_ref::<RedisError>().or(reported) {
             return error.into();
         }
         cause = error.source();

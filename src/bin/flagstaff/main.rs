@@ -48,6 +48,7 @@ mod revision;
 mod session;
 mod shell;
 mod similar;
+mod single;
 mod stale;
 mod style;
 mod table;

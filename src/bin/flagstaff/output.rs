@@ -278,7 +278,7 @@ impl Output {
 
     /// Tells why a command failed, and with which code the process ends.
     pub(crate) fn failure(&self, failure: &Failure) -> ExitCode {
-        let Failure::Told(Told { code, kind, message, causes, hint }) = failure else {
+        let Failure::Told(Told { code, kind, message, causes, hint, .. }) = failure else {
             return ExitCode::Done;
         };
         if self.is_json() {
@@ -294,8 +294,7 @@ impl Output {
             anstream::eprintln!("{}", escaped_json(&error));
             return *code;
         }
-        let message = [message].into_iter().chain(causes).cloned().collect::<Vec<_>>().join(": ");
-        anstream::eprintln!("{}: {}", painted(ERROR, "error"), clean_lines(&message));
+        anstream::eprintln!("{}: {}", painted(ERROR, "error"), clean_lines(&failure.text()));
         if let Some(hint) = hint.as_ref().filter(|_| !self.quiet) {
             self.hint(hint);
         }

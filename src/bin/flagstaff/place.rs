@@ -14,14 +14,16 @@ use flagstaff::{
     cli::ExitCode,
     definition::{Definitions, Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
     source::{
-        BackendError, BoxFuture, FlagsBuilder, Offer, RedisError, RedisErrorKind, RedisHandle,
-        Sink, SourceEntry, SourceKind, Status, WritableBackend,
+        BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, RedisError, RedisErrorKind,
+        RedisHandle, Sink, SourceEntry, SourceKind, Status, WritableBackend,
     },
 };
+use tokio::time::sleep;
 
 use crate::{
     failure::Failure,
     output::Output,
+    single::Single,
     text::{clean, count, verb},
 };
 
@@ -304,9 +306,16 @@ impl Place {
         Ok(flags)
     }
 
-    /// The same now, without a file that cannot be used, which is told: a store has to be changed in
-    /// an emergency, whatever somebody has done to the file.
-    pub(crate) async fn flags_to_change(&self, output: &Output) -> Result<Flags, Failure> {
+    /// The same now, for a change of the named flags: a store has to be changed in an emergency, whatever is
+    /// wrong with the file or with the rest of the store.
+    ///
+    /// A file that cannot be used is left out, with a warning. So are the other flags of a store that cannot be
+    /// read as a whole.
+    pub(crate) async fn flags_to_change(
+        &self,
+        names: &[String],
+        output: &Output,
+    ) -> Result<Flags, Failure> {
         let file = self.file()?.and_then(|file| {
             let name = file.path.display().to_string();
             let usable = usable(file, None, output);
@@ -315,10 +324,41 @@ impl Place {
             }
             usable.ok()
         });
-        let flags = self.start(self.sources(file.map(|file| Once::file(&file)))?).await?;
+        let declared = || file.as_ref().map(Once::file);
+        let flags = match self.start(self.sources(declared())?).await {
+            Ok(flags) => flags,
+            Err(failure) => {
+                let single = self.single(names, failure, output).await?;
+                self.stack(Some(single), declared())?.start().await?
+            }
+        };
         self.tell_without_file(output);
         tell_failures(&flags, output);
         Ok(flags)
+    }
+
+    /// The named flags of a store that cannot be read as a whole; that failure, if they cannot be read either.
+    async fn single(
+        &self,
+        names: &[String],
+        failure: Failure,
+        output: &Output,
+    ) -> Result<Single, Failure> {
+        let Some(redis) = self.redis()? else { return Err(failure) };
+        // One more makes a store no worse that has too many.
+        let redis = match failure.redis() {
+            Some(RedisErrorKind::TooManyFields) => redis.max_fields(usize::MAX),
+            _ => redis,
+        };
+        let Ok(single) = Single::read(redis.handle(), names).await else { return Err(failure) };
+        output.warning(format!(
+            "the store cannot be read as a whole, so nothing else in it counts here: {}",
+            failure.text()
+        ));
+        output.hint(
+            "services that cannot read it either keep what they have; `--wait` tells which have the change",
+        );
+        Ok(single)
     }
 
     /// The same, with the file followed as services follow it.
@@ -346,14 +386,21 @@ impl Place {
     }
 
     fn sources(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
-        let redis = self.redis()?;
+        self.stack(self.redis()?.map(Redis::unannounced), file)
+    }
+
+    fn stack(
+        &self,
+        redis: Option<impl IntoBackend>,
+        file: Option<impl Backend>,
+    ) -> Result<FlagsBuilder, Failure> {
         let env_prefix = self.env_prefix();
         if redis.is_none() && file.is_none() && env_prefix.is_none() {
             return Err(Failure::usage("there are no flags: no flags.toml here or in a directory above")
                 .hint("name a file with `--file` or a store with `--redis`; `flagstaff init` makes a file"));
         }
         Ok(Flags::builder()
-            .option_source(redis.map(Redis::unannounced))
+            .option_source(redis)
             .option_source(env_prefix.map(Env::with_prefix))
             .option_source(file)
             .require_ready())
@@ -444,14 +491,25 @@ async fn started(builder: FlagsBuilder, redis: &RedisHandle) -> Result<Flags, Fa
     }
 }
 
-/// Whether the store can be read.
+/// Fails if the store cannot be read. One that answers and is not read for a while is read once more, to learn
+/// why: the flags themselves try again until their patience ends.
 async fn reach(redis: &RedisHandle) -> Result<(), Failure> {
-    let Err(error) = redis.read("").await else { return Ok(()) };
-    match error.downcast_ref::<RedisError>() {
-        // Whoever may read everything need not be allowed to read one flag.
-        Some(error) if error.kind() == RedisErrorKind::Permission => Ok(()),
-        Some(error) => Err(error.into()),
-        None => Err(Failure::of(ExitCode::Unreachable, &*error)),
+    const WHILE: Duration = Duration::from_millis(300);
+
+    if let Err(error) = redis.read("").await {
+        return match error.downcast_ref::<RedisError>() {
+            // A user that may read everything need not be allowed to read one flag.
+            Some(error) if error.kind() == RedisErrorKind::Permission => Ok(()),
+            Some(error) => Err(error.into()),
+            None => Err(Failure::of(ExitCode::Unreachable, &*error)),
+        };
+    }
+    sleep(WHILE).await;
+    match redis.history(None, 1).await.map_err(Failure::from) {
+        // Nor need the log be readable.
+        Err(failure) if failure.redis() == Some(RedisErrorKind::Permission) => Ok(()),
+        Err(failure) => Err(failure),
+        Ok(_) => Ok(()),
     }
 }
 

@@ -140,11 +140,11 @@ async fn tell_what_decides(session: &Session, document: &Document, effects: &[Ef
     };
     match warnings.await {
         Ok(warnings) => warnings.into_iter().for_each(|warning| output.warning(warning)),
-        Err(Failure::Told(told)) => {
-            let why = [vec![told.message], told.causes].concat().join(": ");
+        Err(Failure::ClosedPipe) => {}
+        Err(failure) => {
+            let why = failure.text();
             output.warning(format!("whether an override decides is not known: {why}"));
         }
-        Err(Failure::ClosedPipe) => {}
     }
 }
 

@@ -70,7 +70,11 @@ async fn forget(session: &Session, redis: &RedisHandle, name: &str) -> Result<Ex
 async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failure> {
     let output = &session.output;
     let fleet = redis.fleet().await?;
-    let latest = redis.history(None, 50).await?.into_iter().find_map(|change| change.revision);
+    // A store that cannot be read as a whole has instances all the same.
+    let (latest, unknown) = match redis.history(None, 50).await.map_err(Failure::from) {
+        Ok(log) => (log.into_iter().find_map(|change| change.revision), None),
+        Err(failure) => (None, Some(failure)),
+    };
     let file = session.place.file()?;
 
     let for_people = output.is_for_people();
@@ -138,6 +142,9 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
         ));
     }
     session.place.tell_other_files(output).await;
+    if let Some(failure) = unknown {
+        return Err(failure.hint("whether they have seen the latest change is not known"));
+    }
     let is_well = |instance: &Instance| state(instance, latest) == "ready";
     let all_well = !fleet.is_split() && fleet.instances.iter().all(is_well);
     Ok(if all_well { ExitCode::Done } else { ExitCode::No })

@@ -103,6 +103,11 @@ impl Act for Restoring<'_> {
         Ok(redis.store(name, current, stored, author.as_deref(), reason).await?.revision)
     }
 
+    /// The store has it, and the flags learn of it a moment later.
+    fn is_in_force(&self) -> bool {
+        false
+    }
+
     fn end(&self, _: Option<SystemTime>) -> Option<SystemTime> {
         self.logged.end
     }

@@ -1,0 +1,123 @@
+//! Changes in an emergency: whatever is wrong with the store, a single flag can be changed.
+
+use flagstaff::cli::ExitCode;
+use serde_json::Value;
+
+use crate::{
+    command::{Ran, flagstaff, on, ran},
+    server::Server,
+};
+
+/// More fields than any reader takes.
+fn with_too_many_fields() -> Server {
+    let server = Server::start();
+    let fill = "for i = 1, 12000 do redis.call('HSET', 'feature_flags', 'f' .. i, '1') end";
+    server.cli(&["EVAL", fill, "0"]);
+    server
+}
+
+#[test]
+fn a_single_flag_can_be_changed_in_a_store_with_too_many_fields() {
+    let server = with_too_many_fields();
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+    let field = |flag: &str| server.cli(&["HGET", "feature_flags", flag]);
+
+    let list = run(&["list"]);
+    assert_eq!(list.code, ExitCode::Usage, "{}", list.stderr);
+    for (change, flag, state, stored) in [
+        (&["disable", "f1"][..], "f1", "off", "0"),
+        (&["disable", "on"], "on", "off", "0"),
+        (&["undo", "2"], "on", "on", ""),
+        (&["unset", "f2"], "f2", "unset", ""),
+        (&["enable", "off"], "off", "on", "1"),
+        (&["restore", "off", "--to", "4"], "off", "off", ""),
+    ] {
+        let Ran { code, stdout, stderr } = run(change);
+        assert_eq!(code, ExitCode::Done, "{change:?}: {stderr}");
+        assert!(stderr.starts_with("warning: the store cannot be read as a whole"), "{stderr}");
+        assert_eq!((stdout, field(flag)), (format!("{flag} {state}\n"), stored.to_owned()));
+    }
+    assert_eq!(run(&["set", "quarter", "percentage=10"]).stdout, "quarter 10%\n");
+    assert_eq!(run(&["rollout", "start", "staged"]).stdout, "staged 5%\n");
+}
+
+/// The fields are too many for a change that comes next, too.
+#[test]
+fn a_full_store_takes_no_new_field() {
+    let server = Server::start();
+    let fill = "for i = 1, 10000 do redis.call('HSET', 'feature_flags', 'f' .. i, '1') end";
+    server.cli(&["EVAL", fill, "0"]);
+
+    let refused = ran(&mut on(&server, &["disable", "on"]));
+    let changed = ran(&mut on(&server, &["disable", "f1"]));
+
+    assert_eq!(refused.code, ExitCode::Usage, "{}", refused.stderr);
+    assert!(refused.stderr.contains("`max_fields` is 10000"), "{}", refused.stderr);
+    assert_eq!(changed.code, ExitCode::Done, "{}", changed.stderr);
+}
+
+#[test]
+fn a_single_key_can_be_changed_among_too_many() {
+    let server = Server::start();
+    let fill = "for i = 1, 12000 do redis.call('SET', 'ff:f' .. i, '{\"enabled\": true}') end";
+    server.cli(&["EVAL", fill, "0"]);
+
+    let disable = ran(&mut on(&server, &["disable", "f1", "--key-prefix", "ff"]));
+
+    assert_eq!(
+        (disable.code, &*disable.stdout),
+        (ExitCode::Done, "f1 off\n"),
+        "{}",
+        disable.stderr
+    );
+    let stored: Value = serde_json::from_str(&server.cli(&["GET", "ff:f1"])).unwrap();
+    assert_eq!(stored["enabled"], false);
+}
+
+#[test]
+fn garbage_in_other_fields_keeps_no_flag_from_being_changed() {
+    let server = Server::start();
+    let garbage = r#"
+        redis.call('HSET', 'feature_flags', 'a', '{"percentage": 400}', 'b', '{', 'c', '\255', '\255', '1')
+        redis.call('HSET', 'feature_flags', 'd', string.rep('x', 600000), '', '[]')
+    "#;
+    server.cli(&["EVAL", garbage, "0"]);
+
+    for (change, state) in [
+        (&["disable", "on"][..], "on off\n"),
+        (&["enable", "off"], "off on\n"),
+        (&["set", "quarter", "percentage=10"], "quarter 10%\n"),
+        (&["disable", "a"], "a off\n"),
+        (&["unset", "d"], "d unset\n"),
+    ] {
+        let Ran { code, stdout, stderr } = ran(&mut on(&server, change));
+        assert_eq!((code, &*stdout), (ExitCode::Done, state), "{change:?}: {stderr}");
+    }
+}
+
+#[test]
+fn the_instances_of_a_store_that_cannot_be_read_are_listed() {
+    let server = with_too_many_fields();
+    let now = server.cli(&["TIME"]).lines().next().unwrap().to_owned();
+    let instance = format!(r#"{{"at":{now},"generation":1,"revision":0}}"#);
+    server.cli(&["HSET", "{feature_flags}:instances", "web-1", &instance]);
+
+    let instances = ran(&mut on(&server, &["instances"]));
+
+    assert!(instances.stdout.starts_with("web-1\t"), "{}", instances.stdout);
+    assert_eq!(instances.code, ExitCode::Usage);
+    assert!(instances.stderr.contains("is not known"), "{}", instances.stderr);
+}
+
+/// Nothing can be stored beside what is not a hash.
+#[test]
+fn a_key_that_holds_something_else_is_an_error() {
+    let server = Server::start();
+    server.cli(&["SET", "feature_flags", "x"]);
+
+    let refused = ran(&mut on(&server, &["disable", "on"]));
+    let unreachable = ran(flagstaff(&["disable", "on"]).env("REDIS_URL", "redis://127.0.0.1:1"));
+
+    assert_eq!(refused.code, ExitCode::Usage, "{}", refused.stderr);
+    assert_eq!(unreachable.code, ExitCode::Unreachable, "{}", unreachable.stderr);
+}
