@@ -19,6 +19,7 @@ mod stores;
 #[cfg(target_os = "linux")]
 mod terminal;
 mod transcripts;
+mod unreadable;
 mod watch;
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]

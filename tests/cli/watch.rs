@@ -96,6 +96,25 @@ fn flags_that_nobody_declares_are_told() {
 }
 
 #[test]
+fn a_value_that_cannot_be_read_is_told_at_the_start_and_when_it_comes() {
+    let server = Server::start();
+    let store = |flag: &str| server.cli(&["HSET", "feature_flags", flag, "{"]);
+    store("quarter");
+    let mut command = on(&server, &["watch"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let _watching = Watching(child);
+
+    assert!(told.next().unwrap().starts_with("watching "));
+    let first = told.next().unwrap();
+    store("on");
+    let second = told.next().unwrap();
+
+    assert!(first.starts_with("warning: ") && first.contains("field `quarter`"), "{first}");
+    assert!(second.starts_with("warning: ") && second.contains("field `on`"), "{second}");
+}
+
+#[test]
 fn a_command_gets_each_change_on_its_stdin() {
     let server = Server::start();
     // Its output is the one of `watch`.

@@ -54,6 +54,7 @@ mod style;
 mod table;
 mod text;
 mod time;
+mod unreadable;
 mod words;
 mod written;
 

@@ -15,7 +15,7 @@ use flagstaff::{
     definition::{Definitions, Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
     source::{
         BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, RedisError, RedisErrorKind,
-        RedisHandle, Sink, SourceEntry, SourceKind, Status, WritableBackend,
+        RedisHandle, Sink, SourceKind, Status, WritableBackend,
     },
 };
 use tokio::time::sleep;
@@ -306,8 +306,8 @@ impl Place {
         Ok(flags)
     }
 
-    /// The same now, for a change of the named flags: a store has to be changed in an emergency, whatever is
-    /// wrong with the file or with the rest of the store.
+    /// All sources merged, for a change of the named flags. In an emergency, a store has to be changed whatever is
+    /// wrong with the file, or with the rest of the store.
     ///
     /// A file that cannot be used is left out, with a warning. So are the other flags of a store that cannot be
     /// read as a whole.
@@ -426,39 +426,6 @@ fn tell_failures(flags: &Flags, output: &Output) {
         output.warning(error);
     }
     tell_unclear(flags, output);
-}
-
-/// Refuses an answer about a flag whose stored value cannot be read: services keep its last good meaning,
-/// which is not known here.
-pub(crate) fn refuse_unreadable(flags: &Flags, name: &str) -> Result<(), Failure> {
-    let unreadable = flags.sources_of(name).into_iter().find(|said| {
-        // Every reader takes such a value for off.
-        said.problem.is_some() && !matches!(said.entry, Entry::Text(_))
-    });
-    match unreadable {
-        Some(SourceEntry { source, problem, .. }) => {
-            let (name, problem) = (clean(name), problem.unwrap_or_default());
-            Err(Failure::usage(format!(
-                "what `{source}` has for `{name}` cannot be read, so the answer is not known"
-            ))
-            .cause(problem)
-            .hint(format!(
-                "services go on with what it was before, or have it off; `flagstaff unset {name}` removes it"
-            )))
-        }
-        None => Ok(()),
-    }
-}
-
-/// Prints an error for each flag whose stored value cannot be read. Returns the exit code of a list that may
-/// be wrong because of it.
-pub(crate) fn tell_unreadable(
-    flags: &Flags,
-    names: impl IntoIterator<Item = String>,
-    output: &Output,
-) -> Option<ExitCode> {
-    let refused = names.into_iter().filter_map(|name| refuse_unreadable(flags, &name).err());
-    refused.map(|failure| output.failure(&failure)).last()
 }
 
 /// Warns of values that are neither on nor off, which switch their flags off.

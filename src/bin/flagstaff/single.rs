@@ -16,7 +16,7 @@ use flagstaff::{
 pub(crate) struct Single {
     redis: RedisHandle,
     names: Vec<String>,
-    /// What was read before the start.
+    /// The entries that were read before the start.
     first: Offer,
     sink: OnceLock<Sink>,
 }

@@ -15,14 +15,15 @@ use crate::{
     place, revision,
     session::Session,
     text::clean,
-    time,
+    time, unreadable,
     written::Written,
 };
 
 /// Show how the store differs from the file, or the file from git
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if anything differs. A pipe gets a line for each setting: the flag;
+Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
+A pipe gets a line for each setting: the flag;
 changed, new, removed, undeclared or same; the setting; its JSON before and
 after; who, when, why, and until when.
 
@@ -158,7 +159,7 @@ async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>
     let flags = session.place.flags(&session.output).await?;
     let drift = flags.drift();
     let names = drift.iter().map(|drift| drift.key.clone());
-    let code = place::tell_unreadable(&flags, names, &session.output);
+    let code = unreadable::tell(&flags, names, &session.output);
     Ok((drift.iter().map(overridden).collect(), code))
 }
 

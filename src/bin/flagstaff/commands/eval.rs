@@ -5,7 +5,7 @@ use std::{
 };
 
 use clap::Args;
-use flagstaff::{Answer, Context, Snapshot, answer::ErrorCode, cli::ExitCode};
+use flagstaff::{Answer, Context, Flags, Snapshot, answer::ErrorCode, cli::ExitCode};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -16,19 +16,21 @@ use crate::{
     output::{Lines, Listing, Output, Row},
     place,
     session::Session,
-    similar,
+    similar, unreadable,
 };
 
 /// Evaluate flags for a context: the value, and why
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has one of the flags.
+Exits with 1 if no source has one of the flags. A stored value that cannot be
+read is an error (2): the answer has the code PARSE_ERROR, and so have those of
+flags that require it.
 
 A batch has a question per line:
   {\"flag\": \"new_checkout\", \"context\": {\"targetingKey\": \"ana\"}, \"default\": false}
 Each has an answer on a line of its own, in the same order, with the number of
-its `line`. A line that is no question is answered with an `errorCode`, and the
-exit code is 2 then. Blank lines are skipped.
+its `line`. A line that is not a question is answered with an `errorCode`, and
+the exit code is 2 then. Blank lines are skipped.
 
 Examples:
   flagstaff eval new_checkout --user ana --group beta
@@ -53,11 +55,16 @@ impl Eval {
         let snapshot = flags.snapshot();
         let context = self.context.fitted(context, &snapshot, &session.output);
         if let Some(path) = &self.batch {
-            return batch(path, &snapshot, &session.output);
+            return batch(path, &flags, &session.output);
         }
         let mut code = ExitCode::Done;
-        let mut rows = Vec::new();
+        let (mut rows, mut unknown) = (Vec::new(), None);
         for flag in &self.flags {
+            if let Err(failure) = unreadable::refuse_answer(&flags, flag) {
+                unknown = Some(session.output.failure(&failure));
+                rows.push(unknown_row(flag, &failure));
+                continue;
+            }
             let answer = ask(&snapshot, flag, &context, Value::Null);
             if answer.error_code == Some(ErrorCode::FlagNotFound) {
                 code = ExitCode::No;
@@ -68,8 +75,7 @@ impl Eval {
         let columns = &["FLAG", "VALUE", "VARIANT", "REASON", "SOURCE", "ERROR"];
         session.output.listing(Listing { name: "flags", columns, rows, empty: "" })?;
         session.place.tell_other_files(&session.output).await;
-        let unreadable = place::tell_unreadable(&flags, self.flags, &session.output);
-        Ok(unreadable.unwrap_or(code))
+        Ok(unknown.unwrap_or(code))
     }
 }
 
@@ -105,6 +111,23 @@ fn row(flag: &str, answer: &Answer<Value>) -> Row {
     }
 }
 
+/// The row of a flag whose answer is not known.
+fn unknown_row(flag: &str, failure: &Failure) -> Row {
+    let cells = [flag, "", "", "ERROR", "", ErrorCode::ParseError.as_str()];
+    Row {
+        cells: cells.map(str::to_owned).to_vec(),
+        json: unknown_answer(flag, Value::Null, failure.text()),
+    }
+}
+
+/// The details of an answer that is not known: the default is served.
+fn unknown_answer(flag: &str, default: Value, problem: String) -> Value {
+    json!({
+        "flag": flag, "value": default, "variant": null, "reason": "ERROR",
+        "errorCode": ErrorCode::ParseError.as_str(), "errorDetails": problem, "source": null,
+    })
+}
+
 /// A flag without variants is on or off, and other texts have no quotes.
 fn shown(answer: &Answer<Value>) -> String {
     match (&answer.value, answer.variant) {
@@ -132,12 +155,17 @@ fn details(flag: &str, answer: &Answer<Value>) -> Value {
 }
 
 /// Answers questions line by line. Whoever asks through a pipe and waits for the answer gets it.
-fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, Failure> {
+fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failure> {
     let input: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(io::stdin().lock()),
         _ => Box::new(File::open(path).map_err(|error| place::unreadable(path, &error))?),
     };
     let mut questions = BufReader::with_capacity(64 * 1024, input);
+    let snapshot = flags.snapshot();
+    let unknown = unreadable::answers(flags);
+    for failure in unknown.values() {
+        output.failure(failure);
+    }
     let mut answers = Lines::new();
     let mut code = ExitCode::Done;
     let mut told = false;
@@ -161,7 +189,13 @@ fn batch(path: &Path, snapshot: &Snapshot, output: &Output) -> Result<ExitCode, 
                     output.warning(format!("line {number}: {}", context::boxed_warning(name)));
                     told = true;
                 }
-                details(&flag, &ask(snapshot, &flag, &context, default))
+                match unknown.get(&flag) {
+                    Some(failure) => {
+                        code = ExitCode::Usage;
+                        unknown_answer(&flag, default, failure.text())
+                    }
+                    None => details(&flag, &ask(&snapshot, &flag, &context, default)),
+                }
             }
             Err((error_code, problem)) => {
                 code = ExitCode::Usage;

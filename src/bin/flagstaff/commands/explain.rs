@@ -2,13 +2,16 @@ use clap::Args;
 use flagstaff::{answer::ErrorCode, cli::ExitCode};
 use serde_json::json;
 
-use crate::{completion, context::ContextArgs, failure::Failure, name, place, session::Session};
+use crate::{
+    completion, context::ContextArgs, failure::Failure, name, session::Session, unreadable,
+};
 
 /// Explain an answer: who said what, what was compared, what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has the flag. The text is for people, in a pipe too;
-for programs there is --output json.
+Exits with 1 if no source has the flag. A stored value that cannot be read
+is an error (2), also that of a flag that it requires.
+The text is for people, in a pipe too; for programs there is --output json.
 
 Examples:
   flagstaff explain new_checkout --user ana --set plan=pro
@@ -40,7 +43,7 @@ impl Explain {
         let json = json!(explanation);
         session.output.thing(json, || explanation.to_string())?;
         session.place.tell_other_files(&session.output).await;
-        place::refuse_unreadable(&flags, &self.flag)?;
+        unreadable::refuse_answer(&flags, &self.flag)?;
         Ok(match explanation.answer.error_code {
             Some(ErrorCode::FlagNotFound) => ExitCode::No,
             _ => ExitCode::Done,

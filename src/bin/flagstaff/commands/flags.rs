@@ -2,7 +2,7 @@ use clap::{Args, Subcommand};
 use flagstaff::{Context, cli::ExitCode};
 
 use super::{disable::Disable, enable::Enable, get::Get, list};
-use crate::{failure::Failure, session::Session, text::clean};
+use crate::{failure::Failure, session::Session, text::clean, unreadable};
 
 /// Use the verbs of tempest-fastapi-sdk, with its exit codes
 #[derive(Debug, Args)]
@@ -11,7 +11,8 @@ For scripts that call `tempest flags`. `list` prints a name and a state in each
 line, aligned with spaces. `get` of an unknown flag exits with 1.
 
 Exit codes:
-  2  the store cannot be reached, which is 3 everywhere else
+  2  the store cannot be reached, which is 3 everywhere else; or a stored
+     value cannot be read, as everywhere else
   otherwise those of `flagstaff --help`
 
 Examples:
@@ -47,7 +48,8 @@ impl Flags {
 async fn list(session: &Session) -> Result<ExitCode, Failure> {
     let flags = session.place.flags(&session.output).await?;
     if session.output.is_json() {
-        return list::List::print(&flags, &[], &session.output).map(|()| ExitCode::Done);
+        list::List::print(&flags, &[], &session.output)?;
+        return Ok(unreadable::tell_all(&flags, &session.output).unwrap_or(ExitCode::Done));
     }
     let snapshot = flags.snapshot();
     let anonymous = Context::anonymous();
@@ -58,5 +60,5 @@ async fn list(session: &Session) -> Result<ExitCode, Failure> {
     let lines: String =
         rows.iter().map(|(name, state)| format!("{name:width$}  {state}\n")).collect();
     session.output.write(if lines.is_empty() { "(no flags)\n" } else { &lines })?;
-    Ok(ExitCode::Done)
+    Ok(unreadable::tell_all(&flags, &session.output).unwrap_or(ExitCode::Done))
 }

@@ -6,13 +6,14 @@ use flagstaff::{
 use serde_json::{Value, json};
 
 use crate::{
-    completion, failure::Failure, name, place, session::Session, similar, style, text::clean,
+    completion, failure::Failure, name, session::Session, similar, style, text::clean, unreadable,
 };
 
 /// Print what a flag amounts to, or one of its settings
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has the flag, or none says the setting.
+Exits with 1 if no source has the flag, or none says the setting. A stored value
+that cannot be read is an error (2).
 
 Examples:
   flagstaff get new_checkout               new_checkout 10%, 1 allowed
@@ -33,7 +34,7 @@ impl Get {
         let flag = &*self.flag;
         let field = self.field.as_deref().map(field).transpose()?;
         let flags = session.place.flags(&session.output).await?;
-        place::refuse_unreadable(&flags, flag)?;
+        unreadable::refuse(&flags, flag)?;
 
         let snapshot = flags.snapshot();
         let Some(info) = snapshot.info(flag) else {

@@ -2,15 +2,15 @@ use clap::Args;
 use flagstaff::cli::ExitCode;
 
 use crate::{
-    completion, context::ContextArgs, failure::Failure, name, place, session::Session, similar,
-    text::clean,
+    completion, context::ContextArgs, failure::Failure, name, session::Session, similar,
+    text::clean, unreadable,
 };
 
 /// Ask whether a flag is on: exits with 0 if it is, and 1 if not
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints no answer. A flag that no source has is off, with a warning; one whose
-stored value cannot be read is an error (2), as its answer is not known.
+It prints no answer. A flag that no source has is off, with a warning. A stored
+value that cannot be read is an error (2), also that of a flag that it requires.
 
 Examples:
   flagstaff is-on new_checkout && deploy
@@ -30,7 +30,7 @@ impl IsOn {
         let flags = session.place.flags_in_silence(&session.output, self.context.at).await?;
         let snapshot = flags.snapshot();
         let context = self.context.fitted(context, &snapshot, &session.output);
-        place::refuse_unreadable(&flags, &self.flag)?;
+        unreadable::refuse_answer(&flags, &self.flag)?;
         if snapshot.info(&*self.flag).is_none() && session.place.mistake(&self.flag).is_none() {
             session.output.warning(format!("no source has a flag `{}`", clean(&self.flag)));
             similar::hint(&snapshot, &self.flag, &session.output);

@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 use crate::{
     failure::Failure,
     output::{Listing, Output, Row},
-    place,
     query::{Subject, Term},
     session::Session,
-    time,
+    time, unreadable,
 };
 
 /// List flags: what each amounts to, and which source says so
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Exits with 2 if a stored value cannot be read: what that flag is, is not known.
+
 A query is made of words that all have to hold:
   name*             a glob, or a part of the name
   owner:payments    `owner:` alone is nobody
@@ -44,8 +45,7 @@ impl List {
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
         Self::print(&flags, &query, output)?;
         place.tell_other_files(output).await;
-        let unreadable = tell_unreadable(&flags, output);
-        Ok(unreadable.unwrap_or(code))
+        Ok(unreadable::tell_all(&flags, output).unwrap_or(code))
     }
 
     /// Prints the flags for which all terms hold.
@@ -93,12 +93,4 @@ impl List {
             empty: "(no flags)",
         })
     }
-}
-
-/// Prints which values cannot be read, of all flags. The exit code is then that of an error.
-pub(super) fn tell_unreadable(flags: &Flags, output: &Output) -> Option<ExitCode> {
-    let anonymous = Context::anonymous();
-    let snapshot = flags.snapshot();
-    let names = snapshot.all(&anonymous).map(|(name, _)| name.to_owned());
-    place::tell_unreadable(flags, names, output)
 }

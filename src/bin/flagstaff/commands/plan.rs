@@ -26,7 +26,8 @@ A new salt does that, another `bucket_by`, or variants in another order.
 
 Made-up users have the groups and attributes that the flags name. How many of
 your users have these is not known, and neither is the share then: `?`, or null
-in JSON. Rules that decided for none of the users are named.
+in JSON. Rules that decided for none of the users are named. Overrides in the
+store do not count.
 
 Exits with 1 if a flag is beyond a bound of --fail-on.
 

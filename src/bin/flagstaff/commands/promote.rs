@@ -13,11 +13,11 @@ use crate::{
     change::{ChangeArgs, ask, finish, store},
     completion,
     failure::Failure,
-    file, name, place,
+    file, name,
     session::Session,
     style,
     text::{clean, count, verb},
-    time,
+    time, unreadable,
 };
 
 /// Write overrides into flags.toml, and later take them away
@@ -73,7 +73,7 @@ impl Promote {
         let flags = place.flags(output).await?;
         let overrides = self.overrides(session, &flags)?;
         let names = overrides.iter().map(|each| each.flag.clone());
-        if let Some(code) = place::tell_unreadable(&flags, names, output) {
+        if let Some(code) = unreadable::tell(&flags, names, output) {
             return Ok(code);
         }
 
@@ -129,7 +129,7 @@ impl Promote {
         let flags = session.place.flags(&session.output).await?;
         self.overrides(session, &flags)?;
         for flag in &self.flags {
-            place::refuse_unreadable(&flags, flag)?;
+            unreadable::refuse(&flags, flag)?;
         }
         if !self.now {
             refuse_other_definitions(session, &redis, &flags, &self.flags).await?;

@@ -19,7 +19,7 @@ use crate::{
     place::Once,
     session::Session,
     text::clean,
-    time,
+    time, unreadable,
 };
 
 /// Steer a staged rollout
@@ -88,7 +88,7 @@ Examples:
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
 percentage, since when, when the next stage is due, and the source that hides
-the rollout, if one does.
+the rollout, if one does. A stored value that cannot be read is an error (2).
 
 Examples:
   flagstaff rollout status checkout_v2
@@ -354,6 +354,7 @@ fn hiding(sources: &[SourceEntry]) -> Option<(&SourceEntry, &[SourceEntry])> {
 
 async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     let flags = session.place.flags(&session.output).await?;
+    unreadable::refuse(&flags, flag)?;
     let snapshot = flags.snapshot();
     let (sources, info) = (flags.sources_of(flag), snapshot.info(flag));
     let state = info.map_or(FlagState::Unknown, |info| info.state());

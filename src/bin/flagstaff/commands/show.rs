@@ -21,13 +21,14 @@ use crate::{
     style::{self, HEADER, painted},
     table,
     text::clean,
-    time,
+    time, unreadable,
 };
 
 /// Show a flag: what each source says, who, when, why, what decides
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has the flag.
+Exits with 1 if no source has the flag, and with 2 if its stored value cannot be
+read: what services make of the flag is not known then.
 
 Examples:
   flagstaff show new_checkout
@@ -63,6 +64,7 @@ impl Show {
             true => output.rows(&shown.rows())?,
             false => output.thing(shown.json(), || shown.text())?,
         }
+        unreadable::refuse(&flags, &self.flag)?;
         Ok(code)
     }
 }
@@ -94,6 +96,15 @@ impl Said {
 
     /// `by ana, 3 minutes ago: incident 42`
     fn text(&self, now: SystemTime) -> String {
+        let problem = self.entry.problem.as_deref().map(clean);
+        match (problem, self.signature(now)) {
+            (None, signature) => signature,
+            (Some(problem), signature) if signature.is_empty() => problem.into_owned(),
+            (Some(problem), signature) => format!("{problem}; {signature}"),
+        }
+    }
+
+    fn signature(&self, now: SystemTime) -> String {
         let Some(Provenance { author, reason, at, expires_at, .. }) = &self.entry.provenance else {
             return String::new();
         };
@@ -177,7 +188,7 @@ impl Shown<'_> {
             rows.push(words(&["about", field.as_str(), &plain(&value), source]));
         }
         for said in &self.sources {
-            let SourceEntry { source, entry, provenance, .. } = &said.entry;
+            let SourceEntry { source, entry, provenance, problem, .. } = &said.entry;
             let Provenance { author, reason, at, expires_at, .. } =
                 &provenance.clone().unwrap_or_default();
             let date = |at: &Option<SystemTime>| at.map(time::rfc3339).unwrap_or_default();
@@ -189,6 +200,7 @@ impl Shown<'_> {
                 &date(at),
                 &date(expires_at),
                 reason.as_deref().unwrap_or_default(),
+                problem.as_deref().unwrap_or_default(),
             ]));
         }
         for (field, value, source) in self.set(Field::steps()) {

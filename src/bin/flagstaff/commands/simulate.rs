@@ -1,5 +1,5 @@
 use clap::Args;
-use flagstaff::{Context, cli::ExitCode, definition::Definitions};
+use flagstaff::{Context, Snapshot, cli::ExitCode, definition::Definitions};
 
 use super::plan::PlanArgs;
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     name,
     session::Session,
     text::clean,
+    unreadable,
 };
 
 /// Preview which users a `set` would affect
@@ -17,7 +18,8 @@ use crate::{
 #[command(after_help = "\
 Compares all sources together before and after the change, and changes nothing.
 Settings and values are those of `flagstaff set`, and the table is that of
-`flagstaff plan`.
+`flagstaff plan`. A stored value that cannot be read is an error (2), if one of
+the flags in that table depends on it.
 
 Examples:
   flagstaff simulate new_checkout percentage=50
@@ -47,6 +49,9 @@ impl Simulate {
             return Err(Failure::usage(format!("no source has a flag `{}`", clean(&self.flag)))
                 .hint("`flagstaff list` lists those that there are"));
         }
+        for name in self.related(&snapshot) {
+            unreadable::refuse_answer(&flags, &name)?;
+        }
         let assignments = Assignments::new(self.assignments);
         let grown_from = grown_from(&flags, &self.flag);
         let patch = assignments.patch(&self.flag, grown_from.as_ref())?;
@@ -58,5 +63,13 @@ impl Simulate {
         after.insert(&self.flag, changed.unwrap_or_default());
         let title = format!("A change of {}", clean(&self.flag));
         self.report.run(title, &before, &after, session).await
+    }
+
+    /// The flag, and all flags that require it.
+    fn related(&self, snapshot: &Snapshot) -> Vec<String> {
+        let anonymous = Context::anonymous();
+        let names = snapshot.all(&anonymous).map(|(name, _)| name);
+        let related = names.filter(|name| unreadable::needed(snapshot, name).contains(&self.flag));
+        related.map(str::to_owned).collect()
     }
 }

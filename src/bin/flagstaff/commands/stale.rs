@@ -17,13 +17,14 @@ use crate::{
     output::{Listing, Row},
     session::Session,
     stale::{Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mentions},
-    time,
+    time, unreadable,
 };
 
 /// Find flags that can go: expired, unused, or long the same for all
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if anything is found. KEEP is the code to keep: that for on or off,
+Exits with 1 if anything is found, and with 2 if a stored value cannot be read.
+KEEP is the code to keep: that for on or off,
 or a variant; where a line tells, the branch of its `if`.
 
 Since when a flag is what it is, is known by its override, by its rollout, or by
@@ -77,6 +78,7 @@ impl Stale {
             session.output.warning(format!("what instances evaluate is not known: {error}"));
             BTreeMap::new()
         });
+        let unreadable = unreadable::tell_all(&flags, &session.output);
         let flags = self.flags(&flags, &usage, file.as_deref(), now).await;
         let searched = self.refs.as_deref().map(|root| {
             let keys = flags.iter().map(|flag| flag.key.clone()).collect();
@@ -116,7 +118,7 @@ impl Stale {
             rows,
             empty: "(nothing is stale)",
         })?;
-        Ok(code)
+        Ok(unreadable.unwrap_or(code))
     }
 
     /// All flags, with what is found about each without its code.

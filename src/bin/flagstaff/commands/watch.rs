@@ -37,7 +37,8 @@ other, and a webhook that fails is tried three times.
 
 Who and why is what the log of the store says when the change is seen. Of
 changes in quick succession the latest is named, and writers without a log are
-not.
+not. A stored value that cannot be read is a warning, now and when it comes:
+the flag stays what it was, or is off.
 
 Examples:
   flagstaff watch

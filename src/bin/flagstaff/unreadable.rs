@@ -1,0 +1,83 @@
+//! Stored values that cannot be read, and the answers that are not known because of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flagstaff::{
+    Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, definition::Entry,
+    source::SourceEntry,
+};
+
+use crate::{failure::Failure, output::Output, text::clean};
+
+/// Refuses an answer about a flag whose stored value cannot be read. Services keep its last good meaning, which
+/// is not known here.
+pub(crate) fn refuse(flags: &Flags, name: &str) -> Result<(), Failure> {
+    refuse_for(flags, name, name)
+}
+
+/// Refuses an answer of a flag if its stored value cannot be read, or that of a flag that it requires.
+pub(crate) fn refuse_answer(flags: &Flags, name: &str) -> Result<(), Failure> {
+    needed(&flags.snapshot(), name).iter().try_for_each(|needed| refuse_for(flags, needed, name))
+}
+
+/// Prints an error for each of these flags whose stored value cannot be read. Returns the exit code of a list that
+/// may be wrong because of it.
+pub(crate) fn tell(
+    flags: &Flags,
+    names: impl IntoIterator<Item = String>,
+    output: &Output,
+) -> Option<ExitCode> {
+    let refused = names.into_iter().filter_map(|name| refuse(flags, &name).err());
+    refused.map(|failure| output.failure(&failure)).last()
+}
+
+/// Prints an error for each flag whose stored value cannot be read.
+pub(crate) fn tell_all(flags: &Flags, output: &Output) -> Option<ExitCode> {
+    let (snapshot, anonymous) = (flags.snapshot(), Context::anonymous());
+    let names: Vec<_> = snapshot.all(&anonymous).map(|(name, _)| name.to_owned()).collect();
+    tell(flags, names, output)
+}
+
+/// The flags whose answers are not known, and why.
+pub(crate) fn answers(flags: &Flags) -> BTreeMap<String, Failure> {
+    let (snapshot, anonymous) = (flags.snapshot(), Context::anonymous());
+    let names = snapshot.all(&anonymous).map(|(name, _)| name);
+    names.filter_map(|name| Some((name.to_owned(), refuse_answer(flags, name).err()?))).collect()
+}
+
+/// A flag and all flags that decide about it.
+pub(crate) fn needed(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![name.to_owned()];
+    while let Some(name) = open.pop() {
+        let info = snapshot.info(&name);
+        // Nothing that an off flag requires switches it on.
+        if let Some(info) = info.filter(|info| info.state() != FlagState::Off) {
+            let requires = info.definition().rare().requires.value();
+            let required = requires.into_iter().flatten().map(|required| required.flag.to_string());
+            open.extend(required.filter(|required| !found.contains(required)));
+        }
+        found.insert(name);
+    }
+    found
+}
+
+fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
+    let unreadable = flags.sources_of(name).into_iter().find(|said| {
+        // Every reader takes such a string for off.
+        said.problem.is_some() && !matches!(said.entry, Entry::Text(_))
+    });
+    let Some(SourceEntry { source, problem, .. }) = unreadable else { return Ok(()) };
+    let (flag, asked, problem) = (clean(name), clean(asked), problem.unwrap_or_default());
+    let whose = match flag == asked {
+        true => format!("`{flag}`"),
+        false => format!("`{flag}`, which `{asked}` requires,"),
+    };
+    Err(Failure::usage(format!(
+        "what `{source}` has for {whose} cannot be read, so the answer is not known"
+    ))
+    .cause(problem)
+    .hint(format!(
+        "services go on with what it was before, or have it off; `flagstaff unset {flag}` removes it"
+    )))
+}

@@ -1,0 +1,167 @@
+//! Stored values that cannot be read: every command names them, and an answer that may be wrong because of one is an
+//! error.
+
+use std::fs;
+
+use flagstaff::cli::ExitCode;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    command::{Ran, on, ran},
+    server::Server,
+};
+
+/// `wrong` cannot be read, `asks` requires it, `asks_it_too` requires that, and `killed` is off anyway.
+struct Case {
+    server: Server,
+    directory: TempDir,
+}
+
+const FILE: &str = "\
+[flags]
+wrong = true
+fine = true
+
+[flags.asks]
+requires = [\"wrong\"]
+
+[flags.asks_it_too]
+requires = [\"asks\"]
+
+[flags.killed]
+enabled = false
+requires = [\"wrong\"]
+
+[flags.staged.rollout]
+stages = [{ percentage = 5, for = \"2h\" }, { percentage = 100 }]
+";
+
+const UNREADABLE: &str = r#"{"percentage": 400}"#;
+
+impl Case {
+    fn new() -> Self {
+        let (server, directory) = (Server::start(), tempfile::tempdir().unwrap());
+        fs::write(directory.path().join("flags.toml"), FILE).unwrap();
+        server.cli(&["HSET", "feature_flags", "wrong", UNREADABLE]);
+        Self { server, directory }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        ran(on(&self.server, arguments).current_dir(&self.directory))
+    }
+
+    /// Runs a command that is an error because of `wrong`.
+    fn refused(&self, arguments: &[&str]) -> Ran {
+        let ran = self.run(arguments);
+        assert_eq!(ran.code, ExitCode::Usage, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("what `redis` has for `wrong`"), "{}", ran.stderr);
+        ran
+    }
+}
+
+#[test]
+fn an_answer_of_a_flag_that_requires_it_is_an_error() {
+    let case = Case::new();
+
+    for flag in ["wrong", "asks", "asks_it_too"] {
+        for command in ["is-on", "eval", "explain"] {
+            case.refused(&[command, flag]);
+        }
+    }
+    let told = case.refused(&["is-on", "asks_it_too"]).stderr;
+    assert!(told.contains("for `wrong`, which `asks_it_too` requires, cannot be read"), "{told}");
+    assert_eq!(case.run(&["is-on", "fine"]).code, ExitCode::Done);
+    assert_eq!(case.run(&["is-on", "killed"]).code, ExitCode::No);
+    assert_eq!(case.run(&["get", "asks"]).code, ExitCode::Done);
+}
+
+#[test]
+fn evaluated_alone_it_has_an_error_in_place_of_a_value() {
+    let case = Case::new();
+
+    let eval = case.refused(&["eval", "fine", "wrong", "-o", "jsonl"]).stdout;
+
+    let answers: Vec<Value> =
+        eval.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&answers[0]["value"], &answers[0]["reason"]), (&true.into(), &"STATIC".into()));
+    assert_eq!(
+        (&answers[1]["value"], &answers[1]["errorCode"]),
+        (&Value::Null, &"PARSE_ERROR".into())
+    );
+}
+
+#[test]
+fn a_batch_answers_the_default_with_an_error() {
+    let case = Case::new();
+    let questions =
+        "{\"flag\": \"fine\", \"default\": false}\n{\"flag\": \"asks\", \"default\": true}\n";
+    fs::write(case.directory.path().join("questions"), questions).unwrap();
+
+    let batch = case.refused(&["eval", "--batch", "questions"]);
+
+    let answers: Vec<Value> =
+        batch.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |answer: &Value| ["value", "reason", "errorCode"].map(|name| answer[name].to_string());
+    assert_eq!(of(&answers[0]), ["true", "\"STATIC\"", "null"]);
+    assert_eq!(of(&answers[1]), ["true", "\"ERROR\"", "\"PARSE_ERROR\""]);
+    fs::write(case.directory.path().join("questions"), "{\"flag\": \"fine\"}\n").unwrap();
+    assert_eq!(case.run(&["eval", "--batch", "questions"]).code, ExitCode::Done);
+}
+
+#[test]
+fn show_names_it_beside_its_source() {
+    let case = Case::new();
+
+    for form in ["text", "tsv", "json"] {
+        let shown = case.run(&["show", "wrong", "-o", form]);
+        assert_eq!(shown.code, ExitCode::Usage, "{}", shown.stderr);
+        assert!(shown.stdout.contains("a percentage lies between 0 and 100"), "{}", shown.stdout);
+    }
+    assert_eq!(case.run(&["show", "asks"]).code, ExitCode::Done);
+}
+
+#[test]
+fn lists_of_flags_are_errors() {
+    let case = Case::new();
+
+    for list in [&["list"][..], &["flags", "list"], &["flags", "list", "-o", "json"], &["stale"]] {
+        case.refused(list);
+    }
+}
+
+#[test]
+fn where_a_rollout_stands_is_an_error() {
+    let case = Case::new();
+    case.server.cli(&["HSET", "feature_flags", "staged", UNREADABLE]);
+
+    let status = case.run(&["rollout", "status", "staged"]);
+
+    assert_eq!((status.code, &*status.stdout), (ExitCode::Usage, ""), "{}", status.stderr);
+    assert!(status.stderr.contains("has for `staged` cannot be read"), "{}", status.stderr);
+}
+
+#[test]
+fn a_simulation_is_an_error_where_an_answer_in_it_is_not_known() {
+    let case = Case::new();
+
+    case.refused(&["simulate", "wrong", "percentage=5"]);
+    // It requires `wrong`, as a flag does that requires it.
+    case.refused(&["simulate", "asks", "percentage=5"]);
+    assert_eq!(case.run(&["simulate", "fine", "percentage=5"]).code, ExitCode::Done);
+}
+
+/// It compares files.
+#[test]
+fn a_plan_does_without_the_store() {
+    let case = Case::new();
+
+    let plan = case.run(&["plan", "flags.toml", "flags.toml"]);
+
+    assert_eq!(
+        (plan.code, plan.stderr.contains("wrong")),
+        (ExitCode::Done, false),
+        "{}",
+        plan.stderr
+    );
+}
