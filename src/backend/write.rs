@@ -244,6 +244,9 @@ pub struct Provenance {
     pub at: Option<SystemTime>,
     /// The instant at which it ends by itself.
     pub expires_at: Option<SystemTime>,
+    /// The instant until which it is forced on or off. The settings that are stored beside that count again
+    /// then.
+    pub forced_until: Option<SystemTime>,
 }
 
 impl Provenance {
@@ -255,7 +258,15 @@ impl Provenance {
             reason: write.reason.clone(),
             at: Some(at),
             expires_at: write.expires_at,
+            forced_until: None,
         }
+    }
+
+    /// Returns the next instant after `now` at which the entry changes by itself.
+    #[must_use]
+    pub fn changes_at(&self, now: SystemTime) -> Option<SystemTime> {
+        let changes = [self.forced_until, self.expires_at].into_iter().flatten();
+        changes.filter(|&change| change > now).min()
     }
 
     /// Returns how long ago it was written, as of `now`.
@@ -318,6 +329,7 @@ impl Serialize for Provenance {
             "reason": self.reason,
             "at": self.at.map(Instant),
             "expiresAt": self.expires_at.map(Instant),
+            "forcedUntil": self.forced_until.map(Instant),
         })
     }
 }

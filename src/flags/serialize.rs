@@ -13,7 +13,8 @@ impl Serialize for SourceEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { source, entry, provenance, problem } = self;
         let unknown = Provenance::default();
-        let Provenance { author, reason, at, expires_at } = provenance.as_ref().unwrap_or(&unknown);
+        let Provenance { author, reason, at, expires_at, forced_until } =
+            provenance.as_ref().unwrap_or(&unknown);
         object!(serializer, "SourceEntry", {
             "source": source,
             "entry": entry,
@@ -21,6 +22,7 @@ impl Serialize for SourceEntry {
             "reason": reason,
             "at": at.map(Instant),
             "expiresAt": expires_at.map(Instant),
+            "forcedUntil": forced_until.map(Instant),
             "problem": problem,
         })
     }
@@ -31,7 +33,8 @@ impl Serialize for Drift {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { key, entry, provenance, declared, overridden, fields } = self;
         let unknown = Provenance::default();
-        let Provenance { author, reason, at, expires_at } = provenance.as_ref().unwrap_or(&unknown);
+        let Provenance { author, reason, at, expires_at, forced_until } =
+            provenance.as_ref().unwrap_or(&unknown);
         object!(serializer, "Drift", {
             "flag": key,
             "entry": entry,
@@ -39,6 +42,7 @@ impl Serialize for Drift {
             "reason": reason,
             "at": at.map(Instant),
             "expiresAt": expires_at.map(Instant),
+            "forcedUntil": forced_until.map(Instant),
             "declared": declared,
             "overridden": overridden,
             "fields": fields,

@@ -39,6 +39,9 @@ impl<'a> PendingWrite<'a> {
     }
 
     /// Ends the override at this instant, in all processes, also if none of them runs then.
+    ///
+    /// Settings that the source has for the flag stay beside an [`enable`](Flags::enable) or
+    /// [`disable`](Flags::disable), and count again when it ends.
     pub fn expires_at(self, at: SystemTime) -> Self {
         Self { write: self.write.expires_at(at), ..self }
     }

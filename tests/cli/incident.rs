@@ -1,12 +1,40 @@
 //! Changes in an emergency: whatever is wrong with the store, a single flag can be changed.
 
-use flagstaff::cli::ExitCode;
+use flagstaff::{Flags, Redis, answer::FlagState, cli::ExitCode};
 use serde_json::Value;
 
 use crate::{
     command::{Ran, flagstaff, on, ran},
     server::Server,
+    support::BOUND,
 };
+
+#[tokio::test]
+async fn a_rollout_goes_on_where_it_was_when_a_switch_ends() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+    let stages = r#"rollout.stages=[{"percentage": 5, "for": "2h"}, {"percentage": 50}]"#;
+    run(&["set", "off", "enabled=true", stages]);
+    run(&["rollout", "start", "off"]);
+    run(&["rollout", "advance", "off", "--force"]);
+    let redis = Redis::open(&server.url()).unwrap();
+    let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
+    let mut state = flags.watch("off");
+    assert_eq!(state.borrow_and_update().to_string(), "50%");
+
+    let told = run(&["disable", "off", "--for", "1s"]).stderr;
+
+    assert!(told.contains("then the settings of the override count again: 50%"), "{told}");
+    assert!(!told.contains("warning"), "{told}");
+    state.wait_for(|state| *state == FlagState::Off).await.unwrap();
+    state.wait_for(|state| state.to_string() == "50%").await.unwrap();
+    assert!(run(&["rollout", "status", "off"]).stdout.contains("\t2\t2\t50%"));
+    // It is not taken for an override for good.
+    run(&["disable", "off", "--for", "1h"]);
+    assert!(run(&["history", "off", "-l", "1", "-o", "text"]).stdout.contains(", then "));
+    let promote = run(&["promote", "--dry-run"]);
+    assert!(promote.stderr.contains("whose override ends by itself"), "{}", promote.stderr);
+}
 
 /// More fields than any reader takes.
 fn with_too_many_fields() -> Server {

@@ -86,7 +86,7 @@ async fn entries_and_drift_serialize_with_who_and_why() {
 
     assert_eq!(
         members(&entries[0]),
-        ["source", "entry", "by", "reason", "at", "expiresAt", "problem"]
+        ["source", "entry", "by", "reason", "at", "expiresAt", "forcedUntil", "problem"]
     );
     assert_eq!(entries[0]["entry"], json!(false));
     assert_eq!((&entries[0]["by"], &entries[0]["reason"]), (&json!("ana"), &json!("incident 42")));
@@ -121,6 +121,6 @@ fn instants_serialize_to_the_second_in_utc() {
     );
     assert_eq!(
         json_of(provenance),
-        json!({ "by": null, "reason": null, "at": null, "expiresAt": "2026-11-21T02:42:49Z" })
+        json!({ "by": null, "reason": null, "at": null, "expiresAt": "2026-11-21T02:42:49Z", "forcedUntil": null })
     );
 }

@@ -115,7 +115,7 @@ impl Fields {
             let Ok(name) = str::from_utf8(name) else { continue };
             match field.good.as_ref().filter(|good| !good.has_ended(now)) {
                 Some(good) => {
-                    offer.insert(name.into(), good.entry.clone());
+                    offer.insert(name.into(), good.entry(now).clone());
                     if let Some(provenance) = &good.provenance {
                         offer.set_provenance(name.into(), provenance.clone());
                     }
@@ -138,7 +138,7 @@ impl Fields {
 
     /// When the next override ends after the instant `now`.
     pub(super) fn next_end(&self, now: SystemTime) -> Option<SystemTime> {
-        self.good().filter_map(|(_, good)| good.end()).filter(|&end| end > now).min()
+        self.good().flat_map(|(_, good)| good.changes()).filter(|&change| change > now).min()
     }
 
     /// The overrides that have ended, as they are stored, and when they have.

@@ -171,7 +171,40 @@ impl RedisHandle {
     ) -> Result<Option<(Entry, Option<Provenance>)>, BackendError> {
         let layout = &self.settings.layout;
         let decoded = value::decode(flag.as_str().as_bytes(), stored.as_bytes(), layout)?;
-        Ok(decoded.map(|decoded| (decoded.entry, decoded.provenance)))
+        let now = SystemTime::now();
+        Ok(decoded.map(|decoded| (decoded.entry(now).clone(), decoded.provenance)))
+    }
+
+    /// Decodes the entry that a stored value has at an instant; `None` if it has none then.
+    ///
+    /// # Errors
+    ///
+    /// The value cannot be read.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use flagstaff::Redis;
+    ///
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
+    ///
+    /// let stored = r#"{"force": false, "override": {"expires_at": "2026-11-21T09:00:00Z"}}"#;
+    ///
+    /// assert_eq!(redis.decode_at("search", stored, SystemTime::UNIX_EPOCH)?, Some(false.into()));
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+    /// ```
+    pub fn decode_at(
+        &self,
+        flag: impl FlagKey,
+        stored: &str,
+        at: SystemTime,
+    ) -> Result<Option<Entry>, BackendError> {
+        let layout = &self.settings.layout;
+        let decoded = value::decode(flag.as_str().as_bytes(), stored.as_bytes(), layout)?;
+        let in_force = decoded.filter(|decoded| !decoded.has_ended(at));
+        Ok(in_force.map(|decoded| decoded.entry(at).clone()))
     }
 
     /// The entry with this revision.

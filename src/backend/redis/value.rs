@@ -23,15 +23,40 @@ const FORCE: &str = "force";
 
 /// The member of that which says until when.
 const END: &str = "expires_at";
+/// The member of that with the end of `force`. The settings beside it count again then.
+const FORCE_END: &str = "force_until";
+/// The member of that which has what `force` takes the place of where there is no `force`: in a key of its own,
+/// which readers in other languages read.
+const BEFORE: &str = "before";
 
 /// One override.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Override {
-    pub(super) entry: Entry,
+    entry: Entry,
+    /// The entry once `force` has ended.
+    then: Option<Entry>,
     pub(super) provenance: Option<Provenance>,
 }
 
 impl Override {
+    /// The entry at the instant `now`, of an override that has not ended.
+    pub(super) fn entry(&self, now: SystemTime) -> &Entry {
+        self.then.as_ref().filter(|_| self.force_has_ended(now)).unwrap_or(&self.entry)
+    }
+
+    /// The instants at which it changes by itself.
+    pub(super) fn changes(&self) -> impl Iterator<Item = SystemTime> {
+        [self.end(), self.force_end()].into_iter().flatten()
+    }
+
+    fn force_end(&self) -> Option<SystemTime> {
+        self.provenance.as_ref()?.forced_until
+    }
+
+    fn force_has_ended(&self, now: SystemTime) -> bool {
+        self.force_end().is_some_and(|end| end <= now)
+    }
+
     pub(super) fn end(&self) -> Option<SystemTime> {
         self.provenance.as_ref()?.expires_at
     }
@@ -50,7 +75,7 @@ pub(super) fn decode(name: &[u8], raw: &[u8], layout: &Layout) -> Result<Option<
     let text = str::from_utf8(raw).map_err(|_| "the value is not UTF-8")?;
     match layout {
         Layout::Hash(_) if !text.trim_start().starts_with('{') => {
-            Ok(Some(Override { entry: Entry::from_text(text), provenance: None }))
+            Ok(Some(Override { entry: Entry::from_text(text), then: None, provenance: None }))
         }
         Layout::Hash(_) => decode_object(name, object(text)?).map(Some),
         Layout::Keys(_) => match parse(text)? {
@@ -76,10 +101,18 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
 /// A field of the hash: a partial definition, or an answer for everybody.
 fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
+    let until = provenance.as_ref().and_then(|by| by.forced_until);
+    let mut then = None;
     let entry = match object.remove(FORCE) {
         None => read(name, &object, UnknownKeys::Reject)?.into(),
-        Some(Value::Bool(false)) if !object.is_empty() => {
-            read(name, &object, UnknownKeys::Reject)?.enabled(false).into()
+        Some(Value::Bool(on)) if !object.is_empty() && (!on || until.is_some()) => {
+            let settings = read(name, &object, UnknownKeys::Reject)?;
+            then = until.map(|_| settings.clone().into());
+            match on {
+                false => settings.enabled(false),
+                true => forced_on(settings),
+            }
+            .into()
         }
         Some(_) if !object.is_empty() => {
             return Err("only `\"force\": false` can stand beside settings".to_owned());
@@ -92,13 +125,24 @@ fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override,
             ));
         }
     };
-    Ok(Override { entry, provenance })
+    Ok(Override { entry, then, provenance })
 }
 
 /// The value of a key of its own: a whole definition, with members that are not for us.
 fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
-    let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
-    let mut definition = read(name, &object, UnknownKeys::Ignore)?;
+    let by = object.remove(OVERRIDE);
+    let provenance = by.as_ref().map(provenance).transpose()?;
+    let entry = whole(name, &object)?.into();
+    let before = by.as_ref().and_then(|by| by.get(BEFORE)).and_then(Value::as_object);
+    let then = before.map(|before| {
+        put_back(&mut object, before);
+        whole(name, &object).map(Entry::from)
+    });
+    Ok(Override { entry, then: then.transpose()?, provenance })
+}
+
+fn whole(name: &str, object: &Map<String, Value>) -> Result<Definition, String> {
+    let mut definition = read(name, object, UnknownKeys::Ignore)?;
     // Settings that such a value always has, and that are missing, have their defaults. They do not
     // fall through to lower sources.
     for &field in Field::ALL.iter().filter(|field| field.roles().is_whole) {
@@ -106,7 +150,47 @@ fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, 
             definition.remove(field);
         }
     }
-    Ok(Override { entry: definition.into(), provenance })
+    Ok(definition)
+}
+
+/// Keeps the ends of a stored object in its new notes, since what a patch does not name stays. Without `force`, its
+/// end is over.
+fn keep_ends(by: &mut Map<String, Value>, mut stored: Map<String, Value>, is_forced: bool) {
+    for member in [END, FORCE_END] {
+        if let Some(end) = stored.remove(member).filter(|_| member == END || is_forced) {
+            by.entry(member).or_insert(end);
+        }
+    }
+}
+
+/// Takes out what was replaced for a while, which is in the notes of an object.
+fn take_before(object: &mut Map<String, Value>) -> Option<Map<String, Value>> {
+    match object.get_mut(OVERRIDE)?.as_object_mut()?.remove(BEFORE)? {
+        Value::Object(before) => Some(before),
+        _ => None,
+    }
+}
+
+/// Members without those that a patch names.
+fn without(mut members: Map<String, Value>, patch: &Definition) -> Map<String, Value> {
+    members.retain(|member, _| patch.fields().all(|field| field.as_str() != member));
+    members
+}
+
+/// Puts members back that something else took the place of; `null` is none.
+fn put_back(object: &mut Map<String, Value>, before: &Map<String, Value>) {
+    for (member, value) in before {
+        match value {
+            Value::Null => drop(object.remove(member)),
+            value => drop(object.insert(member.clone(), value.clone())),
+        }
+    }
+}
+
+/// On for all users whom these settings do not deny it.
+fn forced_on(mut settings: Definition) -> Definition {
+    settings.merge(&Definition::forced(true));
+    settings
 }
 
 fn read(
@@ -138,6 +222,7 @@ fn provenance(value: &Value) -> Result<Provenance, String> {
         reason: text("reason")?,
         at: time("at")?,
         expires_at: time(END)?,
+        forced_until: time(FORCE_END)?,
     })
 }
 
@@ -149,34 +234,34 @@ pub(super) fn encode(
     now: SystemTime,
     layout: &Layout,
 ) -> Result<Option<String>, String> {
+    let is_hash = matches!(layout, Layout::Hash(_));
     let unsigned = write.plain || (write.author.is_none() && write.reason.is_none());
     let plain = unsigned && write.expires_at.is_none();
-    let settings = match layout {
-        Layout::Hash(_) => settings(name, current, now, layout),
-        Layout::Keys(_) => None,
-    };
-    let mut object = match (&write.operation, layout) {
+    let switches = matches!(write.operation, Operation::Enable | Operation::Disable);
+    let settings = settings(name, current, now, layout);
+    let comes_back = settings.as_ref().filter(|_| switches).and_then(|it| comes_back(it, write));
+    let mut before = None;
+    let mut object = match (&write.operation, settings) {
         (Operation::Clear, _) => return Ok(None),
-        (Operation::Disable, Layout::Hash(_))
-            if write.expires_at.is_none() && settings.is_some() =>
+        (Operation::Disable, Some(settings))
+            if is_hash && (comes_back.is_some() || write.expires_at.is_none()) =>
         {
-            let mut object = settings.unwrap_or_default();
-            object.insert(FORCE.to_owned(), Value::Bool(false));
-            object
+            switched(settings, false)
         }
-        (Operation::Enable, Layout::Hash(_))
-            if write.expires_at.is_none()
-                && settings.as_ref().is_some_and(|settings| settings.contains_key(FORCE)) =>
+        (Operation::Enable, Some(settings)) if is_hash && comes_back.is_some() => {
+            switched(settings, true)
+        }
+        (Operation::Enable, Some(mut settings))
+            if is_hash && write.expires_at.is_none() && settings.contains_key(FORCE) =>
         {
-            let mut object = settings.unwrap_or_default();
-            object.remove(FORCE);
-            object
+            settings.remove(FORCE);
+            settings
         }
-        (Operation::Enable, Layout::Hash(_)) if plain => return Ok(Some("1".to_owned())),
-        (Operation::Disable, Layout::Hash(_)) if plain => return Ok(Some("0".to_owned())),
-        (Operation::Enable, Layout::Hash(_)) => forced(true),
-        (Operation::Disable, Layout::Hash(_)) => forced(false),
-        (operation, layout) => {
+        (Operation::Enable, _) if is_hash && plain => return Ok(Some("1".to_owned())),
+        (Operation::Disable, _) if is_hash && plain => return Ok(Some("0".to_owned())),
+        (Operation::Enable, _) if is_hash => forced(true),
+        (Operation::Disable, _) if is_hash => forced(false),
+        (operation, _) => {
             let mut object = base(name, current, now, layout)?;
             let patch = match operation {
                 // Readers in other languages know no `force`.
@@ -187,6 +272,7 @@ pub(super) fn encode(
                 Operation::Set(patch) => patch,
                 Operation::Clear => return Ok(None),
             };
+            before = replaced(&mut object, patch, switches, comes_back.is_some());
             // A patch that names `enabled` decides in place of what switches the settings off.
             let force = object.remove(FORCE).filter(|_| !patch.has(Field::Enabled));
             merge_json(name, &mut object, patch).map_err(|error| error.to_string())?;
@@ -203,12 +289,25 @@ pub(super) fn encode(
     if write.expires_at.is_some_and(|end| stamp(end).is_none()) {
         return Err("the end of the override is in no calendar".to_owned());
     }
-    // What a patch does not name stays, the end too.
-    let end = object.remove(OVERRIDE).and_then(|mut before| Some(before.get_mut(END)?.take()));
-    if !plain || matches!(layout, Layout::Hash(_)) {
+    // The ends of what is switched on or off are over.
+    let stored = object.remove(OVERRIDE).filter(|_| !switches);
+    let has_end = |by: &Value| by.get(END).is_some() || by.get(FORCE_END).is_some();
+    if !plain || is_hash || stored.as_ref().is_some_and(has_end) {
+        let is_forced = object.contains_key(FORCE) || before.is_some();
         let mut by = by(write, now);
-        if let Some(end) = end {
-            by.entry(END).or_insert(end);
+        if let Some(Value::Object(stored)) = stored {
+            keep_ends(&mut by, stored, is_forced);
+        }
+        if let Some(ComesBack { until }) = comes_back {
+            let force_end = by.remove(END);
+            by.extend(force_end.map(|end| (FORCE_END.to_owned(), end)));
+            by.extend(until.and_then(stamp).map(|end| (END.to_owned(), json!(end))));
+        }
+        by.extend(before.map(|before| (BEFORE.to_owned(), before.into())));
+        // Without settings, nothing is left that could come back.
+        if object.len() == 1 && object.contains_key(FORCE) {
+            let force_end = by.remove(FORCE_END);
+            by.extend(force_end.map(|end| (END.to_owned(), end)));
         }
         object.insert(OVERRIDE.to_owned(), by.into());
     }
@@ -216,6 +315,44 @@ pub(super) fn encode(
     // What cannot be read must not be written.
     decode(name.as_bytes(), text.as_bytes(), layout)?;
     Ok(Some(text))
+}
+
+/// Settings that count again when what is switched on or off ends.
+#[derive(Debug, Clone, Copy)]
+struct ComesBack {
+    /// Their own end.
+    until: Option<SystemTime>,
+}
+
+/// Settings that end before the switch does have nothing to come back to.
+fn comes_back(settings: &Map<String, Value>, write: &Write) -> Option<ComesBack> {
+    let (switch_end, until) = (write.expires_at?, end_of(settings));
+    until.is_none_or(|until| until > switch_end).then_some(ComesBack { until })
+}
+
+fn switched(mut settings: Map<String, Value>, on: bool) -> Map<String, Value> {
+    settings.insert(FORCE.to_owned(), Value::Bool(on));
+    settings
+}
+
+/// The members that come back when a switch ends, in a key of its own. What an earlier switch replaced is put back
+/// where this change decides in its place.
+fn replaced(
+    object: &mut Map<String, Value>,
+    patch: &Definition,
+    switches: bool,
+    comes_back: bool,
+) -> Option<Map<String, Value>> {
+    let mut before = take_before(object);
+    if let Some(replaced) = before.take_if(|_| switches || patch.has(Field::Enabled)) {
+        put_back(object, &replaced);
+    }
+    if comes_back {
+        let member = |field: Field| object.get(field.as_str()).cloned().unwrap_or_default();
+        let members = patch.fields().map(|field| (field.as_str().to_owned(), member(field)));
+        before = Some(members.collect());
+    }
+    before.map(|before| if switches { before } else { without(before, patch) })
 }
 
 /// Takes settings out of what is stored, so that the sources below say them again.
@@ -229,7 +366,8 @@ fn take_out(
 ) -> Result<(), String> {
     let stored = current.and_then(|raw| decode(name.as_bytes(), raw, layout).ok().flatten());
     let in_force = stored.filter(|stored| !stored.has_ended(now));
-    if in_force.is_some_and(|stored| matches!(stored.entry, Entry::Forced(_) | Entry::Text(_))) {
+    if in_force.is_some_and(|stored| matches!(stored.entry(now), Entry::Forced(_) | Entry::Text(_)))
+    {
         return Err(NO_FIELDS.to_owned());
     }
     for field in fields {
@@ -256,7 +394,32 @@ fn settings(
     let stored = decode(name.as_bytes(), raw, layout).ok().flatten()?;
     let is_kept = matches!(stored.entry, Entry::Definition(_)) && !stored.has_ended(now);
     let settings = is_kept.then(|| object(&String::from_utf8_lossy(raw)).ok())?;
+    let settings = settings.map(|settings| without_ended_force(settings, &stored, now));
     settings.filter(|object| object.keys().any(|member| member != OVERRIDE && member != FORCE))
+}
+
+/// The stored object as it counts now: a `force` that has ended is gone.
+fn without_ended_force(
+    mut object: Map<String, Value>,
+    stored: &Override,
+    now: SystemTime,
+) -> Map<String, Value> {
+    if !stored.force_has_ended(now) {
+        return object;
+    }
+    object.remove(FORCE);
+    let Some(Value::Object(mut by)) = object.remove(OVERRIDE) else { return object };
+    by.remove(FORCE_END);
+    if let Some(Value::Object(before)) = by.remove(BEFORE) {
+        put_back(&mut object, &before);
+    }
+    object.insert(OVERRIDE.to_owned(), by.into());
+    object
+}
+
+/// The end of a stored object.
+fn end_of(object: &Map<String, Value>) -> Option<SystemTime> {
+    provenance(object.get(OVERRIDE)?).ok()?.expires_at
 }
 
 fn forced(on: bool) -> Map<String, Value> {
@@ -278,13 +441,16 @@ fn base(
         None => Ok(Map::new()),
         Some(decoded) if decoded.has_ended(now) => Ok(Map::new()),
         // As it is stored, so that members which are not for us survive.
-        Some(Override { entry: Entry::Definition(_), .. }) => object(&String::from_utf8_lossy(raw)),
+        Some(stored @ Override { entry: Entry::Definition(_), .. }) => {
+            let object = object(&String::from_utf8_lossy(raw))?;
+            Ok(without_ended_force(object, &stored, now))
+        }
         Some(Override { entry: entry @ Entry::Text(_), .. }) if entry.forces() == Some(false) => {
             Err(format!(
                 "{entry} is stored now, which forces a variant or off; clear it, then set it anew"
             ))
         }
-        Some(Override { entry, provenance }) => {
+        Some(Override { entry, provenance, .. }) => {
             let mut settings = to_json(&entry.patch(None));
             if provenance.is_some() {
                 settings.extend(object(&String::from_utf8_lossy(raw))?.remove_entry(OVERRIDE));
@@ -303,4 +469,171 @@ fn by(write: &Write, now: SystemTime) -> Map<String, Value> {
     ];
     let members = members.into_iter().filter_map(|(name, value)| Some((name, json!(value?))));
     members.map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// The instant of all changes, without a fraction, as it is stored.
+    fn now() -> SystemTime {
+        SystemTime::UNIX_EPOCH + 500_000 * HOUR
+    }
+
+    fn hash() -> Layout {
+        Layout::Hash("feature_flags".to_owned())
+    }
+
+    fn keys() -> Layout {
+        Layout::Keys("ff".to_owned())
+    }
+
+    fn percent(percent: u32) -> Definition {
+        Definition::new().percentage(Percentage::whole(percent).unwrap())
+    }
+
+    /// Makes one change after the other, each in its hour. Returns the value that is stored then.
+    fn stored(layout: &Layout, first: &str, writes: impl IntoIterator<Item = Write>) -> String {
+        let mut stored = first.to_owned();
+        for (hours, write) in (0..).zip(writes) {
+            let at = now() + hours * HOUR;
+            stored = encode("a", Some(stored.as_bytes()), &write, at, layout).unwrap().unwrap();
+        }
+        stored
+    }
+
+    /// The settings of a stored value after so many hours, as JSON; `None` once it has ended.
+    fn after(layout: &Layout, stored: &str, hours: u32) -> Option<Value> {
+        let at = now() + hours * HOUR;
+        let decoded = decode(b"a", stored.as_bytes(), layout).unwrap().unwrap();
+        if decoded.has_ended(at) {
+            return None;
+        }
+        match decoded.entry(at) {
+            Entry::Definition(definition) => Some(to_json(definition).into()),
+            other => Some(json!(other.to_string())),
+        }
+    }
+
+    fn disable(hours: u32) -> Write {
+        Write::new(Operation::Disable).expires_at(now() + hours * HOUR).author("ana")
+    }
+
+    #[test]
+    fn what_is_stored_comes_back_when_a_switch_ends() {
+        let rollout = r#"{"rollout":{"stage":2},"denied_users":["eve"]}"#;
+        let enable = Write::new(Operation::Enable).expires_at(now() + 2 * HOUR);
+        let settings: Value = serde_json::from_str(rollout).unwrap();
+
+        let off = stored(&hash(), rollout, [disable(2)]);
+        let on = stored(&hash(), rollout, [enable]);
+
+        assert_eq!(after(&hash(), &off, 1).unwrap()["enabled"], false);
+        let while_on = after(&hash(), &on, 1).unwrap();
+        assert_eq!((&while_on["enabled"], &while_on["rollout"]), (&json!(true), &Value::Null));
+        assert_eq!(while_on["denied_users"], json!(["eve"]));
+        for stored in [off, on] {
+            assert_eq!(after(&hash(), &stored, 2), Some(settings.clone()), "{stored}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_its_own_comes_back_too() {
+        let first = r#"{"enabled":true,"percentage":25,"note":"ours"}"#;
+        let enable = Write::new(Operation::Enable).expires_at(now() + 2 * HOUR);
+        let settings = json!({ "enabled": true, "percentage": 25 });
+        let decided = |stored: &str, hours| {
+            let after = after(&keys(), stored, hours).unwrap();
+            json!({ "enabled": after["enabled"], "percentage": after["percentage"] })
+        };
+
+        for (writes, meanwhile) in [
+            (vec![disable(2)], json!({ "enabled": false, "percentage": 25 })),
+            (vec![enable.clone()], json!({ "enabled": true, "percentage": 100 })),
+            // The second takes the place of the first.
+            (vec![enable, disable(2)], json!({ "enabled": false, "percentage": 25 })),
+        ] {
+            let stored = stored(&keys(), first, writes);
+            assert_eq!(decided(&stored, 1), meanwhile, "{stored}");
+            assert_eq!(decided(&stored, 2), settings, "{stored}");
+            assert!(stored.contains("ours"), "{stored}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_settings_leaves_a_switch_and_its_end_alone() {
+        for layout in [hash(), keys()] {
+            let set = Write::new(Operation::Set(percent(50)));
+            let stored = stored(&layout, r#"{"percentage":25}"#, [disable(3), set]);
+
+            assert_eq!(after(&layout, &stored, 2).unwrap()["enabled"], false, "{stored}");
+            let then = after(&layout, &stored, 3).unwrap();
+            assert_eq!(
+                (&then["percentage"], &then["enabled"]),
+                (&json!(50), &Value::Null),
+                "{stored}"
+            );
+        }
+    }
+
+    /// It stays off however long it was to be off before, and whenever its settings were to end.
+    #[test]
+    fn a_switch_without_an_end_stays() {
+        let ends = Write::new(Operation::Set(percent(50))).expires_at(now() + 2 * HOUR);
+        for layout in [hash(), keys()] {
+            for first in [disable(2), ends.clone()] {
+                let off = Write::new(Operation::Disable).author("ana");
+                let stored = stored(&layout, r#"{"percentage":25}"#, [first, off]);
+                assert_eq!(after(&layout, &stored, 9).unwrap()["enabled"], false, "{stored}");
+            }
+        }
+    }
+
+    #[test]
+    fn switching_on_again_goes_on_with_the_settings() {
+        let on = Write::new(Operation::Enable);
+
+        let stored = stored(&hash(), r#"{"percentage":25}"#, [disable(2), on]);
+
+        assert_eq!(after(&hash(), &stored, 1), Some(json!({ "percentage": 25 })), "{stored}");
+        assert_eq!(after(&hash(), &stored, 9), Some(json!({ "percentage": 25 })), "{stored}");
+    }
+
+    #[test]
+    fn settings_keep_their_own_end_if_it_comes_later() {
+        let set = |hours| Write::new(Operation::Set(percent(25))).expires_at(now() + hours * HOUR);
+
+        let later = stored(&hash(), "{}", [set(5), disable(3)]);
+        let sooner = stored(&hash(), "{}", [set(2), disable(3)]);
+
+        assert_eq!(after(&hash(), &later, 4), Some(json!({ "percentage": 25 })), "{later}");
+        assert_eq!(after(&hash(), &later, 5), None, "{later}");
+        assert_eq!(after(&hash(), &sooner, 2), Some(json!("off")), "{sooner}");
+        assert_eq!(after(&hash(), &sooner, 3), None, "{sooner}");
+    }
+
+    #[test]
+    fn a_switch_that_has_ended_is_gone_from_what_is_stored_next() {
+        for layout in [hash(), keys()] {
+            let set = || Write::new(Operation::Set(Definition::new().owner("web")));
+            let stored = stored(&layout, r#"{"percentage":25}"#, [disable(1), set(), set()]);
+            assert!(!stored.contains("force"), "{stored}");
+            assert_eq!(after(&layout, &stored, 0).unwrap()["percentage"], 25, "{stored}");
+        }
+    }
+
+    #[test]
+    fn a_switch_whose_settings_are_taken_out_ends_all_the_same() {
+        let take_out =
+            Write::new(Operation::Set(Definition::new())).inheriting([Field::Percentage]);
+
+        let stored = stored(&hash(), r#"{"percentage":25}"#, [disable(2), take_out]);
+
+        assert_eq!(after(&hash(), &stored, 1), Some(json!("off")), "{stored}");
+        assert_eq!(after(&hash(), &stored, 2), None, "{stored}");
+    }
 }

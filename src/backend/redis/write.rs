@@ -390,8 +390,9 @@ impl RedisHandle {
         let layout = &self.settings.layout;
         let decoded = value::decode(flag.as_bytes(), stored, layout)
             .map_err(|problem| format!("{}: {problem}", layout.place(flag)))?;
-        let in_force = decoded.filter(|decoded| !decoded.has_ended(SystemTime::now()));
-        Ok(in_force.map(|decoded| decoded.entry))
+        let now = SystemTime::now();
+        let in_force = decoded.filter(|decoded| !decoded.has_ended(now));
+        Ok(in_force.map(|decoded| decoded.entry(now).clone()))
     }
 
     /// The conflict with what is stored now.

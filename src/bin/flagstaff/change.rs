@@ -9,9 +9,9 @@ mod ask;
 mod effect;
 mod ending;
 mod file;
-mod logged;
 mod reach;
 mod rehearsal;
+mod stored;
 mod told;
 mod wait;
 mod wider;
@@ -24,7 +24,7 @@ use flagstaff::{
     cli::ExitCode,
     definition::Entry,
     source::{RedisHandle, SourceEntry},
-    write::PendingWrite,
+    write::{PendingWrite, Refusal},
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -33,8 +33,8 @@ pub(crate) use self::{
     args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
     ask::ask,
     file::edit,
-    logged::Logged,
     rehearsal::Rehearsal,
+    stored::Stored,
     wait::store,
 };
 use self::{
@@ -203,7 +203,9 @@ impl Act for Override<'_> {
 
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
         let write = self.write(&rehearsal.flags, &rehearsal.name)?.into();
-        rehearsal.put(self.redis.rehearse(&rehearsal.name, &write).await?.entry);
+        let after = self.redis.rehearse(&rehearsal.name, &write).await?.after;
+        let stored = Stored::read(self.redis, &rehearsal.name, after.as_deref());
+        stored.map_err(Refusal::failed)?.put(rehearsal);
         Ok(())
     }
 
@@ -408,13 +410,14 @@ async fn rehearse(
     let after = Side::of(&rehearsal.flags, name);
 
     let (stored, stores) = (rehearsal.before.as_ref(), rehearsal.after());
-    let ended = stored.and_then(|stored| stored.provenance.as_ref()?.expires_at);
+    let now = SystemTime::now();
+    let ended = stored.and_then(|stored| stored.provenance.as_ref()?.changes_at(now));
     let end = stores.as_ref().and_then(|_| act.end(ended));
     let says_the_same =
         stored.map(|stored| meant(&stored.entry)) == stores.as_ref().map(meant) && end == ended;
     let ending = Ending::of(session, &rehearsal, stores.as_ref(), ended, end).await?;
     let below = match act.forces() {
-        true => Some(rehearsal.below(SystemTime::now()).await?),
+        true => Some(rehearsal.below(now).await?),
         false => None,
     };
     Ok(Effect {

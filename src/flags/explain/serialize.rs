@@ -145,12 +145,13 @@ pub(super) fn provenance<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let mut members = serializer.serialize_map(None)?;
-    if let Some(Provenance { author, reason, at, expires_at }) = provenance {
+    if let Some(Provenance { author, reason, at, expires_at, forced_until }) = provenance {
         let instant = |time: &Option<SystemTime>| time.map(rfc3339);
         some(&mut members, "by", author.as_ref())?;
         some(&mut members, "reason", reason.as_ref())?;
         some(&mut members, "at", instant(at))?;
         some(&mut members, "expiresAt", instant(expires_at))?;
+        some(&mut members, "forcedUntil", instant(forced_until))?;
     }
     members.end()
 }

@@ -154,12 +154,13 @@ impl Rows for SourceTrace {
 
 /// Who said it, when and why, and until when.
 fn said_by(provenance: &Provenance) -> Vec<String> {
-    let Provenance { author, reason, at, expires_at } = provenance;
+    let Provenance { author, reason, at, expires_at, forced_until } = provenance;
     let text = |text: &str| Short(&Value::from(text)).to_string();
     let by = author.as_deref().map(|author| format!("by {}", text(author)));
     let at = at.as_ref().map(|at| format!("at {}", instant(at)));
     let until = expires_at.as_ref().map(|until| format!("until {}", instant(until)));
-    let first: Vec<_> = by.into_iter().chain(at).chain(until).collect();
+    let forced = forced_until.as_ref().map(|until| format!("forced until {}", instant(until)));
+    let first: Vec<_> = by.into_iter().chain(at).chain(forced).chain(until).collect();
     let why = reason.as_deref().map(|reason| format!("because {}", text(reason)));
     let lines = [first.join(" "), why.unwrap_or_default()];
     lines.into_iter().filter(|line| !line.is_empty()).collect()

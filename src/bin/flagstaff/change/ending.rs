@@ -42,6 +42,8 @@ enum Of {
     With(Vec<String>),
     /// Something was said before that does not come back.
     Another,
+    /// Settings that are stored beside it come back.
+    Switch,
 }
 
 impl Ending {
@@ -61,6 +63,7 @@ impl Ending {
             _ => return Ok(None),
         };
         let of = match rehearsal.before.as_ref().map(|before| &before.entry) {
+            _ if rehearsal.comes_back() => Of::Switch,
             None => Of::Itself,
             Some(_) if before == end => Of::Everything,
             Some(said) => match kept(said, stores) {
@@ -68,7 +71,7 @@ impl Ending {
                 kept => Of::With(kept),
             },
         };
-        let then = rehearsal.below(at).await?;
+        let then = rehearsal.then(at).await?;
         let who = who(session, rehearsal);
         Ok(Some(Self::Ends(Box::new(End { at, of, then, who }))))
     }
@@ -126,6 +129,13 @@ impl fmt::Display for Ending {
         let end = time::rfc3339(*at);
         match of {
             Of::Itself | Of::Another => write!(f, "until {end}; then ")?,
+            Of::Switch => {
+                let then = then.state;
+                return write!(
+                    f,
+                    "until {end}; then the settings of the override count again: {then}"
+                );
+            }
             Of::Everything => write!(f, "ends at {end} with the rest of the override; then ")?,
             Of::With(settings) => {
                 write!(f, "until {end}, with the override's {}; then ", settings.join(", "))?;

@@ -1,10 +1,10 @@
 //! Sources in memory that say about one flag what the real ones say.
 
-use std::time::SystemTime;
+use std::{cell::RefCell, time::SystemTime};
 
 use flagstaff::{
     Flags, Memory,
-    definition::Entry,
+    definition::{Entry, Field, UnknownKeys, from_json_object, to_json},
     source::{FlagsBuilder, Offer, SourceEntry, SourceKind},
 };
 
@@ -19,6 +19,8 @@ pub(crate) struct Rehearsal {
     /// What the store says before.
     pub(super) before: Option<SourceEntry>,
     store: Memory,
+    /// The entry that the store has when it changes by itself; `None` if none.
+    next: RefCell<Option<Entry>>,
     /// What the sources below the store say, the strongest first.
     below: Vec<(SourceKind, Entry)>,
 }
@@ -38,15 +40,31 @@ impl Rehearsal {
             store.insert(name, said.entry.clone());
         }
         let flags = over(Flags::builder().source(store.clone()), name, &below).start().await?;
-        Ok(Self { name: name.to_owned(), flags, before, store, below })
+        let next = RefCell::new(before.as_ref().and_then(|said| next(name, said)));
+        Ok(Self { name: name.to_owned(), flags, before, store, next, below })
     }
 
-    /// Lets the store say this about the flag, or nothing.
-    pub(crate) fn put(&self, entry: Option<Entry>) {
+    /// Lets the store have this entry for the flag, or none, and `next` when that changes by itself.
+    pub(crate) fn put(&self, entry: Option<Entry>, next: Option<Entry>) {
+        self.next.replace(next);
         match entry {
             Some(entry) => self.store.insert(&self.name, entry),
             None => self.store.remove(&self.name),
         }
+    }
+
+    /// Returns true if the store has an entry for the flag when it has changed by itself.
+    pub(super) fn comes_back(&self) -> bool {
+        self.next.borrow().is_some()
+    }
+
+    /// The flag at the instant at which the store changes by itself.
+    pub(super) async fn then(&self, at: SystemTime) -> Result<Side, Failure> {
+        let Some(next) = self.next.borrow().clone() else { return self.below(at).await };
+        let said = [(SourceKind::Redis, next)].into_iter().chain(self.below.iter().cloned());
+        let said: Vec<_> = said.collect();
+        let builder = over(Flags::builder(), &self.name, &said).clock(move || at);
+        Ok(Side::of(&builder.start().await?, &self.name))
     }
 
     /// What the store says then.
@@ -75,6 +93,17 @@ impl Rehearsal {
     pub(super) fn sources_below(&self) -> impl Iterator<Item = SourceKind> {
         self.below.iter().map(|(kind, _)| *kind)
     }
+}
+
+/// The entry of an override whose switch ends: its settings without what the switch does. A step of a rollout, which
+/// leaves a switch alone, comes to the same.
+fn next(name: &str, said: &SourceEntry) -> Option<Entry> {
+    let by = said.provenance.as_ref()?;
+    by.forced_until.filter(|&until| by.changes_at(SystemTime::now()) == Some(until))?;
+    let Entry::Definition(definition) = &said.entry else { return None };
+    let mut settings = to_json(definition);
+    settings.remove(Field::Enabled.as_str());
+    Some(from_json_object(name, &settings, UnknownKeys::Reject).ok()?.into())
 }
 
 fn over(builder: FlagsBuilder, name: &str, sources: &[(SourceKind, Entry)]) -> FlagsBuilder {

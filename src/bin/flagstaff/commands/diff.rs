@@ -113,12 +113,14 @@ impl Flag {
             CHANGED => None,
             what => Some(what.to_owned()),
         };
-        let Provenance { author, at, reason, expires_at, .. } = &self.by;
+        let Provenance { author, at, reason, expires_at, forced_until, .. } = &self.by;
+        let forced = forced_until.filter(|&until| until > now);
         let told = [
             what,
             author.as_deref().map(|author| clean(author).into_owned()),
             at.map(|at| time::relative(at, now)),
             reason.as_deref().map(|reason| format!("\"{}\"", clean(reason))),
+            forced.map(|until| format!("switch ends {}", time::relative(until, now))),
             expires_at.map(|end| format!("ends {}", time::relative(end, now))),
         ];
         let told: Vec<_> = told.into_iter().flatten().collect();

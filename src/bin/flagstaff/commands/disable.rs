@@ -13,8 +13,9 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The store gets a plain 0, which readers in every language know; who and why go
-to its log. With --for, what is below the override decides at the end, not the
-override before.
+to its log. Settings that the store has, such as the stage of a rollout, stay,
+and count again after `enable`, or at the end of --for. A plain value does not
+come back then: what is below the override decides.
 
 With --wait, it exits with 1 if an instance may not have it, or if there is
 none.

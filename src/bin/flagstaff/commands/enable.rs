@@ -13,8 +13,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The store gets a plain 1, which readers in every language know; who and why go
-to its log. With --for it gets JSON, which other readers may take for off; at
-the end what is below the override decides, not the override before.
+to its log. With --for it gets JSON, which other readers may take for off. At
+the end, the settings that the store had count again, or else what is below.
 
 Percentage, lists and rules of the file do not count while it is on;
 `flagstaff unset` gives them back. With --source file they count: that only sets

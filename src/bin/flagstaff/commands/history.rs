@@ -93,8 +93,9 @@ fn shown(stored: Option<&str>) -> String {
         Some("0") => return "off".to_owned(),
         _ => {}
     }
-    let end = stored.and_then(|stored| serde_json::from_str::<Value>(stored).ok());
-    let end = end.as_ref().and_then(|stored| stored["override"]["expires_at"].as_str());
+    let object = stored.and_then(|stored| serde_json::from_str::<Value>(stored).ok());
+    let time = |member: &str| object.as_ref()?["override"][member].as_str();
+    let end = time("expires_at");
     let said = without_override(stored, |mut said| {
         let forced = said.remove("force").and_then(|force| match force {
             Value::Bool(true) => Some("on".to_owned()),
@@ -103,6 +104,9 @@ fn shown(stored: Option<&str>) -> String {
             _ => None,
         });
         let settings = Some(settings(&said)).filter(|settings| !settings.is_empty());
+        if let (Some(forced), Some(until), Some(then)) = (&forced, time("force_until"), &settings) {
+            return format!("{forced} until {until}, then {then}");
+        }
         let words: Vec<_> = forced.into_iter().chain(settings).collect();
         if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }
     });

@@ -152,14 +152,14 @@ impl Promote {
                 return Err(Failure::refused(format!("`{}` is not overridden", clean(flag)))
                     .hint("`flagstaff show` says what each source says"));
             };
-            let end = said.provenance.and_then(|by| by.expires_at);
+            let end = said.provenance.and_then(|by| by.changes_at(SystemTime::now()));
             overrides.push(Override { flag: flag.clone(), entry: said.entry, end });
         }
         if !self.flags.is_empty() {
             return Ok(overrides);
         }
         for drift in drift {
-            if drift.provenance.is_some_and(|by| by.expires_at.is_some()) {
+            if drift.provenance.is_some_and(|by| by.changes_at(SystemTime::now()).is_some()) {
                 let flag = clean(&drift.key);
                 session.output.note(format!("left out `{flag}`, whose override ends by itself"));
                 continue;

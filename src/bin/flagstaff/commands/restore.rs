@@ -10,7 +10,7 @@ use flagstaff::{
 };
 
 use crate::{
-    change::{Act, ChangeArgs, Logged, Rehearsal, Unknown, perform},
+    change::{Act, ChangeArgs, Rehearsal, Stored, Unknown, perform},
     completion,
     failure::Failure,
     name,
@@ -46,7 +46,7 @@ struct Restoring<'a> {
     stored: Option<String>,
     /// The value that is stored now, in whose place alone the other comes back.
     current: Option<String>,
-    logged: Logged,
+    logged: Stored,
 }
 
 impl Restore {
@@ -56,7 +56,7 @@ impl Restore {
         let stored = stored_at(&redis, &flag, to).await?;
         let clear = Write::new(Operation::Clear);
         let current = redis.rehearse(&flag, &clear).await?.before;
-        let logged = Logged::read(&redis, &flag, stored.as_deref()).map_err(|problem| {
+        let logged = Stored::read(&redis, &flag, stored.as_deref()).map_err(|problem| {
             let flag = clean(&flag);
             Failure::refused(format!("what was stored for `{flag}` then cannot be read: {problem}"))
         })?;

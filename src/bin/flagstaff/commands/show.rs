@@ -105,14 +105,18 @@ impl Said {
     }
 
     fn signature(&self, now: SystemTime) -> String {
-        let Some(Provenance { author, reason, at, expires_at, .. }) = &self.entry.provenance else {
+        let Some(Provenance { author, reason, at, expires_at, forced_until, .. }) =
+            &self.entry.provenance
+        else {
             return String::new();
         };
         let author = author.as_ref().map(|author| format!("by {}", clean(author)));
         let at = at.map(|at| time::relative(at, now));
         let end = expires_at.map(|end| format!("ends {}", time::relative(end, now)));
+        let forced = forced_until.filter(|&until| until > now);
+        let forced = forced.map(|until| format!("switch ends {}", time::relative(until, now)));
         let revision = self.revision.map(|revision| format!("revision {revision}"));
-        let known: Vec<_> = [author, at, end, revision].into_iter().flatten().collect();
+        let known: Vec<_> = [author, at, forced, end, revision].into_iter().flatten().collect();
         match reason {
             Some(reason) => format!("{}: {}", known.join(", "), clean(reason)),
             None => known.join(", "),

@@ -4,7 +4,7 @@ use clap::Args;
 use flagstaff::{Flags, cli::ExitCode, definition::Entry};
 
 use crate::{
-    change::{Act, ChangeArgs, Logged, NoEnd, Rehearsal, Source, TargetArgs, Unknown, perform},
+    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, Stored, TargetArgs, Unknown, perform},
     failure::Failure,
     session::Session,
     text::clean,
@@ -36,7 +36,7 @@ pub(crate) struct Undo {
 struct Undoing<'a> {
     revision: u64,
     args: &'a ChangeArgs,
-    logged: Logged,
+    logged: Stored,
 }
 
 impl Undo {
@@ -61,7 +61,7 @@ impl Undo {
             return Err(Failure::refused(format!("the log has no revision {revision}"))
                 .hint("`flagstaff history` lists the revisions"));
         };
-        let logged = Logged::read(&redis, &undone.key, undone.before.as_deref());
+        let logged = Stored::read(&redis, &undone.key, undone.before.as_deref());
         let logged = logged.map_err(|problem| {
             let flag = clean(&undone.key);
             let message = format!("what was stored for `{flag}` before cannot be read: {problem}");

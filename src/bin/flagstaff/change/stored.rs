@@ -1,0 +1,45 @@
+//! Values of the store, as they are stored.
+
+use std::time::SystemTime;
+
+use flagstaff::{
+    definition::Entry,
+    source::{BackendError, RedisHandle},
+};
+
+use super::Rehearsal;
+
+/// The meaning of a stored value; empty if there is none, or if it has ended by itself.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    entry: Option<Entry>,
+    /// The instant at which it changes by itself.
+    pub(crate) end: Option<SystemTime>,
+    /// The entry that it has then.
+    next: Option<Entry>,
+}
+
+impl Stored {
+    pub(crate) fn read(
+        redis: &RedisHandle,
+        flag: &str,
+        stored: Option<&str>,
+    ) -> Result<Self, BackendError> {
+        let Some(stored) = stored else { return Ok(Self::default()) };
+        let now = SystemTime::now();
+        let entry = redis.decode_at(flag, stored, now)?;
+        let by = redis.decode(flag, stored)?.and_then(|(_, by)| by);
+        let end = by.and_then(|by| by.changes_at(now)).filter(|_| entry.is_some());
+        let next = end.map(|end| redis.decode_at(flag, stored, end)).transpose()?.flatten();
+        Ok(Self { entry, end, next })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entry.is_none()
+    }
+
+    /// Stores it in a rehearsal.
+    pub(crate) fn put(&self, rehearsal: &Rehearsal) {
+        rehearsal.put(self.entry.clone(), self.next.clone());
+    }
+}
