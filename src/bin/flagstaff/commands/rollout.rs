@@ -7,7 +7,7 @@ use flagstaff::{
     cli::ExitCode,
     definition::{Entry, Field, Progress, RolloutStatus},
     source::{self, Offer, SourceEntry, SourceKind},
-    write::{PendingStep, RolloutControl, RolloutError},
+    write::{Operation, PendingStep, RolloutControl, RolloutError, Write},
 };
 use serde_json::{Value, json};
 
@@ -390,20 +390,40 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         text
     })?;
     if hidden_by.is_some_and(|said| said.source.kind == SourceKind::Redis) {
-        let stored = sources.iter().find(|said| said.source.kind == SourceKind::Redis);
-        let keeps_settings = stored.is_some_and(|said| matches!(said.entry, Entry::Definition(_)));
-        let (flag, is_off) = (clean(flag), state == FlagState::Off);
-        session.output.hint(match progress.status {
-            _ if !keeps_settings || !is_off => {
-                format!("`flagstaff unset {flag}` lets the rollout decide")
-            }
-            RolloutStatus::Paused => {
-                format!("`flagstaff rollout resume {flag}` switches it on and goes on from there")
-            }
-            _ => format!("`flagstaff enable {flag}` switches it on again, at this stage"),
-        });
+        let is_off = info.is_some_and(|info| info.rollout().is_some());
+        session.output.hint(way_back(session, flag, &sources, &progress, is_off).await?);
     }
     Ok(ExitCode::Done)
+}
+
+/// The hint for a rollout that the store hides, or whose flag it switches off.
+async fn way_back(
+    session: &Session,
+    flag: &str,
+    sources: &[SourceEntry],
+    progress: &Progress,
+    is_off: bool,
+) -> Result<String, Failure> {
+    let stored = sources.iter().find(|said| said.source.kind == SourceKind::Redis);
+    let has_settings = stored.is_some_and(|said| matches!(said.entry, Entry::Definition(_)));
+    let name = clean(flag);
+    if !is_off || !has_settings {
+        return Ok(format!("`flagstaff unset {name}` lets the rollout decide"));
+    }
+    if progress.status == RolloutStatus::Paused {
+        return Ok(format!(
+            "`flagstaff rollout resume {name}` switches it on and goes on from there"
+        ));
+    }
+    // It is on for all users after that, unless it is switched off beside its settings.
+    let redis = session.place.needed_redis()?.handle();
+    let enabled = redis.rehearse(flag, &Write::new(Operation::Enable)).await?.entry;
+    Ok(match enabled {
+        Some(Entry::Definition(_)) => {
+            format!("`flagstaff enable {name}` switches it on again, at this stage")
+        }
+        _ => format!("`flagstaff set {name} enabled-` switches it on again, at this stage"),
+    })
 }
 
 /// Of how many stages which, and since and until when; no instant where there is none.
