@@ -38,6 +38,30 @@ fn what_a_dry_run_prints_is_what_is_written() {
 }
 
 #[test]
+fn a_file_of_another_system_says_whose_it_is_in_every_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags");
+    let goff_yaml =
+        "a:\n  variations:\n    on: true\n    off: false\n  defaultRule:\n    variation: off\n";
+    let goff_toml =
+        "[a.variations]\non = true\noff = false\n[a.defaultRule]\nvariation = \"off\"\n";
+    let flipt = "version: \"1.2\"\nflags:\n- key: a\n  name: A\n  type: VARIANT_FLAG_TYPE\n  enabled: true\n";
+
+    for (text, system) in
+        [(goff_yaml, "GO Feature Flag"), (goff_toml, "GO Feature Flag"), (flipt, "Flipt")]
+    {
+        fs::write(&path, text).unwrap();
+        for asked in ["json", "waffle", "tempest"] {
+            let ran = ran(&mut flagstaff(&["import", asked, path.to_str().unwrap()]));
+            let told =
+                format!("error: this is a file of {system}, and `import {asked}` reads those of");
+            assert_eq!(ran.code, ExitCode::Usage, "{}", ran.stderr);
+            assert!(ran.stderr.starts_with(&told), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
 fn flags_are_added_to_those_that_are_there() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");

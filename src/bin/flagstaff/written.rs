@@ -33,7 +33,8 @@ impl Written {
     }
 }
 
-fn value(value: &DeValue<'_>) -> Value {
+/// A value of TOML as JSON.
+pub(crate) fn value(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::Boolean(on) => (*on).into(),
         DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {

@@ -1,21 +1,33 @@
 //! Detection of the system that wrote a file, by members that only its files have.
 
 use serde_json::{Map, Value};
+use toml::de::{DeTable, DeValue};
 
-/// The system that a JSON text is of, if it has the shape that only that one's files have.
+use crate::written;
+
+/// The system that a file is of, in JSON, YAML or TOML, if it has a shape that only files of that system have.
 pub(crate) fn whose(text: &str) -> Option<&'static str> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    if !text.starts_with(['{', '[']) {
-        return None;
-    }
-    let first_line = || serde_json::from_str(text.lines().next()?).ok();
-    let document: Value = serde_json::from_str(text).ok().or_else(first_line)?;
+    // A table of TOML begins as a list of JSON does.
+    let json = if text.starts_with(['{', '[']) { json(text) } else { None };
+    let document = json.or_else(|| toml(text)).or_else(|| serde_saphyr::from_str(text).ok())?;
     match &document {
         Value::Array(rows) => rows.first().filter(|row| is_row(row)).map(|_| "django-waffle"),
         Value::Object(_) if is_row(&document) => Some("django-waffle"),
         Value::Object(object) => of_object(object),
         _ => None,
     }
+}
+
+/// The document, or the first of several with a line for each.
+fn json(text: &str) -> Option<Value> {
+    let first_line = || serde_json::from_str(text.lines().next()?).ok();
+    serde_json::from_str(text).ok().or_else(first_line)
+}
+
+fn toml(text: &str) -> Option<Value> {
+    let root = DeTable::parse(text).ok()?;
+    Some(written::value(&DeValue::Table(root.into_inner())))
 }
 
 fn is_row(row: &Value) -> bool {
@@ -38,6 +50,8 @@ fn of_object(object: &Map<String, Value>) -> Option<&'static str> {
         ("Eppo or Datadog", all(flags, &["allocations"])),
         ("PostHog", all(flags, &["key", "filters"])),
         ("Flipt", all(flags, &["key", "name", "enabled"])),
+        ("Flipt", all(flags, &["key", "type"]) && (has("namespace") || has("version"))),
+        ("Flipt", all(object.get("segments"), &["key", "match_type"])),
         ("Unleash", has("featureStrategies") || all(features, &["name", "strategies"])),
         ("GrowthBook", all(features, &["defaultValue"])),
         ("Flipper", all(features, &["percentage_of_actors"])),
@@ -47,9 +61,9 @@ fn of_object(object: &Map<String, Value>) -> Option<&'static str> {
         ("ConfigCat", has("p") && has("f")),
         (
             "GO Feature Flag",
-            object.values().next().is_some_and(|flag| {
-                flag.get("variations").is_some() && flag.get("defaultRule").is_some()
-            }),
+            object
+                .values()
+                .any(|flag| flag.get("variations").is_some() && flag.get("defaultRule").is_some()),
         ),
     ];
     systems.into_iter().find(|(_, is_it)| *is_it).map(|(system, _)| system)
@@ -88,6 +102,24 @@ mod tests {
                 "Flipper",
             ),
             (r#"{"a": {"variations": {}, "defaultRule": {}}}"#, "GO Feature Flag"),
+            (
+                "on_trial:\n  variations:\n    a: true\n    b: false\n  defaultRule:\n    variation: b\n",
+                "GO Feature Flag",
+            ),
+            (
+                "[on-trial.variations]\na = true\nb = false\n[on-trial.defaultRule]\nvariation = \"b\"\n",
+                "GO Feature Flag",
+            ),
+            (
+                "version: \"1.0\"\nnamespace: default\nflags:\n  - key: a\n    name: A\n    \
+                 type: BOOLEAN_FLAG_TYPE\n    rollouts: []\n",
+                "Flipt",
+            ),
+            (
+                "namespace: team\nsegments:\n  - key: pros\n    match_type: ALL_MATCH_TYPE\n",
+                "Flipt",
+            ),
+            ("- model: waffle.flag\n  fields: {}\n", "django-waffle"),
             (r#"{"p": {}, "f": {}}"#, "ConfigCat"),
             (r#"{"feature_management": {"feature_flags": []}}"#, "Microsoft FeatureManagement"),
         ] {
@@ -102,6 +134,10 @@ mod tests {
             r#"{"features": {"enabled": true, "percentage": 10}}"#,
             r#"{"flags": {"enabled": true}}"#,
             "ff:a {\"enabled\": true}",
+            "ff:a {\"enabled\": true}\nff:b {\"enabled\": false}\n",
+            "new_checkout  on\nsearch        off\n",
+            "(no flags)\n",
+            "[flags]\na = true\n",
             "{",
             "[]",
         ] {
