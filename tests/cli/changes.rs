@@ -515,6 +515,8 @@ while True:
     if b'[y/N]' in data:
         if 'CHANGE_BEFORE' in os.environ:
             open(os.environ['CHANGE_BEFORE'], 'a').write('# by another hand\n')
+        if 'RUN_BEFORE' in os.environ:
+            os.system(os.environ['RUN_BEFORE'])
         os.write(terminal, answer.encode() + b'\n')
 _, status = os.waitpid(pid, 0)
 sys.stdout.write(said.decode())
@@ -563,6 +565,69 @@ fn somebody_at_a_terminal_is_asked_before_several_overrides_are_gone() {
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
     assert!(question.contains("take away the overrides of 2 flags?"), "{question}");
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "2");
+}
+
+/// The question leaves time for that.
+#[test]
+fn what_was_confirmed_is_not_made_if_it_would_do_something_else_by_then() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    fs::write(&file, "[flags]\na = true\nother = true\n\n[flags.asks]\nrequires = [\"a\"]\n")
+        .unwrap();
+    let disable = |meanwhile: &str| {
+        server.cli(&["DEL", "feature_flags"]);
+        let mut disable = on(&server, &["disable", "a", "--file", file.to_str().unwrap()]);
+        let write = format!("redis-cli -p {} HSET feature_flags {meanwhile} > got", server.port());
+        disable.env("RUN_BEFORE", write).current_dir(&directory);
+        at_a_terminal(&disable, "y")
+    };
+    let stored = |flag: &str| server.cli(&["HGET", "feature_flags", flag]);
+
+    // The flag itself, and one that would be off with it.
+    for meanwhile in ["a '{\"percentage\": 5}'", "asks '{\"requires\": []}'"] {
+        let (code, said) = disable(meanwhile);
+        assert_eq!(code, i32::from(ExitCode::Changed.number()), "{meanwhile}: {said}");
+        assert!(said.contains("the flags were changed while you were asked"), "{said}");
+        assert_ne!(stored("a"), "0", "{meanwhile}");
+    }
+    // One that has nothing to do with it.
+    let (code, said) = disable("other 0");
+    assert_eq!((code, &*stored("a")), (0, "0"), "{said}");
+}
+
+#[test]
+fn somebody_at_a_terminal_is_asked_before_a_promotion_is_finished() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    fs::write(&file, "[flags]\na = false\n").unwrap();
+    ran(&mut on(&server, &["disable", "a", "--new", "--file", file.to_str().unwrap()]));
+    let finish = on(&server, &["promote", "--finish", "a", "--file", file.to_str().unwrap()]);
+
+    let (refused, question) = at_a_terminal(&finish, "n");
+    assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
+    assert!(question.contains("take away the override, so that the file decides?"), "{question}");
+    assert_eq!(server.cli(&["HGET", "feature_flags", "a"]), "0");
+
+    assert_eq!(at_a_terminal(&finish, "y").0, 0);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "a"]), "");
+}
+
+#[test]
+fn flags_that_were_changed_before_one_failed_are_told() {
+    let server = Server::start();
+    // One more is the most that any reader takes.
+    let fill = "for i = 1, 9999 do redis.call('HSET', 'feature_flags', 'f' .. i, '1') end";
+    server.cli(&["EVAL", fill, "0"]);
+
+    let disable = ran(&mut on(&server, &["disable", "f1", "on", "quarter", "off"]));
+
+    assert_eq!(disable.code, ExitCode::Usage, "{}", disable.stderr);
+    let told = "warning: `f1`, `on` changed before this failed; `quarter`, `off` not\n";
+    assert!(disable.stderr.contains(told), "{}", disable.stderr);
+    assert_eq!(disable.stdout, "f1 off\non off\n");
+    assert_eq!(server.cli(&["HGET", "feature_flags", "on"]), "0");
 }
 
 /// The question leaves time for that.
@@ -639,6 +704,61 @@ fn a_broken_file_does_not_keep_anybody_from_the_kill_switch() {
     assert_eq!(server.cli(&["HGET", "feature_flags", "on"]).trim(), "0");
 }
 
+/// Each hint is followed, and the rollout is in force after it.
+#[test]
+fn the_way_back_to_a_rollout_is_hinted_at() {
+    for (first, hint) in [
+        (&["disable", "staged"][..], "unset staged"),
+        (&["enable", "staged"], "unset staged"),
+        (&["set", "staged", "percentage=0"], "unset staged"),
+        (&["set", "staged", "enabled=false"], "set staged enabled-"),
+        (&["rollout", "stop", "staged"], "rollout resume staged"),
+    ] {
+        let server = Server::start();
+        let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+        // Its state is in the store only where the first change keeps it.
+        let keeps = first[0] == "rollout" || first[2..].contains(&"enabled=false");
+        if keeps {
+            run(&["rollout", "start", "staged"]);
+        }
+        run(first);
+
+        let status = run(&["rollout", "status", "staged", "-o", "text"]);
+
+        assert!(
+            status.stderr.contains(&format!("hint: `flagstaff {hint}`")),
+            "{first:?}: {}",
+            status.stderr
+        );
+        assert!(status.stdout.contains("not in force"), "{first:?}: {}", status.stdout);
+        run(&hint.split(' ').collect::<Vec<_>>());
+        let status = run(&["rollout", "status", "staged", "-o", "text"]);
+        assert!(!status.stdout.contains("not in force"), "{first:?}: {}", status.stdout);
+        let state = run(&["get", "staged"]).stdout;
+        assert_eq!(state, if keeps { "staged 5%\n" } else { "staged off\n" }, "{first:?}");
+    }
+}
+
+#[test]
+fn a_rollout_that_is_switched_off_beside_its_settings_is_enabled_again() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+    run(&["rollout", "start", "staged"]);
+    run(&["disable", "staged"]);
+
+    let status = run(&["rollout", "status", "staged", "-o", "text"]).stderr;
+    let hidden = "an override says 40%, which hides the rollout: `flagstaff rollout status staged`";
+
+    assert!(status.contains("hint: `flagstaff enable staged` switches it on again"), "{status}");
+    run(&["enable", "staged"]);
+    assert_eq!(run(&["get", "staged"]).stdout, "staged 5%\n");
+    run(&["unset", "staged"]);
+    run(&["set", "staged", "percentage=40"]);
+    let pause = run(&["rollout", "pause", "staged"]);
+    assert_eq!(pause.code, ExitCode::Refused);
+    assert!(pause.stderr.contains(hidden), "{}", pause.stderr);
+}
+
 #[test]
 fn a_name_that_nobody_knows_is_told() {
     let server = Server::start();
@@ -655,6 +775,36 @@ fn a_name_that_nobody_knows_is_told() {
     assert_eq!(told(&["is-on", "quartr"]), ExitCode::No);
     assert_eq!(told(&["disable", "quartr", "--new"]), ExitCode::Done);
     assert_eq!(server.cli(&["HGET", "feature_flags", "quartr"]), "0");
+}
+
+#[test]
+fn a_name_that_the_file_does_not_have_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    let run = |arguments: &[&str]| {
+        let mut command = flagstaff(&[arguments, &["--source", "file"]].concat());
+        ran(command.current_dir(&directory))
+    };
+
+    for change in
+        [&["set", "quartr", "percentage=5"][..], &["enable", "quartr"], &["disable", "quartr"]]
+    {
+        fs::write(&path, "[flags]\nquarter = \"25%\"\n").unwrap();
+        let refused = run(change);
+        assert_eq!(refused.code, ExitCode::Refused, "{change:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("`quarter`; `--new` makes a new flag"),
+            "{}",
+            refused.stderr
+        );
+        assert!(!fs::read_to_string(&path).unwrap().contains("quartr"));
+        let made = run(&[change, &["--new"]].concat());
+        assert_eq!(made.code, ExitCode::Done, "{change:?}: {}", made.stderr);
+        assert!(fs::read_to_string(&path).unwrap().contains("quartr"), "{change:?}");
+    }
+    let plain = run(&["disable", "quarter", "--plain"]);
+    assert_eq!(plain.code, ExitCode::Usage);
+    assert!(plain.stderr.contains("a file takes no `--plain`"), "{}", plain.stderr);
 }
 
 #[test]

@@ -150,11 +150,12 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
 /// With a file of their own, one after the other.
 const WITH_FILE: &[(&[&str], ExitCode)] = &[
     (&["enable", "off", "--source", "file"], Done),
-    (&["enable", "nobody_knows", "--source", "file"], Usage),
+    (&["enable", "nobody_knows", "--source", "file"], Refused),
     (&["disable", "off", "--source", "file", "--dry-run"], Done),
     (&["disable", "off", "--source", "file", "--if-rev", "1"], Usage),
     (&["set", "quarter", "percentage=50", "--source", "file"], Done),
     (&["set", "quarter", "percentage=500", "--source", "file"], Usage),
+    (&["disable", "off", "--source", "file", "--plain"], Usage),
     (&["set", "off", "requires=quarter", "--source", "file"], Done),
     // A cycle.
     (&["set", "quarter", "requires=off", "--source", "file"], Refused),

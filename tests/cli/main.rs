@@ -7,6 +7,7 @@ mod command;
 mod completion;
 mod corpus;
 mod files;
+mod fleet;
 mod hostile;
 mod import;
 mod incident;

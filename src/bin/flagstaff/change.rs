@@ -313,7 +313,7 @@ pub(crate) async fn perform(
     }
     let was_asked = ask::confirm(act.question(effects.len()), &effects, &others, args)?;
     if was_asked {
-        refuse_what_was_not_shown(session, &flags, act, &effects, &others).await?;
+        refuse_what_was_not_shown(session, names, act, &effects, &others).await?;
     }
 
     let mut made = Vec::new();
@@ -373,14 +373,16 @@ pub(crate) async fn perform(
 /// Refuses to make what was confirmed if it would do something else by now.
 async fn refuse_what_was_not_shown(
     session: &Session,
-    flags: &Flags,
+    names: &[String],
     act: &impl Act,
     shown: &[Effect],
     others: &[reach::Other],
 ) -> Result<(), Failure> {
+    // Nothing follows the sources while a question waits for its answer.
+    let flags = session.place.flags_to_change(names, &session.output.repeated()).await?;
     let mut now = Vec::new();
     for effect in shown {
-        now.push(rehearse(session, flags, &effect.flag, act).await?);
+        now.push(rehearse(session, &flags, &effect.flag, act).await?);
     }
     let is_same = |(now, shown): (&Effect, &Effect)| {
         (&now.before.definition, &now.after.definition)

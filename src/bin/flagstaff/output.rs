@@ -97,11 +97,20 @@ pub(crate) struct Row {
     pub(crate) json: Value,
 }
 
+/// The messages that are not printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum LeftOut {
+    None,
+    Notes,
+    /// They were printed before.
+    Warnings,
+}
+
 /// Prints.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     format: Format,
-    quiet: bool,
+    left_out: LeftOut,
 }
 
 impl Output {
@@ -109,12 +118,18 @@ impl Output {
         let usual = || if io::stdout().is_terminal() { Format::Text } else { Format::Tsv };
         let wanted = || Format::from_str(&env::var("FLAGSTAFF_OUTPUT").ok()?, true).ok();
         args.color.apply();
-        Self { format: args.output.or_else(wanted).unwrap_or_else(usual), quiet: args.quiet }
+        let left_out = if args.quiet { LeftOut::Notes } else { LeftOut::None };
+        Self { format: args.output.or_else(wanted).unwrap_or_else(usual), left_out }
     }
 
     /// For errors before the arguments are understood.
     pub(crate) fn json() -> Self {
-        Self { format: Format::Json, quiet: false }
+        Self { format: Format::Json, left_out: LeftOut::None }
+    }
+
+    /// Leaves out warnings and notes, for what is done a second time.
+    pub(crate) fn repeated(&self) -> Self {
+        Self { left_out: LeftOut::Warnings, ..self.clone() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -216,7 +231,7 @@ impl Output {
 
     /// Something beside the data.
     pub(crate) fn note(&self, text: impl Display) {
-        if self.quiet {
+        if self.left_out >= LeftOut::Notes {
             return;
         }
         let text = text.to_string();
@@ -228,7 +243,7 @@ impl Output {
 
     /// Lines for people that have colours of their own: what is in them was made clean one by one.
     pub(crate) fn preview(&self, lines: &str) {
-        if !self.quiet && !self.is_json() {
+        if self.left_out == LeftOut::None && !self.is_json() {
             anstream::eprintln!("{}", lines.trim_end());
         }
     }
@@ -242,6 +257,9 @@ impl Output {
 
     /// Prints the diagnostics of a file to stderr, as compilers do.
     pub(crate) fn report(&self, diagnostics: &Diagnostics) {
+        if self.left_out == LeftOut::Warnings {
+            return;
+        }
         if self.is_json() {
             return self.beside("note", diagnostics.report().to_string().trim_end());
         }
@@ -251,7 +269,7 @@ impl Output {
 
     /// What can be done about something, beside the data.
     pub(crate) fn hint(&self, text: impl Display) {
-        if self.quiet {
+        if self.left_out >= LeftOut::Notes {
             return;
         }
         let text = text.to_string();
@@ -263,6 +281,9 @@ impl Output {
 
     /// Something that is not as it should be, and that the command can do without.
     pub(crate) fn warning(&self, text: impl Display) {
+        if self.left_out == LeftOut::Warnings {
+            return;
+        }
         let text = text.to_string();
         if self.is_json() {
             return self.beside("warning", &text);
@@ -295,7 +316,7 @@ impl Output {
             return *code;
         }
         anstream::eprintln!("{}: {}", painted(ERROR, "error"), clean_lines(&failure.text()));
-        if let Some(hint) = hint.as_ref().filter(|_| !self.quiet) {
+        if let Some(hint) = hint.as_ref().filter(|_| self.left_out == LeftOut::None) {
             self.hint(hint);
         }
         *code

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use flagstaff::{
-    Flags, Snapshot,
+    Context, Definition, Flags, Snapshot,
     answer::FlagState,
     cli::ExitCode,
     definition::{
@@ -36,13 +36,20 @@ pub(super) async fn change(
     let mut hints = Vec::new();
     let done = edit(session, names, args, target, takes_away, |document, name| {
         let edited = match change {
+            Change::Enable | Change::Disable if !document.file().flags().contains_key(name) => {
+                let on = matches!(change, Change::Enable);
+                document.add(name, &Definition::new().enabled(on))
+            }
             Change::Enable => document.enable(name),
             Change::Disable => document.disable(name),
             Change::Unset | Change::Finish => document.remove(name),
             Change::Set(assignments) => {
-                let there = document.file().flags().get(name).map(|flag| &**flag);
-                let patch = assignments.in_a_file().patch(name, there)?;
-                document.set(name, &patch)
+                let there = document.file().flags().get(name).cloned();
+                let patch = assignments.in_a_file().patch(name, there.as_deref())?;
+                match there {
+                    Some(_) => document.set(name, &patch),
+                    None => document.add(name, &patch),
+                }
             }
         };
         refused(session, edited)?;
@@ -76,6 +83,10 @@ pub(crate) async fn edit(
     let mut document = file::document(session, &file)?;
     let original = document.file().clone();
     name::refuse_settings_but(names, |name| document.file().flags().contains_key(name))?;
+    if !takes_away && !args.new {
+        let declared = declared(&original).await?;
+        names.iter().try_for_each(|name| refuse_unknown(&original, &declared, name))?;
+    }
 
     let mut effects = Vec::new();
     for name in names {
@@ -176,6 +187,19 @@ async fn what_decides(
     }))
 }
 
+/// Refuses to make a flag that the file does not have, be it with a mistake.
+fn refuse_unknown(file: &FlagsFile, declared: &Snapshot, name: &str) -> Result<(), Failure> {
+    if file.flags().contains_key(name) || file.rejected().contains(name) {
+        return Ok(());
+    }
+    let hint = match declared.explain(name, &Context::anonymous()).similar {
+        Some(similar) => format!("a flag with a similar name exists: `{}`", clean(&similar)),
+        None => "`flagstaff list` lists the flags".to_owned(),
+    };
+    Err(Failure::refused(format!("the file has no flag `{}`", clean(name)))
+        .hint(format!("{hint}; `--new` makes a new flag")))
+}
+
 fn side(document: &Document, name: &str) -> Side {
     document.file().flags().get(name).map(|flag| &**flag).into()
 }
@@ -191,6 +215,10 @@ fn refuse_what_a_file_has_not(args: &ChangeArgs, target: &TargetArgs) -> Result<
         ("--reason", args.reason.is_some()),
         ("--by", args.by.is_some()),
     ];
+    if args.plain {
+        return Err(Failure::usage("a file takes no `--plain`")
+            .hint("only values in the store are plain, for readers in other languages"));
+    }
     match given.into_iter().find(|(_, is_given)| *is_given) {
         Some((option, _)) => Err(Failure::usage(format!("a file takes no `{option}`"))
             .hint("who changed a file, when and why is in its version control")),

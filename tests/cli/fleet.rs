@@ -1,0 +1,81 @@
+//! The command beside services that run: their flag file beside the one at hand, and the flags that they use.
+
+use std::fs;
+
+use flagstaff::{File, Flags, Redis, cli::ExitCode, source::RedisHandle};
+use tempfile::TempDir;
+
+use crate::{
+    command::{Ran, on, ran},
+    server::Server,
+    support::BOUND,
+};
+
+/// A service with a file of its own, and a directory with another one.
+struct Fleet {
+    server: Server,
+    redis: RedisHandle,
+    _flags: Flags,
+    here: TempDir,
+    there: TempDir,
+}
+
+impl Fleet {
+    async fn start() -> Self {
+        let (server, here, there) =
+            (Server::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::write(here.path().join("flags.toml"), "[flags]\ncheckout = true\n").unwrap();
+        let theirs = there.path().join("flags.toml");
+        fs::write(&theirs, "[flags]\ncheckout = false\nonly_there = true\n").unwrap();
+        let redis = Redis::open(&server.url()).unwrap().instance("web-1").handle();
+        let file = File::open(&theirs).unwrap();
+        let flags = Flags::builder().source(redis.clone()).source(file).max_wait(BOUND);
+        let flags = flags.start().await.unwrap();
+        let announced = async {
+            while redis.fleet().await.unwrap().files().is_empty()
+                || redis.usage().await.unwrap().is_empty()
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(BOUND, announced).await.expect("it announces itself");
+        Self { server, redis, _flags: flags, here, there }
+    }
+
+    /// Runs a command while the service goes on.
+    async fn run(&self, directory: &TempDir, arguments: &[&str]) -> Ran {
+        let mut command = on(&self.server, arguments);
+        command.current_dir(directory);
+        tokio::task::spawn_blocking(move || ran(&mut command)).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn whoever_looks_is_told_that_the_file_at_hand_is_not_what_instances_run() {
+    let fleet = Fleet::start().await;
+    let told = "warning: `flags.toml` is not the file that 1 of 1 instance runs";
+
+    for look in [&["list"][..], &["eval", "checkout"], &["explain", "checkout"], &["instances"]] {
+        let other = fleet.run(&fleet.here, look).await.stderr;
+        let same = fleet.run(&fleet.there, look).await.stderr;
+        assert!(other.contains(told), "{look:?}: {other}");
+        assert!(!same.contains("is not the file"), "{look:?}: {same}");
+    }
+    let json = fleet.run(&fleet.here, &["instances", "-o", "json"]).await.stdout;
+    assert!(json.contains("\"runsFileAtHand\": false"), "{json}");
+}
+
+#[tokio::test]
+async fn names_are_known_by_their_use_where_there_is_no_file() {
+    let fleet = Fleet::start().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert!(fleet.redis.usage().await.unwrap().contains_key("only_there"));
+
+    let known = fleet.run(&elsewhere, &["disable", "only_there", "--no-file"]).await;
+    let unknown = fleet.run(&elsewhere, &["disable", "only_their", "--no-file"]).await;
+
+    assert_eq!(known.code, ExitCode::Done, "{}", known.stderr);
+    assert_eq!(unknown.code, ExitCode::Refused, "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("no source and no instance has a flag"), "{}", unknown.stderr);
+    assert_eq!(fleet.server.cli(&["HGETALL", "feature_flags"]), "only_there\n0");
+}
