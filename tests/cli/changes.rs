@@ -750,7 +750,7 @@ fn a_rollout_that_is_switched_off_beside_its_settings_is_enabled_again() {
     let hidden = "an override says 40%, which hides the rollout: `flagstaff rollout status staged`";
 
     assert!(status.contains("hint: `flagstaff enable staged` switches it on again"), "{status}");
-    run(&["enable", "staged"]);
+    assert!(!run(&["enable", "staged"]).stderr.contains("hint"));
     assert_eq!(run(&["get", "staged"]).stdout, "staged 5%\n");
     run(&["unset", "staged"]);
     run(&["set", "staged", "percentage=40"]);

@@ -31,10 +31,10 @@ pub(crate) struct Alerts {
 impl Alerts {
     pub(crate) fn start(
         exec: Option<String>,
-        webhook: Option<String>,
+        webhook: Option<&str>,
         output: &Output,
     ) -> Result<Self, Failure> {
-        let webhook = webhook.as_deref().map(Webhook::parse).transpose()?;
+        let webhook = webhook.map(Webhook::parse).transpose()?;
         let (changes, mut told) = mpsc::unbounded_channel::<Value>();
         let output = output.clone();
         let teller = tokio::spawn(async move {

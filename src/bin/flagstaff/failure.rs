@@ -1,6 +1,6 @@
 //! Why a command does not do what it was asked for, and how the process ends then.
 
-use std::{error::Error, io};
+use std::{error::Error, io, slice};
 
 use flagstaff::{
     StartError, WriteError,
@@ -90,7 +90,7 @@ impl Failure {
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Told(Told { message, causes, .. }) => {
-                [&[message.clone()], &**causes].concat().join(": ")
+                [slice::from_ref(message), causes].concat().join(": ")
             }
             Self::ClosedPipe => String::new(),
         }

@@ -123,7 +123,8 @@ impl Effect {
         }
         let is_partial = |side: &&Side| matches!(side.state, FlagState::Partial { .. });
         let below = self.below.as_ref().filter(is_partial)?.state;
-        if after == FlagState::Off {
+        // It does not hide what it is the same as: `enable` may only have taken a switch away.
+        if after == FlagState::Off || after == below {
             return None;
         }
         let who = place.path().map(|path| format!("`{}` says", path.display()));

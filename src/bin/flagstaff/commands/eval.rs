@@ -116,12 +116,12 @@ fn unknown_row(flag: &str, failure: &Failure) -> Row {
     let cells = [flag, "", "", "ERROR", "", ErrorCode::ParseError.as_str()];
     Row {
         cells: cells.map(str::to_owned).to_vec(),
-        json: unknown_answer(flag, Value::Null, failure.text()),
+        json: unknown_answer(flag, &Value::Null, &failure.text()),
     }
 }
 
 /// The details of an answer that is not known: the default is served.
-fn unknown_answer(flag: &str, default: Value, problem: String) -> Value {
+fn unknown_answer(flag: &str, default: &Value, problem: &str) -> Value {
     json!({
         "flag": flag, "value": default, "variant": null, "reason": "ERROR",
         "errorCode": ErrorCode::ParseError.as_str(), "errorDetails": problem, "source": null,
@@ -192,7 +192,7 @@ fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failur
                 match unknown.get(&flag) {
                     Some(failure) => {
                         code = ExitCode::Usage;
-                        unknown_answer(&flag, default, failure.text())
+                        unknown_answer(&flag, &default, &failure.text())
                     }
                     None => details(&flag, &ask(&snapshot, &flag, &context, default)),
                 }

@@ -209,9 +209,10 @@ async fn refuse_other_definitions(
             continue;
         }
         return Err(Failure::refused(format!(
-            "{} of {} announce another definition of `{}` without the override: {}",
+            "{} of {} {} another definition of `{}` without the override: {}",
             count(others.len(), "instance"),
             store(redis),
+            verb(others.len(), "announces", "announce"),
             clean(name),
             others.join(", "),
         ))

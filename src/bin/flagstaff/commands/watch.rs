@@ -61,7 +61,7 @@ impl Watch {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
         let wanted: BTreeSet<_> = self.flags.into_iter().collect();
-        let alerts = Alerts::start(self.exec, self.webhook, output)?;
+        let alerts = Alerts::start(self.exec, self.webhook.as_deref(), output)?;
         place.tell_without_store(output);
         let flags = place.followed().await?;
         let mut events = flags.events();
