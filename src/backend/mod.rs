@@ -17,6 +17,7 @@ mod memory;
 mod offer;
 #[cfg(feature = "redis")]
 mod redis;
+mod shared_map;
 mod sink;
 mod stack;
 mod write;
@@ -263,7 +264,7 @@ pub trait WritableBackend: Backend {
     /// # Errors
     ///
     /// The reason why the source did not take the change. Nothing is changed then, unless the refusal
-    /// is [`Refusal::Unconfirmed`].
+    /// is [`Refusal::Unconfirmed`] or [`Refusal::NotInForce`].
     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>>;
 
     /// Reads the entry of a flag at this moment.

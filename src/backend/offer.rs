@@ -1,12 +1,8 @@
 //! The whole state of a source.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use super::Provenance;
+use super::{Provenance, shared_map::SharedMap};
 use crate::model::{Definitions, Entry, FlagKey, Part, SharedDefinition, TooManyVariantNames};
 
 /// Finds the entry of a source for a name that it does not list.
@@ -32,11 +28,11 @@ type Places = Arc<dyn Fn(&str, Part) -> Option<String> + Send + Sync>;
 /// ```
 #[derive(Clone, Default)]
 pub struct Offer {
-    entries: HashMap<Arc<str>, Entry>,
+    entries: SharedMap<Entry>,
     /// Of the entries that have one.
-    provenance: HashMap<Arc<str>, Arc<Provenance>>,
+    provenance: SharedMap<Arc<Provenance>>,
     /// Of the entries that are not what is stored.
-    problems: HashMap<Arc<str>, Arc<str>>,
+    problems: SharedMap<Arc<str>>,
     lookup: Option<Lookup>,
     places: Option<Places>,
     fingerprint: Option<u64>,
@@ -125,7 +121,7 @@ impl Offer {
     /// Returns whether no flag is listed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.len() == 0
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
@@ -249,6 +245,16 @@ impl Offer {
 
     pub(crate) fn set_problem(&mut self, key: Arc<str>, problem: Arc<str>) {
         self.problems.insert(key, problem);
+    }
+
+    /// Takes over what `changed` lists.
+    pub(crate) fn amend(&mut self, changed: &Self) {
+        for (key, entry) in changed.entries.iter() {
+            self.insert(Arc::clone(key), entry.clone());
+        }
+        for (key, provenance) in changed.provenance.iter() {
+            self.provenance.insert(Arc::clone(key), Arc::clone(provenance));
+        }
     }
 
     pub(crate) fn insert(&mut self, key: Arc<str>, entry: Entry) {

@@ -18,9 +18,10 @@ pub struct Sink {
 pub(crate) trait Publish: Send + Sync {
     fn is_started(&self) -> bool;
     fn publish(&self, source: usize, offer: Offer, heard: Heard);
+    fn amend(&self, source: usize, changed: Offer, removed: Vec<String>);
     fn report(&self, source: usize, report: Report);
     fn standing(&self) -> Standing;
-    fn below(&self, source: usize) -> Vec<(String, Option<SharedDefinition>)>;
+    fn below(&self, source: usize, most: usize) -> Vec<(String, Option<SharedDefinition>)>;
     fn usage(&self) -> Vec<FlagUsage>;
     fn now(&self) -> SystemTime;
 }
@@ -104,6 +105,49 @@ impl Sink {
         }
     }
 
+    /// Changes single flags of the state that was published last, which takes less time than publishing all of
+    /// it. `changed` has the flags that are new or different, with their authors; the source no longer has those in
+    /// `removed`. The health of the source stays as it is.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use flagstaff::{
+    ///     source::{BackendError, BoxFuture, Offer, Sink},
+    ///     Backend, Context, Flags,
+    /// };
+    ///
+    /// struct Two;
+    ///
+    /// impl Backend for Two {
+    ///     fn name(&self) -> &'static str {
+    ///         "two"
+    ///     }
+    ///
+    ///     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+    ///         sink.publish(Offer::from_iter([("a", true), ("b", true)]));
+    ///         sink.amend(Offer::from_iter([("a", false)]), vec!["b".to_owned()]);
+    ///         Box::pin(std::future::ready(Ok(())))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Two).start().await?;
+    ///
+    /// assert!(!flags.is_enabled("a", &Context::anonymous()));
+    /// assert_eq!(flags.all(&Context::anonymous()).len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn amend(&self, changed: Offer, removed: Vec<String>) {
+        if let Some(target) = self.target.upgrade() {
+            target.amend(self.source, changed, removed);
+        }
+    }
+
     /// Returns whether the flags have started. From then on, an error that ends
     /// [`Backend::run`](super::Backend::run) is shown in health, instead of failing the start.
     #[must_use]
@@ -139,11 +183,11 @@ impl Sink {
         self.target.upgrade().map(|target| target.standing())
     }
 
-    /// Returns the definition that the sources below this one make for each flag that it lists; `None` for a
-    /// flag that they do not have.
+    /// Returns the definitions that the sources below this one make for flags that it lists. It returns the first
+    /// `most` flags by name, with `None` for a flag that those sources do not have.
     #[must_use]
-    pub fn below(&self) -> Vec<(String, Option<SharedDefinition>)> {
-        self.target.upgrade().map(|target| target.below(self.source)).unwrap_or_default()
+    pub fn below(&self, most: usize) -> Vec<(String, Option<SharedDefinition>)> {
+        self.target.upgrade().map(|target| target.below(self.source, most)).unwrap_or_default()
     }
 
     /// Returns the flags of all sources, and which of them this process evaluates.

@@ -50,6 +50,24 @@ impl Stack {
         changed.chain(removed).chain(rejected).chain(mended).cloned().collect()
     }
 
+    /// Changes single flags of what one source offers. Returns their keys.
+    pub(crate) fn amend(
+        &mut self,
+        source: usize,
+        changed: &Offer,
+        removed: Vec<String>,
+    ) -> Vec<Arc<str>> {
+        let offer = Arc::make_mut(&mut Arc::make_mut(&mut self.offers)[source]);
+        offer.amend(changed);
+        removed.iter().for_each(|key| offer.remove(key));
+        changed.keys().cloned().chain(removed.into_iter().map(Into::into)).collect()
+    }
+
+    /// Returns the number of flags that a source lists.
+    pub(crate) fn listed(&self, source: usize) -> usize {
+        self.offers[source].len()
+    }
+
     /// Merges the entries for a key at the instant `now`, at which clocks show `time`.
     ///
     /// `lost` has, per source, since when it has been unreachable. A flag with a

@@ -176,6 +176,15 @@ pub enum Refusal {
     /// The change was sent and its answer never came: it may be in force, now or in a moment.
     #[error("no answer came, so the change may or may not have been made")]
     Unconfirmed(#[source] BackendError),
+    /// The change is stored, and is not in force in this process: the source cannot be followed at the moment.
+    #[error("the change is stored, but it is not in force here")]
+    NotInForce {
+        /// The change.
+        written: Written,
+        /// The reason why the source is not followed.
+        #[source]
+        error: BackendError,
+    },
     /// The source could not be reached or refused. Nothing was changed.
     #[error("the change was not made")]
     Failed(#[source] BackendError),

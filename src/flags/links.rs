@@ -23,7 +23,7 @@ impl Links {
         changes: &[Change],
         slots: &[Slot],
         resolved: &[Option<Resolved>],
-        names: &mut Names,
+        names: &mut Arc<Names>,
     ) -> Vec<Slot> {
         for &slot in slots {
             let list = requires(slot, resolved);
@@ -32,7 +32,7 @@ impl Links {
                 false => self.requiring.insert(slot),
             };
             for prerequisite in list {
-                names.intern(&prerequisite.flag.as_str().into());
+                Names::slot(names, &prerequisite.flag.as_str().into());
             }
         }
         // What a flag requires reaches all that require it, and what is compiled is the whole.

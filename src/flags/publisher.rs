@@ -488,12 +488,12 @@ impl Publish for Publisher {
         Standing { generation: self.cell.load().generation(), fingerprint, has_refused }
     }
 
-    fn below(&self, source: usize) -> Vec<(String, Option<SharedDefinition>)> {
+    fn below(&self, source: usize, most: usize) -> Vec<(String, Option<SharedDefinition>)> {
         let state = self.state();
-        let listed = state.stack.overrides(source);
-        listed
-            .map(|(key, ..)| (key.to_string(), state.stack.with_and_without(key, source).0))
-            .collect()
+        let mut listed: Vec<_> = state.stack.overrides(source).map(|(key, ..)| key).collect();
+        listed.sort_unstable();
+        let first = listed.into_iter().take(most);
+        first.map(|key| (key.to_string(), state.stack.with_and_without(key, source).0)).collect()
     }
 
     fn publish(&self, source: usize, mut offer: Offer, heard: Heard) {
@@ -527,6 +527,22 @@ impl Publish for Publisher {
         self.progress.send_modify(|reports| *reports += 1);
     }
 
+    fn amend(&self, source: usize, mut changed: Offer, removed: Vec<String>) {
+        let source = self.sources[source];
+        self.change(|state| {
+            let rejected = state.stack.admit(source.position, &mut changed);
+            let keys = state.stack.amend(source.position, &changed, removed);
+            state.sources[source.position].flags = state.stack.listed(source.position);
+            self.resolve(state, keys, Some(source));
+            if let Some(rejected) = rejected {
+                state.unmeasured.refused(source.name, rejected.flags.len());
+                state.heard_partly(source, rejected.into());
+            }
+            state.free_retired();
+        });
+        self.progress.send_modify(|reports| *reports += 1);
+    }
+
     fn report(&self, source: usize, report: Report) {
         match report {
             Report::Confirmed => self.change(|state| {
@@ -552,10 +568,12 @@ impl Publisher {
         let (lost, instant, time) = (state.lost(), Instant::now(), self.clock.now());
         let old = self.cell.load();
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
-        let names = Arc::make_mut(&mut state.names);
+        let names = &mut state.names;
         let keys: Vec<_> = keys.into_iter().collect();
-        names.reserve(keys.len());
-        let keys: Vec<_> = keys.into_iter().map(|key| (names.intern(&key), key)).collect();
+        if keys.len() > names.len() {
+            Arc::make_mut(names).reserve(keys.len());
+        }
+        let keys: Vec<_> = keys.into_iter().map(|key| (Names::slot(names, &key), key)).collect();
         plans.resize(names.len(), Plan::Absent);
         resolved.resize(names.len(), None);
         let mut changes = Vec::new();

@@ -190,7 +190,7 @@ impl<'a> IntoFuture for PendingUndo<'a> {
     }
 }
 
-/// An error of a change: it was not made, or may not have been made.
+/// An error of a change: it was not made, may not have been made, or is not in force here.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -227,6 +227,19 @@ pub enum WriteError {
         #[source]
         error: BackendError,
     },
+    /// The change is stored, and is not in force in this process: the source cannot be followed at the moment. It
+    /// comes into force when that works again.
+    #[error("source `{name}` has stored the change, but it is not in force here")]
+    #[non_exhaustive]
+    NotInForce {
+        /// The name of the source.
+        name: &'static str,
+        /// The change.
+        written: Written,
+        /// The reason why the source is not followed.
+        #[source]
+        error: BackendError,
+    },
     /// The source refused the change or could not be reached. Nothing was changed.
     #[error("source `{name}` did not take the change")]
     #[non_exhaustive]
@@ -248,6 +261,7 @@ impl WriteError {
             Refusal::Conflict(conflict) => Self::Conflict { name, conflict },
             Refusal::Unsupported(what) => Self::Unsupported { name, what },
             Refusal::Unconfirmed(error) => Self::Unconfirmed { name, error },
+            Refusal::NotInForce { written, error } => Self::NotInForce { name, written, error },
             Refusal::Failed(error) => Self::Failed { name, error },
         }
     }

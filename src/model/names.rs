@@ -46,6 +46,14 @@ impl Names {
         slot
     }
 
+    /// The slot of `name` in names that snapshots share, and that are copied only for a new name.
+    pub(crate) fn slot(names: &mut Arc<Self>, name: &Arc<str>) -> Slot {
+        match names.find(hash_name(name), name) {
+            Some(slot) => slot,
+            None => Arc::make_mut(names).intern(name),
+        }
+    }
+
     /// Makes room for this many names in all, and no more, as vectors do that grow by doubling.
     pub(crate) fn reserve(&mut self, names: usize) {
         self.by_slot.reserve_exact(names.saturating_sub(self.by_slot.len()));

@@ -1,4 +1,6 @@
-//! How long it takes from `HSET` by another client until the change is in force here, beside the time of a plain `GET`.
+//! The time from a change until it is in force in another instance. The first part changes by `HSET` of another client, and
+//! has the time of a plain `GET` beside it. The second part changes by this crate among 10,000 overrides, and has the
+//! processor time and the bytes of an instance beside it.
 //!
 //! ```console
 //! $ cargo bench --bench propagation
@@ -7,22 +9,41 @@
 //! It starts a redis-server of its own.
 
 use std::{
+    collections::HashMap,
     error::Error,
+    fs,
     net::{Ipv4Addr, TcpListener},
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
     time::{Duration, Instant},
 };
 
-use flagstaff::{Flags, Redis, answer::FlagState};
+use flagstaff::{
+    Flags, Redis,
+    answer::FlagState,
+    event::Event,
+    source::WritableBackend,
+    write::{Operation, Write},
+};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpStream,
-    time::{sleep, timeout},
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{TcpStream, tcp},
+    sync::oneshot,
+    time::{interval, sleep, timeout},
 };
 
 const WRITES: u32 = 3_000;
 /// Flags beside the one that changes.
 const OTHERS: u32 = 40;
+/// Overrides of the large store.
+const MANY: u32 = 10_000;
+/// Changes of it, one every 10 milliseconds.
+const CHANGES: u32 = 1_000;
 /// A change that takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -54,7 +75,128 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     print("from HSET to in force", &mut visible);
     print("a plain GET", &mut get);
+    drop(flags);
+    among_many(port, &mut client).await
+}
+
+/// Changes flags of a large store, and measures an instance that follows it.
+async fn among_many(port: u16, client: &mut Client) -> Result<(), Box<dyn Error>> {
+    for n in 0..MANY {
+        let by = r#""override":{"by":"ana@example.com","reason":"incident","at":"2026-11-21T09:00:00.000Z"}"#;
+        client.ask(&format!(r#"HSET feature_flags flag_{n} '{{"percentage":25,{by}}}'"#)).await?;
+    }
+    let bytes = Arc::new(AtomicU64::new(0));
+    let proxy = proxy(port, Arc::clone(&bytes)).await?;
+    let (ready, follows) = oneshot::channel();
+    let (seen, sightings) = mpsc::channel();
+    let (stop, stopped) = oneshot::channel();
+    let instance = thread::spawn(move || follow(proxy, ready, &seen, stopped));
+    follows.await?;
+    // What the start has cost is not what following costs.
+    let before = (bytes.load(Ordering::Relaxed), Instant::now());
+
+    let writer = Redis::open(&format!("redis://127.0.0.1:{port}/"))?.handle();
+    let mut made = HashMap::new();
+    let mut ticks = interval(Duration::from_millis(10));
+    for n in 0..CHANGES {
+        ticks.tick().await;
+        let flag = format!("flag_{n}");
+        made.insert(flag.clone(), Instant::now());
+        writer.write(&flag, Write::new(Operation::Disable).author("ana")).await?;
+    }
+    let took = before.1.elapsed().as_secs_f64();
+    let transferred = bytes.load(Ordering::Relaxed) - before.0;
+    // The last changes may be on their way.
+    let seen = thread::spawn(move || {
+        let mut visible = Vec::new();
+        while !made.is_empty() {
+            let (flag, at): (String, Instant) = sightings.recv_timeout(PATIENCE)?;
+            visible.extend(made.remove(&flag).map(|start| at - start));
+        }
+        Ok::<_, mpsc::RecvTimeoutError>(visible)
+    });
+    while !seen.is_finished() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    let _ = stop.send(());
+    let processor = instance.join().map_err(|_| "the instance has panicked")?;
+    let seen = seen.join().map_err(|_| "reading what was seen has panicked")?;
+    let mut visible = seen.map_err(|_| format!("a change was not seen within {PATIENCE:?}"))?;
+    println!("{CHANGES} changes among {MANY} overrides in {took:.1} s:");
+    print("from a change to in force", &mut visible);
+    println!(
+        "{:>22}: {:.1} % of a core, {:.2} MB/s",
+        "an instance",
+        100.0 * processor.as_secs_f64() / took,
+        transferred as f64 / took / 1e6,
+    );
     Ok(())
+}
+
+/// An instance in a thread of its own. Returns the time that this thread has run since the start.
+fn follow(
+    port: u16,
+    ready: oneshot::Sender<()>,
+    seen: &mpsc::Sender<(String, Instant)>,
+    mut stopped: oneshot::Receiver<()>,
+) -> Duration {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("the system has threads").block_on(async move {
+        let redis = Redis::open(&format!("redis://127.0.0.1:{port}/")).expect("a URL");
+        let flags = Flags::builder().source(redis).require_ready().start().await;
+        let flags = flags.expect("the server is there");
+        let mut events = flags.events();
+        // It announces itself and its flags first.
+        sleep(Duration::from_secs(2)).await;
+        let before = run_time();
+        let _ = ready.send(());
+        loop {
+            let event = tokio::select! {
+                event = events.next() => event,
+                _ = &mut stopped => return run_time() - before,
+            };
+            let at = Instant::now();
+            if let Some(Event::Changed { changes, .. }) = event {
+                for change in changes {
+                    let _ = seen.send((change.key, at));
+                }
+            }
+        }
+    })
+}
+
+/// The time that this thread has run on a processor.
+fn run_time() -> Duration {
+    let statistics = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = statistics.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or_default())
+}
+
+/// Passes everything on to a port, and counts it.
+async fn proxy(to: u16, bytes: Arc<AtomicU64>) -> Result<u16, Box<dyn Error>> {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let port = listener.local_addr()?.port();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await else { return };
+            let _ = client.set_nodelay(true).and(server.set_nodelay(true));
+            let ((from_client, to_client), (from_server, to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(pass(from_client, to_server, Arc::clone(&bytes)));
+            tokio::spawn(pass(from_server, to_client, Arc::clone(&bytes)));
+        }
+    });
+    Ok(port)
+}
+
+async fn pass(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, bytes: Arc<AtomicU64>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        bytes.fetch_add(count as u64, Ordering::Relaxed);
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
 }
 
 fn print(what: &str, times: &mut [Duration]) {

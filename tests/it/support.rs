@@ -27,7 +27,6 @@ pub(crate) async fn next(events: &mut Events) -> Event {
 }
 
 /// What a [`Scripted`] source does next.
-#[expect(clippy::large_enum_variant, reason = "a test has a handful of them")]
 pub(crate) enum Act {
     Publish(Offer),
     Confirm,

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use redis::{ErrorKind, ServerErrorKind};
 
-use super::fields::Unreadable;
+use super::{
+    clock::Offset,
+    fields::Unreadable,
+    layout::{Layout, MOST_BYTES},
+};
 
 /// A failure of a Redis source. What the source read last stays in force.
 ///
@@ -65,10 +69,18 @@ pub enum RedisErrorKind {
     WrongType,
     /// There are more flags than the source takes.
     TooManyFields,
+    /// All values together have more bytes than the source takes.
+    TooLarge,
+    /// The log has the highest number, so no change can be added.
+    LogFull,
     /// Some values are no overrides. They keep their last good meaning; all others are in force.
     BadValue,
     /// The server came back without any overrides.
     LostStore,
+    /// The server has evicted overrides, being out of memory. They stay in force.
+    Evicted,
+    /// The clock of this machine is not that of the server. Overrides end by the latter.
+    Clock,
     /// The server is a replica, which takes no writes.
     ReadOnly,
     /// The server is reading its data from disk.
@@ -104,8 +116,12 @@ impl RedisErrorKind {
             Self::Database => "database",
             Self::WrongType => "wrong_type",
             Self::TooManyFields => "too_many_fields",
+            Self::TooLarge => "too_large",
+            Self::LogFull => "log_full",
             Self::BadValue => "bad_value",
             Self::LostStore => "lost_store",
+            Self::Evicted => "evicted",
+            Self::Clock => "clock",
             Self::ReadOnly => "read_only",
             Self::Loading => "loading",
             Self::MasterDown => "master_down",
@@ -128,6 +144,7 @@ impl RedisErrorKind {
                 | Self::Database
                 | Self::WrongType
                 | Self::TooManyFields
+                | Self::TooLarge
                 | Self::Protocol
         )
     }
@@ -209,12 +226,27 @@ impl RedisError {
             RedisErrorKind::TooManyFields => {
                 format!("`{key}` in Redis at `{node}` has more fields than the source takes")
             }
+            RedisErrorKind::TooLarge => format!(
+                "`{key}` in Redis at `{node}` has more bytes than the source takes: remove the largest values"
+            ),
+            RedisErrorKind::LogFull => format!(
+                "the log of `{key}` in Redis at `{node}` has an entry with the highest number, so no change can follow it: \
+                 `DEL` the log, which loses the history"
+            ),
             RedisErrorKind::BadValue => {
                 format!("some values of `{key}` in Redis at `{node}` are no overrides")
             }
             RedisErrorKind::LostStore => format!(
                 "Redis at `{node}` has lost its data or somebody deleted all overrides: `{key}` is gone since the \
                  connection was lost"
+            ),
+            RedisErrorKind::Evicted => format!(
+                "Redis at `{node}` was out of memory and has evicted overrides in `{key}`, which stay in force: choose a \
+                 `maxmemory-policy` such as `volatile-lru`, which evicts no key without an end"
+            ),
+            RedisErrorKind::Clock => format!(
+                "the clock of this machine and that of Redis at `{node}` differ, so overrides end by that of Redis: set \
+                 this one right, since rollouts and active windows go by it"
             ),
             RedisErrorKind::ReadOnly => {
                 format!("Redis at `{node}` is a replica and takes no writes: connect to its master")
@@ -253,17 +285,32 @@ impl RedisError {
         Self::new(RedisErrorKind::TooManyFields, place, Some(cause))
     }
 
+    pub(super) fn too_large(place: &Place, bytes: Option<usize>) -> Self {
+        let most = MOST_BYTES / (1024 * 1024);
+        let cause = match bytes {
+            Some(bytes) => format!("{bytes} bytes, and {most} MiB is the most"),
+            None => format!(
+                "an answer of more than {most} MiB, or a name or an entry of the log that is too large"
+            ),
+        };
+        Self::new(RedisErrorKind::TooLarge, place, Some(cause))
+    }
+
     pub(super) fn too_slow(place: &Place, within: Duration) -> Self {
         let cause = format!("only a part came within {within:?}");
         Self::new(RedisErrorKind::TooSlow, place, Some(cause))
     }
 
-    /// What is wrong with values, by their places.
-    pub(super) fn bad_values(problems: &BTreeMap<String, Unreadable>) -> Option<Self> {
+    /// The failure of values, by the names of their flags.
+    pub(super) fn bad_values(
+        problems: &BTreeMap<Vec<u8>, Unreadable>,
+        layout: &Layout,
+    ) -> Option<Self> {
         /// A store full of garbage does not flood the log.
         const SHOWN: usize = 5;
 
-        let (place, problem) = problems.first_key_value()?;
+        let place = |name: &Vec<u8>| layout.place(&String::from_utf8_lossy(name));
+        let (name, problem) = problems.first_key_value()?;
         let more = match problems.len() - 1 {
             0 => String::new(),
             more => format!(" (and {more} more)"),
@@ -272,13 +319,28 @@ impl RedisError {
             true => "so the flag is off",
             false => "so its last good value stays in force",
         };
-        let message = format!("{place} is not an override, {then}{more}");
+        let message = format!("{} is not an override, {then}{more}", place(name));
         let shown = problems.iter().skip(1).take(SHOWN - 1);
-        let all = shown
-            .fold(problem.problem.clone(), |all, (place, Unreadable { problem, .. })| {
-                format!("{all}; {place}: {problem}")
-            });
+        let all = shown.fold(problem.problem.clone(), |all, (name, Unreadable { problem, .. })| {
+            format!("{all}; {}: {problem}", place(name))
+        });
         Some(Self { kind: RedisErrorKind::BadValue, message, cause: Some(Cause(all)) })
+    }
+
+    pub(super) fn evicted(place: &Place, flags: usize) -> Self {
+        let cause = match flags {
+            1 => "1 override is gone".to_owned(),
+            flags => format!("{flags} overrides are gone"),
+        };
+        Self::new(RedisErrorKind::Evicted, place, Some(cause))
+    }
+
+    pub(super) fn clock(place: &Place, offset: Offset) -> Self {
+        let cause = match offset {
+            Offset::Behind(distance) => format!("this one is {} s fast", distance.as_secs()),
+            Offset::Ahead(distance) => format!("this one is {} s slow", distance.as_secs()),
+        };
+        Self::new(RedisErrorKind::Clock, place, Some(cause))
     }
 
     pub(super) fn timeout(kind: RedisErrorKind, place: &Place, after: Duration) -> Self {

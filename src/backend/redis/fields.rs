@@ -1,13 +1,15 @@
 //! What the store says, and what of it is in force.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::SystemTime,
 };
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::{
     RedisError,
-    layout::{Layout, Raw},
+    layout::{Layout, Reading},
     value::{self, Override},
 };
 use crate::{backend::Offer, model::Entry};
@@ -17,21 +19,65 @@ use crate::{backend::Offer, model::Entry};
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     fields: HashMap<Vec<u8>, Field>,
-    /// What is wrong, by the place it is in.
-    problems: BTreeMap<String, Unreadable>,
-    /// How many values the last update refused.
+    /// The problems, by the names of the fields.
+    problems: BTreeMap<Vec<u8>, Unreadable>,
+    /// The number of values that the last update refused.
     refused: usize,
 }
 
 #[derive(Debug)]
 struct Field {
-    raw: Vec<u8>,
+    stored: Stored,
     /// The last good value.
     good: Option<Override>,
     /// That value as it was stored, if it is not what is stored now.
     good_raw: Option<Vec<u8>>,
     problem: Option<String>,
 }
+
+/// A value as it is stored. Of garbage, only a hash is kept, which shows whether it changes.
+#[derive(Debug, PartialEq, Eq)]
+enum Stored {
+    Good(Vec<u8>),
+    Bad {
+        bytes: usize,
+        hash: u64,
+    },
+    /// Too large to be read.
+    Large(usize),
+}
+
+impl Stored {
+    fn is(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Good(stored), Value::Read(raw)) => stored == raw,
+            (&Self::Bad { bytes, hash }, Value::Read(raw)) => {
+                bytes == raw.len() && hash == xxh3_64(raw)
+            }
+            (&Self::Large(stored), Value::Large(bytes)) => stored == bytes,
+            _ => false,
+        }
+    }
+}
+
+/// A value of the store.
+#[derive(Clone, Copy)]
+enum Value<'a> {
+    Read(&'a [u8]),
+    /// Too large to be read, with so many bytes.
+    Large(usize),
+}
+
+/// The differences to the state before.
+#[derive(Debug)]
+pub(super) struct Amended {
+    pub(super) update: Update,
+    pub(super) changed: Offer,
+    pub(super) removed: Vec<String>,
+}
+
+/// The characters that are kept of what is wrong with a value, which may quote all of it.
+const PROBLEM: usize = 300;
 
 /// A value that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +88,7 @@ pub(super) struct Unreadable {
 }
 
 /// What the store says that it did not say before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Update {
     Nothing,
     /// Other values; what is wrong with the store still is.
@@ -52,59 +98,163 @@ pub(super) enum Update {
 }
 
 impl Field {
+    /// A field with a new value, which keeps the last good meaning of the field before.
+    fn new(name: &[u8], value: Value<'_>, before: Option<Self>, layout: &Layout) -> Self {
+        let problem = match value {
+            Value::Large(bytes) => value::too_large(bytes),
+            Value::Read(raw) => match value::decode(name, raw, layout) {
+                Err(problem) => shortened(problem),
+                Ok(good) => {
+                    let stored = Stored::Good(raw.to_vec());
+                    return Self { stored, good, good_raw: None, problem: None };
+                }
+            },
+        };
+        let (good, good_raw) = before.map(Self::into_good).unwrap_or_default();
+        let stored = match value {
+            Value::Read(raw) => Stored::Bad { bytes: raw.len(), hash: xxh3_64(raw) },
+            Value::Large(bytes) => Stored::Large(bytes),
+        };
+        Self { stored, good, good_raw, problem: Some(problem) }
+    }
+
     /// The last good value, and how it was stored.
     fn into_good(self) -> (Option<Override>, Option<Vec<u8>>) {
-        match self.problem {
-            None => (self.good, Some(self.raw)),
-            Some(_) => (self.good, self.good_raw),
+        match self.stored {
+            Stored::Good(raw) => (self.good, Some(raw)),
+            Stored::Bad { .. } | Stored::Large(_) => (self.good, self.good_raw),
         }
     }
 
     /// How the last good value was stored.
     fn good_raw(&self) -> Option<&Vec<u8>> {
-        match self.problem {
-            None => Some(&self.raw),
-            Some(_) => self.good_raw.as_ref(),
+        match &self.stored {
+            Stored::Good(raw) => Some(raw),
+            Stored::Bad { .. } | Stored::Large(_) => self.good_raw.as_ref(),
+        }
+    }
+
+    fn unreadable(&self) -> Option<Unreadable> {
+        let is_off = self.good.is_none();
+        self.problem.clone().map(|problem| Unreadable { problem, is_off })
+    }
+
+    /// The entry that is in force at the instant `now`.
+    fn entry(&self, now: SystemTime) -> Option<Entry> {
+        match self.good.as_ref().filter(|good| !good.has_ended(now)) {
+            Some(good) => Some(good.entry(now).clone()),
+            // It may be a kill switch.
+            None => self.problem.is_some().then_some(Entry::Forced(false)),
+        }
+    }
+
+    /// Adds what is in force at the instant `now` to an offer.
+    fn list(&self, flag: &str, now: SystemTime, offer: &mut Offer) {
+        let Some(entry) = self.entry(now) else { return };
+        offer.insert(flag.into(), entry);
+        let good = self.good.as_ref().filter(|good| !good.has_ended(now));
+        if let Some(provenance) = good.and_then(|good| good.provenance.as_ref()) {
+            offer.set_provenance(flag.into(), provenance.clone());
         }
     }
 }
 
+fn shortened(mut problem: String) -> String {
+    if let Some((end, _)) = problem.char_indices().nth(PROBLEM) {
+        problem.truncate(end);
+        problem.push('…');
+    }
+    problem
+}
+
 impl Fields {
-    /// Takes what the store says now.
-    pub(super) fn update(&mut self, raw: Raw, layout: &Layout) -> Update {
+    /// Takes all that is stored now, except for the fields in `newer`, which were read later.
+    pub(super) fn update(
+        &mut self,
+        reading: &Reading,
+        newer: &HashSet<Vec<u8>>,
+        layout: &Layout,
+    ) -> Update {
         self.refused = 0;
-        let mut before = std::mem::take(&mut self.fields);
-        let same = before.len() == raw.len()
-            && raw.iter().all(|(name, raw)| before.get(name).is_some_and(|was| was.raw == *raw));
-        if same {
-            self.fields = before;
-            return Update::Nothing;
+        let read = reading.raw.iter().map(|(name, raw)| (name, Value::Read(raw)));
+        let large = reading.too_large.iter().map(|(name, &bytes)| (name, Value::Large(bytes)));
+        let mut update = Update::Nothing;
+        for (name, value) in read.chain(large).filter(|(name, _)| !newer.contains(*name)) {
+            update = update.max(self.put(name, value, layout));
         }
-        let problems = std::mem::take(&mut self.problems);
-        let mut update = Update::Values;
-        for (name, raw) in raw {
-            let field = match before.remove(&name) {
-                Some(field) if field.raw == raw => field,
-                was => {
-                    let (good, good_raw) = was.map(Field::into_good).unwrap_or_default();
-                    match value::decode(&name, &raw, layout) {
-                        Ok(good) => Field { raw, good, good_raw: None, problem: None },
-                        Err(problem) => {
-                            update = Update::Problems;
-                            self.refused += 1;
-                            Field { raw, good, good_raw, problem: Some(problem) }
-                        }
-                    }
-                }
+        let gone = |name: &Vec<u8>| !reading.has(name) && !newer.contains(name);
+        let gone: Vec<_> = self.fields.keys().filter(|name| gone(name)).cloned().collect();
+        for name in gone {
+            update = update.max(self.remove(&name));
+        }
+        update
+    }
+
+    /// The fields that the server may have evicted since: a hash as a whole, or keys one by one.
+    pub(super) fn gone(
+        &self,
+        reading: &Reading,
+        newer: &HashSet<Vec<u8>>,
+        layout: &Layout,
+    ) -> Vec<Vec<u8>> {
+        if matches!(layout, Layout::Hash(_)) && !reading.is_empty() {
+            return Vec::new();
+        }
+        let gone = self.fields.keys().filter(|name| !reading.has(name) && !newer.contains(*name));
+        gone.cloned().collect()
+    }
+
+    /// Takes what some fields have now.
+    pub(super) fn amend(
+        &mut self,
+        values: &[(Vec<u8>, Option<Vec<u8>>)],
+        now: SystemTime,
+        layout: &Layout,
+    ) -> Amended {
+        self.refused = 0;
+        let mut amended =
+            Amended { update: Update::Nothing, changed: Offer::new(), removed: Vec::new() };
+        for (name, value) in values {
+            let update = match value {
+                Some(raw) => self.put(name, Value::Read(raw), layout),
+                None => self.remove(name),
             };
-            if let Some(problem) = &field.problem {
-                let place = layout.place(&String::from_utf8_lossy(&name));
-                let is_off = field.good.is_none();
-                self.problems.insert(place, Unreadable { problem: problem.clone(), is_off });
+            amended.update = amended.update.max(update);
+            let Ok(flag) = str::from_utf8(name) else { continue };
+            match self.fields.get(name).filter(|field| field.entry(now).is_some()) {
+                Some(field) => field.list(flag, now, &mut amended.changed),
+                None => amended.removed.push(flag.to_owned()),
             }
-            self.fields.insert(name, field);
         }
-        if self.problems == problems { update } else { Update::Problems }
+        amended
+    }
+
+    fn put(&mut self, name: &[u8], value: Value<'_>, layout: &Layout) -> Update {
+        let before = match self.fields.get(name) {
+            Some(field) if field.stored.is(value) => return Update::Nothing,
+            _ => self.fields.remove(name),
+        };
+        let was_wrong = before.as_ref().is_some_and(|before| before.problem.is_some());
+        let field = Field::new(name, value, before, layout);
+        let is_wrong = field.problem.is_some();
+        match field.unreadable() {
+            Some(problem) => self.problems.insert(name.to_vec(), problem),
+            None => self.problems.remove(name),
+        };
+        self.refused += usize::from(is_wrong);
+        self.fields.insert(name.to_vec(), field);
+        if was_wrong || is_wrong { Update::Problems } else { Update::Values }
+    }
+
+    fn remove(&mut self, name: &[u8]) -> Update {
+        match self.fields.remove(name) {
+            None => Update::Nothing,
+            Some(Field { problem: None, .. }) => Update::Values,
+            Some(_) => {
+                self.problems.remove(name);
+                Update::Problems
+            }
+        }
     }
 
     /// What is in force at the instant `now`.
@@ -113,17 +263,7 @@ impl Fields {
         let mut offer = Offer::new().with_places(move |key, _| Some(layout.place(key)));
         for (name, field) in &self.fields {
             let Ok(name) = str::from_utf8(name) else { continue };
-            match field.good.as_ref().filter(|good| !good.has_ended(now)) {
-                Some(good) => {
-                    offer.insert(name.into(), good.entry(now).clone());
-                    if let Some(provenance) = &good.provenance {
-                        offer.set_provenance(name.into(), provenance.clone());
-                    }
-                }
-                // It may be a kill switch.
-                None if field.problem.is_some() => offer.insert(name.into(), Entry::Forced(false)),
-                None => {}
-            }
+            field.list(name, now, &mut offer);
             if let Some(problem) = &field.problem {
                 offer.set_problem(name.into(), problem.as_str().into());
             }
@@ -143,10 +283,10 @@ impl Fields {
 
     /// The overrides that have ended, as they are stored, and when they have.
     pub(super) fn ended(&self, now: SystemTime) -> Vec<(String, Vec<u8>, SystemTime)> {
-        let sound = self.fields.iter().filter(|(_, field)| field.problem.is_none());
-        let over = sound.filter_map(|(name, field)| {
+        let over = self.fields.iter().filter_map(|(name, field)| {
+            let Stored::Good(raw) = &field.stored else { return None };
             let end = field.good.as_ref()?.end().filter(|&end| end <= now)?;
-            Some((String::from_utf8(name.clone()).ok()?, field.raw.clone(), end))
+            Some((String::from_utf8(name.clone()).ok()?, raw.clone(), end))
         });
         over.collect()
     }
@@ -163,8 +303,8 @@ impl Fields {
     }
 
     /// What is wrong with the store, if anything is.
-    pub(super) fn problem(&self) -> Option<RedisError> {
-        RedisError::bad_values(&self.problems)
+    pub(super) fn problem(&self, layout: &Layout) -> Option<RedisError> {
+        RedisError::bad_values(&self.problems, layout)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -182,10 +322,18 @@ impl Fields {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{super::layout::Raw, *};
 
-    fn raw(fields: &[(&[u8], &[u8])]) -> Raw {
-        fields.iter().map(|&(name, value)| (name.to_vec(), value.to_vec())).collect()
+    fn raw(fields: &[(&[u8], &[u8])]) -> Reading {
+        let raw: Raw =
+            fields.iter().map(|&(name, value)| (name.to_vec(), value.to_vec())).collect();
+        raw.into()
+    }
+
+    impl Fields {
+        fn all(&mut self, reading: &Reading) -> Update {
+            self.update(reading, &HashSet::new(), &hash())
+        }
     }
 
     fn hash() -> Layout {
@@ -195,44 +343,43 @@ mod tests {
     #[test]
     fn a_value_that_turns_bad_keeps_its_last_good_meaning() {
         let mut fields = Fields::default();
-        fields.update(raw(&[(b"a", b"1"), (b"b", b"0")]), &hash());
+        fields.all(&raw(&[(b"a", b"1"), (b"b", b"0")]));
 
-        let update =
-            fields.update(raw(&[(b"a", b"{\"percentage\": true}"), (b"b", b"1")]), &hash());
+        let update = fields.all(&raw(&[(b"a", b"{\"percentage\": true}"), (b"b", b"1")]));
 
         let offer = fields.offer(SystemTime::now(), &hash());
         assert_eq!(update, Update::Problems);
         assert_eq!(offer.listed("a"), Some(&Entry::from_text("1")));
         assert_eq!(offer.listed("b"), Some(&Entry::from_text("1")));
-        let problem = fields.problem().unwrap().to_string();
+        let problem = fields.problem(&hash()).unwrap().to_string();
         assert!(problem.contains("field `a` of the hash `feature_flags`"), "{problem}");
     }
 
     #[test]
     fn a_value_that_was_never_good_is_off() {
         let mut fields = Fields::default();
-        fields.update(raw(&[(b"a", b"\xff"), (b"b", b"{\"percentage\": 400}")]), &hash());
+        fields.all(&raw(&[(b"a", b"\xff"), (b"b", b"{\"percentage\": 400}")]));
 
         let offer = fields.offer(SystemTime::now(), &hash());
 
         assert_eq!(offer.listed("a"), Some(&Entry::Forced(false)));
         assert_eq!(offer.listed("b"), Some(&Entry::Forced(false)));
         assert!(offer.problem("b").is_some_and(|problem| problem.contains("percentage")));
-        let problem = fields.problem().unwrap().to_string();
+        let problem = fields.problem(&hash()).unwrap().to_string();
         assert!(problem.contains("so the flag is off"), "{problem}");
     }
 
     #[test]
     fn what_was_good_last_is_kept_as_it_was_stored() {
         let mut fields = Fields::default();
-        fields.update(raw(&[(b"a", b"yes")]), &hash());
+        fields.all(&raw(&[(b"a", b"yes")]));
 
         for garbage in [&b"{"[..], b"{ "] {
-            fields.update(raw(&[(b"a", garbage), (b"never", b"{")]), &hash());
+            fields.all(&raw(&[(b"a", garbage), (b"never", b"{")]));
             assert_eq!(fields.good_raw(), [("a".to_owned(), "yes".to_owned())]);
         }
 
-        fields.update(raw(&[(b"never", b"{")]), &hash());
+        fields.all(&raw(&[(b"never", b"{")]));
         assert_eq!(fields.good_raw(), []);
     }
 
@@ -240,19 +387,19 @@ mod tests {
     fn a_name_that_is_not_utf8_is_left_out_and_told() {
         let mut fields = Fields::default();
 
-        fields.update(raw(&[(b"\xff", b"1"), (b"b", b"1")]), &hash());
+        fields.all(&raw(&[(b"\xff", b"1"), (b"b", b"1")]));
 
         let offer = fields.offer(SystemTime::now(), &hash());
         assert_eq!(offer.len(), 1);
-        assert!(fields.problem().is_some());
-        fields.update(raw(&[(b"b", b"1")]), &hash());
-        assert!(fields.problem().is_none());
+        assert!(fields.problem(&hash()).is_some());
+        fields.all(&raw(&[(b"b", b"1")]));
+        assert!(fields.problem(&hash()).is_none());
     }
 
     #[test]
     fn it_tells_what_is_new() {
         let mut fields = Fields::default();
-        let mut update = |said: &[(&[u8], &[u8])]| fields.update(raw(said), &hash());
+        let mut update = |said: &[(&[u8], &[u8])]| fields.all(&raw(said));
 
         assert_eq!(update(&[(b"a", b"{")]), Update::Problems);
         assert_eq!(update(&[(b"a", b"{")]), Update::Nothing);
@@ -266,7 +413,7 @@ mod tests {
     fn an_override_ends_at_its_instant() {
         let mut fields = Fields::default();
         let value = br#"{"force": true, "override": {"expires_at": "2026-11-21T09:00:00Z"}}"#;
-        fields.update(raw(&[(b"a", value)]), &hash());
+        fields.all(&raw(&[(b"a", value)]));
         let end = fields.next_end(SystemTime::UNIX_EPOCH).unwrap();
         let before = end - Duration::from_millis(1);
 

@@ -9,7 +9,7 @@ use std::{
 use redis::{Cmd, Script};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -29,6 +29,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 const COUNTS: Duration = Duration::from_secs(3_600);
 /// The time for which a silent instance is listed.
 const LISTED: Duration = Duration::from_secs(24 * 3_600);
+/// The shortest time between two announcements: an instance that sees many changes announces the latest.
+const BREATH: Duration = Duration::from_millis(200);
 /// The interval at which a writer that waits for the others looks again.
 const LOOK: Duration = Duration::from_millis(50);
 /// The number of overridden flags whose definitions an instance announces: every reader of the fleet gets all
@@ -327,11 +329,17 @@ impl RedisHandle {
         let mut told = Told::default();
         let mut beats = interval(HEARTBEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next = Instant::now();
         loop {
+            let news = async {
+                sleep_until(next).await;
+                seen.changed().await
+            };
             tokio::select! {
                 _ = beats.tick() => {}
-                changed = seen.changed() => if changed.is_err() { return },
+                changed = news => if changed.is_err() { return },
             }
+            next = Instant::now() + BREATH;
             let revision = seen.borrow_and_update().and_then(|seen| seen.revision);
             match self.announce_once(sink, revision).await {
                 Ok(()) => {}
@@ -349,9 +357,7 @@ impl RedisHandle {
     async fn announce_once(&self, sink: &Sink, revision: Option<u64>) -> Result<(), RedisError> {
         let Some(standing) = sink.standing() else { return Ok(()) };
         let file = standing.fingerprint.map(|hash| format!("{hash:016x}"));
-        let mut below = sink.below();
-        below.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let declared = below.into_iter().take(DECLARED).map(|(flag, definition)| {
+        let declared = sink.below(DECLARED).into_iter().map(|(flag, definition)| {
             (flag, json!(definition.map(|definition| digest(&definition))))
         });
         let said = json!({

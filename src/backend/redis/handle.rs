@@ -1,6 +1,7 @@
 //! A store that is connected to: what reads, changes and follows it.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     hash::{BuildHasher, RandomState},
     sync::{
@@ -17,11 +18,13 @@ use tokio::{
 
 use super::{
     RedisError, RedisErrorKind, Settings,
+    beside::{Beside, Rights},
+    clock::ServerClock,
     connect::Connection,
     fields::Fields,
     fleet,
-    layout::{Raw, Unread},
-    session::Session,
+    layout::{Lengths, Raw, Reading, SLACK, Unread},
+    session::{Care, Ended, Memory, Session},
     write::Writer,
 };
 use crate::{
@@ -79,6 +82,11 @@ pub(super) struct Shared {
     pub(super) wanted: watch::Sender<u64>,
     /// The count that the last read was made for.
     pub(super) done: watch::Sender<u64>,
+    /// The flags that changes of our own were about since then.
+    asked: Mutex<BTreeSet<Vec<u8>>>,
+    /// The reason why the server is not followed at the moment, if it is not.
+    pub(super) failure: watch::Sender<Option<RedisError>>,
+    pub(super) clock: ServerClock,
     /// The latest revision that was in the log when everything was read last, once it was read.
     pub(super) seen: watch::Sender<Option<Seen>>,
     /// Held by the flags that have this source.
@@ -107,6 +115,9 @@ impl RedisHandle {
             fields: Mutex::default(),
             wanted: watch::Sender::new(0),
             done: watch::Sender::new(0),
+            asked: Mutex::default(),
+            failure: watch::Sender::new(None),
+            clock: ServerClock::default(),
             seen: watch::Sender::new(None),
             follower: Arc::default(),
             changed: watch::Sender::new(()),
@@ -145,9 +156,15 @@ impl RedisHandle {
     async fn follow(&self, sink: &Sink) {
         let mut pause = Pause::default();
         let mut told: Option<String> = None;
+        let mut memory = Memory::default();
         loop {
-            let (error, was_up) = Session::run(self, sink).await;
+            let (ended, was_up) = Session::run(self, sink, &mut memory).await;
             self.forget_writer().await;
+            let Ended::Failed(error) = ended else {
+                // What it stumbled on may be there again.
+                Pause::default().sleep().await;
+                continue;
+            };
             if was_up {
                 pause = Pause::default();
                 told = None;
@@ -155,6 +172,7 @@ impl RedisHandle {
             if error.kind().needs_somebody() {
                 pause = Pause::LONGEST;
             }
+            self.shared.failure.send_replace(Some(error.clone()));
             // A failure that repeats is logged once.
             let text = format!("{error:?}");
             if told.as_ref() != Some(&text) {
@@ -176,7 +194,7 @@ impl RedisHandle {
                 }
                 continue;
             };
-            match end.duration_since(SystemTime::now()) {
+            match end.duration_since(self.now()) {
                 Err(_) => self.publish_again(sink),
                 // The clock may be set, and a machine may sleep.
                 Ok(left) => {
@@ -191,19 +209,46 @@ impl RedisHandle {
 
     /// Publishes what is left when an override has ended.
     fn publish_again(&self, sink: &Sink) {
-        let (fields, now) = (self.shared.fields(), SystemTime::now());
+        let (fields, now) = (self.shared.fields(), self.now());
         sink.revise(fields.offer(now, &self.settings.layout));
         self.shared.next_end.send_replace(fields.next_end(now));
+    }
+
+    /// The time of the server as far as it is known, else that of this machine.
+    pub(super) fn now(&self) -> SystemTime {
+        self.shared.clock.now()
     }
 
     /// Everything that is stored.
     pub(super) async fn stored_all(&self) -> Result<Raw, RedisError> {
         let Settings { layout, max_fields, timeouts, .. } = &*self.settings;
         let connection = self.connection().await?;
-        let mut conn = connection.conn.clone();
-        let read = layout.read(&mut conn, *max_fields, timeouts.response).await;
+        let read = layout.read(&connection, *max_fields, timeouts.response, Lengths::First).await;
         let read = read.map_err(|unread| self.unread(&connection, unread))?;
         Ok(read.raw)
+    }
+
+    /// Reads everything, and what is asked beside it.
+    pub(super) async fn read_whole(
+        &self,
+        connection: &Connection,
+        care: Care,
+        rights: &mut Rights,
+    ) -> Result<(Reading, Beside), Unread> {
+        let Settings { layout, max_fields, timeouts, .. } = &*self.settings;
+        let read = |lengths| layout.read(connection, *max_fields, timeouts.response, lengths);
+        if care == Care::Usual {
+            let beside = rights.ask(layout, &connection.conn);
+            let (beside, reading) = tokio::join!(beside, read(Lengths::Unasked));
+            return Ok((reading?, beside));
+        }
+        // One after the other, so that it shows which of them is too large.
+        connection.allowance.set(SLACK);
+        let beside = rights.ask(layout, &connection.conn).await;
+        if connection.allowance.is_exceeded() {
+            return Err(Unread::LargeLog);
+        }
+        Ok((read(Lengths::First).await?, beside))
     }
 
     /// The error of a reading that ended early.
@@ -212,6 +257,8 @@ impl RedisHandle {
         let (place, within) = (&connection.place, timeouts.response);
         match unread {
             Unread::TooMany(fields) => RedisError::too_many(place, fields, *max_fields),
+            Unread::TooLarge(bytes) => RedisError::too_large(place, bytes),
+            Unread::LargeLog => RedisError::too_large(place, None),
             Unread::TooSlow => RedisError::too_slow(place, within),
             Unread::Silent => RedisError::timeout(RedisErrorKind::ResponseTimeout, place, within),
             Unread::Failed(error) => connection.error(&error),
@@ -222,6 +269,35 @@ impl RedisHandle {
 impl Shared {
     pub(super) fn fields(&self) -> MutexGuard<'_, Fields> {
         self.fields.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns true if flags have this source, whether or not the server can be reached.
+    pub(super) fn is_followed(&self) -> bool {
+        self.follower.try_lock().is_err()
+    }
+
+    /// Asks the session to read a flag. Returns the count of the reading that has it.
+    pub(super) fn ask(&self, flag: &str) -> u64 {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.insert(flag.as_bytes().to_vec());
+        drop(asked);
+        let mut count = 0;
+        self.wanted.send_modify(|wanted| {
+            *wanted += 1;
+            count = *wanted;
+        });
+        count
+    }
+
+    /// Takes the flags that were asked for.
+    pub(super) fn asked(&self) -> BTreeSet<Vec<u8>> {
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes note of the latest revision that is in force.
+    pub(super) fn saw(&self, revision: Option<u64>) {
+        let seen = Some(Seen { revision });
+        self.seen.send_if_modified(|last| std::mem::replace(last, seen) != seen);
     }
 }
 

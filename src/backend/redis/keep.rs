@@ -1,19 +1,26 @@
 //! The last good overrides in a file, for a start while the server is away.
 
 use std::{
+    collections::HashSet,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
-    time::SystemTime,
 };
 
 use serde_json::{Map, Value, json};
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::{
+    sync::watch,
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 use tracing::warn;
 
 use super::{RedisHandle, handle::Shared, layout::Raw};
 use crate::backend::Sink;
+
+/// The rest after each writing, in multiples of the time that it took.
+const REST: u32 = 10;
 
 impl RedisHandle {
     /// Puts what was kept in force until the server says what it has.
@@ -30,8 +37,8 @@ impl RedisHandle {
             }
         };
         let mut fields = self.shared.fields();
-        fields.update(raw, &self.settings.layout);
-        let now = SystemTime::now();
+        fields.update(&raw.into(), &HashSet::new(), &self.settings.layout);
+        let now = self.now();
         sink.revise(fields.offer(now, &self.settings.layout));
         self.shared.next_end.send_replace(fields.next_end(now));
     }
@@ -47,9 +54,12 @@ impl RedisHandle {
         while last.changed.changed().await.is_ok() {
             last.is_due = true;
             let keeper = Arc::clone(&keeper);
+            let start = Instant::now();
             // A panic is in the log already.
             let _ = spawn_blocking(move || keeper.save()).await;
             last.is_due = false;
+            // All overrides are written each time, which may be many, and change often.
+            sleep(start.elapsed() * REST).await;
         }
     }
 }

@@ -2,15 +2,29 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use redis::{AsyncTypedCommands, Cmd, cmd};
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
 use tokio::time::timeout;
 
-use super::connect::Commands;
+use super::{
+    connect::{Allowance, Commands, Connection},
+    value,
+};
 
 /// More overrides than this cost the server too much to be read all the time.
 const SMALL: usize = 500;
-/// How many keys one command is about.
+/// As do more bytes than this.
+const SMALL_BYTES: usize = 256 * 1024;
+/// The number of keys that one command is about.
 const AT_ONCE: usize = 1_000;
+
+/// The bytes that the names and values of one flag have, as a rule. Where more comes, lengths are asked first.
+const USUAL_BYTES: usize = 2 * 1024;
+/// The bytes of all other answers beside, such as the latest entry of the log, which has two values.
+pub(super) const SLACK: usize = 2 * 1024 * 1024;
+/// The bytes that all values together may have.
+pub(super) const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// The bytes of the protocol around one value.
+const FRAME: usize = 64;
 
 /// Raw names and values.
 pub(super) type Raw = HashMap<Vec<u8>, Vec<u8>>;
@@ -27,8 +41,44 @@ pub(super) enum Layout {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) raw: Raw,
-    /// Whether it costs the server too much to be read all the time.
-    pub(super) is_large: bool,
+    /// The lengths of the values that are too large to be overrides, which were not read.
+    pub(super) too_large: HashMap<Vec<u8>, usize>,
+    /// The bytes of all values that were read, and of their names.
+    pub(super) bytes: usize,
+    /// The number of scans of the keys in the database.
+    pub(super) scans: usize,
+}
+
+impl Reading {
+    /// Returns true if it costs the server too much to be read all the time.
+    pub(super) fn is_large(&self) -> bool {
+        let flags = self.raw.len() + self.too_large.len();
+        // The keys of others cost as much as ours.
+        flags > SMALL || self.bytes > SMALL_BYTES || self.scans > 1
+    }
+
+    /// Returns true if there is more than usual, which only who asks for lengths reads.
+    pub(super) fn needs_care(&self) -> bool {
+        let usual = SLACK / 2 + self.raw.len() * USUAL_BYTES;
+        !self.too_large.is_empty() || self.bytes > usual
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.raw.is_empty() && self.too_large.is_empty()
+    }
+
+    pub(super) fn has(&self, flag: &[u8]) -> bool {
+        self.raw.contains_key(flag) || self.too_large.contains_key(flag)
+    }
+}
+
+/// The order of questions for lengths and values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lengths {
+    /// Not needed: the answer is cut off where it is longer than usual.
+    Unasked,
+    /// As far as the user may ask for them.
+    First,
 }
 
 /// Why not everything was read.
@@ -36,6 +86,10 @@ pub(super) struct Reading {
 pub(super) enum Unread {
     /// There is more than there may be: how much.
     TooMany(usize),
+    /// All values together have more bytes than there may be, if it is known how many.
+    TooLarge(Option<usize>),
+    /// An entry of the log is too large.
+    LargeLog,
     /// The server answers, but has not sent everything in time.
     TooSlow,
     /// The server has not answered at all.
@@ -112,56 +166,170 @@ impl Layout {
     /// Reads everything, unless there is more than `max` of it or it takes longer than `within`.
     pub(super) async fn read(
         &self,
-        connection: &mut Commands,
+        connection: &Connection,
         max: usize,
         within: Duration,
+        lengths: Lengths,
     ) -> Result<Reading, Unread> {
-        let mut has_answered = false;
+        let mut reader = Reader {
+            layout: self,
+            conn: connection.conn.clone(),
+            allowance: &connection.allowance,
+            lengths,
+            has_answered: false,
+        };
         // One bound for all its commands, however many there are.
-        let read = timeout(within, self.read_all(connection, max, &mut has_answered)).await;
+        let read = timeout(within, reader.read(max)).await;
         match read {
+            Ok(Err(Unread::Failed(_))) if connection.allowance.is_exceeded() => {
+                Err(Unread::TooLarge(None))
+            }
             Ok(Err(Unread::Failed(error))) if !error.is_timeout() => Err(Unread::Failed(error)),
-            Err(_) | Ok(Err(Unread::Failed(_))) if has_answered => Err(Unread::TooSlow),
+            Err(_) | Ok(Err(Unread::Failed(_))) if reader.has_answered => Err(Unread::TooSlow),
             Err(_) | Ok(Err(Unread::Failed(_))) => Err(Unread::Silent),
             Ok(read) => read,
         }
     }
 
-    async fn read_all(
+    /// Reads some flags, each as it is stored at this moment.
+    pub(super) async fn read_named(
         &self,
-        connection: &mut Commands,
-        max: usize,
-        has_answered: &mut bool,
-    ) -> Result<Reading, Unread> {
-        match self {
+        connection: &Connection,
+        flags: &[Vec<u8>],
+    ) -> RedisResult<Vec<Option<Vec<u8>>>> {
+        let mut conn = connection.conn.clone();
+        connection.allowance.set_at_least(SLACK + flags.len() * USUAL_BYTES);
+        let values: Vec<Option<Vec<u8>>> = match self {
+            // Users that may read the log may run this, and not HMGET.
             Self::Hash(key) => {
-                let fields = connection.hlen(key).await?;
-                *has_answered = true;
-                if fields > max {
-                    return Err(Unread::TooMany(fields));
+                let mut read = redis::pipe();
+                for flag in flags {
+                    read.hget(key, flag);
                 }
-                let raw = cmd("HGETALL").arg(key).query_async(connection).await?;
-                Ok(Reading { raw, is_large: fields > SMALL })
+                read.query_async(&mut conn).await?
             }
-            Self::Keys(prefix) => self.read_keys(prefix, connection, max, has_answered).await,
+            Self::Keys(prefix) => {
+                let mut read = cmd("MGET");
+                for flag in flags {
+                    read.arg([prefix.as_bytes(), b":", flag].concat());
+                }
+                read.query_async(&mut conn).await?
+            }
+        };
+        all_of(values, flags.len(), "MGET")
+    }
+
+    /// Makes the server report the next change of the hash, which it does for keys that were read since the
+    /// last report. A prefix is reported on all the time.
+    pub(super) async fn renew_tracking(&self, connection: &mut Commands) -> RedisResult<()> {
+        match self {
+            Self::Hash(key) => cmd("HLEN").arg(key).exec_async(connection).await,
+            Self::Keys(_) => Ok(()),
         }
     }
 
-    async fn read_keys(
-        &self,
-        prefix: &str,
-        connection: &mut Commands,
-        max: usize,
-        has_answered: &mut bool,
-    ) -> Result<Reading, Unread> {
+    /// The flag whose value is at a key of the server, if it has one of its own.
+    pub(super) fn flag_of<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        match self {
+            Self::Hash(_) => None,
+            Self::Keys(prefix) => self.flag_at(prefix, key),
+        }
+    }
+}
+
+/// One reading of everything.
+struct Reader<'a> {
+    layout: &'a Layout,
+    conn: Commands,
+    allowance: &'a Allowance,
+    lengths: Lengths,
+    has_answered: bool,
+}
+
+impl Reader<'_> {
+    async fn read(&mut self, max: usize) -> Result<Reading, Unread> {
+        match self.layout {
+            Layout::Hash(key) => self.read_hash(key, max).await,
+            Layout::Keys(prefix) => self.read_keys(prefix, max).await,
+        }
+    }
+
+    async fn read_hash(&mut self, key: &str, max: usize) -> Result<Reading, Unread> {
+        self.allowance.set(SLACK);
+        let fields: usize = cmd("HLEN").arg(key).query_async(&mut self.conn).await?;
+        self.has_answered = true;
+        if fields > max {
+            return Err(Unread::TooMany(fields));
+        }
+        self.allowance.set(SLACK + fields * USUAL_BYTES);
+        let mut too_large = HashMap::new();
+        if self.lengths == Lengths::First {
+            let names: Option<Vec<Vec<u8>>> =
+                if_allowed(cmd("HKEYS").arg(key).query_async(&mut self.conn).await)?;
+            let lengths = match &names {
+                Some(names) => {
+                    self.lengths(names, |name| {
+                        let mut length = cmd("HSTRLEN");
+                        length.arg(key).arg(name);
+                        length
+                    })
+                    .await?
+                }
+                None => None,
+            };
+            let Some(lengths) = lengths else {
+                self.allowance.set(SLACK + MOST_BYTES);
+                return Ok(self.get_all(key).await?.into());
+            };
+            let (legal, rest) = split(names.unwrap_or_default(), lengths)?;
+            self.allow(&legal);
+            if !rest.is_empty() {
+                too_large = rest;
+                let names: Vec<_> = legal.into_iter().map(|(name, _)| name).collect();
+                let mut raw = Raw::with_capacity(names.len());
+                if !names.is_empty() {
+                    let mut get = cmd("HMGET");
+                    get.arg(key).arg(&names);
+                    let values = get.query_async(&mut self.conn).await?;
+                    raw.extend(present(names, values)?);
+                }
+                return Ok(Reading { too_large, ..raw.into() });
+            }
+        }
+        let raw = self.get_all(key).await?;
+        Ok(Reading { too_large, ..raw.into() })
+    }
+
+    async fn get_all(&mut self, key: &str) -> RedisResult<Raw> {
+        let all: Value = cmd("HGETALL").arg(key).query_async(&mut self.conn).await?;
+        let pairs = match all {
+            Value::Map(pairs) => pairs,
+            // As RESP2 has it.
+            Value::Array(items) if items.len() % 2 == 0 => {
+                let mut items = items.into_iter();
+                std::iter::from_fn(|| Some((items.next()?, items.next()?))).collect()
+            }
+            // The library would take nil for a hash without fields, and all overrides would end.
+            other => return Err(unexpected("HGETALL", &other)),
+        };
+        let text = |value| match value {
+            Value::BulkString(bytes) => Ok(bytes),
+            Value::SimpleString(text) => Ok(text.into_bytes()),
+            other => Err(unexpected("HGETALL", &other)),
+        };
+        pairs.into_iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect()
+    }
+
+    async fn read_keys(&mut self, prefix: &str, max: usize) -> Result<Reading, Unread> {
         let mut keys: Vec<Vec<u8>> = Vec::new();
         let mut cursor = 0_u64;
         let mut scans = 0;
         loop {
             let mut scan = cmd("SCAN");
             scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(AT_ONCE);
-            let (next, found): (u64, Vec<Vec<u8>>) = scan.query_async(connection).await?;
-            *has_answered = true;
+            self.allowance.set(SLACK + AT_ONCE * USUAL_BYTES);
+            let (next, found): (u64, Vec<Vec<u8>>) = scan.query_async(&mut self.conn).await?;
+            self.has_answered = true;
             scans += 1;
             keys.extend(found);
             if keys.len() > max {
@@ -175,19 +343,132 @@ impl Layout {
         // A scan may name a key twice.
         keys.sort_unstable();
         keys.dedup();
-        let mut raw = Raw::with_capacity(keys.len());
+        let mut reading = Reading::from(Raw::with_capacity(keys.len()));
+        reading.scans = scans;
+        let flag = |key: &[u8]| self.layout.flag_at(prefix, key).map(<[u8]>::to_vec);
+        let mut total = 0;
         for keys in keys.chunks(AT_ONCE) {
-            let values: Vec<Option<Vec<u8>>> =
-                cmd("MGET").arg(keys).query_async(connection).await?;
+            self.allowance.set(SLACK + keys.len() * USUAL_BYTES);
+            let mut keys = keys.to_vec();
+            if self.lengths == Lengths::First {
+                match self.lengths(&keys, |key| Cmd::strlen(key)).await? {
+                    Some(lengths) => {
+                        let (legal, rest) = split(keys, lengths)?;
+                        total += self.allow(&legal);
+                        let rest = rest.into_iter();
+                        reading
+                            .too_large
+                            .extend(rest.filter_map(|(key, length)| Some((flag(&key)?, length))));
+                        keys = legal.into_iter().map(|(key, _)| key).collect();
+                    }
+                    None => self.allowance.set(SLACK + MOST_BYTES - reading.bytes.min(MOST_BYTES)),
+                }
+            }
+            if total > MOST_BYTES {
+                return Err(Unread::TooLarge(Some(total)));
+            }
+            if keys.is_empty() {
+                continue;
+            }
+            let values = cmd("MGET").arg(&keys).query_async(&mut self.conn).await?;
             // A key that is gone since, or that is no string, has no value.
-            let flags = keys.iter().zip(values);
-            raw.extend(
-                flags
-                    .filter_map(|(key, value)| Some((self.flag_at(prefix, key)?.to_vec(), value?))),
-            );
+            for (key, value) in present(keys, values)? {
+                reading.bytes += key.len() + value.len();
+                reading.raw.extend(flag(&key).map(|flag| (flag, value)));
+            }
         }
-        // The keys of others cost as much as ours.
-        Ok(Reading { is_large: raw.len() > SMALL || scans > 1, raw })
+        Ok(reading)
+    }
+
+    /// The lengths of values, unless the user may not ask for them.
+    async fn lengths(
+        &mut self,
+        names: &[Vec<u8>],
+        ask: impl Fn(&Vec<u8>) -> Cmd,
+    ) -> RedisResult<Option<Vec<usize>>> {
+        if names.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let mut lengths = redis::pipe();
+        for name in names {
+            lengths.add_command(ask(name));
+        }
+        if_allowed(lengths.query_async(&mut self.conn).await)
+    }
+
+    /// Allows an answer with these values. Returns how many bytes they have.
+    fn allow(&self, values: &[(Vec<u8>, usize)]) -> usize {
+        let bytes = values.iter().map(|(name, length)| name.len() + length).sum();
+        self.allowance.set(SLACK + bytes + values.len() * FRAME);
+        bytes
+    }
+}
+
+impl From<Raw> for Reading {
+    fn from(raw: Raw) -> Self {
+        let bytes = raw.iter().map(|(name, value)| name.len() + value.len()).sum();
+        Self { raw, too_large: HashMap::new(), bytes, scans: 0 }
+    }
+}
+
+/// Names and the lengths of their values.
+type Measured<T> = (Vec<(Vec<u8>, usize)>, T);
+
+/// Splits names into those of values that may be overrides, and those of values that are too large.
+fn split(
+    names: Vec<Vec<u8>>,
+    lengths: Vec<usize>,
+) -> Result<Measured<HashMap<Vec<u8>, usize>>, Unread> {
+    let lengths = all_of(lengths, names.len(), "STRLEN")?;
+    let (legal, rest): (Vec<_>, _) =
+        names.into_iter().zip(lengths).partition(|&(_, length)| length <= value::MAX_BYTES);
+    let bytes = legal.iter().map(|(name, length)| name.len() + length).sum();
+    if bytes > MOST_BYTES {
+        return Err(Unread::TooLarge(Some(bytes)));
+    }
+    Ok((legal, rest.into_iter().collect()))
+}
+
+/// The names that have a value.
+fn present(
+    names: Vec<Vec<u8>>,
+    values: Vec<Option<Vec<u8>>>,
+) -> RedisResult<impl Iterator<Item = (Vec<u8>, Vec<u8>)>> {
+    let values = all_of(values, names.len(), "MGET")?;
+    Ok(names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))))
+}
+
+/// Refuses an answer with fewer values than were asked for: the library takes nil for none at all.
+fn all_of<T>(values: Vec<T>, asked: usize, command: &'static str) -> RedisResult<Vec<T>> {
+    match values.len() == asked {
+        true => Ok(values),
+        false => Err(RedisError::from((
+            ErrorKind::UnexpectedReturnType,
+            "an answer of another length",
+            format!("{command} was answered with {} values instead of {asked}", values.len()),
+        ))),
+    }
+}
+
+fn unexpected(command: &'static str, answer: &Value) -> RedisError {
+    let answer = match answer {
+        Value::Nil => "nil",
+        Value::Array(_) => "an array of another length",
+        _ => "another type",
+    };
+    let said = format!("{command} was answered with {answer}");
+    RedisError::from((ErrorKind::UnexpectedReturnType, "an answer of another type", said))
+}
+
+/// The answer to a question; `None` if the user has no right to it, or if the server lacks the command.
+pub(super) fn if_allowed<T>(answer: RedisResult<T>) -> RedisResult<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_timeout() || error.is_io_error() => Err(error),
+        Err(error) => match error.kind() {
+            ErrorKind::Server(ServerErrorKind::NoPerm | ServerErrorKind::ResponseError) => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 

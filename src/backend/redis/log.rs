@@ -19,10 +19,12 @@ use crate::{
     model::{Entry, FlagKey},
 };
 
-// The script in write.rs writes these three itself.
+// The script in write.rs writes these four itself.
 const FLAG: &str = "flag";
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
+/// In place of the value before, where that is too large: its bytes.
+const LARGE: &str = "large";
 pub(super) const AUTHOR: &str = "by";
 pub(super) const REASON: &str = "reason";
 pub(super) const AT: &str = "at";
@@ -34,6 +36,13 @@ pub(super) const TOKEN: &str = "token";
 const FIRST_PAGE: usize = 16;
 const LARGEST_PAGE: usize = 512;
 
+/// The number of new entries that are read at once.
+const NEW_PAGE: usize = 16;
+/// The number of such pages: of more, everything is read.
+const NEW_PAGES: usize = 16;
+/// The bytes that a page of new entries may have: each has two values.
+pub(super) const LOGGED_BYTES: usize = NEW_PAGE * (2 * value::MAX_BYTES + 16 * 1024);
+
 /// One entry as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Logged {
@@ -41,6 +50,8 @@ pub(super) struct Logged {
     pub(super) flag: String,
     pub(super) before: Option<Vec<u8>>,
     pub(super) after: Option<Vec<u8>>,
+    /// The bytes of the value before, if that was too large to be kept.
+    pub(super) large: Option<u64>,
     pub(super) author: Option<String>,
     reason: Option<String>,
     pub(super) at: Option<SystemTime>,
@@ -73,6 +84,7 @@ impl Logged {
             flag: text(FLAG)?,
             before,
             after,
+            large: text(LARGE).and_then(|bytes| bytes.parse().ok()),
             author: text(AUTHOR),
             reason: text(REASON),
             at: text(AT).and_then(|at| Some(at.parse::<Timestamp>().ok()?.into())),
@@ -107,6 +119,35 @@ impl Layout {
     ) -> RedisResult<Option<u64>> {
         let entries: Entries = self.log_before("+", 1).query_async(connection).await?;
         Ok(entries.first().and_then(|(id, _)| revision(id)))
+    }
+
+    /// The flags that were changed after a revision, and the latest revision among these changes.
+    pub(super) async fn logged_since(
+        &self,
+        connection: &mut Commands,
+        mut revision: Option<u64>,
+    ) -> RedisResult<(Option<u64>, Vec<Vec<u8>>)> {
+        let (mut latest, mut flags) = (None, Vec::new());
+        for _ in 0..NEW_PAGES {
+            let start = match revision.map(|revision| revision.checked_add(1)) {
+                None => "-".to_owned(),
+                Some(Some(next)) => next.to_string(),
+                Some(None) => break,
+            };
+            let mut read = cmd("XRANGE");
+            read.arg(self.log()).arg(start).arg("+").arg("COUNT").arg(NEW_PAGE);
+            let entries: Entries = read.query_async(connection).await?;
+            let is_last = entries.len() < NEW_PAGE;
+            for (id, mut fields) in entries {
+                revision = self::revision(&id).or(revision);
+                latest = revision;
+                flags.extend(fields.remove(FLAG.as_bytes()));
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok((latest, flags))
     }
 
     /// The latest entries up to and including `end`.
@@ -171,7 +212,7 @@ impl RedisHandle {
     ) -> Result<Option<(Entry, Option<Provenance>)>, BackendError> {
         let layout = &self.settings.layout;
         let decoded = value::decode(flag.as_str().as_bytes(), stored.as_bytes(), layout)?;
-        let now = SystemTime::now();
+        let now = self.now();
         Ok(decoded.map(|decoded| (decoded.entry(now).clone(), decoded.provenance)))
     }
 
@@ -303,6 +344,7 @@ mod tests {
             flag: flag.to_owned(),
             before: before.map(bytes),
             after: after.map(bytes),
+            large: None,
             author: None,
             reason: None,
             at: None,

@@ -1,5 +1,7 @@
 //! Overrides in Redis, shared by all instances of a service.
 
+mod beside;
+mod clock;
 mod connect;
 mod error;
 mod fields;
@@ -27,6 +29,7 @@ pub use self::{
 };
 use self::{
     connect::{Target, Timeouts},
+    error::Place,
     layout::Layout,
 };
 use super::IntoBackend;
@@ -42,6 +45,9 @@ use super::IntoBackend;
 /// reports changes without any configuration (`CLIENT TRACKING`), and then the whole hash is read again.
 /// It is also read once a second, in case a report is lost. Where the server cannot
 /// report changes, the hash is read every second and the mode in health is `polling`.
+///
+/// A large store, of more than 500 flags or 256 KiB, is read at most once a second. The flags that this crate
+/// changes are read at once all the same, by the log of changes. Changes by other writers may take that second.
 ///
 /// Nothing on the request path waits for Redis. While it is down, slow or full of garbage, its last
 /// good overrides stay in force, and [`Flags::health`](crate::Flags::health), events and the log say
@@ -86,6 +92,13 @@ struct Settings {
     /// The name of this process among the others, if it was given one.
     instance: Option<String>,
     announces: bool,
+}
+
+impl Settings {
+    /// The place that failures name where there is no connection.
+    fn place(&self) -> Place {
+        Place { node: self.target.to_string().into(), user: None, key: self.layout.key().into() }
+    }
 }
 
 /// The treatment of the overrides when a server comes back without any, as one does that was restarted
@@ -194,9 +207,9 @@ impl Redis {
     /// Sets the largest number of overrides; 10,000 unless set. A store with more is rejected as a whole,
     /// and the overrides before stay in force. A change that would add one more is refused.
     ///
-    /// Bytes are not counted, which the server could not do without reading everything: a value of more
-    /// than 512 KiB is refused, and a store that takes longer to read than
-    /// [`response_timeout`](Self::response_timeout) is.
+    /// A value of more than 512 KiB is not read, and its flag keeps its last good override. A store with more than
+    /// 64 MiB of values is rejected as a whole, and so is one that takes longer to read than
+    /// [`response_timeout`](Self::response_timeout). The flags that this crate changes are followed all the same.
     #[must_use]
     pub fn max_fields(mut self, max: usize) -> Self {
         self.settings.max_fields = max;
@@ -213,9 +226,9 @@ impl Redis {
     /// Keeps the overrides in a file too, so that a process that starts while the server is away has
     /// those of its last run. They count as stale until the server can be read.
     ///
-    /// A value that is wrong is kept as it was when it was right. The file is written after each change,
-    /// and once more when the flags end; a process that is killed may have kept what was in force a
-    /// moment before.
+    /// A value that is wrong is kept as it was when it was right. The file is written after a change, but
+    /// for at most a tenth of the time, and once more when the flags end. A process that is killed may have kept what
+    /// was in force a moment before.
     ///
     /// Every process needs a file of its own.
     #[must_use]

@@ -1,19 +1,27 @@
 //! One connection, followed for as long as it lasts.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeSet, HashSet},
+    future::pending,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use redis::{PushInfo, PushKind, Value, cmd};
 use tokio::{
     sync::{Notify, watch},
-    time::{Instant, MissedTickBehavior, interval_at},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
+use tracing::warn;
 
 use super::{
     OnLostStore, RedisError, RedisErrorKind, RedisHandle, TICK,
+    beside::{self, Beside, Rights},
     connect::Connection,
-    fields::Update,
-    handle::Seen,
-    layout::{Layout, Raw},
+    fields::{Amended, Fields, Update},
+    layout::{Layout, Reading, SLACK, Unread},
+    log::LOGGED_BYTES,
 };
 use crate::backend::Sink;
 
@@ -21,23 +29,119 @@ use crate::backend::Sink;
 const LARGE_TICK: u32 = 15;
 /// A large store is read at one of so many ticks when the server does not tell of changes.
 const LARGE_POLL: u32 = 2;
+/// The longest time between two readings of a store, however large it is.
+const LONGEST: u32 = 60;
+/// The shortest time between two readings of a large store.
+const LARGE_PAUSE: Duration = Duration::from_secs(1);
+/// The bytes that an instance reads per second, at most, of a store that changes or that is polled.
+const BUSY_RATE: usize = 4 * 1024 * 1024;
+/// And of one that does not change.
+const IDLE_RATE: usize = 1024 * 1024;
+/// The bytes that one scan of the keys counts as: the server looks at a thousand keys for it.
+const SCAN: usize = 64 * 1024;
+/// The time after which a store that is too large is read again, unless the server reports a change.
+const BLOCKED: Duration = Duration::from_secs(60);
+/// The number of flags that are remembered by what the server reports. Of more, everything is read.
+const NAMED: usize = 1_000;
+
+/// The care with which a store is read, by what it had before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Care {
+    #[default]
+    Usual,
+    /// It had more bytes than usual, so lengths are asked first.
+    Lengths,
+    /// It has too many bytes. It is read when it has changed.
+    Blocked,
+}
+
+/// The findings of one session that the next one needs.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    care: Care,
+    /// True if the log has an entry that is too large to be read.
+    is_log_large: bool,
+    /// The flags whose overrides the server has evicted. They keep what they had.
+    evicted: HashSet<Vec<u8>>,
+}
+
+/// The end of a session.
+pub(super) enum Ended {
+    Failed(RedisError),
+    /// More came than was expected, which ends the connection. The next one asks for lengths first.
+    Careless,
+}
+
+impl From<RedisError> for Ended {
+    fn from(error: RedisError) -> Self {
+        Self::Failed(error)
+    }
+}
 
 pub(super) struct Session<'a> {
     redis: &'a RedisHandle,
     sink: &'a Sink,
     connection: Arc<Connection>,
+    memory: &'a mut Memory,
+    rights: Rights,
+    /// The keys that the server had evicted when everything was read last, if it evicts any.
+    evictions: Option<u64>,
     /// Whether the server tells of changes.
     tracked: bool,
-    /// Whether the server lets us read its log.
-    reads_log: bool,
     /// Whether anything was read.
     was_up: bool,
-    /// Whether it costs too much to read everything at each tick.
-    is_large: bool,
+    /// Set while the store as a whole is refused. Flags that are named are followed all the same.
+    is_refused: bool,
+    pace: Pace,
     /// How many ticks ago everything was read.
     unread: u32,
-    /// Counts the reads that somebody waits for.
+    /// Counts the changes of our own whose callers wait.
     wanted: watch::Receiver<u64>,
+    /// A reading of a large store, beside everything else.
+    reading: Option<Pin<Box<dyn Future<Output = Beginning> + Send>>>,
+    /// Its connection, so that what is named does not wait behind it.
+    reader: Option<Arc<Connection>>,
+    /// The time at which everything is to be read.
+    due: Option<Instant>,
+    /// The time at which the last reading began.
+    read_at: Instant,
+    /// The flags that were read by name since the reading began.
+    newer: HashSet<Vec<u8>>,
+}
+
+/// A reading that is done, and where it was made.
+struct Beginning {
+    reader: Arc<Connection>,
+    rights: Rights,
+    whole: Result<(Reading, Beside), Unread>,
+}
+
+/// The frequency of readings of a store, by the cost of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pace {
+    is_large: bool,
+    /// The shortest time between two readings.
+    pause: Duration,
+    /// The ticks between two readings while nothing changes.
+    ticks: u32,
+}
+
+impl Pace {
+    const SMALL: Self = Self { is_large: false, pause: Duration::ZERO, ticks: 1 };
+
+    fn of(reading: &Reading, tracked: bool) -> Self {
+        if !reading.is_large() {
+            return Self::SMALL;
+        }
+        let cost = reading.bytes + reading.scans.saturating_sub(1) * SCAN;
+        let seconds = |rate: usize| u32::try_from(cost / rate).unwrap_or(LONGEST).min(LONGEST);
+        let pause = LARGE_PAUSE.max(LARGE_PAUSE * seconds(BUSY_RATE));
+        let ticks = match tracked {
+            true => LARGE_TICK.max(seconds(IDLE_RATE)),
+            false => LARGE_POLL.max(seconds(BUSY_RATE)),
+        };
+        Self { is_large: true, pause, ticks }
+    }
 }
 
 /// What the server tells on its own. A signal that comes while nobody waits is kept.
@@ -45,6 +149,8 @@ pub(super) struct Session<'a> {
 struct Signals {
     changed: Notify,
     lost: Notify,
+    /// The flags that were named, where each has a key of its own.
+    named: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 impl Signals {
@@ -58,7 +164,10 @@ impl Signals {
                     _ => true,
                 };
                 let is_other = match push.data.first() {
-                    Some(Value::Array(keys)) => !keys.iter().any(is_ours),
+                    Some(Value::Array(keys)) => {
+                        self.note(keys, layout);
+                        !keys.iter().any(is_ours)
+                    }
                     // No keys at all: everything was flushed.
                     _ => false,
                 };
@@ -69,34 +178,64 @@ impl Signals {
             _ => {}
         }
     }
+
+    fn note(&self, keys: &[Value], layout: &Layout) {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            let Value::BulkString(key) = key else { continue };
+            if let Some(flag) = layout.flag_of(key)
+                && named.len() < NAMED
+            {
+                named.insert(flag.to_vec());
+            }
+        }
+    }
+
+    fn named(&self) -> BTreeSet<Vec<u8>> {
+        std::mem::take(&mut *self.named.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The next event of a session.
+enum Next {
+    Changed,
+    Wanted,
+    Due,
+    Read(Box<Beginning>),
+    Tick,
 }
 
 impl<'a> Session<'a> {
     /// Connects and follows. Returns why it ended, and whether it was ever up.
-    pub(super) async fn run(redis: &'a RedisHandle, sink: &'a Sink) -> (RedisError, bool) {
+    pub(super) async fn run(
+        redis: &'a RedisHandle,
+        sink: &'a Sink,
+        memory: &'a mut Memory,
+    ) -> (Ended, bool) {
         let signals = Arc::new(Signals::default());
         let push = {
             let (signals, layout) = (Arc::clone(&signals), redis.settings.layout.clone());
             move |push: PushInfo| signals.take(&push, &layout)
         };
-        let mut session = match Self::open(redis, sink, Arc::new(push)).await {
+        let mut session = match Self::open(redis, sink, Arc::new(push), memory).await {
             Ok(session) => session,
-            Err(error) => return (error, false),
+            Err(error) => return (error.into(), false),
         };
         let connection = Arc::clone(&session.connection);
-        let error = tokio::select! {
-            Err(error) = session.follow(&signals) => error,
+        let ended = tokio::select! {
+            Err(ended) = session.follow(&signals) => ended,
             () = Self::replaced(redis, &connection) => {
-                RedisError::new(RedisErrorKind::Moved, &connection.place, None)
+                RedisError::new(RedisErrorKind::Moved, &connection.place, None).into()
             }
         };
-        (error, session.was_up)
+        (ended, session.was_up)
     }
 
     async fn open(
         redis: &'a RedisHandle,
         sink: &'a Sink,
         push: Arc<dyn Fn(PushInfo) + Send + Sync>,
+        memory: &'a mut Memory,
     ) -> Result<Self, RedisError> {
         let super::Settings { target, layout, timeouts, .. } = &*redis.settings;
         let mut connection = target.connect(layout.key(), timeouts, Some(push)).await?;
@@ -111,50 +250,95 @@ impl<'a> Session<'a> {
                 Err(_) => false,
             };
         sink.mode(if tracked { "tracking" } else { "polling" });
+        let evictions = beside::evictions(connection.conn.clone()).await;
+        let evictions = evictions.map_err(|error| connection.error(&error))?;
+        let rights = Rights::new(!memory.is_log_large, evictions.is_some());
         Ok(Self {
             redis,
             sink,
             connection: Arc::new(connection),
+            memory,
+            rights,
+            evictions,
             tracked,
-            reads_log: true,
             was_up: false,
-            is_large: false,
+            is_refused: false,
+            pace: Pace::SMALL,
             unread: 0,
             wanted: redis.shared.wanted.subscribe(),
+            reading: None,
+            reader: None,
+            due: None,
+            read_at: Instant::now(),
+            newer: HashSet::new(),
         })
     }
 
-    async fn follow(&mut self, signals: &Signals) -> Result<std::convert::Infallible, RedisError> {
+    async fn follow(&mut self, signals: &Signals) -> Result<std::convert::Infallible, Ended> {
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.read().await?;
+        match self.memory.care {
+            Care::Blocked => self.block().await?,
+            _ => self.read().await?,
+        }
+        // What was asked for between two sessions.
+        self.look().await?;
         loop {
-            tokio::select! {
+            let next = tokio::select! {
                 () = signals.lost.notified() => {
-                    return Err(self.error(RedisErrorKind::Lost));
+                    return Err(self.error(RedisErrorKind::Lost).into());
                 }
-                () = signals.changed.notified() => self.read().await?,
-                _ = self.wanted.changed() => self.read().await?,
-                _ = ticks.tick() => self.tick().await?,
+                () = signals.changed.notified() => Next::Changed,
+                _ = self.wanted.changed() => Next::Wanted,
+                begun = begun(&mut self.reading) => Next::Read(Box::new(begun)),
+                () = at(self.due), if self.reading.is_none() => Next::Due,
+                _ = ticks.tick() => Next::Tick,
+            };
+            match next {
+                Next::Changed => self.changed(signals).await?,
+                Next::Wanted => self.look().await?,
+                Next::Due => self.begin(),
+                Next::Read(begun) => self.end(*begun).await?,
+                Next::Tick => self.tick().await?,
             }
         }
     }
 
-    /// What no push tells: that the server hangs, that databases were swapped.
-    async fn tick(&mut self) -> Result<(), RedisError> {
-        self.unread += 1;
-        let due = match (self.is_large, self.tracked) {
-            (false, _) => 1,
-            (true, true) => LARGE_TICK,
-            (true, false) => LARGE_POLL,
-        };
-        if self.unread >= due {
+    /// Reads what a change has named at once, and everything as soon as that may be.
+    async fn changed(&mut self, signals: &Signals) -> Result<(), Ended> {
+        let named = signals.named();
+        if !self.pace.is_large && !self.is_refused {
             return self.read().await;
         }
+        self.follow_log(named).await?;
+        if self.memory.care == Care::Blocked {
+            self.memory.care = Care::Lengths;
+            self.due = None;
+        }
+        self.read_soon();
+        Ok(())
+    }
+
+    fn read_soon(&mut self) {
+        self.due.get_or_insert(self.read_at + self.pace.pause);
+    }
+
+    /// What no push tells: that the server hangs, that databases were swapped.
+    async fn tick(&mut self) -> Result<(), Ended> {
+        self.unread += 1;
+        if self.unread >= self.pace.ticks && self.memory.care < Care::Blocked {
+            if !self.pace.is_large {
+                return self.read().await;
+            }
+            self.read_soon();
+        }
+        self.connection.allowance.set_at_least(SLACK);
         let mut conn = self.connection.conn.clone();
         let pong = cmd("PING").exec_async(&mut conn).await;
-        pong.map_err(|error| self.connection.error(&error))?;
-        self.sink.confirm();
+        pong.map_err(|error| self.failed(&error))?;
+        if !self.is_refused {
+            self.sink.confirm();
+        }
         Ok(())
     }
 
@@ -171,52 +355,293 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads everything and publishes it if it differs.
-    async fn read(&mut self) -> Result<(), RedisError> {
-        let shared = Arc::clone(&self.redis.shared);
-        let super::Settings { layout, max_fields, timeouts, .. } = &*self.redis.settings;
-        // Before reading: whoever asks from now on wants another read.
+    /// Waits for a change of a store that has too many bytes, or for a while.
+    async fn block(&mut self) -> Result<(), Ended> {
+        self.is_refused = true;
+        self.due = Some(Instant::now() + BLOCKED);
+        self.follow_log(BTreeSet::new()).await
+    }
+
+    /// Reads the flags that changes of our own in this process are about.
+    async fn look(&mut self) -> Result<(), Ended> {
         let count = *self.wanted.borrow_and_update();
-        let (mut log, mut conn) = (self.connection.conn.clone(), self.connection.conn.clone());
-        let revision = async {
-            match self.reads_log {
-                true => layout.last_revision(&mut log).await,
-                false => Ok(None),
-            }
-        };
-        let read = layout.read(&mut conn, *max_fields, timeouts.response);
-        let (revision, read) = tokio::join!(revision, read);
-        self.reads_log &= revision.is_ok();
-        let read = read.map_err(|unread| self.redis.unread(&self.connection, unread))?;
-        (self.is_large, self.unread) = (read.is_large, 0);
-        self.publish(read.raw)?;
-        self.was_up = true;
-        let seen = Some(Seen { revision: revision.ok().flatten() });
-        shared.seen.send_if_modified(|last| std::mem::replace(last, seen) != seen);
-        shared.done.send_replace(count);
+        let flags = self.redis.shared.asked();
+        self.read_named(flags, BTreeSet::new()).await?;
+        self.redis.shared.failure.send_if_modified(|failure| failure.take().is_some());
+        self.redis.shared.done.send_replace(count);
         Ok(())
     }
 
-    fn publish(&mut self, raw: Raw) -> Result<(), RedisError> {
-        let settings = &self.redis.settings;
-        let mut fields = self.redis.shared.fields();
-        if !self.was_up && raw.is_empty() && fields.len() > 0 {
+    /// Reads the flags that the log has since the change that was seen last, and those that the server named.
+    async fn follow_log(&mut self, named: BTreeSet<Vec<u8>>) -> Result<(), Ended> {
+        let layout = &self.redis.settings.layout;
+        let (mut conn, mut log) = (self.connection.conn.clone(), self.connection.conn.clone());
+        let seen = *self.redis.shared.seen.borrow();
+        self.connection.allowance.set_at_least(LOGGED_BYTES);
+        // First, so that what changes from now on is reported again.
+        let tracking = layout.renew_tracking(&mut conn);
+        let logged = async {
+            match seen {
+                Some(seen) if self.rights.log => {
+                    Some(layout.logged_since(&mut log, seen.revision).await)
+                }
+                _ => None,
+            }
+        };
+        let (tracking, logged) = tokio::join!(tracking, logged);
+        if self.connection.allowance.is_exceeded() {
+            self.memory.is_log_large = true;
+        }
+        tracking.map_err(|error| self.failed(&error))?;
+        let (latest, logged) = match logged {
+            Some(Ok((revision, logged))) => (revision, logged.into_iter().collect()),
+            _ => (None, BTreeSet::new()),
+        };
+        self.read_named(logged, named).await?;
+        // Not before they are in force: it is announced to the other instances.
+        if latest.is_some() {
+            self.redis.shared.saw(latest);
+        }
+        Ok(())
+    }
+
+    /// Reads the flags that changes of ours are about, and those that the server named.
+    async fn read_named(
+        &mut self,
+        changed: BTreeSet<Vec<u8>>,
+        named: BTreeSet<Vec<u8>>,
+    ) -> Result<(), Ended> {
+        let flags: Vec<_> = changed.union(&named).cloned().collect();
+        if flags.is_empty() {
+            return Ok(());
+        }
+        let layout = &self.redis.settings.layout;
+        let values = layout.read_named(&self.connection, &flags).await;
+        let values = values.map_err(|error| self.failed(&error))?;
+        // A key that is gone may be evicted, which shows when everything is read.
+        let is_known = |flag: &Vec<u8>, value: &Option<Vec<u8>>| {
+            value.is_some() || self.evictions.is_none() || changed.contains(flag)
+        };
+        let values = flags.into_iter().zip(values);
+        let values: Vec<_> = values.filter(|(flag, value)| is_known(flag, value)).collect();
+        let now = self.redis.now();
+        let redis = self.redis;
+        // Held until it is in force: another task takes overrides out of force that end.
+        let mut fields = redis.shared.fields();
+        let Amended { update, changed, removed } = fields.amend(&values, now, layout);
+        self.newer.extend(values.into_iter().map(|(flag, _)| flag));
+        self.memory.evicted.retain(|flag| !self.newer.contains(flag));
+        match update {
+            Update::Nothing => return Ok(()),
+            Update::Values => self.sink.amend(changed, removed),
+            Update::Problems => self.publish(&fields, update),
+        }
+        redis.shared.next_end.send_replace(fields.next_end(now));
+        redis.shared.changed.send_replace(());
+        Ok(())
+    }
+
+    /// Begins to read everything, beside what is named meanwhile.
+    fn begin(&mut self) {
+        self.due = None;
+        if self.reading.is_some() {
+            return;
+        }
+        if self.memory.care == Care::Blocked {
+            self.memory.care = Care::Lengths;
+        }
+        self.newer.clear();
+        self.read_at = Instant::now();
+        let (redis, main) = (self.redis.clone(), Arc::clone(&self.connection));
+        let known = self.reader.take().filter(|reader| !reader.is_over());
+        let (mut rights, care) = (self.rights, self.memory.care);
+        let needs_own = self.rights.log && self.pace.is_large;
+        self.reading = Some(Box::pin(async move {
+            let super::Settings { target, layout, timeouts, .. } = &*redis.settings;
+            let reader = match known {
+                Some(reader) => reader,
+                None if needs_own => {
+                    // A server without a place for another connection has one already.
+                    let own = target.connect(layout.key(), timeouts, None).await;
+                    own.map_or(main, Arc::new)
+                }
+                None => main,
+            };
+            let whole = redis.read_whole(&reader, care, &mut rights).await;
+            Beginning { reader, rights, whole }
+        }));
+    }
+
+    async fn end(&mut self, begun: Beginning) -> Result<(), Ended> {
+        let Beginning { reader, rights, whole } = begun;
+        self.reading = None;
+        if whole.is_ok() {
+            self.rights = rights;
+        }
+        let is_main = Arc::ptr_eq(&reader, &self.connection);
+        if !is_main {
+            self.reader = Some(Arc::clone(&reader));
+        }
+        match self.take(whole, &reader).await {
+            // Only the connection for reading has ended.
+            Err(Ended::Careless) if !is_main => {
+                self.due = Some(Instant::now());
+                Ok(())
+            }
+            taken => taken,
+        }
+    }
+
+    /// Reads everything, and publishes it if it differs.
+    async fn read(&mut self) -> Result<(), Ended> {
+        (self.due, self.reading) = (None, None);
+        self.newer.clear();
+        self.read_at = Instant::now();
+        let connection = Arc::clone(&self.connection);
+        let care = self.memory.care;
+        let whole = self.redis.read_whole(&connection, care, &mut self.rights).await;
+        self.take(whole, &connection).await
+    }
+
+    /// Takes what was read.
+    async fn take(
+        &mut self,
+        whole: Result<(Reading, Beside), Unread>,
+        connection: &Connection,
+    ) -> Result<(), Ended> {
+        self.unread = 0;
+        match whole {
+            Ok((reading, beside)) => self.put_in_force(&reading, beside).await,
+            Err(Unread::TooLarge(_)) if self.memory.care == Care::Usual => {
+                self.memory.care = Care::Lengths;
+                Err(Ended::Careless)
+            }
+            Err(Unread::LargeLog) => {
+                self.memory.is_log_large = true;
+                let log = self.redis.settings.layout.log();
+                warn!(
+                    log,
+                    "the log has an entry that is too large, so changes are not followed by it"
+                );
+                Err(Ended::Careless)
+            }
+            Err(unread @ Unread::TooMany(_)) => {
+                let error = self.redis.unread(connection, unread);
+                if !std::mem::replace(&mut self.is_refused, true) {
+                    self.sink.fail(error);
+                }
+                Ok(())
+            }
+            Err(unread) => {
+                if matches!(unread, Unread::TooLarge(_)) {
+                    self.memory.care = Care::Blocked;
+                }
+                Err(self.redis.unread(connection, unread).into())
+            }
+        }
+    }
+
+    async fn put_in_force(&mut self, reading: &Reading, beside: Beside) -> Result<(), Ended> {
+        let redis = self.redis;
+        let (settings, shared) = (&redis.settings, &redis.shared);
+        let were_evicted = !self.memory.evicted.is_empty();
+        let was_evicted = self.keep_evicted(reading).await?;
+        self.evictions = beside.evictions.or(self.evictions);
+
+        let mut fields = shared.fields();
+        let is_gone = reading.is_empty() && fields.len() > 0 && self.memory.evicted.is_empty();
+        if !self.was_up && is_gone {
             let lost = self.error(RedisErrorKind::LostStore);
             match settings.on_lost_store {
                 OnLostStore::Accept => self.sink.fail(lost),
-                OnLostStore::Hold => return Err(lost),
+                OnLostStore::Hold => return Err(lost.into()),
             }
         }
-        let update = fields.update(raw, &settings.layout);
-        if update == Update::Nothing && self.was_up {
-            self.sink.confirm();
-            return Ok(());
+        let (moved, offset) = match beside.time {
+            Some(asked) => shared.clock.note(asked),
+            None => (false, None),
+        };
+        if let Some(link) = beside.link {
+            // Old as it is, it is better than nothing for a process that starts now.
+            if !reading.is_empty() {
+                fields.update(reading, &self.newer, &settings.layout);
+                self.sink.revise(fields.offer(redis.now(), &settings.layout));
+            }
+            let said = format!("its link to the master is in the state `{link}`");
+            let kind = RedisErrorKind::MasterDown;
+            return Err(RedisError::new(kind, &self.connection.place, Some(said)).into());
         }
-        let now = SystemTime::now();
-        let offer = fields.offer(now, &settings.layout).with_refused(fields.refused());
+        let newer: HashSet<_> = self.newer.union(&self.memory.evicted).cloned().collect();
+        let mut update = fields.update(reading, &newer, &settings.layout);
+        if was_evicted || (were_evicted && self.memory.evicted.is_empty()) {
+            update = Update::Problems;
+        }
+        self.is_refused = false;
+        if update == Update::Nothing && self.was_up && !moved {
+            self.sink.confirm();
+        } else {
+            self.publish(&fields, update);
+            shared.changed.send_replace(());
+        }
+        drop(fields);
+        if let Some(offset) = offset {
+            // The source has not failed: its overrides end when they should.
+            self.sink.fail(RedisError::clock(&self.connection.place, offset));
+            self.sink.confirm();
+        }
+        self.was_up = true;
+        self.pace = Pace::of(reading, self.tracked);
+        if self.memory.care == Care::Lengths && !reading.needs_care() {
+            self.memory.care = Care::Usual;
+        }
+        let known = (*shared.seen.borrow()).and_then(|seen| seen.revision);
+        let revision = match beside.revision {
+            // What was named meanwhile may be younger.
+            Some(revision) if !self.newer.is_empty() => revision.max(known),
+            Some(revision) => revision,
+            None if self.rights.log => known,
+            None => None,
+        };
+        shared.saw(revision);
+        Ok(())
+    }
+
+    /// Finds out which overrides are gone because the server was out of memory. They keep what they had. Returns true if
+    /// there are more of them now.
+    async fn keep_evicted(&mut self, reading: &Reading) -> Result<bool, Ended> {
+        let layout = &self.redis.settings.layout;
+        let gone = self.redis.shared.fields().gone(reading, &self.newer, layout);
+        let gone: Vec<_> =
+            gone.into_iter().filter(|flag| !self.memory.evicted.contains(flag)).collect();
+        let mut is_news = false;
+        if let Some(before) = self.evictions.filter(|_| !gone.is_empty()) {
+            self.connection.allowance.set_at_least(SLACK);
+            let now = beside::evictions(self.connection.conn.clone()).await;
+            if now.map_err(|error| self.failed(&error))?.is_some_and(|now| now > before) {
+                self.memory.evicted.extend(gone);
+                is_news = true;
+            }
+        }
+        match layout {
+            // A writer has made a new one.
+            Layout::Hash(_) if !reading.is_empty() => self.memory.evicted.clear(),
+            _ => self.memory.evicted.retain(|flag| !reading.has(flag)),
+        }
+        Ok(is_news)
+    }
+
+    /// Publishes all that is in force now.
+    fn publish(&self, fields: &Fields, update: Update) {
+        let (layout, now) = (&self.redis.settings.layout, self.redis.now());
+        let offer = fields.offer(now, layout).with_refused(fields.refused());
         self.redis.shared.next_end.send_replace(fields.next_end(now));
-        self.redis.shared.changed.send_replace(());
-        match fields.problem() {
+        if self.is_refused {
+            self.sink.revise(offer);
+            return;
+        }
+        let evicted = self.memory.evicted.len();
+        let evicted = (evicted > 0).then(|| RedisError::evicted(&self.connection.place, evicted));
+        match fields.problem(layout).or(evicted) {
             None => self.sink.publish(offer),
             Some(problem) if update == Update::Problems || !self.was_up => {
                 self.sink.publish_partly(offer, problem);
@@ -227,10 +652,63 @@ impl<'a> Session<'a> {
                 self.sink.confirm();
             }
         }
-        Ok(())
+    }
+
+    /// The end of the session that a failure of the connection means.
+    fn failed(&mut self, error: &redis::RedisError) -> Ended {
+        if self.connection.allowance.is_exceeded() && self.memory.care < Care::Blocked {
+            self.memory.care = Care::Lengths;
+            return Ended::Careless;
+        }
+        self.connection.error(error).into()
     }
 
     fn error(&self, kind: RedisErrorKind) -> RedisError {
         RedisError::new(kind, &self.connection.place, None)
+    }
+}
+
+/// The reading that has begun, when it is done.
+async fn begun<T>(reading: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match reading {
+        Some(reading) => reading.await,
+        None => pending().await,
+    }
+}
+
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn reading(flags: usize, bytes: usize, scans: usize) -> Reading {
+        let raw = (0..flags).map(|n| (n.to_string().into_bytes(), Vec::new())).collect();
+        Reading { raw, too_large: HashMap::new(), bytes, scans }
+    }
+
+    #[test]
+    fn the_larger_a_store_is_the_less_often_it_is_read() {
+        let mebi = 1024 * 1024;
+        let pace = |reading: Reading, tracked| {
+            let Pace { pause, ticks, .. } = Pace::of(&reading, tracked);
+            (pause.as_secs(), ticks)
+        };
+
+        assert_eq!(pace(reading(500, 100_000, 0), true), (0, 1));
+        assert_eq!(pace(reading(501, 100_000, 0), true), (1, 15));
+        assert_eq!(pace(reading(501, 100_000, 0), false), (1, 2));
+        // A hundred values of 500 KB.
+        assert_eq!(pace(reading(100, 50 * mebi, 0), true), (12, 50));
+        assert_eq!(pace(reading(100, 50 * mebi, 0), false), (12, 12));
+        // A few keys among a million of others.
+        assert_eq!(pace(reading(3, 1_000, 1_000), true), (15, 60));
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Larger values are no overrides.
-const MAX_BYTES: usize = 512 * 1024;
+pub(super) const MAX_BYTES: usize = 512 * 1024;
 
 /// The member that says who made the override, why, and until when.
 const OVERRIDE: &str = "override";
@@ -70,7 +70,7 @@ impl Override {
 pub(super) fn decode(name: &[u8], raw: &[u8], layout: &Layout) -> Result<Option<Override>, String> {
     let name = str::from_utf8(name).map_err(|_| "the name is not UTF-8")?;
     if raw.len() > MAX_BYTES {
-        return Err(format!("the value has {} bytes, and {MAX_BYTES} is the most", raw.len()));
+        return Err(too_large(raw.len()));
     }
     let text = str::from_utf8(raw).map_err(|_| "the value is not UTF-8")?;
     match layout {
@@ -85,6 +85,11 @@ pub(super) fn decode(name: &[u8], raw: &[u8], layout: &Layout) -> Result<Option<
             _ => Err("the value is no JSON object".to_owned()),
         },
     }
+}
+
+/// The problem with a value of so many bytes.
+pub(super) fn too_large(bytes: usize) -> String {
+    format!("the value has {bytes} bytes, and {MAX_BYTES} is the most")
 }
 
 fn parse(text: &str) -> Result<Value, String> {

@@ -14,7 +14,7 @@ use tokio::{
 use super::{
     RedisError, RedisErrorKind, RedisHandle, Settings,
     connect::{Commands, Connection},
-    layout::Layout,
+    layout::{Layout, MOST_BYTES},
     log, value,
 };
 use crate::{
@@ -26,34 +26,42 @@ use crate::{
 /// compares bytes, so that writers without revisions are noticed, too.
 ///
 /// A revision that is followed by more changes than the log has to keep is too old to be expected, since
-/// the server would be busy with reading them. A flag that no reader would take any more is refused.
+/// the server would be busy with reading them. A flag with which readers would refuse the store is refused. In a store that
+/// they refuse already, they follow what is changed.
 ///
 /// If the log cannot be written, the change is taken back. A log whose latest entries were removed
-/// goes on with the time as its number, since numbers never come twice.
+/// goes on with the time as its number, since numbers never come twice. Numbers end where this language can no longer
+/// count them. A value that is too large to be an override is neither returned nor logged.
 static CHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local store, log = KEYS[1], KEYS[2]
-local layout, flag, condition, expected, operation, new, since, keep, ended, max = unpack(ARGV, 1, 10)
+local layout, flag, condition, expected, operation, new, since, keep, ended, max, most = unpack(ARGV, 1, 11)
 local now
 if layout == 'hash' then now = redis.call('HGET', store, flag) else now = redis.call('GET', store) end
 
-if condition == 'is' and now ~= expected then return {0, now} end
-if condition == 'absent' and now then return {0, now} end
-if condition == 'plain' and now and string.find(now, '^%s*{') then return {0, now} end
+local large = now and #now > tonumber(most) and tostring(#now)
+local function differs()
+  if large then return {4, large} end
+  return {0, now}
+end
+if condition == 'is' and now ~= expected then return differs() end
+if condition == 'absent' and now then return differs() end
+if condition == 'plain' and now and not large and string.find(now, '^%s*{') then return {0, now} end
+if condition == 'large' and not large then return {0, now} end
 if since ~= '' then
   local entries = redis.call('XRANGE', log, since .. '-1', '+', 'COUNT', keep)
-  if #entries == tonumber(keep) then return {0, now} end
+  if #entries == tonumber(keep) then return differs() end
   for _, entry in ipairs(entries) do
     for i = 1, #entry[2], 2 do
-      if entry[2][i] == 'flag' and entry[2][i + 1] == flag then return {0, now} end
+      if entry[2][i] == 'flag' and entry[2][i + 1] == flag then return differs() end
     end
   end
 end
 if operation == 'clear' and not now then return {2} end
 if operation == 'set' and not now and layout == 'hash' then
   local fields = redis.call('HLEN', store)
-  if fields >= tonumber(max) then return {3, tostring(fields)} end
+  if fields == tonumber(max) then return {3, tostring(fields)} end
 end
 if ended ~= '' then
   local time = redis.call('TIME')
@@ -62,11 +70,13 @@ end
 
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local revision = last and tonumber(string.match(last[1], '^%d+')) + 1 or 1
+if revision > 9007199254740991 then return {5, last[1]} end
 local id = string.format('%.0f', revision)
 local entry = {'flag', flag}
-if now then entry[#entry + 1] = 'before'; entry[#entry + 1] = now end
+if large then entry[#entry + 1] = 'large'; entry[#entry + 1] = large
+elseif now then entry[#entry + 1] = 'before'; entry[#entry + 1] = now end
 if operation == 'set' then entry[#entry + 1] = 'after'; entry[#entry + 1] = new end
-for i = 11, #ARGV do entry[#entry + 1] = ARGV[i] end
+for i = 12, #ARGV do entry[#entry + 1] = ARGV[i] end
 
 local function put(value)
   if layout == 'hash' then
@@ -133,6 +143,8 @@ enum Condition {
     /// Nothing, or what is not JSON: switching on and off keeps the settings that JSON may have. A kill
     /// switch takes one round trip where there is none.
     Plain,
+    /// A value that is too large to be an override, and so has nothing to keep.
+    Large,
     Exactly(Option<Vec<u8>>),
 }
 
@@ -140,7 +152,7 @@ impl Condition {
     /// The value on which the change depends, if it depends on one.
     fn stored(&self) -> Option<Option<&[u8]>> {
         match self {
-            Self::Anything | Self::Plain => None,
+            Self::Anything | Self::Plain | Self::Large => None,
             Self::Exactly(stored) => Some(stored.as_deref()),
         }
     }
@@ -179,13 +191,28 @@ impl RedisHandle {
     pub(super) async fn change(&self, flag: &str, write: &Write) -> Result<Written, Refusal> {
         write.check()?;
         let mut current = None;
+        let mut is_large = false;
         if needs_current(write, &self.settings.layout) {
-            current = self.stored(flag).await.map_err(Refusal::failed)?;
+            match self.stored(flag).await {
+                Ok(stored) => current = stored,
+                // Switching needs nothing of what no reader can read.
+                Err(error)
+                    if error.kind() == RedisErrorKind::TooLarge
+                        && write.expected.is_none()
+                        && matches!(write.operation, Operation::Enable | Operation::Disable) =>
+                {
+                    is_large = true;
+                }
+                Err(error) => return Err(Refusal::failed(error)),
+            }
         }
         // Between attempts: one that was sent is never given up.
         let deadline = Instant::now() + PATIENCE;
         let revision = loop {
-            let condition = self.condition(flag, write, current.as_deref()).await?;
+            let condition = match is_large {
+                true => Condition::Large,
+                false => self.condition(flag, write, current.as_deref()).await?,
+            };
             let base = condition.stored().unwrap_or(current.as_deref());
             let value = self.encode(flag, base, write)?;
             let change = Change {
@@ -211,13 +238,15 @@ impl RedisHandle {
                         "others changed `{flag}` all the time for {PATIENCE:?}"
                     )));
                 }
-                Outcome::Differs(now) if write.expected.is_none() => current = now,
+                Outcome::Differs(now) if write.expected.is_none() => {
+                    (current, is_large) = (now, false);
+                }
                 Outcome::Differs(now) => return Err(self.conflict(flag, now).await),
             }
         };
+        let written = self.in_force(flag, revision).await;
         self.remove_ended().await;
-        self.until_in_force().await;
-        Ok(revision.map_or_else(Written::unnumbered, Written::revision))
+        written
     }
 
     /// Returns what the store would have for a flag after a change, whatever its condition. The change is
@@ -299,10 +328,7 @@ impl RedisHandle {
             notes: Notes { author, reason, undoes: None },
         };
         match self.apply(&change).await? {
-            Outcome::Done(revision) => {
-                self.until_in_force().await;
-                Ok(revision.map_or_else(Written::unnumbered, Written::revision))
-            }
+            Outcome::Done(revision) => self.in_force(flag, revision).await,
             Outcome::Differs(now) => Err(self.conflict(flag, now).await),
         }
     }
@@ -315,7 +341,7 @@ impl RedisHandle {
         write: &Write,
     ) -> Result<Option<String>, Refusal> {
         let layout = &self.settings.layout;
-        value::encode(flag, current, write, SystemTime::now(), layout)
+        value::encode(flag, current, write, self.now(), layout)
             .map_err(|problem| Refusal::failed(format!("{}: {problem}", layout.place(flag))))
     }
 
@@ -332,6 +358,11 @@ impl RedisHandle {
                 "the log `{log}` has no revision {revision}: it was never made or is too old"
             )));
         };
+        if let Some(bytes) = logged.large {
+            return Err(Refusal::failed(format!(
+                "revision {revision} replaced a value of {bytes} bytes, which is too large to be kept in the log"
+            )));
+        }
         let change = Change {
             flag: &logged.flag,
             condition: Condition::Exactly(logged.after),
@@ -341,10 +372,7 @@ impl RedisHandle {
             notes: Notes { author, reason, undoes: Some(revision) },
         };
         match self.apply(&change).await? {
-            Outcome::Done(revision) => {
-                self.until_in_force().await;
-                Ok(revision.map_or_else(Written::unnumbered, Written::revision))
-            }
+            Outcome::Done(revision) => self.in_force(&logged.flag, revision).await,
             Outcome::Differs(now) => Err(self.conflict(&logged.flag, now).await),
         }
     }
@@ -390,7 +418,7 @@ impl RedisHandle {
         let layout = &self.settings.layout;
         let decoded = value::decode(flag.as_bytes(), stored, layout)
             .map_err(|problem| format!("{}: {problem}", layout.place(flag)))?;
-        let now = SystemTime::now();
+        let now = self.now();
         let in_force = decoded.filter(|decoded| !decoded.has_ended(now));
         Ok(in_force.map(|decoded| decoded.entry(now).clone()))
     }
@@ -416,7 +444,8 @@ impl RedisHandle {
             let connection = self.connection().await.map_err(Refusal::failed)?;
             let mut conn = connection.conn.clone();
             let mut script = CHANGE.prepare_invoke();
-            change.pass(&token, &self.settings, &mut script);
+            change.pass(&token, &self.settings, self.now(), &mut script);
+            connection.allowance.set(MOST_BYTES);
             let answer: Result<(u8, Option<Vec<u8>>), _> =
                 script.invoke_async::<Vec<Value>>(&mut conn).await.and_then(outcome);
             let error = match answer {
@@ -427,6 +456,21 @@ impl RedisHandle {
                     let fields = usize::try_from(fields).unwrap_or(usize::MAX);
                     let max = self.settings.max_fields;
                     let full = RedisError::too_many(&connection.place, fields, max);
+                    return Err(Refusal::failed(full));
+                }
+                Ok((4, bytes)) => {
+                    let bytes = bytes.and_then(number).unwrap_or_default();
+                    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                    let place = self.settings.layout.place(change.flag);
+                    let problem = value::too_large(bytes);
+                    return Err(Refusal::failed(format!(
+                        "{place}: {problem}; clear it, then set it anew"
+                    )));
+                }
+                Ok((5, id)) => {
+                    let id = id.map(|id| String::from_utf8_lossy(&id).into_owned());
+                    let kind = RedisErrorKind::LogFull;
+                    let full = RedisError::new(kind, &connection.place, id);
                     return Err(Refusal::failed(full));
                 }
                 Ok(_) => return Ok(Outcome::Done(None)),
@@ -462,7 +506,7 @@ impl RedisHandle {
     /// Removes overrides that have ended, which no reader heeds any more. They have to have ended by the
     /// clock of the server, too: ours may be fast, and those of the others right.
     async fn remove_ended(&self) {
-        let ended = self.shared.fields().ended(SystemTime::now());
+        let ended = self.shared.fields().ended(self.now());
         for (flag, stored, end) in ended {
             let change = Change {
                 flag: &flag,
@@ -479,21 +523,41 @@ impl RedisHandle {
         }
     }
 
-    /// Waits until what is stored is in force here, if a session follows the store.
-    async fn until_in_force(&self) {
-        let shared = &self.shared;
-        if shared.wanted.receiver_count() == 0 {
-            return;
+    /// Waits until a change that is stored is in force here, if flags follow the store.
+    async fn in_force(&self, flag: &str, revision: Option<u64>) -> Result<Written, Refusal> {
+        let written = revision.map_or_else(Written::unnumbered, Written::revision);
+        match self.until_in_force(flag).await {
+            Ok(()) => Ok(written),
+            Err(error) => Err(Refusal::NotInForce { written, error: error.into() }),
         }
-        let mut done = shared.done.subscribe();
-        let mut count = 0;
-        shared.wanted.send_modify(|wanted| {
-            *wanted += 1;
-            count = *wanted;
-        });
-        // The change is made, and comes into force when the server can be read again.
-        let _ =
-            timeout(self.settings.timeouts.response, done.wait_for(|&done| done >= count)).await;
+    }
+
+    async fn until_in_force(&self, flag: &str) -> Result<(), RedisError> {
+        let shared = &self.shared;
+        if !shared.is_followed() {
+            return Ok(());
+        }
+        let (mut done, mut failure) = (shared.done.subscribe(), shared.failure.subscribe());
+        let count = shared.ask(flag);
+        let lasts = |failure: &Option<RedisError>| {
+            failure.as_ref().is_some_and(|error| error.kind().needs_somebody())
+        };
+        let within = self.settings.timeouts.response;
+        let wait = async {
+            tokio::select! {
+                read = done.wait_for(|&done| done >= count) => read.is_ok(),
+                // It will not be read soon.
+                _ = failure.wait_for(lasts) => false,
+            }
+        };
+        if timeout(within, wait).await.unwrap_or(false) {
+            return Ok(());
+        }
+        let failure = shared.failure.borrow().clone();
+        Err(failure.unwrap_or_else(|| {
+            let place = self.settings.place();
+            RedisError::timeout(RedisErrorKind::ResponseTimeout, &place, within)
+        }))
     }
 
     /// Reads the value that is stored for a flag.
@@ -526,6 +590,7 @@ impl RedisHandle {
         let mut hops = 0;
         loop {
             let connection = self.connection().await?;
+            connection.allowance.set(MOST_BYTES);
             let error = match send(connection.conn.clone()).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -588,7 +653,13 @@ fn needs_current(write: &Write, layout: &Layout) -> bool {
 }
 
 impl Change<'_> {
-    fn pass(&self, token: &str, settings: &Settings, script: &mut ScriptInvocation<'_>) {
+    fn pass(
+        &self,
+        token: &str,
+        settings: &Settings,
+        now: SystemTime,
+        script: &mut ScriptInvocation<'_>,
+    ) {
         let layout = &settings.layout;
         let (layout_name, store) = match layout {
             Layout::Hash(key) => ("hash", key.clone()),
@@ -597,6 +668,7 @@ impl Change<'_> {
         let (condition, expected): (_, &[u8]) = match &self.condition {
             Condition::Anything => ("anything", b""),
             Condition::Plain => ("plain", b""),
+            Condition::Large => ("large", b""),
             Condition::Exactly(None) => ("absent", b""),
             Condition::Exactly(Some(stored)) => ("is", stored),
         };
@@ -610,9 +682,9 @@ impl Change<'_> {
         script.arg(self.since.map(|since| since.to_string()).unwrap_or_default()).arg(KEEP);
         let ended = self.ended.and_then(|ended| ended.duration_since(UNIX_EPOCH).ok());
         script.arg(ended.map(|ended| ended.as_millis().to_string()).unwrap_or_default());
-        script.arg(settings.max_fields);
+        script.arg(settings.max_fields).arg(value::MAX_BYTES);
         let Notes { author, reason, undoes } = self.notes;
-        let at = log::stamp(SystemTime::now());
+        let at = log::stamp(now);
         let notes = [
             (log::AUTHOR, author.map(str::to_owned)),
             (log::REASON, reason.map(str::to_owned)),

@@ -61,6 +61,19 @@ async fn a_reader_needs_few_rights() {
     subject.is_undisturbed("few rights");
 }
 
+/// The other rights are worth having and not needed.
+#[tokio::test]
+async fn a_reader_needs_no_more_than_to_read() {
+    let server = with_reader();
+    grant(&server, &["-hkeys", "-hstrlen", "-hmget", "-time", "-role", "-info"]);
+    let mut subject = Subject::with(as_reader(&server)).await;
+
+    server.cli(&["HSET", "feature_flags", "other", "1"]);
+
+    subject.becomes("other", On).await;
+    subject.is_undisturbed("the fewest rights");
+}
+
 #[tokio::test]
 async fn a_writer_needs_few_rights() {
     let server = with_reader();

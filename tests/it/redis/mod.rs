@@ -2,9 +2,11 @@
 
 mod access;
 mod asking;
+mod bounds;
 mod cluster;
 mod connect;
 mod contents;
+mod fake;
 mod fleet;
 mod harness;
 mod interop;

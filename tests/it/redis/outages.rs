@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use flagstaff::{
     Context, Definition, Flags, Memory, Reason, Redis,
-    answer::FlagState::{Off, On},
+    answer::FlagState::{Off, On, Unknown},
     definition::OnStale,
     event::Event,
     source::{OnLostStore, RedisErrorKind as Kind, Status},
 };
 
+use tokio::time::timeout;
+
 use super::{
     asking::Asking,
+    fake::Fake,
     proxy::{Mode, Proxy},
+    pushes::calls,
     server::Server,
     subject::{Subject, becomes, fails, start},
 };
@@ -204,24 +208,40 @@ async fn a_network_too_slow_for_all_overrides_leaves_the_last_ones() {
     subject.recovers(&server, "too slow").await;
 }
 
-/// Each answer comes in time, and all of them do not: 9,000 keys are read in 18 parts.
+/// Each answer comes at once, and all of them never have.
 #[tokio::test]
-async fn a_network_too_slow_for_all_keys_leaves_the_last_overrides() {
-    let server = Server::start();
-    let proxy = Proxy::to(server.port());
-    server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
-    let fill = "for n = 1, 9000 do redis.call('SET', 'ff:number_' .. n, '{\"enabled\": true}') end";
-    server.cli(&["EVAL", fill, "0"]);
-    let redis = Redis::open(&proxy.url()).unwrap().key_per_flag("ff");
-    let mut subject = Subject::with(redis.response_timeout(Duration::from_secs(1))).await;
+async fn a_scan_that_does_not_end_leaves_the_last_overrides() {
+    let (flag, kept) = ("*2\r\n$1\r\n0\r\n*1\r\n$7\r\nff:kept\r\n", r#"{"enabled": true}"#);
+    let value = format!("*1\r\n${}\r\n{kept}\r\n", kept.len());
+    let answers = [("CLIENT", "+OK\r\n"), ("HLEN", ":0\r\n"), ("SCAN", flag), ("MGET", &*value)];
+    let server = Fake::start(&answers);
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff").unannounced();
+    let mut subject = Subject::with(redis).await;
 
-    proxy.set(Mode::Slow { bytes: 6_000, rest: Duration::from_millis(20) });
-    server.cli(&["SET", "ff:other", r#"{"enabled": true}"#]);
+    server.answer("SCAN", "*2\r\n$1\r\n1\r\n*0\r\n");
 
     subject.fails(&[Kind::TooSlow]).await;
-    proxy.set(Mode::Pass);
-    subject.becomes("other", On).await;
-    subject.is_undisturbed("too slow for all keys");
+    server.answer("SCAN", flag);
+    subject.is_well_again("a scan without an end").await;
+}
+
+/// The library takes nil for a hash without fields, and for no value at all.
+#[tokio::test]
+async fn an_answer_of_nil_leaves_the_last_overrides() {
+    let kept = "%1\r\n$4\r\nkept\r\n$1\r\n1\r\n";
+    for nil in ["_\r\n", "*-1\r\n", "$-1\r\n"] {
+        let answers = [("CLIENT", "+OK\r\n"), ("HLEN", ":1\r\n"), ("HGETALL", kept)];
+        let server = Fake::start(&answers);
+        let redis = Redis::open(&server.url()).unwrap().unannounced();
+        let mut subject = Subject::with(redis).await;
+
+        server.answer("HGETALL", nil);
+
+        let message = subject.fails(&[Kind::Protocol]).await;
+        assert!(message.contains("HGETALL was answered with nil"), "{message}");
+        server.answer("HGETALL", kept);
+        subject.is_well_again("nil").await;
+    }
 }
 
 #[tokio::test]
@@ -250,4 +270,102 @@ async fn a_replica_without_its_master_leaves_the_last_overrides() {
     subject.fails(&[Kind::MasterDown]).await;
     server.cli(&["REPLICAOF", "NO", "ONE"]);
     subject.recovers(&server, "master down").await;
+}
+
+/// A replica answers all the same, unless it is configured otherwise.
+#[tokio::test]
+async fn a_replica_whose_master_is_dead_leaves_the_last_overrides() {
+    let (mut master, server) = (Server::start(), Server::start());
+    master.cli(&["HSET", "feature_flags", "kept", "1"]);
+    server.cli(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]);
+    let link = async {
+        while !server.cli(&["INFO", "replication"]).contains("master_link_status:up") {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, link).await.expect("the replica finds its master");
+    let redis = || Redis::open(&server.url()).unwrap().unannounced();
+    let mut subject = Subject::with(redis()).await;
+
+    master.kill();
+
+    let message = subject.fails(&[Kind::MasterDown]).await;
+    assert!(message.contains("has lost its master"), "{message}");
+    // What it has is better than nothing for a process that starts now.
+    let late = start(redis(), PATIENCE).await;
+    becomes(&late, "kept", On).await;
+    assert_ne!(late.health().sources[0].status, Status::Ready);
+    server.cli(&["REPLICAOF", "NO", "ONE"]);
+    subject.recovers(&server, "master dead").await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_evicted_leaves_the_last_overrides() {
+    let server = Server::with(&["--maxmemory", "4mb", "--maxmemory-policy", "allkeys-random"]);
+    let mut subject = Subject::on(&server).await;
+
+    evict(&server, "feature_flags");
+
+    let message = subject.fails(&[Kind::Evicted]).await;
+    assert!(message.contains("1 override is gone"), "{message}");
+    // Also over another connection.
+    server.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    subject.fails(&[Kind::Lost, Kind::Evicted]).await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    server.cli(&["HSET", "feature_flags", "kept", "1"]);
+    subject.recovers(&server, "evicted").await;
+}
+
+/// Others are followed, and what a change of ours removes is gone.
+#[tokio::test]
+async fn a_key_that_is_evicted_leaves_its_last_override() {
+    let server = Server::with(&["--maxmemory", "4mb", "--maxmemory-policy", "allkeys-random"]);
+    server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff").handle();
+    let mut subject = Subject::with(redis.clone()).await;
+
+    evict(&server, "ff:kept");
+
+    subject.fails(&[Kind::Evicted]).await;
+    server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    server.cli(&["SET", "ff:other", r#"{"enabled": true}"#]);
+    subject.becomes("other", On).await;
+    subject.flags.clear("other").await.unwrap();
+    subject.becomes("other", Unknown).await;
+    server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
+    subject.is_well_again("a key evicted").await;
+}
+
+/// Fills the server until it evicts this key.
+fn evict(server: &Server, key: &str) {
+    let fill = "for n = 1, 500 do redis.call('SET', KEYS[1] .. n, string.rep('x', 1000)) end";
+    for n in 0..1_000 {
+        server.cli(&["EVAL", fill, "1", &format!("fill:{n}:")]);
+        if server.cli(&["EXISTS", key]) == "0" {
+            return;
+        }
+    }
+    panic!("it is never evicted");
+}
+
+/// The keys of others are looked through once for a flag that the server does not name.
+#[tokio::test]
+async fn flags_among_a_million_keys_of_others_are_followed() {
+    let server = Server::with(&["--enable-debug-command", "yes"]);
+    server.cli(&["DEBUG", "POPULATE", "1000000", "other", "1"]);
+    server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
+    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff").response_timeout(BOUND);
+    let mut subject = Subject::with(redis.unannounced()).await;
+    let scans = calls(&server, "scan");
+    assert!(scans >= 1_000, "{scans}");
+
+    for n in 0..20 {
+        server.cli(&["SET", &format!("ff:n{n}"), r#"{"enabled": true}"#]);
+        subject.becomes(&format!("n{n}"), On).await;
+    }
+
+    // At most one reading is under way.
+    let more = calls(&server, "scan") - scans;
+    assert!(more <= scans, "{more}");
+    subject.is_undisturbed("a million keys");
 }

@@ -70,6 +70,15 @@ impl Subject {
     /// Waits until the source is healthy again. No flag changes meanwhile, none has had another
     /// answer since the start, and from now on changes are seen.
     pub(crate) async fn recovers(mut self, server: &Server, fault: &str) {
+        self.is_well_again(fault).await;
+
+        server.cli(&["HSET", "feature_flags", "kept", "0"]);
+        self.becomes("kept", FlagState::Off).await;
+    }
+
+    /// Waits until the source is healthy again. No flag changes meanwhile, and none has had another answer
+    /// since the start.
+    pub(crate) async fn is_well_again(&mut self, fault: &str) {
         self.since = Instant::now();
         loop {
             match next(&mut self.events).await {
@@ -80,9 +89,6 @@ impl Subject {
         println!("{fault}: recovered after {:?}", self.since.elapsed());
         assert_eq!(self.flags.health().sources[0].status, Status::Ready);
         self.is_undisturbed(fault);
-
-        server.cli(&["HSET", "feature_flags", "kept", "0"]);
-        self.becomes("kept", FlagState::Off).await;
     }
 
     /// Nobody who asks has had another answer since the start.

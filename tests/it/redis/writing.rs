@@ -9,7 +9,8 @@ use flagstaff::{
     Context, Definition, Flags, Memory, Percentage, Redis, WriteError,
     answer::FlagState,
     definition::{Entry, Field, Rollout, Stage},
-    source::{Status, WritableBackend},
+    event::Event,
+    source::{RedisError, RedisErrorKind, Status, WritableBackend},
     write::{Expected, Operation, Refusal, Write},
 };
 use futures_util::future::join_all;
@@ -19,8 +20,9 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use super::{
     proxy::{Mode, Proxy},
     server::{Server, cli},
+    subject::fails,
 };
-use crate::support::BOUND;
+use crate::support::{BOUND, next};
 
 async fn flags(server: &Server) -> Flags {
     let redis = Redis::open(&server.url()).unwrap().handle();
@@ -188,18 +190,98 @@ async fn an_override_ends_by_itself_and_the_next_writer_removes_it() {
     assert_ne!(stored(&server, "other"), "");
 }
 
-/// Ours is an hour fast here, and those of the others may be right.
+/// Ours is an hour fast here. An override that has half an hour left by the server's has ended by ours.
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn an_override_is_removed_by_the_clock_of_the_server() {
+async fn an_override_ends_by_the_clock_of_the_server() {
     let server = Server::slow();
     let flags = flags(&server).await;
-    flags.enable("beta").expires_in(Duration::from_millis(200)).await.unwrap();
-    off(&flags, "beta").await;
+    let health = &flags.health().sources[0];
+    assert_eq!((health.status, health.last_error_kind), (Status::Ready, Some("clock")));
+    let error = health.last_error.as_ref().unwrap();
+    let told = format!("{error}: {}", std::error::Error::source(error).unwrap());
+    assert!(told.contains("the clock of this machine") && told.contains("s fast"), "{told}");
 
+    let half_an_hour_ago = SystemTime::now() - Duration::from_secs(1_800);
+    flags.enable("beta").expires_at(half_an_hour_ago).await.unwrap();
+    let two_hours_ago = SystemTime::now() - Duration::from_secs(7_200);
+    flags.enable("other").expires_at(two_hours_ago).await.unwrap();
+
+    assert!(flags.is_enabled("beta", &Context::anonymous()));
+    assert!(!flags.is_enabled("other", &Context::anonymous()));
+    // The next writer removes only what has ended.
     flags.enable("third").await.unwrap();
-
     assert_ne!(stored(&server, "beta"), "");
+    assert_eq!(stored(&server, "other"), "");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_clock_that_goes_wrong_is_reported_once() {
+    let server = Server::slow();
+    let redis = Redis::open(&server.url()).unwrap();
+    let flags = Flags::builder().source(redis).max_wait(Duration::ZERO).start().await.unwrap();
+    let mut events = flags.events();
+
+    server.cli(&["HSET", "feature_flags", "beta", "1"]);
+
+    let mut told = 0;
+    loop {
+        match next(&mut events).await {
+            Event::Failed { kind, .. } => told += usize::from(kind == "clock"),
+            Event::Changed { .. } => break,
+            _ => {}
+        }
+    }
+    assert!(told <= 1, "{told}");
+    assert_eq!(flags.health().sources[0].last_error_kind, Some("clock"));
+}
+
+/// The change is made, and the source is not allowed to read it.
+#[tokio::test]
+async fn a_change_that_is_not_in_force_here_says_so() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "beta", "1"]);
+    let all = ["ACL", "SETUSER", "default", "+@all"];
+    let flags = flags(&server).await;
+    let mut events = flags.events();
+    server.cli(&["ACL", "SETUSER", "default", "-hgetall"]);
+    fails(&mut events, RedisErrorKind::Permission).await;
+
+    let error = flags.disable("beta").await.unwrap_err();
+
+    let WriteError::NotInForce { written, error: cause, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(written.revision, Some(1));
+    assert!(error.to_string().contains("stored the change, but it is not in force"), "{error}");
+    assert!(cause.to_string().contains("+hgetall"), "{cause}");
+    assert_eq!(stored(&server, "beta"), "0");
+    assert!(flags.is_enabled("beta", &Context::anonymous()));
+    server.cli(&all);
+    off(&flags, "beta").await;
+}
+
+/// An entry that was added by hand. No number follows it, so no change can.
+#[tokio::test]
+async fn a_log_with_the_highest_number_refuses_changes_and_is_named() {
+    for id in ["18446744073709551615-18446744073709551615", "9007199254740991-0"] {
+        let server = Server::start();
+        let flags = flags(&server).await;
+        flags.enable("beta").await.unwrap();
+        server.cli(&["XADD", "{feature_flags}:log", id, "flag", "beta"]);
+
+        let error = flags.disable("beta").await.unwrap_err();
+
+        let WriteError::Failed { error, .. } = &error else { panic!("{error:?}") };
+        let error = error.downcast_ref::<RedisError>().unwrap();
+        assert_eq!(error.kind(), RedisErrorKind::LogFull);
+        assert!(flags.is_enabled("beta", &Context::anonymous()));
+        assert_eq!(stored(&server, "beta"), "1");
+        // Others are followed all the same.
+        server.cli(&["HSET", "feature_flags", "beta", "0"]);
+        off(&flags, "beta").await;
+        server.cli(&["DEL", "{feature_flags}:log"]);
+        flags.enable("beta").await.unwrap();
+    }
 }
 
 #[tokio::test]

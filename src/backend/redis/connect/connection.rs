@@ -9,8 +9,8 @@ use redis::{
 };
 use tokio::task::JoinHandle;
 
-use super::{Timeouts, node::Node, open::Opening, redirect::Hint};
-use crate::backend::redis::error::{Place, RedisError};
+use super::{Timeouts, allowance::Allowance, node::Node, open::Opening, redirect::Hint};
+use crate::backend::redis::error::{Place, RedisError, RedisErrorKind};
 
 /// What is told of pushes, and of the end of the connection. It runs in the connection's task, so
 /// it must not wait.
@@ -24,6 +24,8 @@ pub(in crate::backend::redis) struct Connection {
     /// Whether the server speaks RESP3, without which there are no pushes.
     pub(in crate::backend::redis) resp3: bool,
     pub(in crate::backend::redis) place: Place,
+    /// The bytes that the server may still send.
+    pub(in crate::backend::redis) allowance: Arc<Allowance>,
     pub(super) node: Node,
     pub(super) timeouts: Timeouts,
     hint: Arc<Hint>,
@@ -53,6 +55,7 @@ impl Connection {
         opening: &Opening<'_>,
         node: &Node,
         resp3: bool,
+        allowance: Arc<Allowance>,
         conn: MultiplexedConnection,
         driver: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
@@ -60,6 +63,7 @@ impl Connection {
             conn: Commands { conn, asking: false },
             resp3,
             place: opening.place(node),
+            allowance,
             node: node.clone(),
             timeouts: *opening.timeouts,
             hint: Arc::clone(opening.hint),
@@ -79,6 +83,9 @@ impl Connection {
     /// What an error of a command on `conn` means. Where it names another node, the next
     /// connection leads there.
     pub(in crate::backend::redis) fn error(&self, error: &redis::RedisError) -> RedisError {
+        if self.allowance.is_exceeded() {
+            return RedisError::new(RedisErrorKind::TooLarge, &self.place, None);
+        }
         self.hint.note(error, &self.node);
         RedisError::of(error, &self.place)
     }
@@ -112,7 +119,17 @@ impl ConnectionLike for Commands {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        self.conn.req_packed_commands(commands, offset, count)
+        if !self.asking {
+            return self.conn.req_packed_commands(commands, offset, count);
+        }
+        Box::pin(async move {
+            let mut asking = redis::pipe();
+            for command in commands.cmd_iter() {
+                asking.add_command(cmd("ASKING")).add_command(command.clone());
+            }
+            let answers = self.conn.req_packed_commands(&asking, 0, 2 * (offset + count)).await?;
+            Ok(answers.into_iter().skip(1).step_by(2).skip(offset).collect())
+        })
     }
 
     fn get_db(&self) -> i64 {

@@ -1,6 +1,7 @@
 //! Connections to the server that has the flags: one server, a node of a cluster, or the master
 //! that sentinels have chosen.
 
+mod allowance;
 mod connection;
 mod node;
 mod open;
@@ -15,8 +16,11 @@ mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub(super) use self::connection::{Commands, Connection, OnPush};
 pub use self::node::InvalidRedis;
+pub(super) use self::{
+    allowance::Allowance,
+    connection::{Commands, Connection, OnPush},
+};
 use self::{node::Node, open::Opening, redirect::Hint, sentinel::Sentinels, tls::Tls};
 use super::error::RedisError;
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Timeouts,
+    allowance::{Allowance, Limited},
     connection::{Connection, OnPush},
     node::Node,
     redirect::Hint,
@@ -25,6 +26,9 @@ pub(super) struct Opening<'a> {
     pub(super) tls: &'a Tls,
     pub(super) hint: &'a Arc<Hint>,
 }
+
+/// The bytes that the answers to a greeting may have.
+const GREETING: usize = 64 * 1024;
 
 enum Refusal {
     /// The server, or a proxy before it, does not know RESP3.
@@ -81,6 +85,9 @@ impl Opening<'_> {
             Failure::Tls(error) => fail(RedisErrorKind::Tls, error.to_string()),
         })?;
 
+        let allowance = Arc::new(Allowance::new(GREETING));
+        let stream = Limited { stream, allowance: Arc::clone(&allowance) };
+
         // `CLIENT SETINFO` would fill the log of denied commands where we have few rights.
         let login = node.login.clone().set_protocol(protocol).set_skip_set_lib_name();
         let mut config =
@@ -95,7 +102,7 @@ impl Opening<'_> {
         match timeout_at(deadline, greeting).await.map_err(late)? {
             Ok((conn, driver)) => {
                 let resp3 = protocol == ProtocolVersion::RESP3;
-                Ok(Connection::new(self, node, resp3, conn, driver))
+                Ok(Connection::new(self, node, resp3, allowance, conn, driver))
             }
             Err(error) if protocol == ProtocolVersion::RESP3 && refuses_resp3(&error) => {
                 Err(Refusal::Resp3)

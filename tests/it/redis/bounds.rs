@@ -1,0 +1,198 @@
+//! Stores with more in them than an instance should read, all the time or at all.
+
+use std::time::Instant;
+
+use flagstaff::{
+    Context, Flags, Redis,
+    answer::FlagState::{Off, On},
+    source::{RedisErrorKind as Kind, WritableBackend},
+    write::{Operation, Write},
+};
+use tokio::time::timeout;
+
+use super::{
+    proxy::Proxy,
+    pushes::calls,
+    server::Server,
+    subject::{Subject, becomes},
+};
+use crate::support::BOUND;
+
+const MEBI: usize = 1024 * 1024;
+
+fn eval(server: &Server, script: &str) {
+    server.cli(&["EVAL", script, "0"]);
+}
+
+/// Flags that read the overrides and do nothing else, so that readings can be counted.
+async fn unannounced(server: &Server) -> Subject {
+    server.cli(&["HSET", "feature_flags", "kept", "1"]);
+    Subject::with(Redis::open(&server.url()).unwrap().unannounced()).await
+}
+
+/// Waits until the server was asked this many more times whether it is there.
+async fn ticks(server: &Server, more: usize) {
+    let before = calls(server, "ping");
+    let ticks = async {
+        while calls(server, "ping") < before + more {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, ticks).await.expect("it is asked whether it is there");
+}
+
+#[tokio::test]
+async fn a_value_of_many_megabytes_is_not_read() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    server.cli(&["HSET", "feature_flags", "kept", "1"]);
+    let redis = Redis::open(&proxy.url()).unwrap().unannounced();
+    let mut subject = Subject::with(redis).await;
+
+    eval(&server, "redis.call('HSET', 'feature_flags', 'big', string.rep('x', 100 * 1024 * 1024))");
+
+    let message = subject.fails(&[Kind::BadValue]).await;
+    assert!(message.contains("field `big`") && message.contains("104857600 bytes"), "{message}");
+    // The first answer was cut off, whatever of it was on its way.
+    let received = proxy.counts().received;
+    assert!(received < 30 * MEBI, "{received}");
+
+    server.cli(&["HSET", "feature_flags", "other", "1"]);
+    subject.becomes("other", On).await;
+    ticks(&server, 0).await;
+    let more = proxy.counts().received - received;
+    assert!(more < MEBI, "{more}");
+
+    server.cli(&["HSET", "feature_flags", "big", "1"]);
+    subject.becomes("big", On).await;
+    subject.is_undisturbed("a value of 100 MiB");
+}
+
+#[tokio::test]
+async fn a_key_of_many_megabytes_is_not_read() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    server.cli(&["SET", "ff:kept", r#"{"enabled": true}"#]);
+    let redis = Redis::open(&proxy.url()).unwrap().key_per_flag("ff").unannounced();
+    let mut subject = Subject::with(redis).await;
+
+    eval(&server, "redis.call('SET', 'ff:big', string.rep('x', 100 * 1024 * 1024))");
+
+    let message = subject.fails(&[Kind::BadValue]).await;
+    assert!(message.contains("`ff:big`") && message.contains("104857600 bytes"), "{message}");
+    let received = proxy.counts().received;
+    assert!(received < 30 * MEBI, "{received}");
+    server.cli(&["SET", "ff:other", r#"{"enabled": true}"#]);
+    subject.becomes("other", On).await;
+    let more = proxy.counts().received - received;
+    assert!(more < MEBI, "{more}");
+    subject.is_undisturbed("a key of 100 MiB");
+}
+
+/// A kill switch needs nothing of what was there, and its log entry is not what instances cannot read next.
+#[tokio::test]
+async fn a_value_of_many_megabytes_can_be_replaced() {
+    let server = Server::start();
+    for (redis, write) in [
+        (Redis::open(&server.url()).unwrap(), "redis.call('HSET', 'feature_flags', 'big', x)"),
+        (Redis::open(&server.url()).unwrap().key_per_flag("ff"), "redis.call('SET', 'ff:big', x)"),
+    ] {
+        let redis = redis.response_timeout(BOUND).handle();
+        let flags = Flags::builder().source(redis.clone()).start().await.unwrap();
+        eval(&server, &format!("local x = string.rep('{{', 70 * 1024 * 1024); {write}"));
+
+        let written = flags.disable("big").await.unwrap().revision.unwrap();
+
+        becomes(&flags, "big", Off).await;
+        let logged = redis.revision(written).await.unwrap().unwrap();
+        assert_eq!(logged.before, None);
+        let undo = flags.undo(written).await.unwrap_err();
+        assert!(format!("{undo:?}").contains("73400320 bytes"), "{undo:?}");
+    }
+}
+
+/// A user without the right to ask for lengths has the answer cut off.
+#[tokio::test]
+async fn a_store_of_many_megabytes_is_not_read_again_until_it_changes() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "kept", "1"]);
+    server.cli(&["ACL", "SETUSER", "default", "-hstrlen"]);
+    let redis = Redis::open(&server.url()).unwrap().unannounced().response_timeout(BOUND);
+    let mut subject = Subject::with(redis).await;
+
+    eval(&server, "redis.call('HSET', 'feature_flags', 'big', string.rep('x', 70 * 1024 * 1024))");
+
+    let message = subject.fails(&[Kind::TooLarge]).await;
+    assert!(message.contains("64 MiB"), "{message}");
+    ticks(&server, 1).await;
+    let read = calls(&server, "hgetall");
+    ticks(&server, 2).await;
+    assert_eq!(calls(&server, "hgetall"), read);
+
+    server.cli(&["HDEL", "feature_flags", "big"]);
+    subject.recovers(&server, "too large").await;
+}
+
+/// Sixty values of 10 KB are no fewer bytes than thousands of small ones.
+#[tokio::test]
+async fn few_values_with_many_bytes_are_not_read_all_the_time() {
+    let server = Server::start();
+    let fill = "for n = 1, 60 do \
+                redis.call('HSET', 'feature_flags', 'n' .. n, string.rep('x', 10000)) end";
+    eval(&server, fill);
+    let subject = unannounced(&server).await;
+    ticks(&server, 1).await;
+    let read = calls(&server, "hgetall");
+
+    ticks(&server, 2).await;
+
+    assert_eq!(calls(&server, "hgetall"), read);
+    server.cli(&["HSET", "feature_flags", "other", "1"]);
+    subject.becomes("other", On).await;
+}
+
+#[tokio::test]
+async fn a_large_store_is_read_at_most_once_a_second_however_often_it_changes() {
+    let server = Server::start();
+    eval(&server, "for n = 1, 600 do redis.call('HSET', 'feature_flags', 'n' .. n, '1') end");
+    let subject = unannounced(&server).await;
+    let writer = Redis::open(&server.url()).unwrap().handle();
+    let (before, start) = (calls(&server, "hgetall"), Instant::now());
+
+    // Each is named by the log, and so in force long before all is read again.
+    for n in 0..200 {
+        let (operation, state) =
+            if n % 2 == 0 { (Operation::Disable, Off) } else { (Operation::Enable, On) };
+        writer.write("n7", Write::new(operation)).await.unwrap();
+        subject.becomes("n7", state).await;
+    }
+
+    let seconds = usize::try_from(start.elapsed().as_secs()).unwrap();
+    let read = calls(&server, "hgetall") - before;
+    assert!(read <= seconds + 2, "{read} times in {seconds} s");
+    // Others name nothing.
+    server.cli(&["HSET", "feature_flags", "n8", "0"]);
+    subject.becomes("n8", Off).await;
+}
+
+#[tokio::test]
+async fn a_change_of_ours_is_in_force_although_there_are_too_many_flags() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "kept", "1", "other", "1"]);
+    let redis = |name: &str| Redis::open(&server.url()).unwrap().max_fields(2).instance(name);
+    let mut subject = Subject::with(redis("one")).await;
+    let flags = Flags::builder().source(redis("two")).max_wait(BOUND).start().await.unwrap();
+    server.cli(&["HSET", "feature_flags", "a", "1", "b", "1", "c", "1"]);
+    subject.fails(&[Kind::TooManyFields]).await;
+
+    flags.disable("other").await.unwrap();
+
+    assert!(!flags.is_enabled("other", &Context::anonymous()));
+    assert_eq!(server.cli(&["HGET", "feature_flags", "other"]), "0");
+    // The log names it to all others.
+    subject.becomes("other", Off).await;
+    flags.disable("new").await.unwrap();
+    subject.becomes("new", Off).await;
+    server.cli(&["HDEL", "feature_flags", "a", "b", "c", "new"]);
+    subject.recovers(&server, "too many flags").await;
+}
