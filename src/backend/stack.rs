@@ -232,7 +232,7 @@ impl Stack {
         let below = below.map(|below| below.definition).unwrap_or_default();
         let mut with = below.clone();
         if let Some(patch) = patch {
-            with.make_mut().merge(&patch);
+            with.make_mut().overlay(&patch);
         }
         (below, with)
     }

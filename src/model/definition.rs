@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rules, Value, Variants, Weight,
-    setting::{AnySetting, Row, Setting, SettingType, merge},
+    setting::{AnySetting, Row, Setting, SettingType, add_up, merge},
     settings::{Effect, Roles, settings},
 };
 
@@ -122,8 +122,44 @@ macro_rules! define {
             }
 
             /// Applies `patch` on top of this, field by field (RFC 7396).
+            ///
+            /// That is a change of one source, whose lists are replaced. [`overlay`](Self::overlay) is for
+            /// two sources.
             pub fn merge(&mut self, patch: &Self) {
                 $(merge(&mut self.$field, &patch.$field);)+
+                self.merge_rare(patch);
+            }
+
+            /// Applies the definition of a stronger source on top of this one: field by field, as
+            /// [`merge`](Self::merge) does, but deny-lists add up.
+            ///
+            /// So a source can deny more users and never fewer, unless it [removes](Setting::Remove) the
+            /// lists of all sources below it.
+            ///
+            /// # Example
+            ///
+            /// ```
+            /// use flagstaff::{Definition, definition::Setting};
+            ///
+            /// let mut flag = Definition::new().denied_users(["mallory"]).allowed_users(["ana"]);
+            /// let stronger = Definition::new().denied_users(["eve"]).allowed_users(["bob"]);
+            ///
+            /// flag.overlay(&stronger);
+            ///
+            /// assert_eq!(flag.denied_users, Setting::Set(vec!["mallory".into(), "eve".into()]));
+            /// assert_eq!(flag.allowed_users, Setting::Set(vec!["bob".into()]));
+            /// ```
+            pub fn overlay(&mut self, stronger: &Self) {
+                $(
+                    match Field::$variant.adds_up() {
+                        true => add_up(&mut self.$field, &stronger.$field),
+                        false => merge(&mut self.$field, &stronger.$field),
+                    }
+                )+
+                self.merge_rare(stronger);
+            }
+
+            fn merge_rare(&mut self, patch: &Self) {
                 if let Rare(Some(patch)) = &patch.rare {
                     self.rare_mut().merge(patch);
                 }
@@ -303,6 +339,22 @@ impl Field {
     #[must_use]
     pub const fn effect(self) -> Effect {
         self.roles().effect
+    }
+
+    /// Returns `true` if the lists of all sources add up: deny-lists do. Of other settings, the strongest
+    /// source has the last word.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::Field;
+    ///
+    /// assert!(Field::DeniedUsers.adds_up());
+    /// assert!(!Field::AllowedUsers.adds_up());
+    /// ```
+    #[must_use]
+    pub const fn adds_up(self) -> bool {
+        matches!(self.effect(), Effect::Denies)
     }
 
     /// Returns `true` if the setting looks at groups or attributes of an evaluation context.
@@ -518,6 +570,11 @@ impl Definition {
     /// The number of entries of the list that `field` sets; of anything else, 1 if it is set.
     pub(crate) fn entries(&self, field: Field) -> usize {
         self.setting(field).entries()
+    }
+
+    /// Returns `true` if this removes `field`, from lower sources too.
+    pub(crate) fn removes(&self, field: Field) -> bool {
+        self.setting(field).is_removed()
     }
 
     /// Leaves `field` to lower sources again.

@@ -158,7 +158,7 @@ impl From<&Entry> for Said {
     }
 }
 
-/// One setting of the flag, merged from all sources.
+/// One setting of the flag, merged from all sources. A list that adds up has one for each source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

@@ -177,9 +177,18 @@ impl<'a> Sources<'a> {
     }
 
     fn settings<'s>(&'s self, resolved: &'s Resolved) -> impl Iterator<Item = SettingTrace> + 's {
-        Field::ALL.iter().filter_map(|&field| {
-            let source = resolved.claimed(field)?;
-            let value = summary::of(&resolved.definition, field);
+        let all = Field::ALL.iter().flat_map(|&field| {
+            let mut sources: Vec<_> = resolved.sources_of(field).collect();
+            sources.reverse();
+            let is_one_of_several = sources.len() > 1;
+            sources.into_iter().map(move |source| (field, source, is_one_of_several))
+        });
+        all.filter_map(|(field, source, is_one_of_several)| {
+            let own = is_one_of_several.then(|| self.entry(source)).flatten();
+            let value = match own {
+                Some(Entry::Definition(own)) => summary::of(&own, field),
+                _ => summary::of(&resolved.definition, field),
+            };
             if value.is_none() && !self.is_said_below(source, field) {
                 return None;
             }
@@ -190,6 +199,10 @@ impl<'a> Sources<'a> {
                 place: self.place(source, Part::Setting(field)),
             })
         })
+    }
+
+    fn entry(&self, source: SourceId) -> Option<Entry> {
+        self.offers.get(usize::from(source))?.entry(self.key)
     }
 
     /// Whether a source below one says something about a field, which is taken away then.

@@ -128,12 +128,13 @@ impl Shown<'_> {
     }
 
     /// Those settings that are set, with their sources.
-    fn set(&self, fields: impl Iterator<Item = Field>) -> Vec<(Field, Value, &'static str)> {
+    fn set(&self, fields: impl Iterator<Item = Field>) -> Vec<(Field, Value, String)> {
         let definition = self.definition();
         let set = fields.filter_map(|field| {
             let value = definition.get(field.as_str()).filter(|value| !value.is_null())?;
-            let source = self.info.source_of(field).map_or("", |source| source.name);
-            Some((field, value.clone(), source))
+            let sources: Vec<_> =
+                self.info.sources_of(field).iter().map(|source| source.name).collect();
+            Some((field, value.clone(), sources.join(", ")))
         });
         set.collect()
     }
@@ -159,7 +160,7 @@ impl Shown<'_> {
         text += &format!("\n{}\n", painted(HEADER, "What decides, in this order:"));
         let steps = self.set(Field::steps());
         text += &table(steps.iter().map(|(field, value, source)| {
-            vec![field.as_str().to_owned(), plain(value), (*source).to_owned()]
+            vec![field.as_str().to_owned(), plain(value), source.clone()]
         }));
         if let Some(progress) = self.info.rollout() {
             text += &format!("  rollout is at {progress}\n");
@@ -174,7 +175,7 @@ impl Shown<'_> {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let mut rows = vec![words(&["flag", self.flag, &self.info.state().to_string()])];
         for (field, value, source) in self.set(about()) {
-            rows.push(words(&["about", field.as_str(), &plain(&value), source]));
+            rows.push(words(&["about", field.as_str(), &plain(&value), &source]));
         }
         for said in &self.sources {
             let SourceEntry { source, entry, provenance, .. } = &said.entry;
@@ -192,7 +193,7 @@ impl Shown<'_> {
             ]));
         }
         for (field, value, source) in self.set(Field::steps()) {
-            rows.push(words(&["decides", field.as_str(), &plain(&value), source]));
+            rows.push(words(&["decides", field.as_str(), &plain(&value), &source]));
         }
         rows
     }
