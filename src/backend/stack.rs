@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 use tokio::time::Instant;
 
 use super::{Lookup, Offer, Provenance, offer::Rejected};
-use crate::model::{Definition, Entry, Field, OnStale, Resolved, SharedDefinition};
+use crate::model::{
+    Definition, Entry, Field, OnStale, Part, Resolved, SharedDefinition, WarningKind,
+};
 
 /// The place of a source, 0 being the strongest.
 pub(crate) type SourceId = u8;
@@ -25,6 +27,11 @@ impl Stack {
             offers: Arc::new(vec![Arc::default(); sources]),
             forced: [false, true].map(|on| Definition::forced(on).into()),
         }
+    }
+
+    /// Returns a stack of sources with these offers.
+    pub(crate) fn of(offers: Vec<Arc<Offer>>) -> Self {
+        Self { offers: Arc::new(offers), ..Self::new(0) }
     }
 
     /// Takes out of an offer the definitions that the process has no room for.
@@ -130,6 +137,9 @@ impl Stack {
                 merged.set_forced_on();
             }
         }
+        if let Some(resolved) = &mut resolved {
+            Definition::settle(&mut resolved.definition);
+        }
         resolved
     }
 
@@ -172,30 +182,81 @@ impl Stack {
         })
     }
 
-    /// Returns the problem with the entry of a source for a key, if it has one.
-    pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<String> {
+    /// Returns the reason why the value that a source has for a key cannot be read, if that is so.
+    pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<&str> {
+        self.offers[usize::from(source)].problem(key)
+    }
+
+    /// Returns the warning about the entry of a source for a key, if there is one.
+    pub(crate) fn warning(&self, key: &str, source: SourceId) -> Option<(WarningKind, String)> {
         let offer = &self.offers[usize::from(source)];
-        if let Some(problem) = offer.problem(key) {
-            return Some(problem.to_owned());
-        }
-        let entry = offer.entry(key)?;
-        let Entry::Text(text) = &entry else { return None };
-        if entry.forces() == Some(true) {
+        let entry = offer.entry(key).filter(|_| offer.problem(key).is_none())?;
+        let is_on = entry.forces()?;
+        if entry == Entry::Forced(false) {
             return None;
         }
         let below = self.merge(key, |other| other <= source);
         let variants = below.as_ref().and_then(|below| below.definition.rare().variants.value());
-        let is_variant = variants.is_some_and(|variants| variants.variant(text).is_some());
-        (!is_variant).then(|| format!("`{text}` is neither on nor off, nor a variant"))
+        let is_variant = |text: &str| variants.is_some_and(|it| it.variant(text).is_some());
+        match &entry {
+            Entry::Text(text) if is_variant(text) => None,
+            Entry::Text(text) if !is_on => Some((
+                WarningKind::NeitherOnNorOff,
+                format!("`{text}` is neither on nor off, nor a variant, so the flag is off"),
+            )),
+            _ if self.patch(&entry, below.as_ref()).enabled.value() == Some(&false) => {
+                let names = variants.into_iter().flat_map(|variants| {
+                    let on = variants.names().filter(|name| !variants.counts_as_off(name));
+                    on.map(|name| format!("`{name}`"))
+                });
+                let names: Vec<_> = names.collect();
+                let why = match names.is_empty() {
+                    true => "each of its variants counts as off".to_owned(),
+                    false => format!("none of its variants {} has a weight", names.join(", ")),
+                };
+                Some((WarningKind::StaysOff, format!("it is forced on and stays off, since {why}")))
+            }
+            _ => None,
+        }
     }
 
-    /// Returns the sources whose entry for a key is neither on, nor off, nor a variant.
-    pub(crate) fn unclear(&self, key: &str) -> impl Iterator<Item = (SourceId, String)> {
-        let texts = (0..=SourceId::MAX).zip(&*self.offers).filter(|(_, offer)| {
-            // Most flags have none, and what is below need not be merged for them.
-            matches!(offer.listed(key), Some(Entry::Text(_)))
-        });
-        texts.filter_map(|(source, _)| Some((source, self.problem(key, source)?)))
+    /// Returns the warnings about the entries of all sources for a key.
+    pub(crate) fn unclear(
+        &self,
+        key: &str,
+    ) -> impl Iterator<Item = (SourceId, WarningKind, String)> {
+        let sources = (0..=SourceId::MAX).take(self.offers.len());
+        sources.filter_map(|source| {
+            let (kind, message) = self.warning(key, source)?;
+            Some((source, kind, message))
+        })
+    }
+
+    /// Returns whether a source is asked for flags that it does not list.
+    pub(crate) fn has_lookups(&self) -> bool {
+        self.offers.iter().any(|offer| offer.lookup().is_some())
+    }
+
+    /// Returns the flags that sources without a lookup have.
+    pub(crate) fn declared(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.offers.iter().filter(|offer| offer.lookup().is_none()).flat_map(|offer| offer.keys())
+    }
+
+    /// Returns the flags that sources with a lookup list.
+    pub(crate) fn looked_up(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.offers.iter().filter(|offer| offer.lookup().is_some()).flat_map(|offer| offer.keys())
+    }
+
+    /// Returns the locations of a flag in sources with a lookup.
+    pub(crate) fn variables_of(&self, key: &str) -> impl Iterator<Item = (SourceId, String)> {
+        let offers = (0..=SourceId::MAX).zip(&*self.offers);
+        let offers = offers.filter(|(_, offer)| offer.lookup().is_some());
+        offers.filter_map(|(source, offer)| Some((source, offer.place(key, Part::Whole)?)))
+    }
+
+    /// Returns the location of the entry of a source for a key.
+    pub(crate) fn place(&self, key: &str, source: SourceId) -> Option<String> {
+        self.offers[usize::from(source)].place(key, Part::Whole)
     }
 
     /// The entries that a source lists.
@@ -233,6 +294,7 @@ impl Stack {
         let mut with = below.clone();
         if let Some(patch) = patch {
             with.make_mut().overlay(&patch);
+            Definition::settle(&mut with);
         }
         (below, with)
     }

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     Drift, Event, Events, FlagsBuilder, Health, PendingUndo, PendingWrite, RolloutControl,
-    Snapshot, SourceEntry, Status, TrackingEvent, WriteError, blocking::RuntimeThread, cell::Cell,
+    Snapshot, SourceEntry, Status, TrackingEvent, Warning, WriteError, blocking::RuntimeThread, cell::Cell,
     publisher::Publisher,
 };
 use crate::{
@@ -367,8 +367,8 @@ impl Flags {
 
     /// What happens to the flags from now on.
     ///
-    /// It begins with the failures that last, so that whoever shows events also shows what was
-    /// wrong before there was anybody to tell, such as a mistake in the file at the start.
+    /// It begins with the failures and warnings that last, such as a mistake in the file at the start. So a
+    /// program that shows events also shows those from before it asked for them.
     ///
     /// # Example
     ///
@@ -400,7 +400,8 @@ impl Flags {
             let (kind, error) = (health.last_error_kind?, health.last_error?);
             Some(Event::Failed { source, kind, error })
         });
-        Events::new(failures.collect(), events)
+        let warnings = self.warnings().into_iter().map(Event::Warned);
+        Events::new(failures.chain(warnings).collect(), events)
     }
 
     /// Follows what one flag amounts to, whether a source has it yet or not.
@@ -449,6 +450,32 @@ impl Flags {
     #[must_use]
     pub fn health(&self) -> Health {
         self.inner.publisher.health()
+    }
+
+    /// Returns the warnings about the values that sources have, sorted by flag.
+    ///
+    /// Such a value is in force and has another effect than its writer may expect: `FEATURE_BETA=enabled`
+    /// is off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{Env, Flags};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let env = Env::with_prefix("FEATURE_").variables([("FEATURE_BETA", "25%")]);
+    /// let flags = Flags::builder().source(env).start().await?;
+    ///
+    /// let warnings = flags.warnings();
+    ///
+    /// assert_eq!(warnings.len(), 1);
+    /// assert!(warnings[0].message.starts_with("`25%` is neither on nor off"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.inner.publisher.warnings()
     }
 
     /// Stops following the sources, waits until their tasks have ended, and ends the streams of

@@ -16,6 +16,7 @@ mod metrics;
 #[cfg(not(feature = "metrics"))]
 #[path = "without_metrics.rs"]
 mod metrics;
+mod mismatch;
 mod outside;
 mod publisher;
 #[cfg(feature = "http")]
@@ -39,6 +40,7 @@ mod variant_enum;
 mod view;
 mod wakers;
 mod warned;
+mod warning;
 mod write;
 
 pub use self::{
@@ -53,6 +55,7 @@ pub use self::{
     snapshot::{FlagInfo, Snapshot},
     track::{TrackingEvent, TrackingEvents, track},
     variant_enum::VariantEnum,
+    warning::Warning,
     write::{PendingUndo, PendingWrite, WriteError},
 };
 #[cfg(feature = "http")]

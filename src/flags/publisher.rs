@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 
 use super::{
     Change, Drift, Event, Health, Snapshot, SourceEntry, SourceError, SourceHealth, StartError,
-    Status, TrackingEvent,
+    Status, TrackingEvent, Warning,
     asked::Marks,
     cell::Cell,
     changes::CAPACITY,
@@ -29,6 +29,7 @@ use super::{
     snapshot::{Latest, Strictness},
     testing::Evaluated,
     track::Tracker,
+    warning::Warnings,
 };
 use crate::{
     backend::{
@@ -70,8 +71,7 @@ struct State {
     links: Links,
     /// Flags that cannot be met, and the source that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
-    /// Values that are neither on nor off, as they were logged.
-    unclear: HashMap<(Slot, u8), String>,
+    warnings: Warnings,
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
@@ -139,6 +139,7 @@ impl Publisher {
             offers: stack.offers(),
             latest: Arc::new(ArcSwap::from_pointee(Latest { generation, offers: stack.offers() })),
             unknown: Arc::default(),
+            mismatches: Arc::default(),
             tracker: Arc::clone(&tracker),
             strictness,
             evaluated: Evaluated::of(strictness),
@@ -150,7 +151,7 @@ impl Publisher {
             asked: Marks::default(),
             links: Links::default(),
             unmeetable: BTreeMap::new(),
-            unclear: HashMap::new(),
+            warnings: Warnings::default(),
             retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
@@ -199,8 +200,21 @@ impl Publisher {
         &self.sources
     }
 
+    /// Makes changes news from now on, and reports the warnings about the values that are in force.
+    ///
+    /// Not before: whether a value is a warning depends on all sources.
     pub(super) fn started(&self) {
-        self.state().started = true;
+        self.change(|state| {
+            state.started = true;
+            let offers = state.stack.offers();
+            let all: Vec<_> = offers.iter().flat_map(|offer| offer.keys().cloned()).collect();
+            state.warn(&self.sources, &all);
+        });
+    }
+
+    /// Returns the warnings about the values in force, by flag.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        self.state().warnings.iter().cloned().collect()
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
@@ -257,7 +271,8 @@ impl Publisher {
             source: self.sources[usize::from(source)],
             entry,
             provenance: provenance.map(Arc::unwrap_or_clone),
-            problem: state.stack.problem(key, source),
+            problem: state.stack.problem(key, source).map(str::to_owned),
+            warning: state.stack.warning(key, source).map(|(_, message)| message),
         });
         entries.collect()
     }
@@ -311,6 +326,7 @@ impl Publisher {
             status: state.status(index),
             age: source.confirmed.map(|at| at.elapsed()),
             flags: source.flags,
+            warnings: state.warnings.of(index),
             mode: source.mode,
             last_error_kind: source.last_error.as_ref().map(|problem| problem.kind),
             last_error: source.last_error.as_ref().map(|problem| problem.error.clone()),
@@ -368,6 +384,10 @@ fn log(event: &Event) {
             error!(source, kind, error = %event, "source failed, keeping its last good flags");
         }
         Event::Recovered { source } => info!(source = source.name, "source is healthy again"),
+        Event::Warned(Warning { source, flag, kind, message, .. }) => {
+            let (source, kind) = (source.name, kind.as_str());
+            warn!(flag, source, kind, problem = message, "a value has another effect than expected");
+        }
         Event::Missed(_) => {}
     }
 }
@@ -401,6 +421,14 @@ impl State {
         self.sources[source.position].last_error = Some(problem);
         self.unmeasured.failed(source.name, kind);
         self.emit(Event::Failed { source, kind, error });
+    }
+
+    /// Reports what is new about the values that sources have for these flags.
+    fn warn(&mut self, sources: &[Source], flags: &[Arc<str>]) {
+        for warning in self.warnings.update(&self.stack, sources, flags) {
+            self.unmeasured.warned(warning.source.name, warning.kind.as_str());
+            self.emit(Event::Warned(warning));
+        }
     }
 
     fn status(&self, source: usize) -> Status {
@@ -554,6 +582,7 @@ impl Publisher {
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
         let names = Arc::make_mut(&mut state.names);
         let keys: Vec<_> = keys.into_iter().collect();
+        let said = if state.started { keys.clone() } else { Vec::new() };
         names.reserve(keys.len());
         let keys: Vec<_> = keys.into_iter().map(|key| (names.intern(&key), key)).collect();
         plans.resize(names.len(), Plan::Absent);
@@ -562,18 +591,6 @@ impl Publisher {
         let mut stale = Vec::new();
         let (mut came, mut went) = (Vec::new(), false);
         for (slot, key) in keys {
-            for (unclear, problem) in state.stack.unclear(&key) {
-                let source = self.sources[usize::from(unclear)];
-                if state.unclear.insert((slot, unclear), problem.clone()).as_ref() != Some(&problem)
-                {
-                    warn!(
-                        flag = &*key,
-                        source = source.name,
-                        problem,
-                        "neither on nor off, taken for off"
-                    );
-                }
-            }
             let now = state.stack.resolve(&key, &lost, instant, time);
             if resolved[slot as usize] == now {
                 continue;
@@ -628,6 +645,7 @@ impl Publisher {
                 offers: state.stack.offers(),
                 latest: Arc::clone(&old.latest),
                 unknown: Arc::clone(&old.unknown),
+                mismatches: Arc::clone(&old.mismatches),
                 tracker: Arc::clone(&self.tracker),
                 strictness: old.strictness,
                 evaluated: old.evaluated.clone(),
@@ -640,6 +658,9 @@ impl Publisher {
         let (generation, offers) = (now.generation, state.stack.offers());
         now.latest.store(Arc::new(Latest { generation, offers }));
         self.judge(state, source, unmeetable);
+        if state.started {
+            state.warn(&self.sources, &said);
+        }
     }
 
     /// Takes note of which flags cannot be met since `source` changed, and reports what is new. Without

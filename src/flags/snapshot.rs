@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::{
     asked::Asked,
+    mismatch::Mismatches,
     testing::{self, Evaluated},
     track::Tracker,
     unknown::Unknown,
@@ -62,6 +63,7 @@ pub struct Snapshot {
     pub(super) offers: Arc<Vec<Arc<Offer>>>,
     pub(super) latest: Arc<ArcSwap<Latest>>,
     pub(super) unknown: Arc<Unknown>,
+    pub(super) mismatches: Arc<Mismatches>,
     pub(super) tracker: Arc<Tracker>,
     pub(super) strictness: Strictness,
     /// For the assertions of tests.

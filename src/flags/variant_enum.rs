@@ -1,6 +1,8 @@
 //! Variants as enums.
 
-use super::{Flags, RequestFlags, Snapshot};
+use std::any::type_name;
+
+use super::{Flags, RequestFlags, Snapshot, mismatch::Found};
 use crate::model::{Answer, Cause, Context, FlagName};
 
 /// The variants of one flag as an enum, to be [asked for](Flags::variant_of) and matched.
@@ -60,7 +62,11 @@ impl Snapshot {
     pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>) -> Answer<V> {
         let named = self.named_variant(&V::FLAG, context);
         match named.value.map(V::from_name) {
-            Some(None) => Answer::new(V::default(), Cause::UnknownVariant, named.source),
+            Some(None) => {
+                let found = Found::Variant(named.variant.unwrap_or_default());
+                self.mismatches.note(V::FLAG.as_str(), type_name::<V>(), found);
+                Answer::new(V::default(), Cause::UnknownVariant, named.source)
+            }
             variant => named.map(|_| variant.flatten().unwrap_or_default()),
         }
     }

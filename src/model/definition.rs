@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rules, Value, Variants, Weight,
+    Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rule, Rules, Serve,
+    SharedDefinition, Value, Variants, Weight,
     setting::{AnySetting, Row, Setting, SettingType, add_up, merge},
     settings::{Effect, Roles, settings},
 };
@@ -479,6 +480,45 @@ impl Definition {
         named.or_else(|| {
             variants.names().find(|name| variants.value(name) == Some(Value::Bool(false)))
         })
+    }
+
+    /// Settles what rules serve by a string such as `25%`, once the variants of all sources are known. That is
+    /// the variant of exactly that name, and else the percentage. Returns the rules if they differ.
+    fn settled_rules(&self) -> Option<Rules> {
+        let rules = self.rare().rules.value()?;
+        let variants = self.rare().variants.value();
+        let is_variant = |name: &str| variants.is_some_and(|it| it.variant(name).is_some());
+        let settled = |serve: &Serve| match serve {
+            Serve::Variant(text) if text.ends_with('%') && !is_variant(text) => {
+                let percentage: Percentage = text.parse().ok()?;
+                // One that is written in another way would be the variant once it is written again.
+                let name = percentage.to_string();
+                Some(match is_variant(&name) {
+                    true => Serve::Variant(name),
+                    false => Serve::Percentage(percentage),
+                })
+            }
+            Serve::Percentage(percentage) if variants.is_some() => {
+                let name = percentage.to_string();
+                is_variant(&name).then_some(Serve::Variant(name))
+            }
+            _ => None,
+        };
+        if rules.iter().all(|rule| settled(&rule.serve).is_none()) {
+            return None;
+        }
+        let rules = rules.iter().map(|rule| {
+            let serve = settled(&rule.serve).unwrap_or_else(|| rule.serve.clone());
+            Rule { serve, ..rule.clone() }
+        });
+        Some(rules.collect())
+    }
+
+    /// Settles what depends on the definitions of all sources, once they are merged.
+    pub(crate) fn settle(this: &mut SharedDefinition) {
+        if let Some(rules) = this.settled_rules() {
+            this.make_mut().rare_mut().rules = Setting::Set(rules);
+        }
     }
 
     /// Whether this, as a patch, ends a rollout of the sources below: it says a percentage for

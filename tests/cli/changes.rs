@@ -769,6 +769,6 @@ fn a_value_that_is_neither_on_nor_off_is_told() {
     let told = ran(&mut on(&server, &["list"]));
 
     assert_eq!(told.code, ExitCode::Done, "{}", told.stderr);
-    assert!(told.stderr.contains("`on` is off"), "{}", told.stderr);
+    assert!(told.stderr.contains("`on` in redis ("), "{}", told.stderr);
     assert!(told.stderr.contains("neither on nor off"), "{}", told.stderr);
 }

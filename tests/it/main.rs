@@ -43,4 +43,5 @@ mod unleash;
 mod variant_names;
 mod variants;
 mod vectors;
+mod warnings;
 mod writes;

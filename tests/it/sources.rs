@@ -3,7 +3,7 @@
 use flagstaff::{
     Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
     answer::{Cause, ErrorCode, FlagState},
-    definition::{Entry, Field, Setting},
+    definition::{Entry, Field, Serve, Setting, Variant, Variants},
 };
 
 fn ten_percent() -> Definition {
@@ -173,6 +173,43 @@ async fn a_change_of_one_source_replaces_its_own_deny_list() {
 
     let is_on = |user| flags.is_enabled("a", &Context::user(user));
     assert_eq!(["eve", "bob", "mallory"].map(is_on), [true, false, false]);
+}
+
+#[cfg(feature = "definition")]
+#[tokio::test]
+async fn a_text_that_a_rule_serves_is_the_variant_of_that_name_in_any_source_before_a_percentage() {
+    let load = |name: &str| {
+        let variants = Variants::new()
+            .with("none", Variant::new().weight(1).value(0.0))
+            .with(name, Variant::new().value(0.25));
+        Definition::new().variants(variants)
+    };
+    let patch = |serve: &str| {
+        let rules = format!(r#"{{"rules": [{{"name": "r", "when": {{}}, "serve": "{serve}"}}]}}"#);
+        flagstaff::definition::from_json("load", &rules).unwrap()
+    };
+    let served = async |above: Definition, below: Definition| {
+        let (above, below) = (Memory::new().with("load", above), Memory::new().with("load", below));
+        let flags = Flags::builder().source(above).source(below).start().await.unwrap();
+        let snapshot = flags.snapshot();
+        let rules = &snapshot.info("load").unwrap().definition().rare().rules;
+        rules.value().unwrap()[0].serve.to_string()
+            + match rules.value().unwrap()[0].serve {
+                Serve::Variant(_) => " variant",
+                _ => " of users",
+            }
+    };
+
+    assert_eq!(served(patch("25%"), load("25%")).await, "25% variant");
+    assert_eq!(served(patch("25.0%"), load("25.0%")).await, "25.0% variant");
+    assert_eq!(served(patch("25.0%"), load("25%")).await, "25% variant", "written anew, it is 25%");
+    assert_eq!(served(patch("25%"), load("half")).await, "25% of users");
+    assert_eq!(served(patch("25%"), Definition::new()).await, "25% of users");
+    assert_eq!(served(load("25%"), patch("25%")).await, "25% variant", "the other way round");
+    let nothing = Definition::new().variants(Variants::new().without("25%"));
+    let mut own = load("25%");
+    own.merge(&patch("25%"));
+    assert_eq!(served(nothing, own).await, "25% of users", "the variant is taken away");
 }
 
 #[tokio::test]

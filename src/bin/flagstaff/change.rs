@@ -240,7 +240,7 @@ impl Act for Override<'_> {
         let is_off_with_settings =
             |before: &SourceEntry| matches!(before.entry, Entry::Definition(_));
         let has_notes = |before: &SourceEntry| before.provenance.is_some();
-        before.is_some_and(|before| before.problem.is_some())
+        before.is_some_and(|before| before.problem.is_some() || before.warning.is_some())
             || matches!(self.change, Change::Enable | Change::Disable)
                 && before.is_some_and(|before| has_notes(before) && !is_off_with_settings(before))
     }

@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Context, Env, File, Flags, Redis,
+    Backend, Env, File, Flags, Redis,
     cli::ExitCode,
     definition::{Definitions, Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
     source::{
@@ -378,16 +378,13 @@ fn tell_failures(flags: &Flags, output: &Output) {
     for error in failing.filter_map(|source| source.last_error) {
         output.warning(error);
     }
-    tell_unclear(flags, output);
+    tell_warnings(flags, output);
 }
 
 /// Refuses an answer about a flag whose stored value cannot be read: services keep its last good meaning,
 /// which is not known here.
 pub(crate) fn refuse_unreadable(flags: &Flags, name: &str) -> Result<(), Failure> {
-    let unreadable = flags.sources_of(name).into_iter().find(|said| {
-        // Every reader takes such a value for off.
-        said.problem.is_some() && !matches!(said.entry, Entry::Text(_))
-    });
+    let unreadable = flags.sources_of(name).into_iter().find(|said| said.problem.is_some());
     match unreadable {
         Some(SourceEntry { source, problem, .. }) => {
             let (name, problem) = (clean(name), problem.unwrap_or_default());
@@ -414,20 +411,17 @@ pub(crate) fn tell_unreadable(
     refused.map(|failure| output.failure(&failure)).last()
 }
 
-/// Warns of values that are neither on nor off, which switch their flags off.
-fn tell_unclear(flags: &Flags, output: &Output) {
-    let anonymous = Context::anonymous();
-    let snapshot = flags.snapshot();
-    for (name, _) in snapshot.all(&anonymous) {
-        for said in flags.sources_of(name) {
-            if let (Entry::Text(_), Some(problem)) = (&said.entry, &said.problem) {
-                let (name, problem) = (clean(name), clean(problem));
-                output.warning(format!(
-                    "`{name}` is off, since what {} has is neither on nor off: {problem}",
-                    said.source
-                ));
-            }
-        }
+/// Warns of values that have another effect than their writers may expect.
+fn tell_warnings(flags: &Flags, output: &Output) {
+    for warning in flags.warnings() {
+        let place = warning.place.as_deref().map(|place| format!(" ({})", clean(place)));
+        output.warning(format!(
+            "`{}` in {}{}: {}",
+            clean(&warning.flag),
+            warning.source,
+            place.unwrap_or_default(),
+            clean(&warning.message)
+        ));
     }
 }
 

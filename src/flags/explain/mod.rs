@@ -125,6 +125,9 @@ pub struct SourceTrace {
     /// The entry of the source, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<Said>,
+    /// The effect of the entry, if it is another one than its writer may expect: it is neither on nor off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// The location of the entry: a line of a file, a key in Redis, the name of a variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,

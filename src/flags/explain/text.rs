@@ -144,6 +144,9 @@ impl Rows for SourceTrace {
         let says = self.says.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
         let place = self.place.as_deref().map(printable).unwrap_or_default();
         table.row("", [self.source, &says, &place]);
+        if let Some(warning) = &self.warning {
+            table.row("", ["", &printable(warning)]);
+        }
         if let Some(provenance) = &self.provenance {
             for line in said_by(provenance) {
                 table.row("", ["", &line]);

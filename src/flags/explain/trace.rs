@@ -10,7 +10,7 @@ use super::{
     summary,
 };
 use crate::{
-    backend::{Offer, Provenance, Source, SourceId},
+    backend::{Offer, Provenance, Source, SourceId, Stack},
     eval::{
         Decision, Draw, Ground, Served, Verdict,
         bucket::{Reach, position},
@@ -164,12 +164,16 @@ impl<'a> Sources<'a> {
     }
 
     fn traces(&self) -> Vec<SourceTrace> {
+        let stack = Stack::of(self.offers.clone());
         let traces = self.identities.iter().zip(&self.offers).map(|(source, offer)| {
             let says = offer.entry(self.key).as_ref().map(Said::from);
             SourceTrace {
                 source: source.name,
                 place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
                 says,
+                warning: stack
+                    .warning(self.key, source.position as SourceId)
+                    .map(|(_, message)| message),
                 provenance: offer.provenance(self.key).map(|by| Provenance::clone(by)),
             }
         });

@@ -8,7 +8,6 @@ use flagstaff::{
     Flags, Redis,
     cli::ExitCode,
     definition::{
-        Entry,
         edit::{Document, EditError, TextFile},
         to_json,
     },
@@ -222,7 +221,7 @@ async fn hash(redis: Redis) -> Result<Imported, Failure> {
         flags
             .sources_of(flag)
             .iter()
-            .all(|said| said.problem.is_none() || matches!(said.entry, Entry::Text(_)))
+            .all(|said| said.problem.is_none())
     };
     let entries = flags.drift().into_iter().filter(|drift| is_read(&drift.key));
     let mut imported =
