@@ -30,8 +30,7 @@ impl Lists {
     pub(super) fn compile(resolved: &Resolved) -> Option<Self> {
         let stale = resolved.stale.is_some();
         let list = |field, names: &Setting<Vec<String>>, on, cause| {
-            let verdict =
-                |source| Verdict::new(on, Decision { cause, source, stale }).insisting();
+            let verdict = |source| Verdict::new(on, Decision { cause, source, stale }).insisting();
             let all = names.value().map_or(&[][..], Vec::as_slice);
             let mut start = 0;
             let parts = resolved.parts(field).filter_map(|(source, end)| {

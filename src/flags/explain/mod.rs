@@ -254,8 +254,8 @@ pub enum Check {
     /// The variants.
     #[non_exhaustive]
     Variants {
-        /// The variant that is served.
-        served: &'static str,
+        /// The variant that is served, if one is.
+        served: Option<&'static str>,
         /// All of them.
         arms: Vec<ArmTrace>,
         /// The share of users who are drawn into them.

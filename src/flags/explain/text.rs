@@ -295,7 +295,10 @@ impl fmt::Display for Check {
                 }
             }
             Self::Variants { served, draw, traffic_draw, .. } => {
-                Name(served).fmt(f)?;
+                match served {
+                    Some(served) => Name(served).fmt(f)?,
+                    None => f.write_str("none")?,
+                }
                 match (draw, traffic_draw) {
                     (None, Some(draw)) if !draw.is_inside => {
                         f.write_str(", outside of the traffic")

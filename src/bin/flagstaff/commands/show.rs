@@ -2,8 +2,8 @@ use std::time::SystemTime;
 
 use clap::Args;
 use flagstaff::{
-    Flags,
-    answer::FlagInfo,
+    Flags, Percentage,
+    answer::{FlagInfo, FlagState},
     cli::ExitCode,
     definition::{Entry, Field, to_json},
     source::{SourceEntry, SourceKind},
@@ -168,7 +168,30 @@ impl Shown<'_> {
         if !self.info.is_active() {
             text += "  it is outside of its active window\n";
         }
-        text + "  otherwise on\n"
+        format!("{text}  {}\n", self.otherwise())
+    }
+
+    /// Returns what is left for those whom no step decides about.
+    fn otherwise(&self) -> String {
+        let definition = self.info.definition();
+        let served = match definition.off_variant() {
+            Some(variant) => format!(", which serves `{}`", clean(variant)),
+            None => String::new(),
+        };
+        let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
+        match self.info.state() {
+            FlagState::Off => format!("so it is off for everybody{served}"),
+            FlagState::Partial { percentage, .. } if percentage < Percentage::HUNDRED => {
+                format!("otherwise off{served}")
+            }
+            FlagState::Partial { variants: 1.., .. } if traffic < Percentage::HUNDRED => {
+                format!("otherwise off{served}")
+            }
+            FlagState::Partial { variants: 1.., .. } => {
+                "otherwise the variant that is drawn".to_owned()
+            }
+            _ => "otherwise on".to_owned(),
+        }
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
