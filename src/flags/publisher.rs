@@ -386,7 +386,13 @@ fn log(event: &Event) {
         Event::Recovered { source } => info!(source = source.name, "source is healthy again"),
         Event::Warned(Warning { source, flag, kind, message, .. }) => {
             let (source, kind) = (source.name, kind.as_str());
-            warn!(flag, source, kind, problem = message, "a value has another effect than expected");
+            warn!(
+                flag,
+                source,
+                kind,
+                problem = message,
+                "a value has another effect than expected"
+            );
         }
         Event::Missed(_) => {}
     }

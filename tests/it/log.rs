@@ -7,7 +7,8 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Env, File, FlagGate, FlagSwitch, Flags, Memory, Percentage, TrustedHeaders,
+    Context, Definition, Env, File, FlagGate, FlagSwitch, Flags, Memory, Percentage,
+    TrustedHeaders,
     context::context_fn,
     definition::{Variant, Variants},
     event::Event,

@@ -143,21 +143,15 @@ async fn a_variable_of_several_flags_is_reported_by_one_of_them() {
         .with("new.search", Definition::new())
         .with("new_page", Definition::new())
         .with("old-page", Definition::new());
-    let variables = [
-        ("FEATURE_NEW_SEARCH", "1"),
-        ("FEATURE_NEW_PAGE", "1"),
-        ("FEATURE_OLD_PAGE", "enabled"),
-    ];
+    let variables =
+        [("FEATURE_NEW_SEARCH", "1"), ("FEATURE_NEW_PAGE", "1"), ("FEATURE_OLD_PAGE", "enabled")];
     let flags = env_over(&variables, memory.clone()).await;
 
     let warnings = flags.warnings();
     let shared = warnings.iter().find(|it| it.kind == WarningKind::SeveralFlags).unwrap();
     assert_eq!(
         (&*shared.flag, &*shared.message),
-        (
-            "new-search",
-            "`FEATURE_NEW_SEARCH` switches several flags: `new-search`, `new.search`"
-        )
+        ("new-search", "`FEATURE_NEW_SEARCH` switches several flags: `new-search`, `new.search`")
     );
     // The environment lists `old_page` too, which is not a flag.
     let unclear: Vec<_> =
@@ -186,7 +180,11 @@ async fn a_whole_number_with_decimals_is_an_integer() {
     assert_eq!(flags.float("whole", &ana, 0.0).value.to_bits(), 3.0_f64.to_bits());
     for other in ["fraction", "huge"] {
         let answer = flags.integer(other, &ana, 7);
-        assert_eq!((answer.value, answer.error_code), (7, Some(ErrorCode::TypeMismatch)), "{other}");
+        assert_eq!(
+            (answer.value, answer.error_code),
+            (7, Some(ErrorCode::TypeMismatch)),
+            "{other}"
+        );
         assert_eq!(flags.value(other, &ana, 7_i64).value, 7, "{other}");
     }
 }

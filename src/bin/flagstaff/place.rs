@@ -13,6 +13,7 @@ use flagstaff::{
     Backend, Env, File, Flags, Redis,
     cli::ExitCode,
     definition::{Definitions, Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
+    event::Warning,
     source::{
         BackendError, BoxFuture, FlagsBuilder, Offer, RedisError, RedisErrorKind, RedisHandle,
         Sink, SourceEntry, SourceKind, Status, WritableBackend,
@@ -345,6 +346,11 @@ impl Place {
         self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"))
     }
 
+    /// Returns the environment variables that count, if any do.
+    pub(crate) fn environment(&self) -> Option<Env> {
+        self.env_prefix().map(Env::with_prefix)
+    }
+
     fn sources(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
         let redis = self.redis()?;
         let env_prefix = self.env_prefix();
@@ -354,7 +360,7 @@ impl Place {
         }
         Ok(Flags::builder()
             .option_source(redis.map(Redis::unannounced))
-            .option_source(env_prefix.map(Env::with_prefix))
+            .option_source(self.environment())
             .option_source(file)
             .require_ready())
     }
@@ -413,16 +419,15 @@ pub(crate) fn tell_unreadable(
 
 /// Warns of values that have another effect than their writers may expect.
 fn tell_warnings(flags: &Flags, output: &Output) {
-    for warning in flags.warnings() {
-        let place = warning.place.as_deref().map(|place| format!(" ({})", clean(place)));
-        output.warning(format!(
-            "`{}` in {}{}: {}",
-            clean(&warning.flag),
-            warning.source,
-            place.unwrap_or_default(),
-            clean(&warning.message)
-        ));
-    }
+    flags.warnings().iter().for_each(|warning| output.warning(told(warning)));
+}
+
+/// The line on a value that has another effect than its writer may expect.
+pub(crate) fn told(warning: &Warning) -> String {
+    let Warning { source, flag, message, .. } = warning;
+    let place = warning.place.as_deref().map(|place| format!(" ({})", clean(place)));
+    let place = place.unwrap_or_default();
+    format!("`{}` in {source}{place}: {}", clean(flag), clean(message))
 }
 
 /// Starts, and fails as soon as the store does: the flags themselves would try again for a while.
