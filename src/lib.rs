@@ -262,7 +262,8 @@ pub mod write {
     pub use crate::{
         backend::{Conflict, Expected, LogEntry, Operation, Provenance, Refusal, Write, Written},
         flags::{
-            Drift, PendingStep, PendingUndo, PendingWrite, RolloutControl, RolloutError, WriteError,
+            Drift, NoEffect, NoEffectKind, Outcome, PendingStep, PendingUndo, PendingWrite,
+            RolloutControl, RolloutError, WriteError,
         },
     };
 }

@@ -68,13 +68,25 @@ impl Stack {
         now: Instant,
         time: SystemTime,
     ) -> Option<Resolved> {
-        let mut resolved = self.merge(key, |_| false)?;
+        self.resolve_with(key, None, lost, now, time)
+    }
+
+    /// As [`resolve`](Self::resolve), if a source had another entry, or none, for the key.
+    pub(crate) fn resolve_with(
+        &self,
+        key: &str,
+        entry: Option<(SourceId, Option<&Entry>)>,
+        lost: &[Option<Instant>],
+        now: Instant,
+        time: SystemTime,
+    ) -> Option<Resolved> {
+        let mut resolved = self.merge_with(key, entry, |_| false)?;
         let is_stale =
             |source| Self::stale_from(&resolved, lost, source).is_some_and(|at| at <= now);
         if (0..).take(lost.len()).any(is_stale) {
             let on_stale = resolved.definition.rare().on_stale.value().copied().unwrap_or_default();
             if on_stale == OnStale::Declared {
-                resolved = self.merge(key, is_stale)?;
+                resolved = self.merge_with(key, entry, is_stale)?;
             }
             resolved.stale = Some(on_stale);
         }
@@ -108,11 +120,25 @@ impl Stack {
 
     /// Merges the entries for a key, from the weakest source up, but for some sources.
     fn merge(&self, key: &str, without: impl Fn(SourceId) -> bool) -> Option<Resolved> {
+        self.merge_with(key, None, without)
+    }
+
+    /// As [`merge`](Self::merge), if a source had another entry, or none, for the key.
+    fn merge_with(
+        &self,
+        key: &str,
+        other: Option<(SourceId, Option<&Entry>)>,
+        without: impl Fn(SourceId) -> bool,
+    ) -> Option<Resolved> {
         let mut resolved: Option<Resolved> = None;
         let mut is_rejected = false;
         for (source, offer) in self.offers.iter().enumerate().rev() {
             let source = source as SourceId;
-            let Some(entry) = offer.entry(key).filter(|_| !without(source)) else {
+            let entry = match other {
+                Some((changed, entry)) if changed == source => entry.cloned(),
+                _ => offer.entry(key),
+            };
+            let Some(entry) = entry.filter(|_| !without(source)) else {
                 // Its deny-lists are unknown, so nothing above can switch it on.
                 is_rejected |= offer.rejects(key) && !without(source);
                 continue;
@@ -190,21 +216,32 @@ impl Stack {
     /// Returns the warning about the entry of a source for a key, if there is one.
     pub(crate) fn warning(&self, key: &str, source: SourceId) -> Option<(WarningKind, String)> {
         let offer = &self.offers[usize::from(source)];
-        let entry = offer.entry(key).filter(|_| offer.problem(key).is_none())?;
+        let entry = offer.entry(key).filter(|_| offer.problem(key).is_none());
+        self.warning_about(key, source, entry.as_ref())
+    }
+
+    /// Returns the warning about an entry, if a source had it for a key.
+    pub(crate) fn warning_about(
+        &self,
+        key: &str,
+        source: SourceId,
+        entry: Option<&Entry>,
+    ) -> Option<(WarningKind, String)> {
+        let entry = entry?;
         let is_on = entry.forces()?;
-        if entry == Entry::Forced(false) {
+        if *entry == Entry::Forced(false) {
             return None;
         }
-        let below = self.merge(key, |other| other <= source);
+        let below = self.below(key, source);
         let variants = below.as_ref().and_then(|below| below.definition.rare().variants.value());
         let is_variant = |text: &str| variants.is_some_and(|it| it.variant(text).is_some());
-        match &entry {
+        match entry {
             Entry::Text(text) if is_variant(text) => None,
             Entry::Text(text) if !is_on => Some((
                 WarningKind::NeitherOnNorOff,
                 format!("`{text}` is neither on nor off, nor a variant, so the flag is off"),
             )),
-            _ if self.patch(&entry, below.as_ref()).enabled.value() == Some(&false) => {
+            _ if self.patch(entry, below.as_ref()).enabled.value() == Some(&false) => {
                 let names = variants.into_iter().flat_map(|variants| {
                     let on = variants.names().filter(|name| !variants.counts_as_off(name));
                     on.map(|name| format!("`{name}`"))
@@ -218,6 +255,11 @@ impl Stack {
             }
             _ => None,
         }
+    }
+
+    /// Returns what the sources below one have for a key.
+    pub(crate) fn below(&self, key: &str, source: SourceId) -> Option<Resolved> {
+        self.merge(key, |other| other <= source)
     }
 
     /// Returns the warnings about the entries of all sources for a key.

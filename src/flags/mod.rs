@@ -17,6 +17,7 @@ mod metrics;
 #[path = "without_metrics.rs"]
 mod metrics;
 mod mismatch;
+mod no_effect;
 mod outside;
 mod publisher;
 #[cfg(feature = "http")]
@@ -49,6 +50,7 @@ pub use self::{
     drift::{Drift, SourceEntry},
     facade::Flags,
     health::{Health, SourceError, SourceHealth, Status},
+    no_effect::{NoEffect, NoEffectKind},
     request::{RequestFlags, boolean, current, is_enabled},
     rollout::{PendingStep, RolloutControl, RolloutError},
     scope::{Scope, WithCurrentFlags, WithFlags, current_scope},
@@ -56,7 +58,7 @@ pub use self::{
     track::{TrackingEvent, TrackingEvents, track},
     variant_enum::VariantEnum,
     warning::Warning,
-    write::{PendingUndo, PendingWrite, WriteError},
+    write::{Outcome, PendingUndo, PendingWrite, WriteError},
 };
 #[cfg(feature = "http")]
 pub(crate) use self::{

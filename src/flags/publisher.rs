@@ -18,14 +18,15 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    Change, Drift, Event, Health, Snapshot, SourceEntry, SourceError, SourceHealth, StartError,
-    Status, TrackingEvent, Warning,
+    Change, Drift, Event, Health, NoEffect, Snapshot, SourceEntry, SourceError, SourceHealth,
+    StartError, Status, TrackingEvent, Warning,
     asked::Marks,
     cell::Cell,
     changes::CAPACITY,
     clock::Clock,
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
+    no_effect,
     snapshot::{Latest, Strictness},
     testing::Evaluated,
     track::Tracker,
@@ -33,8 +34,8 @@ use super::{
 };
 use crate::{
     backend::{
-        self, BackendError, CLOCK, FlagUsage, Heard, Offer, Publish, Report, Source, Stack,
-        Standing,
+        self, BackendError, CLOCK, FlagUsage, Heard, Offer, Publish, Report, Source, SourceId,
+        Stack, Standing,
     },
     eval::{Plan, Requirements},
     model::{Entry, Field, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
@@ -308,6 +309,46 @@ impl Publisher {
         entry: Option<&Entry>,
     ) -> (SharedDefinition, SharedDefinition) {
         self.state().stack.with_entry(key, source, entry)
+    }
+
+    /// Returns the entry that a source has for a flag.
+    pub(super) fn entry(&self, key: &str, source: usize) -> Option<Entry> {
+        let entries = self.state().stack.offers();
+        entries[source].entry(key)
+    }
+
+    /// Returns the reason why a change of the entry that a source has for a flag changes no answer, if it
+    /// changes none.
+    pub(super) fn no_effect(
+        &self,
+        key: &str,
+        source: usize,
+        before: Option<&Entry>,
+        after: Option<&Entry>,
+    ) -> Option<NoEffect> {
+        if before == after {
+            return None;
+        }
+        let state = self.state();
+        let (lost, instant, time) = (state.lost(), Instant::now(), self.clock.now());
+        let source = source as SourceId;
+        let [was, is] = [before, after].map(|entry| {
+            state.stack.resolve_with(key, Some((source, entry)), &lost, instant, time)
+        });
+        let snapshot = self.cell.load();
+        let change = no_effect::Change {
+            key,
+            stack: &state.stack,
+            sources: &self.sources,
+            source,
+            entries: [before, after],
+            flag: [was.as_ref(), is.as_ref()],
+            find: |flag: &str| {
+                let slot = flag.slot(&snapshot.names, snapshot.owner)?;
+                snapshot.resolved.get(slot as usize)?.as_ref()
+            },
+        };
+        change.no_effect()
     }
 
     pub(super) fn now(&self) -> SystemTime {

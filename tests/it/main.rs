@@ -23,6 +23,7 @@ mod lint;
 mod log;
 mod messages;
 mod metrics;
+mod no_effect;
 mod redis;
 mod requires;
 mod rollout_control;

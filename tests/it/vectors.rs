@@ -276,8 +276,12 @@ async fn a_flag_that_is_forced_on_serves_what_the_vectors_say() {
         let declared = Memory::new().with("f", with_variants(&row));
         let store = Memory::new().with("f", true);
         let flags = Flags::builder().source(store).source(declared).start().await.unwrap();
-        let expected: Vec<_> =
-            row["forced_on"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let expected: Vec<_> = row["forced_on"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+            .collect();
 
         let users = (0..50).map(|user| Context::user(format!("user-{user}")));
         let mut served = BTreeSet::new();

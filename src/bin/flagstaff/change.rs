@@ -424,6 +424,7 @@ async fn rehearse(
         is_json: end.is_some() || matches!(stores, Some(Entry::Definition(_))),
         was_unreadable: stored.is_some_and(|stored| stored.problem.is_some()),
         writes: !says_the_same || act.writes_the_same(stored),
+        no_effect: flags.without_effect(name, stores.as_ref()),
     })
 }
 
@@ -458,6 +459,7 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
         {
             output.warning(warning);
         }
+        effect.tell_no_effect(output);
         if let Some(warning) = effect.widens_at_its_end() {
             output.warning(warning);
         }
