@@ -6,7 +6,9 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     backend::{Source, SourceId, Stack},
-    model::{Definition, Entry, Field, FlagState, OnStale, Part, Resolved, WarningKind},
+    model::{
+        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Resolved, WarningKind,
+    },
     serialize::object,
 };
 
@@ -169,7 +171,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         let is_same = self.is_same(after);
         let definition = &*after.definition;
         let are_off = was_off && is_off && self.off_is_same(definition);
-        let are_on = self.flag.iter().all(|flag| flag.is_some_and(|it| is_plainly_on(it)));
+        let are_on = self.flag.iter().all(|flag| flag.is_some_and(is_plainly_on));
         if !(is_same || are_off || are_on) {
             return None;
         }
@@ -192,7 +194,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         }
         let incomplete = touched.iter().find_map(|field| {
             let (needed, why) = field.roles().needs?;
-            (definition.entries(needed) == 0).then(|| (field, needed, why))
+            (definition.entries(needed) == 0).then_some((field, needed, why))
         });
         if let Some((field, needed, why)) = incomplete {
             let why = format!("`{field}` does nothing, since {why}");
@@ -262,14 +264,14 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         let (percentage, field) = flag.percentage();
         let why = format!("its {field} is at {percentage}");
         let remedy = format!("change `{field}` as well");
-        match FlagState::of(&flag.definition, None) {
-            FlagState::Off if percentage > crate::model::Percentage::ZERO => because(
+        match percentage > Percentage::ZERO {
+            true => because(
                 NoEffectKind::StaysOff,
                 "none of its variants that are on is served",
                 Field::Variants,
                 "change `variants` as well",
             ),
-            _ => because(NoEffectKind::Nobody, &why, field, &remedy),
+            false => because(NoEffectKind::Nobody, &why, field, &remedy),
         }
     }
 

@@ -839,7 +839,7 @@ fn lists_that_add_up_grow_from_the_stores_own_and_null_asks() {
     let none = ran(&mut on(&["set", "x", "denied_users-=mallory"])).stderr;
     assert!(none.contains("nothing to change") || none.contains("no answer"), "{none}");
 
-    let (refused, asked) = at_a_terminal(&mut on(&["set", "x", "denied_users=null"]), "n");
+    let (refused, asked) = at_a_terminal(&on(&["set", "x", "denied_users=null"]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{asked}");
     assert!(asked.contains("let `x` be on for more than now?"), "{asked}");
 }
