@@ -13,7 +13,7 @@ use crate::model::{
 pub(crate) type SourceId = u8;
 
 /// The offers of all sources, strongest first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stack {
     /// Snapshots keep those of their time.
     offers: Arc<Vec<Arc<Offer>>>,
@@ -279,9 +279,9 @@ impl Stack {
         self.offers.iter().any(|offer| offer.lookup().is_some())
     }
 
-    /// Returns the flags that sources without a lookup have.
-    pub(crate) fn declared(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.offers.iter().filter(|offer| offer.lookup().is_none()).flat_map(|offer| offer.keys())
+    /// Returns whether a source without a lookup has a flag.
+    pub(crate) fn declares(&self, key: &str) -> bool {
+        self.offers.iter().any(|offer| offer.lookup().is_none() && offer.listed(key).is_some())
     }
 
     /// Returns the flags that sources with a lookup list.

@@ -208,8 +208,8 @@ impl Publisher {
         self.change(|state| {
             state.started = true;
             let offers = state.stack.offers();
-            let all: Vec<_> = offers.iter().flat_map(|offer| offer.keys().cloned()).collect();
-            state.warn(&self.sources, &all);
+            let all = offers.iter().flat_map(|offer| offer.keys().cloned());
+            state.warn(&self.sources, all);
         });
     }
 
@@ -329,16 +329,19 @@ impl Publisher {
         if before == after {
             return None;
         }
-        let state = self.state();
-        let (lost, instant, time) = (state.lost(), Instant::now(), self.clock.now());
+        // Locations are found by foreign code, so that the state is not locked for that.
+        let (stack, lost) = {
+            let state = self.state();
+            (state.stack.clone(), state.lost())
+        };
+        let (instant, time) = (Instant::now(), self.clock.now());
         let source = source as SourceId;
-        let [was, is] = [before, after].map(|entry| {
-            state.stack.resolve_with(key, Some((source, entry)), &lost, instant, time)
-        });
+        let [was, is] = [before, after]
+            .map(|entry| stack.resolve_with(key, Some((source, entry)), &lost, instant, time));
         let snapshot = self.cell.load();
         let change = no_effect::Change {
             key,
-            stack: &state.stack,
+            stack: &stack,
             sources: &self.sources,
             source,
             entries: [before, after],
@@ -471,7 +474,7 @@ impl State {
     }
 
     /// Reports what is new about the values that sources have for these flags.
-    fn warn(&mut self, sources: &[Source], flags: &[Arc<str>]) {
+    fn warn(&mut self, sources: &[Source], flags: impl IntoIterator<Item = Arc<str>>) {
         for warning in self.warnings.update(&self.stack, sources, flags) {
             self.unmeasured.warned(warning.source.name, warning.kind.as_str());
             self.emit(Event::Warned(warning));
@@ -706,7 +709,7 @@ impl Publisher {
         now.latest.store(Arc::new(Latest { generation, offers }));
         self.judge(state, source, unmeetable);
         if state.started {
-            state.warn(&self.sources, &said);
+            state.warn(&self.sources, said);
         }
     }
 

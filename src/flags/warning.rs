@@ -96,16 +96,16 @@ impl Warnings {
         &mut self,
         stack: &Stack,
         sources: &[Source],
-        changed: &[Arc<str>],
+        changed: impl IntoIterator<Item = Arc<str>>,
     ) -> Vec<Warning> {
-        let mut flags: BTreeSet<Arc<str>> = changed.iter().map(Arc::clone).collect();
-        let variables = variables(stack);
-        if variables != self.variables {
-            // One name of a variable decides whether another one is reported.
-            let before = std::mem::replace(&mut self.variables, variables);
-            let shared = before.into_values().chain(self.variables.values().cloned());
-            flags.extend(shared.flatten());
-            flags.extend(stack.looked_up().map(Arc::clone));
+        let mut flags: BTreeSet<Arc<str>> = changed.into_iter().collect();
+        if stack.has_lookups() {
+            let shared: Vec<_> = flags.iter().flat_map(|flag| self.note(stack, flag)).collect();
+            if !shared.is_empty() {
+                // One name of a variable decides whether another one is reported.
+                flags.extend(stack.looked_up().cloned());
+                flags.extend(shared);
+            }
         }
         let mut new = Vec::new();
         for flag in flags {
@@ -129,6 +129,25 @@ impl Warnings {
         new
     }
 
+    /// Notes which variables switch a flag, if another source has it. Returns the flags of the variables for
+    /// which that is news.
+    fn note(&mut self, stack: &Stack, flag: &Arc<str>) -> Vec<Arc<str>> {
+        let is_declared = stack.declares(flag);
+        let mut shared = Vec::new();
+        for variable in stack.variables_of(flag) {
+            let flags = self.variables.entry(variable).or_default();
+            match (flags.binary_search(flag), is_declared) {
+                (Err(place), true) => flags.insert(place, Arc::clone(flag)),
+                (Ok(place), false) => drop(flags.remove(place)),
+                (Ok(_), true) | (Err(_), false) => continue,
+            }
+            shared.extend(flags.iter().cloned());
+            shared.push(Arc::clone(flag));
+        }
+        self.variables.retain(|_, flags| !flags.is_empty());
+        shared
+    }
+
     fn warnings(&self, stack: &Stack, sources: &[Source], flag: &Arc<str>) -> Vec<Warning> {
         let warning = |source: SourceId, kind, message| Warning {
             source: sources[usize::from(source)],
@@ -139,10 +158,9 @@ impl Warnings {
         };
         let is_a_spelling = |source| match stack.place(flag, source) {
             // Sources with variables list a name for each of them, which need not be that of a flag.
-            Some(place) => self
-                .variables
-                .get(&(source, place))
-                .is_some_and(|flags| !flags.is_empty() && !flags.contains(flag)),
+            Some(place) => {
+                self.variables.get(&(source, place)).is_some_and(|flags| !flags.contains(flag))
+            }
             None => false,
         };
         let unclear = stack.unclear(flag).filter(|(source, ..)| !is_a_spelling(*source));
@@ -156,19 +174,4 @@ impl Warnings {
         });
         unclear.chain(shared).collect()
     }
-}
-
-/// The flags that each variable switches, among those that another source has.
-fn variables(stack: &Stack) -> BTreeMap<(SourceId, String), Vec<Arc<str>>> {
-    let mut variables = BTreeMap::<_, Vec<_>>::new();
-    if !stack.has_lookups() {
-        return variables;
-    }
-    let flags: BTreeSet<_> = stack.declared().collect();
-    for flag in flags {
-        for (source, place) in stack.variables_of(flag) {
-            variables.entry((source, place)).or_default().push(Arc::clone(flag));
-        }
-    }
-    variables
 }
