@@ -81,7 +81,7 @@ impl Lists {
             return Some(self.denied_users.verdict_of(is_on));
         }
         if told(Field::DeniedGroups, self.denied_groups.has_group(context)) {
-            let is_on = |names: &NameSet| names.contains_any(context.groups());
+            let is_on = |names: &NameSet| names.contains_any(context.iter_groups());
             return Some(self.denied_groups.verdict_of(is_on));
         }
         if told(Field::AllowedUsers, self.allowed_users.has_user(context, user)) {

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tracing::warn;
 
 use super::metrics::{self, Mismatch};
-use crate::{eval::hash_name, model::Value};
+use crate::model::{Value, hash_name};
 
 /// The number of pairs of a flag and a type that are kept. Later ones are neither logged nor counted: more
 /// than code can ask for come from data.

@@ -12,7 +12,7 @@ use clap::Args;
 use flagstaff::{
     Backend, Env, File, Flags, Redis,
     cli::ExitCode,
-    definition::{Definitions, Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
+    definition::{Definitions, Diagnostic, Diagnostics, FlagsFile, Severity},
     event::Warning,
     source::{
         BackendError, BoxFuture, FlagsBuilder, Offer, RedisError, RedisErrorKind, RedisHandle,

@@ -127,9 +127,10 @@ pub(crate) async fn edit(
 
 /// The flags of a file alone, which can be changed without harm.
 async fn declared(file: &FlagsFile) -> Result<Flags, Failure> {
-    let file = file.flags().iter().fold(Memory::new(), |memory, (key, flag)| {
-        memory.with(key, Entry::from(flag.clone()))
-    });
+    let file = file
+        .flags()
+        .iter()
+        .fold(Memory::new(), |memory, (key, flag)| memory.with(key, Entry::from(flag.clone())));
     Ok(Flags::builder().source(file).start().await?)
 }
 

@@ -16,11 +16,11 @@ use flagstaff::{
     Flags,
     cli::ExitCode,
     definition::{
-        Code, Diagnostics, Entry, FlagsFile, Safety, Severity,
+        Code, Diagnostics, FlagsFile, Safety, Severity,
         edit::{TextFile, TextFileError},
         lint::{Level, Lints},
     },
-    source::SourceKind,
+    source::{Offer, SourceKind},
 };
 
 use self::{against::Against, explain::CodeArg};
@@ -272,9 +272,7 @@ async fn tell_environment(session: &Session, files: &[Checked]) -> Result<bool, 
     let mut found = BTreeSet::new();
     for file in files {
         let file = FlagsFile::parse(&file.name, &file.text);
-        let flags = file.flags().iter();
-        let flags = flags.map(|(key, flag)| (key.clone(), Entry::Definition(flag.clone())));
-        let declared = Once::new(SourceKind::File, flags.collect());
+        let declared = Once::new(SourceKind::File, Offer::from(file.flags()));
         let flags = Flags::builder().source(environment.clone()).source(declared).start().await?;
         found.extend(flags.warnings().iter().map(told));
     }
