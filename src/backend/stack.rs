@@ -239,7 +239,10 @@ impl Stack {
             Entry::Text(text) if is_variant(text) => None,
             Entry::Text(text) if !is_on => Some((
                 WarningKind::NeitherOnNorOff,
-                format!("`{text}` is neither on nor off, nor a variant, so the flag is off"),
+                format!(
+                    "`{}` is neither on nor off, nor a variant, so the flag is off",
+                    beginning(text)
+                ),
             )),
             _ if self.patch(entry, below.as_ref()).enabled.value() == Some(&false) => {
                 let names = variants.into_iter().flat_map(|variants| {
@@ -345,6 +348,15 @@ impl Stack {
     pub(crate) fn lookups(&self) -> Arc<[(SourceId, Lookup)]> {
         let lookups = (0..=SourceId::MAX).zip(&*self.offers);
         lookups.filter_map(|(source, offer)| Some((source, Arc::clone(offer.lookup()?)))).collect()
+    }
+}
+
+/// The beginning of a string from a store, which may be long, for a message.
+fn beginning(text: &str) -> String {
+    const MOST: usize = 64;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 

@@ -87,6 +87,17 @@ async fn a_value_is_reported_once_and_again_after_it_was_mended() {
 }
 
 #[tokio::test]
+async fn a_long_value_is_cut_short_in_its_warning() {
+    let memory = Memory::new().with("a", Entry::from_text(&"ä".repeat(200_000)));
+    let flags = Flags::builder().source(memory).start().await.unwrap();
+
+    let message = flags.warnings().remove(0).message;
+
+    assert!(message.starts_with("`ää") && message.contains("ä…` is neither on"), "{message}");
+    assert!(message.chars().count() < 150, "{message}");
+}
+
+#[tokio::test]
 async fn a_variant_of_a_lower_source_settles_what_a_string_means() {
     let declared = Memory::new().with("color", Definition::new().variants([("red", 1)]));
     let store = Memory::new().with("color", Entry::from_text("blue"));
