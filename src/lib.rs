@@ -179,10 +179,12 @@ pub mod context {
 }
 
 pub mod event {
-    //! Streams of changes, of failures, and of tracked events.
+    //! Streams of changes, of failures, of warnings and of tracked events.
 
     #[doc(inline)]
-    pub use crate::flags::{Change, Event, Events, TrackingEvent, TrackingEvents};
+    pub use crate::flags::{Change, Event, Events, TrackingEvent, TrackingEvents, Warning};
+    #[doc(inline)]
+    pub use crate::model::WarningKind;
 }
 
 #[cfg(not(feature = "definition"))]
@@ -260,7 +262,8 @@ pub mod write {
     pub use crate::{
         backend::{Conflict, Expected, LogEntry, Operation, Provenance, Refusal, Write, Written},
         flags::{
-            Drift, PendingStep, PendingUndo, PendingWrite, RolloutControl, RolloutError, WriteError,
+            Drift, NoEffect, NoEffectKind, Outcome, PendingStep, PendingUndo, PendingWrite,
+            RolloutControl, RolloutError, WriteError,
         },
     };
 }

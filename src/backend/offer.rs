@@ -66,7 +66,8 @@ impl Offer {
 
     /// Adds the locations of flags and their parts, such as `flags.toml:12`, which
     /// [`Flags::explain`](crate::Flags::explain) shows. The closure is called for flags that the offer
-    /// lists or looks up.
+    /// lists or looks up, also while a state is put in force. So it must not ask for the health of the flags,
+    /// and must not publish or change anything.
     ///
     /// # Example
     ///

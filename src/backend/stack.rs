@@ -5,13 +5,15 @@ use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 use tokio::time::Instant;
 
 use super::{Lookup, Offer, Provenance, offer::Rejected};
-use crate::model::{Definition, Entry, Field, OnStale, Resolved, SharedDefinition};
+use crate::model::{
+    Definition, Entry, Field, OnStale, Part, Resolved, SharedDefinition, WarningKind,
+};
 
 /// The place of a source, 0 being the strongest.
 pub(crate) type SourceId = u8;
 
 /// The offers of all sources, strongest first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stack {
     /// Snapshots keep those of their time.
     offers: Arc<Vec<Arc<Offer>>>,
@@ -25,6 +27,11 @@ impl Stack {
             offers: Arc::new(vec![Arc::default(); sources]),
             forced: [false, true].map(|on| Definition::forced(on).into()),
         }
+    }
+
+    /// Returns a stack of sources with these offers.
+    pub(crate) fn of(offers: Vec<Arc<Offer>>) -> Self {
+        Self { offers: Arc::new(offers), ..Self::new(0) }
     }
 
     /// Takes out of an offer the definitions that the process has no room for.
@@ -79,13 +86,25 @@ impl Stack {
         now: Instant,
         time: SystemTime,
     ) -> Option<Resolved> {
-        let mut resolved = self.merge(key, |_| false)?;
+        self.resolve_with(key, None, lost, now, time)
+    }
+
+    /// As [`resolve`](Self::resolve), if a source had another entry, or none, for the key.
+    pub(crate) fn resolve_with(
+        &self,
+        key: &str,
+        entry: Option<(SourceId, Option<&Entry>)>,
+        lost: &[Option<Instant>],
+        now: Instant,
+        time: SystemTime,
+    ) -> Option<Resolved> {
+        let mut resolved = self.merge_with(key, entry, |_| false)?;
         let is_stale =
             |source| Self::stale_from(&resolved, lost, source).is_some_and(|at| at <= now);
         if (0..).take(lost.len()).any(is_stale) {
             let on_stale = resolved.definition.rare().on_stale.value().copied().unwrap_or_default();
             if on_stale == OnStale::Declared {
-                resolved = self.merge(key, is_stale)?;
+                resolved = self.merge_with(key, entry, is_stale)?;
             }
             resolved.stale = Some(on_stale);
         }
@@ -119,11 +138,25 @@ impl Stack {
 
     /// Merges the entries for a key, from the weakest source up, but for some sources.
     fn merge(&self, key: &str, without: impl Fn(SourceId) -> bool) -> Option<Resolved> {
+        self.merge_with(key, None, without)
+    }
+
+    /// As [`merge`](Self::merge), if a source had another entry, or none, for the key.
+    fn merge_with(
+        &self,
+        key: &str,
+        other: Option<(SourceId, Option<&Entry>)>,
+        without: impl Fn(SourceId) -> bool,
+    ) -> Option<Resolved> {
         let mut resolved: Option<Resolved> = None;
         let mut is_rejected = false;
         for (source, offer) in self.offers.iter().enumerate().rev() {
             let source = source as SourceId;
-            let Some(entry) = offer.entry(key).filter(|_| !without(source)) else {
+            let entry = match other {
+                Some((changed, entry)) if changed == source => entry.cloned(),
+                _ => offer.entry(key),
+            };
+            let Some(entry) = entry.filter(|_| !without(source)) else {
                 // Its deny-lists are unknown, so nothing above can switch it on.
                 is_rejected |= offer.rejects(key) && !without(source);
                 continue;
@@ -147,6 +180,9 @@ impl Stack {
             if is_forced_on {
                 merged.set_forced_on();
             }
+        }
+        if let Some(resolved) = &mut resolved {
+            Definition::settle(&mut resolved.definition);
         }
         resolved
     }
@@ -190,30 +226,100 @@ impl Stack {
         })
     }
 
-    /// Returns the problem with the entry of a source for a key, if it has one.
-    pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<String> {
-        let offer = &self.offers[usize::from(source)];
-        if let Some(problem) = offer.problem(key) {
-            return Some(problem.to_owned());
-        }
-        let entry = offer.entry(key)?;
-        let Entry::Text(text) = &entry else { return None };
-        if entry.forces() == Some(true) {
-            return None;
-        }
-        let below = self.merge(key, |other| other <= source);
-        let variants = below.as_ref().and_then(|below| below.definition.rare().variants.value());
-        let is_variant = variants.is_some_and(|variants| variants.variant(text).is_some());
-        (!is_variant).then(|| format!("`{text}` is neither on nor off, nor a variant"))
+    /// Returns the reason why the value that a source has for a key cannot be read, if that is so.
+    pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<&str> {
+        self.offers[usize::from(source)].problem(key)
     }
 
-    /// Returns the sources whose entry for a key is neither on, nor off, nor a variant.
-    pub(crate) fn unclear(&self, key: &str) -> impl Iterator<Item = (SourceId, String)> {
-        let texts = (0..=SourceId::MAX).zip(&*self.offers).filter(|(_, offer)| {
-            // Most flags have none, and what is below need not be merged for them.
-            matches!(offer.listed(key), Some(Entry::Text(_)))
-        });
-        texts.filter_map(|(source, _)| Some((source, self.problem(key, source)?)))
+    /// Returns the warning about the entry of a source for a key, if there is one.
+    pub(crate) fn warning(&self, key: &str, source: SourceId) -> Option<(WarningKind, String)> {
+        let offer = &self.offers[usize::from(source)];
+        let entry = offer.entry(key).filter(|_| offer.problem(key).is_none());
+        self.warning_about(key, source, entry.as_ref())
+    }
+
+    /// Returns the warning about an entry, if a source had it for a key.
+    pub(crate) fn warning_about(
+        &self,
+        key: &str,
+        source: SourceId,
+        entry: Option<&Entry>,
+    ) -> Option<(WarningKind, String)> {
+        let entry = entry?;
+        let is_on = entry.forces()?;
+        if *entry == Entry::Forced(false) {
+            return None;
+        }
+        let below = self.below(key, source);
+        let variants = below.as_ref().and_then(|below| below.definition.rare().variants.value());
+        let is_variant = |text: &str| variants.is_some_and(|it| it.variant(text).is_some());
+        match entry {
+            Entry::Text(text) if is_variant(text) => None,
+            Entry::Text(text) if !is_on => Some((
+                WarningKind::NeitherOnNorOff,
+                format!(
+                    "`{}` is neither on nor off, nor a variant, so the flag is off",
+                    beginning(text)
+                ),
+            )),
+            _ if self.patch(entry, below.as_ref()).enabled.value() == Some(&false) => {
+                let names = variants.into_iter().flat_map(|variants| {
+                    let on = variants.names().filter(|name| !variants.counts_as_off(name));
+                    on.map(|name| format!("`{name}`"))
+                });
+                let names: Vec<_> = names.collect();
+                let why = match names.is_empty() {
+                    true => "each of its variants counts as off".to_owned(),
+                    false => format!("none of its variants {} has a weight", names.join(", ")),
+                };
+                Some((WarningKind::StaysOff, format!("it is forced on and stays off, since {why}")))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns what the sources below one have for a key.
+    pub(crate) fn below(&self, key: &str, source: SourceId) -> Option<Resolved> {
+        self.merge(key, |other| other <= source)
+    }
+
+    /// Returns the warnings about the entries of all sources for a key.
+    pub(crate) fn unclear(
+        &self,
+        key: &str,
+    ) -> impl Iterator<Item = (SourceId, WarningKind, String)> {
+        let sources = (0..=SourceId::MAX).take(self.offers.len());
+        sources.filter_map(|source| {
+            let (kind, message) = self.warning(key, source)?;
+            Some((source, kind, message))
+        })
+    }
+
+    /// Returns whether a source is asked for flags that it does not list.
+    pub(crate) fn has_lookups(&self) -> bool {
+        self.offers.iter().any(|offer| offer.lookup().is_some())
+    }
+
+    /// Returns whether a source without a lookup has a flag.
+    pub(crate) fn declares(&self, key: &str) -> bool {
+        self.offers.iter().any(|offer| offer.lookup().is_none() && offer.listed(key).is_some())
+    }
+
+    /// Returns the flags that sources with a lookup list.
+    pub(crate) fn looked_up(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.offers.iter().filter(|offer| offer.lookup().is_some()).flat_map(|offer| offer.keys())
+    }
+
+    /// Returns the locations of a flag in sources with a lookup.
+    pub(crate) fn variables_of(&self, key: &str) -> impl Iterator<Item = (SourceId, String)> {
+        let offers = (0..=SourceId::MAX).zip(&*self.offers);
+        let offers = offers.filter(|(_, offer)| offer.lookup().is_some());
+        offers.filter_map(|(source, offer)| Some((source, offer.place(key, Part::Whole)?)))
+    }
+
+    /// Returns the location of the entry of a source for a key.
+    pub(crate) fn place(&self, key: &str, source: SourceId) -> Option<String> {
+        self.offers[usize::from(source)].place(key, Part::Whole)
     }
 
     /// The entries that a source lists.
@@ -250,7 +356,8 @@ impl Stack {
         let below = below.map(|below| below.definition).unwrap_or_default();
         let mut with = below.clone();
         if let Some(patch) = patch {
-            with.make_mut().merge(&patch);
+            with.make_mut().overlay(&patch);
+            Definition::settle(&mut with);
         }
         (below, with)
     }
@@ -259,6 +366,15 @@ impl Stack {
     pub(crate) fn lookups(&self) -> Arc<[(SourceId, Lookup)]> {
         let lookups = (0..=SourceId::MAX).zip(&*self.offers);
         lookups.filter_map(|(source, offer)| Some((source, Arc::clone(offer.lookup()?)))).collect()
+    }
+}
+
+/// The beginning of a string from a store, which may be long, for a message.
+fn beginning(text: &str) -> String {
+    const MOST: usize = 64;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 

@@ -15,7 +15,8 @@ const SCHEMA: &str = "https://raw.githubusercontent.com/open-feature/cli/refs/he
 /// for other languages; `name` is the name of the file in errors.
 ///
 /// A flag is `boolean`, and `false` by default. A flag with variants has the type of their values. Its
-/// default is the value of the variant that is served while the flag is off.
+/// default is the value of the variant that is served while the flag is off. Without such a variant it is the
+/// empty value of the type, such as `0`, since the schema asks for one.
 ///
 /// # Errors
 ///
@@ -28,6 +29,7 @@ const SCHEMA: &str = "https://raw.githubusercontent.com/open-feature/cli/refs/he
 /// [flags.search_timeout_ms]
 /// description = "How long a search may take"
 /// variants = { slow = { weight = 50, value = 800 }, fast = { weight = 50, value = 200 } }
+/// off = "slow"
 /// "#;
 ///
 /// let manifest = flagstaff::codegen::manifest("flags.toml", text)?;
@@ -58,19 +60,34 @@ pub fn manifest(name: &str, text: &str) -> Result<String, Error> {
 }
 
 fn flag(definition: &Definition) -> Json {
-    let default = default(definition).unwrap_or(Json::Bool(false));
-    let mut flag = json!({ "flagType": kind(&default, definition), "defaultValue": default });
+    let (kind, default) = typed(definition);
+    let mut flag = json!({ "flagType": kind, "defaultValue": default });
     if let Some(description) = definition.description.value() {
         flag["description"] = json!(description);
     }
     flag
 }
 
-/// Returns the value of the variant that is served while the flag is off, or else its name.
-fn default(definition: &Definition) -> Option<Json> {
-    let first = || definition.rare().variants.value()?.names().next();
-    let name = definition.off_variant().or_else(first)?;
-    Some(values(definition).remove(name).unwrap_or_else(|| json!(name)))
+/// Returns the manifest's name of the type, and the default.
+fn typed(definition: &Definition) -> (&'static str, Json) {
+    let mut values = values(definition);
+    let variants = definition.rare().variants.value();
+    let has_variants = variants.is_some_and(|variants| !variants.is_empty());
+    let off = definition.off_variant();
+    let off = off.map(|off| values.get(off).cloned().unwrap_or_else(|| json!(off)));
+    // Numbers are whole only if all of them are.
+    let are_whole = values.values().all(Json::is_i64);
+    let example = off.clone().or_else(|| values.values_mut().next().map(Json::take));
+    let (kind, empty) = match example {
+        None if has_variants => ("string", json!("")),
+        None | Some(Json::Bool(_) | Json::Null) => ("boolean", json!(false)),
+        Some(Json::String(_)) => ("string", json!("")),
+        Some(Json::Number(_)) if are_whole => ("integer", json!(0)),
+        Some(Json::Number(_)) => ("float", json!(0)),
+        Some(Json::Array(_)) => ("object", json!([])),
+        Some(Json::Object(_)) => ("object", json!({})),
+    };
+    (kind, off.unwrap_or(empty))
 }
 
 /// Returns the values of the variants that have one, by their names.
@@ -82,17 +99,6 @@ fn values(definition: &Definition) -> Map<String, Json> {
         Some((name, variant.as_object_mut()?.remove("value")?))
     };
     variants.into_iter().filter_map(value).collect()
-}
-
-/// Returns the manifest's name of a type. Numbers are whole only if all of them are.
-fn kind(default: &Json, definition: &Definition) -> &'static str {
-    match default {
-        Json::Bool(_) => "boolean",
-        Json::String(_) => "string",
-        Json::Number(_) if values(definition).values().all(Json::is_i64) => "integer",
-        Json::Number(_) => "float",
-        _ => "object",
-    }
 }
 
 #[cfg(test)]
@@ -136,9 +142,9 @@ mod tests {
             types(text),
             [
                 row("bool", "boolean", json!(false)),
-                row("float", "float", json!(1)),
+                row("float", "float", json!(0)),
                 row("names", "string", json!("control")),
-                row("object", "object", json!({"x": [1]})),
+                row("object", "object", json!({})),
                 row("off", "string", json!("b")),
                 row("on", "boolean", json!(false)),
             ]

@@ -34,7 +34,8 @@
 //!
 //! Every flag is a constant, a [`FlagName`](crate::FlagName), documented by the flag's description,
 //! owner and expiry. A flag with variants is an `enum` besides, which
-//! [`Flags::variant_of`](crate::Flags::variant_of) asks for; its default is the variant of the off flag.
+//! [`Flags::variant_of`](crate::Flags::variant_of) asks for; its default is the variant of the off flag,
+//! if there is one.
 //! A flag that only other sources have is named by a string.
 //!
 //! # Warnings
@@ -166,7 +167,7 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
             let members: Result<Vec<_>, _> =
                 variants.names().map(|variant| members.add(variant)).collect();
             let members = members?;
-            enumeration(&mut source, key, &name, variants, &members, default(definition));
+            enumeration(&mut source, key, &name, variants, &members, definition.off_variant());
             variant_enum(&mut source, key, &name);
         }
     }
@@ -240,11 +241,13 @@ fn enumeration(
 ) {
     let doc = literal(&format!("The variants of the flag {}.", code(key)));
     let pairs = || members.iter().zip(variants.names());
+    // The order of the file chooses no default: the caller names one.
+    let derived = if off.is_some() { "Default, " } else { "" };
     add(
         source,
         format_args!(
             "\n#[doc = {doc}]\n{ALLOW}\n\
-             #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]\npub enum {name} {{\n"
+             #[derive(Debug, Clone, Copy, {derived}PartialEq, Eq, Hash)]\npub enum {name} {{\n"
         ),
     );
     for (member, variant) in pairs() {
@@ -286,13 +289,6 @@ fn enumeration(
         add(source, format_args!("            Self::{member} => {},\n", literal(variant)));
     }
     source.push_str("        }\n    }\n}\n");
-}
-
-/// Returns the variant that is the default of the enum: the one that is served while the flag is off, or
-/// else the first.
-fn default(definition: &Definition) -> Option<&str> {
-    let first = || definition.rare().variants.value()?.names().next();
-    definition.off_variant().or_else(first)
 }
 
 /// Lets the enum be asked for by its type.
@@ -384,6 +380,9 @@ mod tests {
 
         assert_eq!(default(", off = \"x\""), "X,");
         assert_eq!(default(""), "Control,");
+        let none = "[flags]\na = { variants = { x = 1, y = 1 } }\n";
+        let source = Generator::new("flags.toml").source(none).unwrap();
+        assert!(!source.contains("efault"), "the order of a table chooses no default: {source}");
     }
 
     #[test]

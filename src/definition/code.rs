@@ -380,6 +380,18 @@ codes! {
          attribute has to be missing and to have a value at once, or it can never be of that type. A \
          rule that needs it serves nobody. An attribute that is a list meets two comparisons if each \
          is met by an element of its own; where that is meant, allow this.";
+    NegatedMissing, "negated-missing", Warn,
+        "a negation alone on an attribute that may be missing",
+        "A comparison with an attribute that the context lacks is unknown, and so is its negation: \
+         `country = { ne = \"US\" }` does not match a user without a country. Add `exists = true` if that \
+         is meant. To match these users too, write \
+         `any = [{ country = { exists = false } }, { country = { ne = \"US\" } }]`.";
+    OffWithoutVariant, "off-without-variant", Warn,
+        "a flag with variants that serves none of them while it is off",
+        "No variant is named `off` or `control`, none has the value `false`, and `off` names none. So a \
+         typed question to the off flag gets the caller's own default, which may differ from place to \
+         place. Name the variant with `off = \"…\"`, or write `off = \"default\"` if the defaults are \
+         meant.";
     UnreachableRule, "unreachable-rule", Warn,
         "a rule that is never reached",
         "The first rule that matches decides, and everybody whom this rule is for matches one above \

@@ -93,7 +93,7 @@ impl<'t> Decoder<'t> {
 
     /// Returns true if the definition may be a patch of a flag whose variants are in another source.
     pub(super) fn is_patch(&self) -> bool {
-        self.format == Format::Json && self.variants.is_none()
+        self.format == Format::Json
     }
 
     pub(super) fn report(&mut self, problem: Diagnostic) {

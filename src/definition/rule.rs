@@ -96,7 +96,12 @@ fn rule<'r>(
     let condition =
         condition.filter(|condition| segment::measure(condition, when, owner, decoder).is_some());
     let served = decode_serve(flag, serve, decoder);
-    if name.is_none() && matches!(served, Some(Serve::Percentage(_) | Serve::Split(_))) {
+    let draws = match &served {
+        Some(Serve::Percentage(_) | Serve::Split(_)) => true,
+        Some(Serve::Variant(text)) => percent_string(text).is_ok() && !decoder.has_variant(text),
+        _ => false,
+    };
+    if name.is_none() && draws {
         let message = format!("a rule of flag `{flag}` draws users and has no name");
         let problem = Diagnostic::new(Code::UnnamedRule, serve.span(), message)
             .label("who is in would depend on the order of the rules");
@@ -150,6 +155,10 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
             return Some(Serve::Variant(text.as_ref().to_owned()));
         }
         DeValue::String(text) => match percent_string(text) {
+            // Another source may have a variant that is written like this.
+            Ok(percentage) if decoder.is_patch() && percentage.to_string() != *text => {
+                return Some(Serve::Variant(text.as_ref().to_owned()));
+            }
             Ok(percentage) => return Some(Serve::Percentage(percentage)),
             Err(error) if text.ends_with('%') => (Code::InvalidPercentage, error.to_string(), None),
             Err(_) => match text.parse::<Percentage>() {

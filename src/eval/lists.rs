@@ -21,16 +21,26 @@ struct List {
     names: Option<NameSet>,
     /// What those are answered who are on it.
     verdict: Verdict,
+    /// The entries of weaker sources, with their verdicts. Few flags have any.
+    weaker: Box<[(NameSet, Verdict)]>,
 }
 
 impl Lists {
     /// The lists of a flag; `None` if nobody is on them.
     pub(super) fn compile(resolved: &Resolved) -> Option<Self> {
         let stale = resolved.stale.is_some();
-        let list = |field, names: &Setting<Vec<String>>, on, cause| List {
-            names: NameSet::new(names.value()),
-            verdict: Verdict::new(on, Decision { cause, source: resolved.origin(field), stale })
-                .insisting(),
+        let list = |field, names: &Setting<Vec<String>>, on, cause| {
+            let verdict = |source| Verdict::new(on, Decision { cause, source, stale }).insisting();
+            let all = names.value().map_or(&[][..], Vec::as_slice);
+            let mut start = 0;
+            let parts = resolved.parts(field).filter_map(|(source, end)| {
+                let part = all.get(start..end)?;
+                start = end;
+                Some((NameSet::new(part)?, verdict(source)))
+            });
+            let strongest = verdict(resolved.origin(field));
+            let weaker = parts.filter(|(_, verdict)| *verdict != strongest).collect();
+            List { names: NameSet::new(all), verdict: strongest, weaker }
         };
         let Definition { denied_users, denied_groups, allowed_users, allowed_groups, .. } =
             &*resolved.definition;
@@ -65,10 +75,14 @@ impl Lists {
             is_on_it
         };
         if told(Field::DeniedUsers, self.denied_users.has_user(context, user)) {
-            return Some(&self.denied_users.verdict);
+            let is_on = |names: &NameSet| {
+                user.is_some_and(|user| names.contains(user, || context.hash_of(user)))
+            };
+            return Some(self.denied_users.verdict_of(is_on));
         }
         if told(Field::DeniedGroups, self.denied_groups.has_group(context)) {
-            return Some(&self.denied_groups.verdict);
+            let is_on = |names: &NameSet| names.contains_any(context.iter_groups());
+            return Some(self.denied_groups.verdict_of(is_on));
         }
         if told(Field::AllowedUsers, self.allowed_users.has_user(context, user)) {
             return Some(&self.allowed_users.verdict);
@@ -81,6 +95,13 @@ impl Lists {
 }
 
 impl List {
+    /// Returns the verdict of the source that has the entry. An entry of several is that of the weakest.
+    #[inline]
+    fn verdict_of(&self, is_on: impl Fn(&NameSet) -> bool) -> &Verdict {
+        let weaker = self.weaker.iter().find(|(names, _)| is_on(names));
+        weaker.map_or(&self.verdict, |(_, verdict)| verdict)
+    }
+
     #[inline]
     fn has_user(&self, context: &Context<'_>, user: Option<&str>) -> bool {
         match (&self.names, user) {

@@ -251,6 +251,10 @@ impl Variants {
         let because = |cause| Decision { cause, ..decision };
         let total = match pick {
             Pick::Nothing => return self.out(because(Cause::Nobody)),
+            // What turns the flag off is the variant, although no step holds users back.
+            Pick::One(off) if self.arms[off].counts_as_off => {
+                return self.serve(off, verdict, because(decision.cause.with_nobody_in()));
+            }
             Pick::One(only) => return self.serve(only, verdict, decision),
             Pick::Drawn { total } => total,
         };

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
-use super::SourceError;
+use super::{SourceError, Warning};
 use crate::{
     backend::{CLOCK, Source},
     error::write_chain,
@@ -53,6 +53,8 @@ pub enum Event {
         /// The source.
         source: Source,
     },
+    /// A value of a source has another effect than its writer may expect. It is in force.
+    Warned(Warning),
     /// The receiver was too slow: this many events before the next one are lost to it.
     Missed(u64),
 }
@@ -69,6 +71,7 @@ impl fmt::Display for Event {
             }
             Self::Failed { error, .. } => write_chain(error, f),
             Self::Recovered { source } => write!(f, "source `{source}` is healthy again"),
+            Self::Warned(warning) => warning.fmt(f),
             Self::Missed(events) => write!(f, "{events} events were missed"),
         }
     }
@@ -150,8 +153,8 @@ impl Stream for Events {
     }
 }
 
-/// Serializes with a word for what happened: `{"event": "changed", …}`, or `failed`, `recovered` and
-/// `missed`. The source of a change that only time makes is `clock`.
+/// Serializes with a word for what happened: `{"event": "changed", …}`, or `failed`, `recovered`, `warned`
+/// and `missed`. The source of a change that only time makes is `clock`.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -172,6 +175,9 @@ impl Serialize for Event {
             }),
             Self::Recovered { source } => {
                 object!(serializer, "Recovered", { "event": "recovered", "source": source })
+            }
+            Self::Warned(warning) => {
+                object!(serializer, "Warned", { "event": "warned", "warning": warning })
             }
             Self::Missed(events) => {
                 object!(serializer, "Missed", { "event": "missed", "events": events })

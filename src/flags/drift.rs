@@ -15,9 +15,11 @@ pub struct SourceEntry {
     pub entry: Entry,
     /// The author, time and reason of the entry, if they are known.
     pub provenance: Option<Provenance>,
-    /// The reason why the value that the source has cannot be read, or is neither on nor off. The entry is
-    /// the last good one then; without one, it is off.
+    /// The reason why the value that the source has cannot be read. The entry is the last good one then;
+    /// without one, it is off.
     pub problem: Option<String>,
+    /// The effect of the entry, if it is another one than its writer may expect: it is neither on nor off.
+    pub warning: Option<String>,
 }
 
 /// The changes that an override makes to one flag, field by field. Made by [`Flags::drift`].

@@ -12,12 +12,12 @@ use tokio::{
 };
 
 use super::{
-    Drift, Event, Events, FlagsBuilder, Health, PendingUndo, PendingWrite, RolloutControl,
-    Snapshot, SourceEntry, Status, TrackingEvent, WriteError, blocking::RuntimeThread, cell::Cell,
-    publisher::Publisher,
+    Drift, Event, Events, FlagsBuilder, Health, NoEffect, Outcome, PendingUndo, PendingWrite,
+    RolloutControl, Snapshot, SourceEntry, Status, TrackingEvent, Warning, WriteError,
+    blocking::RuntimeThread, cell::Cell, publisher::Publisher,
 };
 use crate::{
-    backend::{Backend, LogEntry, Operation, Source, WritableBackend},
+    backend::{Backend, LogEntry, Operation, Source, WritableBackend, Written},
     model::{Answer, Context, Definition, Entry, Flag, FlagKey, FlagState, SharedDefinition},
 };
 
@@ -280,6 +280,52 @@ impl Flags {
         self.inner.publisher.with_entry(key, source, entry)
     }
 
+    /// Returns the reason why a change would change no answer of a flag: if the first writable source had
+    /// this entry for it, or none. `None` if the change has an effect, or changes nothing that is evaluated.
+    ///
+    /// A change that is made has it in its [`Outcome`](crate::write::Outcome).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{definition::Entry, Definition, Env, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let env = Env::with_prefix("FEATURE_").variables([("FEATURE_BETA", "1")]);
+    /// let flags = Flags::builder().source(env).source(Memory::new()).start().await?;
+    ///
+    /// let no_effect = flags.without_effect("beta", Some(&Entry::Forced(false)));
+    ///
+    /// let no_effect = no_effect.expect("the environment is stronger");
+    /// assert_eq!(
+    ///     no_effect.to_string(),
+    ///     "it stays on: `enabled` is set in source `env` (FEATURE_BETA)"
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn without_effect(&self, key: impl FlagKey, entry: Option<&Entry>) -> Option<NoEffect> {
+        let source = self.writable_source()?.position;
+        let before = self.inner.publisher.entry(key.as_str(), source);
+        self.inner.publisher.no_effect(key.as_str(), source, before.as_ref(), entry)
+    }
+
+    /// Returns the outcome of a change of the first writable source, which had this entry before.
+    pub(super) fn outcome(&self, key: &str, before: Option<&Entry>, written: Written) -> Outcome {
+        let no_effect = self.writable_source().and_then(|source| {
+            let after = self.entry(key);
+            self.inner.publisher.no_effect(key, source.position, before, after.as_ref())
+        });
+        Outcome { revision: written.revision, no_effect }
+    }
+
+    /// Returns the entry that the first writable source has for a flag.
+    pub(super) fn entry(&self, key: &str) -> Option<Entry> {
+        self.inner.publisher.entry(key, self.writable_source()?.position)
+    }
+
     pub(super) fn now(&self) -> SystemTime {
         self.inner.publisher.now()
     }
@@ -367,8 +413,8 @@ impl Flags {
 
     /// What happens to the flags from now on.
     ///
-    /// It begins with the failures that last, so that whoever shows events also shows what was
-    /// wrong before there was anybody to tell, such as a mistake in the file at the start.
+    /// It begins with the failures and warnings that last, such as a mistake in the file at the start. So a
+    /// program that shows events also shows those from before it asked for them.
     ///
     /// # Example
     ///
@@ -400,7 +446,8 @@ impl Flags {
             let (kind, error) = (health.last_error_kind?, health.last_error?);
             Some(Event::Failed { source, kind, error })
         });
-        Events::new(failures.collect(), events)
+        let warnings = self.warnings().into_iter().map(Event::Warned);
+        Events::new(failures.chain(warnings).collect(), events)
     }
 
     /// Follows what one flag amounts to, whether a source has it yet or not.
@@ -449,6 +496,32 @@ impl Flags {
     #[must_use]
     pub fn health(&self) -> Health {
         self.inner.publisher.health()
+    }
+
+    /// Returns the warnings about the values that sources have, sorted by flag.
+    ///
+    /// Such a value is in force and has another effect than its writer may expect: `FEATURE_BETA=enabled`
+    /// is off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use flagstaff::{Env, Flags};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let env = Env::with_prefix("FEATURE_").variables([("FEATURE_BETA", "25%")]);
+    /// let flags = Flags::builder().source(env).start().await?;
+    ///
+    /// let warnings = flags.warnings();
+    ///
+    /// assert_eq!(warnings.len(), 1);
+    /// assert!(warnings[0].message.starts_with("`25%` is neither on nor off"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.inner.publisher.warnings()
     }
 
     /// Stops following the sources, waits until their tasks have ended, and ends the streams of

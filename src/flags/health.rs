@@ -58,6 +58,8 @@ pub struct SourceHealth {
     pub age: Option<Duration>,
     /// The number of flags that it lists.
     pub flags: usize,
+    /// The number of [warnings](crate::Flags::warnings) about its values.
+    pub warnings: usize,
     /// A word for how the source is followed, such as `polling`, if it reports one.
     pub mode: Option<&'static str>,
     /// The kind of the last failure: the word that logs, events and metrics have for it.
@@ -168,6 +170,7 @@ impl Serialize for SourceHealth {
             "status": self.status,
             "age": self.age.map(|age| age.as_secs()),
             "flags": self.flags,
+            "warnings": self.warnings,
             "mode": self.mode,
             "lastErrorKind": self.last_error_kind,
             "lastError": self.last_error,

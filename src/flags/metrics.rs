@@ -2,9 +2,12 @@
 //!
 //! Nothing here is on the way of an evaluation: metrics change when a source says something.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use metrics::{counter, describe_counter, describe_gauge, gauge};
+use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 
 use super::{Health, SourceHealth, Status};
 
@@ -14,6 +17,9 @@ const GENERATIONS: &str = "flagstaff_generations_total";
 const STATUS: &str = "flagstaff_source_status";
 const CONFIRMED: &str = "flagstaff_source_confirmed_timestamp_seconds";
 const FLAGS: &str = "flagstaff_source_flags";
+const MISMATCHES: &str = "flagstaff_type_mismatches_total";
+const WARNED: &str = "flagstaff_warnings_total";
+const WARNINGS: &str = "flagstaff_source_warnings";
 
 /// What was counted and not told yet.
 #[derive(Debug)]
@@ -21,11 +27,17 @@ pub(super) struct Untold {
     failures: Vec<(&'static str, &'static str)>,
     refused: Vec<(&'static str, usize)>,
     generations: Vec<&'static str>,
+    warnings: Vec<(&'static str, &'static str)>,
 }
 
 impl Untold {
     pub(super) fn new() -> Self {
-        Self { failures: Vec::new(), refused: Vec::new(), generations: Vec::new() }
+        Self {
+            failures: Vec::new(),
+            refused: Vec::new(),
+            generations: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     pub(super) fn failed(&mut self, source: &'static str, kind: &'static str) {
@@ -37,8 +49,33 @@ impl Untold {
         self.refused.push((source, flags));
     }
 
+    pub(super) fn warned(&mut self, source: &'static str, kind: &'static str) {
+        self.warnings.push((source, kind));
+    }
+
     pub(super) fn published(&mut self, source: &'static str) {
         self.generations.push(source);
+    }
+}
+
+/// The counter of one flag and one type. It is kept, so that counting needs no lock of this crate and no
+/// allocation.
+pub(super) struct Mismatch(Counter);
+
+/// Returns the counter of questions for a flag as a type that its value is not of.
+pub(super) fn mismatch(flag: &str, expected: &'static str) -> Mismatch {
+    Mismatch(counter!(MISMATCHES, "flag" => flag.to_owned(), "type" => expected))
+}
+
+impl Mismatch {
+    pub(super) fn count(&self) {
+        self.0.increment(1);
+    }
+}
+
+impl fmt::Debug for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mismatch").finish_non_exhaustive()
     }
 }
 
@@ -49,6 +86,9 @@ pub(super) fn describe() {
     describe_counter!(GENERATIONS, "Generations published, by the source whose state made them");
     describe_gauge!(STATUS, "1 for the status that a source has, 0 for the others");
     describe_gauge!(CONFIRMED, "When a source last said what is in force, in Unix time");
+    describe_counter!(MISMATCHES, "Questions for a type that the value of the flag is not of");
+    describe_counter!(WARNED, "Values with another effect than expected, by kind");
+    describe_gauge!(WARNINGS, "Values of a source with another effect than expected");
     describe_gauge!(FLAGS, "How many flags a source lists");
 }
 
@@ -59,6 +99,9 @@ pub(super) fn record(untold: &Untold, health: &Health, now: SystemTime) {
     }
     for &(source, flags) in &untold.refused {
         counter!(REFUSED, "source" => source).increment(u64::try_from(flags).unwrap_or(u64::MAX));
+    }
+    for &(source, kind) in &untold.warnings {
+        counter!(WARNED, "source" => source, "kind" => kind).increment(1);
     }
     for &source in &untold.generations {
         counter!(GENERATIONS, "source" => source).increment(1);
@@ -78,4 +121,6 @@ fn record_source(source: &SourceHealth, now: SystemTime) {
     gauge!(CONFIRMED, "source" => name).set(confirmed.as_ref().map_or(0.0, Duration::as_secs_f64));
     let flags = u32::try_from(source.flags).unwrap_or(u32::MAX);
     gauge!(FLAGS, "source" => name).set(f64::from(flags));
+    let warnings = u32::try_from(source.warnings).unwrap_or(u32::MAX);
+    gauge!(WARNINGS, "source" => name).set(f64::from(warnings));
 }

@@ -16,6 +16,8 @@ mod metrics;
 #[cfg(not(feature = "metrics"))]
 #[path = "without_metrics.rs"]
 mod metrics;
+mod mismatch;
+mod no_effect;
 mod outside;
 mod publisher;
 #[cfg(feature = "http")]
@@ -39,6 +41,7 @@ mod variant_enum;
 mod view;
 mod wakers;
 mod warned;
+mod warning;
 mod write;
 
 pub use self::{
@@ -47,13 +50,15 @@ pub use self::{
     drift::{Drift, SourceEntry},
     facade::Flags,
     health::{Health, SourceError, SourceHealth, Status},
+    no_effect::{NoEffect, NoEffectKind},
     request::{RequestFlags, boolean, current, is_enabled},
     rollout::{PendingStep, RolloutControl, RolloutError},
     scope::{Scope, WithCurrentFlags, WithFlags, current_scope},
     snapshot::{FlagInfo, Snapshot},
     track::{TrackingEvent, TrackingEvents, track},
     variant_enum::VariantEnum,
-    write::{PendingUndo, PendingWrite, WriteError},
+    warning::Warning,
+    write::{Outcome, PendingUndo, PendingWrite, WriteError},
 };
 #[cfg(feature = "http")]
 pub(crate) use self::{

@@ -18,22 +18,24 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    Change, Drift, Event, Health, Snapshot, SourceEntry, SourceError, SourceHealth, StartError,
-    Status, TrackingEvent,
+    Change, Drift, Event, Health, NoEffect, Snapshot, SourceEntry, SourceError, SourceHealth,
+    StartError, Status, TrackingEvent, Warning,
     asked::Marks,
     cell::Cell,
     changes::CAPACITY,
     clock::Clock,
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
+    no_effect,
     snapshot::{Latest, Strictness},
     testing::Evaluated,
     track::Tracker,
+    warning::Warnings,
 };
 use crate::{
     backend::{
-        self, BackendError, CLOCK, FlagUsage, Heard, Offer, Publish, Report, Source, Stack,
-        Standing,
+        self, BackendError, CLOCK, FlagUsage, Heard, Offer, Publish, Report, Source, SourceId,
+        Stack, Standing,
     },
     eval::{Plan, Requirements},
     model::{Entry, Field, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
@@ -70,8 +72,7 @@ struct State {
     links: Links,
     /// Flags that cannot be met, and the source that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
-    /// Values that are neither on nor off, as they were logged.
-    unclear: HashMap<(Slot, u8), String>,
+    warnings: Warnings,
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
@@ -139,6 +140,7 @@ impl Publisher {
             offers: stack.offers(),
             latest: Arc::new(ArcSwap::from_pointee(Latest { generation, offers: stack.offers() })),
             unknown: Arc::default(),
+            mismatches: Arc::default(),
             tracker: Arc::clone(&tracker),
             strictness,
             evaluated: Evaluated::of(strictness),
@@ -150,7 +152,7 @@ impl Publisher {
             asked: Marks::default(),
             links: Links::default(),
             unmeetable: BTreeMap::new(),
-            unclear: HashMap::new(),
+            warnings: Warnings::default(),
             retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
@@ -199,8 +201,21 @@ impl Publisher {
         &self.sources
     }
 
+    /// Makes changes news from now on, and reports the warnings about the values that are in force.
+    ///
+    /// Not before: whether a value is a warning depends on all sources.
     pub(super) fn started(&self) {
-        self.state().started = true;
+        self.change(|state| {
+            state.started = true;
+            let offers = state.stack.offers();
+            let all = offers.iter().flat_map(|offer| offer.keys().cloned());
+            state.warn(&self.sources, all);
+        });
+    }
+
+    /// Returns the warnings about the values in force, by flag.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        self.state().warnings.iter().cloned().collect()
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
@@ -257,7 +272,8 @@ impl Publisher {
             source: self.sources[usize::from(source)],
             entry,
             provenance: provenance.map(Arc::unwrap_or_clone),
-            problem: state.stack.problem(key, source),
+            problem: state.stack.problem(key, source).map(str::to_owned),
+            warning: state.stack.warning(key, source).map(|(_, message)| message),
         });
         entries.collect()
     }
@@ -295,6 +311,49 @@ impl Publisher {
         self.state().stack.with_entry(key, source, entry)
     }
 
+    /// Returns the entry that a source has for a flag.
+    pub(super) fn entry(&self, key: &str, source: usize) -> Option<Entry> {
+        let entries = self.state().stack.offers();
+        entries[source].entry(key)
+    }
+
+    /// Returns the reason why a change of the entry that a source has for a flag changes no answer, if it
+    /// changes none.
+    pub(super) fn no_effect(
+        &self,
+        key: &str,
+        source: usize,
+        before: Option<&Entry>,
+        after: Option<&Entry>,
+    ) -> Option<NoEffect> {
+        if before == after {
+            return None;
+        }
+        // Locations are found by foreign code, so that the state is not locked for that.
+        let (stack, lost) = {
+            let state = self.state();
+            (state.stack.clone(), state.lost())
+        };
+        let (instant, time) = (Instant::now(), self.clock.now());
+        let source = source as SourceId;
+        let [was, is] = [before, after]
+            .map(|entry| stack.resolve_with(key, Some((source, entry)), &lost, instant, time));
+        let snapshot = self.cell.load();
+        let change = no_effect::Change {
+            key,
+            stack: &stack,
+            sources: &self.sources,
+            source,
+            entries: [before, after],
+            flag: [was.as_ref(), is.as_ref()],
+            find: |flag: &str| {
+                let slot = flag.slot(&snapshot.names, snapshot.owner)?;
+                snapshot.resolved.get(slot as usize)?.as_ref()
+            },
+        };
+        change.no_effect()
+    }
+
     pub(super) fn now(&self) -> SystemTime {
         self.clock.now()
     }
@@ -311,6 +370,7 @@ impl Publisher {
             status: state.status(index),
             age: source.confirmed.map(|at| at.elapsed()),
             flags: source.flags,
+            warnings: state.warnings.of(index),
             mode: source.mode,
             last_error_kind: source.last_error.as_ref().map(|problem| problem.kind),
             last_error: source.last_error.as_ref().map(|problem| problem.error.clone()),
@@ -368,6 +428,16 @@ fn log(event: &Event) {
             error!(source, kind, error = %event, "source failed, keeping its last good flags");
         }
         Event::Recovered { source } => info!(source = source.name, "source is healthy again"),
+        Event::Warned(Warning { source, flag, kind, message, .. }) => {
+            let (source, kind) = (source.name, kind.as_str());
+            warn!(
+                flag,
+                source,
+                kind,
+                problem = message,
+                "a value has another effect than expected"
+            );
+        }
         Event::Missed(_) => {}
     }
 }
@@ -401,6 +471,14 @@ impl State {
         self.sources[source.position].last_error = Some(problem);
         self.unmeasured.failed(source.name, kind);
         self.emit(Event::Failed { source, kind, error });
+    }
+
+    /// Reports what is new about the values that sources have for these flags.
+    fn warn(&mut self, sources: &[Source], flags: impl IntoIterator<Item = Arc<str>>) {
+        for warning in self.warnings.update(&self.stack, sources, flags) {
+            self.unmeasured.warned(warning.source.name, warning.kind.as_str());
+            self.emit(Event::Warned(warning));
+        }
     }
 
     fn status(&self, source: usize) -> Status {
@@ -570,6 +648,7 @@ impl Publisher {
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
         let names = &mut state.names;
         let keys: Vec<_> = keys.into_iter().collect();
+        let said = if state.started { keys.clone() } else { Vec::new() };
         if keys.len() > names.len() {
             Arc::make_mut(names).reserve(keys.len());
         }
@@ -580,18 +659,6 @@ impl Publisher {
         let mut stale = Vec::new();
         let (mut came, mut went) = (Vec::new(), false);
         for (slot, key) in keys {
-            for (unclear, problem) in state.stack.unclear(&key) {
-                let source = self.sources[usize::from(unclear)];
-                if state.unclear.insert((slot, unclear), problem.clone()).as_ref() != Some(&problem)
-                {
-                    warn!(
-                        flag = &*key,
-                        source = source.name,
-                        problem,
-                        "neither on nor off, taken for off"
-                    );
-                }
-            }
             let now = state.stack.resolve(&key, &lost, instant, time);
             if resolved[slot as usize] == now {
                 continue;
@@ -646,6 +713,7 @@ impl Publisher {
                 offers: state.stack.offers(),
                 latest: Arc::clone(&old.latest),
                 unknown: Arc::clone(&old.unknown),
+                mismatches: Arc::clone(&old.mismatches),
                 tracker: Arc::clone(&self.tracker),
                 strictness: old.strictness,
                 evaluated: old.evaluated.clone(),
@@ -658,6 +726,9 @@ impl Publisher {
         let (generation, offers) = (now.generation, state.stack.offers());
         now.latest.store(Arc::new(Latest { generation, offers }));
         self.judge(state, source, unmeetable);
+        if state.started {
+            state.warn(&self.sources, said);
+        }
     }
 
     /// Takes note of which flags cannot be met since `source` changed, and reports what is new. Without

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, SystemTime, SystemTimeError},
 };
 
-use super::{Flags, WriteError};
+use super::{Flags, Outcome, WriteError};
 use crate::{
-    backend::{BoxFuture, Expected, Operation, Write, Written},
+    backend::{BoxFuture, Expected, Operation, Write},
     model::{Definition, Entry, FlagKey, Progress, Rollout, RolloutStatus, Setting},
 };
 
@@ -122,7 +122,7 @@ impl<'a> PendingStep<'a> {
         Self { forced: true, ..self }
     }
 
-    async fn make(self) -> Result<Written, RolloutError> {
+    async fn make(self) -> Result<Outcome, RolloutError> {
         let Self { flags, key, step, forced, author, reason, expected } = self;
         let (source, backend) = flags.writable()?;
         let entry = backend.read(&key).await;
@@ -144,13 +144,15 @@ impl<'a> PendingStep<'a> {
             None if step == Step::Off => None,
             None => Some(Expected::Entry(entry)),
         };
+        let before = flags.entry(&key);
         let written = backend.write(&key, write).await;
-        Ok(written.map_err(|refusal| WriteError::of(source, refusal))?)
+        let written = written.map_err(|refusal| WriteError::of(source, refusal))?;
+        Ok(flags.outcome(&key, before.as_ref(), written))
     }
 }
 
 impl<'a> IntoFuture for PendingStep<'a> {
-    type Output = Result<Written, RolloutError>;
+    type Output = Result<Outcome, RolloutError>;
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {

@@ -11,7 +11,7 @@ use crate::{
 /// Serializes with the members of the provenance beside its own, which are null if it is not known.
 impl Serialize for SourceEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { source, entry, provenance, problem } = self;
+        let Self { source, entry, provenance, problem, warning } = self;
         let unknown = Provenance::default();
         let Provenance { author, reason, at, expires_at, forced_until } =
             provenance.as_ref().unwrap_or(&unknown);
@@ -24,6 +24,7 @@ impl Serialize for SourceEntry {
             "expiresAt": expires_at.map(Instant),
             "forcedUntil": forced_until.map(Instant),
             "problem": problem,
+            "warning": warning,
         })
     }
 }

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 
 use super::{
     asked::Asked,
+    mismatch::Mismatches,
     testing::{self, Evaluated},
     track::Tracker,
     unknown::Unknown,
@@ -62,6 +63,7 @@ pub struct Snapshot {
     pub(super) offers: Arc<Vec<Arc<Offer>>>,
     pub(super) latest: Arc<ArcSwap<Latest>>,
     pub(super) unknown: Arc<Unknown>,
+    pub(super) mismatches: Arc<Mismatches>,
     pub(super) tracker: Arc<Tracker>,
     pub(super) strictness: Strictness,
     /// For the assertions of tests.
@@ -327,10 +329,39 @@ impl<'a> FlagInfo<'a> {
         &self.resolved.definition
     }
 
-    /// The source that set a field, or took away what lower sources had set.
+    /// The strongest source that set a field, or took away what lower sources had set.
     #[must_use]
     pub fn source_of(&self, field: Field) -> Option<Source> {
         self.resolved.claimed(field).map(|source| self.sources[usize::from(source)])
+    }
+
+    /// Returns the sources that a field comes from, the strongest first. Deny-lists of all sources
+    /// [add up](Field::adds_up), so they can have several.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Flags, Memory, definition::Field};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let denied = |user| Memory::new().with("beta", Definition::new().denied_users([user]));
+    /// let flags = Flags::builder().source(denied("eve")).source(denied("mallory")).start().await?;
+    ///
+    /// let snapshot = flags.snapshot();
+    /// let beta = snapshot.info("beta").expect("two sources have it");
+    ///
+    /// let names: Vec<_> = beta.sources_of(Field::DeniedUsers).iter().map(|it| it.name).collect();
+    /// assert_eq!(names, ["memory", "memory#2"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn sources_of(&self, field: Field) -> Vec<Source> {
+        let sources = self.resolved.sources_of(field);
+        let mut sources: Vec<_> = sources.map(|it| self.sources[usize::from(it)]).collect();
+        sources.reverse();
+        sources
     }
 
     /// What it amounts to before anyone in particular asks.

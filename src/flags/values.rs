@@ -1,8 +1,10 @@
 //! Typed questions, each a view of one evaluation.
 
+use std::any::type_name;
+
 use serde::de::DeserializeOwned;
 
-use super::{Flags, RequestFlags, Snapshot};
+use super::{Flags, RequestFlags, Snapshot, mismatch::Found};
 use crate::{
     eval::{Arm, Decision, Evaluation, Served},
     model::{Answer, Cause, Context, FlagKey, Value},
@@ -47,10 +49,7 @@ impl<'a> Content<'a> {
 
     #[inline]
     fn integer(self) -> Option<i64> {
-        match self.value()? {
-            Value::Integer(number) => Some(*number),
-            _ => None,
-        }
+        self.value()?.whole()
     }
 
     #[inline]
@@ -71,6 +70,15 @@ impl<'a> Content<'a> {
             (Self::Nothing, None) => return None,
         };
         T::deserialize(value).ok()
+    }
+
+    /// Returns the type, for the log.
+    fn found(self) -> Found<'a> {
+        match (self, self.value()) {
+            (_, Some(value)) => Found::Value(value),
+            (Self::Variant(arm), None) => Found::Variant(arm.name),
+            (Self::Gate(_) | Self::Nothing, None) => Found::OnOrOff,
+        }
     }
 }
 
@@ -173,21 +181,23 @@ impl Snapshot {
         context: &Context<'_>,
         default: &'a str,
     ) -> Answer<&'a str> {
-        self.read(&key, context, Content::string).unwrap_or(default)
+        self.read(&key, context, "string", Content::string).unwrap_or(default)
     }
 
     /// Returns the flag's whole number for `context`; `default` if no source has the flag, or if its value
     /// is something else.
+    ///
+    /// A whole number with decimals, such as `3.0`, is a whole number: JSON has one kind of number.
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
-        self.read(&key, context, Content::integer).unwrap_or(default)
+        self.read(&key, context, "integer", Content::integer).unwrap_or(default)
     }
 
     /// Returns the flag's number for `context`, a whole one too; `default` if no source has the flag, or
     /// if its value is something else.
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
-        self.read(&key, context, Content::float).unwrap_or(default)
+        self.read(&key, context, "float", Content::float).unwrap_or(default)
     }
 
     /// Returns the flag's value for `context`, as any type that can be deserialized; `default` if no source
@@ -231,7 +241,7 @@ impl Snapshot {
         context: &Context<'_>,
         default: T,
     ) -> Answer<T> {
-        self.read(&key, context, Content::deserialize).unwrap_or(default)
+        self.read(&key, context, type_name::<T>(), Content::deserialize).unwrap_or(default)
     }
 
     /// Answers with the name of the variant that is served, if the flag has variants.
@@ -241,7 +251,7 @@ impl Snapshot {
         key: &impl FlagKey,
         context: &Context<'_>,
     ) -> Answer<Option<&'static str>> {
-        self.read(key, context, Content::variant)
+        self.read(key, context, "variant", Content::variant)
     }
 
     /// Answers with what `read` makes of a flag's content; without a value where it makes nothing
@@ -251,10 +261,16 @@ impl Snapshot {
         &'a self,
         key: &impl FlagKey,
         context: &Context<'_>,
+        expected: &'static str,
         read: impl FnOnce(Content<'a>) -> Option<T>,
     ) -> Answer<Option<T>> {
         match self.evaluate(key, context, &mut ()) {
-            Some(evaluation) => self.content(&evaluation, context, read),
+            Some(evaluation) => {
+                self.content(&evaluation, context, read).unwrap_or_else(|(content, decision)| {
+                    self.mismatches.note(key.as_str(), expected, content.found());
+                    self.mismatch(decision)
+                })
+            }
             None => Answer::new(None, self.absence(key.as_str()), None),
         }
     }
@@ -265,7 +281,7 @@ impl Snapshot {
         evaluation: &Evaluation<'a>,
         context: &Context<'_>,
         read: impl FnOnce(Content<'a>) -> Option<T>,
-    ) -> Answer<Option<T>> {
+    ) -> Result<Answer<Option<T>>, (Content<'a>, Decision)> {
         let Served { on, arm, decision, .. } = evaluation.served(context, &mut ());
         let content = match arm {
             Some(arm) => Content::Variant(arm),
@@ -274,10 +290,10 @@ impl Snapshot {
         };
         let variant = content.variant();
         match read(content) {
-            Some(value) => Answer { variant, ..self.answer(Some(value), decision) },
+            Some(value) => Ok(Answer { variant, ..self.answer(Some(value), decision) }),
             // Nothing of another type is served either.
-            None if matches!(content, Content::Nothing) => self.answer(None, decision),
-            None => self.mismatch(decision),
+            None if matches!(content, Content::Nothing) => Ok(self.answer(None, decision)),
+            None => Err((content, decision)),
         }
     }
 
@@ -344,7 +360,7 @@ impl Flags {
         default: T,
     ) -> Answer<T> {
         self.cell
-            .with(|snapshot| snapshot.read(&key, context, Content::deserialize))
+            .with(|snapshot| snapshot.read(&key, context, type_name::<T>(), Content::deserialize))
             .unwrap_or(default)
     }
 }

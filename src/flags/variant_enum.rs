@@ -1,12 +1,14 @@
 //! Variants as enums.
 
-use super::{Flags, RequestFlags, Snapshot};
+use std::any::type_name;
+
+use super::{Flags, RequestFlags, Snapshot, mismatch::Found};
 use crate::model::{Answer, Cause, Context, FlagName};
 
 /// The variants of one flag as an enum, to be [asked for](Flags::variant_of) and matched.
 ///
 /// [`codegen`](crate::codegen) generates one for each flag of a flags.toml that has variants, and
-/// implements this trait for it. Its default is the variant that the file serves while the flag is off.
+/// implements this trait for it. It has a default if the file has a variant for the off flag, which is that one.
 ///
 /// # Example
 ///
@@ -15,9 +17,8 @@ use crate::model::{Answer, Cause, Context, FlagName};
 /// ```
 /// use flagstaff::{answer::VariantEnum, Context, Definition, FlagName, Flags, Memory};
 ///
-/// #[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// #[derive(Debug, Clone, Copy, PartialEq)]
 /// enum PricingPage {
-///     #[default]
 ///     Control,
 ///     HigherPrice,
 /// }
@@ -39,13 +40,13 @@ use crate::model::{Answer, Cause, Context, FlagName};
 /// let prices = Definition::new().variants([("control", 50), ("higher_price", 50)]);
 /// let flags = Flags::builder().source(Memory::new().with("pricing_page", prices)).start().await?;
 ///
-/// let page = flags.variant_of::<PricingPage>(&Context::user("ana"));
+/// let page = flags.variant_of(&Context::user("ana"), PricingPage::Control);
 ///
 /// assert_eq!(page.value, PricingPage::HigherPrice);
 /// # Ok(())
 /// # }
 /// ```
-pub trait VariantEnum: Copy + Default {
+pub trait VariantEnum: Copy {
     /// The flag that has these variants.
     const FLAG: FlagName;
 
@@ -54,14 +55,18 @@ pub trait VariantEnum: Copy + Default {
 }
 
 impl Snapshot {
-    /// Returns the variant that `context` is served of the flag that `V` is the enum of. It is the
-    /// default of `V` if there is no variant, or if it is not in `V`. See [`Flags::variant_of`].
+    /// Returns the variant that `context` is served of the flag that `V` is the enum of. It is `default`
+    /// if there is no variant, or if it is not in `V`. See [`Flags::variant_of`].
     #[inline]
-    pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>) -> Answer<V> {
+    pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>, default: V) -> Answer<V> {
         let named = self.named_variant(&V::FLAG, context);
         match named.value.map(V::from_name) {
-            Some(None) => Answer::new(V::default(), Cause::UnknownVariant, named.source),
-            variant => named.map(|_| variant.flatten().unwrap_or_default()),
+            Some(None) => {
+                let found = Found::Variant(named.variant.unwrap_or_default());
+                self.mismatches.note(V::FLAG.as_str(), type_name::<V>(), found);
+                Answer::new(default, Cause::UnknownVariant, named.source)
+            }
+            variant => named.map(|_| variant.flatten().unwrap_or(default)),
         }
     }
 }
@@ -69,9 +74,9 @@ impl Snapshot {
 impl Flags {
     /// Returns the variant that `context` is served of the flag that `V` is the enum of.
     ///
-    /// If no source has the flag, or if it has no variants, that is the default of `V`. A source may
-    /// also serve a variant that the enum did not have when the program was compiled: the answer is the
-    /// default then, with the error code [`TypeMismatch`](crate::answer::ErrorCode::TypeMismatch).
+    /// If no source has the flag, or if it serves no variant, that is `default`. A source may
+    /// also serve a variant that the enum did not have when the program was compiled: the answer is
+    /// `default` then, with the error code [`TypeMismatch`](crate::answer::ErrorCode::TypeMismatch).
     ///
     /// # Example
     ///
@@ -89,7 +94,7 @@ impl Flags {
     /// # async fn main() -> Result<(), flagstaff::StartError> {
     /// # let page = Definition::new().variants([("higher-price", 100)]);
     /// # let flags = Flags::builder().source(Memory::new().with("pricing_page", page)).start().await?;
-    /// let price = match flags.variant_of::<PricingPage>(&Context::user("ana")).value {
+    /// let price = match flags.variant_of(&Context::user("ana"), PricingPage::Control).value {
     ///     PricingPage::Control | PricingPage::Self_ => 10,
     ///     PricingPage::HigherPrice => 12,
     /// };
@@ -99,8 +104,8 @@ impl Flags {
     /// # }
     /// ```
     #[inline]
-    pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>) -> Answer<V> {
-        self.cell.with(|snapshot| snapshot.variant_of(context))
+    pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>, default: V) -> Answer<V> {
+        self.cell.with(|snapshot| snapshot.variant_of(context, default))
     }
 }
 
@@ -108,7 +113,7 @@ impl RequestFlags {
     /// Returns the variant that this request is served of the flag that `V` is the enum of. See
     /// [`Flags::variant_of`].
     #[inline]
-    pub fn variant_of<V: VariantEnum>(&self) -> Answer<V> {
-        self.ask(Snapshot::variant_of)
+    pub fn variant_of<V: VariantEnum>(&self, default: V) -> Answer<V> {
+        self.ask(|snapshot, context| snapshot.variant_of(context, default))
     }
 }

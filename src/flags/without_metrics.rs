@@ -18,7 +18,22 @@ impl Untold {
 
     pub(super) fn refused(&mut self, _source: &'static str, _flags: usize) {}
 
+    pub(super) fn warned(&mut self, _source: &'static str, _kind: &'static str) {}
+
     pub(super) fn published(&mut self, _source: &'static str) {}
+}
+
+/// Counts nothing.
+#[derive(Debug)]
+pub(super) struct Mismatch;
+
+pub(super) fn mismatch(_flag: &str, _expected: &'static str) -> Mismatch {
+    Mismatch
+}
+
+#[allow(clippy::unused_self, reason = "as with the feature")]
+impl Mismatch {
+    pub(super) fn count(&self) {}
 }
 
 pub(super) fn describe() {}

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::Flags;
+use super::{Flags, NoEffect};
 use crate::{
     backend::{
         BackendError, BoxFuture, Conflict, Expected, Operation, Refusal, Source, Write, Written,
@@ -123,7 +123,7 @@ impl<'a> PendingWrite<'a> {
 }
 
 impl<'a> IntoFuture for PendingWrite<'a> {
-    type Output = Result<Written, WriteError>;
+    type Output = Result<Outcome, WriteError>;
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
@@ -132,9 +132,37 @@ impl<'a> IntoFuture for PendingWrite<'a> {
             let (source, backend) = flags.writable()?;
             let refused = |refusal| WriteError::of(source, refusal);
             write.check().map_err(refused)?;
-            backend.write(&key, write).await.map_err(refused)
+            let before = flags.entry(&key);
+            let written = backend.write(&key, write).await.map_err(refused)?;
+            Ok(flags.outcome(&key, before.as_ref(), written))
         })
     }
+}
+
+/// The outcome of a change that was made.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Flags, Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let flags = Flags::builder().source(Memory::new()).start().await?;
+///
+/// let outcome = flags.enable("beta").await?;
+///
+/// assert_eq!((outcome.revision, outcome.no_effect), (Some(1), None));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The number of the change in its source, if the source numbers changes. It grows with each.
+    pub revision: Option<u64>,
+    /// The reason why the change changes no answer, if it changes none.
+    pub no_effect: Option<NoEffect>,
 }
 
 /// What is to be written, to be looked at or made by a source itself.

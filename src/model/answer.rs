@@ -261,6 +261,15 @@ impl Cause {
         }
     }
 
+    /// Returns the cause where no step holds users back, and the variant that all are served turns the flag
+    /// off.
+    pub(crate) const fn with_nobody_in(self) -> Self {
+        match self {
+            Self::Everybody => Self::Nobody,
+            other => other,
+        }
+    }
+
     /// Returns the setting that decided, if a single one did.
     pub(crate) const fn setting(self) -> Option<Field> {
         Some(match self {

@@ -6,8 +6,9 @@ use std::{
 };
 
 use super::{
-    Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rules, Value, Variants, Weight,
-    setting::{AnySetting, Row, Setting, SettingType, merge},
+    Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rule, Rules, Serve,
+    SharedDefinition, Value, Variants, Weight,
+    setting::{AnySetting, Row, Setting, SettingType, add_up, merge},
     settings::{Effect, Roles, settings},
 };
 
@@ -122,8 +123,44 @@ macro_rules! define {
             }
 
             /// Applies `patch` on top of this, field by field (RFC 7396).
+            ///
+            /// That is a change of one source, whose lists are replaced. [`overlay`](Self::overlay) is for
+            /// two sources.
             pub fn merge(&mut self, patch: &Self) {
                 $(merge(&mut self.$field, &patch.$field);)+
+                self.merge_rare(patch);
+            }
+
+            /// Applies the definition of a stronger source on top of this one: field by field, as
+            /// [`merge`](Self::merge) does, but deny-lists add up.
+            ///
+            /// So a source can deny more users and never fewer, unless it [removes](Setting::Remove) the
+            /// lists of all sources below it.
+            ///
+            /// # Example
+            ///
+            /// ```
+            /// use flagstaff::{Definition, definition::Setting};
+            ///
+            /// let mut flag = Definition::new().denied_users(["mallory"]).allowed_users(["ana"]);
+            /// let stronger = Definition::new().denied_users(["eve"]).allowed_users(["bob"]);
+            ///
+            /// flag.overlay(&stronger);
+            ///
+            /// assert_eq!(flag.denied_users, Setting::Set(vec!["mallory".into(), "eve".into()]));
+            /// assert_eq!(flag.allowed_users, Setting::Set(vec!["bob".into()]));
+            /// ```
+            pub fn overlay(&mut self, stronger: &Self) {
+                $(
+                    match Field::$variant.adds_up() {
+                        true => add_up(&mut self.$field, &stronger.$field),
+                        false => merge(&mut self.$field, &stronger.$field),
+                    }
+                )+
+                self.merge_rare(stronger);
+            }
+
+            fn merge_rare(&mut self, patch: &Self) {
                 if let Rare(Some(patch)) = &patch.rare {
                     self.rare_mut().merge(patch);
                 }
@@ -305,6 +342,22 @@ impl Field {
         self.roles().effect
     }
 
+    /// Returns `true` if the lists of all sources add up: deny-lists do. Of other settings, the strongest
+    /// source has the last word.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::Field;
+    ///
+    /// assert!(Field::DeniedUsers.adds_up());
+    /// assert!(!Field::AllowedUsers.adds_up());
+    /// ```
+    #[must_use]
+    pub const fn adds_up(self) -> bool {
+        matches!(self.effect(), Effect::Denies)
+    }
+
     /// Returns `true` if the setting looks at groups or attributes of an evaluation context.
     #[must_use]
     pub const fn reads_attributes(self) -> bool {
@@ -429,6 +482,45 @@ impl Definition {
         })
     }
 
+    /// Settles what rules serve by a string such as `25%`, once the variants of all sources are known. That is
+    /// the variant of exactly that name, and else the percentage. Returns the rules if they differ.
+    fn settled_rules(&self) -> Option<Rules> {
+        let rules = self.rare().rules.value()?;
+        let variants = self.rare().variants.value();
+        let is_variant = |name: &str| variants.is_some_and(|it| it.variant(name).is_some());
+        let settled = |serve: &Serve| match serve {
+            Serve::Variant(text) if text.ends_with('%') && !is_variant(text) => {
+                let percentage: Percentage = text.parse().ok()?;
+                // One that is written in another way would be the variant once it is written again.
+                let name = percentage.to_string();
+                Some(match is_variant(&name) {
+                    true => Serve::Variant(name),
+                    false => Serve::Percentage(percentage),
+                })
+            }
+            Serve::Percentage(percentage) if variants.is_some() => {
+                let name = percentage.to_string();
+                is_variant(&name).then_some(Serve::Variant(name))
+            }
+            _ => None,
+        };
+        if rules.iter().all(|rule| settled(&rule.serve).is_none()) {
+            return None;
+        }
+        let rules = rules.iter().map(|rule| {
+            let serve = settled(&rule.serve).unwrap_or_else(|| rule.serve.clone());
+            Rule { serve, ..rule.clone() }
+        });
+        Some(rules.collect())
+    }
+
+    /// Settles what depends on the definitions of all sources, once they are merged.
+    pub(crate) fn settle(this: &mut SharedDefinition) {
+        if let Some(rules) = this.settled_rules() {
+            this.make_mut().rare_mut().rules = Setting::Set(rules);
+        }
+    }
+
     /// Whether this, as a patch, ends a rollout of the sources below: it says a percentage for
     /// everybody from now on.
     pub(crate) fn takes_rollout_away(&self) -> bool {
@@ -518,6 +610,11 @@ impl Definition {
     /// The number of entries of the list that `field` sets; of anything else, 1 if it is set.
     pub(crate) fn entries(&self, field: Field) -> usize {
         self.setting(field).entries()
+    }
+
+    /// Returns `true` if this removes `field`, from lower sources too.
+    pub(crate) fn removes(&self, field: Field) -> bool {
+        self.setting(field).is_removed()
     }
 
     /// Leaves `field` to lower sources again.

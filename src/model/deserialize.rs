@@ -15,6 +15,20 @@ use serde::{
 
 use super::Value;
 
+/// JSON has one kind of number, so `3.0` is a whole one where the type asks for that.
+macro_rules! deserialize_whole {
+    ($($method:ident)+) => {
+        $(
+            fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+                match self.whole() {
+                    Some(number) => visitor.visit_i64(number),
+                    None => self.deserialize_any(visitor),
+                }
+            }
+        )+
+    };
+}
+
 impl<'de> Deserializer<'de> for &'de Value<'_> {
     type Error = Error;
 
@@ -27,6 +41,11 @@ impl<'de> Deserializer<'de> for &'de Value<'_> {
             Value::List(list) => visitor.visit_seq(SeqDeserializer::new(list.iter())),
             Value::Table(table) => visitor.visit_map(entries(table)),
         }
+    }
+
+    deserialize_whole! {
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_i128
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
     }
 
     // A value is never null.
@@ -59,7 +78,7 @@ impl<'de> Deserializer<'de> for &'de Value<'_> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        bool f32 f64 char str string bytes byte_buf unit
         unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
 }

@@ -34,6 +34,7 @@ mod unit_name;
 mod value;
 mod variant;
 mod variant_name;
+mod warning_kind;
 mod weight;
 
 pub use self::{
@@ -63,6 +64,7 @@ pub use self::{
     unit_name::UnitName,
     value::{IntoAttribute, Value},
     variant::{Variant, Variants},
+    warning_kind::WarningKind,
     weight::{InvalidWeight, Weight},
 };
 /// The parts of definitions, which the public module `definition` has with and without parsers.

@@ -9,6 +9,8 @@ use super::{Definition, Field, FlagState, Moment, OnStale, Percentage, SharedDef
 pub(crate) struct Resolved {
     pub(crate) definition: SharedDefinition,
     origins: [u8; Field::ALL.len()],
+    /// The weaker sources of lists that add up, the weakest first.
+    weaker: Vec<Weaker>,
     /// The strongest source that says anything about the flag.
     strongest: u8,
     /// Set if a source forces the flag on, and no stronger one changes its variants.
@@ -17,6 +19,15 @@ pub(crate) struct Resolved {
     pub(crate) stale: Option<OnStale>,
     /// What the time makes of the definition. Most flags do not depend on it.
     moment: Option<Box<Moment>>,
+}
+
+/// The part of a list that adds up which a source other than the strongest one has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Weaker {
+    field: Field,
+    source: u8,
+    /// The number of entries that this source and those below it have: they come first.
+    entries: usize,
 }
 
 /// Marks a field that no source sets.
@@ -28,6 +39,7 @@ impl Resolved {
         let mut resolved = Self {
             definition,
             origins: [NONE; Field::ALL.len()],
+            weaker: Vec::new(),
             strongest: source,
             forced_on: false,
             stale: None,
@@ -40,7 +52,18 @@ impl Resolved {
 
     /// Applies what a stronger source says.
     pub(crate) fn merge(&mut self, patch: &Definition, source: u8) {
-        self.definition.make_mut().merge(patch);
+        for field in patch.fields().filter(|field| field.adds_up()) {
+            match self.claimed(field) {
+                _ if patch.removes(field) => self.weaker.retain(|weaker| weaker.field != field),
+                Some(_) if self.definition.removes(field) => {}
+                Some(below) => {
+                    let entries = self.definition.entries(field);
+                    self.weaker.push(Weaker { field, source: below, entries });
+                }
+                None => {}
+            }
+        }
+        self.definition.make_mut().overlay(patch);
         self.strongest = source;
         self.forced_on &= ![Field::Variants, Field::Traffic].into_iter().any(|it| patch.has(it));
         self.claim(patch, source);
@@ -107,6 +130,19 @@ impl Resolved {
     /// The source that sets or removes a field, if any does.
     pub(crate) fn claimed(&self, field: Field) -> Option<u8> {
         Some(self.origins[field as usize]).filter(|&source| source != NONE)
+    }
+
+    /// The sources that a field comes from, the weakest first, each with the end of its entries. Only lists
+    /// that add up have several.
+    pub(crate) fn parts(&self, field: Field) -> impl Iterator<Item = (u8, usize)> {
+        let weaker = self.weaker.iter().filter(move |weaker| weaker.field == field);
+        let strongest = self.claimed(field).map(|source| (source, self.definition.entries(field)));
+        weaker.map(|weaker| (weaker.source, weaker.entries)).chain(strongest)
+    }
+
+    /// The sources that a field comes from, the weakest first. Only lists that add up have several.
+    pub(crate) fn sources_of(&self, field: Field) -> impl Iterator<Item = u8> {
+        self.parts(field).map(|(source, _)| source)
     }
 
     pub(crate) fn state(&self) -> FlagState {

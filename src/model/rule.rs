@@ -69,9 +69,11 @@ pub enum Serve {
     On,
     /// The flag is off.
     Off,
-    /// The flag is on, with this variant. It is off if it has no such variant.
+    /// The flag is on, with this variant. It is off if it has no such variant, unless the name is a
+    /// percentage such as `25%`, which is meant then.
     Variant(String),
-    /// The flag is on for this share of those who match, and off for the others.
+    /// The flag is on for this share of those who match, and off for the others. A variant of the flag that
+    /// is named like it, such as `25%`, is served instead.
     Percentage(Percentage),
     /// The flag is on, with one of these variants, drawn by weight in this order. It is off if it
     /// lacks one of them.

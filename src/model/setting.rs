@@ -1,6 +1,7 @@
 //! One setting of one source: left alone, taken away or set.
 
 use std::{
+    collections::HashSet,
     fmt,
     time::{Duration, SystemTime},
 };
@@ -56,6 +57,14 @@ pub(super) fn merge<T: SettingType>(below: &mut Setting<T>, patch: &Setting<T>) 
     }
 }
 
+/// Applies what a stronger source has: lists of both count.
+pub(super) fn add_up<T: SettingType>(below: &mut Setting<T>, stronger: &Setting<T>) {
+    match (below, stronger) {
+        (Setting::Set(below), Setting::Set(stronger)) => below.add(stronger),
+        (below, stronger) => below.replace(stronger),
+    }
+}
+
 /// A type that a setting can have, as the model needs it.
 ///
 /// `definition` adds how the type is decoded, encoded and described to editors.
@@ -66,6 +75,11 @@ pub(crate) trait SettingType: Clone + PartialEq + fmt::Debug {
     /// Applies `patch` on top of this. A table is patched member by member (RFC 7396).
     fn merge(&mut self, patch: &Self) {
         self.clone_from(patch);
+    }
+
+    /// Adds the entries of a list to this one. Anything else is patched.
+    fn add(&mut self, other: &Self) {
+        self.merge(other);
     }
 
     /// The date, if a value is one.
@@ -95,6 +109,14 @@ impl SettingType for SystemTime {
 }
 
 impl SettingType for Vec<String> {
+    fn add(&mut self, other: &Self) {
+        // By hash, since lists can have thousands of entries.
+        let known: HashSet<&str> = self.iter().map(String::as_str).collect();
+        let new: Vec<_> =
+            other.iter().filter(|entry| !known.contains(entry.as_str())).cloned().collect();
+        self.extend(new);
+    }
+
     fn entries(&self) -> usize {
         self.len()
     }
@@ -139,6 +161,9 @@ pub(super) trait AnySetting {
     /// Returns `true` if the setting sets or removes something.
     fn says_something(&self) -> bool;
 
+    /// Returns `true` if the setting removes what is below it.
+    fn is_removed(&self) -> bool;
+
     /// The date that is set, if the setting is one.
     fn date(&self) -> Option<SystemTime>;
 
@@ -153,6 +178,10 @@ pub(super) trait AnySetting {
 impl<T: SettingType> AnySetting for Setting<T> {
     fn says_something(&self) -> bool {
         !self.is_inherit()
+    }
+
+    fn is_removed(&self) -> bool {
+        matches!(self, Self::Remove)
     }
 
     fn date(&self) -> Option<SystemTime> {

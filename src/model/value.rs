@@ -50,6 +50,9 @@ pub enum Value<'a> {
     Table(BTreeMap<Cow<'a, str>, Value<'a>>),
 }
 
+/// The largest number up to which every whole number is exact in 64-bit floating point: 2^53.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
 impl Value<'_> {
     /// Returns true if no string in it takes more than `bytes`.
     #[cfg(feature = "http")]
@@ -61,6 +64,18 @@ impl Value<'_> {
             Self::Table(values) => {
                 values.iter().all(|(name, value)| name.len() <= bytes && value.fits(bytes))
             }
+        }
+    }
+
+    /// Returns a whole number, with or without decimals: JSON does not distinguish `3.0` from `3`.
+    #[inline]
+    pub(crate) fn whole(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            Self::Float(number) if number.fract() == 0.0 && number.abs() <= MOST_EXACT => {
+                Some(*number as i64)
+            }
+            _ => None,
         }
     }
 

@@ -919,6 +919,77 @@ fn a_value_that_is_neither_on_nor_off_is_told() {
     let told = ran(&mut on(&server, &["list"]));
 
     assert_eq!(told.code, ExitCode::Done, "{}", told.stderr);
-    assert!(told.stderr.contains("`on` is off"), "{}", told.stderr);
+    assert!(told.stderr.contains("`on` in redis ("), "{}", told.stderr);
     assert!(told.stderr.contains("neither on nor off"), "{}", told.stderr);
+}
+
+#[test]
+fn a_change_without_effect_says_why_and_what_would_help() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("flags.toml");
+    let declared = "[flags]\non = true\nneeds.requires = [\"off\"]\n\n[flags.off]\nowner = \"web\"\nenabled = false\n";
+    fs::write(&file, declared).unwrap();
+    let stderr = |arguments: &[&str]| {
+        let ran =
+            ran(on(&server, arguments).current_dir(folder.path()).args(["--file", "flags.toml"]));
+        assert_eq!(ran.code, ExitCode::Done, "{arguments:?}: {}", ran.stderr);
+        ran.stderr
+    };
+    let off = "warning: this changes no answer of `off`: it stays off: `enabled` is false in source \
+               `file` (flags.toml:7)\nhint: set `enabled` to true as well\n";
+
+    let dry = stderr(&["set", "off", "percentage=25", "--dry-run"]);
+    assert!(dry.contains(off), "{dry}");
+    let real = stderr(&["set", "off", "percentage=25"]);
+    assert!(real.contains(off), "{real}");
+    let helped = stderr(&["set", "off", "percentage=25", "enabled=true"]);
+    assert!(!helped.contains("no answer"), "{helped}");
+
+    stderr(&["disable", "off"]);
+    let needs = stderr(&["set", "needs", "percentage=25"]);
+    assert!(
+        needs.contains("it stays off: it requires `off`, which is never as required"),
+        "{needs}"
+    );
+
+    let mut overridden = on(&server, &["disable", "on", "--env-prefix", "FEATURE_", "--dry-run"]);
+    let overridden = ran(overridden.current_dir(folder.path()).env("FEATURE_ON", "1"));
+    assert!(!overridden.stderr.contains("no answer"), "Redis is stronger: {}", overridden.stderr);
+
+    let mut json = on(&server, &["set", "needs", "salt=x", "-o", "json"]);
+    let json = ran(json.current_dir(folder.path()));
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["changes"][0]["noEffect"]["kind"], "prerequisite", "{json}");
+
+    let in_file = stderr(&["set", "off", "percentage=25", "--source", "file"]);
+    let expected = "warning: this changes no answer of `off`: it stays off: `enabled` is false\n\
+                    hint: set `enabled` to true as well\n";
+    assert!(in_file.contains(expected), "{in_file}");
+}
+
+#[test]
+fn lists_that_add_up_grow_from_the_stores_own_and_null_asks() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("flags.toml"), "[flags.x]\ndenied_users = [\"mallory\"]\n")
+        .unwrap();
+    let on = |arguments: &[&str]| {
+        let mut command = on(&server, arguments);
+        command.current_dir(folder.path());
+        command
+    };
+
+    ran(&mut on(&["set", "x", "denied_users+=eve"]));
+    assert_eq!(stored(&server, "x")["denied_users"], serde_json::json!(["eve"]));
+    let shown = ran(&mut on(&["show", "x", "-o", "tsv"])).stdout;
+    assert!(shown.contains("decides\tdenied_users\tmallory, eve\tredis, file\n"), "{shown}");
+
+    // The file goes on denying it.
+    let none = ran(&mut on(&["set", "x", "denied_users-=mallory"])).stderr;
+    assert!(none.contains("nothing to change") || none.contains("no answer"), "{none}");
+
+    let (refused, asked) = at_a_terminal(&on(&["set", "x", "denied_users=null"]), "n");
+    assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{asked}");
+    assert!(asked.contains("let `x` be on for more than now?"), "{asked}");
 }

@@ -66,6 +66,7 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["import", "json", "flag.txt", "--file", "missing/flags.toml", "--write"], Refused),
     (&["is-on", "on"], Done),
     (&["is-on", "off"], No),
+    (&["is-on", "off_by_variant", "--file", "off.toml"], No),
     (&["is-on", "nobody_knows"], No),
     (&["is-on", "on", "--file", "missing.toml"], Usage),
     (&["is-on", "on", "--no-file"], Usage),

@@ -134,3 +134,46 @@ fn a_file_is_compared_with_the_one_in_a_revision() {
     }
     assert!(!inside.join("x").exists());
 }
+
+#[test]
+fn variables_that_are_neither_on_nor_off_are_reported_with_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("flags.toml");
+    fs::write(&file, "[flags]\nbeta = true\nnew-page = true\n\"new.page\" = true\nok = true\n")
+        .unwrap();
+    let lint = |arguments: &[&str]| {
+        let mut command = flagstaff(&["lint", "-A", "unusual-name"]);
+        command.arg(&file).args(arguments);
+        for (name, value) in [("BETA", "\"true\""), ("NEW_PAGE", "100%"), ("OK", "yes")] {
+            command.env(format!("FEATURE_{name}"), value);
+        }
+        ran(&mut command)
+    };
+
+    let without = lint(&[]);
+    let with = lint(&["--env-prefix", "FEATURE_"]);
+    let denied = lint(&["--env-prefix", "FEATURE_", "-D", "warnings"]);
+
+    assert_eq!((without.code, &*without.stderr), (ExitCode::Done, ""));
+    assert_eq!(with.code, ExitCode::Done);
+    let lines: Vec<_> = with.stderr.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "warning: `beta` in env (FEATURE_BETA): `\"true\"` is neither on nor off, nor a variant, so \
+             the flag is off",
+            "warning: `new-page` in env (FEATURE_NEW_PAGE): `100%` is neither on nor off, nor a variant, \
+             so the flag is off",
+            "warning: `new-page` in env (FEATURE_NEW_PAGE): `FEATURE_NEW_PAGE` switches several flags: \
+             `new-page`, `new.page`",
+            "warning: `new.page` in env (FEATURE_NEW_PAGE): `100%` is neither on nor off, nor a variant, \
+             so the flag is off",
+        ]
+    );
+    assert_eq!(denied.code, ExitCode::No, "{}", denied.stderr);
+
+    let list = ran(flagstaff(&["list", "--env-prefix", "FEATURE_", "--file"])
+        .arg(&file)
+        .env("FEATURE_BETA", "enabled"));
+    assert!(list.stderr.contains("`beta` in env (FEATURE_BETA): `enabled` is neither"), "{list:?}");
+}

@@ -198,6 +198,91 @@ fn a_batch_answers_in_order_and_by_the_type_of_the_default() {
     assert!(batch.stderr.contains("line 8"), "{}", batch.stderr);
 }
 
+#[test]
+fn a_batch_compares_types_as_json_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let declared = r#"
+[flags.load.variants]
+only = { weight = 1, value = 3.5 }
+[flags.seats.variants]
+only = { weight = 1, value = 12 }
+[flags.ranking.variants]
+only = { weight = 1, value = { model = "b", boosts = [1, 2.5] } }
+[flags.colours.variants]
+only = { weight = 1, value = ["red", "blue"] }
+"#;
+    std::fs::write(folder.path().join("flags.toml"), declared).unwrap();
+    let questions = [
+        ("load", "0", json!(3.5), None),
+        ("load", "0.5", json!(3.5), None),
+        ("seats", "0.5", json!(12), None),
+        ("seats", "18446744073709551615", json!(12), None),
+        ("seats", "\"\"", json!(""), Some("TYPE_MISMATCH")),
+        ("ranking", "{}", json!({"model": "b", "boosts": [1, 2.5]}), None),
+        ("ranking", "[]", json!([]), Some("TYPE_MISMATCH")),
+        ("ranking", "7", json!(7), Some("TYPE_MISMATCH")),
+        ("colours", "[]", json!(["red", "blue"]), None),
+        ("colours", "{\"a\": 1}", json!({"a": 1}), Some("TYPE_MISMATCH")),
+        ("seats", "{}", json!({}), Some("TYPE_MISMATCH")),
+        ("seats", "null", json!(12), None),
+    ];
+    let lines = questions.iter().map(|(flag, default, ..)| {
+        let context = r#"{"targetingKey": "ana"}"#;
+        format!(r#"{{"flag": "{flag}", "context": {context}, "default": {default}}}"#)
+    });
+    let lines: Vec<_> = lines.collect();
+    std::fs::write(folder.path().join("questions"), lines.join("\n")).unwrap();
+
+    let batch = ran(flagstaff(&["eval", "--batch", "questions"]).current_dir(folder.path()));
+
+    let answers = batch.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let answers: Vec<_> = answers.collect();
+    assert_eq!(answers.len(), questions.len(), "{}", batch.stderr);
+    for ((flag, default, value, code), answer) in questions.iter().zip(&answers) {
+        assert_eq!(&answer["value"], value, "{flag} {default}");
+        assert_eq!(answer["errorCode"].as_str(), *code, "{flag} {default}");
+    }
+}
+
+#[test]
+fn what_decides_ends_with_what_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let declared = r#"[flags]
+on = true
+killed = false
+quarter = "25%"
+[flags.killed_price]
+enabled = false
+variants = { control = 1, higher = 1 }
+[flags.price]
+variants = { control = 1, higher = 1 }
+[flags.experiment]
+traffic = 10
+variants = { control = 1, higher = 1 }
+[flags.over]
+active = { until = 2020-01-01 }
+[flags.tester]
+percentage = 0
+allowed_users = ["ana"]
+"#;
+    std::fs::write(folder.path().join("flags.toml"), declared).unwrap();
+
+    for (flag, expected) in [
+        ("on", "otherwise on"),
+        ("killed", "so it is off for everybody"),
+        ("quarter", "otherwise off"),
+        ("killed_price", "so it is off for everybody, which serves `control`"),
+        ("price", "otherwise the variant that is drawn"),
+        ("experiment", "otherwise off, which serves `control`"),
+        ("over", "so it is off for everybody"),
+        ("tester", "otherwise off"),
+    ] {
+        let mut command = flagstaff(&["show", flag, "--output", "text"]);
+        let shown = ran(command.current_dir(folder.path()));
+        assert_eq!(shown.stdout.lines().last(), Some(&*format!("  {expected}")), "{flag}");
+    }
+}
+
 /// OpenFeature's contexts are flat, and so are those here.
 #[test]
 fn a_box_of_attributes_is_told_once() {

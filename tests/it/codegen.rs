@@ -73,37 +73,38 @@ async fn an_enum_asks_for_the_variant_that_is_served() {
         let context = Context::user(user);
         let named = flags.variant(flag::PRICING_PAGE, &context, "none");
 
-        let answer = flags.variant_of::<flag::PricingPage>(&context);
+        let answer = flags.variant_of(&context, flag::PricingPage::Self_);
 
         assert_eq!(answer.map(flag::PricingPage::as_str), named);
-        assert_eq!(flags.snapshot().variant_of::<flag::PricingPage>(&context), answer);
-        assert_eq!(flags.pin(context).variant_of::<flag::PricingPage>(), answer);
+        assert_eq!(flags.snapshot().variant_of(&context, flag::PricingPage::Self_), answer);
+        assert_eq!(flags.pin(context).variant_of(flag::PricingPage::Self_), answer);
     }
     assert_eq!(flag::PricingPage::FLAG, flag::PRICING_PAGE);
 }
 
 #[tokio::test]
-async fn a_variant_that_the_enum_does_not_know_is_its_default_with_an_error_code() {
+async fn a_variant_that_the_enum_does_not_know_is_the_callers_default_with_an_error_code() {
     let later = Definition::new().variants([("control", 0), ("lower-price", 100)]);
     let flags = Flags::builder().source(Memory::new().with("pricing_page", later)).start();
 
-    let answer = flags.await.unwrap().variant_of::<flag::PricingPage>(&Context::user("ana"));
+    let answer = flags.await.unwrap().variant_of(&Context::user("ana"), flag::PricingPage::Self_);
 
-    assert_eq!((answer.value, answer.variant), (flag::PricingPage::Control, None));
+    assert_eq!((answer.value, answer.variant), (flag::PricingPage::Self_, None));
     assert_eq!((answer.reason, answer.cause), (Reason::Error, Cause::UnknownVariant));
     assert_eq!((answer.error_code, answer.source), (Some(ErrorCode::TypeMismatch), Some("memory")));
     assert!(answer.error_details().unwrap().contains("does not know the variant"));
 }
 
 #[tokio::test]
-async fn an_enum_of_an_unknown_flag_or_one_without_variants_is_its_default() {
+async fn an_enum_of_an_unknown_flag_or_one_without_variants_is_the_callers_default() {
     let without = Flags::builder().source(Memory::new().with("pricing_page", true)).start();
     let unknown = Flags::builder().source(Memory::new()).start();
 
     for (flags, code) in [(without, ErrorCode::TypeMismatch), (unknown, ErrorCode::FlagNotFound)] {
-        let answer = flags.await.unwrap().variant_of::<flag::PricingPage>(&Context::user("ana"));
+        let answer =
+            flags.await.unwrap().variant_of(&Context::user("ana"), flag::PricingPage::Self_);
 
-        assert_eq!((answer.value, answer.error_code), (flag::PricingPage::default(), Some(code)));
+        assert_eq!((answer.value, answer.error_code), (flag::PricingPage::Self_, Some(code)));
     }
 }
 
@@ -158,7 +159,7 @@ fn a_hostile_file_makes_a_crate_without_warnings_and_without_tests() {
     let stub = "pub struct FlagName(pub &'static str);\n\
                 impl FlagName { pub const fn new(name: &'static str) -> Self { Self(name) } }\n\
                 pub mod answer {\n\
-                    pub trait VariantEnum: Copy + Default {\n\
+                    pub trait VariantEnum: Copy {\n\
                         const FLAG: crate::FlagName;\n\
                         fn from_name(name: &str) -> Option<Self>;\n\
                     }\n\

@@ -404,10 +404,12 @@ async fn a_promoted_override_answers_as_it_did_over_the_file() {
             let over = Flags::builder().source(store).source(file).start().await.unwrap();
             let alone = Flags::builder().source(promoted).start().await.unwrap();
 
-            for (key, user) in declared.keys().flat_map(|key| (0..40).map(move |user| (key, user)))
+            // The files deny `mallory`.
+            let users: Vec<_> =
+                (0..40).map(|n| format!("u{n}")).chain(["mallory".to_owned()]).collect();
+            for (key, user) in declared.keys().flat_map(|key| users.iter().map(move |it| (key, it)))
             {
-                let user = format!("u{user}");
-                let context = Context::user(&user).group("employees");
+                let context = Context::user(user).group("employees");
                 let answers = |flags: &Flags| {
                     let on = flags.boolean(key, &context, false).value;
                     (on, flags.variant(key, &context, "none").value.to_owned())

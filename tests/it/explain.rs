@@ -595,3 +595,25 @@ fn an_explanation_can_be_shared() {
 
     is_shared(&Arc::new(flags.explain("dark_mode", &Context::anonymous())));
 }
+
+#[tokio::test]
+async fn outside_of_the_traffic_is_what_decides() {
+    let (folder, path) = declared();
+    let flags = from_file(&path).await;
+    let outside = (0..100).map(|n| Context::user(format!("user-{n}"))).find(|user| {
+        let answer = flags.boolean("banner", user, true);
+        !answer.value
+    });
+
+    let explanation = flags.explain("banner", &outside.unwrap());
+
+    assert_eq!(explanation.because, Cause::Traffic.to_string());
+    let decided: Vec<_> = explanation
+        .steps
+        .iter()
+        .filter(|step| step.outcome == Outcome::Decided)
+        .map(|step| matches!(step.check, Check::Variants { .. }))
+        .collect();
+    assert_eq!(decided, [true], "{explanation}");
+    snapshot("outside-traffic", &stable(&explanation, &folder));
+}

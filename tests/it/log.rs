@@ -7,8 +7,11 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, File, FlagGate, FlagSwitch, Flags, Memory, Percentage, TrustedHeaders,
-    context::context_fn, event::Event,
+    Context, Definition, Env, File, FlagGate, FlagSwitch, Flags, Memory, Percentage,
+    TrustedHeaders,
+    context::context_fn,
+    definition::{Variant, Variants},
+    event::Event,
 };
 use http::{Request, Response};
 use tower::{ServiceBuilder, ServiceExt};
@@ -328,4 +331,47 @@ async fn a_string_that_is_too_long_is_warned_about_once_without_the_string() {
     assert_eq!(lines.len(), 1, "{}", log.text());
     assert!(lines[0].contains(r#"attribute="agent_of_the_log""#), "{}", lines[0]);
     assert!(!log.text().contains("zzz"));
+}
+
+#[tokio::test]
+async fn a_question_for_another_type_is_warned_about_once_per_flag_and_type_without_the_value() {
+    let (log, _guard) = Log::start(Level::WARN);
+    let limits = Variants::new().with("small", Variant::new().weight(1).value("secret"));
+    let memory = Memory::new().with("limit", Definition::new().variants(limits)).with("a", true);
+    let flags = Flags::builder().source(memory).start().await.unwrap();
+    let ana = Context::user("ana");
+
+    for _ in 0..3 {
+        assert_eq!(flags.integer("limit", &ana, 7).value, 7);
+        assert_eq!(flags.pin(ana.clone()).integer("limit", 7).value, 7);
+        assert!(flags.value("limit", &ana, true).value);
+        assert_eq!(flags.string("a", &ana, "none").value, "none");
+        assert_eq!(flags.string("limit", &ana, "none").value, "secret");
+    }
+
+    let [integer, boolean, string] = &log.lines("a flag was asked for another type")[..] else {
+        panic!("{}", log.text());
+    };
+    assert!(integer.ends_with(r#"flag="limit" expected="integer" found=string"#), "{integer}");
+    assert!(boolean.ends_with(r#"flag="limit" expected="bool" found=string"#), "{boolean}");
+    assert!(string.ends_with(r#"flag="a" expected="string" found=boolean"#), "{string}");
+    assert!(!log.text().contains("secret"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_value_that_is_neither_on_nor_off_is_logged_once() {
+    let (log, _guard) = Log::start(Level::WARN);
+    let env = Env::with_prefix("FEATURE_").variables([("FEATURE_A", "25%")]);
+    let memory = Memory::new().with("a", true);
+    let flags = Flags::builder().source(env).source(memory.clone()).start().await.unwrap();
+
+    memory.insert("a", Definition::new().owner("web"));
+    memory.insert("b", true);
+
+    let [line] = &log.lines("a value has another effect than expected")[..] else {
+        panic!("{}", log.text());
+    };
+    let fields = r#"flag="a" source="env" kind="neither_on_nor_off" problem="`25%` is neither"#;
+    assert!(line.contains(fields), "{line}");
+    drop(flags);
 }

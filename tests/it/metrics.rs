@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fs, time::SystemTime};
 
-use flagstaff::{Context, File, Flags, Memory, Redis, event::Event, source::Offer};
+use flagstaff::{
+    Context, File, Flags, Memory, Redis, definition::Entry, event::Event, source::Offer,
+};
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
     set_default_local_recorder, with_local_recorder,
@@ -177,4 +179,45 @@ async fn failures_of_redis_are_counted_by_their_kinds() {
     while !matches!(next(&mut events).await, Event::Failed { kind: "lost", .. }) {}
     let lost = one(r#"flagstaff_source_failures_total{source="redis",kind="lost"}"#);
     assert_eq!(counted(&metrics, "flagstaff_source_failures_total")[..1], lost);
+}
+
+#[tokio::test]
+async fn values_that_are_neither_on_nor_off_are_counted_when_they_are_new() {
+    let recorder = DebuggingRecorder::new();
+    let (metrics, _guard) = (recorder.snapshotter(), set_default_local_recorder(&recorder));
+    let memory = Memory::new().with("a", Entry::from_text("25%")).with("b", true);
+
+    let _flags = Flags::builder().source(memory.clone()).start().await.unwrap();
+    let start = read(&metrics);
+    memory.insert("b", Entry::from_text("enabled"));
+    let both = read(&metrics);
+    memory.insert("b", true);
+
+    let total = r#"flagstaff_warnings_total{source="memory",kind="neither_on_nor_off"}"#;
+    let lasting = r#"flagstaff_source_warnings{source="memory"}"#;
+    assert_eq!((start[total], start[lasting]), (1.0, 1.0));
+    assert_eq!((both[total], both[lasting]), (1.0, 2.0));
+    assert_eq!(read(&metrics)[lasting], 1.0);
+}
+
+#[tokio::test]
+async fn every_question_for_another_type_is_counted_by_flag_and_type() {
+    let recorder = DebuggingRecorder::new();
+    let (metrics, _guard) = (recorder.snapshotter(), set_default_local_recorder(&recorder));
+    let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await.unwrap();
+    let ana = Context::user("ana");
+
+    for _ in 0..3 {
+        flags.string("beta", &ana, "none");
+        flags.integer("beta", &ana, 0);
+        flags.boolean("beta", &ana, false);
+    }
+
+    assert_eq!(
+        counted(&metrics, "flagstaff_type_mismatches_total"),
+        [
+            (r#"flagstaff_type_mismatches_total{flag="beta",type="integer"}"#.to_owned(), 3.0),
+            (r#"flagstaff_type_mismatches_total{flag="beta",type="string"}"#.to_owned(), 3.0),
+        ]
+    );
 }

@@ -9,6 +9,28 @@ use proptest::prelude::*;
 
 use crate::support::flags;
 
+#[test]
+fn a_rule_serves_the_variant_that_is_named_like_a_number_or_a_percentage() {
+    let text = r#"
+[flags.size]
+variants = { 1 = 0, 2 = 0, 4 = 1 }
+rules = [{ when = { plan = "pro" }, serve = "2" }]
+
+[flags.load]
+variants = { "25%" = { value = 0.25 }, none = { weight = 1, value = 0.0 } }
+rules = [{ when = { plan = "pro" }, serve = "25%" }]
+"#;
+    let flags = flags(text);
+    let served = |flag, user: &str| {
+        let context = Context::user(user.to_owned()).attribute("plan", "pro");
+        flags.variant(flag, &context, "the default").value.to_owned()
+    };
+
+    for user in ["ana", "bob", "eve", "mallory"] {
+        assert_eq!((&*served("size", user), &*served("load", user)), ("2", "25%"));
+    }
+}
+
 /// Whether a condition holds.
 fn holds(when: &str, context: &Context<'_>) -> bool {
     let text = format!("[flags.a]\nrules = [{{ when = {{ {when} }}, serve = false }}]");

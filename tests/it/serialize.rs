@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use flagstaff::{
     Definition, Flags, Memory, Percentage,
+    definition::Entry,
     event::Event,
     source::{Health, Offer},
     write::{LogEntry, Provenance},
@@ -56,6 +57,21 @@ async fn events_serialize_with_the_words_of_the_command() {
     );
     assert_eq!(recovered, json!({ "event": "recovered", "source": "scripted" }));
     assert_eq!(json_of(Event::Missed(3)), json!({ "event": "missed", "events": 3 }));
+    let strange = Memory::new().with("beta", Entry::from_text("25%"));
+    let warning = Flags::builder().source(strange).start().await.unwrap().warnings().remove(0);
+    assert_eq!(
+        json_of(Event::Warned(warning)),
+        json!({
+            "event": "warned",
+            "warning": {
+                "flag": "beta",
+                "source": "memory",
+                "kind": "neither_on_nor_off",
+                "message": "`25%` is neither on nor off, nor a variant, so the flag is off",
+                "place": null,
+            },
+        })
+    );
     assert_eq!(
         json_of(health),
         json!({
@@ -67,6 +83,7 @@ async fn events_serialize_with_the_words_of_the_command() {
                 "status": "ERROR",
                 "age": 0,
                 "flags": 1,
+                "warnings": 0,
                 "mode": null,
                 "lastErrorKind": "failed",
                 "lastError": error,
@@ -86,7 +103,17 @@ async fn entries_and_drift_serialize_with_who_and_why() {
 
     assert_eq!(
         members(&entries[0]),
-        ["source", "entry", "by", "reason", "at", "expiresAt", "forcedUntil", "problem"]
+        [
+            "source",
+            "entry",
+            "by",
+            "reason",
+            "at",
+            "expiresAt",
+            "forcedUntil",
+            "problem",
+            "warning"
+        ]
     );
     assert_eq!(entries[0]["entry"], json!(false));
     assert_eq!((&entries[0]["by"], &entries[0]["reason"]), (&json!("ana"), &json!("incident 42")));

@@ -3,7 +3,7 @@
 use flagstaff::{
     Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
     answer::{Cause, ErrorCode, FlagState},
-    definition::{Entry, Field},
+    definition::{Entry, Field, Serve, Setting, Variant, Variants},
 };
 
 fn ten_percent() -> Definition {
@@ -114,6 +114,102 @@ async fn every_field_knows_its_source() {
             variants: 0
         }
     );
+}
+
+#[tokio::test]
+async fn deny_lists_of_all_sources_add_up_and_each_answer_names_its_source() {
+    let above = Definition::new().denied_users(["eve", "mallory"]).denied_groups(["banned"]);
+    let below = ten_percent().percentage(Percentage::HUNDRED);
+    let sources = [above, Definition::new().owner("web"), below];
+    let sources = sources.map(|definition| Memory::new().with("a", definition));
+    let mut builder = Flags::builder();
+    for source in &sources {
+        builder = builder.source(source.clone());
+    }
+    let flags = builder.start().await.unwrap();
+    let ask = |context: Context<'_>| {
+        let answer = flags.boolean("a", &context, true);
+        (answer.value, answer.source)
+    };
+
+    assert_eq!(ask(Context::user("eve")), (false, Some("memory")));
+    assert_eq!(ask(Context::user("mallory")), (false, Some("memory#3")), "the weakest denies too");
+    assert_eq!(ask(Context::user("x").group("banned")), (false, Some("memory")));
+    assert_eq!(ask(Context::user("bob")), (true, Some("memory#3")));
+
+    let snapshot = flags.snapshot();
+    let info = snapshot.info("a").unwrap();
+    let of = |field| info.sources_of(field).iter().map(|it| it.name).collect::<Vec<_>>();
+    assert_eq!(of(Field::DeniedUsers), ["memory", "memory#3"]);
+    assert_eq!(of(Field::DeniedGroups), ["memory"]);
+    assert_eq!(of(Field::AllowedUsers), ["memory#3"]);
+    let explanation = flags.explain("a", &Context::user("mallory"));
+    let settings = explanation.settings.iter().filter(|it| it.field == Field::DeniedUsers);
+    let settings: Vec<_> = settings.map(|it| (it.source, it.value.as_deref())).collect();
+    assert_eq!(
+        settings,
+        [("memory", Some("2 users")), ("memory#3", Some("1 user"))],
+        "{explanation}"
+    );
+
+    // `null` takes away those below, and nothing of those above.
+    let mut middle = Definition::new().owner("web");
+    middle.denied_users = Setting::Remove;
+    sources[1].insert("a", middle);
+    assert!(!flags.is_enabled("a", &Context::user("mallory")), "the strongest denies it too");
+    sources[0].remove("a");
+    assert!(flags.is_enabled("a", &Context::user("mallory")));
+    sources[1].remove("a");
+    assert!(!flags.is_enabled("a", &Context::user("mallory")));
+}
+
+#[tokio::test]
+async fn a_change_of_one_source_replaces_its_own_deny_list() {
+    let declared = Memory::new().with("a", ten_percent().percentage(Percentage::HUNDRED));
+    let flags = Flags::builder().source(Memory::new()).source(declared).start().await.unwrap();
+    flags.set("a", Definition::new().denied_users(["eve", "bob"])).await.unwrap();
+
+    flags.set("a", Definition::new().denied_users(["bob"])).await.unwrap();
+
+    let is_on = |user| flags.is_enabled("a", &Context::user(user));
+    assert_eq!(["eve", "bob", "mallory"].map(is_on), [true, false, false]);
+}
+
+#[cfg(feature = "definition")]
+#[tokio::test]
+async fn a_text_that_a_rule_serves_is_the_variant_of_that_name_in_any_source_before_a_percentage() {
+    let load = |name: &str| {
+        let variants = Variants::new()
+            .with("none", Variant::new().weight(1).value(0.0))
+            .with(name, Variant::new().value(0.25));
+        Definition::new().variants(variants)
+    };
+    let patch = |serve: &str| {
+        let rules = format!(r#"{{"rules": [{{"name": "r", "when": {{}}, "serve": "{serve}"}}]}}"#);
+        flagstaff::definition::from_json("load", &rules).unwrap()
+    };
+    let served = async |above: Definition, below: Definition| {
+        let (above, below) = (Memory::new().with("load", above), Memory::new().with("load", below));
+        let flags = Flags::builder().source(above).source(below).start().await.unwrap();
+        let snapshot = flags.snapshot();
+        let rules = &snapshot.info("load").unwrap().definition().rare().rules;
+        rules.value().unwrap()[0].serve.to_string()
+            + match rules.value().unwrap()[0].serve {
+                Serve::Variant(_) => " variant",
+                _ => " of users",
+            }
+    };
+
+    assert_eq!(served(patch("25%"), load("25%")).await, "25% variant");
+    assert_eq!(served(patch("25.0%"), load("25.0%")).await, "25.0% variant");
+    assert_eq!(served(patch("25.0%"), load("25%")).await, "25% variant", "written anew, it is 25%");
+    assert_eq!(served(patch("25%"), load("half")).await, "25% of users");
+    assert_eq!(served(patch("25%"), Definition::new()).await, "25% of users");
+    assert_eq!(served(load("25%"), patch("25%")).await, "25% variant", "the other way round");
+    let nothing = Definition::new().variants(Variants::new().without("25%"));
+    let mut own = load("25%");
+    own.merge(&patch("25%"));
+    assert_eq!(served(nothing, own).await, "25% of users", "the variant is taken away");
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Variants, their weights and their values, through the facade.
 
+use std::time::SystemTime;
+
 use flagstaff::{
     Context, Definition, Env, Flags, Memory, Percentage, Reason,
     answer::{Cause, ErrorCode, Value},
-    definition::{BucketBy, Variant, Variants},
+    definition::{Active, BucketBy, Condition, Operator, Rule, Serve, Variant, Variants},
 };
 use proptest::prelude::*;
 
@@ -393,10 +395,11 @@ fn off_is_off_whatever_the_order_of_the_variants() {
         ("nobody", switch(1, 0).percentage(Percentage::ZERO)),
         ("unmet", switch(1, 0).requires(["killed"])),
         ("named", switch(0, 1).off("off")),
+        ("over", switch(1, 0).active(Active::new().until(SystemTime::UNIX_EPOCH))),
     ]);
     let mallory = Context::user("mallory");
 
-    for key in ["denied", "killed", "nobody", "unmet", "named"] {
+    for key in ["denied", "killed", "nobody", "unmet", "named", "over"] {
         for default in [true, false] {
             let answer = flags.boolean(key, &mallory, default);
             assert_eq!((answer.value, answer.variant), (false, Some("off")), "{key}");
@@ -405,6 +408,53 @@ fn off_is_off_whatever_the_order_of_the_variants() {
         assert!(!flags.value(key, &mallory, true).value, "{key}");
     }
     assert!(flags.is_enabled("denied", &Context::user("ana")));
+}
+
+#[tokio::test]
+async fn a_flag_that_is_switched_off_at_run_time_is_off_whatever_the_order_of_the_variants() {
+    let ten = Percentage::whole(10).unwrap();
+    let declared = Memory::new().with("f", switch(1, 0)).with("part", switch(1, 0).percentage(ten));
+    let flags = Flags::builder().source(Memory::new()).source(declared).start().await.unwrap();
+    let (mut on, mut off) = (0, 0);
+    for user in users() {
+        let answer = flags.boolean("part", &user, true);
+        assert_eq!(answer.variant, Some(if answer.value { "on" } else { "off" }));
+        if answer.value { on += 1 } else { off += 1 }
+    }
+    assert!(on > 0 && off > on, "{on} {off}");
+
+    flags.disable("f").await.unwrap();
+
+    let answer = flags.boolean("f", &Context::user("ana"), true);
+    assert_eq!((answer.value, answer.variant), (false, Some("off")));
+}
+
+#[test]
+fn reasons_are_those_by_which_a_client_caches() {
+    let rule = Rule::new(Condition::compare("country", Operator::Eq, "DE").unwrap(), Serve::Off);
+    let half = Percentage::whole(50).unwrap();
+    let flags = flags([
+        ("ruled", Definition::new().rules([rule])),
+        ("half", Definition::new().percentage(half)),
+        ("company", Definition::new().percentage(half).bucket_by("company.id")),
+        ("on", Definition::new()),
+    ]);
+    let ask = |key: &str, context: &Context<'_>| {
+        let answer = flags.boolean(key, context, true);
+        (answer.value, answer.reason, answer.error_code)
+    };
+    let country = |country: &'static str| Context::user("ana").attribute("country", country);
+    let missing = Some(ErrorCode::TargetingKeyMissing);
+
+    assert_eq!(ask("ruled", &country("DE")), (false, Reason::TargetingMatch, None));
+    assert_eq!(ask("ruled", &country("CH")), (true, Reason::Default, None));
+    assert_eq!(ask("on", &country("CH")), (true, Reason::Static, None));
+    assert_eq!(ask("half", &Context::user("ana")).1, Reason::Split);
+    assert_eq!(ask("half", &Context::anonymous()), (false, Reason::Error, missing));
+    let company = flags.boolean("company", &Context::user("ana"), true);
+    assert_eq!((company.reason, company.error_code), (Reason::Error, missing));
+    let details = company.error_details().unwrap();
+    assert!(details.contains("company.id") && !details.contains("user"), "{details}");
 }
 
 #[test]

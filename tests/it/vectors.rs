@@ -1,13 +1,16 @@
-//! The published vectors of buckets, rollouts and rules, through the whole library.
+//! The published vectors of buckets, rollouts, rules and off flags, through the whole library.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use flagstaff::{
-    Context, Definition, Flags, Percentage, Reason,
+    Context, Definition, Flags, Memory, Percentage, Reason,
     answer::Cause,
-    definition::{Rollout, Setting, Stage, Variants, Weight},
+    definition::{Rollout, Setting, Stage, Variant, Variants, Weight},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::flags;
 
@@ -222,5 +225,74 @@ fn every_row_is_served_what_the_vectors_say() {
             let variant = row["variant"].as_str().unwrap_or("control");
             assert_eq!(flags.variant(flag, &context, "none").value, variant, "{row}");
         }
+    }
+}
+
+fn off_vectors() -> Vec<Value> {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/off.json")).unwrap();
+    let rows = vectors["off"].as_array().unwrap();
+    assert!(rows.len() >= 200);
+    rows.clone()
+}
+
+fn with_variants(row: &Value) -> Definition {
+    let variants = row["variants"].as_array().unwrap().iter().map(|row| {
+        let weight = u32::try_from(row[1].as_u64().unwrap()).unwrap();
+        let variant = Variant::new().weight(weight);
+        let variant = match &row[2] {
+            Value::Null => variant,
+            value => variant.value(attribute(value)),
+        };
+        (row[0].as_str().unwrap(), variant)
+    });
+    let definition = Definition::new().variants(variants.collect::<Variants>());
+    match row["off"].as_str() {
+        Some(off) => definition.off(off),
+        None => definition,
+    }
+}
+
+#[tokio::test]
+async fn an_off_flag_serves_what_the_vectors_say() {
+    for row in off_vectors() {
+        let definition = with_variants(&row);
+        let variants = definition.rare().variants.value().unwrap();
+        let off = variants.names().filter(|name| variants.counts_as_off(name));
+        assert_eq!(json!(off.collect::<Vec<_>>()), row["counts_as_off"], "{row}");
+        assert_eq!(json!(definition.off_variant()), row["off_variant"], "{row}");
+
+        let flags = Flags::for_test().with("f", definition.enabled(false)).start();
+
+        let ana = Context::user("ana");
+        let served = row["off_variant"].as_str().unwrap_or("the caller's");
+        assert_eq!(flags.variant("f", &ana, "the caller's").value, served, "{row}");
+        assert!(!flags.boolean("f", &ana, true).value, "{row}");
+    }
+}
+
+#[tokio::test]
+async fn a_flag_that_is_forced_on_serves_what_the_vectors_say() {
+    for row in off_vectors() {
+        let declared = Memory::new().with("f", with_variants(&row));
+        let store = Memory::new().with("f", true);
+        let flags = Flags::builder().source(store).source(declared).start().await.unwrap();
+        let expected: Vec<_> = row["forced_on"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+            .collect();
+
+        let users = (0..50).map(|user| Context::user(format!("user-{user}")));
+        let mut served = BTreeSet::new();
+        for user in users {
+            assert_eq!(flags.is_enabled("f", &user), !expected.is_empty(), "{row}");
+            served.insert(flags.variant("f", &user, "none").value);
+        }
+
+        if !expected.is_empty() {
+            assert_eq!(served, expected.into_iter().collect(), "{row}");
+        }
+        assert_eq!(flags.warnings().is_empty(), !row["forced_on"][0].is_null(), "{row}");
     }
 }

@@ -247,7 +247,7 @@ impl Act for Override<'_> {
         let is_off_with_settings =
             |before: &SourceEntry| matches!(before.entry, Entry::Definition(_));
         let has_notes = |before: &SourceEntry| before.provenance.is_some();
-        before.is_some_and(|before| before.problem.is_some())
+        before.is_some_and(|before| before.problem.is_some() || before.warning.is_some())
             || matches!(self.change, Change::Enable | Change::Disable)
                 && before.is_some_and(|before| has_notes(before) && !is_off_with_settings(before))
     }
@@ -437,6 +437,7 @@ async fn rehearse(
         is_json: end.is_some() || matches!(stores, Some(Entry::Definition(_))),
         was_unreadable: stored.is_some_and(|stored| stored.problem.is_some()),
         writes: !says_the_same || act.writes_the_same(stored),
+        no_effect: flags.without_effect(name, stores.as_ref()),
     })
 }
 
@@ -471,6 +472,7 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
         {
             output.warning(warning);
         }
+        effect.tell_no_effect(output);
         if let Some(warning) = effect.widens_at_its_end() {
             output.warning(warning);
         }
@@ -482,20 +484,29 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
     }
 }
 
-/// What the lists of a patch grow from. That of a flag which the store forces off is in force once
-/// it is switched on, over what the sources below say.
+/// The definition that the lists of a patch grow from. That of a flag which the store forces off is in force
+/// once it is switched on, over those of the sources below. Lists that add up grow from the store's own.
 pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
-    if said(flags, name) != Some(Entry::Forced(false)) {
-        return Some(flags.snapshot().info(name)?.definition().clone());
-    }
-    let mut definition = Definition::new();
-    for source in flags.sources_of(name).iter().skip(1).rev() {
-        match &source.entry {
-            Entry::Definition(patch) => definition.merge(patch),
-            // No list is left of what answers for everybody.
-            _ => definition.merge(&Definition::forced(false)),
+    let said = said(flags, name);
+    let mut definition = match &said {
+        Some(Entry::Forced(false)) => {
+            let mut definition = Definition::new();
+            for source in flags.sources_of(name).iter().skip(1).rev() {
+                match &source.entry {
+                    Entry::Definition(patch) => definition.overlay(patch),
+                    // No list is left of what answers for everybody.
+                    _ => definition.merge(&Definition::forced(false)),
+                }
+            }
+            definition
         }
-    }
+        _ => flags.snapshot().info(name)?.definition().clone(),
+    };
+    let own = match said {
+        Some(Entry::Definition(own)) => Definition::clone(&own),
+        _ => Definition::new(),
+    };
+    (definition.denied_users, definition.denied_groups) = (own.denied_users, own.denied_groups);
     Some(definition)
 }
 

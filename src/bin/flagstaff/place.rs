@@ -10,9 +10,10 @@ use std::{
 
 use clap::Args;
 use flagstaff::{
-    Backend, Context, Env, File, Flags, Redis,
+    Backend, Env, File, Flags, Redis,
     cli::ExitCode,
-    definition::{Definitions, Diagnostic, Diagnostics, Entry, FlagsFile, Severity},
+    definition::{Definitions, Diagnostic, Diagnostics, FlagsFile, Severity},
+    event::Warning,
     source::{
         BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, RedisError, RedisErrorKind,
         RedisHandle, Sink, SourceKind, Status, WritableBackend,
@@ -385,6 +386,11 @@ impl Place {
         self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"))
     }
 
+    /// Returns the environment variables that count, if any do.
+    pub(crate) fn environment(&self) -> Option<Env> {
+        self.env_prefix().map(Env::with_prefix)
+    }
+
     fn sources(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
         self.stack(self.redis()?.map(Redis::unannounced), file)
     }
@@ -401,7 +407,7 @@ impl Place {
         }
         Ok(Flags::builder()
             .option_source(redis)
-            .option_source(env_prefix.map(Env::with_prefix))
+            .option_source(self.environment())
             .option_source(file)
             .require_ready())
     }
@@ -425,24 +431,20 @@ fn tell_failures(flags: &Flags, output: &Output) {
     for error in failing.filter_map(|source| source.last_error) {
         output.warning(error);
     }
-    tell_unclear(flags, output);
+    tell_warnings(flags, output);
 }
 
-/// Warns of values that are neither on nor off, which switch their flags off.
-fn tell_unclear(flags: &Flags, output: &Output) {
-    let anonymous = Context::anonymous();
-    let snapshot = flags.snapshot();
-    for (name, _) in snapshot.all(&anonymous) {
-        for said in flags.sources_of(name) {
-            if let (Entry::Text(_), Some(problem)) = (&said.entry, &said.problem) {
-                let (name, problem) = (clean(name), clean(problem));
-                output.warning(format!(
-                    "`{name}` is off, since what {} has is neither on nor off: {problem}",
-                    said.source
-                ));
-            }
-        }
-    }
+/// Warns of values that have another effect than their writers may expect.
+fn tell_warnings(flags: &Flags, output: &Output) {
+    flags.warnings().iter().for_each(|warning| output.warning(told(warning)));
+}
+
+/// The line on a value that has another effect than its writer may expect.
+pub(crate) fn told(warning: &Warning) -> String {
+    let Warning { source, flag, message, .. } = warning;
+    let place = warning.place.as_deref().map(|place| format!(" ({})", clean(place)));
+    let place = place.unwrap_or_default();
+    format!("`{}` in {source}{place}: {}", clean(flag), clean(message))
 }
 
 /// Starts, and fails as soon as the store does: the flags themselves would try again for a while.

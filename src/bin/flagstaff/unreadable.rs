@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flagstaff::{
-    Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, definition::Entry,
-    source::SourceEntry,
+    Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, source::SourceEntry,
 };
 
 use crate::{failure::Failure, output::Output, text::clean};
@@ -63,10 +62,7 @@ pub(crate) fn needed(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
 }
 
 fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
-    let unreadable = flags.sources_of(name).into_iter().find(|said| {
-        // Every reader takes such a string for off.
-        said.problem.is_some() && !matches!(said.entry, Entry::Text(_))
-    });
+    let unreadable = flags.sources_of(name).into_iter().find(|said| said.problem.is_some());
     let Some(SourceEntry { source, problem, .. }) = unreadable else { return Ok(()) };
     let (flag, asked, problem) = (clean(name), clean(asked), problem.unwrap_or_default());
     let whose = match flag == asked {

@@ -204,7 +204,8 @@ impl Document {
     /// is added.
     ///
     /// What is forced off keeps all its settings, since `enabled = false` is enough. What is forced on
-    /// loses whatever narrows it but its deny-lists, because those hold against the override too.
+    /// loses whatever narrows it but its deny-lists, because those hold against the override too. Entries of
+    /// its deny-lists are added to those of the file, as [`Definition::overlay`] adds them.
     ///
     /// # Errors
     ///
@@ -229,7 +230,11 @@ impl Document {
         let variants = known.and_then(|known| known.rare().variants.value());
         let patch = entry.patch(variants);
         match known.is_some() || self.file.rejected().contains(flag) {
-            true => self.set(flag, &patch),
+            true => {
+                let mut changed = self.definition(flag)?.clone();
+                changed.overlay(&patch);
+                self.put(flag, &changed)
+            }
             false => self.add(flag, &patch),
         }
     }

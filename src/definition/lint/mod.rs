@@ -15,7 +15,9 @@ mod lists;
 mod located;
 mod metadata;
 mod names;
+mod negated;
 mod never;
+mod off;
 mod redraw;
 mod segments;
 mod unreachable;
@@ -40,6 +42,8 @@ const CHECKS: &[Check] = &[
     lists::check,
     effect::check,
     never::check,
+    negated::check,
+    off::check,
     unreachable::check,
     segments::check,
     redraw::check,

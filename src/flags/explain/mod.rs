@@ -125,6 +125,9 @@ pub struct SourceTrace {
     /// The entry of the source, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<Said>,
+    /// The effect of the entry, if it is another one than its writer may expect: it is neither on nor off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// The location of the entry: a line of a file, a key in Redis, the name of a variable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
@@ -158,7 +161,7 @@ impl From<&Entry> for Said {
     }
 }
 
-/// One setting of the flag, merged from all sources.
+/// One setting of the flag, merged from all sources. A list that adds up has one for each source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -251,8 +254,8 @@ pub enum Check {
     /// The variants.
     #[non_exhaustive]
     Variants {
-        /// The variant that is served.
-        served: &'static str,
+        /// The variant that is served, if one is.
+        served: Option<&'static str>,
         /// All of them.
         arms: Vec<ArmTrace>,
         /// The share of users who are drawn into them.

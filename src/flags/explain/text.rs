@@ -144,6 +144,9 @@ impl Rows for SourceTrace {
         let says = self.says.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
         let place = self.place.as_deref().map(printable).unwrap_or_default();
         table.row("", [self.source, &says, &place]);
+        if let Some(warning) = &self.warning {
+            table.row("", ["", &printable(warning)]);
+        }
         if let Some(provenance) = &self.provenance {
             for line in said_by(provenance) {
                 table.row("", ["", &line]);
@@ -293,7 +296,10 @@ impl fmt::Display for Check {
                 }
             }
             Self::Variants { served, draw, traffic_draw, .. } => {
-                Name(served).fmt(f)?;
+                match served {
+                    Some(served) => Name(served).fmt(f)?,
+                    None => f.write_str("none")?,
+                }
                 match (draw, traffic_draw) {
                     (None, Some(draw)) if !draw.is_inside => {
                         f.write_str(", outside of the traffic")

@@ -10,7 +10,7 @@ use super::{
     summary,
 };
 use crate::{
-    backend::{Offer, Provenance, Source, SourceId},
+    backend::{Offer, Provenance, Source, SourceId, Stack},
     eval::{
         Decision, Draw, Ground, Served, Verdict,
         bucket::{Reach, position},
@@ -86,7 +86,11 @@ impl Snapshot {
         let key = key.as_str();
         let sources = Sources::of(self, key);
         let is_test = evaluation.is_some_and(|it| it.verdict.ground == Ground::Test);
-        let watched = Watched { snapshot: self, context, record, answer, served, is_test };
+        let by_variant = evaluation
+            .is_some_and(|it| it.verdict.on && it.verdict.rule.is_none() && !answer.value)
+            && !is_test;
+        let watched =
+            Watched { snapshot: self, context, record, answer, served, is_test, by_variant };
         let trace = resolved.as_ref().map(|resolved| watched.steps(resolved, &sources));
         let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
@@ -164,12 +168,16 @@ impl<'a> Sources<'a> {
     }
 
     fn traces(&self) -> Vec<SourceTrace> {
+        let stack = Stack::of(self.offers.clone());
         let traces = self.identities.iter().zip(&self.offers).map(|(source, offer)| {
             let says = offer.entry(self.key).as_ref().map(Said::from);
             SourceTrace {
                 source: source.name,
                 place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
                 says,
+                warning: stack
+                    .warning(self.key, source.position as SourceId)
+                    .map(|(_, message)| message),
                 provenance: offer.provenance(self.key).map(|by| Provenance::clone(by)),
             }
         });
@@ -177,9 +185,18 @@ impl<'a> Sources<'a> {
     }
 
     fn settings<'s>(&'s self, resolved: &'s Resolved) -> impl Iterator<Item = SettingTrace> + 's {
-        Field::ALL.iter().filter_map(|&field| {
-            let source = resolved.claimed(field)?;
-            let value = summary::of(&resolved.definition, field);
+        let all = Field::ALL.iter().flat_map(|&field| {
+            let mut sources: Vec<_> = resolved.sources_of(field).collect();
+            sources.reverse();
+            let is_one_of_several = sources.len() > 1;
+            sources.into_iter().map(move |source| (field, source, is_one_of_several))
+        });
+        all.filter_map(|(field, source, is_one_of_several)| {
+            let own = is_one_of_several.then(|| self.entry(source)).flatten();
+            let value = match own {
+                Some(Entry::Definition(own)) => summary::of(&own, field),
+                _ => summary::of(&resolved.definition, field),
+            };
             if value.is_none() && !self.is_said_below(source, field) {
                 return None;
             }
@@ -190,6 +207,10 @@ impl<'a> Sources<'a> {
                 place: self.place(source, Part::Setting(field)),
             })
         })
+    }
+
+    fn entry(&self, source: SourceId) -> Option<Entry> {
+        self.offers.get(usize::from(source))?.entry(self.key)
     }
 
     /// Whether a source below one says something about a field, which is taken away then.
@@ -211,6 +232,8 @@ struct Watched<'a, 'c> {
     served: Option<Answer<Value<'static>>>,
     /// The running test overrides the flag.
     is_test: bool,
+    /// True if the choice among the variants turned the flag off.
+    by_variant: bool,
 }
 
 impl Watched<'_, '_> {
@@ -268,17 +291,25 @@ impl Watched<'_, '_> {
             rollout: resolved.moment().and_then(|moment| moment.progress),
             draw: self.draw(Draw::Percentage, &by, percentage),
         };
-        steps.push(check, !steps.is_decided, Part::Setting(field));
-        if let (Some(variants), Some(served)) = (definition.rare().variants.value(), &self.served) {
+        let is_last = !steps.is_decided;
+        steps.push(check, is_last && !self.by_variant, Part::Setting(field));
+        let variants = definition.rare().variants.value();
+        let variants = variants.filter(|_| self.by_variant || self.served.is_some());
+        if let Some(variants) = variants {
             let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
             let check = Check::Variants {
-                served: served.variant.unwrap_or_default(),
+                served: self.served.as_ref().and_then(|served| served.variant),
                 arms: arms(variants.iter()),
                 traffic,
                 traffic_draw: self.draw(Draw::Traffic, &by, traffic),
                 draw: self.draw(Draw::Variant, &by, Percentage::HUNDRED),
             };
-            steps.list.push(Step { check, outcome: Outcome::Served });
+            let setting = self.answer.cause.setting().filter(|&field| field == Field::Traffic);
+            let part = Part::Setting(setting.unwrap_or(Field::Variants));
+            match self.by_variant && is_last {
+                true => steps.push(check, true, part),
+                false => steps.list.push(Step { check, outcome: Outcome::Served }),
+            }
         }
         let is_held_back = self.answer.cause != Cause::Everybody && !self.is_free();
         (steps.list, steps.decisive.filter(|_| is_held_back).unwrap_or(Part::Whole))
@@ -362,6 +393,15 @@ impl Watched<'_, '_> {
                     None => "it requires a flag that requires itself".to_owned(),
                 }
             }
+            (Cause::Traffic | Cause::NoTargetingKey | Cause::NoUnit(_), Some(Check::Variants { .. })) => {
+                self.answer.cause.to_string()
+            }
+            (_, Some(Check::Variants { served, arms, .. })) => match served {
+                Some(name) if arms.iter().any(|arm| arm.weight > Weight::ZERO) => {
+                    format!("it serves the variant `{name}`, which counts as off")
+                }
+                _ => "no variant that is on has a weight".to_owned(),
+            },
             (Cause::Unmatched, _) if self.is_free() => Cause::Everybody.to_string(),
             (Cause::Percentage, Some(check @ Check::Percentage { .. }))
             | (

@@ -45,8 +45,10 @@ impl Member {
 
 impl NameSet {
     /// The set of these names; `None` if there are none.
-    pub(crate) fn new(names: Option<&Vec<String>>) -> Option<Self> {
-        let names = names.filter(|names| !names.is_empty())?;
+    pub(crate) fn new(names: &[String]) -> Option<Self> {
+        if names.is_empty() {
+            return None;
+        }
         if let Some(short) = PrintSet::new(names) {
             return Some(Self::Short(short));
         }
@@ -132,7 +134,7 @@ mod tests {
         for size in [1, FEW, FEW + 1, 16, 17, 1_000] {
             for start in ["", "user-", "somebody-"] {
                 let names: Vec<String> = (0..size).map(|n| format!("{start}{n}")).collect();
-                let set = NameSet::new(Some(&names)).unwrap();
+                let set = NameSet::new(&names).unwrap();
                 let contains = |name: &str| set.contains(name, || xxh3_64(name.as_bytes()));
 
                 assert!(names.iter().all(|name| contains(name)));

@@ -54,7 +54,7 @@ impl Values {
                 (hash, (hash, text.into()))
             }))
         });
-        Ok(Self { texts: NameSet::new(Some(&texts)), folded, numbers, bools })
+        Ok(Self { texts: NameSet::new(&texts), folded, numbers, bools })
     }
 
     /// Whether the text is one of them; `None` if none of them is a text. `hash` is its XXH3.

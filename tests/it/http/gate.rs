@@ -38,6 +38,27 @@ async fn the_default_answer_is_the_python_sdks_plus_no_store() {
 }
 
 #[tokio::test]
+async fn a_gate_is_closed_for_all_who_are_served_a_variant_that_counts_as_off() {
+    let drawn = Definition::new().variants([("on", 10), ("off", 90)]);
+    let never = Definition::new().variants([("on", 0), ("off", 1)]).off("off");
+    let flags = flags([("drawn", drawn.into()), ("never", never.into())]).await;
+    let mut open = 0;
+
+    for n in 0..100 {
+        let name = format!("user-{n}");
+        let is_on = flags.variant("drawn", &Context::user(&name), "none").value == "on";
+        open += usize::from(is_on);
+        for (flag, is_on) in [("drawn", is_on), ("never", false)] {
+            let user = name.clone();
+            let gate = flags.gate(flag).context(context_fn(move |_| Context::user(user.clone())));
+            let (parts, _) = answer(gate, get("/")).await;
+            assert_eq!(parts.status == StatusCode::OK, is_on, "{flag} {n}");
+        }
+    }
+    assert!((1..30).contains(&open), "{open}");
+}
+
+#[tokio::test]
 async fn an_open_gate_changes_nothing() {
     let flags = flags([("beta", true.into())]).await;
 

@@ -6,13 +6,14 @@ use flagstaff::{
     Definition, Flags,
     answer::FlagState,
     definition::{Entry, Progress, to_json},
+    write::NoEffect,
 };
 use serde_json::{Map, Value, json};
 
 use super::{ending::Ending, mark, wider::is_wider};
 use crate::{
     difference::{self, Difference, differences},
-    output::Row,
+    output::{Output, Row},
     place::Place,
     style,
     text::clean,
@@ -39,6 +40,8 @@ pub(super) struct Effect {
     pub(super) was_unreadable: bool,
     /// Whether the source says something else then.
     pub(super) writes: bool,
+    /// The reason why the change changes no answer, if it changes none.
+    pub(super) no_effect: Option<NoEffect>,
 }
 
 /// A flag as all sources together say it.
@@ -106,6 +109,16 @@ impl Effect {
             let flag = clean(&self.flag);
             format!("this ends the rollout of `{flag}`, which is at {was}")
         })
+    }
+
+    /// Warns that the change changes no answer, if it changes none.
+    pub(super) fn tell_no_effect(&self, output: &Output) {
+        let Some(no_effect) = &self.no_effect else { return };
+        let (flag, why) = (clean(&self.flag), no_effect.to_string());
+        output.warning(format!("this changes no answer of `{flag}`: {}", clean(&why)));
+        if let Some(help) = &no_effect.help {
+            output.hint(clean(help));
+        }
     }
 
     /// How to get back what an answer for everybody takes the place of, or hides.
@@ -177,6 +190,7 @@ impl Effect {
             "ends": self.ending.as_ref().and_then(Ending::at).map(time::rfc3339),
             "then": then.map(|then| then.state.to_string()),
             "revision": revision,
+            "noEffect": self.no_effect,
         });
         Row { cells: vec![clean(flag).into_owned(), state], json: mark(json, is_dry_run) }
     }

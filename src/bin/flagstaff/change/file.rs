@@ -1,16 +1,15 @@
 //! Changes of the flag file instead of the store.
 
-use std::sync::Arc;
-
 use flagstaff::{
-    Context, Definition, Flags, Snapshot,
+    Context, Definition, Flags, Memory,
     answer::FlagState,
     cli::ExitCode,
     definition::{
         Entry, FlagsFile,
         edit::{Document, EditError, TextFile},
     },
-    source::{Offer, SourceKind},
+    source::SourceKind,
+    write::NoEffect,
 };
 
 use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, reach, tell_of_file};
@@ -18,7 +17,6 @@ use crate::{
     difference::{Difference, differences},
     failure::Failure,
     file, name,
-    place::Once,
     session::Session,
     style,
     text::{clean, count},
@@ -83,8 +81,8 @@ pub(crate) async fn edit(
     let mut document = file::document(session, &file)?;
     let original = document.file().clone();
     name::refuse_settings_but(names, |name| document.file().flags().contains_key(name))?;
+    let declared = declared(&original).await?;
     if !takes_away && !args.new {
-        let declared = declared(&original).await?;
         names.iter().try_for_each(|name| refuse_unknown(&original, &declared, name))?;
     }
 
@@ -103,18 +101,24 @@ pub(crate) async fn edit(
             is_json: false,
             was_unreadable: false,
             writes: document.text() != text,
+            no_effect: None,
         });
     }
     match document.is_changed() {
         true => output.preview(&style::diff(&document.diff().to_string())),
         false => output.aside(format!("`{}` says so already", file.path().display())),
     }
-    let others = reach::others(&*declared(&original).await?, &effects);
+    for effect in effects.iter_mut().filter(|effect| effect.writes) {
+        let after = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);
+        effect.no_effect = declared.without_effect(&*effect.flag, after.as_ref()).map(in_a_file);
+    }
+    let others = reach::others(&declared.snapshot(), &effects);
     for other in &others {
         output.preview(&other.text());
     }
-    for warning in effects.iter().filter_map(Effect::ends_a_rollout) {
-        output.warning(warning);
+    for effect in &effects {
+        effect.ends_a_rollout().into_iter().for_each(|warning| output.warning(warning));
+        effect.tell_no_effect(output);
     }
     let edited: Vec<_> = names.iter().map(String::as_str).collect();
     file::refuse_failing_tests(session, &original, &document, &edited)?;
@@ -131,10 +135,19 @@ pub(crate) async fn edit(
     Ok(ExitCode::Done)
 }
 
-/// The flags of a file alone.
-async fn declared(file: &FlagsFile) -> Result<Arc<Snapshot>, Failure> {
-    let file = Once::new(SourceKind::File, Offer::from(file.flags()));
-    Ok(Flags::builder().source(file).start().await?.snapshot())
+/// The flags of a file alone, which can be changed without harm.
+async fn declared(file: &FlagsFile) -> Result<Flags, Failure> {
+    let file = file
+        .flags()
+        .iter()
+        .fold(Memory::new(), |memory, (key, flag)| memory.with(key, Entry::from(flag.clone())));
+    Ok(Flags::builder().source(file).start().await?)
+}
+
+/// Leaves out the source of what holds a change back: it is the file that is edited.
+fn in_a_file(mut no_effect: NoEffect) -> NoEffect {
+    (no_effect.source, no_effect.place) = (None, None);
+    no_effect
 }
 
 /// Warns of flags that are not in force as the file has them, because of the sources over it. A file
@@ -188,7 +201,7 @@ async fn what_decides(
 }
 
 /// Refuses to make a flag that the file does not have, be it with a mistake.
-fn refuse_unknown(file: &FlagsFile, declared: &Snapshot, name: &str) -> Result<(), Failure> {
+fn refuse_unknown(file: &FlagsFile, declared: &Flags, name: &str) -> Result<(), Failure> {
     if file.flags().contains_key(name) || file.rejected().contains(name) {
         return Ok(());
     }

@@ -84,11 +84,11 @@ fn ask(snapshot: &Snapshot, flag: &str, context: &Context<'_>, default: Value) -
     match default {
         Value::Bool(default) => json_of(snapshot.boolean(flag, context, default)),
         Value::String(default) => json_of(snapshot.string(flag, context, &default)),
-        Value::Number(default) => match default.as_i64() {
-            Some(default) => json_of(snapshot.integer(flag, context, default)),
-            None => json_of(snapshot.float(flag, context, default.as_f64().unwrap_or_default())),
-        },
-        default => snapshot.value(flag, context, default),
+        // JSON has one kind of number: 0 is as good a default of 3.5 as 0.0 is.
+        Value::Number(default) => snapshot.value(flag, context, default).map(Value::Number),
+        Value::Object(default) => snapshot.value(flag, context, default).map(Value::Object),
+        Value::Array(default) => snapshot.value(flag, context, default).map(Value::Array),
+        Value::Null => snapshot.value(flag, context, Value::Null),
     }
 }
 

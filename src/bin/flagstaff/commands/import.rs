@@ -8,7 +8,6 @@ use flagstaff::{
     Flags, Redis,
     cli::ExitCode,
     definition::{
-        Entry,
         edit::{Document, EditError, TextFile},
         to_json,
     },
@@ -218,12 +217,7 @@ fn because(error: &EditError) -> String {
 /// The fields of the hash that Python services share.
 async fn hash(redis: Redis) -> Result<Imported, Failure> {
     let flags = Flags::builder().source(redis.unannounced()).require_ready().start().await?;
-    let is_read = |flag: &str| {
-        flags
-            .sources_of(flag)
-            .iter()
-            .all(|said| said.problem.is_none() || matches!(said.entry, Entry::Text(_)))
-    };
+    let is_read = |flag: &str| flags.sources_of(flag).iter().all(|said| said.problem.is_none());
     let entries = flags.drift().into_iter().filter(|drift| is_read(&drift.key));
     let mut imported =
         stored(entries.map(|drift| (drift.key, drift.entry, drift.provenance.is_some())));

@@ -2,8 +2,8 @@ use std::time::SystemTime;
 
 use clap::Args;
 use flagstaff::{
-    Flags,
-    answer::FlagInfo,
+    Flags, Percentage,
+    answer::{FlagInfo, FlagState},
     cli::ExitCode,
     definition::{Entry, Field, to_json},
     source::{SourceEntry, SourceKind},
@@ -143,12 +143,13 @@ impl Shown<'_> {
     }
 
     /// Those settings that are set, with their sources.
-    fn set(&self, fields: impl Iterator<Item = Field>) -> Vec<(Field, Value, &'static str)> {
+    fn set(&self, fields: impl Iterator<Item = Field>) -> Vec<(Field, Value, String)> {
         let definition = self.definition();
         let set = fields.filter_map(|field| {
             let value = definition.get(field.as_str()).filter(|value| !value.is_null())?;
-            let source = self.info.source_of(field).map_or("", |source| source.name);
-            Some((field, value.clone(), source))
+            let sources: Vec<_> =
+                self.info.sources_of(field).iter().map(|source| source.name).collect();
+            Some((field, value.clone(), sources.join(", ")))
         });
         set.collect()
     }
@@ -174,7 +175,7 @@ impl Shown<'_> {
         text += &format!("\n{}\n", painted(HEADER, "What decides, in this order:"));
         let steps = self.set(Field::steps());
         text += &table(steps.iter().map(|(field, value, source)| {
-            vec![field.as_str().to_owned(), plain(value), (*source).to_owned()]
+            vec![field.as_str().to_owned(), plain(value), source.clone()]
         }));
         if let Some(progress) = self.info.rollout() {
             text += &format!("  rollout is at {progress}\n");
@@ -182,14 +183,37 @@ impl Shown<'_> {
         if !self.info.is_active() {
             text += "  it is outside of its active window\n";
         }
-        text + "  otherwise on\n"
+        format!("{text}  {}\n", self.otherwise())
+    }
+
+    /// Returns what is left for those whom no step decides about.
+    fn otherwise(&self) -> String {
+        let definition = self.info.definition();
+        let served = match definition.off_variant() {
+            Some(variant) => format!(", which serves `{}`", clean(variant)),
+            None => String::new(),
+        };
+        let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
+        match self.info.state() {
+            FlagState::Off => format!("so it is off for everybody{served}"),
+            FlagState::Partial { percentage, .. } if percentage < Percentage::HUNDRED => {
+                format!("otherwise off{served}")
+            }
+            FlagState::Partial { variants: 1.., .. } if traffic < Percentage::HUNDRED => {
+                format!("otherwise off{served}")
+            }
+            FlagState::Partial { variants: 1.., .. } => {
+                "otherwise the variant that is drawn".to_owned()
+            }
+            _ => "otherwise on".to_owned(),
+        }
     }
 
     fn rows(&self) -> Vec<Vec<String>> {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let mut rows = vec![words(&["flag", self.flag, &self.info.state().to_string()])];
         for (field, value, source) in self.set(about()) {
-            rows.push(words(&["about", field.as_str(), &plain(&value), source]));
+            rows.push(words(&["about", field.as_str(), &plain(&value), &source]));
         }
         for said in &self.sources {
             let SourceEntry { source, entry, provenance, problem, .. } = &said.entry;
@@ -208,7 +232,7 @@ impl Shown<'_> {
             ]));
         }
         for (field, value, source) in self.set(Field::steps()) {
-            rows.push(words(&["decides", field.as_str(), &plain(&value), source]));
+            rows.push(words(&["decides", field.as_str(), &plain(&value), &source]));
         }
         rows
     }

@@ -6,26 +6,28 @@ mod places;
 mod sarif;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use clap::{Args, ValueEnum};
 use flagstaff::{
+    Flags,
     cli::ExitCode,
     definition::{
-        Code, Diagnostics, Safety, Severity,
+        Code, Diagnostics, FlagsFile, Safety, Severity,
         edit::{TextFile, TextFileError},
         lint::{Level, Lints},
     },
+    source::{Offer, SourceKind},
 };
 
 use self::{against::Against, explain::CodeArg};
 use crate::{
     failure::Failure,
     output::Output,
-    place::read,
+    place::{Once, read, told},
     session::Session,
     text::{clean_report, count},
     time::instant,
@@ -34,9 +36,12 @@ use crate::{
 /// Check a flag file for errors and probable mistakes
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It looks at the file alone, not at the store. For CODE, `all` stands for every
-lint, and `warnings` for whatever is a warning otherwise; what is said of a code
-by its name goes before them. Tests of the file that fail are errors.
+It looks at the file, not at the store. With --env-prefix it also warns of
+environment variables that are neither on nor off.
+
+For CODE, `all` stands for every lint, and `warnings` for whatever is a warning
+otherwise; what is said of a code by its name goes before them. Tests of the
+file that fail are errors.
 
 Exits with 1 if there are errors, and with 2 if a file cannot be read. Warnings
 alone exit with 0; -D warnings turns them into errors.
@@ -139,7 +144,9 @@ impl Lint {
             files.push(self.check(path, &lints, output)?);
         }
         self.print(&files, output)?;
-        let has_errors = files.iter().any(|file| file.found.has_errors());
+        let has_odd_values = tell_environment(session, &files).await?;
+        let has_errors = files.iter().any(|file| file.found.has_errors())
+            || (has_odd_values && self.deny.contains(&Named::Warnings));
         Ok(if has_errors { ExitCode::No } else { ExitCode::Done })
     }
 
@@ -256,6 +263,21 @@ impl Lint {
         }
         Ok(())
     }
+}
+
+/// Warns of environment variables that have another effect on the flags of the files than expected. Returns
+/// true if there are any.
+async fn tell_environment(session: &Session, files: &[Checked]) -> Result<bool, Failure> {
+    let Some(environment) = session.place.environment() else { return Ok(false) };
+    let mut found = BTreeSet::new();
+    for file in files {
+        let file = FlagsFile::parse(&file.name, &file.text);
+        let declared = Once::new(SourceKind::File, Offer::from(file.flags()));
+        let flags = Flags::builder().source(environment.clone()).source(declared).start().await?;
+        found.extend(flags.warnings().iter().map(told));
+    }
+    found.iter().for_each(|warning| session.output.warning(warning));
+    Ok(!found.is_empty())
 }
 
 /// How much was found, if anything was.

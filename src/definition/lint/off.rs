@@ -1,0 +1,39 @@
+//! Flags with variants that serve none of them while they are off.
+
+use super::file::{File, Found};
+use crate::{
+    definition::{Code, Diagnostic},
+    model::{Field, Value, Variants},
+};
+
+pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
+    if !found.wants(Code::OffWithoutVariant) {
+        return;
+    }
+    for flag in &file.flags {
+        let variants = flag.definition.rare().variants.value();
+        let Some(variants) = variants.filter(|variants| !variants.is_empty()) else { continue };
+        // A boolean question to an off flag is `false` in any case.
+        let is_said = flag.setting(Field::Off).is_some() || are_booleans(variants);
+        if is_said || flag.definition.off_variant().is_some() {
+            continue;
+        }
+        let name = flag.name();
+        let message = format!("flag `{name}` serves none of its variants while it is off");
+        let first = variants.names().next().unwrap_or_default();
+        found.report(
+            Diagnostic::new(Code::OffWithoutVariant, flag.key.span(), message)
+                .label("callers get their own defaults then")
+                .help(format!(
+                    "name the variant, such as `off = {first:?}`, or write `off = \"default\"` if the \
+                     defaults are meant"
+                ))
+                .flag(name),
+        );
+    }
+}
+
+fn are_booleans(variants: &Variants) -> bool {
+    let is_boolean = |name| matches!(variants.value(name), Some(Value::Bool(_)));
+    variants.names().all(is_boolean)
+}
