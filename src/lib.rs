@@ -182,7 +182,7 @@ pub mod event {
     //! Streams of changes, of failures, and of tracked events.
 
     #[doc(inline)]
-    pub use crate::flags::{Change, Event, Events, TrackingEvent, TrackingEvents};
+    pub use crate::flags::{Change, ChangeCause, Event, Events, TrackingEvent, TrackingEvents};
 }
 
 #[cfg(not(feature = "definition"))]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use super::{Health, SourceHealth, Status};
+use super::{ChangeCause, Health, SourceHealth, Status};
 
 const FAILURES: &str = "flagstaff_source_failures_total";
 const REFUSED: &str = "flagstaff_flags_refused_total";
@@ -20,7 +20,7 @@ const FLAGS: &str = "flagstaff_source_flags";
 pub(super) struct Untold {
     failures: Vec<(&'static str, &'static str)>,
     refused: Vec<(&'static str, usize)>,
-    generations: Vec<&'static str>,
+    generations: Vec<ChangeCause>,
 }
 
 impl Untold {
@@ -37,8 +37,8 @@ impl Untold {
         self.refused.push((source, flags));
     }
 
-    pub(super) fn published(&mut self, source: &'static str) {
-        self.generations.push(source);
+    pub(super) fn published(&mut self, cause: ChangeCause) {
+        self.generations.push(cause);
     }
 }
 
@@ -46,7 +46,7 @@ impl Untold {
 pub(super) fn describe() {
     describe_counter!(FAILURES, "Failures of a source, by kind");
     describe_counter!(REFUSED, "Flags whose new value was refused");
-    describe_counter!(GENERATIONS, "Generations published, by the source whose state made them");
+    describe_counter!(GENERATIONS, "Generations published, by the reason for them and its source");
     describe_gauge!(STATUS, "1 for the status that a source has, 0 for the others");
     describe_gauge!(CONFIRMED, "When a source last said what is in force, in Unix time");
     describe_gauge!(FLAGS, "How many flags a source lists");
@@ -60,8 +60,9 @@ pub(super) fn record(untold: &Untold, health: &Health, now: SystemTime) {
     for &(source, flags) in &untold.refused {
         counter!(REFUSED, "source" => source).increment(u64::try_from(flags).unwrap_or(u64::MAX));
     }
-    for &source in &untold.generations {
-        counter!(GENERATIONS, "source" => source).increment(1);
+    for cause in &untold.generations {
+        let (source, cause) = (cause.source_name(), cause.as_str());
+        counter!(GENERATIONS, "source" => source, "cause" => cause).increment(1);
     }
     health.sources.iter().for_each(|source| record_source(source, now));
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::Health;
+use super::{ChangeCause, Health};
 
 /// Nothing is counted.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ impl Untold {
 
     pub(super) fn refused(&mut self, _source: &'static str, _flags: usize) {}
 
-    pub(super) fn published(&mut self, _source: &'static str) {}
+    pub(super) fn published(&mut self, _cause: ChangeCause) {}
 }
 
 pub(super) fn describe() {}

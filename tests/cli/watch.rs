@@ -125,7 +125,7 @@ fn a_command_gets_each_change_on_its_stdin() {
     assert!(lines.next().unwrap().contains("redis\toff\toff\ton"));
     let line = lines.next().unwrap();
     let change: Value = serde_json::from_str(line.strip_prefix("got ").unwrap()).unwrap();
-    assert_eq!(change["source"], "redis");
+    assert_eq!((&change["cause"], &change["source"]), (&"source".into(), &"redis".into()));
     assert_eq!(change["changes"][0]["flag"], "off");
     assert_eq!(change["changes"][0]["after"]["state"], "on");
 }

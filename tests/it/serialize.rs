@@ -47,7 +47,13 @@ async fn events_serialize_with_the_words_of_the_command() {
     let generation = flags.snapshot().generation();
     assert_eq!(
         changed,
-        json!({ "event": "changed", "generation": generation, "source": "scripted", "changes": [change] })
+        json!({
+            "event": "changed",
+            "generation": generation,
+            "cause": "source",
+            "source": "scripted",
+            "changes": [change],
+        })
     );
     let error = "connection refused";
     assert_eq!(
