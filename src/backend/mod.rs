@@ -124,6 +124,13 @@ pub trait Backend: Send + Sync + 'static {
         SourceKind::Custom
     }
 
+    /// Returns the location of the source, such as the path of a file, which the log shows at the start.
+    ///
+    /// It must not contain a password. `None` unless implemented.
+    fn location(&self) -> Option<String> {
+        None
+    }
+
     /// Publishes the state of the source into `sink`, now and whenever it changes.
     ///
     /// It runs in a task of its own, which ends when the last [`Flags`](crate::Flags) is dropped.

@@ -142,17 +142,26 @@ impl FlagsBuilder {
         while let Ok((source, error)) = failures.try_recv() {
             publisher.ended(source, error)?;
         }
-        for (health, &source) in publisher.health().sources.into_iter().zip(publisher.sources()) {
+        let all = publisher.health().sources.into_iter().zip(publisher.sources());
+        for ((health, &source), backend) in all.zip(&self.sources) {
+            let location = backend.location();
             let has_spoken = health.age.is_some();
             if !has_spoken && self.require_ready {
                 let error = not_ready(health.last_error);
                 return Err(StartError { at: source, error });
             }
             match has_spoken {
-                true => info!(source = source.name, flags = health.flags, "source is ready"),
-                false => warn!(source = source.name, "source is not ready, starting on the others"),
+                true => {
+                    info!(source = source.name, flags = health.flags, location, "source is ready");
+                }
+                false => warn!(
+                    source = source.name,
+                    location, "source is not ready, starting on the others"
+                ),
             }
         }
+        let (snapshot, sources) = (publisher.cell.load(), self.sources.len());
+        info!(sources, flags = snapshot.resolved().count(), "flags are started");
         publisher.started();
         Ok(Flags::new(publisher, self.sources, tasks))
     }

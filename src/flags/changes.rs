@@ -137,7 +137,7 @@ impl fmt::Display for Event {
                     f.write_str(if n == 0 { "" } else { "\n" })?;
                     match cause {
                         ChangeCause::Source(_) => write!(f, "{change}")?,
-                        // The sources that set the flag say what they said before.
+                        // The flag has the same sources as before.
                         _ if change.is_silent() => write!(f, "{}: {}", change.key, change.after)?,
                         _ => write!(f, "{change}")?,
                     }

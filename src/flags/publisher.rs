@@ -367,7 +367,7 @@ fn log(event: &Event) {
                     ChangeCause::Source(_) => {
                         info!(flag = key, %before, %after, fields, source, "flag changed");
                     }
-                    // The other causes are no work of the source that they name.
+                    // The source that is named has not made the change.
                     ChangeCause::Time => {
                         info!(flag = key, %before, %after, fields, source, "flag changed at its time");
                     }

@@ -206,12 +206,13 @@ async fn a_start_is_logged_with_the_sources_their_flags_and_the_path() {
     let file = File::open(&path).unwrap();
     let _flags = Flags::builder().source(memory).source(file).start().await.unwrap();
 
-    let [following] = &log.lines("following the flag file")[..] else { panic!("{}", log.text()) };
-    assert!(following.ends_with(&format!("path={}", path.display())), "{following}");
     let ready = log.lines("source is ready");
     let [memory, file] = &ready[..] else { panic!("{}", log.text()) };
     assert!(memory.ends_with(r#"source="memory" flags=1"#), "{memory}");
-    assert!(file.ends_with(r#"source="file" flags=2"#), "{file}");
+    let where_from = format!(r#"source="file" flags=2 location="{}""#, path.display());
+    assert!(file.ends_with(&where_from), "{file}");
+    let [started] = &log.lines("flags are started")[..] else { panic!("{}", log.text()) };
+    assert!(started.contains(" INFO ") && started.ends_with("sources=2 flags=3"), "{started}");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout_at},
 };
-use tracing::{info, warn};
+use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::watch::{Observation, Timing, Watch};
@@ -106,9 +106,12 @@ impl Backend for File {
         SourceKind::File
     }
 
+    fn location(&self) -> Option<String> {
+        Some(self.path.display().to_string())
+    }
+
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
         Box::pin(async move {
-            info!(path = %self.path.display(), "following the flag file");
             let mut follower = Follower {
                 watch: Watch::new(self.path.clone(), Timing::default()),
                 path: self.path.clone(),
