@@ -99,6 +99,17 @@ mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod model;
+#[cfg(any(
+    feature = "codegen",
+    feature = "edit",
+    feature = "file",
+    all(feature = "definition", feature = "testing")
+))]
+#[cfg_attr(
+    not(all(feature = "edit", feature = "file")),
+    allow(dead_code, reason = "each of the features needs a part")
+)]
+mod read;
 #[cfg(any(feature = "codegen", feature = "edit", feature = "file", feature = "redis"))]
 #[cfg_attr(
     not(all(feature = "edit", feature = "file", feature = "redis")),

@@ -1,7 +1,7 @@
 //! Reading a flag file, and writing its source text.
 
 use std::{
-    env, fs, io,
+    env, io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -9,6 +9,7 @@ use std::{
 use super::{Day, Error, quote, render};
 use crate::{
     definition::{Field, FlagsFile},
+    read,
     replace::{Readers, replace},
 };
 
@@ -123,7 +124,7 @@ impl Generator {
         let name = path.display().to_string();
         // First of all, so that a build that fails is tried again once the file is fixed.
         quote::instruct(cargo, "rerun-if-changed", &name).map_err(failed(path))?;
-        let text = fs::read_to_string(path).map_err(failed(path))?;
+        let text = read::text(path).map_err(failed(path))?;
         let file = FlagsFile::parse(&name, &text);
         let source = render(&file, self.deprecated(now))?;
         let warnings = file.diagnostics().iter().map(ToString::to_string);
@@ -163,6 +164,8 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Runs the generator for a file with this text, and returns what Cargo reads and what is written.

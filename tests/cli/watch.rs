@@ -50,8 +50,8 @@ fn changes_are_shown_as_they_happen() {
     server.cli(&["HDEL", "feature_flags", "off"]);
 
     let columns = |line: &str| line.split('\t').skip(1).collect::<Vec<_>>().join(" ");
-    assert_eq!(columns(&line), "redis off off on enabled   ");
-    assert_eq!(columns(&lines.next().unwrap()), "redis off on off enabled   ");
+    assert_eq!(columns(&line), "redis off off on enabled    source");
+    assert_eq!(columns(&lines.next().unwrap()), "redis off on off enabled    source");
 }
 
 #[test]

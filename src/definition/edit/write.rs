@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     error::debug_is_message,
+    read,
     replace::{Readers, Replacement},
 };
 
@@ -40,10 +41,10 @@ impl TextFile {
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Read`] if it cannot be read or is not UTF-8.
+    /// [`TextFileError::Read`] if it cannot be read, is not a regular file, has more than 16 MiB, or is not UTF-8.
     pub fn read(path: impl Into<PathBuf>) -> Result<Self, TextFileError> {
         let path = path.into();
-        match fs::read_to_string(&path) {
+        match read::text(&path) {
             Ok(text) => Ok(Self { path, text }),
             Err(source) => Err(TextFileError::Read { path, source }),
         }
@@ -105,7 +106,8 @@ impl TextFile {
             )));
         }
         let new = Replacement::of(&target, text.as_bytes(), Readers::Umask).map_err(write)?;
-        if fs::read(&target).map_err(|source| self.unreadable(source))? != self.text.as_bytes() {
+        let now = read::open(&target).and_then(|file| read::all(file, read::MAX_LEN));
+        if now.map_err(|source| self.unreadable(source))? != self.text.as_bytes() {
             return Err(TextFileError::Changed { path: self.path.clone() });
         }
         new.put().map_err(write)

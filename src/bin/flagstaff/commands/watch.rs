@@ -32,9 +32,9 @@ use crate::{
 It goes on until it is interrupted. A pipe gets a line for each change: when,
 the source, the flag, its state before and after, the settings that differ, the
 revision, who, why, and the cause. The causes are `source`, `time`,
-`source_lost` and `source_back`. A command gets what changed at once as a JSON object on its
-stdin, and so does a webhook in the body of a POST; both get one after the
-other, and a webhook that fails is tried three times.
+`source_lost` and `source_back`. A command gets what changed at once as a JSON
+object on its stdin, and so does a webhook in the body of a POST. Both get one
+after the other, and a webhook that fails is tried three times.
 
 Who and why is what the log of the store says when the change is seen. Of
 changes in quick succession the latest is named, and writers without a log are
