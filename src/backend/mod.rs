@@ -131,6 +131,12 @@ pub trait Backend: Send + Sync + 'static {
         None
     }
 
+    /// Returns true if the start waits for the source however long it takes: for a source on this machine whose
+    /// wait ends by itself. `false` unless implemented.
+    fn is_awaited(&self) -> bool {
+        false
+    }
+
     /// Publishes the state of the source into `sink`, now and whenever it changes.
     ///
     /// It runs in a task of its own, which ends when the last [`Flags`](crate::Flags) is dropped.

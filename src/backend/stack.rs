@@ -173,6 +173,11 @@ impl Stack {
         Arc::clone(&self.offers)
     }
 
+    /// The number of flags of a source that keep a former definition.
+    pub(crate) fn former(&self, source: usize) -> usize {
+        self.offers[source].former()
+    }
+
     /// The version of all sources that have one.
     pub(crate) fn fingerprint(&self) -> Option<u64> {
         let all = self.offers.iter().filter_map(|offer| offer.fingerprint());

@@ -47,7 +47,8 @@ impl FlagsBuilder {
     }
 
     /// Sets how long [`start`](Self::start) waits for sources that do not answer; 2 seconds unless set.
-    /// They join whenever they are ready.
+    /// They join whenever they are ready. A source on this machine, such as a file, is always
+    /// [waited for](Backend::is_awaited).
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = Some(max_wait);
         self
@@ -127,15 +128,16 @@ impl FlagsBuilder {
 
         let deadline = time::sleep(self.max_wait.unwrap_or(Duration::from_secs(2)));
         tokio::pin!(deadline);
-        let mut waiting = true;
+        let is_awaited = |source: usize| self.sources[source].is_awaited();
+        let (mut waiting, mut in_time) = (true, true);
         while waiting {
             tokio::select! {
                 biased;
                 Some((source, error)) = failures.recv() => {
                     publisher.ended(source, error)?;
                 }
-                () = publisher.answered() => waiting = false,
-                () = &mut deadline => waiting = false,
+                () = publisher.answered(|source| in_time || is_awaited(source)) => waiting = false,
+                () = &mut deadline, if in_time => in_time = false,
             }
         }
         failures.close();

@@ -174,19 +174,20 @@ impl Publisher {
         }
     }
 
-    /// Waits until every source has published.
-    pub(super) async fn answered(&self) {
+    /// Waits until every source has published, or every one that has to.
+    pub(super) async fn answered(&self, has_to: impl Fn(usize) -> bool) {
         let mut progress = self.progress.subscribe();
         // Not `wait_for`, which asks while it holds the channel: a source that publishes holds the
         // state and wants the channel.
-        while !self.have_all_answered() {
+        while !self.have_answered(&has_to) {
             // The sender is `self`.
             let _ = progress.changed().await;
         }
     }
 
-    fn have_all_answered(&self) -> bool {
-        self.state().sources.iter().all(|source| source.published)
+    fn have_answered(&self, has_to: impl Fn(usize) -> bool) -> bool {
+        let state = self.state();
+        state.sources.iter().enumerate().all(|(index, source)| source.published || !has_to(index))
     }
 
     /// Takes the error with which a backend ended while the flags start.
@@ -314,6 +315,7 @@ impl Publisher {
             status: state.status(index),
             age: source.confirmed.map(|at| at.elapsed()),
             flags: source.flags,
+            former: state.stack.former(index),
             mode: source.mode,
             last_error_kind: source.last_error.as_ref().map(|problem| problem.kind),
             last_error: source.last_error.as_ref().map(|problem| problem.error.clone()),

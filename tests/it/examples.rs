@@ -209,6 +209,61 @@ async fn a_mistake_in_the_file_is_shown_with_its_place_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn gate_starts_on_a_mistake_only_with_the_last_good_flags() {
+    let kept = tempfile::tempdir().unwrap();
+    let kept = kept.path().join("kept.json");
+    let with_kept = || {
+        let mut command = example("gate");
+        command.env("FLAGS_KEPT", &kept);
+        command
+    };
+    let (good, bad) = (
+        ("new_checkout = false", "new_checkout = true"),
+        ("new_checkout = false", "new_checkout = 1"),
+    );
+    let gate = Server::start_with(with_kept(), good.0, good.1).await;
+    let is_kept = async {
+        while !fs::read_to_string(&kept).is_ok_and(|kept| kept.contains("new_checkout")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, is_kept).await.expect("it is kept");
+    drop(gate);
+
+    let mut gate = Server::start_with(with_kept(), bad.0, bad.1).await;
+    gate.complains("error[ambiguous-number]").await;
+    assert_eq!(gate.get("/checkout/v2", "").await, page("/checkout/v2"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags]\nnew_checkout = 1\n").unwrap();
+    let strict = example("gate").env("FLAGS_FILE", &path).output();
+    let strict = timeout(BOUND, strict).await.expect("it ends").unwrap();
+    let stderr = String::from_utf8_lossy(&strict.stderr);
+    assert!(!strict.status.success() && stderr.contains("flags.toml:2:16"), "{stderr}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn gate_outlives_a_lack_of_file_descriptors() {
+    let built = example("gate");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 32; exec \"$0\""]).arg(built.as_std().get_program());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.env_remove("REDIS_URL");
+    let mut gate = Server::start_with(command, "", "").await;
+
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        held.push(TcpStream::connect(gate.address).await.unwrap());
+    }
+    gate.complains("Too many open files").await;
+    drop(held);
+
+    assert_eq!(gate.get("/checkout/v2", "").await, (404, CLOSED.to_owned()));
+}
+
+#[tokio::test]
 async fn a_hidden_route_is_a_missing_one_to_the_byte() {
     let mut gate = Server::start("gate").await;
 

@@ -73,6 +73,7 @@ async fn events_serialize_with_the_words_of_the_command() {
                 "status": "ERROR",
                 "age": 0,
                 "flags": 1,
+                "former": 0,
                 "mode": null,
                 "lastErrorKind": "failed",
                 "lastError": error,
