@@ -2,7 +2,7 @@
 //! environment, by edits of flags.toml and by clients that know nothing of this crate.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     env, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -66,6 +66,8 @@ struct Server {
     address: SocketAddr,
     stdout: Output<ChildStdout>,
     stderr: Output<ChildStderr>,
+    /// What it has complained about before it was ready.
+    complaints: VecDeque<String>,
     directory: TempDir,
     _killed_on_drop: Child,
 }
@@ -86,16 +88,22 @@ impl Server {
 
         let mut child = command.spawn().unwrap();
         let (mut stdout, mut stderr) = (lines(child.stdout.take()), lines(child.stderr.take()));
-        let first = tokio::select! {
-            first = line(&mut stdout) => first,
-            complaint = line(&mut stderr) => panic!("{complaint}"),
+        let mut complaints = VecDeque::new();
+        let first = loop {
+            tokio::select! {
+                first = timeout(BOUND, stdout.next_line()) => {
+                    let first = first.expect("a line within the bound").unwrap();
+                    break first.unwrap_or_else(|| panic!("it has ended: {complaints:?}"));
+                }
+                Ok(Some(complaint)) = stderr.next_line() => complaints.push_back(complaint),
+            }
         };
 
         let address =
             first.strip_prefix("listening on http://").and_then(|it| it.split(',').next());
         let address = address.and_then(|it| it.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in `{first}`"));
-        Self { address, stdout, stderr, directory, _killed_on_drop: child }
+        Self { address, stdout, stderr, complaints, directory, _killed_on_drop: child }
     }
 
     fn path(&self) -> PathBuf {
@@ -116,7 +124,15 @@ impl Server {
 
     /// Waits until it complains about this.
     async fn complains(&mut self, text: &str) {
-        while !line(&mut self.stderr).await.contains(text) {}
+        loop {
+            let complaint = match self.complaints.pop_front() {
+                Some(complaint) => complaint,
+                None => line(&mut self.stderr).await,
+            };
+            if complaint.contains(text) {
+                return;
+            }
+        }
     }
 
     /// All that comes back for a request on a connection of its own, but for the date.
