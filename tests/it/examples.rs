@@ -66,7 +66,7 @@ struct Server {
     address: SocketAddr,
     stdout: Output<ChildStdout>,
     stderr: Output<ChildStderr>,
-    /// What it has complained about before it was ready.
+    /// The lines on stderr from before it was ready.
     complaints: VecDeque<String>,
     directory: TempDir,
     _killed_on_drop: Child,

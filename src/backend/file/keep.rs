@@ -102,7 +102,7 @@ impl Queue {
 }
 
 fn save(path: &Path, flags: &Definitions) -> io::Result<()> {
-    let flags = flags.iter().map(|(key, flag)| (key.to_string(), Value::Object(to_json(flag))));
+    let flags = flags.iter().map(|(key, flag)| (key.to_owned(), Value::Object(to_json(flag))));
     let text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
     replace(path, format!("{text:#}\n").as_bytes(), Readers::Owner)
 }
