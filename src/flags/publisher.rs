@@ -548,11 +548,13 @@ impl Publish for Publisher {
 
     fn amend(&self, source: usize, mut changed: Offer, removed: Vec<String>) {
         let source = self.sources[source];
+        // As in `publish`: before the state is changed.
+        let time = self.clock.now();
         self.change(|state| {
             let rejected = state.stack.admit(source.position, &mut changed);
             let keys = state.stack.amend(source.position, &changed, removed);
             state.sources[source.position].flags = state.stack.listed(source.position);
-            self.resolve(state, keys, Some(source));
+            self.resolve(state, keys, ChangeCause::Source(source), time);
             if let Some(rejected) = rejected {
                 state.unmeasured.refused(source.name, rejected.flags.len());
                 state.heard_partly(source, rejected.into());
