@@ -2,11 +2,14 @@
 //!
 //! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file, `FEATURE_NEW_CHECKOUT=1`
 //! forces that flag on over the file, and `REDIS_URL=redis://127.0.0.1` puts the overrides in Redis on top of both.
+//! A mistake in the file fails the start, unless `FLAGS_KEPT` is a path at which the last good flags are kept.
 
-use std::{convert::Infallible, env, error::Error};
+use std::{convert::Infallible, env, error::Error, time::Duration};
 
 use bytes::Bytes;
-use flagstaff::{Env, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders, event};
+use flagstaff::{
+    Env, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders, event::Event,
+};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{body::Body, body::Incoming, server::conn::http1};
@@ -21,16 +24,26 @@ type Page<B = Full<Bytes>> = Result<Response<B>, Infallible>;
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
+    let file = env::var("FLAGS_KEPT").map_or(file.clone().strict(), |kept| file.keep_at(kept));
     let redis = env::var("REDIS_URL").ok().map(|url| flagstaff::Redis::open(&url)).transpose()?;
     let flags = Flags::builder().option_source(redis).source(env).source(file).start().await?;
-    tokio::spawn(print_events(flags.events()));
+    let mut events = flags.events();
+    tokio::spawn(async move {
+        while let Some(event) = events.next().await {
+            match event {
+                Event::Failed { .. } => eprintln!("{event}"),
+                event => println!("{event}"),
+            }
+        }
+    });
 
     let beta = FlagGate::new("beta").status(StatusCode::FORBIDDEN).code("BETA_ONLY");
     let beta = beta.detail("Beta only: ask your admin").layer(service_fn(page));
     let checkout = FlagGate::new("new_checkout").layer(service_fn(page));
     let legacy = FlagGate::new("legacy_disabled").inverted().layer(service_fn(page));
     let hidden = FlagGate::new("hidden").conceal(service_fn(not_found)).layer(service_fn(page));
-    let search = FlagSwitch::new("new_search", service_fn(new_search)).layer(service_fn(page));
+    let new = service_fn(async |_| Page::Ok(Response::new("this is the new search\n".into())));
+    let search = FlagSwitch::new("new_search", new).layer(service_fn(page));
     let routes = (beta, checkout, legacy, hidden, search);
     let routes = service_fn(move |request: Request<Incoming>| {
         let (beta, checkout, legacy, hidden, search) = routes.clone();
@@ -50,11 +63,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
     let url = format!("http://{}", listener.local_addr()?);
     println!("listening on {url}, flags from {path}; try:");
-    println!("  curl -i {url}/checkout/v2   # 404 until {path} says new_checkout = true");
-    println!("  curl -i {url}/search -H 'X-User-ID: internal_tester_1'");
-    println!("  curl {url}/                 # all flags, and why they are what they are");
+    println!("  curl -i {url}/checkout/v2   # 404 until new_checkout = true; {url}/ has all flags");
     loop {
-        let (stream, _) = listener.accept().await?;
+        // It fails for a while when there are no file descriptors left, and those who are here go on.
+        let Ok((stream, _)) = listener.accept().await.inspect_err(|e| eprintln!("{e}")) else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
         let service = TowerToHyperService::new(app.clone());
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
@@ -70,15 +85,10 @@ fn boxed<B: Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static>(
 async fn page(request: Request<Incoming>) -> Page {
     Ok(Response::new(format!("this is {}\n", request.uri().path()).into()))
 }
-
-async fn new_search(_: Request<Incoming>) -> Page {
-    Ok(Response::new("this is the new search\n".into()))
-}
 async fn not_found(_: Request<Incoming>) -> Page {
     Ok(Response::builder().status(404).body("no such page\n".into()).expect("it is valid"))
 }
 
-/// Every flag with its answer for whoever asks.
 async fn all_flags(request: Request<Incoming>) -> Page {
     let flags = request.extensions().get::<RequestFlags>().expect("the request layer did it");
     let mut all = json!({});
@@ -86,14 +96,4 @@ async fn all_flags(request: Request<Incoming>) -> Page {
         all[key] = json!({ "value": a.value, "reason": a.reason.as_str(), "source": a.source });
     }
     Ok(Response::new(format!("{all:#}\n").into()))
-}
-
-/// Changes go to stdout; what is wrong, with its place in the file, to stderr.
-async fn print_events(mut events: event::Events) {
-    while let Some(event) = events.next().await {
-        match event {
-            event::Event::Failed { .. } => eprintln!("{event}"),
-            event => println!("{event}"),
-        }
-    }
 }

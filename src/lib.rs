@@ -99,6 +99,23 @@ mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod model;
+#[cfg(any(
+    feature = "codegen",
+    feature = "edit",
+    feature = "file",
+    all(feature = "definition", feature = "testing")
+))]
+#[cfg_attr(
+    not(all(feature = "edit", feature = "file")),
+    allow(dead_code, reason = "each of the features needs a part")
+)]
+mod read;
+#[cfg(any(feature = "codegen", feature = "edit", feature = "file", feature = "redis"))]
+#[cfg_attr(
+    not(all(feature = "edit", feature = "file", feature = "redis")),
+    allow(dead_code, reason = "each of the features needs a part")
+)]
+mod replace;
 mod serialize;
 
 #[cfg(any(
@@ -182,7 +199,9 @@ pub mod event {
     //! Streams of changes, of failures, of warnings and of tracked events.
 
     #[doc(inline)]
-    pub use crate::flags::{Change, Event, Events, TrackingEvent, TrackingEvents, Warning};
+    pub use crate::flags::{
+        Change, ChangeCause, Event, Events, TrackingEvent, TrackingEvents, Warning,
+    };
     #[doc(inline)]
     pub use crate::model::WarningKind;
 }

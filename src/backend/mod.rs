@@ -124,6 +124,19 @@ pub trait Backend: Send + Sync + 'static {
         SourceKind::Custom
     }
 
+    /// Returns the location of the source, such as the path of a file, which the log shows at the start.
+    ///
+    /// It must not contain a password. `None` unless implemented.
+    fn location(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns true if the start waits for the source however long it takes: for a source on this machine whose
+    /// wait ends by itself. `false` unless implemented.
+    fn is_awaited(&self) -> bool {
+        false
+    }
+
     /// Publishes the state of the source into `sink`, now and whenever it changes.
     ///
     /// It runs in a task of its own, which ends when the last [`Flags`](crate::Flags) is dropped.

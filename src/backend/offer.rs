@@ -228,6 +228,11 @@ impl Offer {
         self.rejected.iter().filter(|key| self.listed(key).is_none())
     }
 
+    /// The number of flags whose definitions were rejected, and that keep a former one.
+    pub(crate) fn former(&self) -> usize {
+        self.rejected.iter().filter(|key| self.listed(key).is_some()).count()
+    }
+
     pub(crate) fn rejects(&self, key: &str) -> bool {
         self.rejected.contains(key) && self.listed(key).is_none()
     }

@@ -99,8 +99,7 @@ impl Stack {
         time: SystemTime,
     ) -> Option<Resolved> {
         let mut resolved = self.merge_with(key, entry, |_| false)?;
-        let is_stale =
-            |source| Self::stale_from(&resolved, lost, source).is_some_and(|at| at <= now);
+        let is_stale = |source| Self::is_overdue(&resolved, lost, source, now);
         if (0..).take(lost.len()).any(is_stale) {
             let on_stale = resolved.definition.rare().on_stale.value().copied().unwrap_or_default();
             if on_stale == OnStale::Declared {
@@ -110,6 +109,24 @@ impl Stack {
         }
         resolved.set_time(time);
         Some(resolved)
+    }
+
+    /// The lost sources that the flag has waited for long enough at the instant `now`, strongest first.
+    pub(crate) fn overdue(
+        resolved: &Resolved,
+        lost: &[Option<Instant>],
+        now: Instant,
+    ) -> impl Iterator<Item = SourceId> {
+        (0..).take(lost.len()).filter(move |&source| Self::is_overdue(resolved, lost, source, now))
+    }
+
+    fn is_overdue(
+        resolved: &Resolved,
+        lost: &[Option<Instant>],
+        source: SourceId,
+        now: Instant,
+    ) -> bool {
+        Self::stale_from(resolved, lost, source).is_some_and(|at| at <= now)
     }
 
     /// The next instant after `now` at which the flag has waited long enough for a lost source.
@@ -190,6 +207,11 @@ impl Stack {
     /// The offers of all sources, strongest first.
     pub(crate) fn offers(&self) -> Arc<Vec<Arc<Offer>>> {
         Arc::clone(&self.offers)
+    }
+
+    /// The number of flags of a source that keep a former definition.
+    pub(crate) fn former(&self, source: usize) -> usize {
+        self.offers[source].former()
     }
 
     /// The version of all sources that have one.

@@ -1,13 +1,17 @@
 //! Reading a flag file, and writing its source text.
 
 use std::{
-    env, fs, io,
+    env, io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use super::{Day, Error, quote, render};
-use crate::definition::{Field, FlagsFile};
+use crate::{
+    definition::{Field, FlagsFile},
+    read,
+    replace::{Readers, replace},
+};
 
 /// A generator of Rust source text from a flag file, with options; [`generate`] has none.
 ///
@@ -120,7 +124,7 @@ impl Generator {
         let name = path.display().to_string();
         // First of all, so that a build that fails is tried again once the file is fixed.
         quote::instruct(cargo, "rerun-if-changed", &name).map_err(failed(path))?;
-        let text = fs::read_to_string(path).map_err(failed(path))?;
+        let text = read::text(path).map_err(failed(path))?;
         let file = FlagsFile::parse(&name, &text);
         let source = render(&file, self.deprecated(now))?;
         let warnings = file.diagnostics().iter().map(ToString::to_string);
@@ -130,7 +134,7 @@ impl Generator {
             quote::instruct(cargo, "warning", &warning).map_err(failed(path))?;
         }
         let output = directory.join(path.file_name().unwrap_or_default()).with_extension("rs");
-        fs::write(&output, source).map_err(failed(&output))
+        replace(&output, source.as_bytes(), Readers::Umask).map_err(failed(&output))
     }
 
     fn now(&self) -> SystemTime {
@@ -160,6 +164,8 @@ fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// Runs the generator for a file with this text, and returns what Cargo reads and what is written.

@@ -48,6 +48,17 @@ pub struct FlagsFile {
     tests: Tests,
     /// What the tests show lines of; empty without tests.
     text: String,
+    end: End,
+}
+
+/// The part of a flags.toml that ends its text, and may go on if the text is the beginning of a longer one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    Flag(Box<str>),
+    /// A segment, which may be a part of any flag.
+    Segment,
+    /// Neither of these, or the file is not usable.
+    Other,
 }
 
 impl FlagsFile {
@@ -111,8 +122,9 @@ impl FlagsFile {
         let lines = lines.unwrap_or_default();
         let tests = decoder.tests;
         let text = if tests.is_empty() { String::new() } else { text.to_owned() };
+        let end = if usable { End::of(&root) } else { End::Other };
         let (flags, rejected) = (Definitions(flags), FlagKeys(rejected));
-        let file = Self { flags, rejected, usable, lines, diagnostics, tests, text };
+        let file = Self { flags, rejected, usable, lines, diagnostics, tests, text, end };
         Reading { file, root, segments: decoder.segments }
     }
 
@@ -228,9 +240,9 @@ impl FlagsFile {
     ///
     /// The diagnostics are the error when [`is_usable`](Self::is_usable) is `false`.
     pub fn into_parts(self) -> Result<Parts, Diagnostics> {
-        let Self { flags, rejected, usable, lines, diagnostics, .. } = self;
+        let Self { flags, rejected, usable, lines, diagnostics, end, .. } = self;
         match usable {
-            true => Ok(Parts { flags, rejected, lines, diagnostics }),
+            true => Ok(Parts { flags, rejected, lines, diagnostics, end }),
             false => Err(diagnostics),
         }
     }
@@ -255,6 +267,39 @@ pub struct Parts {
     pub lines: Lines,
     /// Everything that is wrong, errors and warnings, in the order of the text.
     pub diagnostics: Diagnostics,
+    #[cfg_attr(
+        not(feature = "file"),
+        expect(dead_code, reason = "for texts that are being written")
+    )]
+    pub(crate) end: End,
+}
+
+impl End {
+    fn of(root: &DeTable<'_>) -> Self {
+        // A flag or a segment may have several headers, so it ends where the last of its parts does.
+        let last = root.iter().max_by_key(|(key, value)| key.span().end.max(reach(value)));
+        match last {
+            Some((key, value)) if key.get_ref() == FLAGS => {
+                let flags = value.get_ref().as_table().into_iter().flatten();
+                let last = flags.max_by_key(|(key, value)| key.span().end.max(reach(value)));
+                last.map_or(Self::Other, |(key, _)| Self::Flag(key.get_ref().as_ref().into()))
+            }
+            Some((key, _)) if key.get_ref() == SEGMENTS => Self::Segment,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The end of what is written of a value, in all the places where it is.
+fn reach(value: &Value<'_>) -> usize {
+    let inner = match value.get_ref() {
+        DeValue::Table(table) => {
+            table.iter().map(|(key, value)| key.span().end.max(reach(value))).max()
+        }
+        DeValue::Array(array) => array.iter().map(reach).max(),
+        _ => None,
+    };
+    inner.unwrap_or_default().max(value.span().end)
 }
 
 /// The table `[flags]`, or `None` after saying what is there instead.

@@ -88,6 +88,8 @@ pub use self::{
     test::{Expected, TestResult, TestRun},
 };
 
+#[cfg(feature = "file")]
+pub(crate) use self::file::End;
 #[doc(inline)]
 pub use crate::model::parts::*;
 

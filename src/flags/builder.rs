@@ -47,7 +47,8 @@ impl FlagsBuilder {
     }
 
     /// Sets how long [`start`](Self::start) waits for sources that do not answer; 2 seconds unless set.
-    /// They join whenever they are ready.
+    /// They join whenever they are ready. A source on this machine, such as a file, is always
+    /// [waited for](Backend::is_awaited).
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = Some(max_wait);
         self
@@ -127,32 +128,42 @@ impl FlagsBuilder {
 
         let deadline = time::sleep(self.max_wait.unwrap_or(Duration::from_secs(2)));
         tokio::pin!(deadline);
-        let mut waiting = true;
+        let is_awaited = |source: usize| self.sources[source].is_awaited();
+        let (mut waiting, mut in_time) = (true, true);
         while waiting {
             tokio::select! {
                 biased;
                 Some((source, error)) = failures.recv() => {
                     publisher.ended(source, error)?;
                 }
-                () = publisher.answered() => waiting = false,
-                () = &mut deadline => waiting = false,
+                () = publisher.answered(|source| in_time || is_awaited(source)) => waiting = false,
+                () = &mut deadline, if in_time => in_time = false,
             }
         }
         failures.close();
         while let Ok((source, error)) = failures.try_recv() {
             publisher.ended(source, error)?;
         }
-        for (health, &source) in publisher.health().sources.into_iter().zip(publisher.sources()) {
+        let all = publisher.health().sources.into_iter().zip(publisher.sources());
+        for ((health, &source), backend) in all.zip(&self.sources) {
+            let location = backend.location();
             let has_spoken = health.age.is_some();
             if !has_spoken && self.require_ready {
                 let error = not_ready(health.last_error);
                 return Err(StartError { at: source, error });
             }
             match has_spoken {
-                true => info!(source = source.name, flags = health.flags, "source is ready"),
-                false => warn!(source = source.name, "source is not ready, starting on the others"),
+                true => {
+                    info!(source = source.name, flags = health.flags, location, "source is ready");
+                }
+                false => warn!(
+                    source = source.name,
+                    location, "source is not ready, starting on the others"
+                ),
             }
         }
+        let (snapshot, sources) = (publisher.cell.load(), self.sources.len());
+        info!(sources, flags = snapshot.resolved().count(), "flags are started");
         publisher.started();
         Ok(Flags::new(publisher, self.sources, tasks))
     }

@@ -30,9 +30,8 @@ pub enum Event {
     Changed {
         /// Its number.
         generation: u64,
-        /// The source whose new state made it; `None` if only a date was reached, which logs and
-        /// metrics call `clock`.
-        source: Option<Source>,
+        /// The reason for it.
+        cause: ChangeCause,
         /// The flags that differ, sorted by key.
         changes: Vec<Change>,
     },
@@ -59,13 +58,92 @@ pub enum Event {
     Missed(u64),
 }
 
+/// The reason why flags have changed.
+///
+/// # Example
+///
+/// ```
+/// # use flagstaff::{event::{ChangeCause, Event}, Flags, Memory};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # let flags = Flags::builder().source(Memory::new()).start().await?;
+/// let mut events = flags.events();
+///
+/// flags.enable("beta").await?;
+///
+/// let Some(Event::Changed { cause, .. }) = events.next().await else { panic!("not a change") };
+/// assert!(matches!(cause, ChangeCause::Source(source) if source.name == "memory"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChangeCause {
+    /// A source has published another state.
+    Source(Source),
+    /// A date was reached: a stage of a rollout or an active window has begun or ended.
+    Time,
+    /// A source has been unreachable for as long as flags wait for it (`stale_after`).
+    SourceLost(Source),
+    /// A source for which flags have waited too long can be reached again.
+    SourceBack(Source),
+}
+
+impl ChangeCause {
+    /// Returns the word for it, such as `source_lost`: that of logs, metrics and JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Source(_) => "source",
+            Self::Time => "time",
+            Self::SourceLost(_) => "source_lost",
+            Self::SourceBack(_) => "source_back",
+        }
+    }
+
+    /// Returns the source that has changed, was lost or is back; `None` for a date.
+    #[must_use]
+    pub const fn source(&self) -> Option<Source> {
+        match self {
+            Self::Source(source) | Self::SourceLost(source) | Self::SourceBack(source) => {
+                Some(*source)
+            }
+            Self::Time => None,
+        }
+    }
+
+    /// The name of the source, or that of the clock.
+    pub(super) fn source_name(&self) -> &'static str {
+        self.source().map_or(CLOCK, |source| source.name)
+    }
+}
+
+/// The end of a sentence on a change; nothing where a source has changed, which needs no explanation.
+impl fmt::Display for ChangeCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(_) => Ok(()),
+            Self::Time => f.write_str(", at its time"),
+            Self::SourceLost(source) => write!(f, ", since source `{source}` is lost"),
+            Self::SourceBack(source) => write!(f, ", since source `{source}` is back"),
+        }
+    }
+}
+
 /// For people: the changes, a line each, or the failure with its causes.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed { changes, .. } => {
+            Self::Changed { cause, changes, .. } => {
                 for (n, change) in changes.iter().enumerate() {
-                    write!(f, "{}{change}", if n == 0 { "" } else { "\n" })?;
+                    f.write_str(if n == 0 { "" } else { "\n" })?;
+                    match cause {
+                        ChangeCause::Source(_) => write!(f, "{change}")?,
+                        // The flag has the same sources as before.
+                        _ if change.is_silent() => write!(f, "{}: {}", change.key, change.after)?,
+                        _ => write!(f, "{change}")?,
+                    }
+                    write!(f, "{cause}")?;
                 }
                 Ok(())
             }
@@ -91,6 +169,13 @@ pub struct Change {
     pub after: FlagState,
     /// The settings that differ; empty if only the sources differ that set them.
     pub fields: Vec<Field>,
+}
+
+impl Change {
+    /// Returns true if neither the state nor a setting differs.
+    pub(super) fn is_silent(&self) -> bool {
+        self.before == self.after && self.fields.is_empty()
+    }
 }
 
 impl fmt::Display for Change {
@@ -154,19 +239,18 @@ impl Stream for Events {
 }
 
 /// Serializes with a word for what happened: `{"event": "changed", …}`, or `failed`, `recovered`, `warned`
-/// and `missed`. The source of a change that only time makes is `clock`.
+/// and `missed`. The cause of a change is `source`, `time`, `source_lost` or `source_back`; the source of a change
+/// that only time makes is `clock`.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Changed { generation, source, changes } => {
-                let source = source.map_or(CLOCK, |source| source.name);
-                object!(serializer, "Changed", {
-                    "event": "changed",
-                    "generation": generation,
-                    "source": source,
-                    "changes": changes,
-                })
-            }
+            Self::Changed { generation, cause, changes } => object!(serializer, "Changed", {
+                "event": "changed",
+                "generation": generation,
+                "cause": cause.as_str(),
+                "source": cause.source_name(),
+                "changes": changes,
+            }),
             Self::Failed { source, kind, error } => object!(serializer, "Failed", {
                 "event": "failed",
                 "source": source,

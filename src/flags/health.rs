@@ -60,6 +60,8 @@ pub struct SourceHealth {
     pub flags: usize,
     /// The number of [warnings](crate::Flags::warnings) about its values.
     pub warnings: usize,
+    /// The number of flags that keep a former definition, since the one that the source has now was rejected.
+    pub former: usize,
     /// A word for how the source is followed, such as `polling`, if it reports one.
     pub mode: Option<&'static str>,
     /// The kind of the last failure: the word that logs, events and metrics have for it.
@@ -171,6 +173,7 @@ impl Serialize for SourceHealth {
             "age": self.age.map(|age| age.as_secs()),
             "flags": self.flags,
             "warnings": self.warnings,
+            "former": self.former,
             "mode": self.mode,
             "lastErrorKind": self.last_error_kind,
             "lastError": self.last_error,

@@ -9,7 +9,7 @@ use std::{
 
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 
-use super::{Health, SourceHealth, Status};
+use super::{ChangeCause, Health, SourceHealth, Status};
 
 const FAILURES: &str = "flagstaff_source_failures_total";
 const REFUSED: &str = "flagstaff_flags_refused_total";
@@ -26,7 +26,7 @@ const WARNINGS: &str = "flagstaff_source_warnings";
 pub(super) struct Untold {
     failures: Vec<(&'static str, &'static str)>,
     refused: Vec<(&'static str, usize)>,
-    generations: Vec<&'static str>,
+    generations: Vec<ChangeCause>,
     warnings: Vec<(&'static str, &'static str)>,
 }
 
@@ -53,8 +53,8 @@ impl Untold {
         self.warnings.push((source, kind));
     }
 
-    pub(super) fn published(&mut self, source: &'static str) {
-        self.generations.push(source);
+    pub(super) fn published(&mut self, cause: ChangeCause) {
+        self.generations.push(cause);
     }
 }
 
@@ -83,7 +83,7 @@ impl fmt::Debug for Mismatch {
 pub(super) fn describe() {
     describe_counter!(FAILURES, "Failures of a source, by kind");
     describe_counter!(REFUSED, "Flags whose new value was refused");
-    describe_counter!(GENERATIONS, "Generations published, by the source whose state made them");
+    describe_counter!(GENERATIONS, "Generations published, by the reason for them and its source");
     describe_gauge!(STATUS, "1 for the status that a source has, 0 for the others");
     describe_gauge!(CONFIRMED, "When a source last said what is in force, in Unix time");
     describe_counter!(MISMATCHES, "Questions for a type that the value of the flag is not of");
@@ -103,8 +103,9 @@ pub(super) fn record(untold: &Untold, health: &Health, now: SystemTime) {
     for &(source, kind) in &untold.warnings {
         counter!(WARNED, "source" => source, "kind" => kind).increment(1);
     }
-    for &source in &untold.generations {
-        counter!(GENERATIONS, "source" => source).increment(1);
+    for cause in &untold.generations {
+        let (source, cause) = (cause.source_name(), cause.as_str());
+        counter!(GENERATIONS, "source" => source, "cause" => cause).increment(1);
     }
     health.sources.iter().for_each(|source| record_source(source, now));
 }

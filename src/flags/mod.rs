@@ -46,7 +46,7 @@ mod write;
 
 pub use self::{
     builder::{FlagsBuilder, StartError},
-    changes::{Change, Event, Events},
+    changes::{Change, ChangeCause, Event, Events},
     drift::{Drift, SourceEntry},
     facade::Flags,
     health::{Health, SourceError, SourceHealth, Status},

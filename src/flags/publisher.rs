@@ -18,8 +18,8 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    Change, Drift, Event, Health, NoEffect, Snapshot, SourceEntry, SourceError, SourceHealth,
-    StartError, Status, TrackingEvent, Warning,
+    Change, ChangeCause, Drift, Event, Health, NoEffect, Snapshot, SourceEntry, SourceError,
+    SourceHealth, StartError, Status, TrackingEvent, Warning,
     asked::Marks,
     cell::Cell,
     changes::CAPACITY,
@@ -34,8 +34,8 @@ use super::{
 };
 use crate::{
     backend::{
-        self, BackendError, CLOCK, FlagUsage, Heard, Offer, Publish, Report, Source, SourceId,
-        Stack, Standing,
+        self, BackendError, FlagUsage, Heard, Offer, Publish, Report, Source, SourceId, Stack,
+        Standing,
     },
     eval::{Plan, Requirements},
     model::{Entry, Field, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
@@ -73,6 +73,8 @@ struct State {
     /// Flags that cannot be met, and the source that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
     warnings: Warnings,
+    /// The lost sources that flags have waited for long enough, by flag.
+    overdue: HashMap<Arc<str>, Vec<SourceId>>,
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
@@ -153,6 +155,7 @@ impl Publisher {
             links: Links::default(),
             unmeetable: BTreeMap::new(),
             warnings: Warnings::default(),
+            overdue: HashMap::new(),
             retired: Vec::new(),
             watchers: HashMap::new(),
             events: Some(broadcast::Sender::new(CAPACITY)),
@@ -173,19 +176,20 @@ impl Publisher {
         }
     }
 
-    /// Waits until every source has published.
-    pub(super) async fn answered(&self) {
+    /// Waits until every source has published, or every one that has to.
+    pub(super) async fn answered(&self, has_to: impl Fn(usize) -> bool) {
         let mut progress = self.progress.subscribe();
         // Not `wait_for`, which asks while it holds the channel: a source that publishes holds the
         // state and wants the channel.
-        while !self.have_all_answered() {
+        while !self.have_answered(&has_to) {
             // The sender is `self`.
             let _ = progress.changed().await;
         }
     }
 
-    fn have_all_answered(&self) -> bool {
-        self.state().sources.iter().all(|source| source.published)
+    fn have_answered(&self, has_to: impl Fn(usize) -> bool) -> bool {
+        let state = self.state();
+        state.sources.iter().enumerate().all(|(index, source)| source.published || !has_to(index))
     }
 
     /// Takes the error with which a backend ended while the flags start.
@@ -371,6 +375,7 @@ impl Publisher {
             age: source.confirmed.map(|at| at.elapsed()),
             flags: source.flags,
             warnings: state.warnings.of(index),
+            former: state.stack.former(index),
             mode: source.mode,
             last_error_kind: source.last_error.as_ref().map(|problem| problem.kind),
             last_error: source.last_error.as_ref().map(|problem| problem.error.clone()),
@@ -410,16 +415,30 @@ impl Publisher {
 
 fn log(event: &Event) {
     match event {
-        Event::Changed { source, changes, .. } => {
-            let source = source.map_or(CLOCK, |source| source.name);
-            for Change { key, before, after, fields } in changes {
+        Event::Changed { cause, changes, .. } => {
+            let source = cause.source_name();
+            for change in changes {
+                let Change { key, before, after, fields } = change;
                 // `before=on after=on` alone would hide what has changed.
                 let names: Vec<_> = fields.iter().map(ToString::to_string).collect();
-                if names.is_empty() {
-                    info!(flag = key, %before, %after, source, "flag is set by other sources");
-                } else {
-                    let fields = names.join(",");
-                    info!(flag = key, %before, %after, fields, source, "flag changed");
+                let fields = (!names.is_empty()).then(|| names.join(","));
+                match cause {
+                    ChangeCause::Source(_) if change.is_silent() => {
+                        info!(flag = key, %before, %after, source, "flag is set by other sources");
+                    }
+                    ChangeCause::Source(_) => {
+                        info!(flag = key, %before, %after, fields, source, "flag changed");
+                    }
+                    // The source that is named has not made the change.
+                    ChangeCause::Time => {
+                        info!(flag = key, %before, %after, fields, source, "flag changed at its time");
+                    }
+                    ChangeCause::SourceLost(_) => {
+                        info!(flag = key, %before, %after, fields, source, "flag changed, its source is lost");
+                    }
+                    ChangeCause::SourceBack(_) => {
+                        info!(flag = key, %before, %after, fields, source, "flag changed, its source is back");
+                    }
                 }
             }
         }
@@ -596,7 +615,7 @@ impl Publish for Publisher {
                 state.reached(source);
             }
             let keys = state.stack.replace(source.position, offer);
-            self.resolve(state, keys, Some(source));
+            self.resolve(state, keys, ChangeCause::Source(source));
             if let Heard::Partly(problem) = heard {
                 state.heard_partly(source, problem);
             }
@@ -611,7 +630,7 @@ impl Publish for Publisher {
             let rejected = state.stack.admit(source.position, &mut changed);
             let keys = state.stack.amend(source.position, &changed, removed);
             state.sources[source.position].flags = state.stack.listed(source.position);
-            self.resolve(state, keys, Some(source));
+            self.resolve(state, keys, ChangeCause::Source(source));
             if let Some(rejected) = rejected {
                 state.unmeasured.refused(source.name, rejected.flags.len());
                 state.heard_partly(source, rejected.into());
@@ -635,13 +654,13 @@ impl Publish for Publisher {
 }
 
 impl Publisher {
-    /// Publishes a new generation if one of the keys resolves to something else now, because of
-    /// `source` or, without one, because of the time.
+    /// Publishes a new generation if one of the keys resolves to something else now, for the reason
+    /// `cause`.
     fn resolve(
         &self,
         state: &mut State,
         keys: impl IntoIterator<Item = Arc<str>>,
-        source: Option<Source>,
+        cause: ChangeCause,
     ) {
         let (lost, instant, time) = (state.lost(), Instant::now(), self.clock.now());
         let old = self.cell.load();
@@ -719,24 +738,24 @@ impl Publisher {
                 evaluated: old.evaluated.clone(),
             });
             state.retired.push(old);
-            state.unmeasured.published(source.map_or(CLOCK, |source| source.name));
-            state.tell(generation, source, changes);
+            state.unmeasured.published(cause);
+            state.tell(generation, cause, changes);
         }
         let now = self.cell.load();
         let (generation, offers) = (now.generation, state.stack.offers());
         now.latest.store(Arc::new(Latest { generation, offers }));
-        self.judge(state, source, unmeetable);
+        self.judge(state, cause, unmeetable);
         if state.started {
             state.warn(&self.sources, said);
         }
     }
 
-    /// Takes note of which flags cannot be met since `source` changed, and reports what is new. Without
-    /// such a source, the one that sets what a flag requires is to blame.
+    /// Takes note of which flags cannot be met since a change, and reports what is new. Unless a source has
+    /// made the change, the one that sets what a flag requires is to blame.
     fn judge(
         &self,
         state: &mut State,
-        source: Option<Source>,
+        cause: ChangeCause,
         flags: Vec<(Slot, Option<InvalidPrerequisites>)>,
     ) {
         let blamed = |state: &State| state.unmeetable.values().map(|(by, _)| *by).collect();
@@ -748,7 +767,10 @@ impl Publisher {
             let is_news = same.is_none();
             let new = || Problem { kind: "prerequisites", error: SourceError::new(invalid) };
             let (by, problem) = same.unwrap_or_else(|| {
-                let by = source.map_or_else(|| self.requiring(slot), |source| source.position);
+                let by = match cause {
+                    ChangeCause::Source(source) => source.position,
+                    _ => self.requiring(slot),
+                };
                 (by, new())
             });
             state.unmeetable.insert(slot, (by, problem.clone()));
@@ -788,12 +810,34 @@ impl Publisher {
             let flags = snapshot.resolved();
             flags.filter(|(_, flag)| flag.definition.rare().stale_after.value().is_some())
         };
-        let lost = state.lost();
-        let keys: Vec<_> = patient().map(|(key, _)| Arc::clone(key)).collect();
-        if !keys.is_empty() {
-            // They change because of the strongest lost source; or all are back.
-            let source = lost.iter().position(Option::is_some).unwrap_or_default();
-            self.resolve(state, keys, self.sources.get(source).copied());
+        let (lost, now) = (state.lost(), Instant::now());
+        let overdue = patient().filter_map(|(key, flag)| {
+            let sources: Vec<_> = Stack::overdue(flag, &lost, now).collect();
+            (!sources.is_empty()).then(|| (Arc::clone(key), sources))
+        });
+        let overdue: HashMap<_, _> = overdue.collect();
+        let before = std::mem::take(&mut state.overdue);
+        let mut causes: BTreeMap<(SourceId, bool), Vec<Arc<str>>> = BTreeMap::new();
+        for key in overdue.keys().chain(before.keys().filter(|&key| !overdue.contains_key(key))) {
+            let of =
+                |all: &HashMap<Arc<str>, Vec<SourceId>>| all.get(key).cloned().unwrap_or_default();
+            let (were, are) = (of(&before), of(&overdue));
+            let is_new = are.iter().find(|source| !were.contains(source));
+            let is_over = were.iter().find(|source| !are.contains(source));
+            // The strongest source that makes a difference.
+            let cause = is_new.map(|&source| (source, true));
+            if let Some(cause) = cause.or(is_over.map(|&source| (source, false))) {
+                causes.entry(cause).or_default().push(Arc::clone(key));
+            }
+        }
+        state.overdue = overdue;
+        for ((source, is_lost), keys) in causes {
+            let source = self.sources[usize::from(source)];
+            let cause = match is_lost {
+                true => ChangeCause::SourceLost(source),
+                false => ChangeCause::SourceBack(source),
+            };
+            self.resolve(state, keys, cause);
         }
         let now = Instant::now();
         patient().filter_map(|(_, flag)| Stack::next_stale(flag, &lost, now)).min()
@@ -807,7 +851,7 @@ impl Publisher {
             snapshot.resolved().filter(|(_, flag)| flag.moment_at(time) != flag.moment().copied());
         let keys: Vec<_> = due.map(|(key, _)| Arc::clone(key)).collect();
         if !keys.is_empty() {
-            self.resolve(state, keys, None);
+            self.resolve(state, keys, ChangeCause::Time);
         }
         let snapshot = self.cell.load();
         let until = snapshot.resolved().filter_map(|(_, flag)| {
@@ -838,7 +882,7 @@ pub(super) async fn keep_time(publisher: Weak<Publisher>) {
 
 impl State {
     /// Tells everybody who listens about a new generation.
-    fn tell(&mut self, generation: u64, source: Option<Source>, changes: Vec<Change>) {
+    fn tell(&mut self, generation: u64, cause: ChangeCause, changes: Vec<Change>) {
         self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
         for change in &changes {
             if let Some(watcher) = self.watchers.get(&*change.key) {
@@ -848,7 +892,7 @@ impl State {
         if !self.started || changes.is_empty() {
             return;
         }
-        self.emit(Event::Changed { generation, source, changes });
+        self.emit(Event::Changed { generation, cause, changes });
     }
 }
 

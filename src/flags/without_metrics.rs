@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::Health;
+use super::{ChangeCause, Health};
 
 /// Nothing is counted.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ impl Untold {
 
     pub(super) fn warned(&mut self, _source: &'static str, _kind: &'static str) {}
 
-    pub(super) fn published(&mut self, _source: &'static str) {}
+    pub(super) fn published(&mut self, _cause: ChangeCause) {}
 }
 
 /// Counts nothing.

@@ -271,3 +271,67 @@ fn files_are_formatted_as_taplo_formats_them() {
     }
     assert!(compared > 30);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_not_a_file_is_refused_at_once_by_every_command_that_reads_one() {
+    let (_directory, path) = file(TEXT);
+    let fifo = path.with_file_name("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+
+    for odd in [&*fifo.to_string_lossy(), "/dev/zero"] {
+        for arguments in [
+            &["list", "--file", odd][..],
+            &["lint", odd],
+            &["fmt", odd],
+            &["codegen", "rust", "--file", odd],
+            &["codegen", "rust", "--out", odd],
+            &["plan", odd, "flags.toml"],
+            &["eval", "--batch", odd],
+            &["plan", "flags.toml", "flags.toml", "--contexts", odd],
+            &["lint", "--against", odd],
+            &["import", "waffle", odd],
+            &["eval", "beta", "--context", &format!("@{odd}")],
+            &["set", "beta", "percentage=5", "--source", "file", "--file", odd],
+            &["watch", "--file", odd],
+        ] {
+            let ran = ran(&mut beside(&path, flagstaff(arguments)));
+
+            assert_ne!(ran.code, ExitCode::Done, "{arguments:?}");
+            assert!(ran.stderr.contains("not a regular file"), "{arguments:?}: {}", ran.stderr);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn stdin_that_never_ends_is_refused_after_the_limit() {
+    let (_directory, path) = file(TEXT);
+    let zero = fs::File::open("/dev/zero").unwrap();
+
+    let ran = ran(beside(&path, flagstaff(&["lint", "-"])).stdin(zero));
+
+    assert_eq!(ran.code, ExitCode::Usage);
+    assert!(ran.stderr.contains("larger than 16 MiB"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_flag_that_is_left_out_is_what_a_service_has_that_starts_now() {
+    let server = Server::start();
+    overridden(&server, "wrong", "1");
+    overridden(&server, "killed", "0");
+    let (_directory, path) =
+        file("[flags.wrong]\nonwer = \"x\"\n[flags.killed]\nonwer = \"x\"\n[flags]\ngood = true\n");
+
+    let answer = |flag| {
+        let ran = ran(&mut beside(&path, on(&server, &["eval", flag, "-o", "json"])));
+        let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let answer = if json.get("value").is_some() { json } else { json["flags"][0].clone() };
+        (answer["value"].clone(), answer["errorCode"].clone())
+    };
+
+    // Its deny-lists are unknown, so the store cannot switch it on; and it can switch it off.
+    assert_eq!(answer("wrong"), (serde_json::Value::Null, "PARSE_ERROR".into()));
+    assert_eq!(answer("killed"), (false.into(), serde_json::Value::Null));
+    assert_eq!(answer("good"), (true.into(), serde_json::Value::Null));
+}

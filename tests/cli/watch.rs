@@ -50,8 +50,8 @@ fn changes_are_shown_as_they_happen() {
     server.cli(&["HDEL", "feature_flags", "off"]);
 
     let columns = |line: &str| line.split('\t').skip(1).collect::<Vec<_>>().join(" ");
-    assert_eq!(columns(&line), "redis off off on enabled   ");
-    assert_eq!(columns(&lines.next().unwrap()), "redis off on off enabled   ");
+    assert_eq!(columns(&line), "redis off off on enabled    source");
+    assert_eq!(columns(&lines.next().unwrap()), "redis off on off enabled    source");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_command_gets_each_change_on_its_stdin() {
     assert!(lines.next().unwrap().contains("redis\toff\toff\ton"));
     let line = lines.next().unwrap();
     let change: Value = serde_json::from_str(line.strip_prefix("got ").unwrap()).unwrap();
-    assert_eq!(change["source"], "redis");
+    assert_eq!((&change["cause"], &change["source"]), (&"source".into(), &"redis".into()));
     assert_eq!(change["changes"][0]["flag"], "off");
     assert_eq!(change["changes"][0]["after"]["state"], "on");
 }

@@ -2,7 +2,7 @@
 //! environment, by edits of flags.toml and by clients that know nothing of this crate.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     env, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -66,6 +66,8 @@ struct Server {
     address: SocketAddr,
     stdout: Output<ChildStdout>,
     stderr: Output<ChildStderr>,
+    /// The lines on stderr from before it was ready.
+    complaints: VecDeque<String>,
     directory: TempDir,
     _killed_on_drop: Child,
 }
@@ -86,16 +88,22 @@ impl Server {
 
         let mut child = command.spawn().unwrap();
         let (mut stdout, mut stderr) = (lines(child.stdout.take()), lines(child.stderr.take()));
-        let first = tokio::select! {
-            first = line(&mut stdout) => first,
-            complaint = line(&mut stderr) => panic!("{complaint}"),
+        let mut complaints = VecDeque::new();
+        let first = loop {
+            tokio::select! {
+                first = timeout(BOUND, stdout.next_line()) => {
+                    let first = first.expect("a line within the bound").unwrap();
+                    break first.unwrap_or_else(|| panic!("it has ended: {complaints:?}"));
+                }
+                Ok(Some(complaint)) = stderr.next_line() => complaints.push_back(complaint),
+            }
         };
 
         let address =
             first.strip_prefix("listening on http://").and_then(|it| it.split(',').next());
         let address = address.and_then(|it| it.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in `{first}`"));
-        Self { address, stdout, stderr, directory, _killed_on_drop: child }
+        Self { address, stdout, stderr, complaints, directory, _killed_on_drop: child }
     }
 
     fn path(&self) -> PathBuf {
@@ -116,7 +124,15 @@ impl Server {
 
     /// Waits until it complains about this.
     async fn complains(&mut self, text: &str) {
-        while !line(&mut self.stderr).await.contains(text) {}
+        loop {
+            let complaint = match self.complaints.pop_front() {
+                Some(complaint) => complaint,
+                None => line(&mut self.stderr).await,
+            };
+            if complaint.contains(text) {
+                return;
+            }
+        }
     }
 
     /// All that comes back for a request on a connection of its own, but for the date.
@@ -206,6 +222,61 @@ async fn a_mistake_in_the_file_is_shown_with_its_place_and_changes_nothing() {
     gate.edit(on.1, on.0);
     gate.prints("new_checkout: on -> off").await;
     assert_eq!(gate.get("/checkout/v2", "").await.0, 404);
+}
+
+#[tokio::test]
+async fn gate_starts_on_a_mistake_only_with_the_last_good_flags() {
+    let kept = tempfile::tempdir().unwrap();
+    let kept = kept.path().join("kept.json");
+    let with_kept = || {
+        let mut command = example("gate");
+        command.env("FLAGS_KEPT", &kept);
+        command
+    };
+    let (good, bad) = (
+        ("new_checkout = false", "new_checkout = true"),
+        ("new_checkout = false", "new_checkout = 1"),
+    );
+    let gate = Server::start_with(with_kept(), good.0, good.1).await;
+    let is_kept = async {
+        while !fs::read_to_string(&kept).is_ok_and(|kept| kept.contains("new_checkout")) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(BOUND, is_kept).await.expect("it is kept");
+    drop(gate);
+
+    let mut gate = Server::start_with(with_kept(), bad.0, bad.1).await;
+    gate.complains("error[ambiguous-number]").await;
+    assert_eq!(gate.get("/checkout/v2", "").await, page("/checkout/v2"));
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags]\nnew_checkout = 1\n").unwrap();
+    let strict = example("gate").env("FLAGS_FILE", &path).output();
+    let strict = timeout(BOUND, strict).await.expect("it ends").unwrap();
+    let stderr = String::from_utf8_lossy(&strict.stderr);
+    assert!(!strict.status.success() && stderr.contains("flags.toml:2:16"), "{stderr}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn gate_outlives_a_lack_of_file_descriptors() {
+    let built = example("gate");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 32; exec \"$0\""]).arg(built.as_std().get_program());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.env_remove("REDIS_URL");
+    let mut gate = Server::start_with(command, "", "").await;
+
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        held.push(TcpStream::connect(gate.address).await.unwrap());
+    }
+    gate.complains("Too many open files").await;
+    drop(held);
+
+    assert_eq!(gate.get("/checkout/v2", "").await, (404, CLOSED.to_owned()));
 }
 
 #[tokio::test]

@@ -25,12 +25,12 @@ async fn a_change_is_told_once_with_before_and_after() {
 
     script.send(offer([("a", true), ("same", true), ("new", true)])).unwrap();
 
-    let Event::Changed { source, changes, generation, .. } = next(&mut events).await else {
+    let Event::Changed { cause, changes, generation, .. } = next(&mut events).await else {
         panic!("not a change")
     };
     let texts: Vec<String> = changes.iter().map(ToString::to_string).collect();
     assert_eq!(texts, ["a: off -> on", "new: unknown -> on"]);
-    assert_eq!(source.map(|source| source.name), Some("scripted"));
+    assert_eq!(cause.source().map(|source| source.name), Some("scripted"));
     assert_eq!(generation, flags.snapshot().generation());
 }
 

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use flagstaff::{
     Context, Definition, File, Flags, Memory, Percentage, Reason, Redis,
     definition::Field,
-    event::Event,
+    event::{ChangeCause, Event},
     source::{RedisError, RedisErrorKind, SourceKind, Status},
 };
 use metrics::set_default_local_recorder;
@@ -39,7 +39,9 @@ async fn a_cycle_in_the_lower_memory_is_not_blamed_on_the_upper_one() {
     lower.insert("b", requires("a"));
 
     assert_eq!(status(&flags), [("memory", Status::Ready), ("memory#2", Status::Error)]);
-    let Event::Changed { source: Some(source), .. } = next(&mut events).await else { panic!() };
+    let Event::Changed { cause: ChangeCause::Source(source), .. } = next(&mut events).await else {
+        panic!()
+    };
     assert_eq!((source.position, source.kind, source.name), (1, SourceKind::Memory, "memory#2"));
     let Event::Failed { source, kind, .. } = next(&mut events).await else { panic!() };
     assert_eq!((source.position, kind), (1, "prerequisites"));

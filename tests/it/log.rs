@@ -21,7 +21,7 @@ use tracing::{
     subscriber::{DefaultGuard, Interest},
 };
 
-use crate::support::next;
+use crate::support::{Act, Scripted, next};
 
 /// What is logged in this thread, as text.
 #[derive(Clone, Default)]
@@ -162,6 +162,42 @@ async fn a_change_that_leaves_the_state_alone_is_logged_with_the_fields_that_cha
     assert!(changed.contains(r#"before=on after=on fields="description,owner""#), "{changed}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_change_by_patience_or_time_is_not_logged_as_one_by_a_source() {
+    use std::time::{Duration, SystemTime};
+
+    use flagstaff::definition::{Active, OnStale};
+    use tokio::time::{self, Instant};
+
+    let (log, _guard) = Log::start(Level::INFO);
+    let (epoch, start) = (SystemTime::UNIX_EPOCH, Instant::now());
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let patient = Definition::new().stale_after(minutes(5)).on_stale(OnStale::Off);
+    let sale = Definition::new().active(Active::new().from(epoch + minutes(10)));
+    let (script, source) = Scripted::new();
+    script.send(Act::Publish([("a", true)].into_iter().collect())).unwrap();
+    let declared = Memory::new().with("a", patient).with("sale", sale);
+    let flags =
+        Flags::builder().source(source).source(declared).clock(move || epoch + start.elapsed());
+    let _flags = flags.start().await.unwrap();
+
+    script.send(Act::Fail("connection refused")).unwrap();
+    time::sleep(minutes(11)).await;
+    script.send(Act::Confirm).unwrap();
+    time::sleep(minutes(1)).await;
+
+    let lines = log.lines("INFO flagstaff::flags::publisher: flag ");
+    let told: Vec<_> = lines.iter().map(|line| line.split_once("publisher: ").unwrap().1).collect();
+    assert_eq!(
+        told,
+        [
+            r#"flag changed, its source is lost flag="a" before=on after=off source="scripted""#,
+            r#"flag changed at its time flag="sale" before=off after=on source="clock""#,
+            r#"flag changed, its source is back flag="a" before=off after=on source="scripted""#,
+        ]
+    );
+}
+
 #[tokio::test]
 async fn a_start_is_logged_with_the_sources_their_flags_and_the_path() {
     let (log, _guard) = Log::start(Level::INFO);
@@ -173,12 +209,13 @@ async fn a_start_is_logged_with_the_sources_their_flags_and_the_path() {
     let file = File::open(&path).unwrap();
     let _flags = Flags::builder().source(memory).source(file).start().await.unwrap();
 
-    let [following] = &log.lines("following the flag file")[..] else { panic!("{}", log.text()) };
-    assert!(following.ends_with(&format!("path={}", path.display())), "{following}");
     let ready = log.lines("source is ready");
     let [memory, file] = &ready[..] else { panic!("{}", log.text()) };
     assert!(memory.ends_with(r#"source="memory" flags=1"#), "{memory}");
-    assert!(file.ends_with(r#"source="file" flags=2"#), "{file}");
+    let where_from = format!(r#"source="file" flags=2 location="{}""#, path.display());
+    assert!(file.ends_with(&where_from), "{file}");
+    let [started] = &log.lines("flags are started")[..] else { panic!("{}", log.text()) };
+    assert!(started.contains(" INFO ") && started.ends_with("sources=2 flags=3"), "{started}");
 }
 
 #[tokio::test]

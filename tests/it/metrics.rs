@@ -54,7 +54,7 @@ async fn a_failure_is_counted_by_kind_and_shows_in_the_status() {
     let start = read(&metrics);
     assert_eq!(start[r#"flagstaff_source_status{source="scripted",status="READY"}"#], 1.0);
     assert_eq!(start[r#"flagstaff_source_flags{source="scripted"}"#], 2.0);
-    assert_eq!(start[r#"flagstaff_generations_total{source="scripted"}"#], 1.0);
+    assert_eq!(start[r#"flagstaff_generations_total{source="scripted",cause="source"}"#], 1.0);
     let confirmed = start[r#"flagstaff_source_confirmed_timestamp_seconds{source="scripted"}"#];
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
     assert!((0.0..60.0).contains(&(now - confirmed)), "{confirmed} {now}");
@@ -66,7 +66,7 @@ async fn a_failure_is_counted_by_kind_and_shows_in_the_status() {
     assert_eq!(failed[r#"flagstaff_source_failures_total{source="scripted",kind="failed"}"#], 1.0);
     assert_eq!(failed[r#"flagstaff_source_status{source="scripted",status="ERROR"}"#], 1.0);
     assert_eq!(failed[r#"flagstaff_source_status{source="scripted",status="READY"}"#], 0.0);
-    assert_eq!(failed[r#"flagstaff_generations_total{source="scripted"}"#], 0.0);
+    assert_eq!(failed[r#"flagstaff_generations_total{source="scripted",cause="source"}"#], 0.0);
 
     script.send(Act::Confirm).unwrap();
 

@@ -9,8 +9,8 @@ use flagstaff::{
     Context, Definition, Flags, Memory, Percentage, Reason,
     answer::{Cause, FlagState},
     definition::{Active, Rollout, Stage},
-    event::{Event, Events},
-    source::{Source, SourceKind},
+    event::{ChangeCause, Event, Events},
+    source::SourceKind,
 };
 use tokio::time::{self, Instant};
 
@@ -45,10 +45,10 @@ async fn flags(definitions: impl IntoIterator<Item = (&'static str, Definition)>
 }
 
 /// The next change. A bound of the paused time, for a broken test.
-async fn changes(events: &mut Events) -> (Option<Source>, Vec<String>) {
+async fn changes(events: &mut Events) -> (ChangeCause, Vec<String>) {
     match time::timeout(1000 * HOUR, events.next()).await.expect("a change").expect("flags") {
-        Event::Changed { source, changes, .. } => {
-            (source, changes.iter().map(ToString::to_string).collect())
+        Event::Changed { cause, changes, .. } => {
+            (cause, changes.iter().map(ToString::to_string).collect())
         }
         other => panic!("{other:?}"),
     }
@@ -67,7 +67,7 @@ async fn each_stage_is_in_force_and_told_of_when_its_time_comes() {
         (15 * HOUR, "new_checkout: 25% -> on"),
     ] {
         // Nothing passes the time here but the timers of the flags.
-        assert_eq!(changes(&mut events).await, (None, vec![told.to_owned()]));
+        assert_eq!(changes(&mut events).await, (ChangeCause::Time, vec![told.to_owned()]));
         let late = began.elapsed() - after;
         assert!(late <= Duration::from_millis(2), "{late:?}");
     }
@@ -182,9 +182,9 @@ async fn a_rollout_that_is_added_later_runs_too() {
 
     memory.insert("a", Definition::new().rollout(stages().start(epoch())));
 
-    let (source, told) = changes(&mut events).await;
-    assert_eq!(source.map(|source| source.kind), Some(SourceKind::Memory));
+    let (cause, told) = changes(&mut events).await;
+    assert!(matches!(cause, ChangeCause::Source(source) if source.kind == SourceKind::Memory));
     assert_eq!(told, ["a: unknown -> 1%"]);
-    assert_eq!(changes(&mut events).await, (None, vec!["a: 1% -> 25%".to_owned()]));
+    assert_eq!(changes(&mut events).await, (ChangeCause::Time, vec!["a: 1% -> 25%".to_owned()]));
     assert!(start.elapsed() >= 2 * HOUR);
 }

@@ -48,7 +48,13 @@ async fn events_serialize_with_the_words_of_the_command() {
     let generation = flags.snapshot().generation();
     assert_eq!(
         changed,
-        json!({ "event": "changed", "generation": generation, "source": "scripted", "changes": [change] })
+        json!({
+            "event": "changed",
+            "generation": generation,
+            "cause": "source",
+            "source": "scripted",
+            "changes": [change],
+        })
     );
     let error = "connection refused";
     assert_eq!(
@@ -84,6 +90,7 @@ async fn events_serialize_with_the_words_of_the_command() {
                 "age": 0,
                 "flags": 1,
                 "warnings": 0,
+                "former": 0,
                 "mode": null,
                 "lastErrorKind": "failed",
                 "lastError": error,

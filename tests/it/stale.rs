@@ -6,6 +6,7 @@ use flagstaff::{
     Context, Definition, Flags, Memory, Percentage, Reason,
     answer::{Cause, FlagState},
     definition::OnStale,
+    event::{ChangeCause, Event, Events},
 };
 use tokio::{sync::mpsc::UnboundedSender, time};
 
@@ -78,6 +79,79 @@ async fn a_source_that_is_back_is_believed_again() {
     a.changed().await.unwrap();
     assert_eq!(*a.borrow(), FlagState::On);
     assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
+}
+
+/// The cause of the next change, the name of its source, and the line for people.
+async fn next_change(events: &mut Events) -> (&'static str, Option<&'static str>, String) {
+    let next = async {
+        loop {
+            let event = events.next().await.expect("the flags are alive");
+            if let Event::Changed { cause, .. } = &event {
+                return (cause.as_str(), cause.source().map(|it| it.name), event.to_string());
+            }
+        }
+    };
+    // A bound of the paused time, for a broken test.
+    time::timeout(PATIENCE * 100, next).await.expect("a change")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_by_patience_is_not_told_as_one_by_the_source_that_is_lost() {
+    for (on_stale, gone, back) in [
+        (OnStale::Off, "a: on -> off", "a: off -> on"),
+        // What it answers stays, and its reason does not.
+        (OnStale::Keep, "a: on", "a: on"),
+    ] {
+        let (script, flags) = lost(on_stale).await;
+        let mut events = flags.events();
+        let told = |cause, line, end| {
+            (cause, Some("scripted"), format!("{line}, since source `scripted` is {end}"))
+        };
+
+        assert_eq!(next_change(&mut events).await, told("source_lost", gone, "lost"));
+        script.send(Act::Confirm).unwrap();
+
+        assert_eq!(next_change(&mut events).await, told("source_back", back, "back"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_lost_sources_each_is_named_for_what_its_absence_changes() {
+    let patient = Definition::new().stale_after(PATIENCE).on_stale(OnStale::Declared);
+    let (upper, above) = Scripted::new();
+    let (lower, below) = Scripted::new();
+    upper.send(Act::Publish([("a", false)].into_iter().collect())).unwrap();
+    lower.send(Act::Publish([("a", true)].into_iter().collect())).unwrap();
+    let declared = Memory::new().with("a", patient.percentage(Percentage::ZERO));
+    let flags =
+        Flags::builder().source(above).source(below).source(declared).start().await.unwrap();
+    let mut events = flags.events();
+
+    upper.send(Act::Fail("gone")).unwrap();
+    let first = next_change(&mut events).await;
+    lower.send(Act::Fail("gone")).unwrap();
+    let second = next_change(&mut events).await;
+    upper.send(Act::Confirm).unwrap();
+    let third = next_change(&mut events).await;
+
+    assert_eq!((first.0, first.1), ("source_lost", Some("scripted")));
+    assert_eq!((second.0, second.1), ("source_lost", Some("scripted#2")));
+    assert_eq!((third.0, third.1), ("source_back", Some("scripted")));
+    assert_eq!(third.2, "a: off, changed enabled, since source `scripted` is back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_says_something_new_when_it_is_back_has_made_the_change() {
+    let (script, flags) = lost(OnStale::Off).await;
+    let mut events = flags.events();
+    next_change(&mut events).await;
+
+    script.send(Act::Publish([("_gone", true), ("a", false)].into_iter().collect())).unwrap();
+
+    assert_eq!(
+        next_change(&mut events).await.0,
+        ChangeCause::Source(flags.sources_of("_gone")[0].source).as_str()
+    );
 }
 
 #[tokio::test(start_paused = true)]

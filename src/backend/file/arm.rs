@@ -244,18 +244,21 @@ impl Ear {
         *self.0.names.write().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    fn concerned(&self, event: &Event) -> bool {
+    fn is_concerned(&self, event: &Event, meaning: Meaning) -> bool {
         let names = self.0.names.read().unwrap_or_else(PoisonError::into_inner);
         !REPORTS_NAMES
             || event.paths.is_empty()
-            || event.paths.iter().any(|path| names.concern(path))
+            || event.paths.iter().any(|path| match meaning {
+                Meaning::Written | Meaning::Closed => names.are_of_file(path),
+                Meaning::Moved | Meaning::Touched => names.concern(path),
+            })
     }
 }
 
 impl EventHandler for Ear {
     fn handle_event(&mut self, event: notify::Result<Event>) {
         let meaning = match &event {
-            Ok(event) => meaning(event).filter(|_| self.concerned(event)),
+            Ok(event) => meaning(event).filter(|&meaning| self.is_concerned(event, meaning)),
             // Whatever it was, something may have been lost.
             Err(_) => Some(Meaning::Moved),
         };
@@ -380,6 +383,26 @@ mod tests {
 
         assert!(!neighbour);
         assert!(pulse.has_changed().unwrap());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_writer_of_something_else_of_a_name_on_the_way_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("app")).unwrap();
+        std::fs::write(root.join("app/flags.toml"), "").unwrap();
+        let (mut arms, pulse) = Arms::new(root.join("app/flags.toml"));
+        arms.arm(0);
+        let mut hear = |path: &str| {
+            let write = Event::new(EventKind::Modify(ModifyKind::Data(DataChange::Any)));
+            arms.ear.handle_event(Ok(write.add_path(root.join(path))));
+            pulse.borrow().is_writing(0)
+        };
+
+        assert!(!hear("app/app"));
+        assert!(!hear("flags.toml"));
+        assert!(hear("app/flags.toml"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashSet,
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fs::{self, Metadata},
     path::{Component, Path, PathBuf},
 };
@@ -39,13 +39,17 @@ pub(super) enum Role {
     Outer,
 }
 
-/// Every name that the path walks through, those of symlink targets included.
+/// The names of everything that the path walks through, those of symlink targets included, and the file itself.
 ///
 /// Whatever changes where the path leads, changes an entry with one of these names in one of the watched directories.
 /// (Whole paths would not do: the kernel reports an inode that is reachable twice under one path only, and a directory
 /// that was moved under its old one.)
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Names(HashSet<OsString>);
+pub(super) struct Names {
+    all: HashSet<OsString>,
+    /// The end of the path, also while it is missing.
+    file: PathBuf,
+}
 
 impl Chain {
     /// Walks `path` as the kernel does, and stops at what is missing.
@@ -68,7 +72,8 @@ impl Chain {
                 Step::Down(name) => name,
             };
             let next = at.join(&name);
-            chain.names.0.insert(name);
+            chain.names.all.insert(name);
+            chain.names.file.clone_from(&next);
             match fs::symlink_metadata(&next) {
                 Ok(metadata) if metadata.is_symlink() => {
                     chain.add(&at, Role::Essential);
@@ -82,6 +87,7 @@ impl Chain {
                 // The nearest ancestor that exists is where the rest will appear.
                 Err(_) => {
                     chain.add(&at, Role::Essential);
+                    chain.names.file = rest(next, steps);
                     return chain;
                 }
             }
@@ -95,6 +101,7 @@ impl Chain {
         }
         // The file itself too: its inode may be written through another name, a hard link or a bind mount.
         chain.add(&at, Role::Essential);
+        chain.names.file = at;
         chain
     }
 
@@ -114,14 +121,30 @@ impl Chain {
 }
 
 impl Names {
-    /// Whether an event about `path` can concern the file.
+    /// Returns whether an event about `path` can change where the path leads to.
     pub(super) fn concern(&self, path: &Path) -> bool {
-        path.file_name().is_none_or(|name| self.contains(name))
+        path.file_name().is_none_or(|name| self.all.contains(name))
     }
 
-    fn contains(&self, name: &OsStr) -> bool {
-        self.0.contains(name)
+    /// Returns whether an event about `path` is about the contents of the file.
+    ///
+    /// The watch of the file's own inode reports everything that is written to it, through whichever name, under
+    /// this path. So a neighbour of a name such as that of a directory on the way is not taken for it.
+    pub(super) fn are_of_file(&self, path: &Path) -> bool {
+        self.file == path
     }
+}
+
+/// The path after all steps that remain, with names alone to go by.
+fn rest(mut path: PathBuf, mut steps: Vec<Step>) -> PathBuf {
+    while let Some(step) = steps.pop() {
+        match step {
+            Step::Root(root) => path = root,
+            Step::Up => drop(path.pop()),
+            Step::Down(name) => path.push(name),
+        }
+    }
+    path
 }
 
 #[cfg(unix)]
@@ -285,5 +308,22 @@ mod tests {
         for other in ["app.log", ".flags.toml.swp", "..2027"] {
             assert!(!names.concern(&root.join(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn only_the_file_at_the_end_of_the_way_is_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        write(&root.join("app/flags.toml"));
+        symlink("app", root.join("current")).unwrap();
+
+        let there = Chain::resolve(&root.join("current/flags.toml")).names;
+        let missing = Chain::resolve(&root.join("later/on/../flags.toml")).names;
+
+        assert!(there.are_of_file(&root.join("app/flags.toml")));
+        for other in ["flags.toml", "app/app", "current/flags.toml", "app"] {
+            assert!(!there.are_of_file(&root.join(other)), "{other}");
+        }
+        assert!(missing.are_of_file(&root.join("later/flags.toml")));
     }
 }

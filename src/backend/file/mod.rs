@@ -2,10 +2,13 @@
 
 mod arm;
 mod chain;
+mod hold;
+mod keep;
 mod read;
 mod watch;
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     io, mem,
     path::{Path, PathBuf},
@@ -17,21 +20,26 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout_at},
 };
-use tracing::{info, warn};
+use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
-use self::watch::{Observation, Timing, Watch};
+use self::{
+    hold::Hold,
+    keep::Keep,
+    watch::{Observation, Timing, Watch},
+};
 use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
 use crate::{
     definition::{Diagnostics, FlagsFile, Lines, Parts},
-    model::{Definitions, FlagKeys, Part},
+    model::{Definitions, Part},
+    read::{MAX_LEN, open},
 };
 
 /// Flags declared in a file, which is read again whenever it changes.
 ///
 /// Every way of saving is followed: in place, by rename, through symlinks such as those of
 /// Kubernetes volumes, and onto file systems that tell nobody. A change is in force some 50 ms
-/// after the last write.
+/// after the last write, and at most a second after the first one.
 ///
 /// # When things go wrong
 ///
@@ -39,9 +47,13 @@ use crate::{
 ///   wrong in itself, or fails its tests, keeps its previous definition while the others update.
 ///   Logs, health and events carry the diagnostics as a
 ///   [`Diagnostics`](crate::definition::Diagnostics).
+/// - A flag that is wrong at the start has no previous definition, and answers the caller's default
+///   with `PARSE_ERROR`. [`strict`](Self::strict) makes such a start fail, and
+///   [`keep_at`](Self::keep_at) remembers the definitions over a restart.
 /// - A file that vanishes changes nothing.
-/// - A change that takes away flags or settings has to stand for a second: a file that is being
-///   written in several steps looks like that.
+/// - A flag that is gone stays for a second, because a file that is being written looks like that. So does
+///   whatever is gone from the flag that ends the text. All else in the same text counts at once.
+/// - What is not a regular file, or has more than [`max_len`](Self::max_len) bytes, is not read.
 /// - Where the system is out of file watches, the file is polled once a second, and the mode in
 ///   health is `polling` instead of `watching`. It is `detached` where a single file that is mounted
 ///   into a container was replaced outside: no program can see the new one then.
@@ -65,36 +77,136 @@ use crate::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct File {
+    /// As it was given, for messages.
+    name: PathBuf,
+    /// From the root, since the working directory may change.
     path: PathBuf,
     may_be_missing: bool,
+    is_strict: bool,
+    keep: Option<PathBuf>,
+    max_len: u64,
 }
 
 /// How long a file may be torn while the flags start.
 const START_PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// How long a change that takes something away has to stand.
-const REMOVAL_HOLD: Duration = Duration::from_secs(1);
-
 impl File {
-    /// The file at `path`, which has to be there.
+    /// Opens the file at `path`, which has to be there.
+    ///
+    /// A relative path is that of the working directory of this moment.
     ///
     /// # Errors
     ///
-    /// A file that cannot be opened is an error here. What it says is read when the flags start;
-    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start) fails if nothing in it is usable.
+    /// A file that cannot be opened, or is not a regular file, is an error here. What it says is read when the
+    /// flags start; [`FlagsBuilder::start`](crate::source::FlagsBuilder::start) fails if nothing in it is usable.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
-        let path = path.into();
-        match std::fs::File::open(&path) {
-            Ok(_) => Ok(Self { path, may_be_missing: false }),
-            Err(source) => Err(OpenError { path, source }),
+        let file = Self::new(path.into(), false);
+        match open(&file.path) {
+            Ok(_) => Ok(file),
+            Err(source) => Err(OpenError { path: file.name, source }),
         }
     }
 
-    /// The file at `path`, whenever it appears. Until then it declares no flags.
+    /// Takes the file at `path` whenever it appears. Until then it declares no flags.
     #[must_use]
     pub fn optional(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), may_be_missing: true }
+        Self::new(path.into(), true)
     }
+
+    fn new(name: PathBuf, may_be_missing: bool) -> Self {
+        Self {
+            path: absolute(&name),
+            name,
+            may_be_missing,
+            is_strict: false,
+            keep: None,
+            max_len: MAX_LEN,
+        }
+    }
+
+    /// Makes the start fail with the diagnostics if any flag of the file is wrong, or fails its tests.
+    ///
+    /// Unless set, the flags start with those that are good, and the others answer `PARSE_ERROR` until they are
+    /// fixed. A mistake that is made while the process runs never ends it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{File, Flags};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("flags.toml");
+    /// std::fs::write(&path, "[flags]\nsearch = true\n\n[flags.new_checkout]\nonwer = \"web\"\n")?;
+    ///
+    /// let start = Flags::builder().source(File::open(&path)?.strict()).start().await;
+    ///
+    /// let error = std::error::Error::source(&start.unwrap_err()).map(ToString::to_string);
+    /// assert!(error.is_some_and(|error| error.contains("unknown key `onwer` in flag `new_checkout`")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.is_strict = true;
+        self
+    }
+
+    /// Keeps the last good definitions at `path`, for a start at which some flags of the file are wrong.
+    ///
+    /// A kept definition is in force only for a flag that the file has and whose definition there is rejected.
+    /// [`Flags::explain`](crate::Flags::explain) names `path` for it, and
+    /// [`SourceHealth::former`](crate::source::SourceHealth::former) counts it.
+    ///
+    /// The file at `path` is replaced in one step whenever flags change. A new one can be read by its owner alone
+    /// (mode 0600), and a symbolic link there is replaced. If it cannot be written or read, the log has a
+    /// warning, and the flags go on without. Each process needs a path of its own.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, File, Flags};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let (path, kept) = (directory.path().join("flags.toml"), directory.path().join("kept.json"));
+    /// # let start = || async {
+    /// #     let file = File::open(&path)?.keep_at(&kept);
+    /// #     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Flags::builder().source(file).start().await?)
+    /// # };
+    /// std::fs::write(&path, "[flags]\nsearch = true\n")?;
+    /// let flags = start().await?;
+    /// # while !kept.exists() { tokio::task::yield_now().await }
+    /// drop(flags);
+    ///
+    /// // A mistake, and a restart.
+    /// std::fs::write(&path, "[flags]\nsearch = 1\n")?;
+    /// let flags = start().await?;
+    ///
+    /// assert!(flags.is_enabled("search", &Context::anonymous()));
+    /// assert_eq!(flags.health().sources[0].former, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn keep_at(mut self, path: impl Into<PathBuf>) -> Self {
+        self.keep = Some(absolute(&path.into()));
+        self
+    }
+
+    /// Sets how many bytes the file may have; 16 MiB unless set. A larger one is not read, and changes nothing.
+    #[must_use]
+    pub fn max_len(mut self, bytes: u64) -> Self {
+        self.max_len = bytes;
+        self
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    // It fails for an empty path, and without a working directory, where nothing can be opened either.
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 impl Backend for File {
@@ -106,24 +218,29 @@ impl Backend for File {
         SourceKind::File
     }
 
+    fn location(&self) -> Option<String> {
+        Some(self.path.display().to_string())
+    }
+
+    /// It is here, so it answers: with its flags, that it is missing, or that it is wrong.
+    fn is_awaited(&self) -> bool {
+        true
+    }
+
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
         Box::pin(async move {
-            info!(path = %self.path.display(), "following the flag file");
             let mut follower = Follower {
-                watch: Watch::new(self.path.clone(), Timing::default()),
-                path: self.path.clone(),
+                watch: Watch::new(self.path.clone(), self.max_len, Timing::default()),
+                name: self.name.clone(),
                 sink,
                 good: Arc::default(),
+                hold: Hold::default(),
+                keep: self.keep.clone().map(Keep::new),
+                recalled: BTreeSet::new(),
                 fingerprint: 0,
                 whole: false,
             };
-            if let Err(problem) = follower.start(self.may_be_missing).await {
-                if !follower.sink.is_started() {
-                    return Err(problem);
-                }
-                // The flags have not waited for this file. It may be repaired.
-                follower.fail(problem);
-            }
+            follower.start(&self).await?;
             follower.follow().await;
             Ok(())
         })
@@ -152,22 +269,25 @@ impl OpenError {
 fn places(
     path: String,
     lines: Lines,
-    rejected: FlagKeys,
+    former: BTreeMap<Arc<str>, String>,
 ) -> impl Fn(&str, Part) -> Option<String> + Send + Sync {
-    move |key, part| {
-        if rejected.contains(key) {
-            return Some(format!("{path}, as it was before flag `{key}` was rejected"));
-        }
-        Some(format!("{path}:{}", lines.part(key, part)?))
+    move |key, part| match former.get(key) {
+        Some(place) => Some(place.clone()),
+        None => Some(format!("{path}:{}", lines.part(key, part)?)),
     }
 }
 
 struct Follower {
-    path: PathBuf,
+    name: PathBuf,
     watch: Watch,
     sink: Sink,
     /// What is in force, once anything is.
     good: Arc<Definitions>,
+    /// The flags and settings that are gone from the file and still in force.
+    hold: Hold,
+    keep: Option<Keep>,
+    /// The flags in force that were kept over a restart.
+    recalled: BTreeSet<Arc<str>>,
     /// The hash of the content that was parsed last.
     fingerprint: u64,
     /// Whether what is in force is all that the file says.
@@ -176,12 +296,18 @@ struct Follower {
 
 impl Follower {
     /// Waits for a usable file; one that is being written gets some time.
-    async fn start(&mut self, may_be_missing: bool) -> Result<(), BackendError> {
+    async fn start(&mut self, file: &File) -> Result<(), BackendError> {
+        if let Some(keep) = &self.keep {
+            // Of these, only those that the file rejects are ever in force.
+            self.good = keep.load().await.into();
+            self.recalled = self.good.0.keys().cloned().collect();
+        }
         let deadline = Instant::now() + START_PATIENCE;
         let mut observation = self.watch.next().await;
         loop {
             let problem = match observation {
-                Observation::Missing if may_be_missing => {
+                Observation::Missing if file.may_be_missing => {
+                    self.good = Arc::default();
                     self.sink.publish(Offer::new());
                     self.whole = true;
                     return Ok(());
@@ -189,8 +315,11 @@ impl Follower {
                 Observation::Missing => return Err(self.missing().into()),
                 Observation::Unreadable(source) => self.unreadable(source).into(),
                 Observation::Content(bytes) => match self.parse(bytes).await {
-                    Ok(file) => {
-                        self.accept(file);
+                    Ok(parts) if file.is_strict && parts.diagnostics.has_errors() => {
+                        parts.diagnostics.into()
+                    }
+                    Ok(parts) => {
+                        self.accept(parts);
                         return Ok(());
                     }
                     Err(problem) => problem,
@@ -208,68 +337,39 @@ impl Follower {
     }
 
     async fn follow(&mut self) {
-        let mut observation = self.watch.next().await;
         loop {
+            let observation = match self.hold.until() {
+                None => self.watch.next().await,
+                Some(until) => match timeout_at(until, self.watch.next()).await {
+                    Ok(observation) => observation,
+                    Err(_elapsed) => {
+                        if let Some(parts) = self.hold.take() {
+                            self.replace(parts);
+                        }
+                        continue;
+                    }
+                },
+            };
             self.sink.mode(match () {
                 () if self.watch.is_detached() => "detached",
                 () if self.watch.is_polling() => "polling",
                 () => "watching",
             });
-            let held = match observation {
-                Observation::Unchanged if self.whole => {
-                    self.sink.confirm();
-                    None
-                }
-                Observation::Unchanged => None,
-                Observation::Missing => {
-                    self.fail(self.missing());
-                    None
-                }
-                Observation::Unreadable(source) => {
-                    self.fail(self.unreadable(source));
-                    None
-                }
+            match observation {
+                Observation::Unchanged if self.whole => self.sink.confirm(),
+                Observation::Unchanged => {}
+                Observation::Missing => self.fail(self.missing()),
+                Observation::Unreadable(source) => self.fail(self.unreadable(source)),
                 Observation::Content(bytes) => match self.parse(bytes).await {
-                    Ok(file) if self.removes(&file) => self.hold(file).await,
-                    Ok(file) => {
-                        self.accept(file);
-                        None
-                    }
-                    Err(problem) => {
-                        self.fail(problem);
-                        None
-                    }
+                    Ok(parts) => self.replace(parts),
+                    Err(problem) => self.fail(problem),
                 },
-            };
-            observation = match held {
-                Some(observation) => observation,
-                None => self.watch.next().await,
-            };
-        }
-    }
-
-    /// Accepts the file, unless something else is observed before the hold is over.
-    async fn hold(&mut self, file: Parts) -> Option<Observation> {
-        let until = Instant::now() + REMOVAL_HOLD;
-        loop {
-            let observation = match timeout_at(until, self.watch.next()).await {
-                Ok(observation) => observation,
-                Err(_elapsed) if self.watch.is_settled() => {
-                    self.accept(file);
-                    return None;
-                }
-                // Someone is writing at this moment, or the poll is looking, which is as often as
-                // this is over: wait for what comes of it.
-                Err(_elapsed) => self.watch.next().await,
-            };
-            if !matches!(observation, Observation::Unchanged) {
-                return Some(observation);
             }
         }
     }
 
     async fn parse(&mut self, bytes: Vec<u8>) -> Result<Parts, BackendError> {
-        let name = self.path.display().to_string();
+        let name = self.name.display().to_string();
         let fingerprint = xxh3_64(&bytes);
         // Ten thousand flags take some fifty milliseconds.
         let (good, now) = (Arc::clone(&self.good), self.sink.now());
@@ -284,37 +384,62 @@ impl Follower {
         file
     }
 
-    /// Whether a flag or a setting that is in force is not in the file any more.
-    fn removes(&self, file: &Parts) -> bool {
-        self.good.iter().any(|(key, good)| match file.flags.get(key) {
-            Some(now) => good.fields().any(|field| !now.has(field)),
-            None => !file.rejected.contains(key),
-        })
+    /// Puts the flags of a file in the place of those of a former one: what is gone stays for a while.
+    fn replace(&mut self, parts: Parts) {
+        let held = self.hold.hold(&self.good, &parts, Instant::now());
+        self.put_in_force(parts, held);
     }
 
-    /// Puts in force what is good in the file; a flag that is wrong keeps what it had.
-    fn accept(&mut self, file: Parts) {
+    /// Puts the flags of the first file in force.
+    fn accept(&mut self, parts: Parts) {
+        self.put_in_force(parts, Definitions::new());
+    }
+
+    /// Puts in force what is good in the file, and what is held; a flag that is wrong keeps what it had.
+    fn put_in_force(&mut self, parts: Parts, held: Definitions) {
+        let path = self.name.display().to_string();
         let mut flags = Arc::unwrap_or_clone(mem::take(&mut self.good));
-        flags.0.retain(|key, _| file.rejected.0.contains(key));
-        flags.0.extend(file.flags.0);
-        let (refused, rejected) = (file.rejected.len(), file.rejected.clone());
-        let places = places(self.path.display().to_string(), file.lines, file.rejected);
+        flags.0.retain(|key, _| parts.rejected.0.contains(key));
+        self.recalled.retain(|key| flags.0.contains_key(key));
+        let mut former = BTreeMap::new();
+        for key in flags.0.keys() {
+            let path = match (&self.keep, self.recalled.contains(key)) {
+                (Some(keep), true) => keep.path().display().to_string(),
+                _ => path.clone(),
+            };
+            former.insert(
+                Arc::clone(key),
+                format!("{path}, as it was before flag `{key}` was rejected"),
+            );
+        }
+        let gone = held.0.keys().filter(|&key| !parts.flags.0.contains_key(key));
+        former.extend(gone.map(|key| {
+            (Arc::clone(key), format!("{path}, as it was before flag `{key}` was removed"))
+        }));
+        flags.0.extend(parts.flags.0);
+        flags.0.extend(held.0);
+        let refused = parts.rejected.len();
+        let places = places(path, parts.lines, former);
         let offer = Offer::from(&flags).with_fingerprint(self.fingerprint);
-        let offer = offer.with_places(places).with_refused(refused).with_rejected(&rejected);
+        let offer = offer.with_places(places).with_refused(refused).with_rejected(&parts.rejected);
+        if let Some(keep) = &mut self.keep {
+            keep.save(&flags);
+        }
         self.good = flags.into();
-        self.whole = !file.diagnostics.has_errors();
+        self.whole = !parts.diagnostics.has_errors();
         if !self.whole {
-            self.sink.publish_partly(offer, file.diagnostics);
+            self.sink.publish_partly(offer, parts.diagnostics);
             return;
         }
         self.sink.publish(offer);
-        if !file.diagnostics.is_empty() {
-            warn!(path = %self.path.display(), warnings = %file.diagnostics, "flag file has warnings");
+        if !parts.diagnostics.is_empty() {
+            warn!(path = %self.name.display(), warnings = %parts.diagnostics, "flag file has warnings");
         }
     }
 
     fn fail(&mut self, problem: impl Into<BackendError>) {
         self.whole = false;
+        self.hold.suspend();
         self.sink.fail(problem);
     }
 
@@ -323,7 +448,7 @@ impl Follower {
     }
 
     fn unreadable(&self, source: io::Error) -> OpenError {
-        OpenError { path: self.path.clone(), source }
+        OpenError { path: self.name.clone(), source }
     }
 }
 

@@ -1,16 +1,14 @@
 //! Reading a file that somebody may be writing.
 
 use std::{
-    fs::{self, File, Metadata},
-    io::{self, Read},
+    fs::{self, Metadata},
+    io,
     path::Path,
     time::{Duration, SystemTime},
 };
 
 use super::chain::{Id, id};
-
-/// A path that leads to more than this is a mistake; it would be copied into memory at every change.
-const MAX_LEN: u64 = 64 << 20;
+use crate::read::{all, open, too_large};
 
 /// The coarsest clock of a file system in use (FAT): a change within it may leave the signature as it was.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
@@ -52,8 +50,8 @@ pub(super) struct Signature {
 }
 
 /// Reads the file once, checking that it was the same file in the same state before, after and at the path.
-pub(super) fn read(path: &Path) -> (Attempt, Glance) {
-    match try_read(path) {
+pub(super) fn read(path: &Path, max_len: u64) -> (Attempt, Glance) {
+    match try_read(path, max_len) {
         Ok((attempt, signature)) => (attempt, Glance::File(signature)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             (Attempt::Stable(Content::Missing), Glance::Missing)
@@ -62,23 +60,14 @@ pub(super) fn read(path: &Path) -> (Attempt, Glance) {
     }
 }
 
-fn try_read(path: &Path) -> io::Result<(Attempt, Signature)> {
-    // Before opening: to open a FIFO is to wait for a writer.
-    let metadata = fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
-    if metadata.len() > MAX_LEN {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 64 MiB"));
-    }
-
-    let mut file = File::open(path)?;
+fn try_read(path: &Path, max_len: u64) -> io::Result<(Attempt, Signature)> {
+    let file = open(path)?;
     let before = Signature::of(&file.metadata()?);
-    let mut bytes = Vec::new();
-    (&mut file).take(MAX_LEN).read_to_end(&mut bytes)?;
+    if before.len > max_len {
+        // Not read up to the limit, since the poll tries again every second.
+        return Err(too_large(max_len));
+    }
+    let bytes = all(&file, max_len)?;
     let after = Signature::of(&file.metadata()?);
     let at_path = Signature::of(&fs::metadata(path)?);
 
@@ -154,7 +143,10 @@ impl Signature {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
+    use crate::read::MAX_LEN;
 
     #[test]
     fn a_file_at_rest_reads_stable() {
@@ -162,7 +154,7 @@ mod tests {
         let path = dir.path().join("flags.toml");
         fs::write(&path, "[flags]\n").unwrap();
 
-        let (attempt, glance) = read(&path);
+        let (attempt, glance) = read(&path, MAX_LEN);
 
         assert!(matches!(attempt, Attempt::Stable(Content::Bytes(bytes)) if bytes == b"[flags]\n"));
         assert_eq!(glance, Glance::at(&path));
@@ -172,8 +164,8 @@ mod tests {
     fn a_missing_file_and_a_directory_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
 
-        let (missing, _) = read(&dir.path().join("flags.toml"));
-        let (directory, _) = read(dir.path());
+        let (missing, _) = read(&dir.path().join("flags.toml"), MAX_LEN);
+        let (directory, _) = read(dir.path(), MAX_LEN);
 
         assert!(matches!(missing, Attempt::Stable(Content::Missing)));
         let Attempt::Stable(Content::Unreadable(error)) = directory else {
@@ -183,18 +175,24 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
-    fn a_device_is_refused_before_it_is_opened() {
-        let (attempt, _) = read(Path::new("/dev/zero"));
+    fn a_file_beyond_the_limit_is_unreadable_and_one_at_the_limit_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("flags.toml");
+        fs::write(&path, "123456").unwrap();
 
-        assert!(matches!(attempt, Attempt::Stable(Content::Unreadable(_))));
+        let (at_limit, _) = read(&path, 6);
+        let (beyond, _) = read(&path, 5);
+
+        assert!(matches!(at_limit, Attempt::Stable(Content::Bytes(_))));
+        let Attempt::Stable(Content::Unreadable(error)) = beyond else { panic!("{beyond:?}") };
+        assert_eq!(error.to_string(), "larger than 5 bytes");
     }
 
     // procfs says that its files are empty, which is what an unstable read looks like.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_file_whose_size_is_not_its_length_is_unstable() {
-        let (attempt, _) = read(Path::new("/proc/self/limits"));
+        let (attempt, _) = read(Path::new("/proc/self/limits"), MAX_LEN);
 
         assert!(matches!(attempt, Attempt::Unstable(bytes) if !bytes.is_empty()));
     }

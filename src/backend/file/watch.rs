@@ -30,6 +30,7 @@ const BELIEVED: u32 = 4;
 #[derive(Debug)]
 pub(crate) struct Watch {
     path: PathBuf,
+    max_len: u64,
     timing: Timing,
     pulse: Receiver<Pulse>,
     /// Away on the blocking pool during a `Step::Survey`.
@@ -37,6 +38,10 @@ pub(crate) struct Watch {
     step: Step,
     /// When the poll is due.
     tick: Instant,
+    /// The time at which the file is read, even if `stat` shows no change.
+    reread: Instant,
+    /// The time at which the file is read although it is being written. The first event after a reading sets it.
+    due: Option<Instant>,
     /// What was returned last.
     known: Option<Known>,
     /// What `stat` said when it was read.
@@ -60,12 +65,12 @@ pub(crate) struct Watch {
 pub(crate) struct Timing {
     /// Without an event before the file is read.
     pub(crate) quiet: Duration,
-    /// In which it is read at the latest, however many events there are.
+    /// In which it is read at the latest, however many events there are, and although a writer has it open.
     pub(crate) ceiling: Duration,
-    /// Between two polls.
+    /// Between two polls, which look at `stat`.
     pub(crate) poll: Duration,
-    /// For a writer to close the file.
-    pub(crate) close_cap: Duration,
+    /// Between two readings without any sign of a change: a second write through one memory mapping leaves none.
+    pub(crate) reread: Duration,
 }
 
 /// What the path led to.
@@ -99,10 +104,7 @@ enum Step {
 #[derive(Debug)]
 struct Settle {
     quiet_until: Instant,
-    /// From the first moment at which nobody was writing.
-    ceiling: Option<Instant>,
-    /// From the first moment at which somebody was.
-    close_by: Option<Instant>,
+    due: Instant,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -126,24 +128,26 @@ impl Default for Timing {
             quiet: Duration::from_millis(50),
             ceiling: Duration::from_secs(1),
             poll: Duration::from_secs(1),
-            close_cap: Duration::from_secs(5),
+            reread: Duration::from_secs(60),
         }
     }
 }
 
 impl Watch {
-    /// Follows `path`, whether or not it exists. Where events are not to be had, it is polled.
-    pub(crate) fn new(path: PathBuf, timing: Timing) -> Self {
-        // The working directory may change later.
-        let path = std::path::absolute(&path).unwrap_or(path);
+    /// Follows `path`, whether or not it exists, as long as it has at most `max_len` bytes. Where events are not
+    /// to be had, it is polled.
+    pub(crate) fn new(path: PathBuf, max_len: u64, timing: Timing) -> Self {
         let (arms, pulse) = Arms::new(path.clone());
         Self {
             path,
+            max_len,
             timing,
             pulse,
             arms: Some(arms),
             step: Step::Start(Task::Read),
             tick: Instant::now() + timing.poll,
+            reread: Instant::now() + timing.reread,
+            due: None,
             known: None,
             glance: None,
             doubt: false,
@@ -155,12 +159,6 @@ impl Watch {
             #[cfg(test)]
             reads: 0,
         }
-    }
-
-    /// Whether what was observed last is all that is known: nobody writes, and no event waits to
-    /// be looked into.
-    pub(crate) fn is_settled(&self) -> bool {
-        matches!(self.step, Step::Idle) && !self.pulse.has_changed().unwrap_or(false)
     }
 
     /// Whether limits of the system leave only the poll.
@@ -181,15 +179,16 @@ impl Watch {
     pub(crate) async fn next(&mut self) -> Observation {
         loop {
             match &mut self.step {
-                Step::Idle => {
-                    self.step = select! {
-                        biased;
-                        Ok(()) = self.pulse.changed() => Step::Settle(Settle::new(self.timing)),
-                        () = sleep_until(self.tick) => Step::Start(Task::Look),
-                    };
-                }
+                Step::Idle => select! {
+                    biased;
+                    Ok(()) = self.pulse.changed() => self.settle(),
+                    () = sleep_until(self.tick.min(self.reread)) => {
+                        let is_due = self.reread <= Instant::now();
+                        self.step = Step::Start(if is_due { Task::Read } else { Task::Look });
+                    }
+                },
                 Step::Settle(settle) => {
-                    self.waived = settle.wait(&mut self.pulse, self.timing, self.waived).await;
+                    settle.wait(&mut self.pulse, self.timing, self.waived).await;
                     self.step = Step::Start(Task::Read);
                 }
                 Step::Start(task) => {
@@ -214,6 +213,13 @@ impl Watch {
         }
     }
 
+    /// Waits for writers from now on, until the time at which the file is due.
+    fn settle(&mut self) {
+        let now = Instant::now();
+        let due = *self.due.get_or_insert(now + self.timing.ceiling);
+        self.step = Step::Settle(Settle { quiet_until: now + self.timing.quiet, due });
+    }
+
     fn start(&mut self, task: Task) -> JoinHandle<(Arms, Report)> {
         let mut arms = self.arms.take().unwrap_or_else(|| self.new_arms());
         let moves = self.pulse.borrow().moves;
@@ -224,6 +230,7 @@ impl Watch {
         if matches!(task, Task::Read) {
             self.reads += 1;
         }
+        let max_len = self.max_len;
         // A disk can be slow, and arming asks notify's thread.
         spawn_blocking(move || {
             let (attempt, glance) = match task {
@@ -235,7 +242,7 @@ impl Watch {
                 }
                 Task::Read => {
                     arms.arm(moves);
-                    let (attempt, glance) = read(arms.path());
+                    let (attempt, glance) = read(arms.path(), max_len);
                     // A writer may have begun before the read and not be known yet.
                     arms.catch_up();
                     (Some(attempt), glance)
@@ -256,6 +263,7 @@ impl Watch {
     /// The survey panicked, or the runtime is shutting down.
     fn start_over(&mut self, error: io::Error) -> Option<Observation> {
         self.doubt = true;
+        self.reread = Instant::now() + self.timing.reread;
         self.differs(Content::Unreadable(error))
     }
 
@@ -274,7 +282,7 @@ impl Watch {
             }
             None => {
                 self.unannounced = self.glance.as_ref() != Some(&report.glance);
-                self.step = Step::Settle(Settle::new(self.timing));
+                self.settle();
                 return None;
             }
             // Who creates or truncates a file is about to write to it, and `open` alone is no event of a write.
@@ -286,10 +294,16 @@ impl Watch {
         };
         self.suspicious = None;
         // Somebody began to write between the end of the quiet time and the read.
-        if self.pulse.borrow().is_writing(self.waived) {
-            self.step = Step::Settle(Settle::new(self.timing));
-            return None;
+        let pulse = *self.pulse.borrow();
+        if pulse.is_writing(self.waived) {
+            if self.due.is_none_or(|due| Instant::now() < due) {
+                self.settle();
+                return None;
+            }
+            self.waived = pulse.writes;
         }
+        self.due = None;
+        self.reread = Instant::now() + self.timing.reread;
         self.doubt = !matches!(content, Content::Bytes(_) | Content::Missing)
             || report.glance.is_young(SystemTime::now());
         self.glance = Some(report.glance);
@@ -307,7 +321,9 @@ impl Watch {
             return Some(Content::Bytes(bytes));
         }
         self.suspicious = Some((bytes, times));
-        self.step = Step::Settle(Settle::new(self.timing));
+        // Equal reads in a row mean nothing unless time passes between them.
+        self.due = None;
+        self.settle();
         None
     }
 
@@ -337,24 +353,14 @@ impl Watch {
 }
 
 impl Settle {
-    fn new(timing: Timing) -> Self {
-        Self { quiet_until: Instant::now() + timing.quiet, ceiling: None, close_by: None }
-    }
-
-    /// Waits until nobody writes and it has been quiet for a while. Returns the writes not to be waited for again.
-    async fn wait(&mut self, pulse: &mut Receiver<Pulse>, timing: Timing, waived: u64) -> u64 {
+    /// Waits until no writer is left and it has been quiet for a while, or the file is due.
+    async fn wait(&mut self, pulse: &mut Receiver<Pulse>, timing: Timing, waived: u64) {
         loop {
-            let seen = *pulse.borrow_and_update();
-            let now = Instant::now();
-            let wake = if seen.is_writing(waived) {
-                *self.close_by.get_or_insert(now + timing.close_cap)
-            } else {
-                self.close_by = None;
-                self.quiet_until.min(*self.ceiling.get_or_insert(now + timing.ceiling))
-            };
+            let is_writing = pulse.borrow_and_update().is_writing(waived);
+            let wake = if is_writing { self.due } else { self.quiet_until.min(self.due) };
             // Before waiting, as events that never cease would be waited for ever.
-            if wake <= now {
-                return if seen.is_writing(waived) { seen.writes } else { waived };
+            if wake <= Instant::now() {
+                return;
             }
             select! {
                 Ok(()) = pulse.changed() => self.quiet_until = Instant::now() + timing.quiet,

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::{OsStr, OsString},
-    fs,
     path::PathBuf,
     time::Duration,
 };
@@ -12,7 +11,7 @@ use std::{
 use clap_complete::{ArgValueCompleter, CompletionCandidate};
 use flagstaff::{
     Context, Flags,
-    definition::{Field, FlagsFile},
+    definition::{Field, FlagsFile, edit::TextFile},
 };
 
 use crate::{
@@ -88,5 +87,5 @@ fn file() -> Option<FlagsFile> {
         }
     }
     let path = named.map(PathBuf::from).or_else(place::usual_file)?;
-    Some(FlagsFile::parse("", &fs::read_to_string(path).ok()?))
+    Some(FlagsFile::parse("", TextFile::read(path).ok()?.text()))
 }

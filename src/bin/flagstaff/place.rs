@@ -2,7 +2,7 @@
 
 use std::{
     env, fs,
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
@@ -12,7 +12,10 @@ use clap::Args;
 use flagstaff::{
     Backend, Env, File, Flags, Redis,
     cli::ExitCode,
-    definition::{Definitions, Diagnostic, Diagnostics, FlagsFile, Severity},
+    definition::{
+        Definitions, Diagnostic, Diagnostics, FlagsFile, Severity,
+        edit::{TextFile, TextFileError},
+    },
     event::Warning,
     source::{
         BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, RedisError, RedisErrorKind,
@@ -562,14 +565,46 @@ fn nearest() -> Option<PathBuf> {
     Some(path.strip_prefix(&here).map(Path::to_owned).unwrap_or(path))
 }
 
+/// As much is read of stdin, which may never end. Files have the same limit.
+const MAX_LEN: u64 = 16 << 20;
+
 /// The text of a file, or of stdin for `-`.
 pub(crate) fn read(path: &Path) -> Result<String, Failure> {
-    let text = if path == "-" { io::read_to_string(io::stdin()) } else { fs::read_to_string(path) };
-    text.map_err(|error| unreadable(path, &error))
+    if path != "-" {
+        return match TextFile::read(path) {
+            Ok(file) => Ok(file.text().to_owned()),
+            Err(TextFileError::Read { source, .. }) => Err(unreadable(path, &source)),
+            Err(error) => Err(error.into()),
+        };
+    }
+    let mut text = String::new();
+    match io::stdin().take(MAX_LEN + 1).read_to_string(&mut text) {
+        Ok(len) if len as u64 > MAX_LEN => {
+            Err(Failure::usage("cannot read stdin: larger than 16 MiB"))
+        }
+        Ok(_) => Ok(text),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+/// A file that is read line by line, so that it may be of any size.
+pub(crate) fn open(path: &Path) -> Result<fs::File, Failure> {
+    let unreadable = |error| unreadable(path, &error);
+    // A FIFO would be waited for, and a device need not have lines.
+    if !path.metadata().map_err(unreadable)?.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        return Err(unreadable(error));
+    }
+    fs::File::open(path).map_err(unreadable)
 }
 
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::usage(format!("cannot read `{}`: {error}", path.display()))
+    let failure = Failure::usage(format!("cannot read `{}`: {error}", path.display()));
+    match error.kind() {
+        // A pipe or a device: what comes out of it is not there to be read twice.
+        io::ErrorKind::InvalidInput => failure.hint("`-` reads stdin, which may be a pipe"),
+        _ => failure,
+    }
 }
 
 /// A source that never changes, of the kind that it stands for: a command reads a file once.
@@ -584,12 +619,13 @@ impl Once {
         Self { kind, offer }
     }
 
-    /// What a file declares, and where.
+    /// The flags of a file and their lines, as in a service that starts now: a rejected flag is not unknown.
     pub(crate) fn file(file: &Declared) -> Self {
         let offer = Offer::from(file.parsed.flags());
         let (path, lines) = (file.path.display().to_string(), file.parsed.lines().clone());
         let places = move |key: &str, part| Some(format!("{path}:{}", lines.part(key, part)?));
-        Self::new(SourceKind::File, offer.with_places(places))
+        let offer = offer.with_places(places).with_rejected(file.parsed.rejected().iter());
+        Self::new(SourceKind::File, offer)
     }
 }
 

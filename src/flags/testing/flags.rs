@@ -116,7 +116,7 @@ impl TestFlags {
     pub fn file(self, path: impl AsRef<std::path::Path>) -> Self {
         let path = path.as_ref();
         let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
+        match crate::read::text(path) {
             Ok(text) => self.text(name, text),
             Err(error) => panic!("cannot read the flags of the test from `{name}`: {error}"),
         }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use flagstaff::{
     Context, Definition, Flags, Percentage, RequestFlags, TrustedHeaders,
-    context::{InvalidCookie, StickyCookie},
+    context::{InvalidCookie, StickyCookie, context_fn},
     definition::BucketBy,
 };
 use http::{Request, Response, header};
@@ -259,6 +259,34 @@ fn a_short_secret_and_a_bad_name_are_refused() {
         let error = sticky().name(name).unwrap_err();
         assert_eq!(error, InvalidCookie::Name { name: name.to_owned() });
     }
+}
+
+#[tokio::test]
+async fn an_extractors_own_visitor_wins_over_the_one_of_the_cookie() {
+    let by_visitor = Definition::new()
+        .percentage(Percentage::whole(50).unwrap())
+        .bucket_by(BucketBy::from("visitor".to_owned()));
+    let flags = flags([("a", by_visitor.into())]).await;
+    let own = context_fn(|head| {
+        let device = head.headers["x-device"].to_str().unwrap().to_owned();
+        Context::anonymous().attribute("visitor", device)
+    });
+    let layer = flags.request_layer(own).sticky_cookie(sticky());
+    let service = layer.layer(service_fn(async |_: Request<()>| {
+        Ok::<_, Infallible>(Response::new(flagstaff::is_enabled("a")))
+    }));
+
+    let mut states = [0, 0];
+    for n in 0..40 {
+        let device = format!("device-{n}");
+        let request = Request::get("/").header("x-device", &device).body(()).unwrap();
+        let on = service.clone().oneshot(request).await.unwrap().into_body().into_inner();
+
+        let expected = Context::anonymous().attribute("visitor", device.as_str());
+        assert_eq!(on, flags.is_enabled("a", &expected), "{device}");
+        states[usize::from(on)] += 1;
+    }
+    assert!(states.iter().all(|&devices| devices > 0), "{states:?}");
 }
 
 #[tokio::test]

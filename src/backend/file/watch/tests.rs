@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::*;
+use crate::read::MAX_LEN;
 
 /// A bound for failures only.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,7 +39,7 @@ impl Scene {
 
     async fn with(path: &str, setup: &str, timing: Timing) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let watch = Watch::new(dir.path().join(path), timing);
+        let watch = Watch::new(dir.path().join(path), MAX_LEN, timing);
         let mut scene = Self { dir, watch };
         scene.run(setup, "0");
         scene.change().await;
@@ -161,9 +162,9 @@ async fn the_first_call_returns_the_current_state_at_once() {
     fs::write(dir.path().join("flags.toml"), "0").unwrap();
     let slow = Timing { quiet: PATIENCE * 2, ..events_only() };
 
-    let mut there = Watch::new(dir.path().join("flags.toml"), slow);
-    let mut missing = Watch::new(dir.path().join("other.toml"), slow);
-    let mut directory = Watch::new(dir.path().to_owned(), slow);
+    let mut there = Watch::new(dir.path().join("flags.toml"), MAX_LEN, slow);
+    let mut missing = Watch::new(dir.path().join("other.toml"), MAX_LEN, slow);
+    let mut directory = Watch::new(dir.path().to_owned(), MAX_LEN, slow);
 
     let first = timeout(PATIENCE, async {
         [there.next().await, missing.next().await, directory.next().await]
@@ -408,7 +409,7 @@ async fn a_file_that_stays_empty_is_seen_empty() {
 
 #[tokio::test]
 async fn a_file_whose_size_is_not_its_length_is_read_all_the_same() {
-    let mut watch = Watch::new("/proc/self/limits".into(), events_only());
+    let mut watch = Watch::new("/proc/self/limits".into(), MAX_LEN, events_only());
 
     let seen = timeout(PATIENCE, watch.next()).await.unwrap();
 
@@ -416,15 +417,127 @@ async fn a_file_whose_size_is_not_its_length_is_read_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_writer_that_never_closes_is_not_waited_for_longer_than_the_cap() {
-    let timing = Timing { close_cap: Duration::from_millis(200), ..events_only() };
-    let mut scene = Scene::with("flags.toml", "echo 0 > flags.toml", timing).await;
+async fn a_writer_that_never_closes_is_not_waited_for_longer_than_the_ceiling() {
+    let mut scene = Scene::new("flags.toml", "echo 0 > flags.toml").await;
     let mut writer = fs::File::options().append(true).open(scene.path("flags.toml")).unwrap();
 
-    io::Write::write_all(&mut writer, b"1\n").unwrap();
+    for (n, text) in [("1\n", "0\n1"), ("2\n", "0\n1\n2")] {
+        let before = Instant::now();
+        io::Write::write_all(&mut writer, n.as_bytes()).unwrap();
 
-    assert_eq!(scene.change().await, Seen::Content("0\n1".to_owned()));
+        assert_eq!(scene.change().await, Seen::Content(text.to_owned()));
+        // It was waited for, too.
+        assert!(before.elapsed() >= Timing::default().ceiling);
+    }
+    // Another way of saving is not held up by it.
+    scene.run("echo 3 > .new; mv .new flags.toml", "");
+    assert_eq!(scene.change().await, Seen::Content("3".to_owned()));
     drop(writer);
+}
+
+#[tokio::test]
+async fn a_writer_that_never_rests_is_not_waited_for_for_ever() {
+    let mut scene = Scene::new("flags.toml", "echo 0 > flags.toml").await;
+    // The same length and content, so that no reading is torn.
+    let script =
+        "exec 3<> flags.toml; while [ ! -e stop ]; do printf '1\n' > /proc/self/fd/3; done";
+    let mut writer = scene.command(script, "").spawn().unwrap();
+
+    scene.until("1").await;
+
+    scene.run("touch stop", "");
+    writer.wait().unwrap();
+}
+
+#[tokio::test]
+async fn busy_neighbours_of_names_on_the_way_do_not_hold_an_edit_up() {
+    let setup = "mkdir app; echo 0 > app/flags.toml; echo > app/app; echo > flags.toml";
+    let mut scene = Scene::new("app/flags.toml", setup).await;
+    // Both have names of the path, and are open all the time.
+    let busy = "exec 3> app/app 4> flags.toml; while [ ! -e stop ]; do echo >&3; echo >&4; done";
+    // Only quiet ends the wait now, and the neighbours are never quiet.
+    scene.watch.timing.ceiling = Duration::from_secs(3600);
+    let mut neighbour = scene.command(busy, "").spawn().unwrap();
+
+    for n in ["1", "2"] {
+        scene.run("echo $N > app/flags.toml", n);
+        assert_eq!(scene.until(n).await, []);
+    }
+    scene.nothing_happens().await;
+
+    scene.run("touch stop", "");
+    neighbour.wait().unwrap();
+}
+
+/// A program that has the file mapped into its memory, and writes what it is sent through that.
+const MAPPED: &str = "
+import mmap, sys
+with open('flags.toml', 'r+b') as file:
+    memory = mmap.mmap(file.fileno(), 1)
+for line in sys.stdin:
+    memory[0:1] = line.strip().encode()
+    print('written', flush=True)
+";
+
+#[tokio::test]
+async fn writes_through_one_mapping_are_seen_by_the_reading_that_needs_no_sign() {
+    use std::io::{BufRead, BufReader, Write};
+
+    let timing = Timing { reread: Duration::from_millis(20), ..events_only() };
+    let mut scene = Scene::with("flags.toml", "printf 0 > flags.toml", timing).await;
+    let mut python = Command::new("python3");
+    python.args(["-c", MAPPED]).current_dir(scene.dir.path());
+    let Ok(mut mapped) = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+        eprintln!("skipped: no python3");
+        return;
+    };
+    let (mut input, output) = (mapped.stdin.take().unwrap(), mapped.stdout.take().unwrap());
+    let mut output = BufReader::new(output);
+
+    for n in ["1", "2", "3"] {
+        writeln!(input, "{n}").unwrap();
+        output.read_line(&mut String::new()).unwrap();
+
+        assert_eq!(scene.change().await, Seen::Content(n.to_owned()));
+    }
+
+    drop(input);
+    mapped.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_fifo_in_the_place_of_the_file_holds_nothing_up() {
+    let mut scene = Scene::new("flags.toml", PLAIN).await;
+
+    for n in ["1", "2", "3"] {
+        scene.run("mkfifo .fifo; mv .fifo flags.toml", "");
+        assert_eq!(scene.change().await, Seen::Unreadable(io::ErrorKind::InvalidInput));
+        scene.run("echo $N > .new; mv .new flags.toml", n);
+        assert_eq!(scene.until(n).await, []);
+    }
+}
+
+#[tokio::test]
+async fn fifos_and_files_that_take_turns_leave_nothing_stuck() {
+    let mut scene = Scene::new("flags.toml", PLAIN).await;
+    let swap = "for n in $(seq 200); do
+        mkfifo .fifo; mv .fifo flags.toml; echo $n > .new; mv .new flags.toml
+    done; echo end > .new; mv .new flags.toml";
+    let mut swapper = scene.command(swap, "").spawn().unwrap();
+
+    scene.until("end").await;
+
+    assert!(swapper.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_file_that_grows_beyond_the_limit_is_unreadable_until_it_is_small_again() {
+    let mut scene = Scene::new("flags.toml", PLAIN).await;
+
+    scene.run("truncate -s 17M .new; mv .new flags.toml", "");
+    assert_eq!(scene.change().await, Seen::Unreadable(io::ErrorKind::FileTooLarge));
+    scene.run("echo 1 > .new; mv .new flags.toml", "");
+    assert_eq!(scene.until("1").await, []);
 }
 
 #[tokio::test]
@@ -597,8 +710,9 @@ mod settling {
     use super::*;
 
     async fn settled(pulse: &mut Receiver<Pulse>) -> Duration {
-        let start = Instant::now();
-        Settle::new(Timing::default()).wait(pulse, Timing::default(), 0).await;
+        let (start, timing) = (Instant::now(), Timing::default());
+        let mut settle = Settle { quiet_until: start + timing.quiet, due: start + timing.ceiling };
+        settle.wait(pulse, timing, 0).await;
         start.elapsed()
     }
 
@@ -636,20 +750,20 @@ mod settling {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_open_writer_is_cut_at_the_cap() {
+    async fn an_open_writer_is_cut_at_the_ceiling() {
         let (sender, mut pulse) = channel(Pulse::default());
         sender.send_modify(|pulse| pulse.writes += 1);
 
-        assert_eq!(settled(&mut pulse).await.as_millis(), 5000);
+        assert_eq!(settled(&mut pulse).await.as_millis(), 1000);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn quiet_time_and_ceiling_start_when_the_writer_has_closed() {
+    async fn quiet_time_starts_when_the_writer_has_closed() {
         let (sender, mut pulse) = channel(Pulse::default());
         sender.send_modify(|pulse| pulse.writes += 1);
         let close = |pulse: &mut Pulse| pulse.closed = pulse.writes;
-        let _sender = tokio::spawn(pulses(sender, 1, Duration::from_secs(3), close));
+        let _sender = tokio::spawn(pulses(sender, 1, Duration::from_millis(600), close));
 
-        assert_eq!(settled(&mut pulse).await.as_millis(), 3050);
+        assert_eq!(settled(&mut pulse).await.as_millis(), 650);
     }
 }

@@ -1,10 +1,10 @@
-use std::{fs, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 use flagstaff::{
     cli::ExitCode,
     codegen::{self, Generator},
-    definition::edit::{Diff, TextFile},
+    definition::edit::{Diff, TextFile, TextFileError},
 };
 
 use crate::{failure::Failure, place, session::Session};
@@ -70,22 +70,25 @@ impl Codegen {
             session.output.write(&made)?;
             return Ok(ExitCode::Done);
         };
-        let written = match fs::read_to_string(&out) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(place::unreadable(&out, &error)),
+        let written = match TextFile::read(&out) {
+            Ok(file) => Some(file),
+            Err(TextFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                None
+            }
+            Err(error) => return Err(error.into()),
         };
-        if written.as_ref() == Some(&made) {
+        let text = written.as_ref().map(TextFile::text);
+        if text == Some(&made) {
             return Ok(ExitCode::Done);
         }
         if self.check {
             let shown = out.display().to_string();
-            let diff = Diff::new(&shown, written.as_deref().unwrap_or_default(), &made);
+            let diff = Diff::new(&shown, text.unwrap_or_default(), &made);
             session.output.write(&diff.to_string())?;
             return Ok(ExitCode::No);
         }
         match written {
-            Some(_) => TextFile::read(&out)?.replace(&made)?,
+            Some(file) => file.replace(&made)?,
             None => TextFile::create(&out, &made)?,
         }
         session.output.note(format!("wrote `{}`", out.display()));

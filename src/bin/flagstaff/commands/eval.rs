@@ -1,5 +1,4 @@
 use std::{
-    fs::File,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
@@ -22,9 +21,9 @@ use crate::{
 /// Evaluate flags for a context: the value, and why
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has one of the flags. A stored value that cannot be
-read is an error (2): the answer has the code PARSE_ERROR, and so have those of
-flags that require it.
+Exits with 1 if no source has one of the flags, or a mistake in the file
+leaves one out. A stored value that cannot be read is an error (2): the answer
+has the code PARSE_ERROR, and so have those of flags that require it.
 
 A batch has a question per line:
   {\"flag\": \"new_checkout\", \"context\": {\"targetingKey\": \"ana\"}, \"default\": false}
@@ -66,7 +65,7 @@ impl Eval {
                 continue;
             }
             let answer = ask(&snapshot, flag, &context, Value::Null);
-            if answer.error_code == Some(ErrorCode::FlagNotFound) {
+            if let Some(ErrorCode::FlagNotFound | ErrorCode::ParseError) = answer.error_code {
                 code = ExitCode::No;
                 similar::hint(&snapshot, flag, &session.output);
             }
@@ -158,7 +157,7 @@ fn details(flag: &str, answer: &Answer<Value>) -> Value {
 fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failure> {
     let input: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(io::stdin().lock()),
-        _ => Box::new(File::open(path).map_err(|error| place::unreadable(path, &error))?),
+        _ => Box::new(place::open(path)?),
     };
     let mut questions = BufReader::with_capacity(64 * 1024, input);
     let snapshot = flags.snapshot();

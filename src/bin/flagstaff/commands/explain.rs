@@ -9,8 +9,9 @@ use crate::{
 /// Explain an answer: who said what, what was compared, what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has the flag. A stored value that cannot be read
-is an error (2), also that of a flag that it requires.
+Exits with 1 if no source has the flag, or a mistake in the file leaves it out.
+A stored value that cannot be read is an error (2), also that of a flag that it
+requires.
 The text is for people, in a pipe too; for programs there is --output json.
 
 Examples:
@@ -45,7 +46,7 @@ impl Explain {
         session.place.tell_other_files(&session.output).await;
         unreadable::refuse_answer(&flags, &self.flag)?;
         Ok(match explanation.answer.error_code {
-            Some(ErrorCode::FlagNotFound) => ExitCode::No,
+            Some(ErrorCode::FlagNotFound | ErrorCode::ParseError) => ExitCode::No,
             _ => ExitCode::Done,
         })
     }

@@ -1,5 +1,5 @@
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -8,7 +8,7 @@ use flagstaff::{
     Flags, Redis,
     cli::ExitCode,
     definition::{
-        edit::{Document, EditError, TextFile},
+        edit::{Document, EditError, TextFile, TextFileError},
         to_json,
     },
     source::Status,
@@ -85,6 +85,15 @@ fn text(path: &Path) -> Result<String, Failure> {
     if path == "-" {
         return place::read(path);
     }
+    let unreadable = match TextFile::read(path) {
+        Ok(file) => return Ok(file.text().to_owned()),
+        Err(TextFileError::Read { source, .. }) => source,
+        Err(error) => return Err(error.into()),
+    };
+    if unreadable.kind() != io::ErrorKind::InvalidData {
+        return Err(place::unreadable(path, &unreadable));
+    }
+    // It is a file, and no UTF-8.
     let bytes = fs::read(path).map_err(|error| place::unreadable(path, &error))?;
     let units = |of: fn([u8; 2]) -> u16| {
         let pairs = bytes.chunks_exact(2).skip(1);
@@ -93,7 +102,7 @@ fn text(path: &Path) -> Result<String, Failure> {
     let decoded = match bytes.get(..2) {
         Some([0xff, 0xfe]) => String::from_utf16(&units(u16::from_le_bytes)).ok(),
         Some([0xfe, 0xff]) => String::from_utf16(&units(u16::from_be_bytes)).ok(),
-        _ => String::from_utf8(bytes).ok(),
+        _ => None,
     };
     decoded.ok_or_else(|| {
         Failure::usage(format!("cannot read `{}`: it is neither UTF-8 nor UTF-16", path.display()))

@@ -7,7 +7,7 @@ use clap::Args;
 use flagstaff::{
     Context, Flags,
     cli::ExitCode,
-    event::{Change, Event},
+    event::{Change, ChangeCause, Event},
     source::SourceKind,
     write::LogEntry,
 };
@@ -31,9 +31,10 @@ use crate::{
 #[command(after_help = "\
 It goes on until it is interrupted. A pipe gets a line for each change: when,
 the source, the flag, its state before and after, the settings that differ, the
-revision, who, and why. A command gets what changed at once as a JSON object on
-its stdin, and so does a webhook in the body of a POST; both get one after the
-other, and a webhook that fails is tried three times.
+revision, who, why, and the cause. The causes are `source`, `time`,
+`source_lost` and `source_back`. A command gets what changed at once as a JSON
+object on its stdin, and so does a webhook in the body of a POST. Both get one
+after the other, and a webhook that fails is tried three times.
 
 Who and why is what the log of the store says when the change is seen. Of
 changes in quick succession the latest is named, and writers without a log are
@@ -85,18 +86,20 @@ impl Watch {
             };
             match event {
                 None => break,
-                Some(Event::Changed { generation, source, changes, .. }) => {
+                Some(Event::Changed { generation, cause, changes, .. }) => {
                     let is_wanted = |key: &str| wanted.is_empty() || wanted.contains(key);
                     let changes: Vec<_> =
                         changes.iter().filter(|change| is_wanted(&change.key)).collect();
                     if changes.is_empty() {
                         continue;
                     }
-                    let mut told = match source.map(|source| source.kind) {
-                        Some(SourceKind::Redis) => log.since(&flags, &changes).await,
+                    let mut told = match cause {
+                        ChangeCause::Source(source) if source.kind == SourceKind::Redis => {
+                            log.since(&flags, &changes).await
+                        }
                         _ => BTreeMap::new(),
                     };
-                    let source = source.map_or("clock", |source| source.name);
+                    let source = cause.source().map_or("clock", |source| source.name);
                     let told: Vec<_> = changes
                         .into_iter()
                         .map(|change| Told { change, by: told.remove(&change.key) })
@@ -104,16 +107,19 @@ impl Watch {
                     let at = time::rfc3339(SystemTime::now());
                     let json = versioned(json!({
                         "at": at,
+                        "cause": cause.as_str(),
                         "source": source,
                         "generation": generation,
                         "changes": told.iter().map(Told::json).collect::<Vec<_>>(),
                     }));
                     if output.is_terse() {
-                        let rows: Vec<_> = told.iter().map(|told| told.row(&at, source)).collect();
+                        let rows: Vec<_> =
+                            told.iter().map(|told| told.row(&at, source, cause)).collect();
                         output.rows(&rows)?;
                     } else {
                         output.thing(json.clone(), || {
-                            let line = |told: &Told<'_>| format!("{at} {source} {}\n", told.text());
+                            let line =
+                                |told: &Told<'_>| format!("{at} {source} {}{cause}\n", told.text());
                             told.iter().map(line).collect()
                         })?;
                     }
@@ -184,7 +190,7 @@ impl Told<'_> {
         self.change.fields.iter().map(|field| field.as_str()).collect()
     }
 
-    fn row(&self, at: &str, source: &str) -> Vec<String> {
+    fn row(&self, at: &str, source: &str, cause: ChangeCause) -> Vec<String> {
         let Change { key, before, after, .. } = self.change;
         let by = self.by.as_ref();
         let revision = by.and_then(|by| by.revision).map(|revision| revision.to_string());
@@ -198,6 +204,7 @@ impl Told<'_> {
             revision.unwrap_or_default(),
             by.and_then(|by| by.author.clone()).unwrap_or_default(),
             by.and_then(|by| by.reason.clone()).unwrap_or_default(),
+            cause.as_str().to_owned(),
         ]
     }
 

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    fs::File,
     io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
 };
@@ -11,7 +10,7 @@ use clap::Args;
 use flagstaff::Context;
 
 use super::made_up::MadeUp;
-use crate::{context, failure::Failure, text::count};
+use crate::{context, failure::Failure, place, text::count};
 
 /// What a line of contexts looks like.
 const LINE: &str =
@@ -45,12 +44,7 @@ impl UserArgs {
         };
         let reader: Box<dyn BufRead + Send> = match path == Path::new("-") {
             true => Box::new(BufReader::new(io::stdin())),
-            false => {
-                let file = File::open(path).map_err(|error| {
-                    Failure::usage(format!("cannot read `{}`: {error}", path.display()))
-                })?;
-                Box::new(BufReader::new(file))
-            }
+            false => Box::new(BufReader::new(place::open(path)?)),
         };
         Ok(Source::Lines { reader, name: path.display().to_string(), next: 1 })
     }

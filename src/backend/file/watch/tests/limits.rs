@@ -89,7 +89,7 @@ async fn polls_until_the_limit_is_gone<T>(limit: impl FnOnce() -> T, lift: impl 
     let path = dir.path().join("flags.toml");
     fs::write(&path, "0").unwrap();
     let limit = limit();
-    let mut scene = Scene { dir, watch: Watch::new(path.clone(), fast()) };
+    let mut scene = Scene { dir, watch: Watch::new(path.clone(), MAX_LEN, fast()) };
 
     assert_eq!(scene.until("0").await, []);
     assert!(scene.watch.is_polling());
@@ -161,7 +161,7 @@ async fn a_bind_mount_replaced_on_the_host_is_reported_once() {
         return;
     }
     let log = Log::start();
-    let mut watch = Watch::new("flags.toml".into(), fast());
+    let mut watch = Watch::new(std::path::absolute("flags.toml").unwrap(), MAX_LEN, fast());
     watch.next().await;
     assert!(!watch.is_detached());
 

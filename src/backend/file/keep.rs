@@ -1,0 +1,176 @@
+//! The last good definitions in a file, for a start at which some flags are wrong.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::{Map, Value, json};
+use tokio::task::spawn_blocking;
+use tracing::warn;
+
+use crate::{
+    definition::{UnknownKeys, from_json_object, to_json},
+    model::Definitions,
+    read::text,
+    replace::{Readers, replace},
+};
+
+/// The member that has the definitions.
+const FLAGS: &str = "flags";
+
+/// Keeps definitions at a path.
+#[derive(Debug)]
+pub(super) struct Keep {
+    queue: Arc<Queue>,
+    saved: Definitions,
+}
+
+/// The definitions that are to be written. A disk may hang, and a change that is due must not wait for it.
+#[derive(Debug)]
+struct Queue {
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: Option<Definitions>,
+    is_writing: bool,
+}
+
+impl Keep {
+    pub(super) fn new(path: PathBuf) -> Self {
+        let queue = Queue { path, state: Mutex::default() };
+        Self { queue: queue.into(), saved: Definitions::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.queue.path
+    }
+
+    /// Reads what was kept; nothing if it cannot be read, which is logged.
+    pub(super) async fn load(&self) -> Definitions {
+        let queue = Arc::clone(&self.queue);
+        let loaded = spawn_blocking(move || load(&queue.path)).await;
+        match loaded.unwrap_or_else(|error| Err(error.into())) {
+            Ok(flags) => flags,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Definitions::new(),
+            Err(error) => {
+                warn!(path = %self.path().display(), %error, "cannot read the kept flags, ignoring them");
+                Definitions::new()
+            }
+        }
+    }
+
+    /// Writes these definitions soon, unless they are the last ones. A failure is logged.
+    pub(super) fn save(&mut self, flags: &Definitions) {
+        if self.saved == *flags {
+            return;
+        }
+        self.saved.clone_from(flags);
+        let mut state = self.queue.state();
+        state.next = Some(flags.clone());
+        if !std::mem::replace(&mut state.is_writing, true) {
+            let queue = Arc::clone(&self.queue);
+            spawn_blocking(move || queue.write());
+        }
+    }
+}
+
+impl Queue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes until nothing is left to be written.
+    fn write(&self) {
+        loop {
+            let next = {
+                let mut state = self.state();
+                let next = state.next.take();
+                state.is_writing = next.is_some();
+                next
+            };
+            let Some(flags) = next else { return };
+            if let Err(error) = save(&self.path, &flags) {
+                warn!(path = %self.path.display(), %error, "cannot keep the flags for the next start");
+            }
+        }
+    }
+}
+
+fn save(path: &Path, flags: &Definitions) -> io::Result<()> {
+    let flags = flags.iter().map(|(key, flag)| (key.to_owned(), Value::Object(to_json(flag))));
+    let text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
+    replace(path, format!("{text:#}\n").as_bytes(), Readers::Owner)
+}
+
+fn load(path: &Path) -> io::Result<Definitions> {
+    let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let kept: Value = serde_json::from_str(&text(path)?)?;
+    let Some(flags) = kept[FLAGS].as_object() else {
+        return Err(invalid(format!("it has no `{FLAGS}`")));
+    };
+    let flags = flags.iter().map(|(key, flag)| {
+        let flag =
+            flag.as_object().ok_or_else(|| invalid(format!("flag `{key}` is not an object")))?;
+        let flag = from_json_object(key, flag, UnknownKeys::Reject);
+        let flag = flag.map_err(|error| invalid(error.to_string()))?;
+        Ok((key.as_str(), flag))
+    });
+    flags.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Definition, Percentage};
+
+    fn flags() -> Definitions {
+        let few =
+            Definition::new().percentage(Percentage::whole(10).unwrap()).denied_users(["eve"]);
+        [("a", few), ("\u{e4} b", Definition::new().enabled(false))].into_iter().collect()
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kept.json");
+
+        save(&path, &flags()).unwrap();
+
+        assert_eq!(load(&path).unwrap(), flags());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_not_kept_by_this_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kept.json");
+
+        for garbage in ["", "[]", "{}", r#"{"flags": {"a": 1}}"#, r#"{"flags": {"a": {"x": 1}}}"#] {
+            std::fs::write(&path, garbage).unwrap();
+            assert_ne!(load(&path).unwrap_err().kind(), io::ErrorKind::NotFound, "{garbage}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_it_and_a_link_in_its_place_leads_nowhere() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let directory = tempfile::tempdir().unwrap();
+        let (path, target) = (directory.path().join("kept.json"), directory.path().join("target"));
+        std::fs::write(&target, "mine").unwrap();
+        symlink(&target, &path).unwrap();
+
+        save(&path, &flags()).unwrap();
+
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
+        let metadata = std::fs::symlink_metadata(&path).unwrap();
+        assert!(metadata.is_file());
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    }
+}
