@@ -63,6 +63,8 @@ pub(super) struct Memory {
     is_log_large: bool,
     /// The flags whose overrides the server has evicted. They keep what they had.
     evicted: HashSet<Vec<u8>>,
+    /// True while health shows that overrides were evicted.
+    is_eviction_shown: bool,
 }
 
 /// The end of a session.
@@ -544,7 +546,6 @@ impl<'a> Session<'a> {
     async fn put_in_force(&mut self, reading: &Reading, beside: Beside) -> Result<(), Ended> {
         let redis = self.redis;
         let (settings, shared) = (&redis.settings, &redis.shared);
-        let were_evicted = !self.memory.evicted.is_empty();
         let was_evicted = self.keep_evicted(reading).await?;
         self.evictions = beside.evictions.or(self.evictions);
 
@@ -573,7 +574,9 @@ impl<'a> Session<'a> {
         }
         let newer: HashSet<_> = self.newer.union(&self.memory.evicted).cloned().collect();
         let mut update = fields.update(reading, &newer, &settings.layout);
-        if was_evicted || (were_evicted && self.memory.evicted.is_empty()) {
+        let is_evicted = !self.memory.evicted.is_empty();
+        let was_shown = std::mem::replace(&mut self.memory.is_eviction_shown, is_evicted);
+        if was_evicted || was_shown != is_evicted {
             update = Update::Problems;
         }
         self.is_refused = false;

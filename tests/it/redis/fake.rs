@@ -30,7 +30,7 @@ impl Fake {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let answers = Arc::clone(&answers);
-                thread::spawn(move || serve(client.unwrap(), &answers));
+                thread::spawn(move || serve(&client.unwrap(), &answers));
             }
         });
         fake
@@ -47,8 +47,8 @@ impl Fake {
 }
 
 /// Answers until the client hangs up.
-fn serve(client: TcpStream, answers: &Mutex<HashMap<&'static str, String>>) -> Option<()> {
-    let mut commands = BufReader::new(&client);
+fn serve(mut client: &TcpStream, answers: &Mutex<HashMap<&'static str, String>>) -> Option<()> {
+    let mut commands = BufReader::new(client);
     loop {
         let parts = number(&mut commands, '*')?;
         let mut words = Vec::new();
@@ -59,7 +59,7 @@ fn serve(client: TcpStream, answers: &Mutex<HashMap<&'static str, String>>) -> O
         }
         let answer = answers.lock().unwrap().get(&*words[0]).cloned();
         let answer = answer.unwrap_or_else(|| "-ERR unknown command\r\n".to_owned());
-        (&client).write_all(answer.as_bytes()).ok()?;
+        client.write_all(answer.as_bytes()).ok()?;
     }
 }
 

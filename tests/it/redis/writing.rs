@@ -354,10 +354,12 @@ async fn writers_who_wait_for_one_connection_fail_with_it() {
 async fn an_override_ends_while_the_server_is_away() {
     let mut server = Server::start();
     let flags = flags(&server).await;
-    flags.enable("beta").expires_in(Duration::from_millis(500)).await.unwrap();
+    let mut events = flags.events();
+    flags.enable("beta").expires_in(Duration::from_secs(2)).await.unwrap();
 
     server.kill();
 
+    fails(&mut events, RedisErrorKind::Unreachable).await;
     off(&flags, "beta").await;
     assert_eq!(flags.health().sources[0].status, Status::Error);
 }
