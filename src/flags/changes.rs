@@ -52,8 +52,12 @@ pub enum Event {
         /// The source.
         source: Source,
     },
-    /// A value of a source has another effect than its writer may expect. It is in force.
-    Warned(Warning),
+    /// Values of sources have another effect than their writers may expect. They are in force.
+    #[non_exhaustive]
+    Warned {
+        /// The warnings that are new, sorted by flag.
+        warnings: Vec<Warning>,
+    },
     /// The receiver was too slow: this many events before the next one are lost to it.
     Missed(u64),
 }
@@ -147,9 +151,14 @@ impl fmt::Display for Event {
                 }
                 Ok(())
             }
+            Self::Warned { warnings } => {
+                for (n, warning) in warnings.iter().enumerate() {
+                    write!(f, "{}{warning}", if n == 0 { "" } else { "\n" })?;
+                }
+                Ok(())
+            }
             Self::Failed { error, .. } => write_chain(error, f),
             Self::Recovered { source } => write!(f, "source `{source}` is healthy again"),
-            Self::Warned(warning) => warning.fmt(f),
             Self::Missed(events) => write!(f, "{events} events were missed"),
         }
     }
@@ -260,8 +269,8 @@ impl Serialize for Event {
             Self::Recovered { source } => {
                 object!(serializer, "Recovered", { "event": "recovered", "source": source })
             }
-            Self::Warned(warning) => {
-                object!(serializer, "Warned", { "event": "warned", "warning": warning })
+            Self::Warned { warnings } => {
+                object!(serializer, "Warned", { "event": "warned", "warnings": warnings })
             }
             Self::Missed(events) => {
                 object!(serializer, "Missed", { "event": "missed", "events": events })

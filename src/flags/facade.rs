@@ -446,7 +446,8 @@ impl Flags {
             let (kind, error) = (health.last_error_kind?, health.last_error?);
             Some(Event::Failed { source, kind, error })
         });
-        let warnings = self.warnings().into_iter().map(Event::Warned);
+        let warnings = Some(self.warnings()).filter(|warnings| !warnings.is_empty());
+        let warnings = warnings.map(|warnings| Event::Warned { warnings });
         Events::new(failures.chain(warnings).collect(), events)
     }
 

@@ -447,15 +447,17 @@ fn log(event: &Event) {
             error!(source, kind, error = %event, "source failed, keeping its last good flags");
         }
         Event::Recovered { source } => info!(source = source.name, "source is healthy again"),
-        Event::Warned(Warning { source, flag, kind, message, .. }) => {
-            let (source, kind) = (source.name, kind.as_str());
-            warn!(
-                flag,
-                source,
-                kind,
-                problem = message,
-                "a value has another effect than expected"
-            );
+        Event::Warned { warnings } => {
+            for Warning { source, flag, kind, message, .. } in warnings {
+                let (source, kind) = (source.name, kind.as_str());
+                warn!(
+                    flag,
+                    source,
+                    kind,
+                    problem = message,
+                    "a value has another effect than expected"
+                );
+            }
         }
         Event::Missed(_) => {}
     }
@@ -494,9 +496,13 @@ impl State {
 
     /// Reports what is new about the values that sources have for these flags.
     fn warn(&mut self, sources: &[Source], flags: impl IntoIterator<Item = Arc<str>>) {
-        for warning in self.warnings.update(&self.stack, sources, flags) {
+        let warnings = self.warnings.update(&self.stack, sources, flags);
+        for warning in &warnings {
             self.unmeasured.warned(warning.source.name, warning.kind.as_str());
-            self.emit(Event::Warned(warning));
+        }
+        // One event, so that many values in one state displace no change from the streams.
+        if !warnings.is_empty() {
+            self.emit(Event::Warned { warnings });
         }
     }
 

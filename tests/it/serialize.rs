@@ -64,18 +64,18 @@ async fn events_serialize_with_the_words_of_the_command() {
     assert_eq!(recovered, json!({ "event": "recovered", "source": "scripted" }));
     assert_eq!(json_of(Event::Missed(3)), json!({ "event": "missed", "events": 3 }));
     let strange = Memory::new().with("beta", Entry::from_text("25%"));
-    let warning = Flags::builder().source(strange).start().await.unwrap().warnings().remove(0);
+    let strange = Flags::builder().source(strange).start().await.unwrap();
     assert_eq!(
-        json_of(Event::Warned(warning)),
+        json_of(next(&mut strange.events()).await),
         json!({
             "event": "warned",
-            "warning": {
+            "warnings": [{
                 "flag": "beta",
                 "source": "memory",
                 "kind": "neither_on_nor_off",
                 "message": "`25%` is neither on nor off, nor a variant, so the flag is off",
                 "place": null,
-            },
+            }],
         })
     );
     assert_eq!(

@@ -5,9 +5,10 @@ use flagstaff::{
     answer::ErrorCode,
     definition::{Entry, Variant, Variants},
     event::{Event, Warning, WarningKind},
+    source::Offer,
 };
 
-use crate::support::next;
+use crate::support::{Act, Scripted, next};
 
 async fn env_over(variables: &[(&str, &str)], memory: Memory) -> Flags {
     let env = Env::with_prefix("FEATURE_").variables(variables.iter().copied());
@@ -63,7 +64,11 @@ async fn a_value_is_reported_once_and_again_after_it_was_mended() {
     let flags = Flags::builder().source(memory.clone()).start().await.unwrap();
     let mut events = flags.events();
     let warned = |event: Event| match event {
-        Event::Warned(Warning { flag, message, .. }) => (flag, message),
+        Event::Warned { mut warnings, .. } => {
+            let Warning { flag, message, .. } = warnings.remove(0);
+            assert!(warnings.is_empty(), "{warnings:?}");
+            (flag, message)
+        }
         other => panic!("{other:?}"),
     };
 
@@ -198,4 +203,19 @@ async fn a_whole_number_with_decimals_is_an_integer() {
         );
         assert_eq!(flags.value(other, &ana, 7_i64).value, 7, "{other}");
     }
+}
+
+#[tokio::test]
+async fn many_warnings_at_once_are_one_event_and_displace_no_change() {
+    let (script, source) = Scripted::new();
+    script.send(Act::Publish(Offer::from_iter([("a", true)]))).unwrap();
+    let flags = Flags::builder().source(source).start().await.unwrap();
+    let mut events = flags.events();
+
+    let odd = (0..1_000).map(|n| (format!("f{n}"), Entry::from_text("25%")));
+    script.send(Act::Publish(odd.collect())).unwrap();
+
+    assert!(matches!(next(&mut events).await, Event::Changed { .. }));
+    let Event::Warned { warnings, .. } = next(&mut events).await else { panic!() };
+    assert_eq!(warnings.len(), 1_000);
 }

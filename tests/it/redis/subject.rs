@@ -113,7 +113,7 @@ pub(crate) async fn becomes(flags: &Flags, key: &str, wanted: FlagState) {
 /// Whether no flag that somebody asks for is another one now.
 fn leaves_answers_alone(event: &Event) -> bool {
     match event {
-        Event::Failed { .. } | Event::Warned(_) => true,
+        Event::Failed { .. } | Event::Warned { .. } => true,
         Event::Changed { changes, .. } => {
             changes.iter().all(|change| !matches!(&*change.key, "kept" | "below"))
         }
