@@ -3,7 +3,6 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tracing::warn;
 
 use super::metrics::{self, Mismatch};
 use crate::model::{Value, hash_name};
