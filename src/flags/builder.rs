@@ -66,7 +66,8 @@ impl FlagsBuilder {
     /// Where the date and time come from, for tests of rollouts and active windows, and to ask what
     /// will be at another time; the system's clock unless set.
     ///
-    /// It is asked again when tokio's time reaches a boundary, and every 30 seconds.
+    /// It is asked again when tokio's time reaches a boundary, and every 30 seconds. While it panics, the
+    /// time that it showed last counts.
     ///
     /// # Example
     ///
