@@ -570,6 +570,8 @@ async fn a_thousand_edits_end_with_the_last_and_no_torn_one() {
         writer.await.unwrap();
         for seen in &before {
             let whole = match seen {
+                // Between two steps, for as long as a busy machine makes it.
+                Seen::Content(seen) if seen.is_empty() => style != "rename",
                 Seen::Content(seen) => {
                     let n = seen.split('\n').next().unwrap().parse().unwrap();
                     *seen == text(n)
