@@ -14,7 +14,7 @@ use flagstaff::{
     Backend, Context, Definition, File, Flags, Memory, Percentage, Redis,
     answer::FlagState,
     definition::Active,
-    event::Event,
+    event::{ChangeCause, Event},
     source::{BackendError, BoxFuture, IntoBackend, Offer, RedisHandle, Sink, SourceKind, Status},
 };
 use metrics::{
@@ -208,7 +208,7 @@ async fn a_clock_that_panics_stands_still_until_it_works_again() {
         assert!(times != ALWAYS || !is_on(&flags, "sale"));
         panics.left.store(0, Ordering::Relaxed);
 
-        assert!(matches!(next(&mut events).await, Event::Changed { source: None, .. }));
+        assert!(matches!(next(&mut events).await, Event::Changed { cause: ChangeCause::Time, .. }));
         assert!(is_on(&flags, "sale"));
         assert!(flags.health().is_ready());
     }
