@@ -96,6 +96,7 @@ pub mod definition;
 mod error;
 mod eval;
 mod flags;
+mod foreign;
 #[cfg(feature = "http")]
 mod http;
 mod model;

@@ -2,10 +2,8 @@
 
 use std::{collections::HashMap, ffi::OsString, sync::Arc};
 
-use tracing::warn;
-
 use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
-use crate::model::Entry;
+use crate::{foreign::warn, model::Entry};
 
 /// Forces flags through environment variables, which override a file for one deployment.
 ///

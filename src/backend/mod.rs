@@ -20,6 +20,7 @@ mod redis;
 mod shared_map;
 mod sink;
 mod stack;
+mod supervise;
 mod write;
 
 use std::{error::Error, future::Future, pin::Pin, sync::Arc};
@@ -44,11 +45,13 @@ pub(crate) use self::{
     offer::Lookup,
     sink::{Heard, Publish, Report},
     stack::{SourceId, Stack},
+    supervise::{Run, follow, run, supervise},
 };
-use crate::model::Entry;
+use crate::{foreign, model::Entry};
 
 /// The functions by which the backends here name the kinds of their errors.
 const KINDS: &[fn(&(dyn Error + 'static)) -> Option<&'static str>] = &[
+    foreign::kind_of,
     #[cfg(feature = "file")]
     file::kind_of,
     #[cfg(feature = "redis")]
@@ -91,8 +94,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 ///             loop {
 ///                 let on = told.borrow_and_update().iter().map(|&key| (key, true)).collect();
 ///                 sink.publish(on);
-///                 // An error here ends the source; what it published stays in force.
-///                 told.changed().await?;
+///                 if told.changed().await.is_err() {
+///                     // Nothing tells it anything any more. What it published stays in force.
+///                     return Ok(());
+///                 }
 ///             }
 ///         })
 ///     }
@@ -145,10 +150,12 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     ///
     /// An error before the first state was published fails
-    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start). A later error ends the source: its
-    /// last state stays in force, and health shows the error. A source that may come back should
-    /// [report](Sink::fail) the failure and try again instead of returning. A panic counts as an
-    /// error.
+    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start). After a later one, the last state
+    /// stays in force; logs, events and health show the error, and this is called again. The pause before
+    /// that grows from 100 milliseconds to 30 seconds while the calls keep failing. A source for which
+    /// there is a better time should [report](Sink::fail) the failure and try again instead of returning.
+    ///
+    /// A panic counts as an error. So does returning `Ok` without having published anything.
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>>;
 
     /// Takes leave of other processes when the flags are shut down, after the task has ended.

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use super::{Provenance, shared_map::SharedMap};
-use crate::model::{Definitions, Entry, FlagKey, Part, SharedDefinition, TooManyVariantNames};
+use crate::{
+    foreign,
+    model::{Definitions, Entry, FlagKey, Part, SharedDefinition, TooManyVariantNames},
+};
 
 /// Finds the entry of a source for a name that it does not list.
 pub(crate) type Lookup = Arc<dyn Fn(&str) -> Option<Entry> + Send + Sync>;
@@ -54,20 +57,21 @@ impl Offer {
     /// flags. The lookup runs on the request path, for unknown names only, so it must be quick. It must
     /// not evaluate flags, which would call it again, and must not publish or change anything, since it
     /// also runs while a state is put in force. Definitions have to be listed: one that is looked up
-    /// counts for nothing if no source lists the name.
+    /// counts for nothing if no source lists the name. A lookup that panics has no value.
     #[must_use]
     pub fn with_lookup<E: Into<Entry>>(
         mut self,
         lookup: impl Fn(&str) -> Option<E> + Send + Sync + 'static,
     ) -> Self {
-        self.lookup = Some(Arc::new(move |key| lookup(key).map(Into::into)));
+        let lookup = move |key: &_| foreign::call(|| lookup(key).map(Into::into)).flatten();
+        self.lookup = Some(Arc::new(lookup));
         self
     }
 
     /// Adds the locations of flags and their parts, such as `flags.toml:12`, which
     /// [`Flags::explain`](crate::Flags::explain) shows. The closure is called for flags that the offer
     /// lists or looks up, also while a state is put in force. So it must not ask for the health of the flags,
-    /// and must not publish or change anything.
+    /// and must not publish or change anything. One that panics has no location.
     ///
     /// # Example
     ///
@@ -84,6 +88,7 @@ impl Offer {
         mut self,
         places: impl Fn(&str, Part) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
+        let places = move |key: &_, part| foreign::call(|| places(key, part)).flatten();
         self.places = Some(Arc::new(places));
         self
     }

@@ -1,6 +1,10 @@
 //! The way from a backend into the stack.
 
-use std::{fmt, sync::Weak, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::SystemTime,
+};
 
 use super::{BackendError, Offer};
 use crate::model::SharedDefinition;
@@ -20,6 +24,7 @@ pub(crate) trait Publish: Send + Sync {
     fn publish(&self, source: usize, offer: Offer, heard: Heard);
     fn amend(&self, source: usize, changed: Offer, removed: Vec<String>);
     fn report(&self, source: usize, report: Report);
+    fn in_force(&self, source: usize) -> Option<Arc<Offer>>;
     fn standing(&self) -> Standing;
     fn below(&self, source: usize, most: usize) -> Vec<(String, Option<SharedDefinition>)>;
     fn usage(&self) -> Vec<FlagUsage>;
@@ -175,6 +180,11 @@ impl Sink {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.target.strong_count() == 0
+    }
+
+    /// Returns the state that is in force of this source; `None` if it has not published any.
+    pub(crate) fn in_force(&self) -> Option<Arc<Offer>> {
+        self.target.upgrade()?.in_force(self.source)
     }
 
     /// Returns the generation and version that this process has; `None` once the flags were dropped.

@@ -10,7 +10,6 @@ use tokio::{
     task::JoinSet,
     time,
 };
-use tracing::{info, warn};
 
 use super::{
     Flags, SourceError,
@@ -18,7 +17,10 @@ use super::{
     publisher::{Publisher, keep_time},
     snapshot::Strictness,
 };
-use crate::backend::{Backend, BackendError, IntoBackend, Sink, Source, SourceKind, identify};
+use crate::{
+    backend::{self, Backend, BackendError, IntoBackend, Sink, Source, SourceKind, identify},
+    foreign::{info, warn},
+};
 
 /// Sets up [`Flags`]: which sources, strongest first. Made by [`Flags::builder`].
 #[derive(Default)]
@@ -64,7 +66,8 @@ impl FlagsBuilder {
     /// Where the date and time come from, for tests of rollouts and active windows, and to ask what
     /// will be at another time; the system's clock unless set.
     ///
-    /// It is asked again when tokio's time reaches a boundary, and every 30 seconds.
+    /// It is asked again when tokio's time reaches a boundary, and every 30 seconds. While it panics, the
+    /// time that it showed last counts.
     ///
     /// # Example
     ///
@@ -114,17 +117,20 @@ impl FlagsBuilder {
         let mut tasks = JoinSet::new();
         let (ended, mut failures) = mpsc::unbounded_channel();
         for (source, backend) in self.sources.iter().enumerate() {
+            let name = publisher.sources()[source].name;
             let sink = Sink::new(target.clone(), source);
-            let run = Arc::clone(backend).run(sink.clone());
-            let end = End { source, sink, ended: ended.clone() };
-            tasks.spawn(async move {
-                if let Err(error) = run.await {
-                    end.tell(error);
+            let first = backend::run(backend, &sink);
+            let (ended, fail) = (ended.clone(), sink.clone());
+            let failed = move |error| {
+                // Nobody receives after the start.
+                if let Err(SendError((_, error))) = ended.send((source, error)) {
+                    fail.fail(error);
                 }
-            });
+            };
+            tasks.spawn(backend::follow(name, Arc::clone(backend), sink, first, failed));
         }
 
-        tasks.spawn(keep_time(Arc::downgrade(&publisher)));
+        publisher.passes_time_in(tasks.spawn(keep_time(Arc::downgrade(&publisher))));
 
         let deadline = time::sleep(self.max_wait.unwrap_or(Duration::from_secs(2)));
         tokio::pin!(deadline);
@@ -174,31 +180,6 @@ fn not_ready(last_error: Option<SourceError>) -> BackendError {
     match last_error {
         Some(error) => error.into(),
         None => "it did not answer in time".into(),
-    }
-}
-
-/// The end of a source's task.
-struct End {
-    source: usize,
-    sink: Sink,
-    ended: mpsc::UnboundedSender<(usize, BackendError)>,
-}
-
-impl End {
-    fn tell(&self, error: BackendError) {
-        // Nobody receives after the start.
-        if let Err(SendError((_, error))) = self.ended.send((self.source, error)) {
-            self.sink.fail(error);
-        }
-    }
-}
-
-/// A task that panics ends without a word, and its source would be taken for a healthy one.
-impl Drop for End {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.tell("the backend panicked".into());
-        }
     }
 }
 

@@ -43,7 +43,12 @@ impl Cell {
         let generation = snapshot.generation;
         self.current.store(Arc::new(snapshot));
         self.generation.store(generation, Ordering::Release);
-        // Behind the store: who registers after this finds the new generation.
+    }
+
+    /// Wakes those who wait for another generation.
+    ///
+    /// After it is published: who registers after that finds it.
+    pub(crate) fn wake(&self) {
         self.wakers.wake();
     }
 

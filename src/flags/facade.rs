@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, LogEntry, Operation, Source, WritableBackend, Written},
+    foreign,
     model::{Answer, Context, Definition, Entry, Flag, FlagKey, FlagState, SharedDefinition},
 };
 
@@ -477,6 +478,9 @@ impl Flags {
 
     /// How the sources are: status, age and last error of each.
     ///
+    /// They are all [stopped](Status::Stopped) after [`shutdown`](Self::shutdown), and when the runtime is gone
+    /// that the flags were started in.
+    ///
     /// # Example
     ///
     /// ```
@@ -526,7 +530,8 @@ impl Flags {
     }
 
     /// Stops following the sources, waits until their tasks have ended, and ends the streams of
-    /// events. The last generation goes on answering.
+    /// events. The last generation goes on answering, and the [status](Status::Stopped) of all sources
+    /// is that they are stopped.
     ///
     /// A source of Redis removes this process from the [fleet](crate::source::Fleet), so that no writer waits
     /// for it. That takes one second at most.
@@ -537,7 +542,8 @@ impl Flags {
             let leaving = self.inner.sources.iter().map(|source| source.leave());
             let all = async {
                 for leaving in leaving {
-                    leaving.await;
+                    // A source that panics keeps no other one from taking leave.
+                    let _ = foreign::run(leaving).await;
                 }
             };
             // A source that cannot be reached must not hold up the end of the process.

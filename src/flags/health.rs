@@ -80,16 +80,21 @@ pub enum Status {
     Ready,
     /// The source failed, or a part of its state was rejected. Its last good state stays in force.
     Error,
+    /// No source is followed any more, after a [shutdown](crate::Flags::shutdown) or because the runtime is gone that
+    /// the flags were started in. The last state of the source stays in force.
+    Stopped,
 }
 
 impl Status {
-    /// Returns OpenFeature's spelling for the status of a provider, such as `NOT_READY`.
+    /// Returns OpenFeature's spelling for the status of a provider, such as `NOT_READY`; OpenFeature has no status
+    /// `STOPPED`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotReady => "NOT_READY",
             Self::Ready => "READY",
             Self::Error => "ERROR",
+            Self::Stopped => "STOPPED",
         }
     }
 }
@@ -181,7 +186,7 @@ impl Serialize for SourceHealth {
     }
 }
 
-/// Serializes in OpenFeature's spelling.
+/// Serializes as [`Status::as_str`].
 impl Serialize for Status {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

@@ -10,6 +10,7 @@ use std::{
 use metrics::{Counter, counter, describe_counter, describe_gauge, gauge};
 
 use super::{ChangeCause, Health, SourceHealth, Status};
+use crate::foreign;
 
 const FAILURES: &str = "flagstaff_source_failures_total";
 const REFUSED: &str = "flagstaff_flags_refused_total";
@@ -64,12 +65,14 @@ pub(super) struct Mismatch(Counter);
 
 /// Returns the counter of questions for a flag as a type that its value is not of.
 pub(super) fn mismatch(flag: &str, expected: &'static str) -> Mismatch {
-    Mismatch(counter!(MISMATCHES, "flag" => flag.to_owned(), "type" => expected))
+    let counter =
+        foreign::call(|| counter!(MISMATCHES, "flag" => flag.to_owned(), "type" => expected));
+    Mismatch(counter.unwrap_or_else(Counter::noop))
 }
 
 impl Mismatch {
     pub(super) fn count(&self) {
-        self.0.increment(1);
+        foreign::call(|| self.0.increment(1));
     }
 }
 
@@ -81,47 +84,70 @@ impl fmt::Debug for Mismatch {
 
 /// Says what the metrics mean, to exporters that pass it on.
 pub(super) fn describe() {
-    describe_counter!(FAILURES, "Failures of a source, by kind");
-    describe_counter!(REFUSED, "Flags whose new value was refused");
-    describe_counter!(GENERATIONS, "Generations published, by the reason for them and its source");
-    describe_gauge!(STATUS, "1 for the status that a source has, 0 for the others");
-    describe_gauge!(CONFIRMED, "When a source last said what is in force, in Unix time");
-    describe_counter!(MISMATCHES, "Questions for a type that the value of the flag is not of");
-    describe_counter!(WARNED, "Values with another effect than expected, by kind");
-    describe_gauge!(WARNINGS, "Values of a source with another effect than expected");
-    describe_gauge!(FLAGS, "How many flags a source lists");
+    foreign::call(|| {
+        describe_counter!(FAILURES, "Failures of a source, by kind");
+    });
+    foreign::call(|| {
+        describe_counter!(REFUSED, "Flags whose new value was refused");
+    });
+    foreign::call(|| {
+        describe_counter!(
+            GENERATIONS,
+            "Generations published, by the reason for them and its source"
+        );
+    });
+    foreign::call(|| {
+        describe_gauge!(STATUS, "1 for the status that a source has, 0 for the others");
+    });
+    foreign::call(|| {
+        describe_gauge!(CONFIRMED, "When a source last said what is in force, in Unix time");
+    });
+    foreign::call(|| {
+        describe_counter!(MISMATCHES, "Questions for a type that the value of the flag is not of");
+    });
+    foreign::call(|| {
+        describe_counter!(WARNED, "Values with another effect than expected, by kind");
+    });
+    foreign::call(|| {
+        describe_gauge!(WARNINGS, "Values of a source with another effect than expected");
+    });
+    foreign::call(|| {
+        describe_gauge!(FLAGS, "How many flags a source lists");
+    });
 }
 
-/// Tells the recorder that the program has installed, if it has.
+/// Tells the recorder that the program has installed, if it has. One that panics misses what it panics at.
 pub(super) fn record(untold: &Untold, health: &Health, now: SystemTime) {
     for &(source, kind) in &untold.failures {
-        counter!(FAILURES, "source" => source, "kind" => kind).increment(1);
+        foreign::call(|| counter!(FAILURES, "source" => source, "kind" => kind).increment(1));
     }
     for &(source, flags) in &untold.refused {
-        counter!(REFUSED, "source" => source).increment(u64::try_from(flags).unwrap_or(u64::MAX));
+        let flags = u64::try_from(flags).unwrap_or(u64::MAX);
+        foreign::call(|| counter!(REFUSED, "source" => source).increment(flags));
     }
     for &(source, kind) in &untold.warnings {
-        counter!(WARNED, "source" => source, "kind" => kind).increment(1);
+        foreign::call(|| counter!(WARNED, "source" => source, "kind" => kind).increment(1));
     }
     for cause in &untold.generations {
         let (source, cause) = (cause.source_name(), cause.as_str());
-        counter!(GENERATIONS, "source" => source, "cause" => cause).increment(1);
+        foreign::call(|| counter!(GENERATIONS, "source" => source, "cause" => cause).increment(1));
     }
     health.sources.iter().for_each(|source| record_source(source, now));
 }
 
 fn record_source(source: &SourceHealth, now: SystemTime) {
     let name = source.name;
-    for status in [Status::NotReady, Status::Ready, Status::Error] {
+    for status in [Status::NotReady, Status::Ready, Status::Error, Status::Stopped] {
         let is = f64::from(u8::from(source.status == status));
-        gauge!(STATUS, "source" => name, "status" => status.as_str()).set(is);
+        foreign::call(|| gauge!(STATUS, "source" => name, "status" => status.as_str()).set(is));
     }
     // Not an age: that would have to be set again and again while nothing happens.
     let confirmed =
         source.age.and_then(|age| now.checked_sub(age)?.duration_since(UNIX_EPOCH).ok());
-    gauge!(CONFIRMED, "source" => name).set(confirmed.as_ref().map_or(0.0, Duration::as_secs_f64));
-    let flags = u32::try_from(source.flags).unwrap_or(u32::MAX);
-    gauge!(FLAGS, "source" => name).set(f64::from(flags));
-    let warnings = u32::try_from(source.warnings).unwrap_or(u32::MAX);
-    gauge!(WARNINGS, "source" => name).set(f64::from(warnings));
+    let confirmed = confirmed.as_ref().map_or(0.0, Duration::as_secs_f64);
+    foreign::call(|| gauge!(CONFIRMED, "source" => name).set(confirmed));
+    let flags = f64::from(u32::try_from(source.flags).unwrap_or(u32::MAX));
+    foreign::call(|| gauge!(FLAGS, "source" => name).set(flags));
+    let warnings = f64::from(u32::try_from(source.warnings).unwrap_or(u32::MAX));
+    foreign::call(|| gauge!(WARNINGS, "source" => name).set(warnings));
 }

@@ -3,10 +3,12 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
-use tracing::warn;
 
 use super::metrics::{self, Mismatch};
-use crate::model::{Value, hash_name};
+use crate::{
+    foreign::warn,
+    model::{Value, hash_name},
+};
 
 /// The number of pairs of a flag and a type that are kept. Later ones are neither logged nor counted: more
 /// than code can ask for come from data.

@@ -2,10 +2,8 @@
 
 use std::{panic::Location, sync::LazyLock};
 
-use tracing::warn;
-
 use super::warned::Warned;
-use crate::model::hash_name;
+use crate::{foreign::warn, model::hash_name};
 
 /// The place in the code that asked, or that made the gate or switch which asks.
 type Place = &'static Location<'static>;

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     future::pending,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -13,9 +13,9 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::{
     sync::{broadcast, watch},
+    task::AbortHandle,
     time::{Instant, sleep_until},
 };
-use tracing::{error, info, warn};
 
 use super::{
     Change, ChangeCause, Drift, Event, Health, NoEffect, Snapshot, SourceEntry, SourceError,
@@ -34,10 +34,11 @@ use super::{
 };
 use crate::{
     backend::{
-        self, BackendError, FlagUsage, Heard, Offer, Publish, Report, Source, SourceId, Stack,
-        Standing,
+        self, BackendError, FlagUsage, Heard, Offer, Publish, Report, Run, Source, SourceId, Stack,
+        Standing, supervise,
     },
     eval::{Plan, Requirements},
+    foreign::{self, error, info, warn},
     model::{Entry, Field, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
 };
 
@@ -61,6 +62,8 @@ pub(super) struct Publisher {
     state: Mutex<State>,
     /// How many reports there were, for whoever waits for the sources to answer.
     progress: watch::Sender<u64>,
+    /// The task that lets time pass, if there is one. It ends with the runtime, as those of the sources do.
+    time: OnceLock<AbortHandle>,
 }
 
 #[derive(Debug)]
@@ -173,6 +176,7 @@ impl Publisher {
             order: Mutex::new(()),
             state: Mutex::new(state),
             progress: watch::Sender::new(0),
+            time: OnceLock::new(),
         }
     }
 
@@ -209,7 +213,7 @@ impl Publisher {
     ///
     /// Not before: whether a value is a warning depends on all sources.
     pub(super) fn started(&self) {
-        self.change(|state| {
+        self.change(|state, _| {
             state.started = true;
             let offers = state.stack.offers();
             let all = offers.iter().flat_map(|offer| offer.keys().cloned());
@@ -220,6 +224,17 @@ impl Publisher {
     /// Returns the warnings about the values in force, by flag.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         self.state().warnings.iter().cloned().collect()
+    }
+
+    /// Takes note of the task that lets time pass.
+    pub(super) fn passes_time_in(&self, task: AbortHandle) {
+        // There is one task.
+        let _ = self.time.set(task);
+    }
+
+    /// Returns whether nothing follows the sources any more.
+    fn is_stopped(&self, state: &State) -> bool {
+        state.events.is_none() || self.time.get().is_some_and(AbortHandle::is_finished)
     }
 
     pub(super) fn subscribe(&self) -> broadcast::Receiver<Arc<Event>> {
@@ -236,10 +251,11 @@ impl Publisher {
         }
     }
 
-    /// Ends the streams of events.
+    /// Ends the streams of events. The status of all sources is `Stopped` from then on.
     pub(super) fn close(&self) {
-        let mut state = self.state();
-        state.events = None;
+        let events = self.change(|state, _| state.events.take());
+        // Its end wakes those who receive, which is not for the time in which the state is locked.
+        foreign::call(|| drop(events));
         self.tracker.close();
     }
 
@@ -367,11 +383,12 @@ impl Publisher {
     }
 
     fn health_of(&self, state: &State) -> Health {
+        let is_stopped = self.is_stopped(state);
         let sources = self.sources.iter().zip(&state.sources).enumerate();
         let sources = sources.map(|(index, (identity, source))| SourceHealth {
             name: identity.name,
             kind: identity.kind,
-            status: state.status(index),
+            status: if is_stopped { Status::Stopped } else { state.status(index) },
             age: source.confirmed.map(|at| at.elapsed()),
             flags: source.flags,
             warnings: state.warnings.of(index),
@@ -387,29 +404,43 @@ impl Publisher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then tells watchers, metrics and the log what happened: whoever holds a
-    /// watched value, and subscribers of the log, may ask for the state.
-    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+    /// Changes the state at this time. Then it reports what happened to watchers, metrics and the log, which may ask for
+    /// the state.
+    ///
+    /// All of these are foreign code, also the wakers of tasks. A panic there loses the report, and no more.
+    fn change<R>(&self, change: impl FnOnce(&mut State, SystemTime) -> R) -> R {
         let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of two changes, the later one has the later time.
+        let time = self.clock.now();
         let mut state = self.state();
-        let result = change(&mut state);
+        let before = self.cell.load().generation();
+        let result = change(&mut state, time);
         let unlogged = std::mem::take(&mut state.unlogged);
         let untold = std::mem::take(&mut state.untold);
         let unmeasured = std::mem::replace(&mut state.unmeasured, Untold::new());
+        let events = state.events.clone();
         let health = self.health_of(&state);
         drop(state);
+        if health.generation != before {
+            self.cell.wake();
+        }
+        for event in &unlogged {
+            // Nobody listening is fine.
+            foreign::call(|| events.as_ref().map(|events| events.send(Arc::clone(event))));
+        }
         for (watcher, now) in untold {
-            watcher.send_if_modified(|state| std::mem::replace(state, now) != now);
+            let tell = || watcher.send_if_modified(|state| std::mem::replace(state, now) != now);
+            foreign::call(tell);
         }
         // Of two changes, the later one has the last word there, too.
-        metrics::record(&unmeasured, &health, self.clock.now());
+        metrics::record(&unmeasured, &health, time);
         drop(order);
         unlogged.iter().for_each(|event| log(event));
         result
     }
 
     fn failed(&self, source: usize, error: BackendError) {
-        self.change(|state| state.failed(self.sources[source], error));
+        self.change(|state, _| state.failed(self.sources[source], error));
     }
 }
 
@@ -465,12 +496,7 @@ fn log(event: &Event) {
 
 impl State {
     fn emit(&mut self, event: Event) {
-        let event = Arc::new(event);
-        if let Some(events) = &self.events {
-            // Nobody listening is fine.
-            let _ = events.send(Arc::clone(&event));
-        }
-        self.unlogged.push(event);
+        self.unlogged.push(Arc::new(event));
     }
 
     fn failed(&mut self, source: Source, error: BackendError) {
@@ -591,6 +617,11 @@ impl Publish for Publisher {
         Standing { generation: self.cell.load().generation(), fingerprint, has_refused }
     }
 
+    fn in_force(&self, source: usize) -> Option<Arc<Offer>> {
+        let state = self.state();
+        state.sources[source].published.then(|| Arc::clone(&state.stack.offers()[source]))
+    }
+
     fn below(&self, source: usize, most: usize) -> Vec<(String, Option<SharedDefinition>)> {
         let state = self.state();
         let mut listed: Vec<_> = state.stack.overrides(source).map(|(key, ..)| key).collect();
@@ -601,7 +632,7 @@ impl Publish for Publisher {
 
     fn publish(&self, source: usize, mut offer: Offer, heard: Heard) {
         let source = self.sources[source];
-        self.change(|state| {
+        self.change(|state, time| {
             let rejected = state.stack.admit(source.position, &mut offer);
             let refused = rejected.as_ref().map_or(0, |rejected| rejected.flags.len());
             state.unmeasured.refused(source.name, offer.refused() + refused);
@@ -621,7 +652,7 @@ impl Publish for Publisher {
                 state.reached(source);
             }
             let keys = state.stack.replace(source.position, offer);
-            self.resolve(state, keys, ChangeCause::Source(source));
+            self.resolve(state, keys, ChangeCause::Source(source), time);
             if let Heard::Partly(problem) = heard {
                 state.heard_partly(source, problem);
             }
@@ -632,11 +663,11 @@ impl Publish for Publisher {
 
     fn amend(&self, source: usize, mut changed: Offer, removed: Vec<String>) {
         let source = self.sources[source];
-        self.change(|state| {
+        self.change(|state, time| {
             let rejected = state.stack.admit(source.position, &mut changed);
             let keys = state.stack.amend(source.position, &changed, removed);
             state.sources[source.position].flags = state.stack.listed(source.position);
-            self.resolve(state, keys, ChangeCause::Source(source));
+            self.resolve(state, keys, ChangeCause::Source(source), time);
             if let Some(rejected) = rejected {
                 state.unmeasured.refused(source.name, rejected.flags.len());
                 state.heard_partly(source, rejected.into());
@@ -648,7 +679,7 @@ impl Publish for Publisher {
 
     fn report(&self, source: usize, report: Report) {
         match report {
-            Report::Confirmed => self.change(|state| {
+            Report::Confirmed => self.change(|state, _| {
                 state.reached(self.sources[source]);
                 state.free_retired();
             }),
@@ -667,8 +698,9 @@ impl Publisher {
         state: &mut State,
         keys: impl IntoIterator<Item = Arc<str>>,
         cause: ChangeCause,
+        time: SystemTime,
     ) {
-        let (lost, instant, time) = (state.lost(), Instant::now(), self.clock.now());
+        let (lost, instant) = (state.lost(), Instant::now());
         let old = self.cell.load();
         let (mut plans, mut resolved) = (old.plans.clone(), old.resolved.clone());
         let names = &mut state.names;
@@ -801,16 +833,16 @@ impl Publisher {
 
     /// Does what time asks for. Returns when to look next.
     fn pass_time(&self) -> Option<Instant> {
-        self.change(|state| {
-            let stale = self.wait_for_lost_sources(state);
-            let dated = self.look_at_clock(state);
+        self.change(|state, time| {
+            let stale = self.wait_for_lost_sources(state, time);
+            let dated = self.look_at_clock(state, time);
             stale.into_iter().chain(dated).min()
         })
     }
 
     /// Flags that have waited long enough for a lost source change, and change back when it is
     /// there again. Returns when the next one has waited long enough.
-    fn wait_for_lost_sources(&self, state: &mut State) -> Option<Instant> {
+    fn wait_for_lost_sources(&self, state: &mut State, time: SystemTime) -> Option<Instant> {
         let snapshot = self.cell.load();
         let patient = || {
             let flags = snapshot.resolved();
@@ -843,21 +875,20 @@ impl Publisher {
                 true => ChangeCause::SourceLost(source),
                 false => ChangeCause::SourceBack(source),
             };
-            self.resolve(state, keys, cause);
+            self.resolve(state, keys, cause, time);
         }
         let now = Instant::now();
         patient().filter_map(|(_, flag)| Stack::next_stale(flag, &lost, now)).min()
     }
 
     /// Rollouts and active windows that have passed a boundary change. Returns when to look again.
-    fn look_at_clock(&self, state: &mut State) -> Option<Instant> {
-        let time = self.clock.now();
+    fn look_at_clock(&self, state: &mut State, time: SystemTime) -> Option<Instant> {
         let snapshot = self.cell.load();
         let due =
             snapshot.resolved().filter(|(_, flag)| flag.moment_at(time) != flag.moment().copied());
         let keys: Vec<_> = due.map(|(key, _)| Arc::clone(key)).collect();
         if !keys.is_empty() {
-            self.resolve(state, keys, ChangeCause::Time);
+            self.resolve(state, keys, ChangeCause::Time, time);
         }
         let snapshot = self.cell.load();
         let until = snapshot.resolved().filter_map(|(_, flag)| {
@@ -868,8 +899,22 @@ impl Publisher {
     }
 }
 
-/// Lets time pass for as long as there are flags.
+/// Lets time pass for as long as there are flags. It is started again if it panics.
 pub(super) async fn keep_time(publisher: Weak<Publisher>) {
+    let start = || -> Result<Run, _> {
+        let publisher = Weak::clone(&publisher);
+        Ok(Box::pin(async {
+            pass_time(publisher).await;
+            Ok(())
+        }))
+    };
+    let failed = |error: BackendError, pause| {
+        error!(error = &*error, ?pause, "cannot follow the date, starting again");
+    };
+    supervise(start, failed, || true).await;
+}
+
+async fn pass_time(publisher: Weak<Publisher>) {
     let progress = publisher.upgrade().map(|publisher| publisher.progress.subscribe());
     let Some(mut progress) = progress else { return };
     while let Some(next) = publisher.upgrade().map(|publisher| publisher.pass_time()) {

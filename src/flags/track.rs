@@ -15,7 +15,7 @@ use tokio::sync::broadcast;
 use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 
 use super::{Flags, RequestFlags, Scope, clock::Clock, outside};
-use crate::model::Context;
+use crate::{foreign, model::Context};
 
 /// Something that a user did, and that flags may have had an effect on.
 ///
@@ -85,7 +85,8 @@ impl Tracker {
 
     /// Ends the streams. What they have not been asked for yet remains to be read.
     pub(super) fn close(&self) {
-        self.channel.store(None);
+        // Their end wakes those who receive, and this also runs in a destructor.
+        foreign::call(|| self.channel.store(None));
     }
 }
 

@@ -1,9 +1,10 @@
 //! Names that were asked for and no source knows.
 
-use tracing::warn;
-
 use super::warned::Warned;
-use crate::model::{hash_name, nearest};
+use crate::{
+    foreign::warn,
+    model::{hash_name, nearest},
+};
 
 /// Warns once per unknown name, however often it is asked for, and never locks.
 #[derive(Debug, Default)]

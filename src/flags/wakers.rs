@@ -7,6 +7,8 @@ use std::{
     task::Waker,
 };
 
+use crate::foreign;
+
 /// The wakers of tasks that wait for a service which a flag may close.
 ///
 /// A list of wakers rather than `tokio::sync::watch`, whose future would have to be boxed to be kept
@@ -28,7 +30,9 @@ impl Wakers {
     pub(super) fn wake(&self) {
         let woken = mem::take(&mut self.lock().wakers);
         // Not under the lock: a waker may run anything, such as the destructor of a task that waits.
-        woken.into_values().for_each(Waker::wake);
+        for waker in woken.into_values() {
+            foreign::call(|| waker.wake());
+        }
     }
 
     #[cfg(feature = "http")]
@@ -43,7 +47,8 @@ impl Wakers {
     #[cfg(feature = "http")]
     pub(super) fn remove(&self, key: u64) {
         let removed = self.lock().wakers.remove(&key);
-        drop(removed);
+        // This also runs in a destructor.
+        foreign::call(|| drop(removed));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {

@@ -6,7 +6,6 @@ use std::{
 };
 
 use http::{HeaderName, Request};
-use tracing::trace;
 
 use super::{
     GateDenied, RequestHead, Requirement, TryContextExtractor,
@@ -16,6 +15,7 @@ use super::{
 };
 use crate::{
     flags::{Asker, Flags, ReadyFlags, RequestFlags, Snapshot, View, Wake},
+    foreign::trace,
     model::Context,
 };
 

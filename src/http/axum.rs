@@ -6,7 +6,10 @@ use axum_core::{
 };
 use http::{StatusCode, request::Parts};
 
-use crate::flags::{RequestFlags, current};
+use crate::{
+    flags::{RequestFlags, current},
+    foreign,
+};
 
 /// The flags that a [request layer](crate::Flags::request_layer) has pinned.
 ///
@@ -68,7 +71,7 @@ crate::error::debug_is_message!(MissingRequestFlags);
 
 impl IntoResponse for MissingRequestFlags {
     fn into_response(self) -> Response {
-        tracing::error!("a handler takes `RequestFlags`, and there is no request layer around it");
+        foreign::error!("a handler takes `RequestFlags`, and there is no request layer around it");
         (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
     }
 }

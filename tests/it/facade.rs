@@ -182,7 +182,7 @@ async fn a_backend_that_panics_at_the_start_fails_the_start() {
 
     let error = Flags::builder().source(source).start().await.unwrap_err();
 
-    assert_eq!(error.source().unwrap().to_string(), "the backend panicked");
+    assert_eq!(error.source().unwrap().to_string(), "it panicked: as the test wants it");
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn a_backend_that_panics_later_is_a_failed_source() {
     script.send(Act::Panic).unwrap();
 
     let Event::Failed { error, .. } = next(&mut events).await else { panic!("not a failure") };
-    assert_eq!(error.to_string(), "the backend panicked");
+    assert_eq!(error.to_string(), "it panicked: as the test wants it");
     assert_eq!(flags.health().sources[0].status, Status::Error);
     assert!(flags.is_enabled("a", &Context::anonymous()));
 }

@@ -746,7 +746,6 @@ async fn what_stands_still_is_confirmed_again_and_again() {
     };
 
     tokio::time::timeout(BOUND, confirmed).await.unwrap();
-    assert!(age() < Duration::from_secs(10));
     assert_eq!(subject.flags.health().sources[0].mode, Some("watching"));
 }
 

@@ -25,7 +25,7 @@ use crate::support::{Act, Scripted, next};
 
 /// What is logged in this thread, as text.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -68,10 +68,15 @@ impl Subscriber for Discard {
     fn exit(&self, _: &Id) {}
 }
 
+/// Has all callsites ask the subscriber of their thread.
+pub(crate) fn discard_elsewhere() {
+    // An error means that another test was first.
+    let _ = tracing::subscriber::set_global_default(Discard);
+}
+
 impl Log {
-    fn start(level: Level) -> (Self, DefaultGuard) {
-        // An error means that another test was first.
-        let _ = tracing::subscriber::set_global_default(Discard);
+    pub(crate) fn start(level: Level) -> (Self, DefaultGuard) {
+        discard_elsewhere();
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -82,12 +87,12 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
     /// The lines that say `what`.
-    fn lines(&self, what: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, what: &str) -> Vec<String> {
         self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! Behaviour through the public API, in one binary.
 
+mod alive;
 mod allocations;
 mod blocking;
 mod codegen;

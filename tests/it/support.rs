@@ -36,6 +36,8 @@ pub(crate) enum Act {
 }
 
 /// A source that does what a test tells it to.
+///
+/// Started again after it has ended, it goes on with the next act.
 pub(crate) struct Scripted {
     acts: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Act>>>,
 }
@@ -53,15 +55,21 @@ impl Backend for Scripted {
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
-        let mut acts = self.acts.lock().unwrap().take().expect("run once");
+        let mut acts = self.acts.lock().unwrap().take().expect("its last run has ended");
         Box::pin(async move {
             while let Some(act) = acts.recv().await {
                 match act {
                     Act::Publish(offer) => sink.publish(offer),
                     Act::Confirm => sink.confirm(),
                     Act::Fail(error) => sink.fail(error),
-                    Act::End(result) => return result.map_err(Into::into),
-                    Act::Panic => panic!("as the test wants it"),
+                    Act::End(result) => {
+                        *self.acts.lock().unwrap() = Some(acts);
+                        return result.map_err(Into::into);
+                    }
+                    Act::Panic => {
+                        *self.acts.lock().unwrap() = Some(acts);
+                        panic!("as the test wants it");
+                    }
                 }
             }
             Ok(())

@@ -11,9 +11,9 @@ use notify::{
     event::{AccessKind, AccessMode, ModifyKind},
 };
 use tokio::sync::watch;
-use tracing::{debug, info, warn};
 
 use super::chain::{Chain, Names, Point, Role};
+use crate::foreign::{debug, info, warn};
 
 /// inotify says when a writer has closed a file. The other systems do not, so nobody may wait for it there.
 const REPORTS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));

@@ -8,10 +8,10 @@ use std::{
 
 use serde_json::{Map, Value, json};
 use tokio::task::spawn_blocking;
-use tracing::warn;
 
 use crate::{
     definition::{UnknownKeys, from_json_object, to_json},
+    foreign::warn,
     model::Definitions,
     read::text,
     replace::{Readers, replace},

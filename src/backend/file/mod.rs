@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
     io, mem,
+    panic::resume_unwind,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -20,7 +21,6 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, timeout_at},
 };
-use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::{
@@ -31,7 +31,8 @@ use self::{
 use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
 use crate::{
     definition::{Diagnostics, FlagsFile, Lines, Parts},
-    model::{Definitions, Part},
+    foreign::warn,
+    model::{Definitions, Entry, Part},
     read::{MAX_LEN, open},
 };
 
@@ -229,18 +230,22 @@ impl Backend for File {
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
         Box::pin(async move {
+            let before = sink.in_force();
             let mut follower = Follower {
                 watch: Watch::new(self.path.clone(), self.max_len, Timing::default()),
                 name: self.name.clone(),
                 sink,
-                good: Arc::default(),
+                good: before.as_deref().map(declared).unwrap_or_default().into(),
                 hold: Hold::default(),
                 keep: self.keep.clone().map(Keep::new),
                 recalled: BTreeSet::new(),
                 fingerprint: 0,
                 whole: false,
             };
-            follower.start(&self).await?;
+            // Started again, what is in force gives way only to what would replace it otherwise.
+            if before.is_none() {
+                follower.start(&self).await?;
+            }
             follower.follow().await;
             Ok(())
         })
@@ -263,6 +268,15 @@ impl OpenError {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The definitions in an offer of a file.
+fn declared(offer: &Offer) -> Definitions {
+    let definitions = offer.keys().filter_map(|key| match offer.listed(key)? {
+        Entry::Definition(definition) => Some((&**key, definition.clone())),
+        _ => None,
+    });
+    definitions.collect()
 }
 
 /// Where the file says what is in force.
@@ -377,7 +391,14 @@ impl Follower {
             let text = String::from_utf8(bytes).map_err(|error| NotUtf8::new(&name, &error))?;
             Ok(FlagsFile::parse(&name, &text).tested(&good, now).into_parts()?)
         };
-        let file: Result<_, BackendError> = spawn_blocking(parse).await?;
+        let file: Result<_, BackendError> = match spawn_blocking(parse).await {
+            Ok(file) => file,
+            // The content would not be parsed again before it changes. The source is started again.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => return Err(error.into()),
+            },
+        };
         if file.is_ok() {
             self.fingerprint = fingerprint;
         }

@@ -16,12 +16,12 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
     time::{Instant, sleep_until},
 };
-use tracing::{trace, warn};
 
 use super::{
     arm::{Arms, Pulse},
     read::{Attempt, Content, Glance, read},
 };
+use crate::foreign::{trace, warn};
 
 /// As many equal reads in a row are believed, however suspicious each of them is.
 const BELIEVED: u32 = 4;

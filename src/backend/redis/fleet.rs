@@ -10,13 +10,13 @@ use redis::{Cmd, Script};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
-use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{RedisError, RedisErrorKind, RedisHandle, usage::Told};
 use crate::{
     backend::Sink,
     definition::to_json,
+    foreign::warn,
     model::{Definition, FlagKey},
     serialize::object,
 };

@@ -13,11 +13,11 @@ use tokio::{
     task::spawn_blocking,
     time::{Instant, sleep},
 };
-use tracing::warn;
 
 use super::{RedisHandle, handle::Shared, layout::Raw};
 use crate::{
     backend::Sink,
+    foreign::warn,
     replace::{Readers, replace},
 };
 
@@ -30,6 +30,10 @@ impl RedisHandle {
     /// It reads a small file without leaving the thread, so that nobody starts without.
     pub(super) fn recall(&self, sink: &Sink) {
         let Some(path) = &self.settings.keep else { return };
+        if sink.in_force().is_some() {
+            // The source was started again. What the server sent is later than the file.
+            return;
+        }
         let raw = match load(path, self.settings.layout.key()) {
             Ok(raw) => raw,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
@@ -58,7 +62,7 @@ impl RedisHandle {
             let keeper = Arc::clone(&keeper);
             let start = Instant::now();
             // A panic is in the log already.
-            let _ = spawn_blocking(move || keeper.save()).await;
+            let _ = spawn_blocking(move || keeper.save_or_warn()).await;
             last.is_due = false;
             // All overrides are written each time, which may be many, and change often.
             sleep(start.elapsed() * REST).await;
@@ -75,11 +79,15 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn save(&self) {
+    fn save(&self) -> io::Result<()> {
         // First, so that who comes later writes what is later.
         let _turn = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let fields = self.shared.fields().good_raw();
-        if let Err(error) = save(&self.path, &self.store, fields) {
+        save(&self.path, &self.store, fields)
+    }
+
+    fn save_or_warn(&self) {
+        if let Err(error) = self.save() {
             let path = self.path.display();
             warn!(%path, %error, "cannot keep the overrides for the next start");
         }
@@ -94,10 +102,12 @@ struct Last {
     is_due: bool,
 }
 
+// A destructor runs no foreign code, such as a subscriber of the log. A path that cannot be written to was logged when
+// the changes before were kept.
 impl Drop for Last {
     fn drop(&mut self) {
         if self.is_due || self.changed.has_changed().unwrap_or(false) {
-            self.keeper.save();
+            let _ = self.keeper.save();
         }
     }
 }

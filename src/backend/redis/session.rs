@@ -13,7 +13,6 @@ use tokio::{
     sync::{Notify, watch},
     time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
-use tracing::warn;
 
 use super::{
     OnLostStore, RedisError, RedisErrorKind, RedisHandle, TICK,
@@ -23,7 +22,7 @@ use super::{
     layout::{Layout, Reading, SLACK, Unread},
     log::LOGGED_BYTES,
 };
-use crate::backend::Sink;
+use crate::{backend::Sink, foreign::warn};
 
 /// A large store is read at one of so many ticks.
 const LARGE_TICK: u32 = 15;

@@ -10,11 +10,11 @@ use redis::{Cmd, Script};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use tokio::time;
-use tracing::warn;
 
 use super::{RedisError, RedisErrorKind, RedisHandle};
 use crate::{
     backend::{FlagUsage, Sink},
+    foreign::warn,
     serialize::{Instant, object},
 };
 

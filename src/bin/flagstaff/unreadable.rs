@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flagstaff::{
-    Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, source::SourceEntry,
-};
+use flagstaff::{Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, source::SourceEntry};
 
 use crate::{failure::Failure, output::Output, text::clean};
 

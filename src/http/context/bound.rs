@@ -2,10 +2,9 @@
 
 use std::sync::LazyLock;
 
-use tracing::warn;
-
 use crate::{
     flags::Warned,
+    foreign::warn,
     model::{Context, hash_name},
 };
 

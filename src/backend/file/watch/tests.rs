@@ -389,7 +389,9 @@ async fn a_file_that_is_empty_for_a_while_is_not_seen_empty() {
 
 #[tokio::test]
 async fn a_file_that_is_created_before_it_is_written_is_not_seen_empty() {
-    let mut scene = Scene::new("flags.toml", "true").await;
+    // A busy machine may run the second step late, and an empty file is believed after a few quiet times.
+    let slow = Timing { quiet: Duration::from_secs(1), ceiling: PATIENCE, ..events_only() };
+    let mut scene = Scene::with("flags.toml", "true", slow).await;
 
     let mut writer =
         scene.command(": > flags.toml; sleep 0.1; echo 1 > flags.toml", "").spawn().unwrap();
@@ -568,6 +570,8 @@ async fn a_thousand_edits_end_with_the_last_and_no_torn_one() {
         writer.await.unwrap();
         for seen in &before {
             let whole = match seen {
+                // Between two steps, for as long as a busy machine makes it.
+                Seen::Content(seen) if seen.is_empty() => style != "rename",
                 Seen::Content(seen) => {
                     let n = seen.split('\n').next().unwrap().parse().unwrap();
                     *seen == text(n)
