@@ -99,6 +99,12 @@ mod flags;
 #[cfg(feature = "http")]
 mod http;
 mod model;
+#[cfg(any(feature = "codegen", feature = "edit", feature = "file", feature = "redis"))]
+#[cfg_attr(
+    not(all(feature = "edit", feature = "file", feature = "redis")),
+    allow(dead_code, reason = "each of the features needs a part")
+)]
+mod replace;
 mod serialize;
 
 #[cfg(any(

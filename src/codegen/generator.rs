@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{Day, Error, quote, render};
-use crate::definition::{Field, FlagsFile};
+use crate::{
+    definition::{Field, FlagsFile},
+    replace::{Readers, replace},
+};
 
 /// A generator of Rust source text from a flag file, with options; [`generate`] has none.
 ///
@@ -130,7 +133,7 @@ impl Generator {
             quote::instruct(cargo, "warning", &warning).map_err(failed(path))?;
         }
         let output = directory.join(path.file_name().unwrap_or_default()).with_extension("rs");
-        fs::write(&output, source).map_err(failed(&output))
+        replace(&output, source.as_bytes(), Readers::Umask).map_err(failed(&output))
     }
 
     fn now(&self) -> SystemTime {

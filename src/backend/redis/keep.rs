@@ -2,8 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
 };
@@ -17,7 +16,10 @@ use tokio::{
 use tracing::warn;
 
 use super::{RedisHandle, handle::Shared, layout::Raw};
-use crate::backend::Sink;
+use crate::{
+    backend::Sink,
+    replace::{Readers, replace},
+};
 
 /// The rest after each writing, in multiples of the time that it took.
 const REST: u32 = 10;
@@ -118,18 +120,13 @@ fn load(path: &Path, store: &str) -> io::Result<Raw> {
     fields.collect()
 }
 
-/// Writes the file beside its place and then moves it there, so that it is never half a file.
+/// Replaces the file in one step, so that it is never half a file.
 fn save(path: &Path, store: &str, fields: Vec<(String, String)>) -> io::Result<()> {
     let fields: Map<_, _> =
         fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     let text = json!({ "store": store, "fields": fields });
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let mut file = fs::File::create(&beside)?;
-    file.write_all(format!("{text:#}\n").as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
+    // Users and reasons in a store are not for all accounts of the machine.
+    replace(path, format!("{text:#}\n").as_bytes(), Readers::Owner)
 }
 
 #[cfg(test)]
@@ -165,5 +162,22 @@ mod tests {
             fs::write(&path, garbage).unwrap();
             assert_ne!(load(&path, "others").unwrap_err().kind(), io::ErrorKind::NotFound);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_beside_the_file_is_followed_and_nobody_else_reads_it() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let directory = tempfile::tempdir().unwrap();
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "old").unwrap();
+        symlink(&victim, directory.path().join("overrides.json.new")).unwrap();
+        let path = directory.path().join("overrides.json");
+
+        save(&path, "feature_flags", Vec::new()).unwrap();
+
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "old");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     }
 }

@@ -230,6 +230,9 @@ impl Redis {
     /// for at most a tenth of the time, and once more when the flags end. A process that is killed may have kept what
     /// was in force a moment before.
     ///
+    /// Each writing replaces the file in one step. A new file is readable by its owner alone; a file that is
+    /// replaced keeps its mode and its owner. A symbolic link at `path` is replaced and not followed.
+    ///
     /// Every process needs a file of its own.
     #[must_use]
     pub fn keep_at(mut self, path: impl Into<PathBuf>) -> Self {

@@ -1,14 +1,14 @@
 //! Changing a file that others may be changing too.
 
 use std::{
-    fs::{self, File, Metadata},
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use tempfile::{Builder, NamedTempFile};
-
-use crate::error::debug_is_message;
+use crate::{
+    error::debug_is_message,
+    replace::{Readers, Replacement},
+};
 
 /// A text file as it was read, to be replaced only if it still is.
 ///
@@ -57,18 +57,14 @@ impl TextFile {
     /// nowhere included; [`TextFileError::Write`] if the file cannot be made.
     pub fn create(path: impl Into<PathBuf>, text: &str) -> Result<(), TextFileError> {
         let path = path.into();
-        let mut file = match File::create_new(&path) {
-            Ok(file) => file,
+        let new = Replacement::of(&path, text.as_bytes(), Readers::Umask);
+        match new.and_then(Replacement::put_new) {
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(TextFileError::Exists { path });
+                Err(TextFileError::Exists { path })
             }
-            Err(source) => return Err(TextFileError::Write { path, source }),
-        };
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| {
-            // Half a file would be in the way of the next attempt.
-            let _ = fs::remove_file(&path);
-            TextFileError::Write { path, source }
-        })
+            Err(source) => Err(TextFileError::Write { path, source }),
+        }
     }
 
     /// The path that it was read from.
@@ -99,7 +95,7 @@ impl TextFile {
     /// [`TextFileError::Write`] if it cannot be compared or replaced. In each case it is as it was.
     pub fn replace(&self, text: &str) -> Result<(), TextFileError> {
         let write = |source| TextFileError::Write { path: self.path.clone(), source };
-        // To write beside a link would replace the link.
+        // The user means the target of a link, and the link itself would be replaced.
         let target = fs::canonicalize(&self.path).map_err(|source| self.unreadable(source))?;
         let metadata = fs::metadata(&target).map_err(|source| self.unreadable(source))?;
         if metadata.permissions().readonly() {
@@ -108,12 +104,11 @@ impl TextFile {
                 "it is marked as read-only",
             )));
         }
-        let new = beside(&target, text, &metadata).map_err(write)?;
+        let new = Replacement::of(&target, text.as_bytes(), Readers::Umask).map_err(write)?;
         if fs::read(&target).map_err(|source| self.unreadable(source))? != self.text.as_bytes() {
             return Err(TextFileError::Changed { path: self.path.clone() });
         }
-        new.persist(&target).map_err(|error| write(error.error))?;
-        Ok(())
+        new.put().map_err(write)
     }
 
     fn unreadable(&self, source: io::Error) -> TextFileError {
@@ -156,33 +151,6 @@ pub enum TextFileError {
 }
 
 debug_is_message!(TextFileError);
-
-/// A file with the text beside another one, which it can replace in one step because both are in the
-/// same file system. It is gone if it does not.
-fn beside(target: &Path, text: &str, metadata: &Metadata) -> io::Result<NamedTempFile> {
-    let directory = target.parent().unwrap_or(Path::new("."));
-    let mut file = Builder::new().prefix(".flags.").suffix(".tmp").tempfile_in(directory)?;
-    file.write_all(text.as_bytes())?;
-    keep_owner(file.path(), metadata);
-    // After the owner, because a change of that takes some permissions away.
-    file.as_file().set_permissions(metadata.permissions())?;
-    file.as_file().sync_all()?;
-    Ok(file)
-}
-
-/// As far as the system allows it: only the administrator may give files away.
-#[cfg(unix)]
-fn keep_owner(path: &Path, metadata: &Metadata) {
-    use std::os::unix::fs::{MetadataExt, chown};
-
-    let (user, group) = (Some(metadata.uid()), Some(metadata.gid()));
-    if chown(path, user, group).is_err() {
-        let _ = chown(path, None, group);
-    }
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &Path, _: &Metadata) {}
 
 #[cfg(test)]
 mod tests {
