@@ -106,6 +106,7 @@ mod model;
 )]
 mod replace;
 mod serialize;
+pub mod text;
 
 #[cfg(any(
     doc,

@@ -9,6 +9,7 @@ use super::{
     diagnostic::{Diagnostic, Diagnostics},
     suggestion::Suggestion,
 };
+use crate::text::Untrusted;
 
 /// How many problems are rendered unless another number is asked for. The data has all of them.
 const LIMIT: usize = 50;
@@ -72,7 +73,9 @@ impl fmt::Display for Report<'_> {
             if index > 0 {
                 writeln!(f)?;
             }
-            writeln!(f, "{}", render(&renderer, self.diagnostics, diagnostic))?;
+            // The renderer replaces some of what is hidden in the lines of the file, and leaves the rest.
+            let report = render(&renderer, self.diagnostics, diagnostic);
+            writeln!(f, "{}", Untrusted::new(&report).report())?;
         }
         match self.diagnostics.len() - shown.len() {
             0 => Ok(()),

@@ -9,12 +9,14 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
-    flag::toml_string,
     value::{Decode, Place, source},
 };
-use crate::model::{
-    self, Definition, Field, InvalidWeight, OFF_DEFAULT, OFF_WORDS, Setting, Variant, Variants,
-    Weight, nearest,
+use crate::{
+    model::{
+        self, Definition, Field, InvalidWeight, OFF_DEFAULT, OFF_WORDS, Setting, Variant, Variants,
+        Weight, nearest,
+    },
+    text::Untrusted,
 };
 
 /// What a variant can have.
@@ -276,7 +278,7 @@ pub(super) fn check_whole(
         let problem = Diagnostic::new(Code::InvalidOff, place.span(), message)
             .label("the value of this variant is `true`");
         let help = match Definition::new().variants(variants.clone()).off_variant() {
-            Some(name) => format!("write `off = {}`", toml_string(name)),
+            Some(name) => format!("write `off = {}`", Untrusted::new(name).toml()),
             None => format!("write `off = \"{OFF_DEFAULT}\"`, which serves no variant"),
         };
         decoder.report_with(problem, Some(help), flag);

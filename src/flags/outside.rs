@@ -5,7 +5,7 @@ use std::{panic::Location, sync::LazyLock};
 use tracing::warn;
 
 use super::warned::Warned;
-use crate::model::hash_name;
+use crate::{model::hash_name, text::line};
 
 /// The place in the code that asked, or that made the gate or switch which asks.
 type Place = &'static Location<'static>;
@@ -70,8 +70,9 @@ pub(super) fn unlayered(name: &str, Asker { kind, place }: Asker) {
         warn!(
             flag = name,
             at = %place,
-            "{kind} `{name}` has no request layer around it: add `.layer(flags.request_layer(…))` \
-             further out, or give it flags with `.flags(&flags)`"
+            "{kind} `{}` has no request layer around it: add `.layer(flags.request_layer(…))` \
+             further out, or give it flags with `.flags(&flags)`",
+            line(name)
         );
     }
 }

@@ -25,6 +25,7 @@ use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
 use crate::{
     definition::{Diagnostics, FlagsFile, Lines, Parts},
     model::{Definitions, FlagKeys, Part},
+    text::line,
 };
 
 /// Flags declared in a file, which is read again whenever it changes.
@@ -132,7 +133,7 @@ impl Backend for File {
 
 /// A flag file cannot be opened.
 #[derive(thiserror::Error)]
-#[error("cannot open the flag file `{}`", path.display())]
+#[error("cannot open the flag file `{}`", line(&path.to_string_lossy()))]
 pub struct OpenError {
     path: PathBuf,
     source: io::Error,
@@ -338,7 +339,10 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
 
 /// A flag file is not text.
 #[derive(thiserror::Error)]
-#[error("the flag file `{path}` is not UTF-8 in line {line}: save it as UTF-8")]
+#[error(
+    "the flag file `{}` is not UTF-8 in line {line}: save it as UTF-8",
+    crate::text::line(path)
+)]
 struct NotUtf8 {
     path: String,
     line: usize,
