@@ -225,8 +225,17 @@ impl fmt::Debug for Untrusted<'_> {
     }
 }
 
-/// Returns one line for an error or a log: short for [`Untrusted::line`].
-pub(crate) fn line(text: &str) -> Cow<'_, str> {
+/// Returns one line for a terminal, a log, or a protocol of lines: short for [`Untrusted::line`].
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::text::line;
+///
+/// assert_eq!(format!("flag `{}` is off", line("a\nb")), r"flag `a\nb` is off");
+/// ```
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
     Untrusted(text).line()
 }
 

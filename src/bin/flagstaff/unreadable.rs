@@ -7,7 +7,11 @@ use flagstaff::{
     source::SourceEntry,
 };
 
-use crate::{failure::Failure, output::Output, text::clean};
+use crate::{
+    failure::Failure,
+    output::Output,
+    text::{self, clean},
+};
 
 /// Refuses an answer about a flag whose stored value cannot be read. Services keep its last good meaning, which
 /// is not known here.
@@ -68,6 +72,7 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
         said.problem.is_some() && !matches!(said.entry, Entry::Text(_))
     });
     let Some(SourceEntry { source, problem, .. }) = unreadable else { return Ok(()) };
+    let word = text::word(name);
     let (flag, asked, problem) = (clean(name), clean(asked), problem.unwrap_or_default());
     let whose = match flag == asked {
         true => format!("`{flag}`"),
@@ -78,6 +83,6 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
     ))
     .cause(problem)
     .hint(format!(
-        "services go on with what it was before, or have it off; `flagstaff unset {flag}` removes it"
+        "services go on with what it was before, or have it off; `flagstaff unset {word}` removes it"
     )))
 }

@@ -23,12 +23,7 @@ use flagstaff::{
 
 use self::{against::Against, explain::CodeArg};
 use crate::{
-    failure::Failure,
-    output::Output,
-    place::read,
-    session::Session,
-    text::{clean_report, count},
-    time::instant,
+    failure::Failure, output::Output, place::read, session::Session, text::count, time::instant,
 };
 
 /// Check a flag file for errors and probable mistakes
@@ -245,7 +240,7 @@ impl Lint {
                 for file in files {
                     // Colours are taken away where none are shown.
                     let report = file.found.report().limit(usize::MAX).ansi();
-                    output.write(&clean_report(&report.to_string()))?;
+                    output.write(&report.to_string())?;
                 }
             }
         }
