@@ -85,7 +85,7 @@ fn plain(line: &str) -> String {
     for (at, c) in line.char_indices() {
         let rest = &line[at..];
         let means_something = match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~' | '$' | '@' => true,
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~' | '^' | '$' | '@' => true,
             '#' | '+' | '-' | '=' | ':' if at == 0 => true,
             // The number of a list, and a host that GitHub makes a link of.
             '.' => at == digits && digits > 0 || line[..at].to_ascii_lowercase().ends_with("www"),

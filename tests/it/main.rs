@@ -23,6 +23,7 @@ mod lint;
 mod log;
 mod messages;
 mod metrics;
+mod outputs;
 mod redis;
 mod requires;
 mod rollout_control;

@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Report<'a> {
     pub(crate) change: &'a Change,
     pub(crate) counts: &'a Counts,
-    /// What is compared, in Markdown.
+    /// The two sides of the comparison, in Markdown.
     pub(crate) title: String,
     /// Whom it was tried on.
     pub(crate) users: String,
