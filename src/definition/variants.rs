@@ -318,12 +318,9 @@ pub(super) fn check_off(flag: &str, settings: &DeTable<'_>, decoder: &mut Decode
     let message = format!("flag `{flag}` has no variant `{off}`");
     let problem =
         Diagnostic::new(Code::UnknownVariant, place.span(), message).label("not a variant");
-    let help = match nearest(off, names()) {
+    let help = match decoder.similar.nearest(off, names()) {
         Some(similar) => format!("a variant with a similar name exists: `{similar}`"),
-        None => {
-            let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-            format!("the variants of the flag are {}", names.join(", "))
-        }
+        None => listed(names()),
     };
     decoder.report_with(problem, Some(help), flag);
 }
@@ -386,4 +383,13 @@ fn check_values(flag: &str, table: &DeTable<'_>, decoder: &mut Decoder<'_>) {
             .related(valued.span(), format!("this is {}", decoder.kind(valued.get_ref())));
         decoder.report_with(problem, None, flag);
     }
+}
+/// The number of variants that a help lists. Each of many problems may have such a help.
+const MOST_LISTED: usize = 20;
+
+/// Returns a help that lists the variants of a flag.
+pub(super) fn listed<'n>(mut names: impl Iterator<Item = &'n str>) -> String {
+    let shown: Vec<_> = names.by_ref().take(MOST_LISTED).map(|name| format!("`{name}`")).collect();
+    let more = if names.next().is_some() { ", and more" } else { "" };
+    format!("the variants of the flag are {}{more}", shown.join(", "))
 }

@@ -39,6 +39,7 @@ mod variant_enum;
 mod view;
 mod wakers;
 mod warned;
+mod watchers;
 mod write;
 
 pub use self::{

@@ -29,6 +29,7 @@ use super::{
     snapshot::{Latest, Strictness},
     testing::Evaluated,
     track::Tracker,
+    watchers::Watchers,
 };
 use crate::{
     backend::{
@@ -75,7 +76,7 @@ struct State {
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
-    watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
+    watchers: Watchers,
     /// `None` after a shutdown.
     events: Option<broadcast::Sender<Arc<Event>>>,
     /// Watched flags that have changed since the state was locked.
@@ -152,7 +153,7 @@ impl Publisher {
             unmeetable: BTreeMap::new(),
             unclear: HashMap::new(),
             retired: Vec::new(),
-            watchers: HashMap::new(),
+            watchers: Watchers::default(),
             events: Some(broadcast::Sender::new(CAPACITY)),
             untold: Vec::new(),
             unlogged: Vec::new(),
@@ -225,15 +226,8 @@ impl Publisher {
     }
 
     pub(super) fn watch(&self, key: &str) -> watch::Receiver<FlagState> {
-        let mut state = self.state();
-        if let Some(watcher) = state.watchers.get(key) {
-            return watcher.subscribe();
-        }
-        let now = self.cell.load().info(key).map(|info| info.state()).unwrap_or_default();
-        let watcher = watch::Sender::new(now);
-        let receiver = watcher.subscribe();
-        state.watchers.insert(key.into(), watcher);
-        receiver
+        let now = || self.cell.load().info(key).map(|info| info.state()).unwrap_or_default();
+        self.state().watchers.subscribe(key, now)
     }
 
     /// Resolves a name for good.
@@ -768,7 +762,6 @@ pub(super) async fn keep_time(publisher: Weak<Publisher>) {
 impl State {
     /// Tells everybody who listens about a new generation.
     fn tell(&mut self, generation: u64, source: Option<Source>, changes: Vec<Change>) {
-        self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
         for change in &changes {
             if let Some(watcher) = self.watchers.get(&*change.key) {
                 self.untold.push((watcher.clone(), change.after));

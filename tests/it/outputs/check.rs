@@ -114,7 +114,7 @@ fn check_forms(text: &str) {
     }
 }
 
-/// What GitHub and rustdoc turn on, and more.
+/// A parser with what GitHub and rustdoc turn on, and more.
 fn markdown(text: &str) -> Parser<'_> {
     Parser::new_ext(text, Options::all() - Options::ENABLE_SMART_PUNCTUATION)
 }
