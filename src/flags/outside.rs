@@ -5,7 +5,7 @@ use std::{panic::Location, sync::LazyLock};
 use tracing::warn;
 
 use super::warned::Warned;
-use crate::{model::hash_name, text::line};
+use crate::model::hash_name;
 
 /// The place in the code that asked, or that made the gate or switch which asks.
 type Place = &'static Location<'static>;
@@ -72,7 +72,7 @@ pub(super) fn unlayered(name: &str, Asker { kind, place }: Asker) {
             at = %place,
             "{kind} `{}` has no request layer around it: add `.layer(flags.request_layer(…))` \
              further out, or give it flags with `.flags(&flags)`",
-            line(name)
+            crate::text::line(name)
         );
     }
 }

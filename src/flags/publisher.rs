@@ -763,7 +763,7 @@ impl State {
     /// Tells everybody who listens about a new generation.
     fn tell(&mut self, generation: u64, source: Option<Source>, changes: Vec<Change>) {
         for change in &changes {
-            if let Some(watcher) = self.watchers.get(&*change.key) {
+            if let Some(watcher) = self.watchers.get(&change.key) {
                 self.untold.push((watcher.clone(), change.after));
             }
         }

@@ -274,13 +274,13 @@ impl RedisError {
                 format!("what answers at `{node}` does not speak the protocol of Redis")
             }
         };
-        Self::made(kind, &message, cause.as_deref())
+        Self::made(kind, &message, cause)
     }
 
     /// An error whose sentences name keys and values of the store, and quote the server.
-    fn made(kind: RedisErrorKind, message: &str, cause: Option<&str>) -> Self {
-        let [message, cause] = [Some(message), cause].map(|it| it.map(|it| line(it).into_owned()));
-        Self { kind, message: message.unwrap_or_default(), cause: cause.map(Cause) }
+    fn made(kind: RedisErrorKind, message: &str, cause: Option<String>) -> Self {
+        let message = line(message).into_owned();
+        Self { kind, message, cause: cause.map(|it| Cause(line(&it).into_owned())) }
     }
 
     /// A failure of a command, or of the greeting, at `place`.
@@ -332,7 +332,7 @@ impl RedisError {
         let all = shown.fold(problem.problem.clone(), |all, (name, Unreadable { problem, .. })| {
             format!("{all}; {}: {problem}", place(name))
         });
-        Some(Self::made(RedisErrorKind::BadValue, &message, Some(&all)))
+        Some(Self::made(RedisErrorKind::BadValue, &message, Some(all)))
     }
 
     pub(super) fn evicted(place: &Place, flags: usize) -> Self {
