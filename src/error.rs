@@ -2,18 +2,25 @@
 
 use std::{error::Error, fmt};
 
+use crate::text::Untrusted;
+
 /// Writes an error and its causes as one sentence, and causes of several lines below it.
 pub(crate) fn write_chain(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{error}")?;
+    write!(f, "{}", fit(error))?;
     let mut cause = error.source();
     while let Some(error) = cause {
-        match error.to_string() {
+        match fit(error) {
             text if text.contains('\n') => write!(f, ":\n\n{}", text.trim_end())?,
             text => write!(f, ": {text}")?,
         }
         cause = error.source();
     }
     Ok(())
+}
+
+/// Returns the message of an error, whichever crate it is of, without hidden characters.
+fn fit(error: &dyn Error) -> String {
+    Untrusted::new(&error.to_string()).report().into_owned()
 }
 
 /// Makes the `Debug` of an error its message, as jiff's is: a `main` that returns the error prints

@@ -118,6 +118,7 @@ mod read;
 )]
 mod replace;
 mod serialize;
+pub mod text;
 
 #[cfg(any(
     doc,

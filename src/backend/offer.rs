@@ -6,6 +6,7 @@ use super::{Provenance, shared_map::SharedMap};
 use crate::{
     foreign,
     model::{Definitions, Entry, FlagKey, Part, SharedDefinition, TooManyVariantNames},
+    text::line,
 };
 
 /// Finds the entry of a source for a name that it does not list.
@@ -300,7 +301,7 @@ crate::error::debug_is_message!(Rejected);
 
 /// The first of several flags, in the order of their names.
 fn first(flags: &[Arc<str>]) -> String {
-    let name = flags.iter().min().map_or("", |flag| flag);
+    let name = line(flags.iter().min().map_or("", |flag| flag));
     match flags.len() {
         0 | 1 => format!("flag `{name}`"),
         more => format!("each of {more} flags, such as `{name}`,"),

@@ -11,6 +11,7 @@ use super::BackendError;
 use crate::{
     model::{Definition, Entry, Field, FlagKey},
     serialize::{Instant, object},
+    text::line,
 };
 
 /// A change of one flag in one source: the operation, with author, reason, end and condition.
@@ -229,10 +230,10 @@ impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("it was changed since: the source now says ")?;
         match &self.current {
-            Some(current) => write!(f, "`{current}`")?,
+            Some(current) => write!(f, "`{}`", line(current))?,
             None => f.write_str("nothing")?,
         }
-        match (&self.author, self.revision) {
+        match (self.author.as_deref().map(line), self.revision) {
             (Some(author), Some(revision)) => write!(f, ", by {author} in revision {revision}"),
             (Some(author), None) => write!(f, ", by {author}"),
             (None, Some(revision)) => write!(f, ", since revision {revision}"),

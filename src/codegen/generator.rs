@@ -6,11 +6,12 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Day, Error, quote, render};
+use super::{Day, Error, render};
 use crate::{
     definition::{Field, FlagsFile},
     read,
     replace::{Readers, replace},
+    text::line,
 };
 
 /// A generator of Rust source text from a flag file, with options; [`generate`] has none.
@@ -123,7 +124,7 @@ impl Generator {
         let (path, now) = (&*self.path, self.now());
         let name = path.display().to_string();
         // First of all, so that a build that fails is tried again once the file is fixed.
-        quote::instruct(cargo, "rerun-if-changed", &name).map_err(failed(path))?;
+        instruct(cargo, "rerun-if-changed", &name).map_err(failed(path))?;
         let text = read::text(path).map_err(failed(path))?;
         let file = FlagsFile::parse(&name, &text);
         let source = render(&file, self.deprecated(now))?;
@@ -131,7 +132,7 @@ impl Generator {
         let expired = (!self.deprecate_expired).then(|| expired(&file, now));
         for warning in warnings.chain(expired.into_iter().flatten()) {
             let warning = format!("{name}:{warning}");
-            quote::instruct(cargo, "warning", &warning).map_err(failed(path))?;
+            instruct(cargo, "warning", &warning).map_err(failed(path))?;
         }
         let output = directory.join(path.file_name().unwrap_or_default()).with_extension("rs");
         replace(&output, source.as_bytes(), Readers::Umask).map_err(failed(&output))
@@ -155,6 +156,12 @@ fn expired(file: &FlagsFile, now: SystemTime) -> impl Iterator<Item = String> {
         let day = Day(expires);
         Some(format!("{line}: warning: flag `{key}` expired on {day}: remove it from the code"))
     })
+}
+
+/// Writes an instruction of a build script, such as `cargo::warning=…`.
+fn instruct(cargo: &mut dyn io::Write, key: &str, value: &str) -> io::Result<()> {
+    // Cargo reads one instruction per line, so a line end in a value would begin another one.
+    writeln!(cargo, "cargo::{key}={}", line(value))
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {

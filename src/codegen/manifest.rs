@@ -6,6 +6,7 @@ use super::Error;
 use crate::{
     definition::{FlagsFile, to_json},
     model::Definition,
+    text::Untrusted,
 };
 
 /// The URL of the manifest's schema.
@@ -56,7 +57,8 @@ pub fn manifest(name: &str, text: &str) -> Result<String, Error> {
     }
     let flags = file.flags().iter().map(|(key, definition)| (key.to_owned(), flag(definition)));
     let flags: Map<_, _> = flags.collect();
-    Ok(format!("{:#}\n", json!({ "$schema": SCHEMA, "flags": flags })))
+    let manifest = format!("{:#}\n", json!({ "$schema": SCHEMA, "flags": flags }));
+    Ok(Untrusted::new(&manifest).json().into_owned())
 }
 
 fn flag(definition: &Definition) -> Json {

@@ -58,7 +58,6 @@
 mod generator;
 mod manifest;
 mod names;
-mod quote;
 
 use std::{
     collections::HashMap,
@@ -70,15 +69,13 @@ use std::{
 
 use jiff::Timestamp;
 
+use self::names::{constant, type_name};
 pub use self::{generator::Generator, manifest::manifest};
-use self::{
-    names::{constant, type_name},
-    quote::{code, literal, paragraphs},
-};
 use crate::{
     definition::{Diagnostics, FlagsFile},
     error::debug_is_message,
     model::{Definition, Variants},
+    text::{Untrusted, line},
 };
 
 /// Errors of generating source text from a flags.toml.
@@ -86,7 +83,7 @@ use crate::{
 #[non_exhaustive]
 pub enum Error {
     /// The file could not be read, or the source text not be written.
-    #[error("cannot read or write {}", path.display())]
+    #[error("cannot read or write {}", line(&path.to_string_lossy()))]
     #[non_exhaustive]
     Io {
         /// The file concerned.
@@ -99,7 +96,10 @@ pub enum Error {
     Invalid(Diagnostics),
     /// Two names are the same one in Rust.
     #[error(
-        "`{first}` and `{second}` are both `{identifier}` in Rust: rename one of them in {file}"
+        "`{}` and `{}` are both `{identifier}` in Rust: rename one of them in {}",
+        line(first),
+        line(second),
+        line(file)
     )]
     #[non_exhaustive]
     Clash {
@@ -113,7 +113,11 @@ pub enum Error {
         identifier: String,
     },
     /// A name has no ASCII letter or digit.
-    #[error("`{name}` has no ASCII letter or digit to make a Rust name of: rename it in {file}")]
+    #[error(
+        "`{}` has no ASCII letter or digit to make a Rust name of: rename it in {}",
+        line(name),
+        line(file)
+    )]
     #[non_exhaustive]
     Unnameable {
         /// The file concerned.
@@ -215,20 +219,27 @@ fn flag(
 ) {
     let owner = definition.owner.value();
     let expiry = definition.expiry();
-    let first = definition.description.value().map(|text| paragraphs(text));
+    let first = definition.description.value().map(|text| Untrusted::new(text).rustdoc());
     let first = first.filter(|text| !text.is_empty());
-    let mut docs = vec![first.unwrap_or_else(|| format!("The flag {}.", code(key)))];
-    docs.extend(owner.map(|owner| format!("Owner: {}.", paragraphs(owner))));
+    let mut docs =
+        vec![first.unwrap_or_else(|| format!("The flag {}.", Untrusted::new(key).code()))];
+    docs.extend(owner.map(|owner| format!("Owner: {}.", Untrusted::new(owner).rustdoc())));
     docs.extend(expiry.map(|expiry| format!("Expires: {}.", Day(expiry))));
     let lead = "::flagstaff::FlagName";
-    add(source, format_args!("\n#[doc = {}]\n{ALLOW}\n", literal(&docs.join("\n\n"))));
+    add(
+        source,
+        format_args!("\n#[doc = {}]\n{ALLOW}\n", Untrusted::new(&docs.join("\n\n")).rust()),
+    );
     if let (Some(expiry), Some(now)) = (expiry, deprecated)
         && expiry <= now
     {
         let note = format!("expired on {}: remove it from the code", Day(expiry));
-        add(source, format_args!("#[deprecated = {}]\n", literal(&note)));
+        add(source, format_args!("#[deprecated = {}]\n", Untrusted::new(&note).rust()));
     }
-    add(source, format_args!("pub const {name}: {lead} = {lead}::new({});\n", literal(key)));
+    add(
+        source,
+        format_args!("pub const {name}: {lead} = {lead}::new({});\n", Untrusted::new(key).rust()),
+    );
 }
 
 fn enumeration(
@@ -239,7 +250,8 @@ fn enumeration(
     members: &[String],
     off: Option<&str>,
 ) {
-    let doc = literal(&format!("The variants of the flag {}.", code(key)));
+    let doc =
+        Untrusted::new(&format!("The variants of the flag {}.", Untrusted::new(key).code())).rust();
     let pairs = || members.iter().zip(variants.names());
     // The order of the file chooses no default: the caller names one.
     let derived = if off.is_some() { "Default, " } else { "" };
@@ -251,7 +263,7 @@ fn enumeration(
         ),
     );
     for (member, variant) in pairs() {
-        let doc = literal(&code(variant));
+        let doc = Untrusted::new(&Untrusted::new(variant).code()).rust();
         let default = if off == Some(variant) { "    #[default]\n" } else { "" };
         add(source, format_args!("    #[doc = {doc}]\n{default}    {member},\n"));
     }
@@ -275,7 +287,7 @@ fn enumeration(
     );
     for (member, variant) in pairs() {
         let some = format!("::core::option::Option::Some(Self::{member})");
-        add(source, format_args!("            {} => {some},\n", literal(variant)));
+        add(source, format_args!("            {} => {some},\n", Untrusted::new(variant).rust()));
     }
     add(
         source,
@@ -286,14 +298,17 @@ fn enumeration(
         ),
     );
     for (member, variant) in pairs() {
-        add(source, format_args!("            Self::{member} => {},\n", literal(variant)));
+        add(
+            source,
+            format_args!("            Self::{member} => {},\n", Untrusted::new(variant).rust()),
+        );
     }
     source.push_str("        }\n    }\n}\n");
 }
 
 /// Lets the enum be asked for by its type.
 fn variant_enum(source: &mut String, key: &str, name: &str) {
-    let key = literal(key);
+    let key = Untrusted::new(key).rust();
     add(
         source,
         format_args!(

@@ -1,6 +1,7 @@
 //! What the decoding of one text has found so far.
 
 use std::{
+    cell::Cell,
     collections::{HashMap, HashSet},
     ops::Range,
     sync::Arc,
@@ -12,7 +13,7 @@ use super::{
     Value, code::Severity, diagnostic::Diagnostic, segment::Segments, syntax::Fault, test::Tests,
     value::kind,
 };
-use crate::model::{Definition, SharedDefinition};
+use crate::model::{Definition, SharedDefinition, nearest};
 
 /// What a text is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub(super) struct Decoder<'t> {
     pub(super) tests: Tests,
     /// Names of flags that were written in a place where they do not count.
     pub(super) misplaced: Vec<Arc<str>>,
+    /// Names like those that are wrong.
+    pub(super) similar: Similar,
     /// How many problems are errors.
     pub(super) errors: usize,
     /// What the parser said about scalars, by their place.
@@ -70,6 +73,7 @@ impl<'t> Decoder<'t> {
             segments: Segments::default(),
             tests: Tests::new(),
             misplaced: Vec::new(),
+            similar: Similar::default(),
             errors: 0,
             scalars: faults
                 .iter()
@@ -134,5 +138,58 @@ impl<'t> Decoder<'t> {
     /// Whether someone [took](Self::take_fault) it.
     pub(super) fn has_taken(&self, fault: &Fault) -> bool {
         self.described.contains(&fault.diagnostic.span)
+    }
+}
+
+/// Suggestions of names that the text itself has, such as those of its flags.
+///
+/// A file of a hundred thousand wrong names would be compared for minutes, each with all others, so the comparisons
+/// have a bound. Beyond it, problems have no suggestion.
+#[derive(Debug)]
+pub(super) struct Similar {
+    left: Cell<usize>,
+}
+
+/// The number of comparisons for one text: a tenth of a second.
+const MOST_COMPARISONS: usize = 250_000;
+
+impl Default for Similar {
+    fn default() -> Self {
+        Self { left: Cell::new(MOST_COMPARISONS) }
+    }
+}
+
+impl Similar {
+    /// Returns the name nearest to a word, if one is near, and if all could be compared.
+    pub(super) fn nearest<'n>(
+        &self,
+        word: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) -> Option<&'n str> {
+        let left = self.left.get();
+        let mut compared = 0;
+        let found = nearest(word, names.take(left).inspect(|_| compared += 1));
+        self.left.set(left - compared);
+        found.filter(|_| compared < left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_compared_so_many_times_and_no_more() {
+        let names: Vec<_> = (0..100_000).map(|n| format!("flag-{n}")).collect();
+        let similar = Similar::default();
+        let mut compared = 0;
+
+        let mut found = 0;
+        for n in 0..100_000 {
+            let names = names.iter().map(String::as_str).inspect(|_| compared += 1);
+            found += usize::from(similar.nearest(&format!("flg-{n}"), names).is_some());
+        }
+
+        assert_eq!((compared, found), (MOST_COMPARISONS, 2));
     }
 }

@@ -7,6 +7,7 @@ use super::{
     render::Report,
     suggestion::{self, Safety, Suggestion},
 };
+use crate::text::line;
 
 /// One problem of a flags.toml.
 ///
@@ -64,11 +65,13 @@ impl fmt::Display for Location {
 }
 
 impl Diagnostic {
+    // Sentences name strings of the file, and are one line from here on. Whatever prints them need not look at them
+    // again.
     pub(super) fn new(code: Code, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: code.severity(),
-            message: message.into(),
+            message: line(&message.into()).into_owned(),
             span,
             label: String::new(),
             related: Vec::new(),
@@ -80,17 +83,17 @@ impl Diagnostic {
     }
 
     pub(super) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = line(&label.into()).into_owned();
         self
     }
 
     pub(super) fn related(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
-        self.related.push(Related { span, label: label.into() });
+        self.related.push(Related { span, label: line(&label.into()).into_owned() });
         self
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(line(&help.into()).into_owned());
         self
     }
 
@@ -241,8 +244,8 @@ impl Diagnostics {
             return String::new();
         };
         match self.len() - 1 {
-            0 => format!("{}:{first}", self.name()),
-            more => format!("{}:{first} (and {more} more)", self.name()),
+            0 => format!("{}:{first}", line(self.name())),
+            more => format!("{}:{first} (and {more} more)", line(self.name())),
         }
     }
 

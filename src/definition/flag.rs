@@ -17,9 +17,12 @@ use super::{
     value::{Decode, Place, kind, percent_string, source, truth},
     variants,
 };
-use crate::model::{
-    Definition, Field, MOST_VARIANT_NAMES, Percentage, Row, Setting, SharedDefinition,
-    TooManyVariantNames, nearest, row, settings,
+use crate::{
+    model::{
+        Definition, Field, MOST_VARIANT_NAMES, Percentage, Row, Setting, SharedDefinition,
+        TooManyVariantNames, nearest, row, settings,
+    },
+    text::Untrusted,
 };
 
 /// The written form of a setting, in flags.toml and in JSON.
@@ -428,21 +431,7 @@ pub(super) fn toml_key(key: &str) -> String {
     if !key.is_empty() && key.chars().all(bare) {
         return key.to_owned();
     }
-    toml_string(key)
-}
-
-/// A text as TOML writes it, in quotes.
-pub(super) fn toml_string(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+    Untrusted::new(key).toml()
 }
 
 #[cfg(test)]
@@ -461,6 +450,6 @@ mod tests {
         assert_eq!(toml_key("new-checkout_2"), "new-checkout_2");
         assert_eq!(toml_key(""), r#""""#);
         assert_eq!(toml_key("a.b"), r#""a.b""#);
-        assert_eq!(toml_key("a\"\\\n"), r#""a\"\\\u000A""#);
+        assert_eq!(toml_key("a\"\\\n"), r#""a\"\\\n""#);
     }
 }

@@ -16,7 +16,7 @@ use super::{
     value::{Decode, Place, wrong_type},
 };
 use crate::model::{
-    Definition, Field, MOST_PREREQUISITES, Prerequisite, SharedDefinition, Variants, nearest,
+    Definition, Field, MOST_PREREQUISITES, Prerequisite, SharedDefinition, Variants,
 };
 
 /// `["payments_v3", { flag = "pricing_page", variant = "higher_price" }]`
@@ -171,12 +171,9 @@ fn unknown_variant(
     let problem = Diagnostic::new(Code::UnknownVariant, edge.span.clone(), message)
         .label(format!("required by flag `{flag}`"));
     let names = || variants.into_iter().flat_map(Variants::names);
-    let help = match (nearest(variant, names()), names().next()) {
+    let help = match (decoder.similar.nearest(variant, names()), names().next()) {
         (Some(similar), _) => format!("a variant with a similar name exists: `{similar}`"),
-        (None, Some(_)) => {
-            let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-            format!("the variants of the flag are {}", names.join(", "))
-        }
+        (None, Some(_)) => super::variants::listed(names()),
         (None, None) => format!("to require that it is on, write `\"{required}\"`"),
     };
     decoder.report_with(problem, Some(help), flag);
@@ -192,7 +189,9 @@ fn unknown<'k>(
     let message = format!("flag `{flag}` requires `{required}`, which is not in this file");
     let problem = Diagnostic::new(Code::UnknownPrerequisite, edge.span.clone(), message)
         .label("off, unless another source has it");
-    let help = nearest(required, known)
+    let help = decoder
+        .similar
+        .nearest(required, known)
         .map(|similar| format!("a flag with a similar name exists: `{similar}`"));
     decoder.report_with(problem, help, flag);
 }

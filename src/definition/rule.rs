@@ -245,13 +245,10 @@ pub(super) fn check_whole(
             let problem =
                 Diagnostic::new(Code::UnknownVariant, span, message).label("not a variant");
             let names = || variants.into_iter().flat_map(Variants::names);
-            let help = match (nearest(name, names()), truth(name), names().next()) {
+            let help = match (decoder.similar.nearest(name, names()), truth(name), names().next()) {
                 (Some(similar), ..) => format!("a variant with a similar name exists: `{similar}`"),
                 (None, Some(on), _) => format!("write `serve = {on}`"),
-                (None, None, Some(_)) => {
-                    let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-                    format!("the variants of the flag are {}", names.join(", "))
-                }
+                (None, None, Some(_)) => super::variants::listed(names()),
                 (None, None, None) => {
                     let key = toml_key(flag);
                     format!("add the variants: `[flags.{key}.variants]`, `{} = 1`", toml_key(name))

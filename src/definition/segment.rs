@@ -71,7 +71,7 @@ pub(super) fn find(
     let message = format!("unknown segment `{name}` in {owner}");
     let problem = Diagnostic::new(Code::UnknownSegment, span, message).label("not a segment");
     let segments = decoder.segments.known.keys().map(String::as_str);
-    let help = match (nearest(name, segments), decoder.segments.in_file) {
+    let help = match (decoder.similar.nearest(name, segments), decoder.segments.in_file) {
         (Some(similar), _) => format!("a segment with a similar name exists: `{similar}`"),
         (None, true) => format!("define it: `[segments.{}]`", toml_key(name)),
         (None, false) => "segments of a flags.toml can be used in that file only".to_owned(),

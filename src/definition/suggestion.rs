@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use crate::text::line;
+
 /// Whether a suggestion may be applied without anybody looking at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -45,7 +47,7 @@ impl Suggestion {
         replacement: impl Into<String>,
     ) -> Self {
         let edits = vec![Edit { span, replacement: replacement.into() }];
-        Self { message: message.into(), edits, safety: Safety::Safe }
+        Self { message: line(&message.into()).into_owned(), edits, safety: Safety::Safe }
     }
 
     pub(super) fn unsafely(self) -> Self {

@@ -9,12 +9,14 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
-    flag::toml_string,
     value::{Decode, Place, source},
 };
-use crate::model::{
-    self, Definition, Field, InvalidWeight, OFF_DEFAULT, OFF_WORDS, Setting, Variant, Variants,
-    Weight, nearest,
+use crate::{
+    model::{
+        self, Definition, Field, InvalidWeight, OFF_DEFAULT, OFF_WORDS, Setting, Variant, Variants,
+        Weight, nearest,
+    },
+    text::Untrusted,
 };
 
 /// What a variant can have.
@@ -276,7 +278,7 @@ pub(super) fn check_whole(
         let problem = Diagnostic::new(Code::InvalidOff, place.span(), message)
             .label("the value of this variant is `true`");
         let help = match Definition::new().variants(variants.clone()).off_variant() {
-            Some(name) => format!("write `off = {}`", toml_string(name)),
+            Some(name) => format!("write `off = {}`", Untrusted::new(name).toml()),
             None => format!("write `off = \"{OFF_DEFAULT}\"`, which serves no variant"),
         };
         decoder.report_with(problem, Some(help), flag);
@@ -316,12 +318,9 @@ pub(super) fn check_off(flag: &str, settings: &DeTable<'_>, decoder: &mut Decode
     let message = format!("flag `{flag}` has no variant `{off}`");
     let problem =
         Diagnostic::new(Code::UnknownVariant, place.span(), message).label("not a variant");
-    let help = match nearest(off, names()) {
+    let help = match decoder.similar.nearest(off, names()) {
         Some(similar) => format!("a variant with a similar name exists: `{similar}`"),
-        None => {
-            let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-            format!("the variants of the flag are {}", names.join(", "))
-        }
+        None => listed(names()),
     };
     decoder.report_with(problem, Some(help), flag);
 }
@@ -384,4 +383,13 @@ fn check_values(flag: &str, table: &DeTable<'_>, decoder: &mut Decoder<'_>) {
             .related(valued.span(), format!("this is {}", decoder.kind(valued.get_ref())));
         decoder.report_with(problem, None, flag);
     }
+}
+/// The number of variants that a help lists. Each of many problems may have such a help.
+const MOST_LISTED: usize = 20;
+
+/// Returns a help that lists the variants of a flag.
+pub(super) fn listed<'n>(mut names: impl Iterator<Item = &'n str>) -> String {
+    let shown: Vec<_> = names.by_ref().take(MOST_LISTED).map(|name| format!("`{name}`")).collect();
+    let more = if names.next().is_some() { ", and more" } else { "" };
+    format!("the variants of the flag are {}{more}", shown.join(", "))
 }

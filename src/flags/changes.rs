@@ -19,6 +19,7 @@ use crate::{
     error::write_chain,
     model::{Field, FlagState},
     serialize::object,
+    text::line,
 };
 
 /// One thing that happened to the flags.
@@ -190,9 +191,9 @@ impl Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.before != self.after {
-            return write!(f, "{}: {} -> {}", self.key, self.before, self.after);
+            return write!(f, "{}: {} -> {}", line(&self.key), self.before, self.after);
         }
-        write!(f, "{}: {}, ", self.key, self.after)?;
+        write!(f, "{}: {}, ", line(&self.key), self.after)?;
         if self.fields.is_empty() {
             return f.write_str("said by other sources");
         }

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     backend::{BackendError, SourceKind},
     serialize::object,
+    text::Untrusted,
 };
 
 /// The health of all sources, strongest first. Made by [`Flags::health`](crate::Flags::health).
@@ -145,7 +146,7 @@ impl SourceError {
 
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&Untrusted::new(&self.0.to_string()).report())
     }
 }
 

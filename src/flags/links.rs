@@ -8,6 +8,7 @@ use crate::{
     model::{
         Field, MOST_PREREQUISITES, Names, Prerequisite, Resolved, Slot, hash_name, variant_name,
     },
+    text::line,
 };
 
 /// The flags that require others: few, so that most publications have nothing to do with them.
@@ -71,10 +72,11 @@ fn step(prerequisite: &Prerequisite, names: &Names) -> Option<Step> {
 /// Prerequisites that no flag can meet.
 #[derive(thiserror::Error)]
 pub(super) enum InvalidPrerequisites {
-    #[error("flag `{}` requires itself and is off: {}", .0[0], chain(.0))]
+    #[error("flag `{}` requires itself and is off: {}", line(&.0[0]), chain(.0))]
     Circle(Vec<Arc<str>>),
     #[error(
-        "flag `{0}` requires more than {MOST_PREREQUISITES} flags, with all that those require, and is off"
+        "flag `{}` requires more than {MOST_PREREQUISITES} flags, with all that those require, and is off",
+        line(.0)
     )]
     TooMany(Arc<str>),
 }
@@ -93,6 +95,7 @@ impl InvalidPrerequisites {
 }
 
 fn chain(flags: &[Arc<str>]) -> String {
-    let names: Vec<_> = flags.iter().chain(flags.first()).map(|name| format!("`{name}`")).collect();
+    let names: Vec<_> =
+        flags.iter().chain(flags.first()).map(|name| format!("`{}`", line(name))).collect();
     names.join(" -> ")
 }

@@ -42,6 +42,7 @@ mod view;
 mod wakers;
 mod warned;
 mod warning;
+mod watchers;
 mod write;
 
 pub use self::{

@@ -68,8 +68,9 @@ pub(super) fn unlayered(name: &str, Asker { kind, place }: Asker) {
         warn!(
             flag = name,
             at = %place,
-            "{kind} `{name}` has no request layer around it: add `.layer(flags.request_layer(…))` \
-             further out, or give it flags with `.flags(&flags)`"
+            "{kind} `{}` has no request layer around it: add `.layer(flags.request_layer(…))` \
+             further out, or give it flags with `.flags(&flags)`",
+            crate::text::line(name)
         );
     }
 }

@@ -31,6 +31,7 @@ use super::{
     testing::Evaluated,
     track::Tracker,
     warning::Warnings,
+    watchers::Watchers,
 };
 use crate::{
     backend::{
@@ -81,7 +82,7 @@ struct State {
     /// Former generations that somebody may still hold. Letting go of thousands of flags takes a
     /// while, and a request must not be the last to do it.
     retired: Vec<Arc<Snapshot>>,
-    watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
+    watchers: Watchers,
     /// `None` after a shutdown.
     events: Option<broadcast::Sender<Arc<Event>>>,
     /// Watched flags that have changed since the state was locked.
@@ -160,7 +161,7 @@ impl Publisher {
             warnings: Warnings::default(),
             overdue: HashMap::new(),
             retired: Vec::new(),
-            watchers: HashMap::new(),
+            watchers: Watchers::default(),
             events: Some(broadcast::Sender::new(CAPACITY)),
             untold: Vec::new(),
             unlogged: Vec::new(),
@@ -260,15 +261,8 @@ impl Publisher {
     }
 
     pub(super) fn watch(&self, key: &str) -> watch::Receiver<FlagState> {
-        let mut state = self.state();
-        if let Some(watcher) = state.watchers.get(key) {
-            return watcher.subscribe();
-        }
-        let now = self.cell.load().info(key).map(|info| info.state()).unwrap_or_default();
-        let watcher = watch::Sender::new(now);
-        let receiver = watcher.subscribe();
-        state.watchers.insert(key.into(), watcher);
-        receiver
+        let now = || self.cell.load().info(key).map(|info| info.state()).unwrap_or_default();
+        self.state().watchers.subscribe(key, now)
     }
 
     /// Resolves a name for good.
@@ -934,9 +928,8 @@ async fn pass_time(publisher: Weak<Publisher>) {
 impl State {
     /// Tells everybody who listens about a new generation.
     fn tell(&mut self, generation: u64, cause: ChangeCause, changes: Vec<Change>) {
-        self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
         for change in &changes {
-            if let Some(watcher) = self.watchers.get(&*change.key) {
+            if let Some(watcher) = self.watchers.get(&change.key) {
                 self.untold.push((watcher.clone(), change.after));
             }
         }

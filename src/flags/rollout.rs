@@ -9,6 +9,7 @@ use super::{Flags, Outcome, WriteError};
 use crate::{
     backend::{BoxFuture, Expected, Operation, Write},
     model::{Definition, Entry, FlagKey, Progress, Rollout, RolloutStatus, Setting},
+    text::line,
 };
 
 /// The rollout of one flag, to be steered. Made by [`Flags::rollout`].
@@ -288,13 +289,13 @@ enum Why {
 #[non_exhaustive]
 pub enum RolloutError {
     /// No source gives the flag stages, or a forced value took them away.
-    #[error("flag `{key}` has no rollout")]
+    #[error("flag `{}` has no rollout", line(key))]
     NoRollout {
         /// The flag key.
         key: String,
     },
     /// The step does not fit where the rollout stands.
-    #[error("the rollout of flag `{key}` {problem}: it is at {progress}")]
+    #[error("the rollout of flag `{}` {problem}: it is at {progress}", line(key))]
     Refused {
         /// The flag key.
         key: String,
@@ -305,8 +306,8 @@ pub enum RolloutError {
     },
     /// The stage's time is not over.
     #[error(
-        "stage {} of the rollout of flag `{key}` lasts {} s more: wait, or force it",
-        .progress.stage, .remaining.as_secs_f64().ceil()
+        "stage {} of the rollout of flag `{}` lasts {} s more: wait, or force it",
+        .progress.stage, line(key), .remaining.as_secs_f64().ceil()
     )]
     TooEarly {
         /// The flag key.

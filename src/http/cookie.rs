@@ -11,6 +11,8 @@ use super::{
     request::{Identify, Visitor},
 };
 
+use crate::text::line;
+
 /// Gives visitors whom the extractor does not know an id that lasts, in a signed cookie, so that
 /// a percentage has the same answer for them on every visit.
 ///
@@ -249,7 +251,7 @@ pub enum InvalidCookie {
     #[error("the secret of a cookie is at least 32 bytes")]
     Secret,
     /// The name is not a token.
-    #[error("`{name}` cannot be the name of a cookie")]
+    #[error("`{}` cannot be the name of a cookie", line(name))]
     Name {
         /// What was given.
         name: String,

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-use crate::{flags::Unmet, model::Answer};
+use crate::{flags::Unmet, model::Answer, text::line};
 
 /// The flag that kept a gate closed, and its evaluation details.
 ///
@@ -68,7 +68,7 @@ impl GateDenied {
 impl fmt::Display for GateDenied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = if self.answer.value { "on" } else { "off" };
-        write!(f, "flag `{}` is {state} ({})", self.key, self.answer.reason)
+        write!(f, "flag `{}` is {state} ({})", line(&self.key), self.answer.reason)
     }
 }
 

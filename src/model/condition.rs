@@ -7,6 +7,8 @@ use super::{
     matcher::{Case, Matcher},
 };
 
+use crate::text::line;
+
 /// What a context has to be like for a rule to match, as data.
 ///
 /// Conditions have three values. A comparison with an attribute that the context lacks, or that
@@ -290,7 +292,7 @@ crate::error::debug_is_message!(InvalidOperand);
 
 impl InvalidOperand {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), element: None }
+        Self { message: line(&message.into()).into_owned(), element: None }
     }
 
     pub(crate) fn at(self, element: usize) -> Self {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::{Definition, Field, SharedDefinition, SharedText, Variants};
 
+use crate::text::Untrusted;
+
 /// What a source offers for a flag key.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -150,7 +152,7 @@ impl fmt::Display for Entry {
         match self {
             Self::Forced(on) => f.write_str(if *on { "on" } else { "off" }),
             Self::Text(_) if self.forces() == Some(true) => f.write_str("on"),
-            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Text(text) => f.write_str(&Untrusted::new(text).rust()),
             Self::Definition(definition) => {
                 let fields: Vec<_> = definition.fields().map(Field::as_str).collect();
                 write!(f, "a definition of {}", fields.join(", "))

@@ -5,9 +5,10 @@
 /// Of two names that are equally near, the one that keeps a flag closed: a slip of `off` must not be
 /// answered with `on`.
 pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let word = word.to_ascii_lowercase().replace('-', "_");
     names
         .into_iter()
-        .filter_map(|name| Some((distance(word, name)?, name)))
+        .filter_map(|name| Some((distance(&word, name)?, name)))
         .min_by_key(|&(distance, name)| (distance, !CLOSES.contains(&name)))
         .map(|(_, name)| name)
 }
@@ -15,19 +16,22 @@ pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) 
 /// The words that keep a flag closed.
 const CLOSES: [&str; 2] = ["off", "false"];
 
-/// How many slips lie between two names, if they are few for names of that length: one in three
-/// letters, as rustc allows.
+/// Returns the number of slips between two names, if they are few: one in three letters, as rustc allows. The first name
+/// is in lower case.
 fn distance(word: &str, name: &str) -> Option<usize> {
     let allowed = name.len().max(3) / 3;
     // Comparing costs the product of the lengths, and a key may be as long as the file.
     if word.len() > name.len() + 2 * allowed + 2 {
         return None;
     }
-    let word = word.to_ascii_lowercase().replace('-', "_");
-    if word.len() >= 4 && (name.starts_with(&word) || word.starts_with(name)) {
+    if word.len() >= 4 && (name.starts_with(word) || word.starts_with(name)) {
         return Some(1);
     }
-    Some(strsim::osa_distance(&word, name)).filter(|&distance| distance <= allowed)
+    // Most names differ by more letters than that in their lengths.
+    if word.is_ascii() && name.is_ascii() && word.len().abs_diff(name.len()) > allowed {
+        return None;
+    }
+    Some(strsim::osa_distance(word, name)).filter(|&distance| distance <= allowed)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::{BucketBy, Condition, Percentage, Weight};
 
+use crate::text::line;
+
 /// One rule of a flag: whoever meets its condition is served what it says. The first rule that
 /// matches decides.
 ///
@@ -86,12 +88,12 @@ impl fmt::Display for Serve {
         match self {
             Self::On => f.write_str("on"),
             Self::Off => f.write_str("off"),
-            Self::Variant(name) => f.write_str(name),
+            Self::Variant(name) => f.write_str(&line(name)),
             Self::Percentage(percentage) => percentage.fmt(f),
             Self::Split(split) => {
                 split.iter().enumerate().try_for_each(|(index, (name, weight))| {
                     let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{name} {weight}")
+                    write!(f, "{comma}{} {weight}", line(name))
                 })
             }
         }

@@ -6,6 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use crate::text::line;
+
 /// The path of an attribute that buckets are drawn by, such as `company.id`.
 ///
 /// Causes are small and `Copy`, so this is the place of the path in a table of the process.
@@ -59,7 +61,7 @@ impl fmt::Debug for UnitName {
 
 impl fmt::Display for UnitName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        f.pad(&line(self.as_str()))
     }
 }
 

@@ -10,6 +10,8 @@ use std::{
 
 use super::{Definition, Prerequisite};
 
+use crate::text::line;
+
 /// The largest number of names that a process keeps.
 pub(crate) const MOST_VARIANT_NAMES: usize = 100_000;
 
@@ -18,8 +20,9 @@ static NAMES: Mutex<Option<Names>> = Mutex::new(None);
 /// A name that a process has no room for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "variant `{0}` is one name too many: a process keeps at most {MOST_VARIANT_NAMES} names of variants, and \
-     forgets none before it ends"
+    "variant `{}` is one name too many: a process keeps at most {MOST_VARIANT_NAMES} names of variants, and \
+     forgets none before it ends",
+    line(.0)
 )]
 pub(crate) struct TooManyVariantNames(pub(crate) String);
 

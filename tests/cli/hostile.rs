@@ -2,15 +2,18 @@
 
 use std::{fs, path::Path, process::Command};
 
-use serde_json::json;
+use flagstaff::text::{Untrusted, is_hidden};
+use pulldown_cmark::{Event, Options, Parser, TagEnd};
+use serde_json::{Value, json};
 
 use crate::{
     command::{Ran, flagstaff, ran},
     server::Server,
 };
 
-/// An escape, a bell, a control of eight bits, a line break, and the end of a line.
-const EVIL: &str = "e\u{1b}[31m\u{7}\u{9b}2J\nerror: x\r";
+/// An escape, a bell, a control of eight bits, a line break, the end of a line, a mark of direction, a character of no
+/// width, and Markdown.
+const EVIL: &str = "e\u{1b}[31m\u{7}\u{9b}2J\nerror: x\r\u{202e}\u{200b}|`<b>[x](y)\\n";
 
 /// Flags whose every text is evil.
 fn hostile() -> String {
@@ -39,7 +42,7 @@ fn run(directory: &Path, arguments: &[&str], url: Option<&str>) -> Ran {
 fn check(arguments: &[&str], ran: &Ran) {
     let is_layout = |c: char| c == '\n' || c == '\t';
     for text in [&ran.stdout, &ran.stderr] {
-        let bad = text.chars().find(|c| c.is_control() && !is_layout(*c));
+        let bad = text.chars().find(|c| is_hidden(*c) && !is_layout(*c));
         assert_eq!(bad, None, "{arguments:?}: {text:?}");
         assert!(!text.lines().any(|line| line.starts_with("error: x")), "{arguments:?}: {text}");
     }
@@ -127,4 +130,73 @@ fn no_text_of_a_file_or_of_a_store_reaches_the_terminal_as_it_is() {
             }
         }
     }
+}
+
+/// A directory with the hostile file, and an empty one.
+fn directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("flags.toml"), hostile()).unwrap();
+    fs::write(directory.path().join("empty.toml"), "[flags]\n").unwrap();
+    directory
+}
+
+#[test]
+fn json_and_columns_keep_a_name_as_it_is() {
+    let directory = directory();
+    let list = |form| run(directory.path(), &["list", "-o", form], None).stdout;
+
+    let json: Value = serde_json::from_str(&list("json")).unwrap();
+    let rows = json["flags"].as_array().unwrap();
+    assert!(rows.iter().any(|row| row["flag"] == EVIL || row["key"] == EVIL), "{json:#}");
+    // As a script reads a cell: with the escapes of Rust, and two backslashes for one.
+    let cell = r"e\u{1b}[31m\u{7}\u{9b}2J\nerror: x\r\u{202e}\u{200b}|`<b>[x](y)\\n";
+    let columns = list("tsv");
+    assert!(columns.lines().any(|line| line.split('\t').next() == Some(cell)), "{columns}");
+}
+
+#[test]
+fn no_name_is_markup_in_the_markdown_of_a_plan() {
+    let directory = directory();
+    let evil = Untrusted::new(EVIL).toml();
+    let text = format!(
+        "[flags.{evil}]\npercentage = 50\n[[flags.{evil}.rules]]\nname = {evil}\n\
+         when = {{ {evil} = {{ matches = '^[a-f]{{8}}$' }} }}\nserve = true\n"
+    );
+    fs::write(directory.path().join("flags.toml"), text).unwrap();
+    let plan = ["plan", "empty.toml", "flags.toml", "--markdown", "--users", "10"];
+
+    let markdown = run(directory.path(), &plan, None).stdout;
+
+    let (mut first, mut cell) = (Vec::new(), String::new());
+    for event in Parser::new_ext(&markdown, Options::all()) {
+        match event {
+            Event::Html(_) | Event::InlineHtml(_) => panic!("{event:?} in {markdown}"),
+            Event::Text(text) | Event::Code(text) => cell += &text,
+            Event::End(TagEnd::Link | TagEnd::Image) => panic!("a link in {markdown}"),
+            Event::End(TagEnd::TableCell) => first.push(std::mem::take(&mut cell)),
+            Event::Start(_) => cell.clear(),
+            _ => {}
+        }
+    }
+    let line = flagstaff::text::line(EVIL);
+    let names: Vec<_> = first.chunks(10).map(|row| &*row[0]).collect();
+    assert!(first.len() % 10 == 0 && names.contains(&&*line), "{names:?} in {markdown}");
+}
+
+#[test]
+fn a_command_in_a_hint_is_one_that_a_shell_can_run() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let flag = "x;touch pwned;'#";
+    let text = format!("[flags.{}]\npercentage = 10\n", json!(flag));
+    fs::write(directory.path().join("flags.toml"), text).unwrap();
+
+    let enabled = run(directory.path(), &["enable", flag, "--yes"], Some(&server.url()));
+
+    let (_, rest) = enabled.stderr.split_once("`flagstaff unset ").expect("a hint");
+    let (words, _) = rest.split_once("` gives back").expect("a hint");
+    let script = format!("printf '%s\\0' {words}");
+    let ran = Command::new("bash").args(["-c", &script]).current_dir(&directory).output().unwrap();
+    assert_eq!(String::from_utf8(ran.stdout).unwrap(), format!("{flag}\0"), "{}", enabled.stderr);
+    assert!(!directory.path().join("pwned").exists());
 }

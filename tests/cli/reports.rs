@@ -287,7 +287,7 @@ fn a_plan_says_which_rules_were_not_tried_in_every_form() {
     assert_eq!(json["flags"][0]["share"], Value::Null);
     let markdown = plan(&["--markdown"]).stdout;
     assert!(markdown.contains("> 1 rule decided for none of these users"), "{markdown}");
-    assert!(markdown.contains("| ? |") && markdown.contains("| strange |"), "{markdown}");
+    assert!(markdown.contains("| ? |") && markdown.contains("| `strange` |"), "{markdown}");
 }
 
 #[test]

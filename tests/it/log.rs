@@ -1,6 +1,7 @@
 //! What the log says, and what it keeps to itself.
 
 use std::{
+    convert::Infallible,
     fs,
     io::{self, Write},
     sync::{Arc, Mutex},
@@ -416,4 +417,22 @@ async fn a_value_that_is_neither_on_nor_off_is_logged_once() {
     let fields = r#"flag="a" source="env" kind="neither_on_nor_off" problem="`25%` is neither"#;
     assert!(line.contains(fields), "{line}");
     drop(flags);
+}
+
+#[tokio::test]
+async fn a_name_in_a_message_is_no_line_of_its_own() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let gate = FlagGate::new("a\n2026-11-21 ERROR flagstaff: faked\u{202e}");
+    let service = ServiceBuilder::new()
+        .layer(gate)
+        .service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(())) });
+
+    service.oneshot(Request::new(())).await.unwrap();
+
+    let text = log.text();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(
+        text.contains(r"gate `a\n2026-11-21 ERROR flagstaff: faked\u{202e}` has no request layer"),
+        "{text}"
+    );
 }

@@ -25,6 +25,7 @@ mod log;
 mod messages;
 mod metrics;
 mod no_effect;
+mod outputs;
 mod redis;
 mod requires;
 mod rollout_control;

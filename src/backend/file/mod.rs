@@ -34,6 +34,7 @@ use crate::{
     foreign::warn,
     model::{Definitions, Entry, Part},
     read::{MAX_LEN, open},
+    text::line,
 };
 
 /// Flags declared in a file, which is read again whenever it changes.
@@ -254,7 +255,7 @@ impl Backend for File {
 
 /// A flag file cannot be opened.
 #[derive(thiserror::Error)]
-#[error("cannot open the flag file `{}`", path.display())]
+#[error("cannot open the flag file `{}`", line(&path.to_string_lossy()))]
 pub struct OpenError {
     path: PathBuf,
     source: io::Error,
@@ -484,7 +485,10 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
 
 /// A flag file is not text.
 #[derive(thiserror::Error)]
-#[error("the flag file `{path}` is not UTF-8 in line {line}: save it as UTF-8")]
+#[error(
+    "the flag file `{}` is not UTF-8 in line {line}: save it as UTF-8",
+    crate::text::line(path)
+)]
 struct NotUtf8 {
     path: String,
     line: usize,

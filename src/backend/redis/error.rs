@@ -10,6 +10,8 @@ use super::{
     layout::{Layout, MOST_BYTES},
 };
 
+use crate::text::line;
+
 /// A failure of a Redis source. What the source read last stays in force.
 ///
 /// The message names the server, without its password, and what to do.
@@ -272,7 +274,13 @@ impl RedisError {
                 format!("what answers at `{node}` does not speak the protocol of Redis")
             }
         };
-        Self { kind, message, cause: cause.map(Cause) }
+        Self::made(kind, &message, cause)
+    }
+
+    /// An error whose sentences name keys and values of the store, and quote the server.
+    fn made(kind: RedisErrorKind, message: &str, cause: Option<String>) -> Self {
+        let message = line(message).into_owned();
+        Self { kind, message, cause: cause.map(|it| Cause(line(&it).into_owned())) }
     }
 
     /// A failure of a command, or of the greeting, at `place`.
@@ -324,7 +332,7 @@ impl RedisError {
         let all = shown.fold(problem.problem.clone(), |all, (name, Unreadable { problem, .. })| {
             format!("{all}; {}: {problem}", place(name))
         });
-        Some(Self { kind: RedisErrorKind::BadValue, message, cause: Some(Cause(all)) })
+        Some(Self::made(RedisErrorKind::BadValue, &message, Some(all)))
     }
 
     pub(super) fn evicted(place: &Place, flags: usize) -> Self {

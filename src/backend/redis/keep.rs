@@ -19,6 +19,7 @@ use crate::{
     backend::Sink,
     foreign::warn,
     replace::{Readers, replace},
+    text::line,
 };
 
 /// The rest after each writing, in multiples of the time that it took.
@@ -119,12 +120,16 @@ fn load(path: &Path, store: &str) -> io::Result<Raw> {
         return Err(invalid("it has no `fields`".to_owned()));
     };
     if kept["store"] != store {
-        return Err(invalid(format!("it is of the store {}, not `{store}`", kept["store"])));
+        return Err(invalid(format!(
+            "it is of the store {}, not `{store}`",
+            line(&kept["store"].to_string())
+        )));
     }
     let bytes = |text: &str| text.as_bytes().to_vec();
     let fields = fields.iter().map(|(name, value)| {
-        let value =
-            value.as_str().ok_or_else(|| invalid(format!("field `{name}` is no string")))?;
+        let value = value
+            .as_str()
+            .ok_or_else(|| invalid(format!("field `{}` is no string", line(name))))?;
         Ok((bytes(name), bytes(value)))
     });
     fields.collect()

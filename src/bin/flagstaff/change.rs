@@ -49,7 +49,7 @@ use crate::{
     output::{Listing, Output, Row},
     session::Session,
     similar,
-    text::clean,
+    text::{self, clean},
 };
 
 /// Something that is done to one flag after the other: first in memory, then in the store.
@@ -531,12 +531,12 @@ async fn check_revision(flags: &Flags, name: &str, expected: u64) -> Result<(), 
         Some((None, _)) => "a writer that keeps no log changed it since".to_owned(),
         None => "it was never changed".to_owned(),
     };
-    let name = clean(name);
+    let (word, name) = (text::word(name), clean(name));
     Err(Failure::new(
         ExitCode::Changed,
         format!("revision {expected} is not the latest change of `{name}`: {is}"),
     )
-    .hint(format!("`flagstaff history {name}` lists its changes")))
+    .hint(format!("`flagstaff history {word}` lists its changes")))
 }
 
 /// Prints the flags as they are then, for programs with the store and what the instances have confirmed.

@@ -12,6 +12,7 @@ use clap_complete::{ArgValueCompleter, CompletionCandidate};
 use flagstaff::{
     Context, Flags,
     definition::{Field, FlagsFile, edit::TextFile},
+    text::is_hidden,
 };
 
 use crate::{
@@ -57,8 +58,8 @@ fn starting<T>(
 ) -> impl Iterator<Item = (String, T)> {
     let start = start.to_string_lossy().into_owned();
     // A name that breaks lines would be a line of its own for the shell, and one that begins with a dash an
-    // option.
-    let is_plain = |name: &str| !name.contains(char::is_control) && !name.starts_with('-');
+    // option. One with characters that are not seen is not what it looks like.
+    let is_plain = |name: &str| !name.contains(is_hidden) && !name.starts_with('-');
     named.into_iter().filter(move |(name, _)| name.starts_with(&start) && is_plain(name))
 }
 

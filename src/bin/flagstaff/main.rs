@@ -61,7 +61,7 @@ mod written;
 use std::{env, process};
 
 use clap::{CommandFactory, Parser};
-use flagstaff::cli::ExitCode;
+use flagstaff::{cli::ExitCode, text::Untrusted};
 
 use crate::{cli::Cli, failure::Failure, output::Output, session::Session};
 
@@ -105,6 +105,6 @@ fn misused(mut error: clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::Done;
     }
-    anstream::eprint!("{}", text::clean_report(&error.render().ansi().to_string()));
+    anstream::eprint!("{}", Untrusted::new(&error.render().ansi().to_string()).report());
     ExitCode::Usage
 }

@@ -2,7 +2,10 @@
 
 use flagstaff::{Snapshot, definition::Field};
 
-use crate::{failure::Failure, text::clean};
+use crate::{
+    failure::Failure,
+    text::{self, clean},
+};
 
 /// Reads the name of a flag, which is anything but nothing: an unset variable of a script names none.
 pub(crate) fn flag(text: &str) -> Result<String, String> {
@@ -53,7 +56,7 @@ pub(crate) fn refuse_settings_but(
         ))
         .hint(format!(
             "`flagstaff set {} {setting}=VALUE` changes that setting alone",
-            clean(flag)
+            text::word(flag)
         ))),
         None => Ok(()),
     }
@@ -72,7 +75,7 @@ pub(crate) fn refuse_what_may_be_settings(names: &[String]) -> Result<(), Failur
         .hint(format!(
             "`flagstaff set {} {}-` takes that setting alone out of the override; a flag of that \
              name goes first, or alone",
-            clean(flag),
+            text::word(flag),
             setting.as_str()
         ))),
         None => Ok(()),
@@ -81,7 +84,7 @@ pub(crate) fn refuse_what_may_be_settings(names: &[String]) -> Result<(), Failur
 
 /// How to make an assignment that was made to the wrong command.
 fn set(flag: &str, assignment: &str) -> String {
-    let flag = clean(flag);
+    let flag = text::word(flag);
     match assigned(assignment).map(Field::as_str) {
         Some(field) if assignment.ends_with('-') => {
             format!("`flagstaff set {flag} {field}-` takes that setting alone out of the override")

@@ -4,7 +4,6 @@
 //! Everything else goes to stderr.
 
 use std::{
-    borrow::Cow,
     env,
     ffi::OsString,
     fmt::Display,
@@ -12,14 +11,13 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use flagstaff::{cli::ExitCode, definition::Diagnostics};
+use flagstaff::{cli::ExitCode, definition::Diagnostics, text::Untrusted};
 use serde_json::{Map, Value, json};
 
 use crate::{
     failure::{Failure, Told},
     style::{ERROR, HINT, WARNING, painted},
     table,
-    text::{clean, clean_lines, clean_report},
 };
 
 /// The version of all shapes in JSON. It grows when a member is taken away or changes its meaning.
@@ -150,7 +148,7 @@ impl Output {
     pub(crate) fn rows(&self, rows: &[Vec<String>]) -> Result<(), Failure> {
         let mut lines = String::new();
         for row in rows {
-            let cells: Vec<_> = row.iter().map(|cell| clean(cell)).collect();
+            let cells: Vec<_> = row.iter().map(|cell| Untrusted::new(cell).tsv()).collect();
             lines += &cells.join("\t");
             lines.push('\n');
         }
@@ -218,7 +216,7 @@ impl Output {
 
     /// JSON of any shape.
     pub(crate) fn json_text(&self, text: &str) -> Result<(), Failure> {
-        self.write(&escaped_json(text))
+        self.write(&Untrusted::new(text).json())
     }
 
     /// Data, as it is.
@@ -238,7 +236,7 @@ impl Output {
         if self.is_json() {
             return self.beside("note", &text);
         }
-        anstream::eprintln!("{}", clean_lines(&text));
+        anstream::eprintln!("{}", Untrusted::new(&text).lines());
     }
 
     /// Lines for people that have colours of their own: what is in them was made clean one by one.
@@ -264,7 +262,7 @@ impl Output {
             return self.beside("note", diagnostics.report().to_string().trim_end());
         }
         let report = diagnostics.report().ansi().to_string();
-        anstream::eprintln!("{}", clean_report(report.trim_end()));
+        anstream::eprintln!("{}", report.trim_end());
     }
 
     /// What can be done about something, beside the data.
@@ -276,7 +274,7 @@ impl Output {
         if self.is_json() {
             return self.beside("hint", &text);
         }
-        anstream::eprintln!("{}: {}", painted(HINT, "hint"), clean_lines(&text));
+        anstream::eprintln!("{}: {}", painted(HINT, "hint"), Untrusted::new(&text).lines());
     }
 
     /// Something that is not as it should be, and that the command can do without.
@@ -288,13 +286,13 @@ impl Output {
         if self.is_json() {
             return self.beside("warning", &text);
         }
-        anstream::eprintln!("{}: {}", painted(WARNING, "warning"), clean_lines(&text));
+        anstream::eprintln!("{}: {}", painted(WARNING, "warning"), Untrusted::new(&text).lines());
     }
 
     /// A line for programs on stderr.
     fn beside(&self, kind: &str, text: &str) {
         let json = versioned(json!({ kind: { "message": text } })).to_string();
-        anstream::eprintln!("{}", escaped_json(&json));
+        anstream::eprintln!("{}", Untrusted::new(&json).json());
     }
 
     /// Tells why a command failed, and with which code the process ends.
@@ -312,10 +310,14 @@ impl Output {
                 error.insert("hint".to_owned(), hint.as_str().into());
             }
             let error = versioned(json!({ "error": error })).to_string();
-            anstream::eprintln!("{}", escaped_json(&error));
+            anstream::eprintln!("{}", Untrusted::new(&error).json());
             return *code;
         }
-        anstream::eprintln!("{}: {}", painted(ERROR, "error"), clean_lines(&failure.text()));
+        anstream::eprintln!(
+            "{}: {}",
+            painted(ERROR, "error"),
+            Untrusted::new(&failure.text()).lines()
+        );
         if let Some(hint) = hint.as_ref().filter(|_| self.left_out == LeftOut::None) {
             self.hint(hint);
         }
@@ -334,7 +336,7 @@ impl Lines {
 
     pub(crate) fn write(&mut self, json: Value) -> Result<(), Failure> {
         let line = versioned(json).to_string();
-        self.0.write_all(escaped_json(&line).as_bytes())?;
+        self.0.write_all(Untrusted::new(&line).json().as_bytes())?;
         self.0.write_all(b"\n")?;
         Ok(())
     }
@@ -378,23 +380,6 @@ fn values(
         values.extend(glued.map(|value| value.trim_start_matches('=').to_owned()));
     }
     values
-}
-
-/// Escapes the control characters of JSON. Serde escapes those below U+0020 alone, and terminals act on
-/// those from U+007F to U+009F too.
-fn escaped_json(json: &str) -> Cow<'_, str> {
-    let is_control = |c: char| c.is_control() && c != '\n';
-    if !json.contains(is_control) {
-        return json.into();
-    }
-    let mut escaped = String::with_capacity(json.len());
-    for c in json.chars() {
-        match is_control(c) {
-            true => escaped += &format!("\\u{:04x}", u32::from(c)),
-            false => escaped.push(c),
-        }
-    }
-    escaped.into()
 }
 
 /// The version goes first.

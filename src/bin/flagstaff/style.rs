@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use clap::builder::styling::{AnsiColor, Style};
 use comfy_table::Color;
-use flagstaff::answer::FlagState;
+use flagstaff::{answer::FlagState, text::Untrusted};
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -35,11 +35,12 @@ pub(crate) fn diff(diff: &str) -> String {
             [b'+', b'+', b'+', ..] | [b'-', b'-', b'-', ..] => HEADER,
             [b'+', ..] => ON,
             [b'-', ..] => OFF,
-            _ => return line.to_owned(),
+            _ => Style::new(),
         };
         // The end of the line is that of the file.
         let text = line.trim_end_matches(['\r', '\n']);
-        painted(style, text) + &line[text.len()..]
+        // TOML allows C1 controls and marks of direction in a string.
+        painted(style, Untrusted::new(text).report()) + &line[text.len()..]
     };
     diff.split_inclusive('\n').map(line).collect()
 }

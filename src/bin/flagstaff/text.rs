@@ -1,48 +1,25 @@
 //! Texts for people.
 
-use std::borrow::Cow;
+use flagstaff::text::Untrusted;
+/// Escapes whatever breaks a line, a column or a terminal.
+pub(crate) use flagstaff::text::line as clean;
 
-/// A text in which nothing can break a line, a column or a terminal: control characters are written
-/// as their escapes.
-pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return text.into();
-    }
-    let mut clean = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() {
-            true => clean.extend(c.escape_default()),
-            false => clean.push(c),
+/// Quotes the names of flags for a command that people paste into a shell.
+pub(crate) fn words<'a>(flags: impl IntoIterator<Item = &'a str>) -> String {
+    let mut words = Vec::new();
+    for flag in flags {
+        // Otherwise it would be an option.
+        if flag.starts_with('-') && !words.iter().any(|word| word == "--") {
+            words.insert(0, "--".into());
         }
+        words.push(Untrusted::new(flag).shell());
     }
-    clean.into()
+    words.join(" ")
 }
 
-/// Escapes the control characters of a message, which may have several lines. Lines after the first are
-/// indented, so that none looks like a message of its own.
-pub(crate) fn clean_lines(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return text.into();
-    }
-    let lines: Vec<_> = text.lines().map(clean).collect();
-    lines.join("\n  ").into()
-}
-
-/// Escapes the control characters of a report that has colours. Its renderer replaces those below U+0020
-/// in what it quotes, and leaves those from U+007F to U+009F.
-pub(crate) fn clean_report(report: &str) -> Cow<'_, str> {
-    let is_bad = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\u{1b}');
-    if !report.contains(is_bad) {
-        return report.into();
-    }
-    let mut clean = String::with_capacity(report.len());
-    for c in report.chars() {
-        match is_bad(c) {
-            true => clean.extend(c.escape_default()),
-            false => clean.push(c),
-        }
-    }
-    clean.into()
+/// Quotes the name of a flag for a command that people paste into a shell.
+pub(crate) fn word(flag: &str) -> String {
+    words([flag])
 }
 
 /// `1 flag`, `2 flags`
@@ -63,10 +40,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_text_moves_the_cursor() {
-        assert_eq!(clean("a\tb\n\u{1b}[31mc"), "a\\tb\\n\\u{1b}[31mc");
-        assert_eq!(clean("größer"), "größer");
-        assert_eq!(clean_lines("a\nerror: b\u{7}"), "a\n  error: b\\u{7}");
+    fn a_name_is_a_word_of_a_command_and_never_an_option() {
+        assert_eq!(words(["a", "b;c"]), "a 'b;c'");
+        assert_eq!(words(["a", "--all"]), "-- a --all");
+        assert_eq!(word("--"), "-- --");
     }
 
     #[test]

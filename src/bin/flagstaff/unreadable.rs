@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use flagstaff::{Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, source::SourceEntry};
 
-use crate::{failure::Failure, output::Output, text::clean};
+use crate::{
+    failure::Failure,
+    output::Output,
+    text::{self, clean},
+};
 
 /// Refuses an answer about a flag whose stored value cannot be read. Services keep its last good meaning, which
 /// is not known here.
@@ -62,6 +66,7 @@ pub(crate) fn needed(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
 fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
     let unreadable = flags.sources_of(name).into_iter().find(|said| said.problem.is_some());
     let Some(SourceEntry { source, problem, .. }) = unreadable else { return Ok(()) };
+    let word = text::word(name);
     let (flag, asked, problem) = (clean(name), clean(asked), problem.unwrap_or_default());
     let whose = match flag == asked {
         true => format!("`{flag}`"),
@@ -72,6 +77,6 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
     ))
     .cause(problem)
     .hint(format!(
-        "services go on with what it was before, or have it off; `flagstaff unset {flag}` removes it"
+        "services go on with what it was before, or have it off; `flagstaff unset {word}` removes it"
     )))
 }

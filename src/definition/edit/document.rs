@@ -12,6 +12,7 @@ use crate::{
     definition::{Diagnostics, FlagsFile, UnknownKeys, from_json_object, to_json},
     error::debug_is_message,
     model::{Definition, Entry, FlagKey, nearest},
+    text::line,
 };
 
 /// The text of a flags.toml, to be changed flag by flag.
@@ -335,7 +336,11 @@ pub enum EditError {
     #[error("the file cannot be used")]
     Unusable(#[source] Diagnostics),
     /// The file has no such flag.
-    #[error("the file has no flag `{flag}`{}", similar.as_ref().map(|name| format!("; it has `{name}`")).unwrap_or_default())]
+    #[error(
+        "the file has no flag `{}`{}",
+        line(flag),
+        similar.as_ref().map(|name| format!("; it has `{}`", line(name))).unwrap_or_default()
+    )]
     UnknownFlag {
         /// The flag key.
         flag: String,
@@ -343,13 +348,13 @@ pub enum EditError {
         similar: Option<String>,
     },
     /// The file has such a flag already.
-    #[error("the file has a flag `{flag}` already")]
+    #[error("the file has a flag `{}` already", line(flag))]
     Exists {
         /// The flag key.
         flag: String,
     },
     /// The flag is wrong already, so that nobody knows what it would be changed from.
-    #[error("flag `{flag}` has to be corrected before it can be changed")]
+    #[error("flag `{}` has to be corrected before it can be changed", line(flag))]
     Rejected {
         /// The flag key.
         flag: String,
@@ -358,7 +363,7 @@ pub enum EditError {
         diagnostics: Diagnostics,
     },
     /// A flag would be wrong afterwards.
-    #[error("flag `{flag}` would be wrong")]
+    #[error("flag `{}` would be wrong", line(flag))]
     Invalid {
         /// The flag that would be wrong; it need not be the one that is changed.
         flag: String,
@@ -367,7 +372,7 @@ pub enum EditError {
         diagnostics: Diagnostics,
     },
     /// No text was found that says what the flag should be and leaves all others as they are.
-    #[error("flag `{flag}` cannot be changed that way in this text; edit it by hand")]
+    #[error("flag `{}` cannot be changed that way in this text; edit it by hand", line(flag))]
     Unwritable {
         /// The flag key.
         flag: String,

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::definition::flag::{self, toml_key};
+use crate::{
+    definition::flag::{self, toml_key},
+    text::{Untrusted, is_hidden},
+};
 
 /// How many columns a line has before a list in it is written in several.
 const WIDTH: usize = 80;
@@ -12,7 +15,7 @@ pub(super) fn value(json: &Value, place: &[&str]) -> String {
     let inside = |json: &Value, name: &str| value(json, &[place, &[name]].concat());
     match json {
         Value::String(text) if is_date(place) => date(text, place).to_owned(),
-        Value::String(text) => quoted(text),
+        Value::String(text) => Untrusted::new(text).toml(),
         Value::Array(list) => {
             let elements: Vec<_> = list.iter().map(|element| inside(element, "*")).collect();
             format!("[{}]", elements.join(", "))
@@ -110,22 +113,6 @@ pub(super) fn shorthand(settings: &Map<String, Value>) -> Option<String> {
     }
 }
 
-/// A basic string.
-pub(super) fn quoted(text: &str) -> String {
-    let mut quoted = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
-}
-
 /// The new value in the notation of the one that it replaces: a percentage with its sign, the
 /// quotes of a string.
 pub(super) fn like(written: &str, json: &Value, place: &[&str]) -> String {
@@ -135,7 +122,7 @@ pub(super) fn like(written: &str, json: &Value, place: &[&str]) -> String {
             format!("{quote}{percentage}%{quote}")
         }
         (Some('\''), Value::String(text))
-            if !is_date(place) && !text.contains(|c: char| c == '\'' || c.is_control()) =>
+            if !is_date(place) && !text.contains(|c: char| c == '\'' || is_hidden(c)) =>
         {
             format!("'{text}'")
         }

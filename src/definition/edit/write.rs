@@ -9,6 +9,7 @@ use crate::{
     error::debug_is_message,
     read,
     replace::{Readers, Replacement},
+    text::line,
 };
 
 /// A text file as it was read, to be replaced only if it still is.
@@ -123,7 +124,7 @@ impl TextFile {
 #[non_exhaustive]
 pub enum TextFileError {
     /// It cannot be read.
-    #[error("cannot read `{}`", .path.display())]
+    #[error("cannot read `{}`", line(&path.to_string_lossy()))]
     Read {
         /// The path of the file.
         path: PathBuf,
@@ -131,7 +132,7 @@ pub enum TextFileError {
         source: io::Error,
     },
     /// It cannot be written.
-    #[error("cannot write `{}`", .path.display())]
+    #[error("cannot write `{}`", line(&path.to_string_lossy()))]
     Write {
         /// The path of the file.
         path: PathBuf,
@@ -139,13 +140,13 @@ pub enum TextFileError {
         source: io::Error,
     },
     /// Somebody has changed it since it was read.
-    #[error("`{}` was changed since it was read", .path.display())]
+    #[error("`{}` was changed since it was read", line(&path.to_string_lossy()))]
     Changed {
         /// The path of the file.
         path: PathBuf,
     },
     /// There is something already where it should be made.
-    #[error("`{}` exists already", .path.display())]
+    #[error("`{}` exists already", line(&path.to_string_lossy()))]
     Exists {
         /// The path of the file.
         path: PathBuf,

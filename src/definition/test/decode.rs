@@ -16,7 +16,7 @@ use crate::{
         value::{Decode, Place, truth, wrong_type},
         variants::in_order,
     },
-    model::{self, Context, Definition, Field, Variants, nearest},
+    model::{self, Context, Definition, Field, Variants},
 };
 
 /// The key of a flag that has its tests.
@@ -177,13 +177,10 @@ fn expected(
     let message = format!("flag `{}` has no variant `{name}`", at.flag);
     let problem =
         Diagnostic::new(Code::UnknownVariant, value.span(), message).label("expected by a test");
-    let help = match (nearest(name, names()), truth(name), names().next()) {
+    let help = match (decoder.similar.nearest(name, names()), truth(name), names().next()) {
         (Some(similar), ..) => format!("a variant with a similar name exists: `{similar}`"),
         (None, Some(on), _) => format!("write `expect = {on}`"),
-        (None, None, Some(_)) => {
-            let names: Vec<_> = names().map(|name| format!("`{name}`")).collect();
-            format!("the variants of the flag are {}", names.join(", "))
-        }
+        (None, None, Some(_)) => crate::definition::variants::listed(names()),
         (None, None, None) => "write `expect = true` or `expect = false`".to_owned(),
     };
     decoder.report_with(problem, Some(help), at.flag);

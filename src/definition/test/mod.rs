@@ -15,7 +15,10 @@ pub(super) use self::{
     run::{Ran, run, settle},
 };
 use super::diagnostic::{Diagnostics, Location, locations};
-use crate::model::{Answer, Context};
+use crate::{
+    model::{Answer, Context},
+    text::line,
+};
 
 /// The tests of a text, by flag.
 pub(super) type Tests = BTreeMap<Arc<str>, FlagTests>;
@@ -59,7 +62,7 @@ impl fmt::Display for Expected {
         match self {
             Self::On => f.write_str("on"),
             Self::Off => f.write_str("off"),
-            Self::Variant(name) => write!(f, "`{name}`"),
+            Self::Variant(name) => write!(f, "`{}`", line(name)),
         }
     }
 }

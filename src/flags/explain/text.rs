@@ -10,6 +10,7 @@ use super::{
 use crate::{
     backend::Provenance,
     model::{Case, Cause, Field, Operator, Percentage, Serve, Value},
+    text::line,
 };
 
 /// How many lines a rule may take: conditions may have thousands of comparisons.
@@ -54,7 +55,7 @@ impl Explanation {
         let code = answer.error_code.map(|code| format!(", {code}"));
         table.row("", ["reason", &format!("{}{}", answer.reason, code.unwrap_or_default())]);
         if let Some(source) = answer.source {
-            let place = self.place.as_ref().map(|place| format!(", {}", printable(place)));
+            let place = self.place.as_ref().map(|place| format!(", {}", line(place)));
             table.row("", ["decided by", &format!("{source}{}", place.unwrap_or_default())]);
         }
         if let Some(served) = &self.served {
@@ -66,7 +67,7 @@ impl Explanation {
             table.row("", ["serves", &text]);
         }
         if let Some(similar) = &self.similar {
-            table.row("", ["similar", similar]);
+            table.row("", ["similar", &Name(similar).to_string()]);
         }
         if let Some(miss) = &self.near_miss {
             let rule = Title { index: miss.rule, name: miss.name.as_deref() };
@@ -142,10 +143,10 @@ fn table(all: &[impl Rows]) -> Table {
 impl Rows for SourceTrace {
     fn rows(&self, table: &mut Table) {
         let says = self.says.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        let place = self.place.as_deref().map(printable).unwrap_or_default();
+        let place = self.place.as_deref().map(line).unwrap_or_default();
         table.row("", [self.source, &says, &place]);
         if let Some(warning) = &self.warning {
-            table.row("", ["", &printable(warning)]);
+            table.row("", ["", &line(warning)]);
         }
         if let Some(provenance) = &self.provenance {
             for line in said_by(provenance) {
@@ -172,10 +173,10 @@ fn said_by(provenance: &Provenance) -> Vec<String> {
 impl Rows for SettingTrace {
     fn rows(&self, table: &mut Table) {
         let value = match &self.value {
-            Some(value) => shortened(&printable(value), MOST_CHARACTERS),
+            Some(value) => shortened(&line(value), MOST_CHARACTERS),
             None => "taken away".to_owned(),
         };
-        let place = self.place.as_deref().map(printable).unwrap_or_default();
+        let place = self.place.as_deref().map(line).unwrap_or_default();
         table.row("", [self.field.as_str(), &value, self.source, &place]);
     }
 }
@@ -223,7 +224,7 @@ impl Check {
             }
             Self::Rules(rules) => {
                 for rule in rules {
-                    let place = rule.place.as_ref().map(|place| format!(" ({})", printable(place)));
+                    let place = rule.place.as_ref().map(|place| format!(" ({})", line(place)));
                     lines.push(format!("{rule}{}", place.unwrap_or_default()));
                     lines.extend(rule.details());
                 }
@@ -381,7 +382,7 @@ struct Served<'a>(&'a Serve);
 
 impl fmt::Display for Served<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&shortened(&printable(&self.0.to_string()), MOST_CHARACTERS))
+        f.write_str(&shortened(&line(&self.0.to_string()), MOST_CHARACTERS))
     }
 }
 
@@ -516,7 +517,7 @@ impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.is_empty() {
             true => f.write_str("\"\""),
-            false => f.write_str(&shortened(&printable(self.0), MOST_CHARACTERS)),
+            false => f.write_str(&shortened(&line(self.0), MOST_CHARACTERS)),
         }
     }
 }
@@ -531,11 +532,7 @@ impl fmt::Display for Short<'_> {
             Value::Integer(number) => number.fmt(f),
             Value::Float(number) => write!(f, "{number:?}"),
             Value::String(text) => {
-                write!(
-                    f,
-                    "\"{}\"",
-                    shortened(&printable(&text.replace('"', "\\\"")), MOST_CHARACTERS)
-                )
+                write!(f, "\"{}\"", shortened(&line(&text.replace('"', "\\\"")), MOST_CHARACTERS))
             }
             Value::List(list) => {
                 f.write_char('[')?;
@@ -564,19 +561,6 @@ fn more(elements: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         None => Ok(()),
         Some(hidden) => write!(f, ", and {hidden} more"),
     }
-}
-
-/// A text that fakes no line of a log and moves no cursor.
-fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            // What `Debug` does with quotes is not wanted here.
-            '"' | '\'' | '\\' => printable.push(c),
-            c => printable.extend(c.escape_debug()),
-        }
-    }
-    printable
 }
 
 fn shortened(text: &str, most: usize) -> String {

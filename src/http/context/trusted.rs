@@ -5,7 +5,7 @@ use std::{convert::Infallible, marker::PhantomData};
 use http::{HeaderMap, HeaderName, StatusCode, header::HeaderValue};
 
 use super::{ContextExtractor, MAX_STRING, RequestHead, TryContextExtractor};
-use crate::model::Context;
+use crate::{model::Context, text::line};
 
 /// An extractor that takes the user from request headers that a proxy in front sets: `X-User-ID`, and
 /// `X-User-Groups` with commas between the groups.
@@ -229,7 +229,7 @@ fn header_name(name: &str) -> Result<HeaderName, InvalidHeader> {
 /// assert_eq!(error.to_string(), "`user id` cannot be the name of a header");
 /// ```
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` cannot be the name of a header")]
+#[error("`{}` cannot be the name of a header", line(name))]
 pub struct InvalidHeader {
     name: String,
 }

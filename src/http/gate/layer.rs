@@ -15,6 +15,7 @@ use crate::{
         ConcealedGate, IntoRequirement, RequestHead, TryContextExtractor, ask::Question,
         condition::Mode,
     },
+    text::line,
 };
 
 /// A layer that closes a service while its flag is off.
@@ -539,7 +540,10 @@ pub enum InvalidGate {
     #[error("a gRPC error has a status of 1 to 16")]
     GrpcStatus,
     /// Clients cannot be sent there.
-    #[error("`{target}` is neither an absolute path nor an http or https URL to redirect to")]
+    #[error(
+        "`{}` is neither an absolute path nor an http or https URL to redirect to",
+        line(target)
+    )]
     RedirectTarget {
         /// The target as given.
         target: String,

@@ -16,7 +16,7 @@ use crate::{
     output::{Output, Row},
     place::Place,
     style,
-    text::clean,
+    text::{self, clean},
     time,
 };
 
@@ -143,7 +143,8 @@ impl Effect {
         let who = place.path().map(|path| format!("`{}` says", path.display()));
         let who = who.unwrap_or_else(|| "the environment says".to_owned());
         Some(format!(
-            "`{flag}` is {after} now; `flagstaff unset {flag}` gives back what {who}: {below}"
+            "`{flag}` is {after} now; `flagstaff unset {}` gives back what {who}: {below}",
+            text::word(&self.flag)
         ))
     }
 

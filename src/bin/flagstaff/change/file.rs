@@ -19,7 +19,7 @@ use crate::{
     file, name,
     session::Session,
     style,
-    text::{clean, count},
+    text::{self, clean, count},
 };
 
 /// Changes flags in the file, all or none.
@@ -53,10 +53,10 @@ pub(super) async fn change(
         refused(session, edited)?;
         let state = side(document, name).state;
         if matches!(change, Change::Enable) && state != FlagState::On {
-            let flag = clean(name);
+            let (word, flag) = (text::word(name), clean(name));
             hints.push(format!(
                 "`{flag}` is {state} then, since its other settings still hold; \
-                 `flagstaff set {flag} FIELD- --source file` takes one away"
+                 `flagstaff set --source file {word} FIELD-` takes one away"
             ));
         }
         Ok(())

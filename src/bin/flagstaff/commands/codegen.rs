@@ -7,7 +7,7 @@ use flagstaff::{
     definition::edit::{Diff, TextFile, TextFileError},
 };
 
-use crate::{failure::Failure, place, session::Session};
+use crate::{failure::Failure, place, session::Session, style};
 
 /// Make code, or a manifest for other languages, from flags.toml
 #[derive(Debug, Args)]
@@ -84,7 +84,7 @@ impl Codegen {
         if self.check {
             let shown = out.display().to_string();
             let diff = Diff::new(&shown, text.unwrap_or_default(), &made);
-            session.output.write(&diff.to_string())?;
+            session.output.write(&style::diff(&diff.to_string()))?;
             return Ok(ExitCode::No);
         }
         match written {

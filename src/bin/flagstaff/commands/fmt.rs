@@ -52,7 +52,8 @@ impl Fmt {
                 session.output.write(&formatted)?;
                 return Ok(ExitCode::Done);
             }
-            session.output.write(&Diff::new("stdin", &text, &formatted).to_string())?;
+            let diff = Diff::new("stdin", &text, &formatted).to_string();
+            session.output.write(&style::diff(&diff))?;
             return Ok(if formatted == text { ExitCode::Done } else { ExitCode::No });
         }
         let mut changed = Vec::new();

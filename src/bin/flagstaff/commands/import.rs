@@ -21,6 +21,7 @@ use crate::{
     import::{Imported, Note, article, listed, stored, waffle, whose},
     place,
     session::Session,
+    style,
     text::{clean, count},
 };
 
@@ -137,7 +138,7 @@ impl Import {
         };
         let added = add(&mut imported, &mut document);
         let printed = match file {
-            Some(_) => document.diff().to_string(),
+            Some(_) => style::diff(&document.diff().to_string()),
             None => document.text().to_owned(),
         };
         self.print(&imported, &added, printed, session)?;

@@ -4,6 +4,7 @@ use clap::Args;
 use flagstaff::{
     cli::ExitCode,
     definition::{Definitions, FlagsFile},
+    text::Untrusted,
 };
 
 use crate::{
@@ -84,7 +85,7 @@ impl Plan {
         let kept = after.rejected().iter().filter_map(|key| Some((key, before.get(key)?)));
         let flags = after.flags().iter().chain(kept);
         let after = flags.map(|(key, flag)| (key, flag.clone())).collect();
-        let title = format!("{} → {}", self.before, self.after);
+        let title = [&self.before, &self.after].map(|it| Untrusted::new(it).code()).join(" → ");
         self.report.run(title, before, &after, session).await
     }
 }

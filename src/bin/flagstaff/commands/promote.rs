@@ -16,7 +16,7 @@ use crate::{
     file, name,
     session::Session,
     style,
-    text::{clean, count, verb},
+    text::{clean, count, verb, words},
     time, unreadable,
 };
 
@@ -112,11 +112,10 @@ impl Promote {
             file.replace(document.text())?;
         }
         if !promoted.is_empty() {
-            let names: Vec<_> = promoted.iter().map(|flag| clean(flag)).collect();
             output.hint(format!(
                 "the {} until the file is deployed; then `flagstaff promote --finish {}`",
                 verb(promoted.len(), "override stays", "overrides stay"),
-                names.join(" "),
+                words(promoted.iter().map(|flag| &**flag)),
             ));
         }
         Ok(ExitCode::Done)

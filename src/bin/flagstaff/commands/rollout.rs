@@ -18,7 +18,7 @@ use crate::{
     file, name,
     place::Once,
     session::Session,
-    text::clean,
+    text::{self, clean},
     time, unreadable,
 };
 
@@ -217,7 +217,7 @@ impl Stepping<'_> {
 
     /// Says what to do instead.
     fn refused(&self, flags: &Flags, flag: &str, error: RolloutError) -> Failure {
-        let name = clean(flag);
+        let (word, name) = (text::word(flag), clean(flag));
         let hint = match &error {
             RolloutError::NoRollout { .. } => match self.session.place.mistake(flag) {
                 Some(mistake) => {
@@ -227,12 +227,12 @@ impl Stepping<'_> {
                     let Said { says, .. } = Said::of(source);
                     format!(
                         "an override says {says}, which hides the rollout: \
-                         `flagstaff rollout status {name}`"
+                         `flagstaff rollout status {word}`"
                     )
                 }),
             },
             RolloutError::Refused { progress, .. } if progress.status == RolloutStatus::Paused => {
-                Some(format!("`flagstaff rollout resume {name}` lets it go on"))
+                Some(format!("`flagstaff rollout resume {word}` lets it go on"))
             }
             RolloutError::TooEarly { .. } => Some("`--force` leaves the stage now".to_owned()),
             _ => None,
@@ -406,13 +406,13 @@ async fn way_back(
 ) -> Result<String, Failure> {
     let stored = sources.iter().find(|said| said.source.kind == SourceKind::Redis);
     let has_settings = stored.is_some_and(|said| matches!(said.entry, Entry::Definition(_)));
-    let name = clean(flag);
+    let word = text::word(flag);
     if !is_off || !has_settings {
-        return Ok(format!("`flagstaff unset {name}` lets the rollout decide"));
+        return Ok(format!("`flagstaff unset {word}` lets the rollout decide"));
     }
     if progress.status == RolloutStatus::Paused {
         return Ok(format!(
-            "`flagstaff rollout resume {name}` switches it on and goes on from there"
+            "`flagstaff rollout resume {word}` switches it on and goes on from there"
         ));
     }
     // It is on for all users after that, unless it is switched off beside its settings.
@@ -420,9 +420,9 @@ async fn way_back(
     let enabled = redis.rehearse(flag, &Write::new(Operation::Enable)).await?.entry;
     Ok(match enabled {
         Some(Entry::Definition(_)) => {
-            format!("`flagstaff enable {name}` switches it on again, at this stage")
+            format!("`flagstaff enable {word}` switches it on again, at this stage")
         }
-        _ => format!("`flagstaff set {name} enabled-` switches it on again, at this stage"),
+        _ => format!("`flagstaff set {word} enabled-` switches it on again, at this stage"),
     })
 }
 

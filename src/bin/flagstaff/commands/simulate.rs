@@ -1,5 +1,5 @@
 use clap::Args;
-use flagstaff::{Context, Snapshot, cli::ExitCode, definition::Definitions};
+use flagstaff::{Context, Snapshot, cli::ExitCode, definition::Definitions, text::Untrusted};
 
 use super::plan::PlanArgs;
 use crate::{
@@ -61,7 +61,7 @@ impl Simulate {
         let changed = changed.info(&self.flag).map(|info| info.definition().clone());
         let mut after = before.clone();
         after.insert(&self.flag, changed.unwrap_or_default());
-        let title = format!("A change of {}", clean(&self.flag));
+        let title = format!("A change of {}", Untrusted::new(&self.flag).code());
         self.report.run(title, &before, &after, session).await
     }
 

@@ -7,12 +7,7 @@ use flagstaff::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    failure::Failure,
-    session::Session,
-    text::{clean_report, count},
-    time,
-};
+use crate::{failure::Failure, session::Session, text::count, time};
 
 /// Run the tests of flags.toml, and show those that fail
 #[derive(Debug, Args)]
@@ -81,7 +76,7 @@ fn text(run: &TestRun, file: &FlagsFile) -> String {
         if !diagnostics.is_empty() {
             // Writing to a text does not fail; colours are taken away where nobody sees them.
             let report = diagnostics.report().ansi().to_string();
-            let _ = writeln!(text, "{}", clean_report(&report));
+            let _ = writeln!(text, "{report}");
         }
     };
     if file.diagnostics().has_errors() {

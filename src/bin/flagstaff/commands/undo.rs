@@ -7,7 +7,7 @@ use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, Stored, TargetArgs, Unknown, perform},
     failure::Failure,
     session::Session,
-    text::clean,
+    text::{self, clean},
 };
 
 /// Undo a change: store again what was stored before it
@@ -63,10 +63,10 @@ impl Undo {
         };
         let logged = Stored::read(&redis, &undone.key, undone.before.as_deref());
         let logged = logged.map_err(|problem| {
-            let flag = clean(&undone.key);
+            let (word, flag) = (text::word(&undone.key), clean(&undone.key));
             let message = format!("what was stored for `{flag}` before cannot be read: {problem}");
             Failure::refused(message)
-                .hint(format!("`flagstaff unset {flag}` takes what is stored now away"))
+                .hint(format!("`flagstaff unset {word}` takes what is stored now away"))
         })?;
         let act = Undoing { revision, args: &change, logged };
         perform(session, &redis, slice::from_ref(&undone.key), &act, &change, Some(revision)).await

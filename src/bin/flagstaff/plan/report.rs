@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use flagstaff::answer::FlagState;
+use flagstaff::{answer::FlagState, text::Untrusted};
 use serde_json::json;
 
 use super::{
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Report<'a> {
     pub(crate) change: &'a Change,
     pub(crate) counts: &'a Counts,
-    /// What is compared.
+    /// The two sides of the comparison, in Markdown.
     pub(crate) title: String,
     /// Whom it was tried on.
     pub(crate) users: String,
@@ -34,7 +34,9 @@ impl Report<'_> {
         let flags = self.flags();
         if !output.is_json() {
             output.note(self.summary(&flags));
-            self.caveats(&flags).into_iter().for_each(|caveat| output.warning(caveat));
+            self.caveats(&flags, |name| format!("`{}`", clean(name)))
+                .into_iter()
+                .for_each(|caveat| output.warning(caveat));
         }
         let about = json!({
             "users": self.counts.users,
@@ -67,9 +69,8 @@ impl Report<'_> {
     /// The same for the summary of a GitHub workflow, or for a comment on a pull request.
     pub(crate) fn markdown(&self) -> String {
         let flags = self.flags();
-        let mut text = format!("### {}\n\n{}.\n", escaped(&self.title), self.summary(&flags));
-        for caveat in self.caveats(&flags) {
-            let caveat = clean(&caveat);
+        let mut text = format!("### {}\n\n{}.\n", self.title, self.summary(&flags));
+        for caveat in self.caveats(&flags, |name| Untrusted::new(name).code()) {
             let (first, rest) = caveat.split_at(caveat.chars().next().map_or(0, char::len_utf8));
             let _ = writeln!(text, "\n> {}{rest}.", first.to_uppercase());
         }
@@ -81,28 +82,34 @@ impl Report<'_> {
         text += "|---|---|---|--:|--:|--:|--:|--:|--:|---|\n";
         for (flag, tally) in flags {
             let Tally { newly_on, newly_off, other_value, redrawn, .. } = tally;
+            let untried = self.untried(flag).into_iter().map(|rule| Untrusted::new(rule).code());
+            let untried: Vec<_> = untried.collect();
             // Writing to a text cannot fail.
             let _ = writeln!(
                 text,
-                "| `{}` | {} | {} | {} | {} | {newly_on} | {newly_off} | {other_value} | {redrawn} | {} |",
-                escaped(&flag.key),
+                "| {} | {} | {} | {} | {} | {newly_on} | {newly_off} | {other_value} | {redrawn} | {} |",
+                Untrusted::new(&flag.key).code(),
                 flag.before,
                 flag.after,
                 tally.changed(),
                 self.share(flag, tally),
-                self.untried(flag).into_iter().map(escaped).collect::<Vec<_>>().join(", "),
+                untried.join(", "),
             );
         }
         text
     }
 
     /// Sentences on the limits of the counts.
-    fn caveats(&self, flags: &[(&Changing, &Tally)]) -> Vec<String> {
+    fn caveats(
+        &self,
+        flags: &[(&Changing, &Tally)],
+        quote: impl Fn(&str) -> String,
+    ) -> Vec<String> {
         let mut caveats = Vec::new();
         let unknown = flags.iter().filter(|(flag, _)| !self.is_known(flag)).count();
         if unknown > 0 {
             let asked: Vec<_> = self.change.made_up().asked_for();
-            let named = asked.iter().take(8).map(|name| format!("`{}`", escaped(name)));
+            let named = asked.iter().take(8).map(|name| quote(name));
             let mut named = named.collect::<Vec<_>>().join(", ");
             if asked.len() > 8 {
                 named += &format!(" and {} more", asked.len() - 8);
@@ -230,9 +237,4 @@ fn percent(part: u64, whole: u64) -> String {
     }
     let percent = 100.0 * part as f64 / whole as f64;
     format!("{:.2}%", percent.clamp(0.01, 99.99))
-}
-
-/// A text that ends no cell and is no Markdown.
-fn escaped(text: &str) -> String {
-    text::clean(text).replace('|', "\\|").replace('`', "'")
 }

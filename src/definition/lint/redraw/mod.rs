@@ -7,8 +7,9 @@ use std::ops::Range;
 use self::draw::{Moved, Steps};
 use super::file::{File, Flag, Found};
 use crate::{
-    definition::{Code, Diagnostic, FlagsFile, Suggestion, flag::toml_string, rule},
+    definition::{Code, Diagnostic, FlagsFile, Suggestion, rule},
     model::{BucketBy, Definition, Field, Moment, Percentage, Rule, Serve},
+    text::Untrusted,
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -286,7 +287,7 @@ impl<'f> Edit<'f> {
         match former {
             None => problem.help(help),
             Some(former) => {
-                let suggestion = Suggestion::replace(help, span, toml_string(former));
+                let suggestion = Suggestion::replace(help, span, Untrusted::new(former).toml());
                 problem.suggest(Some(suggestion.unsafely()))
             }
         }
@@ -307,14 +308,14 @@ impl<'f> Edit<'f> {
     fn help(&self, cause: &Cause<'_>) -> String {
         match cause {
             Cause::Salt | Cause::Name => {
-                let salt = toml_string(self.salts()[0]);
+                let salt = Untrusted::new(self.salts()[0]).toml();
                 format!("to keep them where they are, write `salt = {salt}`")
             }
             Cause::BucketBy | Cause::RuleBucketBy(_) => {
                 "wait for the end of the experiment, or make a new flag".to_owned()
             }
             Cause::RuleName(name) => {
-                let name = toml_string(name);
+                let name = Untrusted::new(name).toml();
                 format!("a rule draws by its name: to keep them, write `name = {name}`")
             }
             Cause::Order(_) => {

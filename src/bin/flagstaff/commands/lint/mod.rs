@@ -29,7 +29,7 @@ use crate::{
     output::Output,
     place::{Once, read, told},
     session::Session,
-    text::{clean_report, count},
+    text::count,
     time::instant,
 };
 
@@ -252,7 +252,7 @@ impl Lint {
                 for file in files {
                     // Colours are taken away where none are shown.
                     let report = file.found.report().limit(usize::MAX).ansi();
-                    output.write(&clean_report(&report.to_string()))?;
+                    output.write(&report.to_string())?;
                 }
             }
         }

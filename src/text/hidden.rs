@@ -1,0 +1,65 @@
+//! Characters that are not seen, or that change how others are seen.
+
+use std::borrow::Cow;
+
+/// Returns true for a character that a reader does not see, or that changes what is around it.
+///
+/// These are control characters, separators of lines and paragraphs, marks of direction ([UAX #9]), and
+/// characters of no width. The latter have the property `Default_Ignorable_Code_Point` of [UAX #44]: joiners,
+/// variation selectors, tags. Names that differ by these alone look the same.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::text::is_hidden;
+///
+/// assert!(['\n', '\u{9b}', '\u{202e}', '\u{200b}'].into_iter().all(is_hidden));
+/// assert!(!"größer 👍".contains(is_hidden));
+/// ```
+///
+/// [UAX #9]: https://www.unicode.org/reports/tr9/
+/// [UAX #44]: https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
+#[must_use]
+pub const fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\0'..='\u{1f}'
+        | '\u{7f}'..='\u{9f}'
+        | '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        // Beside those of the property, the anchors of interlinear annotations.
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Returns true if nothing in the string has to be looked at: most names are ASCII.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(is_hidden)
+}
+
+/// Returns the string with some characters as escapes of Rust.
+pub(super) fn escaped(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_bad) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match is_bad(c) {
+            true => escaped.extend(c.escape_default()),
+            false => escaped.push(c),
+        }
+    }
+    escaped.into()
+}

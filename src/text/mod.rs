@@ -1,0 +1,343 @@
+//! Strings from flag files and stores, made fit for the places where they are shown.
+//!
+//! People who may change flags may not be trusted to change code, and a store has other writers. So a flag key,
+//! a description or a reason can have any character in it. It may end a line, move the cursor of a terminal,
+//! change the direction of what follows, or mean something in Markdown and in a shell.
+//!
+//! [`Untrusted`] has one method for each kind of place. This crate and the command `flagstaff` send every such
+//! string through one of them, and a service that shows flags can do the same:
+//!
+//! ```
+//! use flagstaff::text::Untrusted;
+//!
+//! let key = Untrusted::new("new\u{1b}[2J|checkout");
+//!
+//! assert_eq!(key.line(), r"new\u{1b}[2J|checkout");
+//! assert_eq!(key.shell(), r"$'new\033[2J|checkout'");
+//! ```
+//!
+//! Values as data need none of this. JSON, TOML and the arguments of a parametrized query keep them as they are,
+//! by escapes of their own.
+
+mod hidden;
+mod markdown;
+mod shell;
+
+use std::{borrow::Cow, fmt};
+
+pub use self::hidden::is_hidden;
+use self::hidden::{escaped, is_plain};
+
+/// A string that another person or program has chosen.
+///
+/// It has no `Display`, so it cannot be printed by accident: each method returns the form for one kind of place.
+/// No method fails. What has to be escaped is escaped; everything else stays as it is.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::text::Untrusted;
+///
+/// let description = Untrusted::new("One page\nerror: <b>all of it</b>");
+///
+/// assert_eq!(description.line(), r"One page\nerror: <b>all of it</b>");
+/// assert_eq!(description.lines(), "One page\n  error: <b>all of it</b>");
+/// assert_eq!(description.markdown(), r"One page\\nerror: \<b\>all of it\</b\>");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Untrusted<'a>(&'a str);
+
+impl<'a> Untrusted<'a> {
+    /// Returns the string as one that has to be made fit.
+    #[must_use]
+    pub const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// Returns one line for a terminal, a log, or a protocol of lines.
+    ///
+    /// Characters that [are hidden](is_hidden) are written as Rust escapes them: `\n`, `\u{202e}`. Backslashes
+    /// stay, so the form is for people and cannot be read back; [`tsv`](Self::tsv) can.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// assert_eq!(Untrusted::new("größer\r\n\u{200b}").line(), r"größer\r\n\u{200b}");
+    /// ```
+    #[must_use]
+    pub fn line(self) -> Cow<'a, str> {
+        escaped(self.0, is_hidden)
+    }
+
+    /// Returns a message, which may have several lines. Lines after the first are indented, so that none looks
+    /// like a message of its own.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// assert_eq!(Untrusted::new("a\nerror: b\u{7}").lines(), "a\n  error: b\\u{7}");
+    /// ```
+    #[must_use]
+    pub fn lines(self) -> Cow<'a, str> {
+        if is_plain(self.0) {
+            return self.0.into();
+        }
+        let lines: Vec<_> = self.0.lines().map(|line| Untrusted(line).line()).collect();
+        lines.join("\n  ").into()
+    }
+
+    /// Returns a report that its renderer has laid out: line ends, tabs and colours stay.
+    ///
+    /// Colours are the escape sequences that end in `m` (ECMA-48, SGR). Every other escape sequence is shown.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// let report = "\u{1b}[31merror\u{1b}[0m: `a\u{1b}[2J`\n";
+    ///
+    /// assert_eq!(Untrusted::new(report).report(), "\u{1b}[31merror\u{1b}[0m: `a\\u{1b}[2J`\n");
+    /// ```
+    #[must_use]
+    pub fn report(self) -> Cow<'a, str> {
+        const ESCAPE: char = '\u{1b}';
+        let is_layout = |c| c == '\n' || c == '\t';
+        if !self.0.contains(ESCAPE) {
+            return escaped(self.0, |c| is_hidden(c) && !is_layout(c));
+        }
+        let mut report = String::with_capacity(self.0.len());
+        let mut parts = self.0.split(ESCAPE);
+        let plain = |part| escaped(part, |c| is_hidden(c) && !is_layout(c));
+        report += &plain(parts.next().unwrap_or_default());
+        for part in parts {
+            match is_color(part) {
+                true => report.push(ESCAPE),
+                false => report.extend(ESCAPE.escape_default()),
+            }
+            report += &plain(part);
+        }
+        report.into()
+    }
+
+    /// Returns a cell of tab-separated values, from which the string can be read back.
+    ///
+    /// Hidden characters are escaped as in [`line`](Self::line), and a backslash is `\\`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// assert_eq!(Untrusted::new("a\tb\\t").tsv(), r"a\tb\\t");
+    /// ```
+    #[must_use]
+    pub fn tsv(self) -> Cow<'a, str> {
+        escaped(self.0, |c| is_hidden(c) || c == '\\')
+    }
+
+    /// Returns a JSON document in which hidden characters are escaped, and which has the same values.
+    ///
+    /// Serializers escape those below U+0020 alone, since JSON demands no more (RFC 8259, section 7). Terminals
+    /// act on others too.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// let json = serde_json::json!({ "owner": "a\u{9b}2J" }).to_string();
+    ///
+    /// assert_eq!(Untrusted::new(&json).json(), r#"{"owner":"a\u009b2J"}"#);
+    /// ```
+    #[must_use]
+    pub fn json(self) -> Cow<'a, str> {
+        // Between values, there is no hidden character but the end of a line.
+        let is_bad = |c| is_hidden(c) && c != '\n';
+        if !self.0.contains(is_bad) {
+            return self.0.into();
+        }
+        let mut json = String::with_capacity(self.0.len());
+        for c in self.0.chars() {
+            match is_bad(c) {
+                true => c
+                    .encode_utf16(&mut [0; 2])
+                    .iter()
+                    .for_each(|unit| json += &format!("\\u{unit:04x}")),
+                false => json.push(c),
+            }
+        }
+        json.into()
+    }
+
+    /// Returns a basic string of TOML, which has the same value.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// assert_eq!(Untrusted::new("a\"b\n\u{202e}").toml(), r#""a\"b\n\u202E""#);
+    /// ```
+    #[must_use]
+    pub fn toml(self) -> String {
+        let mut toml = String::from('"');
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => toml.extend(['\\', c]),
+                '\n' => toml.push_str("\\n"),
+                '\r' => toml.push_str("\\r"),
+                '\t' => toml.push_str("\\t"),
+                c if is_hidden(c) && u32::from(c) > 0xffff => {
+                    toml += &format!("\\U{:08X}", u32::from(c));
+                }
+                c if is_hidden(c) => toml += &format!("\\u{:04X}", u32::from(c)),
+                c => toml.push(c),
+            }
+        }
+        toml + "\""
+    }
+
+    /// Returns a string literal of Rust.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// assert_eq!(Untrusted::new("a\"b\u{202e}").rust(), r#""a\"b\u{202e}""#);
+    /// ```
+    #[must_use]
+    pub fn rust(self) -> String {
+        // `Debug` escapes quotes, line ends and most of what is hidden, but no variation selectors.
+        escaped(&format!("{:?}", self.0), is_hidden).into_owned()
+    }
+}
+
+/// Shows the string as a literal of Rust.
+impl fmt::Debug for Untrusted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Untrusted({})", self.rust())
+    }
+}
+
+/// Returns one line for a terminal, a log, or a protocol of lines: short for [`Untrusted::line`].
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::text::line;
+///
+/// assert_eq!(format!("flag `{}` is off", line("a\nb")), r"flag `a\nb` is off");
+/// ```
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
+    Untrusted(text).line()
+}
+
+/// Returns true if an escape sequence goes on as those of colours do.
+fn is_color(rest: &str) -> bool {
+    let parameters = rest.strip_prefix('[');
+    let end = parameters.and_then(|it| {
+        it.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').chars().next()
+    });
+    end == Some('m')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_string_moves_the_cursor_or_changes_the_direction() {
+        for (text, line) in [
+            ("größer 👍", "größer 👍"),
+            ("a\tb\n\u{1b}[31mc", "a\\tb\\n\\u{1b}[31mc"),
+            ("\u{9b}2J\u{7f}", "\\u{9b}2J\\u{7f}"),
+            ("a\u{202e}b\u{2066}c", "a\\u{202e}b\\u{2066}c"),
+            ("pay\u{200b}\u{feff}ments", "pay\\u{200b}\\u{feff}ments"),
+            ("\u{2028}x", "\\u{2028}x"),
+            ("\u{e0061}", "\\u{e0061}"),
+            ("a\\n", "a\\n"),
+        ] {
+            assert_eq!(Untrusted::new(text).line(), line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_report_keeps_its_colours_and_no_other_sequence() {
+        let report = |text| Untrusted::new(text).report().into_owned();
+
+        assert_eq!(report("\u{1b}[1;31mx\u{1b}[0m\n\ty"), "\u{1b}[1;31mx\u{1b}[0m\n\ty");
+        assert_eq!(report("\u{1b}[2J\u{1b}]0;t\u{7}"), "\\u{1b}[2J\\u{1b}]0;t\\u{7}");
+        assert_eq!(report("\u{1b}"), "\\u{1b}");
+        assert_eq!(report("a\u{9b}2J\r"), "a\\u{9b}2J\\r");
+    }
+
+    #[test]
+    fn json_keeps_its_values() {
+        let value = serde_json::json!({ "a\u{9b}": ["\u{202e}\u{e0061}", "b\n\u{7f}"] });
+
+        let text = format!("{value:#}\n");
+        let json = Untrusted::new(&text).json();
+
+        assert!(!json.contains(|c| is_hidden(c) && c != '\n'), "{json}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
+    }
+
+    /// Reads a cell back as the documentation says.
+    fn read_tsv(cell: &str) -> String {
+        let mut text = String::new();
+        let mut rest = cell;
+        while let Some((before, after)) = rest.split_once('\\') {
+            text += before;
+            let end = if after.starts_with('u') { after.find('}').unwrap() } else { 0 };
+            let (escape, after) = after.split_at(end + 1);
+            text.push(match escape {
+                "\\" => '\\',
+                "n" => '\n',
+                "r" => '\r',
+                "t" => '\t',
+                code => {
+                    let code = u32::from_str_radix(&code[2..code.len() - 1], 16).unwrap();
+                    char::from_u32(code).unwrap()
+                }
+            });
+            rest = after;
+        }
+        text + rest
+    }
+
+    proptest! {
+        #[test]
+        fn a_cell_can_be_read_back(text in "[\\PC\\pC\\\\u{}ntr]{0,20}") {
+            let cell = Untrusted::new(&text).tsv();
+
+            prop_assert!(!cell.contains(is_hidden));
+            prop_assert_eq!(read_tsv(&cell), text);
+        }
+
+        #[test]
+        fn no_form_of_one_line_has_a_hidden_character(text in "[\\PC\\pC`|\\\\'\"]{0,20}") {
+            let text = Untrusted::new(&text);
+            let forms = [
+                text.line().into_owned(),
+                text.tsv().into_owned(),
+                text.markdown(),
+                text.code(),
+                text.rust(),
+                text.shell().into_owned(),
+            ];
+
+            for form in forms {
+                prop_assert!(!form.contains(is_hidden), "{}", form);
+            }
+        }
+    }
+}
