@@ -519,7 +519,7 @@ async fn a_relative_path_is_that_of_the_directory_in_which_it_was_opened() {
     tokio::time::timeout(BOUND, off).await.unwrap().unwrap();
     let kept = async {
         while !directory.path().join("here/kept").exists() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(BOUND, kept).await.unwrap();
@@ -590,7 +590,7 @@ impl Kept {
         let has = || fs::read_to_string(self.path()).is_ok_and(|kept| kept.contains(text));
         let kept = async {
             while !has() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(BOUND, kept).await.expect("it is kept");
