@@ -617,6 +617,8 @@ async fn a_kept_definition_is_in_force_for_a_flag_that_is_wrong_at_the_next_star
     assert_eq!(flags.boolean("new", &ana, true).error_code, Some(ErrorCode::ParseError));
     let health = flags.health().sources.swap_remove(0);
     assert_eq!((health.status, health.former, health.flags), (Status::Error, 1, 2));
+    let problem = flags.sources_of("wrong").swap_remove(0).problem.unwrap();
+    assert!(problem.ends_with("flags.toml:6:1: unknown key `onwer` in flag `wrong`"), "{problem}");
     let place = format!("{}, as it was before flag `wrong` was rejected", kept.path().display());
     let explanation = flags.explain("wrong", &ana).to_string();
     assert!(explanation.contains(&place), "{explanation}");

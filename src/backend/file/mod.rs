@@ -30,7 +30,7 @@ use self::{
 };
 use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
 use crate::{
-    definition::{Diagnostics, FlagsFile, Lines, Parts},
+    definition::{Diagnostics, FlagsFile, Lines, Location, Parts, Severity},
     foreign::warn,
     model::{Definitions, Entry, Part},
     read::{MAX_LEN, open},
@@ -158,7 +158,8 @@ impl File {
     /// Keeps the last good definitions at `path`, for a start at which some flags of the file are wrong.
     ///
     /// A kept definition is in force only for a flag that the file has and whose definition there is rejected.
-    /// [`Flags::explain`](crate::Flags::explain) names `path` for it, and
+    /// [`Flags::explain`](crate::Flags::explain) names `path` for it,
+    /// [`Flags::sources_of`](crate::Flags::sources_of) has the mistake, and
     /// [`SourceHealth::former`](crate::source::SourceHealth::former) counts it.
     ///
     /// The file at `path` is replaced in one step whenever flags change. A new one can be read by its owner alone
@@ -424,7 +425,16 @@ impl Follower {
         flags.0.retain(|key, _| parts.rejected.0.contains(key));
         self.recalled.retain(|key| flags.0.contains_key(key));
         let mut former = BTreeMap::new();
+        let mut problems = Vec::new();
         for key in flags.0.keys() {
+            let mut mistakes = parts.diagnostics.iter();
+            if let Some(mistake) = mistakes.find(|mistake| {
+                mistake.severity == Severity::Error && mistake.flag.as_deref() == Some(&**key)
+            }) {
+                let Location { line, column, .. } = mistake.location;
+                let problem = format!("{path}:{line}:{column}: {}", mistake.message);
+                problems.push((key.to_string(), problem));
+            }
             let path = match (&self.keep, self.recalled.contains(key)) {
                 (Some(keep), true) => keep.path().display().to_string(),
                 _ => path.clone(),
@@ -444,6 +454,9 @@ impl Follower {
         let places = places(path, parts.lines, former);
         let offer = Offer::from(&flags).with_fingerprint(self.fingerprint);
         let offer = offer.with_places(places).with_refused(refused).with_rejected(&parts.rejected);
+        let offer = problems
+            .into_iter()
+            .fold(offer, |offer, (key, problem)| offer.with_problem(key, problem));
         if let Some(keep) = &mut self.keep {
             keep.save(&flags);
         }

@@ -5,7 +5,7 @@ use std::{error::Error, io, slice};
 use flagstaff::{
     StartError, WriteError,
     cli::ExitCode,
-    source::{InvalidRedis, RedisError, RedisErrorKind, SourceError},
+    source::{BackendError, InvalidRedis, RedisError, RedisErrorKind, SourceError},
     write::{Refusal, RolloutError},
 };
 
@@ -115,12 +115,14 @@ impl Failure {
 /// The store cannot be reached, or does not do what it is asked for.
 fn code_of(error: &RedisError) -> ExitCode {
     match error.kind() {
-        RedisErrorKind::Permission | RedisErrorKind::ReadOnly | RedisErrorKind::Refused => {
-            ExitCode::Refused
-        }
-        RedisErrorKind::WrongType | RedisErrorKind::TooManyFields | RedisErrorKind::BadValue => {
-            ExitCode::Usage
-        }
+        RedisErrorKind::Permission
+        | RedisErrorKind::ReadOnly
+        | RedisErrorKind::Refused
+        | RedisErrorKind::LogFull => ExitCode::Refused,
+        RedisErrorKind::WrongType
+        | RedisErrorKind::TooManyFields
+        | RedisErrorKind::TooLarge
+        | RedisErrorKind::BadValue => ExitCode::Usage,
         _ => ExitCode::Unreachable,
     }
 }
@@ -161,6 +163,19 @@ fn from_source(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
     Failure::of(otherwise, error)
 }
 
+/// A change that is stored and not in force where it was made: with the code of what is in its way, and not with
+/// the words of that alone, which would read as if nothing had been changed.
+fn stored(error: &(dyn Error + 'static), cause: &BackendError) -> Failure {
+    let mut failure = Failure::of(ExitCode::Unreachable, error);
+    if let (Failure::Told(told), Failure::Told(of_cause)) =
+        (&mut failure, from_source(&**cause, ExitCode::Unreachable))
+    {
+        (told.code, told.kind, told.redis) = (of_cause.code, of_cause.kind, of_cause.redis);
+    }
+    failure
+        .hint("the change stays; `flagstaff history` lists it, and `flagstaff undo` takes it back")
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         from_source(&error, ExitCode::Unreachable)
@@ -173,6 +188,7 @@ impl From<WriteError> for Failure {
             WriteError::Conflict { .. } => Self::of(ExitCode::Changed, &error),
             WriteError::Unconfirmed { .. } => Self::of(ExitCode::Unreachable, &error)
                 .hint("look at the flag before you repeat it: `flagstaff show`"),
+            WriteError::NotInForce { error: cause, .. } => stored(&error, cause),
             _ => from_source(&error, ExitCode::Refused),
         }
     }
@@ -184,6 +200,7 @@ impl From<Refusal> for Failure {
             Refusal::Conflict(_) => Self::of(ExitCode::Changed, &error),
             Refusal::Unconfirmed(_) => Self::of(ExitCode::Unreachable, &error)
                 .hint("look at the flag before you repeat it: `flagstaff show`"),
+            Refusal::NotInForce { error: cause, .. } => stored(&error, cause),
             _ => from_source(&error, ExitCode::Refused),
         }
     }
@@ -205,5 +222,27 @@ impl From<io::Error> for Failure {
             io::ErrorKind::BrokenPipe => Self::ClosedPipe,
             _ => Self::of(ExitCode::Usage, &error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flagstaff::write::Written;
+
+    use super::*;
+
+    #[test]
+    fn a_change_that_is_stored_and_not_in_force_does_not_read_as_if_nothing_was_changed() {
+        let refusal = Refusal::NotInForce {
+            written: Written::revision(7),
+            error: "the connection was lost".into(),
+        };
+
+        let Failure::Told(told) = Failure::from(refusal) else { panic!("it is told") };
+
+        assert_eq!(told.code, ExitCode::Unreachable);
+        assert_eq!(told.message, "the change is stored, but it is not in force here");
+        assert_eq!(told.causes, ["the connection was lost"]);
+        assert!(told.hint.is_some_and(|hint| hint.contains("the change stays")));
     }
 }
