@@ -617,3 +617,13 @@ async fn outside_of_the_traffic_is_what_decides() {
     assert_eq!(decided, [true], "{explanation}");
     snapshot("outside-traffic", &stable(&explanation, &folder));
 }
+
+#[tokio::test]
+async fn an_experiment_without_traffic_is_off_because_no_user_takes_part() {
+    let flag = Definition::new().variants([("a", 1), ("b", 1)]).traffic(Percentage::ZERO);
+    let flags = Flags::builder().source(Memory::new().with("a", flag)).start().await.unwrap();
+
+    let explanation = flags.explain("a", &Context::user("ana"));
+
+    assert_eq!(explanation.because, "no user takes part, since `traffic` is 0%");
+}

@@ -396,6 +396,9 @@ impl Watched<'_, '_> {
             (Cause::Traffic | Cause::NoTargetingKey | Cause::NoUnit(_), Some(Check::Variants { .. })) => {
                 self.answer.cause.to_string()
             }
+            (_, Some(Check::Variants { traffic: Percentage::ZERO, served: None, .. })) => {
+                "no user takes part, since `traffic` is 0%".to_owned()
+            }
             (_, Some(Check::Variants { served, arms, .. })) => match served {
                 Some(name) if arms.iter().any(|arm| arm.weight > Weight::ZERO) => {
                     format!("it serves the variant `{name}`, which counts as off")
