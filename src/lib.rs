@@ -104,6 +104,7 @@ mod model;
     feature = "codegen",
     feature = "edit",
     feature = "file",
+    feature = "redis",
     all(feature = "definition", feature = "testing")
 ))]
 #[cfg_attr(

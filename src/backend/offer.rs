@@ -262,10 +262,15 @@ impl Offer {
     /// Takes over what `changed` lists.
     pub(crate) fn amend(&mut self, changed: &Self) {
         for (key, entry) in changed.entries.iter() {
+            self.problems.remove(key);
+            self.rejected.remove(key);
             self.insert(Arc::clone(key), entry.clone());
         }
         for (key, provenance) in changed.provenance.iter() {
             self.provenance.insert(Arc::clone(key), Arc::clone(provenance));
+        }
+        for (key, problem) in changed.problems.iter() {
+            self.problems.insert(Arc::clone(key), Arc::clone(problem));
         }
     }
 
@@ -277,6 +282,8 @@ impl Offer {
     pub(crate) fn remove(&mut self, key: &str) {
         self.entries.remove(key);
         self.provenance.remove(key);
+        self.problems.remove(key);
+        self.rejected.remove(key);
     }
 }
 

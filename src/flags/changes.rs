@@ -145,7 +145,9 @@ impl fmt::Display for Event {
                     match cause {
                         ChangeCause::Source(_) => write!(f, "{change}")?,
                         // The flag has the same sources as before.
-                        _ if change.is_silent() => write!(f, "{}: {}", change.key, change.after)?,
+                        _ if change.is_silent() => {
+                            write!(f, "{}: {}", line(&change.key), change.after)?;
+                        }
                         _ => write!(f, "{change}")?,
                     }
                     write!(f, "{cause}")?;

@@ -1,6 +1,6 @@
 //! Changes that are made and change no answer, and what holds them back.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use serde::{Serialize, Serializer};
 
@@ -192,7 +192,10 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         if is_off && !is_kill {
             return Some(self.off_because(after));
         }
-        let incomplete = touched.iter().find_map(|field| {
+        // To remove what the other sources have is to tidy up.
+        self.entries[1]?;
+        let set = touched.iter().filter(|&&field| definition.has(field));
+        let incomplete = set.into_iter().find_map(|field| {
             let (needed, why) = field.roles().needs?;
             (definition.entries(needed) == 0).then_some((field, needed, why))
         });
@@ -201,8 +204,6 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             let help = Some(format!("set `{needed}` as well"));
             return Some(self.because(NoEffectKind::Incomplete, why, None, help));
         }
-        // To remove what the other sources have is to tidy up.
-        self.entries[1]?;
         let why = match are_on {
             true => "it is on for all users already",
             false => "the other sources have the same",
@@ -256,7 +257,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             let remedy = "change `active`, or wait until the window begins";
             return because(NoEffectKind::Inactive, why, Field::Active, remedy);
         }
-        if let Some(required) = self.unmet(flag, &mut Vec::new()) {
+        if let Some(required) = self.unmet(flag, &mut Vec::new(), &mut HashMap::new()) {
             let why = format!("it requires `{required}`, which is never as required");
             let remedy = format!("change `{required}`, or take it out of `requires`");
             return because(NoEffectKind::Prerequisite, &why, Field::Requires, &remedy);
@@ -331,20 +332,32 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
 
     /// Returns whether a flag is off for all users.
     fn is_off(&self, flag: &Resolved) -> bool {
-        flag.state() == FlagState::Off || self.unmet(flag, &mut Vec::new()).is_some()
+        flag.state() == FlagState::Off
+            || self.unmet(flag, &mut Vec::new(), &mut HashMap::new()).is_some()
     }
 
-    /// Returns a required flag that is never as required.
-    fn unmet(&self, flag: &Resolved, path: &mut Vec<String>) -> Option<String> {
+    /// Returns a required flag that is never as required. In `known` are flags that were looked at, and whether they
+    /// are off: many flags may require the same ones.
+    fn unmet(
+        &self,
+        flag: &Resolved,
+        path: &mut Vec<String>,
+        known: &mut HashMap<String, bool>,
+    ) -> Option<String> {
         let requires = flag.definition.rare().requires.value()?;
         let unmet = requires.iter().find(|required| {
             let Some(other) = (self.find)(&required.flag) else { return true };
             if path.contains(&required.flag) {
                 return true;
             }
-            path.push(required.flag.clone());
-            let is_off = other.state() == FlagState::Off || self.unmet(other, path).is_some();
-            path.pop();
+            let is_off = known.get(&required.flag).copied().unwrap_or_else(|| {
+                path.push(required.flag.clone());
+                let is_off =
+                    other.state() == FlagState::Off || self.unmet(other, path, known).is_some();
+                path.pop();
+                known.insert(required.flag.clone(), is_off);
+                is_off
+            });
             let off = other.definition.off_variant();
             is_off && (required.variant.is_none() || required.variant.as_deref() != off)
         });

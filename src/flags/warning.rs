@@ -12,6 +12,7 @@ use crate::{
     backend::{Source, SourceId, Stack},
     model::WarningKind,
     serialize::object,
+    text::line,
 };
 
 /// A warning about the value that a source has for a flag. It lasts as long as the value.
@@ -39,6 +40,8 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
+///
+/// In its text, characters that a terminal would obey are escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
@@ -57,7 +60,7 @@ pub struct Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { source, flag, message, .. } = self;
-        write!(f, "flag `{flag}` in source `{source}`: {message}")
+        write!(f, "flag `{}` in source `{source}`: {}", line(flag), line(message))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Changes in an emergency: whatever is wrong with the store, a single flag can be changed.
 
+use std::{fmt::Write as _, fs};
+
 use flagstaff::{Flags, Redis, answer::FlagState, cli::ExitCode};
 use serde_json::Value;
 
@@ -34,6 +36,51 @@ async fn a_rollout_goes_on_where_it_was_when_a_switch_ends() {
     assert!(run(&["history", "off", "-l", "1", "-o", "text"]).stdout.contains(", then "));
     let promote = run(&["promote", "--dry-run"]);
     assert!(promote.stderr.contains("whose override ends by itself"), "{}", promote.stderr);
+}
+
+#[test]
+fn setting_enabled_ends_a_switch_that_has_an_end() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+    for (switch, enabled) in [("disable", "enabled=true"), ("enable", "enabled=false")] {
+        run(&["set", "off", "enabled=true", "percentage=60"]);
+        run(&[switch, "off", "--for", "1h"]);
+
+        let told = run(&["set", "off", enabled]).stderr;
+
+        assert!(!told.contains("ends at") && !told.contains("then "), "{told}");
+        assert!(!run(&["show", "off"]).stdout.contains("until"));
+        run(&["unset", "off"]);
+    }
+}
+
+#[test]
+fn a_change_of_another_store_is_taken_back_there() {
+    let server = Server::start();
+
+    let told = ran(&mut on(&server, &["disable", "on", "--key", "other"])).stderr;
+
+    assert!(told.contains("back with: flagstaff undo 1 --key other\n"), "{told}");
+}
+
+#[test]
+fn a_kill_switch_works_among_flags_that_require_each_other_in_many_ways() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.toml");
+    let mut text = "[flags]\nf40_0 = true\nf40_1 = true\n".to_owned();
+    for (layer, side) in (0..40).flat_map(|layer| [(layer, 0), (layer, 1)]) {
+        let below = layer + 1;
+        writeln!(text, "[flags.f{layer}_{side}]\nrequires = [\"f{below}_0\", \"f{below}_1\"]")
+            .unwrap();
+    }
+    fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+
+    let told = ran(&mut on(&server, &["disable", "f40_0", "-f", path, "--yes"]));
+
+    assert_eq!(told.code, ExitCode::Done, "{}", told.stderr);
+    assert_eq!(server.cli(&["HGET", "feature_flags", "f40_0"]), "0");
 }
 
 /// More fields than any reader takes.

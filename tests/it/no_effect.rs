@@ -195,3 +195,28 @@ async fn a_removal_that_lets_a_user_in_has_an_effect() {
 
     assert_eq!(set(declared, patch).await, None);
 }
+
+#[tokio::test]
+async fn what_is_taken_out_of_an_override_does_not_ask_for_settings_beside_it() {
+    let flags = over(Memory::new().with("x", true)).await;
+    flags.enable("x").await.unwrap();
+
+    assert_eq!(flags.clear("x").await.unwrap().no_effect, None);
+}
+
+#[tokio::test]
+async fn flags_that_require_the_same_flags_in_many_ways_are_looked_at_once() {
+    // 2^40 ways lead from the first layer to the last.
+    let name = |layer: usize, side: usize| format!("f{layer}_{side}");
+    let requires = |layer| [0, 1].map(|side| Prerequisite::on(name(layer, side)));
+    let layers = (0..40).flat_map(|layer| [(layer, 0), (layer, 1)]);
+    let declared = layers.fold(Memory::new(), |memory, (layer, side)| {
+        memory.with(name(layer, side), Definition::new().requires(requires(layer + 1)))
+    });
+    let declared = declared.with(name(40, 0), true).with(name(40, 1), false);
+    let flags = over(declared).await;
+
+    let no_effect = flags.set("f0_0", percent(25)).await.unwrap().no_effect;
+
+    assert_eq!(kind(&no_effect), Some(NoEffectKind::Prerequisite));
+}

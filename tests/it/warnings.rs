@@ -219,3 +219,14 @@ async fn many_warnings_at_once_are_one_event_and_displace_no_change() {
     let Event::Warned { warnings, .. } = next(&mut events).await else { panic!() };
     assert_eq!(warnings.len(), 1_000);
 }
+
+#[tokio::test]
+async fn a_value_in_a_warning_is_no_line_of_its_own() {
+    let memory = Memory::new().with("a\n\u{1b}[2J", Entry::Text("v\nb: off -> on".into()));
+    let flags = Flags::builder().source(memory).start().await.unwrap();
+
+    let warnings = flags.warnings();
+
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(!warning.to_string().contains(['\n', '\u{1b}']), "{warning}");
+}

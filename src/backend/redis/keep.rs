@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
 };
@@ -14,13 +14,21 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{RedisHandle, handle::Shared, layout::Raw};
+use super::{
+    RedisHandle,
+    handle::Shared,
+    layout::{MOST_BYTES, Raw},
+};
 use crate::{
     backend::Sink,
     foreign::warn,
+    read,
     replace::{Readers, replace},
     text::line,
 };
+
+/// The most bytes that are read of what was kept. In JSON, a byte of a value may take six.
+const MOST_KEPT: u64 = 6 * MOST_BYTES as u64;
 
 /// The rest after each writing, in multiples of the time that it took.
 const REST: u32 = 10;
@@ -114,7 +122,7 @@ impl Drop for Last {
 }
 
 fn load(path: &Path, store: &str) -> io::Result<Raw> {
-    let kept: Value = serde_json::from_slice(&fs::read(path)?)?;
+    let kept: Value = serde_json::from_slice(&read::all(read::open(path)?, MOST_KEPT)?)?;
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let Some(fields) = kept["fields"].as_object() else {
         return Err(invalid("it has no `fields`".to_owned()));
@@ -146,6 +154,8 @@ fn save(path: &Path, store: &str, fields: Vec<(String, String)>) -> io::Result<(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -58,12 +58,18 @@ pub(super) enum Care {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     care: Care,
-    /// True if the log has an entry that is too large to be read.
-    is_log_large: bool,
+    /// The last time that the log had an entry which is too large to be read, until it has none.
+    log_was_large: Option<Instant>,
     /// The flags whose overrides the server has evicted. They keep what they had.
     evicted: HashSet<Vec<u8>>,
     /// True while health shows that overrides were evicted.
     is_eviction_shown: bool,
+}
+
+impl Memory {
+    fn may_read_log(&self) -> bool {
+        self.log_was_large.is_none_or(|at| at.elapsed() >= BLOCKED)
+    }
 }
 
 /// The end of a session.
@@ -253,7 +259,7 @@ impl<'a> Session<'a> {
         sink.mode(if tracked { "tracking" } else { "polling" });
         let evictions = beside::evictions(connection.conn.clone()).await;
         let evictions = evictions.map_err(|error| connection.error(&error))?;
-        let rights = Rights::new(!memory.is_log_large, evictions.is_some());
+        let rights = Rights::new(memory.may_read_log(), evictions.is_some());
         Ok(Self {
             redis,
             sink,
@@ -391,7 +397,7 @@ impl<'a> Session<'a> {
         };
         let (tracking, logged) = tokio::join!(tracking, logged);
         if self.connection.allowance.is_exceeded() {
-            self.memory.is_log_large = true;
+            self.memory.log_was_large = Some(Instant::now());
         }
         tracking.map_err(|error| self.failed(&error))?;
         let (latest, logged) = match logged {
@@ -493,6 +499,13 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Lets the log be read again, a while after it had an entry that was too large.
+    fn ask_for_log_again(&mut self) {
+        if self.memory.log_was_large.is_some() && self.memory.may_read_log() {
+            self.rights.log = true;
+        }
+    }
+
     /// Reads everything, and publishes it if it differs.
     async fn read(&mut self) -> Result<(), Ended> {
         (self.due, self.reading) = (None, None);
@@ -500,6 +513,7 @@ impl<'a> Session<'a> {
         self.read_at = Instant::now();
         let connection = Arc::clone(&self.connection);
         let care = self.memory.care;
+        self.ask_for_log_again();
         let whole = self.redis.read_whole(&connection, care, &mut self.rights).await;
         self.take(whole, &connection).await
     }
@@ -512,18 +526,26 @@ impl<'a> Session<'a> {
     ) -> Result<(), Ended> {
         self.unread = 0;
         match whole {
-            Ok((reading, beside)) => self.put_in_force(&reading, beside).await,
+            Ok((reading, beside)) => {
+                if self.rights.log {
+                    self.memory.log_was_large = None;
+                }
+                self.put_in_force(&reading, beside).await
+            }
             Err(Unread::TooLarge(_)) if self.memory.care == Care::Usual => {
                 self.memory.care = Care::Lengths;
                 Err(Ended::Careless)
             }
             Err(Unread::LargeLog) => {
-                self.memory.is_log_large = true;
-                let log = self.redis.settings.layout.log();
-                warn!(
-                    log,
-                    "the log has an entry that is too large, so changes are not followed by it"
-                );
+                // Asking at once for what was too large would connect again and again.
+                self.rights.log = false;
+                if self.memory.log_was_large.replace(Instant::now()).is_none() {
+                    let log = self.redis.settings.layout.log();
+                    warn!(
+                        log,
+                        "the log has an entry that is too large, so changes are not followed by it"
+                    );
+                }
                 Err(Ended::Careless)
             }
             Err(unread @ Unread::TooMany(_)) => {

@@ -257,7 +257,9 @@ pub(super) fn encode(
             switched(settings, true)
         }
         (Operation::Enable, Some(mut settings))
-            if is_hash && write.expires_at.is_none() && settings.contains_key(FORCE) =>
+            if is_hash
+                && write.expires_at.is_none()
+                && settings.get(FORCE) == Some(&Value::Bool(false)) =>
         {
             settings.remove(FORCE);
             settings
@@ -606,6 +608,19 @@ mod tests {
 
         assert_eq!(after(&hash(), &stored, 1), Some(json!({ "percentage": 25 })), "{stored}");
         assert_eq!(after(&hash(), &stored, 9), Some(json!({ "percentage": 25 })), "{stored}");
+    }
+
+    #[test]
+    fn switching_on_what_is_switched_on_for_a_time_leaves_it_on() {
+        let for_a_time = Write::new(Operation::Enable).expires_at(now() + 2 * HOUR);
+        for layout in [hash(), keys()] {
+            let on = Write::new(Operation::Enable);
+
+            let stored = stored(&layout, r#"{"percentage":25}"#, [for_a_time.clone(), on]);
+
+            let narrowed = after(&layout, &stored, 9).and_then(|it| it.get("percentage").cloned());
+            assert_ne!(narrowed, Some(json!(25)), "{stored}");
+        }
     }
 
     #[test]

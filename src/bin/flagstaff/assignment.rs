@@ -63,6 +63,12 @@ impl Assignments {
         self.0.iter().any(|assignment| matches!(assignment.kind, Kind::Add | Kind::Remove))
     }
 
+    /// Returns true if these set or take out `enabled`, which decides in place of a switch that has an end.
+    pub(crate) fn name_enabled(&self) -> bool {
+        let mut first = self.0.iter().filter_map(|assignment| assignment.path.first());
+        first.any(|name| name::field(name) == Some(Field::Enabled))
+    }
+
     /// The settings that the sources below are to say.
     pub(crate) fn taken_out(&self) -> Vec<Field> {
         let taken_out = self.0.iter().filter(|assignment| assignment.kind == Kind::TakeOut);

@@ -75,6 +75,11 @@ pub(crate) trait Act {
         true
     }
 
+    /// Returns true if it decides in place of a switch with an end, which is over then.
+    fn ends_a_switch(&self) -> bool {
+        false
+    }
+
     /// When the override then ends by itself, if it ends at `now` so far.
     fn end(&self, now: Option<SystemTime>) -> Option<SystemTime>;
 
@@ -242,6 +247,10 @@ impl Act for Override<'_> {
         }
     }
 
+    fn ends_a_switch(&self) -> bool {
+        matches!(&self.change, Change::Set(assignments) if assignments.name_enabled())
+    }
+
     /// A plain value takes the place of one with notes, which readers in other languages cannot read.
     fn writes_the_same(&self, before: Option<&SourceEntry>) -> bool {
         let is_off_with_settings =
@@ -339,7 +348,7 @@ pub(crate) async fn perform(
                 };
                 latest = latest.max(revision);
                 if let Some(revision) = revision {
-                    output.aside(told::way_back(&name, names.len(), revision));
+                    output.aside(told::way_back(place, &name, names.len(), revision));
                 }
                 made.push((Effect { after, ..effect }, revision));
             }
@@ -413,8 +422,17 @@ async fn rehearse(
 
     let (stored, stores) = (rehearsal.before.as_ref(), rehearsal.after());
     let now = SystemTime::now();
-    let ended = stored.and_then(|stored| stored.provenance.as_ref()?.changes_at(now));
-    let end = stores.as_ref().and_then(|_| act.end(ended));
+    let provenance = stored.and_then(|stored| stored.provenance.as_ref());
+    let ended = provenance.and_then(|by| by.changes_at(now));
+    let enabled = |entry: Option<&Entry>| {
+        entry.and_then(|entry| entry.as_definition()?.enabled.value().copied())
+    };
+    let is_switched = enabled(stored.map(|stored| &stored.entry)) != enabled(stores.as_ref());
+    let stays = match act.ends_a_switch() || is_switched {
+        true => provenance.and_then(|by| by.expires_at).filter(|&end| end > now),
+        false => ended,
+    };
+    let end = stores.as_ref().and_then(|_| act.end(stays));
     let says_the_same =
         stored.map(|stored| meant(&stored.entry)) == stores.as_ref().map(meant) && end == ended;
     let ending = Ending::of(session, &rehearsal, stores.as_ref(), ended, end).await?;

@@ -163,8 +163,8 @@ fn from_source(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
     Failure::of(otherwise, error)
 }
 
-/// A change that is stored and not in force where it was made: with the code of what is in its way, and not with
-/// the words of that alone, which would read as if nothing had been changed.
+/// Returns the failure of a change that is stored and not in force. It has the code of its cause. The message of the
+/// cause alone would read as if nothing had been changed.
 fn stored(error: &(dyn Error + 'static), cause: &BackendError) -> Failure {
     let mut failure = Failure::of(ExitCode::Unreachable, error);
     if let (Failure::Told(told), Failure::Told(of_cause)) =

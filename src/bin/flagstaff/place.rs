@@ -28,7 +28,7 @@ use crate::{
     failure::Failure,
     output::Output,
     single::Single,
-    text::{clean, count, verb},
+    text::{self, clean, count, verb},
 };
 
 /// The name of the file that is looked for.
@@ -208,6 +208,25 @@ impl Place {
         let file = self.file().ok()??.at_a_start(None);
         let mistake = first_mistake(&file.parsed, flag)?;
         Some(format!("{}:{}: {}", file.path.display(), mistake.location, mistake.message))
+    }
+
+    /// Returns the options that name the store, for a command to paste. The URL is left out if it came from the
+    /// environment, and its place is held if it may have a password.
+    pub(crate) fn store_options(&self) -> String {
+        let mut options = String::new();
+        if !self.redis.is_empty() {
+            let urls = self.redis.join(",");
+            let url = if urls.contains('@') { "URL".into() } else { text::word(&urls) };
+            options.push_str(&format!(" --redis {url}"));
+        }
+        match &self.key_prefix {
+            Some(prefix) => options.push_str(&format!(" --key-prefix {}", text::word(prefix))),
+            None if self.key != KEY => {
+                options.push_str(&format!(" --key {}", text::word(&self.key)));
+            }
+            None => {}
+        }
+        options
     }
 
     /// The store, if one is named.

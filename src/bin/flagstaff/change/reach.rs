@@ -1,6 +1,7 @@
 //! Flags whose answers a change of another flag changes, because they require it.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     time::SystemTime,
 };
@@ -60,6 +61,8 @@ struct Flags<'a> {
     snapshot: &'a Snapshot,
     changed: BTreeMap<&'a str, Option<&'a Definition>>,
     now: SystemTime,
+    /// The results so far: many flags may require the same ones.
+    known: RefCell<BTreeMap<String, Reach>>,
 }
 
 impl Flags<'_> {
@@ -78,6 +81,9 @@ impl Flags<'_> {
 
     /// Flags that are being looked at are in `path`: a cycle is never met.
     fn reach(&self, flag: &str, path: &mut Vec<String>) -> Reach {
+        if let Some(&known) = self.known.borrow().get(flag) {
+            return known;
+        }
         let Some(definition) = self.definition(flag) else { return Reach::Nobody };
         let own = match FlagState::at(definition, self.now) {
             FlagState::Off | FlagState::Unknown => Reach::Nobody,
@@ -91,7 +97,9 @@ impl Flags<'_> {
         path.push(flag.to_owned());
         let weakest = self.required(flag).map(|required| self.reach(required, path)).min();
         path.pop();
-        weakest.map_or(own, |weakest| weakest.min(own))
+        let reach = weakest.map_or(own, |weakest| weakest.min(own));
+        self.known.borrow_mut().insert(flag.to_owned(), reach);
+        reach
     }
 
     /// The flags that a flag requires, itself left out.
@@ -113,9 +121,9 @@ impl Flags<'_> {
 pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let now = SystemTime::now();
     let changed: Vec<_> = effects.iter().filter(|effect| effect.writes).collect();
-    let before = Flags { snapshot, changed: BTreeMap::new(), now };
+    let before = Flags { snapshot, changed: BTreeMap::new(), now, known: RefCell::default() };
     let then = changed.iter().map(|effect| (&*effect.flag, effect.after.merged.as_ref()));
-    let after = Flags { snapshot, changed: then.collect(), now };
+    let after = Flags { snapshot, changed: then.collect(), now, known: RefCell::default() };
     let anonymous = Context::anonymous();
     let names = snapshot.all(&anonymous).map(|(name, _)| name);
     let mut others: Vec<_> = names

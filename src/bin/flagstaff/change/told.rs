@@ -3,7 +3,7 @@
 use flagstaff::{Context, Flags, source::RedisHandle};
 
 use super::{Act, ChangeArgs, Effect, Unknown};
-use crate::{failure::Failure, output::Output, session::Session, text::clean};
+use crate::{failure::Failure, output::Output, place::Place, session::Session, text::clean};
 
 /// Refuses to change a flag that no source and no instance has, unless it is meant to be new. Where neither
 /// the file nor the use of flags can be read, it warns.
@@ -70,8 +70,9 @@ pub(super) fn tell_plain(
 }
 
 /// The revision of a change that was made, and how to take it back.
-pub(super) fn way_back(flag: &str, flags: usize, revision: u64) -> String {
-    let back = format!("revision {revision}; back with: flagstaff undo {revision}");
+pub(super) fn way_back(place: &Place, flag: &str, flags: usize, revision: u64) -> String {
+    let store = place.store_options();
+    let back = format!("revision {revision}; back with: flagstaff undo {revision}{store}");
     match flags {
         1 => back,
         _ => format!("{}: {back}", clean(flag)),
