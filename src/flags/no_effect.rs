@@ -208,7 +208,11 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             true => "it is on for all users already",
             false => "the other sources have the same",
         };
-        Some(self.because(NoEffectKind::Already, why.to_owned(), None, None))
+        let added = touched.iter().find(|field| field.adds_up() && definition.entries(**field) > 0);
+        let help = added.map(|field| {
+            format!("`{field}` of all sources add up: take entries out of the source that has them")
+        });
+        Some(self.because(NoEffectKind::Already, why.to_owned(), None, help))
     }
 
     fn because(
@@ -315,7 +319,13 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     fn is_same(&self, after: &Resolved) -> bool {
         let Some(before) = self.flag[0] else { return false };
         let differences = before.definition.differences(&after.definition);
-        differences.iter().all(|field| field.is_about())
+        // Without entries, a list that adds up is as good as none.
+        let is_empty = |field: &Field| {
+            let (before, after) =
+                (before.definition.entries(*field), after.definition.entries(*field));
+            field.adds_up() && before == 0 && after == 0
+        };
+        differences.iter().all(|field| field.is_about() || is_empty(field))
             && before.is_forced_on() == after.is_forced_on()
             && before.stale == after.stale
     }

@@ -220,3 +220,16 @@ async fn flags_that_require_the_same_flags_in_many_ways_are_looked_at_once() {
 
     assert_eq!(kind(&no_effect), Some(NoEffectKind::Prerequisite));
 }
+
+#[tokio::test]
+async fn what_is_taken_out_of_a_deny_list_of_another_source_is_denied_all_the_same() {
+    let empty = || Definition::new().denied_users(Vec::<String>::new());
+    let denying = Definition::new().denied_users(["mallory"]);
+
+    let same = set(denying, empty()).await.unwrap();
+    let nothing = set(true, empty()).await.unwrap();
+
+    assert_eq!(same.kind, NoEffectKind::Already);
+    assert!(same.help.unwrap().starts_with("`denied_users` of all sources add up"));
+    assert_eq!((nothing.kind, nothing.help), (NoEffectKind::Already, None));
+}

@@ -73,7 +73,7 @@ impl Backend for Single {
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
         sink.publish(self.first.clone());
-        // A source runs once.
+        // A task that returns is not started again.
         let _ = self.sink.set(sink);
         Box::pin(async { Ok(()) })
     }
