@@ -2,8 +2,7 @@
 //!
 //! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file, `FEATURE_NEW_CHECKOUT=1`
 //! forces that flag on over the file, and `REDIS_URL=redis://127.0.0.1` puts the overrides in Redis on top of both.
-//! A mistake in the file fails the start. With `FLAGS_KEPT`, a path at which the last good flags are kept, a mistake in
-//! one flag does not; a file that cannot be parsed does.
+//! A mistake in the file fails the start; with `FLAGS_KEPT`, a path that keeps the last good flags, one in a flag does not.
 
 use std::{convert::Infallible, env, error::Error, time::Duration};
 
