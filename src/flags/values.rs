@@ -266,10 +266,10 @@ impl Snapshot {
     ) -> Answer<Option<T>> {
         match self.evaluate(key, context, &mut ()) {
             Some(evaluation) => {
-                self.content(&evaluation, context, read).unwrap_or_else(|(content, decision)| {
+                let mismatch = |content: Content<'_>| {
                     self.mismatches.note(key.as_str(), expected, content.found());
-                    self.mismatch(decision)
-                })
+                };
+                self.content(&evaluation, context, read, mismatch)
             }
             None => Answer::new(None, self.absence(key.as_str()), None),
         }
@@ -281,24 +281,23 @@ impl Snapshot {
         evaluation: &Evaluation<'a>,
         context: &Context<'_>,
         read: impl FnOnce(Content<'a>) -> Option<T>,
-    ) -> Result<Answer<Option<T>>, (Content<'a>, Decision)> {
+        mismatch: impl FnOnce(Content<'a>),
+    ) -> Answer<Option<T>> {
         let Served { on, arm, decision, .. } = evaluation.served(context, &mut ());
         let content = match arm {
             Some(arm) => Content::Variant(arm),
             None if evaluation.has_variants() => Content::Nothing,
             None => Content::Gate(on),
         };
-        let variant = content.variant();
-        match read(content) {
-            Some(value) => Ok(Answer { variant, ..self.answer(Some(value), decision) }),
-            // Nothing of another type is served either.
-            None if matches!(content, Content::Nothing) => Ok(self.answer(None, decision)),
-            None => Err((content, decision)),
+        let value = read(content);
+        // Nothing of another type is served either.
+        if value.is_some() || matches!(content, Content::Nothing) {
+            let variant = value.as_ref().and(content.variant());
+            return Answer { variant, ..self.answer(value, decision) };
         }
-    }
-
-    #[cold]
-    fn mismatch<T>(&self, decision: Decision) -> Answer<Option<T>> {
+        mismatch(content);
+        // The answer is built here and not beside the report: a call that returns it would put each
+        // answer into memory (bench W3).
         self.answer(None, Decision { cause: Cause::TypeMismatch, stale: false, ..decision })
     }
 }
