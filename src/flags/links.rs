@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::Change;
+use super::{Change, slots::Slots};
 use crate::{
     eval::{Requirements, Step},
     model::{
@@ -23,7 +23,7 @@ impl Links {
         &mut self,
         changes: &[Change],
         slots: &[Slot],
-        resolved: &[Option<Resolved>],
+        resolved: &Slots<Resolved>,
         names: &mut Arc<Names>,
     ) -> Vec<Slot> {
         for &slot in slots {
@@ -47,7 +47,7 @@ impl Links {
     pub(super) fn requirements(
         &self,
         slot: Slot,
-        resolved: &[Option<Resolved>],
+        resolved: &Slots<Resolved>,
         names: &Names,
     ) -> Option<Requirements> {
         self.requiring.contains(&slot).then(|| {
@@ -59,9 +59,11 @@ impl Links {
     }
 }
 
-fn requires(slot: Slot, resolved: &[Option<Resolved>]) -> &[Prerequisite] {
-    let flag = resolved.get(slot as usize).and_then(Option::as_ref);
-    flag.and_then(|flag| flag.definition.rare().requires.value()).map_or(&[], Vec::as_slice)
+fn requires(slot: Slot, resolved: &Slots<Resolved>) -> &[Prerequisite] {
+    resolved
+        .get(slot)
+        .and_then(|flag| flag.definition.rare().requires.value())
+        .map_or(&[], Vec::as_slice)
 }
 
 fn step(prerequisite: &Prerequisite, names: &Names) -> Option<Step> {

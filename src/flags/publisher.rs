@@ -27,6 +27,7 @@ use super::{
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
     no_effect,
+    slots::Slots,
     snapshot::{Latest, Strictness},
     testing::Evaluated,
     track::Tracker,
@@ -74,6 +75,8 @@ struct State {
     names: Arc<Names>,
     asked: Marks,
     links: Links,
+    /// The flags that depend on the time. There are few, and each generation asks when they change next.
+    timed: BTreeSet<Slot>,
     /// Flags that cannot be met, and the source that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
     warnings: Warnings,
@@ -138,7 +141,7 @@ impl Publisher {
             owner: generation,
             names: Arc::default(),
             plans: Vec::new(),
-            resolved: Vec::new(),
+            resolved: Slots::default(),
             listed: Arc::default(),
             sources: Arc::clone(&sources),
             lookups: stack.lookups(),
@@ -157,6 +160,7 @@ impl Publisher {
             names: Arc::default(),
             asked: Marks::default(),
             links: Links::default(),
+            timed: BTreeSet::new(),
             unmeetable: BTreeMap::new(),
             warnings: Warnings::default(),
             overdue: HashMap::new(),
@@ -362,7 +366,7 @@ impl Publisher {
             flag: [was.as_ref(), is.as_ref()],
             find: |flag: &str| {
                 let slot = flag.slot(&snapshot.names, snapshot.owner)?;
-                snapshot.resolved.get(slot as usize)?.as_ref()
+                snapshot.resolved.get(slot)
             },
         };
         change.no_effect()
@@ -588,7 +592,7 @@ impl Publish for Publisher {
         let state = &mut *self.state();
         let Snapshot { names, resolved, .. } = &*self.cell.load();
         let asked = state.asked.gathered();
-        let known = || (0..).zip(resolved).filter(|(_, flag)| flag.is_some()).map(|(slot, _)| slot);
+        let known = || resolved.iter().map(|(slot, _)| slot);
         let required = known().filter(|&slot| asked.has(slot)).filter_map(|slot| {
             match state.links.requirements(slot, resolved, names)? {
                 Requirements::All(steps) => Some(steps.into_iter().map(|step| step.slot)),
@@ -704,33 +708,35 @@ impl Publisher {
             Arc::make_mut(names).reserve(keys.len());
         }
         let keys: Vec<_> = keys.into_iter().map(|key| (Names::slot(names, &key), key)).collect();
-        plans.resize(names.len(), Plan::Absent);
-        resolved.resize(names.len(), None);
         let mut changes = Vec::new();
         let mut stale = Vec::new();
         let (mut came, mut went) = (Vec::new(), false);
         for (slot, key) in keys {
             let now = state.stack.resolve(&key, &lost, instant, time);
-            if resolved[slot as usize] == now {
+            if resolved.get(slot) == now.as_ref() {
                 continue;
             }
-            let before = std::mem::replace(&mut resolved[slot as usize], now);
-            match (&before, &resolved[slot as usize]) {
+            match now.as_ref().is_some_and(Resolved::depends_on_time) {
+                true => state.timed.insert(slot),
+                false => state.timed.remove(&slot),
+            };
+            let before = resolved.replace(slot, now);
+            let now = resolved.get(slot);
+            match (&before, now) {
                 (None, Some(_)) => came.push(slot),
                 (Some(_), None) => went = true,
                 (Some(_), Some(_)) | (None, None) => {}
             }
-            changes.push(change(&key, before.as_ref(), resolved[slot as usize].as_ref()));
+            changes.push(change(&key, before.as_ref(), now));
             stale.push(slot);
         }
         let links = &mut state.links;
         stale.extend(links.update(&changes, &stale, &resolved, names));
         plans.resize(names.len(), Plan::Absent);
-        resolved.resize(names.len(), None);
         let mut unmeetable = Vec::new();
         for slot in stale {
             let mut invalid = None;
-            plans[slot as usize] = match &resolved[slot as usize] {
+            plans[slot as usize] = match resolved.get(slot) {
                 None => Plan::Absent,
                 Some(now) => {
                     let needs = links.requirements(slot, &resolved, names);
@@ -821,7 +827,7 @@ impl Publisher {
     /// Returns the position of the source that sets what a flag requires.
     fn requiring(&self, slot: Slot) -> usize {
         let snapshot = self.cell.load();
-        let resolved = snapshot.resolved.get(slot as usize).and_then(Option::as_ref);
+        let resolved = snapshot.resolved.get(slot);
         resolved.map_or(0, |flag| usize::from(flag.origin(Field::Requires)))
     }
 
@@ -837,9 +843,9 @@ impl Publisher {
     /// Flags that have waited long enough for a lost source change, and change back when it is
     /// there again. Returns when the next one has waited long enough.
     fn wait_for_lost_sources(&self, state: &mut State, time: SystemTime) -> Option<Instant> {
-        let snapshot = self.cell.load();
+        let (snapshot, timed) = (self.cell.load(), state.timed.clone());
         let patient = || {
-            let flags = snapshot.resolved();
+            let flags = snapshot.resolved_at(&timed);
             flags.filter(|(_, flag)| flag.definition.rare().stale_after.value().is_some())
         };
         let (lost, now) = (state.lost(), Instant::now());
@@ -878,14 +884,14 @@ impl Publisher {
     /// Rollouts and active windows that have passed a boundary change. Returns when to look again.
     fn look_at_clock(&self, state: &mut State, time: SystemTime) -> Option<Instant> {
         let snapshot = self.cell.load();
-        let due =
-            snapshot.resolved().filter(|(_, flag)| flag.moment_at(time) != flag.moment().copied());
+        let due = snapshot.resolved_at(&state.timed);
+        let due = due.filter(|(_, flag)| flag.moment_at(time) != flag.moment().copied());
         let keys: Vec<_> = due.map(|(key, _)| Arc::clone(key)).collect();
         if !keys.is_empty() {
             self.resolve(state, keys, ChangeCause::Time, time);
         }
         let snapshot = self.cell.load();
-        let until = snapshot.resolved().filter_map(|(_, flag)| {
+        let until = snapshot.resolved_at(&state.timed).filter_map(|(_, flag)| {
             let next = flag.moment()?.next.and_then(|next| next.duration_since(time).ok());
             Some(next.map_or(LOOK_AT_LEAST_EVERY, |next| next.min(LOOK_AT_LEAST_EVERY)))
         });
@@ -941,13 +947,8 @@ impl State {
 }
 
 /// The flags that are there now, in the order of their names: those of `old` and those that came.
-fn listed(
-    old: &[Slot],
-    came: Vec<Slot>,
-    resolved: &[Option<Resolved>],
-    names: &Names,
-) -> Arc<[Slot]> {
-    let stay = old.iter().copied().filter(|&slot| resolved[slot as usize].is_some());
+fn listed(old: &[Slot], came: Vec<Slot>, resolved: &Slots<Resolved>, names: &Names) -> Arc<[Slot]> {
+    let stay = old.iter().copied().filter(|&slot| resolved.get(slot).is_some());
     let mut listed: Vec<Slot> = stay.chain(came).collect();
     // Most are in order already, which a stable sort makes use of.
     listed.sort_by_key(|&slot| names.name(slot));

@@ -1,12 +1,13 @@
 //! One immutable generation of all flags.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 
 use super::{
     asked::Asked,
     mismatch::Mismatches,
+    slots::Slots,
     testing::{self, Evaluated},
     track::Tracker,
     unknown::Unknown,
@@ -53,7 +54,7 @@ pub struct Snapshot {
     /// By slot.
     pub(super) plans: Vec<Plan>,
     /// By slot: what the plans were compiled from.
-    pub(super) resolved: Vec<Option<Resolved>>,
+    pub(super) resolved: Slots<Resolved>,
     /// The flags that a source has, in the order of their names.
     pub(super) listed: Arc<[Slot]>,
     pub(super) sources: Arc<[Source]>,
@@ -121,8 +122,7 @@ impl Snapshot {
 
     /// What the sources together say about a flag, if any has it.
     pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
-        let slot = key.slot(&self.names, self.owner)? as usize;
-        let resolved = self.resolved.get(slot)?.as_ref()?;
+        let resolved = self.resolved.get(key.slot(&self.names, self.owner)?)?;
         Some(FlagInfo { resolved, sources: &self.sources })
     }
 
@@ -246,8 +246,15 @@ impl Snapshot {
 
     /// The flags that a source has.
     pub(super) fn resolved(&self) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
-        let slots = self.resolved.iter().zip(0..);
-        slots.filter_map(|(flag, slot)| Some((self.names.name(slot), flag.as_ref()?)))
+        self.resolved.iter().map(|(slot, flag)| (self.names.name(slot), flag))
+    }
+
+    /// The flags of some slots, as far as a source has them.
+    pub(super) fn resolved_at(
+        &self,
+        slots: &BTreeSet<Slot>,
+    ) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
+        slots.iter().filter_map(|&slot| Some((self.names.name(slot), self.resolved.get(slot)?)))
     }
 
     /// Answers on or off, with the name of the variant that is served.
@@ -310,7 +317,7 @@ impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
             .field("generation", &self.generation)
-            .field("flags", &self.resolved.iter().flatten().count())
+            .field("flags", &self.resolved.iter().count())
             .finish_non_exhaustive()
     }
 }

@@ -97,6 +97,11 @@ impl Resolved {
         Moment::of(&self.definition, now)
     }
 
+    /// Returns whether it can change without any source: at its time, or because a source is lost.
+    pub(crate) fn depends_on_time(&self) -> bool {
+        self.moment.is_some() || self.definition.rare().stale_after.value().is_some()
+    }
+
     /// What the time makes of it, if it depends on the time.
     pub(crate) fn moment(&self) -> Option<&Moment> {
         self.moment.as_deref()
