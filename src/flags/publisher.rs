@@ -622,10 +622,15 @@ impl Publish for Publisher {
 
     fn below(&self, source: usize, most: usize) -> Vec<(String, Option<SharedDefinition>)> {
         let state = self.state();
-        let mut listed: Vec<_> = state.stack.overrides(source).map(|(key, ..)| key).collect();
+        let offers = state.stack.offers();
+        let mut listed: Vec<_> = offers[source].keys().collect();
+        if most < listed.len() {
+            listed.select_nth_unstable(most);
+            listed.truncate(most);
+        }
         listed.sort_unstable();
-        let first = listed.into_iter().take(most);
-        first.map(|key| (key.to_string(), state.stack.with_and_without(key, source).0)).collect()
+        let below = |key: &str| Some(state.stack.below(key, source as SourceId)?.definition);
+        listed.into_iter().map(|key| (key.to_string(), below(key))).collect()
     }
 
     fn publish(&self, source: usize, mut offer: Offer, heard: Heard) {
