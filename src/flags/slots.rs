@@ -37,8 +37,9 @@ impl<T> Slots<T> {
 
     /// The slots that have a value, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
-        let values = self.parts.iter().flat_map(|part| part.iter());
-        (0..).zip(values).filter_map(|(slot, value)| Some((slot, value.as_ref()?)))
+        let parts = (0..).step_by(PART).zip(&self.parts);
+        let values = parts.flat_map(|(first, part)| (first..).zip(part.iter()));
+        values.filter_map(|(slot, value)| Some((slot, value.as_ref()?)))
     }
 }
 
