@@ -200,6 +200,11 @@ codes! {
         "A weight is a plain decimal number from 0 to 1,000,000,000 with at most four decimals. \
          Weights need not add up to 100: what counts is how they compare. The flag keeps its \
          previous definition.";
+    ValueBesideVariants, "value-beside-variants", Error,
+        "a constant beside variants",
+        "`value` is what the flag serves to all for whom it is on, so there is nothing left for \
+         `variants` or `serve` to choose. Remove one of the two, or make the value that of a \
+         variant and let `serve` name it. The flag keeps its previous definition.";
     MixedTypes, "mixed-types", Error,
         "variants with values of different types",
         "The code that asks for a flag expects one type, so all variants of a flag have values of \
@@ -286,10 +291,11 @@ codes! {
     ExpiresBeforeCreated, "expires-before-created", Error,
         "a flag that expires before it was created",
         "One of the two dates is wrong. The flag keeps its previous definition.";
-    ZeroWeights, "zero-weights", Warning,
+    ZeroWeights, "zero-weights", Error,
         "variants of which none can be drawn",
-        "Users are drawn into variants by weight. Where no variant has a weight, the flag is off for all \
-         users.";
+        "Users are drawn into variants by weight, so a flag that draws needs a positive weight. A \
+         variant without a weight weighs 0 beside weighted ones. If all users are served one \
+         variant, name it with `serve`: nothing is drawn then. The flag keeps its previous definition.";
     RolloutTimes, "rollout-times", Error,
         "a rollout whose times contradict each other",
         "A rollout is written in one of two ways: with a `start`, and stages that say how long they \

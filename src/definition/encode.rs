@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::condition::{ALL, ANY, IGNORE_CASE, NOT};
 use crate::model::{
-    self, Active, BucketBy, Case, Comparison, Condition, OnStale, Operator, Percentage,
-    Prerequisite, Rollout, Rule, Rules, Serve, Setting, Stage, Variant, Variants, Weight,
+    self, Active, BucketBy, Case, Comparison, Condition, Constant, DEFAULT, Metadata,
+    MetadataValue, OnStale, Operator, Percentage, Prerequisite, Rollout, Rule, Rules, Serve,
+    Setting, Stage, Variant, Variants, Weight,
 };
 
 /// A type that a setting can have.
@@ -141,6 +142,28 @@ impl Encode for model::Value<'_> {
     }
 }
 
+impl Encode for Constant {
+    fn encode(&self) -> Value {
+        self.as_value().encode()
+    }
+}
+
+/// `{"issue": "PAY-412", "former": null}`
+impl Encode for Metadata {
+    fn encode(&self) -> Value {
+        let entry = |(name, value): (&str, &Setting<MetadataValue>)| {
+            (name.to_owned(), member(value).unwrap_or_default())
+        };
+        self.settings().map(entry).collect::<Map<_, _>>().into()
+    }
+}
+
+impl Encode for MetadataValue {
+    fn encode(&self) -> Value {
+        self.clone().into_value().encode()
+    }
+}
+
 impl Encode for Rollout {
     #[cfg(feature = "edit")]
     const DATES: &[&[&str]] =
@@ -204,6 +227,7 @@ impl Encode for Serve {
             Self::On => true.into(),
             Self::Off => false.into(),
             Self::Variant(name) => name.encode(),
+            Self::Default => DEFAULT.into(),
             Self::Percentage(percentage) => percentage.to_string().into(),
             Self::Split(split) => {
                 let arms = split.iter().map(|(name, weight)| (name.clone(), weight.encode()));

@@ -99,7 +99,7 @@ pub(super) fn decode_whole(
     let errors = decoder.errors;
     if let DeValue::Table(table) = value.get_ref() {
         // Also beside another mistake.
-        variants::check_off(key.get_ref(), table, decoder);
+        variants::check_named(key.get_ref(), table, decoder);
     }
     let definition = definition?;
     if let DeValue::Table(table) = value.get_ref() {
@@ -212,6 +212,9 @@ fn settings(
             Some(form) if form.field == Field::Off && setting.get_ref().as_bool().is_some() => {
                 variants::off_is_boolean(flag, setting, decoder);
             }
+            Some(form) if form.field == Field::Serve && setting.get_ref().as_bool().is_some() => {
+                variants::serve_is_boolean(flag, setting, decoder);
+            }
             Some(form) => {
                 let at = Place { flag, setting: form.field.as_str() };
                 (form.decode)(setting, at, decoder, &mut definition);
@@ -222,6 +225,7 @@ fn settings(
     }
     check_dates(flag, table, &definition, decoder);
     check_rollout(flag, table, value, decoder);
+    variants::check_constant(flag, table, decoder);
     check_lists(flag, table, Field::AllowedUsers, Field::DeniedUsers, decoder);
     check_lists(flag, table, Field::AllowedGroups, Field::DeniedGroups, decoder);
     if decoder.errors == errors {

@@ -15,7 +15,9 @@ use super::{
     value::{Decode, Place, percent_string, source, truth},
     variants::{in_order, weight},
 };
-use crate::model::{Definition, Field, Percentage, Rule, Rules, Serve, Variants, Weight, nearest};
+use crate::model::{
+    DEFAULT, Definition, Field, Percentage, Rule, Rules, Serve, Variants, Weight, nearest,
+};
 
 /// The keys of a rule.
 pub(super) const NAME: &str = "name";
@@ -145,7 +147,7 @@ fn invalid<T>(
     None
 }
 
-/// `true`, `false`, `"25%"`, `"variant"` or `{ variant = weight, … }`
+/// `true`, `false`, `"25%"`, `"variant"`, `"default"` or `{ variant = weight, … }`
 fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Option<Serve> {
     let (code, label, help) = match value.get_ref() {
         DeValue::Boolean(true) => return Some(Serve::On),
@@ -154,6 +156,7 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
         DeValue::String(text) if decoder.has_variant(text) => {
             return Some(Serve::Variant(text.as_ref().to_owned()));
         }
+        DeValue::String(text) if text == DEFAULT => return Some(Serve::Default),
         DeValue::String(text) => match percent_string(text) {
             // Another source may have a variant that is written like this.
             Ok(percentage) if decoder.is_patch() && percentage.to_string() != *text => {
@@ -195,8 +198,8 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
     None
 }
 
-const FORMS: &str = "`true`, `false`, a percentage such as `\"25%\"`, the name of a variant, or \
-                     variants with weights";
+const FORMS: &str = "`true`, `false`, a percentage such as `\"25%\"`, the name of a variant, \
+                     variants with weights, or `\"default\"`";
 
 /// `{ control = 50, higher_price = 50 }`, in the order of the text.
 fn split(
@@ -230,7 +233,9 @@ pub(super) fn check_whole(
             continue;
         };
         let served = match serve.get_ref() {
-            DeValue::String(name) if percent_string(name).is_err() => vec![(&**name, serve.span())],
+            DeValue::String(name) if percent_string(name).is_err() && name != DEFAULT => {
+                vec![(&**name, serve.span())]
+            }
             DeValue::Table(split) => {
                 let arms = in_order(split).into_iter();
                 arms.map(|(name, _)| (name.get_ref().as_ref(), name.span())).collect()
@@ -249,10 +254,7 @@ pub(super) fn check_whole(
                 (Some(similar), ..) => format!("a variant with a similar name exists: `{similar}`"),
                 (None, Some(on), _) => format!("write `serve = {on}`"),
                 (None, None, Some(_)) => super::variants::listed(names()),
-                (None, None, None) => {
-                    let key = toml_key(flag);
-                    format!("add the variants: `[flags.{key}.variants]`, `{} = 1`", toml_key(name))
-                }
+                (None, None, None) => super::variants::add_variants(flag, name),
             };
             decoder.report_with(problem, Some(help), flag);
         }

@@ -11,8 +11,8 @@ use super::{
     test,
 };
 use crate::model::{
-    Active, BucketBy, OnStale, OperandKind, Operator, Percentage, Prerequisite, Rollout, Rules,
-    Stage, Variants, Weight,
+    Active, BucketBy, Constant, Metadata, OnStale, OperandKind, Operator, Percentage, Prerequisite,
+    Rollout, Rules, Stage, Variants, Weight,
 };
 
 /// What a percentage looks like as a string.
@@ -177,7 +177,7 @@ impl Schema for Rules {
         let serve = json!({
             "description":
                 "What those who match are served: true, false, a percentage such as \"25%\", the \
-                 name of a variant, or variants with weights.",
+                 name of a variant, variants with weights, or \"default\" for the caller's default.",
             "type": ["boolean", "string", "object"],
             "additionalProperties": Weight::schema(),
         });
@@ -252,6 +252,22 @@ impl Schema for Variants {
         variant["minimum"] = 0.into();
         variant["maximum"] = 1_000_000_000.into();
         json!({ "type": "object", "additionalProperties": variant })
+    }
+}
+
+/// Of any form but a boolean. For tombi, a table needs `additionalProperties`.
+impl Schema for Constant {
+    fn schema() -> Value {
+        json!({ "type": ["number", "string", "array", "object"], "additionalProperties": true })
+    }
+}
+
+impl Schema for Metadata {
+    fn schema() -> Value {
+        json!({
+            "type": "object",
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     variants::{Arm, Variants},
     visitor::Visitor,
 };
-use crate::model::{Cause, Context};
+use crate::model::{Cause, Context, Value};
 
 /// The outcome of one evaluation. Every question is a view of it.
 ///
@@ -47,7 +47,7 @@ pub(crate) enum Ground {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served<'p> {
     pub(crate) on: bool,
-    /// `None` for a flag without variants, and where none of them is served.
+    /// `None` for a flag without variants, and where none of them is served. A constant is not one.
     pub(crate) arm: Option<&'p Arm>,
     /// The step that chose the variant.
     pub(crate) decision: Decision,
@@ -92,6 +92,14 @@ impl<'p> Evaluation<'p> {
             }
             Some(variants) => variants.choose(self.verdict, context, visitor),
         }
+    }
+
+    /// Returns the constant that is served, if one is.
+    // Cold, since a flag with variants serves one of them nearly always.
+    #[cold]
+    pub(crate) fn constant(&self, served: &Served<'p>) -> Option<&'p Value<'static>> {
+        let constant = self.variants?.constant();
+        constant.filter(|_| served.on && served.arm.is_none())
     }
 
     /// Returns whether the flag has variants.

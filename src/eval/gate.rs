@@ -77,15 +77,18 @@ impl Gate {
                 false => verdict,
             }
         };
-        let strongest = resolved.strongest_of(&[Field::Enabled, percentage_field]);
+        let for_all = [Field::Enabled, percentage_field, Field::Value, Field::Serve];
+        let strongest = resolved.strongest_of(&for_all);
         let lists = Lists::compile(resolved);
         let matched = Verdict {
             insists: false,
             ..verdict(true, Cause::Rule(0), resolved.origin(Field::Rules))
         };
-        let rules = definition.rare().rules.value().and_then(|rules| {
-            Rules::compile(rules, salt, definition.rare().variants.value(), matched)
-        });
+        let rules = definition
+            .rare()
+            .rules
+            .value()
+            .and_then(|rules| Rules::compile(rules, salt, definition, matched));
         let is_targeted = lists.is_some() || rules.is_some();
         let [nobody, everybody] = match is_targeted || is_conditional {
             true => [Cause::Unmatched; 2],

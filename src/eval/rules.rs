@@ -11,10 +11,11 @@ use super::{
     attribute, bucket,
     evaluation::Verdict,
     share::Share,
+    variants::Variants,
     visitor::{Draw, Visitor},
 };
 use crate::model::{
-    Attribute, Cause, Comparison, Condition, Context, Matcher, Rule, Serve, Variants,
+    Attribute, Cause, Comparison, Condition, Context, Definition, Matcher, Rule, Serve,
 };
 
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Rules {
     pub(super) fn compile(
         rules: &[Rule],
         salt: &str,
-        variants: Option<&Variants>,
+        definition: &Definition,
         matched: Verdict,
     ) -> Option<Self> {
         if rules.is_empty() {
@@ -57,7 +58,7 @@ impl Rules {
         }
         let outcomes = rules.iter().enumerate().map(|(index, rule)| {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            outcome(rule, index, salt, variants, matched)
+            outcome(rule, index, salt, definition, matched)
         });
         let outcomes = outcomes.collect();
         Some(compiler.finish(start, outcomes))
@@ -87,9 +88,11 @@ fn outcome(
     rule: &Rule,
     index: u16,
     salt: &str,
-    variants: Option<&Variants>,
+    definition: &Definition,
     matched: Verdict,
 ) -> Share {
+    let variants = definition.rare().variants.value();
+    let has_content = Variants::has_content(definition);
     let fixed = |on, cause| Verdict { rule: Some(index), ..matched.with(on, cause) };
     let (matches, splits) = (Cause::Rule(index), Cause::RuleSplit(index));
     // A variant that the flag does not have is off, as it is in all sources.
@@ -98,6 +101,8 @@ fn outcome(
         Serve::On => Share::Fixed(fixed(true, matches).insisting()),
         Serve::Off => Share::Fixed(fixed(false, matches)),
         Serve::Variant(name) => Share::Fixed(fixed(is_known(name), matches)),
+        // Off is what the off flag serves. What is served decides here, so the verdict leaves it to that.
+        Serve::Default => Share::Fixed(fixed(has_content, matches)),
         Serve::Split(split) => match split.iter().all(|(name, _)| is_known(name)) {
             true => Share::Fixed(fixed(true, splits)),
             false => Share::Fixed(fixed(false, matches)),

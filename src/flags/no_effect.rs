@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 use crate::{
     backend::{Source, SourceId, Stack},
     model::{
-        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Resolved, WarningKind,
+        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Resolved, Setting, Variant,
+        WarningKind,
     },
     serialize::object,
 };
@@ -74,6 +75,8 @@ pub enum NoEffectKind {
     Nobody,
     /// The setting does nothing without another one.
     Incomplete,
+    /// One value or variant is served to all, so the draw that is changed does not take place.
+    Undrawn,
     /// The answers are those of the change already.
     Already,
 }
@@ -91,6 +94,7 @@ impl NoEffectKind {
             Self::StaysOff => "stays_off",
             Self::Nobody => "nobody",
             Self::Incomplete => "incomplete",
+            Self::Undrawn => "undrawn",
             Self::Already => "already",
         }
     }
@@ -172,7 +176,8 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         let definition = &*after.definition;
         let are_off = was_off && is_off && self.off_is_same(definition);
         let are_on = self.flag.iter().all(|flag| flag.is_some_and(is_plainly_on));
-        if !(is_same || are_off || are_on) {
+        let undrawn = self.undrawn(definition).filter(|_| !is_same);
+        if !(is_same || are_off || are_on || undrawn.is_some()) {
             return None;
         }
         let overriding = touched.iter().filter(|field| !field.adds_up()).filter_map(|&field| {
@@ -191,6 +196,12 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         }
         if is_off && !is_kill {
             return Some(self.off_because(after));
+        }
+        if let Some(field) = undrawn {
+            let why = format!("nothing is drawn beside `{field}`");
+            let by = Some((after.origin(field), field));
+            let help = Some(format!("take `{field}` out as well"));
+            return Some(self.because(NoEffectKind::Undrawn, why, by, help));
         }
         // To remove what the other sources have is to tidy up.
         self.entries[1]?;
@@ -283,9 +294,9 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     /// The evaluated settings that the source has differently.
     fn touched(&self) -> Vec<Field> {
         let below = self.stack.below(self.key, self.source);
-        let variants = below.as_ref().and_then(|below| below.definition.rare().variants.value());
+        let below = below.as_ref().map(|below| &*below.definition);
         let [before, after] = self.entries.map(|entry| match entry {
-            Some(entry) => Definition::clone(&entry.patch(variants)),
+            Some(entry) => Definition::clone(&entry.patch(below)),
             None => Definition::new(),
         });
         let differing = before.differences(&after);
@@ -304,8 +315,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             Entry::Forced(_) | Entry::Text(_) => {
                 entry.forces() == Some(false)
                     || self.flag[1].is_some_and(|flag| {
-                        let variants = flag.definition.rare().variants.value();
-                        entry.patch(variants).enabled.value() == Some(&false)
+                        entry.patch(Some(&flag.definition)).enabled.value() == Some(&false)
                             && self
                                 .stack
                                 .warning_about(self.key, self.source, Some(entry))
@@ -328,6 +338,26 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         differences.iter().all(|field| field.is_about() || is_empty(field))
             && before.is_forced_on() == after.is_forced_on()
             && before.stale == after.stale
+    }
+
+    /// Returns the setting by which no variant is drawn before and after, if the change is one of draws.
+    fn undrawn(&self, after: &Definition) -> Option<Field> {
+        let before = self.flag[0]?.definition.clone();
+        let field = after.spares_draws().filter(|_| before.spares_draws().is_some())?;
+        let without_draws = |definition: &Definition| {
+            let mut rest = definition.clone();
+            let rare = rest.rare_mut();
+            rare.traffic = Setting::Inherit;
+            if let Setting::Set(variants) = &rare.variants {
+                let bare = |(name, variant): (&str, &Variant)| {
+                    (name.to_owned(), Variant { weight: Setting::Inherit, ..variant.clone() })
+                };
+                rare.variants = Setting::Set(variants.iter().map(bare).collect());
+            }
+            rest
+        };
+        let differences = without_draws(&before).differences(&without_draws(after));
+        differences.iter().all(|field| field.is_about()).then_some(field)
     }
 
     /// Returns whether the off flag serves the same before.
@@ -375,8 +405,12 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     }
 }
 
-/// Returns whether a flag is on for all users, and serves no variants.
+/// Returns whether a flag is on for all users, and serves nothing beyond.
 fn is_plainly_on(flag: &Resolved) -> bool {
-    let variants = flag.definition.rare().variants.value();
-    flag.state() == FlagState::On && variants.is_none_or(|variants| variants.is_empty())
+    let rare = flag.definition.rare();
+    let variants = rare.variants.value();
+    flag.state() == FlagState::On
+        && variants.is_none_or(|variants| variants.is_empty())
+        && rare.serve.value().is_none()
+        && rare.value.value().is_none()
 }

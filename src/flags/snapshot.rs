@@ -16,8 +16,8 @@ use crate::{
     backend::{Lookup, Offer, Source, SourceId},
     eval::{Decision, Evaluation, Ground, Plan, Verdict, Visitor},
     model::{
-        Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Names, Progress, Reason,
-        Resolved, Slot, nearest,
+        Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Metadata, Names, Progress,
+        Reason, Resolved, Slot, nearest,
     },
 };
 
@@ -369,6 +369,33 @@ impl<'a> FlagInfo<'a> {
         let mut sources: Vec<_> = sources.map(|it| self.sources[usize::from(it)]).collect();
         sources.reverse();
         sources
+    }
+
+    /// Returns the facts that the flag carries along, from all sources; none unless set.
+    ///
+    /// Answers have no room for them: they are `Copy`, and cost nothing for facts that few callers want.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Flags, Memory, definition::MetadataValue};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let beta = Definition::new().metadata([("issue", "PAY-412")]);
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// let snapshot = flags.snapshot();
+    /// let beta = snapshot.info("beta").expect("a source has it");
+    ///
+    /// assert_eq!(beta.metadata().get("issue"), Some(&MetadataValue::from("PAY-412")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn metadata(&self) -> &'a Metadata {
+        static NONE: Metadata = Metadata::new();
+        self.resolved.definition.rare().metadata.value().unwrap_or(&NONE)
     }
 
     /// What it amounts to before anyone in particular asks.

@@ -65,7 +65,8 @@ impl Resolved {
         }
         self.definition.make_mut().overlay(patch);
         self.strongest = source;
-        self.forced_on &= ![Field::Variants, Field::Traffic].into_iter().any(|it| patch.has(it));
+        let chooses = [Field::Serve, Field::Variants, Field::Traffic];
+        self.forced_on &= !chooses.into_iter().any(|it| patch.has(it));
         self.claim(patch, source);
     }
 
@@ -83,8 +84,8 @@ impl Resolved {
         for field in definition.fields() {
             self.origins[field as usize] = source;
         }
-        if definition.takes_rollout_away() {
-            self.origins[Field::Rollout as usize] = source;
+        for field in definition.ends() {
+            self.origins[field as usize] = source;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BucketBy, Condition, Percentage, Weight};
+use super::{BucketBy, Condition, Percentage, Weight, definition::DEFAULT};
 
 use crate::text::line;
 
@@ -74,6 +74,9 @@ pub enum Serve {
     /// The flag is on, with this variant. It is off if it has no such variant, unless the name is a
     /// percentage such as `25%`, which is meant then.
     Variant(String),
+    /// No variant: callers get their own defaults, and a boolean question is `false`. A variant of the flag
+    /// that is named `default` is served instead.
+    Default,
     /// The flag is on for this share of those who match, and off for the others. A variant of the flag that
     /// is named like it, such as `25%`, is served instead.
     Percentage(Percentage),
@@ -82,13 +85,14 @@ pub enum Serve {
     Split(Vec<(String, Weight)>),
 }
 
-/// `on`, `off`, `25%`, `higher_price`, `control 50, higher_price 50`.
+/// `on`, `off`, `default`, `25%`, `higher_price`, `control 50, higher_price 50`.
 impl fmt::Display for Serve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::On => f.write_str("on"),
             Self::Off => f.write_str("off"),
             Self::Variant(name) => f.write_str(&line(name)),
+            Self::Default => f.write_str(DEFAULT),
             Self::Percentage(percentage) => percentage.fmt(f),
             Self::Split(split) => {
                 split.iter().enumerate().try_for_each(|(index, (name, weight))| {

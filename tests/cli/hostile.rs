@@ -21,7 +21,7 @@ fn hostile() -> String {
     format!(
         "[flags.{evil}]\ndescription = {evil}\nowner = {evil}\ntags = [{evil}]\n\
          allowed_users = [{evil}]\nallowed_groups = [{evil}]\nsalt = {evil}\n\
-         variants = {{ {evil} = 1, b = 1 }}\n\
+         variants = {{ {evil} = 1, b = 1 }}\nserve = {evil}\nmetadata = {{ {evil} = {evil} }}\n\
          [[flags.{evil}.rules]]\nname = {evil}\nwhen = {{ {evil} = {evil}, segment = {evil} }}\nserve = {evil}\n\
          [[flags.{evil}.tests]]\nname = {evil}\nuser = {evil}\nexpect = {evil}\n\
          [segments.{evil}]\nwhen = {{ plan = {evil} }}\n\

@@ -53,7 +53,7 @@ fn errors_are_json_where_json_was_asked_for() {
     for arguments in [
         &["is-on", "on", "--redis", "redis://127.0.0.1:1", "-o", "json"][..],
         &["nonsense", "--output=jsonl"],
-        &["list", "colour:red", "-ojson"],
+        &["list", "--filter", "colour=red", "-ojson"],
     ] {
         let ran = ran(&mut flagstaff(arguments));
 
@@ -127,7 +127,10 @@ fn every_setting_is_completed_and_printed() {
     assert_eq!(completed("=", &["set", "a", ""]), assignments);
 
     for field in Field::ALL {
-        let text = format!("[flags.a]\n{field} = {}\n", field.example());
+        let mut text = format!("[flags.a]\n{field} = {}\n", field.example());
+        if *field == Field::Serve {
+            text += &format!("variants = {}\n", Field::Variants.example());
+        }
         fs::write(directory.path().join("flags.toml"), text).unwrap();
         let on = |arguments: &[&str]| ran(flagstaff(arguments).current_dir(directory.path()));
 

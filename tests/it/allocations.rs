@@ -91,6 +91,28 @@ async fn texts_behind_rules_allocate_nothing() {
     assert_eq!(allocations(|| request.string("ruled", "none")), 0);
 }
 
+#[tokio::test]
+async fn constants_and_served_variants_allocate_nothing() {
+    let text = "a text that is too long to be inline";
+    let served = Variants::new().with("a", Variant::new().value(text)).with("b", Variant::new());
+    let everybody = Rule::new(Condition::All(Vec::new()), Serve::Default);
+    let memory = Memory::new()
+        .with("constant", Definition::new().value(text))
+        .with("limit", Definition::new().value(50))
+        .with("served", Definition::new().variants(served).serve("a"))
+        .with("default", Definition::new().value(text).rules([everybody]));
+    let flags = Flags::builder().source(memory).start().await.expect("memory starts");
+    let (snapshot, ana) = (flags.snapshot(), ana());
+
+    for (flag, expected) in [("constant", text), ("served", text), ("default", "none")] {
+        assert_eq!(snapshot.string(flag, &ana, "none").value, expected, "{flag}");
+        assert_eq!(allocations(|| snapshot.string(flag, &ana, "none")), 0, "{flag}");
+        assert_eq!(allocations(|| flags.boolean(flag, &ana, false)), 0, "{flag}");
+    }
+    assert_eq!(allocations(|| flags.integer("limit", &ana, 1)), 0);
+    assert_eq!(allocations(|| flags.float("limit", &ana, 1.0)), 0);
+}
+
 async fn flags() -> Flags {
     let variants = Variants::new()
         .with("plain", Variant::new().weight(50).value("a text that is too long to be inline"))

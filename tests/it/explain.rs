@@ -9,7 +9,7 @@ use std::{
 
 use flagstaff::{
     Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
-    answer::{Cause, Value},
+    answer::{Cause, ErrorCode, Value},
     definition::{Condition, Field, Operator, Prerequisite, Rule, Serve, Setting},
     explain::{Check, ConditionTrace, Explanation, Outcome, Said, Shown},
     source::Offer,
@@ -517,6 +517,11 @@ fn check(flags: &Flags, key: &str, context: &Context<'_>) {
     let variant = snapshot.variant(key, context, "none");
     match &explanation.served {
         None => assert_eq!(variant.variant, None, "{explanation}"),
+        // A constant is not a variant.
+        Some(served) if served.variant.is_none() => {
+            assert_eq!(variant.error_code, Some(ErrorCode::TypeMismatch), "{explanation}");
+            assert_eq!(served.error_code, None, "{explanation}");
+        }
         Some(served) => assert_eq!(
             (served.variant, served.reason, served.cause, served.source),
             (variant.variant, variant.reason, variant.cause, variant.source),

@@ -26,8 +26,10 @@ const BLOCKS: &[(&str, &str)] = &[
     (GUIDE, "[flags.checkout_v2.rollout]"),
     (GUIDE, "[flags.black_friday]"),
     (GUIDE, "permanent = true "),
+    (GUIDE, "issue = \"PAY-412\" "),
     (GUIDE, "name = \"a quarter of the companies that pay\""),
     (GUIDE, "[flags.search_timeout_ms.variants]"),
+    (GUIDE, "[flags.load_generator.variants]"),
     (GUIDE, "[flags.pricing_experiment]"),
     (GUIDE, "[flags.verbose_tracing]"),
     (GUIDE, "requires = [\"payments_v3\", {"),
@@ -45,6 +47,8 @@ enum Expected {
     Off(Reason),
     /// The variant of this name, with this value.
     Variant(&'static str, Value<'static>),
+    /// This value, which is not that of a variant.
+    Constant(Value<'static>),
     /// On for this percentage of the contexts.
     Percent(f64),
     /// The variant of this name for this percentage of the contexts.
@@ -170,6 +174,9 @@ fn claims() -> Vec<Vec<Case>> {
     let by_attribute =
         "`bucket_by` names the attribute that is drawn by instead of the targeting key";
     let variants = "A flag that is more than on or off has variants, each with a weight";
+    let one_for_all =
+        "A flag can carry a value without variants, and can serve one variant without a draw";
+    let facts = "No evaluation looks at these.";
     let experiment = "Who takes part in an experiment, and by what it is drawn, are settings";
     let prerequisites = "A flag can require that others are on for the same context, or that they \
                          serve a variant";
@@ -242,6 +249,7 @@ fn claims() -> Vec<Vec<Case>> {
             users,
             On(Reason::Static),
         )],
+        vec![case(facts, "new_invoice", users, On(Reason::Static))],
         vec![
             case(rules, "new_checkout", old_ios, Off(Reason::TargetingMatch)),
             case(rules, "new_checkout", users, Percent(10.0)),
@@ -272,6 +280,23 @@ fn claims() -> Vec<Vec<Case>> {
                 Expected::Variant("slow", Value::Integer(800)),
             )
             .forced(false),
+        ],
+        vec![
+            case(one_for_all, "max_upload_mb", users, Expected::Constant(Value::Integer(50))),
+            case(
+                "while it is off, callers get their own defaults",
+                "max_upload_mb",
+                users,
+                Off(Reason::Disabled),
+            )
+            .forced(false),
+            case(
+                "the variant of all who are left",
+                "load_generator",
+                users,
+                Expected::Variant("10%", Value::Float(0.1)),
+            ),
+            case(one_for_all, "load_generator", users, PercentOf("10%", 100.0)),
         ],
         vec![
             case(experiment, "pricing_experiment", companies, PercentOf("higher_price", 10.0)),
@@ -429,6 +454,10 @@ async fn check(case: &Case, file: &FlagsFile, claim: &str) {
         Expected::Variant(name, value) => {
             let served = ask(0).served.expect("it has variants");
             assert_eq!((served.variant, &served.value), (Some(*name), value), "{claim}");
+        }
+        Expected::Constant(value) => {
+            let served = ask(0).served.expect("it has a value");
+            assert_eq!((served.variant, &served.value), (None, value), "{claim}");
         }
         Percent(percent) => is_share((0..MANY).filter(|&n| is_on(n)).count(), *percent),
         PercentOf(name, percent) => {

@@ -4,6 +4,7 @@ mod alive;
 mod allocations;
 mod blocking;
 mod codegen;
+mod constants;
 mod contexts;
 mod contract;
 mod definition;

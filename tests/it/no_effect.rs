@@ -159,6 +159,29 @@ async fn settings_that_do_nothing_by_themselves_say_so() {
 }
 
 #[tokio::test]
+async fn a_draw_beside_serve_changes_nothing_and_what_is_served_does() {
+    let declared = || Definition::new().variants([("a", 1), ("b", 1)]).serve("a");
+    let none = Percentage::ZERO;
+
+    let weight = set(declared(), Definition::new().variants([("b", 5)])).await.unwrap();
+    let traffic = set(declared(), Definition::new().traffic(none)).await;
+    let variant = set(declared(), Definition::new().serve("b")).await;
+    let value = set(Definition::new().value(1), Definition::new().value(2)).await;
+
+    assert_eq!(
+        weight.to_string(),
+        "it stays on: nothing is drawn beside `serve` in source `memory#2`"
+    );
+    assert_eq!(weight.help.as_deref(), Some("take `serve` out as well"));
+    assert_eq!(kind(&traffic), Some(NoEffectKind::Undrawn));
+    assert_eq!((variant, value), (None, None));
+    // The allow-list draws where the variant for all is off.
+    let off = Definition::new().variants([("off", 1), ("a", 1), ("b", 1)]).serve("off");
+    let off = off.allowed_users(["ana"]);
+    assert_eq!(set(off, Definition::new().variants([("b", 0)])).await, None);
+}
+
+#[tokio::test]
 async fn what_is_for_people_alone_and_what_is_stored_already_is_no_change_without_effect() {
     assert_eq!(set(false, Definition::new().owner("web")).await, None);
 

@@ -59,7 +59,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("off-word", "values of variants are looked up"),
     ("unknown-variant", "names of variants are looked up"),
     ("unnamed-rule", "depends on what the rule serves"),
-    ("zero-weights", "only a warning"),
+    ("value-beside-variants", "a schema would have to exclude settings of each other"),
+    ("zero-weights", "weights are compared"),
 ];
 
 pub(crate) fn json(value: toml::Value) -> Value {

@@ -1,4 +1,4 @@
-//! The published vectors of buckets, rollouts, rules and off flags, through the whole library.
+//! The published vectors of buckets, rollouts, rules, off flags and what is served, through the whole library.
 
 use std::{
     collections::BTreeSet,
@@ -6,9 +6,9 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Flags, Memory, Percentage, Reason,
+    Context, Definition, Env, Flags, Memory, Percentage, Reason,
     answer::Cause,
-    definition::{Rollout, Setting, Stage, Variant, Variants, Weight},
+    definition::{Condition, Rollout, Rule, Serve, Setting, Stage, Variant, Variants, Weight},
 };
 use serde_json::{Value, json};
 
@@ -267,6 +267,58 @@ async fn an_off_flag_serves_what_the_vectors_say() {
         let served = row["off_variant"].as_str().unwrap_or("the caller's");
         assert_eq!(flags.variant("f", &ana, "the caller's").value, served, "{row}");
         assert!(!flags.boolean("f", &ana, true).value, "{row}");
+    }
+}
+
+/// A flag of a row for which the step of that row decides.
+fn decided_by(row: &Value) -> Definition {
+    let mut flag = with_variants(row)
+        .traffic(Percentage::whole(row["traffic"].as_u64().unwrap() as u32).unwrap());
+    if row["variants"].as_array().unwrap().is_empty() {
+        flag.rare_mut().variants = Setting::Inherit;
+    }
+    if let Some(serve) = row["serve"].as_str() {
+        flag = flag.serve(serve);
+    }
+    if let Some(value) = row["value"].as_i64() {
+        flag = flag.value(value);
+    }
+    let way = row["way"].as_str().unwrap();
+    let rule = |serve| Rule::new(Condition::All(Vec::new()), serve);
+    match way.split_once(':').unwrap_or((way, "")) {
+        ("allowed", _) => flag.percentage(Percentage::ZERO).allowed_users(["ana"]),
+        ("denied", _) => flag.denied_users(["ana"]),
+        ("killed", _) => flag.enabled(false),
+        ("rule", "on") => flag.rules([rule(Serve::On)]),
+        ("rule", name) => flag.rules([rule(Serve::Variant(name.to_owned()))]),
+        // These have to be lifted.
+        ("forced", _) => flag.percentage(Percentage::ZERO).rules([rule(Serve::Off)]),
+        _ => flag,
+    }
+}
+
+#[tokio::test]
+async fn a_flag_serves_what_the_vectors_say() {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/served.json")).unwrap();
+    let rows = vectors["served"].as_array().unwrap();
+    assert!(rows.len() >= 500);
+
+    for row in rows {
+        let forced = row["way"].as_str().and_then(|way| way.strip_prefix("forced:"));
+        let env = Env::with_prefix("X_").variables(forced.map(|text| ("X_F", text)));
+        let declared = Memory::new().with("f", decided_by(row));
+        let flags = Flags::builder().source(env).source(declared).start().await.unwrap();
+
+        let explanation = flags.explain("f", &Context::user("ana"));
+
+        let served = explanation.served.as_ref().map(|served| json!(served.value));
+        let found = json!({
+            "on": explanation.answer.value,
+            "variant": explanation.answer.variant,
+            "value": served,
+        });
+        assert_eq!(found, row["answer"], "{row}\n{explanation}");
+        assert_eq!(flags.is_enabled("f", &Context::user("ana")), row["answer"]["on"], "{row}");
     }
 }
 

@@ -55,7 +55,7 @@ Exit codes:
   5  changed by somebody else since you looked
 
 Examples:
-  flagstaff list 'owner:payments' 'expires<14d'
+  flagstaff list --filter owner=payments --filter 'expires<14d'
   flagstaff eval new_checkout --user ana --group beta
   flagstaff is-on new_checkout && echo yes";
 

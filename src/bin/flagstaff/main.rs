@@ -45,6 +45,7 @@ mod place;
 mod plan;
 mod query;
 mod revision;
+mod served;
 mod session;
 mod shell;
 mod similar;

@@ -228,8 +228,7 @@ impl Document {
     pub fn promote(&mut self, flag: impl FlagKey, entry: &Entry) -> Result<(), EditError> {
         let flag = flag.as_str();
         let known = self.file.flags().get(flag);
-        let variants = known.and_then(|known| known.rare().variants.value());
-        let patch = entry.patch(variants);
+        let patch = entry.patch(known.map(|known| &**known));
         match known.is_some() || self.file.rejected().contains(flag) {
             true => {
                 let mut changed = self.definition(flag)?.clone();

@@ -20,7 +20,8 @@ use serde::Serialize;
 use crate::{
     backend::Provenance,
     model::{
-        Answer, Case, Entry, Field, OnStale, Operator, Percentage, Progress, Serve, Value, Weight,
+        Answer, Case, Entry, Field, Metadata, OnStale, Operator, Percentage, Progress, Serve,
+        Value, Weight,
     },
 };
 
@@ -69,8 +70,8 @@ pub struct Explanation {
     /// The location of what decided, if its source has locations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// The value, or else the name, of the variant that is served, and the reason for that one. `None`
-    /// for a flag without variants.
+    /// The constant that is served, or the value, or else the name, of the variant, and the reason for that
+    /// one. `None` for a flag without either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<Answer<Value<'static>>>,
     /// The first rule before what decided that failed on exactly one comparison.
@@ -85,6 +86,9 @@ pub struct Explanation {
     pub sources: Vec<SourceTrace>,
     /// The settings merged from all sources, each with the source that it comes from.
     pub settings: Vec<SettingTrace>,
+    /// The facts that the flag carries along.
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
     /// The steps of the evaluation that the flag has, in their order.
     pub steps: Vec<Step>,
 }
@@ -250,6 +254,16 @@ pub enum Check {
         rollout: Option<Progress>,
         /// The draw, if there was one.
         draw: Option<DrawTrace>,
+    },
+    /// The value that is served to all.
+    Value(Value<'static>),
+    /// The variant that is served to all, without a draw.
+    #[non_exhaustive]
+    Serve {
+        /// The name.
+        variant: String,
+        /// `false` if the flag has no such variant, which is off.
+        is_known: bool,
     },
     /// The variants.
     #[non_exhaustive]

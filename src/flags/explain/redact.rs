@@ -116,7 +116,9 @@ impl Check {
             | Self::Stale(_)
             | Self::Enabled(_)
             | Self::Active(_)
-            | Self::Requires(_) => {}
+            | Self::Requires(_)
+            | Self::Value(_)
+            | Self::Serve { .. } => {}
         }
     }
 }

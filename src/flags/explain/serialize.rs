@@ -82,6 +82,11 @@ impl Check {
                 some(members, "rollout", rollout.as_ref().map(RolloutMembers::of))?;
                 some(members, "draw", draw.as_ref())
             }
+            Self::Value(value) => members.serialize_entry("served", value),
+            Self::Serve { variant, is_known } => {
+                members.serialize_entry("served", variant)?;
+                members.serialize_entry("isKnown", is_known)
+            }
             Self::Variants { served, arms, traffic, traffic_draw, draw } => {
                 members.serialize_entry("served", served)?;
                 members.serialize_entry("arms", arms)?;

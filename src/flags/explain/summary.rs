@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Shown;
 use crate::model::{
-    Active, BucketBy, Definition, Field, OnStale, Percentage, Prerequisite, Rollout, Row, Rules,
-    Variant, Variants, Weight, row, settings,
+    Active, BucketBy, Constant, Definition, Field, Metadata, OnStale, Percentage, Prerequisite,
+    Rollout, Row, Rules, Variant, Variants, Weight, row, settings,
 };
 
 /// What a definition says about a field; `None` if it says nothing or takes it away.
@@ -125,6 +126,19 @@ impl Summary for Variants {
             format!("{name} {weight}")
         };
         self.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Summary for Constant {
+    fn summary(&self) -> String {
+        Shown::Value(self.as_value().clone()).to_string()
+    }
+}
+
+impl Summary for Metadata {
+    fn summary(&self) -> String {
+        let facts = self.iter().map(|(name, value)| format!("{name} = {value}"));
+        facts.collect::<Vec<_>>().join(", ")
     }
 }
 

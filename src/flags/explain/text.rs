@@ -59,11 +59,12 @@ impl Explanation {
             table.row("", ["decided by", &format!("{source}{}", place.unwrap_or_default())]);
         }
         if let Some(served) = &self.served {
-            let variant = served.variant.unwrap_or_default();
-            let mut text = Name(variant).to_string();
-            if served.value != Value::from(variant) {
-                text += &format!(" = {}", Short(&served.value));
-            }
+            let value = Short(&served.value);
+            let text = match served.variant {
+                None => value.to_string(),
+                Some(variant) if served.value == Value::from(variant) => Name(variant).to_string(),
+                Some(variant) => format!("{} = {value}", Name(variant)),
+            };
             table.row("", ["serves", &text]);
         }
         if let Some(similar) = &self.similar {
@@ -210,6 +211,8 @@ impl Check {
             Self::Rules(_) => Field::Rules.as_str(),
             Self::Percentage { rollout: Some(_), .. } => Field::Rollout.as_str(),
             Self::Percentage { .. } => Field::Percentage.as_str(),
+            Self::Value(_) => Field::Value.as_str(),
+            Self::Serve { .. } => Field::Serve.as_str(),
             Self::Variants { .. } => Field::Variants.as_str(),
         }
     }
@@ -246,7 +249,9 @@ impl Check {
             | Self::Stale(_)
             | Self::Enabled(_)
             | Self::Active(_)
-            | Self::List { .. } => {}
+            | Self::List { .. }
+            | Self::Value(_)
+            | Self::Serve { .. } => {}
         }
         lines
     }
@@ -295,6 +300,11 @@ impl fmt::Display for Check {
                     None => Ok(()),
                     Some(at) => write!(f, ", stage {} of {}, {}", at.stage, at.stages, at.status),
                 }
+            }
+            Self::Value(value) => Short(value).fmt(f),
+            Self::Serve { variant, is_known: true } => Name(variant).fmt(f),
+            Self::Serve { variant, is_known: false } => {
+                write!(f, "{}, which the flag does not have", Name(variant))
             }
             Self::Variants { served, draw, traffic_draw, .. } => {
                 match served {

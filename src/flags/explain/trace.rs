@@ -20,6 +20,7 @@ use crate::{
         Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, Field, FlagKey, Part,
         Percentage, Resolved, Rule, Serve, Value, Variant, Weight, nearest,
     },
+    text::line,
 };
 
 impl Flags {
@@ -74,8 +75,11 @@ impl Snapshot {
             None => Answer::new(false, self.absence(key.as_str()), None),
             Some(evaluation) => self.gate(&evaluation, context),
         };
+        let constant = served.as_ref().and_then(|served| evaluation?.constant(served));
         let served = served.and_then(|Served { arm, decision, .. }| {
-            let arm = arm?;
+            let Some(arm) = arm else {
+                return constant.map(|constant| self.answer(constant.clone(), decision));
+            };
             let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
             Some(self.answer(value, decision).with_variant(arm.name))
         });
@@ -89,8 +93,9 @@ impl Snapshot {
         let by_variant = evaluation
             .is_some_and(|it| it.verdict.on && it.verdict.rule.is_none() && !answer.value)
             && !is_test;
+        let is_on = evaluation.is_some_and(|it| it.verdict.on) && !is_test;
         let watched =
-            Watched { snapshot: self, context, record, answer, served, is_test, by_variant };
+            Watched { snapshot: self, context, record, answer, served, is_test, by_variant, is_on };
         let trace = resolved.as_ref().map(|resolved| watched.steps(resolved, &sources));
         let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
@@ -112,6 +117,10 @@ impl Snapshot {
             similar,
             asked_by: Asker::of(context),
             settings: resolved.iter().flat_map(|resolved| sources.settings(resolved)).collect(),
+            metadata: resolved
+                .as_ref()
+                .and_then(|resolved| resolved.definition.rare().metadata.value().cloned())
+                .unwrap_or_default(),
             because,
             sources: traces,
             steps,
@@ -234,6 +243,8 @@ struct Watched<'a, 'c> {
     is_test: bool,
     /// True if the choice among the variants turned the flag off.
     by_variant: bool,
+    /// True if a step turned the flag on.
+    is_on: bool,
 }
 
 impl Watched<'_, '_> {
@@ -295,7 +306,13 @@ impl Watched<'_, '_> {
         steps.push(check, is_last && !self.by_variant, Part::Setting(field));
         let variants = definition.rare().variants.value();
         let variants = variants.filter(|_| self.by_variant || self.served.is_some());
-        if let Some(variants) = variants {
+        if let Some((check, field)) = self.served_to_all(definition) {
+            let part = Part::Setting(field);
+            match self.by_variant && is_last {
+                true => steps.push(check, true, part),
+                false => steps.list.push(Step { check, outcome: Outcome::Served }),
+            }
+        } else if let Some(variants) = variants {
             let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
             let check = Check::Variants {
                 served: self.served.as_ref().and_then(|served| served.variant),
@@ -313,6 +330,26 @@ impl Watched<'_, '_> {
         }
         let is_held_back = self.answer.cause != Cause::Everybody && !self.is_free();
         (steps.list, steps.decisive.filter(|_| is_held_back).unwrap_or(Part::Whole))
+    }
+
+    /// Returns the step that serves something to all, if it came to that.
+    fn served_to_all(&self, definition: &Definition) -> Option<(Check, Field)> {
+        let rare = definition.rare();
+        let variant = self.served.as_ref().and_then(|served| served.variant);
+        if let Some(served) = self.served.as_ref().filter(|_| variant.is_none()) {
+            return Some((Check::Value(served.value.clone()), Field::Value));
+        }
+        let serve = rare.serve.value()?;
+        let is_drawn = self.record.drawn(Draw::Variant).is_some();
+        let rule = self.record.matched.zip(rare.rules.value());
+        let rule = rule.and_then(|(index, rules)| rules.get(index));
+        let is_chosen =
+            rule.is_some_and(|rule| matches!(rule.serve, Serve::Variant(_) | Serve::Split(_)));
+        let is_served = self.by_variant || (self.is_on && !is_chosen && variant == Some(&**serve));
+        let variants = rare.variants.value();
+        let is_known = variants.is_some_and(|variants| variants.variant(serve).is_some());
+        let check = Check::Serve { variant: serve.clone(), is_known };
+        (is_served && !is_drawn).then_some((check, Field::Serve))
     }
 
     fn requirements(&self) -> Vec<RequirementTrace> {
@@ -395,6 +432,12 @@ impl Watched<'_, '_> {
             }
             (Cause::Traffic | Cause::NoTargetingKey | Cause::NoUnit(_), Some(Check::Variants { .. })) => {
                 self.answer.cause.to_string()
+            }
+            (_, Some(Check::Serve { variant, is_known: true })) => {
+                format!("it serves the variant `{}`, which counts as off", line(variant))
+            }
+            (_, Some(Check::Serve { variant, is_known: false })) => {
+                format!("it serves the variant `{}`, which it does not have", line(variant))
             }
             (_, Some(Check::Variants { traffic: Percentage::ZERO, served: None, .. })) => {
                 "no user takes part, since `traffic` is 0%".to_owned()

@@ -114,6 +114,8 @@ fn check_flag(flags: &Flags, key: &str, definition: &Definition) {
     let is_simple = rare.requires.value().is_none()
         && rare.active.value().is_none()
         && rare.variants.value().is_none()
+        && rare.value.value().is_none()
+        && rare.serve.value().is_none()
         && rare.rules.value().is_none()
         && rare.rollout.value().is_none();
     let everybody = definition.percentage.value().is_none_or(|it| *it == Percentage::HUNDRED);

@@ -86,7 +86,12 @@ fn check(snapshot: &Snapshot, key: &str, context: &Context<'_>) {
     }
     let variant = snapshot.variant(key, context, "");
     match &explanation.served {
-        None => assert!(variant.error_code.is_some(), "{explanation}"),
+        None => assert_eq!(variant.variant, None, "{explanation}"),
+        // A constant is not a variant.
+        Some(served) if served.variant.is_none() => {
+            assert_eq!(variant.error_code, Some(ErrorCode::TypeMismatch), "{explanation}");
+            assert_eq!(served.error_code, None, "{explanation}");
+        }
         Some(served) => assert_eq!(
             (served.variant, served.reason, served.cause, served.error_code),
             (variant.variant, variant.reason, variant.cause, variant.error_code),

@@ -44,12 +44,14 @@ impl Strings {
         format!(
             "[flags.{key}]\ndescription = {description}\nowner = {owner}\ntags = [{name}]\n\
              denied_users = [{user}]\nallowed_groups = [{user}]\nrequires = [{reason}]\n\
-             expires = 2020-01-01\nvariants = {{ {name} = 1, b = 1 }}\n\
+             expires = 2020-01-01\nvariants = {{ {name} = 1, b = 1 }}\nserve = {name}\n\
+             metadata = {{ {name} = {reason} }}\n\
              [flags.{key}.rollout]\nstages = [{{ percentage = 1, for = \"2h\" }}]\n\
              [[flags.{key}.rules]]\nname = {name}\n\
              when = {{ {owner} = {description}, segment = {reason} }}\nserve = {name}\n\
              [[flags.{key}.tests]]\nname = {name}\nuser = {user}\nexpect = {description}\n\
-             [segments.{reason}]\nwhen = {{ plan = {owner} }}\n"
+             [segments.{reason}]\nwhen = {{ plan = {owner} }}\n\
+             [flags.constant]\nvalue = {description}\n"
         )
     }
 
@@ -59,7 +61,7 @@ impl Strings {
             self.all().map(|text| Untrusted::new(text).toml());
         format!(
             "[flags.{key}]\ndescription = {description}\nowner = {owner}\ndenied_users = [{user}]\n\
-             variants = {{ {name} = 1, other = 1 }}\n\
+             variants = {{ {name} = 1, other = 1 }}\nmetadata = {{ {name} = {description} }}\n\
              [[flags.{key}.rules]]\nname = {name}\nwhen = {{ {owner} = {description} }}\nserve = {name}\n"
         )
     }

@@ -17,29 +17,42 @@ use crate::{
 #[command(after_help = "\
 Exits with 2 if a stored value cannot be read: what that flag is, is not known.
 
-A query is made of words that all have to hold:
-  name*             a glob, or a part of the name
-  owner:payments    `owner:` alone is nobody
-  tag:checkout
-  state:partial     or on, off
-  source:redis       the strongest source that says something
-  expires<14d       or a day: expires<2027-01-01
-  created>90d       older than that
+All names and filters have to hold.
+
+Filters:
+  owner=payments        `owner=` alone is a flag without an owner
+  tag=checkout
+  source=redis          the strongest source that has the flag
+
+  on, off, partial      the state for all users
+  permanent             or permanent=false; client and testable too
+  metadata.issue=PAY-*  or metadata.issue, whatever its value
+
+  expires<14d           or a day: expires<2027-01-01
+  created>90d           older than that
+
+In names and values, `*` is any text and `?` any character.
 
 Examples:
   flagstaff list
-  flagstaff list owner:payments 'expires<14d'
-  flagstaff list state:partial -o jsonl")]
+  flagstaff list 'checkout_*'
+  flagstaff list --filter owner=payments --filter 'expires<14d'
+  flagstaff list --filter partial -o jsonl")]
 pub(crate) struct List {
-    /// Which flags
-    query: Vec<String>,
+    /// A part of the name, or a glob
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Keep the flags for which this holds; may be repeated
+    #[arg(long, value_name = "FILTER")]
+    filter: Vec<String>,
 }
 
 impl List {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let now = SystemTime::now();
-        let words = self.query.iter().flat_map(|words| words.split_whitespace());
-        let query: Result<Vec<_>, _> = words.map(|word| Term::parse(word, now)).collect();
+        let filters = self.filter.iter().map(|filter| Term::parse(filter, now));
+        let names = self.names.iter().map(|name| Term::name(name));
+        let query: Result<Vec<_>, _> = names.chain(filters).collect();
         let query = query.map_err(Failure::usage)?;
         let Session { place, output } = session;
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
@@ -65,6 +78,10 @@ impl List {
             let owner = definition.owner.value().cloned().unwrap_or_default();
             let tags = definition.tags.value().cloned().unwrap_or_default();
             let expires = definition.expires.value().copied().map(time::date);
+            let end = match definition.is_permanent() {
+                true => "permanent".to_owned(),
+                false => expires.clone().unwrap_or_default(),
+            };
             rows.push(Row {
                 cells: vec![
                     name.to_owned(),
@@ -72,7 +89,7 @@ impl List {
                     source.map(|source| source.to_string()).unwrap_or_default(),
                     owner,
                     tags.join(","),
-                    expires.clone().unwrap_or_default(),
+                    end,
                 ],
                 json: json!({
                     "flag": name,
@@ -82,6 +99,10 @@ impl List {
                     "owner": definition.owner.value(),
                     "tags": tags,
                     "expires": expires,
+                    "permanent": definition.is_permanent(),
+                    "client": definition.is_client(),
+                    "testable": definition.is_testable(),
+                    "metadata": definition.rare().metadata.value(),
                     "definition": Value::Object(flagstaff::definition::to_json(definition)),
                 }),
             });
