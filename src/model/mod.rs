@@ -44,9 +44,7 @@ pub use self::{
     condition::{Comparison, Condition, InvalidOperand, Negation, Segment},
     context::Context,
     definition::{Definition, Field, RareSettings},
-    definitions::{
-        Definitions, DefinitionsIter, FlagKeys, FlagKeysIter, SharedDefinition, SharedText,
-    },
+    definitions::{Definitions, FlagKeys, SharedDefinition, SharedText},
     entry::{Entry, Part},
     id::IntoId,
     key::{Flag, FlagKey, FlagName},
@@ -71,12 +69,11 @@ pub use self::{
 pub(crate) mod parts {
     #[doc(inline)]
     pub use super::{
-        Active, BucketBy, Case, Comparison, Condition, Definition, Definitions, DefinitionsIter,
-        Effect, Entry, Field, FlagKeys, FlagKeysIter, InvalidOnStale, InvalidOperand,
-        InvalidPercentage, InvalidWeight, Negation, OnStale, OperandKind, Operator,
-        OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
-        RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, SharedText, Stage,
-        Variant, Variants, Weight,
+        Active, BucketBy, Case, Comparison, Condition, Definition, Definitions, Effect, Entry,
+        Field, FlagKeys, InvalidOnStale, InvalidOperand, InvalidPercentage, InvalidWeight,
+        Negation, OnStale, OperandKind, Operator, OperatorExample, Part, Percentage, Prerequisite,
+        Progress, RareSettings, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting,
+        SharedDefinition, SharedText, Stage, Variant, Variants, Weight,
     };
 }
 
