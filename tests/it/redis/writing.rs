@@ -577,8 +577,8 @@ async fn a_change_whose_answer_is_lost_is_unconfirmed_and_never_sent_again() {
     let url = format!("redis://127.0.0.1:{}", proxy.port());
     let redis = Redis::open(&url)
         .unwrap()
-        .response_timeout(Duration::from_millis(300))
-        .connect_timeout(Duration::from_millis(300))
+        .response_timeout(Duration::from_secs(2))
+        .connect_timeout(Duration::from_secs(2))
         .unannounced()
         .handle();
     redis.write("beta", Write::new(Operation::Disable)).await.unwrap();
