@@ -18,6 +18,8 @@ mod variants;
 mod visitor;
 
 #[cfg(feature = "definition")]
+#[cfg(all(test, feature = "http"))]
+pub(crate) use self::plan::EVALUATIONS;
 pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},

@@ -116,6 +116,8 @@ impl Plan {
         others: impl Fn(Slot) -> Option<Evaluation<'p>>,
         visitor: &mut impl Visitor,
     ) -> Option<Evaluation<'p>> {
+        #[cfg(all(test, feature = "http"))]
+        EVALUATIONS.set(EVALUATIONS.get() + 1);
         // First, since most flags are.
         if let Self::Constant(verdict) = self {
             return Some(Evaluation::new(verdict, None));
@@ -147,6 +149,12 @@ impl Plan {
         };
         Some(Evaluation::new(verdict, variants))
     }
+}
+
+#[cfg(all(test, feature = "http"))]
+thread_local! {
+    /// The number of evaluations in this thread, for tests of what evaluates once.
+    pub(crate) static EVALUATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 impl From<Gate> for Plan {

@@ -1,14 +1,17 @@
 //! Changes that are made and change no answer, and what holds them back.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use serde::{Serialize, Serializer};
 
 use crate::{
     backend::{Source, SourceId, Stack},
     model::{
-        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Resolved, Setting, Variant,
-        WarningKind,
+        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Prerequisite, Resolved,
+        Setting, Variant, WarningKind,
     },
     serialize::object,
 };
@@ -249,7 +252,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     }
 
     /// Returns what keeps a flag off for all users.
-    fn off_because(&self, flag: &Resolved) -> NoEffect {
+    fn off_because(&self, flag: &'a Resolved) -> NoEffect {
         let because = |kind, why: &str, field: Field, remedy: &str| {
             let source = flag.origin(field);
             let help = match source < self.source {
@@ -272,7 +275,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             let remedy = "change `active`, or wait until the window begins";
             return because(NoEffectKind::Inactive, why, Field::Active, remedy);
         }
-        if let Some(required) = self.unmet(flag, &mut Vec::new(), &mut HashMap::new()) {
+        if let Some(required) = self.unmet(flag) {
             let why = format!("it requires `{required}`, which is never as required");
             let remedy = format!("change `{required}`, or take it out of `requires`");
             return because(NoEffectKind::Prerequisite, &why, Field::Requires, &remedy);
@@ -371,38 +374,50 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     }
 
     /// Returns whether a flag is off for all users.
-    fn is_off(&self, flag: &Resolved) -> bool {
-        flag.state() == FlagState::Off
-            || self.unmet(flag, &mut Vec::new(), &mut HashMap::new()).is_some()
+    fn is_off(&self, flag: &'a Resolved) -> bool {
+        flag.state() == FlagState::Off || self.unmet(flag).is_some()
     }
 
-    /// Returns a required flag that is never as required. In `known` are flags that were looked at, and whether they
-    /// are off: many flags may require the same ones.
-    fn unmet(
-        &self,
-        flag: &Resolved,
-        path: &mut Vec<String>,
-        known: &mut HashMap<String, bool>,
-    ) -> Option<String> {
-        let requires = flag.definition.rare().requires.value()?;
-        let unmet = requires.iter().find(|required| {
-            let Some(other) = (self.find)(&required.flag) else { return true };
-            if path.contains(&required.flag) {
-                return true;
+    /// Returns a required flag that is never as required.
+    fn unmet(&self, flag: &'a Resolved) -> Option<&'a str> {
+        let mut off = HashMap::new();
+        let mut begun = HashSet::new();
+        // Not by recursion: overrides make chains of thousands of flags.
+        let mut open: Vec<_> = required(flag).map(|required| (&*required.flag, false)).collect();
+        while let Some((name, is_begun)) = open.pop() {
+            let Some(other) = (self.find)(name) else { continue };
+            if is_begun {
+                let is_off = other.state() == FlagState::Off
+                    || required(other).any(|required| self.is_unmet(required, &off));
+                off.insert(name, is_off);
+            } else if begun.insert(name) {
+                // It is settled when all flags above it are.
+                open.push((name, true));
+                open.extend(required(other).map(|required| (&*required.flag, false)));
             }
-            let is_off = known.get(&required.flag).copied().unwrap_or_else(|| {
-                path.push(required.flag.clone());
-                let is_off =
-                    other.state() == FlagState::Off || self.unmet(other, path, known).is_some();
-                path.pop();
-                known.insert(required.flag.clone(), is_off);
-                is_off
-            });
-            let off = other.definition.off_variant();
-            is_off && (required.variant.is_none() || required.variant.as_deref() != off)
-        });
-        unmet.map(|required| required.flag.clone())
+        }
+        let unmet = required(flag).find(|required| self.is_unmet(required, &off));
+        unmet.map(|required| &*required.flag)
     }
+
+    /// Returns true if a flag is never as required. In `off` are the flags that were looked at, and whether they are
+    /// off for all users.
+    fn is_unmet(&self, required: &Prerequisite, off: &HashMap<&str, bool>) -> bool {
+        let Some(other) = (self.find)(&required.flag) else { return true };
+        match off.get(&*required.flag) {
+            // It requires itself.
+            None => true,
+            Some(false) => false,
+            Some(true) => match &required.variant {
+                None => true,
+                variant => variant.as_deref() != other.definition.off_variant(),
+            },
+        }
+    }
+}
+
+fn required(flag: &Resolved) -> impl Iterator<Item = &Prerequisite> {
+    flag.definition.rare().requires.value().into_iter().flatten()
 }
 
 /// Returns whether a flag is on for all users, and serves nothing beyond.

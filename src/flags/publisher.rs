@@ -58,8 +58,9 @@ pub(super) struct Publisher {
     sources: Arc<[Source]>,
     clock: Clock,
     tracker: Arc<Tracker>,
-    /// Held until watchers are told, so that they are told of one generation after the other.
-    order: Mutex<()>,
+    /// The generation that watchers were notified of last. It is locked until they are, so that they are notified of one
+    /// after the other.
+    notified: Mutex<u64>,
     // Held while a generation is compiled, off the request path and without `.await`.
     state: Mutex<State>,
     /// How many reports there were, for whoever waits for the sources to answer.
@@ -178,7 +179,7 @@ impl Publisher {
             sources,
             clock,
             tracker,
-            order: Mutex::new(()),
+            notified: Mutex::new(generation),
             state: Mutex::new(state),
             progress: watch::Sender::new(0),
             time: OnceLock::new(),
@@ -407,11 +408,10 @@ impl Publisher {
     ///
     /// All of these are foreign code, also the wakers of tasks. A panic there loses the report, and no more.
     fn change<R>(&self, change: impl FnOnce(&mut State, SystemTime) -> R) -> R {
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
         // Of two changes, the later one has the later time.
         let time = self.clock.now();
         let mut state = self.state();
-        let before = self.cell.load().generation();
         let result = change(&mut state, time);
         let unlogged = std::mem::take(&mut state.unlogged);
         let untold = std::mem::take(&mut state.untold);
@@ -419,7 +419,8 @@ impl Publisher {
         let events = state.events.clone();
         let health = self.health_of(&state);
         drop(state);
-        if health.generation != before {
+        // Not compared with the generation before this change: one that panicked may have published another.
+        if std::mem::replace(&mut *notified, health.generation) != health.generation {
             self.cell.wake();
         }
         for event in &unlogged {
@@ -432,13 +433,18 @@ impl Publisher {
         }
         // Of two changes, the later one has the last word there, too.
         metrics::record(&unmeasured, &health, time);
-        drop(order);
+        drop(notified);
         unlogged.iter().for_each(|event| log(event));
         result
     }
 
     fn failed(&self, source: usize, error: BackendError) {
         self.change(|state, _| state.failed(self.sources[source], error));
+    }
+
+    /// Wakes tasks that wait for the sources to answer, whose wakers are foreign code.
+    fn tell_progress(&self) {
+        foreign::call(|| self.progress.send_modify(|reports| *reports += 1));
     }
 }
 
@@ -504,10 +510,14 @@ impl State {
 
     /// A source spoke, and a part of what it said is wrong.
     fn heard_partly(&mut self, source: Source, error: BackendError) {
+        self.sources[source.position].lost = false;
+        self.partly_wrong(source, error);
+    }
+
+    /// A part of what is in force of a source is wrong.
+    fn partly_wrong(&mut self, source: Source, error: BackendError) {
         let problem = Problem::new(error, "invalid");
-        let status = &mut self.sources[source.position];
-        status.lost = false;
-        status.partly = Some(problem.clone());
+        self.sources[source.position].partly = Some(problem.clone());
         self.wrong(source, problem);
     }
 
@@ -639,9 +649,10 @@ impl Publish for Publisher {
             let rejected = state.stack.admit(source.position, &mut offer);
             let refused = rejected.as_ref().map_or(0, |rejected| rejected.flags.len());
             state.unmeasured.refused(source.name, offer.refused() + refused);
-            let heard = match (heard, rejected) {
-                (Heard::Whole | Heard::Nothing, Some(rejected)) => Heard::Partly(rejected.into()),
-                (heard, _) => heard,
+            let (heard, revised_wrong) = match (heard, rejected) {
+                (Heard::Whole, Some(rejected)) => (Heard::Partly(rejected.into()), None),
+                (Heard::Nothing, rejected) => (Heard::Nothing, rejected),
+                (heard, _) => (heard, None),
             };
             let status = &mut state.sources[source.position];
             status.flags = offer.len();
@@ -659,9 +670,13 @@ impl Publish for Publisher {
             if let Heard::Partly(problem) = heard {
                 state.heard_partly(source, problem);
             }
+            if let Some(rejected) = revised_wrong {
+                // The source has not spoken, so it can be as lost as before.
+                state.partly_wrong(source, rejected.into());
+            }
             state.free_retired();
         });
-        self.progress.send_modify(|reports| *reports += 1);
+        self.tell_progress();
     }
 
     fn amend(&self, source: usize, mut changed: Offer, removed: Vec<String>) {
@@ -677,7 +692,7 @@ impl Publish for Publisher {
             }
             state.free_retired();
         });
-        self.progress.send_modify(|reports| *reports += 1);
+        self.tell_progress();
     }
 
     fn report(&self, source: usize, report: Report) {
@@ -689,7 +704,7 @@ impl Publish for Publisher {
             Report::Failed(error) => self.failed(source, error),
             Report::Mode(mode) => self.state().sources[source].mode = Some(mode),
         }
-        self.progress.send_modify(|reports| *reports += 1);
+        self.tell_progress();
     }
 }
 
@@ -968,4 +983,46 @@ fn change(key: &str, before: Option<&Resolved>, after: Option<&Resolved>) -> Cha
         (None, None) => Vec::new(),
     };
     Change { key: key.to_owned(), before: state(before), after: state(after), fields }
+}
+
+#[cfg(test)]
+#[cfg(feature = "http")]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::AtomicBool,
+        task::{Wake, Waker},
+    };
+
+    use super::*;
+    use crate::backend::SourceKind;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn tasks_are_woken_for_a_generation_whose_change_panicked() {
+        let source = Source { name: "custom", kind: SourceKind::Custom, position: 0 };
+        let publisher = Publisher::new(vec![source], Strictness::Lenient, Clock::default());
+        let woken = Arc::new(Woken::default());
+        publisher.cell.wakers.add(&Waker::from(Arc::clone(&woken)));
+        let publish_and_panic = |state: &mut State, time| {
+            let keys = state.stack.replace(0, Offer::from_iter([("a", true)]));
+            publisher.resolve(state, keys, ChangeCause::Source(source), time);
+            panic!("as the test wants it");
+        };
+        let change = AssertUnwindSafe(|| publisher.change(publish_and_panic));
+        assert!(catch_unwind(change).is_err());
+        assert!(!woken.0.load(Ordering::Relaxed));
+
+        publisher.change(|_, _| ());
+
+        assert!(woken.0.load(Ordering::Relaxed));
+    }
 }

@@ -47,9 +47,7 @@ pub use self::{
     constant::{BooleanConstant, Constant},
     context::Context,
     definition::{Definition, Field, RareSettings},
-    definitions::{
-        Definitions, DefinitionsIter, FlagKeys, FlagKeysIter, SharedDefinition, SharedText,
-    },
+    definitions::{Definitions, FlagKeys, SharedDefinition, SharedText},
     entry::{Entry, Part},
     id::IntoId,
     key::{Flag, FlagKey, FlagName},
@@ -76,11 +74,11 @@ pub(crate) mod parts {
     #[doc(inline)]
     pub use super::{
         Active, BooleanConstant, BucketBy, Case, Comparison, Condition, Constant, Definition,
-        Definitions, DefinitionsIter, Effect, Entry, Field, FlagKeys, FlagKeysIter, InvalidOnStale,
-        InvalidOperand, InvalidPercentage, InvalidWeight, Metadata, MetadataValue, Negation,
-        OnStale, OperandKind, Operator, OperatorExample, Part, Percentage, Prerequisite, Progress,
-        RareSettings, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting,
-        SharedDefinition, SharedText, Stage, Variant, Variants, Weight,
+        Definitions, Effect, Entry, Field, FlagKeys, InvalidOnStale, InvalidOperand,
+        InvalidPercentage, InvalidWeight, Metadata, MetadataValue, Negation, OnStale, OperandKind,
+        Operator, OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
+        RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, SharedText, Stage,
+        Variant, Variants, Weight,
     };
 }
 

@@ -24,7 +24,8 @@ async fn a_rollout_goes_on_where_it_was_when_a_switch_ends() {
     let mut state = flags.watch("off");
     assert_eq!(state.borrow_and_update().to_string(), "50%");
 
-    let told = run(&["disable", "off", "--for", "1s"]).stderr;
+    // Long enough for a busy machine to see it begin.
+    let told = run(&["disable", "off", "--for", "5s"]).stderr;
 
     assert!(told.contains("then the settings of the override count again: 50%"), "{told}");
     assert!(!told.contains("warning"), "{told}");

@@ -272,6 +272,38 @@ async fn a_subscriber_of_the_log_may_ask_how_the_flags_are() {
     finished.recv_timeout(crate::support::BOUND).expect("no deadlock");
 }
 
+/// A subscriber that changes a flag of the source whose change is logged.
+struct Meddling(Memory);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Meddling {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        self.0.insert("b", true);
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_of_the_log_may_change_the_source_that_is_logged_about() {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let memory = Memory::new().with("a", true);
+    let start = || Flags::builder().source(memory.clone()).start();
+    let (first, second) = (start().await.unwrap(), start().await.unwrap());
+    let subscriber = tracing_subscriber::registry().with(Meddling(memory.clone()));
+    let (done, finished) = std::sync::mpsc::channel();
+
+    // A deadlock would hold up this thread only.
+    std::thread::spawn(move || {
+        tracing::subscriber::with_default(subscriber, || memory.insert("a", false));
+        done.send(()).unwrap();
+    });
+
+    finished.recv_timeout(crate::support::BOUND).expect("no deadlock");
+    for flags in [first, second] {
+        let is_on = |key| flags.is_enabled(key, &Context::anonymous());
+        assert_eq!((is_on("a"), is_on("b")), (false, true));
+    }
+}
+
 #[tokio::test]
 async fn a_flag_outside_a_request_is_warned_about_once_for_each_place() {
     let (log, _guard) = Log::start(Level::WARN);

@@ -1,7 +1,7 @@
 //! Changes that are made and change no answer.
 
 use std::{
-    fs,
+    fs, thread,
     time::{Duration, SystemTime},
 };
 
@@ -255,4 +255,24 @@ async fn what_is_taken_out_of_a_deny_list_of_another_source_is_denied_all_the_sa
     assert_eq!(same.kind, NoEffectKind::Already);
     assert!(same.help.unwrap().starts_with("`denied_users` of all sources add up"));
     assert_eq!((nothing.kind, nothing.help), (NoEffectKind::Already, None));
+}
+
+#[test]
+fn a_chain_of_thousands_of_overrides_does_not_overflow_the_stack() {
+    let chain = (1..9_900).map(|n| {
+        let required = format!("f{}", n - 1);
+        (format!("f{n}"), Definition::new().requires([&*required]))
+    });
+    let declared = chain.fold(Memory::new().with("f0", false), |memory, (flag, definition)| {
+        memory.with(&*flag, definition)
+    });
+    let flags = Flags::builder().source(Memory::new()).source(declared).start_blocking().unwrap();
+
+    // Less than a recursion of so many calls takes.
+    let thread = thread::Builder::new().stack_size(512 << 10);
+    let patch = Entry::from(percent(25));
+    let no_effect =
+        thread.spawn(move || flags.without_effect("f9899", Some(&patch))).unwrap().join().unwrap();
+
+    assert_eq!(kind(&no_effect), Some(NoEffectKind::Prerequisite));
 }

@@ -239,7 +239,7 @@ impl Backend for File {
                 sink,
                 good: before.as_deref().map(declared).unwrap_or_default().into(),
                 hold: Hold::default(),
-                keep: self.keep.clone().map(Keep::new),
+                keep: self.keep.clone().map(|path| Keep::new(path, self.max_len)),
                 recalled: BTreeSet::new(),
                 fingerprint: 0,
                 whole: false,
@@ -313,7 +313,7 @@ struct Follower {
 impl Follower {
     /// Waits for a usable file; one that is being written gets some time.
     async fn start(&mut self, file: &File) -> Result<(), BackendError> {
-        if let Some(keep) = &self.keep {
+        if let Some(keep) = &mut self.keep {
             // Of these, only those that the file rejects are ever in force.
             self.good = keep.load().await.into();
             self.recalled = self.good.0.keys().cloned().collect();

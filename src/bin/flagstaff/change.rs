@@ -16,7 +16,10 @@ mod told;
 mod wait;
 mod wider;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    cell::OnceCell,
+    time::{Duration, SystemTime},
+};
 
 use flagstaff::{
     Definition, Flags, Snapshot, WriteError,
@@ -24,7 +27,7 @@ use flagstaff::{
     cli::ExitCode,
     definition::Entry,
     source::{RedisHandle, SourceEntry},
-    write::{PendingWrite, Refusal},
+    write::{PendingWrite, Refusal, Write},
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -58,6 +61,9 @@ pub(crate) trait Act {
     fn check(&self, _names: &[String], _flags: &Snapshot) -> Result<(), Failure> {
         Ok(())
     }
+
+    /// Takes note of the time by which the store ends overrides.
+    fn begin(&self, _now: SystemTime) {}
 
     /// Does it in memory.
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
@@ -132,7 +138,14 @@ pub(crate) async fn finish(
     names: &[String],
     args: &ChangeArgs,
 ) -> Result<ExitCode, Failure> {
-    let act = Override { redis, change: &Change::Finish, args, end: None, if_rev: None };
+    let act = Override {
+        redis,
+        change: &Change::Finish,
+        args,
+        lasting: None,
+        end: OnceCell::new(),
+        if_rev: None,
+    };
     perform(session, redis, names, &act, args, None).await
 }
 
@@ -141,8 +154,10 @@ struct Override<'a> {
     redis: &'a RedisHandle,
     change: &'a Change,
     args: &'a ChangeArgs,
-    /// When it ends by itself, if that is new.
-    end: Option<SystemTime>,
+    /// The time for which it lasts, if it ends by itself.
+    lasting: Option<Duration>,
+    /// The end, which is the same in the rehearsal and in the store.
+    end: OnceCell<SystemTime>,
     if_rev: Option<u64>,
 }
 
@@ -162,9 +177,9 @@ pub(crate) async fn change(
         return file::change(session, names, change, args, &of.target).await;
     }
     let if_rev = of.target.if_rev;
-    let end = of.end(SystemTime::now())?;
+    let lasting = of.lasting(SystemTime::now())?;
     let redis = &session.place.redis_to_change()?;
-    let act = Override { redis, change, args, end, if_rev };
+    let act = Override { redis, change, args, lasting, end: OnceCell::new(), if_rev };
     perform(session, redis, names, &act, args, if_rev).await
 }
 
@@ -191,8 +206,8 @@ impl Override<'_> {
         if let Some(reason) = &self.args.reason {
             write = write.reason(reason);
         }
-        if let Some(end) = self.end {
-            write = write.expires_at(end);
+        if let Some(end) = self.end.get() {
+            write = write.expires_at(*end);
         }
         if let Some(revision) = self.if_rev {
             write = write.if_revision(revision);
@@ -204,6 +219,12 @@ impl Override<'_> {
 impl Act for Override<'_> {
     fn check(&self, names: &[String], flags: &Snapshot) -> Result<(), Failure> {
         name::refuse_settings(names, flags)
+    }
+
+    fn begin(&self, now: SystemTime) {
+        if let Some(end) = self.lasting.and_then(|lasting| now.checked_add(lasting)) {
+            self.end.get_or_init(|| end);
+        }
     }
 
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
@@ -241,8 +262,8 @@ impl Act for Override<'_> {
 
     fn end(&self, now: Option<SystemTime>) -> Option<SystemTime> {
         match self.change {
-            Change::Set(_) => self.end.or(now),
-            Change::Enable | Change::Disable => self.end,
+            Change::Set(_) => self.end.get().copied().or(now),
+            Change::Enable | Change::Disable => self.end.get().copied(),
             Change::Unset | Change::Finish => None,
         }
     }
@@ -297,6 +318,7 @@ pub(crate) async fn perform(
     let Session { place, output } = session;
     let flags = place.flags_to_change(names, output).await?;
     act.check(names, &flags.snapshot())?;
+    act.begin(now(&flags));
     told::refuse_unknown(session, redis, &flags, names, act, args).await?;
 
     let mut effects = Vec::new();
@@ -379,6 +401,12 @@ pub(crate) async fn perform(
     Ok(waited.map_or(ExitCode::Done, |waited| waited.code()))
 }
 
+/// Returns the time by which the store ends overrides.
+fn now(flags: &Flags) -> SystemTime {
+    let ends = Write::from(flags.enable("").expires_in(Duration::ZERO));
+    ends.expires_at.unwrap_or_else(SystemTime::now)
+}
+
 /// Refuses to make what was confirmed if it would do something else by now.
 async fn refuse_what_was_not_shown(
     session: &Session,
@@ -421,7 +449,7 @@ async fn rehearse(
     let after = Side::of(&rehearsal.flags, name);
 
     let (stored, stores) = (rehearsal.before.as_ref(), rehearsal.after());
-    let now = SystemTime::now();
+    let now = now(flags);
     let provenance = stored.and_then(|stored| stored.provenance.as_ref());
     let ended = provenance.and_then(|by| by.changes_at(now));
     let enabled = |entry: Option<&Entry>| {

@@ -105,6 +105,10 @@ fn check_forms(text: &str) {
     assert_line(&json);
     assert_eq!(serde_json::from_str::<Value>(&json).expect("a string"), text);
 
+    assert_eq!(read_html(&it.html()), line, "{text:?}");
+    let table = format!("{}\r\n", it.csv());
+    assert_eq!(read_csv(&table), [text], "{table:?}");
+
     assert_eq!(plain_text(&it.markdown()), line.trim(), "{text:?}");
     let lines = it.rustdoc();
     assert_shown(&lines);
@@ -113,6 +117,68 @@ fn check_forms(text: &str) {
         Some(code) if text.is_empty() => assert_eq!(code, " "),
         Some(code) => assert_eq!(code, line, "{text:?}"),
         None => assert_eq!(plain_text(&it.code()), line.trim(), "{text:?}"),
+    }
+}
+
+/// Reads text of HTML, in which there has to be no markup.
+#[track_caller]
+fn read_html(html: &str) -> String {
+    assert!(!html.contains(['<', '>', '"', '\'']), "{html:?}");
+    let mut parts = html.split('&');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(';').expect("the end of a reference");
+        text.push(match name {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "#39" => '\'',
+            other => panic!("`{other}` in {html:?}"),
+        });
+        text += rest;
+    }
+    text
+}
+
+/// Reads the fields of one row, as RFC 4180 has them.
+#[track_caller]
+fn read_csv(row: &str) -> Vec<String> {
+    let (mut fields, mut rest) = (Vec::new(), row.strip_suffix("\r\n").expect("an end"));
+    loop {
+        let Some(quoted) = rest.strip_prefix('"') else {
+            let (field, more) =
+                rest.split_once(',').map_or((rest, None), |(it, more)| (it, Some(more)));
+            assert!(!field.contains(['"', '\n', '\r']), "{row:?}");
+            fields.push(field.to_owned());
+            match more {
+                None => return fields,
+                Some(more) => rest = more,
+            }
+            continue;
+        };
+        let mut field = String::new();
+        let mut left = quoted;
+        loop {
+            let (before, after) = left.split_once('"').expect("the end of a field");
+            field += before;
+            left = after;
+            match left.strip_prefix('"') {
+                None => break,
+                Some(more) => {
+                    field.push('"');
+                    left = more;
+                }
+            }
+        }
+        fields.push(field);
+        match left.strip_prefix(',') {
+            None => {
+                assert_eq!(left, "", "{row:?}");
+                return fields;
+            }
+            Some(more) => rest = more,
+        }
     }
 }
 

@@ -114,10 +114,14 @@ impl OverrideArgs {
         Self { lasting: None, target }
     }
 
-    /// When the override ends by itself.
-    pub(super) fn end(&self, now: SystemTime) -> Result<Option<SystemTime>, Failure> {
-        let far = || Failure::usage("`--for` ends beyond what the clock can tell");
-        self.lasting.map(|lasting| now.checked_add(lasting).ok_or_else(far)).transpose()
+    /// The time for which the override lasts.
+    pub(super) fn lasting(&self, now: SystemTime) -> Result<Option<Duration>, Failure> {
+        match self.lasting {
+            Some(lasting) if now.checked_add(lasting).is_none() => {
+                Err(Failure::usage("`--for` ends beyond what the clock can tell"))
+            }
+            lasting => Ok(lasting),
+        }
     }
 
     pub(super) fn refuse_end_in_a_file(&self) -> Result<(), Failure> {

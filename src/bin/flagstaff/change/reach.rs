@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::SystemTime,
 };
 
@@ -62,58 +62,90 @@ struct Flags<'a> {
     changed: BTreeMap<&'a str, Option<&'a Definition>>,
     now: SystemTime,
     /// The results so far: many flags may require the same ones.
-    known: RefCell<BTreeMap<String, Reach>>,
+    known: RefCell<HashMap<&'a str, Reach>>,
 }
 
-impl Flags<'_> {
-    fn definition(&self, flag: &str) -> Option<&Definition> {
+impl<'a> Flags<'a> {
+    fn new(
+        snapshot: &'a Snapshot,
+        changed: BTreeMap<&'a str, Option<&'a Definition>>,
+        now: SystemTime,
+    ) -> Self {
+        Self { snapshot, changed, now, known: RefCell::default() }
+    }
+
+    fn definition(&self, flag: &str) -> Option<&'a Definition> {
         match self.changed.get(flag) {
             Some(changed) => *changed,
             None => self.snapshot.info(flag).map(|info| info.definition()),
         }
     }
 
-    fn required(&self, flag: &str) -> impl Iterator<Item = &str> {
+    fn required(&self, flag: &str) -> impl Iterator<Item = &'a str> + use<'a> {
         let definition = self.definition(flag);
         let requires = definition.and_then(|flag| flag.rare().requires.value());
         requires.into_iter().flatten().map(|required| &*required.flag)
     }
 
-    /// Flags that are being looked at are in `path`: a cycle is never met.
-    fn reach(&self, flag: &str, path: &mut Vec<String>) -> Reach {
-        if let Some(&known) = self.known.borrow().get(flag) {
-            return known;
+    /// Returns the users for whom a flag can be on. A flag on a cycle has none.
+    fn reach(&self, flag: &'a str) -> Reach {
+        let mut known = self.known.borrow_mut();
+        let mut begun = HashSet::new();
+        // Not by recursion: overrides make chains of thousands of flags.
+        let mut open = vec![(flag, false)];
+        while let Some((flag, is_begun)) = open.pop() {
+            if is_begun {
+                let reaches = self.required(flag).map(|required| known.get(required).copied());
+                // One that is begun and not known yet requires this flag.
+                let weakest = reaches.map(|reach| reach.unwrap_or(Reach::Nobody)).min();
+                let own = self.own_reach(flag);
+                known.insert(flag, weakest.map_or(own, |weakest| weakest.min(own)));
+            } else if !known.contains_key(flag) && begun.insert(flag) {
+                // It is settled when all flags above it are.
+                open.push((flag, true));
+                open.extend(self.required(flag).map(|required| (required, false)));
+            }
         }
-        let Some(definition) = self.definition(flag) else { return Reach::Nobody };
-        let own = match FlagState::at(definition, self.now) {
-            FlagState::Off | FlagState::Unknown => Reach::Nobody,
-            FlagState::On => Reach::Everybody,
-            // Prerequisites alone make a state partial, too.
-            _ => Reach::Some,
-        };
-        if own == Reach::Nobody || path.iter().any(|seen| seen == flag) {
-            return Reach::Nobody;
-        }
-        path.push(flag.to_owned());
-        let weakest = self.required(flag).map(|required| self.reach(required, path)).min();
-        path.pop();
-        let reach = weakest.map_or(own, |weakest| weakest.min(own));
-        self.known.borrow_mut().insert(flag.to_owned(), reach);
-        reach
+        known.get(flag).copied().unwrap_or(Reach::Nobody)
     }
 
-    /// The flags that a flag requires, itself left out.
-    fn all_required(&self, flag: &str) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        let mut open = vec![flag.to_owned()];
-        while let Some(flag) = open.pop() {
-            for required in self.required(&flag) {
-                if found.insert(required.to_owned()) {
-                    open.push(required.to_owned());
+    /// Returns the reach of a flag as if it required no others.
+    fn own_reach(&self, flag: &str) -> Reach {
+        match self.definition(flag).map(|definition| FlagState::at(definition, self.now)) {
+            None | Some(FlagState::Off | FlagState::Unknown) => Reach::Nobody,
+            Some(FlagState::On) => Reach::Everybody,
+            // Prerequisites alone make a state partial, too.
+            Some(_) => Reach::Some,
+        }
+    }
+
+    /// Returns for each flag the changed ones that it requires, directly or through others.
+    fn through<'e>(
+        &self,
+        names: &[&'a str],
+        changed: &[&'e Effect],
+    ) -> HashMap<&'a str, Vec<&'e Effect>> {
+        let mut dependents: HashMap<_, Vec<_>> = HashMap::new();
+        let new = self.changed.keys().filter(|flag| self.snapshot.info(**flag).is_none());
+        for flag in names.iter().chain(new) {
+            for required in self.required(flag) {
+                dependents.entry(required).or_default().push(*flag);
+            }
+        }
+        // From the changed flags on, since those are few.
+        let mut through: HashMap<_, Vec<_>> = HashMap::new();
+        for effect in changed {
+            let (mut seen, mut open) = (HashSet::new(), vec![&*effect.flag]);
+            while let Some(flag) = open.pop() {
+                for dependent in dependents.get(flag).into_iter().flatten() {
+                    if seen.insert(*dependent) {
+                        through.entry(*dependent).or_default().push(*effect);
+                        open.push(*dependent);
+                    }
                 }
             }
         }
-        found
+        through
     }
 }
 
@@ -121,38 +153,134 @@ impl Flags<'_> {
 pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let now = SystemTime::now();
     let changed: Vec<_> = effects.iter().filter(|effect| effect.writes).collect();
-    let before = Flags { snapshot, changed: BTreeMap::new(), now, known: RefCell::default() };
+    let before = Flags::new(snapshot, BTreeMap::new(), now);
     let then = changed.iter().map(|effect| (&*effect.flag, effect.after.merged.as_ref()));
-    let after = Flags { snapshot, changed: then.collect(), now, known: RefCell::default() };
+    let after = Flags::new(snapshot, then.collect(), now);
     let anonymous = Context::anonymous();
-    let names = snapshot.all(&anonymous).map(|(name, _)| name);
+    let names: Vec<_> = snapshot.all(&anonymous).map(|(name, _)| name).collect();
+    let mut through = after.through(&names, &changed);
     let mut others: Vec<_> = names
+        .into_iter()
         .filter_map(|name| {
-            let required = after.all_required(name);
-            let through = changed.iter().filter(|effect| required.contains(&effect.flag));
-            let (wider, through): (Vec<_>, Vec<_>) =
-                through.map(|effect| (effect.is_wider(), effect.flag.clone())).unzip();
-            let is_changed = changed.iter().any(|effect| effect.flag == name);
-            let before = before.reach(name, &mut Vec::new());
-            let after_reach = after.reach(name, &mut Vec::new());
+            let through = through.remove(name).unwrap_or_default();
+            let is_changed = after.changed.contains_key(name);
+            let is_let_more = !is_changed && through.iter().any(|effect| effect.is_wider());
+            let (before, after_reach) = (before.reach(name), after.reach(name));
             // The effect on the changed flag itself is printed elsewhere.
             let is_news = match is_changed {
                 true => after_reach == Reach::Nobody && before != Reach::Nobody,
                 false => !through.is_empty(),
             };
-            let through = match is_changed {
+            let through: Vec<_> = match is_changed {
                 true => after.required(name).map(str::to_owned).collect(),
-                false => through,
+                false => through.iter().map(|effect| effect.flag.clone()).collect(),
             };
             (is_news && !through.is_empty()).then(|| Other {
                 flag: name.to_owned(),
                 through,
                 before,
                 after: after_reach,
-                is_let_more: !is_changed && wider.contains(&true),
+                is_let_more,
             })
         })
         .collect();
     others.sort_unstable_by(|a, b| a.flag.cmp(&b.flag));
     others
+}
+
+#[cfg(test)]
+mod tests {
+    use flagstaff::Memory;
+
+    use super::{super::effect::Side, *};
+
+    fn start(requires: impl IntoIterator<Item = (String, Vec<String>)>) -> flagstaff::Flags {
+        let memory = requires.into_iter().fold(Memory::new(), |memory, (flag, required)| {
+            memory.with(&*flag, Definition::new().requires(required))
+        });
+        flagstaff::Flags::builder().source(memory).start_blocking().unwrap()
+    }
+
+    fn of(flags: &[(&str, &[&str])]) -> flagstaff::Flags {
+        let own = |(flag, required): &(&str, &[&str])| {
+            (str::to_owned(flag), required.iter().map(|&flag| flag.to_owned()).collect())
+        };
+        start(flags.iter().map(own))
+    }
+
+    /// A change of a flag.
+    fn change(flags: &flagstaff::Flags, flag: &str, after: &Definition) -> Effect {
+        Effect {
+            flag: flag.to_owned(),
+            before: Side::of(flags, flag),
+            after: Side::from(Some(after)),
+            replaces: None,
+            ending: None,
+            below: None,
+            was_plain: false,
+            is_json: true,
+            was_unreadable: false,
+            writes: true,
+            no_effect: None,
+        }
+    }
+
+    fn switched_off(flags: &flagstaff::Flags, flag: &str) -> Vec<Other> {
+        let effect = change(flags, flag, &Definition::new().enabled(false));
+        others(&flags.snapshot(), &[effect])
+    }
+
+    #[test]
+    fn all_flags_that_require_a_changed_one_go_with_it_and_no_others() {
+        let flags =
+            of(&[("a", &[]), ("b", &["a"]), ("c", &["b", "other"]), ("d", &["c"]), ("other", &[])]);
+
+        let others = switched_off(&flags, "a");
+
+        let names: Vec<_> = others.iter().map(|other| &*other.flag).collect();
+        assert_eq!(names, ["b", "c", "d"]);
+        for other in others {
+            assert!(other.is_switched_off(), "{other:?}");
+            assert_eq!(other.through, ["a"]);
+        }
+    }
+
+    #[test]
+    fn a_flag_that_several_changed_ones_hold_up_names_them_all() {
+        let flags = of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"]), ("d", &["c"])]);
+        let off = Definition::new().enabled(false);
+        let effects = ["b", "a"].map(|flag| change(&flags, flag, &off));
+
+        let others = others(&flags.snapshot(), &effects);
+
+        let through: Vec<_> = others.iter().map(|it| (&*it.flag, &*it.through)).collect();
+        let both = ["b".to_owned(), "a".to_owned()];
+        assert_eq!(through, [("c", &both[..]), ("d", &both)]);
+    }
+
+    #[test]
+    fn a_change_that_closes_a_cycle_switches_off_who_is_on_it_or_requires_it() {
+        let flags = of(&[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("other", &[])]);
+        let effect = change(&flags, "a", &Definition::new().requires(["b"]));
+
+        let others = others(&flags.snapshot(), &[effect]);
+
+        let off: Vec<_> = others.iter().map(|it| (&*it.flag, it.is_switched_off())).collect();
+        assert_eq!(off, [("a", true), ("b", true), ("c", true)]);
+    }
+
+    #[test]
+    fn a_chain_of_thousands_of_overrides_neither_overflows_the_stack_nor_is_walked_once_for_each() {
+        let chain = |n: usize| {
+            (format!("f{n}"), (n > 0).then(|| format!("f{}", n - 1)).into_iter().collect())
+        };
+        let flags = start((0..9_900).map(chain));
+
+        // Less than a recursion of so many calls takes.
+        let thread = std::thread::Builder::new().stack_size(512 << 10);
+        let others = thread.spawn(move || switched_off(&flags, "f0")).unwrap().join().unwrap();
+
+        assert_eq!(others.len(), 9_899);
+        assert!(others.iter().all(Other::is_switched_off));
+    }
 }
