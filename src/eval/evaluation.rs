@@ -41,6 +41,8 @@ pub(crate) enum Ground {
     Unavailable,
     /// The running test overrides the flag.
     Test,
+    /// The prerequisites are a mistake, such as the flag itself, so it is off and in no state for others.
+    Invalid,
 }
 
 /// The one answer about a flag: on or off, and what it serves.
@@ -92,6 +94,12 @@ impl<'p> Evaluation<'p> {
             }
             Some(variants) => variants.choose(self.verdict, context, visitor),
         }
+    }
+
+    /// Returns whether the flag is in a state that other flags can ask for. While its sources are lost, or
+    /// while it requires itself, it is neither on nor off for them.
+    pub(crate) fn is_of_a_state(&self) -> bool {
+        !matches!(self.verdict.ground, Ground::Unavailable | Ground::Invalid)
     }
 
     /// Returns whether the flag has variants.

@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 use crate::{
     backend::{Source, SourceId, Stack},
     model::{
-        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Resolved, WarningKind,
+        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, RequiredState, Resolved,
+        WarningKind,
     },
     serialize::object,
 };
@@ -368,8 +369,14 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
                 known.insert(required.flag.clone(), is_off);
                 is_off
             });
-            let off = other.definition.off_variant();
-            is_off && (required.variant.is_none() || required.variant.as_deref() != off)
+            match &required.state {
+                RequiredState::On => is_off,
+                RequiredState::Off => is_plainly_on(other),
+                RequiredState::Variants(names) => {
+                    let off = other.definition.off_variant();
+                    is_off && !names.iter().any(|name| off == Some(name.as_str()))
+                }
+            }
         });
         unmet.map(|required| required.flag.clone())
     }

@@ -53,7 +53,7 @@ pub use self::{
     matcher::Case,
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},
-    prerequisite::Prerequisite,
+    prerequisite::{Prerequisite, RequiredState},
     rollout::{Progress, Rollout, RolloutStatus, Stage},
     rule::{Rule, Serve},
     rules::Rules,
@@ -74,9 +74,9 @@ pub(crate) mod parts {
         Active, BucketBy, Case, Comparison, Condition, Definition, Definitions, DefinitionsIter,
         Effect, Entry, Field, FlagKeys, FlagKeysIter, InvalidOnStale, InvalidOperand,
         InvalidPercentage, InvalidWeight, Negation, OnStale, OperandKind, Operator,
-        OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
-        RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, SharedText, Stage,
-        Variant, Variants, Weight,
+        OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, RequiredState,
+        Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, SharedText,
+        Stage, Variant, Variants, Weight,
     };
 }
 

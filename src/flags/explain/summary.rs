@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Active, BucketBy, Definition, Field, OnStale, Percentage, Prerequisite, Rollout, Row, Rules,
-    Variant, Variants, Weight, row, settings,
+    Active, BucketBy, Definition, Field, OnStale, Percentage, Prerequisite, RequiredState, Rollout,
+    Row, Rules, Variant, Variants, Weight, row, settings,
 };
 
 /// What a definition says about a field; `None` if it says nothing or takes it away.
@@ -80,9 +80,10 @@ impl Summary for Duration {
 
 impl Summary for Vec<Prerequisite> {
     fn summary(&self) -> String {
-        let one = |it: &Prerequisite| match &it.variant {
-            None => it.flag.clone(),
-            Some(variant) => format!("{} = {variant}", it.flag),
+        let one = |it: &Prerequisite| match &it.state {
+            RequiredState::On => it.flag.clone(),
+            RequiredState::Off => format!("{} off", it.flag),
+            RequiredState::Variants(names) => format!("{} = {}", it.flag, names.join(" or ")),
         };
         self.iter().map(one).collect::<Vec<_>>().join(", ")
     }
