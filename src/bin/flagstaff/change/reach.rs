@@ -1,12 +1,12 @@
-//! Flags whose answers a change of another flag changes, because they require it.
+//! Flags whose answers a change of another flag changes, because they require it or ask for it.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    time::SystemTime,
+use std::{cell::RefCell, collections::BTreeMap, time::SystemTime};
+
+use flagstaff::{
+    Context, Definition, Snapshot,
+    answer::FlagState,
+    definition::{Prerequisite, RequiredState},
 };
-
-use flagstaff::{Context, Definition, Snapshot, answer::FlagState};
 
 use super::effect::Effect;
 use crate::text::clean;
@@ -19,15 +19,17 @@ enum Reach {
     Everybody,
 }
 
-/// A flag that requires one that is changed, directly or through others.
+/// A flag that needs one that is changed, directly or through others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Other {
     pub(super) flag: String,
-    /// The changed flags that it requires.
+    /// The changed flags that it needs.
     through: Vec<String>,
+    /// It requires all of them to be on, or to serve a variant.
+    requires_all: bool,
     before: Reach,
     after: Reach,
-    /// True if a flag that it requires lets more in.
+    /// True if a flag that it requires lets more in, or one changes that it needs in another way.
     is_let_more: bool,
 }
 
@@ -52,7 +54,8 @@ impl Other {
             () if self.after == Reach::Nobody => "off for everybody, as before",
             () => "may change with it",
         };
-        format!("  {}: {what}, since it requires {}\n", clean(&self.flag), through.join(", "))
+        let needs = if self.requires_all { "requires" } else { "depends on" };
+        format!("  {}: {what}, since it {needs} {}\n", clean(&self.flag), through.join(", "))
     }
 }
 
@@ -73,10 +76,21 @@ impl Flags<'_> {
         }
     }
 
-    fn required(&self, flag: &str) -> impl Iterator<Item = &str> {
+    fn required(&self, flag: &str) -> impl Iterator<Item = &Prerequisite> {
         let definition = self.definition(flag);
-        let requires = definition.and_then(|flag| flag.rare().requires.value());
-        requires.into_iter().flatten().map(|required| &*required.flag)
+        definition.and_then(|flag| flag.rare().requires.value()).into_iter().flatten()
+    }
+
+    /// The flags that a flag needs by itself, and whether more is on there where less is on here: it has to be
+    /// off, or a condition asks for it.
+    fn needs(&self, flag: &str) -> impl Iterator<Item = (&str, bool)> {
+        let definition = self.definition(flag);
+        let required = definition.and_then(|flag| flag.rare().requires.value());
+        let required = required.map_or(0, Vec::len);
+        let needs = definition.map(Definition::needs).unwrap_or_default().into_iter().enumerate();
+        needs.map(move |(index, need)| {
+            (&*need.flag, index >= required || need.state == RequiredState::Off)
+        })
     }
 
     /// Flags that are being looked at are in `path`: a cycle is never met.
@@ -95,21 +109,37 @@ impl Flags<'_> {
             return Reach::Nobody;
         }
         path.push(flag.to_owned());
-        let weakest = self.required(flag).map(|required| self.reach(required, path)).min();
+        let weakest = self.required(flag).map(|required| self.reach_required(required, path)).min();
         path.pop();
         let reach = weakest.map_or(own, |weakest| weakest.min(own));
         self.known.borrow_mut().insert(flag.to_owned(), reach);
         reach
     }
 
-    /// The flags that a flag requires, itself left out.
-    fn all_required(&self, flag: &str) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        let mut open = vec![flag.to_owned()];
-        while let Some(flag) = open.pop() {
-            for required in self.required(&flag) {
-                if found.insert(required.to_owned()) {
-                    open.push(required.to_owned());
+    /// The users for whom a prerequisite can be met.
+    fn reach_required(&self, required: &Prerequisite, path: &mut Vec<String>) -> Reach {
+        let reach = self.reach(&required.flag, path);
+        match (&required.state, self.definition(&required.flag)) {
+            (RequiredState::Off, Some(_)) => match reach {
+                Reach::Nobody => Reach::Everybody,
+                Reach::Some => Reach::Some,
+                Reach::Everybody => Reach::Nobody,
+            },
+            _ => reach,
+        }
+    }
+
+    /// The flags that a flag needs, itself left out. `true` for those that it may be on for more without.
+    fn all_needed(&self, flag: &str) -> BTreeMap<String, bool> {
+        let mut found: BTreeMap<String, bool> = BTreeMap::new();
+        let mut open = vec![(flag.to_owned(), false)];
+        while let Some((flag, is_mixed)) = open.pop() {
+            for (needed, is_other) in self.needs(&flag) {
+                let is_mixed = is_mixed || is_other;
+                let known = found.get(needed).copied();
+                if known.is_none_or(|known| is_mixed && !known) {
+                    found.insert(needed.to_owned(), is_mixed);
+                    open.push((needed.to_owned(), is_mixed));
                 }
             }
         }
@@ -117,7 +147,7 @@ impl Flags<'_> {
     }
 }
 
-/// The flags that require one of the changed ones, and the changed ones whose prerequisites are never met.
+/// The flags that need one of the changed ones, and the changed ones whose prerequisites are never met.
 pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let now = SystemTime::now();
     let changed: Vec<_> = effects.iter().filter(|effect| effect.writes).collect();
@@ -128,10 +158,13 @@ pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let names = snapshot.all(&anonymous).map(|(name, _)| name);
     let mut others: Vec<_> = names
         .filter_map(|name| {
-            let required = after.all_required(name);
-            let through = changed.iter().filter(|effect| required.contains(&effect.flag));
-            let (wider, through): (Vec<_>, Vec<_>) =
-                through.map(|effect| (effect.is_wider(), effect.flag.clone())).unzip();
+            let needed = after.all_needed(name);
+            let through = changed.iter().filter_map(|effect| {
+                let is_mixed = *needed.get(&effect.flag)?;
+                Some((is_mixed || effect.is_wider(), (is_mixed, effect.flag.clone())))
+            });
+            let (wider, through): (Vec<_>, Vec<_>) = through.unzip();
+            let (mixed, through): (Vec<_>, Vec<_>) = through.into_iter().unzip();
             let is_changed = changed.iter().any(|effect| effect.flag == name);
             let before = before.reach(name, &mut Vec::new());
             let after_reach = after.reach(name, &mut Vec::new());
@@ -141,12 +174,16 @@ pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
                 false => !through.is_empty(),
             };
             let through = match is_changed {
-                true => after.required(name).map(str::to_owned).collect(),
+                true => after.needs(name).map(|(flag, _)| flag.to_owned()).collect(),
                 false => through,
             };
             (is_news && !through.is_empty()).then(|| Other {
                 flag: name.to_owned(),
                 through,
+                requires_all: match is_changed {
+                    true => !after.needs(name).any(|(_, is_other)| is_other),
+                    false => !mixed.contains(&true),
+                },
                 before,
                 after: after_reach,
                 is_let_more: !is_changed && wider.contains(&true),
