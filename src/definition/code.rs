@@ -248,17 +248,19 @@ codes! {
          always switch a flag off. A variant of such a name that turns the flag on could not be forced, \
          so it is an error. The flag keeps its previous definition.";
     UnknownPrerequisite, "unknown-prerequisite", Warning,
-        "a required flag that the file does not have",
-        "A flag that requires one that no source has is off for everybody. If another source has the \
-         required flag, this is as it should be; otherwise check its spelling.";
+        "a flag that another one needs and the file does not have",
+        "A flag that requires one that no source has is off for all users, and a condition that asks for \
+         one is unknown. If another source has that flag, this is as it should be; otherwise check its \
+         spelling.";
     PrerequisiteCircle, "prerequisite-circle", Error,
-        "flags that require each other",
-        "Flags that require each other, over any number of steps, could never be on. All flags on \
-         the circle keep their previous definitions. Take one of the prerequisites away.";
+        "flags that depend on each other",
+        "Flags that require each other, or ask for each other in conditions, have no answer, over any \
+         number of steps and also through segments. All flags on the circle keep their previous \
+         definitions. Take one of the prerequisites or conditions away.";
     TooManyPrerequisites, "too-many-prerequisites", Error,
-        "a flag that requires more than 256 others",
-        "With all that the required flags require themselves, a flag can require 256 flags, since \
-         each costs time whenever the flag is asked for. The flag keeps its previous definition.";
+        "a flag that needs more than 256 others",
+        "A flag can depend on 256 others, through `requires` and conditions and with all that those \
+         depend on, since each costs time whenever the flag is asked for. The flag keeps its previous definition.";
     TooManyVariantNames, "too-many-variant-names", Error,
         "a flag with a name of a variant that the process has no room for",
         "Names of variants are kept for the life of a process, so that an answer can borrow its \
@@ -383,15 +385,16 @@ codes! {
     NeverMatches, "never-matches", Warn,
         "a comparison that can never match",
         "No context can meet it: the list to compare with is empty, bounds contradict each other, the \
-         attribute has to be missing and to have a value at once, or it can never be of that type. A \
+         attribute has to be missing and to have a value at once, or it can never be of that type. Or a \
+         flag has to be on and off at once, or `unless` leaves out all users. A \
          rule that needs it serves nobody. An attribute that is a list meets two comparisons if each \
          is met by an element of its own; where that is meant, allow this.";
     NegatedMissing, "negated-missing", Warn,
         "a negation alone on an attribute that may be missing",
         "A comparison with an attribute that the context lacks is unknown, and so is its negation: \
-         `country = { ne = \"US\" }` does not match a user without a country. Add `exists = true` if that \
-         is meant. To match these users too, write \
-         `any = [{ country = { exists = false } }, { country = { ne = \"US\" } }]`.";
+         `country = { ne = \"US\" }` does not match a user without a country. To match these \
+         users too, write `unless = { country = \"US\" }`, which holds wherever the condition is not true. \
+         Add `exists = true` if the negation is meant.";
     OffWithoutVariant, "off-without-variant", Warn,
         "a flag with variants that serves none of them while it is off",
         "No variant is named `off` or `control`, none has the value `false`, and `off` names none. So a \

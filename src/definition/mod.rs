@@ -59,6 +59,7 @@ mod json;
 mod lines;
 pub mod lint;
 mod metadata;
+mod references;
 mod remove;
 mod render;
 mod requires;
@@ -83,6 +84,7 @@ pub use self::{
     file::{FlagsFile, Parts},
     json::{InvalidJson, UnknownKeys, from_json, from_json_object, merge_json, to_json},
     lines::Lines,
+    references::{Reference, Referrer, references},
     render::Report,
     schema::json_schema,
     suggestion::{Edit, Safety, Suggestion},

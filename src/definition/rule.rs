@@ -1,13 +1,13 @@
 //! `[[flags.NAME.rules]]`: who is served what.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use toml::de::{DeTable, DeValue};
 
 use super::{
     Value,
     code::Code,
-    condition::{self, Owner},
+    condition::{self, Owner, UNLESS},
     decoder::Decoder,
     diagnostic::Diagnostic,
     flag::toml_key,
@@ -16,7 +16,8 @@ use super::{
     variants::{in_order, weight},
 };
 use crate::model::{
-    DEFAULT, Definition, Field, Percentage, Rule, Rules, Serve, Variants, Weight, nearest,
+    Condition, DEFAULT, Definition, Field, Percentage, Rule, Rules, Serve, Variants, Weight,
+    nearest,
 };
 
 /// The keys of a rule.
@@ -24,7 +25,7 @@ pub(super) const NAME: &str = "name";
 pub(super) const WHEN: &str = "when";
 const SERVE: &str = "serve";
 pub(super) const BUCKET_BY: &str = "bucket_by";
-const KEYS: [&str; 4] = [NAME, WHEN, SERVE, BUCKET_BY];
+const KEYS: [&str; 5] = [NAME, WHEN, UNLESS, SERVE, BUCKET_BY];
 
 impl Decode for Rules {
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -66,7 +67,7 @@ fn rule<'r>(
                 .label("not a part of a rule");
             let help = match nearest(name, KEYS) {
                 Some(similar) => format!("a key with a similar name exists: `{similar}`"),
-                None => "a rule has `name`, `when`, `serve` and `bucket_by`".to_owned(),
+                None => "a rule has `name`, `when`, `unless`, `serve` and `bucket_by`".to_owned(),
             };
             decoder.report(problem.help(help).flag(flag));
         }
@@ -82,9 +83,10 @@ fn rule<'r>(
         decoder.report_with(problem, None, flag);
     }
     let bucket_by = text(flag, BUCKET_BY, table, decoder);
-    let (when, serve) = match (table.get(WHEN), table.get(SERVE)) {
-        (Some(when), Some(serve)) => (when, serve),
-        (None, _) => {
+    let conditions = [table.get(WHEN), table.get(UNLESS)];
+    let serve = match (conditions, table.get(SERVE)) {
+        ([Some(_), _] | [_, Some(_)], Some(serve)) => serve,
+        ([None, None], _) => {
             let help = "add `when`: `{ country = \"DE\" }`, or `{}` for everybody";
             return invalid(flag, value, "has no `when`".to_owned(), help, decoder);
         }
@@ -94,9 +96,12 @@ fn rule<'r>(
         }
     };
     let owner = Owner::Flag(flag);
-    let condition = condition::decode(when, owner, decoder);
-    let condition =
-        condition.filter(|condition| segment::measure(condition, when, owner, decoder).is_some());
+    let [when, unless] = conditions.map(|value| {
+        value.map(|value| {
+            let condition = condition::decode(value, owner, decoder);
+            condition.filter(|it| segment::measure(it, value, owner, decoder).is_some())
+        })
+    });
     let served = decode_serve(flag, serve, decoder);
     let draws = match &served {
         Some(Serve::Percentage(_) | Serve::Split(_)) => true,
@@ -110,8 +115,13 @@ fn rule<'r>(
         let help = "add a name that stays: `name = \"…\"`".to_owned();
         decoder.report_with(problem, Some(help), flag);
     }
-    let mut rule = Rule::new(condition?, served?);
+    // Without `when`, a rule is for all but those of `unless`.
+    let mut rule = Rule::new(when.unwrap_or_else(|| Some(Condition::All(Vec::new())))?, served?);
     rule.name = name.map(str::to_owned);
+    rule.unless = match unless {
+        Some(unless) => Some(unless?),
+        None => None,
+    };
     Some(match bucket_by {
         Some(unit) => rule.bucket_by(unit),
         None => rule,
@@ -216,6 +226,17 @@ fn split(
         })
         .collect();
     arms.into_iter().collect()
+}
+
+/// The places where a rule asks for other flags, in the order of [`Rule::flags`].
+pub(super) fn flag_spans(rule: &Value<'_>, segments: &segment::Segments) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    for key in [WHEN, UNLESS] {
+        if let Some(part) = rule.get_ref().as_table().and_then(|rule| rule.get(key)) {
+            condition::flag_spans(part, segments, &mut spans);
+        }
+    }
+    spans
 }
 
 /// That the rules of a whole flag serve variants that it has. The variants of a patch may be those

@@ -41,6 +41,8 @@ pub(crate) enum Ground {
     Unavailable,
     /// The running test overrides the flag.
     Test,
+    /// The prerequisites are a mistake, such as the flag itself, so it is off and in no state for others.
+    Invalid,
 }
 
 /// The one answer about a flag: on or off, and what it serves.
@@ -100,6 +102,12 @@ impl<'p> Evaluation<'p> {
     pub(crate) fn constant(&self, served: &Served<'p>) -> Option<&'p Value<'static>> {
         let constant = self.variants?.constant();
         constant.filter(|_| served.on && served.arm.is_none())
+    }
+
+    /// Returns whether the flag is in a state that other flags can ask for. While its sources are lost, or
+    /// while it requires itself, it is neither on nor off for them.
+    pub(crate) fn is_of_a_state(&self) -> bool {
+        !matches!(self.verdict.ground, Ground::Unavailable | Ground::Invalid)
     }
 
     /// Returns whether the flag has variants.

@@ -10,8 +10,8 @@ use serde::{Serialize, Serializer};
 use crate::{
     backend::{Source, SourceId, Stack},
     model::{
-        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Prerequisite, Resolved,
-        Setting, Variant, WarningKind,
+        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Prerequisite,
+        RequiredState, Resolved, Setting, Variant, WarningKind,
     },
     serialize::object,
 };
@@ -404,14 +404,15 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     /// off for all users.
     fn is_unmet(&self, required: &Prerequisite, off: &HashMap<&str, bool>) -> bool {
         let Some(other) = (self.find)(&required.flag) else { return true };
-        match off.get(&*required.flag) {
-            // It requires itself.
-            None => true,
-            Some(false) => false,
-            Some(true) => match &required.variant {
-                None => true,
-                variant => variant.as_deref() != other.definition.off_variant(),
-            },
+        // It requires itself.
+        let Some(&is_off) = off.get(&*required.flag) else { return true };
+        match &required.state {
+            RequiredState::On => is_off,
+            RequiredState::Off => is_plainly_on(other),
+            RequiredState::Variants(names) => {
+                let off = other.definition.off_variant();
+                is_off && !names.iter().any(|name| off == Some(name.as_str()))
+            }
         }
     }
 }

@@ -39,9 +39,9 @@ use crate::{
         self, BackendError, FlagUsage, Heard, Offer, Publish, Report, Run, Source, SourceId, Stack,
         Standing, supervise,
     },
-    eval::{Plan, Requirements},
+    eval::Plan,
     foreign::{self, error, info, warn},
-    model::{Entry, Field, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
+    model::{Entry, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
 };
 
 /// Generations are unique in the process: see [`Cell::with`].
@@ -603,12 +603,10 @@ impl Publish for Publisher {
         let Snapshot { names, resolved, .. } = &*self.cell.load();
         let asked = state.asked.gathered();
         let known = || resolved.iter().map(|(slot, _)| slot);
-        let required = known().filter(|&slot| asked.has(slot)).filter_map(|slot| {
-            match state.links.requirements(slot, resolved, names)? {
-                Requirements::All(steps) => Some(steps.into_iter().map(|step| step.slot)),
-                _ => None,
-            }
-        });
+        let required = known()
+            .filter(|&slot| asked.has(slot))
+            .filter_map(|slot| state.links.requirements(slot))
+            .map(|requirements| requirements.slots());
         let required: HashSet<Slot> = required.flatten().collect();
         let usage = |slot| FlagUsage {
             key: names.name(slot).to_string(),
@@ -759,10 +757,10 @@ impl Publisher {
             plans[slot as usize] = match resolved.get(slot) {
                 None => Plan::Absent,
                 Some(now) => {
-                    let needs = links.requirements(slot, &resolved, names);
+                    let needs = links.requirements(slot);
                     invalid =
                         needs.as_ref().and_then(|it| InvalidPrerequisites::of(slot, it, names));
-                    Plan::compile(names.name(slot), now, needs)
+                    Plan::compile(names.name(slot), now, needs, names)
                 }
             };
             unmeetable.push((slot, invalid));
@@ -844,11 +842,11 @@ impl Publisher {
         }
     }
 
-    /// Returns the position of the source that sets what a flag requires.
+    /// Returns the position of the source that sets what a flag requires, or else its rules.
     fn requiring(&self, slot: Slot) -> usize {
         let snapshot = self.cell.load();
         let resolved = snapshot.resolved.get(slot);
-        resolved.map_or(0, |flag| usize::from(flag.origin(Field::Requires)))
+        resolved.map_or(0, |flag| usize::from(flag.origin(flag.needing())))
     }
 
     /// Does what time asks for. Returns when to look next.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     backend::{Lookup, Offer, Source, SourceId},
-    eval::{Decision, Evaluation, Ground, Plan, Verdict, Visitor},
+    eval::{Decision, Evaluation, Ground, Others, Plan, Verdict, Visitor},
     model::{
         Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Metadata, Names, Progress,
         Reason, Resolved, Slot, nearest,
@@ -149,8 +149,13 @@ impl Snapshot {
 
     /// Evaluates a flag that another one requires, without what it requires itself.
     pub(super) fn required(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
-        let (name, plan) = (&**self.names.name(slot), self.plans.get(slot as usize));
-        self.known_or(&name, plan, |plan| plan.by_itself(context, &mut ()), |evaluation| evaluation)
+        Others::evaluate(self, slot, |plan| plan.by_itself(context, &mut ()))
+    }
+
+    /// Evaluates a flag that another one asks for.
+    pub(super) fn needed(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
+        self.plans.get(slot as usize)?;
+        Others::evaluate(self, slot, |plan| self.evaluate_plan(plan, context, &mut ()))
     }
 
     /// Returns what `evaluate` makes of a plan. `view` is for flags without one in force: the running
@@ -192,7 +197,7 @@ impl Snapshot {
         context: &Context<'_>,
         visitor: &mut impl Visitor,
     ) -> Option<Evaluation<'p>> {
-        plan.evaluate(context, |slot| self.required(slot, context), visitor)
+        plan.evaluate(context, self, visitor)
     }
 
     /// Returns whether a flag is on, and not why.
@@ -290,6 +295,17 @@ impl Snapshot {
             answer.reason = Reason::Stale;
         }
         answer
+    }
+}
+
+impl<'p> Others<'p> for &'p Snapshot {
+    fn evaluate(
+        self,
+        slot: Slot,
+        evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
+    ) -> Option<Evaluation<'p>> {
+        let (name, plan) = (&**self.names.name(slot), self.plans.get(slot as usize));
+        self.known_or(&name, plan, evaluate, |evaluation| evaluation)
     }
 }
 

@@ -582,6 +582,33 @@ impl Definition {
         self.rare.settings()
     }
 
+    /// Returns all that the flag asks of other flags: what it [`requires`](RareSettings::requires), then
+    /// what the conditions of its rules ask for, also in segments. A flag can be among them several times.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{
+    ///     Definition,
+    ///     definition::{Condition, Prerequisite, Rule, Serve},
+    /// };
+    ///
+    /// let open = Condition::Flag(Prerequisite::off("maintenance"));
+    /// let cart = Definition::new().requires(["payments_v3"]).rules([Rule::new(open, Serve::On)]);
+    ///
+    /// let flags: Vec<_> = cart.needs().into_iter().map(|it| &*it.flag).collect();
+    /// assert_eq!(flags, ["payments_v3", "maintenance"]);
+    /// ```
+    #[must_use]
+    pub fn needs(&self) -> Vec<&Prerequisite> {
+        let rare = self.rare();
+        let mut needs: Vec<_> = rare.requires.value().into_iter().flatten().collect();
+        for rule in rare.rules.value().into_iter().flat_map(|rules| rules.iter()) {
+            needs.extend(rule.flags());
+        }
+        needs
+    }
+
     /// The settings that few flags have, to be changed.
     #[must_use]
     pub fn rare_mut(&mut self) -> &mut RareSettings {

@@ -55,7 +55,7 @@ pub use self::{
     metadata::{Metadata, MetadataValue},
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},
-    prerequisite::Prerequisite,
+    prerequisite::{Prerequisite, RequiredState},
     rollout::{Progress, Rollout, RolloutStatus, Stage},
     rule::{Rule, Serve},
     rules::Rules,
@@ -76,9 +76,9 @@ pub(crate) mod parts {
         Active, BooleanConstant, BucketBy, Case, Comparison, Condition, Constant, Definition,
         Definitions, Effect, Entry, Field, FlagKeys, InvalidOnStale, InvalidOperand,
         InvalidPercentage, InvalidWeight, Metadata, MetadataValue, Negation, OnStale, OperandKind,
-        Operator, OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
-        RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, SharedText, Stage,
-        Variant, Variants, Weight,
+        Operator, OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings,
+        RequiredState, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting,
+        SharedDefinition, SharedText, Stage, Variant, Variants, Weight,
     };
 }
 

@@ -127,6 +127,15 @@ impl Resolved {
         self.strongest_of(&[field])
     }
 
+    /// The setting by which other flags decide about this one.
+    pub(crate) fn needing(&self) -> Field {
+        let requires = self.definition.rare().requires.value();
+        match requires.is_some_and(|requires| !requires.is_empty()) {
+            true => Field::Requires,
+            false => Field::Rules,
+        }
+    }
+
     /// The strongest source that one of the fields comes from.
     pub(crate) fn strongest_of(&self, fields: &[Field]) -> u8 {
         let claimed = fields.iter().filter_map(|&field| self.claimed(field));

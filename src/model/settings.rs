@@ -75,7 +75,7 @@ macro_rules! settings {
             /// A mark of flags that testers may set for themselves. Evaluation does not look at it.
             testable: bool = false, Testable
                 => "true", Roles::new(Effect::None);
-            /// Other flags that have to be on, or to serve a variant, for the same context.
+            /// Other flags that have to be on or off, or to serve a variant, for the same context.
             requires: Vec<Prerequisite>, Requires of Prerequisite
                 => r#"["payments_v3"]"#, Roles::new(Effect::Narrows).step(3).lifted();
             /// Rules, which come before the percentage: the first one that matches decides what is served.

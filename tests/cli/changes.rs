@@ -912,6 +912,38 @@ fn the_effect_on_flags_that_require_a_changed_one_is_told() {
 }
 
 #[test]
+fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    let text = "[flags]\na = true\nz = false\n\n[flags.opposite]\nrequires = [{ flag = \"a\", on = false }]\n\n\
+                [flags.opposite_z]\nrequires = [{ flag = \"z\", on = false }]\n\n\
+                [[flags.asks.rules]]\nunless = { segment = \"ready\" }\nserve = false\n\n\
+                [flags.behind]\nrequires = [\"asks\"]\n\n[segments.ready]\nwhen = { flag = \"a\" }\n";
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let told = |arguments: &[&str]| ran(on(&server, arguments).args(["-n", "--file", file])).stderr;
+
+    let disabled = told(&["disable", "a"]);
+    for expected in [
+        "opposite: may be on for more then, since it depends on `a`",
+        "asks: may be on for more then, since it depends on `a`",
+        "behind: may be on for more then, since it depends on `a`",
+    ] {
+        assert!(disabled.contains(expected), "{disabled}");
+    }
+    let enabled = told(&["enable", "z"]);
+    let expected = "opposite_z: off for everybody then, since it depends on `z`";
+    assert!(enabled.contains(expected), "{enabled}");
+
+    let set = ["set", "z", "requires+={ flag = \"a\", on = false }", "--source", "file"];
+    let set = ran(on(&server, &set).args(["--file", file, "--yes"]));
+    assert_eq!(set.code, ExitCode::Done, "{}", set.stderr);
+    let written = fs::read_to_string(file).unwrap();
+    assert!(written.contains("requires = [{ flag = \"a\", on = false }]"), "{written}");
+}
+
+#[test]
 fn a_value_that_is_neither_on_nor_off_is_told() {
     let server = Server::start();
     server.cli(&["HSET", "feature_flags", "on", "enabled"]);

@@ -9,7 +9,7 @@ use allocation_counter::measure;
 use flagstaff::{
     Backend, Context, Definition, Env, Flags, Memory, Percentage,
     answer::{Cause, Value},
-    definition::{Condition, Entry, Operator, Rule, Serve, Variant, Variants},
+    definition::{Condition, Entry, Operator, Prerequisite, Rule, Serve, Variant, Variants},
     source::{BackendError, BoxFuture, Offer, Sink},
 };
 
@@ -50,6 +50,28 @@ fn ana_with_attributes() -> Context<'static> {
         .attribute("ip", "2001:db8::1")
         .attribute("since", "2026-01-01T10:00:00+02:00")
         .attribute("company", company.into_iter().collect::<Value<'_>>())
+}
+
+#[tokio::test]
+async fn flags_that_ask_for_others_allocate_nothing() {
+    let asks = |name: &str| Condition::Flag(Prerequisite::off(name));
+    let chain = (0..20).fold(Memory::new().with("f20", ruled()), |memory, n| {
+        let rule = Rule::new(asks(&format!("f{}", n + 1)), Serve::Off).unless(asks("f20"));
+        memory.with(format!("f{n}"), Definition::new().rules([rule]))
+    });
+    let needs = [Prerequisite::off("nosuch"), Prerequisite::off("f3")];
+    let memory = chain.with("needs", Definition::new().requires(needs));
+    let flags = Flags::builder().source(memory).start().await.expect("memory starts");
+    let ana = ana_with_attributes();
+    flags.is_enabled("needs", &ana);
+
+    let allocated = measure(|| {
+        black_box(flags.is_enabled("f0", &ana));
+        black_box(flags.is_enabled("f15", &ana));
+        black_box(flags.is_enabled("needs", &ana));
+    });
+
+    assert_eq!(allocated.count_total, 0);
 }
 
 #[tokio::test]

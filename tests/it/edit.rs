@@ -164,10 +164,21 @@ fn rule() -> impl Strategy<Value = Value> {
         json!({"country": ["DE", "AT"]}),
         json!({"app.version": {"semver": ">=2"}, "since": {"before": "2026-11-01"}}),
         json!({"any": [{"plan": "pro"}, {"not": {"email": {"ends_with": "@x", "ignore_case": true}}}]}),
+        json!({"flag": "payments_v3", "attributes": {"segment": "gold"}}),
+        json!({"unless": {"flag": {"flag": "maintenance", "on": false}}}),
+        json!({"total": {"ge": 12.5, "as": "number"}}),
     ]);
-    (any::<u32>(), when, serve).prop_map(
-        |(name, when, serve)| json!({"name": format!("rule {name}"), "when": when, "serve": serve}),
-    )
+    let unless = maybe(select(vec![
+        json!({"country": "US"}),
+        json!({"flag": {"flag": "price", "variant": ["high", "low"]}}),
+    ]));
+    (any::<u32>(), when, unless, serve).prop_map(|(name, when, unless, serve)| {
+        let mut rule = json!({"name": format!("rule {name}"), "when": when, "serve": serve});
+        if !unless.is_null() {
+            rule["unless"] = unless;
+        }
+        rule
+    })
 }
 
 fn variants() -> impl Strategy<Value = Value> {
@@ -216,7 +227,14 @@ fn patch() -> impl Strategy<Value = Definition> {
         ("denied_groups", maybe(names())),
         ("allowed_users", maybe(names())),
         ("allowed_groups", maybe(names())),
-        ("requires", maybe(Just(json!(["payments_v3"])))),
+        (
+            "requires",
+            maybe(prop::sample::select(vec![
+                json!(["payments_v3"]),
+                json!([{ "flag": "maintenance", "on": false }, "payments_v3"]),
+                json!([{ "flag": "price", "variant": ["high", "low"] }]),
+            ])),
+        ),
         ("rollout", maybe(rollout)),
         ("active", maybe(active)),
         ("variants", maybe(variants())),

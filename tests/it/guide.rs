@@ -28,6 +28,7 @@ const BLOCKS: &[(&str, &str)] = &[
     (GUIDE, "permanent = true "),
     (GUIDE, "issue = \"PAY-412\" "),
     (GUIDE, "name = \"a quarter of the companies that pay\""),
+    (GUIDE, "[flags.express_checkout]"),
     (GUIDE, "[flags.search_timeout_ms.variants]"),
     (GUIDE, "[flags.load_generator.variants]"),
     (GUIDE, "[flags.pricing_experiment]"),
@@ -140,6 +141,10 @@ fn german_pros(n: usize) -> Context<'static> {
     users(n).attribute("country", "DE").attribute("plan", "pro")
 }
 
+fn americans(n: usize) -> Context<'static> {
+    users(n).attribute("country", "US")
+}
+
 fn company(id: usize, user: usize) -> Context<'static> {
     let company = [("id", Value::from(id as i64)), ("seats", Value::from(12))];
     german_pros(user).attribute("company", company.into_iter().collect::<Value<'_>>())
@@ -178,11 +183,14 @@ fn claims() -> Vec<Vec<Case>> {
         "A flag can carry a value without variants, and can serve one variant without a draw";
     let facts = "No evaluation looks at these.";
     let experiment = "Who takes part in an experiment, and by what it is drawn, are settings";
-    let prerequisites = "A flag can require that others are on for the same context, or that they \
-                         serve a variant";
-    let unmet = "If one is not, the flag is off, with the cause [`Cause::Prerequisite`]";
+    let complement = "the rule above also matches users without a country";
+    let neither = "A condition that asks for it is unknown";
+    let prerequisites = "A flag can require that others are on for the same context, that they are \
+                         off, or that they serve a variant";
+    let unmet = "If one is not met, the flag is off, with the cause [`Cause::Prerequisite`]";
     let lost = "forgets what the lost source said; the others decide";
     let five_minutes = Duration::from_secs(300);
+    let payments = "payments_v3 = true";
     let others = "payments_v3 = true\n[flags.pricing_page]\nvariants.higher_price = 1";
     let unmet_others =
         "payments_v3 = true\n[flags.pricing_page]\nvariants = { control = 1, higher_price = 0 }";
@@ -263,6 +271,14 @@ fn claims() -> Vec<Vec<Case>> {
             case("Without it the flag is off", "new_checkout", without_id, Percent(0.0)),
         ],
         vec![
+            case(complement, "express_checkout", users, On(Reason::TargetingMatch))
+                .beside(payments),
+            case(complement, "express_checkout", german_pros, On(Reason::TargetingMatch))
+                .beside(payments),
+            case(complement, "express_checkout", americans, Off(Reason::Default)).beside(payments),
+            case(neither, "express_checkout", users, Off(Reason::Default)),
+        ],
+        vec![
             case(variants, "pricing_page", users, PercentOf("control", 34.0)),
             case(variants, "pricing_page", users, PercentOf("higher_price", 33.0)),
             case(variants, "pricing_page", users, PercentOf("lower_price", 33.0)),
@@ -325,7 +341,13 @@ fn claims() -> Vec<Vec<Case>> {
         vec![
             case(prerequisites, "new_checkout", users, On(Reason::Default)).beside(others),
             case(unmet, "new_checkout", users, Off(Reason::TargetingMatch)).beside(unmet_others),
-            case("A flag that no source knows is not on.", "new_checkout", users, Percent(0.0)),
+            case(
+                "A flag that no source has, that is rejected, or that answers `unavailable` meets \
+                 no prerequisite",
+                "new_checkout",
+                users,
+                Percent(0.0),
+            ),
         ],
         vec![
             case(

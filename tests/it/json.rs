@@ -469,13 +469,37 @@ fn condition() -> impl Strategy<Value = Condition> {
             Condition::Compare(comparison.expect("a comparison"))
         },
     );
-    compare.prop_recursive(4, 16, 3, |part| {
+    let number = (-1e9_f64..1e9).prop_map(|number| {
+        let comparison = Comparison::new("company.size", Operator::Ge, number, Case::Exact);
+        Condition::Compare(comparison.unwrap().reading_numbers().expect("it compares numbers"))
+    });
+    // Words of conditions as attributes.
+    let word = prop::sample::select(["flag", "share", "attributes"].as_slice());
+    let word = word.prop_map(|word| Condition::compare(word, Operator::Eq, 1).expect("a scalar"));
+    let leaf = prop_oneof![
+        4 => compare,
+        1 => number,
+        1 => word,
+        2 => prerequisite().prop_map(Condition::Flag),
+    ];
+    leaf.prop_recursive(4, 16, 3, |part| {
         let parts = || prop::collection::vec(part.clone(), 0..3);
         prop_oneof![
             parts().prop_map(Condition::All),
             parts().prop_map(Condition::Any),
-            part.prop_map(Condition::negated),
+            part.clone().prop_map(Condition::negated),
+            part.prop_map(Condition::unless),
         ]
+    })
+}
+
+/// A flag of `a` to `d` in any state.
+fn prerequisite() -> impl Strategy<Value = Prerequisite> {
+    let names = prop::collection::vec("[a-c]", 1..3);
+    ("[a-d]", names, 0..3).prop_map(|(flag, names, state)| match state {
+        0 => Prerequisite::on(flag),
+        1 => Prerequisite::off(flag),
+        _ => Prerequisite::any_variant(flag, names),
     })
 }
 
@@ -496,10 +520,12 @@ fn rules() -> impl Strategy<Value = Rules> {
         percentage().prop_map(Serve::Percentage),
         split,
     ];
-    let rule = (condition(), serve, any::<bool>());
+    let unless = prop::option::of(condition());
+    let rule = (condition(), unless, serve, any::<bool>());
     prop::collection::vec(rule, 0..3).prop_map(|rules| {
-        let rule = |(index, (when, serve, by_company))| {
-            let rule = Rule::new(when, serve).named(format!("rule {index}"));
+        let rule = |(index, (when, unless, serve, by_company))| {
+            let mut rule = Rule::new(when, serve).named(format!("rule {index}"));
+            rule.unless = unless;
             if by_company { rule.bucket_by("company.id") } else { rule }
         };
         rules.into_iter().enumerate().map(rule).collect()
@@ -627,7 +653,7 @@ prop_compose! {
     fn drawing()(
         mut definition in description(),
         permanent in setting(any::<bool>()),
-        requires in setting(prop::collection::vec("[a-z]+".prop_map(Prerequisite::on), 0..3)),
+        requires in setting(prop::collection::vec(prerequisite(), 0..3)),
         traffic in setting(percentage()),
         bucket_by in setting(bucket_by()),
     ) -> Definition {

@@ -21,6 +21,7 @@ mod guide;
 mod http;
 mod identity;
 mod json;
+mod linked;
 mod lint;
 mod log;
 mod messages;

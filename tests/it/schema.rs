@@ -16,8 +16,9 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Parts of settings that have no default, or one that follows from something else.
 const WITHOUT_DEFAULT: &[&str] = &[
     "segments",
-    "flag/requires/variant",
+    "prerequisite/variant",
     "flag/rules/name",
+    "flag/rules/unless",
     "flag/rollout/start",
     "flag/rollout/stages",
     "flag/rollout/stage",
@@ -34,6 +35,8 @@ const WITHOUT_DEFAULT: &[&str] = &[
     "flag/tests/attributes",
     "flag/tests/time",
     "segment/description",
+    "segment/when",
+    "segment/unless",
 ];
 
 /// The problems that no schema can see, and why.

@@ -8,7 +8,10 @@ use std::{
 use flagstaff::{
     Context, Definition, Env, Flags, Memory, Percentage, Reason,
     answer::Cause,
-    definition::{Condition, Rollout, Rule, Serve, Setting, Stage, Variant, Variants, Weight},
+    definition::{
+        Condition, FlagsFile, Rollout, Rule, Serve, Setting, Stage, Variant, Variants, Weight,
+        from_json,
+    },
 };
 use serde_json::{Value, json};
 
@@ -134,8 +137,11 @@ fn toml(json: &Value) -> String {
         }
         Value::Array(list) => format!("[{}]", joined(list.iter().map(toml).collect())),
         Value::Object(table) => {
-            let entry =
-                |(key, value)| format!("{} = {}", Value::from(String::clone(key)), toml(value));
+            let entry = |(key, value): (&String, _)| {
+                // A word of conditions, which these vectors are older than.
+                let prefix = if key == "share" { "attributes." } else { "" };
+                format!("{prefix}{} = {}", Value::from(key.clone()), toml(value))
+            };
             format!("{{ {} }}", joined(table.iter().map(entry).collect()))
         }
         scalar => scalar.to_string(),
@@ -346,5 +352,59 @@ async fn a_flag_that_is_forced_on_serves_what_the_vectors_say() {
             assert_eq!(served, expected.into_iter().collect(), "{row}");
         }
         assert_eq!(flags.warnings().is_empty(), !row["forced_on"][0].is_null(), "{row}");
+    }
+}
+
+fn linked_vectors() -> Vec<Value> {
+    let rows: Vec<Value> = serde_json::from_str(include_str!("../vectors/linked.json")).unwrap();
+    assert!(rows.len() >= 100);
+    rows
+}
+
+#[test]
+fn every_flag_that_depends_on_others_is_what_the_vectors_say() {
+    for row in linked_vectors() {
+        let definitions = row["flags"].as_object().unwrap().iter().map(|(name, flag)| {
+            let flag = from_json(name, flag.to_string()).expect("a flag");
+            (name.clone(), flag)
+        });
+        let source = definitions.fold(Memory::new(), |memory, (name, it)| memory.with(name, it));
+        let flags = Flags::builder().source(source).start_blocking().unwrap();
+        let context = who(&json!({ "attributes": row["attributes"] }));
+
+        for (name, on) in row["on"].as_object().unwrap() {
+            let explanation = flags.explain(name, &context);
+
+            assert_eq!(flags.is_enabled(name, &context), *on, "{name}: {row}");
+            assert_eq!(explanation.answer, flags.boolean(name, &context, false), "{name}: {row}");
+        }
+    }
+}
+
+#[test]
+fn tests_of_a_file_answer_what_the_vectors_say() {
+    for row in linked_vectors() {
+        let mut text = "[flags]
+"
+        .to_owned();
+        for (name, flag) in row["flags"].as_object().unwrap() {
+            let mut flag = flag.clone();
+            flag["tests"] = json!([{ "expect": row["on"][name], "attributes": row["attributes"] }]);
+            text += &format!(
+                "{name} = {}
+",
+                toml(&flag)
+            );
+        }
+
+        let run = FlagsFile::parse("flags.toml", &text).test(SystemTime::UNIX_EPOCH);
+
+        assert_eq!(run.results().len(), row["on"].as_object().unwrap().len(), "{text}");
+        assert!(
+            run.passed(),
+            "{text}
+{}",
+            run.diagnostics()
+        );
     }
 }

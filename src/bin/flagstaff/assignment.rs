@@ -216,10 +216,14 @@ fn members(name: &str, text: &str) -> Option<Vec<Value>> {
     let texts =
         |members: Vec<Value>| -> Option<Vec<Value>> { members.into_iter().map(member).collect() };
     match text.trim_start().chars().next()? {
-        '[' | '{' => match serde_json::from_str(text).ok().or_else(|| toml(name, text))? {
-            Value::Array(members) => texts(members),
-            one => texts(vec![one]),
-        },
+        '[' | '{' => {
+            let read = serde_json::from_str(text).ok().or_else(|| toml(name, text));
+            // A table of TOML is a member, which makes sense to the decoder in a list only.
+            match read.or_else(|| toml(name, &format!("[{text}]")))? {
+                Value::Array(members) => texts(members),
+                one => texts(vec![one]),
+            }
+        }
         '"' => texts(serde_json::from_str(&format!("[{text}]")).ok()?),
         _ => {
             let members = text.split(',').map(str::trim);
@@ -258,8 +262,10 @@ fn toml(name: &str, text: &str) -> Option<Value> {
 
 /// Returns a setting, or a part of one, of a flag with these lines.
 fn read(name: &str, lines: &str) -> Option<Value> {
-    let file = FlagsFile::parse("", &format!("[flags.a]\n{lines}\n"));
-    let mut value = Value::Object(to_json(file.flags().get("a")?));
+    // A flag that the lines name would need itself.
+    let flag = (0..).map(|n| format!("flag-{n}")).find(|flag| !lines.contains(flag))?;
+    let file = FlagsFile::parse("", &format!("[flags.{flag}]\n{lines}\n"));
+    let mut value = Value::Object(to_json(file.flags().get(&flag)?));
     for member in name.split('.') {
         value = value.get_mut(member)?.take();
     }
@@ -336,6 +342,14 @@ mod tests {
         ] {
             let patch = patch(&[argument], &Definition::new());
             assert_eq!(patch["allowed_users"], Value::from(users), "{argument}");
+        }
+        let off = serde_json::json!([{ "flag": "a", "on": false }]);
+        for argument in [
+            "requires+={ flag = 'a', on = false }",
+            r#"requires+={"flag": "a", "on": false}"#,
+            "requires=[{ flag = 'a', on = false }]",
+        ] {
+            assert_eq!(patch(&[argument], &Definition::new())["requires"], off, "{argument}");
         }
         let there = Definition::new().allowed_users(["a", "b", "c"]);
         assert_eq!(patch(&["allowed_users-=a,c"], &there)["allowed_users"], Value::from(vec!["b"]));

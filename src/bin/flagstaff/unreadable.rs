@@ -16,7 +16,8 @@ pub(crate) fn refuse(flags: &Flags, name: &str) -> Result<(), Failure> {
     refuse_for(flags, name, name)
 }
 
-/// Refuses an answer of a flag if its stored value cannot be read, or that of a flag that it requires.
+/// Refuses an answer of a flag if its stored value cannot be read, or that of a flag that it requires or asks for
+/// in a condition.
 pub(crate) fn refuse_answer(flags: &Flags, name: &str) -> Result<(), Failure> {
     needed(&flags.snapshot(), name).iter().try_for_each(|needed| refuse_for(flags, needed, name))
 }
@@ -52,11 +53,10 @@ pub(crate) fn needed(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
     let mut open = vec![name.to_owned()];
     while let Some(name) = open.pop() {
         let info = snapshot.info(&name);
-        // Nothing that an off flag requires switches it on.
+        // Nothing that an off flag needs switches it on.
         if let Some(info) = info.filter(|info| info.state() != FlagState::Off) {
-            let requires = info.definition().rare().requires.value();
-            let required = requires.into_iter().flatten().map(|required| required.flag.to_string());
-            open.extend(required.filter(|required| !found.contains(required)));
+            let needs = info.definition().needs().into_iter().map(|needed| needed.flag.clone());
+            open.extend(needs.filter(|needed| !found.contains(needed)));
         }
         found.insert(name);
     }
@@ -70,7 +70,7 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
     let (flag, asked, problem) = (clean(name), clean(asked), problem.unwrap_or_default());
     let whose = match flag == asked {
         true => format!("`{flag}`"),
-        false => format!("`{flag}`, which `{asked}` requires,"),
+        false => format!("`{flag}`, which `{asked}` needs,"),
     };
     Err(Failure::usage(format!(
         "what `{source}` has for {whose} cannot be read, so the answer is not known"

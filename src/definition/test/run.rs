@@ -86,9 +86,7 @@ pub(in crate::definition) fn settle(
         });
         // A flag that was tested may require one that was rejected later, if what that one keeps
         // goes back the other way.
-        rest.retain(|flag| {
-            flags.get(flag).is_some_and(|flag| flag.rare().requires.value().is_some())
-        });
+        rest.retain(|flag| flags.get(flag).is_some_and(|flag| !flag.needs().is_empty()));
         if problems.len() == known {
             return problems;
         }
@@ -99,9 +97,8 @@ pub(in crate::definition) fn settle(
 fn required_first(tests: &Tests, flags: &Flags, previous: &Flags) -> Vec<Arc<str>> {
     let requires = |flag: &str| {
         let definitions = [flags.get(flag), previous.get(flag)];
-        let lists =
-            definitions.into_iter().flatten().filter_map(|flag| flag.rare().requires.value());
-        lists.flatten().map(|prerequisite| &*prerequisite.flag).collect::<Vec<_>>().into_iter()
+        let needs = definitions.into_iter().flatten().flat_map(|flag| flag.needs());
+        needs.map(|prerequisite| &*prerequisite.flag).collect::<Vec<_>>().into_iter()
     };
     let mut seen = HashSet::new();
     let mut order = Vec::with_capacity(tests.len());

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Shown;
 use crate::model::{
     Active, BucketBy, Constant, Definition, Field, Metadata, OnStale, Percentage, Prerequisite,
-    Rollout, Row, Rules, Variant, Variants, Weight, row, settings,
+    RequiredState, Rollout, Row, Rules, Variant, Variants, Weight, row, settings,
 };
 
 /// What a definition says about a field; `None` if it says nothing or takes it away.
@@ -81,9 +81,10 @@ impl Summary for Duration {
 
 impl Summary for Vec<Prerequisite> {
     fn summary(&self) -> String {
-        let one = |it: &Prerequisite| match &it.variant {
-            None => it.flag.clone(),
-            Some(variant) => format!("{} = {variant}", it.flag),
+        let one = |it: &Prerequisite| match &it.state {
+            RequiredState::On => it.flag.clone(),
+            RequiredState::Off => format!("{} off", it.flag),
+            RequiredState::Variants(names) => format!("{} = {}", it.flag, names.join(" or ")),
         };
         self.iter().map(one).collect::<Vec<_>>().join(", ")
     }

@@ -6,7 +6,7 @@ use super::{
     ArmTrace, Asker, Check, DrawTrace, Explanation, NearMiss, Outcome, RequirementTrace, RuleTrace,
     Said, SettingTrace, Shown, SourceTrace, Step,
     condition::{Distance, Tracer},
-    record::Record,
+    record::{Record, Required},
     summary,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     flags::{Flags, RequestFlags, Snapshot},
     model::{
         Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, Field, FlagKey, Part,
-        Percentage, Resolved, Rule, Serve, Value, Variant, Weight, nearest,
+        Percentage, RequiredState, Resolved, Rule, Serve, Value, Variant, Weight, nearest,
     },
     text::line,
 };
@@ -353,14 +353,23 @@ impl Watched<'_, '_> {
     }
 
     fn requirements(&self) -> Vec<RequirementTrace> {
-        let trace = |(step, is_met): &(crate::eval::Step, bool)| RequirementTrace {
-            flag: self.snapshot.names.name(step.slot).to_string(),
-            variant: step.variant.map(str::to_owned),
-            is_met: *is_met,
-            answer: self
-                .snapshot
-                .required(step.slot, self.context)
-                .map(|evaluation| self.snapshot.gate(&evaluation, self.context)),
+        let name = |slot| self.snapshot.names.name(slot).to_string();
+        let trace = |(required, is_met): &(Required, bool)| {
+            let (flag, state, evaluation) = match required {
+                Required::ByItself(step) => {
+                    let state = match step.variant {
+                        None => RequiredState::On,
+                        Some(name) => RequiredState::Variants(vec![name.to_owned()]),
+                    };
+                    (name(step.slot), state, self.snapshot.required(step.slot, self.context))
+                }
+                Required::Whole(need) => {
+                    let evaluation = self.snapshot.needed(need.slot, self.context);
+                    (name(need.slot), need.state.required(), evaluation)
+                }
+            };
+            let answer = evaluation.map(|evaluation| self.snapshot.gate(&evaluation, self.context));
+            RequirementTrace { flag, state, is_met: *is_met, answer }
         };
         self.record.required.iter().map(trace).collect()
     }
@@ -380,17 +389,32 @@ impl Watched<'_, '_> {
         are_reached: bool,
         place: impl Fn(usize) -> Option<String>,
     ) -> Vec<RuleTrace> {
-        let mut tracer = Tracer { record: &self.record, context: self.context, next: 0 };
+        let mut tracer = Tracer {
+            snapshot: self.snapshot,
+            record: &self.record,
+            context: self.context,
+            next: 0,
+            in_unless: false,
+            lost: Vec::new(),
+        };
         let last = self.record.matched.unwrap_or(rules.len());
         let trace = |(index, rule): (usize, &Rule)| {
             let is_reached = are_reached && index <= last;
+            let (when, unless) = match is_reached {
+                true => {
+                    let (when, unless) = tracer.rule(rule);
+                    (Some(when), unless)
+                }
+                false => (None, None),
+            };
             RuleTrace {
                 index,
                 name: rule.name.clone(),
                 place: place(index),
                 serve: rule.serve.clone(),
                 matches: is_reached.then_some(index == last),
-                when: is_reached.then(|| tracer.trace(&rule.when, true)),
+                when,
+                unless,
                 draw: (is_reached && index == last).then(|| self.rule_draw(rule)).flatten(),
             }
         };
@@ -532,7 +556,8 @@ fn near_miss(steps: &[Step]) -> Option<NearMiss> {
         _ => None,
     })?;
     rules.iter().filter(|rule| rule.matches == Some(false)).find_map(|rule| {
-        let Distance::One(comparison) = Distance::of(rule.when.as_ref()?, true) else {
+        let Distance::One(comparison) = Distance::of(rule.when.as_ref()?, rule.unless.as_ref())
+        else {
             return None;
         };
         Some(NearMiss {

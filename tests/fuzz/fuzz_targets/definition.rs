@@ -29,9 +29,9 @@ fuzz_target!(|bytes: &[u8]| {
     let test = defined
         .fold(Flags::for_test(), |test, (key, definition)| test.with(key, definition.clone()));
     // A test has to say of all flags that are asked for what they are.
-    let required = file.flags().values().filter_map(|flag| flag.rare().requires.value()).flatten();
-    let unknown = required.filter(|it| !file.flags().contains_key(&*it.flag));
-    let flags = unknown.fold(test, |test, required| test.off(&*required.flag)).start();
+    let needed = file.flags().values().flat_map(|flag| flag.needs());
+    let unknown = needed.filter(|it| !file.flags().contains_key(&*it.flag));
+    let flags = unknown.fold(test, |test, needed| test.off(&*needed.flag)).start();
     for (key, definition) in file.flags() {
         check_flag(&flags, key, definition);
     }

@@ -1,4 +1,4 @@
-//! Flags whose answers a change of another flag changes, because they require it.
+//! Flags whose answers a change of another flag changes, because they require it or ask for it.
 
 use std::{
     cell::RefCell,
@@ -6,7 +6,11 @@ use std::{
     time::SystemTime,
 };
 
-use flagstaff::{Context, Definition, Snapshot, answer::FlagState};
+use flagstaff::{
+    Context, Definition, Snapshot,
+    answer::FlagState,
+    definition::{Prerequisite, RequiredState},
+};
 
 use super::effect::Effect;
 use crate::text::clean;
@@ -19,15 +23,17 @@ enum Reach {
     Everybody,
 }
 
-/// A flag that requires one that is changed, directly or through others.
+/// A flag that needs one that is changed, directly or through others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Other {
     pub(super) flag: String,
-    /// The changed flags that it requires.
+    /// The changed flags that it needs.
     through: Vec<String>,
+    /// It requires all of them to be on, or to serve a variant.
+    requires_all: bool,
     before: Reach,
     after: Reach,
-    /// True if a flag that it requires lets more in.
+    /// True if a flag that it requires lets more in, or one changes that it needs in another way.
     is_let_more: bool,
 }
 
@@ -52,7 +58,8 @@ impl Other {
             () if self.after == Reach::Nobody => "off for everybody, as before",
             () => "may change with it",
         };
-        format!("  {}: {what}, since it requires {}\n", clean(&self.flag), through.join(", "))
+        let needs = if self.requires_all { "requires" } else { "depends on" };
+        format!("  {}: {what}, since it {needs} {}\n", clean(&self.flag), through.join(", "))
     }
 }
 
@@ -63,6 +70,14 @@ struct Flags<'a> {
     now: SystemTime,
     /// The results so far: many flags may require the same ones.
     known: RefCell<HashMap<&'a str, Reach>>,
+}
+
+/// A changed flag that another one needs.
+#[derive(Clone, Copy)]
+struct Through<'e> {
+    effect: &'e Effect,
+    /// More may be on where less is on there: it has to be off, or a condition asks for it.
+    is_mixed: bool,
 }
 
 impl<'a> Flags<'a> {
@@ -81,10 +96,18 @@ impl<'a> Flags<'a> {
         }
     }
 
-    fn required(&self, flag: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    fn required(&self, flag: &str) -> impl Iterator<Item = &'a Prerequisite> + use<'a> {
         let definition = self.definition(flag);
-        let requires = definition.and_then(|flag| flag.rare().requires.value());
-        requires.into_iter().flatten().map(|required| &*required.flag)
+        definition.and_then(|flag| flag.rare().requires.value()).into_iter().flatten()
+    }
+
+    /// The flags that a flag needs by itself, and whether more may be on there where less is on here.
+    fn needs(&self, flag: &str) -> impl Iterator<Item = (&'a str, bool)> + use<'a> {
+        let required = self.required(flag).count();
+        let needs = self.definition(flag).map(Definition::needs).unwrap_or_default();
+        needs.into_iter().enumerate().map(move |(index, need)| {
+            (&*need.flag, index >= required || need.state == RequiredState::Off)
+        })
     }
 
     /// Returns the users for whom a flag can be on. A flag on a cycle has none.
@@ -95,15 +118,14 @@ impl<'a> Flags<'a> {
         let mut open = vec![(flag, false)];
         while let Some((flag, is_begun)) = open.pop() {
             if is_begun {
-                let reaches = self.required(flag).map(|required| known.get(required).copied());
-                // One that is begun and not known yet requires this flag.
-                let weakest = reaches.map(|reach| reach.unwrap_or(Reach::Nobody)).min();
+                let reaches = self.required(flag).map(|it| self.reach_required(it, &known));
+                let weakest = reaches.min();
                 let own = self.own_reach(flag);
                 known.insert(flag, weakest.map_or(own, |weakest| weakest.min(own)));
             } else if !known.contains_key(flag) && begun.insert(flag) {
                 // It is settled when all flags above it are.
                 open.push((flag, true));
-                open.extend(self.required(flag).map(|required| (required, false)));
+                open.extend(self.required(flag).map(|required| (&*required.flag, false)));
             }
         }
         known.get(flag).copied().unwrap_or(Reach::Nobody)
@@ -119,37 +141,56 @@ impl<'a> Flags<'a> {
         }
     }
 
-    /// Returns for each flag the changed ones that it requires, directly or through others.
+    /// Returns the users for whom a prerequisite can be met.
+    fn reach_required(&self, required: &Prerequisite, known: &HashMap<&str, Reach>) -> Reach {
+        // One that is begun and not known yet requires this flag.
+        let Some(&reach) = known.get(&*required.flag) else { return Reach::Nobody };
+        match (&required.state, self.definition(&required.flag)) {
+            (RequiredState::Off, Some(_)) => match reach {
+                Reach::Nobody => Reach::Everybody,
+                Reach::Some => Reach::Some,
+                Reach::Everybody => Reach::Nobody,
+            },
+            _ => reach,
+        }
+    }
+
+    /// Returns for each flag the changed ones that it needs, directly or through others.
     fn through<'e>(
         &self,
         names: &[&'a str],
         changed: &[&'e Effect],
-    ) -> HashMap<&'a str, Vec<&'e Effect>> {
+    ) -> HashMap<&'a str, Vec<Through<'e>>> {
         let mut dependents: HashMap<_, Vec<_>> = HashMap::new();
         let new = self.changed.keys().filter(|flag| self.snapshot.info(**flag).is_none());
         for flag in names.iter().chain(new) {
-            for required in self.required(flag) {
-                dependents.entry(required).or_default().push(*flag);
+            for (needed, is_mixed) in self.needs(flag) {
+                dependents.entry(needed).or_default().push((*flag, is_mixed));
             }
         }
         // From the changed flags on, since those are few.
         let mut through: HashMap<_, Vec<_>> = HashMap::new();
-        for effect in changed {
-            let (mut seen, mut open) = (HashSet::new(), vec![&*effect.flag]);
-            while let Some(flag) = open.pop() {
-                for dependent in dependents.get(flag).into_iter().flatten() {
-                    if seen.insert(*dependent) {
-                        through.entry(*dependent).or_default().push(*effect);
-                        open.push(*dependent);
+        for &effect in changed {
+            let (mut found, mut open) = (HashMap::new(), vec![(&*effect.flag, false)]);
+            while let Some((flag, is_mixed)) = open.pop() {
+                for &(dependent, is_other) in dependents.get(flag).into_iter().flatten() {
+                    let is_mixed = is_mixed || is_other;
+                    let known = found.get(dependent).copied();
+                    if known.is_none_or(|known: bool| is_mixed && !known) {
+                        found.insert(dependent, is_mixed);
+                        open.push((dependent, is_mixed));
                     }
                 }
+            }
+            for (dependent, is_mixed) in found {
+                through.entry(dependent).or_default().push(Through { effect, is_mixed });
             }
         }
         through
     }
 }
 
-/// The flags that require one of the changed ones, and the changed ones whose prerequisites are never met.
+/// The flags that need one of the changed ones, and the changed ones whose prerequisites are never met.
 pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let now = SystemTime::now();
     let changed: Vec<_> = effects.iter().filter(|effect| effect.writes).collect();
@@ -164,20 +205,26 @@ pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
         .filter_map(|name| {
             let through = through.remove(name).unwrap_or_default();
             let is_changed = after.changed.contains_key(name);
-            let is_let_more = !is_changed && through.iter().any(|effect| effect.is_wider());
+            let is_wider = |it: &Through<'_>| it.is_mixed || it.effect.is_wider();
+            let is_let_more = !is_changed && through.iter().any(is_wider);
             let (before, after_reach) = (before.reach(name), after.reach(name));
             // The effect on the changed flag itself is printed elsewhere.
             let is_news = match is_changed {
                 true => after_reach == Reach::Nobody && before != Reach::Nobody,
                 false => !through.is_empty(),
             };
+            let requires_all = match is_changed {
+                true => !after.needs(name).any(|(_, is_mixed)| is_mixed),
+                false => !through.iter().any(|through| through.is_mixed),
+            };
             let through: Vec<_> = match is_changed {
-                true => after.required(name).map(str::to_owned).collect(),
-                false => through.iter().map(|effect| effect.flag.clone()).collect(),
+                true => after.needs(name).map(|(flag, _)| flag.to_owned()).collect(),
+                false => through.iter().map(|through| through.effect.flag.clone()).collect(),
             };
             (is_news && !through.is_empty()).then(|| Other {
                 flag: name.to_owned(),
                 through,
+                requires_all,
                 before,
                 after: after_reach,
                 is_let_more,

@@ -10,7 +10,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It prints no answer. A flag that no source has is off, with a warning. A stored
-value that cannot be read is an error (2), also that of a flag that it requires.
+value that cannot be read is an error (2), also that of a flag that it needs.
 
 Examples:
   flagstaff is-on new_checkout && deploy

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -58,8 +58,8 @@ pub(crate) struct Stale {
 struct Flag {
     key: String,
     owner: Option<String>,
-    /// Set for a flag that is meant to stay, which nothing is found about.
-    is_permanent: bool,
+    /// Set for a flag that is meant to stay, or that other flags need. Nothing is found about these.
+    is_kept: bool,
     fixed: Option<Fixed>,
     findings: Vec<Finding>,
 }
@@ -90,7 +90,7 @@ impl Stale {
         let mentions = searched.as_ref().map(|(_, _, found)| found.by_flag());
         let last = searched.as_ref().zip(mentions.as_ref()).map(|((root, search, _), mentions)| {
             let unnamed = (0..flags.len())
-                .filter(|&flag| !mentions.contains_key(&flag) && !flags[flag].is_permanent)
+                .filter(|&flag| !mentions.contains_key(&flag) && !flags[flag].is_kept)
                 .collect();
             last_mentions(root, search, unnamed, file.as_deref())
         });
@@ -98,7 +98,7 @@ impl Stale {
         let mut rows = Vec::new();
         for (index, flag) in flags.iter().enumerate() {
             rows.extend(flag.findings.iter().map(|finding| flag.finding(finding)));
-            let (Some(mentions), Some(last), false) = (&mentions, &last, flag.is_permanent) else {
+            let (Some(mentions), Some(last), false) = (&mentions, &last, flag.is_kept) else {
                 continue;
             };
             match mentions.get(&index) {
@@ -145,6 +145,13 @@ impl Stale {
             // What is in no commit yet is new.
             commits.as_ref().map(|commits| commits.get(key).copied().unwrap_or(now))
         };
+        let needed: BTreeSet<String> = all
+            .iter()
+            .flat_map(|(key, definition, _)| {
+                let needs = definition.needs().into_iter().map(|it| it.flag.clone());
+                needs.filter(move |needed| needed != key)
+            })
+            .collect();
         let mut found = Vec::new();
         for (key, definition, fixed) in all {
             let since = match overridden(flags, &key).await {
@@ -153,10 +160,13 @@ impl Stale {
             };
             let known = fixed.as_ref().map(|fixed| (fixed, since));
             let evaluated = usage.get(&key).map(|usage| usage.evaluated.unwrap_or(usage.known));
-            let findings = Finding::all(&definition, known, evaluated, now, self.unchanged);
-            let (owner, is_permanent) =
-                (definition.owner.value().cloned(), definition.is_permanent());
-            found.push(Flag { key, owner, is_permanent, fixed, findings });
+            let is_kept = definition.is_permanent() || needed.contains(&key);
+            let findings = match is_kept {
+                true => Vec::new(),
+                false => Finding::all(&definition, known, evaluated, now, self.unchanged),
+            };
+            let owner = definition.owner.value().cloned();
+            found.push(Flag { key, owner, is_kept, fixed, findings });
         }
         found
     }
