@@ -162,7 +162,8 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
     let mut source = String::from("// Generated from the flags file by flagstaff. Do not edit.\n");
     let mut constants = Identifiers::new(diagnostics.name(), constant);
     let mut types = Identifiers::new(diagnostics.name(), type_name);
-    for (key, definition) in file.flags() {
+    let flags = file.everywhere();
+    for (key, definition) in &flags {
         let name = constants.add(key)?;
         flag(&mut source, key, &name, definition, deprecated);
         if let Some(variants) = definition.rare().variants.value() {

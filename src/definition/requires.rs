@@ -94,15 +94,19 @@ struct Edge<'f> {
 type Edges<'f> = BTreeMap<&'f str, Vec<Edge<'f>>>;
 
 /// What is wrong with the prerequisites of all flags. Returns the flags that have to be rejected.
-pub(super) fn check(
-    table: &DeTable<'_>,
+///
+/// `written` has the settings of a flag as the text has them.
+pub(super) fn check<'w>(
+    written: &dyn Fn(&str) -> Option<&'w DeTable<'w>>,
     flags: &BTreeMap<Arc<str>, SharedDefinition>,
     rejected: &BTreeSet<Arc<str>>,
     decoder: &mut Decoder<'_>,
 ) -> BTreeSet<Arc<str>> {
     let edges: Edges<'_> = flags
         .iter()
-        .filter_map(|(key, flag)| Some((&**key, edges(flag.rare().requires.value()?, key, table))))
+        .filter_map(|(key, flag)| {
+            Some((&**key, edges(flag.rare().requires.value()?, written(key))))
+        })
         .collect();
     let mut wrong = BTreeSet::new();
     for (&flag, edges) in &edges {
@@ -146,8 +150,7 @@ pub(super) fn check(
     wrong
 }
 
-fn edges<'f>(requires: &'f [Prerequisite], flag: &str, table: &DeTable<'_>) -> Vec<Edge<'f>> {
-    let settings = table.get(flag).and_then(|flag| flag.get_ref().as_table());
+fn edges<'f>(requires: &'f [Prerequisite], settings: Option<&DeTable<'_>>) -> Vec<Edge<'f>> {
     let array = settings.and_then(|settings| settings.get(Field::Requires.as_str()));
     let places = array.and_then(|array| array.get_ref().as_array()).into_iter().flatten();
     let edge = |(to, place): (&'f Prerequisite, &Value<'_>)| Edge { to, span: place.span() };

@@ -11,6 +11,7 @@ mod diagnostics;
 mod docs;
 mod edit;
 mod env;
+mod environments;
 mod examples;
 mod explain;
 mod facade;
