@@ -1,4 +1,4 @@
-//! The published vectors of buckets, rollouts, rules and off flags, through the whole library.
+//! The published vectors of buckets, rollouts, rules, off flags and environments, through the whole library.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
 use flagstaff::{
     Context, Definition, Flags, Memory, Percentage, Reason,
     answer::Cause,
-    definition::{Rollout, Setting, Stage, Variant, Variants, Weight},
+    definition::{Entry, FlagsFile, Rollout, Setting, Stage, Variant, Variants, Weight},
 };
 use serde_json::{Value, json};
 
@@ -294,5 +294,37 @@ async fn a_flag_that_is_forced_on_serves_what_the_vectors_say() {
             assert_eq!(served, expected.into_iter().collect(), "{row}");
         }
         assert_eq!(flags.warnings().is_empty(), !row["forced_on"][0].is_null(), "{row}");
+    }
+}
+
+#[tokio::test]
+async fn a_flag_is_in_an_environment_what_the_vectors_say() {
+    let vectors: Value =
+        serde_json::from_str(include_str!("../vectors/environments.json")).unwrap();
+    let rows = vectors["environments"].as_array().unwrap();
+    assert!(rows.len() >= 200);
+    let mut started: Option<(&str, Flags)> = None;
+
+    for row in rows {
+        let text = row["file"].as_str().unwrap();
+        if started.as_ref().is_none_or(|(of, _)| *of != text) {
+            let file = FlagsFile::parse("flags.toml", text).in_environment("staging").unwrap();
+            assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
+            let flags = file.flags().iter().fold(Memory::new(), |memory, (key, flag)| {
+                memory.with(key, Entry::Definition(flag.clone()))
+            });
+            started = Some((text, Flags::builder().source(flags).start().await.unwrap()));
+        }
+        let (_, flags) = started.as_ref().unwrap();
+        let context = match row["user"].as_str() {
+            Some(user) => Context::user(user),
+            None => Context::anonymous(),
+        };
+
+        let (is_on, variant) =
+            (flags.is_enabled("f", &context), flags.variant("f", &context, "none").value);
+
+        assert_eq!(json!(is_on), row["on"], "{row}");
+        assert_eq!(variant, row["variant"].as_str().unwrap_or("none"), "{row}");
     }
 }
