@@ -20,6 +20,9 @@ use crate::{
 /// The member that has the definitions.
 const FLAGS: &str = "flags";
 
+/// The member that names the environment that they are of, if one is chosen.
+const ENVIRONMENT: &str = "environment";
+
 /// Keeps definitions at a path.
 #[derive(Debug)]
 pub(super) struct Keep {
@@ -31,6 +34,7 @@ pub(super) struct Keep {
 #[derive(Debug)]
 struct Queue {
     path: PathBuf,
+    environment: Option<String>,
     state: Mutex<State>,
 }
 
@@ -41,8 +45,8 @@ struct State {
 }
 
 impl Keep {
-    pub(super) fn new(path: PathBuf) -> Self {
-        let queue = Queue { path, state: Mutex::default() };
+    pub(super) fn new(path: PathBuf, environment: Option<String>) -> Self {
+        let queue = Queue { path, environment, state: Mutex::default() };
         Self { queue: queue.into(), saved: Definitions::new() }
     }
 
@@ -53,7 +57,7 @@ impl Keep {
     /// Reads what was kept; nothing if it cannot be read, which is logged.
     pub(super) async fn load(&self) -> Definitions {
         let queue = Arc::clone(&self.queue);
-        let loaded = spawn_blocking(move || load(&queue.path)).await;
+        let loaded = spawn_blocking(move || load(&queue.path, queue.environment.as_deref())).await;
         match loaded.unwrap_or_else(|error| Err(error.into())) {
             Ok(flags) => flags,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Definitions::new(),
@@ -94,22 +98,29 @@ impl Queue {
                 next
             };
             let Some(flags) = next else { return };
-            if let Err(error) = save(&self.path, &flags) {
+            if let Err(error) = save(&self.path, self.environment.as_deref(), &flags) {
                 warn!(path = %self.path.display(), %error, "cannot keep the flags for the next start");
             }
         }
     }
 }
 
-fn save(path: &Path, flags: &Definitions) -> io::Result<()> {
+fn save(path: &Path, environment: Option<&str>, flags: &Definitions) -> io::Result<()> {
     let flags = flags.iter().map(|(key, flag)| (key.to_owned(), Value::Object(to_json(flag))));
-    let text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
+    let mut text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
+    if let Some(environment) = environment {
+        text[ENVIRONMENT] = environment.into();
+    }
     replace(path, format!("{text:#}\n").as_bytes(), Readers::Owner)
 }
 
-fn load(path: &Path) -> io::Result<Definitions> {
+fn load(path: &Path, environment: Option<&str>) -> io::Result<Definitions> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let kept: Value = serde_json::from_str(&text(path)?)?;
+    // A flag is another one in another environment.
+    if kept[ENVIRONMENT].as_str() != environment {
+        return Err(invalid("they are of another environment".to_owned()));
+    }
     let Some(flags) = kept[FLAGS].as_object() else {
         return Err(invalid(format!("it has no `{FLAGS}`")));
     };
@@ -139,10 +150,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("kept.json");
 
-        save(&path, &flags()).unwrap();
+        save(&path, None, &flags()).unwrap();
 
-        assert_eq!(load(&path).unwrap(), flags());
+        assert_eq!(load(&path, None).unwrap(), flags());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_was_kept_in_another_environment_does_not_come_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kept.json");
+
+        save(&path, Some("staging"), &flags()).unwrap();
+
+        assert_eq!(load(&path, Some("staging")).unwrap(), flags());
+        for other in [None, Some("production")] {
+            let error = load(&path, other).unwrap_err().to_string();
+            assert_eq!(error, "they are of another environment");
+        }
     }
 
     #[test]
@@ -152,7 +177,7 @@ mod tests {
 
         for garbage in ["", "[]", "{}", r#"{"flags": {"a": 1}}"#, r#"{"flags": {"a": {"x": 1}}}"#] {
             std::fs::write(&path, garbage).unwrap();
-            assert_ne!(load(&path).unwrap_err().kind(), io::ErrorKind::NotFound, "{garbage}");
+            assert_ne!(load(&path, None).unwrap_err().kind(), io::ErrorKind::NotFound, "{garbage}");
         }
     }
 
@@ -166,7 +191,7 @@ mod tests {
         std::fs::write(&target, "mine").unwrap();
         symlink(&target, &path).unwrap();
 
-        save(&path, &flags()).unwrap();
+        save(&path, None, &flags()).unwrap();
 
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
         let metadata = std::fs::symlink_metadata(&path).unwrap();

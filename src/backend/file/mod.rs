@@ -198,6 +198,8 @@ impl File {
     /// [`Flags::sources_of`](crate::Flags::sources_of) has the mistake, and
     /// [`SourceHealth::former`](crate::source::SourceHealth::former) counts it.
     ///
+    /// Definitions that were kept in another [environment](Self::environment) are ignored, with a warning.
+    ///
     /// The file at `path` is replaced in one step whenever flags change. A new one can be read by its owner alone
     /// (mode 0600), and a symbolic link there is replaced. If it cannot be written or read, the log has a
     /// warning, and the flags go on without. Each process needs a path of its own.
@@ -277,7 +279,7 @@ impl Backend for File {
                 sink,
                 good: before.as_deref().map(declared).unwrap_or_default().into(),
                 hold: Hold::default(),
-                keep: self.keep.clone().map(Keep::new),
+                keep: self.keep.clone().map(|path| Keep::new(path, self.environment.clone())),
                 recalled: BTreeSet::new(),
                 fingerprint: 0,
                 whole: false,
