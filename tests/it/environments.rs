@@ -6,8 +6,9 @@ use flagstaff::{
     Context, Definition, File, Flags, Percentage,
     answer::{ErrorCode, FlagState, Reason},
     definition::{
-        Definitions, Entry, Field, FlagsFile, Setting, Variants,
+        Code, Definitions, Entry, Field, FlagsFile, Safety, Setting, Variants,
         edit::{Document, EditError},
+        lint::Lints,
     },
     event::Event,
     source::Status,
@@ -607,4 +608,21 @@ off = \"y\"
 
     assert!(matches!(error, EditError::Invalid { .. }), "{error}");
     assert_eq!(document.text(), text);
+}
+
+#[test]
+fn a_fix_of_what_is_repeated_takes_no_environment_away() {
+    for text in [
+        "[flags]\na = true\n[environments.staging]\na = true\n",
+        "environments.staging.a = true\n[flags]\na = true\n",
+        "environments.staging.a.enabled = true\n[flags]\na = true\n",
+        "environments = { staging = { a = true } }\n[flags]\na = true\n",
+    ] {
+        let found = Lints::new().check("flags.toml", text, SystemTime::UNIX_EPOCH);
+        assert_eq!(found.iter().next().unwrap().code, Code::RepeatedInEnvironment, "{text}");
+
+        let fixed = found.apply(Safety::Safe).unwrap_or_else(|| text.to_owned());
+
+        assert_eq!(parse(&fixed).environments().collect::<Vec<_>>(), ["staging"], "{fixed}");
+    }
 }

@@ -1,8 +1,10 @@
 //! Entries of environments that change nothing, and flags that only an environment has.
 
+use toml::de::DeTable;
+
 use super::file::{Entries, File, Found};
 use crate::{
-    definition::{Code, Diagnostic, Suggestion, remove, to_json},
+    definition::{Code, Diagnostic, Suggestion, Value, remove, to_json},
     model::{Definition, Entry, Field},
 };
 
@@ -24,8 +26,9 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                     .label("as in `[flags]`")
                     .flag(name)
                     .environment(environment.name);
-                let is_short = value.get_ref().as_table().is_none();
-                let span = is_short
+                let can_go = value.get_ref().as_table().is_none()
+                    && stays(file.text, environment.value, environment.table);
+                let span = can_go
                     .then(|| remove::setting(file.text, environment.value, environment.table, name))
                     .flatten();
                 found.report(match span {
@@ -44,7 +47,9 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 let setting = field.as_str();
                 let Some((key, _)) = table.get_key_value(setting) else { continue };
                 let message = format!("`{setting}` of flag `{name}` changes nothing");
-                let span = remove::setting(file.text, value, table, setting);
+                let span = stays(file.text, value, table)
+                    .then(|| remove::setting(file.text, value, table, setting))
+                    .flatten();
                 found.report(
                     Diagnostic::new(Code::RepeatedInEnvironment, key.span(), message)
                         .label("as in `[flags]`")
@@ -55,6 +60,13 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
             }
         }
     }
+}
+
+/// Returns true if a table is still there without one of its members. An environment must not vanish by a fix: services
+/// that name it would not start.
+fn stays(text: &str, value: &Value<'_>, table: &DeTable<'_>) -> bool {
+    let has_brackets = text.get(value.span()).is_some_and(|it| it.starts_with(['[', '{']));
+    has_brackets || table.len() > 1
 }
 
 /// Returns true if two definitions have the same settings, whether they remove or inherit the others.
