@@ -1,8 +1,7 @@
 //! Flags on a plain hyper server: `cargo run --example gate`.
 //!
-//! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file and `FLAGSTAFF_ENVIRONMENT`
-//! its environment. `FEATURE_NEW_CHECKOUT=1` forces that flag on over the file, and `REDIS_URL=redis://127.0.0.1` puts the
-//! overrides in Redis on top of both.
+//! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file, `FLAGSTAFF_ENVIRONMENT` its
+//! environment. `FEATURE_NEW_CHECKOUT=1` forces that flag on over it; overrides at `REDIS_URL` are on top of both.
 //! A mistake in the file fails the start; with `FLAGS_KEPT`, a path that keeps the last good flags, one in a flag does not.
 
 use std::{convert::Infallible, env, error::Error, time::Duration};
@@ -63,9 +62,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let app = flags.request_layer(TrustedHeaders::default()).layer(routes);
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    println!(
-        "listening on {url}, flags from {path}; try:\n  curl -i {url}/checkout/v2   # 404 until on"
-    );
+    println!("listening on {url}, flags from {path}; try:");
+    println!("  curl -i {url}/checkout/v2   # 404 until new_checkout = true; {url}/ has all flags");
     loop {
         // It fails for a while when there are no file descriptors left, and those who are here go on.
         let Ok((stream, _)) = listener.accept().await.inspect_err(|e| eprintln!("{e}")) else {
