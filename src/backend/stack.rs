@@ -401,6 +401,17 @@ impl Stack {
         self.offers[usize::from(source)].place(key, Part::Whole)
     }
 
+    /// Returns true if a source rejects a flag and has no former definition of it.
+    pub(crate) fn rejects(&self, key: &str) -> bool {
+        self.offers.iter().any(|offer| offer.rejects(key))
+    }
+
+    /// Returns the location at which the strongest source below one has a flag.
+    pub(crate) fn place_below(&self, key: &str, source: usize) -> Option<String> {
+        let mut below = self.offers.iter().skip(source + 1);
+        below.find(|offer| offer.entry(key).is_some())?.place(key, Part::Whole)
+    }
+
     /// The entries that a source lists.
     pub(crate) fn overrides(
         &self,

@@ -59,7 +59,8 @@ pub fn manifest(name: &str, text: &str) -> Result<String, Error> {
     if file.diagnostics().has_errors() {
         return Err(Error::Invalid(file.diagnostics().clone()));
     }
-    let flags = file.flags().iter().map(|(key, definition)| (key.to_owned(), flag(definition)));
+    let all = file.everywhere();
+    let flags = all.iter().map(|(key, definition)| (key.to_owned(), flag(definition)));
     let flags: Map<_, _> = flags.collect();
     let manifest = format!("{:#}\n", json!({ "$schema": SCHEMA, "flags": flags }));
     Ok(Untrusted::new(&manifest).json().into_owned())

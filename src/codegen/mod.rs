@@ -170,7 +170,8 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
     let mut constants = Identifiers::new(diagnostics.name(), constant);
     let mut types = Identifiers::new(diagnostics.name(), type_name);
     let mut values = String::new();
-    for (key, definition) in file.flags() {
+    let flags = file.everywhere();
+    for (key, definition) in &flags {
         let name = constants.add(key)?;
         flag(&mut source, key, &name, definition, deprecated);
         if let Some(constant) = definition.rare().value.value() {

@@ -286,6 +286,10 @@ codes! {
         "segments that need each other",
         "A segment may use other segments, but none that leads back to itself: nobody could tell \
          who belongs to it. Flags that use one of them keep their previous definitions.";
+    InvalidEnvironment, "invalid-environment", Error,
+        "an environment that is not a table of flags",
+        "Environments live in the table `[environments]`: each is a table with the flags that differ there, such \
+         as `[environments.staging]`. An environment with this error cannot be used.";
     InvalidSegment, "invalid-segment", Error,
         "a segment that lacks something or has a part of a wrong type",
         "Segments live in the table `[segments]`: each is a table with `when`, a condition, and \
@@ -405,6 +409,14 @@ codes! {
         "a rule that is never reached",
         "The first rule that matches decides, and everybody whom this rule is for matches one above \
          it. Move it up, if it is the exception; make the rule above narrower; or remove it.";
+    RepeatedInEnvironment, "repeated-in-environment", Warn,
+        "an entry of an environment that changes nothing",
+        "Without the entry, the flag is the same by `[flags]`. An entry that repeats `[flags]` hides later changes there \
+         from this environment. Remove it.";
+    OnlyInEnvironment, "only-in-environment", Warn,
+        "a flag that only an environment has",
+        "In all other environments, and without one, the flag is unknown, and callers get their own defaults. It is \
+         often a misspelled name. If the flag is meant, add it to `[flags]`, such as `new_checkout = false`.";
     UnusedSegment, "unused-segment", Warn,
         "a segment that no flag uses",
         "No rule of the file names it, neither itself nor by way of other segments, and nothing else \

@@ -109,6 +109,24 @@ pub(super) fn decode_whole(
     (decoder.errors == errors).then_some(definition)
 }
 
+/// Checks what becomes of a flag when an environment changes it, and reads the tests that it has there.
+/// `settings` are those of both, so that problems have places. Returns true if the flag is good.
+pub(super) fn check_merged(
+    flag: &str,
+    settings: &DeTable<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) -> bool {
+    let errors = decoder.errors;
+    variants::check_merged(flag, settings, decoder);
+    variants::check_named(flag, settings, decoder);
+    variants::check_whole(flag, settings, definition, decoder);
+    rule::check_whole(flag, settings, definition, decoder);
+    check_dates(flag, settings, definition, decoder);
+    test::decode(flag, settings, Some(definition), decoder);
+    decoder.errors == errors
+}
+
 /// The whole or partial definition of a flag, or `None` after saying what is wrong with it.
 pub(super) fn decode(
     key: &Key<'_>,
@@ -231,8 +249,11 @@ fn settings(
     if decoder.errors == errors {
         check_variant_names(flag, table, value, &definition, decoder);
     }
-    let good = (decoder.errors == errors).then_some(&definition);
-    test::decode(flag, table, good, decoder);
+    // The tests of an entry of an environment are about what becomes of the flag there.
+    if decoder.environment.is_none() {
+        let good = (decoder.errors == errors).then_some(&definition);
+        test::decode(flag, table, good, decoder);
+    }
     (decoder.errors == errors).then(|| definition.into())
 }
 

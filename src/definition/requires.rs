@@ -117,15 +117,17 @@ impl Edge<'_> {
 type Edges<'f> = BTreeMap<&'f str, Vec<Edge<'f>>>;
 
 /// Reports wrong prerequisites, and wrong flags in conditions. Returns the flags that have to be rejected.
-pub(super) fn check(
-    table: &DeTable<'_>,
+///
+/// `written` has the settings of a flag as the text has them.
+pub(super) fn check<'w>(
+    written: &dyn Fn(&str) -> Option<&'w DeTable<'w>>,
     flags: &BTreeMap<Arc<str>, SharedDefinition>,
     rejected: &BTreeSet<Arc<str>>,
     decoder: &mut Decoder<'_>,
 ) -> BTreeSet<Arc<str>> {
     let edges: Edges<'_> = flags
         .iter()
-        .map(|(key, flag)| (&**key, edges(flag, table.get(&**key), &decoder.segments)))
+        .map(|(key, flag)| (&**key, edges(flag, written(key), &decoder.segments)))
         .filter(|(_, edges)| !edges.is_empty())
         .collect();
     let mut wrong = BTreeSet::new();
@@ -176,11 +178,10 @@ pub(super) fn check(
 
 fn edges<'f>(
     flag: &'f Definition,
-    written: Option<&Value<'_>>,
+    settings: Option<&DeTable<'_>>,
     segments: &Segments,
 ) -> Vec<Edge<'f>> {
     let list = |field: Field| {
-        let settings = written.and_then(|flag| flag.get_ref().as_table());
         let list = settings.and_then(|settings| settings.get(field.as_str()));
         list.and_then(|list| list.get_ref().as_array()).into_iter().flat_map(|list| list.iter())
     };

@@ -61,6 +61,11 @@ pub fn json_schema() -> Value {
                 "type": "object",
                 "additionalProperties": reference("segment"),
             },
+            "environments": {
+                "description": "What differs from `flags` in each environment, by its name.",
+                "type": "object",
+                "additionalProperties": reference("environment"),
+            },
         },
         "definitions": {
             "flag": {
@@ -70,6 +75,13 @@ pub fn json_schema() -> Value {
                 "pattern": PERCENT,
                 "properties": settings,
                 "additionalProperties": false,
+            },
+            "environment": {
+                "description":
+                    "The flags that differ, by name: true and false force a flag on and off, a percentage or a \
+                     table changes it.",
+                "type": "object",
+                "additionalProperties": reference("flag"),
             },
             "segment": table(
                 "A condition with a name: `when`, `unless`, or both.",

@@ -313,6 +313,14 @@ pub(super) fn check_whole(
     }
 }
 
+/// Checks the variants of `[flags]` and of an environment together.
+pub(super) fn check_merged(flag: &str, settings: &DeTable<'_>, decoder: &mut Decoder<'_>) {
+    let setting = Field::Variants.as_str();
+    if let Some(table) = settings.get(setting).and_then(|it| it.get_ref().as_table()) {
+        check_types(table, Place { flag, setting }, decoder);
+    }
+}
+
 /// The names of the variants of a flag, as they are written.
 pub(super) fn names(settings: &DeTable<'_>) -> Option<HashSet<String>> {
     let variants = settings.get(Field::Variants.as_str())?.get_ref().as_table()?;

@@ -290,6 +290,7 @@ impl Publisher {
         let entries = entries.map(|(source, entry, provenance)| SourceEntry {
             source: self.sources[usize::from(source)],
             entry,
+            place: state.stack.place(key, source),
             provenance: provenance.map(Arc::unwrap_or_clone),
             problem: state.stack.problem(key, source).map(str::to_owned),
             warning: state.stack.warning(key, source).map(|(_, message)| message),
@@ -311,6 +312,7 @@ impl Publisher {
                 entry: entry.clone(),
                 provenance: provenance.map(Arc::unwrap_or_clone),
                 declared: declared.map(SharedDefinition::into_definition),
+                place: state.stack.place_below(key, source),
                 overridden: overridden.into_definition(),
                 fields,
             }
@@ -729,7 +731,10 @@ impl Publisher {
         let mut changes = Vec::new();
         let mut stale = Vec::new();
         let (mut came, mut went) = (Vec::new(), false);
+        // A flag that is rejected answers otherwise than one that is unknown, and resolves to nothing either.
+        let mut same_rejected = true;
         for (slot, key) in keys {
+            same_rejected &= state.stack.rejects(&key) == old.is_rejected(&key);
             let now = state.stack.resolve(&key, &lost, instant, time);
             if resolved.get(slot) == now.as_ref() {
                 continue;
@@ -772,7 +777,7 @@ impl Publisher {
         let lookups = state.stack.lookups();
         let same_lookups = lookups.len() == old.lookups.len()
             && lookups.iter().zip(&*old.lookups).all(|(a, b)| Arc::ptr_eq(&a.1, &b.1));
-        if !changes.is_empty() || !same_lookups {
+        if !changes.is_empty() || !same_lookups || !same_rejected {
             let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
             let asked = Arc::clone(state.asked.with_room(plans.len()));
             self.cell.publish(Snapshot {

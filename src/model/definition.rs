@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Active, BucketBy, Constant, Metadata, OnStale, Percentage, Prerequisite, Rollout, Rule, Rules,
-    Serve, SharedDefinition, Value, Variants, Weight,
+    Active, BucketBy, Constant, Entry, Metadata, OnStale, Percentage, Prerequisite, Rollout, Rule,
+    Rules, Serve, SharedDefinition, Value, Variants, Weight,
     setting::{AnySetting, Row, Setting, SettingType, add_up, merge},
     settings::{Effect, Roles, settings},
 };
@@ -91,10 +91,13 @@ macro_rules! define {
         #[non_exhaustive]
         pub struct RareSettings {
             $($(#[doc = $rare_doc])+ pub $rare: Setting<$rare_type>,)+
+            /// Set where an environment of a file forces the flag on. It is a part of the meaning and not a setting:
+            /// where there is nothing to draw a variant by, such a flag is on without one.
+            is_forced_on: bool,
         }
 
         impl RareSettings {
-            const NONE: Self = Self { $($rare: Setting::Inherit,)+ };
+            const NONE: Self = Self { $($rare: Setting::Inherit,)+ is_forced_on: false };
 
             fn merge(&mut self, patch: &Self) {
                 $(merge(&mut self.$rare, &patch.$rare);)+
@@ -613,6 +616,32 @@ impl Definition {
     #[must_use]
     pub fn rare_mut(&mut self) -> &mut RareSettings {
         self.rare.settings_mut()
+    }
+
+    /// Applies an entry on top of this, as that of a stronger source is applied. Returns what both are together.
+    #[cfg_attr(not(feature = "definition"), allow(dead_code, reason = "for environments"))]
+    pub(crate) fn with_entry(this: Option<&SharedDefinition>, entry: &Entry) -> SharedDefinition {
+        let patch = entry.patch(this.map(|this| &**this));
+        let is_forced_on = entry.forces().is_some() && patch.enabled.value() == Some(&true);
+        let mut merged = match this {
+            None => patch,
+            Some(this) => {
+                let mut merged = this.clone();
+                merged.make_mut().overlay(&patch);
+                merged
+            }
+        };
+        Self::settle(&mut merged);
+        let has_variants = merged.rare().variants.value().is_some();
+        if is_forced_on && has_variants {
+            merged.make_mut().rare_mut().is_forced_on = true;
+        }
+        merged
+    }
+
+    /// Returns true if an environment of the file forces the flag on.
+    pub(crate) fn is_forced_on(&self) -> bool {
+        self.rare().is_forced_on
     }
 
     /// The fields this sets or removes.

@@ -37,11 +37,11 @@ impl Resolved {
     /// What the weakest source that has the flag says.
     pub(crate) fn new(definition: SharedDefinition, source: u8) -> Self {
         let mut resolved = Self {
+            forced_on: definition.is_forced_on(),
             definition,
             origins: [NONE; Field::ALL.len()],
             weaker: Vec::new(),
             strongest: source,
-            forced_on: false,
             stale: None,
             moment: None,
         };
@@ -67,6 +67,7 @@ impl Resolved {
         self.strongest = source;
         let chooses = [Field::Serve, Field::Variants, Field::Traffic];
         self.forced_on &= !chooses.into_iter().any(|it| patch.has(it));
+        self.forced_on |= patch.is_forced_on();
         self.claim(patch, source);
     }
 

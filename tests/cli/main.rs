@@ -6,6 +6,7 @@ mod command;
 #[cfg(unix)]
 mod completion;
 mod corpus;
+mod environments;
 mod files;
 mod fleet;
 mod hostile;

@@ -42,7 +42,13 @@ fn transcripts(directory: &str) -> Vec<std::path::PathBuf> {
 fn run(path: &Path, server: Option<&Server>) {
     let cases = TestCases::new();
     cases.register_bin("flagstaff", Path::new(env!("CARGO_BIN_EXE_flagstaff")));
-    for name in ["CLICOLOR_FORCE", "FLAGSTAFF_ENV_PREFIX", "FLAGSTAFF_FILE", "REDIS_SENTINELS"] {
+    for name in [
+        "CLICOLOR_FORCE",
+        "FLAGSTAFF_ENVIRONMENT",
+        "FLAGSTAFF_ENV_PREFIX",
+        "FLAGSTAFF_FILE",
+        "REDIS_SENTINELS",
+    ] {
         cases.env(name, "");
     }
     cases.env("FLAGSTAFF_OUTPUT", "text");

@@ -800,3 +800,23 @@ async fn a_file_that_is_still_wrong_has_not_recovered() {
     assert!(matches!(next(&mut subject.events).await, Event::Changed { .. }));
     assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
 }
+
+#[tokio::test]
+async fn a_flag_that_is_rejected_alone_is_not_unknown() {
+    let Subject { flags, .. } = start("[flags]\na = 1\n").await;
+
+    let a = flags.boolean("a", &Context::anonymous(), true);
+
+    assert_eq!(a.error_code, Some(ErrorCode::ParseError));
+}
+
+#[tokio::test]
+async fn a_flag_that_is_new_and_wrong_is_rejected_at_once() {
+    let mut subject = start("[flags]\na = true\n").await;
+
+    fs::write(subject.path(), "[flags]\na = true\nb = 1\n").unwrap();
+    while !matches!(next(&mut subject.events).await, Event::Failed { .. }) {}
+
+    let b = subject.flags.boolean("b", &Context::anonymous(), true);
+    assert_eq!(b.error_code, Some(ErrorCode::ParseError));
+}

@@ -35,6 +35,7 @@ const BLOCKS: &[(&str, &str)] = &[
     (GUIDE, "[flags.verbose_tracing]"),
     (GUIDE, "requires = [\"payments_v3\", {"),
     (GUIDE, "name = \"German pros are in\""),
+    (GUIDE, "[environments.production.pricing_page]"),
     (GUIDE, "on_stale = \"declared\""),
     (README, "# flags.toml"),
 ];
@@ -75,6 +76,8 @@ struct Case {
     above: Option<Entry>,
     /// Flags that are declared elsewhere.
     beside: &'static str,
+    /// The environment of the file.
+    environment: Option<&'static str>,
 }
 
 fn at(time: &str) -> SystemTime {
@@ -88,7 +91,7 @@ fn case(
     expected: Expected,
 ) -> Case {
     let at = at("2026-11-21T00:00:00Z");
-    Case { sentence, flag, contexts, expected, at, above: None, beside: "" }
+    Case { sentence, flag, contexts, expected, at, above: None, beside: "", environment: None }
 }
 
 impl Case {
@@ -98,6 +101,10 @@ impl Case {
 
     fn forced(self, on: bool) -> Self {
         Self { above: Some(Entry::Forced(on)), ..self }
+    }
+
+    fn within(self, environment: &'static str) -> Self {
+        Self { environment: Some(environment), ..self }
     }
 
     fn beside(self, beside: &'static str) -> Self {
@@ -115,6 +122,10 @@ fn anonymous(_: usize) -> Context<'static> {
 
 fn mallory(_: usize) -> Context<'static> {
     Context::user("mallory")
+}
+
+fn eve(_: usize) -> Context<'static> {
+    Context::user("eve")
 }
 
 fn mallory_who_is_employed(n: usize) -> Context<'static> {
@@ -364,6 +375,41 @@ fn claims() -> Vec<Vec<Case>> {
             ),
             case("The tests stand below it", "new_checkout", users, Percent(10.0)),
         ],
+        vec![
+            case(
+                "Without an environment, `[flags]` alone counts.",
+                "dark_mode",
+                anonymous,
+                Off(Reason::Disabled),
+            ),
+            case(
+                "`true` turns the flag on for all users but those whom a deny-list names",
+                "dark_mode",
+                anonymous,
+                On(Reason::Static),
+            )
+            .within("staging"),
+            case("`\"25%\"` sets the percentage", "search_v2", users, Percent(100.0))
+                .within("staging"),
+            case(
+                "A table changes the settings that it names.",
+                "new_checkout",
+                users,
+                Percent(100.0),
+            )
+            .within("staging"),
+            case("deny-lists of both add up", "new_checkout", mallory, Off(Reason::TargetingMatch))
+                .within("staging"),
+            case("deny-lists of both add up", "new_checkout", eve, Off(Reason::TargetingMatch))
+                .within("staging"),
+            case(
+                "A weight of 0 takes one out of the draw.",
+                "pricing_page",
+                users,
+                PercentOf("control", 100.0),
+            )
+            .within("production"),
+        ],
         vec![case(lost, "payments_v3", users, OnAfterLoss(five_minutes))],
         vec![
             case("# of the users", "search_v2", users, Percent(25.0)),
@@ -435,6 +481,10 @@ async fn flags_answer_what_the_sentences_beside_them_claim() {
                 beside => format!("[flags]\n{beside}\n"),
             };
             let declared = FlagsFile::parse("flags.toml", &(beside + block(page, line)));
+            let declared = match case.environment {
+                Some(environment) => declared.in_environment(environment).unwrap(),
+                None => declared,
+            };
 
             check(&case, &declared, &claim).await;
         }

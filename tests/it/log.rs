@@ -225,6 +225,26 @@ async fn a_start_is_logged_with_the_sources_their_flags_and_the_path() {
 }
 
 #[tokio::test]
+async fn a_start_names_the_environment_and_what_is_wrong_in_others() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags]\na = true\n[environments.staging]\n[environments.x]\na = 1\n")
+        .unwrap();
+
+    let file = File::open(&path).unwrap().environment("staging");
+    let _flags = Flags::builder().source(file).start().await.unwrap();
+
+    let [ready] = &log.lines("source is ready")[..] else { panic!("{}", log.text()) };
+    let location = format!(r#"location="{}, environment `staging`""#, path.display());
+    assert!(ready.ends_with(&location), "{ready}");
+    let [problems] = &log.lines("problems in other environments")[..] else {
+        panic!("{}", log.text())
+    };
+    assert!(problems.contains(" WARN ") && problems.contains("in environment `x`"), "{problems}");
+}
+
+#[tokio::test]
 async fn who_asks_is_never_logged() {
     let (log, _guard) = Log::start(Level::TRACE);
     let few = Definition::new().percentage(Percentage::ZERO).allowed_users(["bob"]);

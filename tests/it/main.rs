@@ -12,6 +12,7 @@ mod diagnostics;
 mod docs;
 mod edit;
 mod env;
+mod environments;
 mod examples;
 mod explain;
 mod facade;

@@ -15,6 +15,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Parts of settings that have no default, or one that follows from something else.
 const WITHOUT_DEFAULT: &[&str] = &[
+    "environments",
     "segments",
     "prerequisite/variant",
     "flag/rules/name",

@@ -1,4 +1,5 @@
-//! The published vectors of buckets, rollouts, rules, off flags and what is served, through the whole library.
+//! The published vectors of buckets, rollouts, rules, off flags, environments and what is served, through the whole
+//! library.
 
 use std::{
     collections::BTreeSet,
@@ -9,8 +10,8 @@ use flagstaff::{
     Context, Definition, Env, Flags, Memory, Percentage, Reason,
     answer::Cause,
     definition::{
-        Condition, FlagsFile, Rollout, Rule, Serve, Setting, Stage, Variant, Variants, Weight,
-        from_json,
+        Condition, Entry, FlagsFile, Rollout, Rule, Serve, Setting, Stage, Variant, Variants,
+        Weight, from_json,
     },
 };
 use serde_json::{Value, json};
@@ -406,5 +407,37 @@ fn tests_of_a_file_answer_what_the_vectors_say() {
 {}",
             run.diagnostics()
         );
+    }
+}
+
+#[tokio::test]
+async fn a_flag_is_in_an_environment_what_the_vectors_say() {
+    let vectors: Value =
+        serde_json::from_str(include_str!("../vectors/environments.json")).unwrap();
+    let rows = vectors["environments"].as_array().unwrap();
+    assert!(rows.len() >= 200);
+    let mut started: Option<(&str, Flags)> = None;
+
+    for row in rows {
+        let text = row["file"].as_str().unwrap();
+        if started.as_ref().is_none_or(|(of, _)| *of != text) {
+            let file = FlagsFile::parse("flags.toml", text).in_environment("staging").unwrap();
+            assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
+            let flags = file.flags().iter().fold(Memory::new(), |memory, (key, flag)| {
+                memory.with(key, Entry::Definition(flag.clone()))
+            });
+            started = Some((text, Flags::builder().source(flags).start().await.unwrap()));
+        }
+        let (_, flags) = started.as_ref().unwrap();
+        let context = match row["user"].as_str() {
+            Some(user) => Context::user(user),
+            None => Context::anonymous(),
+        };
+
+        let (is_on, variant) =
+            (flags.is_enabled("f", &context), flags.variant("f", &context, "none").value);
+
+        assert_eq!(json!(is_on), row["on"], "{row}");
+        assert_eq!(variant, row["variant"].as_str().unwrap_or("none"), "{row}");
     }
 }

@@ -22,6 +22,8 @@ const FLAGS: &str = "flags";
 
 /// The bytes that are kept for one of the flag file, at most. Short forms take up to five times as many in JSON.
 const PER_BYTE: u64 = 8;
+/// The member that names the environment that they are of, if one is chosen.
+const ENVIRONMENT: &str = "environment";
 
 /// Keeps definitions at a path.
 #[derive(Debug)]
@@ -37,6 +39,7 @@ struct Queue {
     path: PathBuf,
     /// The most bytes that are written, so that they can be read again.
     max_len: u64,
+    environment: Option<String>,
     state: Mutex<State>,
 }
 
@@ -47,10 +50,10 @@ struct State {
 }
 
 impl Keep {
-    /// Keeps what a flag file of at most `max_len` bytes defines.
-    pub(super) fn new(path: PathBuf, max_len: u64) -> Self {
+    /// Keeps what a flag file of at most `max_len` bytes defines in an environment.
+    pub(super) fn new(path: PathBuf, environment: Option<String>, max_len: u64) -> Self {
         let max_len = max_len.saturating_mul(PER_BYTE);
-        let queue = Queue { path, max_len, state: Mutex::default() };
+        let queue = Queue { path, environment, max_len, state: Mutex::default() };
         Self { queue: queue.into(), saved: None }
     }
 
@@ -61,7 +64,8 @@ impl Keep {
     /// Reads what was kept; nothing if it cannot be read, which is logged.
     pub(super) async fn load(&mut self) -> Definitions {
         let queue = Arc::clone(&self.queue);
-        let loaded = spawn_blocking(move || load(&queue.path, queue.max_len)).await;
+        let load = move || load(&queue.path, queue.environment.as_deref(), queue.max_len);
+        let loaded = spawn_blocking(load).await;
         match loaded.unwrap_or_else(|error| Err(error.into())) {
             Ok(flags) => {
                 self.saved = Some(flags.clone());
@@ -105,16 +109,25 @@ impl Queue {
                 next
             };
             let Some(flags) = next else { return };
-            if let Err(error) = save(&self.path, &flags, self.max_len) {
+            let environment = self.environment.as_deref();
+            if let Err(error) = save(&self.path, environment, &flags, self.max_len) {
                 warn!(path = %self.path.display(), %error, "cannot keep the flags for the next start");
             }
         }
     }
 }
 
-fn save(path: &Path, flags: &Definitions, max_len: u64) -> io::Result<()> {
+fn save(
+    path: &Path,
+    environment: Option<&str>,
+    flags: &Definitions,
+    max_len: u64,
+) -> io::Result<()> {
     let flags = flags.iter().map(|(key, flag)| (key.to_owned(), Value::Object(to_json(flag))));
-    let text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
+    let mut text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
+    if let Some(environment) = environment {
+        text[ENVIRONMENT] = environment.into();
+    }
     let text = format!("{text}\n");
     // Segments are written out, so that a short file may define more than can be read again.
     if u64::try_from(text.len()).is_ok_and(|len| len > max_len) {
@@ -123,9 +136,13 @@ fn save(path: &Path, flags: &Definitions, max_len: u64) -> io::Result<()> {
     replace(path, text.as_bytes(), Readers::Owner)
 }
 
-fn load(path: &Path, max_len: u64) -> io::Result<Definitions> {
+fn load(path: &Path, environment: Option<&str>, max_len: u64) -> io::Result<Definitions> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let kept: Value = serde_json::from_slice(&all(open(path)?, max_len)?)?;
+    // A flag is another one in another environment.
+    if kept[ENVIRONMENT].as_str() != environment {
+        return Err(invalid("they are of another environment".to_owned()));
+    }
     let Some(flags) = kept[FLAGS].as_object() else {
         return Err(invalid(format!("it has no `{FLAGS}`")));
     };
@@ -158,9 +175,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("kept.json");
 
-        save(&path, &flags(), MAX_LEN).unwrap();
+        save(&path, None, &flags(), MAX_LEN).unwrap();
 
-        assert_eq!(load(&path, MAX_LEN).unwrap(), flags());
+        assert_eq!(load(&path, None, MAX_LEN).unwrap(), flags());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
@@ -168,16 +185,30 @@ mod tests {
     fn what_could_not_be_read_again_is_not_written() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("kept.json");
-        save(&path, &flags(), MAX_LEN).unwrap();
+        save(&path, None, &flags(), MAX_LEN).unwrap();
         let len = std::fs::metadata(&path).unwrap().len();
-        save(&path, &Definitions::new(), MAX_LEN).unwrap();
+        save(&path, None, &Definitions::new(), MAX_LEN).unwrap();
 
-        let error = save(&path, &flags(), len - 1).unwrap_err();
+        let error = save(&path, None, &flags(), len - 1).unwrap_err();
 
         assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
-        assert_eq!(load(&path, MAX_LEN).unwrap(), Definitions::new());
-        save(&path, &flags(), len).unwrap();
-        assert_eq!(load(&path, len).unwrap(), flags());
+        assert_eq!(load(&path, None, MAX_LEN).unwrap(), Definitions::new());
+        save(&path, None, &flags(), len).unwrap();
+        assert_eq!(load(&path, None, len).unwrap(), flags());
+    }
+
+    #[test]
+    fn what_was_kept_in_another_environment_does_not_come_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kept.json");
+
+        save(&path, Some("staging"), &flags(), MAX_LEN).unwrap();
+
+        assert_eq!(load(&path, Some("staging"), MAX_LEN).unwrap(), flags());
+        for other in [None, Some("production")] {
+            let error = load(&path, other, MAX_LEN).unwrap_err().to_string();
+            assert_eq!(error, "they are of another environment");
+        }
     }
 
     #[test]
@@ -188,7 +219,7 @@ mod tests {
         for garbage in ["", "[]", "{}", r#"{"flags": {"a": 1}}"#, r#"{"flags": {"a": {"x": 1}}}"#] {
             std::fs::write(&path, garbage).unwrap();
             assert_ne!(
-                load(&path, MAX_LEN).unwrap_err().kind(),
+                load(&path, None, MAX_LEN).unwrap_err().kind(),
                 io::ErrorKind::NotFound,
                 "{garbage}"
             );
@@ -205,7 +236,7 @@ mod tests {
         std::fs::write(&target, "mine").unwrap();
         symlink(&target, &path).unwrap();
 
-        save(&path, &flags(), MAX_LEN).unwrap();
+        save(&path, None, &flags(), MAX_LEN).unwrap();
 
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
         let metadata = std::fs::symlink_metadata(&path).unwrap();

@@ -30,7 +30,8 @@ pub(crate) fn flags() -> ArgValueCompleter {
         for name in overridden() {
             flags.insert(name, None);
         }
-        for (name, flag) in file().iter().flat_map(|file| file.flags()) {
+        let all = file().map(|file| file.everywhere()).unwrap_or_default();
+        for (name, flag) in &all {
             flags.insert(name.to_owned(), flag.description.value().cloned());
         }
         let candidate = |(name, description): (String, Option<String>)| {
@@ -38,6 +39,16 @@ pub(crate) fn flags() -> ArgValueCompleter {
             CompletionCandidate::new(name).help(description.map(Into::into))
         };
         starting(start, flags).map(candidate).collect()
+    })
+}
+
+/// Completes the environments of the file.
+pub(crate) fn environments() -> ArgValueCompleter {
+    ArgValueCompleter::new(|start: &OsStr| {
+        let file = file();
+        let names = file.iter().flat_map(|file| file.environments());
+        let names = names.map(|name| (name.to_owned(), ()));
+        starting(start, names).map(|(name, ())| CompletionCandidate::new(name)).collect()
     })
 }
 

@@ -77,11 +77,11 @@ enum Format {
 
 /// Several things of one kind.
 #[derive(Debug)]
-pub(crate) struct Listing {
+pub(crate) struct Listing<'c> {
     /// What they are called in JSON.
     pub(crate) name: &'static str,
     /// The headings of the columns. New ones are only ever added at the end.
-    pub(crate) columns: &'static [&'static str],
+    pub(crate) columns: &'c [&'c str],
     pub(crate) rows: Vec<Row>,
     /// What people read when there are none, such as `(no flags)`.
     pub(crate) empty: &'static str,
@@ -156,7 +156,7 @@ impl Output {
     }
 
     /// Several things of a kind. Text is a table; tabs separate without headings.
-    pub(crate) fn listing(&self, listing: Listing) -> Result<(), Failure> {
+    pub(crate) fn listing(&self, listing: Listing<'_>) -> Result<(), Failure> {
         let Listing { name, columns, rows, empty } = listing;
         match self.format {
             Format::Json => {
@@ -180,7 +180,7 @@ impl Output {
     }
 
     /// Prints a listing that has members beside its rows in JSON.
-    pub(crate) fn listing_about(&self, about: Value, listing: Listing) -> Result<(), Failure> {
+    pub(crate) fn listing_about(&self, about: Value, listing: Listing<'_>) -> Result<(), Failure> {
         if self.format != Format::Json {
             return self.listing(listing);
         }

@@ -13,18 +13,19 @@ use flagstaff::{
     Backend, Env, File, Flags, Redis,
     cli::ExitCode,
     definition::{
-        Definitions, Diagnostic, Diagnostics, FlagsFile, Severity,
+        Definitions, Diagnostic, Diagnostics, FlagsFile, Severity, UnknownEnvironment,
         edit::{TextFile, TextFileError},
     },
     event::Warning,
     source::{
-        BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, RedisError, RedisErrorKind,
-        RedisHandle, Sink, SourceKind, Status, WritableBackend,
+        BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, OpenError, RedisError,
+        RedisErrorKind, RedisHandle, Sink, SourceKind, Status, WritableBackend,
     },
 };
 use tokio::time::sleep;
 
 use crate::{
+    completion,
     failure::Failure,
     output::Output,
     single::Single,
@@ -46,9 +47,19 @@ const KEY_PREFIX: &str = "ff";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Place {
-    /// Flag file [default: the nearest flags.toml, upwards] [env: FLAGSTAFF_FILE]
+    /// Flag file; of several, later ones win [default: the nearest flags.toml,
+    /// upwards] [env: FLAGSTAFF_FILE]
     #[arg(long, short, global = true, value_name = "PATH")]
-    file: Option<PathBuf>,
+    file: Vec<PathBuf>,
+    /// Environment of the flag file, such as staging [env: FLAGSTAFF_ENVIRONMENT]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        value_parser = environment,
+        add = completion::environments()
+    )]
+    pub(crate) environment: Vec<String>,
     /// Use the store and the environment without a flag file
     #[arg(long, global = true, conflicts_with = "file")]
     no_file: bool,
@@ -82,7 +93,8 @@ pub(crate) struct Place {
 impl Default for Place {
     fn default() -> Self {
         Self {
-            file: None,
+            file: Vec::new(),
+            environment: Vec::new(),
             no_file: false,
             redis: Vec::new(),
             sentinel: Vec::new(),
@@ -112,9 +124,33 @@ impl Declared {
 }
 
 impl Place {
-    /// The path of the flag file: as it was named, or the nearest; `None` if there is none.
+    /// The paths of the flag files, the weakest first: as they were named, or the nearest one.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        match (self.no_file, &*self.file) {
+            (true, _) => Vec::new(),
+            (false, []) => usual_file().into_iter().collect(),
+            (false, files) => files.to_vec(),
+        }
+    }
+
+    /// The path of the strongest flag file; `None` if there is none.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        if self.no_file { None } else { self.file.clone().or_else(usual_file) }
+        self.paths().pop()
+    }
+
+    /// The environment that is chosen, if one is.
+    pub(crate) fn environment_name(&self) -> Result<Option<String>, Failure> {
+        match &*self.environment {
+            [] => Ok(variable("FLAGSTAFF_ENVIRONMENT")),
+            [name] => Ok(Some(name.clone())),
+            [..] => Err(Failure::usage("`--environment` names one environment")
+                .hint("`diff` alone takes two, and compares them")),
+        }
+    }
+
+    /// Returns a place with another environment, or with none.
+    pub(crate) fn in_environment(&self, name: Option<&str>) -> Self {
+        Self { environment: name.map(str::to_owned).into_iter().collect(), ..self.clone() }
     }
 
     /// Returns true if no flag file is found and `--no-file` is not given. The services may have one.
@@ -146,31 +182,35 @@ impl Place {
 
     /// The path of a flag file that was named, whether it is there or not.
     pub(crate) fn named(&self) -> Option<PathBuf> {
-        self.file.clone().or_else(|| variable("FLAGSTAFF_FILE").map(PathBuf::from))
+        self.file.last().cloned().or_else(|| variable("FLAGSTAFF_FILE").map(PathBuf::from))
     }
 
     /// The path of the flag file, for commands that need one.
     pub(crate) fn needed_path(&self) -> Result<PathBuf, Failure> {
-        self.path().ok_or_else(|| {
-            Failure::usage("there is no flags.toml here or in a directory above")
-                .hint("name one with `--file`, or make one with `flagstaff init`")
-        })
+        match &*self.paths() {
+            [] => Err(Failure::usage("there is no flags.toml here or in a directory above")
+                .hint("name one with `--file`, or make one with `flagstaff init`")),
+            [path] => Ok(path.clone()),
+            [..] => Err(Failure::usage("this is about one flag file, and `--file` names several")
+                .hint("name the one that is meant")),
+        }
     }
 
-    /// The flag file, whatever is wrong with its flags; `None` if none was named and there is none.
+    /// The flag files, the weakest first, whatever is wrong with their flags.
+    pub(crate) fn files(&self) -> Result<Vec<Declared>, Failure> {
+        declared(self.paths(), self.environment_name()?.as_deref())
+    }
+
+    /// The strongest flag file, whatever is wrong with its flags; `None` if none was named and there is none.
     pub(crate) fn file(&self) -> Result<Option<Declared>, Failure> {
-        let Some(path) = self.path() else { return Ok(None) };
-        let text = read(&path)?;
-        let parsed = FlagsFile::parse(&path.to_string_lossy(), &text);
-        Ok(Some(Declared { path, text, parsed }))
+        Ok(self.files()?.pop())
     }
 
     /// The flag file, for commands that need one.
     pub(crate) fn needed_file(&self) -> Result<Declared, Failure> {
-        self.file()?.ok_or_else(|| {
-            Failure::usage("there is no flags.toml here or in a directory above")
-                .hint("name one with `--file`, or make one with `flagstaff init`")
-        })
+        let path = self.needed_path()?;
+        let mut files = declared(vec![path], self.environment_name()?.as_deref())?;
+        Ok(files.remove(0))
     }
 
     /// Returns true if the store has a key per flag instead of a hash.
@@ -205,9 +245,12 @@ impl Place {
 
     /// What is wrong with a flag of the file that is left out because of it, and where.
     pub(crate) fn mistake(&self, flag: &str) -> Option<String> {
-        let file = self.file().ok()??.at_a_start(None);
-        let mistake = first_mistake(&file.parsed, flag)?;
-        Some(format!("{}:{}: {}", file.path.display(), mistake.location, mistake.message))
+        let files = self.files().ok()?.into_iter().rev().map(|file| file.at_a_start(None));
+        let mut mistakes = files.filter_map(|file| {
+            let mistake = first_mistake(&file.parsed, flag)?;
+            Some(format!("{}:{}: {}", file.path.display(), mistake.location, mistake.message))
+        });
+        mistakes.next()
     }
 
     /// Returns the options that name the store, for a command to paste. The URL is left out if it came from the
@@ -318,8 +361,9 @@ impl Place {
         output: &Output,
         at: Option<SystemTime>,
     ) -> Result<Flags, Failure> {
-        let file = self.file()?.map(|file| usable(file, at, output)).transpose()?;
-        let builder = self.sources(file.map(|file| Once::file(&file)))?;
+        let files = self.files()?.into_iter().map(|file| usable(file, at, output));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let builder = self.sources(files.iter().map(Once::file))?;
         let builder = match at {
             Some(at) => builder.clock(move || at),
             None => builder,
@@ -339,7 +383,7 @@ impl Place {
         names: &[String],
         output: &Output,
     ) -> Result<Flags, Failure> {
-        let file = self.file()?.and_then(|file| {
+        let files = self.files()?.into_iter().filter_map(|file| {
             let name = file.path.display().to_string();
             let usable = usable(file, None, output);
             if usable.is_err() {
@@ -347,7 +391,8 @@ impl Place {
             }
             usable.ok()
         });
-        let declared = || file.as_ref().map(Once::file);
+        let files: Vec<_> = files.collect();
+        let declared = || files.iter().map(Once::file);
         let flags = match self.start(self.sources(declared())?).await {
             Ok(flags) => flags,
             Err(failure) => {
@@ -386,9 +431,16 @@ impl Place {
 
     /// The same, with the file followed as services follow it.
     pub(crate) async fn followed(&self) -> Result<Flags, Failure> {
-        let file = self.path().map(File::open).transpose();
-        let file = file.map_err(|error| Failure::of(ExitCode::Usage, &error))?;
-        self.start(self.sources(file)?).await
+        let files = self.files()?.into_iter().map(|file| {
+            let followed = File::open(file.path)?;
+            Ok(match file.parsed.environment() {
+                Some(name) => followed.environment(name),
+                None => followed,
+            })
+        });
+        let files: Result<Vec<_>, OpenError> = files.collect();
+        let files = files.map_err(|error| Failure::of(ExitCode::Usage, &error))?;
+        self.start(self.sources(files)?).await
     }
 
     /// The sources over the file alone; `None` if there are none.
@@ -413,25 +465,27 @@ impl Place {
         self.env_prefix().map(Env::with_prefix)
     }
 
-    fn sources(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
-        self.stack(self.redis()?.map(Redis::unannounced), file)
+    /// The sources, with these files, the weakest first.
+    fn sources(
+        &self,
+        files: impl IntoIterator<Item = impl Backend>,
+    ) -> Result<FlagsBuilder, Failure> {
+        self.stack(self.redis()?.map(Redis::unannounced), files)
     }
 
     fn stack(
         &self,
         redis: Option<impl IntoBackend>,
-        file: Option<impl Backend>,
+        files: impl IntoIterator<Item = impl Backend>,
     ) -> Result<FlagsBuilder, Failure> {
         let env_prefix = self.env_prefix();
-        if redis.is_none() && file.is_none() && env_prefix.is_none() {
+        let files: Vec<_> = files.into_iter().collect();
+        if redis.is_none() && files.is_empty() && env_prefix.is_none() {
             return Err(Failure::usage("there are no flags: no flags.toml here or in a directory above")
                 .hint("name a file with `--file` or a store with `--redis`; `flagstaff init` makes a file"));
         }
-        Ok(Flags::builder()
-            .option_source(redis)
-            .option_source(self.environment())
-            .option_source(file)
-            .require_ready())
+        let over = Flags::builder().option_source(redis).option_source(self.environment());
+        Ok(files.into_iter().rev().fold(over, FlagsBuilder::source).require_ready())
     }
 
     async fn start(&self, builder: FlagsBuilder) -> Result<Flags, Failure> {
@@ -439,6 +493,60 @@ impl Place {
             Some(redis) => started(builder, &redis.handle()).await,
             None => Ok(builder.start().await?),
         }
+    }
+}
+
+/// Reads flag files, with the flags of one environment if one is chosen. At least one of several files has to have
+/// that environment; the others are used without.
+pub(crate) fn declared(
+    paths: Vec<PathBuf>,
+    environment: Option<&str>,
+) -> Result<Vec<Declared>, Failure> {
+    let mut files = Vec::with_capacity(paths.len());
+    let mut unknown = None;
+    for path in paths {
+        let text = read(&path)?;
+        let parsed = FlagsFile::parse(&path.to_string_lossy(), &text);
+        files.push(Declared { path, text, parsed });
+    }
+    let Some(environment) = environment else { return Ok(files) };
+    let mut is_known = false;
+    for file in files.iter_mut().filter(|file| file.parsed.is_usable()) {
+        match file.parsed.clone().in_environment(environment) {
+            Ok(parsed) => (file.parsed, is_known) = (parsed, true),
+            Err(error) => unknown = Some((file.path.clone(), error)),
+        }
+    }
+    match unknown.filter(|_| !is_known) {
+        Some((path, error)) => Err(unknown_environment(&path, &error)),
+        None => Ok(files),
+    }
+}
+
+/// A file does not have the environment that was named.
+pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Failure {
+    let path = path.display().to_string();
+    let failure =
+        Failure::usage(format!("`{}` has no environment `{}`", clean(&path), clean(&error.name)));
+    match (&error.similar, &*error.known) {
+        (Some(similar), _) => {
+            failure.hint(format!("an environment with a similar name exists: `{}`", clean(similar)))
+        }
+        (None, []) => {
+            failure.hint("add it: `[environments.NAME]`, with the flags that differ there")
+        }
+        (None, known) => {
+            let known: Vec<_> = known.iter().map(|name| format!("`{}`", clean(name))).collect();
+            failure.hint(format!("its environments are {}", known.join(", ")))
+        }
+    }
+}
+
+/// The name of an environment, as an option has it.
+fn environment(name: &str) -> Result<String, &'static str> {
+    match name.trim() == name && !name.is_empty() {
+        true => Ok(name.to_owned()),
+        false => Err("an environment has a name, without white space around it"),
     }
 }
 
@@ -513,10 +621,15 @@ fn usable(file: Declared, at: Option<SystemTime>, output: &Output) -> Result<Dec
         return Err(mistakes(&file.path.to_string_lossy(), diagnostics, output)
             .hint("a service would start with no flags of this file"));
     }
-    if diagnostics.has_errors() {
+    if has_errors(&file.parsed) {
         tell_left_out(&file.path.to_string_lossy(), &file.parsed, output);
     }
     Ok(file)
+}
+
+/// Returns true if the flags of the chosen environment have errors.
+pub(crate) fn has_errors(file: &FlagsFile) -> bool {
+    file.diagnostics().concerning(file.environment()).has_errors()
 }
 
 /// Tells which flags of a file do not count.
@@ -553,7 +666,12 @@ fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> 
     let is_left_out = file.rejected().contains(flag);
     let mut mistakes = file.diagnostics().iter();
     mistakes.find(|mistake| {
-        is_left_out && mistake.severity == Severity::Error && mistake.flag.as_deref() == Some(flag)
+        let is_elsewhere =
+            mistake.environment.as_deref().is_some_and(|it| file.environment() != Some(it));
+        is_left_out
+            && !is_elsewhere
+            && mistake.severity == Severity::Error
+            && mistake.flag.as_deref() == Some(flag)
     })
 }
 
@@ -642,7 +760,7 @@ impl Once {
     pub(crate) fn file(file: &Declared) -> Self {
         let offer = Offer::from(file.parsed.flags());
         let (path, lines) = (file.path.display().to_string(), file.parsed.lines().clone());
-        let places = move |key: &str, part| Some(format!("{path}:{}", lines.part(key, part)?));
+        let places = move |key: &str, part| Some(format!("{path}:{}", lines.place(key, part)?));
         let offer = offer.with_places(places).with_rejected(file.parsed.rejected().iter());
         Self::new(SourceKind::File, offer)
     }

@@ -1,4 +1,4 @@
-//! Any flags.toml, asked by any context: nothing panics, and the explained answer is the plain one.
+//! Any flags.toml, in its first environment if it has one, asked by any context: nothing panics, and the explained answer is the plain one.
 //!
 //! The context is a JSON object behind a line of three dashes:
 //! `{"user": "ana", "groups": ["beta"], "attributes": {"os": "ios"}}`.
@@ -19,6 +19,11 @@ fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let (text, context) = text.split_once("\n---\n").unwrap_or((&text, ""));
     let file = FlagsFile::parse("flags.toml", text);
+    let environment = file.environments().next().map(str::to_owned);
+    let file = match environment {
+        Some(name) => file.in_environment(&name).expect("it has that environment"),
+        None => file,
+    };
     let defined = file.flags().iter();
     let memory = defined
         .fold(Memory::new(), |memory, (key, definition)| memory.with(key, definition.clone()));

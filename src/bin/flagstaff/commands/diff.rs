@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
@@ -9,6 +9,7 @@ use flagstaff::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    completion,
     difference::{self, Difference, differences},
     failure::Failure,
     output::{Listing, Output, Row},
@@ -19,7 +20,7 @@ use crate::{
     written::Written,
 };
 
-/// Show how the store differs from the file, or the file from git
+/// Compare the store to the file, the file to git, or environments
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
@@ -30,10 +31,14 @@ after; who, when, why, and until when.
 Examples:
   flagstaff diff                overrides in the store against flags.toml
   flagstaff diff git:main       flags.toml against that of main, with the order
-                                of its variants, its tests and its segments")]
+                                of its variants, its tests and its segments
+
+Two environments of the file:
+  flagstaff diff --environment staging production")]
 pub(crate) struct Diff {
-    /// What to compare flags.toml with; the store unless named
-    #[arg(value_name = "git:REV")]
+    /// Compare with `git:REV`, or with another environment than --environment;
+    /// with the store unless named
+    #[arg(value_name = "WITH", add = completion::environments())]
     with: Option<String>,
 }
 
@@ -58,17 +63,24 @@ struct Flag {
 impl Diff {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let mut unreadable = None;
-        let (flags, nothing) = match self.with.as_deref() {
-            None => {
+        let environments = self.environments(session)?;
+        let (flags, nothing) = match (self.with.as_deref(), environments) {
+            (_, Some([before, after])) => {
+                (between_environments(session, &before, &after)?, "nothing differs")
+            }
+            (None, None) => {
                 let (flags, code) = against_store(session).await?;
                 unreadable = code;
                 (flags, "the store changes nothing")
             }
-            Some(with) => match with.strip_prefix("git:") {
+            (Some(with), None) => match with.strip_prefix("git:") {
                 Some(revision) => (against_git(session, revision)?, "nothing differs"),
                 None => {
                     return Err(Failure::usage(format!("cannot compare with `{with}`"))
-                        .hint("write `git:REV`, such as `git:main`, or nothing for the store"));
+                        .hint(
+                            "write `git:REV`, such as `git:main`, or nothing for the store; an environment is \
+                             compared with that of `--environment`",
+                        ));
                 }
             },
         };
@@ -91,6 +103,20 @@ impl Diff {
             output.write(&flags.iter().map(|flag| flag.text(now)).collect::<String>())?;
         }
         Ok(code)
+    }
+}
+
+impl Diff {
+    /// The two environments that are compared, if any are.
+    fn environments(&self, session: &Session) -> Result<Option<[String; 2]>, Failure> {
+        match (&*session.place.environment, self.with.as_deref()) {
+            ([before, after], None) => Ok(Some([before.clone(), after.clone()])),
+            (_, Some(after)) if !after.starts_with("git:") => {
+                let before = session.place.environment_name()?;
+                Ok(before.map(|before| [before, after.to_owned()]))
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -191,7 +217,14 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
     let text = revision::text_at(revision, &now.path)?;
     let name = format!("{}@{revision}", now.path.display());
     let written = [Written::of(&text), Written::of(&now.text)];
-    let before = whole(FlagsFile::parse(&name, &text), &name, &session.output)?;
+    let before = FlagsFile::parse(&name, &text);
+    let before = match now.parsed.environment() {
+        Some(environment) if before.is_usable() => before
+            .in_environment(environment)
+            .map_err(|error| place::unknown_environment(Path::new(&name), &error))?,
+        _ => before,
+    };
+    let before = whole(before, &name, &session.output)?;
     let now = whole(now.parsed, &now.path.to_string_lossy(), &session.output)?;
     let segments = segments(&written);
     let names = before.flags().keys().chain(now.flags().keys());
@@ -217,6 +250,38 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
     Ok(compared.chain(segments).collect())
 }
 
+/// The flags that differ between two environments of the file.
+fn between_environments(
+    session: &Session,
+    before: &str,
+    after: &str,
+) -> Result<Vec<Flag>, Failure> {
+    let read = |environment: &str| {
+        let file = session.place.in_environment(Some(environment)).needed_file()?;
+        let name = file.path.to_string_lossy().into_owned();
+        whole(file.parsed, &name, &session.output)
+    };
+    let (before, after) = (read(before)?, read(after)?);
+    let names: BTreeSet<_> = before.flags().keys().chain(after.flags().keys()).collect();
+    let compared = names.into_iter().filter_map(|name| {
+        // What one of them removes and the other does not have is the same.
+        let object = |file: &FlagsFile| {
+            let mut object = file.flags().get(name).map(|flag| to_json(flag)).unwrap_or_default();
+            object.retain(|_, value| !value.is_null());
+            object
+        };
+        let differences = differences(&object(&before), &object(&after));
+        let what = match (before.flags().contains_key(name), after.flags().contains_key(name)) {
+            (false, _) => "new",
+            (_, false) => "removed",
+            _ if differences.is_empty() => return None,
+            _ => CHANGED,
+        };
+        Some(Flag::of("flag", name.to_owned(), what, differences))
+    });
+    Ok(compared.collect())
+}
+
 /// The segments that differ. Flags that use one of them differ with it.
 fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
     let names: BTreeSet<_> = before.segments.keys().chain(after.segments.keys()).collect();
@@ -237,7 +302,7 @@ fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
 
 /// A file that can be compared: all of it counts, or it would differ for no reason.
 fn whole(file: FlagsFile, name: &str, output: &Output) -> Result<FlagsFile, Failure> {
-    match file.diagnostics().has_errors() {
+    match place::has_errors(&file) {
         false => Ok(file),
         true => Err(place::mistakes(name, file.diagnostics(), output)),
     }

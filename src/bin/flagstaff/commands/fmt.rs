@@ -117,9 +117,7 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         formatter::Options { crlf: body.contains("\r\n"), ..formatter::Options::default() };
     let formatted = mark.to_owned() + &formatter::format_syntax(parsed.into_syntax(), options);
     let after = FlagsFile::parse(name, &formatted);
-    let same = before.flags() == after.flags()
-        && before.rejected() == after.rejected()
-        && before.is_usable() == after.is_usable();
+    let same = before.says_the_same(&after);
     if !same {
         return Err(Failure::refused(format!(
             "`{name}` would say something else if it were formatted"

@@ -1,14 +1,19 @@
-use std::time::SystemTime;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{Context, Flags, cli::ExitCode};
-use serde_json::{Value, json};
+use flagstaff::{
+    Context, Definition, Flags, answer::FlagState, cli::ExitCode, definition::Definitions,
+    source::SourceKind,
+};
+use serde_json::{Map, Value, json};
 
 use crate::{
     failure::Failure,
     output::{Listing, Output, Row},
+    place,
     query::{Subject, Term},
     session::Session,
+    text::clean,
     time, unreadable,
 };
 
@@ -37,7 +42,8 @@ Examples:
   flagstaff list
   flagstaff list 'checkout_*'
   flagstaff list --filter owner=payments --filter 'expires<14d'
-  flagstaff list --filter partial -o jsonl")]
+  flagstaff list --filter partial -o jsonl
+  flagstaff list --environments      what each is in each environment")]
 pub(crate) struct List {
     /// A part of the name, or a glob
     #[arg(value_name = "NAME")]
@@ -45,6 +51,9 @@ pub(crate) struct List {
     /// Keep the flags for which this holds; may be repeated
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
+    /// Show what the flag file makes of each flag in each of its environments
+    #[arg(long, conflicts_with = "environment")]
+    environments: bool,
 }
 
 impl List {
@@ -55,10 +64,85 @@ impl List {
         let query: Result<Vec<_>, _> = names.chain(filters).collect();
         let query = query.map_err(Failure::usage)?;
         let Session { place, output } = session;
+        if self.environments {
+            return Self::print_environments(session, &query, now);
+        }
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
         Self::print(&flags, &query, output)?;
         place.tell_other_files(output).await;
         Ok(unreadable::tell_all(&flags, output).unwrap_or(code))
+    }
+
+    /// Prints the flags of the file for which all terms hold in an environment, with their states in all of them.
+    fn print_environments(
+        session: &Session,
+        query: &[Term],
+        now: SystemTime,
+    ) -> Result<ExitCode, Failure> {
+        let mut files = place::declared(vec![session.place.needed_path()?], None)?;
+        let file = files.remove(0);
+        let name = file.path.to_string_lossy().into_owned();
+        let parsed = file.parsed.tested(&Definitions::new(), now);
+        if !parsed.is_usable() {
+            return Err(place::mistakes(&name, parsed.diagnostics(), &session.output));
+        }
+        let mut columns = vec!["FLAG".to_owned(), "FLAGS".to_owned()];
+        columns.extend(parsed.environments().map(|name| clean(name).into_owned()));
+        let there = parsed.environments().map(|name| parsed.clone().in_environment(name));
+        let mut places = vec![parsed.clone()];
+        places.extend(there.flatten());
+        let names: BTreeSet<_> = places
+            .iter()
+            .flat_map(|file| file.flags().keys().chain(file.rejected().iter()))
+            .collect();
+
+        let mut rows = Vec::new();
+        for name in names {
+            let states = places.iter().map(|file| match file.flags().get(name) {
+                Some(flag) => State::Of(FlagState::at(flag, now), flag),
+                None if file.rejected().contains(name) => State::Rejected,
+                None => State::Unknown,
+            });
+            let states: Vec<_> = states.collect();
+            let holds = |state: &State<'_>| match *state {
+                State::Of(state, definition) => {
+                    let source = Some(SourceKind::File);
+                    let subject = Subject { name, definition, state, source };
+                    query.iter().all(|term| term.holds(&subject))
+                }
+                _ => query.is_empty(),
+            };
+            if !states.iter().any(holds) {
+                continue;
+            }
+            let environments = places
+                .iter()
+                .zip(&states)
+                .filter_map(|(file, state)| Some((file.environment()?.to_owned(), state.json())));
+            rows.push(Row {
+                json: json!({
+                    "flag": name,
+                    "flags": states[0].json(),
+                    "environments": environments.collect::<Map<_, _>>(),
+                }),
+                cells: [name.to_owned()]
+                    .into_iter()
+                    .chain(states.iter().map(State::text))
+                    .collect(),
+            });
+        }
+        let columns: Vec<_> = columns.iter().map(String::as_str).collect();
+        session.output.listing(Listing {
+            name: "flags",
+            columns: &columns,
+            rows,
+            empty: "(no flags)",
+        })?;
+        if parsed.diagnostics().has_errors() {
+            let name = clean(&name);
+            session.output.warning(format!("`{name}` has errors: `flagstaff lint` shows them"));
+        }
+        Ok(ExitCode::Done)
     }
 
     /// Prints the flags for which all terms hold.
@@ -113,5 +197,32 @@ impl List {
             rows,
             empty: "(no flags)",
         })
+    }
+}
+
+/// A flag in one environment, or outside of all.
+enum State<'f> {
+    Of(FlagState, &'f Definition),
+    Rejected,
+    Unknown,
+}
+
+impl State<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Of(state, _) => state.to_string(),
+            Self::Rejected => "rejected".to_owned(),
+            Self::Unknown => String::new(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Of(state, _) => {
+                json!({ "state": state.as_str(), "summary": state.to_string() })
+            }
+            Self::Rejected => json!({ "state": "rejected", "summary": "rejected" }),
+            Self::Unknown => Value::Null,
+        }
     }
 }

@@ -79,7 +79,9 @@ impl Stale {
             BTreeMap::new()
         });
         let unreadable = unreadable::tell_all(&flags, &session.output);
-        let flags = self.flags(&flags, &usage, file.as_deref(), now).await;
+        let environment = session.place.environment_name()?;
+        let place = file.as_deref().map(|file| (file, environment.as_deref()));
+        let flags = self.flags(&flags, &usage, place, now).await;
         let searched = self.refs.as_deref().map(|root| {
             let keys = flags.iter().map(|flag| flag.key.clone()).collect();
             let search = Search::new(keys)?;
@@ -126,7 +128,7 @@ impl Stale {
         &self,
         flags: &Flags,
         usage: &BTreeMap<String, Usage>,
-        file: Option<&Path>,
+        place: Option<(&Path, Option<&str>)>,
         now: SystemTime,
     ) -> Vec<Flag> {
         let snapshot = flags.snapshot();
@@ -140,7 +142,9 @@ impl Stale {
         }
         let fixed: BTreeMap<_, _> =
             all.iter().filter_map(|(key, _, fixed)| Some((key.clone(), fixed.clone()?))).collect();
-        let commits = file.and_then(History::of).map(|history| history.since(&fixed, now));
+        let commits = place.and_then(|(file, environment)| {
+            Some(History::of(file)?.since(&fixed, environment, now))
+        });
         let commit = |key: &str| {
             // What is in no commit yet is new.
             commits.as_ref().map(|commits| commits.get(key).copied().unwrap_or(now))

@@ -13,7 +13,9 @@ use crate::{failure::Failure, session::Session, text::count, time};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Tests are written below their flag, as [[flags.NAME.tests]]. They ask the file
-alone, without a store or the environment. A flag with errors is not tested.
+alone, without a store or variables. A flag with errors is not tested. Those of
+[[environments.NAME.FLAG.tests]] ask the flag in that environment. All are run;
+with --environment, only those of that one.
 
 Exits with 1 if a test fails or a flag has errors.
 
@@ -35,9 +37,21 @@ impl Test {
             return Err(Failure::usage(format!("`{}` cannot be used", file.path.display())));
         }
         let run = file.parsed.test(self.at.unwrap_or_else(SystemTime::now));
-        let is_good = run.passed() && !diagnostics.has_errors();
+        let run = match file.parsed.environment() {
+            Some(environment) => run.of_environment(environment),
+            None => run,
+        };
+        let is_good = run.passed() && !problems(&file.parsed).has_errors();
         session.output.thing(json(&run, &file.parsed), || text(&run, &file.parsed))?;
         Ok(if is_good { ExitCode::Done } else { ExitCode::No })
+    }
+}
+
+/// The problems of the file, or of the environment that is chosen.
+fn problems(file: &FlagsFile) -> Diagnostics {
+    match file.environment() {
+        Some(environment) => file.diagnostics().concerning(Some(environment)),
+        None => file.diagnostics().clone(),
     }
 }
 
@@ -56,6 +70,7 @@ fn result(result: &TestResult) -> Value {
     };
     json!({
         "flag": &*result.flag,
+        "environment": result.environment,
         "index": result.index,
         "name": result.name,
         "line": result.location.line,
@@ -79,8 +94,9 @@ fn text(run: &TestRun, file: &FlagsFile) -> String {
             let _ = writeln!(text, "{report}");
         }
     };
-    if file.diagnostics().has_errors() {
-        show(file.diagnostics());
+    let problems = problems(file);
+    if problems.has_errors() {
+        show(&problems);
     }
     show(run.diagnostics());
     text + &sum(run, file)
