@@ -58,10 +58,10 @@ impl Links {
 /// Prerequisites that no flag can meet.
 #[derive(thiserror::Error)]
 pub(super) enum InvalidPrerequisites {
-    #[error("flag `{}` requires itself and is off: {}", line(&.0[0]), chain(.0))]
+    #[error("flag `{}` depends on itself and is off: {}", line(&.0[0]), chain(.0))]
     Circle(Vec<Arc<str>>),
     #[error(
-        "flag `{}` requires more than {MOST_PREREQUISITES} flags, with all that those require, and is off",
+        "flag `{}` depends on more than {MOST_PREREQUISITES} flags, with all that decide about those, and is off",
         line(.0)
     )]
     TooMany(Arc<str>),

@@ -243,7 +243,7 @@ async fn flags_that_ask_for_each_other_over_sources_are_off_and_in_no_state() {
             break error.to_string();
         }
     };
-    assert_eq!(failed, "flag `b` requires itself and is off: `b` -> `a` -> `b`");
+    assert_eq!(failed, "flag `b` depends on itself and is off: `b` -> `a` -> `b`");
 
     above.remove("b");
     assert!(ask(&flags, "a") && !ask(&flags, "behind"));

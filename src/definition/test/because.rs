@@ -59,7 +59,7 @@ impl Asked<'_> {
             Cause::Disabled => "it is disabled".to_owned(),
             Cause::Inactive => "it is not active then".to_owned(),
             Cause::Prerequisite => self.unmet(),
-            Cause::InvalidPrerequisites => "it requires itself, or too many flags".to_owned(),
+            Cause::InvalidPrerequisites => "it depends on itself, or on too many flags".to_owned(),
             Cause::DeniedUser => format!("`{user}` is denied"),
             Cause::DeniedGroup => "a group of the user is denied".to_owned(),
             Cause::AllowedUser => format!("`{user}` is allowed"),

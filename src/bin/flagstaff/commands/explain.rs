@@ -11,7 +11,7 @@ use crate::{
 #[command(after_help = "\
 Exits with 1 if no source has the flag, or a mistake in the file leaves it out.
 A stored value that cannot be read is an error (2), also that of a flag that it
-requires.
+needs.
 The text is for people, in a pipe too; for programs there is --output json.
 
 Examples:
