@@ -58,6 +58,7 @@ mod flag;
 mod json;
 mod lines;
 pub mod lint;
+pub mod places;
 mod remove;
 mod render;
 mod requires;

@@ -40,7 +40,7 @@ pub(crate) struct ContextArgs {
     context: Option<String>,
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
-    pub(crate) at: Option<SystemTime>,
+    pub(crate) as_of: Option<SystemTime>,
 }
 
 impl ContextArgs {
@@ -235,7 +235,7 @@ mod tests {
             context: Some(
                 r#"{"targetingKey":"bob","groups":["a"],"plan":"free","x":null}"#.to_owned(),
             ),
-            at: None,
+            as_of: None,
         };
 
         let context = args.merged().unwrap();

@@ -125,6 +125,11 @@ impl Output {
         Self { format: Format::Json, left_out: LeftOut::None }
     }
 
+    /// For completion, which prints nothing of its own.
+    pub(crate) fn silent() -> Self {
+        Self { format: Format::Text, left_out: LeftOut::Warnings }
+    }
+
     /// Leaves out warnings and notes, for what is done a second time.
     pub(crate) fn repeated(&self) -> Self {
         Self { left_out: LeftOut::Warnings, ..self.clone() }

@@ -22,6 +22,11 @@ pub(crate) fn word(flag: &str) -> String {
     words([flag])
 }
 
+/// Quotes the value of an option for a command that people paste into a shell.
+pub(crate) fn shell(value: &str) -> String {
+    Untrusted::new(value).shell().into_owned()
+}
+
 /// `1 flag`, `2 flags`
 pub(crate) fn count(number: usize, thing: &str) -> String {
     match number {

@@ -7,6 +7,7 @@ use flagstaff::{Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, sour
 use crate::{
     failure::Failure,
     output::Output,
+    paste,
     text::{self, clean},
 };
 
@@ -77,6 +78,7 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
     ))
     .cause(problem)
     .hint(format!(
-        "services go on with what it was before, or have it off; `flagstaff unset {word}` removes it"
+        "services go on with what it was before, or have it off; {} removes it",
+        paste::command("unset", &word),
     )))
 }

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use flagstaff::source::RedisHandle;
 
 use super::wait::Waited;
-use crate::{failure::Failure, output::Output, time};
+use crate::{failure::Failure, guard::Wish, output::Output, time};
 
 /// How to change a flag.
 #[derive(Debug, Clone, Args)]
@@ -86,6 +86,11 @@ impl ChangeArgs {
     pub(crate) fn author(&self) -> Option<String> {
         let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
         self.by.clone().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
+    }
+
+    /// The change that these options ask for.
+    pub(crate) fn wish<'a>(&'a self, word: &'a str) -> Wish<'a> {
+        Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }
 
     pub(super) fn waits(&self) -> bool {

@@ -34,7 +34,7 @@ the exit code is 2 then. Blank lines are skipped.
 Examples:
   flagstaff eval new_checkout --user ana --group beta
   flagstaff eval new_checkout search --set plan=pro --set seats=12
-  flagstaff eval new_checkout --context @request.json --at 2026-12-24
+  flagstaff eval new_checkout --context @request.json --as-of 2026-12-24
   flagstaff eval --batch questions.jsonl > answers.jsonl")]
 pub(crate) struct Eval {
     /// Flags
@@ -50,7 +50,7 @@ pub(crate) struct Eval {
 impl Eval {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let context = self.context.context(&session.output)?;
-        let flags = session.place.flags_at(&session.output, self.context.at).await?;
+        let flags = session.place.flags_at(&session.output, self.context.as_of).await?;
         let snapshot = flags.snapshot();
         let context = self.context.fitted(context, &snapshot, &session.output);
         if let Some(path) = &self.batch {

@@ -10,7 +10,9 @@ use serde_json::json;
 use crate::{
     change::store,
     failure::Failure,
+    guard::{self, GuardArgs},
     output::{Listing, Row},
+    paste,
     session::Session,
     text::{clean, count, verb},
     time,
@@ -34,6 +36,8 @@ pub(crate) struct Instances {
     /// Take an instance off the list
     #[arg(long, value_name = "NAME")]
     forget: Option<String>,
+    #[command(flatten)]
+    guard: GuardArgs,
 }
 
 /// A state in one word.
@@ -50,7 +54,10 @@ impl Instances {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let redis = session.place.needed_redis()?.handle();
         match &self.forget {
-            Some(name) => forget(session, &redis, name).await,
+            Some(name) => {
+                guard::ask(&session.place, self.guard.wish(name), &[])?;
+                forget(session, &redis, name).await
+            }
             None => list(session, &redis).await,
         }
     }
@@ -60,7 +67,7 @@ async fn forget(session: &Session, redis: &RedisHandle, name: &str) -> Result<Ex
     if !redis.forget(name).await? {
         let (name, store) = (clean(name), store(redis));
         return Err(Failure::refused(format!("no instance `{name}` of {store} is listed"))
-            .hint("`flagstaff instances` lists them"));
+            .hint(format!("{} lists them", paste::command("instances", ""))));
     }
     let json = json!({ "forgotten": name });
     session.output.thing(json, || format!("{} is not listed any more", clean(name)))?;

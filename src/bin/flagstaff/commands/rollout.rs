@@ -15,7 +15,9 @@ use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, edit, perform},
     completion,
     failure::Failure,
-    file, name,
+    file,
+    guard::Leave,
+    name, paste,
     place::Once,
     session::Session,
     text::{self, clean},
@@ -195,6 +197,7 @@ impl Stepping<'_> {
         flags: &Flags,
         flag: &str,
         if_rev: Option<u64>,
+        reason: Option<&str>,
     ) -> Result<Option<u64>, Failure> {
         let mut step = (self.step)(flags.rollout(flag));
         if self.force {
@@ -203,7 +206,7 @@ impl Stepping<'_> {
         if let Some(author) = self.args.author() {
             step = step.author(author);
         }
-        if let Some(reason) = &self.args.reason {
+        if let Some(reason) = reason {
             step = step.reason(reason);
         }
         if let Some(revision) = if_rev {
@@ -226,13 +229,13 @@ impl Stepping<'_> {
                 None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
                     let Said { says, .. } = Said::of(source);
                     format!(
-                        "an override says {says}, which hides the rollout: \
-                         `flagstaff rollout status {word}`"
+                        "an override says {says}, which hides the rollout: {}",
+                        paste::command("rollout status", &word)
                     )
                 }),
             },
             RolloutError::Refused { progress, .. } if progress.status == RolloutStatus::Paused => {
-                Some(format!("`flagstaff rollout resume {word}` lets it go on"))
+                Some(format!("{} lets it go on", paste::command("rollout resume", &word)))
             }
             RolloutError::TooEarly { .. } => Some("`--force` leaves the stage now".to_owned()),
             _ => None,
@@ -257,7 +260,7 @@ impl Stepping<'_> {
         let flags =
             Flags::builder().source(Memory::new()).source(Once::new(SourceKind::File, offer));
         let flags = flags.clock(move || now).start().await?;
-        self.step(&flags, flag, None).await?;
+        self.step(&flags, flag, None, None).await?;
         let step = flags.sources_of(flag).swap_remove(0).entry;
 
         edit(self.session, slice::from_ref(flag), self.args, target, false, |document, name| {
@@ -271,17 +274,19 @@ impl Stepping<'_> {
 impl Act for Stepping<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
         // Memory knows no revisions of others.
-        self.step(&rehearsal.flags, &rehearsal.name, None).await.map(drop)
+        let reason = self.args.reason.as_deref();
+        self.step(&rehearsal.flags, &rehearsal.name, None, reason).await.map(drop)
     }
 
     /// It is made only if the entry is the one that the step was worked out from.
     async fn make(
         &self,
+        leave: &Leave,
         flags: &Flags,
         name: &str,
         _: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure> {
-        self.step(flags, name, self.if_rev).await
+        self.step(flags, name, self.if_rev, leave.reason.as_deref()).await
     }
 
     /// A step is a patch, and the rest of the override stays, its end too.
@@ -408,11 +413,12 @@ async fn way_back(
     let has_settings = stored.is_some_and(|said| matches!(said.entry, Entry::Definition(_)));
     let word = text::word(flag);
     if !is_off || !has_settings {
-        return Ok(format!("`flagstaff unset {word}` lets the rollout decide"));
+        return Ok(format!("{} lets the rollout decide", paste::command("unset", &word)));
     }
     if progress.status == RolloutStatus::Paused {
         return Ok(format!(
-            "`flagstaff rollout resume {word}` switches it on and goes on from there"
+            "{} switches it on and goes on from there",
+            paste::command("rollout resume", &word)
         ));
     }
     // It is on for all users after that, unless it is switched off beside its settings.
@@ -420,9 +426,13 @@ async fn way_back(
     let enabled = redis.rehearse(flag, &Write::new(Operation::Enable)).await?.entry;
     Ok(match enabled {
         Some(Entry::Definition(_)) => {
-            format!("`flagstaff enable {word}` switches it on again, at this stage")
+            let enable = paste::command("enable", &word);
+            format!("{enable} switches it on again, at this stage")
         }
-        _ => format!("`flagstaff set {word} enabled-` switches it on again, at this stage"),
+        _ => {
+            let set = paste::command("set", &format!("{word} enabled-"));
+            format!("{set} switches it on again, at this stage")
+        }
     })
 }
 
@@ -467,7 +477,7 @@ fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {
         Some(_) => Failure::refused(format!("flag `{name}` has no rollout"))
             .hint("a flag has one if its `rollout.stages` say so"),
         None => Failure::refused(format!("no source has a flag `{name}`"))
-            .hint("`flagstaff list` lists those that there are"),
+            .hint(format!("{} lists those that there are", paste::command("list", ""))),
     }
 }
 

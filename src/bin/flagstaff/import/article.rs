@@ -4,7 +4,7 @@ use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
 use super::{Imported, known};
-use crate::{failure::Failure, text};
+use crate::{failure::Failure, paste, text};
 
 /// The members that are taken over as they are.
 const PLAIN: [&str; 5] = ["enabled", "percentage", "allowed_users", "allowed_groups", "variants"];
@@ -170,9 +170,8 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
         rollout.insert("stage_started".to_owned(), stage.clone().into());
         rollout.insert("paused_at".to_owned(), stage.into());
         flag.note(format!(
-            "its rollout is paused here, because the clock moves it on and no job: \
-             `flagstaff rollout resume {}` lets it go on",
-            text::word(key)
+            "its rollout is paused here, because the clock moves it on and no job: {} lets it go on",
+            paste::command("rollout resume", &text::word(key))
         ));
     } else {
         flag.note(
