@@ -617,8 +617,10 @@ fn secrets_of_urls(line: &str) -> Vec<Range<usize>> {
         };
         if let Some(colon) = userinfo.find(':') {
             let password = &userinfo[colon + 1..];
-            let is_port = password.chars().next().is_none_or(|c| c.is_ascii_digit())
-                && userinfo.len() == rest.len();
+            let port = password.find(['/', '?', '#', ',', '"', '\'', ' ']);
+            let port = &password[..port.unwrap_or(password.len())];
+            let is_port =
+                port.bytes().all(|byte| byte.is_ascii_digit()) && userinfo.len() == rest.len();
             // An address of IPv6 has colons of its own.
             if !is_port && !(userinfo.len() == rest.len() && rest.starts_with('[')) {
                 found.push(start + colon + 1..start + userinfo.len());

@@ -28,6 +28,7 @@ mod set;
 mod show;
 mod simulate;
 mod stale;
+mod status;
 mod test;
 mod undo;
 mod unset;
@@ -71,6 +72,7 @@ commands! {
         IsOn: is_on::IsOn,
         List: list::List,
         Show: show::Show,
+        Status: status::Status,
         Watch: watch::Watch,
     }
     "Change" {

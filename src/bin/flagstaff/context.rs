@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     output::Output,
     place,
-    text::clean,
+    text::{clean, json_problem},
     time,
 };
 
@@ -149,8 +149,9 @@ fn object(text: &str) -> Result<Map<String, Json>, Failure> {
         None if text == "-" => Cow::Owned(place::read(Path::new("-"))?),
         None => Cow::Borrowed(text),
     };
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("the context is not a JSON object: {error}")))
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!("the context is not a JSON object: {}", json_problem(&error)))
+    })
 }
 
 /// An attribute of the command line.

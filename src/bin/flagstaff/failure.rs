@@ -64,6 +64,14 @@ impl Failure {
         self
     }
 
+    /// Names the environment variable that it comes from.
+    pub(crate) fn from_variable(mut self, name: &str) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.message = format!("environment variable `{name}`: {}", told.message);
+        }
+        self
+    }
+
     /// Adds a cause.
     pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
         if let Self::Told(told) = &mut self {

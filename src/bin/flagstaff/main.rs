@@ -41,6 +41,7 @@ mod file;
 mod guard;
 mod import;
 mod name;
+mod number;
 mod output;
 mod paste;
 mod place;
@@ -58,6 +59,7 @@ mod table;
 mod text;
 mod time;
 mod unreadable;
+mod variable;
 mod words;
 mod written;
 
@@ -76,7 +78,10 @@ fn main() -> process::ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(error).into(),
     };
-    let output = Output::new(&cli.output);
+    let output = match variable::check().and_then(|()| Output::new(&cli.output)) {
+        Ok(output) => output,
+        Err(failure) => return Output::after(&cli.output).failure(&failure).into(),
+    };
     let code = match run(cli.command, cli.place, &output) {
         Ok(code) => code,
         Err(failure) => output.failure(&failure),

@@ -21,6 +21,7 @@ use flagstaff::{
         BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, RedisError, RedisErrorKind,
         RedisHandle, Sink, SourceKind, Status, WritableBackend,
     },
+    write::LogEntry,
 };
 use tokio::time::sleep;
 
@@ -32,6 +33,7 @@ use crate::{
     places::Chosen,
     single::Single,
     text::{self, clean, count, verb},
+    variable,
 };
 
 /// The name of the file that is looked for.
@@ -97,7 +99,7 @@ pub(crate) struct Declared {
 
 impl Declared {
     /// Rejects the flags whose tests fail at the instant `at`, as a service does that starts then.
-    fn at_a_start(self, at: Option<SystemTime>) -> Self {
+    pub(crate) fn at_a_start(self, at: Option<SystemTime>) -> Self {
         let at = at.unwrap_or_else(SystemTime::now);
         Self { parsed: self.parsed.tested(&Definitions::new(), at), ..self }
     }
@@ -107,14 +109,21 @@ impl Place {
     /// Finds out which place is meant: that of `--at` or `FLAGSTAFF_AT`, or the one without a name.
     pub(crate) fn settled(self, output: &Output) -> Result<Self, Failure> {
         let name = match &*self.at {
-            [] => variable("FLAGSTAFF_AT"),
-            [name] => Some(name.clone()),
+            [] => {
+                let name = variable::value("FLAGSTAFF_AT");
+                let failed = |failure: Failure| match failure.text() {
+                    _ if name.is_none() => failure,
+                    _ => failure.from_variable("FLAGSTAFF_AT"),
+                };
+                return self.of(name.as_deref(), output).map_err(failed);
+            }
+            [name] => name,
             [..] => {
                 return Err(Failure::usage("`--at` names one place")
                     .hint("`diff` alone takes two, and compares them"));
             }
         };
-        self.of(name.as_deref(), output)
+        self.of(Some(name), output)
     }
 
     /// Returns the place of a name; options still win.
@@ -133,6 +142,23 @@ impl Place {
     /// Names the flag file, in place of an option.
     pub(crate) fn name_file(&mut self, path: PathBuf) {
         self.file = Some(path);
+    }
+
+    /// The same place without its flag file.
+    pub(crate) fn without_file(&self) -> Self {
+        Self { no_file: true, ..self.clone() }
+    }
+
+    /// The same place without its store.
+    pub(crate) fn without_store(&self) -> Self {
+        Self { no_redis: true, ..self.clone() }
+    }
+
+    /// The place with its store and its file, as far as it has them, for people.
+    pub(crate) fn whole(&self) -> String {
+        let store = self.redis().ok().flatten().map(|redis| self.with_store(&redis.handle()));
+        let file = self.path().map(|path| self.with_file(&path));
+        store.into_iter().chain(file).collect::<Vec<_>>().join(", ")
     }
 
     /// The name of the place, if it has one.
@@ -171,7 +197,7 @@ impl Place {
     /// A variable of the environment. A place that was named says everything itself, so that a variable of another
     /// store never takes the place of what it leaves out.
     fn usual(&self, name: &str) -> Option<String> {
-        self.name().is_none().then(|| variable(name))?
+        self.name().is_none().then(|| variable::value(name))?
     }
 
     /// The path of the flag file: as it was named, or the nearest; `None` if there is none.
@@ -208,9 +234,9 @@ impl Place {
 
     /// The path of a flag file that was named, whether it is there or not.
     pub(crate) fn named(&self) -> Option<PathBuf> {
-        let usual = || self.usual("FLAGSTAFF_FILE").map(PathBuf::from);
+        let usual = || variable::path("FLAGSTAFF_FILE").filter(|_| self.name().is_none());
         let of_place = || self.chosen.settings.file.first().map(PathBuf::from);
-        self.file.clone().or_else(usual).or_else(of_place)
+        self.file.clone().or_else(|| usual().map(PathBuf::from)).or_else(of_place)
     }
 
     /// Returns true if a path leads to the flag file of the place.
@@ -324,29 +350,41 @@ impl Place {
             return Ok(None);
         }
         let settings = &self.chosen.settings;
-        let listed = |option: &[String], name: &str, of_place: &[String]| match option {
-            [] => match self.usual(name) {
-                Some(list) => list.split(',').map(str::to_owned).collect(),
-                None => of_place.to_vec(),
-            },
-            _ => option.to_vec(),
+        let mut from_variable = None;
+        let mut listed = |option: &[String], name: &'static str, of_place: &[String]| match (
+            option,
+            self.usual(name),
+        ) {
+            ([], Some(list)) => {
+                from_variable = Some(name);
+                list.split(',').map(str::to_owned).collect()
+            }
+            ([], None) => of_place.to_vec(),
+            (option, _) => option.to_vec(),
         };
         let urls = listed(&self.redis, "REDIS_URL", &settings.redis);
         let sentinels = listed(&self.sentinel, "REDIS_SENTINELS", &settings.sentinel);
         if let Some(unset) = self.chosen.unset.as_ref().filter(|_| urls.is_empty()) {
-            return Err(Failure::usage(unset.summary()).hint(
+            let problem = unset.iter().next();
+            let problem =
+                problem.map(|it| format!("{} ({}:{})", it.message, unset.name(), it.location));
+            return Err(Failure::usage(clean(&problem.unwrap_or_default())).hint(
                 "`--redis` names the store without it; `--no-redis` does without the store",
             ));
         }
         let redis = match (&*urls, &*sentinels) {
             ([], []) => return Ok(None),
-            ([url], []) => Redis::open(url)?,
-            (urls, []) => Redis::cluster(urls)?,
-            ([master], sentinels) => Redis::sentinel(master, sentinels)?,
+            ([url], []) => Redis::open(url),
+            (urls, []) => Redis::cluster(urls),
+            ([master], sentinels) => Redis::sentinel(master, sentinels),
             (_, _) => {
                 return Err(Failure::usage("with `--sentinel`, `--redis` has to name one master"));
             }
         };
+        let redis = redis.map_err(|invalid| match from_variable {
+            Some(name) => Failure::from(invalid).from_variable(name),
+            None => invalid.into(),
+        })?;
         Ok(Some(match self.prefix() {
             Some(prefix) => redis.key_per_flag(prefix),
             None => redis.key(self.key.as_deref().or(settings.key.as_deref()).unwrap_or(KEY)),
@@ -356,6 +394,24 @@ impl Place {
     /// What the keys begin with, if the store has one for each flag.
     fn prefix(&self) -> Option<&str> {
         self.key_prefix.as_deref().or(self.chosen.settings.key_prefix.as_deref())
+    }
+
+    /// The changes of the store, the latest first. A store with too many fields is read all the same, with a
+    /// warning: its log is wanted most then.
+    pub(crate) async fn changes(
+        &self,
+        flag: Option<&str>,
+        limit: usize,
+        output: &Output,
+    ) -> Result<Vec<LogEntry>, Failure> {
+        let redis = self.needed_redis()?;
+        match redis.clone().handle().history(flag, limit).await.map_err(Failure::from) {
+            Err(failure) if failure.redis() == Some(RedisErrorKind::TooManyFields) => {
+                output.warning(failure.text());
+                Ok(redis.max_fields(usize::MAX).handle().history(flag, limit).await?)
+            }
+            changes => changes,
+        }
     }
 
     /// The store, for commands that need one.
@@ -389,8 +445,7 @@ impl Place {
             Err(failure) if failure.is_unreachable() && self.path().is_some() => {
                 let failure = failure.hint("this is what the other sources say");
                 let code = output.failure(&failure);
-                let without = Self { no_redis: true, ..self.clone() };
-                Ok((without.flags(output).await?, code))
+                Ok((self.without_store().flags(output).await?, code))
             }
             Err(failure) => Err(failure),
         }
@@ -512,7 +567,7 @@ impl Place {
     }
 
     fn env_prefix(&self) -> Option<String> {
-        self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"))
+        self.env_prefix.clone().or_else(|| variable::value("FLAGSTAFF_ENV_PREFIX"))
     }
 
     /// Returns the environment variables that count, if any do.
@@ -565,7 +620,7 @@ fn tell_failures(flags: &Flags, output: &Output) {
 
 /// Warns of values that have another effect than their writers may expect.
 fn tell_warnings(flags: &Flags, output: &Output) {
-    flags.warnings().iter().for_each(|warning| output.warning(told(warning)));
+    output.warnings(flags.warnings().iter().map(told));
 }
 
 /// The line on a value that has another effect than its writer may expect.
@@ -663,11 +718,6 @@ fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> 
     mistakes.find(|mistake| {
         is_left_out && mistake.severity == Severity::Error && mistake.flag.as_deref() == Some(flag)
     })
-}
-
-/// An environment variable; an empty one is as good as none.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The nearest flags.toml, from the working directory upwards.

@@ -8,12 +8,7 @@ use flagstaff::definition::{
     places::{PlaceSettings, PlacesFile},
 };
 
-use crate::{
-    failure::Failure,
-    output::Output,
-    place::{self, variable},
-    text::clean,
-};
+use crate::{failure::Failure, output::Output, place, text::clean, variable};
 
 /// The name of the file that is looked for.
 const FILE: &str = "flagstaff.toml";
@@ -76,7 +71,7 @@ impl Chosen {
 }
 
 fn resolve(places: &PlacesFile, name: Option<&str>) -> Result<Option<PlaceSettings>, Diagnostics> {
-    places.resolve(name, variable)
+    places.resolve(name, variable::value)
 }
 
 fn unknown(places: &PlacesFile, name: &str, file: &str) -> Failure {

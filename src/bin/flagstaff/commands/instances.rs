@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use flagstaff::{
     cli::ExitCode,
-    source::{Instance, RedisHandle, WritableBackend},
+    source::{Instance, RedisHandle},
 };
 use serde_json::json;
 
@@ -41,7 +41,7 @@ pub(crate) struct Instances {
 }
 
 /// A state in one word.
-fn state(instance: &Instance, latest: Option<u64>) -> &'static str {
+pub(super) fn state(instance: &Instance, latest: Option<u64>) -> &'static str {
     match () {
         () if instance.is_silent() => "silent",
         () if instance.revision < latest => "behind",
@@ -78,7 +78,7 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
     let output = &session.output;
     let fleet = redis.fleet().await?;
     // A store that cannot be read as a whole has instances all the same.
-    let (latest, unknown) = match redis.history(None, 50).await.map_err(Failure::from) {
+    let (latest, unknown) = match session.place.changes(None, 50, output).await {
         Ok(log) => (log.into_iter().find_map(|change| change.revision), None),
         Err(failure) => (None, Some(failure)),
     };

@@ -14,7 +14,7 @@ use crate::{
     completion,
     failure::Failure,
     guard::Leave,
-    name, paste,
+    name, number, paste,
     session::Session,
     text::clean,
 };
@@ -34,7 +34,7 @@ pub(crate) struct Restore {
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
     /// Revision whose state comes back
-    #[arg(long, value_name = "REV")]
+    #[arg(long, value_name = "REV", value_parser = number::revision)]
     to: u64,
     #[command(flatten)]
     change: ChangeArgs,

@@ -89,8 +89,8 @@ Examples:
     /// Show where it stands
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
-percentage, since when, when the next stage is due, and the source that hides
-the rollout, if one does. A stored value that cannot be read is an error (2).
+percentage, since when, when the next stage is due, the source that hides the
+rollout, if one does, and until when. A stored value that cannot be read is an error (2).
 
 Examples:
   flagstaff rollout status checkout_v2
@@ -300,6 +300,8 @@ struct Said {
     source: source::Source,
     says: String,
     who: Vec<String>,
+    /// When it says something else by itself.
+    until: Option<SystemTime>,
 }
 
 impl Said {
@@ -316,7 +318,8 @@ impl Said {
         };
         let by = said.provenance.as_ref();
         let who = who(by.and_then(|by| by.author.as_ref()), by.and_then(|by| by.reason.as_ref()));
-        Self { source: said.source, says, who }
+        let until = by.and_then(|by| by.changes_at(SystemTime::now()));
+        Self { source: said.source, says, who, until }
     }
 
     /// The same with who and why, which only the log has of a plain on or off.
@@ -388,9 +391,14 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         if let Some(due) = progress.due {
             text += &format!("  due {}, {}\n", time::rfc3339(due), time::relative(due, now));
         }
-        if let Some(Said { source, says, who }) = &hidden_by {
+        if let Some(Said { source, says, who, until }) = &hidden_by {
             let who = who.iter().map(|who| format!(", {who}")).collect::<String>();
-            text += &format!("  not in force: {source} says {says}{who}; the flag is {state}\n");
+            let until = until.map(|until| {
+                format!(", until {}, {}", time::rfc3339(until), time::relative(until, now))
+            });
+            let until = until.unwrap_or_default();
+            text +=
+                &format!("  not in force: {source} says {says}{who}{until}; the flag is {state}\n");
         }
         text
     })?;
@@ -449,6 +457,7 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String>
         date(since),
         date(due),
         hidden_by.map(|said| said.source.to_string()).unwrap_or_default(),
+        date(&hidden_by.and_then(|said| said.until)),
     ]
 }
 
@@ -490,6 +499,8 @@ fn json(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Value {
         "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
         "since": progress.since.map(time::rfc3339),
         "due": progress.due.map(time::rfc3339),
-        "hiddenBy": hidden_by.map(|said| json!({ "source": said.source, "says": said.says })),
+        "hiddenBy": hidden_by.map(|said| json!({
+            "source": said.source, "says": said.says, "until": said.until.map(time::rfc3339),
+        })),
     })
 }

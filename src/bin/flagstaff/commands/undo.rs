@@ -7,7 +7,7 @@ use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, Stored, TargetArgs, Unknown, perform},
     failure::Failure,
     guard::Leave,
-    paste,
+    number, paste,
     session::Session,
     text::{self, clean},
 };
@@ -25,6 +25,7 @@ Examples:
   flagstaff undo 42 --dry-run")]
 pub(crate) struct Undo {
     /// Revision of the change
+    #[arg(value_parser = number::revision)]
     revision: u64,
     #[command(flatten)]
     change: ChangeArgs,

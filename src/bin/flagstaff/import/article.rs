@@ -43,8 +43,12 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
         }
     };
     if text.trim_start().starts_with('{') {
-        let all: Map<String, Value> = serde_json::from_str(text)
-            .map_err(|error| Failure::usage(format!("this is no JSON object of flags: {error}")))?;
+        let all: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+            Failure::usage(format!(
+                "this is no JSON object of flags: {}",
+                text::json_problem(&error)
+            ))
+        })?;
         for (key, value) in all {
             match value {
                 // As it was read from Redis.
@@ -76,7 +80,8 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
 }
 
 fn parse(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("its value is no JSON: {error}"))
+    serde_json::from_str(text)
+        .map_err(|error| format!("its value is no JSON: {}", text::json_problem(&error)))
 }
 
 /// What an object says, and what of it is not exactly the same here.

@@ -282,8 +282,9 @@ async fn tell_environment(session: &Session, files: &[Checked]) -> Result<bool, 
         let flags = Flags::builder().source(environment.clone()).source(declared).start().await?;
         found.extend(flags.warnings().iter().map(told));
     }
-    found.iter().for_each(|warning| session.output.warning(warning));
-    Ok(!found.is_empty())
+    let is_empty = found.is_empty();
+    session.output.warnings(found);
+    Ok(!is_empty)
 }
 
 /// How much was found, if anything was.
