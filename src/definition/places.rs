@@ -185,8 +185,19 @@ impl PlacesFile {
             reading.named(places, &mut named);
         }
         let Reading { decoder, secret } = reading;
-        let text = without_passwords(text, &secret);
-        let diagnostics = Diagnostics::new(name, &text, merge(faults, decoder.problems));
+        let secret = passwords(text, secret);
+        let mut problems = merge(faults, decoder.problems);
+        // Some remedies repeat what is written.
+        let shows = |problem: &Diagnostic| {
+            let Range { start, end } = problem.span;
+            problem.code != Code::PasswordInFile
+                && secret.iter().any(|secret| secret.start < end && start < secret.end)
+        };
+        for problem in problems.iter_mut().filter(|problem| shows(problem)) {
+            (problem.help, problem.suggestion) = (None, None);
+        }
+        let text = without(text, &secret);
+        let diagnostics = Diagnostics::new(name, &text, problems);
         Self { default, named, diagnostics, text }
     }
 
@@ -448,7 +459,14 @@ impl Reading<'_> {
         let DeValue::String(written) = value.get_ref() else { return None };
         let span = value.span();
         if has_password(written) {
-            self.secret.push(span.clone());
+            let raw = self.decoder.text.get(span.clone()).unwrap_or_default();
+            let is_plain = ['"', '\''].iter().any(|quote| {
+                raw.strip_prefix(*quote).and_then(|it| it.strip_suffix(*quote)) == Some(written)
+            });
+            // Otherwise its lines show the part that is secret.
+            if !is_plain || written.contains('%') {
+                self.secret.push(span.clone());
+            }
             self.password(name, span, of);
             return None;
         }
@@ -661,32 +679,40 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The text with stars in the place of passwords, byte for byte, so that all spans stay.
+/// The parts of a text that may be passwords, with those of `values`.
 ///
-/// Whatever looks like one is hidden too, since a value with a mistake of TOML is not known as a value.
-fn without_passwords(text: &str, secret: &[Range<usize>]) -> String {
-    let mut spans = secret.to_vec();
+/// A value with a mistake of TOML is not known as a value, so each line is searched.
+fn passwords(text: &str, values: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    let mut spans = values;
     let mut start = 0;
     for line in text.split_inclusive('\n') {
-        let found = secrets_of_urls(line.trim_end());
-        let of_line = found.into_iter().filter(|span| {
-            let names_only = |secret: &str| {
-                let end = secret.find(['"', '\'']).unwrap_or(secret.len());
-                expanded(&secret[..end], |_| String::new()).is_empty()
-            };
-            line.get(span.clone()).is_some_and(|secret| !names_only(secret))
-        });
-        spans.extend(of_line.map(|span| start + span.start..start + span.end));
-        let assigned = line.split_once('=');
-        if let Some((name, _)) = assigned.filter(|(name, _)| is_secret(name.trim())) {
-            spans.push(start + name.len() + 1..start + line.trim_end().len());
+        let names_only = |secret: &str| {
+            let end = secret.find(['"', '\'']).unwrap_or(secret.len());
+            expanded(&secret[..end], |_| String::new()).is_empty()
+        };
+        let found = secrets_of_urls(line.trim_end()).into_iter();
+        let found = found.filter(|span| line.get(span.clone()).is_some_and(|it| !names_only(it)));
+        spans.extend(found.map(|span| start + span.start..start + span.end));
+        // In an encoded line, nothing shows where the password is.
+        let is_hidden = |(name, _): &(&str, &str)| {
+            is_secret(name.trim()) || line.contains('%') && has_password(line)
+        };
+        if let Some((name, value)) = line.split_once('=').filter(is_hidden) {
+            let blank = value.len() - value.trim_start().len();
+            let from = start + name.len() + 1 + blank;
+            spans.push(from..from.max(start + line.trim_end().len()));
         }
         start += line.len();
     }
+    spans
+}
+
+/// The text with stars in the place of passwords, byte for byte, so that all spans stay.
+fn without(text: &str, secret: &[Range<usize>]) -> String {
     let mut bytes = text.as_bytes().to_vec();
-    for span in spans {
-        let hidden = bytes.get_mut(span).into_iter().flatten().filter(|byte| **byte != b'\n');
-        hidden.for_each(|byte| *byte = b'*');
+    for span in secret {
+        let hidden = bytes.get_mut(span.clone()).into_iter().flatten();
+        hidden.filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
     }
     // Spans are whole characters, so that what is left is UTF-8.
     String::from_utf8(bytes).unwrap_or_default()

@@ -27,6 +27,7 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["codegen", "rust", "--file", "questions.jsonl"], Usage),
     (&["completion", "bash"], Done),
     (&["completion", "cmd"], Usage),
+    (&["diff", "--at", "a", "--at", "b"], Usage),
     (&["diff"], Usage),
     (&["eval", "on"], Done),
     (&["eval", "on", "nobody_knows"], No),
@@ -114,6 +115,13 @@ const WITHOUT_STORE: &[(&[&str], ExitCode)] = &[
     (&["show", "nobody_knows"], No),
     (&["show"], Usage),
     (&["unset", "on"], Usage),
+    (&["list", "--at", "nowhere"], Usage),
+    (&["status"], Done),
+    (&["status", "--file", "expired.toml"], No),
+    (&["status", "--file", "missing.toml"], Usage),
+    (&["status", "--within", "soon"], Usage),
+    (&["schema", "flagstaff.toml"], Done),
+    (&["schema", "other.toml"], Usage),
     (&["man"], Done),
     (&["plan", "flags.toml", "later.toml"], Done),
     (&["plan", "flags.toml", "later.toml", "--fail-on", "newly-off=0"], No),
@@ -345,7 +353,7 @@ fn every_command_that_can_end_with_no_says_so() {
 fn every_command_has_a_row() {
     let help = ran(&mut flagstaff(&["--help"])).stdout;
     let (_, commands) = help.split_once("\nLook:\n").unwrap();
-    let (commands, _) = commands.split_once("\n  -f, ").unwrap();
+    let (commands, _) = commands.split_once("\n      --at ").unwrap();
     let lines = commands.lines().filter_map(|line| line.strip_prefix("  "));
     let commands: Vec<_> = lines.filter_map(|line| line.split(' ').next()).collect();
 

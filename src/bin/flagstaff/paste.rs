@@ -1,16 +1,15 @@
 //! Commands that people paste from hints: they name the same place and store as the command that printed them.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use crate::{place::Place, text};
 
 /// The options that name where flags are. Errors of the library become hints far from any [`Place`].
-static OPTIONS: OnceLock<String> = OnceLock::new();
+static OPTIONS: Mutex<String> = Mutex::new(String::new());
 
 /// Lets all commands that are printed from now on name a place.
 pub(crate) fn name(place: &Place) {
-    // Only the first place counts: a process runs one command.
-    let _ = OPTIONS.set(place.options());
+    *OPTIONS.lock().unwrap_or_else(PoisonError::into_inner) = place.options();
 }
 
 /// Returns a command in backticks. `rest` is what follows the verb, quoted for a shell.
@@ -20,7 +19,7 @@ pub(crate) fn command(verb: &str, rest: &str) -> String {
 
 /// Returns a command as a line of a shell.
 pub(crate) fn line(verb: &str, rest: &str) -> String {
-    with(OPTIONS.get().map_or("", String::as_str), verb, rest)
+    with(&OPTIONS.lock().unwrap_or_else(PoisonError::into_inner), verb, rest)
 }
 
 /// Returns the argument for a file that is named in a message.

@@ -157,8 +157,15 @@ impl Place {
     /// The place with its store and its file, as far as it has them, for people.
     pub(crate) fn whole(&self) -> String {
         let store = self.redis().ok().flatten().map(|redis| self.with_store(&redis.handle()));
-        let file = self.path().map(|path| self.with_file(&path));
-        store.into_iter().chain(file).collect::<Vec<_>>().join(", ")
+        let file = self.path();
+        match (store, file) {
+            (Some(store), Some(file)) => {
+                format!("{store}, `{}`", clean(&file.display().to_string()))
+            }
+            (Some(store), None) => store,
+            (None, Some(file)) => self.with_file(&file),
+            (None, None) => self.name().map(|name| clean(name).into_owned()).unwrap_or_default(),
+        }
     }
 
     /// The name of the place, if it has one.

@@ -14,6 +14,7 @@ use crate::{
     difference::{self, Difference, differences},
     failure::Failure,
     output::{Listing, Output, Row},
+    paste,
     place::{self, Place},
     revision,
     session::Session,
@@ -22,7 +23,7 @@ use crate::{
     written::Written,
 };
 
-/// Show how the store differs from the file, the file from git, or two places
+/// Show how the store, a revision of the file, or another place differs
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
@@ -203,6 +204,7 @@ async fn between(
     let output = &session.output;
     let (mut sides, mut code) = (Vec::new(), None);
     for place in [before, after] {
+        paste::name(place);
         output.aside(place.whole());
         let flags = place.flags(output).await?;
         code = unreadable::tell_all(&flags, output).or(code);

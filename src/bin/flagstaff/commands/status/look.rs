@@ -94,7 +94,7 @@ impl Look {
             Part {
                 name: "ends",
                 item: "end",
-                title: format!("Ends within {}", time::long(within)),
+                title: format!("Ended, or ends within {}", time::long(within)),
                 items: flags.map(|flags| making.ends(flags)),
                 unknown: "not known",
             },
@@ -162,7 +162,10 @@ impl Making {
         if has_store {
             match place.flags_in_silence(output, None).await {
                 Ok(flags) => return (Some(flags), true),
-                Err(failure) => self.unknown.push(("overrides".to_owned(), failure)),
+                Err(failure) => {
+                    let what = "overrides, and the rollouts and ends that they change";
+                    self.unknown.push((what.to_owned(), failure));
+                }
             }
         }
         if !has_file && place.environment().is_none() {

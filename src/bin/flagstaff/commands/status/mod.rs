@@ -16,7 +16,7 @@ use crate::{
     time,
 };
 
-/// Show on one page what is going on: overrides, rollouts, ends, instances
+/// Show overrides, rollouts, ends and instances on one page
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The page has the overrides, the rollouts under way, what ends soon, the
