@@ -262,8 +262,8 @@ codes! {
          definition. Use the same names again, and restart the process to forget the old ones.";
     PasswordInFile, "password-in-file", Error,
         "a password in flagstaff.toml",
-        "The file is meant for version control, where a password would be read by everybody and stay for \
-         good. Write the name of an environment variable: `redis = \"$PROD_REDIS_URL\"`. No command runs \
+        "The file is meant for version control, where all readers would see a password, and its history \
+         would keep it. Write the name of an environment variable: `redis = \"$PROD_REDIS_URL\"`. No command runs \
          until the password is taken out, and a password that was committed has to be replaced.";
     UnsetVariable, "unset-variable", Error,
         "a place that names an environment variable without a value",

@@ -212,7 +212,7 @@ impl PlacesFile {
         self.named.keys().map(String::as_str)
     }
 
-    /// Leaves a key out of all places, because something else says it.
+    /// Leaves a key out of all places, because its value is known from elsewhere.
     ///
     /// # Example
     ///
@@ -355,7 +355,7 @@ fn schema_of(row: &Row) -> Json {
     schema
 }
 
-/// What was found in a text so far.
+/// The findings in a file so far.
 struct Reading<'t> {
     decoder: Decoder<'t>,
     /// The values that are not shown.
@@ -592,7 +592,7 @@ fn references(text: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// The length of the name of a variable that a text begins with.
+/// The length of the name of a variable at the start of a string.
 fn length_of_name(text: &str) -> usize {
     let is_part = |(at, c): (usize, char)| {
         c == '_' || c.is_ascii_alphabetic() || at > 0 && c.is_ascii_digit()
@@ -679,7 +679,7 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The parts of a text that may be passwords, with those of `values`.
+/// The parts of the file that may be passwords, with those of `values`.
 ///
 /// A value with a mistake of TOML is not known as a value, so each line is searched.
 fn passwords(text: &str, values: Vec<Range<usize>>) -> Vec<Range<usize>> {

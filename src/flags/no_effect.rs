@@ -245,7 +245,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
                 true => "change it in that source".to_owned(),
                 false => remedy.to_owned(),
             };
-            // Whoever takes an entry out has no settings to which another one could be added.
+            // Where an entry is taken out, there are no settings to which another one could be added.
             let help = self.entries[1].is_some().then_some(help);
             self.because(kind, why.to_owned(), Some((source, field)), help)
         };

@@ -25,7 +25,7 @@ pub const fn is_hidden(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}'
         | '\u{7f}'..='\u{9f}'
-        // Blanks that look like the plain one. The wide one of Japanese texts (U+3000) does not.
+        // Blanks that look like the plain one. The wide one of Japanese (U+3000) does not.
         | '\u{a0}'
         | '\u{ad}'
         | '\u{34f}'

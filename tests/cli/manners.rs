@@ -377,7 +377,7 @@ fn a_variable_with_a_bad_value_is_an_error_that_names_it() {
         assert_eq!(told.code, ExitCode::Usage, "{name}={shown}: {}", told.stderr);
         assert!(told.stderr.contains(&format!("environment variable `{name}`")), "{}", told.stderr);
     }
-    // An option says it instead, and an empty value is none.
+    // An option replaces it, and an empty value is none.
     let bogus = ran(flagstaff(&["list", "-o", "tsv"]).env("FLAGSTAFF_OUTPUT", "bogus"));
     assert_eq!(bogus.code, ExitCode::Done);
     assert_eq!(ran(flagstaff(&["list"]).env("FLAGSTAFF_OUTPUT", "")).code, ExitCode::Done);

@@ -106,7 +106,7 @@ impl World {
         values.collect::<String>() + &self.read("conf/flags.toml")
     }
 
-    /// What a person sees who types `input` at a terminal.
+    /// Returns the terminal of a person who types `input`.
     fn typed(&self, arguments: &str, input: &str) -> String {
         let mut command = Command::new("script");
         let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_flagstaff"));
@@ -395,7 +395,7 @@ fn a_named_place_takes_nothing_from_variables_of_another() {
 
     assert_eq!(nowhere(&["list", "--at", "local"]).code, Done);
     assert_eq!(nowhere(&["enable", "off", "--at", "local"]).code, Usage);
-    // The place at the top level is what is used unless a variable says otherwise.
+    // The place at the top level is used where no variable names a store.
     assert_eq!(nowhere(&["list", "-f", "conf/flags.toml"]).code, Unreachable);
 }
 

@@ -177,7 +177,7 @@ fn a_flag_is_one_schema() {
     assert_eq!(flag["type"], serde_json::json!(["boolean", "string", "object"]));
 }
 
-/// What an editor says about a text by a schema, by its program in target/venv.
+/// Returns the verdict of an editor on a file by a schema, with its program in target/venv.
 pub(crate) fn editor(
     schema: &Value,
     program: &str,

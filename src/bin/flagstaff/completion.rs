@@ -87,7 +87,7 @@ fn place() -> Place {
             }
         }
     }
-    // A mistake is told by the command itself.
+    // The command itself reports a mistake.
     place.clone().settled(&Output::silent()).unwrap_or(place)
 }
 

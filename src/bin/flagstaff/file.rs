@@ -71,7 +71,7 @@ pub(crate) fn refuse_failing_tests(
     .hint("change the tests first, or with it; nothing was written"))
 }
 
-/// Writes a file of the place, and says so.
+/// Writes a file of the place, and prints a line about it.
 pub(crate) fn replace(
     session: &Session,
     leave: &Leave,

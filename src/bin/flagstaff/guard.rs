@@ -27,7 +27,7 @@ pub(crate) struct Leave {
 /// The options of commands that change a file, for places that ask.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GuardArgs {
-    /// Why, for a place that needs a reason
+    /// Reason, for a place that needs one
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     /// Do not ask, in a protected place
@@ -41,7 +41,7 @@ pub(crate) struct Wish<'a> {
     /// The word that a person types: the name of the flag.
     pub(crate) word: &'a str,
     pub(crate) reason: Option<&'a str>,
-    /// True if nobody is to be asked.
+    /// True if no person is to be asked.
     pub(crate) yes: bool,
 }
 
@@ -58,8 +58,8 @@ pub(crate) fn refuse_without_reason(place: &Place, wish: Wish<'_>) -> Result<(),
 
 /// Asks for the leave to change a place. A person at a terminal answers the questions of the change.
 ///
-/// A protected place wants the word of the change typed, and a reason. Without a terminal, it takes `--yes` and
-/// a reason.
+/// A protected place needs the word of the change, typed, and a reason. Without a terminal, it takes `--yes` and a
+/// reason.
 pub(crate) fn ask(place: &Place, wish: Wish<'_>, questions: &[String]) -> Result<Leave, Failure> {
     refuse_without_reason(place, wish)?;
     let reason = wish.reason.map(str::to_owned);

@@ -1,4 +1,4 @@
-//! Numbers of the command line, and what is told about others.
+//! Numbers of the command line, and the errors of what is not one.
 
 use std::{num::NonZeroUsize, str::FromStr};
 
@@ -12,12 +12,12 @@ pub(crate) fn revision(text: &str) -> Result<u64, String> {
     })
 }
 
-/// How many things at most.
+/// The largest number of things.
 pub(crate) fn limit(text: &str) -> Result<NonZeroUsize, String> {
     whole(text)
 }
 
-/// How many users.
+/// A number of users.
 pub(crate) fn users(text: &str) -> Result<u64, String> {
     whole::<u64>(text).and_then(|number| match number {
         0 => Err(expected()),

@@ -131,7 +131,7 @@ impl Output {
         Ok(Self { format: wanted.unwrap_or(output.format), ..output })
     }
 
-    /// The output that the options ask for, whatever the environment says.
+    /// The output that the options ask for, without the environment.
     pub(crate) fn after(args: &OutputArgs) -> Self {
         let usual = || if io::stdout().is_terminal() { Format::Text } else { Format::Tsv };
         args.color.apply();

@@ -74,7 +74,7 @@ mod tests {
                 .lines()
                 .filter(|line| line.starts_with(' ') && !line.trim_start().starts_with("//"));
             for line in lines {
-                let commands = line.split("`flagstaff ").skip(1);
+                let commands = line.split(concat!("`", "flagstaff ")).skip(1);
                 let named = commands
                     .filter(|command| !WITHOUT_PLACE.iter().any(|verb| command.starts_with(verb)));
                 found.extend(named.map(|command| format!("{}: {command}", path.display())));

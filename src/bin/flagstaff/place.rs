@@ -144,12 +144,12 @@ impl Place {
         self.file = Some(path);
     }
 
-    /// The same place without its flag file.
+    /// Returns the place without its flag file.
     pub(crate) fn without_file(&self) -> Self {
         Self { no_file: true, ..self.clone() }
     }
 
-    /// The same place without its store.
+    /// Returns the place without its store.
     pub(crate) fn without_store(&self) -> Self {
         Self { no_redis: true, ..self.clone() }
     }
@@ -201,8 +201,8 @@ impl Place {
         }
     }
 
-    /// A variable of the environment. A place that was named says everything itself, so that a variable of another
-    /// store never takes the place of what it leaves out.
+    /// Returns a variable of the environment, unless the place has a name. A variable of another store must never fill
+    /// what such a place leaves out.
     fn usual(&self, name: &str) -> Option<String> {
         self.name().is_none().then(|| variable::value(name))?
     }
@@ -398,13 +398,13 @@ impl Place {
         }))
     }
 
-    /// What the keys begin with, if the store has one for each flag.
+    /// The prefix of the keys, if the store has one for each flag.
     fn prefix(&self) -> Option<&str> {
         self.key_prefix.as_deref().or(self.chosen.settings.key_prefix.as_deref())
     }
 
-    /// The changes of the store, the latest first. A store with too many fields is read all the same, with a
-    /// warning: its log is wanted most then.
+    /// The changes of the store, the latest first. A store with too many fields is read all the same, with a warning:
+    /// its log is needed most then.
     pub(crate) async fn changes(
         &self,
         flag: Option<&str>,

@@ -1,4 +1,4 @@
-//! `flagstaff.toml`: which place is meant, and what it says.
+//! `flagstaff.toml`: the place that is meant, and its settings.
 
 use std::{env, path::PathBuf};
 
@@ -27,7 +27,7 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
-    /// Returns the place `name`, or the one at the top level. `given` are the keys that options say instead.
+    /// Returns the place `name`, or the one at the top level. `given` are the keys of settings that options replace.
     pub(crate) fn new(
         name: Option<&str>,
         given: &[&str],

@@ -41,7 +41,7 @@ pub(crate) fn verb(number: usize, one: &'static str, several: &'static str) -> &
     if number == 1 { one } else { several }
 }
 
-/// The reason why a text is not the JSON that it should be.
+/// The reason why a string is not the JSON that it should be.
 pub(crate) fn json_problem(error: &serde_json::Error) -> String {
     let at = match error.line() {
         0 | 1 => format!("column {}", error.column()),

@@ -238,7 +238,7 @@ fn refuse_what_a_file_has_not(
     let given = [
         ("--if-rev", target.if_rev.is_some()),
         ("--wait", args.wait.is_some()),
-        // A place that needs a reason shows it to whoever commits the file.
+        // A place that needs a reason prints it for the commit message.
         ("--reason", args.reason.is_some() && !session.place.requires_reason()),
         ("--by", args.by.is_some()),
     ];

@@ -23,7 +23,7 @@ use crate::{
     written::Written,
 };
 
-/// Show how the store, a revision of the file, or another place differs
+/// Show how the store, the file in git, or two places differ
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
@@ -31,12 +31,13 @@ A pipe gets a line for each setting: the flag;
 changed, new, removed, undeclared or same; the setting; its JSON before and
 after; who, when, why, and until when.
 
+With git:REV, the order of variants, tests and segments count too. Two places
+are compared with all of their sources merged.
+
 Examples:
   flagstaff diff                overrides in the store against flags.toml
-  flagstaff diff git:main       flags.toml against that of main, with the order
-                                of its variants, its tests and its segments
-  flagstaff diff --at staging --at production
-                                all sources of two places, merged")]
+  flagstaff diff git:main       flags.toml against that of main
+  flagstaff diff --at staging --at production")]
 pub(crate) struct Diff {
     /// What to compare flags.toml with; the store unless named
     #[arg(value_name = "git:REV")]

@@ -89,8 +89,9 @@ Examples:
     /// Show where it stands
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
-percentage, since when, when the next stage is due, the source that hides the
-rollout, if one does, and until when. A stored value that cannot be read is an error (2).
+percentage, since when, and when the next stage is due. Then come the source
+that hides the rollout, if one does, and the end of that. A stored value that
+cannot be read is an error (2).
 
 Examples:
   flagstaff rollout status checkout_v2
@@ -300,7 +301,7 @@ struct Said {
     source: source::Source,
     says: String,
     who: Vec<String>,
-    /// When it says something else by itself.
+    /// The instant at which the entry changes by itself.
     until: Option<SystemTime>,
 }
 

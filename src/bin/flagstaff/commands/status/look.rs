@@ -1,4 +1,4 @@
-//! What is going on in a place, as far as it can be read.
+//! The state of a place, as far as it can be read.
 
 use std::{
     collections::HashMap,
@@ -24,17 +24,17 @@ use crate::{
     time,
 };
 
-/// How many changes of the log are searched for the author of a plain value, which has none of its own.
+/// The number of changes that are searched for the author of a plain value, which has none of its own.
 const CHANGES: usize = 200;
 
-/// What is going on.
+/// The state of a place.
 pub(super) struct Look {
     /// The members of the document in JSON beside the parts.
     pub(super) about: Map<String, Value>,
     pub(super) title: String,
     pub(super) parts: Vec<Part>,
     pub(super) attention: Vec<String>,
-    /// What is not known, and why.
+    /// The parts that are not known, each with the reason.
     pub(super) unknown: Vec<(String, Failure)>,
 }
 
@@ -275,7 +275,7 @@ impl Making {
         }
     }
 
-    /// What ends soon, and what has expired, by time.
+    /// The ends that are near or over, by time.
     fn ends(&mut self, flags: &Flags) -> Vec<Item> {
         let store = flags.writable_source();
         let mut found = Vec::new();
@@ -375,7 +375,7 @@ impl Making {
             .collect()
     }
 
-    /// What is wrong with values of sources as a whole.
+    /// Notes odd values, and failures of whole sources.
     fn sources(&mut self, flags: &Flags) {
         let odd = flags.warnings();
         match odd.first() {
@@ -397,7 +397,7 @@ impl Making {
     }
 }
 
-/// What is wrong with the stored value of a flag.
+/// The reason why the stored value of a flag cannot be read, if it cannot.
 fn problem(flags: &Flags, name: &str) -> Option<String> {
     flags.sources_of(name).into_iter().find_map(|SourceEntry { problem, .. }| problem)
 }

@@ -23,12 +23,12 @@ The page has the overrides, the rollouts under way, what ends soon, the
 instances, and the flags of the file that are rejected. A part that cannot be
 read is named, and is never shown as empty.
 
-Needs attention: a flag that has expired, a rollout that waits to be advanced, a
-rejected flag, a value that readers may misunderstand, and an instance that is
-silent, behind, or refuses its file.
+These need attention: flags that have expired or are rejected, rollouts that
+wait to be advanced, and values that readers may misunderstand. So do instances
+that are silent, behind, or refuse their file.
 
-A pipe gets a line for each thing: the part, and what the page says. In JSON, a
-part that is not known is null.
+A pipe gets a line for each thing, which begins with the part. In JSON, a part
+that is not known is null.
 
 Exits with 1 if something needs attention, with 2 if a file or a stored value
 cannot be read, and with 3 if the store cannot be reached.
@@ -38,7 +38,7 @@ Examples:
   flagstaff status --at production --within 2d
   flagstaff status -o json")]
 pub(crate) struct Status {
-    /// How soon an end counts as soon
+    /// Ends that are shown
     #[arg(long, value_name = "TIME", value_parser = time::duration, default_value = "7d")]
     within: Duration,
 }
@@ -66,7 +66,7 @@ impl Status {
     }
 }
 
-/// What is not known, and why.
+/// The parts that are not known, each with the reason.
 type Unknown = [(String, Failure)];
 
 fn page(title: &str, parts: &[Part], attention: &[String], unknown: &Unknown) -> String {

@@ -47,7 +47,7 @@ impl Part {
         items.map(|item| [self.item.to_owned()].into_iter().chain(item.cells.clone()).collect())
     }
 
-    /// What is not known is null, and never an empty list.
+    /// Returns the items, or null where they are not known: never an empty list.
     pub(super) fn json(&self) -> Value {
         match &self.items {
             Some(items) => items.iter().map(|item| item.json.clone()).collect(),
