@@ -629,21 +629,11 @@ fn secrets_of_urls(line: &str) -> Vec<Range<usize>> {
         let start = at + scheme.len();
         let rest = &line[start..];
         // A password may have a slash, although it should not.
-        let userinfo = match rest.rfind('@') {
-            Some(end) => &rest[..end],
-            None => rest,
+        let secret = match rest.rfind('@') {
+            Some(end) => rest[..end].find(':').map(|colon| colon + 1..end),
+            None => after_a_colon(rest),
         };
-        if let Some(colon) = userinfo.find(':') {
-            let password = &userinfo[colon + 1..];
-            let port = password.find(['/', '?', '#', ',', '"', '\'', ' ']);
-            let port = &password[..port.unwrap_or(password.len())];
-            let is_port =
-                port.bytes().all(|byte| byte.is_ascii_digit()) && userinfo.len() == rest.len();
-            // An address of IPv6 has colons of its own.
-            if !is_port && !(userinfo.len() == rest.len() && rest.starts_with('[')) {
-                found.push(start + colon + 1..start + userinfo.len());
-            }
-        }
+        found.extend(secret.map(|secret| start + secret.start..start + secret.end));
         // The parameters of a URL.
         for (at, _) in rest.match_indices('=') {
             let name = rest[..at].rsplit(['?', '&', ';', '#']).next().unwrap_or_default();
@@ -655,6 +645,16 @@ fn secrets_of_urls(line: &str) -> Vec<Range<usize>> {
         }
     }
     found
+}
+
+/// The part of an address behind a colon, unless it is a port. It may be the beginning of a password.
+fn after_a_colon(address: &str) -> Option<Range<usize>> {
+    let colon = address.find(':')?;
+    let rest = &address[colon + 1..];
+    let port = rest.split(['/', '?', '#', ',', '"', '\'', ' ']).next().unwrap_or_default();
+    // An address of IPv6 has colons of its own.
+    let is_fine = address.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_fine).then_some(colon + 1..address.len())
 }
 
 fn is_secret(name: &str) -> bool {
@@ -707,13 +707,19 @@ fn passwords(text: &str, values: Vec<Range<usize>>) -> Vec<Range<usize>> {
     spans
 }
 
-/// The text with stars in the place of passwords, byte for byte, so that all spans stay.
+/// The text without its passwords. What stands there instead has as many bytes and as many characters, so that all
+/// spans and all locations stay.
 fn without(text: &str, secret: &[Range<usize>]) -> String {
-    let mut bytes = text.as_bytes().to_vec();
+    let mut is_secret = vec![false; text.len()];
     for span in secret {
-        let hidden = bytes.get_mut(span.clone()).into_iter().flatten();
-        hidden.filter(|byte| **byte != b'\n').for_each(|byte| *byte = b'*');
+        is_secret.get_mut(span.clone()).into_iter().for_each(|bytes| bytes.fill(true));
     }
-    // Spans are whole characters, so that what is left is UTF-8.
-    String::from_utf8(bytes).unwrap_or_default()
+    let hidden = |(at, c): (usize, char)| match (is_secret[at] && c != '\n', c.len_utf8()) {
+        (false, _) => c,
+        (true, 1) => '*',
+        (true, 2) => '\u{b7}',
+        (true, 3) => '\u{2022}',
+        (true, _) => '\u{1f512}',
+    };
+    text.char_indices().map(hidden).collect()
 }

@@ -151,8 +151,10 @@ const READ: &[&str] = &[
     "rollout status",
 ];
 
-/// The commands that change something: what makes them possible, the arguments, and how they end when they may.
-const CHANGES: &[(&[&[&str]], &[&str], ExitCode)] = &[
+/// A command that changes something: the commands that make it possible, its arguments, and its exit code where it may.
+type Change = (&'static [&'static [&'static str]], &'static [&'static str], ExitCode);
+
+const CHANGES: &[Change] = &[
     (&[], &["enable", "off"], Done),
     (&[], &["enable", "off", "on", "--new"], Done),
     (&[], &["enable", "off", "--source", "file"], Done),

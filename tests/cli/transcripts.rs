@@ -40,7 +40,7 @@ fn transcripts(directory: &str) -> Vec<std::path::PathBuf> {
 }
 
 fn run(path: &Path, server: Option<&Server>) {
-    let mut cases = TestCases::new();
+    let cases = TestCases::new();
     cases.register_bin("flagstaff", Path::new(env!("CARGO_BIN_EXE_flagstaff")));
     for name in [
         "CLICOLOR_FORCE",

@@ -101,6 +101,17 @@ fn a_password_is_an_error_wherever_it_is_and_is_never_shown() {
 }
 
 #[test]
+fn locations_behind_a_hidden_password_are_those_of_the_file() {
+    let file = parse("places.a = { key = 'redis://:ünïcodé€👍@h', b = 1 }\n");
+
+    let locations: Vec<_> =
+        file.diagnostics().iter().map(|problem| problem.location.to_string()).collect();
+
+    assert_eq!(locations, ["1:20", "1:44"]);
+    assert!(file.diagnostics().to_string().contains("'redis://:·"), "{}", file.diagnostics());
+}
+
+#[test]
 fn a_url_without_a_password_is_none() {
     for value in [
         "redis://h",

@@ -65,7 +65,7 @@ impl Failure {
     }
 
     /// Names the environment variable that it comes from.
-    pub(crate) fn from_variable(mut self, name: &str) -> Self {
+    pub(crate) fn named_by(mut self, name: &str) -> Self {
         if let Self::Told(told) = &mut self {
             told.message = format!("environment variable `{name}`: {}", told.message);
         }

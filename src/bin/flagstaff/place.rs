@@ -113,7 +113,7 @@ impl Place {
                 let name = variable::value("FLAGSTAFF_AT");
                 let failed = |failure: Failure| match failure.text() {
                     _ if name.is_none() => failure,
-                    _ => failure.from_variable("FLAGSTAFF_AT"),
+                    _ => failure.named_by("FLAGSTAFF_AT"),
                 };
                 return self.of(name.as_deref(), output).map_err(failed);
             }
@@ -389,7 +389,7 @@ impl Place {
             }
         };
         let redis = redis.map_err(|invalid| match from_variable {
-            Some(name) => Failure::from(invalid).from_variable(name),
+            Some(name) => Failure::from(invalid).named_by(name),
             None => invalid.into(),
         })?;
         Ok(Some(match self.prefix() {
