@@ -353,7 +353,7 @@ fn every_command_that_can_end_with_no_says_so() {
 fn every_command_has_a_row() {
     let help = ran(&mut flagstaff(&["--help"])).stdout;
     let (_, commands) = help.split_once("\nLook:\n").unwrap();
-    let (commands, _) = commands.split_once("\n      --at ").unwrap();
+    let (commands, _) = commands.split_once("\n  -f, ").unwrap();
     let lines = commands.lines().filter_map(|line| line.strip_prefix("  "));
     let commands: Vec<_> = lines.filter_map(|line| line.split(' ').next()).collect();
 

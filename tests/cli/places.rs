@@ -200,7 +200,7 @@ fn commands() -> BTreeSet<String> {
     };
     let help = ran(&mut flagstaff(&["--help"])).stdout;
     let commands = help.split("\nExit codes:").next().unwrap();
-    let commands = commands.split("\n      --at ").next().unwrap();
+    let commands = commands.split("\n  -f, ").next().unwrap();
     names(commands)
         .into_iter()
         .flat_map(|name| {

@@ -51,9 +51,6 @@ const KEY_PREFIX: &str = "ff";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Place {
-    /// Place of flagstaff.toml; other options win for one value [env: FLAGSTAFF_AT]
-    #[arg(long, global = true, value_name = "PLACE", add = completion::places())]
-    pub(crate) at: Vec<String>,
     /// Flag file [default: the nearest flags.toml, upwards] [env: FLAGSTAFF_FILE]
     #[arg(long, short, global = true, value_name = "PATH")]
     file: Option<PathBuf>,
@@ -84,6 +81,9 @@ pub(crate) struct Place {
     /// Count environment variables in, such as FEATURE_ [env: FLAGSTAFF_ENV_PREFIX]
     #[arg(long, global = true, value_name = "PREFIX")]
     env_prefix: Option<String>,
+    /// Place of flagstaff.toml; other options win for one value [env: FLAGSTAFF_AT]
+    #[arg(long, global = true, value_name = "PLACE", add = completion::places())]
+    pub(crate) at: Vec<String>,
     #[arg(skip)]
     chosen: Chosen,
 }
