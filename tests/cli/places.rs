@@ -307,6 +307,9 @@ fn every_change_shows_its_place_and_no_password() {
     let document: Value = serde_json::from_str(&json.stdout).unwrap();
     let change = &document["changes"][0];
     assert_eq!((&change["place"], &change["store"]["address"]), (&"open".into(), &store.into()));
+    let of_file = world.at("open", &["disable", "on", "--source", "file", "-o", "json"]).stdout;
+    let of_file: Value = serde_json::from_str(&of_file).unwrap();
+    assert_eq!(of_file["changes"][0]["place"], "open");
     assert!(file.stderr.contains("in `conf/flags.toml` of open\n"), "{}", file.stderr);
     assert!(file.stderr.contains("wrote `conf/flags.toml` of open\n"), "{}", file.stderr);
     for Ran { stdout, stderr, .. } in [text, json, file] {

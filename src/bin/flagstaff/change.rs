@@ -603,8 +603,17 @@ fn tell<'a>(
 }
 
 /// Prints the flags of the file as they are then.
-fn tell_of_file(output: &Output, effects: &[Effect], is_dry_run: bool) -> Result<(), Failure> {
-    let rows: Vec<_> = effects.iter().map(|effect| effect.row(None, is_dry_run)).collect();
+fn tell_of_file(
+    Session { place, output }: &Session,
+    effects: &[Effect],
+    is_dry_run: bool,
+) -> Result<(), Failure> {
+    let rows = effects.iter().map(|effect| {
+        let mut row = effect.row(None, is_dry_run);
+        row.json["place"] = json!(place.name());
+        row
+    });
+    let rows: Vec<_> = rows.collect();
     if output.is_json() {
         return output.listing(Listing { name: "changes", columns: &[], rows, empty: "" });
     }

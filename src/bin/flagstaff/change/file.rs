@@ -140,7 +140,7 @@ pub(crate) async fn edit(
         let leave = guard::ask(place, args.wish(&word), &questions)?;
         file::replace(session, &leave, &file, document.text())?;
     }
-    tell_of_file(output, &effects, args.dry_run)?;
+    tell_of_file(session, &effects, args.dry_run)?;
     Ok(ExitCode::Done)
 }
 
