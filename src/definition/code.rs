@@ -267,6 +267,16 @@ codes! {
          variant. A process keeps 100,000 of them, which is far more than people write: a program \
          that writes the file probably makes up new names all the time. The flag keeps its previous \
          definition. Use the same names again, and restart the process to forget the old ones.";
+    PasswordInFile, "password-in-file", Error,
+        "a password in flagstaff.toml",
+        "The file is meant for version control, where all readers would see a password, and its history \
+         would keep it. Write the name of an environment variable: `redis = \"$PROD_REDIS_URL\"`. No command runs \
+         until the password is taken out, and a password that was committed has to be replaced.";
+    UnsetVariable, "unset-variable", Error,
+        "a place that names an environment variable without a value",
+        "A value of flagstaff.toml may name environment variables, `$NAME` or `${NAME}`, and `$$` is a \
+         dollar sign. Each variable of the chosen place needs a value, because a store that is not named \
+         is another store. Variables of other places do not matter.";
     UnnamedRule, "unnamed-rule", Error,
         "a rule that draws users and has no name",
         "A rule that serves a percentage or a split draws by its name, so that the same users stay in when \

@@ -657,7 +657,7 @@ fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
 }
 
 /// All problems, without those that stem from a guess of the parser.
-fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(super) fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut doubtful: Vec<_> = faults.iter().map(|fault| fault.doubtful.clone()).collect();
     doubtful.sort_by_key(|range| range.start);
     let mut reach = 0;

@@ -61,6 +61,7 @@ mod json;
 mod lines;
 pub mod lint;
 mod metadata;
+pub mod places;
 mod references;
 mod remove;
 mod render;

@@ -259,7 +259,9 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
                 true => "change it in that source".to_owned(),
                 false => remedy.to_owned(),
             };
-            self.because(kind, why.to_owned(), Some((source, field)), Some(help))
+            // Where an entry is taken out, there are no settings to which another one could be added.
+            let help = self.entries[1].is_some().then_some(help);
+            self.because(kind, why.to_owned(), Some((source, field)), help)
         };
         let warning = self.stack.warning_about(self.key, self.source, self.entries[1]);
         if let Some((WarningKind::StaysOff, why)) = warning {

@@ -162,7 +162,7 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
 fn told(command: &mut Command) -> Ran {
     let mut ran = ran(command);
     let revision =
-        Regex::new(r"(?m)^(\w+: )?revision \d+; back with: flagstaff undo \d+\n").unwrap();
+        Regex::new(r"(?m)^(\w+: )?revision \d+ at .*; back with: flagstaff undo \d+\n").unwrap();
     ran.stderr = revision.replace_all(&ran.stderr, "").into_owned();
     let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\d+ s more").unwrap();
     ran.stderr = time.replace_all(&ran.stderr, "TIME").into_owned();
@@ -858,7 +858,12 @@ fn a_flag_comes_back_as_it_was_at_a_revision() {
     run(&["set", "off", "percentage=10"]);
     run(&["enable", "on"]);
     let told = run(&["set", "off", "percentage=20"]);
-    assert!(told.stderr.contains("revision 3; back with: flagstaff undo 3"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("revision 3 at ")
+            && told.stderr.ends_with("back with: flagstaff undo 3\n"),
+        "{}",
+        told.stderr
+    );
     run(&["unset", "off"]);
 
     let back = run(&["restore", "off", "--to", "2"]);

@@ -14,9 +14,11 @@ mod import;
 mod incident;
 mod lint;
 mod manners;
+mod places;
 mod python;
 mod reports;
 mod stale;
+mod status;
 mod stores;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -44,6 +44,7 @@ fn run(path: &Path, server: Option<&Server>) {
     cases.register_bin("flagstaff", Path::new(env!("CARGO_BIN_EXE_flagstaff")));
     for name in [
         "CLICOLOR_FORCE",
+        "FLAGSTAFF_AT",
         "FLAGSTAFF_ENVIRONMENT",
         "FLAGSTAFF_ENV_PREFIX",
         "FLAGSTAFF_FILE",
@@ -54,6 +55,7 @@ fn run(path: &Path, server: Option<&Server>) {
     cases.env("FLAGSTAFF_OUTPUT", "text");
     if let Some(server) = server {
         cases.env("REDIS_URL", server.url());
+        cases.insert_var("[HOST]", format!("127.0.0.1:{}", server.port())).unwrap();
     }
     cases.case(path);
     cases.run();

@@ -29,6 +29,7 @@ mod messages;
 mod metrics;
 mod no_effect;
 mod outputs;
+mod places;
 mod redis;
 mod requires;
 mod rollout_control;

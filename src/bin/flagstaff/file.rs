@@ -10,7 +10,13 @@ use flagstaff::{
     },
 };
 
-use crate::{failure::Failure, place, session::Session, text::count};
+use crate::{
+    failure::Failure,
+    guard::Leave,
+    place,
+    session::Session,
+    text::{clean, count},
+};
 
 /// The text of the flag file, to be changed.
 pub(crate) fn document(session: &Session, file: &TextFile) -> Result<Document, Failure> {
@@ -75,6 +81,20 @@ pub(crate) fn refuse_failing_tests(
         count(caused, "test"),
     ))
     .hint("change the tests first, or with it; nothing was written"))
+}
+
+/// Writes a file of the place, and prints a line about it.
+pub(crate) fn replace(
+    session: &Session,
+    leave: &Leave,
+    file: &TextFile,
+    text: &str,
+) -> Result<(), Failure> {
+    file.replace(text)?;
+    let Session { place, output } = session;
+    let reason = leave.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
+    output.aside(format!("wrote {}{}", place.with_file(file.path()), reason.unwrap_or_default()));
+    Ok(())
 }
 
 impl From<TextFileError> for Failure {

@@ -6,7 +6,8 @@ use flagstaff::{Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, sour
 
 use crate::{
     failure::Failure,
-    output::Output,
+    output::{MOST, Output},
+    paste,
     text::{self, clean},
 };
 
@@ -29,8 +30,13 @@ pub(crate) fn tell(
     names: impl IntoIterator<Item = String>,
     output: &Output,
 ) -> Option<ExitCode> {
-    let refused = names.into_iter().filter_map(|name| refuse(flags, &name).err());
-    refused.map(|failure| output.failure(&failure)).last()
+    let mut refused = names.into_iter().filter_map(|name| refuse(flags, &name).err());
+    let code = refused.by_ref().take(MOST).map(|failure| output.failure(&failure)).last();
+    match refused.count() {
+        0 => {}
+        more => output.warning(format!("{more} more stored values cannot be read")),
+    }
+    code
 }
 
 /// Prints an error for each flag whose stored value cannot be read.
@@ -77,6 +83,7 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
     ))
     .cause(problem)
     .hint(format!(
-        "services go on with what it was before, or have it off; `flagstaff unset {word}` removes it"
+        "services go on with what it was before, or have it off; {} removes it",
+        paste::command("unset", &word),
     )))
 }

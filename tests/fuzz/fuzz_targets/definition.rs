@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use flagstaff::{
     Context, Definition, Flags, Percentage, Reason,
-    definition::{Code, Definitions, Diagnostics, FlagsFile, Safety, lint::Lints},
+    definition::{
+        Code, Definitions, Diagnostics, FlagsFile, Safety, lint::Lints, places::PlacesFile,
+    },
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -23,6 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     check_diagnostics(&text, file.diagnostics());
     check_lints(&text, &file);
     check_tests(&text, &file);
+    check_places(&text);
 
     check_flags(&file);
     for environment in file.environments() {
@@ -55,6 +58,18 @@ fn check_flags(file: &FlagsFile) {
     let all = flags.all(&Context::anonymous());
     let known = all.iter().map(|(key, _)| &**key).filter(|&key| file.flags().contains_key(key));
     assert!(known.eq(file.flags().keys()));
+}
+
+/// The text as a flagstaff.toml.
+fn check_places(text: &str) {
+    let places = PlacesFile::parse("flagstaff.toml", text);
+    check_diagnostics(text, places.diagnostics());
+    for place in [None].into_iter().chain(places.names().map(Some)) {
+        let settings = places.resolve(place, |_| None);
+        assert!(settings.is_err() || settings.is_ok_and(|it| it.is_some()));
+        let set = places.resolve(place, |_| Some("x".to_owned()));
+        assert_eq!(set.is_err(), places.diagnostics().has_errors());
+    }
 }
 
 /// The second half of the text is linted as an edit of the first.

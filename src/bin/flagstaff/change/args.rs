@@ -1,15 +1,12 @@
 //! The options that changes have.
 
-use std::{
-    env,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use flagstaff::source::RedisHandle;
 
 use super::wait::Waited;
-use crate::{failure::Failure, output::Output, time};
+use crate::{failure::Failure, guard::Wish, number, output::Output, time, variable};
 
 /// How to change a flag.
 #[derive(Debug, Clone, Args)]
@@ -43,7 +40,7 @@ pub(crate) struct ChangeArgs {
 #[command(next_help_heading = "Change")]
 pub(crate) struct TargetArgs {
     /// Only if revision N changed the flag last
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::revision)]
     pub(crate) if_rev: Option<u64>,
     /// What to change
     #[arg(
@@ -84,8 +81,13 @@ pub(crate) enum Source {
 impl ChangeArgs {
     /// Who makes the change.
     pub(crate) fn author(&self) -> Option<String> {
-        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-        self.by.clone().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
+        let usual = |name| variable::value(name);
+        self.by.clone().or_else(|| usual("FLAGSTAFF_AUTHOR")).or_else(|| usual("USER"))
+    }
+
+    /// The change that these options ask for.
+    pub(crate) fn wish<'a>(&'a self, word: &'a str) -> Wish<'a> {
+        Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }
 
     pub(super) fn waits(&self) -> bool {

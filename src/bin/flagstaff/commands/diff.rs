@@ -2,6 +2,8 @@ use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
+    Context,
+    answer::FlagInfo,
     cli::ExitCode,
     definition::{FlagsFile, SharedDefinition, to_json},
     write::{Drift, Provenance},
@@ -13,14 +15,16 @@ use crate::{
     difference::{self, Difference, differences},
     failure::Failure,
     output::{Listing, Output, Row},
-    place, revision,
+    paste,
+    place::{self, Place},
+    revision,
     session::Session,
     text::clean,
     time, unreadable,
     written::Written,
 };
 
-/// Compare the store to the file, the file to git, or environments
+/// Compare the store, git, environments or places
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
@@ -28,10 +32,13 @@ A pipe gets a line for each setting: the flag;
 changed, new, removed, undeclared or same; the setting; its JSON before and
 after; who, when, why, and until when.
 
+With git:REV, the order of variants, tests and segments count too. Two places
+are compared with all of their sources merged.
+
 Examples:
   flagstaff diff                overrides in the store against flags.toml
-  flagstaff diff git:main       flags.toml against that of main, with the order
-                                of its variants, its tests and its segments
+  flagstaff diff git:main       flags.toml against that of main
+  flagstaff diff --at staging --at production
 
 Two environments of the file:
   flagstaff diff --environment staging production")]
@@ -63,8 +70,16 @@ struct Flag {
 impl Diff {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let mut unreadable = None;
+        let mut about = json!({});
         let environments = self.environments(session)?;
         let (flags, nothing) = match (self.with.as_deref(), environments) {
+            (with, _) if session.place.at.len() > 1 => {
+                let [before, after] = places(session, with)?;
+                about = json!({ "before": before.name(), "after": after.name() });
+                let (flags, code) = between(session, &before, &after).await?;
+                unreadable = code;
+                (flags, "nothing differs")
+            }
             (_, Some([before, after])) => {
                 (between_environments(session, &before, &after)?, "nothing differs")
             }
@@ -90,7 +105,7 @@ impl Diff {
         if output.is_json() {
             let rows = flags.into_iter().map(|flag| Row { cells: Vec::new(), json: flag.json });
             let (rows, name) = (rows.collect(), "flags");
-            output.listing(Listing { name, columns: &[], rows, empty: nothing })?;
+            output.listing_about(about, Listing { name, columns: &[], rows, empty: nothing })?;
             return Ok(code);
         }
         if flags.is_empty() {
@@ -189,6 +204,57 @@ async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>
     let names = drift.iter().map(|drift| drift.key.clone());
     let code = unreadable::tell(&flags, names, &session.output);
     Ok((drift.iter().map(overridden).collect(), code))
+}
+
+/// The two places that are compared.
+fn places(session: &Session, with: Option<&str>) -> Result<[Place; 2], Failure> {
+    let Session { place, output } = session;
+    match (&*place.at, with) {
+        ([before, after], None) => {
+            Ok([place.of(Some(before), output)?, place.of(Some(after), output)?])
+        }
+        (_, Some(with)) => {
+            Err(Failure::usage(format!("`{}` is compared with one place", clean(with)))
+                .hint("write `--at` once, or leave it out"))
+        }
+        _ => Err(Failure::usage("`--at` names two places at most")),
+    }
+}
+
+/// The flags that differ in two places, each with all of its sources merged; and the exit code if a stored value
+/// cannot be read.
+async fn between(
+    session: &Session,
+    before: &Place,
+    after: &Place,
+) -> Result<(Vec<Flag>, Option<ExitCode>), Failure> {
+    let output = &session.output;
+    let (mut sides, mut code) = (Vec::new(), None);
+    for place in [before, after] {
+        paste::name(place);
+        output.aside(place.whole());
+        let flags = place.flags(output).await?;
+        code = unreadable::tell_all(&flags, output).or(code);
+        sides.push(flags.snapshot());
+    }
+    let anonymous = Context::anonymous();
+    let names = sides.iter().flat_map(|side| side.all(&anonymous).map(|(name, _)| name));
+    let names: BTreeSet<_> = names.collect();
+    let compared = names.into_iter().filter_map(|name| {
+        let [before, after] = [&sides[0], &sides[1]].map(|side| side.info(name));
+        let object = |info: Option<FlagInfo<'_>>| {
+            info.map(|info| to_json(info.definition())).unwrap_or_default()
+        };
+        let differences = differences(&object(before), &object(after));
+        let what = match (before, after) {
+            (None, _) => "new",
+            (_, None) => "removed",
+            _ if differences.is_empty() => return None,
+            _ => CHANGED,
+        };
+        Some(Flag::of("flag", name.to_owned(), what, differences))
+    });
+    Ok((compared.collect(), code))
 }
 
 fn overridden(drift: &Drift) -> Flag {

@@ -56,7 +56,7 @@ pub(crate) struct PlanArgs {
     users: UserArgs,
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
-    pub(crate) at: Option<SystemTime>,
+    pub(crate) as_of: Option<SystemTime>,
     /// Exit with 1 beyond a bound: redrawn, redrawn=N, newly-on=N or newly-off=N
     /// users of a flag; N is a number, or a share such as 5%
     #[arg(long, value_name = "BOUND")]
@@ -68,7 +68,7 @@ pub(crate) struct PlanArgs {
 
 impl Plan {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let at = self.report.at.unwrap_or_else(SystemTime::now);
+        let at = self.report.as_of.unwrap_or_else(SystemTime::now);
         let environment = session.place.environment_name()?;
         let before = read(&self.before, session)?;
         let before = match &environment {
@@ -117,7 +117,7 @@ impl PlanArgs {
         session: &Session,
     ) -> Result<ExitCode, Failure> {
         let output = &session.output;
-        let at = self.at.unwrap_or_else(SystemTime::now);
+        let at = self.as_of.unwrap_or_else(SystemTime::now);
         let users = self.users.source()?;
         let change = Change::new(before, after, at).await?;
         let counts = count(&change, users)?;

@@ -261,7 +261,7 @@ impl Shown<'_> {
 }
 
 /// What a source says, without what is for people alone.
-fn short(entry: &Entry) -> String {
+pub(super) fn short(entry: &Entry) -> String {
     let Entry::Definition(definition) = entry else { return entry.to_string() };
     let mut deciding = to_json(definition);
     deciding.retain(|name, _| about().all(|field| field.as_str() != name));

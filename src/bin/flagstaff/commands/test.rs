@@ -21,11 +21,11 @@ Exits with 1 if a test fails or a flag has errors.
 
 Examples:
   flagstaff test
-  flagstaff test --at 2026-12-24 --file deploy/flags.toml")]
+  flagstaff test --as-of 2026-12-24 --file deploy/flags.toml")]
 pub(crate) struct Test {
     /// When flags are asked by tests that do not say: 2026-12-24, +2h [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
-    at: Option<SystemTime>,
+    as_of: Option<SystemTime>,
 }
 
 impl Test {
@@ -36,7 +36,7 @@ impl Test {
             session.output.report(diagnostics);
             return Err(Failure::usage(format!("`{}` cannot be used", file.path.display())));
         }
-        let run = file.parsed.test(self.at.unwrap_or_else(SystemTime::now));
+        let run = file.parsed.test(self.as_of.unwrap_or_else(SystemTime::now));
         let run = match file.parsed.environment() {
             Some(environment) => run.of_environment(environment),
             None => run,

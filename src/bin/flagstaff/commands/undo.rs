@@ -6,6 +6,8 @@ use flagstaff::{Flags, cli::ExitCode, definition::Entry};
 use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, Stored, TargetArgs, Unknown, perform},
     failure::Failure,
+    guard::Leave,
+    number, paste,
     session::Session,
     text::{self, clean},
 };
@@ -23,6 +25,7 @@ Examples:
   flagstaff undo 42 --dry-run")]
 pub(crate) struct Undo {
     /// Revision of the change
+    #[arg(value_parser = number::revision)]
     revision: u64,
     #[command(flatten)]
     change: ChangeArgs,
@@ -59,14 +62,14 @@ impl Undo {
         let redis = session.place.needed_redis()?.handle();
         let Some(undone) = redis.revision(revision).await? else {
             return Err(Failure::refused(format!("the log has no revision {revision}"))
-                .hint("`flagstaff history` lists the revisions"));
+                .hint(format!("{} lists the revisions", paste::command("history", ""))));
         };
         let logged = Stored::read(&redis, &undone.key, undone.before.as_deref());
         let logged = logged.map_err(|problem| {
             let (word, flag) = (text::word(&undone.key), clean(&undone.key));
             let message = format!("what was stored for `{flag}` before cannot be read: {problem}");
             Failure::refused(message)
-                .hint(format!("`flagstaff unset {word}` takes what is stored now away"))
+                .hint(format!("{} takes what is stored now away", paste::command("unset", &word)))
         })?;
         let act = Undoing { revision, args: &change, logged };
         perform(session, &redis, slice::from_ref(&undone.key), &act, &change, Some(revision)).await
@@ -82,6 +85,7 @@ impl Act for Undoing<'_> {
     /// It is made only if the flag was not changed since, so what was shown still holds.
     async fn make(
         &self,
+        leave: &Leave,
         flags: &Flags,
         _: &str,
         _: Option<Option<Entry>>,
@@ -90,7 +94,7 @@ impl Act for Undoing<'_> {
         if let Some(author) = self.args.author() {
             undo = undo.author(author);
         }
-        if let Some(reason) = &self.args.reason {
+        if let Some(reason) = &leave.reason {
             undo = undo.reason(reason);
         }
         Ok(undo.await?.revision)

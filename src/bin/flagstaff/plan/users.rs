@@ -10,7 +10,12 @@ use clap::Args;
 use flagstaff::Context;
 
 use super::made_up::MadeUp;
-use crate::{context, failure::Failure, place, text::count};
+use crate::{
+    context,
+    failure::Failure,
+    number, place,
+    text::{count, json_problem},
+};
 
 /// What a line of contexts looks like.
 const LINE: &str =
@@ -31,7 +36,7 @@ pub(crate) struct UserArgs {
         long,
         value_name = "N",
         default_value_t = 10_000,
-        value_parser = clap::value_parser!(u64).range(1..),
+        value_parser = number::users,
         conflicts_with = "contexts"
     )]
     users: u64,
@@ -152,7 +157,7 @@ impl Batch {
                     if line.trim().is_empty() {
                         continue;
                     }
-                    let object = serde_json::from_str(line).map_err(|error| error.to_string());
+                    let object = serde_json::from_str(line).map_err(|error| json_problem(&error));
                     let context = object.and_then(context::from_json);
                     ask(&context.map_err(|error| bad_line(name, number, &error))?);
                 }
