@@ -212,7 +212,7 @@ impl PlacesFile {
         self.named.keys().map(String::as_str)
     }
 
-    /// Leaves a key out of all places, because its value is known from elsewhere.
+    /// Leaves a setting out of all places, because its value is known from elsewhere.
     ///
     /// # Example
     ///
@@ -226,8 +226,8 @@ impl PlacesFile {
     /// # Ok::<(), flagstaff::definition::Diagnostics>(())
     /// ```
     #[must_use]
-    pub fn without(mut self, key: &str) -> Self {
-        for row in ROWS.iter().filter(|row| row.name == key) {
+    pub fn without(mut self, setting: &str) -> Self {
+        for row in ROWS.iter().filter(|row| row.name == setting) {
             for place in self.named.values_mut().chain([&mut self.default]) {
                 match &row.takes {
                     Takes::Text(field) => *field(place) = None,
