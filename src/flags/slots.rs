@@ -7,7 +7,7 @@ use crate::model::Slot;
 /// The number of values in a part.
 const PART: usize = 64;
 
-/// What each flag resolves to, by slot.
+/// The values of all flags, by slot.
 ///
 /// Each change of one flag makes a generation with a list of its own. As one `Vec`, the list of ten thousand flags would
 /// be copied each time, which was a quarter of what such a change cost (`cargo bench --bench propagation`).
