@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::Failure,
     output::{Listing, Output, Row},
-    place,
+    paste, place,
     query::{Subject, Term},
     session::Session,
     text::clean,
@@ -139,8 +139,8 @@ impl List {
             empty: "(no flags)",
         })?;
         if parsed.diagnostics().has_errors() {
-            let name = clean(&name);
-            session.output.warning(format!("`{name}` has errors: `flagstaff lint` shows them"));
+            let (name, lint) = (clean(&name), paste::command("lint", ""));
+            session.output.warning(format!("`{name}` has errors: {lint} shows them"));
         }
         Ok(ExitCode::Done)
     }
