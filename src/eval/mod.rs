@@ -18,9 +18,9 @@ mod unit;
 mod variants;
 mod visitor;
 
-#[cfg(feature = "definition")]
 #[cfg(all(test, feature = "http"))]
 pub(crate) use self::plan::EVALUATIONS;
+#[cfg(feature = "definition")]
 pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
