@@ -462,3 +462,104 @@ fn a_change_is_refused_with_its_reason() {
     let error = Document::parse("flags.toml", "[flag]\n").unwrap_err();
     assert!(matches!(&error, EditError::Unusable(_)), "{error:?}");
 }
+
+#[test]
+fn a_rename_reaches_whatever_names_the_flag_and_nothing_else() {
+    let text = "\
+# checkout is named in this comment
+[flags]
+gifts = { requires = ['checkout', { flag = \"checkout\" }] } # checkout
+\"checkout\" = \"25%\" # one page
+
+[flags.cart]
+owner = \"checkout\"
+requires = [
+  \"checkout\", # first
+]
+
+[[flags.cart.rules]]
+when = { team = \"checkout\" }
+serve = true
+";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    document.rename("checkout", "fast checkout").unwrap();
+
+    assert_eq!(
+        document.text(),
+        "\
+# checkout is named in this comment
+[flags]
+gifts = { requires = ['fast checkout', { flag = \"fast checkout\" }] } # checkout
+\"fast checkout\" = { percentage = \"25%\", salt = \"checkout\" } # one page
+
+[flags.cart]
+owner = \"checkout\"
+requires = [
+  \"fast checkout\", # first
+]
+
+[[flags.cart.rules]]
+when = { team = \"checkout\" }
+serve = true
+"
+    );
+}
+
+#[test]
+fn a_rename_follows_headers_dotted_keys_and_tests() {
+    let text = "\
+flags.search.percentage = 10
+flags.beta = true
+
+[flags.old]
+salt = \"kept\"
+rollout.stages = [{ percentage = 100, at = 2026-12-01 }]
+
+[[flags.old.rules]]
+name = \"old\"
+when = { plan = \"old\" }
+serve = \"50%\"
+
+[[flags.old.tests]]
+user = \"ana\"
+expect = false
+";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    document.rename("old", "new").unwrap();
+    document.rename("search", "find").unwrap();
+    document.rename("beta", "gamma").unwrap();
+
+    let expected =
+        text.replace("flags.old", "flags.new").replace("flags.beta", "flags.gamma").replace(
+            "flags.search.percentage = 10\n",
+            "flags.find.percentage = 10\nflags.find.salt = \"search\"\n",
+        );
+    assert_eq!(document.text(), expected);
+}
+
+#[test]
+fn a_rename_to_a_name_that_is_taken_changes_nothing() {
+    let text = "[flags]\na = true\nb = true\nwrong = { colour = 1 }\n";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    for taken in ["b", "wrong"] {
+        let error = document.rename("a", taken).unwrap_err();
+        assert!(matches!(error, EditError::Exists { .. }), "{error}");
+    }
+    assert!(matches!(document.rename("c", "d").unwrap_err(), EditError::UnknownFlag { .. }));
+    assert!(matches!(document.rename("wrong", "d").unwrap_err(), EditError::Rejected { .. }));
+    assert_eq!(document.text(), text);
+}
+
+#[test]
+fn the_flags_that_need_one_are_those_that_name_it() {
+    let text = "[flags]\na = true\nb = { requires = [\"a\"] }\nc = { owner = \"a\", requires = [\"b\"] }\n";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    assert_eq!(document.needing("a"), ["b"]);
+    assert_eq!(document.needing("c"), [""; 0]);
+    document.remove("a").unwrap();
+    assert_eq!(document.needing("a"), ["b"]);
+}

@@ -1,17 +1,20 @@
 //! A flags.toml that is being changed.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::{
     diff::Diff,
     layout::Step,
+    rename,
     splice::Text,
     sync::{self, Settings},
 };
 use crate::{
     definition::{Diagnostics, FlagsFile, UnknownKeys, from_json_object, to_json},
     error::debug_is_message,
-    model::{Definition, Entry, FlagKey, nearest},
+    model::{Definition, Effect, Entry, Field, FlagKey, SharedDefinition, nearest},
     text::line,
 };
 
@@ -188,11 +191,80 @@ impl Document {
         self.accept(flag, &text, Some(&settings))
     }
 
-    /// Takes a flag away, with its comments.
+    /// Gives a flag another name: in its header or line, in `requires` of other flags, and in conditions that
+    /// ask for it. The users whom it is on for stay the same: a flag that draws gets its former name as
+    /// `salt`, unless it has one.
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], and [`EditError::Invalid`] if another flag requires it.
+    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already,
+    /// [`EditError::Exists`] if there is a flag with the new name, and [`EditError::Invalid`] if the new name is
+    /// wrong.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::edit::Document;
+    ///
+    /// let text = "[flags.checkout] # one page\npercentage = 10\n\n[flags.gifts]\nrequires = [\"checkout\"]\n";
+    /// let mut document = Document::parse("flags.toml", text)?;
+    ///
+    /// document.rename("checkout", "fast_checkout")?;
+    ///
+    /// assert_eq!(document.text(), r#"[flags.fast_checkout] # one page
+    /// percentage = 10
+    /// salt = "checkout"
+    ///
+    /// [flags.gifts]
+    /// requires = ["fast_checkout"]
+    /// "#);
+    /// # Ok::<(), flagstaff::definition::edit::EditError>(())
+    /// ```
+    pub fn rename(&mut self, flag: impl FlagKey, to: impl FlagKey) -> Result<(), EditError> {
+        let (old, new) = (flag.as_str(), to.as_str());
+        let definition = self.definition(old)?;
+        if self.file.flags().contains_key(new) || self.file.rejected().contains(new) {
+            return Err(EditError::Exists { flag: new.to_owned() });
+        }
+        let settings = rename::renamed(&settings(definition), old, new);
+        let mut pinned = definition.clone();
+        if draws(definition) && definition.rare().salt.value().is_none() {
+            pinned = pinned.salt(old);
+        }
+        let pinned = rename::renamed(&self::settings(&pinned), old, new);
+        let mut text = Text::new(self.text.clone());
+        rename::rename(&mut text, old, new);
+        sync::flag(&mut text, &path(new), &settings, &pinned);
+        self.accept_renamed(old, new, &text, &pinned)
+    }
+
+    /// Returns the flags of the file that need a flag: they require it, or a condition asks for it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::edit::Document;
+    ///
+    /// let text = "[flags]\ncheckout = true\n[flags.gifts]\nrequires = [\"checkout\"]\n";
+    /// let document = Document::parse("flags.toml", text)?;
+    ///
+    /// assert_eq!(document.needing("checkout"), ["gifts"]);
+    /// # Ok::<(), flagstaff::definition::edit::EditError>(())
+    /// ```
+    #[must_use]
+    pub fn needing(&self, flag: impl FlagKey) -> Vec<String> {
+        let flag = flag.as_str();
+        let others = self.file.flags().iter().filter(|(key, _)| *key != flag);
+        let needing = others.filter(|(_, other)| rename::names(&settings(other), flag));
+        needing.map(|(key, _)| key.to_owned()).collect()
+    }
+
+    /// Takes a flag away, with its comments. Flags that [need](Self::needing) it stay as they are, and are off
+    /// unless another source has it.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::UnknownFlag`], and [`EditError::Rejected`] if the flag is wrong already.
     pub fn remove(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         let flag = flag.as_str();
         self.definition(flag)?;
@@ -292,6 +364,48 @@ impl Document {
         self.file = file;
         Ok(())
     }
+
+    /// Takes the new text if it means what it did, but for the name.
+    fn accept_renamed(
+        &mut self,
+        old: &str,
+        new: &str,
+        text: &Text,
+        settings: &Settings,
+    ) -> Result<(), EditError> {
+        let text = text.as_str();
+        let file = FlagsFile::parse(&self.name, text);
+        if let Some(invalid) =
+            file.rejected().iter().find(|&flag| !self.file.rejected().contains(flag))
+        {
+            let (flag, diagnostics) = (invalid.to_owned(), file.diagnostics().clone());
+            return Err(EditError::Invalid { flag, diagnostics });
+        }
+        let meant = |(key, definition): (&str, &SharedDefinition)| match key == old {
+            true => (new.to_owned(), text_of(settings)),
+            false => {
+                (key.to_owned(), text_of(&rename::renamed(&self::settings(definition), old, new)))
+            }
+        };
+        let meant: BTreeMap<_, _> = self.file.flags().iter().map(meant).collect();
+        let is = file.flags().iter();
+        let is: BTreeMap<_, _> =
+            is.map(|(key, is)| (key.to_owned(), text_of(&self::settings(is)))).collect();
+        if !file.is_usable() || is != meant {
+            return Err(EditError::Unwritable { flag: old.to_owned() });
+        }
+        self.text = text.to_owned();
+        self.file = file;
+        Ok(())
+    }
+}
+
+/// Returns true if a flag can draw buckets. One that is plainly on or off cannot.
+fn draws(definition: &Definition) -> bool {
+    let settings = to_json(definition);
+    let shares = |field: &Field| *field != Field::Enabled && field.effect() == Effect::Share;
+    let mut drawing = Field::ALL.iter().filter(|field| shares(field) || field.roles().redraws);
+    drawing.any(|field| settings.contains_key(field.as_str()))
 }
 
 fn flags() -> [Step; 1] {
