@@ -14,6 +14,7 @@ mod incident;
 mod lint;
 mod manners;
 mod python;
+mod renaming;
 mod reports;
 mod stale;
 mod stores;

@@ -210,6 +210,12 @@ impl Place {
         Some(format!("{}:{}: {}", file.path.display(), mistake.location, mistake.message))
     }
 
+    /// Returns the flags of the file that are left out because of mistakes.
+    pub(crate) fn rejected(&self) -> Vec<String> {
+        let Ok(Some(file)) = self.file() else { return Vec::new() };
+        file.at_a_start(None).parsed.rejected().iter().map(str::to_owned).collect()
+    }
+
     /// Returns the options that name the store, for a command to paste. The URL is left out if it came from the
     /// environment, and its place is held if it may have a password.
     pub(crate) fn store_options(&self) -> String {

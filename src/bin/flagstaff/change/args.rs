@@ -82,10 +82,14 @@ pub(crate) enum Source {
 }
 
 impl ChangeArgs {
+    /// The options that a change of a file has.
+    pub(crate) fn of_a_file(dry_run: bool, yes: bool) -> Self {
+        Self { reason: None, by: None, dry_run, yes, wait: None, new: true, plain: false }
+    }
+
     /// Who makes the change.
     pub(crate) fn author(&self) -> Option<String> {
-        let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-        self.by.clone().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
+        author(self.by.as_ref())
     }
 
     pub(super) fn waits(&self) -> bool {
@@ -106,6 +110,19 @@ impl ChangeArgs {
             _ => Ok(None),
         }
     }
+}
+
+impl TargetArgs {
+    /// The flag file, on no condition.
+    pub(crate) fn file() -> Self {
+        Self { if_rev: None, source: Source::File }
+    }
+}
+
+/// The author who is named, else that of the environment.
+pub(super) fn author(named: Option<&String>) -> Option<String> {
+    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    named.cloned().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
 }
 
 impl OverrideArgs {

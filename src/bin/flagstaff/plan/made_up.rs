@@ -41,7 +41,7 @@ struct Recipe {
 }
 
 impl MadeUp {
-    pub(super) fn of<'d>(definitions: impl IntoIterator<Item = &'d Definition>) -> Self {
+    pub(crate) fn of<'d>(definitions: impl IntoIterator<Item = &'d Definition>) -> Self {
         let (mut users, mut groups, mut units) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut attributes: BTreeMap<String, Vec<Value<'static>>> = BTreeMap::new();
@@ -91,7 +91,7 @@ impl MadeUp {
     }
 
     /// The user with this number, the first being 1. It is the same each time.
-    pub(super) fn user(&self, number: u64) -> Context<'static> {
+    pub(crate) fn user(&self, number: u64) -> Context<'static> {
         let index = number - 1;
         let listed = usize::try_from(index).ok().and_then(|index| self.users.get(index));
         let mut context = Context::user(match listed {
