@@ -1,11 +1,11 @@
 //! Changes of flags.toml: the files of `tests/data/edit`, and what stays of them.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use flagstaff::{
     Context, Definition, Flags, Memory,
     definition::{
-        Entry, FlagsFile, Rule, Setting, UnknownKeys,
+        Definitions, Entry, FlagsFile, Rule, Setting, SharedDefinition, UnknownKeys,
         edit::{Document, EditError},
         from_json_object, to_json,
     },
@@ -562,4 +562,37 @@ fn the_flags_that_need_one_are_those_that_name_it() {
     assert_eq!(document.needing("c"), [""; 0]);
     document.remove("a").unwrap();
     assert_eq!(document.needing("a"), ["b"]);
+}
+
+#[test]
+fn every_flag_of_the_corpus_is_renamed_and_back_with_all_that_is_said() {
+    const NEW: &str = "a new name";
+
+    for (name, text, flag) in flags() {
+        let mut document = Document::parse(&name, &text).unwrap();
+        let before = document.file().flags().clone();
+
+        document.rename(&flag, NEW).unwrap_or_else(|error| panic!("{name}, {flag}: {error}"));
+
+        let there = document.file().flags();
+        assert!(there.get(&flag).is_none() && there.get(NEW).is_some(), "{name}, {flag}");
+        assert_is_the_same_kind_of_text(&text, document.text());
+        let comments = |text: &str| text.matches('#').count();
+        assert_eq!(comments(document.text()), comments(&text), "{name}, {flag}");
+
+        document.rename(NEW, &flag).unwrap_or_else(|error| panic!("{name}, {flag}: {error}"));
+
+        let said = |flags: &Definitions| -> BTreeMap<String, String> {
+            let unsalted = |(key, it): (&str, &SharedDefinition)| {
+                let mut it = Definition::clone(it);
+                if key == flag && it.rare().salt.value().is_some_and(|salt| *salt == flag) {
+                    it.rare_mut().salt = Setting::Inherit;
+                }
+                (key.to_owned(), meaning(&it))
+            };
+            flags.iter().map(unsalted).collect()
+        };
+        let (is, meant) = (said(document.file().flags()), said(&before));
+        assert_eq!(is, meant, "{name}, {flag}");
+    }
 }
