@@ -327,6 +327,26 @@ fn a_created_flag_is_off_and_passes_the_lint() {
 }
 
 #[test]
+fn a_created_flag_is_on_for_no_more_users_than_was_asked_for() {
+    let shop = Shop::new();
+    for (settings, state) in [
+        (&["tags=web"][..], "off"),
+        (&["denied_groups=partners"], "off"),
+        (&["requires=banner"], "off"),
+        (&["allowed_groups=staff"], "0%, 1 allowed"),
+        (&["--percentage", "5"], "5%"),
+        (&["--on"], "on"),
+        (&["enabled=false", "percentage=5"], "off"),
+        (&["variants.a=1", "variants.b=1"], "100%, 2 variants"),
+    ] {
+        let created = shop.run(&[&["create", "fresh", "--dry-run"], settings].concat());
+
+        assert_ends(&created, Done);
+        assert_eq!(created.stdout, format!("fresh {state}\n"), "{settings:?}");
+    }
+}
+
+#[test]
 fn globs_name_flags_after_the_names_themselves() {
     let shop = Shop::new();
     fs::write(shop.path(), "[flags]\nab = true\nabc = false\n\"a*\" = false\nb = { owner = 1 }\n")

@@ -1,7 +1,12 @@
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use flagstaff::{Definition, Percentage, cli::ExitCode, definition::Field, text::Untrusted};
+use flagstaff::{
+    Definition, Percentage,
+    cli::ExitCode,
+    definition::{Effect, Field, to_json},
+    text::Untrusted,
+};
 
 use crate::{
     assignment::{self, Assignment, Assignments},
@@ -17,7 +22,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The flag has today's date as `created`. It is off unless --on, --percentage or a
-setting makes it another. In a file whose flags are in alphabetical order, it
+setting makes it another; with an allow-list alone, it is on for that. In a file whose flags are in alphabetical order, it
 goes to its place; elsewhere, behind the others. Settings and values are those
 of `flagstaff set`. The Rust expression that asks for the flag is printed.
 
@@ -94,17 +99,23 @@ impl Create {
         }
         let assignments = Assignments::new(self.assignments.clone());
         definition.merge(&assignments.in_a_file().patch(&self.name, Some(&definition))?);
-        let settings = flagstaff::definition::to_json(&definition);
-        let says_who = |field: &Field| {
-            *field == Field::Enabled || field.effect() != flagstaff::definition::Effect::None
-        };
-        let mut fields = Field::ALL.iter().filter(|field| settings.contains_key(field.as_str()));
         if self.on {
-            definition = definition.enabled(true);
-        } else if !fields.any(says_who) && !settings.contains_key(Field::Variants.as_str()) {
-            definition = definition.enabled(false);
+            return Ok(definition.enabled(true));
         }
-        Ok(definition)
+        let settings = to_json(&definition);
+        let has = |effect: Effect| {
+            let mut fields = Field::ALL.iter().filter(|field| field.effect() == effect);
+            fields.any(|field| settings.contains_key(field.as_str()))
+        };
+        let serves = ["rules", "serve", "value", "variants"];
+        if has(Effect::Share) || serves.iter().any(|name| settings.contains_key(*name)) {
+            return Ok(definition);
+        }
+        // Without a percentage, those on an allow-list and all others would be in.
+        Ok(match has(Effect::Allows) {
+            true => definition.percentage(Percentage::ZERO),
+            false => definition.enabled(false),
+        })
     }
 
     /// Refuses the name of a flag that the environment or the store has: they would decide about the new one.
