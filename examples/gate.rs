@@ -1,7 +1,7 @@
 //! Flags on a plain hyper server: `cargo run --example gate`.
 //!
-//! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file, `FEATURE_NEW_CHECKOUT=1`
-//! forces that flag on over the file, and `REDIS_URL=redis://127.0.0.1` puts the overrides in Redis on top of both.
+//! `ADDR` is where it listens (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file, `FLAGSTAFF_ENVIRONMENT` its
+//! environment. `FEATURE_NEW_CHECKOUT=1` forces that flag on over it; overrides at `REDIS_URL` are on top of both.
 //! A mistake in the file fails the start; with `FLAGS_KEPT`, a path that keeps the last good flags, one in a flag does not.
 
 use std::{convert::Infallible, env, error::Error, time::Duration};
@@ -24,6 +24,7 @@ type Page<B = Full<Bytes>> = Result<Response<B>, Infallible>;
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
+    let file = env::var("FLAGSTAFF_ENVIRONMENT").map_or(file.clone(), |it| file.environment(it));
     let file = env::var("FLAGS_KEPT").map_or(file.clone().strict(), |kept| file.keep_at(kept));
     let redis = env::var("REDIS_URL").ok().map(|url| flagstaff::Redis::open(&url)).transpose()?;
     let flags = Flags::builder().option_source(redis).source(env).source(file).start().await?;
@@ -36,7 +37,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     });
-
     let beta = FlagGate::new("beta").status(StatusCode::FORBIDDEN).code("BETA_ONLY");
     let beta = beta.detail("Beta only: ask your admin").layer(service_fn(page));
     let checkout = FlagGate::new("new_checkout").layer(service_fn(page));

@@ -3,7 +3,8 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{self, ThreadId},
     time::SystemTime,
 };
 
@@ -37,8 +38,15 @@ use crate::model::{Definition, Entry, Field, FlagKey};
 /// ```
 #[derive(Clone, Default)]
 pub struct Memory {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
     // Held for a few lines without `.await`, so a std mutex.
-    state: Arc<Mutex<State>>,
+    state: Mutex<State>,
+    /// Held while changes are put in force, so that the last one is in force last.
+    turn: Turn,
 }
 
 #[derive(Default)]
@@ -68,37 +76,89 @@ impl Memory {
     /// Sets or replaces the entry of a flag.
     pub fn insert(&self, key: impl FlagKey, entry: impl Into<Entry>) {
         let (key, entry) = (key.as_str(), entry.into());
-        self.state().change(key, |offer| offer.insert(key.into(), entry));
+        self.change(|state| state.change(key, |offer| offer.insert(key.into(), entry)));
     }
 
     /// Removes the entry of a flag.
     pub fn remove(&self, key: impl FlagKey) {
         let key = key.as_str();
-        self.state().change(key, |offer| offer.remove(key));
+        self.change(|state| state.change(key, |offer| offer.remove(key)));
     }
 
     /// Publishes the flags into `sink`, now and whenever they change.
-    pub(crate) fn attach(&self, sink: Sink) {
-        let mut state = self.state();
-        sink.publish(state.offer.clone());
-        state.sinks.push(sink);
+    pub(crate) fn attach(&self, sink: &Sink) {
+        let _turn = self.shared.turn.take();
+        let offer = {
+            let mut state = self.state();
+            state.sinks.push(sink.clone());
+            state.offer.clone()
+        };
+        sink.publish(offer);
+    }
+
+    /// Makes a change, and publishes it to all that follow.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let _turn = self.shared.turn.take();
+        let (result, sinks) = {
+            let mut state = self.state();
+            let before = state.revision;
+            let result = change(&mut state);
+            let is_changed = state.revision != before;
+            state.sinks.retain(|sink| !sink.is_closed());
+            (result, if is_changed { state.sinks.clone() } else { Vec::new() })
+        };
+        // Not under the lock of the state: a subscriber of the log may read and change this source. So what is published
+        // is what there is by then.
+        for sink in sinks {
+            let offer = self.state().offer.clone();
+            sink.publish(offer);
+        }
+        result
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The turn of one thread. A thread that has it may take it again.
+#[derive(Default)]
+struct Turn {
+    owner: Mutex<Option<ThreadId>>,
+    is_free: Condvar,
+}
+
+impl Turn {
+    /// Waits for the turn; returns `None` if this thread has it already.
+    fn take(&self) -> Option<Taken<'_>> {
+        let me = thread::current().id();
+        let owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        if *owner == Some(me) {
+            return None;
+        }
+        let owner = self.is_free.wait_while(owner, |owner| owner.is_some());
+        *owner.unwrap_or_else(PoisonError::into_inner) = Some(me);
+        Some(Taken(self))
+    }
+}
+
+/// Gives the turn back when it is dropped, also by a panic.
+struct Taken<'a>(&'a Turn);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let Self(turn) = self;
+        *turn.owner.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        turn.is_free.notify_one();
     }
 }
 
 impl State {
-    /// Changes what is said about a flag, for everybody who follows.
+    /// Changes the entry of a flag.
     fn change(&mut self, key: &str, change: impl FnOnce(&mut Offer)) -> Written {
         change(&mut self.offer);
         self.revision += 1;
         self.changed.insert(key.to_owned(), self.revision);
-        self.sinks.retain(|sink| !sink.is_closed());
-        for sink in &self.sinks {
-            sink.publish(self.offer.clone());
-        }
         Written::revision(self.revision)
     }
 
@@ -180,7 +240,7 @@ impl Backend for Memory {
     }
 
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
-        self.attach(sink);
+        self.attach(&sink);
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -191,7 +251,7 @@ impl Backend for Memory {
 
 impl WritableBackend for Memory {
     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>> {
-        let written = self.state().write(key, &write);
+        let written = self.change(|state| state.write(key, &write));
         Box::pin(std::future::ready(written))
     }
 
@@ -204,5 +264,33 @@ impl WritableBackend for Memory {
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Memory").field(&self.state().offer).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Flags, model::Context};
+
+    use super::*;
+
+    #[test]
+    fn changes_of_several_threads_are_in_force_when_they_are_made() {
+        let memory = Memory::new();
+        let flags = Flags::builder().source(memory.clone()).start_blocking().unwrap();
+
+        thread::scope(|scope| {
+            for one in 0..4 {
+                let (memory, flags) = (&memory, &flags);
+                scope.spawn(move || {
+                    for n in 0..200 {
+                        let key = format!("{one}-{n}");
+                        memory.insert(&*key, true);
+                        assert!(flags.is_enabled(&*key, &Context::anonymous()), "{key}");
+                    }
+                });
+            }
+        });
+
+        assert_eq!(flags.all(&Context::anonymous()).len(), 800);
     }
 }

@@ -23,7 +23,7 @@ mod stack;
 mod supervise;
 mod write;
 
-use std::{error::Error, future::Future, pin::Pin, sync::Arc};
+use std::{error::Error, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
 #[cfg(feature = "file")]
 pub use self::file::{File, OpenError};
@@ -293,6 +293,12 @@ pub trait WritableBackend: Backend {
     ///
     /// The source cannot be reached, or the entry cannot be read.
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>>;
+
+    /// Returns the time by which the source ends what has an end: that of this machine, which is the
+    /// default, or that of a server.
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
 
     /// Reads the latest changes of one flag, or of all, the newest first, at most `limit`.
     ///

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Lookup, Offer, Provenance, offer::Rejected};
 use crate::model::{
-    Definition, Entry, Field, OnStale, Part, Resolved, SharedDefinition, WarningKind,
+    Definition, Entry, Field, OnStale, Part, Resolved, Serve, SharedDefinition, WarningKind,
 };
 
 /// The place of a source, 0 being the strongest.
@@ -231,10 +231,14 @@ impl Stack {
 
     /// The patch that an entry is on top of the sources below it.
     fn patch(&self, entry: &Entry, below: Option<&Resolved>) -> SharedDefinition {
-        let variants = below.and_then(|below| below.definition.rare().variants.value());
-        match (variants, entry.forces()) {
+        let below = below.map(|below| &*below.definition);
+        let serves = |below: &Definition| {
+            below.rare().variants.value().is_some() || below.rare().serve.value().is_some()
+        };
+        match (below.filter(|below| serves(below)), entry.forces()) {
+            // Most flags are plain, and all of these share two patches.
             (None, Some(on)) => self.forced[usize::from(on)].clone(),
-            _ => entry.patch(variants),
+            (below, _) => entry.patch(below),
         }
     }
 
@@ -268,6 +272,9 @@ impl Stack {
         entry: Option<&Entry>,
     ) -> Option<(WarningKind, String)> {
         let entry = entry?;
+        if let Entry::Definition(definition) = entry {
+            return self.unknown_variant(key, source, definition);
+        }
         let is_on = entry.forces()?;
         if *entry == Entry::Forced(false) {
             return None;
@@ -298,6 +305,56 @@ impl Stack {
             }
             _ => None,
         }
+    }
+
+    /// Returns the warning about a definition that serves a variant which neither it nor the sources below
+    /// have.
+    fn unknown_variant(
+        &self,
+        key: &str,
+        source: SourceId,
+        definition: &SharedDefinition,
+    ) -> Option<(WarningKind, String)> {
+        let rare = definition.rare();
+        if rare.serve.value().is_none() && rare.rules.value().is_none() {
+            return None;
+        }
+        let mut merged = match self.below(key, source) {
+            None => definition.clone(),
+            Some(below) => {
+                let mut merged = below.definition;
+                merged.make_mut().overlay(definition);
+                merged
+            }
+        };
+        Definition::settle(&mut merged);
+        let variants = merged.rare().variants.value();
+        let is_unknown = |name: &str| variants.is_none_or(|it| it.variant(name).is_none());
+        let serve = rare.serve.value().filter(|name| is_unknown(name));
+        if let Some(name) = serve {
+            let name = beginning(name);
+            let message = format!(
+                "it serves `{name}`, which is not a variant of the flag, so the flag is off"
+            );
+            return Some((WarningKind::UnknownVariant, message));
+        }
+        // Those of this source, as the variants settle them.
+        let rules = merged.rare().rules.value().filter(|_| rare.rules.value().is_some())?;
+        let unknown = rules.iter().zip(1..).find_map(|(rule, number)| match &rule.serve {
+            Serve::Variant(name) if is_unknown(name) => Some((number, name)),
+            Serve::Split(split) => {
+                let unknown = split.iter().find(|(name, _)| is_unknown(name));
+                unknown.map(|(name, _)| (number, name))
+            }
+            _ => None,
+        });
+        let (number, name): (u32, _) = unknown?;
+        let name = beginning(name);
+        let message = format!(
+            "rule {number} serves `{name}`, which is not a variant of the flag, so it is off for \
+             these users"
+        );
+        Some((WarningKind::UnknownVariant, message))
     }
 
     /// Returns what the sources below one have for a key.
@@ -342,6 +399,17 @@ impl Stack {
     /// Returns the location of the entry of a source for a key.
     pub(crate) fn place(&self, key: &str, source: SourceId) -> Option<String> {
         self.offers[usize::from(source)].place(key, Part::Whole)
+    }
+
+    /// Returns true if a source rejects a flag and has no former definition of it.
+    pub(crate) fn rejects(&self, key: &str) -> bool {
+        self.offers.iter().any(|offer| offer.rejects(key))
+    }
+
+    /// Returns the location at which the strongest source below one has a flag.
+    pub(crate) fn place_below(&self, key: &str, source: usize) -> Option<String> {
+        let mut below = self.offers.iter().skip(source + 1);
+        below.find(|offer| offer.entry(key).is_some())?.place(key, Part::Whole)
     }
 
     /// The entries that a source lists.

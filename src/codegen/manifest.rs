@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::Error;
 use crate::{
     definition::{FlagsFile, to_json},
-    model::Definition,
+    model::{Definition, Field},
     text::Untrusted,
 };
 
@@ -15,9 +15,13 @@ const SCHEMA: &str = "https://raw.githubusercontent.com/open-feature/cli/refs/he
 /// Returns the flag manifest of `text`, a flags.toml, from which the [OpenFeature CLI] generates code
 /// for other languages; `name` is the name of the file in errors.
 ///
-/// A flag is `boolean`, and `false` by default. A flag with variants has the type of their values. Its
+/// A flag is `boolean`, and `false` by default. A flag with a `value` has its type, and that default. A flag
+/// with variants has the type of their values. Its
 /// default is the value of the variant that is served while the flag is off. Without such a variant it is the
 /// empty value of the type, such as `0`, since the schema asks for one.
+///
+/// Beside what the schema asks for, a flag has those of `owner`, `tags`, `expires`, `permanent`, `client`,
+/// `testable` and `metadata` that are set, as they are in JSON.
 ///
 /// # Errors
 ///
@@ -55,7 +59,8 @@ pub fn manifest(name: &str, text: &str) -> Result<String, Error> {
     if file.diagnostics().has_errors() {
         return Err(Error::Invalid(file.diagnostics().clone()));
     }
-    let flags = file.flags().iter().map(|(key, definition)| (key.to_owned(), flag(definition)));
+    let all = file.everywhere();
+    let flags = all.iter().map(|(key, definition)| (key.to_owned(), flag(definition)));
     let flags: Map<_, _> = flags.collect();
     let manifest = format!("{:#}\n", json!({ "$schema": SCHEMA, "flags": flags }));
     Ok(Untrusted::new(&manifest).json().into_owned())
@@ -64,15 +69,34 @@ pub fn manifest(name: &str, text: &str) -> Result<String, Error> {
 fn flag(definition: &Definition) -> Json {
     let (kind, default) = typed(definition);
     let mut flag = json!({ "flagType": kind, "defaultValue": default });
-    if let Some(description) = definition.description.value() {
-        flag["description"] = json!(description);
+    let mut settings = to_json(definition);
+    for field in EXPORTED {
+        if let Some(value) = settings.remove(field.as_str()) {
+            flag[field.as_str()] = value;
+        }
     }
     flag
 }
 
+/// The settings that the manifest has as they are.
+const EXPORTED: [Field; 8] = [
+    Field::Description,
+    Field::Owner,
+    Field::Tags,
+    Field::Expires,
+    Field::Permanent,
+    Field::Client,
+    Field::Testable,
+    Field::Metadata,
+];
+
 /// Returns the manifest's name of the type, and the default.
 fn typed(definition: &Definition) -> (&'static str, Json) {
     let mut values = values(definition);
+    let constant = to_json(definition).remove(Field::Value.as_str());
+    if let Some(constant) = constant {
+        return (kind(&constant), constant);
+    }
     let variants = definition.rare().variants.value();
     let has_variants = variants.is_some_and(|variants| !variants.is_empty());
     let off = definition.off_variant();
@@ -90,6 +114,17 @@ fn typed(definition: &Definition) -> (&'static str, Json) {
         Some(Json::Object(_)) => ("object", json!({})),
     };
     (kind, off.unwrap_or(empty))
+}
+
+/// Returns the manifest's name of the type of a value.
+fn kind(value: &Json) -> &'static str {
+    match value {
+        Json::Bool(_) | Json::Null => "boolean",
+        Json::String(_) => "string",
+        Json::Number(number) if number.is_i64() => "integer",
+        Json::Number(_) => "float",
+        Json::Array(_) | Json::Object(_) => "object",
+    }
 }
 
 /// Returns the values of the variants that have one, by their names.
@@ -150,6 +185,48 @@ mod tests {
                 row("off", "string", json!("b")),
                 row("on", "boolean", json!(false)),
             ]
+        );
+    }
+
+    #[test]
+    fn a_flag_with_a_value_has_its_type_and_that_default() {
+        let text = "[flags]\ncount.value = 50\nratio.value = 2.0\nregion.value = \"eu\"\n\
+                    list.value = [1]\ntable.value = { a = 1 }\n";
+        let row = |key: &str, kind: &str, default: Json| (key.to_owned(), kind.to_owned(), default);
+
+        assert_eq!(
+            types(text),
+            [
+                row("count", "integer", json!(50)),
+                row("list", "object", json!([1])),
+                row("ratio", "float", json!(2.0)),
+                row("region", "string", json!("eu")),
+                row("table", "object", json!({ "a": 1 })),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_people_and_tools_know_of_a_flag_is_in_the_manifest() {
+        let text = r#"
+            [flags.a]
+            owner = "payments"
+            permanent = true
+            client = true
+            testable = false
+            metadata = { issue = "PAY-412", tier = 1 }
+            denied_users = ["mallory"]
+        "#;
+
+        let manifest: Json = serde_json::from_str(&manifest("f", text).unwrap()).unwrap();
+
+        assert_eq!(
+            manifest["flags"]["a"],
+            json!({
+                "flagType": "boolean", "defaultValue": false, "owner": "payments",
+                "permanent": true, "client": true, "testable": false,
+                "metadata": { "issue": "PAY-412", "tier": 1 },
+            })
         );
     }
 

@@ -33,7 +33,14 @@
 //! ```
 //!
 //! Every flag is a constant, a [`FlagName`](crate::FlagName), documented by the flag's description,
-//! owner and expiry. A flag with variants is an `enum` besides, which
+//! owner and expiry. If the `value` of a flag is a string or a number, the module `value` has it as a typed
+//! constant of the same name. Callers can use it as their default:
+//!
+//! ```ignore
+//! let limit = flags.integer(flag::MAX_UPLOAD_MB, &context, flag::value::MAX_UPLOAD_MB);
+//! ```
+//!
+//! A flag with variants is an `enum` besides, which
 //! [`Flags::variant_of`](crate::Flags::variant_of) asks for; its default is the variant of the off flag,
 //! if there is one.
 //! A flag that only other sources have is named by a string.
@@ -74,7 +81,7 @@ pub use self::{generator::Generator, manifest::manifest};
 use crate::{
     definition::{Diagnostics, FlagsFile},
     error::debug_is_message,
-    model::{Definition, Variants},
+    model::{Constant, Definition, Value, Variants},
     text::{Untrusted, line},
 };
 
@@ -162,9 +169,14 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
     let mut source = String::from("// Generated from the flags file by flagstaff. Do not edit.\n");
     let mut constants = Identifiers::new(diagnostics.name(), constant);
     let mut types = Identifiers::new(diagnostics.name(), type_name);
-    for (key, definition) in file.flags() {
+    let mut values = String::new();
+    let flags = file.everywhere();
+    for (key, definition) in &flags {
         let name = constants.add(key)?;
         flag(&mut source, key, &name, definition, deprecated);
+        if let Some(constant) = definition.rare().value.value() {
+            value(&mut values, key, &name, constant);
+        }
         if let Some(variants) = definition.rare().variants.value() {
             let name = types.add(key)?;
             let mut members = Identifiers::new(diagnostics.name(), type_name);
@@ -174,6 +186,10 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
             enumeration(&mut source, key, &name, variants, &members, definition.off_variant());
             variant_enum(&mut source, key, &name);
         }
+    }
+    if !values.is_empty() {
+        let doc = "/// The values of the flags that have one for all users, as the file has them.";
+        add(&mut source, format_args!("\n{doc}\n{ALLOW}\npub mod value {{{values}}}\n"));
     }
     Ok(source)
 }
@@ -240,6 +256,20 @@ fn flag(
         source,
         format_args!("pub const {name}: {lead} = {lead}::new({});\n", Untrusted::new(key).rust()),
     );
+}
+
+/// Adds the value of a flag, if Rust has a constant of its type.
+fn value(source: &mut String, key: &str, name: &str, constant: &Constant) {
+    let (kind, value) = match constant.as_value() {
+        Value::Integer(number) => ("i64", number.to_string()),
+        // With a point or an exponent, which a literal of a float needs.
+        Value::Float(number) => ("f64", format!("{number:?}")),
+        Value::String(text) => ("&str", Untrusted::new(text).rust()),
+        Value::Bool(_) | Value::List(_) | Value::Table(_) => return,
+    };
+    let doc = format!("The value of the flag {}.", Untrusted::new(key).code());
+    let doc = Untrusted::new(&doc).rust();
+    add(source, format_args!("\n    #[doc = {doc}]\n    pub const {name}: {kind} = {value};\n"));
 }
 
 fn enumeration(

@@ -200,6 +200,11 @@ codes! {
         "A weight is a plain decimal number from 0 to 1,000,000,000 with at most four decimals. \
          Weights need not add up to 100: what counts is how they compare. The flag keeps its \
          previous definition.";
+    ValueBesideVariants, "value-beside-variants", Error,
+        "a constant beside variants",
+        "`value` is what the flag serves to all for whom it is on, so there is nothing left for \
+         `variants` or `serve` to choose. Remove one of the two, or make the value that of a \
+         variant and let `serve` name it. The flag keeps its previous definition.";
     MixedTypes, "mixed-types", Error,
         "variants with values of different types",
         "The code that asks for a flag expects one type, so all variants of a flag have values of \
@@ -243,23 +248,35 @@ codes! {
          always switch a flag off. A variant of such a name that turns the flag on could not be forced, \
          so it is an error. The flag keeps its previous definition.";
     UnknownPrerequisite, "unknown-prerequisite", Warning,
-        "a required flag that the file does not have",
-        "A flag that requires one that no source has is off for everybody. If another source has the \
-         required flag, this is as it should be; otherwise check its spelling.";
+        "a flag that another one needs and the file does not have",
+        "A flag that requires one that no source has is off for all users, and a condition that asks for \
+         one is unknown. If another source has that flag, this is as it should be; otherwise check its \
+         spelling.";
     PrerequisiteCircle, "prerequisite-circle", Error,
-        "flags that require each other",
-        "Flags that require each other, over any number of steps, could never be on. All flags on \
-         the circle keep their previous definitions. Take one of the prerequisites away.";
+        "flags that depend on each other",
+        "Flags that require each other, or ask for each other in conditions, have no answer, over any \
+         number of steps and also through segments. All flags on the circle keep their previous \
+         definitions. Take one of the prerequisites or conditions away.";
     TooManyPrerequisites, "too-many-prerequisites", Error,
-        "a flag that requires more than 256 others",
-        "With all that the required flags require themselves, a flag can require 256 flags, since \
-         each costs time whenever the flag is asked for. The flag keeps its previous definition.";
+        "a flag that needs more than 256 others",
+        "A flag can depend on 256 others, through `requires` and conditions and with all that those \
+         depend on, since each costs time whenever the flag is asked for. The flag keeps its previous definition.";
     TooManyVariantNames, "too-many-variant-names", Error,
         "a flag with a name of a variant that the process has no room for",
         "Names of variants are kept for the life of a process, so that an answer can borrow its \
          variant. A process keeps 100,000 of them, which is far more than people write: a program \
          that writes the file probably makes up new names all the time. The flag keeps its previous \
          definition. Use the same names again, and restart the process to forget the old ones.";
+    PasswordInFile, "password-in-file", Error,
+        "a password in flagstaff.toml",
+        "The file is meant for version control, where all readers would see a password, and its history \
+         would keep it. Write the name of an environment variable: `redis = \"$PROD_REDIS_URL\"`. No command runs \
+         until the password is taken out, and a password that was committed has to be replaced.";
+    UnsetVariable, "unset-variable", Error,
+        "a place that names an environment variable without a value",
+        "A value of flagstaff.toml may name environment variables, `$NAME` or `${NAME}`, and `$$` is a \
+         dollar sign. Each variable of the chosen place needs a value, because a store that is not named \
+         is another store. Variables of other places do not matter.";
     UnnamedRule, "unnamed-rule", Error,
         "a rule that draws users and has no name",
         "A rule that serves a percentage or a split draws by its name, so that the same users stay in when \
@@ -279,6 +296,10 @@ codes! {
         "segments that need each other",
         "A segment may use other segments, but none that leads back to itself: nobody could tell \
          who belongs to it. Flags that use one of them keep their previous definitions.";
+    InvalidEnvironment, "invalid-environment", Error,
+        "an environment that is not a table of flags",
+        "Environments live in the table `[environments]`: each is a table with the flags that differ there, such \
+         as `[environments.staging]`. An environment with this error cannot be used.";
     InvalidSegment, "invalid-segment", Error,
         "a segment that lacks something or has a part of a wrong type",
         "Segments live in the table `[segments]`: each is a table with `when`, a condition, and \
@@ -286,10 +307,11 @@ codes! {
     ExpiresBeforeCreated, "expires-before-created", Error,
         "a flag that expires before it was created",
         "One of the two dates is wrong. The flag keeps its previous definition.";
-    ZeroWeights, "zero-weights", Warning,
+    ZeroWeights, "zero-weights", Error,
         "variants of which none can be drawn",
-        "Users are drawn into variants by weight. Where no variant has a weight, the flag is off for all \
-         users.";
+        "Users are drawn into variants by weight, so a flag that draws needs a positive weight. A \
+         variant without a weight weighs 0 beside weighted ones. If all users are served one \
+         variant, name it with `serve`: nothing is drawn then. The flag keeps its previous definition.";
     RolloutTimes, "rollout-times", Error,
         "a rollout whose times contradict each other",
         "A rollout is written in one of two ways: with a `start`, and stages that say how long they \
@@ -377,15 +399,16 @@ codes! {
     NeverMatches, "never-matches", Warn,
         "a comparison that can never match",
         "No context can meet it: the list to compare with is empty, bounds contradict each other, the \
-         attribute has to be missing and to have a value at once, or it can never be of that type. A \
+         attribute has to be missing and to have a value at once, or it can never be of that type. Or a \
+         flag has to be on and off at once, or `unless` leaves out all users. A \
          rule that needs it serves nobody. An attribute that is a list meets two comparisons if each \
          is met by an element of its own; where that is meant, allow this.";
     NegatedMissing, "negated-missing", Warn,
         "a negation alone on an attribute that may be missing",
         "A comparison with an attribute that the context lacks is unknown, and so is its negation: \
-         `country = { ne = \"US\" }` does not match a user without a country. Add `exists = true` if that \
-         is meant. To match these users too, write \
-         `any = [{ country = { exists = false } }, { country = { ne = \"US\" } }]`.";
+         `country = { ne = \"US\" }` does not match a user without a country. To match these \
+         users too, write `unless = { country = \"US\" }`, which holds wherever the condition is not true. \
+         Add `exists = true` if the negation is meant.";
     OffWithoutVariant, "off-without-variant", Warn,
         "a flag with variants that serves none of them while it is off",
         "No variant is named `off` or `control`, none has the value `false`, and `off` names none. So a \
@@ -396,6 +419,14 @@ codes! {
         "a rule that is never reached",
         "The first rule that matches decides, and everybody whom this rule is for matches one above \
          it. Move it up, if it is the exception; make the rule above narrower; or remove it.";
+    RepeatedInEnvironment, "repeated-in-environment", Warn,
+        "an entry of an environment that changes nothing",
+        "Without the entry, the flag is the same by `[flags]`. An entry that repeats `[flags]` hides later changes there \
+         from this environment. Remove it.";
+    OnlyInEnvironment, "only-in-environment", Warn,
+        "a flag that only an environment has",
+        "In all other environments, and without one, the flag is unknown, and callers get their own defaults. It is \
+         often a misspelled name. If the flag is meant, add it to `[flags]`, such as `new_checkout = false`.";
     UnusedSegment, "unused-segment", Warn,
         "a segment that no flag uses",
         "No rule of the file names it, neither itself nor by way of other segments, and nothing else \

@@ -5,8 +5,8 @@ use std::{fmt, ops::Range};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Key, Value, code::Code, decoder::Decoder, diagnostic::Diagnostic, flag::toml_key, segment,
-    value::source, variants::in_order,
+    Key, Value, code::Code, decoder::Decoder, diagnostic::Diagnostic, flag::toml_key, requires,
+    segment, value::source, variants::in_order,
 };
 use crate::model::{
     self, Case, Comparison, Condition, InvalidOperand, OperandKind, Operator, nearest,
@@ -63,6 +63,17 @@ pub(super) const ANY: &str = "any";
 pub(super) const ALL: &str = "all";
 pub(super) const NOT: &str = "not";
 pub(super) const SEGMENT: &str = "segment";
+pub(super) const FLAG: &str = "flag";
+pub(super) const UNLESS: &str = "unless";
+pub(super) const ATTRIBUTES: &str = "attributes";
+
+/// Words that no condition can have yet. They are reserved, so that they can be added without a change
+/// in what a file means.
+const RESERVED: [&str; 2] = ["share", "now"];
+
+/// The keys of a condition that are not names of attributes.
+pub(super) const WORDS: [&str; 9] =
+    [ANY, ALL, NOT, UNLESS, SEGMENT, FLAG, ATTRIBUTES, RESERVED[0], RESERVED[1]];
 
 /// The condition `{ attribute = …, … }`, all parts of which have to hold.
 pub(super) fn decode(
@@ -81,52 +92,187 @@ pub(super) fn decode(
     };
     let mut parts = Vec::with_capacity(table.len());
     for (key, value) in in_order(table) {
-        parts.push(match key.get_ref().as_ref() {
-            ANY => list(value, owner, decoder).map(Condition::Any),
-            ALL => list(value, owner, decoder).map(Condition::All),
-            NOT => decode(value, owner, decoder).map(Condition::negated),
-            SEGMENT => segments(value, owner, decoder),
+        let word = Word { name: key.get_ref().as_ref(), value, owner };
+        parts.push(match word.name {
+            ANY => word.list(decoder).map(Condition::Any),
+            ALL => word.list(decoder).map(Condition::All),
+            NOT => word.nested(decoder).map(Condition::negated),
+            UNLESS => word.nested(decoder).map(Condition::unless),
+            SEGMENT => word.segments(decoder),
+            FLAG => word.flags(decoder),
+            ATTRIBUTES => attributes(value, owner, decoder),
+            name if RESERVED.contains(&name) => {
+                let label = "a word of conditions that is reserved for later versions";
+                let help = word.as_attribute(decoder);
+                owner.invalid(decoder, key.span(), label, &help)
+            }
             _ => attribute(key, value, owner, decoder),
         });
     }
     parts.into_iter().collect::<Option<Vec<_>>>().map(all)
 }
 
-fn all(mut parts: Vec<Condition>) -> Condition {
+/// All of these, of which one alone is itself.
+pub(super) fn all(mut parts: Vec<Condition>) -> Condition {
     match parts.len() {
         1 => parts.remove(0),
         _ => Condition::All(parts),
     }
 }
 
-/// `any = [ … ]` and `all = [ … ]`
-fn list(value: &Value<'_>, owner: Owner<'_>, decoder: &mut Decoder<'_>) -> Option<Vec<Condition>> {
-    let DeValue::Array(array) = value.get_ref() else {
-        let label =
-            format!("expected a list of conditions, found {}", decoder.kind(value.get_ref()));
-        return owner.invalid(decoder, value.span(), label, "write `[{ country = \"DE\" }, …]`");
-    };
-    let parts: Vec<_> = array.iter().map(|part| decode(part, owner, decoder)).collect();
-    parts.into_iter().collect()
+/// A part of a condition that is not an attribute.
+#[derive(Clone, Copy)]
+struct Word<'a> {
+    name: &'a str,
+    value: &'a Value<'a>,
+    owner: Owner<'a>,
 }
 
-/// `segment = "name"`, or a list of names, of which any will do.
-fn segments(value: &Value<'_>, owner: Owner<'_>, decoder: &mut Decoder<'_>) -> Option<Condition> {
-    let mut name = |value: &Value<'_>| match value.get_ref() {
-        DeValue::String(name) => {
-            segment::find(name, value.span(), owner, decoder).map(Condition::Segment)
+impl Word<'_> {
+    /// Returns the way to write an attribute of this name.
+    fn as_attribute(self, decoder: &Decoder<'_>) -> String {
+        let name = self.name;
+        let operand = source(decoder.text, self.value.span());
+        let operand = operand.filter(|it| it.len() <= 40 && !it.contains('\n')).unwrap_or("…");
+        format!("for an attribute called `{name}`, write `attributes = {{ {name} = {operand} }}`")
+    }
+
+    /// Returns true if what is written is how an attribute is compared.
+    fn is_compared(self) -> bool {
+        match self.value.get_ref() {
+            DeValue::Array(_) => false,
+            DeValue::Table(table) => {
+                let mut keys = table.keys();
+                keys.len() > 0 && keys.all(|key| Operator::from_name(key.get_ref()).is_some())
+            }
+            _ => true,
         }
-        found => {
-            let label = format!("expected the name of a segment, found {}", decoder.kind(found));
-            owner.invalid(decoder, value.span(), label, "write `segment = \"name\"`")
+    }
+
+    /// Reports what is wrong with the word: it may be meant as the name of an attribute.
+    fn invalid<T>(self, label: String, help: &str, decoder: &mut Decoder<'_>) -> Option<T> {
+        let attribute = self.as_attribute(decoder);
+        let help = if self.is_compared() { &attribute } else { help };
+        self.owner.invalid(decoder, self.value.span(), label, help)
+    }
+
+    /// `any = [ … ]` and `all = [ … ]`
+    fn list(self, decoder: &mut Decoder<'_>) -> Option<Vec<Condition>> {
+        let DeValue::Array(array) = self.value.get_ref() else {
+            let found = decoder.kind(self.value.get_ref());
+            let label = format!("expected a list of conditions, found {found}");
+            return self.invalid(label, "write `[{ country = \"DE\" }, …]`", decoder);
+        };
+        let parts: Vec<_> = array.iter().map(|part| decode(part, self.owner, decoder)).collect();
+        parts.into_iter().collect()
+    }
+
+    /// `not = { … }` and `unless = { … }`
+    fn nested(self, decoder: &mut Decoder<'_>) -> Option<Condition> {
+        if self.is_compared() && self.value.get_ref().as_table().is_none() {
+            let found = decoder.kind(self.value.get_ref());
+            let label = format!("expected a condition, found {found}");
+            return self.invalid(label, "", decoder);
         }
+        decode(self.value, self.owner, decoder)
+    }
+
+    /// `segment = "name"`, or a list of names, of which any will do.
+    fn segments(self, decoder: &mut Decoder<'_>) -> Option<Condition> {
+        let mut name = |value: &Value<'_>| match value.get_ref() {
+            DeValue::String(name) => {
+                let attribute = self.as_attribute(decoder);
+                segment::find(name, value.span(), self.owner, &attribute, decoder)
+                    .map(Condition::Segment)
+            }
+            found => {
+                let label =
+                    format!("expected the name of a segment, found {}", decoder.kind(found));
+                let help = match self.is_compared() {
+                    true => self.as_attribute(decoder),
+                    false => "write `segment = \"name\"`".to_owned(),
+                };
+                self.owner.invalid(decoder, value.span(), label, &help)
+            }
+        };
+        match self.value.get_ref() {
+            DeValue::Array(names) => {
+                let parts: Vec<_> = names.iter().map(name).collect();
+                parts.into_iter().collect::<Option<_>>().map(Condition::Any)
+            }
+            _ => name(self.value),
+        }
+    }
+
+    /// `flag = "name"`, `flag = { flag = "name", on = false }`, or a list of these, of which any will do.
+    fn flags(self, decoder: &mut Decoder<'_>) -> Option<Condition> {
+        let mut flag = |value: &Value<'_>| {
+            let help = match self.is_compared() && value.get_ref().as_str().is_none() {
+                true => self.as_attribute(decoder),
+                false => requires::FORMS.to_owned(),
+            };
+            let invalid = |decoder: &mut Decoder<'_>, span, _, label| {
+                let message = format!("invalid condition in {}", self.owner);
+                let problem = Diagnostic::new(Code::InvalidCondition, span, message).label(label);
+                self.owner.report(decoder, problem, Some(help.clone()))
+            };
+            requires::prerequisite(value, decoder, invalid).map(Condition::Flag)
+        };
+        match self.value.get_ref() {
+            DeValue::Array(flags) => {
+                let parts: Vec<_> = flags.iter().map(flag).collect();
+                parts.into_iter().collect::<Option<_>>().map(Condition::Any)
+            }
+            _ => flag(self.value),
+        }
+    }
+}
+
+/// `attributes = { … }`: attributes whose names may be words of conditions.
+fn attributes(value: &Value<'_>, owner: Owner<'_>, decoder: &mut Decoder<'_>) -> Option<Condition> {
+    let DeValue::Table(table) = value.get_ref() else {
+        let word = Word { name: ATTRIBUTES, value, owner };
+        let found = decoder.kind(value.get_ref());
+        let label = format!("expected {}, found {found}", decoder.format.table());
+        return word.invalid(label, "write `attributes = { segment = \"gold\" }`", decoder);
     };
-    match value.get_ref() {
-        DeValue::Array(names) => {
-            let parts: Vec<_> = names.iter().map(name).collect();
-            parts.into_iter().collect::<Option<_>>().map(Condition::Any)
+    let parts: Vec<_> = in_order(table)
+        .into_iter()
+        .map(|(key, value)| attribute(key, value, owner, decoder))
+        .collect();
+    parts.into_iter().collect::<Option<Vec<_>>>().map(all)
+}
+
+/// The places where a condition asks for other flags, in the order of [`Condition::flags`]. A flag that a
+/// segment asks for is where the segment is named.
+pub(super) fn flag_spans(
+    value: &Value<'_>,
+    segments: &segment::Segments,
+    spans: &mut Vec<Range<usize>>,
+) {
+    let elements = |value: &Value<'_>| match value.get_ref() {
+        DeValue::Array(list) => {
+            list.iter().map(|it| (it.span(), it.get_ref().as_str().map(str::to_owned))).collect()
         }
-        _ => name(value),
+        one => vec![(value.span(), one.as_str().map(str::to_owned))],
+    };
+    for (key, value) in value.get_ref().as_table().into_iter().flat_map(in_order) {
+        match key.get_ref().as_ref() {
+            FLAG => spans.extend(elements(value).into_iter().map(|(span, _)| span)),
+            SEGMENT => {
+                for (span, name) in elements(value) {
+                    let segment = name.and_then(|name| segments.get(&name));
+                    let flags = segment.map_or(0, |segment| segment.when().flags().len());
+                    spans.extend(std::iter::repeat_n(span, flags));
+                }
+            }
+            ANY | ALL => {
+                let list = value.get_ref().as_array().into_iter().flat_map(|list| list.iter());
+                list.for_each(|part| flag_spans(part, segments, spans));
+            }
+            NOT | UNLESS => flag_spans(value, segments, spans),
+            _ => {}
+        }
     }
 }
 
@@ -142,7 +288,7 @@ fn attribute(
         let label = "not the path of an attribute";
         return owner.invalid(decoder, key.span(), label, "write a path such as `company.plan`");
     }
-    let at = At { path, owner };
+    let at = At { path, owner, reads_numbers: false };
     match value.get_ref() {
         DeValue::Table(table) => operators(at, table, value, decoder),
         DeValue::Array(_) => at.compare(Operator::In, value, Case::Exact, decoder),
@@ -152,6 +298,10 @@ fn attribute(
 
 /// Beside operators: letters are compared in lower case.
 pub(super) const IGNORE_CASE: &str = "ignore_case";
+/// Beside operators: strings are compared as values of another type.
+pub(super) const AS: &str = "as";
+/// The one thing that strings can be compared as.
+pub(super) const NUMBER: &str = "number";
 
 fn operators(
     at: At<'_>,
@@ -160,6 +310,7 @@ fn operators(
     decoder: &mut Decoder<'_>,
 ) -> Option<Condition> {
     let mut case = Case::Exact;
+    let mut number = None;
     let mut operators = Vec::with_capacity(table.len());
     let mut good = true;
     for (key, operand) in in_order(table) {
@@ -174,11 +325,22 @@ fn operators(
                 let help = "write `ignore_case = true`";
                 at.owner.invalid::<()>(decoder, operand.span(), label, help);
             }
+            (None, AS, DeValue::String(word)) if word == NUMBER => number = Some(operand.span()),
+            (None, AS, _) => {
+                good = false;
+                let label = "strings can be compared as numbers only";
+                at.owner.invalid::<()>(decoder, operand.span(), label, "write `as = \"number\"`");
+            }
             (None, ..) => {
                 good = false;
                 at.unknown_operator(key, operand, decoder);
             }
         }
+    }
+    if let Some(span) = &number
+        && !at.check_numbers(span, &operators, case, decoder)
+    {
+        return None;
     }
     let has_case = operators.iter().any(|(operator, _)| operator.has_case());
     if good && operators.is_empty() {
@@ -198,7 +360,8 @@ fn operators(
         .into_iter()
         .map(|(operator, operand)| {
             let case = if operator.has_case() { case } else { Case::Exact };
-            at.compare(operator, operand, case, decoder)
+            let reads_numbers = number.is_some() && operator.has_numbers();
+            At { reads_numbers, ..at }.compare(operator, operand, case, decoder)
         })
         .collect();
     let parts: Option<Vec<_>> = parts.into_iter().collect();
@@ -210,9 +373,41 @@ fn operators(
 struct At<'a> {
     path: &'a str,
     owner: Owner<'a>,
+    /// Strings are compared as the numbers that they are.
+    reads_numbers: bool,
 }
 
 impl At<'_> {
+    /// Returns true if `as = "number"` fits all that stands beside it.
+    fn check_numbers(
+        self,
+        span: &Range<usize>,
+        operators: &[(Operator, &Value<'_>)],
+        case: Case,
+        decoder: &mut Decoder<'_>,
+    ) -> bool {
+        if case == Case::Ignored {
+            let label = "numbers have no upper and lower case";
+            self.owner.invalid::<()>(decoder, span.clone(), label, "remove `ignore_case`");
+            return false;
+        }
+        let stranger = operators.iter().find(|(operator, _)| {
+            !operator.has_numbers() && operator.operand() != OperandKind::Bool
+        });
+        let label = match stranger {
+            Some((operator, _)) => format!("`{operator}` does not compare numbers"),
+            None if !operators.is_empty() && !operators.iter().any(|(it, _)| it.has_numbers()) => {
+                "nothing here compares numbers".to_owned()
+            }
+            None => return true,
+        };
+        let numbers = Operator::ALL.iter().filter(|operator| operator.has_numbers());
+        let numbers: Vec<_> = numbers.map(|operator| format!("`{operator}`")).collect();
+        let help = format!("`as = \"number\"` goes with {}", numbers.join(", "));
+        self.owner.invalid::<()>(decoder, span.clone(), label, &help);
+        false
+    }
+
     fn compare(
         self,
         operator: Operator,
@@ -221,7 +416,11 @@ impl At<'_> {
         decoder: &mut Decoder<'_>,
     ) -> Option<Condition> {
         let compared = plain(operand, operator.operand() == OperandKind::Instant)
-            .and_then(|plain| Comparison::new(self.path, operator, plain, case));
+            .and_then(|plain| Comparison::new(self.path, operator, plain, case))
+            .and_then(|comparison| match self.reads_numbers {
+                true => comparison.reading_numbers(),
+                false => Ok(comparison),
+            });
         let error = match compared {
             Ok(comparison) => return Some(Condition::Compare(comparison)),
             Err(error) => error,
@@ -244,6 +443,12 @@ impl At<'_> {
             DeValue::Array(_) if operator == Operator::Eq => {
                 Some("for any of several values, write `in = […]`".to_owned())
             }
+            DeValue::String(text) if self.reads_numbers => match text.parse::<f64>() {
+                Ok(_) => Some(format!("without quotes: `{text}`")),
+                Err(_) => {
+                    Some("the operand of `as = \"number\"` is a number without quotes".to_owned())
+                }
+            },
             _ if error.message.starts_with("expected ") || error.message.starts_with("not ") => {
                 let operand = operator.example().operand;
                 Some(format!("write, for example, `{operator} = {operand}`"))
@@ -259,7 +464,8 @@ impl At<'_> {
         let problem =
             Diagnostic::new(Code::UnknownOperator, key.span(), message).label("not an operator");
         let names = Operator::ALL.iter().map(|operator| operator.as_str());
-        let meant = other_word(name).or_else(|| nearest(name, names.clone().chain([IGNORE_CASE])));
+        let meant =
+            other_word(name).or_else(|| nearest(name, names.clone().chain([IGNORE_CASE, AS])));
         if let Some(meant) = meant {
             let help = format!("an operator with a similar name exists: `{meant}`");
             self.owner.report::<()>(decoder, problem.help(help), None);
@@ -297,6 +503,7 @@ fn other_word(name: &str) -> Option<&'static str> {
         "version" => "semver",
         "ip" | "network" | "subnet" => "cidr",
         "case_insensitive" | "ignorecase" => IGNORE_CASE,
+        "type" | "cast" => AS,
         "since" | "from" => "after",
         "until" => "before",
         "present" | "exist" => "exists",

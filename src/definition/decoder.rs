@@ -44,6 +44,10 @@ pub(super) struct Decoder<'t> {
     pub(super) segments: Segments,
     /// The names of the variants of the flag that is decoded, as they are written.
     pub(super) variants: Option<HashSet<String>>,
+    /// The environment whose entries are decoded.
+    pub(super) environment: Option<Arc<str>>,
+    /// The names of the variants that the flag of such an entry has in `[flags]`.
+    pub(super) variants_below: HashSet<String>,
     /// What the flags have to answer.
     pub(super) tests: Tests,
     /// Names of flags that were written in a place where they do not count.
@@ -69,6 +73,8 @@ impl<'t> Decoder<'t> {
             format: Format::Toml,
             nulls: HashSet::new(),
             variants: None,
+            environment: None,
+            variants_below: HashSet::new(),
             problems: Vec::new(),
             segments: Segments::default(),
             tests: Tests::new(),
@@ -93,6 +99,7 @@ impl<'t> Decoder<'t> {
     /// Returns true if the flag that is decoded has a variant of exactly this name.
     pub(super) fn has_variant(&self, name: &str) -> bool {
         self.variants.as_ref().is_some_and(|names| names.contains(name))
+            || self.variants_below.contains(name)
     }
 
     /// Returns true if the definition may be a patch of a flag whose variants are in another source.
@@ -100,7 +107,16 @@ impl<'t> Decoder<'t> {
         self.format == Format::Json
     }
 
+    /// Returns true if the rest of a flag may be elsewhere: in another source, or in `[flags]`.
+    pub(super) fn is_partial(&self) -> bool {
+        self.is_patch() || self.environment.is_some()
+    }
+
     pub(super) fn report(&mut self, problem: Diagnostic) {
+        let problem = match &self.environment {
+            Some(environment) => problem.environment(environment),
+            None => problem,
+        };
         self.errors += usize::from(problem.severity == Severity::Error);
         self.problems.push(problem);
     }

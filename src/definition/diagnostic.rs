@@ -33,6 +33,8 @@ pub struct Diagnostic {
     pub suggestion: Option<Suggestion>,
     /// The flag it concerns, if it concerns one.
     pub flag: Option<String>,
+    /// The environment it concerns. A problem without one concerns `[flags]`, and so all environments.
+    pub environment: Option<String>,
     /// The start of `span`, as people count.
     pub location: Location,
 }
@@ -78,6 +80,7 @@ impl Diagnostic {
             help: None,
             suggestion: None,
             flag: None,
+            environment: None,
             location: Location { line: 1, column: 1 },
         }
     }
@@ -107,8 +110,26 @@ impl Diagnostic {
         self
     }
 
-    fn sort_key(&self) -> (usize, usize, Code) {
-        (self.span.start, self.span.end, self.code)
+    /// Makes it one of an environment, which its message names from here on.
+    pub(super) fn environment(mut self, name: &str) -> Self {
+        self.message.push_str(&format!(" in environment `{}`", line(name)));
+        self.environment = Some(name.to_owned());
+        self
+    }
+
+    /// Returns true if it concerns the flags of an environment, or those outside of all environments.
+    pub(super) fn concerns(&self, environment: Option<&str>) -> bool {
+        self.environment.is_none() || self.environment.as_deref() == environment
+    }
+
+    fn sort_key(&self) -> (usize, usize, Code, Option<&str>) {
+        (self.span.start, self.span.end, self.code, self.environment.as_deref())
+    }
+
+    /// Returns true if it repeats `first`, which stands before it. A problem of `[flags]` is one of all environments.
+    fn repeats(&self, first: &Self) -> bool {
+        (&self.span, self.code) == (&first.span, first.code)
+            && first.concerns(self.environment.as_deref())
     }
 }
 
@@ -158,8 +179,8 @@ impl Diagnostics {
                 edit.span = within(text, &edit.span);
             }
         }
-        list.sort_by_key(Diagnostic::sort_key);
-        list.dedup_by(|a, b| a.sort_key() == b.sort_key());
+        list.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        list.dedup_by(|later, first| later.repeats(first));
         let starts: Vec<_> = list.iter().map(|diagnostic| diagnostic.span.start).collect();
         for (diagnostic, location) in list.iter_mut().zip(locations(text, starts)) {
             diagnostic.location = location;
@@ -253,6 +274,44 @@ impl Diagnostics {
     pub(super) fn and(&self, text: &str, more: Vec<Diagnostic>) -> Self {
         let all = self.iter().cloned().chain(more).collect();
         Self::new(self.name(), text, all)
+    }
+
+    /// The problems that concern the flags of an environment, or those outside of all environments for `None`: without
+    /// those of other environments.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::FlagsFile;
+    ///
+    /// let text = "[flags]\nbeta = true\n\n[environments.staging]\nbeta = 1\n";
+    /// let file = FlagsFile::parse("flags.toml", text);
+    ///
+    /// assert_eq!(file.diagnostics().concerning(Some("staging")).len(), 1);
+    /// assert!(file.diagnostics().concerning(Some("production")).is_empty());
+    /// assert!(file.diagnostics().concerning(None).is_empty());
+    /// ```
+    #[must_use]
+    pub fn concerning(&self, environment: Option<&str>) -> Self {
+        self.only(|problem| problem.concerns(environment))
+    }
+
+    /// The problems of all other environments.
+    pub(super) fn elsewhere(&self, environment: Option<&str>) -> Self {
+        self.only(|problem| !problem.concerns(environment))
+    }
+
+    /// The problems of one environment alone.
+    pub(super) fn of(&self, environment: &str) -> Self {
+        self.only(|problem| problem.environment.as_deref() == Some(environment))
+    }
+
+    fn only(&self, is_wanted: impl Fn(&Diagnostic) -> bool) -> Self {
+        if self.iter().all(&is_wanted) {
+            return self.clone();
+        }
+        let list = self.iter().filter(|problem| is_wanted(problem)).cloned();
+        Self::new(self.name(), self.text(), list.collect())
     }
 
     pub(super) fn text(&self) -> &str {

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
-use super::condition::{ALL, ANY, IGNORE_CASE, NOT};
+use super::condition::{ALL, ANY, AS, ATTRIBUTES, FLAG, IGNORE_CASE, NOT, NUMBER, UNLESS, WORDS};
 use crate::model::{
-    self, Active, BucketBy, Case, Comparison, Condition, OnStale, Operator, Percentage,
-    Prerequisite, Rollout, Rule, Rules, Serve, Setting, Stage, Variant, Variants, Weight,
+    self, Active, BucketBy, Case, Comparison, Condition, Constant, DEFAULT, Metadata,
+    MetadataValue, OnStale, Operator, Percentage, Prerequisite, RequiredState, Rollout, Rule,
+    Rules, Serve, Setting, Stage, Variant, Variants, Weight,
 };
 
 /// A type that a setting can have.
@@ -82,12 +83,17 @@ impl Encode for Duration {
     }
 }
 
-/// `"payments_v3"`, `{"flag": "pricing_page", "variant": "higher_price"}`
+/// `"payments_v3"`, `{"flag": "maintenance", "on": false}`, `{"flag": "pricing_page", "variant":
+/// "higher_price"}`, with a list of several variants.
 impl Encode for Prerequisite {
     fn encode(&self) -> Value {
-        match &self.variant {
-            None => self.flag.encode(),
-            Some(variant) => json!({ "flag": self.flag, "variant": variant }),
+        match &self.state {
+            RequiredState::On => self.flag.encode(),
+            RequiredState::Off => json!({ "flag": self.flag, "on": false }),
+            RequiredState::Variants(names) => match &**names {
+                [name] => json!({ "flag": self.flag, "variant": name }),
+                names => json!({ "flag": self.flag, "variant": names }),
+            },
         }
     }
 }
@@ -141,6 +147,28 @@ impl Encode for model::Value<'_> {
     }
 }
 
+impl Encode for Constant {
+    fn encode(&self) -> Value {
+        self.as_value().encode()
+    }
+}
+
+/// `{"issue": "PAY-412", "former": null}`
+impl Encode for Metadata {
+    fn encode(&self) -> Value {
+        let entry = |(name, value): (&str, &Setting<MetadataValue>)| {
+            (name.to_owned(), member(value).unwrap_or_default())
+        };
+        self.settings().map(entry).collect::<Map<_, _>>().into()
+    }
+}
+
+impl Encode for MetadataValue {
+    fn encode(&self) -> Value {
+        self.clone().into_value().encode()
+    }
+}
+
 impl Encode for Rollout {
     #[cfg(feature = "edit")]
     const DATES: &[&[&str]] =
@@ -188,9 +216,12 @@ impl Encode for Rules {
 impl Encode for Rule {
     fn encode(&self) -> Value {
         let bucket_by = Some(&self.bucket_by).filter(|&unit| *unit != BucketBy::default());
+        let is_for_all = matches!(&self.when, Condition::All(parts) if parts.is_empty());
+        let when = (!is_for_all || self.unless.is_none()).then(|| self.when.encode());
         let members = [
             ("name", self.name.as_ref().map(Encode::encode)),
-            ("when", Some(self.when.encode())),
+            ("when", when),
+            (UNLESS, self.unless.as_ref().map(Encode::encode)),
             ("serve", Some(self.serve.encode())),
             ("bucket_by", bucket_by.map(Encode::encode)),
         ];
@@ -204,6 +235,7 @@ impl Encode for Serve {
             Self::On => true.into(),
             Self::Off => false.into(),
             Self::Variant(name) => name.encode(),
+            Self::Default => DEFAULT.into(),
             Self::Percentage(percentage) => percentage.to_string().into(),
             Self::Split(split) => {
                 let arms = split.iter().map(|(name, weight)| (name.clone(), weight.encode()));
@@ -233,10 +265,18 @@ impl Encode for Condition {
 /// A condition as one member of an object. JSON has no segments: they are written out.
 fn part(condition: &Condition) -> (String, Value) {
     let (name, value) = match condition {
-        Condition::Compare(comparison) => (comparison.attribute(), comparison.encode()),
+        Condition::Compare(comparison) => {
+            let (attribute, value) = (comparison.attribute(), comparison.encode());
+            match WORDS.contains(&attribute) {
+                true => (ATTRIBUTES, json!({ (attribute): value })),
+                false => (attribute, value),
+            }
+        }
         Condition::All(parts) => (ALL, parts.encode()),
         Condition::Any(parts) => (ANY, parts.encode()),
         Condition::Not(not) => (NOT, not.condition().encode()),
+        Condition::Unless(unless) => (UNLESS, unless.condition().encode()),
+        Condition::Flag(flag) => (FLAG, flag.encode()),
         Condition::Segment(segment) => return part(segment.when()),
     };
     (name.to_owned(), value)
@@ -246,6 +286,9 @@ fn part(condition: &Condition) -> (String, Value) {
 impl Encode for Comparison {
     fn encode(&self) -> Value {
         let operand = self.operand().encode();
+        if self.reads_numbers() {
+            return json!({ (self.operator().as_str()): operand, AS: NUMBER });
+        }
         match (self.operator(), self.case()) {
             (Operator::Eq | Operator::In, Case::Exact) => operand,
             (operator, Case::Exact) => json!({ (operator.as_str()): operand }),

@@ -2,7 +2,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     ops::Range,
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -11,19 +13,23 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Key, Value,
     code::Code,
-    decoder::Decoder,
+    decoder::{Decoder, Similar},
     diagnostic::{Diagnostic, Diagnostics},
+    environment::{self, ENVIRONMENTS, Environments, Flags, UnknownEnvironment},
     flag::{self, looks_like_flag, toml_key},
-    lines::Lines,
+    lines::{LineEnds, Lines},
     requires,
     segment::{self, SEGMENTS, Segments},
     syntax::{Fault, Syntax},
-    test::{self, TestRun, Tests},
+    test::{self, TestRun},
 };
-use crate::model::{Definitions, FlagKeys, nearest};
+use crate::model::{Definitions, Entry, FlagKey, FlagKeys, Setting, Variants, nearest};
 
 /// The table that holds all flags.
 pub(super) const FLAGS: &str = "flags";
+
+/// The tables that a file can have.
+const TABLES: [&str; 3] = [FLAGS, SEGMENTS, ENVIRONMENTS];
 
 /// What one text of a flags.toml says.
 ///
@@ -40,12 +46,17 @@ pub(super) const FLAGS: &str = "flags";
 /// ```
 #[derive(Debug, Clone)]
 pub struct FlagsFile {
-    flags: Definitions,
-    rejected: FlagKeys,
+    /// The flags outside of all environments.
+    flags: Flags,
+    environments: Environments,
+    /// The environment that is looked at.
+    chosen: Option<Arc<str>>,
     usable: bool,
+    /// The lines of the flags outside of all environments.
     lines: Lines,
+    /// The lines of the flags in the environment that is looked at.
+    lines_there: Option<Lines>,
     diagnostics: Diagnostics,
-    tests: Tests,
     /// What the tests show lines of; empty without tests.
     text: String,
     end: End,
@@ -55,6 +66,11 @@ pub struct FlagsFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     Flag(Box<str>),
+    /// An entry of an environment.
+    Entry {
+        environment: Box<str>,
+        flag: Box<str>,
+    },
     /// A segment, which may be a part of any flag.
     Segment,
     /// Neither of these, or the file is not usable.
@@ -74,8 +90,7 @@ impl FlagsFile {
     pub(super) fn read<'t>(name: &str, text: &'t str) -> Reading<'t> {
         let Syntax { root, mut faults } = Syntax::parse(text);
         let mut decoder = Decoder::new(text, &faults);
-        let mut flags = BTreeMap::new();
-        let mut rejected = BTreeSet::new();
+        let mut flags = Flags::default();
         let broken = faults.iter().any(|fault| !fault.doubtful.is_empty());
 
         let table = flags_table(&root, broken, &mut decoder);
@@ -83,62 +98,220 @@ impl FlagsFile {
             segment::decode_all(&root, &mut decoder);
         }
         for (key, value) in table.into_iter().flatten() {
+            let name = key.get_ref().as_ref().into();
             match flag::decode_whole(key, value, &mut decoder) {
-                Some(definition) => drop(flags.insert(key.get_ref().as_ref().into(), definition)),
-                None => drop(rejected.insert(key.get_ref().as_ref().into())),
+                Some(definition) => drop(flags.good.0.insert(name, definition)),
+                None => drop(flags.rejected.0.insert(name)),
             }
         }
         if table.is_some() {
             for (key, value) in &root {
-                if ![FLAGS, SEGMENTS].contains(&key.get_ref().as_ref()) {
+                if !TABLES.contains(&key.get_ref().as_ref()) {
                     outside(key, value, &mut decoder);
                 }
             }
         }
         let misplaced = decoder.misplaced.drain(..);
-        rejected.extend(misplaced.filter(|key| !flags.contains_key(key)));
-        for key in table
-            .map(|table| requires::check(table, &flags, &rejected, &mut decoder))
-            .into_iter()
-            .flatten()
-        {
-            flags.remove(&key);
-            rejected.insert(key);
+        flags.rejected.0.extend(misplaced.filter(|key| !flags.good.contains_key(&**key)));
+        let ends = LineEnds::of(text);
+        let mut environments = Environments::new();
+        let mut lines = Lines::default();
+        if let Some(table) = table {
+            let settings = |key: &str| table.get(key).and_then(|value| value.get_ref().as_table());
+            let Flags { good, rejected, .. } = &flags;
+            let wrong = requires::check(&settings, &good.0, &rejected.0, &mut decoder);
+            wrong.into_iter().for_each(|key| flags.reject(key));
+            flags.tests = mem::take(&mut decoder.tests);
+            environments = environment::decode_all(&root, table, &flags, &ends, &mut decoder);
+            let mut keys: Vec<_> = flags.good.0.keys().chain(&flags.rejected.0).collect();
+            keys.sort_unstable();
+            let written = keys.into_iter().filter_map(|key| {
+                let (name, value) = table.get_key_value(&**key)?;
+                Some((key, name.span().start, value.get_ref().as_table()))
+            });
+            lines = Lines::of(&ends, written);
         }
 
         faults.retain(|fault| !decoder.has_taken(fault));
         let usable = table.is_some() && faults.is_empty();
         if !usable {
-            flags.clear();
-            rejected.clear();
-            decoder.tests.clear();
+            flags = Flags::default();
+            environments.clear();
         }
         let diagnostics = Diagnostics::new(name, text, merge(faults, decoder.problems));
-        let lines = table.map(|table| {
-            let mut keys: Vec<_> = flags.keys().chain(&rejected).collect();
-            keys.sort_unstable();
-            Lines::of(text, table, keys.into_iter())
-        });
-        let lines = lines.unwrap_or_default();
-        let tests = decoder.tests;
-        let text = if tests.is_empty() { String::new() } else { text.to_owned() };
+        let has_tests = environments.values().any(|it| !it.flags.tests.is_empty());
+        let kept = match has_tests || !flags.tests.is_empty() {
+            true => text.to_owned(),
+            false => String::new(),
+        };
         let end = if usable { End::of(&root) } else { End::Other };
-        let (flags, rejected) = (Definitions(flags), FlagKeys(rejected));
-        let file = Self { flags, rejected, usable, lines, diagnostics, tests, text, end };
-        Reading { file, root, segments: decoder.segments }
+        let file = Self {
+            flags,
+            environments,
+            chosen: None,
+            usable,
+            lines,
+            lines_there: None,
+            diagnostics,
+            text: kept,
+            end,
+        };
+        Reading { file, root, segments: decoder.segments, similar: decoder.similar }
+    }
+
+    /// The flags in one environment of the file: those of `[flags]`, with what `[environments.NAME]` changes.
+    ///
+    /// [`flags`](Self::flags), [`rejected`](Self::rejected) and [`lines`](Self::lines) are those of the environment
+    /// from here on. A flag of `[flags]` with an error is rejected in every environment. One whose entry has an error,
+    /// or becomes wrong by it, is rejected in that environment alone.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownEnvironment`] if the file does not have it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::FlagsFile;
+    ///
+    /// let text = r#"
+    /// [flags.search]
+    /// owner = "web"
+    /// percentage = 10
+    ///
+    /// [environments.staging]
+    /// search = "100%"
+    /// "#;
+    ///
+    /// let file = FlagsFile::parse("flags.toml", text).in_environment("staging")?;
+    ///
+    /// let search = &file.flags()["search"];
+    /// assert_eq!(search.percentage.value().map(ToString::to_string), Some("100%".to_owned()));
+    /// assert_eq!(search.owner.value().map(String::as_str), Some("web"));
+    /// # Ok::<(), flagstaff::definition::UnknownEnvironment>(())
+    /// ```
+    pub fn in_environment(mut self, name: &str) -> Result<Self, UnknownEnvironment> {
+        let Some((name, environment)) = self.environments.get_key_value(name) else {
+            return Err(UnknownEnvironment::new(name, &self.environments));
+        };
+        let (name, entries) = (Arc::clone(name), environment.entries.clone());
+        self.lines_there = Some(environment.lines.over(&self.lines, Arc::clone(&name), entries));
+        self.chosen = Some(name);
+        Ok(self)
+    }
+
+    /// The names of the environments that the file has, in their order.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::FlagsFile;
+    ///
+    /// let file = FlagsFile::parse("flags.toml", "[flags]\n[environments.staging]\nbeta = true\n");
+    ///
+    /// assert_eq!(file.environments().collect::<Vec<_>>(), ["staging"]);
+    /// assert!(file.entry("staging", "beta").is_some());
+    /// ```
+    pub fn environments(&self) -> impl Iterator<Item = &str> {
+        self.environments.keys().map(|name| &**name)
+    }
+
+    /// The environment that was chosen with [`in_environment`](Self::in_environment).
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
+        self.chosen.as_deref()
+    }
+
+    /// Returns the entry of an environment for a flag; `None` if it has none, or one with an error.
+    #[must_use]
+    pub fn entry(&self, environment: &str, flag: impl FlagKey) -> Option<&Entry> {
+        self.environments.get(environment)?.entries.get(flag.as_str())
+    }
+
+    /// Returns the entries of an environment without an error, by flag key. There are none if the file does not have
+    /// the environment.
+    pub fn entries(&self, environment: &str) -> impl Iterator<Item = (&str, &Entry)> {
+        let entries = self.environments.get(environment).map(|it| &it.entries);
+        entries.into_iter().flatten().map(|(key, entry)| (&**key, entry))
+    }
+
+    /// Returns true if another text has the same flags, in all environments, whatever else differs.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let same = |a: &Flags, b: &Flags| (&a.good, &a.rejected) == (&b.good, &b.rejected);
+        self.usable == other.usable
+            && same(&self.flags, &other.flags)
+            && self.environments.len() == other.environments.len()
+            && self.environments.iter().all(|(name, environment)| {
+                other.environments.get(name).is_some_and(|other| {
+                    same(&environment.flags, &other.flags) && environment.entries == other.entries
+                })
+            })
+    }
+
+    /// The flags of all environments together, for code that is used in each of them.
+    ///
+    /// A flag is as `[flags]` has it, with the variants that environments add; one that only environments have is as
+    /// in the first of them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::FlagsFile;
+    ///
+    /// let text = "[flags]\nprice = { variants = { low = 1 } }\n\n[environments.test]\nload = true\nprice = { variants = { free = 1 } }\n";
+    /// let all = FlagsFile::parse("flags.toml", text).everywhere();
+    ///
+    /// assert!(all.contains_key("load"));
+    /// let variants = all["price"].rare().variants.value().expect("some");
+    /// assert_eq!(variants.names().collect::<Vec<_>>(), ["low", "free"]);
+    /// ```
+    #[must_use]
+    pub fn everywhere(&self) -> Definitions {
+        let mut all = self.flags.good.clone();
+        for environment in self.environments.values() {
+            for key in environment.entries.keys() {
+                let Some(there) = environment.flags.good.0.get(key) else { continue };
+                let Some(known) = all.0.get_mut(key) else {
+                    all.0.insert(Arc::clone(key), there.clone());
+                    continue;
+                };
+                let variants = there.rare().variants.value().into_iter().flat_map(Variants::iter);
+                for (name, variant) in variants {
+                    let mut known_variants =
+                        known.rare().variants.value().cloned().unwrap_or_default();
+                    if known_variants.variant(name).is_none() {
+                        known_variants = known_variants.with(name, variant.clone());
+                        known.make_mut().rare_mut().variants = Setting::Set(known_variants);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// The flags of the environment that is looked at.
+    fn chosen(&self) -> &Flags {
+        self.flags_of(self.chosen.as_deref())
+    }
+
+    /// The flags of an environment; without one, or if the file does not have it, those outside of all.
+    pub(super) fn flags_of(&self, environment: Option<&str>) -> &Flags {
+        let environment = environment.and_then(|name| self.environments.get(name));
+        environment.map_or(&self.flags, |environment| &environment.flags)
     }
 
     /// The flags that can be published. Empty if the file is not usable.
     #[must_use]
     pub fn flags(&self) -> &Definitions {
-        &self.flags
+        &self.chosen().good
     }
 
     /// The flags with an error, which keep their previous definition if they have one; none of
     /// them is in [`flags`](Self::flags). Empty if the file is not usable.
     #[must_use]
     pub fn rejected(&self) -> &FlagKeys {
-        &self.rejected
+        &self.chosen().rejected
     }
 
     /// Whether anything may be published.
@@ -153,16 +326,19 @@ impl FlagsFile {
     /// Where the flags are written, the rejected ones too. Empty if the file is not usable.
     #[must_use]
     pub fn lines(&self) -> &Lines {
-        &self.lines
+        self.lines_there.as_ref().unwrap_or(&self.lines)
     }
 
-    /// Everything that is wrong, errors and warnings, in the order of the text.
+    /// Everything that is wrong, errors and warnings, in the order of the text. Those of all environments are among
+    /// them; [`Diagnostic::environment`](field@Diagnostic::environment) tells them apart.
     #[must_use]
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
     }
 
-    /// Runs the tests of all flags that are not rejected, on this file alone.
+    /// Runs the tests of all flags that are not rejected, on this file alone. The tests of `[flags]` are about the
+    /// flags outside of all environments, and those of an environment about the flags there. All are run, whichever
+    /// environment is chosen.
     ///
     /// `now` is the time of tests that do not say one. What a flag answers while a test of another
     /// one fails is what the file says: this is for whoever writes the file. For whoever publishes
@@ -198,7 +374,10 @@ impl FlagsFile {
     /// ```
     #[must_use]
     pub fn test(&self, now: SystemTime) -> TestRun {
-        let ran = test::run(&self.tests, &self.flags.0, &self.rejected.0, now);
+        let mut ran = test::run(&self.flags, None, now);
+        for (name, environment) in &self.environments {
+            ran.extend(test::run(&environment.flags, Some(name), now));
+        }
         TestRun::new(self.diagnostics.name(), &self.text, ran)
     }
 
@@ -225,8 +404,17 @@ impl FlagsFile {
     /// ```
     #[must_use]
     pub fn tested(mut self, previous: &Definitions, now: SystemTime) -> Self {
-        let Self { flags, rejected, tests, .. } = &mut self;
-        let failed = test::settle(tests, &mut flags.0, &mut rejected.0, &previous.0, now);
+        let mut failed = test::settle(&mut self.flags, None, previous, now);
+        let wrong: BTreeSet<Arc<str>> =
+            failed.iter().filter_map(|problem| Some(problem.flag.as_deref()?.into())).collect();
+        for (name, environment) in &mut self.environments {
+            // What an entry would be merged over is not what its authors meant.
+            wrong.iter().for_each(|key| environment.flags.reject(Arc::clone(key)));
+            let is_chosen = self.chosen.as_ref() == Some(name);
+            let none = Definitions::new();
+            let previous = if is_chosen { previous } else { &none };
+            failed.extend(test::settle(&mut environment.flags, Some(name), previous, now));
+        }
         if !failed.is_empty() {
             self.diagnostics = self.diagnostics.and(&self.text, failed);
         }
@@ -240,11 +428,33 @@ impl FlagsFile {
     ///
     /// The diagnostics are the error when [`is_usable`](Self::is_usable) is `false`.
     pub fn into_parts(self) -> Result<Parts, Diagnostics> {
-        let Self { flags, rejected, usable, lines, diagnostics, end, .. } = self;
-        match usable {
-            true => Ok(Parts { flags, rejected, lines, diagnostics, end }),
-            false => Err(diagnostics),
+        let Self {
+            flags,
+            mut environments,
+            chosen,
+            usable,
+            lines,
+            lines_there,
+            diagnostics,
+            end,
+            ..
+        } = self;
+        if !usable {
+            return Err(diagnostics);
         }
+        let elsewhere = diagnostics.elsewhere(chosen.as_deref());
+        let diagnostics = diagnostics.concerning(chosen.as_deref());
+        let lines = lines_there.unwrap_or(lines);
+        let environment = chosen.and_then(|name| Some((environments.remove(&name)?, name)));
+        let (flags, declared, end) = match environment {
+            Some((there, name)) => {
+                let declared = Declared { below: flags.good, entries: there.entries };
+                (there.flags, declared, end.within(&name))
+            }
+            None => (flags, Declared::default(), end.outside()),
+        };
+        let Flags { good: flags, rejected, .. } = flags;
+        Ok(Parts { flags, rejected, lines, diagnostics, elsewhere, declared, end })
     }
 }
 
@@ -253,6 +463,7 @@ pub(super) struct Reading<'t> {
     pub(super) file: FlagsFile,
     pub(super) root: DeTable<'t>,
     pub(super) segments: Segments,
+    pub(super) similar: Similar,
 }
 
 /// The parts of a usable [`FlagsFile`].
@@ -265,13 +476,30 @@ pub struct Parts {
     pub rejected: FlagKeys,
     /// Where all of these are written.
     pub lines: Lines,
-    /// Everything that is wrong, errors and warnings, in the order of the text.
+    /// The problems of these flags, errors and warnings, in the order of the text.
     pub diagnostics: Diagnostics,
+    /// The problems of other environments.
+    pub elsewhere: Diagnostics,
+    #[cfg_attr(
+        not(feature = "file"),
+        expect(dead_code, reason = "for texts that are being written")
+    )]
+    pub(crate) declared: Declared,
     #[cfg_attr(
         not(feature = "file"),
         expect(dead_code, reason = "for texts that are being written")
     )]
     pub(crate) end: End,
+}
+
+/// The parts that the flags of an environment are merged of.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "file"), expect(dead_code, reason = "for texts that are being written"))]
+pub(crate) struct Declared {
+    /// The flags outside of all environments.
+    pub(crate) below: Definitions,
+    /// The entries of the environment.
+    pub(crate) entries: BTreeMap<Arc<str>, Entry>,
 }
 
 impl End {
@@ -280,14 +508,43 @@ impl End {
         let last = root.iter().max_by_key(|(key, value)| key.span().end.max(reach(value)));
         match last {
             Some((key, value)) if key.get_ref() == FLAGS => {
-                let flags = value.get_ref().as_table().into_iter().flatten();
-                let last = flags.max_by_key(|(key, value)| key.span().end.max(reach(value)));
+                let last = last_of(value);
                 last.map_or(Self::Other, |(key, _)| Self::Flag(key.get_ref().as_ref().into()))
             }
             Some((key, _)) if key.get_ref() == SEGMENTS => Self::Segment,
+            Some((key, value)) if key.get_ref() == ENVIRONMENTS => {
+                let name = |key: &Key<'_>| key.get_ref().as_ref().into();
+                let entry = last_of(value).and_then(|(environment, value)| {
+                    let (flag, _) = last_of(value)?;
+                    Some(Self::Entry { environment: name(environment), flag: name(flag) })
+                });
+                entry.unwrap_or(Self::Other)
+            }
             _ => Self::Other,
         }
     }
+
+    /// Returns the end as it concerns one environment.
+    fn within(self, name: &str) -> Self {
+        match self {
+            Self::Entry { environment, .. } if *environment != *name => Self::Other,
+            other => other,
+        }
+    }
+
+    /// Returns the end as it concerns the flags outside of all environments.
+    fn outside(self) -> Self {
+        match self {
+            Self::Entry { .. } => Self::Other,
+            other => other,
+        }
+    }
+}
+
+/// The member of a table that ends it.
+fn last_of<'r, 't>(value: &'r Value<'t>) -> Option<(&'r Key<'t>, &'r Value<'t>)> {
+    let members = value.get_ref().as_table().into_iter().flatten();
+    members.max_by_key(|(key, value)| key.span().end.max(reach(value)))
 }
 
 /// The end of what is written of a value, in all the places where it is.
@@ -378,6 +635,9 @@ fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
                 .label("not `[flags]`")
                 .help(format!("write `[flags.NAME]` instead of `[{}.NAME]`", toml_key(name)))
         }
+        DeValue::Table(_) if let Some(table) = nearest(name, [SEGMENTS, ENVIRONMENTS]) => problem
+            .label(format!("not `[{table}]`"))
+            .help(format!("rename `{}` to `{table}`", toml_key(name))),
         _ => {
             decoder.misplaced.push(name.into());
             let written = decoder.text.get(value.span()).unwrap_or_default();
@@ -397,7 +657,7 @@ fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
 }
 
 /// All problems, without those that stem from a guess of the parser.
-fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(super) fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut doubtful: Vec<_> = faults.iter().map(|fault| fault.doubtful.clone()).collect();
     doubtful.sort_by_key(|range| range.start);
     let mut reach = 0;

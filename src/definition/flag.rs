@@ -99,7 +99,7 @@ pub(super) fn decode_whole(
     let errors = decoder.errors;
     if let DeValue::Table(table) = value.get_ref() {
         // Also beside another mistake.
-        variants::check_off(key.get_ref(), table, decoder);
+        variants::check_named(key.get_ref(), table, decoder);
     }
     let definition = definition?;
     if let DeValue::Table(table) = value.get_ref() {
@@ -107,6 +107,24 @@ pub(super) fn decode_whole(
         rule::check_whole(key.get_ref(), table, &definition, decoder);
     }
     (decoder.errors == errors).then_some(definition)
+}
+
+/// Checks what becomes of a flag when an environment changes it, and reads the tests that it has there.
+/// `settings` are those of both, so that problems have places. Returns true if the flag is good.
+pub(super) fn check_merged(
+    flag: &str,
+    settings: &DeTable<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) -> bool {
+    let errors = decoder.errors;
+    variants::check_merged(flag, settings, decoder);
+    variants::check_named(flag, settings, decoder);
+    variants::check_whole(flag, settings, definition, decoder);
+    rule::check_whole(flag, settings, definition, decoder);
+    check_dates(flag, settings, definition, decoder);
+    test::decode(flag, settings, Some(definition), decoder);
+    decoder.errors == errors
 }
 
 /// The whole or partial definition of a flag, or `None` after saying what is wrong with it.
@@ -212,6 +230,9 @@ fn settings(
             Some(form) if form.field == Field::Off && setting.get_ref().as_bool().is_some() => {
                 variants::off_is_boolean(flag, setting, decoder);
             }
+            Some(form) if form.field == Field::Serve && setting.get_ref().as_bool().is_some() => {
+                variants::serve_is_boolean(flag, setting, decoder);
+            }
             Some(form) => {
                 let at = Place { flag, setting: form.field.as_str() };
                 (form.decode)(setting, at, decoder, &mut definition);
@@ -222,13 +243,17 @@ fn settings(
     }
     check_dates(flag, table, &definition, decoder);
     check_rollout(flag, table, value, decoder);
+    variants::check_constant(flag, table, decoder);
     check_lists(flag, table, Field::AllowedUsers, Field::DeniedUsers, decoder);
     check_lists(flag, table, Field::AllowedGroups, Field::DeniedGroups, decoder);
     if decoder.errors == errors {
         check_variant_names(flag, table, value, &definition, decoder);
     }
-    let good = (decoder.errors == errors).then_some(&definition);
-    test::decode(flag, table, good, decoder);
+    // The tests of an entry of an environment are about what becomes of the flag there.
+    if decoder.environment.is_none() {
+        let good = (decoder.errors == errors).then_some(&definition);
+        test::decode(flag, table, good, decoder);
+    }
     (decoder.errors == errors).then(|| definition.into())
 }
 

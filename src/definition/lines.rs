@@ -1,11 +1,14 @@
 //! On which line of a file something is said.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use toml::de::DeTable;
 
 use super::flag;
-use crate::model::{Field, FlagKey, Part};
+use crate::{
+    model::{Definition, Entry, Field, FlagKey, Part},
+    text,
+};
 
 /// The lines of a flags.toml on which flags, their settings and their rules are written.
 ///
@@ -29,6 +32,8 @@ pub struct Lines {
     flags: Box<[Flag]>,
     /// Those of one flag after those of another.
     parts: Box<[Written]>,
+    /// The environment that was chosen, and its entries.
+    environment: Option<Chosen>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +43,9 @@ struct Flag {
     /// Where its parts end, and those of the next flag begin.
     end: u32,
 }
+
+/// An environment, and its entries.
+type Chosen = (Arc<str>, BTreeMap<Arc<str>, Entry>);
 
 /// What it is in the lowest byte, the line in the others: one far below 16 million is no use to
 /// anybody, and is not told.
@@ -61,21 +69,32 @@ impl Written {
     }
 }
 
-impl Lines {
-    /// The lines of a text with these flags; `keys` is sorted, and what is kept of the names.
-    pub(super) fn of<'k>(
-        text: &str,
-        table: &DeTable<'_>,
-        keys: impl Iterator<Item = &'k Arc<str>>,
-    ) -> Self {
+/// The places at which the lines of a file end.
+pub(super) struct LineEnds(Vec<usize>);
+
+impl LineEnds {
+    pub(super) fn of(text: &str) -> Self {
         let ends = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
-        let ends: Vec<usize> = ends.map(|(at, _)| at).collect();
-        let line = |at: usize| ends.partition_point(|&end| end < at) as u32 + 1;
+        Self(ends.map(|(at, _)| at).collect())
+    }
+
+    /// The line of a place, counted from 1.
+    fn line(&self, at: usize) -> u32 {
+        self.0.partition_point(|&end| end < at) as u32 + 1
+    }
+}
+
+impl Lines {
+    /// The lines of flags in a file. They come sorted, each with the place of its name and its settings.
+    pub(super) fn of<'k, 't: 'k>(
+        ends: &LineEnds,
+        written: impl Iterator<Item = (&'k Arc<str>, usize, Option<&'k DeTable<'t>>)>,
+    ) -> Self {
+        let line = |at| ends.line(at);
         let mut flags = Vec::new();
         let mut parts = Vec::new();
-        for key in keys {
-            let Some((name, value)) = table.get_key_value(&**key) else { continue };
-            let inner = value.get_ref().as_table().into_iter().flatten();
+        for (key, at, settings) in written {
+            let inner = settings.into_iter().flatten();
             for (name, value) in inner {
                 let Some(form) = flag::form(name.get_ref()) else { continue };
                 parts.extend(Written::new(form.field as u8, line(name.span().start)));
@@ -84,16 +103,44 @@ impl Lines {
                     parts.extend(lines.map_while(|line| Written::new(Written::RULE, line)));
                 }
             }
-            let line = line(name.span().start);
+            let line = line(at);
             flags.push(Flag { key: Arc::clone(key), line, end: parts.len() as u32 });
         }
-        Self { flags: flags.into(), parts: parts.into() }
+        Self { flags: flags.into(), parts: parts.into(), environment: None }
+    }
+
+    /// The lines of these flags, and of the others those of `below`.
+    pub(super) fn over(
+        &self,
+        below: &Self,
+        environment: Arc<str>,
+        entries: BTreeMap<Arc<str>, Entry>,
+    ) -> Self {
+        let (mut flags, mut parts) = (Vec::new(), Vec::new());
+        let mut push = |lines: &Self, place: usize| {
+            parts.extend_from_slice(lines.parts_of(place));
+            flags.push(Flag { end: parts.len() as u32, ..lines.flags[place].clone() });
+        };
+        let mut above = 0;
+        for place in 0..below.flags.len() {
+            let key = &below.flags[place].key;
+            while self.flags.get(above).is_some_and(|flag| flag.key < *key) {
+                push(self, above);
+                above += 1;
+            }
+            if self.flags.get(above).is_none_or(|flag| flag.key != *key) {
+                push(below, place);
+            }
+        }
+        (above..self.flags.len()).for_each(|place| push(self, place));
+        let environment = Some((environment, entries));
+        Self { flags: flags.into(), parts: parts.into(), environment }
     }
 
     /// The line of a flag, counted from 1.
     #[must_use]
     pub fn flag(&self, key: impl FlagKey) -> Option<usize> {
-        Some(self.flags[self.place(key.as_str())?].line as usize)
+        Some(self.flags[self.index(key.as_str())?].line as usize)
     }
 
     /// The line of a setting of a flag, counted from 1.
@@ -119,17 +166,60 @@ impl Lines {
         line.or_else(|| self.flag(key))
     }
 
-    fn written(&self, key: &str, what: u8) -> impl Iterator<Item = Written> {
-        let place = self.place(key);
-        let parts = place.map_or(&[][..], |place| {
-            let start = place.checked_sub(1).map_or(0, |before| self.flags[before].end);
-            &self.parts[start as usize..self.flags[place].end as usize]
+    /// The line of a part of a flag as messages show it: `12`, or ``12 in environment `staging` `` if the entry of
+    /// the environment that was chosen sets it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::{Field, FlagsFile, Part};
+    ///
+    /// let text = "[flags.beta]\nowner = \"web\"\n\n[environments.staging]\nbeta = \"50%\"\n";
+    /// let file = FlagsFile::parse("flags.toml", text).in_environment("staging")?;
+    ///
+    /// let place = |field| file.lines().place("beta", Part::Setting(field));
+    /// assert_eq!(place(Field::Owner).as_deref(), Some("2"));
+    /// assert_eq!(place(Field::Percentage).as_deref(), Some("5 in environment `staging`"));
+    /// # Ok::<(), flagstaff::definition::UnknownEnvironment>(())
+    /// ```
+    #[must_use]
+    pub fn place(&self, key: impl FlagKey, part: Part) -> Option<String> {
+        let line = self.part(&key, part)?;
+        let environment = self.environment.as_ref().filter(|(_, entries)| {
+            entries.get(key.as_str()).is_some_and(|entry| sets(entry, part))
         });
+        Some(match environment {
+            Some((name, _)) => format!("{line} in environment `{}`", text::line(name)),
+            None => line.to_string(),
+        })
+    }
+
+    fn written(&self, key: &str, what: u8) -> impl Iterator<Item = Written> {
+        let place = self.index(key);
+        let parts = place.map_or(&[][..], |place| self.parts_of(place));
         parts.iter().copied().filter(move |part| part.is(what))
     }
 
-    fn place(&self, key: &str) -> Option<usize> {
+    fn parts_of(&self, place: usize) -> &[Written] {
+        let start = place.checked_sub(1).map_or(0, |before| self.flags[before].end);
+        &self.parts[start as usize..self.flags[place].end as usize]
+    }
+
+    fn index(&self, key: &str) -> Option<usize> {
         self.flags.binary_search_by(|flag| (*flag.key).cmp(key)).ok()
+    }
+}
+
+/// Returns true if an entry of an environment sets that part of a flag.
+fn sets(entry: &Entry, part: Part) -> bool {
+    let field = match part {
+        Part::Whole => return true,
+        Part::Setting(field) => field,
+        Part::Rule(_) => Field::Rules,
+    };
+    match (entry.as_definition(), entry.forces()) {
+        (Some(definition), _) => definition.has(field),
+        (None, on) => Definition::forced(on == Some(true)).has(field),
     }
 }
 

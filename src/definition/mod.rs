@@ -11,6 +11,7 @@
 //!   [rejected](FlagsFile::rejected) and keeps its previous definition; the others are good. A
 //!   flag that was written in a place where it does not count is rejected too, so that a slip
 //!   never removes a live flag.
+//! - An entry of an environment has an error: the flag is rejected in that environment alone.
 //! - A warning rejects nothing.
 //!
 //! Nothing here reads files; a name is passed along with the text for the diagnostics.
@@ -53,11 +54,15 @@ mod diagnostic;
 #[cfg(feature = "edit")]
 pub mod edit;
 mod encode;
+mod environment;
 mod file;
 mod flag;
 mod json;
 mod lines;
 pub mod lint;
+mod metadata;
+pub mod places;
+mod references;
 mod remove;
 mod render;
 mod requires;
@@ -79,9 +84,11 @@ use toml::{Spanned, de::DeValue};
 pub use self::{
     code::{Code, Severity},
     diagnostic::{Diagnostic, Diagnostics, Location, Related},
+    environment::UnknownEnvironment,
     file::{FlagsFile, Parts},
     json::{InvalidJson, UnknownKeys, from_json, from_json_object, merge_json, to_json},
     lines::Lines,
+    references::{Reference, Referrer, references},
     render::Report,
     schema::json_schema,
     suggestion::{Edit, Safety, Suggestion},
@@ -89,7 +96,7 @@ pub use self::{
 };
 
 #[cfg(feature = "file")]
-pub(crate) use self::file::End;
+pub(crate) use self::file::{Declared, End};
 #[doc(inline)]
 pub use crate::model::parts::*;
 

@@ -18,6 +18,13 @@ const LIMIT: usize = 50;
 /// takes minutes where each of many problems points at the first line of a large file.
 const FAR: usize = 16 * 1024;
 
+/// The length in bytes from which a line is shown in part. The renderer takes apart all of it, and a file of one line may have
+/// a hundred thousand mistakes.
+const LONG: usize = 1024;
+
+/// The bytes on both sides of a mistake that are shown of a long line. The renderer shows 140 columns.
+const AROUND: usize = 256;
+
 /// [`Diagnostics`] as text; made by [`Diagnostics::report`], printed with `{}`.
 ///
 /// # Example
@@ -108,10 +115,15 @@ fn render(
         near.into_iter().map(|other| (AnnotationKind::Context, &other.span, &*other.label)),
     );
     let title = level.primary_title(message.as_str()).id(code.as_str());
-    let mut group = title.element(excerpt(all, ends, &places));
+    let mut misplaced = Vec::new();
+    let first = Excerpt::of(all, &places);
+    misplaced.extend(first.misplaced(all, ends, span, Some(diagnostic.location.column)));
+    let mut group = title.element(first.snippet(all, ends, &places));
     for other in far {
-        let place = (AnnotationKind::Context, &other.span, &*other.label);
-        group = group.element(excerpt(all, ends, &[place]));
+        let place = [(AnnotationKind::Context, &other.span, &*other.label)];
+        let excerpt = Excerpt::of(all, &place);
+        misplaced.extend(excerpt.misplaced(all, ends, &other.span, None));
+        group = group.element(excerpt.snippet(all, ends, &place));
     }
     let mut groups = vec![group];
     if let Some(help) = help {
@@ -120,27 +132,79 @@ fn render(
     if let Some(suggestion) = suggestion {
         groups.push(render_suggestion(all, ends, suggestion));
     }
-    renderer.render(&groups)
+    put_right(renderer.render(&groups), misplaced)
 }
 
-/// Returns the lines of some places, from the first to the last. Only these, because the renderer takes apart all that it
-/// is given.
-fn excerpt<'d>(
-    all: &'d Diagnostics,
-    ends: &[usize],
-    places: &[(AnnotationKind, &Range<usize>, &'d str)],
-) -> Snippet<'d, Annotation<'d>> {
-    let starts = places.iter().map(|(_, span, _)| span.start);
-    let first = starts.min().unwrap_or_default();
-    let last = places.iter().map(|(_, span, _)| span.end).max().unwrap_or(first);
-    let lines = lines_around(all.text(), first..last);
-    let snippet = Snippet::source(&all.text()[lines.clone()])
-        .line_start(line_number(ends, lines.start))
-        .path(all.name());
-    snippet.annotations(places.iter().map(|(kind, span, label)| {
-        let start = span.start.saturating_sub(lines.start);
-        kind.span(start..span.end.saturating_sub(lines.start)).label(*label)
-    }))
+/// Replaces the places that the renderer takes for those of the parts of lines that it was given.
+fn put_right(report: String, misplaced: Vec<[String; 2]>) -> String {
+    // The title comes first and may have anything in it but the end of a line.
+    let Some((title, mut rest)) = report.split_once('\n').filter(|_| !misplaced.is_empty()) else {
+        return report;
+    };
+    let mut right = format!("{title}\n");
+    for [wrong, place] in misplaced {
+        // It ends a line, maybe with the end of a colour.
+        let Some((before, after)) = rest.split_once(&wrong) else { continue };
+        right += before;
+        right += &place;
+        rest = after;
+    }
+    right + rest
+}
+
+type Place<'d, 'p> = (AnnotationKind, &'p Range<usize>, &'d str);
+
+/// The part of the text that has some places.
+struct Excerpt(Range<usize>);
+
+impl Excerpt {
+    /// Returns the lines of the places, from the first to the last. Only these, and parts of long ones, because the
+    /// renderer takes apart all that it is given.
+    fn of(all: &Diagnostics, places: &[Place<'_, '_>]) -> Self {
+        let first = places.iter().map(|(_, span, _)| span.start).min().unwrap_or_default();
+        let last = places.iter().map(|(_, span, _)| span.end).max().unwrap_or(first);
+        Self(part_around(all.text(), first..last))
+    }
+
+    fn snippet<'d>(
+        &self,
+        all: &'d Diagnostics,
+        ends: &[usize],
+        places: &[Place<'d, '_>],
+    ) -> Snippet<'d, Annotation<'d>> {
+        let Self(part) = self;
+        let snippet = Snippet::source(&all.text()[part.clone()])
+            .line_start(line_number(ends, part.start))
+            .path(all.name());
+        snippet.annotations(
+            places.iter().map(|(kind, span, label)| kind.span(within(part, span)).label(*label)),
+        )
+    }
+
+    /// Returns what the renderer calls a place, and its name, if it differs. Without a column, it is the line.
+    fn misplaced(
+        &self,
+        all: &Diagnostics,
+        ends: &[usize],
+        span: &Range<usize>,
+        column: Option<usize>,
+    ) -> Option<[String; 2]> {
+        let Self(part) = self;
+        let is_whole = lines_around(all.text(), part.start..part.start).start == part.start;
+        let before = &all.text()[part.start..span.start];
+        if is_whole || before.contains('\n') {
+            return None;
+        }
+        let place = format!("{}:{}", all.name(), line_number(ends, span.start));
+        let wrong = format!("{place}:{}", before.chars().count() + 1);
+        Some([wrong, column.map_or(place.clone(), |column| format!("{place}:{column}"))])
+    }
+}
+
+/// Returns a span by its place in a part of the text.
+fn within(part: &Range<usize>, span: &Range<usize>) -> Range<usize> {
+    let place = |at: usize| at.clamp(part.start, part.end) - part.start;
+    place(span.start)..place(span.end)
 }
 
 /// The lines as they would be.
@@ -155,16 +219,17 @@ fn render_suggestion<'d>(
     let (Some(first), Some(last)) = (starts.min(), ends.max()) else {
         return Group::with_title(title);
     };
-    let mut lines = lines_around(all.text(), first..last);
+    // All in between would be shown twice.
+    if last - first > FAR {
+        return Group::with_title(title);
+    }
+    let mut lines = part_around(all.text(), first..last);
     // A line that goes as a whole has the end of its line with it.
     if first < last && all.text()[..last].ends_with('\n') {
         lines.end = last;
     }
-    let patches = suggestion.edits.iter().map(|edit| {
-        let Range { start, end } = edit.span;
-        let place = start.saturating_sub(lines.start)..end.saturating_sub(lines.start);
-        Patch::new(place, edit.replacement.as_str())
-    });
+    let patches = suggestion.edits.iter();
+    let patches = patches.map(|edit| Patch::new(within(&lines, &edit.span), &*edit.replacement));
     let snippet = Snippet::source(&all.text()[lines.clone()])
         .line_start(line_number(line_ends, lines.start))
         .path(all.name());
@@ -177,6 +242,26 @@ fn lines_around(text: &str, span: Range<usize>) -> Range<usize> {
     let end = text[span.end..].find('\n').map_or(text.len(), |newline| span.end + newline + 1);
     let mark = if start == 0 && text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     start + mark..end
+}
+
+/// Returns the lines that `span` touches. Of what is long, it returns the part around `span`.
+fn part_around(text: &str, span: Range<usize>) -> Range<usize> {
+    let span = span.start..character_at(text, span.end.min(span.start + FAR));
+    let lines = lines_around(text, span.clone());
+    let start = match span.start - lines.start > LONG {
+        true => character_at(text, span.start - AROUND),
+        false => lines.start,
+    };
+    let end = match lines.end - span.end > LONG {
+        true => character_at(text, span.end + AROUND),
+        false => lines.end,
+    };
+    start..end
+}
+
+/// Returns the start of the character that a byte is part of.
+fn character_at(text: &str, at: usize) -> usize {
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
 }
 
 /// Returns the place of each end of a line. Counting them again for each of many problems would take minutes.
@@ -206,5 +291,47 @@ mod tests {
             "{report}"
         );
         assert!(!report.contains("padding"), "{report}");
+    }
+
+    /// All other mistakes of a line are on it too, and so is the first of two definitions.
+    #[test]
+    fn a_mistake_in_a_long_line_is_shown_with_what_is_around_it() {
+        let padding = "\u{e4}".repeat(9_000);
+        let text = format!(
+            "[flags]\na = {{ owner = \"{padding}\", onwer = \"{padding}\", tags = [\"b\", \"b\"] }}\n"
+        );
+        let column =
+            1 + text.lines().nth(1).unwrap().split("onwer").next().unwrap().chars().count();
+        let file = FlagsFile::parse("flags.toml", &text);
+
+        for report in [file.diagnostics().report(), file.diagnostics().report().ansi()] {
+            let report = report.to_string();
+
+            assert!(
+                report.contains(&format!(" flags.toml:2:{column}\n"))
+                    || report.contains(&format!("flags.toml:2:{column}")),
+                "{report}"
+            );
+            assert!(report.len() < 4_000, "{}", report.len());
+            assert!(report.contains("onwer = "), "{report}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_of_a_line_does_not_grow_with_it() {
+        let report = |mistakes: usize| {
+            let list = "\"user\", ".repeat(mistakes);
+            let text =
+                format!("[flags]\na = {{ allowed_users = [{list}], denied_users = [{list}] }}\n");
+            let file = FlagsFile::parse("flags.toml", &text);
+            let diagnostics = file.diagnostics();
+            (diagnostics.len(), diagnostics.report().limit(20).to_string().len())
+        };
+
+        let (few, short) = report(100);
+        let (many, long) = report(10_000);
+
+        assert!(few >= 1 && many >= few);
+        assert!(long < 2 * short, "{short} {long}");
     }
 }

@@ -1,4 +1,4 @@
-//! What flags require of each other.
+//! The prerequisites of flags, and the flags that conditions ask for.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -13,6 +13,8 @@ use super::{
     code::Code,
     decoder::Decoder,
     diagnostic::Diagnostic,
+    rule,
+    segment::Segments,
     value::{Decode, Place, wrong_type},
 };
 use crate::model::{
@@ -28,24 +30,27 @@ impl Decode for Vec<Prerequisite> {
             return wrong_type(decoder, value, at, "a list of flags", help);
         };
         // All that is wrong is said.
-        let list: Vec<_> = array.iter().map(|element| prerequisite(element, at, decoder)).collect();
+        let invalid = |decoder: &mut Decoder<'_>, span, code, label| {
+            let message = format!("invalid prerequisite of flag `{}`", at.flag);
+            let problem = Diagnostic::new(code, span, message).label(label);
+            decoder.report_with(problem, Some(FORMS.to_owned()), at.flag);
+            None
+        };
+        let list: Vec<_> =
+            array.iter().map(|element| prerequisite(element, decoder, invalid)).collect();
         list.into_iter().collect()
     }
 }
 
-fn prerequisite(
-    value: &Value<'_>,
-    at: Place<'_>,
-    decoder: &mut Decoder<'_>,
-) -> Option<Prerequisite> {
-    const FORMS: &str = "write a flag, or `{ flag = \"pricing_page\", variant = \"control\" }`";
+pub(super) const FORMS: &str = "write a flag, `{ flag = \"maintenance\", on = false }`, or `{ flag = \
+                                \"pricing_page\", variant = \"control\" }`";
 
-    let invalid = |decoder: &mut Decoder<'_>, span: Range<usize>, code, label: String| {
-        let message = format!("invalid prerequisite of flag `{}`", at.flag);
-        let problem = Diagnostic::new(code, span, message).label(label);
-        decoder.report_with(problem, Some(FORMS.to_owned()), at.flag);
-        None
-    };
+/// `"payments_v3"`, `{ flag = "maintenance", on = false }`, `{ flag = "pricing_page", variant = "control" }`
+pub(super) fn prerequisite<'d>(
+    value: &Value<'_>,
+    decoder: &mut Decoder<'d>,
+    invalid: impl Fn(&mut Decoder<'d>, Range<usize>, Code, String) -> Option<Prerequisite>,
+) -> Option<Prerequisite> {
     let table = match value.get_ref() {
         DeValue::String(flag) => return Some(Prerequisite::on(flag.as_ref())),
         DeValue::Table(table) => table,
@@ -54,63 +59,87 @@ fn prerequisite(
             return invalid(decoder, value.span(), Code::InvalidElement, label);
         }
     };
-    let (mut flag, mut variant) = (None, None);
+    let (mut flag, mut variants, mut on) = (None, None, None);
     for (key, member) in table {
-        let place = match key.get_ref().as_ref() {
-            "flag" => &mut flag,
-            "variant" => &mut variant,
-            other => {
-                let label = format!("`{other}` is not a part of a prerequisite");
-                return invalid(decoder, key.span(), Code::UnknownKey, label);
+        match (key.get_ref().as_ref(), member.get_ref()) {
+            ("flag", DeValue::String(name)) => flag = Some(name.as_ref()),
+            ("variant", DeValue::String(name)) => variants = Some(vec![name.to_string()]),
+            ("variant", DeValue::Array(list)) => {
+                let names = list.iter().map(|name| name.get_ref().as_str().map(str::to_owned));
+                let Some(names) = names.collect::<Option<Vec<_>>>().filter(|it| !it.is_empty())
+                else {
+                    let label = "expected a list of variants".to_owned();
+                    return invalid(decoder, member.span(), Code::InvalidElement, label);
+                };
+                variants = Some(names);
             }
-        };
-        match member.get_ref() {
-            DeValue::String(text) => *place = Some(text.as_ref()),
-            found => {
-                let label = format!("expected a string, found {}", decoder.kind(found));
+            ("on", DeValue::Boolean(wanted)) => on = Some(*wanted),
+            (name @ ("flag" | "variant" | "on"), found) => {
+                let wanted = match name {
+                    "flag" => "a string",
+                    "variant" => "a string or a list of strings",
+                    _ => "`true` or `false`",
+                };
+                let label = format!("expected {wanted}, found {}", decoder.kind(found));
                 return invalid(decoder, member.span(), Code::InvalidElement, label);
+            }
+            (other, _) => {
+                let label = format!("`{other}` is not a part of it");
+                return invalid(decoder, key.span(), Code::UnknownKey, label);
             }
         }
     }
-    match (flag, variant) {
-        (Some(flag), None) => Some(Prerequisite::on(flag)),
-        (Some(flag), Some(variant)) => Some(Prerequisite::variant(flag, variant)),
-        (None, _) => invalid(
-            decoder,
-            value.span(),
-            Code::InvalidElement,
-            "there is no `flag` in it".to_owned(),
-        ),
-    }
+    let label = match (flag, on, variants) {
+        (Some(flag), None | Some(true), None) => return Some(Prerequisite::on(flag)),
+        (Some(flag), Some(false), None) => return Some(Prerequisite::off(flag)),
+        (Some(flag), None, Some(names)) => return Some(Prerequisite::any_variant(flag, names)),
+        (Some(_), Some(_), Some(_)) => "`on` and `variant` exclude each other",
+        (None, ..) => "there is no `flag` in it",
+    };
+    invalid(decoder, value.span(), Code::InvalidElement, label.to_owned())
 }
 
-/// One flag that is required, and where the file says so.
+/// One flag that another one asks for, and the place in the file.
 struct Edge<'f> {
     to: &'f Prerequisite,
+    /// It is required. If not, a condition asks for it.
+    is_required: bool,
     span: Range<usize>,
+}
+
+impl Edge<'_> {
+    const fn verb(&self) -> &'static str {
+        if self.is_required { "requires" } else { "asks for" }
+    }
 }
 
 /// By flag.
 type Edges<'f> = BTreeMap<&'f str, Vec<Edge<'f>>>;
 
-/// What is wrong with the prerequisites of all flags. Returns the flags that have to be rejected.
-pub(super) fn check(
-    table: &DeTable<'_>,
+/// Reports wrong prerequisites, and wrong flags in conditions. Returns the flags that have to be rejected.
+///
+/// `written` has the settings of a flag as the text has them.
+pub(super) fn check<'w>(
+    written: &dyn Fn(&str) -> Option<&'w DeTable<'w>>,
     flags: &BTreeMap<Arc<str>, SharedDefinition>,
     rejected: &BTreeSet<Arc<str>>,
     decoder: &mut Decoder<'_>,
 ) -> BTreeSet<Arc<str>> {
     let edges: Edges<'_> = flags
         .iter()
-        .filter_map(|(key, flag)| Some((&**key, edges(flag.rare().requires.value()?, key, table))))
+        .map(|(key, flag)| (&**key, edges(flag, written(key), &decoder.segments)))
+        .filter(|(_, edges)| !edges.is_empty())
         .collect();
     let mut wrong = BTreeSet::new();
     for (&flag, edges) in &edges {
         for edge in edges {
             match flags.get(edge.to.flag.as_str()) {
-                Some(required) if !has_variant(required, edge.to) => {
-                    unknown_variant(flag, edge, required.rare().variants.value(), decoder);
-                    wrong.insert(flag.into());
+                Some(required) => {
+                    let variants = required.rare().variants.value();
+                    if let Some(name) = missing_variant(variants, edge.to) {
+                        unknown_variant(flag, edge, name, variants, decoder);
+                        wrong.insert(flag.into());
+                    }
                 }
                 None if !rejected.contains(edge.to.flag.as_str()) => {
                     unknown(flag, edge, flags.keys().map(|key| &**key), decoder);
@@ -128,7 +157,8 @@ pub(super) fn check(
         if !wrong.insert(flag.into()) {
             continue;
         }
-        let message = format!("flag `{flag}` requires itself, by way of `{}`", edge.to.flag);
+        let verb = edge.verb();
+        let message = format!("flag `{flag}` {verb} itself, by way of `{}`", edge.to.flag);
         let problem = Diagnostic::new(Code::PrerequisiteCircle, edge.span.clone(), message)
             .label("closes one of many circles");
         decoder.report_with(problem, Some("take it away".to_owned()), flag);
@@ -136,9 +166,9 @@ pub(super) fn check(
     for (&flag, own) in &edges {
         if !wrong.contains(flag) && count(flag, &edges) > MOST_PREREQUISITES {
             let span = own.first().map_or(0..0, |edge| edge.span.clone());
-            let message = format!("flag `{flag}` requires more than {MOST_PREREQUISITES} flags");
+            let message = format!("flag `{flag}` needs more than {MOST_PREREQUISITES} flags");
             let problem = Diagnostic::new(Code::TooManyPrerequisites, span, message)
-                .label("with all that this requires");
+                .label("with all that this one needs");
             decoder.report_with(problem, None, flag);
             wrong.insert(flag.into());
         }
@@ -146,30 +176,52 @@ pub(super) fn check(
     wrong
 }
 
-fn edges<'f>(requires: &'f [Prerequisite], flag: &str, table: &DeTable<'_>) -> Vec<Edge<'f>> {
-    let settings = table.get(flag).and_then(|flag| flag.get_ref().as_table());
-    let array = settings.and_then(|settings| settings.get(Field::Requires.as_str()));
-    let places = array.and_then(|array| array.get_ref().as_array()).into_iter().flatten();
-    let edge = |(to, place): (&'f Prerequisite, &Value<'_>)| Edge { to, span: place.span() };
-    requires.iter().zip(places).map(edge).collect()
+fn edges<'f>(
+    flag: &'f Definition,
+    settings: Option<&DeTable<'_>>,
+    segments: &Segments,
+) -> Vec<Edge<'f>> {
+    let list = |field: Field| {
+        let list = settings.and_then(|settings| settings.get(field.as_str()));
+        list.and_then(|list| list.get_ref().as_array()).into_iter().flat_map(|list| list.iter())
+    };
+    let requires = flag.rare().requires.value().into_iter().flatten();
+    let required = requires.zip(list(Field::Requires)).map(|(to, place)| Edge {
+        to,
+        is_required: true,
+        span: place.span(),
+    });
+    let rules = flag.rare().rules.value().into_iter().flat_map(|rules| rules.iter());
+    let asked = rules.zip(list(Field::Rules)).flat_map(|(rule, place)| {
+        let (flags, spans) = (rule.flags(), rule::flag_spans(place, segments));
+        flags.into_iter().zip(spans).map(|(to, span)| Edge { to, is_required: false, span })
+    });
+    // A few segments can ask for a flag ten thousand times.
+    let mut known = HashSet::new();
+    required.chain(asked).filter(|edge| edge.is_required || known.insert(edge.to)).collect()
 }
 
-fn has_variant(flag: &Definition, required: &Prerequisite) -> bool {
-    let variants = flag.rare().variants.value();
-    let has = |name: &String| variants.is_some_and(|variants| variants.variant(name).is_some());
-    required.variant.as_ref().is_none_or(has)
+/// The first variant that a flag would have to serve and does not have.
+fn missing_variant<'f>(variants: Option<&Variants>, required: &'f Prerequisite) -> Option<&'f str> {
+    let has = |name: &&String| variants.is_some_and(|variants| variants.variant(name).is_some());
+    required.state.variants().iter().find(|name| !has(name)).map(String::as_str)
 }
 
 fn unknown_variant(
     flag: &str,
     edge: &Edge<'_>,
+    variant: &str,
     variants: Option<&Variants>,
     decoder: &mut Decoder<'_>,
 ) {
-    let (required, variant) = (&edge.to.flag, edge.to.variant.as_deref().unwrap_or_default());
+    let required = &edge.to.flag;
     let message = format!("flag `{required}` has no variant `{variant}`");
-    let problem = Diagnostic::new(Code::UnknownVariant, edge.span.clone(), message)
-        .label(format!("required by flag `{flag}`"));
+    let problem = Diagnostic::new(Code::UnknownVariant, edge.span.clone(), message).label(
+        match edge.is_required {
+            true => format!("required by flag `{flag}`"),
+            false => format!("flag `{flag}` asks for it"),
+        },
+    );
     let names = || variants.into_iter().flat_map(Variants::names);
     let help = match (decoder.similar.nearest(variant, names()), names().next()) {
         (Some(similar), _) => format!("a variant with a similar name exists: `{similar}`"),
@@ -186,13 +238,22 @@ fn unknown<'k>(
     decoder: &mut Decoder<'_>,
 ) {
     let required = &edge.to.flag;
-    let message = format!("flag `{flag}` requires `{required}`, which is not in this file");
-    let problem = Diagnostic::new(Code::UnknownPrerequisite, edge.span.clone(), message)
-        .label("off, unless another source has it");
-    let help = decoder
-        .similar
-        .nearest(required, known)
-        .map(|similar| format!("a flag with a similar name exists: `{similar}`"));
+    let verb = edge.verb();
+    let message = format!("flag `{flag}` {verb} `{required}`, which is not in this file");
+    let problem = Diagnostic::new(Code::UnknownPrerequisite, edge.span.clone(), message).label(
+        match edge.is_required {
+            true => "off, unless another source has it",
+            false => "unknown, unless another source has it",
+        },
+    );
+    let similar = decoder.similar.nearest(required, known);
+    let help = match (similar, edge.is_required) {
+        (Some(similar), _) => Some(format!("a flag with a similar name exists: `{similar}`")),
+        (None, true) => None,
+        (None, false) => Some(format!(
+            "for an attribute called `flag`, write `attributes = {{ flag = \"{required}\" }}`"
+        )),
+    };
     decoder.report_with(problem, help, flag);
 }
 
@@ -258,8 +319,13 @@ fn report_circle(circle: &Circle<'_>, decoder: &mut Decoder<'_>) {
     let Some((first, others)) = circle.split_first() else { return };
     let names = circle.iter().chain([first]).map(|(flag, _)| format!("`{flag}`"));
     let names: Vec<_> = names.collect();
-    let message = format!("flags require each other: {}", names.join(" -> "));
-    let label = |(flag, edge): &(&str, &Edge<'_>)| format!("`{flag}` requires `{}`", edge.to.flag);
+    let do_what = match circle.iter().all(|(_, edge)| edge.is_required) {
+        true => "require",
+        false => "depend on",
+    };
+    let message = format!("flags {do_what} each other: {}", names.join(" -> "));
+    let label =
+        |(flag, edge): &(&str, &Edge<'_>)| format!("`{flag}` {} `{}`", edge.verb(), edge.to.flag);
     let problem = Diagnostic::new(Code::PrerequisiteCircle, first.1.span.clone(), message)
         .label(label(first));
     let problem = others
@@ -268,7 +334,7 @@ fn report_circle(circle: &Circle<'_>, decoder: &mut Decoder<'_>) {
     decoder.report_with(problem, Some("take one of them away".to_owned()), first.0);
 }
 
-/// How many flags a flag requires, as far as that matters.
+/// Counts the flags that decide about a flag, up to one more than allowed.
 fn count(flag: &str, edges: &Edges<'_>) -> usize {
     let mut known = HashSet::from([flag]);
     let mut rest = vec![flag];

@@ -7,7 +7,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::{
     Value,
     code::Code,
-    decoder::{Decoder, Format},
+    decoder::Decoder,
     diagnostic::Diagnostic,
     flag::{Owner, unknown_key},
     value::{Decode, Place, wrong_type},
@@ -70,7 +70,7 @@ impl Decode for Rollout {
         }
         let dated = rollout.stages.value().is_some_and(|stages| stages.iter().any(is_dated));
         // In JSON, the stages were started by hand, and their dates move along.
-        if dated && rollout.start.value().is_some() && decoder.format == Format::Toml {
+        if dated && rollout.start.value().is_some() && !decoder.is_partial() {
             let message = format!("the rollout of flag `{}` has two beginnings", at.flag);
             decoder.report(
                 Diagnostic::new(Code::RolloutTimes, span_of(table, "start", value), message)
@@ -79,8 +79,8 @@ impl Decode for Rollout {
                     .flag(at.flag),
             );
         }
-        // In JSON, they are those of the file.
-        if !table.contains_key("stages") && decoder.format == Format::Toml {
+        // In JSON, they are those of the file; in an environment, those of `[flags]`.
+        if !table.contains_key("stages") && !decoder.is_partial() {
             let message = format!("the rollout of flag `{}` has no stages", at.flag);
             let problem = Diagnostic::new(Code::RolloutWithoutStages, value.span(), message)
                 .label("no `stages`")

@@ -1,13 +1,13 @@
 //! `[[flags.NAME.rules]]`: who is served what.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use toml::de::{DeTable, DeValue};
 
 use super::{
     Value,
     code::Code,
-    condition::{self, Owner},
+    condition::{self, Owner, UNLESS},
     decoder::Decoder,
     diagnostic::Diagnostic,
     flag::toml_key,
@@ -15,14 +15,17 @@ use super::{
     value::{Decode, Place, percent_string, source, truth},
     variants::{in_order, weight},
 };
-use crate::model::{Definition, Field, Percentage, Rule, Rules, Serve, Variants, Weight, nearest};
+use crate::model::{
+    Condition, DEFAULT, Definition, Field, Percentage, Rule, Rules, Serve, Variants, Weight,
+    nearest,
+};
 
 /// The keys of a rule.
 pub(super) const NAME: &str = "name";
 pub(super) const WHEN: &str = "when";
 const SERVE: &str = "serve";
 pub(super) const BUCKET_BY: &str = "bucket_by";
-const KEYS: [&str; 4] = [NAME, WHEN, SERVE, BUCKET_BY];
+const KEYS: [&str; 5] = [NAME, WHEN, UNLESS, SERVE, BUCKET_BY];
 
 impl Decode for Rules {
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -64,7 +67,7 @@ fn rule<'r>(
                 .label("not a part of a rule");
             let help = match nearest(name, KEYS) {
                 Some(similar) => format!("a key with a similar name exists: `{similar}`"),
-                None => "a rule has `name`, `when`, `serve` and `bucket_by`".to_owned(),
+                None => "a rule has `name`, `when`, `unless`, `serve` and `bucket_by`".to_owned(),
             };
             decoder.report(problem.help(help).flag(flag));
         }
@@ -80,9 +83,10 @@ fn rule<'r>(
         decoder.report_with(problem, None, flag);
     }
     let bucket_by = text(flag, BUCKET_BY, table, decoder);
-    let (when, serve) = match (table.get(WHEN), table.get(SERVE)) {
-        (Some(when), Some(serve)) => (when, serve),
-        (None, _) => {
+    let conditions = [table.get(WHEN), table.get(UNLESS)];
+    let serve = match (conditions, table.get(SERVE)) {
+        ([Some(_), _] | [_, Some(_)], Some(serve)) => serve,
+        ([None, None], _) => {
             let help = "add `when`: `{ country = \"DE\" }`, or `{}` for everybody";
             return invalid(flag, value, "has no `when`".to_owned(), help, decoder);
         }
@@ -92,9 +96,12 @@ fn rule<'r>(
         }
     };
     let owner = Owner::Flag(flag);
-    let condition = condition::decode(when, owner, decoder);
-    let condition =
-        condition.filter(|condition| segment::measure(condition, when, owner, decoder).is_some());
+    let [when, unless] = conditions.map(|value| {
+        value.map(|value| {
+            let condition = condition::decode(value, owner, decoder);
+            condition.filter(|it| segment::measure(it, value, owner, decoder).is_some())
+        })
+    });
     let served = decode_serve(flag, serve, decoder);
     let draws = match &served {
         Some(Serve::Percentage(_) | Serve::Split(_)) => true,
@@ -108,8 +115,13 @@ fn rule<'r>(
         let help = "add a name that stays: `name = \"…\"`".to_owned();
         decoder.report_with(problem, Some(help), flag);
     }
-    let mut rule = Rule::new(condition?, served?);
+    // Without `when`, a rule is for all but those of `unless`.
+    let mut rule = Rule::new(when.unwrap_or_else(|| Some(Condition::All(Vec::new())))?, served?);
     rule.name = name.map(str::to_owned);
+    rule.unless = match unless {
+        Some(unless) => Some(unless?),
+        None => None,
+    };
     Some(match bucket_by {
         Some(unit) => rule.bucket_by(unit),
         None => rule,
@@ -145,7 +157,7 @@ fn invalid<T>(
     None
 }
 
-/// `true`, `false`, `"25%"`, `"variant"` or `{ variant = weight, … }`
+/// `true`, `false`, `"25%"`, `"variant"`, `"default"` or `{ variant = weight, … }`
 fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Option<Serve> {
     let (code, label, help) = match value.get_ref() {
         DeValue::Boolean(true) => return Some(Serve::On),
@@ -154,6 +166,7 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
         DeValue::String(text) if decoder.has_variant(text) => {
             return Some(Serve::Variant(text.as_ref().to_owned()));
         }
+        DeValue::String(text) if text == DEFAULT => return Some(Serve::Default),
         DeValue::String(text) => match percent_string(text) {
             // Another source may have a variant that is written like this.
             Ok(percentage) if decoder.is_patch() && percentage.to_string() != *text => {
@@ -195,8 +208,8 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
     None
 }
 
-const FORMS: &str = "`true`, `false`, a percentage such as `\"25%\"`, the name of a variant, or \
-                     variants with weights";
+const FORMS: &str = "`true`, `false`, a percentage such as `\"25%\"`, the name of a variant, \
+                     variants with weights, or `\"default\"`";
 
 /// `{ control = 50, higher_price = 50 }`, in the order of the text.
 fn split(
@@ -215,6 +228,17 @@ fn split(
     arms.into_iter().collect()
 }
 
+/// The places where a rule asks for other flags, in the order of [`Rule::flags`].
+pub(super) fn flag_spans(rule: &Value<'_>, segments: &segment::Segments) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    for key in [WHEN, UNLESS] {
+        if let Some(part) = rule.get_ref().as_table().and_then(|rule| rule.get(key)) {
+            condition::flag_spans(part, segments, &mut spans);
+        }
+    }
+    spans
+}
+
 /// That the rules of a whole flag serve variants that it has. The variants of a patch may be those
 /// of a lower source.
 pub(super) fn check_whole(
@@ -230,7 +254,9 @@ pub(super) fn check_whole(
             continue;
         };
         let served = match serve.get_ref() {
-            DeValue::String(name) if percent_string(name).is_err() => vec![(&**name, serve.span())],
+            DeValue::String(name) if percent_string(name).is_err() && name != DEFAULT => {
+                vec![(&**name, serve.span())]
+            }
             DeValue::Table(split) => {
                 let arms = in_order(split).into_iter();
                 arms.map(|(name, _)| (name.get_ref().as_ref(), name.span())).collect()
@@ -249,10 +275,7 @@ pub(super) fn check_whole(
                 (Some(similar), ..) => format!("a variant with a similar name exists: `{similar}`"),
                 (None, Some(on), _) => format!("write `serve = {on}`"),
                 (None, None, Some(_)) => super::variants::listed(names()),
-                (None, None, None) => {
-                    let key = toml_key(flag);
-                    format!("add the variants: `[flags.{key}.variants]`, `{} = 1`", toml_key(name))
-                }
+                (None, None, None) => super::variants::add_variants(flag, name),
             };
             decoder.report_with(problem, Some(help), flag);
         }

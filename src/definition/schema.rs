@@ -5,14 +5,14 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use super::{
-    condition::{ALL, ANY, IGNORE_CASE, NOT, SEGMENT},
+    condition::{ALL, ANY, AS, ATTRIBUTES, FLAG, IGNORE_CASE, NOT, NUMBER, SEGMENT, UNLESS},
     encode::Encode,
     flag::{FORMS, Form},
     test,
 };
 use crate::model::{
-    Active, BucketBy, OnStale, OperandKind, Operator, Percentage, Prerequisite, Rollout, Rules,
-    Stage, Variants, Weight,
+    Active, BucketBy, Constant, Metadata, OnStale, OperandKind, Operator, Percentage, Prerequisite,
+    Rollout, Rules, Stage, Variants, Weight,
 };
 
 /// What a percentage looks like as a string.
@@ -61,6 +61,11 @@ pub fn json_schema() -> Value {
                 "type": "object",
                 "additionalProperties": reference("segment"),
             },
+            "environments": {
+                "description": "What differs from `flags` in each environment, by its name.",
+                "type": "object",
+                "additionalProperties": reference("environment"),
+            },
         },
         "definitions": {
             "flag": {
@@ -71,15 +76,24 @@ pub fn json_schema() -> Value {
                 "properties": settings,
                 "additionalProperties": false,
             },
+            "environment": {
+                "description":
+                    "The flags that differ, by name: true and false force a flag on and off, a percentage or a \
+                     table changes it.",
+                "type": "object",
+                "additionalProperties": reference("flag"),
+            },
             "segment": table(
-                "A condition with a name.",
-                &["when"],
+                "A condition with a name: `when`, `unless`, or both.",
+                &[],
                 json!({
                     "description": text("What the segment is for, in a sentence."),
                     "when": described("Who belongs to it.", reference("condition")),
+                    (UNLESS): described("Who does not belong to it.", reference("condition")),
                 }),
             ),
             "condition": condition(),
+            "prerequisite": prerequisite(),
             "comparison": comparison(),
         },
     })
@@ -162,14 +176,32 @@ impl Schema for OnStale {
 
 impl Schema for Vec<Prerequisite> {
     fn schema() -> Value {
-        let members = json!({
-            "flag": text("The flag that has to be on."),
-            "variant": text("The variant that it has to serve. Being on is enough by default."),
-        });
-        let mut element = table("A flag, or a variant of one.", &["flag"], members);
-        element["type"] = json!(["string", "object"]);
-        json!({ "type": "array", "items": element })
+        json!({ "type": "array", "items": reference("prerequisite") })
     }
+}
+
+/// An element of `requires`, and the part `flag` of a condition.
+fn prerequisite() -> Value {
+    let members = json!({
+        "flag": text("The other flag."),
+        "on": {
+            "description": "Whether it has to be on or off.",
+            "type": "boolean",
+            "default": true,
+        },
+        "variant": {
+            "description":
+                "The variant that it has to serve, or a list of which any will do. Being on is enough \
+                 by default.",
+            "type": ["string", "array"],
+            "items": { "type": "string" },
+            "minItems": 1,
+        },
+    });
+    let mut element =
+        table("A flag that has to be on, or a flag and its state.", &["flag"], members);
+    element["type"] = json!(["string", "object"]);
+    element
 }
 
 impl Schema for Rules {
@@ -177,20 +209,22 @@ impl Schema for Rules {
         let serve = json!({
             "description":
                 "What those who match are served: true, false, a percentage such as \"25%\", the \
-                 name of a variant, or variants with weights.",
+                 name of a variant, variants with weights, or \"default\" for the caller's default.",
             "type": ["boolean", "string", "object"],
             "additionalProperties": Weight::schema(),
         });
         let members = json!({
             "name": text("The name that explanations show, and that percentages are drawn by."),
-            "when": described("Who the rule is for.", reference("condition")),
+            "when": described("Who the rule is for. Everybody by default.", reference("condition")),
+            (UNLESS): described("Who the rule is not for.", reference("condition")),
             "serve": serve,
             "bucket_by": described(
                 "The unit that users are drawn by: an attribute, or `request`.",
                 BucketBy::schema(),
             ),
         });
-        let mut rule = table("Who is served what.", &["when", "serve"], members);
+        let mut rule = table("Who is served what: `when`, `unless`, or both.", &["serve"], members);
+        rule["properties"]["when"]["default"] = json!({});
         rule["properties"]["bucket_by"]["default"] = BucketBy::default().encode();
         json!({ "type": "array", "items": rule })
     }
@@ -255,6 +289,22 @@ impl Schema for Variants {
     }
 }
 
+/// Of any form but a boolean. For tombi, a table needs `additionalProperties`.
+impl Schema for Constant {
+    fn schema() -> Value {
+        json!({ "type": ["number", "string", "array", "object"], "additionalProperties": true })
+    }
+}
+
+impl Schema for Metadata {
+    fn schema() -> Value {
+        json!({
+            "type": "object",
+            "additionalProperties": { "type": ["string", "number", "boolean"] },
+        })
+    }
+}
+
 fn tests() -> Value {
     let member = |&(name, doc): &(&str, &str)| {
         let schema = match name {
@@ -285,7 +335,28 @@ fn condition() -> Value {
         "properties": {
             (ANY): list("One of these conditions has to hold."),
             (ALL): list("All of these conditions have to hold."),
-            (NOT): described("This condition must not hold.", reference("condition")),
+            (NOT): described(
+                "This condition must be false: one that is unknown does not match.",
+                reference("condition"),
+            ),
+            (UNLESS): described(
+                "This condition must not be true: it is false, or unknown.",
+                reference("condition"),
+            ),
+            (FLAG): {
+                "description": "Another flag that has to be on, a flag and its state, or a list of which \
+                                any will do.",
+                "anyOf": [
+                    reference("prerequisite"),
+                    { "type": "array", "items": reference("prerequisite") },
+                ],
+            },
+            (ATTRIBUTES): {
+                "description":
+                    "Attributes as in the condition itself, for names that mean something else there.",
+                "type": "object",
+                "additionalProperties": reference("comparison"),
+            },
             (SEGMENT): {
                 "description": "The name of a segment, or a list of which any will do.",
                 "type": ["string", "array"],
@@ -310,6 +381,14 @@ fn comparison() -> Value {
             "description": "Whether letters are compared in lower case.",
             "type": "boolean",
             "default": false,
+        }),
+    );
+    operators.insert(
+        AS.to_owned(),
+        json!({
+            "description": "Compares strings as the numbers that they are.",
+            "type": "string",
+            "enum": [NUMBER],
         }),
     );
     json!({

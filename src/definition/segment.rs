@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::{
     Key, Value,
     code::Code,
-    condition::{self, Owner, SEGMENT},
+    condition::{self, ATTRIBUTES, Owner, SEGMENT, UNLESS},
     decoder::Decoder,
     diagnostic::Diagnostic,
     flag::toml_key,
@@ -25,7 +25,7 @@ use crate::model::{Condition, Segment, nearest};
 /// The table that holds all segments.
 pub(super) const SEGMENTS: &str = "segments";
 
-/// The one key of a segment that has to be there.
+/// The condition of those who belong to it. A segment has this or `unless`, or both.
 pub(super) const WHEN: &str = "when";
 /// A sentence on what it is for.
 const DESCRIPTION: &str = "description";
@@ -52,11 +52,13 @@ struct Known {
     extent: Extent,
 }
 
-/// The segment of that name, which a condition asks for.
+/// Returns the segment of that name, which a condition asks for. `attribute` is a help on attributes with
+/// the name `segment`.
 pub(super) fn find(
     name: &str,
     span: Range<usize>,
     owner: Owner<'_>,
+    attribute: &str,
     decoder: &mut Decoder<'_>,
 ) -> Option<Segment> {
     let known = match decoder.segments.known.get(name) {
@@ -73,7 +75,7 @@ pub(super) fn find(
     let segments = decoder.segments.known.keys().map(String::as_str);
     let help = match (decoder.similar.nearest(name, segments), decoder.segments.in_file) {
         (Some(similar), _) => format!("a segment with a similar name exists: `{similar}`"),
-        (None, true) => format!("define it: `[segments.{}]`", toml_key(name)),
+        (None, true) => format!("define it: `[segments.{}]`; {attribute}", toml_key(name)),
         (None, false) => "segments of a flags.toml can be used in that file only".to_owned(),
     };
     owner.report(decoder, problem.help(help), None)
@@ -186,6 +188,7 @@ pub(super) fn collect_names<'r>(value: &'r Value<'_>, names: &mut BTreeSet<&'r s
             for (key, value) in table {
                 match (key.get_ref().as_ref(), value.get_ref()) {
                     (SEGMENT, DeValue::String(name)) => drop(names.insert(name)),
+                    (ATTRIBUTES, _) => {}
                     (SEGMENT, DeValue::Array(list)) => {
                         names.extend(list.iter().filter_map(|name| name.get_ref().as_str()));
                     }
@@ -213,14 +216,14 @@ fn decode(name: &str, waiting: &Waiting<'_, '_>, decoder: &mut Decoder<'_>) -> O
     };
     for (key, value) in in_order(table) {
         match (key.get_ref().as_ref(), value.get_ref()) {
-            (WHEN, _) | (DESCRIPTION, DeValue::String(_)) => {}
+            (WHEN | UNLESS, _) | (DESCRIPTION, DeValue::String(_)) => {}
             (DESCRIPTION, found) => {
                 let label = format!("expected a string, found {}", kind(found));
                 let help = "write `description = \"…\"`";
                 decoder.report(invalid(value.span(), label, help));
             }
             (other, _) => {
-                let help = match nearest(other, [WHEN, DESCRIPTION]) {
+                let help = match nearest(other, [WHEN, UNLESS, DESCRIPTION]) {
                     Some(similar) => format!("a key with a similar name exists: `{similar}`"),
                     None => format!("a segment says `when`: `when = {{ {other} = … }}`"),
                 };
@@ -232,14 +235,18 @@ fn decode(name: &str, waiting: &Waiting<'_, '_>, decoder: &mut Decoder<'_>) -> O
             }
         }
     }
-    let Some(when) = table.get(WHEN) else {
+    let owner = Owner::Segment(name);
+    let (when, unless) = (table.get(WHEN), table.get(UNLESS));
+    let Some(place) = when.or(unless) else {
         let help = "add, for example, `when = { country = \"DE\" }`";
         decoder.report(invalid(waiting.key.span(), "has no `when`".to_owned(), help));
         return None;
     };
-    let owner = Owner::Segment(name);
-    let condition = condition::decode(when, owner, decoder)?;
-    let extent = measure(&condition, when, owner, decoder)?;
+    let when = when.map(|when| condition::decode(when, owner, decoder));
+    let unless = unless.map(|it| condition::decode(it, owner, decoder).map(Condition::unless));
+    let parts: Option<Vec<_>> = when.into_iter().chain(unless).collect();
+    let condition = condition::all(parts?);
+    let extent = measure(&condition, place, owner, decoder)?;
     (decoder.errors == errors).then(|| Known { segment: Segment::new(name, condition), extent })
 }
 
@@ -275,15 +282,16 @@ pub(super) fn measure(
 
 fn extent(condition: &Condition, segments: &Segments) -> Extent {
     let parts = match condition {
-        Condition::Compare(_) => return Extent { comparisons: 1, levels: 1 },
+        Condition::Compare(_) | Condition::Flag(_) => {
+            return Extent { comparisons: 1, levels: 1 };
+        }
         Condition::Segment(segment) => {
             let known = segments.known.get(segment.name()).and_then(Option::as_ref);
             let Extent { comparisons, levels } =
                 known.map(|known| known.extent).unwrap_or_default();
             return Extent { comparisons, levels: levels + 1 };
         }
-        Condition::Not(part) => std::slice::from_ref(part.condition()),
-        Condition::All(parts) | Condition::Any(parts) => parts,
+        other => other.parts(),
     };
     let inside =
         parts.iter().map(|part| extent(part, segments)).fold(Extent::default(), |a, b| Extent {

@@ -7,20 +7,22 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::{
     Key, Value,
     code::Code,
-    decoder::Decoder,
+    decoder::{Decoder, Format},
     diagnostic::Diagnostic,
-    value::{Decode, Place, source},
+    flag::toml_key,
+    value::{Decode, Place, percent_string, source, truth},
 };
 use crate::{
     model::{
-        self, Definition, Field, InvalidWeight, OFF_DEFAULT, OFF_WORDS, Setting, Variant, Variants,
-        Weight, nearest,
+        self, Constant, DEFAULT, Definition, Field, InvalidWeight, OFF_WORDS, Setting, Variant,
+        Variants, Weight, nearest,
     },
     text::Untrusted,
 };
 
 /// What a variant can have.
-const SETTINGS: [&str; 2] = ["weight", "value"];
+const SETTINGS: [&str; 2] = [WEIGHT, "value"];
+pub(super) const WEIGHT: &str = "weight";
 
 /// `variants = { control = 34, higher_price = 33 }`, or a table of tables with `weight` and
 /// `value`. Their order is that of the text.
@@ -117,10 +119,13 @@ fn variant(
     let mut variant = Variant::new();
     for (key, setting) in in_order(table) {
         match key.get_ref().as_ref() {
-            "weight" if decoder.is_null(setting) => variant.weight = Setting::Remove,
+            WEIGHT if decoder.is_null(setting) => variant.weight = Setting::Remove,
             "value" if decoder.is_null(setting) => variant.value = Setting::Remove,
-            "weight" => variant.weight = Setting::Set(weight(name, setting, at, decoder)?),
-            "value" => variant.value = Setting::Set(content(name, setting, at, decoder)?),
+            WEIGHT => variant.weight = Setting::Set(weight(name, setting, at, decoder)?),
+            "value" => {
+                let whose = format!("variant `{name}` of flag `{}`", at.flag);
+                variant.value = Setting::Set(content(&whose, setting, at, decoder)?);
+            }
             _ => unknown_key(name, key, at, decoder),
         }
     }
@@ -183,9 +188,9 @@ fn decimal(text: &str) -> Result<Weight, InvalidWeight> {
     }
 }
 
-/// What a variant stands for.
-fn content(
-    name: &str,
+/// The value of a variant or a flag, as `whose` names it.
+pub(super) fn content(
+    whose: &str,
     value: &Value<'_>,
     at: Place<'_>,
     decoder: &mut Decoder<'_>,
@@ -202,12 +207,12 @@ fn content(
             _ => "expected a finite number",
         },
         DeValue::Array(list) => {
-            let list = list.iter().map(|element| content(name, element, at, decoder));
+            let list = list.iter().map(|element| content(whose, element, at, decoder));
             return list.collect::<Option<Vec<_>>>().map(Into::into);
         }
         DeValue::Table(table) => {
             let entry = |(key, value): (&Key<'_>, &Value<'_>)| {
-                Some((key.get_ref().as_ref().to_owned(), content(name, value, at, decoder)?))
+                Some((key.get_ref().as_ref().to_owned(), content(whose, value, at, decoder)?))
             };
             return table
                 .iter()
@@ -217,7 +222,7 @@ fn content(
         }
         DeValue::Datetime(_) => "expected a value that JSON has, found a date or time",
     };
-    let message = format!("invalid value of variant `{name}` of flag `{}`", at.flag);
+    let message = format!("invalid value of {whose}");
     let problem = Diagnostic::new(Code::InvalidType, value.span(), message).label(label);
     let help = source(decoder.text, value.span()).map(|text| format!("write `\"{text}\"`"));
     decoder.report_with(problem, help, at.flag);
@@ -234,11 +239,32 @@ fn check_types(table: &DeTable<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) {
     let values = in_order(table).into_iter().filter_map(|(_, variant)| written(variant));
     let values: Vec<_> = values.filter(|value| !decoder.is_null(value)).collect();
     let Some((first, others)) = values.split_first() else { return };
+    check_exact(&values, at, decoder);
     for value in others.iter().filter(|value| !is_same_type(first.get_ref(), value.get_ref())) {
         let message = format!("variants of flag `{}` have values of different types", at.flag);
         let problem = Diagnostic::new(Code::MixedTypes, value.span(), message)
             .label(format!("this is {}", decoder.kind(value.get_ref())))
             .related(first.span(), format!("this is {}", decoder.kind(first.get_ref())));
+        decoder.report_with(problem, None, at.flag);
+    }
+}
+
+/// Beside floats, an integer is one of them, if it is one exactly.
+fn check_exact(values: &[&Value<'_>], at: Place<'_>, decoder: &mut Decoder<'_>) {
+    let is_float = |value: &&&Value<'_>| matches!(value.get_ref(), DeValue::Float(_));
+    let Some(float) = values.iter().find(is_float) else { return };
+    let is_rounded = |number: &DeInteger<'_>| {
+        let number = i64::from_str_radix(number.as_str(), number.radix());
+        number.is_ok_and(|number| number as f64 as i128 != i128::from(number))
+    };
+    for value in values {
+        if !matches!(value.get_ref(), DeValue::Integer(number) if is_rounded(number)) {
+            continue;
+        }
+        let message = format!("variants of flag `{}` have values of different types", at.flag);
+        let problem = Diagnostic::new(Code::MixedTypes, value.span(), message)
+            .label("no float is exactly this integer")
+            .related(float.span(), "this is a float");
         decoder.report_with(problem, None, at.flag);
     }
 }
@@ -267,7 +293,9 @@ pub(super) fn check_whole(
     let (Some((span, table)), Setting::Set(variants)) = (table, &definition.rare().variants) else {
         return;
     };
-    check_weights(flag, span, table, variants, decoder);
+    if settings.get(Field::Serve.as_str()).is_none() || variants.is_empty() {
+        check_weights(flag, span, table, variants, decoder);
+    }
     check_values(flag, table, decoder);
     check_off_words(flag, table, variants, decoder);
     let off = definition.rare().off.value().zip(settings.get(Field::Off.as_str()));
@@ -279,9 +307,17 @@ pub(super) fn check_whole(
             .label("the value of this variant is `true`");
         let help = match Definition::new().variants(variants.clone()).off_variant() {
             Some(name) => format!("write `off = {}`", Untrusted::new(name).toml()),
-            None => format!("write `off = \"{OFF_DEFAULT}\"`, which serves no variant"),
+            None => format!("write `off = \"{DEFAULT}\"`, which serves no variant"),
         };
         decoder.report_with(problem, Some(help), flag);
+    }
+}
+
+/// Checks the variants of `[flags]` and of an environment together.
+pub(super) fn check_merged(flag: &str, settings: &DeTable<'_>, decoder: &mut Decoder<'_>) {
+    let setting = Field::Variants.as_str();
+    if let Some(table) = settings.get(setting).and_then(|it| it.get_ref().as_table()) {
+        check_types(table, Place { flag, setting }, decoder);
     }
 }
 
@@ -291,38 +327,116 @@ pub(super) fn names(settings: &DeTable<'_>) -> Option<HashSet<String>> {
     Some(variants.keys().map(|name| name.get_ref().as_ref().to_owned()).collect())
 }
 
+/// `serve = true`
+pub(super) fn serve_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) {
+    let on = value.get_ref().as_bool().unwrap_or_default();
+    let message = format!("`serve` of flag `{flag}` is a boolean, and it names a variant");
+    let problem = Diagnostic::new(Code::InvalidServe, value.span(), message)
+        .label("not the name of a variant");
+    let help = match decoder.format {
+        Format::Toml => format!("write `enabled = {on}`, or name the variant to serve"),
+        Format::Json => format!("write `\"enabled\": {on}`, or name the variant to serve"),
+    };
+    decoder.report(problem.help(help).flag(flag));
+}
+
 /// `off = false`
 pub(super) fn off_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) {
     let message = format!("`off` of flag `{flag}` is a boolean, and it names a variant");
     let problem =
         Diagnostic::new(Code::InvalidOff, value.span(), message).label("not the name of a variant");
     let help = format!(
-        "name the variant to serve while the flag is off, or write `off = \"{OFF_DEFAULT}\"` for none"
+        "name the variant to serve while the flag is off, or write `off = \"{DEFAULT}\"` for none"
     );
     decoder.report_with(problem, Some(help), flag);
 }
 
-/// Checks that the variant which `off` names is there, also in a flag that has other mistakes.
-pub(super) fn check_off(flag: &str, settings: &DeTable<'_>, decoder: &mut Decoder<'_>) {
-    let Some(place) = settings.get(Field::Off.as_str()) else { return };
-    let (Some(off), Some(table)) = (
-        place.get_ref().as_str(),
-        settings.get(Field::Variants.as_str()).and_then(|it| it.get_ref().as_table()),
-    ) else {
-        return;
+/// Checks that the variants which `off` and `serve` name are there, also in a flag that has other mistakes.
+pub(super) fn check_named(flag: &str, settings: &DeTable<'_>, decoder: &mut Decoder<'_>) {
+    let table = settings.get(Field::Variants.as_str());
+    let table = match table.map(|variants| variants.get_ref().as_table()) {
+        // It is wrong in another way.
+        Some(None) => return,
+        table => table.flatten(),
     };
-    let names = || in_order(table).into_iter().map(|(name, _)| name.get_ref().as_ref());
-    if off == OFF_DEFAULT || names().any(|name| name == off) {
+    let names = || table.into_iter().flat_map(in_order).map(|(name, _)| name.get_ref().as_ref());
+    for field in [Field::Off, Field::Serve] {
+        let Some(place) = settings.get(field.as_str()) else { continue };
+        let Some(name) = place.get_ref().as_str() else { continue };
+        // Without variants, `off` does nothing.
+        let is_idle = field == Field::Off && (table.is_none() || name == DEFAULT);
+        if is_idle || names().any(|known| known == name) {
+            continue;
+        }
+        let message = format!("flag `{flag}` has no variant `{name}`");
+        let problem =
+            Diagnostic::new(Code::UnknownVariant, place.span(), message).label("not a variant");
+        let similar = decoder.similar.nearest(name, names());
+        let meant = (field == Field::Serve).then(|| instead_of_serve(name)).flatten();
+        let help = match (similar, meant, names().next()) {
+            (Some(similar), ..) => format!("a variant with a similar name exists: `{similar}`"),
+            (None, Some(meant), _) => format!("write `{meant}`"),
+            (None, None, Some(_)) => listed(names()),
+            (None, None, None) => add_variants(flag, name),
+        };
+        decoder.report_with(problem, Some(help), flag);
+    }
+}
+
+/// Returns the setting that is meant by a `serve` that is a word or a percentage.
+fn instead_of_serve(text: &str) -> Option<String> {
+    match (truth(text), percent_string(text)) {
+        (_, Ok(percentage)) => Some(format!("percentage = \"{percentage}\"")),
+        (Some(on), _) => Some(format!("enabled = {on}")),
+        (None, Err(_)) if text == DEFAULT => Some("percentage = 0".to_owned()),
+        (None, Err(_)) => None,
+    }
+}
+
+/// Returns a help for a flag that has no variants.
+pub(super) fn add_variants(flag: &str, name: &str) -> String {
+    format!("add the variants: `[flags.{}.variants]`, `{} = 1`", toml_key(flag), toml_key(name))
+}
+
+/// Checks that what a flag serves to all is one thing: a constant, or variants.
+pub(super) fn check_constant(flag: &str, settings: &DeTable<'_>, decoder: &mut Decoder<'_>) {
+    let setting = |field: Field| settings.get(field.as_str());
+    let Some(value) = setting(Field::Value) else { return };
+    for field in [Field::Variants, Field::Serve] {
+        let Some(other) = setting(field) else { continue };
+        // The variants of a patch may be those that rules serve.
+        if field == Field::Variants && decoder.is_patch() {
+            continue;
+        }
+        let message = format!("`value` of flag `{flag}` stands beside `{field}`");
+        let problem = Diagnostic::new(Code::ValueBesideVariants, value.span(), message)
+            .label("served to all")
+            .related(other.span(), "this chooses what is served as well");
+        let help = "remove one of the two, or make the value that of a variant".to_owned();
+        decoder.report_with(problem, Some(help), flag);
         return;
     }
-    let message = format!("flag `{flag}` has no variant `{off}`");
-    let problem =
-        Diagnostic::new(Code::UnknownVariant, place.span(), message).label("not a variant");
-    let help = match decoder.similar.nearest(off, names()) {
-        Some(similar) => format!("a variant with a similar name exists: `{similar}`"),
-        None => listed(names()),
-    };
-    decoder.report_with(problem, Some(help), flag);
+}
+
+/// `value = 50`
+impl Decode for Constant {
+    fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
+        if let DeValue::Boolean(on) = value.get_ref() {
+            let message = format!("`value` of flag `{}` is a boolean", at.flag);
+            let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
+                .label("a flag of booleans is on or off by itself");
+            let help = match decoder.format {
+                Format::Toml => {
+                    format!("write `enabled = {on}`, or `{} = {on}`", toml_key(at.flag))
+                }
+                Format::Json => format!("write `\"enabled\": {on}`"),
+            };
+            decoder.report(problem.help(help).flag(at.flag));
+            return None;
+        }
+        let whose = format!("flag `{}`", at.flag);
+        Self::try_from(content(&whose, value, at, decoder)?).ok()
+    }
 }
 
 /// Checks that no variant which can turn the flag on is named by a word for off. Environment variables and
@@ -364,9 +478,17 @@ fn check_weights(
         None => (format!("flag `{flag}` has an empty table of variants"), "no variants"),
         Some(_) => (format!("no variant of flag `{flag}` has a weight"), "nobody is drawn"),
     };
-    let problem = Diagnostic::new(Code::ZeroWeights, first.unwrap_or(span), message).label(label);
-    let help = "give the variants weights: `{ control = 50, treatment = 50 }`";
-    decoder.report_with(problem, Some(help.to_owned()), flag);
+    let place = first.clone().unwrap_or(span);
+    let problem = Diagnostic::new(Code::ZeroWeights, place, message).label(label);
+    let help = match first {
+        None => "add variants, or remove the table".to_owned(),
+        Some(_) => {
+            let names = in_order(table).into_iter().map(|(key, _)| key.get_ref().as_ref());
+            let name = names.take(1).map(|name| Untrusted::new(name).toml()).collect::<String>();
+            format!("give the variants weights, or name the one for all users: `serve = {name}`")
+        }
+    };
+    decoder.report_with(problem, Some(help), flag);
 }
 
 fn check_values(flag: &str, table: &DeTable<'_>, decoder: &mut Decoder<'_>) {

@@ -4,7 +4,7 @@ use super::{
     variants::{Arm, Variants},
     visitor::Visitor,
 };
-use crate::model::{Cause, Context};
+use crate::model::{Cause, Context, Value};
 
 /// The outcome of one evaluation. Every question is a view of it.
 ///
@@ -41,13 +41,15 @@ pub(crate) enum Ground {
     Unavailable,
     /// The running test overrides the flag.
     Test,
+    /// The prerequisites are a mistake, such as the flag itself, so it is off and in no state for others.
+    Invalid,
 }
 
 /// The one answer about a flag: on or off, and what it serves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served<'p> {
     pub(crate) on: bool,
-    /// `None` for a flag without variants, and where none of them is served.
+    /// `None` for a flag without variants, and where none of them is served. A constant is not one.
     pub(crate) arm: Option<&'p Arm>,
     /// The step that chose the variant.
     pub(crate) decision: Decision,
@@ -92,6 +94,20 @@ impl<'p> Evaluation<'p> {
             }
             Some(variants) => variants.choose(self.verdict, context, visitor),
         }
+    }
+
+    /// Returns the constant that is served, if one is.
+    // Cold, since a flag with variants serves one of them nearly always.
+    #[cold]
+    pub(crate) fn constant(&self, served: &Served<'p>) -> Option<&'p Value<'static>> {
+        let constant = self.variants?.constant();
+        constant.filter(|_| served.on && served.arm.is_none())
+    }
+
+    /// Returns whether the flag is in a state that other flags can ask for. While its sources are lost, or
+    /// while it requires itself, it is neither on nor off for them.
+    pub(crate) fn is_of_a_state(&self) -> bool {
+        !matches!(self.verdict.ground, Ground::Unavailable | Ground::Invalid)
     }
 
     /// Returns whether the flag has variants.

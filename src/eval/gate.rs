@@ -5,12 +5,15 @@ use std::sync::Arc;
 use super::{
     bucket,
     evaluation::{Decision, Ground, Verdict},
+    linked::{Answers, Need},
     lists::Lists,
-    rules::Rules,
+    rules::{Compared, Linked, Rules, Subject},
     share::Share,
     visitor::{Draw, Visitor},
 };
-use crate::model::{Attribute, Cause, Context, Field, OnStale, Percentage, Resolved};
+use crate::model::{
+    Attribute, Cause, Context, Field, OnStale, Percentage, Prerequisite, Resolved, Rule,
+};
 
 /// What makes a flag on or off, as if all prerequisites were met.
 #[derive(Debug, Clone)]
@@ -31,11 +34,19 @@ pub(crate) struct Targeted {
     share: Share,
 }
 
-/// Lists, rules and a percentage.
+/// Lists, rules and a percentage. See [`Rules`] for `S`.
 #[derive(Debug)]
-pub(crate) struct Ruled {
+pub(crate) struct Ruled<S = Compared> {
     targeted: Targeted,
-    rules: Rules,
+    rules: Rules<S>,
+}
+
+/// The gate of a flag whose rules may ask for other flags.
+#[derive(Debug)]
+pub(super) enum LinkedGate {
+    /// They do not.
+    Plain(Gate),
+    Ruled(Box<Ruled<Linked>>),
 }
 
 /// Returns the verdict of a flag that is switched off, outside of its active window, or fixed while a
@@ -67,45 +78,12 @@ impl Gate {
     /// The flag is conditional if it requires others: it may then depend on the context even where this
     /// does not.
     pub(super) fn compile(salt: &str, resolved: &Resolved, is_conditional: bool) -> Self {
-        let definition = &*resolved.definition;
-        let (percentage, percentage_field) = resolved.percentage();
-        let stale = resolved.stale.is_some();
-        let verdict = |on, cause, source| {
-            let verdict = Verdict::new(on, Decision { cause, source, stale });
-            match resolved.is_forced_on() {
-                true => verdict.insisting(),
-                false => verdict,
-            }
-        };
-        let strongest = resolved.strongest_of(&[Field::Enabled, percentage_field]);
-        let lists = Lists::compile(resolved);
-        let matched = Verdict {
-            insists: false,
-            ..verdict(true, Cause::Rule(0), resolved.origin(Field::Rules))
-        };
-        let rules = definition.rare().rules.value().and_then(|rules| {
-            Rules::compile(rules, salt, definition.rare().variants.value(), matched)
-        });
-        let is_targeted = lists.is_some() || rules.is_some();
-        let [nobody, everybody] = match is_targeted || is_conditional {
-            true => [Cause::Unmatched; 2],
-            false => [Cause::Nobody, Cause::Everybody],
-        };
-        let nobody = verdict(false, nobody, resolved.origin(percentage_field));
-        let everybody = verdict(true, everybody, strongest).on_ground(Ground::Open);
-        match percentage {
-            Percentage::HUNDRED if !is_targeted => return Self::Constant(everybody),
-            Percentage::ZERO if !is_targeted => return Self::Constant(nobody),
-            _ => {}
-        }
-        let seed = bucket::seed(salt, bucket::ROLLOUT);
-        let bucket_by = definition.rare().bucket_by.value().and_then(Attribute::unit);
-        let drawn = verdict(true, Cause::Percentage, resolved.origin(percentage_field));
-        let share = Share::new(percentage, seed, bucket_by, [nobody, everybody], drawn);
-        let targeted = Targeted { lists: lists.map(Box::new), share };
-        match rules {
-            None => Self::Targeted(Arc::new(targeted)),
-            Some(rules) => Self::Ruled(Arc::new(Ruled { targeted, rules })),
+        let rules = rules(resolved)
+            .and_then(|rules| Rules::compile(rules, salt, &resolved.definition, matched(resolved)));
+        match (Targeted::compile(salt, resolved, is_conditional, rules.is_some()), rules) {
+            (Err(constant), _) => Self::Constant(constant),
+            (Ok(targeted), None) => Self::Targeted(Arc::new(targeted)),
+            (Ok(targeted), Some(rules)) => Self::Ruled(Arc::new(Ruled { targeted, rules })),
         }
     }
 
@@ -114,7 +92,7 @@ impl Gate {
         match self {
             Self::Constant(verdict) => verdict,
             Self::Targeted(targeted) => targeted.evaluate(context, visitor),
-            Self::Ruled(ruled) => ruled.evaluate(context, visitor),
+            Self::Ruled(ruled) => ruled.evaluate(context, (), visitor),
         }
     }
 
@@ -135,7 +113,112 @@ impl Gate {
     }
 }
 
+/// The rules of a flag, if it has any.
+fn rules(resolved: &Resolved) -> Option<&[Rule]> {
+    let rules = resolved.definition.rare().rules.value()?;
+    (!rules.is_empty()).then_some(&**rules)
+}
+
+/// The verdict of a rule, but for whether it is on, and for the cause.
+fn matched(resolved: &Resolved) -> Verdict {
+    let source = resolved.origin(Field::Rules);
+    Verdict::new(true, Decision { cause: Cause::Rule(0), source, stale: resolved.stale.is_some() })
+}
+
+impl LinkedGate {
+    /// Compiles what makes a flag on or off that is not [`fixed`] and depends on other flags. `need` resolves
+    /// what its conditions ask for.
+    pub(super) fn compile(
+        salt: &str,
+        resolved: &Resolved,
+        need: impl Fn(&Prerequisite) -> Need,
+    ) -> Self {
+        let asking = rules(resolved).filter(|all| all.iter().any(|rule| !rule.flags().is_empty()));
+        let linked = asking.and_then(|rules| {
+            Rules::compile_linked(rules, salt, &resolved.definition, matched(resolved), need)
+        });
+        match linked {
+            None => Self::Plain(Gate::compile(salt, resolved, true)),
+            Some(rules) => match Targeted::compile(salt, resolved, true, true) {
+                Err(constant) => Self::Plain(Gate::Constant(constant)),
+                Ok(targeted) => Self::Ruled(Box::new(Ruled { targeted, rules })),
+            },
+        }
+    }
+
+    pub(super) fn evaluate(
+        &self,
+        context: &Context<'_>,
+        answers: Answers<'_>,
+        visitor: &mut impl Visitor,
+    ) -> &Verdict {
+        match self {
+            Self::Plain(gate) => gate.evaluate(context, visitor),
+            Self::Ruled(ruled) => ruled.evaluate(context, answers, visitor),
+        }
+    }
+
+    /// Returns true if the flag may be on for one context and off for another, while the other flags answer the
+    /// same.
+    #[cfg(feature = "http")]
+    pub(super) fn depends_on_context(&self) -> bool {
+        match self {
+            Self::Plain(gate) => gate.depends_on_context(),
+            Self::Ruled(ruled) => {
+                ruled.targeted.depends_on_context() || ruled.rules.depend_on_context()
+            }
+        }
+    }
+
+    /// Returns true if a condition asks which variant another flag serves.
+    #[cfg(feature = "http")]
+    pub(super) fn asks_for_variants(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Ruled(ruled) => ruled.rules.ask_for_variants(),
+        }
+    }
+}
+
 impl Targeted {
+    /// Compiles the lists and the percentage; an error is the one verdict for all users.
+    fn compile(
+        salt: &str,
+        resolved: &Resolved,
+        is_conditional: bool,
+        has_rules: bool,
+    ) -> Result<Self, Verdict> {
+        let definition = &*resolved.definition;
+        let (percentage, percentage_field) = resolved.percentage();
+        let stale = resolved.stale.is_some();
+        let verdict = |on, cause, source| {
+            let verdict = Verdict::new(on, Decision { cause, source, stale });
+            match resolved.is_forced_on() {
+                true => verdict.insisting(),
+                false => verdict,
+            }
+        };
+        let strongest = resolved.strongest_of(&[Field::Enabled, percentage_field]);
+        let lists = Lists::compile(resolved);
+        let is_targeted = lists.is_some() || has_rules;
+        let [nobody, everybody] = match is_targeted || is_conditional {
+            true => [Cause::Unmatched; 2],
+            false => [Cause::Nobody, Cause::Everybody],
+        };
+        let nobody = verdict(false, nobody, resolved.origin(percentage_field));
+        let everybody = verdict(true, everybody, strongest).on_ground(Ground::Open);
+        match percentage {
+            Percentage::HUNDRED if !is_targeted => return Err(everybody),
+            Percentage::ZERO if !is_targeted => return Err(nobody),
+            _ => {}
+        }
+        let seed = bucket::seed(salt, bucket::ROLLOUT);
+        let bucket_by = definition.rare().bucket_by.value().and_then(Attribute::unit);
+        let drawn = verdict(true, Cause::Percentage, resolved.origin(percentage_field));
+        let share = Share::new(percentage, seed, bucket_by, [nobody, everybody], drawn);
+        Ok(Self { lists: lists.map(Box::new), share })
+    }
+
     #[cfg(feature = "http")]
     pub(super) fn depends_on_context(&self) -> bool {
         let lists = self.lists.as_ref();
@@ -181,14 +264,19 @@ impl Targeted {
     }
 }
 
-impl Ruled {
+impl<S: Subject> Ruled<S> {
     /// Lists beat rules, and rules beat the percentage.
     #[inline(never)]
-    pub(super) fn evaluate(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> &Verdict {
+    pub(super) fn evaluate(
+        &self,
+        context: &Context<'_>,
+        others: S::Others<'_>,
+        visitor: &mut impl Visitor,
+    ) -> &Verdict {
         if let Some(verdict) = self.targeted.listed(context, visitor) {
             return verdict;
         }
-        match self.rules.evaluate(context, visitor) {
+        match self.rules.evaluate(context, others, visitor) {
             Some(verdict) => verdict,
             None => self.targeted.draw(context, visitor),
         }

@@ -5,6 +5,7 @@ mod attribute;
 pub(crate) mod bucket;
 mod evaluation;
 mod gate;
+mod linked;
 mod lists;
 mod plan;
 mod requirements;
@@ -17,13 +18,17 @@ mod unit;
 mod variants;
 mod visitor;
 
+#[cfg(all(test, feature = "http"))]
+pub(crate) use self::plan::EVALUATIONS;
 #[cfg(feature = "definition")]
 pub(crate) use self::standalone::Standalone;
 pub(crate) use self::{
     attribute::{compare, seen},
     evaluation::{Decision, Evaluation, Ground, Served, Verdict},
+    linked::{Need, Others},
     plan::Plan,
-    requirements::{Requirements, Step},
+    requirements::{Needs, Requirements, Step},
+    rules::asked_once,
     variants::{Arm, Variants},
     visitor::{Draw, Visitor},
 };

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::{
-    evaluation::{Decision, Evaluation, Verdict},
-    gate::{self, Gate, Ruled, Targeted},
+    evaluation::{Decision, Evaluation, Ground, Verdict},
+    gate::{self, Gate, LinkedGate, Ruled, Targeted},
+    linked::{Linked, Need, Others},
     requirements::Requirements,
     variants::Variants,
     visitor::Visitor,
 };
-use crate::model::{Context, Field, Resolved, Slot};
+#[cfg(feature = "http")]
+use crate::model::Slot;
+use crate::model::{Context, Names, Prerequisite, Resolved};
 
 /// A compiled flag.
 // It repeats the variants of a gate, since telling nested ones apart takes ten instructions more.
@@ -22,6 +25,8 @@ pub(crate) enum Plan {
     Ruled(Arc<Ruled>),
     /// There is more to it than what makes it on or off by itself.
     Composed(Arc<Composed>),
+    /// Other flags decide about it in more ways than by being on.
+    Linked(Arc<Linked>),
 }
 
 /// A flag with prerequisites or variants.
@@ -34,17 +39,42 @@ pub(crate) struct Composed {
 }
 
 impl Plan {
-    /// Compiles the definition of `key` that was merged from all sources, and what it requires.
+    /// Compiles the definition of `key` that was merged from all sources, and what it requires. `names`
+    /// has all flags that it asks for.
     pub(crate) fn compile(
         key: &str,
         resolved: &Resolved,
         requirements: Option<Requirements>,
+        names: &Names,
     ) -> Self {
         let salt = resolved.definition.rare().salt.value().map_or(key, String::as_str);
         let fixed = gate::fixed(resolved);
         // The kill switch, and what is fixed while a source is lost, come before all.
         let requirements = requirements.filter(|_| fixed.is_none());
         let is_conditional = requirements.is_some();
+        let unmet = |requirements: &Requirements| {
+            let decision = Decision {
+                cause: requirements.cause(),
+                source: resolved.origin(resolved.needing()),
+                stale: resolved.stale.is_some(),
+            };
+            let verdict = Verdict::new(false, decision);
+            match requirements.are_invalid() {
+                true => verdict.on_ground(Ground::Invalid),
+                false => verdict,
+            }
+        };
+        let requirements = match requirements {
+            Some(linked @ Requirements::Linked(_)) => {
+                let unmet = unmet(&linked);
+                let Requirements::Linked(program) = linked else { unreachable!("it was matched") };
+                let need = |prerequisite: &Prerequisite| Need::of(prerequisite, names);
+                let gate = LinkedGate::compile(salt, resolved, need);
+                let variants = Variants::compile(salt, resolved);
+                return Self::Linked(Arc::new(Linked::new(program, unmet, gate, variants)));
+            }
+            other => other,
+        };
         let gate =
             fixed.map_or_else(|| Gate::compile(salt, resolved, is_conditional), Gate::Constant);
         let variants = Variants::compile(salt, resolved);
@@ -52,12 +82,8 @@ impl Plan {
             return gate.into();
         }
         let requirements = requirements.map(|requirements| {
-            let decision = Decision {
-                cause: requirements.cause(),
-                source: resolved.origin(Field::Requires),
-                stale: resolved.stale.is_some(),
-            };
-            (requirements, Verdict::new(false, decision))
+            let unmet = unmet(&requirements);
+            (requirements, unmet)
         });
         Self::Composed(Arc::new(Composed { requirements, gate, variants }))
     }
@@ -68,6 +94,7 @@ impl Plan {
     pub(crate) fn depends_on_context(&self, others: impl Fn(Slot) -> bool) -> bool {
         let needs = match self {
             Self::Composed(composed) => composed.requirements.as_ref(),
+            Self::Linked(linked) => return linked.depends_on_context(others),
             _ => None,
         };
         match needs {
@@ -87,6 +114,7 @@ impl Plan {
             Self::Absent | Self::Constant(_) => false,
             Self::Targeted(targeted) => targeted.depends_on_context(),
             Self::Ruled(_) => true,
+            Self::Linked(linked) => linked.depends_by_itself(),
             Self::Composed(composed) => {
                 let variants = composed.variants.as_ref();
                 composed.gate.depends_on_context()
@@ -101,30 +129,48 @@ impl Plan {
     pub(crate) fn variants(&self) -> Option<&Variants> {
         match self {
             Self::Composed(composed) => composed.variants.as_ref(),
+            Self::Linked(linked) => linked.variants.as_ref(),
+            Self::Absent | Self::Constant(_) | Self::Targeted(_) | Self::Ruled(_) => None,
+        }
+    }
+
+    /// Returns what is answered when the flag requires something that is not met; `None` for a flag that
+    /// requires nothing.
+    pub(super) fn unmet(&self) -> Option<&Verdict> {
+        match self {
+            Self::Composed(composed) => composed.requirements.as_ref().map(|(_, unmet)| unmet),
+            Self::Linked(linked) => linked.unmet(),
             Self::Absent | Self::Constant(_) | Self::Targeted(_) | Self::Ruled(_) => None,
         }
     }
 
     /// Evaluates the flag for `context`; `None` if no source has it.
     ///
-    /// `others` evaluates other flags [by themselves](Self::by_itself).
+    /// `others` has the plans of the other flags.
     // Always, here and below: what is inlined comes down to a constant flag, and calls for all others.
     #[inline(always)]
     pub(crate) fn evaluate<'p>(
         &'p self,
         context: &Context<'_>,
-        others: impl Fn(Slot) -> Option<Evaluation<'p>>,
+        others: impl Others<'p>,
         visitor: &mut impl Visitor,
     ) -> Option<Evaluation<'p>> {
+        #[cfg(all(test, feature = "http"))]
+        EVALUATIONS.set(EVALUATIONS.get() + 1);
         // First, since most flags are.
         if let Self::Constant(verdict) = self {
             return Some(Evaluation::new(verdict, None));
         }
-        if let Self::Composed(composed) = self
-            && let Some((requirements, unmet)) = &composed.requirements
-            && !requirements.are_met(context, others, visitor)
-        {
-            return Some(Evaluation::new(unmet, composed.variants.as_ref()));
+        match self {
+            Self::Composed(composed) => {
+                if let Some((requirements, unmet)) = &composed.requirements
+                    && !requirements.are_met(context, others, visitor)
+                {
+                    return Some(Evaluation::new(unmet, composed.variants.as_ref()));
+                }
+            }
+            Self::Linked(linked) => return Some(linked.evaluate(context, others, visitor)),
+            _ => {}
         }
         self.by_itself(context, visitor)
     }
@@ -140,13 +186,20 @@ impl Plan {
             Self::Absent => return None,
             Self::Constant(verdict) => (verdict, None),
             Self::Targeted(targeted) => (targeted.evaluate(context, visitor), None),
-            Self::Ruled(ruled) => (ruled.evaluate(context, visitor), None),
+            Self::Ruled(ruled) => (ruled.evaluate(context, (), visitor), None),
             Self::Composed(composed) => {
                 (composed.gate.evaluate(context, visitor), composed.variants.as_ref())
             }
+            Self::Linked(linked) => return Some(linked.by_itself(context, visitor)),
         };
         Some(Evaluation::new(verdict, variants))
     }
+}
+
+#[cfg(all(test, feature = "http"))]
+thread_local! {
+    /// The number of evaluations in this thread, for tests of what evaluates once.
+    pub(crate) static EVALUATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 impl From<Gate> for Plan {

@@ -1,9 +1,18 @@
 //! What a flag requires of others, resolved over all flags.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use super::{evaluation::Evaluation, visitor::Visitor};
-use crate::model::{Cause, Context, MOST_PREREQUISITES, Slot};
+use super::{
+    linked::{Entry, Need, Others, Program},
+    variants::Arm,
+    visitor::Visitor,
+};
+use crate::model::{
+    Cause, Context, Definition, MOST_PREREQUISITES, Names, Prerequisite, Rule, Slot,
+};
 
 /// A flag that has to be on, and the variant that it has to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +26,8 @@ pub(crate) struct Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Requirements {
     All(Box<[Step]>),
+    /// Some flag has to be off or to serve one of several variants, or a condition asks for one.
+    Linked(Program),
     /// They cannot be met: a flag that is required further on requires itself.
     Unmeetable,
     /// The flag requires itself, over these flags.
@@ -24,42 +35,101 @@ pub(crate) enum Requirements {
     TooMany,
 }
 
+/// The other flags that a flag asks for by itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// The prerequisites.
+    pub(crate) requires: Box<[Need]>,
+    /// The flags in conditions of its rules.
+    pub(crate) conditions: Box<[Need]>,
+}
+
+impl Needs {
+    /// Collects the flags that a definition asks for, whose names are among `names`.
+    pub(crate) fn of(definition: &Definition, names: &Names) -> Self {
+        let need = |prerequisite: &Prerequisite| Need::of(prerequisite, names);
+        let rare = definition.rare();
+        let rules = rare.rules.value().into_iter().flat_map(|rules| rules.iter());
+        // A few segments can ask for a flag ten thousand times, and one more than allowed is enough.
+        let mut known = HashSet::new();
+        let asked = rules.flat_map(Rule::flags).filter(|&asked| known.insert(asked));
+        Self {
+            requires: rare.requires.value().into_iter().flatten().map(need).collect(),
+            conditions: asked.take(MOST_PREREQUISITES + 1).map(need).collect(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.requires.is_empty() && self.conditions.is_empty()
+    }
+}
+
 impl Requirements {
-    /// What `flag` requires, given what each flag requires by itself.
-    pub(crate) fn of(flag: Slot, requires: impl Fn(Slot) -> Vec<Step>) -> Self {
-        /// Whether the flags that it requires were all looked at.
+    /// Resolves all flags that decide about `flag`, given those that each flag asks for by itself.
+    pub(crate) fn of(flag: Slot, needs: impl Fn(Slot) -> Arc<Needs>) -> Self {
+        /// The progress with the flags that a flag asks for.
         enum Visit {
             Begun,
             Done,
         }
 
+        /// A flag on the way, with what it asks for and where to go on.
+        struct Level {
+            slot: Slot,
+            needs: Arc<Needs>,
+            next: usize,
+        }
+
+        impl Level {
+            fn new(slot: Slot, needs: Arc<Needs>) -> Self {
+                Self { slot, needs, next: 0 }
+            }
+        }
+
         let mut visits = HashMap::from([(flag, Visit::Begun)]);
-        let mut path = vec![(flag, requires(flag).into_iter())];
-        let mut known = HashSet::new();
-        let mut steps = Vec::new();
-        let mut has_circle = false;
-        while let Some((slot, rest)) = path.last_mut() {
-            let Some(step) = rest.next() else {
-                visits.insert(*slot, Visit::Done);
-                path.pop();
+        let mut path = vec![Level::new(flag, needs(flag))];
+        let mut known: HashSet<Need> = HashSet::new();
+        let (mut steps, mut entries) = (Vec::new(), Vec::new());
+        let (mut has_circle, mut is_linked) = (false, false);
+        loop {
+            let Some(level) = path.last_mut() else {
+                unreachable!("the path ends where the flag itself was looked at")
+            };
+            let Needs { requires, conditions } = &*level.needs;
+            let Some(need) = requires.iter().chain(conditions).nth(level.next) else {
+                visits.insert(level.slot, Visit::Done);
+                let Some(Level { slot, needs, .. }) = path.pop() else { break };
+                match path.is_empty() {
+                    false => entries.push(Entry { slot, requires: needs.requires.clone() }),
+                    true if is_linked => {
+                        return Self::Linked(Program::new(entries, needs.requires.clone()));
+                    }
+                    true => break,
+                }
                 continue;
             };
-            if step.slot == flag {
-                return Self::Circle(path.into_iter().map(|(slot, _)| slot).collect());
+            let need = need.clone();
+            let is_required = level.next < requires.len();
+            level.next += 1;
+            if need.slot == flag {
+                return Self::Circle(path.into_iter().map(|level| level.slot).collect());
             }
-            if known.insert(step) {
-                steps.push(step);
+            let slot = need.slot;
+            let simple = need.state.simple().ok().filter(|_| is_required);
+            is_linked |= simple.is_none();
+            if known.insert(need) {
+                steps.extend(simple.map(|variant| Step { slot, variant }));
             }
-            if steps.len() > MOST_PREREQUISITES {
+            if known.len() > MOST_PREREQUISITES {
                 return Self::TooMany;
             }
-            match visits.get(&step.slot) {
+            match visits.get(&slot) {
                 Some(Visit::Done) => {}
                 // Going on may still find that the flag itself is on a circle.
                 Some(Visit::Begun) => has_circle = true,
                 None => {
-                    visits.insert(step.slot, Visit::Begun);
-                    path.push((step.slot, requires(step.slot).into_iter()));
+                    visits.insert(slot, Visit::Begun);
+                    path.push(Level::new(slot, needs(slot)));
                 }
             }
         }
@@ -69,30 +139,46 @@ impl Requirements {
         }
     }
 
+    /// Returns the flags that decide, with all that decide about those.
+    pub(crate) fn slots(&self) -> Vec<Slot> {
+        match self {
+            Self::All(steps) => steps.iter().map(|step| step.slot).collect(),
+            Self::Linked(program) => program.slots().collect(),
+            Self::Unmeetable | Self::Circle(_) | Self::TooMany => Vec::new(),
+        }
+    }
+
+    /// Returns whether they are a mistake, so that the flag is in no state for others.
+    pub(super) fn are_invalid(&self) -> bool {
+        matches!(self, Self::Circle(_) | Self::TooMany)
+    }
+
     /// Why the flag is off when they are not met.
     pub(super) fn cause(&self) -> Cause {
         match self {
-            Self::All(_) | Self::Unmeetable => Cause::Prerequisite,
+            Self::All(_) | Self::Linked(_) | Self::Unmeetable => Cause::Prerequisite,
             Self::Circle(_) | Self::TooMany => Cause::InvalidPrerequisites,
         }
     }
 
-    /// Returns whether they hold. `others` evaluates another flag by itself.
+    /// Returns whether they hold; those of a [linked](Self::Linked) flag are never asked.
     // Apart, since few flags have any.
     #[inline(never)]
     pub(super) fn are_met<'p>(
         &self,
         context: &Context<'_>,
-        others: impl Fn(Slot) -> Option<Evaluation<'p>>,
+        others: impl Others<'p>,
         visitor: &mut impl Visitor,
     ) -> bool {
         let Self::All(steps) = self else { return false };
         let is_met = |step: &Step| {
-            let Some(evaluation) = others(step.slot) else { return false };
+            let by_itself = others.evaluate(step.slot, |plan| plan.by_itself(context, &mut ()));
+            let Some(evaluation) = by_itself else { return false };
             let Some(name) = step.variant else { return evaluation.is_on(context) };
             let served = evaluation.served(context, &mut ());
             // A variant that counts as off is served by a flag that is off.
-            served.arm.is_some_and(|arm| arm.name == name && (served.on || arm.counts_as_off))
+            let counts_as_off = |arm: &Arm| arm.counts_as_off && evaluation.is_of_a_state();
+            served.arm.is_some_and(|arm| arm.name == name && (served.on || counts_as_off(arm)))
         };
         steps.iter().all(|step| {
             let is_met = is_met(step);
@@ -104,12 +190,13 @@ impl Requirements {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::linked::State, *};
 
     fn requirements(edges: &[(Slot, Slot)], flag: Slot) -> Requirements {
         Requirements::of(flag, |slot| {
             let from = edges.iter().filter(|(from, _)| *from == slot);
-            from.map(|&(_, to)| Step { slot: to, variant: None }).collect()
+            let requires = from.map(|&(_, to)| Need { slot: to, state: State::On }).collect();
+            Needs { requires, ..Needs::default() }.into()
         })
     }
 

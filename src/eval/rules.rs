@@ -3,36 +3,92 @@
 //! All conditions are one flat array of comparisons, each with the place to go on at when it holds
 //! and when it does not. Negations are moved down to the comparisons; then a condition that nobody
 //! can know needs no third value, since a rule matches only when its condition is true: a
-//! comparison that cannot be made does not hold, negated or not.
+//! comparison that cannot be made does not hold, negated or not. `unless` exchanges the two places to go
+//! on at, so that a comparison in it which cannot be made leads where one leads that does not hold.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     attribute, bucket,
     evaluation::Verdict,
+    linked::{Answers, Need},
     share::Share,
+    variants::Variants,
     visitor::{Draw, Visitor},
 };
 use crate::model::{
-    Attribute, Cause, Comparison, Condition, Context, Matcher, Rule, Serve, Variants,
+    Attribute, Cause, Comparison, Condition, Context, Definition, Matcher, Prerequisite, Rule,
+    Serve, Slot,
 };
 
+/// The rules of a flag. `S` is what they ask: flags whose conditions name no other flag ask
+/// [`Compared`], which is all that most evaluations have to do with.
 #[derive(Debug)]
-pub(super) struct Rules {
-    steps: Box<[Step]>,
+pub(super) struct Rules<S = Compared> {
+    steps: Box<[Step<S>]>,
     /// Where the first rule begins.
     start: Target,
     outcomes: Box<[Share]>,
 }
 
 #[derive(Debug)]
-struct Step {
+struct Step<S> {
+    subject: S,
+    /// The outcome with which the comparison holds: that the subject matches, or that it does not.
+    wanted: bool,
+    /// The places to go on at when the subject does not match, when it does, and when that is unknown.
+    next: [Target; 3],
+}
+
+/// A question that a step asks.
+pub(crate) trait Subject {
+    /// The answers of other flags, if it needs them.
+    type Others<'o>: Copy;
+
+    fn test(&self, context: &Context<'_>, others: Self::Others<'_>) -> Option<bool>;
+}
+
+/// An attribute, and what it is compared with.
+#[derive(Debug)]
+pub(crate) struct Compared {
     attribute: Attribute,
     matcher: Arc<Matcher>,
-    /// What the attribute has to do for the comparison to hold: to match, or not to.
-    wanted: bool,
-    /// Where to go on when the attribute does not match, when it does, and when nobody can know.
-    next: [Target; 3],
+}
+
+impl Compared {
+    fn of(comparison: &Comparison) -> Self {
+        Self { attribute: comparison.place().clone(), matcher: Arc::clone(comparison.matcher()) }
+    }
+}
+
+impl Subject for Compared {
+    type Others<'o> = ();
+
+    #[inline(always)]
+    fn test(&self, context: &Context<'_>, (): ()) -> Option<bool> {
+        attribute::test(&self.attribute, &self.matcher, context)
+    }
+}
+
+/// A comparison, or what another flag answers.
+#[derive(Debug)]
+pub(super) enum Linked {
+    Compare(Compared),
+    Flag(Need),
+    /// True if the flag is in a state, and else unknown.
+    Known(Slot),
+}
+
+impl Subject for Linked {
+    type Others<'o> = Answers<'o>;
+
+    fn test(&self, context: &Context<'_>, others: Answers<'_>) -> Option<bool> {
+        match self {
+            Self::Compare(compared) => compared.test(context, ()),
+            Self::Flag(need) => need.holds(others, context),
+            Self::Known(slot) => others.of(*slot).map(|_| true),
+        }
+    }
 }
 
 /// A step; or, counted on from the last step, the rule that matches; or, after these, no rule.
@@ -41,11 +97,49 @@ type Target = u32;
 impl Rules {
     /// Compiles the rules of a flag, if it has any. What they answer is `matched`, but for whether
     /// it is on, and for the cause.
+    ///
+    /// A flag that is asked for is unknown: a flag with such conditions is compiled by
+    /// [`compile_linked`](Rules::compile_linked), unless it is on a cycle and off.
     pub(super) fn compile(
         rules: &[Rule],
         salt: &str,
-        variants: Option<&Variants>,
+        definition: &Definition,
         matched: Verdict,
+    ) -> Option<Self> {
+        if rules.iter().any(|rule| !rule.flags().is_empty()) {
+            return None;
+        }
+        Self::compile_with(rules, salt, definition, matched, |leaf| match leaf {
+            Leaf::Compare(comparison) => Compared::of(comparison),
+            Leaf::Flag(_) | Leaf::Known(_) => unreachable!("no rule asks for a flag"),
+        })
+    }
+}
+
+impl Rules<Linked> {
+    /// Compiles rules of which some ask for other flags. `need` resolves what they ask for.
+    pub(super) fn compile_linked(
+        rules: &[Rule],
+        salt: &str,
+        definition: &Definition,
+        matched: Verdict,
+        need: impl Fn(&Prerequisite) -> Need,
+    ) -> Option<Self> {
+        Self::compile_with(rules, salt, definition, matched, |leaf| match leaf {
+            Leaf::Compare(comparison) => Linked::Compare(Compared::of(comparison)),
+            Leaf::Flag(prerequisite) => Linked::Flag(need(prerequisite)),
+            Leaf::Known(prerequisite) => Linked::Known(need(prerequisite).slot),
+        })
+    }
+}
+
+impl<S: Subject> Rules<S> {
+    fn compile_with(
+        rules: &[Rule],
+        salt: &str,
+        definition: &Definition,
+        matched: Verdict,
+        subject: impl Fn(Leaf<'_>) -> S,
     ) -> Option<Self> {
         if rules.is_empty() {
             return None;
@@ -53,14 +147,18 @@ impl Rules {
         let mut compiler = Compiler::default();
         let mut start = Place::NoRule;
         for (index, rule) in rules.iter().enumerate().rev() {
-            start = compiler.compile(&rule.when, true, Place::Rule(index), start);
+            let matches = match &rule.unless {
+                None => Place::Rule(index),
+                Some(unless) => compiler.unless(unless, true, Place::Rule(index), start),
+            };
+            start = compiler.compile(&rule.when, true, matches, start);
         }
         let outcomes = rules.iter().enumerate().map(|(index, rule)| {
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            outcome(rule, index, salt, variants, matched)
+            outcome(rule, index, salt, definition, matched)
         });
         let outcomes = outcomes.collect();
-        Some(compiler.finish(start, outcomes))
+        Some(compiler.finish(start, outcomes, subject))
     }
 
     /// What the first rule serves that matches.
@@ -68,11 +166,12 @@ impl Rules {
     pub(super) fn evaluate(
         &self,
         context: &Context<'_>,
+        others: S::Others<'_>,
         visitor: &mut impl Visitor,
     ) -> Option<&Verdict> {
         let mut at = self.start as usize;
         while let Some(step) = self.steps.get(at) {
-            let matches = attribute::test(&step.attribute, &step.matcher, context);
+            let matches = step.subject.test(context, others);
             visitor.compared(at, matches.map(|matches| matches == step.wanted));
             at = step.next[matches.map_or(2, usize::from)] as usize;
         }
@@ -83,13 +182,34 @@ impl Rules {
     }
 }
 
+#[cfg(feature = "http")]
+impl Rules<Linked> {
+    /// Returns true if they may answer two contexts differently, while other flags answer the same.
+    pub(super) fn depend_on_context(&self) -> bool {
+        let compares = |step: &Step<Linked>| matches!(step.subject, Linked::Compare(_));
+        self.steps.iter().any(compares)
+            || self.outcomes.iter().any(|outcome| matches!(outcome, Share::Drawn(_)))
+    }
+
+    /// Returns true if they ask which variant another flag serves.
+    pub(super) fn ask_for_variants(&self) -> bool {
+        let asks = |step: &Step<Linked>| match &step.subject {
+            Linked::Flag(need) => matches!(need.state, super::linked::State::Variants(_)),
+            Linked::Compare(_) | Linked::Known(_) => false,
+        };
+        self.steps.iter().any(asks)
+    }
+}
+
 fn outcome(
     rule: &Rule,
     index: u16,
     salt: &str,
-    variants: Option<&Variants>,
+    definition: &Definition,
     matched: Verdict,
 ) -> Share {
+    let variants = definition.rare().variants.value();
+    let has_content = Variants::has_content(definition);
     let fixed = |on, cause| Verdict { rule: Some(index), ..matched.with(on, cause) };
     let (matches, splits) = (Cause::Rule(index), Cause::RuleSplit(index));
     // A variant that the flag does not have is off, as it is in all sources.
@@ -98,6 +218,8 @@ fn outcome(
         Serve::On => Share::Fixed(fixed(true, matches).insisting()),
         Serve::Off => Share::Fixed(fixed(false, matches)),
         Serve::Variant(name) => Share::Fixed(fixed(is_known(name), matches)),
+        // Off is what the off flag serves. What is served decides here, so the verdict leaves it to that.
+        Serve::Default => Share::Fixed(fixed(has_content, matches)),
         Serve::Split(split) => match split.iter().all(|(name, _)| is_known(name)) {
             true => Share::Fixed(fixed(true, splits)),
             false => Share::Fixed(fixed(false, matches)),
@@ -110,10 +232,27 @@ fn outcome(
     }
 }
 
+/// The question of a step, as it is written.
+#[derive(Debug, Clone, Copy)]
+enum Leaf<'r> {
+    Compare(&'r Comparison),
+    Flag(&'r Prerequisite),
+    /// A flag that an `unless` asks for somewhere has to be in a state.
+    Known(&'r Prerequisite),
+}
+
+impl Leaf<'_> {
+    fn is_negation(self) -> bool {
+        matches!(self, Self::Compare(comparison) if comparison.operator().is_negation())
+    }
+}
+
 /// Steps from the last to the first, so that every step knows where to go on.
 #[derive(Default)]
 struct Compiler<'r> {
-    steps: Vec<(&'r Comparison, bool, Place, Place)>,
+    steps: Vec<(Leaf<'r>, bool, Place, Place)>,
+    /// Set inside of an `unless`.
+    in_unless: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -136,10 +275,11 @@ impl<'r> Compiler<'r> {
     ) -> Place {
         match (condition, wanted) {
             (Condition::Compare(comparison), _) => {
-                self.steps.push((comparison, wanted, holds, fails));
-                Place::Step(self.steps.len() - 1)
+                self.push(Leaf::Compare(comparison), wanted, holds, fails)
             }
+            (Condition::Flag(flag), _) => self.push(Leaf::Flag(flag), wanted, holds, fails),
             (Condition::Not(not), _) => self.compile(not.condition(), !wanted, holds, fails),
+            (Condition::Unless(unless), _) => self.unless(unless.condition(), wanted, holds, fails),
             (Condition::Segment(segment), _) => self.compile(segment.when(), wanted, holds, fails),
             (Condition::All(all), true) | (Condition::Any(all), false) => {
                 let mut next = holds;
@@ -158,7 +298,41 @@ impl<'r> Compiler<'r> {
         }
     }
 
-    fn finish(self, start: Place, outcomes: Box<[Share]>) -> Rules {
+    /// Returns the place to begin at in order to arrive at `holds` where the condition is not true; or, unless
+    /// `wanted`, where it is true.
+    fn unless(
+        &mut self,
+        condition: &'r Condition,
+        wanted: bool,
+        holds: Place,
+        fails: Place,
+    ) -> Place {
+        let is_outermost = !std::mem::replace(&mut self.in_unless, true);
+        let mut next = match wanted {
+            true => self.compile(condition, true, fails, holds),
+            false => self.compile(condition, true, holds, fails),
+        };
+        if is_outermost {
+            self.in_unless = false;
+            // Before all comparisons: which of these are made must not decide whether a lost flag counts.
+            for flag in asked_once(condition).into_iter().rev() {
+                next = self.push(Leaf::Known(flag), true, next, fails);
+            }
+        }
+        next
+    }
+
+    fn push(&mut self, leaf: Leaf<'r>, wanted: bool, holds: Place, fails: Place) -> Place {
+        self.steps.push((leaf, wanted, holds, fails));
+        Place::Step(self.steps.len() - 1)
+    }
+
+    fn finish<S>(
+        self,
+        start: Place,
+        outcomes: Box<[Share]>,
+        subject: impl Fn(Leaf<'_>) -> S,
+    ) -> Rules<S> {
         let steps = self.steps.len();
         let target = |place| {
             let index = match place {
@@ -168,12 +342,11 @@ impl<'r> Compiler<'r> {
             };
             Target::try_from(index).expect("less than 2^32 comparisons")
         };
-        let step = |(comparison, wanted, holds, fails): (&Comparison, _, _, _)| {
+        let step = |(leaf, wanted, holds, fails): (Leaf<'_>, _, _, _)| {
             let (holds, fails) = (target(holds), target(fails));
-            let wanted = comparison.operator().is_negation() != wanted;
+            let wanted = leaf.is_negation() != wanted;
             Step {
-                attribute: comparison.place().clone(),
-                matcher: Arc::clone(comparison.matcher()),
+                subject: subject(leaf),
                 wanted,
                 next: if wanted { [fails, holds, fails] } else { [holds, fails, fails] },
             }
@@ -182,4 +355,13 @@ impl<'r> Compiler<'r> {
         let steps = self.steps.into_iter().rev().map(step).collect();
         Rules { steps, start, outcomes }
     }
+}
+
+/// The flags that a condition asks for, each once: as many steps come before the comparisons of an
+/// outermost `unless`.
+pub(crate) fn asked_once(condition: &Condition) -> Vec<&Prerequisite> {
+    let mut known = HashSet::new();
+    let mut flags = condition.flags();
+    flags.retain(|flag| known.insert(&flag.flag));
+    flags
 }

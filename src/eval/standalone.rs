@@ -1,16 +1,14 @@
 //! One flag of a single source, compiled with all that it requires.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use super::{
     evaluation::Evaluation,
+    linked::Others,
     plan::Plan,
-    requirements::{Requirements, Step},
+    requirements::{Needs, Requirements},
 };
-use crate::model::{
-    Context, MOST_PREREQUISITES, Names, Prerequisite, Resolved, SharedDefinition, Slot, hash_name,
-    variant_name,
-};
+use crate::model::{Context, MOST_PREREQUISITES, Names, Resolved, SharedDefinition, Slot};
 
 /// A flag at one instant, as the definitions of one source have it: without a stack, and without a
 /// snapshot of all flags.
@@ -35,7 +33,7 @@ impl Standalone {
         let mut next = 0;
         // With more than these, the flag is off whatever they are.
         while next < found.len() && found.len() <= MOST_PREREQUISITES + 1 {
-            for prerequisite in requires(found[next]) {
+            for prerequisite in found[next].into_iter().flat_map(|it| it.needs()) {
                 let slot = names.intern(&prerequisite.flag.as_str().into());
                 if slot as usize == found.len() {
                     found.push(find(&prerequisite.flag));
@@ -43,39 +41,45 @@ impl Standalone {
             }
             next += 1;
         }
-        let step = |flag: &str, variant: Option<&str>| {
-            let slot = names.find(hash_name(flag), flag)?;
-            Some(Step { slot, variant: variant.map(variant_name) })
-        };
-        let requirements = Requirements::of(0, |slot| {
-            let list = requires(found[slot as usize]).iter();
-            list.filter_map(|it| step(&it.flag, it.variant.as_deref())).collect()
+        let needs = found.iter().map(|definition| {
+            definition.map(|it| Needs::of(it, &names)).unwrap_or_default().into()
         });
-        let resolve = |definition: &SharedDefinition| {
+        let needs: Vec<Arc<Needs>> = needs.collect();
+        let requirements = |slot: Slot| {
+            let needs = |slot: Slot| needs.get(slot as usize).cloned().unwrap_or_default();
+            (!needs(slot).is_empty()).then(|| Requirements::of(slot, needs))
+        };
+        let compile = |definition: &SharedDefinition, slot, requirements| {
             let mut resolved = Resolved::new(definition.clone(), 0);
             resolved.set_time(time);
-            resolved
+            Plan::compile(names.name(slot), &resolved, requirements, &names)
         };
-        let others = found.iter().zip(0..).map(|(definition, slot)| match definition {
+        let own = requirements(0);
+        // What other flags require is a part of what this one requires, unless they decide in other ways.
+        let is_linked = matches!(own, Some(Requirements::Linked(_)));
+        let others = (0..).zip(&found).map(|(slot, definition)| match definition {
             Some(definition) if slot > 0 => {
-                Plan::compile(names.name(slot), &resolve(definition), None)
+                compile(definition, slot, requirements(slot).filter(|_| is_linked))
             }
             _ => Plan::Absent,
         });
         let others = others.collect();
-        let requirements = (!requires(Some(definition)).is_empty()).then_some(requirements);
-        Self { plan: Plan::compile(key, &resolve(definition), requirements), others }
+        Self { plan: compile(definition, 0, own), others }
     }
 
     /// Evaluates the flag for `context`.
     pub(crate) fn evaluate(&self, context: &Context<'_>) -> Evaluation<'_> {
-        let others = |slot: Slot| self.others.get(slot as usize)?.by_itself(context, &mut ());
-        let evaluation = self.plan.evaluate(context, others, &mut ());
+        let evaluation = self.plan.evaluate(context, &*self.others, &mut ());
         evaluation.expect("a plan that was compiled of a definition")
     }
 }
 
-fn requires(definition: Option<&SharedDefinition>) -> &[Prerequisite] {
-    let list = definition.and_then(|definition| definition.rare().requires.value());
-    list.map_or(&[], Vec::as_slice)
+impl<'p> Others<'p> for &'p [Plan] {
+    fn evaluate(
+        self,
+        slot: Slot,
+        evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
+    ) -> Option<Evaluation<'p>> {
+        evaluate(self.get(slot as usize)?)
+    }
 }

@@ -3,18 +3,21 @@
 use super::{
     bucket::{self, Reach, TRAFFIC, VARIANT},
     evaluation::{Decision, Ground, Served, Verdict},
-    rule_variants::{Chosen, RuleVariants},
+    rule_variants::{Chosen, Nothing, RuleVariants},
     unit::{self, unit},
     visitor::{Draw, Visitor},
 };
 use crate::model::{
-    self, Attribute, Cause, Context, Field, Percentage, Resolved, Value, variant_name,
+    self, Attribute, Cause, Context, Definition, Field, Percentage, Resolved, Value, variant_name,
 };
 
 /// The variants of a flag: they lie side by side, each as wide as its weight.
 #[derive(Debug)]
 pub(crate) struct Variants {
     arms: Box<[Arm]>,
+    /// The value that is served instead of a variant: there is nothing to pick then. An arm without a name
+    /// would cost each question for a variant a comparison.
+    constant: Option<Value<'static>>,
     /// All variants, within the traffic.
     drawn: Pick,
     /// Those that do not count as off, for a step that turns the flag on whatever the traffic is.
@@ -59,11 +62,15 @@ enum Pick {
 }
 
 impl Variants {
-    /// Compiles the variants of a flag, if it has any.
+    /// Compiles the variants of a flag and its constant, if it has any.
     pub(crate) fn compile(salt: &str, resolved: &Resolved) -> Option<Self> {
         let whole = &*resolved.definition;
+        if !Self::has_content(whole) {
+            return None;
+        }
         let definition = whole.rare();
-        let variants = definition.variants.value()?;
+        let no_variants = model::Variants::new();
+        let variants = definition.variants.value().unwrap_or(&no_variants);
         let (mut total, mut insistent_total) = (0_u64, 0_u64);
         let arm = |(name, variant): (&str, &model::Variant)| {
             let weight = variant.weight.value().copied().unwrap_or_default().ten_thousandths();
@@ -81,10 +88,13 @@ impl Variants {
             }
         };
         let arms: Box<[Arm]> = variants.iter().map(arm).collect();
-        if arms.is_empty() {
-            return None;
-        }
+        let constant = definition.value.value().map(|constant| constant.as_value().clone());
         let place = |name: &str| arms.iter().position(|arm| arm.name == name);
+        // A variant that the flag does not have is off, as it is in rules.
+        let served = match (&constant, definition.serve.value()) {
+            (Some(_), _) => Some(Pick::Nothing),
+            (None, serve) => serve.map(|name| place(name).map_or(Pick::Nothing, Pick::One)),
+        };
         let rules = definition.rules.value().map_or(&[][..], |rules| rules);
         let rules = RuleVariants::compile(rules, salt, place);
         let traffic = definition.traffic.value().copied().unwrap_or_default();
@@ -95,6 +105,7 @@ impl Variants {
             (Pick::One(_), Reach::Below(_)) => Pick::Drawn { total },
             (pick, Reach::Below(_)) => pick,
         };
+        let drawn = served.unwrap_or(drawn);
         let insistent = match Pick::among(&arms, insistent_total, |arm| arm.insistent_end) {
             // With one candidate, a weight makes no difference.
             Pick::Nothing => {
@@ -106,12 +117,24 @@ impl Variants {
             }
             pick => pick,
         };
+        let insistent = match served {
+            Some(pick) if constant.is_some() => pick,
+            Some(Pick::One(arm)) if !arms[arm].counts_as_off => Pick::One(arm),
+            _ => insistent,
+        };
         let is_on = |(start, arm): (u64, &Arm)| start == arm.end || !arm.counts_as_off;
         let starts = std::iter::once(0).chain(arms.iter().map(|arm| arm.end));
-        let are_all_on = traffic == Percentage::HUNDRED
-            && drawn != Pick::Nothing
-            && starts.zip(&arms).all(is_on);
+        let are_all_on = match served {
+            Some(Pick::One(arm)) => !arms[arm].counts_as_off,
+            Some(_) => constant.is_some(),
+            None => {
+                traffic == Percentage::HUNDRED
+                    && drawn != Pick::Nothing
+                    && starts.zip(&arms).all(is_on)
+            }
+        };
         Some(Self {
+            constant,
             drawn,
             insistent,
             off: whole.off_variant().and_then(place),
@@ -128,30 +151,47 @@ impl Variants {
         })
     }
 
+    /// Returns true if the flag serves more than on and off.
+    pub(super) fn has_content(definition: &Definition) -> bool {
+        let rare = definition.rare();
+        rare.variants.value().is_some_and(|variants| !variants.is_empty())
+            || rare.value.value().is_some()
+            || rare.serve.value().is_some()
+    }
+
     /// Returns the variants of a flag that serves one of them to all users. They are kept for the
-    /// life of the process: there are as many as tests override flags with.
+    /// life of the process: there are as many as tests override flags with. Without a name it is a
+    /// constant.
     #[cfg(feature = "testing")]
-    pub(crate) fn only(name: &str, value: Option<&Value<'static>>) -> &'static Self {
+    pub(crate) fn only(name: Option<&str>, value: Option<&Value<'static>>) -> &'static Self {
         use std::sync::{Mutex, PoisonError};
 
         static ONLY: Mutex<Vec<&'static Variants>> = Mutex::new(Vec::new());
         let mut known = ONLY.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |arm: &Arm| arm.name == name && arm.value.as_ref() == value;
-        if let Some(known) = known.iter().find(|known| is_same(&known.arms[0])) {
+        let is_same = |known: &&&Self| match (&*known.arms, name) {
+            ([arm], Some(name)) => arm.name == name && arm.value.as_ref() == value,
+            ([], None) => known.constant.as_ref() == value,
+            _ => false,
+        };
+        if let Some(known) = known.iter().find(is_same) {
             return known;
         }
-        let name = crate::model::keep_variant_name(name)
-            .unwrap_or_else(|error| panic!("a test overrides a flag: {error}"));
         let counts_as_off = match value {
             Some(Value::Bool(on)) => !on,
-            _ => name == "off",
+            _ => name == Some("off"),
         };
         let insistent_end = u64::from(!counts_as_off);
-        let arm = Arm { name, value: value.cloned(), counts_as_off, end: 1, insistent_end };
+        let arm = name.map(|name| {
+            let name = crate::model::keep_variant_name(name)
+                .unwrap_or_else(|error| panic!("a test overrides a flag: {error}"));
+            Arm { name, value: value.cloned(), counts_as_off, end: 1, insistent_end }
+        });
+        let pick = if arm.is_some() { Pick::One(0) } else { Pick::Nothing };
         let only: &'static Self = Box::leak(Box::new(Self {
-            arms: [arm].into(),
-            drawn: Pick::One(0),
-            insistent: Pick::One(0),
+            constant: value.filter(|_| arm.is_none()).cloned(),
+            arms: arm.into_iter().collect(),
+            drawn: pick,
+            insistent: pick,
             off: None,
             are_all_on: !counts_as_off,
             seed: 0,
@@ -165,6 +205,11 @@ impl Variants {
         }));
         known.push(only);
         only
+    }
+
+    /// Returns the value that is served instead of a variant, if the flag has one.
+    pub(crate) const fn constant(&self) -> Option<&Value<'static>> {
+        self.constant.as_ref()
     }
 
     #[cfg(feature = "testing")]
@@ -214,11 +259,10 @@ impl Variants {
         if !verdict.on {
             return self.out(decision);
         }
-        let because = |cause| Decision { cause, ..decision };
         if let Some(chosen) = self.rules.chosen(verdict.rule, context, visitor) {
             return match chosen {
                 Chosen::Variant(index) => self.serve(index, verdict, decision),
-                Chosen::NoUnit(cause) => self.out(because(cause)),
+                Chosen::Nothing(nothing) => self.without_choice(nothing, decision),
             };
         }
         // Apart, so that an everyday draw asks only once what few verdicts do.
@@ -250,7 +294,7 @@ impl Variants {
         let decision = verdict.decision;
         let because = |cause| Decision { cause, ..decision };
         let total = match pick {
-            Pick::Nothing => return self.out(because(Cause::Nobody)),
+            Pick::Nothing => return self.without_pick(decision),
             // What turns the flag off is the variant, although no step holds users back.
             Pick::One(off) if self.arms[off].counts_as_off => {
                 return self.serve(off, verdict, because(decision.cause.with_nobody_in()));
@@ -283,6 +327,25 @@ impl Variants {
         // A step that held users back decides who is on, unless the variant turns the flag off.
         let gate = if on && verdict.ground != Ground::Open { verdict.decision } else { decision };
         Served { on, arm: Some(arm), decision, gate }
+    }
+
+    /// Serves no variant of the rule that decided.
+    #[cold]
+    fn without_choice(&self, nothing: Nothing, decision: Decision) -> Served<'_> {
+        match nothing {
+            // Not even that of the off flag.
+            Nothing::Default => Served { on: false, arm: None, decision, gate: decision },
+            Nothing::NoUnit(cause) => self.out(Decision { cause, ..decision }),
+        }
+    }
+
+    /// Serves the constant, or else nothing.
+    #[cold]
+    fn without_pick(&self, decision: Decision) -> Served<'_> {
+        match self.constant {
+            Some(_) => Served { on: true, arm: None, decision, gate: decision },
+            None => self.out(Decision { cause: Cause::Nobody, ..decision }),
+        }
     }
 
     /// Serves the variant of the off flag to those who are out.
@@ -337,7 +400,7 @@ mod tests {
     use xxhash_rust::xxh3::xxh3_64;
 
     use super::*;
-    use crate::model::{Definition, Weight};
+    use crate::model::Weight;
 
     fn compile(weights: impl IntoIterator<Item = (String, Weight)>) -> Variants {
         let variants: model::Variants = weights.into_iter().collect();

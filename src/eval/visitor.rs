@@ -1,6 +1,6 @@
 //! What happens on the way to an answer, for those who want to know.
 
-use super::requirements::Step;
+use super::{linked::Need, requirements::Step};
 use crate::model::Field;
 
 /// Is told each step of an evaluation as it is made. Evaluating plainly is evaluating with `()`,
@@ -8,6 +8,9 @@ use crate::model::Field;
 pub(crate) trait Visitor {
     /// A flag that is required was looked at.
     fn required(&mut self, _step: &Step, _is_met: bool) {}
+
+    /// A flag that is required was looked at, with all that decides about it.
+    fn needed(&mut self, _need: &Need, _is_met: bool) {}
 
     /// A list of users or of groups was looked at.
     fn listed(&mut self, _list: Field, _is_on_it: bool) {}

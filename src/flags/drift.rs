@@ -13,6 +13,8 @@ pub struct SourceEntry {
     pub source: Source,
     /// The entry.
     pub entry: Entry,
+    /// The location of the entry, such as ``flags.toml:12 in environment `staging` ``, if the source has one.
+    pub place: Option<String>,
     /// The author, time and reason of the entry, if they are known.
     pub provenance: Option<Provenance>,
     /// The reason why the value that the source has cannot be read. The entry is the last good one then;
@@ -36,6 +38,8 @@ pub struct Drift {
     pub provenance: Option<Provenance>,
     /// The flag without the override; `None` if nothing below declares it.
     pub declared: Option<Definition>,
+    /// The location at which the strongest source below declares it, if that source has one.
+    pub place: Option<String>,
     /// The flag with the override.
     pub overridden: Definition,
     /// The fields that differ. None, if the override says what is declared anyway.

@@ -1,20 +1,19 @@
 //! Which flags require which.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::Change;
+use super::{Change, slots::Slots};
 use crate::{
-    eval::{Requirements, Step},
-    model::{
-        Field, MOST_PREREQUISITES, Names, Prerequisite, Resolved, Slot, hash_name, variant_name,
-    },
+    eval::{Needs, Requirements},
+    model::{Definition, Field, MOST_PREREQUISITES, Names, Resolved, Slot},
     text::line,
 };
 
-/// The flags that require others: few, so that most publications have nothing to do with them.
+/// The flags that ask for others: few, so that most publications have nothing to do with them.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    requiring: BTreeSet<Slot>,
+    /// With what each asks for by itself.
+    requiring: BTreeMap<Slot, Arc<Needs>>,
 }
 
 impl Links {
@@ -23,59 +22,46 @@ impl Links {
         &mut self,
         changes: &[Change],
         slots: &[Slot],
-        resolved: &[Option<Resolved>],
+        resolved: &Slots<Resolved>,
         names: &mut Arc<Names>,
     ) -> Vec<Slot> {
-        for &slot in slots {
-            let list = requires(slot, resolved);
-            match list.is_empty() {
-                true => self.requiring.remove(&slot),
-                false => self.requiring.insert(slot),
-            };
-            for prerequisite in list {
+        // Each change that has a slot of its own is at the same place there.
+        let mut is_other = false;
+        for (place, &slot) in slots.iter().enumerate() {
+            let definition = resolved.get(slot);
+            let definition = definition.map(|flag| &*flag.definition);
+            for prerequisite in definition.into_iter().flat_map(Definition::needs) {
                 Names::slot(names, &prerequisite.flag.as_str().into());
             }
+            let needs = definition.map(|it| Needs::of(it, names)).filter(|it| !it.is_empty());
+            let asks = [Field::Requires, Field::Rules];
+            let is_touched = |change: &Change| asks.iter().any(|it| change.fields.contains(it));
+            let has_asked = self.requiring.remove(&slot).is_some();
+            is_other |= (has_asked || needs.is_some()) && changes.get(place).is_none_or(is_touched);
+            self.requiring.extend(needs.map(|needs| (slot, needs.into())));
         }
-        // What a flag requires reaches all that require it, and what is compiled is the whole.
-        match changes.iter().any(|change| change.fields.contains(&Field::Requires)) {
-            true => self.requiring.iter().copied().filter(|slot| !slots.contains(slot)).collect(),
+        // What a flag asks for reaches all that ask for it, and what is compiled is the whole.
+        match is_other {
+            true => self.requiring.keys().copied().filter(|slot| !slots.contains(slot)).collect(),
             false => Vec::new(),
         }
     }
 
-    /// What a flag requires, with all that those flags require.
-    pub(super) fn requirements(
-        &self,
-        slot: Slot,
-        resolved: &[Option<Resolved>],
-        names: &Names,
-    ) -> Option<Requirements> {
-        self.requiring.contains(&slot).then(|| {
-            Requirements::of(slot, |slot| {
-                let steps = requires(slot, resolved).iter();
-                steps.filter_map(|prerequisite| step(prerequisite, names)).collect()
-            })
-        })
+    /// Resolves the flags that decide about a flag, with all that decide about those.
+    pub(super) fn requirements(&self, slot: Slot) -> Option<Requirements> {
+        let needs = |slot: Slot| self.requiring.get(&slot).cloned();
+        needs(slot)?;
+        Some(Requirements::of(slot, |slot| needs(slot).unwrap_or_default()))
     }
-}
-
-fn requires(slot: Slot, resolved: &[Option<Resolved>]) -> &[Prerequisite] {
-    let flag = resolved.get(slot as usize).and_then(Option::as_ref);
-    flag.and_then(|flag| flag.definition.rare().requires.value()).map_or(&[], Vec::as_slice)
-}
-
-fn step(prerequisite: &Prerequisite, names: &Names) -> Option<Step> {
-    let slot = names.find(hash_name(&prerequisite.flag), &prerequisite.flag)?;
-    Some(Step { slot, variant: prerequisite.variant.as_deref().map(variant_name) })
 }
 
 /// Prerequisites that no flag can meet.
 #[derive(thiserror::Error)]
 pub(super) enum InvalidPrerequisites {
-    #[error("flag `{}` requires itself and is off: {}", line(&.0[0]), chain(.0))]
+    #[error("flag `{}` depends on itself and is off: {}", line(&.0[0]), chain(.0))]
     Circle(Vec<Arc<str>>),
     #[error(
-        "flag `{}` requires more than {MOST_PREREQUISITES} flags, with all that those require, and is off",
+        "flag `{}` depends on more than {MOST_PREREQUISITES} flags, with all that decide about those, and is off",
         line(.0)
     )]
     TooMany(Arc<str>),
@@ -87,7 +73,7 @@ impl InvalidPrerequisites {
     pub(super) fn of(flag: Slot, requirements: &Requirements, names: &Names) -> Option<Self> {
         let name = |&slot: &Slot| Arc::clone(names.name(slot));
         match requirements {
-            Requirements::All(_) | Requirements::Unmeetable => None,
+            Requirements::All(_) | Requirements::Linked(_) | Requirements::Unmeetable => None,
             Requirements::Circle(slots) => Some(Self::Circle(slots.iter().map(name).collect())),
             Requirements::TooMany => Some(Self::TooMany(name(&flag))),
         }

@@ -27,6 +27,7 @@ mod rollout;
 mod scope;
 #[cfg(feature = "definition")]
 mod serialize;
+mod slots;
 mod snapshot;
 #[cfg(not(feature = "testing"))]
 #[path = "without_testing.rs"]

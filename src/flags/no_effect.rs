@@ -1,13 +1,17 @@
 //! Changes that are made and change no answer, and what holds them back.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use serde::{Serialize, Serializer};
 
 use crate::{
     backend::{Source, SourceId, Stack},
     model::{
-        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Resolved, WarningKind,
+        Definition, Entry, Field, FlagState, OnStale, Part, Percentage, Prerequisite,
+        RequiredState, Resolved, Setting, Variant, WarningKind,
     },
     serialize::object,
 };
@@ -74,6 +78,8 @@ pub enum NoEffectKind {
     Nobody,
     /// The setting does nothing without another one.
     Incomplete,
+    /// One value or variant is served to all, so the draw that is changed does not take place.
+    Undrawn,
     /// The answers are those of the change already.
     Already,
 }
@@ -91,6 +97,7 @@ impl NoEffectKind {
             Self::StaysOff => "stays_off",
             Self::Nobody => "nobody",
             Self::Incomplete => "incomplete",
+            Self::Undrawn => "undrawn",
             Self::Already => "already",
         }
     }
@@ -172,7 +179,8 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         let definition = &*after.definition;
         let are_off = was_off && is_off && self.off_is_same(definition);
         let are_on = self.flag.iter().all(|flag| flag.is_some_and(is_plainly_on));
-        if !(is_same || are_off || are_on) {
+        let undrawn = self.undrawn(definition).filter(|_| !is_same);
+        if !(is_same || are_off || are_on || undrawn.is_some()) {
             return None;
         }
         let overriding = touched.iter().filter(|field| !field.adds_up()).filter_map(|&field| {
@@ -191,6 +199,12 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         }
         if is_off && !is_kill {
             return Some(self.off_because(after));
+        }
+        if let Some(field) = undrawn {
+            let why = format!("nothing is drawn beside `{field}`");
+            let by = Some((after.origin(field), field));
+            let help = Some(format!("take `{field}` out as well"));
+            return Some(self.because(NoEffectKind::Undrawn, why, by, help));
         }
         // To remove what the other sources have is to tidy up.
         self.entries[1]?;
@@ -238,14 +252,16 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     }
 
     /// Returns what keeps a flag off for all users.
-    fn off_because(&self, flag: &Resolved) -> NoEffect {
+    fn off_because(&self, flag: &'a Resolved) -> NoEffect {
         let because = |kind, why: &str, field: Field, remedy: &str| {
             let source = flag.origin(field);
             let help = match source < self.source {
                 true => "change it in that source".to_owned(),
                 false => remedy.to_owned(),
             };
-            self.because(kind, why.to_owned(), Some((source, field)), Some(help))
+            // Where an entry is taken out, there are no settings to which another one could be added.
+            let help = self.entries[1].is_some().then_some(help);
+            self.because(kind, why.to_owned(), Some((source, field)), help)
         };
         let warning = self.stack.warning_about(self.key, self.source, self.entries[1]);
         if let Some((WarningKind::StaysOff, why)) = warning {
@@ -261,7 +277,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             let remedy = "change `active`, or wait until the window begins";
             return because(NoEffectKind::Inactive, why, Field::Active, remedy);
         }
-        if let Some(required) = self.unmet(flag, &mut Vec::new(), &mut HashMap::new()) {
+        if let Some(required) = self.unmet(flag) {
             let why = format!("it requires `{required}`, which is never as required");
             let remedy = format!("change `{required}`, or take it out of `requires`");
             return because(NoEffectKind::Prerequisite, &why, Field::Requires, &remedy);
@@ -283,9 +299,9 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     /// The evaluated settings that the source has differently.
     fn touched(&self) -> Vec<Field> {
         let below = self.stack.below(self.key, self.source);
-        let variants = below.as_ref().and_then(|below| below.definition.rare().variants.value());
+        let below = below.as_ref().map(|below| &*below.definition);
         let [before, after] = self.entries.map(|entry| match entry {
-            Some(entry) => Definition::clone(&entry.patch(variants)),
+            Some(entry) => Definition::clone(&entry.patch(below)),
             None => Definition::new(),
         });
         let differing = before.differences(&after);
@@ -304,8 +320,7 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             Entry::Forced(_) | Entry::Text(_) => {
                 entry.forces() == Some(false)
                     || self.flag[1].is_some_and(|flag| {
-                        let variants = flag.definition.rare().variants.value();
-                        entry.patch(variants).enabled.value() == Some(&false)
+                        entry.patch(Some(&flag.definition)).enabled.value() == Some(&false)
                             && self
                                 .stack
                                 .warning_about(self.key, self.source, Some(entry))
@@ -330,6 +345,26 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
             && before.stale == after.stale
     }
 
+    /// Returns the setting by which no variant is drawn before and after, if the change is one of draws.
+    fn undrawn(&self, after: &Definition) -> Option<Field> {
+        let before = self.flag[0]?.definition.clone();
+        let field = after.spares_draws().filter(|_| before.spares_draws().is_some())?;
+        let without_draws = |definition: &Definition| {
+            let mut rest = definition.clone();
+            let rare = rest.rare_mut();
+            rare.traffic = Setting::Inherit;
+            if let Setting::Set(variants) = &rare.variants {
+                let bare = |(name, variant): (&str, &Variant)| {
+                    (name.to_owned(), Variant { weight: Setting::Inherit, ..variant.clone() })
+                };
+                rare.variants = Setting::Set(variants.iter().map(bare).collect());
+            }
+            rest
+        };
+        let differences = without_draws(&before).differences(&without_draws(after));
+        differences.iter().all(|field| field.is_about()).then_some(field)
+    }
+
     /// Returns whether the off flag serves the same before.
     fn off_is_same(&self, after: &Definition) -> bool {
         let served = |definition: &Definition| {
@@ -341,42 +376,59 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     }
 
     /// Returns whether a flag is off for all users.
-    fn is_off(&self, flag: &Resolved) -> bool {
-        flag.state() == FlagState::Off
-            || self.unmet(flag, &mut Vec::new(), &mut HashMap::new()).is_some()
+    fn is_off(&self, flag: &'a Resolved) -> bool {
+        flag.state() == FlagState::Off || self.unmet(flag).is_some()
     }
 
-    /// Returns a required flag that is never as required. In `known` are flags that were looked at, and whether they
-    /// are off: many flags may require the same ones.
-    fn unmet(
-        &self,
-        flag: &Resolved,
-        path: &mut Vec<String>,
-        known: &mut HashMap<String, bool>,
-    ) -> Option<String> {
-        let requires = flag.definition.rare().requires.value()?;
-        let unmet = requires.iter().find(|required| {
-            let Some(other) = (self.find)(&required.flag) else { return true };
-            if path.contains(&required.flag) {
-                return true;
+    /// Returns a required flag that is never as required.
+    fn unmet(&self, flag: &'a Resolved) -> Option<&'a str> {
+        let mut off = HashMap::new();
+        let mut begun = HashSet::new();
+        // Not by recursion: overrides make chains of thousands of flags.
+        let mut open: Vec<_> = required(flag).map(|required| (&*required.flag, false)).collect();
+        while let Some((name, is_begun)) = open.pop() {
+            let Some(other) = (self.find)(name) else { continue };
+            if is_begun {
+                let is_off = other.state() == FlagState::Off
+                    || required(other).any(|required| self.is_unmet(required, &off));
+                off.insert(name, is_off);
+            } else if begun.insert(name) {
+                // It is settled when all flags above it are.
+                open.push((name, true));
+                open.extend(required(other).map(|required| (&*required.flag, false)));
             }
-            let is_off = known.get(&required.flag).copied().unwrap_or_else(|| {
-                path.push(required.flag.clone());
-                let is_off =
-                    other.state() == FlagState::Off || self.unmet(other, path, known).is_some();
-                path.pop();
-                known.insert(required.flag.clone(), is_off);
-                is_off
-            });
-            let off = other.definition.off_variant();
-            is_off && (required.variant.is_none() || required.variant.as_deref() != off)
-        });
-        unmet.map(|required| required.flag.clone())
+        }
+        let unmet = required(flag).find(|required| self.is_unmet(required, &off));
+        unmet.map(|required| &*required.flag)
+    }
+
+    /// Returns true if a flag is never as required. In `off` are the flags that were looked at, and whether they are
+    /// off for all users.
+    fn is_unmet(&self, required: &Prerequisite, off: &HashMap<&str, bool>) -> bool {
+        let Some(other) = (self.find)(&required.flag) else { return true };
+        // It requires itself.
+        let Some(&is_off) = off.get(&*required.flag) else { return true };
+        match &required.state {
+            RequiredState::On => is_off,
+            RequiredState::Off => is_plainly_on(other),
+            RequiredState::Variants(names) => {
+                let off = other.definition.off_variant();
+                is_off && !names.iter().any(|name| off == Some(name.as_str()))
+            }
+        }
     }
 }
 
-/// Returns whether a flag is on for all users, and serves no variants.
+fn required(flag: &Resolved) -> impl Iterator<Item = &Prerequisite> {
+    flag.definition.rare().requires.value().into_iter().flatten()
+}
+
+/// Returns whether a flag is on for all users, and serves nothing beyond.
 fn is_plainly_on(flag: &Resolved) -> bool {
-    let variants = flag.definition.rare().variants.value();
-    flag.state() == FlagState::On && variants.is_none_or(|variants| variants.is_empty())
+    let rare = flag.definition.rare();
+    let variants = rare.variants.value();
+    flag.state() == FlagState::On
+        && variants.is_none_or(|variants| variants.is_empty())
+        && rare.serve.value().is_none()
+        && rare.value.value().is_none()
 }

@@ -27,6 +27,7 @@ use super::{
     links::{InvalidPrerequisites, Links},
     metrics::{self, Untold},
     no_effect,
+    slots::Slots,
     snapshot::{Latest, Strictness},
     testing::Evaluated,
     track::Tracker,
@@ -38,9 +39,9 @@ use crate::{
         self, BackendError, FlagUsage, Heard, Offer, Publish, Report, Run, Source, SourceId, Stack,
         Standing, supervise,
     },
-    eval::{Plan, Requirements},
+    eval::Plan,
     foreign::{self, error, info, warn},
-    model::{Entry, Field, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
+    model::{Entry, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
 };
 
 /// Generations are unique in the process: see [`Cell::with`].
@@ -57,8 +58,9 @@ pub(super) struct Publisher {
     sources: Arc<[Source]>,
     clock: Clock,
     tracker: Arc<Tracker>,
-    /// Held until watchers are told, so that they are told of one generation after the other.
-    order: Mutex<()>,
+    /// The generation that watchers were notified of last. It is locked until they are, so that they are notified of one
+    /// after the other.
+    notified: Mutex<u64>,
     // Held while a generation is compiled, off the request path and without `.await`.
     state: Mutex<State>,
     /// How many reports there were, for whoever waits for the sources to answer.
@@ -74,6 +76,8 @@ struct State {
     names: Arc<Names>,
     asked: Marks,
     links: Links,
+    /// The flags that depend on the time. There are few, and each generation asks when they change next.
+    timed: BTreeSet<Slot>,
     /// Flags that cannot be met, and the source that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
     warnings: Warnings,
@@ -138,7 +142,7 @@ impl Publisher {
             owner: generation,
             names: Arc::default(),
             plans: Vec::new(),
-            resolved: Vec::new(),
+            resolved: Slots::default(),
             listed: Arc::default(),
             sources: Arc::clone(&sources),
             lookups: stack.lookups(),
@@ -157,6 +161,7 @@ impl Publisher {
             names: Arc::default(),
             asked: Marks::default(),
             links: Links::default(),
+            timed: BTreeSet::new(),
             unmeetable: BTreeMap::new(),
             warnings: Warnings::default(),
             overdue: HashMap::new(),
@@ -174,7 +179,7 @@ impl Publisher {
             sources,
             clock,
             tracker,
-            order: Mutex::new(()),
+            notified: Mutex::new(generation),
             state: Mutex::new(state),
             progress: watch::Sender::new(0),
             time: OnceLock::new(),
@@ -285,6 +290,7 @@ impl Publisher {
         let entries = entries.map(|(source, entry, provenance)| SourceEntry {
             source: self.sources[usize::from(source)],
             entry,
+            place: state.stack.place(key, source),
             provenance: provenance.map(Arc::unwrap_or_clone),
             problem: state.stack.problem(key, source).map(str::to_owned),
             warning: state.stack.warning(key, source).map(|(_, message)| message),
@@ -306,6 +312,7 @@ impl Publisher {
                 entry: entry.clone(),
                 provenance: provenance.map(Arc::unwrap_or_clone),
                 declared: declared.map(SharedDefinition::into_definition),
+                place: state.stack.place_below(key, source),
                 overridden: overridden.into_definition(),
                 fields,
             }
@@ -362,7 +369,7 @@ impl Publisher {
             flag: [was.as_ref(), is.as_ref()],
             find: |flag: &str| {
                 let slot = flag.slot(&snapshot.names, snapshot.owner)?;
-                snapshot.resolved.get(slot as usize)?.as_ref()
+                snapshot.resolved.get(slot)
             },
         };
         change.no_effect()
@@ -403,11 +410,10 @@ impl Publisher {
     ///
     /// All of these are foreign code, also the wakers of tasks. A panic there loses the report, and no more.
     fn change<R>(&self, change: impl FnOnce(&mut State, SystemTime) -> R) -> R {
-        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notified = self.notified.lock().unwrap_or_else(PoisonError::into_inner);
         // Of two changes, the later one has the later time.
         let time = self.clock.now();
         let mut state = self.state();
-        let before = self.cell.load().generation();
         let result = change(&mut state, time);
         let unlogged = std::mem::take(&mut state.unlogged);
         let untold = std::mem::take(&mut state.untold);
@@ -415,7 +421,8 @@ impl Publisher {
         let events = state.events.clone();
         let health = self.health_of(&state);
         drop(state);
-        if health.generation != before {
+        // Not compared with the generation before this change: one that panicked may have published another.
+        if std::mem::replace(&mut *notified, health.generation) != health.generation {
             self.cell.wake();
         }
         for event in &unlogged {
@@ -428,13 +435,18 @@ impl Publisher {
         }
         // Of two changes, the later one has the last word there, too.
         metrics::record(&unmeasured, &health, time);
-        drop(order);
+        drop(notified);
         unlogged.iter().for_each(|event| log(event));
         result
     }
 
     fn failed(&self, source: usize, error: BackendError) {
         self.change(|state, _| state.failed(self.sources[source], error));
+    }
+
+    /// Wakes tasks that wait for the sources to answer, whose wakers are foreign code.
+    fn tell_progress(&self) {
+        foreign::call(|| self.progress.send_modify(|reports| *reports += 1));
     }
 }
 
@@ -500,10 +512,14 @@ impl State {
 
     /// A source spoke, and a part of what it said is wrong.
     fn heard_partly(&mut self, source: Source, error: BackendError) {
+        self.sources[source.position].lost = false;
+        self.partly_wrong(source, error);
+    }
+
+    /// A part of what is in force of a source is wrong.
+    fn partly_wrong(&mut self, source: Source, error: BackendError) {
         let problem = Problem::new(error, "invalid");
-        let status = &mut self.sources[source.position];
-        status.lost = false;
-        status.partly = Some(problem.clone());
+        self.sources[source.position].partly = Some(problem.clone());
         self.wrong(source, problem);
     }
 
@@ -588,13 +604,11 @@ impl Publish for Publisher {
         let state = &mut *self.state();
         let Snapshot { names, resolved, .. } = &*self.cell.load();
         let asked = state.asked.gathered();
-        let known = || (0..).zip(resolved).filter(|(_, flag)| flag.is_some()).map(|(slot, _)| slot);
-        let required = known().filter(|&slot| asked.has(slot)).filter_map(|slot| {
-            match state.links.requirements(slot, resolved, names)? {
-                Requirements::All(steps) => Some(steps.into_iter().map(|step| step.slot)),
-                _ => None,
-            }
-        });
+        let known = || resolved.iter().map(|(slot, _)| slot);
+        let required = known()
+            .filter(|&slot| asked.has(slot))
+            .filter_map(|slot| state.links.requirements(slot))
+            .map(|requirements| requirements.slots());
         let required: HashSet<Slot> = required.flatten().collect();
         let usage = |slot| FlagUsage {
             key: names.name(slot).to_string(),
@@ -618,10 +632,15 @@ impl Publish for Publisher {
 
     fn below(&self, source: usize, most: usize) -> Vec<(String, Option<SharedDefinition>)> {
         let state = self.state();
-        let mut listed: Vec<_> = state.stack.overrides(source).map(|(key, ..)| key).collect();
+        let offers = state.stack.offers();
+        let mut listed: Vec<_> = offers[source].keys().collect();
+        if most < listed.len() {
+            listed.select_nth_unstable(most);
+            listed.truncate(most);
+        }
         listed.sort_unstable();
-        let first = listed.into_iter().take(most);
-        first.map(|key| (key.to_string(), state.stack.with_and_without(key, source).0)).collect()
+        let below = |key: &str| Some(state.stack.below(key, source as SourceId)?.definition);
+        listed.into_iter().map(|key| (key.to_string(), below(key))).collect()
     }
 
     fn publish(&self, source: usize, mut offer: Offer, heard: Heard) {
@@ -630,9 +649,10 @@ impl Publish for Publisher {
             let rejected = state.stack.admit(source.position, &mut offer);
             let refused = rejected.as_ref().map_or(0, |rejected| rejected.flags.len());
             state.unmeasured.refused(source.name, offer.refused() + refused);
-            let heard = match (heard, rejected) {
-                (Heard::Whole | Heard::Nothing, Some(rejected)) => Heard::Partly(rejected.into()),
-                (heard, _) => heard,
+            let (heard, revised_wrong) = match (heard, rejected) {
+                (Heard::Whole, Some(rejected)) => (Heard::Partly(rejected.into()), None),
+                (Heard::Nothing, rejected) => (Heard::Nothing, rejected),
+                (heard, _) => (heard, None),
             };
             let status = &mut state.sources[source.position];
             status.flags = offer.len();
@@ -650,9 +670,13 @@ impl Publish for Publisher {
             if let Heard::Partly(problem) = heard {
                 state.heard_partly(source, problem);
             }
+            if let Some(rejected) = revised_wrong {
+                // The source has not spoken, so it can be as lost as before.
+                state.partly_wrong(source, rejected.into());
+            }
             state.free_retired();
         });
-        self.progress.send_modify(|reports| *reports += 1);
+        self.tell_progress();
     }
 
     fn amend(&self, source: usize, mut changed: Offer, removed: Vec<String>) {
@@ -668,7 +692,7 @@ impl Publish for Publisher {
             }
             state.free_retired();
         });
-        self.progress.send_modify(|reports| *reports += 1);
+        self.tell_progress();
     }
 
     fn report(&self, source: usize, report: Report) {
@@ -680,7 +704,7 @@ impl Publish for Publisher {
             Report::Failed(error) => self.failed(source, error),
             Report::Mode(mode) => self.state().sources[source].mode = Some(mode),
         }
-        self.progress.send_modify(|reports| *reports += 1);
+        self.tell_progress();
     }
 }
 
@@ -704,39 +728,44 @@ impl Publisher {
             Arc::make_mut(names).reserve(keys.len());
         }
         let keys: Vec<_> = keys.into_iter().map(|key| (Names::slot(names, &key), key)).collect();
-        plans.resize(names.len(), Plan::Absent);
-        resolved.resize(names.len(), None);
         let mut changes = Vec::new();
         let mut stale = Vec::new();
         let (mut came, mut went) = (Vec::new(), false);
+        // A flag that is rejected answers otherwise than one that is unknown, and resolves to nothing either.
+        let mut same_rejected = true;
         for (slot, key) in keys {
+            same_rejected &= state.stack.rejects(&key) == old.is_rejected(&key);
             let now = state.stack.resolve(&key, &lost, instant, time);
-            if resolved[slot as usize] == now {
+            if resolved.get(slot) == now.as_ref() {
                 continue;
             }
-            let before = std::mem::replace(&mut resolved[slot as usize], now);
-            match (&before, &resolved[slot as usize]) {
+            match now.as_ref().is_some_and(Resolved::depends_on_time) {
+                true => state.timed.insert(slot),
+                false => state.timed.remove(&slot),
+            };
+            let before = resolved.replace(slot, now);
+            let now = resolved.get(slot);
+            match (&before, now) {
                 (None, Some(_)) => came.push(slot),
                 (Some(_), None) => went = true,
                 (Some(_), Some(_)) | (None, None) => {}
             }
-            changes.push(change(&key, before.as_ref(), resolved[slot as usize].as_ref()));
+            changes.push(change(&key, before.as_ref(), now));
             stale.push(slot);
         }
         let links = &mut state.links;
         stale.extend(links.update(&changes, &stale, &resolved, names));
         plans.resize(names.len(), Plan::Absent);
-        resolved.resize(names.len(), None);
         let mut unmeetable = Vec::new();
         for slot in stale {
             let mut invalid = None;
-            plans[slot as usize] = match &resolved[slot as usize] {
+            plans[slot as usize] = match resolved.get(slot) {
                 None => Plan::Absent,
                 Some(now) => {
-                    let needs = links.requirements(slot, &resolved, names);
+                    let needs = links.requirements(slot);
                     invalid =
                         needs.as_ref().and_then(|it| InvalidPrerequisites::of(slot, it, names));
-                    Plan::compile(names.name(slot), now, needs)
+                    Plan::compile(names.name(slot), now, needs, names)
                 }
             };
             unmeetable.push((slot, invalid));
@@ -748,7 +777,7 @@ impl Publisher {
         let lookups = state.stack.lookups();
         let same_lookups = lookups.len() == old.lookups.len()
             && lookups.iter().zip(&*old.lookups).all(|(a, b)| Arc::ptr_eq(&a.1, &b.1));
-        if !changes.is_empty() || !same_lookups {
+        if !changes.is_empty() || !same_lookups || !same_rejected {
             let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
             let asked = Arc::clone(state.asked.with_room(plans.len()));
             self.cell.publish(Snapshot {
@@ -818,11 +847,11 @@ impl Publisher {
         }
     }
 
-    /// Returns the position of the source that sets what a flag requires.
+    /// Returns the position of the source that sets what a flag requires, or else its rules.
     fn requiring(&self, slot: Slot) -> usize {
         let snapshot = self.cell.load();
-        let resolved = snapshot.resolved.get(slot as usize).and_then(Option::as_ref);
-        resolved.map_or(0, |flag| usize::from(flag.origin(Field::Requires)))
+        let resolved = snapshot.resolved.get(slot);
+        resolved.map_or(0, |flag| usize::from(flag.origin(flag.needing())))
     }
 
     /// Does what time asks for. Returns when to look next.
@@ -837,9 +866,9 @@ impl Publisher {
     /// Flags that have waited long enough for a lost source change, and change back when it is
     /// there again. Returns when the next one has waited long enough.
     fn wait_for_lost_sources(&self, state: &mut State, time: SystemTime) -> Option<Instant> {
-        let snapshot = self.cell.load();
+        let (snapshot, timed) = (self.cell.load(), state.timed.clone());
         let patient = || {
-            let flags = snapshot.resolved();
+            let flags = snapshot.resolved_at(&timed);
             flags.filter(|(_, flag)| flag.definition.rare().stale_after.value().is_some())
         };
         let (lost, now) = (state.lost(), Instant::now());
@@ -878,14 +907,14 @@ impl Publisher {
     /// Rollouts and active windows that have passed a boundary change. Returns when to look again.
     fn look_at_clock(&self, state: &mut State, time: SystemTime) -> Option<Instant> {
         let snapshot = self.cell.load();
-        let due =
-            snapshot.resolved().filter(|(_, flag)| flag.moment_at(time) != flag.moment().copied());
+        let due = snapshot.resolved_at(&state.timed);
+        let due = due.filter(|(_, flag)| flag.moment_at(time) != flag.moment().copied());
         let keys: Vec<_> = due.map(|(key, _)| Arc::clone(key)).collect();
         if !keys.is_empty() {
             self.resolve(state, keys, ChangeCause::Time, time);
         }
         let snapshot = self.cell.load();
-        let until = snapshot.resolved().filter_map(|(_, flag)| {
+        let until = snapshot.resolved_at(&state.timed).filter_map(|(_, flag)| {
             let next = flag.moment()?.next.and_then(|next| next.duration_since(time).ok());
             Some(next.map_or(LOOK_AT_LEAST_EVERY, |next| next.min(LOOK_AT_LEAST_EVERY)))
         });
@@ -941,13 +970,8 @@ impl State {
 }
 
 /// The flags that are there now, in the order of their names: those of `old` and those that came.
-fn listed(
-    old: &[Slot],
-    came: Vec<Slot>,
-    resolved: &[Option<Resolved>],
-    names: &Names,
-) -> Arc<[Slot]> {
-    let stay = old.iter().copied().filter(|&slot| resolved[slot as usize].is_some());
+fn listed(old: &[Slot], came: Vec<Slot>, resolved: &Slots<Resolved>, names: &Names) -> Arc<[Slot]> {
+    let stay = old.iter().copied().filter(|&slot| resolved.get(slot).is_some());
     let mut listed: Vec<Slot> = stay.chain(came).collect();
     // Most are in order already, which a stable sort makes use of.
     listed.sort_by_key(|&slot| names.name(slot));
@@ -962,4 +986,46 @@ fn change(key: &str, before: Option<&Resolved>, after: Option<&Resolved>) -> Cha
         (None, None) => Vec::new(),
     };
     Change { key: key.to_owned(), before: state(before), after: state(after), fields }
+}
+
+#[cfg(test)]
+#[cfg(feature = "http")]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::AtomicBool,
+        task::{Wake, Waker},
+    };
+
+    use super::*;
+    use crate::backend::SourceKind;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn tasks_are_woken_for_a_generation_whose_change_panicked() {
+        let source = Source { name: "custom", kind: SourceKind::Custom, position: 0 };
+        let publisher = Publisher::new(vec![source], Strictness::Lenient, Clock::default());
+        let woken = Arc::new(Woken::default());
+        publisher.cell.wakers.add(&Waker::from(Arc::clone(&woken)));
+        let publish_and_panic = |state: &mut State, time| {
+            let keys = state.stack.replace(0, Offer::from_iter([("a", true)]));
+            publisher.resolve(state, keys, ChangeCause::Source(source), time);
+            panic!("as the test wants it");
+        };
+        let change = AssertUnwindSafe(|| publisher.change(publish_and_panic));
+        assert!(catch_unwind(change).is_err());
+        assert!(!woken.0.load(Ordering::Relaxed));
+
+        publisher.change(|_, _| ());
+
+        assert!(woken.0.load(Ordering::Relaxed));
+    }
 }

@@ -11,13 +11,14 @@ use crate::{
 /// Serializes with the members of the provenance beside its own, which are null if it is not known.
 impl Serialize for SourceEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { source, entry, provenance, problem, warning } = self;
+        let Self { source, entry, place, provenance, problem, warning } = self;
         let unknown = Provenance::default();
         let Provenance { author, reason, at, expires_at, forced_until } =
             provenance.as_ref().unwrap_or(&unknown);
         object!(serializer, "SourceEntry", {
             "source": source,
             "entry": entry,
+            "place": place,
             "by": author,
             "reason": reason,
             "at": at.map(Instant),
@@ -32,7 +33,7 @@ impl Serialize for SourceEntry {
 /// Serializes with the members of the provenance beside its own, which are null if it is not known.
 impl Serialize for Drift {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { key, entry, provenance, declared, overridden, fields } = self;
+        let Self { key, entry, provenance, declared, place, overridden, fields } = self;
         let unknown = Provenance::default();
         let Provenance { author, reason, at, expires_at, forced_until } =
             provenance.as_ref().unwrap_or(&unknown);
@@ -45,6 +46,7 @@ impl Serialize for Drift {
             "expiresAt": expires_at.map(Instant),
             "forcedUntil": forced_until.map(Instant),
             "declared": declared,
+            "place": place,
             "overridden": overridden,
             "fields": fields,
         })

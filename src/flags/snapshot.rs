@@ -1,22 +1,23 @@
 //! One immutable generation of all flags.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::SystemTime};
 
 use arc_swap::ArcSwap;
 
 use super::{
     asked::Asked,
     mismatch::Mismatches,
+    slots::Slots,
     testing::{self, Evaluated},
     track::Tracker,
     unknown::Unknown,
 };
 use crate::{
     backend::{Lookup, Offer, Source, SourceId},
-    eval::{Decision, Evaluation, Ground, Plan, Verdict, Visitor},
+    eval::{Decision, Evaluation, Ground, Others, Plan, Verdict, Visitor},
     model::{
-        Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Names, Progress, Reason,
-        Resolved, Slot, nearest,
+        Answer, Cause, Context, Definition, Field, FlagKey, FlagState, Metadata, Names, Progress,
+        Reason, Resolved, Slot, nearest,
     },
 };
 
@@ -53,7 +54,7 @@ pub struct Snapshot {
     /// By slot.
     pub(super) plans: Vec<Plan>,
     /// By slot: what the plans were compiled from.
-    pub(super) resolved: Vec<Option<Resolved>>,
+    pub(super) resolved: Slots<Resolved>,
     /// The flags that a source has, in the order of their names.
     pub(super) listed: Arc<[Slot]>,
     pub(super) sources: Arc<[Source]>,
@@ -121,8 +122,7 @@ impl Snapshot {
 
     /// What the sources together say about a flag, if any has it.
     pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
-        let slot = key.slot(&self.names, self.owner)? as usize;
-        let resolved = self.resolved.get(slot)?.as_ref()?;
+        let resolved = self.resolved.get(key.slot(&self.names, self.owner)?)?;
         Some(FlagInfo { resolved, sources: &self.sources })
     }
 
@@ -149,8 +149,13 @@ impl Snapshot {
 
     /// Evaluates a flag that another one requires, without what it requires itself.
     pub(super) fn required(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
-        let (name, plan) = (&**self.names.name(slot), self.plans.get(slot as usize));
-        self.known_or(&name, plan, |plan| plan.by_itself(context, &mut ()), |evaluation| evaluation)
+        Others::evaluate(self, slot, |plan| plan.by_itself(context, &mut ()))
+    }
+
+    /// Evaluates a flag that another one asks for.
+    pub(super) fn needed(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
+        self.plans.get(slot as usize)?;
+        Others::evaluate(self, slot, |plan| self.evaluate_plan(plan, context, &mut ()))
     }
 
     /// Returns what `evaluate` makes of a plan. `view` is for flags without one in force: the running
@@ -192,7 +197,7 @@ impl Snapshot {
         context: &Context<'_>,
         visitor: &mut impl Visitor,
     ) -> Option<Evaluation<'p>> {
-        plan.evaluate(context, |slot| self.required(slot, context), visitor)
+        plan.evaluate(context, self, visitor)
     }
 
     /// Returns whether a flag is on, and not why.
@@ -246,8 +251,15 @@ impl Snapshot {
 
     /// The flags that a source has.
     pub(super) fn resolved(&self) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
-        let slots = self.resolved.iter().zip(0..);
-        slots.filter_map(|(flag, slot)| Some((self.names.name(slot), flag.as_ref()?)))
+        self.resolved.iter().map(|(slot, flag)| (self.names.name(slot), flag))
+    }
+
+    /// The flags of some slots, as far as a source has them.
+    pub(super) fn resolved_at(
+        &self,
+        slots: &BTreeSet<Slot>,
+    ) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
+        slots.iter().filter_map(|&slot| Some((self.names.name(slot), self.resolved.get(slot)?)))
     }
 
     /// Answers on or off, with the name of the variant that is served.
@@ -286,6 +298,17 @@ impl Snapshot {
     }
 }
 
+impl<'p> Others<'p> for &'p Snapshot {
+    fn evaluate(
+        self,
+        slot: Slot,
+        evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
+    ) -> Option<Evaluation<'p>> {
+        let (name, plan) = (&**self.names.name(slot), self.plans.get(slot as usize));
+        self.known_or(&name, plan, evaluate, |evaluation| evaluation)
+    }
+}
+
 /// The verdicts of flags that a source has but does not list, by source: off, then on. They belong to
 /// no plan, and evaluations borrow their verdicts.
 static LOOKED_UP: [[Verdict; 2]; SourceId::MAX as usize + 1] = {
@@ -310,7 +333,7 @@ impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Snapshot")
             .field("generation", &self.generation)
-            .field("flags", &self.resolved.iter().flatten().count())
+            .field("flags", &self.resolved.iter().count())
             .finish_non_exhaustive()
     }
 }
@@ -362,6 +385,33 @@ impl<'a> FlagInfo<'a> {
         let mut sources: Vec<_> = sources.map(|it| self.sources[usize::from(it)]).collect();
         sources.reverse();
         sources
+    }
+
+    /// Returns the facts that the flag carries along, from all sources; none unless set.
+    ///
+    /// Answers have no room for them: they are `Copy`, and cost nothing for facts that few callers want.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Flags, Memory, definition::MetadataValue};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let beta = Definition::new().metadata([("issue", "PAY-412")]);
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// let snapshot = flags.snapshot();
+    /// let beta = snapshot.info("beta").expect("a source has it");
+    ///
+    /// assert_eq!(beta.metadata().get("issue"), Some(&MetadataValue::from("PAY-412")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn metadata(&self) -> &'a Metadata {
+        static NONE: Metadata = Metadata::new();
+        self.resolved.definition.rare().metadata.value().unwrap_or(&NONE)
     }
 
     /// What it amounts to before anyone in particular asks.

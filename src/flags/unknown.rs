@@ -1,5 +1,7 @@
 //! Names that were asked for and no source knows.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::warned::Warned;
 use crate::{
     foreign::warn,
@@ -11,7 +13,13 @@ use crate::{
 pub(crate) struct Unknown {
     /// The hashes of the names: with two of one hash, the second is not warned about.
     warned: Warned<u64>,
+    /// The names that were compared to find similar ones.
+    compared: AtomicUsize,
 }
+
+/// The names that are compared, at most and but for one search. They are compared where a flag is asked for, and names may
+/// come from requests.
+const COMPARED: usize = 200_000;
 
 impl Unknown {
     #[cold]
@@ -19,9 +27,38 @@ impl Unknown {
         if !self.warned.is_new(hash_name(name)) {
             return;
         }
-        match nearest(name, known) {
+        let mut compared = 0;
+        let similar = match self.compared.load(Ordering::Relaxed) < COMPARED {
+            true => nearest(name, known.inspect(|_| compared += 1)),
+            false => None,
+        };
+        self.compared.fetch_add(compared, Ordering::Relaxed);
+        match similar {
             Some(known) => warn!(flag = name, similar = known, "no source knows this flag"),
             None => warn!(flag = name, "no source knows this flag"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_million_unknown_names_cost_few_comparisons() {
+        let (unknown, compared) = (Unknown::default(), Cell::new(0));
+        let known: Vec<_> = (0..5_000).map(|n| format!("flag_{n}")).collect();
+
+        for n in 0..1_000_000 {
+            let known = known.iter().map(|name| {
+                compared.set(compared.get() + 1);
+                &**name
+            });
+            unknown.note(&format!("nothing_{n}"), known);
+        }
+
+        assert!(compared.get() <= COMPARED + known.len(), "{}", compared.get());
     }
 }

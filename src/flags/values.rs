@@ -17,6 +17,8 @@ enum Content<'a> {
     Gate(bool),
     /// None of the variants that the flag has.
     Nothing,
+    /// The value of a flag that has one for all users.
+    Constant(&'a Value<'static>),
     /// A variant: its value, or else its name.
     Variant(&'a Arm),
 }
@@ -25,7 +27,7 @@ impl<'a> Content<'a> {
     #[inline]
     fn variant(self) -> Option<&'static str> {
         match self {
-            Self::Gate(_) | Self::Nothing => None,
+            Self::Gate(_) | Self::Nothing | Self::Constant(_) => None,
             Self::Variant(arm) => Some(arm.name),
         }
     }
@@ -34,6 +36,7 @@ impl<'a> Content<'a> {
     fn value(self) -> Option<&'a Value<'static>> {
         match self {
             Self::Gate(_) | Self::Nothing => None,
+            Self::Constant(value) => Some(value),
             Self::Variant(arm) => arm.value.as_ref(),
         }
     }
@@ -56,8 +59,8 @@ impl<'a> Content<'a> {
     fn float(self) -> Option<f64> {
         match self.value()? {
             Value::Float(number) => Some(*number),
-            // JSON does not tell `1.0` from `1`.
-            Value::Integer(number) => Some(*number as f64),
+            // JSON has one kind of number. An integer that would be rounded is not a float.
+            Value::Integer(number) => exact(*number),
             _ => None,
         }
     }
@@ -67,7 +70,7 @@ impl<'a> Content<'a> {
             (_, Some(value)) => value,
             (Self::Gate(on), None) => &Value::Bool(on),
             (Self::Variant(arm), None) => &Value::from(arm.name),
-            (Self::Nothing, None) => return None,
+            (Self::Nothing | Self::Constant(_), None) => return None,
         };
         T::deserialize(value).ok()
     }
@@ -77,9 +80,17 @@ impl<'a> Content<'a> {
         match (self, self.value()) {
             (_, Some(value)) => Found::Value(value),
             (Self::Variant(arm), None) => Found::Variant(arm.name),
-            (Self::Gate(_) | Self::Nothing, None) => Found::OnOrOff,
+            (Self::Gate(_) | Self::Nothing | Self::Constant(_), None) => Found::OnOrOff,
         }
     }
+}
+
+/// Returns the float that an integer is exactly, if there is one.
+#[inline]
+fn exact(number: i64) -> Option<f64> {
+    let float = number as f64;
+    // Wider than an `i64`, whose largest value is rounded up to 2^63 and back down.
+    (float as i128 == i128::from(number)).then_some(float)
 }
 
 impl Snapshot {
@@ -283,10 +294,13 @@ impl Snapshot {
         read: impl FnOnce(Content<'a>) -> Option<T>,
         mismatch: impl FnOnce(Content<'a>),
     ) -> Answer<Option<T>> {
-        let Served { on, arm, decision, .. } = evaluation.served(context, &mut ());
+        let served = evaluation.served(context, &mut ());
+        let Served { on, arm, decision, .. } = served;
         let content = match arm {
             Some(arm) => Content::Variant(arm),
-            None if evaluation.has_variants() => Content::Nothing,
+            None if evaluation.has_variants() => {
+                evaluation.constant(&served).map_or(Content::Nothing, Content::Constant)
+            }
             None => Content::Gate(on),
         };
         let value = read(content);

@@ -99,7 +99,8 @@ impl<'a> View<'a, '_> {
 
     /// Evaluates a flag that was found before; `None` means nothing. [`require`](Self::require) takes
     /// what this returns, so that nothing is evaluated twice.
-    #[inline]
+    // Always inlined, here and below, since an evaluation is returned through memory otherwise.
+    #[inline(always)]
     pub(crate) fn evaluate(&self, flag: &KnownFlag) -> Option<Evaluation<'a>> {
         match *self {
             Self::Flags { snapshot, context, .. } => snapshot.evaluate_known(flag, context),
@@ -206,7 +207,7 @@ impl Snapshot {
         matches!(self.known_plan(flag), Some(Plan::Constant(verdict)) if verdict.on)
     }
 
-    #[inline]
+    #[inline(always)]
     fn evaluate_known(&self, flag: &KnownFlag, context: &Context<'_>) -> Option<Evaluation<'_>> {
         self.evaluate_plan(self.known_plan(flag)?, context, &mut ())
     }

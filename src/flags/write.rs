@@ -48,8 +48,12 @@ impl<'a> PendingWrite<'a> {
 
     /// Ends the override this long from now; never, if that is beyond what the system's clock can
     /// tell.
+    ///
+    /// Now is the time of the source's server as far as that is known, because the override ends by it.
     pub fn expires_in(self, duration: Duration) -> Self {
-        match SystemTime::now().checked_add(duration) {
+        let writable = self.flags.writable();
+        let now = writable.map_or_else(|_| SystemTime::now(), |(_, backend)| backend.now());
+        match now.checked_add(duration) {
             Some(end) => self.expires_at(end),
             None => self,
         }

@@ -139,7 +139,11 @@ impl<X: Refusal> Question<X> {
         // Beside the answer, so that nothing large is moved while a gate is open. It is empty then, and
         // need not be dropped.
         let denied = ManuallyDrop::new(Cell::new(None));
-        match self.ask(request, |view| self.condition.is_met(view, &denied)) {
+        match self.ask(request, |view, whose| match whose {
+            // A flag that is looked at for one user is seldom on for all.
+            Whose::Extracted => self.condition.is_met_by(view, &denied),
+            Whose::Known => self.condition.is_met(view, &denied),
+        }) {
             Ok(true) => Asked::Yes,
             Ok(false) => Asked::No(self::denied(ManuallyDrop::into_inner(denied))),
             Err(refusal) => Asked::Refused(refusal),
@@ -154,7 +158,7 @@ impl<X: Refusal> Question<X> {
         request: &Request<B>,
         denied: &Cell<Option<GateDenied>>,
     ) -> Result<(bool, Audience), X> {
-        self.ask(request, |view| {
+        self.ask(request, |view, _| {
             let audience = match self.condition.depends_on_context(view) {
                 true => Audience::Some(view.headers().cloned()),
                 false => Audience::Everybody,
@@ -177,7 +181,11 @@ impl<X: Refusal> Question<X> {
 
     /// Shows `ask` what answers for the request: the flags pinned for it, else those of its own.
     #[inline]
-    fn ask<B, R>(&self, request: &Request<B>, ask: impl Fn(&View<'_, '_>) -> R) -> Result<R, X> {
+    fn ask<B, R>(
+        &self,
+        request: &Request<B>,
+        ask: impl Fn(&View<'_, '_>, Whose) -> R,
+    ) -> Result<R, X> {
         self.source.ask(request, ask)
     }
 }
@@ -188,6 +196,15 @@ pub(super) fn denied(denied: Cell<Option<GateDenied>>) -> GateDenied {
     let denied = denied.into_inner().expect("a condition that is not met sets it");
     trace!(flag = denied.key(), reason = %denied.answer().reason, "gate is closed");
     denied
+}
+
+/// The origin of a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The question's own extractor.
+    Extracted,
+    /// It was there before.
+    Known,
 }
 
 /// Whom to ask, and for whom.
@@ -211,15 +228,21 @@ struct Own {
 
 impl<X: Refusal> Source<X> {
     #[inline]
-    fn ask<B, R>(&self, request: &Request<B>, ask: impl Fn(&View<'_, '_>) -> R) -> Result<R, X> {
+    fn ask<B, R>(
+        &self,
+        request: &Request<B>,
+        ask: impl Fn(&View<'_, '_>, Whose) -> R,
+    ) -> Result<R, X> {
+        let extracted = |view: &View<'_, '_>| ask(view, Whose::Extracted);
+        let ask = |view: &View<'_, '_>| ask(view, Whose::Known);
         let pinned = |pinned: &RequestFlags| match &self.own {
             // One request, one truth: but flags that were named are not exchanged for others.
             Some(own) if own.owner != pinned.snapshot().owner() => {
                 // Who asks is known all the same, unless there is a word on that too.
-                let ask = |snapshot: &Snapshot| pinned.view(snapshot, &ask);
+                let ask = |snapshot: &Snapshot| pinned.view(snapshot, ask);
                 self.extractor.is_none().then(|| own.flags.read(ask))
             }
-            _ => Some(pinned.view(pinned.snapshot(), &ask)),
+            _ => Some(pinned.view(pinned.snapshot(), ask)),
         };
         if let Some(answer) = request.extensions().get::<RequestFlags>().and_then(pinned) {
             return Ok(answer);
@@ -227,7 +250,7 @@ impl<X: Refusal> Source<X> {
         let Some(Own { flags, .. }) = &self.own else {
             // Something in between may have taken the extensions away.
             return Ok(RequestFlags::with_current(|current| match current {
-                Some(current) => current.view(current.snapshot(), &ask),
+                Some(current) => current.view(current.snapshot(), ask),
                 None => ask(&View::NoFlags { asker: self.asker }),
             }));
         };
@@ -240,7 +263,7 @@ impl<X: Refusal> Source<X> {
         match extractor.try_context(&RequestHead::of(request)) {
             Ok(ref mut context) => {
                 context::bound(context);
-                Ok(flags.read(|snapshot| ask(&View::Flags { snapshot, context, headers })))
+                Ok(flags.read(|snapshot| extracted(&View::Flags { snapshot, context, headers })))
             }
             Err(refusal) => Err(refusal),
         }

@@ -74,6 +74,15 @@ impl Condition {
         view.is_plainly_on(&self.first.flag) || self.is_first_met(view, denied)
     }
 
+    /// Returns what [`is_met`](Self::is_met) does, and evaluates the flag at once.
+    #[inline]
+    pub(super) fn is_met_by(&self, view: &View<'_, '_>, denied: &Cell<Option<GateDenied>>) -> bool {
+        match self.is_plain {
+            true => self.is_first_met(view, denied),
+            false => self.are_met(view, denied),
+        }
+    }
+
     #[inline(never)]
     fn is_first_met(&self, view: &View<'_, '_>, denied: &Cell<Option<GateDenied>>) -> bool {
         let evaluation = view.evaluate(&self.first.flag);

@@ -97,9 +97,9 @@ pub enum Cause {
     Disabled,
     /// The time is outside of the `active` window.
     Inactive,
-    /// A flag that is required is off, or does not serve the variant that is required.
+    /// A flag that is required is not in the required state: off, on, or with another variant.
     Prerequisite,
-    /// The flag requires itself, over others, or more than 256 flags.
+    /// The flag depends on itself, over others, or on more than 256 flags.
     InvalidPrerequisites,
     /// The targeting key is among `denied_users`.
     DeniedUser,
@@ -316,8 +316,8 @@ impl fmt::Display for Cause {
         f.write_str(match self {
             Self::Disabled => "`enabled` is false",
             Self::Inactive => "the time is outside of its `active` window",
-            Self::Prerequisite => "a flag that it requires is off or serves another variant",
-            Self::InvalidPrerequisites => "it requires itself, over others, or too many flags",
+            Self::Prerequisite => "a flag that it requires is not in the required state",
+            Self::InvalidPrerequisites => "it depends on itself, over others, or on too many flags",
             Self::DeniedUser => "the targeting key is among `denied_users`",
             Self::DeniedGroup => "a group is among `denied_groups`",
             Self::AllowedUser => "the targeting key is among `allowed_users`",
@@ -432,7 +432,7 @@ impl ErrorCode {
                 "the definition of this flag was rejected, so the default is served"
             }
             Self::General => {
-                "the flag requires itself, over others, or too many flags, so it is off"
+                "the flag depends on itself, over others, or on too many flags, so it is off"
             }
             Self::TypeMismatch => {
                 "the flag has a value of another type than was asked for, so the default is served"

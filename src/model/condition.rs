@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    BucketBy, Operator, Printed, Value,
+    BucketBy, Operator, Prerequisite, Printed, Value,
     matcher::{Case, Matcher},
 };
 
@@ -39,8 +39,16 @@ pub enum Condition {
     Any(Vec<Condition>),
     /// This is false. See [`Condition::negated`].
     Not(Negation),
+    /// This is not true: it is false, or unknown since an attribute is missing.
+    ///
+    /// A flag that is in no state (see [`Prerequisite`]) makes this unknown wherever it stands in the
+    /// condition, so that losing a flag does not let users in. See [`Condition::unless`].
+    Unless(Negation),
     /// What the segment says holds.
     Segment(Segment),
+    /// Another flag is in a state, for the same context. Unknown if that flag is in no state, and so
+    /// is its negation.
+    Flag(Prerequisite),
 }
 
 impl Condition {
@@ -74,14 +82,83 @@ impl Condition {
     pub fn negated(self) -> Self {
         Self::Not(self.into())
     }
+
+    /// Holds where this condition is not true: the exact complement, also where this is unknown.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{
+    ///     Context, Definition, Flags, Memory,
+    ///     definition::{Condition, Operator, Rule, Serve},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let american = Condition::compare("country", Operator::Eq, "US")?;
+    /// let rule = |when| Definition::new().rules([Rule::new(when, Serve::Off)]);
+    /// let source = Memory::new()
+    ///     .with("negated", rule(american.clone().negated()))
+    ///     .with("unless", rule(american.unless()));
+    /// let flags = Flags::builder().source(source).start().await?;
+    ///
+    /// // The country is unknown.
+    /// let ana = Context::user("ana");
+    /// assert!(flags.is_enabled("negated", &ana), "the rule does not match");
+    /// assert!(!flags.is_enabled("unless", &ana), "the rule matches");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn unless(self) -> Self {
+        Self::Unless(self.into())
+    }
+
+    /// Returns the parts of the condition; none for a comparison and for a flag.
+    pub(crate) fn parts(&self) -> &[Self] {
+        match self {
+            Self::Compare(_) | Self::Flag(_) => &[],
+            Self::All(parts) | Self::Any(parts) => parts,
+            Self::Not(part) | Self::Unless(part) => std::slice::from_ref(part.condition()),
+            Self::Segment(segment) => std::slice::from_ref(segment.when()),
+        }
+    }
+
+    /// Returns the other flags that the condition asks for, also those of its segments, in the order in
+    /// which they are written.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::{Condition, Prerequisite};
+    ///
+    /// let open = Condition::Flag(Prerequisite::off("maintenance"));
+    /// let condition = Condition::All(vec![open, Condition::Flag("payments_v3".into()).negated()]);
+    ///
+    /// let flags: Vec<_> = condition.flags().into_iter().map(|it| &*it.flag).collect();
+    /// assert_eq!(flags, ["maintenance", "payments_v3"]);
+    /// ```
+    #[must_use]
+    pub fn flags(&self) -> Vec<&Prerequisite> {
+        let mut flags = Vec::new();
+        self.collect_flags(&mut flags);
+        flags
+    }
+
+    fn collect_flags<'c>(&'c self, flags: &mut Vec<&'c Prerequisite>) {
+        match self {
+            Self::Flag(flag) => flags.push(flag),
+            _ => self.parts().iter().for_each(|part| part.collect_flags(flags)),
+        }
+    }
 }
 
-/// A condition that has to be false; made by [`Condition::negated`].
+/// A condition within one that negates it; made by [`Condition::negated`] and [`Condition::unless`].
 #[derive(Clone, PartialEq)]
 pub struct Negation(Box<Condition>);
 
 impl Negation {
-    /// The condition that has to be false.
+    /// The condition that is negated.
     #[must_use]
     pub fn condition(&self) -> &Condition {
         &self.0
@@ -155,6 +232,7 @@ pub struct Comparison {
     operator: Operator,
     operand: Value<'static>,
     case: Case,
+    reads_numbers: bool,
     matcher: Arc<Matcher>,
 }
 
@@ -173,7 +251,50 @@ impl Comparison {
         let operand = operand.into();
         let matcher = Arc::new(Matcher::new(operator, &operand, case)?);
         let attribute = Attribute::new(attribute.into());
-        Ok(Self { attribute, operator, operand, case, matcher })
+        Ok(Self { attribute, operator, operand, case, reads_numbers: false, matcher })
+    }
+
+    /// Compares strings as the numbers that they are, such as `"12.5"`: `as = "number"`. A string that is
+    /// not a number never matches, and neither does a boolean.
+    ///
+    /// A number is written as in JSON, and may begin with `+` or zeros. There is no space in it.
+    ///
+    /// # Errors
+    ///
+    /// The operator compares no [numbers](Operator::has_numbers), or the operand is not a number, or
+    /// for `in` and `not_in` a list of numbers.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{
+    ///     Context, Definition, Flags, Memory,
+    ///     definition::{Case, Comparison, Condition, Operator, Rule, Serve},
+    /// };
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let large = Comparison::new("total", Operator::Ge, 100, Case::Exact)?.reading_numbers()?;
+    /// let rule = Rule::new(Condition::Compare(large), Serve::Off);
+    /// let source = Memory::new().with("instant", Definition::new().rules([rule]));
+    /// let flags = Flags::builder().source(source).start().await?;
+    ///
+    /// let total = |total: &'static str| Context::user("ana").attribute("total", total);
+    /// assert!(flags.is_enabled("instant", &total("99.5")));
+    /// assert!(!flags.is_enabled("instant", &total("1e3")));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reading_numbers(self) -> Result<Self, InvalidOperand> {
+        let matcher = Matcher::reading_numbers(self.operator, &self.operand, self.case)?;
+        Ok(Self { reads_numbers: true, matcher: Arc::new(matcher), ..self })
+    }
+
+    /// Returns true if strings are compared as the numbers that they are. See
+    /// [`reading_numbers`](Self::reading_numbers).
+    #[must_use]
+    pub fn reads_numbers(&self) -> bool {
+        self.reads_numbers
     }
 
     /// The path of the attribute, such as `company.plan`.
@@ -215,12 +336,16 @@ impl PartialEq for Comparison {
             && self.operator == other.operator
             && self.operand == other.operand
             && self.case == other.case
+            && self.reads_numbers == other.reads_numbers
     }
 }
 
 impl fmt::Debug for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {:?}", self.attribute(), self.operator, self.operand)?;
+        if self.reads_numbers {
+            f.write_str(" as number")?;
+        }
         match self.case {
             Case::Exact => Ok(()),
             Case::Ignored => f.write_str(" ignoring case"),

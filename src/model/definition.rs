@@ -6,14 +6,15 @@ use std::{
 };
 
 use super::{
-    Active, BucketBy, OnStale, Percentage, Prerequisite, Rollout, Rule, Rules, Serve,
-    SharedDefinition, Value, Variants, Weight,
+    Active, BucketBy, Constant, Entry, Metadata, OnStale, Percentage, Prerequisite, Rollout, Rule,
+    Rules, Serve, SharedDefinition, Value, Variants, Weight,
     setting::{AnySetting, Row, Setting, SettingType, add_up, merge},
     settings::{Effect, Roles, settings},
 };
 
-/// The `off` of a flag that serves no variant while it is off, unless a variant has that name.
-pub(crate) const OFF_DEFAULT: &str = "default";
+/// The `off` of a flag, or the `serve` of a rule, for no variant, unless a variant has that name: callers
+/// get their own defaults.
+pub(crate) const DEFAULT: &str = "default";
 
 /// A chained method that sets one setting. Lists take whatever becomes their entries.
 macro_rules! setter {
@@ -90,10 +91,13 @@ macro_rules! define {
         #[non_exhaustive]
         pub struct RareSettings {
             $($(#[doc = $rare_doc])+ pub $rare: Setting<$rare_type>,)+
+            /// Set where an environment of a file forces the flag on. It is a part of the meaning and not a setting:
+            /// where there is nothing to draw a variant by, such a flag is on without one.
+            is_forced_on: bool,
         }
 
         impl RareSettings {
-            const NONE: Self = Self { $($rare: Setting::Inherit,)+ };
+            const NONE: Self = Self { $($rare: Setting::Inherit,)+ is_forced_on: false };
 
             fn merge(&mut self, patch: &Self) {
                 $(merge(&mut self.$rare, &patch.$rare);)+
@@ -164,9 +168,11 @@ macro_rules! define {
                 if let Rare(Some(patch)) = &patch.rare {
                     self.rare_mut().merge(patch);
                 }
-                // The percentage takes it away from lower sources too, for as long as it is said.
-                if patch.takes_rollout_away() && self.rare().rollout.value().is_some() {
-                    self.rare_mut().rollout = Setting::Inherit;
+                // Lower sources cannot set these again, for as long as the patch stands.
+                for field in patch.ends() {
+                    if self.entries(field) > 0 {
+                        self.inherit(field);
+                    }
                 }
             }
 
@@ -404,48 +410,60 @@ impl Definition {
         forced.enabled(on)
     }
 
-    /// A forced value as a patch of flags with `variants`, those of the sources below.
+    /// A forced value as a patch of a flag that the sources below define as `below`.
     ///
-    /// On draws only among the variants that do not count as off. The flag stays off if none of
-    /// several has a weight.
-    pub(crate) fn forced_over(on: bool, variants: &Variants) -> Self {
-        if !on {
-            return Self::forced(false);
+    /// On goes on serving what is served to all, if that is on. Otherwise it draws only among the variants
+    /// that do not count as off. The flag stays off if none of several has a weight.
+    pub(crate) fn forced_over(on: bool, below: &Self) -> Self {
+        let rare = below.rare();
+        let variants = rare.variants.value().filter(|variants| !variants.is_empty());
+        let serve = rare.serve.value();
+        if !on || rare.value.value().is_some() {
+            return Self::forced(on);
+        }
+        let Some(variants) = variants else {
+            return Self::forced(true).without_serve(serve.is_some());
+        };
+        let is_on = |name: &str| variants.variant(name).is_some() && !variants.counts_as_off(name);
+        if serve.is_some_and(|name| is_on(name)) {
+            return Self::forced(true);
         }
         let weighs = |name| {
             let variant = variants.variant(name);
             variant.and_then(|it| it.weight.value()).is_some_and(|&it| it > Weight::ZERO)
         };
-        let candidates: Vec<_> =
-            variants.names().filter(|name| !variants.counts_as_off(name)).collect();
+        let candidates: Vec<_> = variants.names().filter(|name| is_on(name)).collect();
         match *candidates {
-            [only] if !weighs(only) => Self::forced_to(only, variants),
+            [only] if !weighs(only) => Self::forced(true).serve(only),
             _ if candidates.iter().any(|name| weighs(name)) => {
                 let off = variants.names().filter(|name| variants.counts_as_off(name));
                 let off: Variants = off.map(|name| (name, 0)).collect();
+                let forced = Self::forced(true).without_serve(serve.is_some());
                 match off.is_empty() {
-                    true => Self::forced(true),
-                    false => Self::forced(true).variants(off),
+                    true => forced,
+                    false => forced.variants(off),
                 }
             }
             _ => Self::forced(false),
         }
     }
 
-    /// A forced variant as a patch: no other one is drawn. A variant that counts as off forces the
-    /// flag off, and is served. `None` if there is no variant of that name among `variants`, which are
-    /// those of the sources below.
+    fn without_serve(mut self, is_there: bool) -> Self {
+        if is_there {
+            self.remove(Field::Serve);
+        }
+        self
+    }
+
+    /// A forced variant as a patch: all for whom the flag is on are served it. A variant that counts as off
+    /// forces the flag off, and is served. `None` if there is no variant of that name among `variants`,
+    /// which are those of the sources below.
     pub(crate) fn forced_variant(name: &str, variants: &Variants) -> Option<Self> {
         variants.variant(name)?;
         Some(match variants.counts_as_off(name) {
             true => Self::forced(false).off(name),
-            false => Self::forced_to(name, variants),
+            false => Self::forced(true).serve(name),
         })
-    }
-
-    fn forced_to(name: &str, variants: &Variants) -> Self {
-        let weights = variants.names().map(|other| (other, u32::from(other == name)));
-        Self::forced(true).variants(weights.collect::<Variants>())
     }
 
     /// Returns the name of the variant that is served while the flag is off, if there is one.
@@ -473,7 +491,7 @@ impl Definition {
         let can_be_off = |name: &&str| variants.variant(name).is_some() && !is_true(name);
         match self.rare().off.value().map(String::as_str) {
             Some(name) if can_be_off(&name) => return Some(name),
-            Some(OFF_DEFAULT) => return None,
+            Some(DEFAULT) => return None,
             _ => {}
         }
         let named = ["off", "control"].into_iter().find(can_be_off);
@@ -482,13 +500,26 @@ impl Definition {
         })
     }
 
+    /// Returns the setting by which no variant is drawn: `value`, or a `serve` that turns no user off.
+    pub(crate) fn spares_draws(&self) -> Option<Field> {
+        let rare = self.rare();
+        if rare.value.value().is_some() {
+            return Some(Field::Value);
+        }
+        let (serve, variants) = rare.serve.value().zip(rare.variants.value())?;
+        let is_on = variants.variant(serve).is_some() && !variants.counts_as_off(serve);
+        is_on.then_some(Field::Serve)
+    }
+
     /// Settles what rules serve by a string such as `25%`, once the variants of all sources are known. That is
-    /// the variant of exactly that name, and else the percentage. Returns the rules if they differ.
+    /// the variant of exactly that name, and else the percentage, or none. Returns the rules if they differ.
     fn settled_rules(&self) -> Option<Rules> {
         let rules = self.rare().rules.value()?;
         let variants = self.rare().variants.value();
         let is_variant = |name: &str| variants.is_some_and(|it| it.variant(name).is_some());
         let settled = |serve: &Serve| match serve {
+            Serve::Variant(text) if text == DEFAULT && !is_variant(text) => Some(Serve::Default),
+            Serve::Default => is_variant(DEFAULT).then(|| Serve::Variant(DEFAULT.to_owned())),
             Serve::Variant(text) if text.ends_with('%') && !is_variant(text) => {
                 let percentage: Percentage = text.parse().ok()?;
                 // One that is written in another way would be the variant once it is written again.
@@ -521,10 +552,19 @@ impl Definition {
         }
     }
 
-    /// Whether this, as a patch, ends a rollout of the sources below: it says a percentage for
-    /// everybody from now on.
-    pub(crate) fn takes_rollout_away(&self) -> bool {
-        self.percentage.value().is_some() && self.rare().rollout.is_inherit()
+    /// Returns the settings of the sources below that this, as a patch, ends: it would do nothing beside them.
+    /// A percentage ends a rollout. `serve` and variants end a constant, and a constant ends `serve`.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = Field> {
+        let rare = self.rare();
+        let has_variants = rare.serve.value().is_some() || rare.variants.value().is_some();
+        let ends = [
+            (self.percentage.value().is_some(), Field::Rollout),
+            (has_variants, Field::Value),
+            (rare.value.value().is_some(), Field::Serve),
+        ];
+        let ends =
+            ends.into_iter().filter(|&(says_another, field)| says_another && !self.has(field));
+        ends.map(|(_, field)| field)
     }
 
     /// The settings that few flags have, to be read.
@@ -545,10 +585,63 @@ impl Definition {
         self.rare.settings()
     }
 
+    /// Returns all that the flag asks of other flags: what it [`requires`](RareSettings::requires), then
+    /// what the conditions of its rules ask for, also in segments. A flag can be among them several times.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{
+    ///     Definition,
+    ///     definition::{Condition, Prerequisite, Rule, Serve},
+    /// };
+    ///
+    /// let open = Condition::Flag(Prerequisite::off("maintenance"));
+    /// let cart = Definition::new().requires(["payments_v3"]).rules([Rule::new(open, Serve::On)]);
+    ///
+    /// let flags: Vec<_> = cart.needs().into_iter().map(|it| &*it.flag).collect();
+    /// assert_eq!(flags, ["payments_v3", "maintenance"]);
+    /// ```
+    #[must_use]
+    pub fn needs(&self) -> Vec<&Prerequisite> {
+        let rare = self.rare();
+        let mut needs: Vec<_> = rare.requires.value().into_iter().flatten().collect();
+        for rule in rare.rules.value().into_iter().flat_map(|rules| rules.iter()) {
+            needs.extend(rule.flags());
+        }
+        needs
+    }
+
     /// The settings that few flags have, to be changed.
     #[must_use]
     pub fn rare_mut(&mut self) -> &mut RareSettings {
         self.rare.settings_mut()
+    }
+
+    /// Applies an entry on top of this, as that of a stronger source is applied. Returns what both are together.
+    #[cfg_attr(not(feature = "definition"), allow(dead_code, reason = "for environments"))]
+    pub(crate) fn with_entry(this: Option<&SharedDefinition>, entry: &Entry) -> SharedDefinition {
+        let patch = entry.patch(this.map(|this| &**this));
+        let is_forced_on = entry.forces().is_some() && patch.enabled.value() == Some(&true);
+        let mut merged = match this {
+            None => patch,
+            Some(this) => {
+                let mut merged = this.clone();
+                merged.make_mut().overlay(&patch);
+                merged
+            }
+        };
+        Self::settle(&mut merged);
+        let has_variants = merged.rare().variants.value().is_some();
+        if is_forced_on && has_variants {
+            merged.make_mut().rare_mut().is_forced_on = true;
+        }
+        merged
+    }
+
+    /// Returns true if an environment of the file forces the flag on.
+    pub(crate) fn is_forced_on(&self) -> bool {
+        self.rare().is_forced_on
     }
 
     /// The fields this sets or removes.
@@ -605,6 +698,18 @@ impl Definition {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.rare().permanent.value() == Some(&true)
+    }
+
+    /// Returns `true` if the values of the flag may be shown to browsers: `client = true`.
+    #[must_use]
+    pub fn is_client(&self) -> bool {
+        self.rare().client.value() == Some(&true)
+    }
+
+    /// Returns `true` if testers may set the flag for themselves: `testable = true`.
+    #[must_use]
+    pub fn is_testable(&self) -> bool {
+        self.rare().testable.value() == Some(&true)
     }
 
     /// The number of entries of the list that `field` sets; of anything else, 1 if it is set.
@@ -741,10 +846,13 @@ mod tests {
         let over = |variants: &[(&str, u32)]| {
             let variants = variants.iter().copied().collect();
             let mut flag = Definition::new().variants(Variants::clone(&variants));
-            flag.merge(&Definition::forced_over(true, &variants));
+            flag.merge(&Definition::forced_over(true, &flag));
             let drawn = flag.rare().variants.value().unwrap().clone();
             let drawn = drawn.iter().filter(|(_, it)| it.weight != Setting::Set(Weight::ZERO));
-            let drawn: Vec<_> = drawn.map(|(name, _)| name.to_owned()).collect();
+            let drawn: Vec<_> = match flag.rare().serve.value() {
+                Some(served) => vec![served.clone()],
+                None => drawn.map(|(name, _)| name.to_owned()).collect(),
+            };
             (flag.enabled.value() == Some(&true), drawn)
         };
 

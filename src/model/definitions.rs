@@ -2,12 +2,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map, btree_set},
-    fmt,
+    fmt, iter,
     ops::{Deref, Index},
     sync::Arc,
 };
 
 use super::{Definition, FlagKey};
+
+/// An iterator whose items become others, with a name.
+type Mapped<I, T> = iter::Map<I, fn(<I as Iterator>::Item) -> T>;
 
 /// A definition that its clones share, so that cloning it copies no settings.
 ///
@@ -167,8 +170,8 @@ impl Definitions {
     }
 
     /// Returns the definitions with their flag keys.
-    pub fn iter(&self) -> DefinitionsIter<'_> {
-        DefinitionsIter(self.0.iter())
+    pub fn iter(&self) -> <&Self as IntoIterator>::IntoIter {
+        self.into_iter()
     }
 }
 
@@ -194,10 +197,10 @@ impl<K: FlagKey> Index<K> for Definitions {
 
 impl<'a> IntoIterator for &'a Definitions {
     type Item = (&'a str, &'a SharedDefinition);
-    type IntoIter = DefinitionsIter<'a>;
+    type IntoIter = Mapped<btree_map::Iter<'a, Arc<str>, SharedDefinition>, Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+        self.0.iter().map(|(key, flag)| (&**key, flag))
     }
 }
 
@@ -206,24 +209,6 @@ impl fmt::Debug for Definitions {
         self.0.fmt(f)
     }
 }
-
-/// An iterator over [`Definitions`].
-#[derive(Debug, Clone)]
-pub struct DefinitionsIter<'a>(btree_map::Iter<'a, Arc<str>, SharedDefinition>);
-
-impl<'a> Iterator for DefinitionsIter<'a> {
-    type Item = (&'a str, &'a SharedDefinition);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|(key, flag)| (&**key, flag))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-impl ExactSizeIterator for DefinitionsIter<'_> {}
 
 /// A set of flag keys, in their order.
 ///
@@ -260,8 +245,8 @@ impl FlagKeys {
     }
 
     /// Returns the flag keys.
-    pub fn iter(&self) -> FlagKeysIter<'_> {
-        FlagKeysIter(self.0.iter())
+    pub fn iter(&self) -> <&Self as IntoIterator>::IntoIter {
+        self.into_iter()
     }
 }
 
@@ -273,10 +258,10 @@ impl<K: FlagKey> FromIterator<K> for FlagKeys {
 
 impl<'a> IntoIterator for &'a FlagKeys {
     type Item = &'a str;
-    type IntoIter = FlagKeysIter<'a>;
+    type IntoIter = Mapped<btree_set::Iter<'a, Arc<str>>, Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+        self.0.iter().map(|key| &**key)
     }
 }
 
@@ -285,21 +270,3 @@ impl fmt::Debug for FlagKeys {
         self.0.fmt(f)
     }
 }
-
-/// An iterator over [`FlagKeys`].
-#[derive(Debug, Clone)]
-pub struct FlagKeysIter<'a>(btree_set::Iter<'a, Arc<str>>);
-
-impl<'a> Iterator for FlagKeysIter<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|key| &**key)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-impl ExactSizeIterator for FlagKeysIter<'_> {}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Definition, Field, SharedDefinition, SharedText, Variants};
+use super::{Definition, Field, SharedDefinition, SharedText};
 
 use crate::text::Untrusted;
 
@@ -89,8 +89,9 @@ impl Entry {
         }
     }
 
-    /// Returns the patch that this is for the sources below, of which `variants` are the variants.
-    pub(crate) fn patch(&self, variants: Option<&Variants>) -> SharedDefinition {
+    /// Returns the patch that this is for a flag that the sources below define as `below`.
+    pub(crate) fn patch(&self, below: Option<&Definition>) -> SharedDefinition {
+        let variants = below.and_then(|below| below.rare().variants.value());
         let named = match self {
             Self::Definition(definition) => return definition.clone(),
             Self::Forced(_) => None,
@@ -99,9 +100,9 @@ impl Entry {
             }
         };
         let on = self.forces() == Some(true);
-        let patch = named.unwrap_or_else(|| match variants {
-            Some(variants) if !variants.is_empty() => Definition::forced_over(on, variants),
-            _ => Definition::forced(on),
+        let patch = named.unwrap_or_else(|| match below {
+            Some(below) => Definition::forced_over(on, below),
+            None => Definition::forced(on),
         });
         patch.into()
     }

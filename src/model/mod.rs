@@ -5,6 +5,7 @@ mod answer;
 mod attributes;
 mod bucket_by;
 mod condition;
+mod constant;
 mod context;
 mod decimal;
 mod definition;
@@ -14,6 +15,7 @@ mod entry;
 mod id;
 mod key;
 mod matcher;
+mod metadata;
 mod moment;
 mod names;
 mod nearest;
@@ -42,18 +44,18 @@ pub use self::{
     answer::{Answer, Cause, Draw, ErrorCode, Reason},
     bucket_by::BucketBy,
     condition::{Comparison, Condition, InvalidOperand, Negation, Segment},
+    constant::{BooleanConstant, Constant},
     context::Context,
     definition::{Definition, Field, RareSettings},
-    definitions::{
-        Definitions, DefinitionsIter, FlagKeys, FlagKeysIter, SharedDefinition, SharedText,
-    },
+    definitions::{Definitions, FlagKeys, SharedDefinition, SharedText},
     entry::{Entry, Part},
     id::IntoId,
     key::{Flag, FlagKey, FlagName},
     matcher::Case,
+    metadata::{Metadata, MetadataValue},
     operator::{OperandKind, Operator, OperatorExample},
     percentage::{InvalidPercentage, Percentage},
-    prerequisite::Prerequisite,
+    prerequisite::{Prerequisite, RequiredState},
     rollout::{Progress, Rollout, RolloutStatus, Stage},
     rule::{Rule, Serve},
     rules::Rules,
@@ -71,12 +73,12 @@ pub use self::{
 pub(crate) mod parts {
     #[doc(inline)]
     pub use super::{
-        Active, BucketBy, Case, Comparison, Condition, Definition, Definitions, DefinitionsIter,
-        Effect, Entry, Field, FlagKeys, FlagKeysIter, InvalidOnStale, InvalidOperand,
-        InvalidPercentage, InvalidWeight, Negation, OnStale, OperandKind, Operator,
-        OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings, Rollout,
-        RolloutStatus, Rule, Rules, Segment, Serve, Setting, SharedDefinition, SharedText, Stage,
-        Variant, Variants, Weight,
+        Active, BooleanConstant, BucketBy, Case, Comparison, Condition, Constant, Definition,
+        Definitions, Effect, Entry, Field, FlagKeys, InvalidOnStale, InvalidOperand,
+        InvalidPercentage, InvalidWeight, Metadata, MetadataValue, Negation, OnStale, OperandKind,
+        Operator, OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings,
+        RequiredState, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting,
+        SharedDefinition, SharedText, Stage, Variant, Variants, Weight,
     };
 }
 
@@ -100,6 +102,4 @@ pub(crate) use self::{
     variant_name::{TooManyVariantNames, variant_name},
 };
 #[cfg(feature = "definition")]
-pub(crate) use self::{
-    definition::OFF_DEFAULT, entry::OFF_WORDS, variant_name::MOST_VARIANT_NAMES,
-};
+pub(crate) use self::{definition::DEFAULT, entry::OFF_WORDS, variant_name::MOST_VARIANT_NAMES};

@@ -9,7 +9,10 @@ pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) 
     names
         .into_iter()
         .filter_map(|name| Some((distance(&word, name)?, name)))
-        .min_by_key(|&(distance, name)| (distance, !CLOSES.contains(&name)))
+        .min_by_key(|&(distance, name)| {
+            // Of two names that begin alike, the one of about that length.
+            (distance, !CLOSES.contains(&name), name.len().abs_diff(word.len()))
+        })
         .map(|(_, name)| name)
 }
 
@@ -39,6 +42,13 @@ mod tests {
     use super::*;
 
     const NAMES: [&str; 4] = ["enabled", "percentage", "allowed_users", "denied_users"];
+
+    #[test]
+    fn of_two_names_that_begin_alike_the_nearer_length_is_meant() {
+        assert_eq!(nearest("test", ["testable", "tests"]), Some("tests"));
+        assert_eq!(nearest("testa", ["tests", "testable"]), Some("tests"));
+        assert_eq!(nearest("testab", ["tests", "testable"]), Some("testable"));
+    }
 
     #[test]
     fn slips_are_recognised_and_other_words_are_not() {

@@ -193,6 +193,12 @@ impl Operator {
         Self::ALL.iter().copied().find(|operator| operator.as_str() == name)
     }
 
+    /// Returns true if it can compare numbers, so that `as = "number"` may stand beside it.
+    #[must_use]
+    pub const fn has_numbers(self) -> bool {
+        matches!(self.operand(), OperandKind::Number | OperandKind::Scalar | OperandKind::Scalars)
+    }
+
     /// Whether it is the opposite of the operator with the same operand.
     pub(crate) const fn is_negation(self) -> bool {
         matches!(self, Self::Ne | Self::NotIn)

@@ -37,11 +37,11 @@ impl Resolved {
     /// What the weakest source that has the flag says.
     pub(crate) fn new(definition: SharedDefinition, source: u8) -> Self {
         let mut resolved = Self {
+            forced_on: definition.is_forced_on(),
             definition,
             origins: [NONE; Field::ALL.len()],
             weaker: Vec::new(),
             strongest: source,
-            forced_on: false,
             stale: None,
             moment: None,
         };
@@ -65,7 +65,9 @@ impl Resolved {
         }
         self.definition.make_mut().overlay(patch);
         self.strongest = source;
-        self.forced_on &= ![Field::Variants, Field::Traffic].into_iter().any(|it| patch.has(it));
+        let chooses = [Field::Serve, Field::Variants, Field::Traffic];
+        self.forced_on &= !chooses.into_iter().any(|it| patch.has(it));
+        self.forced_on |= patch.is_forced_on();
         self.claim(patch, source);
     }
 
@@ -83,8 +85,8 @@ impl Resolved {
         for field in definition.fields() {
             self.origins[field as usize] = source;
         }
-        if definition.takes_rollout_away() {
-            self.origins[Field::Rollout as usize] = source;
+        for field in definition.ends() {
+            self.origins[field as usize] = source;
         }
     }
 
@@ -95,6 +97,11 @@ impl Resolved {
 
     pub(crate) fn moment_at(&self, now: SystemTime) -> Option<Moment> {
         Moment::of(&self.definition, now)
+    }
+
+    /// Returns whether it can change without any source: at its time, or because a source is lost.
+    pub(crate) fn depends_on_time(&self) -> bool {
+        self.moment.is_some() || self.definition.rare().stale_after.value().is_some()
     }
 
     /// What the time makes of it, if it depends on the time.
@@ -119,6 +126,15 @@ impl Resolved {
     /// The source that a field comes from; for one that has its default, the strongest source.
     pub(crate) fn origin(&self, field: Field) -> u8 {
         self.strongest_of(&[field])
+    }
+
+    /// The setting by which other flags decide about this one.
+    pub(crate) fn needing(&self) -> Field {
+        let requires = self.definition.rare().requires.value();
+        match requires.is_some_and(|requires| !requires.is_empty()) {
+            true => Field::Requires,
+            false => Field::Rules,
+        }
     }
 
     /// The strongest source that one of the fields comes from.

@@ -1,8 +1,8 @@
 //! Rules: who is served what.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use super::{BucketBy, Condition, Percentage, Weight};
+use super::{BucketBy, Condition, Percentage, Prerequisite, Weight, definition::DEFAULT};
 
 use crate::text::line;
 
@@ -34,6 +34,9 @@ pub struct Rule {
     pub name: Option<String>,
     /// Whom it is for.
     pub when: Condition,
+    /// The users that are left out: it does not match where this condition is true. See
+    /// [`Condition::Unless`].
+    pub unless: Option<Condition>,
     /// What they are served.
     pub serve: Serve,
     /// The unit that buckets are drawn by.
@@ -44,7 +47,7 @@ impl Rule {
     /// A rule without a name.
     #[must_use]
     pub const fn new(when: Condition, serve: Serve) -> Self {
-        Self { name: None, when, serve, bucket_by: BucketBy::TargetingKey }
+        Self { name: None, when, unless: None, serve, bucket_by: BucketBy::TargetingKey }
     }
 
     /// Gives it a name.
@@ -52,6 +55,47 @@ impl Rule {
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
+    }
+
+    /// Leaves out all for whom `condition` is true. See [`Condition::Unless`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::{Condition, Operator, Rule, Serve};
+    ///
+    /// let pros = Condition::compare("plan", Operator::Eq, "pro")?;
+    /// let american = Condition::compare("country", Operator::Eq, "US")?;
+    ///
+    /// let rule = Rule::new(pros, Serve::On).unless(american.clone());
+    ///
+    /// assert_eq!(rule.unless, Some(american));
+    /// # Ok::<(), flagstaff::definition::InvalidOperand>(())
+    /// ```
+    #[must_use]
+    pub fn unless(mut self, condition: Condition) -> Self {
+        self.unless = Some(condition);
+        self
+    }
+
+    /// Returns `when` and `unless` as one condition: what has to be true for the rule to match.
+    #[must_use]
+    pub fn condition(&self) -> Cow<'_, Condition> {
+        match &self.unless {
+            None => Cow::Borrowed(&self.when),
+            Some(unless) => {
+                let unless = Condition::Unless(unless.clone().into());
+                Cow::Owned(Condition::All(vec![self.when.clone(), unless]))
+            }
+        }
+    }
+
+    /// Returns the other flags that the conditions ask for. See [`Condition::flags`].
+    #[must_use]
+    pub fn flags(&self) -> Vec<&Prerequisite> {
+        let mut flags = self.when.flags();
+        flags.extend(self.unless.iter().flat_map(Condition::flags));
+        flags
     }
 
     /// Draws buckets by another unit than the targeting key. By an attribute, such as `company.id`, all
@@ -74,6 +118,9 @@ pub enum Serve {
     /// The flag is on, with this variant. It is off if it has no such variant, unless the name is a
     /// percentage such as `25%`, which is meant then.
     Variant(String),
+    /// No variant: callers get their own defaults, and a boolean question is `false`. A variant of the flag
+    /// that is named `default` is served instead.
+    Default,
     /// The flag is on for this share of those who match, and off for the others. A variant of the flag that
     /// is named like it, such as `25%`, is served instead.
     Percentage(Percentage),
@@ -82,13 +129,14 @@ pub enum Serve {
     Split(Vec<(String, Weight)>),
 }
 
-/// `on`, `off`, `25%`, `higher_price`, `control 50, higher_price 50`.
+/// `on`, `off`, `default`, `25%`, `higher_price`, `control 50, higher_price 50`.
 impl fmt::Display for Serve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::On => f.write_str("on"),
             Self::Off => f.write_str("off"),
             Self::Variant(name) => f.write_str(&line(name)),
+            Self::Default => f.write_str(DEFAULT),
             Self::Percentage(percentage) => percentage.fmt(f),
             Self::Split(split) => {
                 split.iter().enumerate().try_for_each(|(index, (name, weight))| {

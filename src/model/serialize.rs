@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     Cause, ErrorCode, Field, FlagState, OnStale, Operator, Percentage, Reason, RolloutStatus,
-    Serve, Value, Weight, value::nearest_timestamp,
+    Serve, Value, Weight, definition::DEFAULT, value::nearest_timestamp,
 };
 use crate::serialize::object;
 
@@ -56,7 +56,7 @@ fn decimal<S: Serializer>(ten_thousandths: u64, serializer: S) -> Result<S::Ok, 
     }
 }
 
-/// Serializes as `true` or `false`, the name of a variant, a percentage such as `"25%"`, or the weights
+/// Serializes as `true` or `false`, the name of a variant or `"default"`, a percentage such as `"25%"`, or the weights
 /// of variants.
 impl Serialize for Serve {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -64,6 +64,7 @@ impl Serialize for Serve {
             Self::On => serializer.serialize_bool(true),
             Self::Off => serializer.serialize_bool(false),
             Self::Variant(name) => serializer.serialize_str(name),
+            Self::Default => serializer.serialize_str(DEFAULT),
             Self::Percentage(percentage) => serializer.collect_str(percentage),
             Self::Split(split) => {
                 serializer.collect_map(split.iter().map(|(name, weight)| (name, weight)))

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Active, BucketBy, Definition, Field, OnStale, Percentage, Prerequisite, Rollout, Rules,
-    Variants,
+    Active, BucketBy, Constant, Definition, Field, Metadata, OnStale, Percentage, Prerequisite,
+    Rollout, Rules, Variants,
 };
 
 /// One field of a [`Definition`], as a member of a JSON merge patch (RFC 7396) is: absent, null or
@@ -99,6 +99,8 @@ impl SettingType for Duration {}
 impl SettingType for Percentage {}
 impl SettingType for BucketBy {}
 impl SettingType for OnStale {}
+/// Replaced whole, as the value of a variant is.
+impl SettingType for Constant {}
 
 impl SettingType for SystemTime {
     const IS_DATE: bool = true;
@@ -153,6 +155,12 @@ impl SettingType for Variants {
 
     fn entries(&self) -> usize {
         self.len()
+    }
+}
+
+impl SettingType for Metadata {
+    fn merge(&mut self, patch: &Self) {
+        Self::merge(self, patch);
     }
 }
 

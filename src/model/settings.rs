@@ -65,7 +65,17 @@ macro_rules! settings {
             /// and are never reported as stale. Evaluation does not look at it.
             permanent: bool = false, Permanent
                 => "true", Roles::new(Effect::None);
-            /// Other flags that have to be on, or to serve a variant, for the same context.
+            /// Facts for people and other tools: strings, numbers and booleans by name. They are shown and
+            /// exported. Evaluation does not look at them.
+            metadata: Metadata, Metadata
+                => r#"{ issue = "PAY-412" }"#, Roles::new(Effect::None);
+            /// A mark of flags whose values may be shown to browsers. Evaluation does not look at it.
+            client: bool = false, Client
+                => "true", Roles::new(Effect::None);
+            /// A mark of flags that testers may set for themselves. Evaluation does not look at it.
+            testable: bool = false, Testable
+                => "true", Roles::new(Effect::None);
+            /// Other flags that have to be on or off, or to serve a variant, for the same context.
             requires: Vec<Prerequisite>, Requires of Prerequisite
                 => r#"["payments_v3"]"#, Roles::new(Effect::Narrows).step(3).lifted();
             /// Rules, which come before the percentage: the first one that matches decides what is served.
@@ -80,20 +90,28 @@ macro_rules! settings {
             /// The window of time in which it can be on. Outside of it, it is off for all users.
             active: Active, Active
                 => "{ until = 2026-12-01 }", Roles::new(Effect::Narrows).step(2).lifted();
+            /// The value that it serves to all for whom it is on, never a boolean. While it is off, callers get
+            /// their own defaults.
+            value: Constant, Value
+                => "50", Roles::new(Effect::None).step(13);
+            /// The variant that is served to all for whom it is on and no rule chooses one, instead of a
+            /// draw by weight.
+            serve: String, Serve
+                => r#""treatment""#, Roles::new(Effect::Narrows).step(14);
             /// The variants that it serves beyond on and off, with their weights.
             variants: Variants, Variants
-                => "{ control = 50, treatment = 50 }", Roles::new(Effect::Narrows).step(14).redraws();
+                => "{ control = 50, treatment = 50 }", Roles::new(Effect::Narrows).step(16).redraws();
             /// The variant that is served while it is off, or `default` for none. By default the first of
             /// these whose value is not `true`: `off`, `control`, and the one whose value is `false`.
             off: String, Off
                 => r#""control""#,
-                Roles::new(Effect::None).step(15).needs(Field::Variants, "the flag has no variants");
+                Roles::new(Effect::None).step(17).needs(Field::Variants, "the flag has no variants");
             /// The share of those for whom it is on who are drawn into its variants. It is off for the
             /// others. All of them by default.
             traffic: Percentage = Percentage::HUNDRED, Traffic
                 => "20",
                 Roles::new(Effect::Narrows)
-                    .step(13)
+                    .step(15)
                     .lifted()
                     .needs(Field::Variants, "the flag has no variants");
             /// The unit that buckets of the percentage, the traffic and the variants are drawn by. All who
@@ -111,13 +129,13 @@ macro_rules! settings {
             stale_after: Duration, StaleAfter
                 => r#""5m""#,
                 Roles::new(Effect::None)
-                    .step(16)
+                    .step(18)
                     .needs(Field::OnStale, "without `on_stale`, the last word is kept anyway");
             /// The answer after that time. By default the last known values of the source are kept.
             on_stale: OnStale = OnStale::Keep, OnStale
                 => r#""declared""#,
                 Roles::new(Effect::None)
-                    .step(17)
+                    .step(19)
                     .needs(Field::StaleAfter, "without `stale_after`, that never happens");
         }
     };

@@ -94,6 +94,12 @@ enum Drawn {
 
 impl Drawn {
     fn of(definition: &Definition) -> Self {
+        if definition.spares_draws().is_some() {
+            return Self::On;
+        }
+        if definition.rare().serve.value().is_some() {
+            return Self::Off;
+        }
         let Some(variants) = definition.rare().variants.value().filter(|it| !it.is_empty()) else {
             return Self::On;
         };

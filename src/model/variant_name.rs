@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Definition, Prerequisite};
+use super::Definition;
 
 use crate::text::line;
 
@@ -82,8 +82,8 @@ pub(crate) fn variant_name(name: &str) -> &'static str {
 }
 
 impl Definition {
-    /// Keeps the names of variants in this definition: those of its own, and those that it requires of
-    /// other flags.
+    /// Keeps the names of variants in this definition: those of its own, and those that it asks other
+    /// flags for.
     ///
     /// Definitions pass here on their way into a process, wherever they come from, and are rejected on
     /// an error. So compiling them cannot fail.
@@ -94,11 +94,10 @@ impl Definition {
     /// rejected fill nothing.
     pub(crate) fn keep_variant_names(&self) -> Result<(), TooManyVariantNames> {
         let own = self.rare().variants.value().into_iter().flat_map(|variants| variants.names());
-        let requires = self.rare().requires.value().map_or(&[][..], |requires| requires);
-        let required =
-            requires.iter().filter_map(|Prerequisite { variant, .. }| variant.as_deref());
+        let others = self.needs();
+        let asked = others.iter().flat_map(|other| other.state.variants()).map(String::as_str);
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        names.get_or_insert_with(|| Names::new(MOST_VARIANT_NAMES)).keep_all(own.chain(required))
+        names.get_or_insert_with(|| Names::new(MOST_VARIANT_NAMES)).keep_all(own.chain(asked))
     }
 }
 

@@ -14,6 +14,8 @@ pub enum WarningKind {
     StaysOff,
     /// An environment variable is that of several flags that other sources have.
     SeveralFlags,
+    /// `serve`, or a rule, names a variant that the flag does not have. The flag is off for these users.
+    UnknownVariant,
 }
 
 impl WarningKind {
@@ -24,6 +26,7 @@ impl WarningKind {
             Self::NeitherOnNorOff => "neither_on_nor_off",
             Self::StaysOff => "stays_off",
             Self::SeveralFlags => "several_flags",
+            Self::UnknownVariant => "unknown_variant",
         }
     }
 }

@@ -6,14 +6,15 @@ use std::borrow::Cow;
 ///
 /// These are control characters, separators of lines and paragraphs, marks of direction ([UAX #9]), and
 /// characters of no width. The latter have the property `Default_Ignorable_Code_Point` of [UAX #44]: joiners,
-/// variation selectors, tags. Names that differ by these alone look the same.
+/// variation selectors, tags. Blanks other than the plain one, such as the no-break space, look like it. Names that
+/// differ by these alone look the same.
 ///
 /// # Example
 ///
 /// ```
 /// use flagstaff::text::is_hidden;
 ///
-/// assert!(['\n', '\u{9b}', '\u{202e}', '\u{200b}'].into_iter().all(is_hidden));
+/// assert!(['\n', '\u{9b}', '\u{a0}', '\u{202e}', '\u{200b}'].into_iter().all(is_hidden));
 /// assert!(!"größer 👍".contains(is_hidden));
 /// ```
 ///
@@ -24,15 +25,19 @@ pub const fn is_hidden(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}'
         | '\u{7f}'..='\u{9f}'
+        // Blanks that look like the plain one. The wide one of Japanese (U+3000) does not.
+        | '\u{a0}'
         | '\u{ad}'
         | '\u{34f}'
         | '\u{61c}'
         | '\u{115f}'..='\u{1160}'
+        | '\u{1680}'
         | '\u{17b4}'..='\u{17b5}'
         | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
+        | '\u{2000}'..='\u{200f}'
+        | '\u{2028}'..='\u{202f}'
+        | '\u{205f}'..='\u{206f}'
+        | '\u{2800}'
         | '\u{3164}'
         | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}'

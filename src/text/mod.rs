@@ -140,6 +140,63 @@ impl<'a> Untrusted<'a> {
         escaped(self.0, |c| is_hidden(c) || c == '\\')
     }
 
+    /// Returns a field of comma-separated values (RFC 4180), which has the same value.
+    ///
+    /// A field with a comma, a quote or the end of a line is quoted. Hidden characters stay, since the format has no
+    /// way to escape them. Some programs take fields for formulas.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// assert_eq!(Untrusted::new("new_checkout").csv(), "new_checkout");
+    /// assert_eq!(Untrusted::new("one \"page\", fast").csv(), r#""one ""page"", fast""#);
+    /// ```
+    #[must_use]
+    pub fn csv(self) -> Cow<'a, str> {
+        // Blanks at an end are part of the field, which some readers forget.
+        let is_blank = |end: Option<char>| end.is_some_and(char::is_whitespace);
+        let is_plain = !self.0.contains([',', '"', '\n', '\r'])
+            && !is_blank(self.0.chars().next())
+            && !is_blank(self.0.chars().next_back());
+        match is_plain {
+            true => self.0.into(),
+            false => format!("\"{}\"", self.0.replace('"', "\"\"")).into(),
+        }
+    }
+
+    /// Returns text for HTML: between tags, and as the value of an attribute in quotes.
+    ///
+    /// Hidden characters are escaped as in [`line`](Self::line), so that the text is one line, and no part of it is
+    /// markup or ends an attribute. It is not fit for a script, a style or a URL.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::text::Untrusted;
+    ///
+    /// let name = Untrusted::new("<b title='x'>\u{202e}");
+    ///
+    /// assert_eq!(name.html(), r"&lt;b title=&#39;x&#39;&gt;\u{202e}");
+    /// ```
+    #[must_use]
+    pub fn html(self) -> String {
+        let mut html = String::with_capacity(self.0.len());
+        for c in self.line().chars() {
+            match c {
+                '&' => html.push_str("&amp;"),
+                '<' => html.push_str("&lt;"),
+                '>' => html.push_str("&gt;"),
+                '"' => html.push_str("&quot;"),
+                // `&apos;` is unknown to HTML 4.
+                '\'' => html.push_str("&#39;"),
+                c => html.push(c),
+            }
+        }
+        html
+    }
+
     /// Returns a JSON document in which hidden characters are escaped, and which has the same values.
     ///
     /// Serializers escape those below U+0020 alone, since JSON demands no more (RFC 8259, section 7). Terminals
@@ -333,6 +390,7 @@ mod tests {
                 text.code(),
                 text.rust(),
                 text.shell().into_owned(),
+                text.html(),
             ];
 
             for form in forms {

@@ -14,11 +14,7 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     process::{Child, Command, Stdio},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -32,7 +28,7 @@ use flagstaff::{
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpStream, tcp},
+    net::TcpStream,
     sync::oneshot,
     time::{interval, sleep, timeout},
 };
@@ -85,15 +81,13 @@ async fn among_many(port: u16, client: &mut Client) -> Result<(), Box<dyn Error>
         let by = r#""override":{"by":"ana@example.com","reason":"incident","at":"2026-11-21T09:00:00.000Z"}"#;
         client.ask(&format!(r#"HSET feature_flags flag_{n} '{{"percentage":25,{by}}}'"#)).await?;
     }
-    let bytes = Arc::new(AtomicU64::new(0));
-    let proxy = proxy(port, Arc::clone(&bytes)).await?;
     let (ready, follows) = oneshot::channel();
     let (seen, sightings) = mpsc::channel();
     let (stop, stopped) = oneshot::channel();
-    let instance = thread::spawn(move || follow(proxy, ready, &seen, stopped));
+    let instance = thread::spawn(move || follow(port, ready, &seen, stopped));
     follows.await?;
     // What the start has cost is not what following costs.
-    let before = (bytes.load(Ordering::Relaxed), Instant::now());
+    let before = (client.sent().await?, Instant::now());
 
     let writer = Redis::open(&format!("redis://127.0.0.1:{port}/"))?.handle();
     let mut made = HashMap::new();
@@ -105,7 +99,8 @@ async fn among_many(port: u16, client: &mut Client) -> Result<(), Box<dyn Error>
         writer.write(&flag, Write::new(Operation::Disable).author("ana")).await?;
     }
     let took = before.1.elapsed().as_secs_f64();
-    let transferred = bytes.load(Ordering::Relaxed) - before.0;
+    // Those to the writer too, which are few.
+    let transferred = client.sent().await? - before.0;
     // The last changes may be on their way.
     let seen = thread::spawn(move || {
         let mut visible = Vec::new();
@@ -172,33 +167,6 @@ fn run_time() -> Duration {
     Duration::from_nanos(nanos.unwrap_or_default())
 }
 
-/// Passes everything on to a port, and counts it.
-async fn proxy(to: u16, bytes: Arc<AtomicU64>) -> Result<u16, Box<dyn Error>> {
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let port = listener.local_addr()?.port();
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await else { return };
-            let _ = client.set_nodelay(true).and(server.set_nodelay(true));
-            let ((from_client, to_client), (from_server, to_server)) =
-                (client.into_split(), server.into_split());
-            tokio::spawn(pass(from_client, to_server, Arc::clone(&bytes)));
-            tokio::spawn(pass(from_server, to_client, Arc::clone(&bytes)));
-        }
-    });
-    Ok(port)
-}
-
-async fn pass(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, bytes: Arc<AtomicU64>) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        bytes.fetch_add(count as u64, Ordering::Relaxed);
-        if to.write_all(&buffer[..count]).await.is_err() {
-            return;
-        }
-    }
-}
-
 fn print(what: &str, times: &mut [Duration]) {
     times.sort_unstable();
     let quantile = |share: usize| times[(times.len() - 1) * share / 100];
@@ -255,5 +223,17 @@ impl Client {
             true => Err(answer.into()),
             false => Ok(()),
         }
+    }
+
+    /// Returns the bytes that the server has sent to all clients. A proxy that counts would delay what it passes on.
+    async fn sent(&mut self) -> Result<u64, Box<dyn Error>> {
+        self.0.get_mut().write_all(b"INFO stats\r\n").await?;
+        let mut length = String::new();
+        self.0.read_line(&mut length).await?;
+        let mut answer = vec![0; length.trim_start_matches('$').trim_end().parse::<usize>()? + 2];
+        self.0.read_exact(&mut answer).await?;
+        let answer = String::from_utf8(answer)?;
+        let sent = answer.lines().find_map(|line| line.strip_prefix("total_net_output_bytes:"));
+        Ok(sent.ok_or("the server does not count bytes")?.parse()?)
     }
 }

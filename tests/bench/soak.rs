@@ -11,7 +11,7 @@ use std::{
     os::unix::fs::symlink,
     panic,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -238,10 +238,10 @@ impl World {
     async fn recovers(&mut self) -> Result<bool> {
         LOG_PANICS.store(false, Relaxed);
         self.wire.set(Mode::Pass);
-        if self.path.is_symlink() || self.path.is_file() {
-            fs::remove_file(&self.path)?;
-        } else if self.path.is_dir() {
-            fs::remove_dir(&self.path)?;
+        match fs::symlink_metadata(&self.path) {
+            Ok(metadata) if metadata.is_dir() => fs::remove_dir(&self.path)?,
+            Ok(_) => fs::remove_file(&self.path)?,
+            Err(_) => {}
         }
         let content = self.next_file("");
         fs::write(&self.path, content)?;
@@ -341,6 +341,27 @@ const ATTACKS: &[(&str, Attack)] = &[
             fs::write(&world.path, content)?;
         }
         Ok(5)
+    }),
+    ("a FIFO, and links to /dev/zero and /dev/random, in the place of the file", |world| {
+        let beside = world.path.with_extension("new");
+        for n in 0..9 {
+            match n % 3 {
+                0 if !Command::new("mkfifo").arg(&beside).status()?.success() => {
+                    return Err("there is no FIFO".into());
+                }
+                0 => {}
+                1 => symlink("/dev/zero", &beside)?,
+                _ => symlink("/dev/random", &beside)?,
+            }
+            fs::rename(&beside, &world.path)?;
+            thread::sleep(Duration::from_millis(70));
+            // Not in place, since a writer of a FIFO waits for a reader.
+            let content = world.next_file("");
+            fs::write(&beside, content)?;
+            fs::rename(&beside, &world.path)?;
+            thread::sleep(Duration::from_millis(70));
+        }
+        Ok(9)
     }),
     ("garbage in the file: no text, no TOML, nothing", |world| {
         for _ in 0..10 {

@@ -162,7 +162,7 @@ fn a_dry_run_knows_the_layout_and_what_cannot_be_changed() {
 fn told(command: &mut Command) -> Ran {
     let mut ran = ran(command);
     let revision =
-        Regex::new(r"(?m)^(\w+: )?revision \d+; back with: flagstaff undo \d+\n").unwrap();
+        Regex::new(r"(?m)^(\w+: )?revision \d+ at .*; back with: flagstaff undo \d+\n").unwrap();
     ran.stderr = revision.replace_all(&ran.stderr, "").into_owned();
     let time = Regex::new(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\d+ s more").unwrap();
     ran.stderr = time.replace_all(&ran.stderr, "TIME").into_owned();
@@ -858,7 +858,12 @@ fn a_flag_comes_back_as_it_was_at_a_revision() {
     run(&["set", "off", "percentage=10"]);
     run(&["enable", "on"]);
     let told = run(&["set", "off", "percentage=20"]);
-    assert!(told.stderr.contains("revision 3; back with: flagstaff undo 3"), "{}", told.stderr);
+    assert!(
+        told.stderr.contains("revision 3 at ")
+            && told.stderr.ends_with("back with: flagstaff undo 3\n"),
+        "{}",
+        told.stderr
+    );
     run(&["unset", "off"]);
 
     let back = run(&["restore", "off", "--to", "2"]);
@@ -909,6 +914,38 @@ fn the_effect_on_flags_that_require_a_changed_one_is_told() {
     ran(on(&server, &["disable", "a", "--file", file]).arg("--yes"));
     let back = told(&["enable", "a"]);
     assert!(back.contains("b: may be on for more then, since it requires `a`"), "{back}");
+}
+
+#[test]
+fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    let text = "[flags]\na = true\nz = false\n\n[flags.opposite]\nrequires = [{ flag = \"a\", on = false }]\n\n\
+                [flags.opposite_z]\nrequires = [{ flag = \"z\", on = false }]\n\n\
+                [[flags.asks.rules]]\nunless = { segment = \"ready\" }\nserve = false\n\n\
+                [flags.behind]\nrequires = [\"asks\"]\n\n[segments.ready]\nwhen = { flag = \"a\" }\n";
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let told = |arguments: &[&str]| ran(on(&server, arguments).args(["-n", "--file", file])).stderr;
+
+    let disabled = told(&["disable", "a"]);
+    for expected in [
+        "opposite: may be on for more then, since it depends on `a`",
+        "asks: may be on for more then, since it depends on `a`",
+        "behind: may be on for more then, since it depends on `a`",
+    ] {
+        assert!(disabled.contains(expected), "{disabled}");
+    }
+    let enabled = told(&["enable", "z"]);
+    let expected = "opposite_z: off for everybody then, since it depends on `z`";
+    assert!(enabled.contains(expected), "{enabled}");
+
+    let set = ["set", "z", "requires+={ flag = \"a\", on = false }", "--source", "file"];
+    let set = ran(on(&server, &set).args(["--file", file, "--yes"]));
+    assert_eq!(set.code, ExitCode::Done, "{}", set.stderr);
+    let written = fs::read_to_string(file).unwrap();
+    assert!(written.contains("requires = [{ flag = \"a\", on = false }]"), "{written}");
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) fn flagstaff(arguments: &[&str]) -> Command {
         "CLICOLOR",
         "CLICOLOR_FORCE",
         "COMPLETE",
+        "FLAGSTAFF_AT",
+        "FLAGSTAFF_ENVIRONMENT",
         "FLAGSTAFF_ENV_PREFIX",
         "FLAGSTAFF_FILE",
         "FLAGSTAFF_OUTPUT",

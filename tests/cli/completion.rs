@@ -6,13 +6,16 @@ use serde_json::Value;
 
 use crate::{command::flagstaff, support::python};
 
-/// Types the first letters of each name and a tab, and then the rest of a line, into a shell at a terminal.
+/// Types the first letters of each name, a tab and the keys that accept a completion, and then the rest of a line,
+/// into a shell at a terminal.
 const TYPED: &str = r#"
-import os, pty, select, sys
-line, starts, shell = sys.argv[1], sys.argv[2].split(","), sys.argv[3:]
+import fcntl, os, pty, select, struct, sys, termios
+line, starts, accept, shell = sys.argv[1], sys.argv[2].split(","), sys.argv[3], sys.argv[4:]
 pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(shell[0], shell)
+# Elvish shows nothing on a terminal without a size.
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
 said = b""
 def until(mark):
     global said
@@ -26,7 +29,7 @@ def until(mark):
 os.write(terminal, (line + "; printf '%s%s\\n' SET UP\n").encode())
 until(b"SETUP")
 for start in starts:
-    os.write(terminal, f"flagstaff get {start}\t-o jsonl >> got\nprintf '%s%s\\n' DO NE\n".encode())
+    os.write(terminal, f"flagstaff get {start}\t{accept}-o jsonl >> got\nprintf '%s%s\\n' DO NE\n".encode())
     until(b"DONE")
 os.write(terminal, b"exit\n")
 "#;
@@ -46,14 +49,14 @@ const NAMES: [&str; 10] = [
 ];
 
 /// Returns the flags that the command was asked for, which runs in a directory with a flag of each name.
-fn completed(shell: &[&str], setup: &str) -> Vec<String> {
+fn completed(shell: &[&str], setup: &str, accept: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let flags = NAMES.map(|name| format!("{name:?} = true\n")).concat();
     fs::write(directory.path().join("flags.toml"), format!("[flags]\n{flags}")).unwrap();
     let starts: Vec<_> = NAMES.iter().map(|name| &name[..3]).collect();
 
     let mut python = python();
-    python.args(["-c", TYPED, setup, &starts.join(",")]).args(shell);
+    python.args(["-c", TYPED, setup, &starts.join(","), accept]).args(shell);
     for (name, value) in flagstaff(&[]).get_envs() {
         match value {
             Some(value) => python.env(name, value),
@@ -88,7 +91,7 @@ fn completed(shell: &[&str], setup: &str) -> Vec<String> {
 fn bash_completes_every_name_as_one_word() {
     let bash = ["bash", "--norc", "--noprofile", "-i"];
 
-    assert_eq!(completed(&bash, "source <(flagstaff completion bash)"), NAMES);
+    assert_eq!(completed(&bash, "source <(flagstaff completion bash)", ""), NAMES);
 }
 
 #[test]
@@ -96,14 +99,23 @@ fn zsh_completes_every_name_as_one_word() {
     let setup =
         "autoload -Uz compinit; compinit -u -D; source <(flagstaff completion zsh); unsetopt beep";
 
-    assert_eq!(completed(&["zsh", "-f", "-i"], setup), NAMES);
+    assert_eq!(completed(&["zsh", "-f", "-i"], setup, ""), NAMES);
 }
 
 #[test]
 fn fish_completes_every_name_as_one_word() {
     let fish = ["fish", "--no-config", "--interactive"];
 
-    assert_eq!(completed(&fish, "flagstaff completion fish | source"), NAMES);
+    assert_eq!(completed(&fish, "flagstaff completion fish | source", ""), NAMES);
+}
+
+#[test]
+fn elvish_completes_every_name_as_one_word() {
+    // It shows the completions, and leaves a blank after one to the user.
+    let accept = "\n ";
+
+    let setup = "eval (flagstaff completion elvish | slurp)";
+    assert_eq!(completed(&["elvish", "-norc"], setup, accept), NAMES);
 }
 
 /// It would be taken for one when it is completed.

@@ -3,6 +3,10 @@
 use std::{fs, path::Path, process::Command};
 
 use flagstaff::text::{Untrusted, is_hidden};
+use proptest::{
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
 use pulldown_cmark::{Event, Options, Parser, TagEnd};
 use serde_json::{Value, json};
 
@@ -17,11 +21,16 @@ const EVIL: &str = "e\u{1b}[31m\u{7}\u{9b}2J\nerror: x\r\u{202e}\u{200b}|`<b>[x]
 
 /// Flags whose every text is evil.
 fn hostile() -> String {
-    let evil = json!(EVIL).to_string().replace('\u{9b}', "\\u009b");
+    hostile_by(EVIL)
+}
+
+/// Flags whose every text is this one.
+fn hostile_by(text: &str) -> String {
+    let evil = Untrusted::new(text).toml();
     format!(
         "[flags.{evil}]\ndescription = {evil}\nowner = {evil}\ntags = [{evil}]\n\
          allowed_users = [{evil}]\nallowed_groups = [{evil}]\nsalt = {evil}\n\
-         variants = {{ {evil} = 1, b = 1 }}\n\
+         variants = {{ {evil} = 1, b = 1 }}\nserve = {evil}\nmetadata = {{ {evil} = {evil} }}\n\
          [[flags.{evil}.rules]]\nname = {evil}\nwhen = {{ {evil} = {evil}, segment = {evil} }}\nserve = {evil}\n\
          [[flags.{evil}.tests]]\nname = {evil}\nuser = {evil}\nexpect = {evil}\n\
          [segments.{evil}]\nwhen = {{ plan = {evil} }}\n\
@@ -140,6 +149,94 @@ fn no_text_of_a_file_or_of_a_store_reaches_the_terminal_as_it_is() {
                 check(&arguments, &run(directory, &arguments, url));
             }
         }
+    }
+}
+
+/// Pieces that end a line, move a cursor, change a direction, or mean something in a format.
+const PIECES: [&str; 24] = [
+    "a",
+    "\u{fc}",
+    " ",
+    "\n",
+    "\r",
+    "\t",
+    "\u{1b}[2J",
+    "\u{7}",
+    "\u{9b}31m",
+    "\u{85}",
+    "\u{2028}",
+    "\u{202e}",
+    "\u{200b}",
+    "\u{feff}",
+    "`",
+    "|",
+    "\\",
+    "\"",
+    "'",
+    "<b>",
+    "[x](y)",
+    "${",
+    "%0A::error::",
+    "error: x",
+];
+
+/// Generated strings, the same in each run.
+fn texts() -> Vec<String> {
+    let mut runner = TestRunner::deterministic();
+    let pieces = proptest::collection::vec(proptest::sample::select(&PIECES[..]), 1..8);
+    (0..10).map(|_| pieces.new_tree(&mut runner).unwrap().current().concat()).collect()
+}
+
+#[test]
+fn generated_texts_are_data_in_every_form_of_output() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    fs::write(directory.join("empty.toml"), "[flags]\n").unwrap();
+    for text in texts() {
+        // An option is not a name.
+        let text = format!("k{text}");
+        fs::write(directory.join("flags.toml"), hostile_by(&text)).unwrap();
+        for arguments in [
+            &["list"][..],
+            &["show", &text],
+            &["eval", &text, "--user", &text],
+            &["explain", &text, "--user", &text],
+            &["lint", "-D", "all"],
+            &["lint", "--format", "github"],
+            &["lint", "--format", "sarif"],
+            &["test"],
+            &["plan", "empty.toml", "flags.toml", "--users", "10"],
+            &["codegen", "rust"],
+            &["codegen", "manifest"],
+        ] {
+            for form in ["text", "tsv", "json"] {
+                let arguments = [arguments, &["-o", form]].concat();
+
+                let ran = run(directory, &arguments, None);
+
+                check(&arguments, &ran);
+                let is_json = form == "json" && !matches!(arguments[0], "lint" | "codegen");
+                if is_json || arguments.contains(&"sarif") || arguments.contains(&"manifest") {
+                    let json = serde_json::from_str::<Value>(&ran.stdout);
+                    assert!(json.is_ok() || ran.stdout.is_empty(), "{arguments:?}: {}", ran.stdout);
+                }
+                if arguments.contains(&"github") {
+                    let is_command = |line: &str| {
+                        line.starts_with("::error file=flags.toml,")
+                            || line.starts_with("::warning file=flags.toml,")
+                    };
+                    assert!(ran.stdout.lines().all(is_command), "{}", ran.stdout);
+                }
+            }
+        }
+        // The tests of the flag above fail where its draw is another variant.
+        let plain = format!("[flags]\n{} = true\nother = true\n", Untrusted::new(&text).toml());
+        fs::write(directory.join("flags.toml"), plain).unwrap();
+        let cells = run(directory, &["list", "-o", "tsv"], None).stdout;
+        let cell = Untrusted::new(&text).tsv();
+        assert!(cells.lines().any(|line| line.split('\t').next() == Some(&*cell)), "{cells}");
+        let widths: Vec<_> = cells.lines().map(|line| line.matches('\t').count()).collect();
+        assert!(widths.windows(2).all(|two| two[0] == two[1]), "{cells}");
     }
 }
 

@@ -24,7 +24,8 @@ async fn a_rollout_goes_on_where_it_was_when_a_switch_ends() {
     let mut state = flags.watch("off");
     assert_eq!(state.borrow_and_update().to_string(), "50%");
 
-    let told = run(&["disable", "off", "--for", "1s"]).stderr;
+    // Long enough for a busy machine to see it begin.
+    let told = run(&["disable", "off", "--for", "5s"]).stderr;
 
     assert!(told.contains("then the settings of the override count again: 50%"), "{told}");
     assert!(!told.contains("warning"), "{told}");
@@ -171,7 +172,7 @@ fn garbage_in_other_fields_keeps_no_flag_from_being_changed() {
 }
 
 #[test]
-fn the_instances_of_a_store_that_cannot_be_read_are_listed() {
+fn the_instances_of_a_store_with_too_many_fields_are_listed_by_its_log() {
     let server = with_too_many_fields();
     let now = server.cli(&["TIME"]).lines().next().unwrap().to_owned();
     let instance = format!(r#"{{"at":{now},"generation":1,"revision":0}}"#);
@@ -180,8 +181,8 @@ fn the_instances_of_a_store_that_cannot_be_read_are_listed() {
     let instances = ran(&mut on(&server, &["instances"]));
 
     assert!(instances.stdout.starts_with("web-1\t"), "{}", instances.stdout);
-    assert_eq!(instances.code, ExitCode::Usage);
-    assert!(instances.stderr.contains("is not known"), "{}", instances.stderr);
+    assert_eq!(instances.code, ExitCode::Done, "{}", instances.stderr);
+    assert!(instances.stderr.starts_with("warning: "), "{}", instances.stderr);
 }
 
 /// Nothing can be stored beside what is not a hash.

@@ -6,6 +6,7 @@ mod command;
 #[cfg(unix)]
 mod completion;
 mod corpus;
+mod environments;
 mod files;
 mod fleet;
 mod hostile;
@@ -13,10 +14,12 @@ mod import;
 mod incident;
 mod lint;
 mod manners;
+mod places;
 mod python;
 mod renaming;
 mod reports;
 mod stale;
+mod status;
 mod stores;
 #[cfg(target_os = "linux")]
 mod terminal;

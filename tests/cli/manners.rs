@@ -53,7 +53,7 @@ fn errors_are_json_where_json_was_asked_for() {
     for arguments in [
         &["is-on", "on", "--redis", "redis://127.0.0.1:1", "-o", "json"][..],
         &["nonsense", "--output=jsonl"],
-        &["list", "colour:red", "-ojson"],
+        &["list", "--filter", "colour=red", "-ojson"],
     ] {
         let ran = ran(&mut flagstaff(arguments));
 
@@ -127,7 +127,10 @@ fn every_setting_is_completed_and_printed() {
     assert_eq!(completed("=", &["set", "a", ""]), assignments);
 
     for field in Field::ALL {
-        let text = format!("[flags.a]\n{field} = {}\n", field.example());
+        let mut text = format!("[flags.a]\n{field} = {}\n", field.example());
+        if *field == Field::Serve {
+            text += &format!("variants = {}\n", Field::Variants.example());
+        }
         fs::write(directory.path().join("flags.toml"), text).unwrap();
         let on = |arguments: &[&str]| ran(flagstaff(arguments).current_dir(directory.path()));
 
@@ -341,13 +344,179 @@ fn what_comes_out_of_a_pipe_has_columns() {
     );
     assert!(diff.iter().all(|row| row.len() == 9 && row[5] == "ana" && row[7] == "launch"));
     let status = piped(&["rollout", "status", "staged"]);
-    assert_eq!(status, [["staged", "not started", "0", "2", "0%", "", "", ""]]);
+    assert_eq!(status, [["staged", "not started", "0", "2", "0%", "", "", "", ""]]);
 }
 
 /// Time is passed in, so that what will be can be asked for.
 #[test]
 fn flags_can_be_asked_as_of_another_time() {
     for (at, code) in [("2026-12-01", ExitCode::Done), ("2026-11-30T23:59:59Z", ExitCode::No)] {
-        assert_eq!(ran(&mut flagstaff(&["is-on", "from_december", "--at", at])).code, code, "{at}");
+        assert_eq!(
+            ran(&mut flagstaff(&["is-on", "from_december", "--as-of", at])).code,
+            code,
+            "{at}"
+        );
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_with_a_bad_value_is_an_error_that_names_it() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    for (name, value) in [
+        ("FLAGSTAFF_OUTPUT", &b"bogus"[..]),
+        ("FLAGSTAFF_OUTPUT", b"\xff"),
+        ("FLAGSTAFF_AT", b"nowhere"),
+        ("FLAGSTAFF_AT", b"\xff"),
+        ("FLAGSTAFF_ENV_PREFIX", b"\xff"),
+        ("FLAGSTAFF_AUTHOR", b"\xff"),
+        ("REDIS_URL", b"http://127.0.0.1"),
+        ("REDIS_URL", b"\xff"),
+        ("REDIS_SENTINELS", b"\xff"),
+    ] {
+        let told = ran(flagstaff(&["list"]).env(name, OsStr::from_bytes(value)));
+        let shown = String::from_utf8_lossy(value);
+        assert_eq!(told.code, ExitCode::Usage, "{name}={shown}: {}", told.stderr);
+        assert!(told.stderr.contains(&format!("environment variable `{name}`")), "{}", told.stderr);
+    }
+    // An option replaces it, and an empty value is none.
+    let bogus = ran(flagstaff(&["list", "-o", "tsv"]).env("FLAGSTAFF_OUTPUT", "bogus"));
+    assert_eq!(bogus.code, ExitCode::Done);
+    assert_eq!(ran(flagstaff(&["list"]).env("FLAGSTAFF_OUTPUT", "")).code, ExitCode::Done);
+    // A path need not be UTF-8.
+    let path = ran(flagstaff(&["list"]).env("FLAGSTAFF_FILE", OsStr::from_bytes(b"\xff.toml")));
+    assert!(path.stderr.contains("cannot read"), "{}", path.stderr);
+}
+
+#[test]
+fn mistakes_in_arguments_are_told_in_words() {
+    for (arguments, told) in [
+        (&["undo", "latest"][..], "expected the number of a revision, such as 42"),
+        (&["restore", "on", "--to", "x"], "expected the number of a revision, such as 42"),
+        (&["set", "on", "owner=x", "--if-rev", "x"], "expected the number of a revision"),
+        (&["history", "--limit", "0"], "expected a whole number from 1 upwards"),
+        (
+            &["simulate", "on", "owner=x", "--users", "many"],
+            "expected a whole number from 1 upwards",
+        ),
+        (&["enable", "on", "--for", "99999999w"], "longer than the calendar"),
+        (&["enable", "on", "--for", "9999999999999999999d"], "longer than the calendar"),
+        (&["enable", "on", "--for=-1h"], "a length of time is not negative"),
+        (&["enable", "on", "--for", "soon"], "expected how long, such as `90s`"),
+        (&["eval", "on", "--context", "{\"a\": "], "it is cut off"),
+    ] {
+        let ran = ran(&mut flagstaff(arguments));
+        assert_eq!(ran.code, ExitCode::Usage, "{arguments:?}");
+        assert!(ran.stderr.contains(told), "{arguments:?}: {}", ran.stderr);
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), b"x\n\xff\n[]\n{\"flag\":\n").unwrap();
+    let batch = ran(flagstaff(&["eval", "--batch"]).arg(file.path())).stderr;
+    assert_eq!(
+        batch.lines().collect::<Vec<_>>(),
+        [
+            "warning: line 1: no JSON object: column 1 is not JSON",
+            "warning: line 2: byte 1 is not UTF-8",
+            "warning: line 3: no JSON object: it is JSON of another kind",
+            "warning: line 4: no JSON object: it is cut off",
+        ]
+    );
+}
+
+#[test]
+fn of_many_odd_values_the_first_are_told_and_the_rest_are_counted() {
+    let server = Server::start();
+    let fill = |value: &str| {
+        let script = "for i = 1, 70 do redis.call('hset', KEYS[1], 'f' .. i, ARGV[1]) end";
+        server.cli(&["eval", script, "1", "feature_flags", value]);
+    };
+
+    fill("maybe");
+    let odd = ran(&mut on(&server, &["list"]));
+    assert_eq!((odd.code, odd.stderr.lines().count()), (ExitCode::Done, 21), "{}", odd.stderr);
+    assert!(odd.stderr.ends_with("warning: 50 more like these\n"), "{}", odd.stderr);
+
+    fill("{");
+    let unreadable = ran(&mut on(&server, &["list"]));
+    let errors = unreadable.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!((unreadable.code, errors), (ExitCode::Usage, 20), "{}", unreadable.stderr);
+    assert!(unreadable.stderr.contains("50 more stored values cannot be read"));
+}
+
+#[test]
+fn a_blank_that_looks_like_the_plain_one_is_escaped() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[flags]\n\"new\u{a0}checkout\" = true\n\"new\u{2009}x\" = true\n")
+        .unwrap();
+
+    let list = ran(flagstaff(&["list", "-o", "text", "-f"]).arg(file.path())).stdout;
+
+    assert!(list.contains("new\\u{a0}checkout") && list.contains("new\\u{2009}x"), "{list}");
+}
+
+#[test]
+fn the_end_of_a_switch_is_told_by_the_status_of_the_rollout() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+    run(&["disable", "staged", "--for", "2h", "--by", "ana"]);
+
+    let text = run(&["rollout", "status", "staged", "-o", "text"]).stdout;
+    let json: Value =
+        serde_json::from_str(&run(&["rollout", "status", "staged", "-o", "json"]).stdout).unwrap();
+
+    assert!(
+        text.contains("says off, by ana, until 20")
+            || text.contains("says enabled=false, by ana, until 20"),
+        "{text}"
+    );
+    assert!(json["hiddenBy"]["until"].is_string(), "{json}");
+    let row = run(&["rollout", "status", "staged"]).stdout;
+    assert_eq!(row.trim_end().split('\t').count(), 9, "{row}");
+}
+
+#[test]
+fn unset_of_a_flag_that_is_off_below_suggests_no_setting() {
+    let server = Server::start();
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+    run(&["set", "off", "percentage=25"]);
+
+    let told = run(&["unset", "off"]).stderr;
+
+    assert!(told.contains("it stays off") && !told.contains("as well"), "{told}");
+}
+
+#[test]
+fn a_name_with_a_bar_is_one_cell_of_the_markdown_of_a_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = folder.path().join("a|b.toml");
+    std::fs::write(&before, "[flags]\n\"x|y`z\" = false\n").unwrap();
+    let after = folder.path().join("after.toml");
+    std::fs::write(&after, "[flags]\n\"x|y`z\" = true\n").unwrap();
+
+    let plan = ran(flagstaff(&["plan", "--markdown"]).arg(&before).arg(&after)).stdout;
+
+    let rows: Vec<Vec<_>> = {
+        use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+        let (mut rows, mut cell) = (Vec::new(), None::<String>);
+        for event in Parser::new_ext(&plan, Options::ENABLE_TABLES) {
+            match event {
+                Event::Start(Tag::TableRow) => rows.push(Vec::new()),
+                Event::Start(Tag::TableCell) => cell = Some(String::new()),
+                Event::End(TagEnd::TableCell) => {
+                    if let (Some(row), Some(cell)) = (rows.last_mut(), cell.take()) {
+                        row.push(cell);
+                    }
+                }
+                Event::Text(text) | Event::Code(text) => {
+                    if let Some(cell) = &mut cell {
+                        *cell += &text;
+                    }
+                }
+                _ => {}
+            }
+        }
+        rows
+    };
+    assert_eq!((rows.len(), rows[0].len(), &*rows[0][0]), (1, 10, "x|y`z"), "{plan}");
 }

@@ -365,3 +365,18 @@ fn globs_name_flags_after_the_names_themselves() {
     let errors: Vec<_> = all.stdout.lines().filter(|line| line.ends_with("PARSE_ERROR")).collect();
     assert_eq!(errors.len(), 2, "the rejected and the unreadable flag: {}", all.stdout);
 }
+
+#[test]
+fn a_flag_is_renamed_and_deleted_in_all_environments_whichever_is_chosen() {
+    let shop = Shop::new();
+    let environments = "\n[environments.staging]\ngifts = \"25%\"\n\n[environments.production.gifts]\nowner = \"web\"\n";
+    fs::write(shop.path(), TEXT.to_owned() + environments).unwrap();
+
+    let renamed = shop.run(&["rename", "gifts", "cards", "--environment", "staging"]);
+    assert_ends(&renamed, Done);
+    assert_eq!(shop.text().matches("cards").count(), 3, "{}", shop.text());
+    assert!(!shop.text().contains("gifts =") && shop.text().contains("salt = \"gifts\""));
+
+    assert_ends(&shop.run(&["delete", "cards", "--environment", "staging"]), Done);
+    assert!(!shop.text().contains("cards"), "{}", shop.text());
+}

@@ -223,3 +223,32 @@ fn what_no_instance_evaluates_is_listed() {
         stale.stderr,
     );
 }
+
+#[test]
+fn a_flag_that_others_need_is_not_stale() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("flags.toml");
+    let of = |needing: &str| {
+        let text = format!(
+            "[flags.old]\nexpires = 2025-01-01\ncreated = 2024-01-01\n\n[flags.needs]\npercentage = 10\n{needing}\n"
+        );
+        fs::write(&file, text).unwrap();
+        ran(flagstaff(&["stale", "-o", "tsv", "--file"]).arg(&file))
+    };
+
+    assert!(of("").stdout.contains("old\texpired"), "{}", of("").stdout);
+    for needing in [
+        "requires = [\"old\"]",
+        "requires = [{ flag = \"old\", on = false }]",
+        "rules = [{ when = { not = { flag = \"old\" } }, serve = true }]",
+        "rules = [{ unless = { segment = \"s\" }, serve = true }]\n[segments.s]\nwhen = { flag = \"old\" }",
+    ] {
+        let found = of(needing);
+        assert_eq!(
+            (found.code, &*found.stdout),
+            (ExitCode::Done, ""),
+            "{needing}: {}",
+            found.stderr
+        );
+    }
+}

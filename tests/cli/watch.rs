@@ -76,8 +76,8 @@ fn it_is_told_who_made_a_change_and_why() {
     assert_eq!(next().1, r#""off" null null null"#);
     ran(&mut on(&server, &["enable", "on", "--by", "bob"]));
     assert_eq!(next().1, r#""on" 3 "bob" null"#);
-    // Nobody ends an override whose time is over.
-    ran(&mut on(&server, &["set", "quarter", "percentage=50", "--for", "1s", "--by", "bob"]));
+    // Nobody ends an override whose time is over. It lasts until a busy machine has seen it begin.
+    ran(&mut on(&server, &["set", "quarter", "percentage=50", "--for", "5s", "--by", "bob"]));
     assert_eq!(next().1, r#""quarter" 4 "bob" null"#);
     assert_eq!(next().1, r#""quarter" null null null"#);
 }

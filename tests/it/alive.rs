@@ -3,10 +3,12 @@
 use std::{
     fs,
     panic::panic_any,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    task,
     time::{Duration, SystemTime},
 };
 
@@ -160,6 +162,49 @@ async fn a_recorder_of_metrics_that_panics_costs_what_it_is_told_and_nothing_els
 
         panics.was_called();
     }
+}
+
+/// A waker that panics when it wakes.
+struct Alarm(Panics);
+
+impl task::Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.0.call();
+    }
+}
+
+/// Publishes when the test does.
+struct Handed(std::sync::mpsc::Sender<Sink>);
+
+impl Backend for Handed {
+    fn name(&self) -> &'static str {
+        "handed"
+    }
+
+    fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
+        self.0.send(sink).unwrap();
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_waker_that_waits_for_the_start_and_panics_does_not_reach_the_source() {
+    let panics = Panics::times(ALWAYS);
+    let waker = task::Waker::from(Arc::new(Alarm(panics.clone())));
+    let (send, sink) = std::sync::mpsc::channel();
+    let mut start = pin!(Flags::builder().source(Handed(send)).max_wait(BOUND).start());
+    let sink = loop {
+        assert!(start.as_mut().poll(&mut task::Context::from_waker(&waker)).is_pending());
+        if let Ok(sink) = sink.try_recv() {
+            break sink;
+        }
+        tokio::task::yield_now().await;
+    };
+
+    sink.publish(Offer::from_iter([("a", true)]));
+
+    panics.was_called();
+    assert!(is_on(&start.await.unwrap(), "a"));
 }
 
 #[tokio::test]

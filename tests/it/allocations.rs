@@ -9,7 +9,7 @@ use allocation_counter::measure;
 use flagstaff::{
     Backend, Context, Definition, Env, Flags, Memory, Percentage,
     answer::{Cause, Value},
-    definition::{Condition, Entry, Operator, Rule, Serve, Variant, Variants},
+    definition::{Condition, Entry, Operator, Prerequisite, Rule, Serve, Variant, Variants},
     source::{BackendError, BoxFuture, Offer, Sink},
 };
 
@@ -53,6 +53,28 @@ fn ana_with_attributes() -> Context<'static> {
 }
 
 #[tokio::test]
+async fn flags_that_ask_for_others_allocate_nothing() {
+    let asks = |name: &str| Condition::Flag(Prerequisite::off(name));
+    let chain = (0..20).fold(Memory::new().with("f20", ruled()), |memory, n| {
+        let rule = Rule::new(asks(&format!("f{}", n + 1)), Serve::Off).unless(asks("f20"));
+        memory.with(format!("f{n}"), Definition::new().rules([rule]))
+    });
+    let needs = [Prerequisite::off("nosuch"), Prerequisite::off("f3")];
+    let memory = chain.with("needs", Definition::new().requires(needs));
+    let flags = Flags::builder().source(memory).start().await.expect("memory starts");
+    let ana = ana_with_attributes();
+    flags.is_enabled("needs", &ana);
+
+    let allocated = measure(|| {
+        black_box(flags.is_enabled("f0", &ana));
+        black_box(flags.is_enabled("f15", &ana));
+        black_box(flags.is_enabled("needs", &ana));
+    });
+
+    assert_eq!(allocated.count_total, 0);
+}
+
+#[tokio::test]
 async fn rules_allocate_nothing() {
     let memory = Memory::new().with("ruled", ruled());
     let flags = Flags::builder().source(memory).start().await.expect("memory starts");
@@ -89,6 +111,28 @@ async fn texts_behind_rules_allocate_nothing() {
     assert_eq!(allocations(|| flags.variant("ruled", &ana, "none")), 0);
     assert_eq!(allocations(|| snapshot.string("ruled", &ana, "none")), 0);
     assert_eq!(allocations(|| request.string("ruled", "none")), 0);
+}
+
+#[tokio::test]
+async fn constants_and_served_variants_allocate_nothing() {
+    let text = "a text that is too long to be inline";
+    let served = Variants::new().with("a", Variant::new().value(text)).with("b", Variant::new());
+    let everybody = Rule::new(Condition::All(Vec::new()), Serve::Default);
+    let memory = Memory::new()
+        .with("constant", Definition::new().value(text))
+        .with("limit", Definition::new().value(50))
+        .with("served", Definition::new().variants(served).serve("a"))
+        .with("default", Definition::new().value(text).rules([everybody]));
+    let flags = Flags::builder().source(memory).start().await.expect("memory starts");
+    let (snapshot, ana) = (flags.snapshot(), ana());
+
+    for (flag, expected) in [("constant", text), ("served", text), ("default", "none")] {
+        assert_eq!(snapshot.string(flag, &ana, "none").value, expected, "{flag}");
+        assert_eq!(allocations(|| snapshot.string(flag, &ana, "none")), 0, "{flag}");
+        assert_eq!(allocations(|| flags.boolean(flag, &ana, false)), 0, "{flag}");
+    }
+    assert_eq!(allocations(|| flags.integer("limit", &ana, 1)), 0);
+    assert_eq!(allocations(|| flags.float("limit", &ana, 1.0)), 0);
 }
 
 async fn flags() -> Flags {

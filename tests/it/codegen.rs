@@ -51,6 +51,21 @@ async fn constants_ask_for_the_flags_that_they_are_made_of() {
 }
 
 #[tokio::test]
+async fn values_are_constants_of_their_type() {
+    let flags = flags().await;
+    let ana = Context::user("ana");
+
+    let limit: i64 = flag::value::MAX_UPLOAD_MB;
+    let rate: f64 = flag::value::SAMPLE_RATE;
+    let region: &str = flag::value::REGION;
+
+    assert_eq!((limit, rate, region), (50, 0.001, "eu-\"west\""));
+    assert_eq!(flags.integer(flag::MAX_UPLOAD_MB, &ana, 1).value, limit);
+    assert_eq!(flags.float(flag::SAMPLE_RATE, &ana, 1.0).value, rate);
+    assert_eq!(flags.string(flag::REGION, &ana, "").value, region);
+}
+
+#[tokio::test]
 async fn the_served_variant_is_one_of_the_enum() {
     let flags = flags().await;
 

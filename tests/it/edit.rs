@@ -164,10 +164,21 @@ fn rule() -> impl Strategy<Value = Value> {
         json!({"country": ["DE", "AT"]}),
         json!({"app.version": {"semver": ">=2"}, "since": {"before": "2026-11-01"}}),
         json!({"any": [{"plan": "pro"}, {"not": {"email": {"ends_with": "@x", "ignore_case": true}}}]}),
+        json!({"flag": "payments_v3", "attributes": {"segment": "gold"}}),
+        json!({"unless": {"flag": {"flag": "maintenance", "on": false}}}),
+        json!({"total": {"ge": 12.5, "as": "number"}}),
     ]);
-    (any::<u32>(), when, serve).prop_map(
-        |(name, when, serve)| json!({"name": format!("rule {name}"), "when": when, "serve": serve}),
-    )
+    let unless = maybe(select(vec![
+        json!({"country": "US"}),
+        json!({"flag": {"flag": "price", "variant": ["high", "low"]}}),
+    ]));
+    (any::<u32>(), when, unless, serve).prop_map(|(name, when, unless, serve)| {
+        let mut rule = json!({"name": format!("rule {name}"), "when": when, "serve": serve});
+        if !unless.is_null() {
+            rule["unless"] = unless;
+        }
+        rule
+    })
 }
 
 fn variants() -> impl Strategy<Value = Value> {
@@ -216,7 +227,14 @@ fn patch() -> impl Strategy<Value = Definition> {
         ("denied_groups", maybe(names())),
         ("allowed_users", maybe(names())),
         ("allowed_groups", maybe(names())),
-        ("requires", maybe(Just(json!(["payments_v3"])))),
+        (
+            "requires",
+            maybe(prop::sample::select(vec![
+                json!(["payments_v3"]),
+                json!([{ "flag": "maintenance", "on": false }, "payments_v3"]),
+                json!([{ "flag": "price", "variant": ["high", "low"] }]),
+            ])),
+        ),
         ("rollout", maybe(rollout)),
         ("active", maybe(active)),
         ("variants", maybe(variants())),
@@ -595,4 +613,83 @@ fn every_flag_of_the_corpus_is_renamed_and_back_with_all_that_is_said() {
         let (is, meant) = (said(document.file().flags()), said(&before));
         assert_eq!(is, meant, "{name}, {flag}");
     }
+}
+
+#[test]
+fn a_rename_reaches_every_environment_and_salts_whatever_draws_in_one() {
+    let text = "\
+[flags]
+checkout = true # all
+banner = false
+
+[environments.staging]
+checkout = \"25%\" # try
+only_here = \"50%\"
+
+[environments.production.checkout]
+denied_users = [\"mallory\"]
+
+[environments.production.gifts]
+requires = [\"checkout\", 'only_here']
+";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    document.rename("checkout", "cart").unwrap();
+    document.rename("only_here", "there").unwrap();
+    document.rename("banner", "hero").unwrap();
+
+    assert_eq!(
+        document.text(),
+        "\
+[flags]
+cart = { enabled = true, salt = \"checkout\" } # all
+hero = false
+
+[environments.staging]
+cart = \"25%\" # try
+there = { percentage = \"50%\", salt = \"only_here\" }
+
+[environments.production.cart]
+denied_users = [\"mallory\"]
+
+[environments.production.gifts]
+requires = [\"cart\", 'there']
+"
+    );
+    assert_eq!(document.needing("cart"), ["gifts"]);
+    for taken in ["there", "gifts", "hero"] {
+        let error = document.rename("cart", taken).unwrap_err();
+        assert!(matches!(error, EditError::Exists { .. }), "{taken}: {error}");
+    }
+}
+
+#[test]
+fn a_rename_reaches_conditions_on_flags_and_no_attribute_of_that_name() {
+    let text = "\
+[flags]
+old = true
+
+[[flags.gate.rules]]
+when = { all = [{ flag = \"old\" }, { flag = [{ flag = \"old\", on = false }, \"gate_2\"] }], attributes = { flag = \"old\" } }
+unless = { not = { flag = { flag = \"old\" } } }
+serve = true
+
+[flags.gate_2]
+requires = [{ flag = \"old\", on = false }]
+
+[segments.some]
+when = { flag = \"old\", plan = \"old\" }
+";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+    assert!(document.file().diagnostics().is_empty(), "{}", document.file().diagnostics());
+    assert_eq!(document.needing("old"), ["gate", "gate_2"]);
+
+    document.rename("old", "new").unwrap();
+
+    let kept = text
+        .replace("\"old\"", "\"new\"")
+        .replace("old = true", "new = true")
+        .replace("attributes = { flag = \"new\" }", "attributes = { flag = \"old\" }")
+        .replace("plan = \"new\"", "plan = \"old\"");
+    assert_eq!(document.text(), kept);
 }

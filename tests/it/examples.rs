@@ -186,6 +186,22 @@ async fn gate_opens_and_closes_the_moment_the_file_is_saved() {
 }
 
 #[tokio::test]
+async fn gate_has_the_flags_of_its_environment() {
+    let start = async |environment: &str| {
+        let mut command = example("gate");
+        command.env("FLAGSTAFF_ENVIRONMENT", environment);
+        Server::start_with(command, "", "").await
+    };
+
+    let (staging, production) = (start("staging").await, start("production").await);
+
+    assert_eq!(staging.get("/beta", "").await, page("/beta"));
+    assert_eq!(production.get("/beta", "").await.0, 403);
+    assert_eq!(staging.all_flags("").await["new_search"]["value"], true);
+    assert_eq!(production.all_flags("").await["new_search"]["value"], false);
+}
+
+#[tokio::test]
 async fn a_closed_gate_says_what_it_is_told_to_and_an_inverted_one_is_open() {
     let mut gate = Server::start("gate").await;
 

@@ -9,7 +9,7 @@ use std::{
 
 use flagstaff::{
     Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
-    answer::{Cause, Value},
+    answer::{Cause, ErrorCode, Value},
     definition::{Condition, Field, FlagsFile, Operator, Prerequisite, Rule, Serve, Setting},
     explain::{Check, ConditionTrace, Explanation, Outcome, Said, Shown},
     source::Offer,
@@ -303,6 +303,97 @@ async fn a_variable_is_named_as_it_is_spelled() {
     assert_eq!(explanation.sources[0].says, Some(Said::Forced(true)));
 }
 
+const LINKED: &str = r#"
+[flags]
+maintenance = false
+payments_v3 = true
+
+[flags.pricing_page]
+variants = { control = 1, lower_price = 0 }
+
+[flags.shop]
+requires = [{ flag = "maintenance", on = false }, { flag = "pricing_page", variant = ["control", "lower_price"] }]
+percentage = 0
+
+[[flags.shop.rules]]
+name = "large orders"
+when = { total = { ge = 100, as = "number" }, attributes = { flag = "gold" } }
+serve = true
+
+[[flags.shop.rules]]
+name = "not lost"
+unless = { any = [{ flag = "nosuch" }, { country = "US" }] }
+serve = true
+
+[[flags.shop.rules]]
+name = "payments"
+when = { flag = "payments_v3", not = { flag = { flag = "maintenance", on = false } } }
+unless = { country = "US" }
+serve = true
+
+[[flags.shop.rules]]
+name = "all but Americans"
+when = { segment = "ready", unless = { plan = "free" } }
+unless = { country = "US", flag = "maintenance" }
+serve = true
+
+[flags.closed]
+requires = [{ flag = "payments_v3", on = false }]
+
+[segments.ready]
+when = { flag = { flag = "pricing_page", variant = "control" } }
+"#;
+
+#[tokio::test]
+async fn the_flags_that_a_flag_depends_on_are_named_with_their_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.toml");
+    fs::write(&path, LINKED).unwrap();
+    let flags = from_file(&path).await;
+    let ana = Context::user("ana").attribute("total", "99.5").attribute("flag", "gold");
+
+    let explanation = flags.explain("shop", &ana);
+
+    snapshot("linked", &stable(&explanation, &folder));
+    snapshot("linked-redacted", &stable(&explanation.clone().redact_all(), &folder));
+    let explained = serde_json::to_value(&explanation).unwrap();
+    let rules = explained["steps"].as_array().unwrap();
+    let rules = rules.iter().find(|step| step["step"] == "rules").unwrap();
+    let rules = serde_json::to_string_pretty(rules).unwrap();
+    snapshot("linked-json", &rules.replace(&format!("{}/", folder.path().display()), ""));
+    assert_eq!(
+        flags.explain("closed", &ana).because,
+        "it requires payments_v3 to be off, and it is on"
+    );
+}
+
+#[tokio::test]
+async fn a_flag_that_is_asked_for_can_be_the_near_miss() {
+    let rule = |condition: Condition| Rule::new(condition, Serve::Off);
+    let ask = |condition: Condition| async {
+        let flag = Definition::new().rules([rule(condition)]);
+        let source = Memory::new().with("x", flag).with("on", true).with("off", false);
+        let flags = Flags::builder().source(source).start().await.unwrap();
+        let miss = flags.explain("x", &Context::anonymous()).near_miss;
+        miss.map(|miss| miss.comparison.to_string())
+    };
+    let flag = |name: &str| Condition::Flag(Prerequisite::on(name));
+
+    let off = Some("flag off is on, and it is off".to_owned());
+    assert_eq!(ask(flag("off")).await, off);
+    assert_eq!(ask(Condition::All(vec![flag("on"), flag("off")])).await, off);
+    let on = Some("flag on is on, and it is on".to_owned());
+    assert_eq!(ask(flag("on").negated()).await, on);
+    assert_eq!(ask(flag("on").unless()).await, on);
+    assert_eq!(
+        ask(flag("nosuch")).await,
+        Some("flag nosuch is on, which no source has".to_owned())
+    );
+    assert_eq!(ask(Condition::All(vec![flag("off"), flag("nosuch")])).await, None);
+    let lost = Condition::Any(vec![flag("off"), flag("nosuch")]).unless();
+    assert_eq!(ask(lost).await, Some("flag nosuch is on, which no source has".to_owned()));
+}
+
 /// The near miss of the rules for a context with `a = 1` and `b = 2`.
 fn near_miss(rules: &[(&str, bool)]) -> Option<(usize, String)> {
     let rules =
@@ -311,7 +402,8 @@ fn near_miss(rules: &[(&str, bool)]) -> Option<(usize, String)> {
     let flags = flags(&format!("[flags.x]\nrules = [{}]", rules.join(", ")));
     let context = Context::anonymous().attribute("a", 1).attribute("b", 2);
     let miss = flags.explain("x", &context).near_miss?;
-    Some((miss.rule, miss.comparison.attribute))
+    let ConditionTrace::Compare(comparison) = miss.comparison else { return None };
+    Some((miss.rule, comparison.attribute))
 }
 
 #[test]
@@ -469,15 +561,16 @@ prop_compose! {
     fn definition()(
         mut definition in json::definition().boxed(),
         requires in prop::collection::vec(
-            (prop::sample::select(&["a", "b", "c", "d"][..]), any::<bool>()), 0..3,
+            (prop::sample::select(&["a", "b", "c", "d"][..]), 0..4), 0..3,
         ),
         traffic in 0_u32..=100,
         by in prop::sample::select(&["targeting_key", "plan", "company.id", "groups"][..]),
         is_experiment in any::<bool>(),
     ) -> Definition {
-        let requires = requires.into_iter().map(|(flag, is_control)| match is_control {
-            true => Prerequisite::variant(flag, "control"),
-            false => Prerequisite::on(flag),
+        let requires = requires.into_iter().map(|(flag, state)| match state {
+            0 => Prerequisite::variant(flag, "control"),
+            1 => Prerequisite::off(flag),
+            _ => Prerequisite::on(flag),
         });
         definition.rare_mut().requires = Setting::Set(requires.collect());
         if is_experiment {
@@ -517,6 +610,11 @@ fn check(flags: &Flags, key: &str, context: &Context<'_>) {
     let variant = snapshot.variant(key, context, "none");
     match &explanation.served {
         None => assert_eq!(variant.variant, None, "{explanation}"),
+        // A constant is not a variant.
+        Some(served) if served.variant.is_none() => {
+            assert_eq!(variant.error_code, Some(ErrorCode::TypeMismatch), "{explanation}");
+            assert_eq!(served.error_code, None, "{explanation}");
+        }
         Some(served) => assert_eq!(
             (served.variant, served.reason, served.cause, served.source),
             (variant.variant, variant.reason, variant.cause, variant.source),

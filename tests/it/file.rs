@@ -648,6 +648,44 @@ async fn a_kept_definition_outlives_further_starts_and_ends_when_the_flag_is_men
 }
 
 #[tokio::test]
+async fn a_file_without_flags_leaves_nothing_that_is_kept() {
+    let kept = Kept::new("[flags]\na = true\n");
+    let flags = kept.start().await;
+    kept.has("\"a\"").await;
+    drop(flags);
+
+    kept.write("[flags]\n");
+    let flags = kept.start().await;
+    kept.has("\"flags\":{}").await;
+    drop(flags);
+
+    kept.write("[flags]\na = 1\nb = true\n");
+    let flags = kept.start().await;
+    let answer = flags.boolean("a", &Context::anonymous(), true);
+    assert_eq!(answer.error_code, Some(ErrorCode::ParseError));
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_larger_file_than_usual_is_recalled() {
+    let description = "x".repeat(17 << 20);
+    let kept =
+        Kept::new(&format!("[flags.a]\npercentage = 100\ndescription = \"{description}\"\n"));
+    let start = async || {
+        let file = File::open(kept.directory.path().join("flags.toml")).unwrap();
+        let file = file.max_len(32 << 20).keep_at(kept.path());
+        Flags::builder().source(file).start().await.unwrap()
+    };
+    let flags = start().await;
+    kept.has("percentage").await;
+    drop(flags);
+
+    kept.write("[flags]\na = 1\n");
+    let flags = start().await;
+
+    assert!(flags.is_enabled("a", &Context::anonymous()));
+}
+
+#[tokio::test]
 async fn what_is_kept_and_cannot_be_read_is_ignored() {
     let kept = Kept::new("[flags]\na = true\nb = 1\n");
     for garbage in ["", "no JSON", "{\"flags\": {\"b\": {\"percentage\": 400}}}"] {
@@ -761,4 +799,24 @@ async fn a_file_that_is_still_wrong_has_not_recovered() {
 
     assert!(matches!(next(&mut subject.events).await, Event::Changed { .. }));
     assert!(matches!(next(&mut subject.events).await, Event::Failed { .. }));
+}
+
+#[tokio::test]
+async fn a_flag_that_is_rejected_alone_is_not_unknown() {
+    let Subject { flags, .. } = start("[flags]\na = 1\n").await;
+
+    let a = flags.boolean("a", &Context::anonymous(), true);
+
+    assert_eq!(a.error_code, Some(ErrorCode::ParseError));
+}
+
+#[tokio::test]
+async fn a_flag_that_is_new_and_wrong_is_rejected_at_once() {
+    let mut subject = start("[flags]\na = true\n").await;
+
+    fs::write(subject.path(), "[flags]\na = true\nb = 1\n").unwrap();
+    while !matches!(next(&mut subject.events).await, Event::Failed { .. }) {}
+
+    let b = subject.flags.boolean("b", &Context::anonymous(), true);
+    assert_eq!(b.error_code, Some(ErrorCode::ParseError));
 }

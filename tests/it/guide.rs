@@ -26,12 +26,16 @@ const BLOCKS: &[(&str, &str)] = &[
     (GUIDE, "[flags.checkout_v2.rollout]"),
     (GUIDE, "[flags.black_friday]"),
     (GUIDE, "permanent = true "),
+    (GUIDE, "issue = \"PAY-412\" "),
     (GUIDE, "name = \"a quarter of the companies that pay\""),
+    (GUIDE, "[flags.express_checkout]"),
     (GUIDE, "[flags.search_timeout_ms.variants]"),
+    (GUIDE, "[flags.load_generator.variants]"),
     (GUIDE, "[flags.pricing_experiment]"),
     (GUIDE, "[flags.verbose_tracing]"),
     (GUIDE, "requires = [\"payments_v3\", {"),
     (GUIDE, "name = \"German pros are in\""),
+    (GUIDE, "[environments.production.pricing_page]"),
     (GUIDE, "on_stale = \"declared\""),
     (README, "# flags.toml"),
 ];
@@ -45,6 +49,8 @@ enum Expected {
     Off(Reason),
     /// The variant of this name, with this value.
     Variant(&'static str, Value<'static>),
+    /// This value, which is not that of a variant.
+    Constant(Value<'static>),
     /// On for this percentage of the contexts.
     Percent(f64),
     /// The variant of this name for this percentage of the contexts.
@@ -70,6 +76,8 @@ struct Case {
     above: Option<Entry>,
     /// Flags that are declared elsewhere.
     beside: &'static str,
+    /// The environment of the file.
+    environment: Option<&'static str>,
 }
 
 fn at(time: &str) -> SystemTime {
@@ -83,7 +91,7 @@ fn case(
     expected: Expected,
 ) -> Case {
     let at = at("2026-11-21T00:00:00Z");
-    Case { sentence, flag, contexts, expected, at, above: None, beside: "" }
+    Case { sentence, flag, contexts, expected, at, above: None, beside: "", environment: None }
 }
 
 impl Case {
@@ -93,6 +101,10 @@ impl Case {
 
     fn forced(self, on: bool) -> Self {
         Self { above: Some(Entry::Forced(on)), ..self }
+    }
+
+    fn within(self, environment: &'static str) -> Self {
+        Self { environment: Some(environment), ..self }
     }
 
     fn beside(self, beside: &'static str) -> Self {
@@ -110,6 +122,10 @@ fn anonymous(_: usize) -> Context<'static> {
 
 fn mallory(_: usize) -> Context<'static> {
     Context::user("mallory")
+}
+
+fn eve(_: usize) -> Context<'static> {
+    Context::user("eve")
 }
 
 fn mallory_who_is_employed(n: usize) -> Context<'static> {
@@ -134,6 +150,10 @@ fn old_ios(n: usize) -> Context<'static> {
 
 fn german_pros(n: usize) -> Context<'static> {
     users(n).attribute("country", "DE").attribute("plan", "pro")
+}
+
+fn americans(n: usize) -> Context<'static> {
+    users(n).attribute("country", "US")
 }
 
 fn company(id: usize, user: usize) -> Context<'static> {
@@ -170,12 +190,18 @@ fn claims() -> Vec<Vec<Case>> {
     let by_attribute =
         "`bucket_by` names the attribute that is drawn by instead of the targeting key";
     let variants = "A flag that is more than on or off has variants, each with a weight";
+    let one_for_all =
+        "A flag can carry a value without variants, and can serve one variant without a draw";
+    let facts = "No evaluation looks at these.";
     let experiment = "Who takes part in an experiment, and by what it is drawn, are settings";
-    let prerequisites = "A flag can require that others are on for the same context, or that they \
-                         serve a variant";
-    let unmet = "If one is not, the flag is off, with the cause [`Cause::Prerequisite`]";
+    let complement = "the rule above also matches users without a country";
+    let neither = "A condition that asks for it is unknown";
+    let prerequisites = "A flag can require that others are on for the same context, that they are \
+                         off, or that they serve a variant";
+    let unmet = "If one is not met, the flag is off, with the cause [`Cause::Prerequisite`]";
     let lost = "forgets what the lost source said; the others decide";
     let five_minutes = Duration::from_secs(300);
+    let payments = "payments_v3 = true";
     let others = "payments_v3 = true\n[flags.pricing_page]\nvariants.higher_price = 1";
     let unmet_others =
         "payments_v3 = true\n[flags.pricing_page]\nvariants = { control = 1, higher_price = 0 }";
@@ -242,6 +268,7 @@ fn claims() -> Vec<Vec<Case>> {
             users,
             On(Reason::Static),
         )],
+        vec![case(facts, "new_invoice", users, On(Reason::Static))],
         vec![
             case(rules, "new_checkout", old_ios, Off(Reason::TargetingMatch)),
             case(rules, "new_checkout", users, Percent(10.0)),
@@ -253,6 +280,14 @@ fn claims() -> Vec<Vec<Case>> {
             ),
             case(by_attribute, "new_checkout", colleagues, Alike),
             case("Without it the flag is off", "new_checkout", without_id, Percent(0.0)),
+        ],
+        vec![
+            case(complement, "express_checkout", users, On(Reason::TargetingMatch))
+                .beside(payments),
+            case(complement, "express_checkout", german_pros, On(Reason::TargetingMatch))
+                .beside(payments),
+            case(complement, "express_checkout", americans, Off(Reason::Default)).beside(payments),
+            case(neither, "express_checkout", users, Off(Reason::Default)),
         ],
         vec![
             case(variants, "pricing_page", users, PercentOf("control", 34.0)),
@@ -272,6 +307,23 @@ fn claims() -> Vec<Vec<Case>> {
                 Expected::Variant("slow", Value::Integer(800)),
             )
             .forced(false),
+        ],
+        vec![
+            case(one_for_all, "max_upload_mb", users, Expected::Constant(Value::Integer(50))),
+            case(
+                "while it is off, callers get their own defaults",
+                "max_upload_mb",
+                users,
+                Off(Reason::Disabled),
+            )
+            .forced(false),
+            case(
+                "the variant of all who are left",
+                "load_generator",
+                users,
+                Expected::Variant("10%", Value::Float(0.1)),
+            ),
+            case(one_for_all, "load_generator", users, PercentOf("10%", 100.0)),
         ],
         vec![
             case(experiment, "pricing_experiment", companies, PercentOf("higher_price", 10.0)),
@@ -300,7 +352,13 @@ fn claims() -> Vec<Vec<Case>> {
         vec![
             case(prerequisites, "new_checkout", users, On(Reason::Default)).beside(others),
             case(unmet, "new_checkout", users, Off(Reason::TargetingMatch)).beside(unmet_others),
-            case("A flag that no source knows is not on.", "new_checkout", users, Percent(0.0)),
+            case(
+                "A flag that no source has, that is rejected, or that answers `unavailable` meets \
+                 no prerequisite",
+                "new_checkout",
+                users,
+                Percent(0.0),
+            ),
         ],
         vec![
             case(
@@ -316,6 +374,41 @@ fn claims() -> Vec<Vec<Case>> {
                 On(Reason::TargetingMatch),
             ),
             case("The tests stand below it", "new_checkout", users, Percent(10.0)),
+        ],
+        vec![
+            case(
+                "Without an environment, `[flags]` alone counts.",
+                "dark_mode",
+                anonymous,
+                Off(Reason::Disabled),
+            ),
+            case(
+                "`true` turns the flag on for all users but those whom a deny-list names",
+                "dark_mode",
+                anonymous,
+                On(Reason::Static),
+            )
+            .within("staging"),
+            case("`\"25%\"` sets the percentage", "search_v2", users, Percent(100.0))
+                .within("staging"),
+            case(
+                "A table changes the settings that it names.",
+                "new_checkout",
+                users,
+                Percent(100.0),
+            )
+            .within("staging"),
+            case("deny-lists of both add up", "new_checkout", mallory, Off(Reason::TargetingMatch))
+                .within("staging"),
+            case("deny-lists of both add up", "new_checkout", eve, Off(Reason::TargetingMatch))
+                .within("staging"),
+            case(
+                "A weight of 0 takes one out of the draw.",
+                "pricing_page",
+                users,
+                PercentOf("control", 100.0),
+            )
+            .within("production"),
         ],
         vec![case(lost, "payments_v3", users, OnAfterLoss(five_minutes))],
         vec![
@@ -388,6 +481,10 @@ async fn flags_answer_what_the_sentences_beside_them_claim() {
                 beside => format!("[flags]\n{beside}\n"),
             };
             let declared = FlagsFile::parse("flags.toml", &(beside + block(page, line)));
+            let declared = match case.environment {
+                Some(environment) => declared.in_environment(environment).unwrap(),
+                None => declared,
+            };
 
             check(&case, &declared, &claim).await;
         }
@@ -429,6 +526,10 @@ async fn check(case: &Case, file: &FlagsFile, claim: &str) {
         Expected::Variant(name, value) => {
             let served = ask(0).served.expect("it has variants");
             assert_eq!((served.variant, &served.value), (Some(*name), value), "{claim}");
+        }
+        Expected::Constant(value) => {
+            let served = ask(0).served.expect("it has a value");
+            assert_eq!((served.variant, &served.value), (None, value), "{claim}");
         }
         Percent(percent) => is_share((0..MANY).filter(|&n| is_on(n)).count(), *percent),
         PercentOf(name, percent) => {

@@ -10,9 +10,10 @@ use std::{
 use flagstaff::{
     Definition, Percentage,
     definition::{
-        Active, BucketBy, Case, Comparison, Condition, Field, FlagsFile, InvalidJson, OnStale,
-        Operator, Prerequisite, Rollout, Rule, Rules, Serve, Setting, Stage, UnknownKeys, Variant,
-        Variants, Weight, from_json, from_json_object, merge_json, to_json,
+        Active, BucketBy, Case, Comparison, Condition, Constant, Field, FlagsFile, InvalidJson,
+        Metadata, MetadataValue, OnStale, Operator, Prerequisite, Rollout, Rule, Rules, Serve,
+        Setting, Stage, UnknownKeys, Variant, Variants, Weight, from_json, from_json_object,
+        merge_json, to_json,
     },
 };
 use proptest::prelude::*;
@@ -238,7 +239,8 @@ fn nothing_that_is_said_about_json_is_written_in_toml() {
         };
 
         wrong += 1;
-        let text = error.to_string();
+        // A name that has a word of TOML in it.
+        let text = error.to_string().replace("`testable`", "");
         for toml in [" = ", "[flags", "[segments", "[[", "table", "float", "integer"] {
             assert!(!text.contains(toml), "{text}");
         }
@@ -467,13 +469,37 @@ fn condition() -> impl Strategy<Value = Condition> {
             Condition::Compare(comparison.expect("a comparison"))
         },
     );
-    compare.prop_recursive(4, 16, 3, |part| {
+    let number = (-1e9_f64..1e9).prop_map(|number| {
+        let comparison = Comparison::new("company.size", Operator::Ge, number, Case::Exact);
+        Condition::Compare(comparison.unwrap().reading_numbers().expect("it compares numbers"))
+    });
+    // Words of conditions as attributes.
+    let word = prop::sample::select(["flag", "share", "attributes"].as_slice());
+    let word = word.prop_map(|word| Condition::compare(word, Operator::Eq, 1).expect("a scalar"));
+    let leaf = prop_oneof![
+        4 => compare,
+        1 => number,
+        1 => word,
+        2 => prerequisite().prop_map(Condition::Flag),
+    ];
+    leaf.prop_recursive(4, 16, 3, |part| {
         let parts = || prop::collection::vec(part.clone(), 0..3);
         prop_oneof![
             parts().prop_map(Condition::All),
             parts().prop_map(Condition::Any),
-            part.prop_map(Condition::negated),
+            part.clone().prop_map(Condition::negated),
+            part.prop_map(Condition::unless),
         ]
+    })
+}
+
+/// A flag of `a` to `d` in any state.
+fn prerequisite() -> impl Strategy<Value = Prerequisite> {
+    let names = prop::collection::vec("[a-c]", 1..3);
+    ("[a-d]", names, 0..3).prop_map(|(flag, names, state)| match state {
+        0 => Prerequisite::on(flag),
+        1 => Prerequisite::off(flag),
+        _ => Prerequisite::any_variant(flag, names),
     })
 }
 
@@ -489,14 +515,17 @@ fn rules() -> impl Strategy<Value = Rules> {
     let serve = prop_oneof![
         Just(Serve::On),
         Just(Serve::Off),
+        Just(Serve::Default),
         "[a-z]+".prop_map(Serve::Variant),
         percentage().prop_map(Serve::Percentage),
         split,
     ];
-    let rule = (condition(), serve, any::<bool>());
+    let unless = prop::option::of(condition());
+    let rule = (condition(), unless, serve, any::<bool>());
     prop::collection::vec(rule, 0..3).prop_map(|rules| {
-        let rule = |(index, (when, serve, by_company))| {
-            let rule = Rule::new(when, serve).named(format!("rule {index}"));
+        let rule = |(index, (when, unless, serve, by_company))| {
+            let mut rule = Rule::new(when, serve).named(format!("rule {index}"));
+            rule.unless = unless;
             if by_company { rule.bucket_by("company.id") } else { rule }
         };
         rules.into_iter().enumerate().map(rule).collect()
@@ -535,7 +564,8 @@ fn variants() -> impl Strategy<Value = Variants> {
     let weight = (0_u64..=10_000_000_000_000)
         .prop_map(|weight| Weight::try_from(weight as f64 / 10_000.0).expect("a weight"));
     let value = prop_oneof![
-        any::<i64>().prop_map(flagstaff::answer::Value::from),
+        // Larger ones are not exactly floats.
+        (-(1_i64 << 53)..=1 << 53).prop_map(flagstaff::answer::Value::from),
         (-1e300_f64..1e300).prop_map(flagstaff::answer::Value::from),
     ];
     let variant = (setting(weight), setting(value)).prop_map(|(weight, value)| {
@@ -571,6 +601,50 @@ prop_compose! {
     }
 }
 
+fn constant() -> impl Strategy<Value = Constant> {
+    prop_oneof![
+        any::<i64>().prop_map(Constant::from),
+        (-1e300_f64..1e300).prop_map(Constant::from),
+        any::<String>().prop_map(Constant::from),
+        prop::collection::vec(any::<bool>(), 0..3).prop_map(Constant::from),
+    ]
+}
+
+fn metadata() -> impl Strategy<Value = Metadata> {
+    let value = prop_oneof![
+        any::<bool>().prop_map(MetadataValue::from),
+        any::<i64>().prop_map(MetadataValue::from),
+        (-1e300_f64..1e300).prop_map(MetadataValue::from),
+        any::<String>().prop_map(MetadataValue::from),
+    ];
+    prop::collection::vec((any::<String>(), prop::option::of(value)), 0..4).prop_map(|all| {
+        all.into_iter().fold(Metadata::new(), |all, (name, value)| match value {
+            Some(value) => all.with(name, value),
+            None => all.without(name),
+        })
+    })
+}
+
+prop_compose! {
+    /// A definition with facts about the flag, and with one value or variant for all.
+    fn serving()(
+        mut definition in drawing(),
+        metadata in setting(metadata()),
+        client in setting(any::<bool>()),
+        testable in setting(any::<bool>()),
+        value in setting(constant()),
+        serve in setting(prop::sample::select(&["control", "b", "gone"][..])),
+    ) -> Definition {
+        let rare = definition.rare_mut();
+        (rare.metadata, rare.client, rare.testable) = (metadata, client, testable);
+        match value {
+            Setting::Set(_) => rare.value = value,
+            _ => rare.serve = map(serve, str::to_owned),
+        }
+        definition
+    }
+}
+
 fn bucket_by() -> impl Strategy<Value = BucketBy> {
     prop_oneof![Just("targeting_key"), Just("request"), Just("company.id")].prop_map(BucketBy::from)
 }
@@ -579,7 +653,7 @@ prop_compose! {
     fn drawing()(
         mut definition in description(),
         permanent in setting(any::<bool>()),
-        requires in setting(prop::collection::vec("[a-z]+".prop_map(Prerequisite::on), 0..3)),
+        requires in setting(prop::collection::vec(prerequisite(), 0..3)),
         traffic in setting(percentage()),
         bucket_by in setting(bucket_by()),
     ) -> Definition {
@@ -592,7 +666,7 @@ prop_compose! {
 
 prop_compose! {
     fn targeting()(
-        mut definition in drawing(),
+        mut definition in serving(),
         enabled in setting(any::<bool>()),
         denied_users in setting(texts()),
         denied_groups in setting(texts()),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Flags,
+    Context, Definition, Flags, Percentage,
     answer::Value,
     definition::{
         Code, Diagnostics, FlagsFile, Safety, Severity,
@@ -358,6 +358,9 @@ const COMPARISONS: &[&str] = &[
     "b = { lt = 2 }",
     "groups = \"g\"",
     "groups = { gt = 1 }",
+    "b = { ge = 1, as = \"number\" }",
+    "flag = \"g\"",
+    "flag = { flag = \"g\", on = false }",
     "segment = \"s\"",
 ];
 
@@ -369,7 +372,8 @@ fn any_condition() -> impl Strategy<Value = String> {
         prop_oneof![
             (list, prop::sample::select(vec!["any", "all"]))
                 .prop_map(|(parts, word)| format!("{{ {word} = [{}] }}", parts.join(", "))),
-            inner.prop_map(|part| format!("{{ not = {part} }}")),
+            (inner, prop::sample::select(vec!["not", "unless"]))
+                .prop_map(|(part, word)| format!("{{ {word} = {part} }}")),
         ]
     })
 }
@@ -407,7 +411,9 @@ fn met(condition: &str, contexts: &[Context<'_>]) -> Vec<bool> {
     );
     let file = FlagsFile::parse("flags.toml", &text);
     assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
-    let flags = Flags::for_test().with("f", Definition::clone(&file.flags()["f"])).start();
+    let g = Definition::new().percentage(Percentage::ZERO).allowed_groups(["g"]);
+    let f = Definition::clone(&file.flags()["f"]);
+    let flags = Flags::for_test().with("f", f).with("g", g).start();
     contexts.iter().map(|context| flags.is_enabled("f", context)).collect()
 }
 
@@ -455,7 +461,7 @@ proptest! {
         let found = Lints::new().check("flags.toml", &text, now());
 
         // What is below these need not be met.
-        let needs_all = !condition.contains("not =") && !condition.contains("any =");
+        let needs_all = !["not =", "unless ="].iter().any(|it| condition.contains(it)) && !condition.contains("any =");
         if needs_all && found.iter().any(|it| it.code == Code::NeverMatches) {
             prop_assert_eq!(met(&condition, &contexts(false)), vec![false; 16], "{}", found);
         }

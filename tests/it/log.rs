@@ -225,6 +225,26 @@ async fn a_start_is_logged_with_the_sources_their_flags_and_the_path() {
 }
 
 #[tokio::test]
+async fn a_start_names_the_environment_and_what_is_wrong_in_others() {
+    let (log, _guard) = Log::start(Level::INFO);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    fs::write(&path, "[flags]\na = true\n[environments.staging]\n[environments.x]\na = 1\n")
+        .unwrap();
+
+    let file = File::open(&path).unwrap().environment("staging");
+    let _flags = Flags::builder().source(file).start().await.unwrap();
+
+    let [ready] = &log.lines("source is ready")[..] else { panic!("{}", log.text()) };
+    let location = format!(r#"location="{}, environment `staging`""#, path.display());
+    assert!(ready.ends_with(&location), "{ready}");
+    let [problems] = &log.lines("problems in other environments")[..] else {
+        panic!("{}", log.text())
+    };
+    assert!(problems.contains(" WARN ") && problems.contains("in environment `x`"), "{problems}");
+}
+
+#[tokio::test]
 async fn who_asks_is_never_logged() {
     let (log, _guard) = Log::start(Level::TRACE);
     let few = Definition::new().percentage(Percentage::ZERO).allowed_users(["bob"]);
@@ -270,6 +290,38 @@ async fn a_subscriber_of_the_log_may_ask_how_the_flags_are() {
     });
 
     finished.recv_timeout(crate::support::BOUND).expect("no deadlock");
+}
+
+/// A subscriber that changes a flag of the source whose change is logged.
+struct Meddling(Memory);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Meddling {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        self.0.insert("b", true);
+    }
+}
+
+#[tokio::test]
+async fn a_subscriber_of_the_log_may_change_the_source_that_is_logged_about() {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    let memory = Memory::new().with("a", true);
+    let start = || Flags::builder().source(memory.clone()).start();
+    let (first, second) = (start().await.unwrap(), start().await.unwrap());
+    let subscriber = tracing_subscriber::registry().with(Meddling(memory.clone()));
+    let (done, finished) = std::sync::mpsc::channel();
+
+    // A deadlock would hold up this thread only.
+    std::thread::spawn(move || {
+        tracing::subscriber::with_default(subscriber, || memory.insert("a", false));
+        done.send(()).unwrap();
+    });
+
+    finished.recv_timeout(crate::support::BOUND).expect("no deadlock");
+    for flags in [first, second] {
+        let is_on = |key| flags.is_enabled(key, &Context::anonymous());
+        assert_eq!((is_on("a"), is_on("b")), (false, true));
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Changes that are made and change no answer.
 
 use std::{
-    fs,
+    fs, thread,
     time::{Duration, SystemTime},
 };
 
@@ -159,6 +159,29 @@ async fn settings_that_do_nothing_by_themselves_say_so() {
 }
 
 #[tokio::test]
+async fn a_draw_beside_serve_changes_nothing_and_what_is_served_does() {
+    let declared = || Definition::new().variants([("a", 1), ("b", 1)]).serve("a");
+    let none = Percentage::ZERO;
+
+    let weight = set(declared(), Definition::new().variants([("b", 5)])).await.unwrap();
+    let traffic = set(declared(), Definition::new().traffic(none)).await;
+    let variant = set(declared(), Definition::new().serve("b")).await;
+    let value = set(Definition::new().value(1), Definition::new().value(2)).await;
+
+    assert_eq!(
+        weight.to_string(),
+        "it stays on: nothing is drawn beside `serve` in source `memory#2`"
+    );
+    assert_eq!(weight.help.as_deref(), Some("take `serve` out as well"));
+    assert_eq!(kind(&traffic), Some(NoEffectKind::Undrawn));
+    assert_eq!((variant, value), (None, None));
+    // The allow-list draws where the variant for all is off.
+    let off = Definition::new().variants([("off", 1), ("a", 1), ("b", 1)]).serve("off");
+    let off = off.allowed_users(["ana"]);
+    assert_eq!(set(off, Definition::new().variants([("b", 0)])).await, None);
+}
+
+#[tokio::test]
 async fn what_is_for_people_alone_and_what_is_stored_already_is_no_change_without_effect() {
     assert_eq!(set(false, Definition::new().owner("web")).await, None);
 
@@ -232,4 +255,24 @@ async fn what_is_taken_out_of_a_deny_list_of_another_source_is_denied_all_the_sa
     assert_eq!(same.kind, NoEffectKind::Already);
     assert!(same.help.unwrap().starts_with("`denied_users` of all sources add up"));
     assert_eq!((nothing.kind, nothing.help), (NoEffectKind::Already, None));
+}
+
+#[test]
+fn a_chain_of_thousands_of_overrides_does_not_overflow_the_stack() {
+    let chain = (1..9_900).map(|n| {
+        let required = format!("f{}", n - 1);
+        (format!("f{n}"), Definition::new().requires([&*required]))
+    });
+    let declared = chain.fold(Memory::new().with("f0", false), |memory, (flag, definition)| {
+        memory.with(&*flag, definition)
+    });
+    let flags = Flags::builder().source(Memory::new()).source(declared).start_blocking().unwrap();
+
+    // Less than a recursion of so many calls takes.
+    let thread = thread::Builder::new().stack_size(512 << 10);
+    let patch = Entry::from(percent(25));
+    let no_effect =
+        thread.spawn(move || flags.without_effect("f9899", Some(&patch))).unwrap().join().unwrap();
+
+    assert_eq!(kind(&no_effect), Some(NoEffectKind::Prerequisite));
 }

@@ -43,7 +43,7 @@ fn ana() -> Context<'static> {
         .group("staff")
         .attribute("plan", "pro")
         .attribute("age", 30)
-        .attribute("share", 0.5)
+        .attribute("ratio", 0.5)
         .attribute("paid", true)
         .attribute("tags", ["a", "b"])
         .attribute("mixed", vec![Value::from("a"), Value::from(1)])
@@ -107,7 +107,7 @@ fn a_comparison_has_three_values() {
         ("paid = true", Some(true)),
         ("paid = false", Some(false)),
         ("age = 30.0", Some(true)),
-        ("share = 0.5", Some(true)),
+        ("ratio = 0.5", Some(true)),
         // What is missing.
         (r#"country = "DE""#, None),
         (r#"country = { ne = "DE" }"#, None),

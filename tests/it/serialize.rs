@@ -110,7 +110,18 @@ async fn entries_and_drift_serialize_with_who_and_why() {
 
     assert_eq!(
         members(&entries[0]),
-        ["source", "entry", "by", "reason", "at", "expiresAt", "forcedUntil", "problem", "warning"]
+        [
+            "source",
+            "entry",
+            "place",
+            "by",
+            "reason",
+            "at",
+            "expiresAt",
+            "forcedUntil",
+            "problem",
+            "warning"
+        ]
     );
     assert_eq!(entries[0]["entry"], json!(false));
     assert_eq!((&entries[0]["by"], &entries[0]["reason"]), (&json!("ana"), &json!("incident 42")));
@@ -139,6 +150,8 @@ fn instants_serialize_to_the_second_in_utc() {
             "by": "ana",
             "reason": null,
             "undoes": null,
+            "renamedFrom": null,
+            "renamedTo": null,
             "before": null,
             "after": "1",
         })

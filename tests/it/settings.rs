@@ -10,9 +10,19 @@ use flagstaff::{
 };
 use serde_json::Value;
 
-/// A flag with the example of one setting, and nothing else.
+/// A setting with those without which it is an error, in the order of the documentation.
+fn together(field: Field) -> Vec<Field> {
+    let is_needed = |other| field == Field::Serve && other == Field::Variants;
+    let all = Field::ALL.iter().copied();
+    all.filter(|&other| other == field || is_needed(other)).collect()
+}
+
+/// A flag with the example of one setting, and no more than that one needs.
 fn text(field: Field) -> String {
-    format!("[flags.a]\n{field} = {}\n", field.example())
+    let needed = together(field).into_iter().filter(|&other| other != field);
+    let settings = [field].into_iter().chain(needed);
+    let lines: String = settings.map(|it| format!("{it} = {}\n", it.example())).collect();
+    format!("[flags.a]\n{lines}")
 }
 
 fn decoded(field: Field) -> Definition {
@@ -26,8 +36,8 @@ fn the_example_of_every_setting_is_read_as_that_setting() {
     for &field in Field::ALL {
         let definition = decoded(field);
 
-        assert_eq!(definition.fields().collect::<Vec<_>>(), [field]);
-        assert_eq!(Definition::new().differences(&definition), [field]);
+        assert_eq!(definition.fields().collect::<Vec<_>>(), together(field));
+        assert_eq!(Definition::new().differences(&definition), together(field));
     }
 }
 
@@ -38,7 +48,7 @@ fn every_setting_is_written_as_json_and_read_back() {
 
         let object = to_json(&definition);
 
-        assert_eq!(object.keys().collect::<Vec<_>>(), [field.as_str()]);
+        assert!(object.keys().eq(together(field).into_iter().map(Field::as_str)), "{object:?}");
         assert_eq!(from_json_object("a", &object, UnknownKeys::Reject), Ok(definition), "{field}");
     }
 }
@@ -52,23 +62,21 @@ fn every_setting_can_be_taken_away_from_the_sources_below() {
 
         definition.merge(&patch);
 
-        assert_eq!(definition.differences(&Definition::new()), [], "{field}");
+        assert!(!definition.differences(&Definition::new()).contains(&field), "{field}");
         assert!(definition.has(field), "{field}");
     }
 }
 
 #[test]
 fn a_patch_with_any_setting_leaves_every_other_one_alone() {
-    let all: String = Field::ALL
-        .iter()
-        .filter(|field| **field != Field::Rollout)
-        .map(|field| format!("{field} = {}\n", field.example()))
-        .collect();
+    // These take the place of others.
+    let others = || Field::ALL.iter().filter(|it| ![Field::Rollout, Field::Value].contains(it));
+    let all: String = others().map(|field| format!("{field} = {}\n", field.example())).collect();
     let file = FlagsFile::parse("flags.toml", &format!("[flags.a]\n{all}"));
     // The example of `off` is a variant of the example of `variants`.
     assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
 
-    for &field in Field::ALL.iter().filter(|field| **field != Field::Rollout) {
+    for &field in others() {
         let mut below = Definition::clone(&file.flags()["a"]);
 
         below.merge(&from_json("a", format!("{{\"{field}\": null}}")).unwrap());
@@ -89,7 +97,11 @@ fn every_setting_is_in_the_schema_which_takes_its_example() {
         let table: toml::Table = text(field).parse().unwrap();
         let flags = crate::schema::json(table.into());
         assert!(validator.is_valid(&flags), "{field}: {flags}");
-        let wrong = serde_json::json!({ "flags": { "a": { (field.as_str()): [[1]] } } });
+        let wrong = match field {
+            Field::Value => serde_json::json!(true),
+            _ => serde_json::json!([[1]]),
+        };
+        let wrong = serde_json::json!({ "flags": { "a": { (field.as_str()): wrong } } });
         assert!(!validator.is_valid(&wrong), "{field}");
     }
 }
@@ -126,8 +138,10 @@ async fn an_explanation_says_what_every_setting_is_and_where_it_is_from() {
 
         let explanation = flags.explain("a", &Context::anonymous());
 
-        let [setting] = &*explanation.settings else { panic!("{:?}", explanation.settings) };
-        assert_eq!((setting.field, setting.source), (field, "memory"));
+        let settings = &explanation.settings;
+        assert!(settings.iter().map(|setting| setting.field).eq(together(field)), "{settings:?}");
+        let setting = settings.iter().find(|setting| setting.field == field).unwrap();
+        assert_eq!(setting.source, "memory");
         assert!(setting.value.as_ref().is_some_and(|value| !value.is_empty()), "{field}");
     }
 }

@@ -29,6 +29,7 @@ pub(crate) async fn next(events: &mut Events) -> Event {
 /// What a [`Scripted`] source does next.
 pub(crate) enum Act {
     Publish(Offer),
+    Revise(Offer),
     Confirm,
     Fail(&'static str),
     End(Result<(), &'static str>),
@@ -60,6 +61,7 @@ impl Backend for Scripted {
             while let Some(act) = acts.recv().await {
                 match act {
                     Act::Publish(offer) => sink.publish(offer),
+                    Act::Revise(offer) => sink.revise(offer),
                     Act::Confirm => sink.confirm(),
                     Act::Fail(error) => sink.fail(error),
                     Act::End(result) => {

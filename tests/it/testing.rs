@@ -120,6 +120,20 @@ async fn an_override_is_a_variant_or_a_value_too() {
 }
 
 #[test]
+fn an_override_of_a_constant_is_a_value_without_a_variant() {
+    let flags = Flags::for_test().with("limit", Definition::new().value(50)).start();
+    let ask = || {
+        let limit = flags.integer("limit", &ana(), 0);
+        (limit.value, limit.variant)
+    };
+
+    assert_eq!(ask(), (50, None));
+    assert_eq!(Overrides::new().value("limit", 60).run(ask), (60, None));
+    assert_eq!(Overrides::new().value("limit", 50).run(ask), (50, None));
+    assert_eq!(Overrides::new().off("limit").run(ask), (0, None));
+}
+
+#[test]
 fn an_override_with_a_variant_holds_for_a_flag_that_requires_it() {
     let prices = Definition::new().variants([("control", 100), ("high", 0)]);
     let banner = Definition::new().requires([Prerequisite::variant("price", "high")]);

@@ -1,9 +1,10 @@
 //! The bound on the names of variants, which a process never forgets.
 
-use std::{env, process::Command};
+use std::{env, process::Command, time::Duration};
 
 use flagstaff::{
     Context, Definition, Flags, Memory, Redis,
+    answer::FlagState,
     definition::{Code, FlagsFile, Variants, from_json},
     event::Event,
     source::{Offer, Status},
@@ -74,6 +75,24 @@ async fn a_full_process() {
     assert!(flags.snapshot().info("b").is_none());
     memory.remove("b");
     assert_eq!(flags.health().sources[0].status, Status::Ready);
+
+    // A state that a source has not sent leaves it unheard, whatever is wrong with the state.
+    let (silent, source) = Scripted::new();
+    let offer = [("custom", variants(["new".to_owned()])), ("other", Definition::new())];
+    silent.send(Act::Revise(Offer::from_iter(offer))).unwrap();
+    let flags = Flags::builder().source(source).max_wait(Duration::from_millis(1));
+    let flags = flags.start().await.unwrap();
+    flags.watch("other").wait_for(|other| *other == FlagState::On).await.unwrap();
+    let health = &flags.health().sources[0];
+    assert_eq!((health.status, health.age), (Status::Error, None));
+    silent.send(Act::Publish(Offer::from_iter([("other", true)]))).unwrap();
+    let recovered = async |flags: &Flags| {
+        let mut events = flags.events();
+        while !flags.health().is_ready() {
+            next(&mut events).await;
+        }
+    };
+    recovered(&flags).await;
 
     let text = "[flags]\nold = true\n[flags.c]\nvariants = { x = 1, y = 1 }\n";
     let file = FlagsFile::parse("flags.toml", text);

@@ -1,4 +1,5 @@
-//! The published vectors of buckets, rollouts, rules and off flags, through the whole library.
+//! The published vectors of buckets, rollouts, rules, off flags, environments and what is served, through the whole
+//! library.
 
 use std::{
     collections::BTreeSet,
@@ -6,9 +7,12 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Flags, Memory, Percentage, Reason,
+    Context, Definition, Env, Flags, Memory, Percentage, Reason,
     answer::Cause,
-    definition::{Rollout, Setting, Stage, Variant, Variants, Weight},
+    definition::{
+        Condition, Entry, FlagsFile, Rollout, Rule, Serve, Setting, Stage, Variant, Variants,
+        Weight, from_json,
+    },
 };
 use serde_json::{Value, json};
 
@@ -134,8 +138,11 @@ fn toml(json: &Value) -> String {
         }
         Value::Array(list) => format!("[{}]", joined(list.iter().map(toml).collect())),
         Value::Object(table) => {
-            let entry =
-                |(key, value)| format!("{} = {}", Value::from(String::clone(key)), toml(value));
+            let entry = |(key, value): (&String, _)| {
+                // A word of conditions, which these vectors are older than.
+                let prefix = if key == "share" { "attributes." } else { "" };
+                format!("{prefix}{} = {}", Value::from(key.clone()), toml(value))
+            };
             format!("{{ {} }}", joined(table.iter().map(entry).collect()))
         }
         scalar => scalar.to_string(),
@@ -270,6 +277,58 @@ async fn an_off_flag_serves_what_the_vectors_say() {
     }
 }
 
+/// A flag of a row for which the step of that row decides.
+fn decided_by(row: &Value) -> Definition {
+    let mut flag = with_variants(row)
+        .traffic(Percentage::whole(row["traffic"].as_u64().unwrap() as u32).unwrap());
+    if row["variants"].as_array().unwrap().is_empty() {
+        flag.rare_mut().variants = Setting::Inherit;
+    }
+    if let Some(serve) = row["serve"].as_str() {
+        flag = flag.serve(serve);
+    }
+    if let Some(value) = row["value"].as_i64() {
+        flag = flag.value(value);
+    }
+    let way = row["way"].as_str().unwrap();
+    let rule = |serve| Rule::new(Condition::All(Vec::new()), serve);
+    match way.split_once(':').unwrap_or((way, "")) {
+        ("allowed", _) => flag.percentage(Percentage::ZERO).allowed_users(["ana"]),
+        ("denied", _) => flag.denied_users(["ana"]),
+        ("killed", _) => flag.enabled(false),
+        ("rule", "on") => flag.rules([rule(Serve::On)]),
+        ("rule", name) => flag.rules([rule(Serve::Variant(name.to_owned()))]),
+        // These have to be lifted.
+        ("forced", _) => flag.percentage(Percentage::ZERO).rules([rule(Serve::Off)]),
+        _ => flag,
+    }
+}
+
+#[tokio::test]
+async fn a_flag_serves_what_the_vectors_say() {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/served.json")).unwrap();
+    let rows = vectors["served"].as_array().unwrap();
+    assert!(rows.len() >= 500);
+
+    for row in rows {
+        let forced = row["way"].as_str().and_then(|way| way.strip_prefix("forced:"));
+        let env = Env::with_prefix("X_").variables(forced.map(|text| ("X_F", text)));
+        let declared = Memory::new().with("f", decided_by(row));
+        let flags = Flags::builder().source(env).source(declared).start().await.unwrap();
+
+        let explanation = flags.explain("f", &Context::user("ana"));
+
+        let served = explanation.served.as_ref().map(|served| json!(served.value));
+        let found = json!({
+            "on": explanation.answer.value,
+            "variant": explanation.answer.variant,
+            "value": served,
+        });
+        assert_eq!(found, row["answer"], "{row}\n{explanation}");
+        assert_eq!(flags.is_enabled("f", &Context::user("ana")), row["answer"]["on"], "{row}");
+    }
+}
+
 #[tokio::test]
 async fn a_flag_that_is_forced_on_serves_what_the_vectors_say() {
     for row in off_vectors() {
@@ -294,5 +353,91 @@ async fn a_flag_that_is_forced_on_serves_what_the_vectors_say() {
             assert_eq!(served, expected.into_iter().collect(), "{row}");
         }
         assert_eq!(flags.warnings().is_empty(), !row["forced_on"][0].is_null(), "{row}");
+    }
+}
+
+fn linked_vectors() -> Vec<Value> {
+    let rows: Vec<Value> = serde_json::from_str(include_str!("../vectors/linked.json")).unwrap();
+    assert!(rows.len() >= 100);
+    rows
+}
+
+#[test]
+fn every_flag_that_depends_on_others_is_what_the_vectors_say() {
+    for row in linked_vectors() {
+        let definitions = row["flags"].as_object().unwrap().iter().map(|(name, flag)| {
+            let flag = from_json(name, flag.to_string()).expect("a flag");
+            (name.clone(), flag)
+        });
+        let source = definitions.fold(Memory::new(), |memory, (name, it)| memory.with(name, it));
+        let flags = Flags::builder().source(source).start_blocking().unwrap();
+        let context = who(&json!({ "attributes": row["attributes"] }));
+
+        for (name, on) in row["on"].as_object().unwrap() {
+            let explanation = flags.explain(name, &context);
+
+            assert_eq!(flags.is_enabled(name, &context), *on, "{name}: {row}");
+            assert_eq!(explanation.answer, flags.boolean(name, &context, false), "{name}: {row}");
+        }
+    }
+}
+
+#[test]
+fn tests_of_a_file_answer_what_the_vectors_say() {
+    for row in linked_vectors() {
+        let mut text = "[flags]
+"
+        .to_owned();
+        for (name, flag) in row["flags"].as_object().unwrap() {
+            let mut flag = flag.clone();
+            flag["tests"] = json!([{ "expect": row["on"][name], "attributes": row["attributes"] }]);
+            text += &format!(
+                "{name} = {}
+",
+                toml(&flag)
+            );
+        }
+
+        let run = FlagsFile::parse("flags.toml", &text).test(SystemTime::UNIX_EPOCH);
+
+        assert_eq!(run.results().len(), row["on"].as_object().unwrap().len(), "{text}");
+        assert!(
+            run.passed(),
+            "{text}
+{}",
+            run.diagnostics()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_flag_is_in_an_environment_what_the_vectors_say() {
+    let vectors: Value =
+        serde_json::from_str(include_str!("../vectors/environments.json")).unwrap();
+    let rows = vectors["environments"].as_array().unwrap();
+    assert!(rows.len() >= 200);
+    let mut started: Option<(&str, Flags)> = None;
+
+    for row in rows {
+        let text = row["file"].as_str().unwrap();
+        if started.as_ref().is_none_or(|(of, _)| *of != text) {
+            let file = FlagsFile::parse("flags.toml", text).in_environment("staging").unwrap();
+            assert!(!file.diagnostics().has_errors(), "{}", file.diagnostics());
+            let flags = file.flags().iter().fold(Memory::new(), |memory, (key, flag)| {
+                memory.with(key, Entry::Definition(flag.clone()))
+            });
+            started = Some((text, Flags::builder().source(flags).start().await.unwrap()));
+        }
+        let (_, flags) = started.as_ref().unwrap();
+        let context = match row["user"].as_str() {
+            Some(user) => Context::user(user),
+            None => Context::anonymous(),
+        };
+
+        let (is_on, variant) =
+            (flags.is_enabled("f", &context), flags.variant("f", &context, "none").value);
+
+        assert_eq!(json!(is_on), row["on"], "{row}");
+        assert_eq!(variant, row["variant"].as_str().unwrap_or("none"), "{row}");
     }
 }

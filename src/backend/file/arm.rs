@@ -1,7 +1,6 @@
 //! Keeps file events armed for one path, and boils them down to what the watcher has to know.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -13,7 +12,7 @@ use notify::{
 use tokio::sync::watch;
 
 use super::chain::{Chain, Names, Point, Role};
-use crate::foreign::{debug, info, warn};
+use crate::foreign::{self, debug, info, warn};
 
 /// inotify says when a writer has closed a file. The other systems do not, so nobody may wait for it there.
 const REPORTS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
@@ -226,7 +225,7 @@ impl Arms {
 
     fn hang_up(&mut self) {
         if let Some(watcher) = self.watcher.take() {
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(watcher)));
+            let _ = foreign::call(|| drop(watcher));
         }
         self.points.clear();
         self.health = Health::Behind;
@@ -298,8 +297,7 @@ fn meaning(event: &Event) -> Option<Meaning> {
 
 /// notify panics when its thread has ended, in `drop` too.
 fn guarded<T>(call: impl FnOnce() -> notify::Result<T>) -> notify::Result<T> {
-    catch_unwind(AssertUnwindSafe(call))
-        .unwrap_or_else(|_| Err(notify::Error::generic("the event thread has ended")))
+    foreign::call(call).unwrap_or_else(|| Err(notify::Error::generic("the event thread has ended")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Flags and settings that are gone from a file and stay in force for a moment.
 //!
 //! A half-written file is a beginning of the new one. So what may be missing because of that are flags, and parts of
-//! the flag that ends the text. All else in it is what the author wrote, and a kill among it must not wait.
+//! the flag that ends the text; entries of the environment are like flags. All else in it is what the author wrote, and a kill among it must not wait.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -9,61 +9,81 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    definition::{End, Parts, to_json},
-    model::{Definition, Definitions, Field},
+    definition::{Declared, End, Parts, to_json},
+    model::{Definition, Definitions, Entry, Field, SharedDefinition},
 };
 
 /// The time for which an item stays, from its first absence.
 const HOLD: Duration = Duration::from_secs(1);
 
 /// A flag, or a setting of a flag.
-type Item = (Arc<str>, Option<Field>);
+type Item = (Level, Arc<str>, Option<Field>);
+
+/// The place from which an item is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    /// In `[flags]`.
+    Flags,
+    /// In the environment that is in force.
+    Environment,
+}
 
 /// The items that are gone and stay.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
     gone: BTreeMap<Item, Instant>,
+    /// The parts of the flags in force, with those that are held.
+    declared: Declared,
     /// The file in which it is gone, which counts as it is once the time is over.
     file: Option<Parts>,
 }
 
 impl Hold {
-    /// Returns the definitions in `good`, what is in force, that stay although the file no longer has all of
-    /// them.
+    /// Returns the definitions that stay although the file no longer has all of them. `good` is what is in force.
     pub(super) fn hold(&mut self, good: &Definitions, file: &Parts, now: Instant) -> Definitions {
+        let mut gone = Gone { before: &self.gone, now, items: BTreeMap::new() };
         let mut held = Definitions::new();
-        let mut gone = BTreeMap::new();
-        // A later edit does not start the time again, or a series of them would delay a removal for ever.
-        let mut is_held = |item: Item| {
-            let since = self.gone.get(&item).copied().unwrap_or(now);
-            let is_held = now < since + HOLD;
-            if is_held {
-                gone.insert(item, since);
+        let mut declared = file.declared.clone();
+        if declared.entries.is_empty() && self.declared.entries.is_empty() {
+            for (key, good) in &good.0 {
+                held.0.extend(gone.flag(key, good, &file.flags, file));
             }
-            is_held
-        };
-        for (key, good) in &good.0 {
-            match file.flags.0.get(key) {
-                None if file.rejected.0.contains(key) => {}
-                None => {
-                    if is_held((Arc::clone(key), None)) {
-                        held.0.insert(Arc::clone(key), good.clone());
-                    }
+        } else {
+            // What was in force of a rejected flag still is.
+            let is_rejected = |key: &Arc<str>| file.rejected.0.contains(key);
+            for (key, good) in &self.declared.below.0 {
+                let kept = is_rejected(key).then(|| (Arc::clone(key), good.clone()));
+                let stays = gone.flag(key, good, &file.declared.below, file);
+                held.0.extend(stays.clone());
+                declared.below.0.extend(stays.or(kept));
+            }
+            for (key, good) in &self.declared.entries {
+                let kept = is_rejected(key).then(|| (Arc::clone(key), good.clone()));
+                let stays = gone.entry(key, good, file);
+                held.0.extend(stays.iter().map(|(key, _)| (Arc::clone(key), Default::default())));
+                declared.entries.extend(stays.or(kept));
+            }
+            for (key, held) in &mut held.0 {
+                let below = declared.below.0.get(key);
+                if let Some(entry) = declared.entries.get(key) {
+                    *held = Definition::with_entry(below, entry);
                 }
-                Some(new) if new != good && ends(&file.end, key) => {
-                    let lost = lost(good, new).into_iter();
-                    let lost: Vec<_> =
-                        lost.filter(|&field| is_held((Arc::clone(key), Some(field)))).collect();
-                    if !lost.is_empty() {
-                        held.0.insert(Arc::clone(key), with(new, good, &lost).into());
-                    }
-                }
-                Some(_) => {}
             }
         }
-        self.gone = gone;
+        self.gone = gone.items;
+        self.declared = declared;
         self.file = (!held.is_empty()).then(|| file.clone());
         held
+    }
+
+    /// Takes note of the first file, of which nothing can be gone.
+    pub(super) fn begin(&mut self, file: &Parts) {
+        self.declared = file.declared.clone();
+    }
+
+    /// Returns true if the entry of the environment for a flag is gone and stays.
+    pub(super) fn has_entry(&self, key: &str) -> bool {
+        self.gone.contains_key(&(Level::Environment, key.into(), None))
     }
 
     /// Returns when the first of what is held counts as gone.
@@ -83,13 +103,86 @@ impl Hold {
     }
 }
 
-/// Returns true if a flag may go on where the text ends.
-fn ends(end: &End, key: &str) -> bool {
-    match end {
-        End::Flag(last) => **last == *key,
+/// The items that are gone from one file.
+struct Gone<'h> {
+    before: &'h BTreeMap<Item, Instant>,
+    now: Instant,
+    items: BTreeMap<Item, Instant>,
+}
+
+impl Gone<'_> {
+    /// Returns true if an item that is gone stays.
+    fn is_held(&mut self, item: Item) -> bool {
+        // A later edit does not start the time again, or a series of them would delay a removal for ever.
+        let since = self.before.get(&item).copied().unwrap_or(self.now);
+        let is_held = self.now < since + HOLD;
+        if is_held {
+            self.items.insert(item, since);
+        }
+        is_held
+    }
+
+    /// Returns what stays of a flag in `[flags]`; `flags` are the new ones.
+    fn flag(
+        &mut self,
+        key: &Arc<str>,
+        good: &SharedDefinition,
+        flags: &Definitions,
+        file: &Parts,
+    ) -> Option<(Arc<str>, SharedDefinition)> {
+        match flags.0.get(key) {
+            None if file.rejected.0.contains(key) => None,
+            None => self
+                .is_held((Level::Flags, Arc::clone(key), None))
+                .then(|| (Arc::clone(key), good.clone())),
+            Some(new) if new != good && ends(&file.end, Level::Flags, key) => {
+                let held = self.settings(Level::Flags, key, good, new)?;
+                Some((Arc::clone(key), held.into()))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Returns what stays of an entry of the environment.
+    fn entry(&mut self, key: &Arc<str>, good: &Entry, file: &Parts) -> Option<(Arc<str>, Entry)> {
+        match (file.declared.entries.get(key), good) {
+            _ if file.rejected.0.contains(key) => None,
+            (None, _) => self
+                .is_held((Level::Environment, Arc::clone(key), None))
+                .then(|| (Arc::clone(key), good.clone())),
+            (Some(Entry::Definition(new)), Entry::Definition(good))
+                if new != good && ends(&file.end, Level::Environment, key) =>
+            {
+                let held = self.settings(Level::Environment, key, good, new)?;
+                Some((Arc::clone(key), held.into()))
+            }
+            (Some(_), _) => None,
+        }
+    }
+
+    /// Returns the new definition with the settings that stay as they were, if there are any.
+    fn settings(
+        &mut self,
+        level: Level,
+        key: &Arc<str>,
+        good: &Definition,
+        new: &Definition,
+    ) -> Option<Definition> {
+        let lost = lost(good, new).into_iter();
+        let lost: Vec<_> =
+            lost.filter(|&field| self.is_held((level, Arc::clone(key), Some(field)))).collect();
+        (!lost.is_empty()).then(|| with(new, good, &lost))
+    }
+}
+
+/// Returns true if a flag, or an entry for one, may go on where the text ends.
+fn ends(end: &End, level: Level, key: &str) -> bool {
+    match (end, level) {
+        (End::Flag(last), Level::Flags) => **last == *key,
+        (End::Entry { flag, .. }, Level::Environment) => **flag == *key,
         // It may be a part of any flag.
-        End::Segment => true,
-        End::Other => false,
+        (End::Segment, _) => true,
+        _ => false,
     }
 }
 
@@ -334,5 +427,79 @@ mod tests {
         assert_eq!(scene.good, before);
         scene.pass(1000);
         assert_ne!(scene.good, before);
+    }
+
+    /// A scene in the environment `staging`.
+    fn staging(text: &str) -> Scene {
+        let file = in_staging(text);
+        let mut scene = Scene::new("[flags]");
+        scene.hold.begin(&file);
+        scene.good = file.flags;
+        scene
+    }
+
+    fn in_staging(text: &str) -> Parts {
+        let file = FlagsFile::parse("flags.toml", text).in_environment("staging").unwrap();
+        file.into_parts().unwrap()
+    }
+
+    #[test]
+    fn an_entry_of_the_environment_that_is_gone_stays_for_a_second() {
+        let mut scene =
+            staging("[flags]\na = false\nb = false\n[environments.staging]\na = true\nb = true");
+
+        let without_a = in_staging(
+            "[flags]\na = { enabled = false, owner = \"x\" }\nb = false\n\
+             [environments.staging]\nb = \"10%\"",
+        );
+        let states = scene.read(0, &without_a);
+
+        // The edit of `[flags]` counts at once, and so does a kill.
+        assert_eq!(states, "a: on, b: off");
+        assert_eq!(scene.good.0["a"].owner.value().map(String::as_str), Some("x"));
+        assert_eq!(scene.until(), Some(1000));
+        assert_eq!(scene.pass(1000), "a: off, b: off");
+    }
+
+    #[test]
+    fn a_flag_below_an_entry_that_is_gone_stays_for_a_second() {
+        let mut scene = staging(
+            "[flags.a]\ndenied_users = [\"mallory\"]\n[flags]\n[environments.staging]\na = \"10%\"",
+        );
+
+        scene.read(0, &in_staging("[flags]\n[environments.staging]\na = \"20%\""));
+
+        let denied = |scene: &Scene| scene.good.0["a"].denied_users.value().is_some();
+        assert!(denied(&scene));
+        scene.pass(1000);
+        assert!(!denied(&scene));
+    }
+
+    #[test]
+    fn of_the_entry_that_ends_the_text_the_rest_may_be_missing() {
+        let whole = "[flags]\na = true\n[environments.staging.a]\nowner = \"x\"\npercentage = 10";
+        let torn = in_staging("[flags]\na = true\n[environments.staging.a]\nowner = \"y\"");
+        let elsewhere = in_staging(
+            "[flags]\na = true\n[environments.staging.a]\nowner = \"y\"\n[environments.x]\na = true",
+        );
+
+        let mut scene = staging(whole);
+        assert_eq!(scene.read(0, &torn), "a: 10%");
+        assert_eq!(scene.pass(1000), "a: on");
+
+        let mut scene = staging(whole);
+        assert_eq!(scene.read(0, &elsewhere), "a: on", "the entry is whole");
+    }
+
+    #[test]
+    fn a_rejected_entry_keeps_what_was_in_force_and_is_held_when_it_is_gone() {
+        let mut scene = staging("[flags]\na = false\n[environments.staging]\na = true");
+
+        scene.read(0, &in_staging("[flags]\na = false\n[environments.staging]\na = 1"));
+        assert_eq!(scene.states(), "a: on");
+
+        let states = scene.read(500, &in_staging("[flags]\na = false\n[environments.staging]"));
+        assert_eq!(states, "a: on");
+        assert_eq!(scene.pass(1500), "a: off");
     }
 }

@@ -13,24 +13,33 @@ use crate::{
     definition::{UnknownKeys, from_json_object, to_json},
     foreign::warn,
     model::Definitions,
-    read::text,
+    read::{all, open, too_large},
     replace::{Readers, replace},
 };
 
 /// The member that has the definitions.
 const FLAGS: &str = "flags";
 
+/// The bytes that are kept for one of the flag file, at most. Short forms take up to five times as many in JSON.
+const PER_BYTE: u64 = 8;
+/// The member that names the environment that they are of, if one is chosen.
+const ENVIRONMENT: &str = "environment";
+
 /// Keeps definitions at a path.
 #[derive(Debug)]
 pub(super) struct Keep {
     queue: Arc<Queue>,
-    saved: Definitions,
+    /// The definitions in the file, as far as that is known.
+    saved: Option<Definitions>,
 }
 
 /// The definitions that are to be written. A disk may hang, and a change that is due must not wait for it.
 #[derive(Debug)]
 struct Queue {
     path: PathBuf,
+    /// The most bytes that are written, so that they can be read again.
+    max_len: u64,
+    environment: Option<String>,
     state: Mutex<State>,
 }
 
@@ -41,9 +50,11 @@ struct State {
 }
 
 impl Keep {
-    pub(super) fn new(path: PathBuf) -> Self {
-        let queue = Queue { path, state: Mutex::default() };
-        Self { queue: queue.into(), saved: Definitions::new() }
+    /// Keeps what a flag file of at most `max_len` bytes defines in an environment.
+    pub(super) fn new(path: PathBuf, environment: Option<String>, max_len: u64) -> Self {
+        let max_len = max_len.saturating_mul(PER_BYTE);
+        let queue = Queue { path, environment, max_len, state: Mutex::default() };
+        Self { queue: queue.into(), saved: None }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -51,11 +62,15 @@ impl Keep {
     }
 
     /// Reads what was kept; nothing if it cannot be read, which is logged.
-    pub(super) async fn load(&self) -> Definitions {
+    pub(super) async fn load(&mut self) -> Definitions {
         let queue = Arc::clone(&self.queue);
-        let loaded = spawn_blocking(move || load(&queue.path)).await;
+        let load = move || load(&queue.path, queue.environment.as_deref(), queue.max_len);
+        let loaded = spawn_blocking(load).await;
         match loaded.unwrap_or_else(|error| Err(error.into())) {
-            Ok(flags) => flags,
+            Ok(flags) => {
+                self.saved = Some(flags.clone());
+                flags
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Definitions::new(),
             Err(error) => {
                 warn!(path = %self.path().display(), %error, "cannot read the kept flags, ignoring them");
@@ -66,10 +81,10 @@ impl Keep {
 
     /// Writes these definitions soon, unless they are the last ones. A failure is logged.
     pub(super) fn save(&mut self, flags: &Definitions) {
-        if self.saved == *flags {
+        if self.saved.as_ref() == Some(flags) {
             return;
         }
-        self.saved.clone_from(flags);
+        self.saved = Some(flags.clone());
         let mut state = self.queue.state();
         state.next = Some(flags.clone());
         if !std::mem::replace(&mut state.is_writing, true) {
@@ -94,22 +109,40 @@ impl Queue {
                 next
             };
             let Some(flags) = next else { return };
-            if let Err(error) = save(&self.path, &flags) {
+            let environment = self.environment.as_deref();
+            if let Err(error) = save(&self.path, environment, &flags, self.max_len) {
                 warn!(path = %self.path.display(), %error, "cannot keep the flags for the next start");
             }
         }
     }
 }
 
-fn save(path: &Path, flags: &Definitions) -> io::Result<()> {
+fn save(
+    path: &Path,
+    environment: Option<&str>,
+    flags: &Definitions,
+    max_len: u64,
+) -> io::Result<()> {
     let flags = flags.iter().map(|(key, flag)| (key.to_owned(), Value::Object(to_json(flag))));
-    let text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
-    replace(path, format!("{text:#}\n").as_bytes(), Readers::Owner)
+    let mut text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
+    if let Some(environment) = environment {
+        text[ENVIRONMENT] = environment.into();
+    }
+    let text = format!("{text}\n");
+    // Segments are written out, so that a short file may define more than can be read again.
+    if u64::try_from(text.len()).is_ok_and(|len| len > max_len) {
+        return Err(too_large(max_len));
+    }
+    replace(path, text.as_bytes(), Readers::Owner)
 }
 
-fn load(path: &Path) -> io::Result<Definitions> {
+fn load(path: &Path, environment: Option<&str>, max_len: u64) -> io::Result<Definitions> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
-    let kept: Value = serde_json::from_str(&text(path)?)?;
+    let kept: Value = serde_json::from_slice(&all(open(path)?, max_len)?)?;
+    // A flag is another one in another environment.
+    if kept[ENVIRONMENT].as_str() != environment {
+        return Err(invalid("they are of another environment".to_owned()));
+    }
     let Some(flags) = kept[FLAGS].as_object() else {
         return Err(invalid(format!("it has no `{FLAGS}`")));
     };
@@ -126,7 +159,10 @@ fn load(path: &Path) -> io::Result<Definitions> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Definition, Percentage};
+    use crate::{
+        model::{Definition, Percentage},
+        read::MAX_LEN,
+    };
 
     fn flags() -> Definitions {
         let few =
@@ -139,10 +175,40 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("kept.json");
 
-        save(&path, &flags()).unwrap();
+        save(&path, None, &flags(), MAX_LEN).unwrap();
 
-        assert_eq!(load(&path).unwrap(), flags());
+        assert_eq!(load(&path, None, MAX_LEN).unwrap(), flags());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kept.json");
+        save(&path, None, &flags(), MAX_LEN).unwrap();
+        let len = std::fs::metadata(&path).unwrap().len();
+        save(&path, None, &Definitions::new(), MAX_LEN).unwrap();
+
+        let error = save(&path, None, &flags(), len - 1).unwrap_err();
+
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(load(&path, None, MAX_LEN).unwrap(), Definitions::new());
+        save(&path, None, &flags(), len).unwrap();
+        assert_eq!(load(&path, None, len).unwrap(), flags());
+    }
+
+    #[test]
+    fn what_was_kept_in_another_environment_does_not_come_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kept.json");
+
+        save(&path, Some("staging"), &flags(), MAX_LEN).unwrap();
+
+        assert_eq!(load(&path, Some("staging"), MAX_LEN).unwrap(), flags());
+        for other in [None, Some("production")] {
+            let error = load(&path, other, MAX_LEN).unwrap_err().to_string();
+            assert_eq!(error, "they are of another environment");
+        }
     }
 
     #[test]
@@ -152,7 +218,11 @@ mod tests {
 
         for garbage in ["", "[]", "{}", r#"{"flags": {"a": 1}}"#, r#"{"flags": {"a": {"x": 1}}}"#] {
             std::fs::write(&path, garbage).unwrap();
-            assert_ne!(load(&path).unwrap_err().kind(), io::ErrorKind::NotFound, "{garbage}");
+            assert_ne!(
+                load(&path, None, MAX_LEN).unwrap_err().kind(),
+                io::ErrorKind::NotFound,
+                "{garbage}"
+            );
         }
     }
 
@@ -166,7 +236,7 @@ mod tests {
         std::fs::write(&target, "mine").unwrap();
         symlink(&target, &path).unwrap();
 
-        save(&path, &flags()).unwrap();
+        save(&path, None, &flags(), MAX_LEN).unwrap();
 
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
         let metadata = std::fs::symlink_metadata(&path).unwrap();

@@ -30,7 +30,7 @@ use self::{
 };
 use super::{Backend, BackendError, BoxFuture, Offer, Sink, SourceKind};
 use crate::{
-    definition::{Diagnostics, FlagsFile, Lines, Location, Parts, Severity},
+    definition::{Diagnostics, FlagsFile, Lines, Location, Parts, Severity, UnknownEnvironment},
     foreign::warn,
     model::{Definitions, Entry, Part},
     read::{MAX_LEN, open},
@@ -87,6 +87,7 @@ pub struct File {
     is_strict: bool,
     keep: Option<PathBuf>,
     max_len: u64,
+    environment: Option<String>,
 }
 
 /// How long a file may be torn while the flags start.
@@ -123,7 +124,42 @@ impl File {
             is_strict: false,
             keep: None,
             max_len: MAX_LEN,
+            environment: None,
         }
+    }
+
+    /// Chooses an environment of the file, so that `[environments.NAME]` is merged over `[flags]`.
+    ///
+    /// Unless set, `[flags]` alone counts. All environments are checked whenever the file is read. A mistake in
+    /// another environment is logged, and changes nothing here.
+    ///
+    /// # Errors
+    ///
+    /// The start fails if the file does not have the environment, and the error names a similar one. If a running
+    /// process loses it, the last good flags stay in force, as with a file without `[flags]`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, File, Flags};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("flags.toml");
+    /// std::fs::write(&path, "[flags]\nsearch = false\n\n[environments.staging]\nsearch = true\n")?;
+    ///
+    /// let file = File::open(&path)?.environment("staging");
+    /// let flags = Flags::builder().source(file).start().await?;
+    ///
+    /// assert!(flags.is_enabled("search", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
     }
 
     /// Makes the start fail with the diagnostics if any flag of the file is wrong, or fails its tests.
@@ -161,6 +197,8 @@ impl File {
     /// [`Flags::explain`](crate::Flags::explain) names `path` for it,
     /// [`Flags::sources_of`](crate::Flags::sources_of) has the mistake, and
     /// [`SourceHealth::former`](crate::source::SourceHealth::former) counts it.
+    ///
+    /// Definitions that were kept in another [environment](Self::environment) are ignored, with a warning.
     ///
     /// The file at `path` is replaced in one step whenever flags change. A new one can be read by its owner alone
     /// (mode 0600), and a symbolic link there is replaced. If it cannot be written or read, the log has a
@@ -222,7 +260,8 @@ impl Backend for File {
     }
 
     fn location(&self) -> Option<String> {
-        Some(self.path.display().to_string())
+        let path = self.path.display().to_string();
+        Some(in_environment(path, self.environment.as_deref()))
     }
 
     /// It is here, so it answers: with its flags, that it is missing, or that it is wrong.
@@ -236,10 +275,14 @@ impl Backend for File {
             let mut follower = Follower {
                 watch: Watch::new(self.path.clone(), self.max_len, Timing::default()),
                 name: self.name.clone(),
+                environment: self.environment.clone(),
                 sink,
                 good: before.as_deref().map(declared).unwrap_or_default().into(),
                 hold: Hold::default(),
-                keep: self.keep.clone().map(Keep::new),
+                keep: self
+                    .keep
+                    .clone()
+                    .map(|path| Keep::new(path, self.environment.clone(), self.max_len)),
                 recalled: BTreeSet::new(),
                 fingerprint: 0,
                 whole: false,
@@ -281,6 +324,14 @@ fn declared(offer: &Offer) -> Definitions {
     definitions.collect()
 }
 
+/// The location of a file, and the environment that is chosen in it.
+fn in_environment(path: String, environment: Option<&str>) -> String {
+    match environment {
+        Some(environment) => format!("{path}, environment `{}`", line(environment)),
+        None => path,
+    }
+}
+
 /// Where the file says what is in force.
 fn places(
     path: String,
@@ -289,12 +340,13 @@ fn places(
 ) -> impl Fn(&str, Part) -> Option<String> + Send + Sync {
     move |key, part| match former.get(key) {
         Some(place) => Some(place.clone()),
-        None => Some(format!("{path}:{}", lines.part(key, part)?)),
+        None => Some(format!("{path}:{}", lines.place(key, part)?)),
     }
 }
 
 struct Follower {
     name: PathBuf,
+    environment: Option<String>,
     watch: Watch,
     sink: Sink,
     /// What is in force, once anything is.
@@ -313,7 +365,7 @@ struct Follower {
 impl Follower {
     /// Waits for a usable file; one that is being written gets some time.
     async fn start(&mut self, file: &File) -> Result<(), BackendError> {
-        if let Some(keep) = &self.keep {
+        if let Some(keep) = &mut self.keep {
             // Of these, only those that the file rejects are ever in force.
             self.good = keep.load().await.into();
             self.recalled = self.good.0.keys().cloned().collect();
@@ -389,9 +441,15 @@ impl Follower {
         let fingerprint = xxh3_64(&bytes);
         // Ten thousand flags take some fifty milliseconds.
         let (good, now) = (Arc::clone(&self.good), self.sink.now());
+        let environment = self.environment.clone();
         let parse = move || {
             let text = String::from_utf8(bytes).map_err(|error| NotUtf8::new(&name, &error))?;
-            Ok(FlagsFile::parse(&name, &text).tested(&good, now).into_parts()?)
+            let file = FlagsFile::parse(&name, &text);
+            let file = match environment {
+                Some(environment) if file.is_usable() => file.in_environment(&environment)?,
+                _ => file,
+            };
+            Ok(file.tested(&good, now).into_parts()?)
         };
         let file: Result<_, BackendError> = match spawn_blocking(parse).await {
             Ok(file) => file,
@@ -401,8 +459,15 @@ impl Follower {
                 Err(error) => return Err(error.into()),
             },
         };
-        if file.is_ok() {
+        if let Ok(parts) = &file {
             self.fingerprint = fingerprint;
+            if !parts.elsewhere.is_empty() {
+                warn!(
+                    path = %self.name.display(),
+                    problems = %parts.elsewhere,
+                    "flag file has problems in other environments"
+                );
+            }
         }
         file
     }
@@ -415,6 +480,7 @@ impl Follower {
 
     /// Puts the flags of the first file in force.
     fn accept(&mut self, parts: Parts) {
+        self.hold.begin(&parts);
         self.put_in_force(parts, Definitions::new());
     }
 
@@ -444,7 +510,10 @@ impl Follower {
                 format!("{path}, as it was before flag `{key}` was rejected"),
             );
         }
-        let gone = held.0.keys().filter(|&key| !parts.flags.0.contains_key(key));
+        let gone = held
+            .0
+            .keys()
+            .filter(|&key| !parts.flags.0.contains_key(key) || self.hold.has_entry(key));
         former.extend(gone.map(|key| {
             (Arc::clone(key), format!("{path}, as it was before flag `{key}` was removed"))
         }));
@@ -492,6 +561,7 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
     match () {
         () if error.is::<OpenError>() => Some("unreadable"),
         () if error.is::<Diagnostics>() || error.is::<NotUtf8>() => Some("invalid"),
+        () if error.is::<UnknownEnvironment>() => Some("invalid"),
         () => None,
     }
 }

@@ -263,7 +263,9 @@ impl Watch {
     /// The survey panicked, or the runtime is shutting down.
     fn start_over(&mut self, error: io::Error) -> Option<Observation> {
         self.doubt = true;
-        self.reread = Instant::now() + self.timing.reread;
+        let now = Instant::now();
+        // Not at once, or a survey that always panics would take a whole processor.
+        (self.tick, self.reread) = (now + self.timing.poll, now + self.timing.reread);
         self.differs(Content::Unreadable(error))
     }
 

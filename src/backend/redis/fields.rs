@@ -21,6 +21,8 @@ pub(super) struct Fields {
     fields: HashMap<Vec<u8>, Field>,
     /// The problems, by the names of the fields.
     problems: BTreeMap<Vec<u8>, Unreadable>,
+    /// The fields whose override ends or is to end another one. There are few, and each change asks for the next end.
+    timed: HashSet<Vec<u8>>,
     /// The number of values that the last update refused.
     refused: usize,
 }
@@ -242,11 +244,16 @@ impl Fields {
             None => self.problems.remove(name),
         };
         self.refused += usize::from(is_wrong);
+        match field.good.as_ref().is_some_and(|good| good.changes().next().is_some()) {
+            true => self.timed.insert(name.to_vec()),
+            false => self.timed.remove(name),
+        };
         self.fields.insert(name.to_vec(), field);
         if was_wrong || is_wrong { Update::Problems } else { Update::Values }
     }
 
     fn remove(&mut self, name: &[u8]) -> Update {
+        self.timed.remove(name);
         match self.fields.remove(name) {
             None => Update::Nothing,
             Some(Field { problem: None, .. }) => Update::Values,
@@ -278,17 +285,22 @@ impl Fields {
 
     /// When the next override ends after the instant `now`.
     pub(super) fn next_end(&self, now: SystemTime) -> Option<SystemTime> {
-        self.good().flat_map(|(_, good)| good.changes()).filter(|&change| change > now).min()
+        let good = self.timed().filter_map(|(_, field)| field.good.as_ref());
+        good.flat_map(Override::changes).filter(|&change| change > now).min()
     }
 
     /// The overrides that have ended, as they are stored, and when they have.
     pub(super) fn ended(&self, now: SystemTime) -> Vec<(String, Vec<u8>, SystemTime)> {
-        let over = self.fields.iter().filter_map(|(name, field)| {
+        let over = self.timed().filter_map(|(name, field)| {
             let Stored::Good(raw) = &field.stored else { return None };
             let end = field.good.as_ref()?.end().filter(|&end| end <= now)?;
             Some((String::from_utf8(name.clone()).ok()?, raw.clone(), end))
         });
         over.collect()
+    }
+
+    fn timed(&self) -> impl Iterator<Item = (&Vec<u8>, &Field)> {
+        self.timed.iter().filter_map(|name| self.fields.get_key_value(name))
     }
 
     /// What was good last, as it was stored.
@@ -309,12 +321,6 @@ impl Fields {
 
     pub(super) fn len(&self) -> usize {
         self.fields.len()
-    }
-
-    fn good(&self) -> impl Iterator<Item = (&str, &Override)> {
-        self.fields
-            .iter()
-            .filter_map(|(name, field)| Some((str::from_utf8(name).ok()?, field.good.as_ref()?)))
     }
 }
 

@@ -335,10 +335,13 @@ impl RedisHandle {
                 sleep_until(next).await;
                 seen.changed().await
             };
-            tokio::select! {
-                _ = beats.tick() => {}
-                changed = news => if changed.is_err() { return },
-            }
+            let is_beat = tokio::select! {
+                _ = beats.tick() => true,
+                changed = news => match changed {
+                    Ok(()) => false,
+                    Err(_) => return,
+                },
+            };
             next = Instant::now() + BREATH;
             let revision = seen.borrow_and_update().and_then(|seen| seen.revision);
             match self.announce_once(sink, revision).await {
@@ -350,7 +353,10 @@ impl RedisHandle {
                 // The session tells of it.
                 Err(_) => continue,
             }
-            told.tell(self, sink).await;
+            // It looks at all flags, and does not depend on what was seen.
+            if is_beat {
+                told.tell(self, sink).await;
+            }
         }
     }
 

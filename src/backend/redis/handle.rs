@@ -32,6 +32,7 @@ use crate::{
         Backend, BackendError, BoxFuture, LogEntry, Refusal, Sink, SourceKind, WritableBackend,
         Write, Written,
     },
+    foreign,
     model::Entry,
 };
 
@@ -172,7 +173,8 @@ impl RedisHandle {
             if error.kind().needs_somebody() {
                 pause = Pause::LONGEST;
             }
-            self.shared.failure.send_replace(Some(error.clone()));
+            let failure = Some(error.clone());
+            foreign::call(|| self.shared.failure.send_replace(failure));
             // A failure that repeats is logged once.
             let text = format!("{error:?}");
             if told.as_ref() != Some(&text) {
@@ -194,7 +196,7 @@ impl RedisHandle {
                 }
                 continue;
             };
-            match end.duration_since(self.now()) {
+            match end.duration_since(self.shared.now()) {
                 Err(_) => self.publish_again(sink),
                 // The clock may be set, and a machine may sleep.
                 Ok(left) => {
@@ -209,14 +211,9 @@ impl RedisHandle {
 
     /// Publishes what is left when an override has ended.
     fn publish_again(&self, sink: &Sink) {
-        let (fields, now) = (self.shared.fields(), self.now());
+        let (fields, now) = (self.shared.fields(), self.shared.now());
         sink.revise(fields.offer(now, &self.settings.layout));
         self.shared.next_end.send_replace(fields.next_end(now));
-    }
-
-    /// The time of the server as far as it is known, else that of this machine.
-    pub(super) fn now(&self) -> SystemTime {
-        self.shared.clock.now()
     }
 
     /// Everything that is stored.
@@ -269,6 +266,11 @@ impl RedisHandle {
 impl Shared {
     pub(super) fn fields(&self) -> MutexGuard<'_, Fields> {
         self.fields.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time of the server as far as it is known, else that of this machine.
+    pub(super) fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     /// Returns true if flags have this source, whether or not the server can be reached.
@@ -374,6 +376,10 @@ impl WritableBackend for RedisHandle {
             let stored = self.stored(key).await?;
             Ok(self.entry(key, stored.as_deref())?)
         })
+    }
+
+    fn now(&self) -> SystemTime {
+        self.shared.now()
     }
 
     fn history<'a>(

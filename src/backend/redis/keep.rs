@@ -53,7 +53,7 @@ impl RedisHandle {
         };
         let mut fields = self.shared.fields();
         fields.update(&raw.into(), &HashSet::new(), &self.settings.layout);
-        let now = self.now();
+        let now = self.shared.now();
         sink.revise(fields.offer(now, &self.settings.layout));
         self.shared.next_end.send_replace(fields.next_end(now));
     }
@@ -187,6 +187,23 @@ mod tests {
             fs::write(&path, garbage).unwrap();
             assert_ne!(load(&path, "others").unwrap_err().kind(), io::ErrorKind::NotFound);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_fifo_is_not_read_although_it_has_what_was_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let [kept, fifo] = ["overrides.json", "fifo"].map(|name| directory.path().join(name));
+        save(&kept, "feature_flags", Vec::new()).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+        assert!(made.success());
+        let (text, writer) = (fs::read(&kept).unwrap(), fifo.clone());
+        // It waits for a reader, for as long as the process lives.
+        std::thread::spawn(move || fs::write(writer, text));
+
+        let error = load(&fifo, "feature_flags").unwrap_err();
+
+        assert_eq!(error.to_string(), "not a regular file");
     }
 
     #[cfg(unix)]

@@ -222,7 +222,7 @@ impl RedisHandle {
     ) -> Result<Option<(Entry, Option<Provenance>)>, BackendError> {
         let layout = &self.settings.layout;
         let decoded = value::decode(flag.as_str().as_bytes(), stored.as_bytes(), layout)?;
-        let now = self.now();
+        let now = self.shared.now();
         Ok(decoded.map(|decoded| (decoded.entry(now).clone(), decoded.provenance)))
     }
 

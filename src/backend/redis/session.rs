@@ -22,7 +22,10 @@ use super::{
     layout::{Layout, Reading, SLACK, Unread},
     log::LOGGED_BYTES,
 };
-use crate::{backend::Sink, foreign::warn};
+use crate::{
+    backend::Sink,
+    foreign::{self, warn},
+};
 
 /// A large store is read at one of so many ticks.
 const LARGE_TICK: u32 = 15;
@@ -374,8 +377,10 @@ impl<'a> Session<'a> {
         let count = *self.wanted.borrow_and_update();
         let flags = self.redis.shared.asked();
         self.read_named(flags, BTreeSet::new()).await?;
-        self.redis.shared.failure.send_if_modified(|failure| failure.take().is_some());
-        self.redis.shared.done.send_replace(count);
+        let shared = &self.redis.shared;
+        // Callers wait for both, whose wakers are foreign code.
+        foreign::call(|| shared.failure.send_if_modified(|failure| failure.take().is_some()));
+        foreign::call(|| shared.done.send_replace(count));
         Ok(())
     }
 
@@ -431,7 +436,7 @@ impl<'a> Session<'a> {
         };
         let values = flags.into_iter().zip(values);
         let values: Vec<_> = values.filter(|(flag, value)| is_known(flag, value)).collect();
-        let now = self.redis.now();
+        let now = self.redis.shared.now();
         let redis = self.redis;
         // Held until it is in force: another task takes overrides out of force that end.
         let mut fields = redis.shared.fields();
@@ -587,7 +592,7 @@ impl<'a> Session<'a> {
             // Old as it is, it is better than nothing for a process that starts now.
             if !reading.is_empty() {
                 fields.update(reading, &self.newer, &settings.layout);
-                self.sink.revise(fields.offer(redis.now(), &settings.layout));
+                self.sink.revise(fields.offer(redis.shared.now(), &settings.layout));
             }
             let said = format!("its link to the master is in the state `{link}`");
             let kind = RedisErrorKind::MasterDown;
@@ -656,7 +661,7 @@ impl<'a> Session<'a> {
 
     /// Publishes all that is in force now.
     fn publish(&self, fields: &Fields, update: Update) {
-        let (layout, now) = (&self.redis.settings.layout, self.redis.now());
+        let (layout, now) = (&self.redis.settings.layout, self.redis.shared.now());
         let offer = fields.offer(now, layout).with_refused(fields.refused());
         self.redis.shared.next_end.send_replace(fields.next_end(now));
         if self.is_refused {
@@ -734,5 +739,18 @@ mod tests {
         assert_eq!(pace(reading(100, 50 * mebi, 0), false), (12, 12));
         // A few keys among a million of others.
         assert_eq!(pace(reading(3, 1_000, 1_000), true), (15, 60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_log_with_an_entry_too_large_is_asked_for_again_after_a_minute() {
+        let memory = Memory { log_was_large: Some(Instant::now()), ..Memory::default() };
+        let may_read = async |after| {
+            tokio::time::advance(Duration::from_secs(after)).await;
+            memory.may_read_log()
+        };
+
+        assert!(!may_read(0).await && !may_read(59).await);
+        assert!(may_read(1).await);
+        assert!(Memory::default().may_read_log());
     }
 }

@@ -564,7 +564,7 @@ impl RedisHandle {
         write: &Write,
     ) -> Result<Option<String>, Refusal> {
         let layout = &self.settings.layout;
-        value::encode(flag, current, write, self.now(), layout)
+        value::encode(flag, current, write, self.shared.now(), layout)
             .map_err(|problem| Refusal::failed(format!("{}: {problem}", layout.place(flag))))
     }
 
@@ -644,7 +644,7 @@ impl RedisHandle {
         let layout = &self.settings.layout;
         let decoded = value::decode(flag.as_bytes(), stored, layout)
             .map_err(|problem| format!("{}: {problem}", layout.place(flag)))?;
-        let now = self.now();
+        let now = self.shared.now();
         let in_force = decoded.filter(|decoded| !decoded.has_ended(now));
         Ok(in_force.map(|decoded| decoded.entry(now).clone()))
     }
@@ -670,7 +670,7 @@ impl RedisHandle {
             let connection = self.connection().await.map_err(Refusal::failed)?;
             let mut conn = connection.conn.clone();
             let mut script = change.script().prepare_invoke();
-            change.pass(&token, &self.settings, self.now(), &mut script);
+            change.pass(&token, &self.settings, self.shared.now(), &mut script);
             connection.allowance.set(MOST_BYTES);
             let answer: Result<(u8, Option<Vec<u8>>), _> =
                 script.invoke_async::<Vec<Value>>(&mut conn).await.and_then(outcome);
@@ -732,7 +732,7 @@ impl RedisHandle {
     /// Removes overrides that have ended, which no reader heeds any more. They have to have ended by the
     /// clock of the server, too: ours may be fast, and those of the others right.
     async fn remove_ended(&self) {
-        let ended = self.shared.fields().ended(self.now());
+        let ended = self.shared.fields().ended(self.shared.now());
         for (flag, stored, end) in ended {
             let change = Change {
                 flag: &flag,

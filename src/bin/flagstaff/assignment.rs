@@ -3,10 +3,11 @@
 use flagstaff::{
     Definition,
     definition::{Field, FlagsFile, InvalidJson, UnknownKeys, from_json_object, to_json},
+    text::Untrusted,
 };
 use serde_json::{Map, Value};
 
-use crate::{failure::Failure, name};
+use crate::{failure::Failure, name, served};
 
 /// What to set, in order.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +103,10 @@ impl Assignments {
             }
             assignment.apply(flag, &there, &mut patch)?;
         }
-        from_json_object(flag, &patch, UnknownKeys::Reject).map_err(|error| wrong(&error))
+        let patch = from_json_object(flag, &patch, UnknownKeys::Reject);
+        let patch = patch.map_err(|error| wrong(&error))?;
+        served::refuse(flag, &patch, merged)?;
+        Ok(patch)
     }
 }
 
@@ -152,7 +156,23 @@ impl Assignment {
         let text = &self.value;
         let name = self.path.join(".");
         let list = || members(&name, text).map(Value::from);
-        let readings = [Some(json(text)), toml(&name, text), Some(text.as_str().into()), list()];
+        // A boolean in quotes is hardly ever meant, and would be stored without an error.
+        if name::field(&name) == Some(Field::Value) && json(text).is_boolean() {
+            let tried = Map::from_iter([(name, json(text))]);
+            let read = from_json_object(flag, &tried, UnknownKeys::Reject);
+            return read.map(|_| json(text)).map_err(|error| wrong(&error));
+        }
+        // A value can be any string, so what TOML reads comes before the string.
+        let is_any = match &*self.path {
+            [setting] => setting == Field::Value.as_str(),
+            [variants, _, value] => variants == Field::Variants.as_str() && value == "value",
+            _ => false,
+        };
+        let first = match is_any {
+            true => serde_json::from_str(text).ok(),
+            false => Some(json(text)),
+        };
+        let readings = [first, toml(&name, text), Some(text.as_str().into()), list()];
         let mut first_error = None;
         for value in readings.into_iter().flatten() {
             let mut tried = Map::new();
@@ -196,10 +216,14 @@ fn members(name: &str, text: &str) -> Option<Vec<Value>> {
     let texts =
         |members: Vec<Value>| -> Option<Vec<Value>> { members.into_iter().map(member).collect() };
     match text.trim_start().chars().next()? {
-        '[' | '{' => match serde_json::from_str(text).ok().or_else(|| toml(name, text))? {
-            Value::Array(members) => texts(members),
-            one => texts(vec![one]),
-        },
+        '[' | '{' => {
+            let read = serde_json::from_str(text).ok().or_else(|| toml(name, text));
+            // A table of TOML is a member, which makes sense to the decoder in a list only.
+            match read.or_else(|| toml(name, &format!("[{text}]")))? {
+                Value::Array(members) => texts(members),
+                one => texts(vec![one]),
+            }
+        }
         '"' => texts(serde_json::from_str(&format!("[{text}]")).ok()?),
         _ => {
             let members = text.split(',').map(str::trim);
@@ -217,13 +241,31 @@ fn member(value: Value) -> Option<Value> {
     }
 }
 
-/// What a list or a table is as the value of a setting in flags.toml.
+/// Returns a list or a table as flags.toml has it as the value of a setting, or of a part of one.
 fn toml(name: &str, text: &str) -> Option<Value> {
     if !text.trim_start().starts_with(['[', '{']) {
         return None;
     }
-    let file = FlagsFile::parse("", &format!("[flags.a]\n{name} = {text}\n"));
-    let mut value = Value::Object(to_json(file.flags().get("a")?));
+    // A value can be any list or table.
+    let any = || read("value", &format!("value = {text}"));
+    match name.split_once('.') {
+        Some((setting, _)) if setting == Field::Variants.as_str() => any(),
+        None if name == Field::Variants.as_str() => {
+            // Beside `serve` no variant needs a weight.
+            let first = any()?.as_object()?.keys().next()?.clone();
+            let serve = Untrusted::new(&first).toml();
+            read(name, &format!("{name} = {text}\nserve = {serve}"))
+        }
+        _ => read(name, &format!("{name} = {text}")),
+    }
+}
+
+/// Returns a setting, or a part of one, of a flag with these lines.
+fn read(name: &str, lines: &str) -> Option<Value> {
+    // A flag that the lines name would need itself.
+    let flag = (0..).map(|n| format!("flag-{n}")).find(|flag| !lines.contains(flag))?;
+    let file = FlagsFile::parse("", &format!("[flags.{flag}]\n{lines}\n"));
+    let mut value = Value::Object(to_json(file.flags().get(&flag)?));
     for member in name.split('.') {
         value = value.get_mut(member)?.take();
     }
@@ -301,6 +343,14 @@ mod tests {
             let patch = patch(&[argument], &Definition::new());
             assert_eq!(patch["allowed_users"], Value::from(users), "{argument}");
         }
+        let off = serde_json::json!([{ "flag": "a", "on": false }]);
+        for argument in [
+            "requires+={ flag = 'a', on = false }",
+            r#"requires+={"flag": "a", "on": false}"#,
+            "requires=[{ flag = 'a', on = false }]",
+        ] {
+            assert_eq!(patch(&[argument], &Definition::new())["requires"], off, "{argument}");
+        }
         let there = Definition::new().allowed_users(["a", "b", "c"]);
         assert_eq!(patch(&["allowed_users-=a,c"], &there)["allowed_users"], Value::from(vec!["b"]));
         let rule = patch(&["rules=[{ when = { plan = 'pro' }, serve = false }]"], &there);
@@ -352,6 +402,33 @@ mod tests {
             Value::Object(patch).to_string(),
             r#"{"variants":{"a":1,"b":{"weight":2,"value":"x"}}}"#
         );
+    }
+
+    #[test]
+    fn values_are_read_as_json_and_never_as_booleans() {
+        let read = |argument| patch(&[argument], &Definition::new())["value"].clone();
+
+        for (argument, value) in [
+            ("value=50", serde_json::json!(50)),
+            ("value=0.5", serde_json::json!(0.5)),
+            ("value=eu", serde_json::json!("eu")),
+            ("value=\"50\"", serde_json::json!("50")),
+            ("value=[1, 2]", serde_json::json!([1, 2])),
+            ("value={ a = 1 }", serde_json::json!({ "a": 1 })),
+        ] {
+            assert_eq!(read(argument), value, "{argument}");
+        }
+        let variants = |argument| patch(&[argument], &Definition::new())["variants"].clone();
+        assert_eq!(
+            variants("variants={ b = { value = { x = 1 } }, a = { value = {} } }").to_string(),
+            r#"{"b":{"value":{"x":1}},"a":{"value":{}}}"#,
+        );
+        assert_eq!(
+            variants("variants.a.value={ x = [1] }"),
+            serde_json::json!({ "a": { "value": { "x": [1] } } })
+        );
+        let boolean = Assignments::new(vec![parse("value=true").unwrap()]);
+        assert!(boolean.patch("a", None).is_err());
     }
 
     #[test]

@@ -17,7 +17,10 @@ mod told;
 mod wait;
 mod wider;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    cell::OnceCell,
+    time::{Duration, SystemTime},
+};
 
 use flagstaff::{
     Definition, Flags, Snapshot, WriteError,
@@ -25,14 +28,13 @@ use flagstaff::{
     cli::ExitCode,
     definition::Entry,
     source::{RedisHandle, SourceEntry},
-    write::{PendingWrite, Refusal},
+    write::{PendingWrite, Refusal, Write},
 };
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 pub(crate) use self::{
     args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
-    ask::ask,
     both::BothArgs,
     file::edit,
     rehearsal::Rehearsal,
@@ -47,8 +49,10 @@ use self::{
 use crate::{
     assignment::Assignments,
     failure::Failure,
+    guard::{self, Leave},
     name,
     output::{Listing, Output, Row},
+    paste,
     session::Session,
     similar,
     text::{self, clean},
@@ -61,12 +65,16 @@ pub(crate) trait Act {
         Ok(())
     }
 
+    /// Takes note of the time by which the store ends overrides.
+    fn begin(&self, _now: SystemTime) {}
+
     /// Does it in memory.
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure>;
 
     /// Does it. Returns its revision. With `shown`, it does so only if the store still has this entry.
     async fn make(
         &self,
+        leave: &Leave,
         flags: &Flags,
         name: &str,
         shown: Option<Option<Entry>>,
@@ -134,7 +142,14 @@ pub(crate) async fn finish(
     names: &[String],
     args: &ChangeArgs,
 ) -> Result<ExitCode, Failure> {
-    let act = Override { redis, change: &Change::Finish, args, end: None, if_rev: None };
+    let act = Override {
+        redis,
+        change: &Change::Finish,
+        args,
+        lasting: None,
+        end: OnceCell::new(),
+        if_rev: None,
+    };
     perform(session, redis, names, &act, args, None).await
 }
 
@@ -143,8 +158,10 @@ struct Override<'a> {
     redis: &'a RedisHandle,
     change: &'a Change,
     args: &'a ChangeArgs,
-    /// When it ends by itself, if that is new.
-    end: Option<SystemTime>,
+    /// The time for which it lasts, if it ends by itself.
+    lasting: Option<Duration>,
+    /// The end, which is the same in the rehearsal and in the store.
+    end: OnceCell<SystemTime>,
     if_rev: Option<u64>,
 }
 
@@ -164,15 +181,20 @@ pub(crate) async fn change(
         return file::change(session, names, change, args, &of.target).await;
     }
     let if_rev = of.target.if_rev;
-    let end = of.end(SystemTime::now())?;
+    let lasting = of.lasting(SystemTime::now())?;
     let redis = &session.place.redis_to_change()?;
-    let act = Override { redis, change, args, end, if_rev };
+    let act = Override { redis, change, args, lasting, end: OnceCell::new(), if_rev };
     perform(session, redis, names, &act, args, if_rev).await
 }
 
 impl Override<'_> {
     /// The change of one flag, by what the sources say about it now.
-    fn write<'a>(&self, flags: &'a Flags, name: &'a str) -> Result<PendingWrite<'a>, Failure> {
+    fn write<'a>(
+        &self,
+        flags: &'a Flags,
+        name: &'a str,
+        reason: Option<&str>,
+    ) -> Result<PendingWrite<'a>, Failure> {
         let mut write = match self.change {
             Change::Enable => flags.enable(name).plainly(),
             Change::Disable => flags.disable(name).plainly(),
@@ -190,11 +212,11 @@ impl Override<'_> {
         if let Some(author) = self.args.author() {
             write = write.author(author);
         }
-        if let Some(reason) = &self.args.reason {
+        if let Some(reason) = reason {
             write = write.reason(reason);
         }
-        if let Some(end) = self.end {
-            write = write.expires_at(end);
+        if let Some(end) = self.end.get() {
+            write = write.expires_at(*end);
         }
         if let Some(revision) = self.if_rev {
             write = write.if_revision(revision);
@@ -208,8 +230,15 @@ impl Act for Override<'_> {
         name::refuse_settings(names, flags)
     }
 
+    fn begin(&self, now: SystemTime) {
+        if let Some(end) = self.lasting.and_then(|lasting| now.checked_add(lasting)) {
+            self.end.get_or_init(|| end);
+        }
+    }
+
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
-        let write = self.write(&rehearsal.flags, &rehearsal.name)?.into();
+        let reason = self.args.reason.as_deref();
+        let write = self.write(&rehearsal.flags, &rehearsal.name, reason)?.into();
         let after = self.redis.rehearse(&rehearsal.name, &write).await?.after;
         let stored = Stored::read(self.redis, &rehearsal.name, after.as_deref());
         stored.map_err(Refusal::failed)?.put(rehearsal);
@@ -218,13 +247,14 @@ impl Act for Override<'_> {
 
     async fn make(
         &self,
+        leave: &Leave,
         flags: &Flags,
         name: &str,
         shown: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut write = self.write(flags, name)?;
+            let mut write = self.write(flags, name, leave.reason.as_deref())?;
             if let Some(shown) = shown.clone().filter(|_| self.if_rev.is_none()) {
                 write = write.if_entry(shown);
             }
@@ -243,8 +273,8 @@ impl Act for Override<'_> {
 
     fn end(&self, now: Option<SystemTime>) -> Option<SystemTime> {
         match self.change {
-            Change::Set(_) => self.end.or(now),
-            Change::Enable | Change::Disable => self.end,
+            Change::Set(_) => self.end.get().copied().or(now),
+            Change::Enable | Change::Disable => self.end.get().copied(),
             Change::Unset | Change::Finish => None,
         }
     }
@@ -297,8 +327,13 @@ pub(crate) async fn perform(
     if_rev: Option<u64>,
 ) -> Result<ExitCode, Failure> {
     let Session { place, output } = session;
+    let word = guard::word(names);
+    if !args.dry_run {
+        guard::refuse_without_reason(place, args.wish(&word))?;
+    }
     let flags = place.flags_to_change(names, output).await?;
     act.check(names, &flags.snapshot())?;
+    act.begin(now(&flags));
     told::refuse_unknown(session, redis, &flags, names, act, args).await?;
 
     let mut effects = Vec::new();
@@ -309,6 +344,7 @@ pub(crate) async fn perform(
         effects.push(rehearse(session, &flags, name, act).await?);
     }
     let others = reach::others(&flags.snapshot(), &effects);
+    output.aside(format!("at {}", place.with_store(redis)));
     for effect in &effects {
         output.preview(&effect.text());
     }
@@ -319,10 +355,17 @@ pub(crate) async fn perform(
     told::tell_plain(session, args, &effects)?;
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
-        tell(output, redis, effects.iter().map(|effect| (effect, None)), None, true)?;
+        tell(session, redis, effects.iter().map(|effect| (effect, None)), None, true)?;
         return Ok(ExitCode::Done);
     }
-    let was_asked = ask::confirm(act.question(effects.len()), &effects, &others, args)?;
+    let leave = match effects.iter().any(|effect| effect.writes) {
+        true => {
+            let questions = ask::questions(act.question(effects.len()), &effects, &others);
+            Some(guard::ask(place, args.wish(&word), &questions)?)
+        }
+        false => None,
+    };
+    let was_asked = leave.as_ref().is_some_and(|leave| leave.was_asked);
     if was_asked {
         refuse_what_was_not_shown(session, names, act, &effects, &others).await?;
     }
@@ -333,16 +376,16 @@ pub(crate) async fn perform(
     let mut failed = None;
     for effect in left.by_ref() {
         let name = effect.flag.clone();
-        if !effect.writes {
+        let Some(leave) = leave.as_ref().filter(|_| effect.writes) else {
             // Who waits for it waits for whoever made it so.
             if args.waits() {
                 latest = latest.max(latest_revision(&flags, &name).await?);
             }
             made.push((effect, None));
             continue;
-        }
+        };
         let shown = (was_asked && !effect.was_unreadable).then(|| effect.replaces.clone());
-        match act.make(&flags, &name, shown).await {
+        match act.make(leave, &flags, &name, shown).await {
             Ok(revision) => {
                 let after = match act.is_in_force() {
                     true => Side::of(&flags, &name),
@@ -350,7 +393,7 @@ pub(crate) async fn perform(
                 };
                 latest = latest.max(revision);
                 if let Some(revision) = revision {
-                    output.aside(told::way_back(place, &name, names.len(), revision));
+                    output.aside(told::way_back(place, redis, &name, names.len(), revision));
                 }
                 made.push((Effect { after, ..effect }, revision));
             }
@@ -365,7 +408,7 @@ pub(crate) async fn perform(
         told::tell_partly(output, &made, &unchanged);
         if !made.is_empty() {
             let made = made.iter().map(|(effect, revision)| (effect, *revision));
-            tell(output, redis, made, None, false)?;
+            tell(session, redis, made, None, false)?;
         }
         return Err(failure);
     }
@@ -373,12 +416,18 @@ pub(crate) async fn perform(
     if output.is_json() {
         // Programs read one document, with the instances in it.
         let waited = args.finish(redis, latest, output).await;
-        tell(output, redis, made(), waited.as_ref().ok().and_then(Option::as_ref), false)?;
+        tell(session, redis, made(), waited.as_ref().ok().and_then(Option::as_ref), false)?;
         return Ok(waited?.map_or(ExitCode::Done, |waited| waited.code()));
     }
-    tell(output, redis, made(), None, false)?;
+    tell(session, redis, made(), None, false)?;
     let waited = args.finish(redis, latest, output).await?;
     Ok(waited.map_or(ExitCode::Done, |waited| waited.code()))
+}
+
+/// Returns the time by which the store ends overrides.
+fn now(flags: &Flags) -> SystemTime {
+    let ends = Write::from(flags.enable("").expires_in(Duration::ZERO));
+    ends.expires_at.unwrap_or_else(SystemTime::now)
 }
 
 /// Refuses to make what was confirmed if it would do something else by now.
@@ -423,7 +472,7 @@ async fn rehearse(
     let after = Side::of(&rehearsal.flags, name);
 
     let (stored, stores) = (rehearsal.before.as_ref(), rehearsal.after());
-    let now = SystemTime::now();
+    let now = now(flags);
     let provenance = stored.and_then(|stored| stored.provenance.as_ref());
     let ended = provenance.and_then(|by| by.changes_at(now));
     let enabled = |entry: Option<&Entry>| {
@@ -556,12 +605,12 @@ async fn check_revision(flags: &Flags, name: &str, expected: u64) -> Result<(), 
         ExitCode::Changed,
         format!("revision {expected} is not the latest change of `{name}`: {is}"),
     )
-    .hint(format!("`flagstaff history {word}` lists its changes")))
+    .hint(format!("{} lists its changes", paste::command("history", &word))))
 }
 
 /// Prints the flags as they are then, for programs with the store and what the instances have confirmed.
 fn tell<'a>(
-    output: &Output,
+    Session { place, output }: &Session,
     redis: &RedisHandle,
     effects: impl Iterator<Item = (&'a Effect, Option<u64>)>,
     waited: Option<&Waited>,
@@ -572,6 +621,7 @@ fn tell<'a>(
         let store = json!({ "address": redis.address(), "key": redis.key() });
         let waited = waited.map(Waited::json);
         let rows = rows.into_iter().map(|mut row| {
+            row.json["place"] = json!(place.name());
             row.json["store"] = store.clone();
             row.json["wait"] = json!(waited);
             row
@@ -583,8 +633,17 @@ fn tell<'a>(
 }
 
 /// Prints the flags of the file as they are then.
-fn tell_of_file(output: &Output, effects: &[Effect], is_dry_run: bool) -> Result<(), Failure> {
-    let rows: Vec<_> = effects.iter().map(|effect| effect.row(None, is_dry_run)).collect();
+fn tell_of_file(
+    Session { place, output }: &Session,
+    effects: &[Effect],
+    is_dry_run: bool,
+) -> Result<(), Failure> {
+    let rows = effects.iter().map(|effect| {
+        let mut row = effect.row(None, is_dry_run);
+        row.json["place"] = json!(place.name());
+        row
+    });
+    let rows: Vec<_> = rows.collect();
     if output.is_json() {
         return output.listing(Listing { name: "changes", columns: &[], rows, empty: "" });
     }

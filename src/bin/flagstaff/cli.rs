@@ -55,7 +55,7 @@ Exit codes:
   5  changed by somebody else since you looked
 
 Examples:
-  flagstaff list 'owner:payments' 'expires<14d'
+  flagstaff list --filter owner=payments --filter 'expires<14d'
   flagstaff eval new_checkout --user ana --group beta
   flagstaff is-on new_checkout && echo yes";
 
@@ -86,5 +86,33 @@ mod tests {
         command.build();
 
         assert_eq!(too_wide(&mut command), [""; 0]);
+    }
+
+    /// The errors of a value that is of no type, for each argument that takes one.
+    fn problems(command: &Command, path: &[&str], found: &mut Vec<String>) {
+        for argument in command.get_arguments().filter(|it| it.get_action().takes_values()) {
+            let flag = argument.get_long().map(|long| format!("--{long}=\u{1}x"));
+            let arguments = [path, &[flag.as_deref().unwrap_or("\u{1}x")]].concat();
+            if let Err(error) = Cli::command().try_get_matches_from(arguments) {
+                found.push(error.to_string());
+            }
+        }
+        for inner in command.get_subcommands() {
+            problems(inner, &[path, &[inner.get_name()]].concat(), found);
+        }
+    }
+
+    #[test]
+    fn no_parser_of_the_standard_library_speaks_to_users() {
+        let mut command = Cli::command();
+        command.build();
+        let mut found = Vec::new();
+        problems(&command, &["flagstaff"], &mut found);
+
+        assert!(found.iter().filter(|error| error.contains("invalid value")).count() > 20);
+        let raw = ["digit found in string", "non-zero type", "provided string was not"];
+        let raw: Vec<_> =
+            found.iter().filter(|error| raw.iter().any(|raw| error.contains(raw))).collect();
+        assert_eq!(raw, [""; 0]);
     }
 }

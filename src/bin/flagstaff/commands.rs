@@ -32,6 +32,7 @@ mod set;
 mod show;
 mod simulate;
 mod stale;
+mod status;
 mod test;
 mod undo;
 mod unset;
@@ -40,7 +41,7 @@ mod watch;
 use clap::{Subcommand, builder::StyledStr};
 use flagstaff::cli::ExitCode;
 
-use crate::{cli::STYLES, failure::Failure, session::Session};
+use crate::{cli::STYLES, failure::Failure, place::Place, session::Session};
 
 /// The parser, the overview of the help and the dispatch are made from these rows.
 macro_rules! commands {
@@ -75,6 +76,7 @@ commands! {
         IsOn: is_on::IsOn,
         List: list::List,
         Show: show::Show,
+        Status: status::Status,
         Watch: watch::Watch,
     }
     "Change" {
@@ -114,6 +116,18 @@ commands! {
         Completion: completion::Completion,
         Help: help::Help,
         Man: man::Man,
+    }
+}
+
+impl Command {
+    /// Returns true if a command has no place, or more than one. A mistake in flagstaff.toml keeps no shell from its
+    /// completions.
+    pub(crate) fn settles_its_place(&self, place: &Place) -> bool {
+        match self {
+            Self::Completion(_) | Self::Help(_) | Self::Man(_) | Self::Schema(_) => true,
+            Self::Diff(_) => place.at.len() > 1,
+            _ => false,
+        }
     }
 }
 

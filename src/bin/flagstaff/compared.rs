@@ -35,7 +35,9 @@ pub(crate) fn attributes(snapshot: &Snapshot) -> BTreeMap<String, Uses> {
         for rule in rules.clone() {
             drawn_by(&rule.bucket_by);
         }
-        rules.for_each(|rule| note(&rule.when, &mut uses));
+        for rule in rules {
+            note(&rule.condition(), &mut uses);
+        }
     }
     uses
 }
@@ -51,7 +53,7 @@ fn note(condition: &Condition, uses: &mut BTreeMap<String, Uses>) {
         Condition::All(parts) | Condition::Any(parts) => {
             parts.iter().for_each(|part| note(part, uses));
         }
-        Condition::Not(inner) => note(inner.condition(), uses),
+        Condition::Not(inner) | Condition::Unless(inner) => note(inner.condition(), uses),
         Condition::Segment(segment) => note(segment.when(), uses),
         _ => {}
     }
@@ -63,6 +65,10 @@ fn kinds(comparison: &Comparison) -> (bool, bool) {
         let is_text = matches!(value, Value::String(_));
         (is_text, !is_text)
     };
+    // A number, or a string that is one.
+    if comparison.reads_numbers() {
+        return (true, true);
+    }
     match comparison.operator().operand() {
         OperandKind::Scalar => of(comparison.operand()),
         OperandKind::Scalars => match comparison.operand() {

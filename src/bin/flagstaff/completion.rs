@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     env,
     ffi::{OsStr, OsString},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -15,22 +14,21 @@ use flagstaff::{
     text::is_hidden,
 };
 
-use crate::{
-    place::{self, Place},
-    text::clean,
-};
+use crate::{output::Output, place::Place, places, text::clean};
 
 /// How long a shell waits for the store at most.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Completes the names of flags: those of the file, and those of the store that REDIS_URL names.
+/// Completes the names of flags: those of the file, and those of the store.
 pub(crate) fn flags() -> ArgValueCompleter {
     ArgValueCompleter::new(|start: &OsStr| {
         let mut flags = BTreeMap::new();
-        for name in overridden() {
+        let place = place();
+        for name in overridden(&place) {
             flags.insert(name, None);
         }
-        for (name, flag) in file().iter().flat_map(|file| file.flags()) {
+        let all = file(&place).map(|file| file.everywhere()).unwrap_or_default();
+        for (name, flag) in &all {
             flags.insert(name.to_owned(), flag.description.value().cloned());
         }
         let candidate = |(name, description): (String, Option<String>)| {
@@ -38,6 +36,24 @@ pub(crate) fn flags() -> ArgValueCompleter {
             CompletionCandidate::new(name).help(description.map(Into::into))
         };
         starting(start, flags).map(candidate).collect()
+    })
+}
+
+/// Completes the environments of the file.
+pub(crate) fn environments() -> ArgValueCompleter {
+    ArgValueCompleter::new(|start: &OsStr| {
+        let file = file(&place());
+        let names = file.iter().flat_map(|file| file.environments());
+        let names = names.map(|name| (name.to_owned(), ()));
+        starting(start, names).map(|(name, ())| CompletionCandidate::new(name)).collect()
+    })
+}
+
+/// Completes the names of places.
+pub(crate) fn places() -> ArgValueCompleter {
+    ArgValueCompleter::new(|start: &OsStr| {
+        let names = places::names().into_iter().map(|name| (name, ()));
+        starting(start, names).map(|(name, ())| CompletionCandidate::new(name)).collect()
     })
 }
 
@@ -63,9 +79,32 @@ fn starting<T>(
     named.into_iter().filter(move |(name, _)| name.starts_with(&start) && is_plain(name))
 }
 
+/// The place that the command line names so far.
+fn place() -> Place {
+    // What is completed comes after the dashes.
+    let mut arguments = env::args_os().skip_while(|argument| argument != "--").skip(1);
+    let mut place = Place::default();
+    while let Some(argument) = arguments.next() {
+        let argument = argument.to_string_lossy().into_owned();
+        let (option, glued) = match argument.split_once('=') {
+            Some((option, value)) => (option, Some(OsString::from(value))),
+            None => (&*argument, None),
+        };
+        if let "-f" | "--file" | "--at" = option {
+            let Some(value) = glued.or_else(|| arguments.next()) else { break };
+            match option {
+                "--at" => place.at = vec![value.to_string_lossy().into_owned()],
+                _ => place.name_file(value.into()),
+            }
+        }
+    }
+    // The command itself reports a mistake.
+    place.clone().settled(&Output::silent()).unwrap_or(place)
+}
+
 /// The flags in the store; none, if it cannot be reached at once.
-fn overridden() -> Vec<String> {
-    let Ok(Some(redis)) = Place::default().redis() else { return Vec::new() };
+fn overridden(place: &Place) -> Vec<String> {
+    let Ok(Some(redis)) = place.redis() else { return Vec::new() };
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return Vec::new();
     };
@@ -75,18 +114,6 @@ fn overridden() -> Vec<String> {
     all.into_iter().map(|(name, _)| name).collect()
 }
 
-/// The file that the command line names so far, else the usual one.
-fn file() -> Option<FlagsFile> {
-    // What is completed comes after the dashes.
-    let mut arguments = env::args_os().skip_while(|argument| argument != "--").skip(1);
-    let mut named: Option<OsString> = None;
-    while let Some(argument) = arguments.next() {
-        match argument.to_str() {
-            Some("-f" | "--file") => named = arguments.next(),
-            Some(text) => named = text.strip_prefix("--file=").map(Into::into).or(named),
-            None => {}
-        }
-    }
-    let path = named.map(PathBuf::from).or_else(place::usual_file)?;
-    Some(FlagsFile::parse("", TextFile::read(path).ok()?.text()))
+fn file(place: &Place) -> Option<FlagsFile> {
+    Some(FlagsFile::parse("", TextFile::read(place.path()?).ok()?.text()))
 }

@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     output::Output,
     place,
-    text::clean,
+    text::{clean, json_problem},
     time,
 };
 
@@ -40,7 +40,7 @@ pub(crate) struct ContextArgs {
     context: Option<String>,
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
-    pub(crate) at: Option<SystemTime>,
+    pub(crate) as_of: Option<SystemTime>,
 }
 
 impl ContextArgs {
@@ -149,8 +149,9 @@ fn object(text: &str) -> Result<Map<String, Json>, Failure> {
         None if text == "-" => Cow::Owned(place::read(Path::new("-"))?),
         None => Cow::Borrowed(text),
     };
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("the context is not a JSON object: {error}")))
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!("the context is not a JSON object: {}", json_problem(&error)))
+    })
 }
 
 /// An attribute of the command line.
@@ -235,7 +236,7 @@ mod tests {
             context: Some(
                 r#"{"targetingKey":"bob","groups":["a"],"plan":"free","x":null}"#.to_owned(),
             ),
-            at: None,
+            as_of: None,
         };
 
         let context = args.merged().unwrap();

@@ -9,6 +9,8 @@ use flagstaff::{
     write::{Refusal, RolloutError},
 };
 
+use crate::paste;
+
 /// An error with its exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -58,6 +60,14 @@ impl Failure {
                 told.causes.push(error.to_string());
                 cause = error.source();
             }
+        }
+        self
+    }
+
+    /// Names the environment variable that it comes from.
+    pub(crate) fn named_by(mut self, name: &str) -> Self {
+        if let Self::Told(told) = &mut self {
+            told.message = format!("environment variable `{name}`: {}", told.message);
         }
         self
     }
@@ -172,8 +182,15 @@ fn stored(error: &(dyn Error + 'static), cause: &BackendError) -> Failure {
     {
         (told.code, told.kind, told.redis) = (of_cause.code, of_cause.kind, of_cause.redis);
     }
-    failure
-        .hint("the change stays; `flagstaff history` lists it, and `flagstaff undo` takes it back")
+    failure.hint(format!(
+        "the change stays; {} lists it, and {} takes it back",
+        paste::command("history", ""),
+        paste::command("undo", "REVISION"),
+    ))
+}
+
+fn look_first() -> String {
+    format!("look at the flag before you repeat it: {}", paste::command("show", "FLAG"))
 }
 
 impl From<StartError> for Failure {
@@ -186,8 +203,9 @@ impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         match &error {
             WriteError::Conflict { .. } => Self::of(ExitCode::Changed, &error),
-            WriteError::Unconfirmed { .. } => Self::of(ExitCode::Unreachable, &error)
-                .hint("look at the flag before you repeat it: `flagstaff show`"),
+            WriteError::Unconfirmed { .. } => {
+                Self::of(ExitCode::Unreachable, &error).hint(look_first())
+            }
             WriteError::NotInForce { error: cause, .. } => stored(&error, cause),
             _ => from_source(&error, ExitCode::Refused),
         }
@@ -198,8 +216,7 @@ impl From<Refusal> for Failure {
     fn from(error: Refusal) -> Self {
         match &error {
             Refusal::Conflict(_) => Self::of(ExitCode::Changed, &error),
-            Refusal::Unconfirmed(_) => Self::of(ExitCode::Unreachable, &error)
-                .hint("look at the flag before you repeat it: `flagstaff show`"),
+            Refusal::Unconfirmed(_) => Self::of(ExitCode::Unreachable, &error).hint(look_first()),
             Refusal::NotInForce { error: cause, .. } => stored(&error, cause),
             _ => from_source(&error, ExitCode::Refused),
         }

@@ -5,15 +5,32 @@ use std::{collections::BTreeSet, time::SystemTime};
 use flagstaff::{
     cli::ExitCode,
     definition::{
-        FlagsFile,
+        FlagsFile, TestResult,
         edit::{Document, EditError, TextFile, TextFileError},
     },
 };
 
-use crate::{failure::Failure, session::Session, text::count};
+use crate::{
+    failure::Failure,
+    guard::Leave,
+    place,
+    session::Session,
+    text::{clean, count},
+};
 
 /// The text of the flag file, to be changed.
 pub(crate) fn document(session: &Session, file: &TextFile) -> Result<Document, Failure> {
+    let document = whole(session, file)?;
+    match session.place.environment_name()? {
+        Some(environment) => document
+            .in_environment(&environment)
+            .map_err(|error| place::unknown_environment(file.path(), &error)),
+        None => Ok(document),
+    }
+}
+
+/// The text of the flag file, to be changed in `[flags]` and in all environments, whichever is chosen.
+pub(crate) fn whole(session: &Session, file: &TextFile) -> Result<Document, Failure> {
     let name = file.path().display().to_string();
     Document::parse(name, file.text()).map_err(|error| refused(session, error))
 }
@@ -45,16 +62,21 @@ pub(crate) fn refuse_failing_tests(
     edited: &[&str],
 ) -> Result<(), Failure> {
     let now = SystemTime::now();
-    let failing = |file: &FlagsFile| -> BTreeSet<(String, usize)> {
+    let failing = |file: &FlagsFile| -> BTreeSet<(Option<String>, String, usize)> {
         let run = file.test(now);
         let failed = run.results().iter().filter(|result| !result.passed());
-        failed.map(|result| (result.flag.to_string(), result.index)).collect()
+        let test = |result: &TestResult| {
+            (result.environment.clone(), result.flag.to_string(), result.index)
+        };
+        failed.map(test).collect()
     };
     let failed_before = failing(before);
     let fails = failing(document.file()).into_iter();
-    let caused = fails
-        .filter(|test| edited.contains(&test.0.as_str()) || !failed_before.contains(test))
-        .count();
+    let is_edited = |environment: &Option<String>, flag: &str| {
+        environment.as_deref() == document.file().environment() && edited.contains(&flag)
+    };
+    let caused =
+        fails.filter(|test| is_edited(&test.0, &test.1) || !failed_before.contains(test)).count();
     if caused == 0 {
         return Ok(());
     }
@@ -64,6 +86,20 @@ pub(crate) fn refuse_failing_tests(
         count(caused, "test"),
     ))
     .hint("change the tests first, or with it; nothing was written"))
+}
+
+/// Writes a file of the place, and prints a line about it.
+pub(crate) fn replace(
+    session: &Session,
+    leave: &Leave,
+    file: &TextFile,
+    text: &str,
+) -> Result<(), Failure> {
+    file.replace(text)?;
+    let Session { place, output } = session;
+    let reason = leave.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
+    output.aside(format!("wrote {}{}", place.with_file(file.path()), reason.unwrap_or_default()));
+    Ok(())
 }
 
 impl From<TextFileError> for Failure {

@@ -40,14 +40,19 @@ mod entry;
 mod failure;
 mod file;
 mod glob;
+mod guard;
 mod import;
 mod name;
+mod number;
 mod output;
+mod paste;
 mod place;
+mod places;
 mod plan;
 mod query;
 mod references;
 mod revision;
+mod served;
 mod session;
 mod shell;
 mod similar;
@@ -58,6 +63,7 @@ mod table;
 mod text;
 mod time;
 mod unreadable;
+mod variable;
 mod words;
 mod written;
 
@@ -66,7 +72,7 @@ use std::{env, process};
 use clap::{CommandFactory, Parser};
 use flagstaff::{cli::ExitCode, text::Untrusted};
 
-use crate::{cli::Cli, failure::Failure, output::Output, session::Session};
+use crate::{cli::Cli, failure::Failure, output::Output, place::Place, session::Session};
 
 fn main() -> process::ExitCode {
     // Ends the process if a shell asks for completions.
@@ -76,16 +82,22 @@ fn main() -> process::ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(error).into(),
     };
-    let session = Session { place: cli.place, output: Output::new(&cli.output) };
-    let code = match run(cli.command, &session) {
+    let output = match variable::check().and_then(|()| Output::new(&cli.output)) {
+        Ok(output) => output,
+        Err(failure) => return Output::after(&cli.output).failure(&failure).into(),
+    };
+    let code = match run(cli.command, cli.place, &output) {
         Ok(code) => code,
-        Err(failure) => session.output.failure(&failure),
+        Err(failure) => output.failure(&failure),
     };
     code.into()
 }
 
 /// One thread is enough: a command waits for one thing at a time.
-fn run(command: commands::Command, session: &Session) -> Result<ExitCode, Failure> {
+fn run(command: commands::Command, place: Place, output: &Output) -> Result<ExitCode, Failure> {
+    let place = if command.settles_its_place(&place) { place } else { place.settled(output)? };
+    paste::name(&place);
+    let session = &Session { place, output: output.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(command.run(session));
     // What still follows a source ends with the process.

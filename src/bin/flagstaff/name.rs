@@ -4,6 +4,7 @@ use flagstaff::{Snapshot, definition::Field};
 
 use crate::{
     failure::Failure,
+    paste,
     text::{self, clean},
 };
 
@@ -55,8 +56,8 @@ pub(crate) fn refuse_settings_but(
             "`{setting}` is a setting, and this takes the names of flags"
         ))
         .hint(format!(
-            "`flagstaff set {} {setting}=VALUE` changes that setting alone",
-            text::word(flag)
+            "{} changes that setting alone",
+            paste::command("set", &format!("{} {setting}=VALUE", text::word(flag)))
         ))),
         None => Ok(()),
     }
@@ -73,10 +74,8 @@ pub(crate) fn refuse_what_may_be_settings(names: &[String]) -> Result<(), Failur
             clean(name)
         ))
         .hint(format!(
-            "`flagstaff set {} {}-` takes that setting alone out of the override; a flag of that \
-             name goes first, or alone",
-            text::word(flag),
-            setting.as_str()
+            "{} takes that setting alone out of the override; a flag of that name goes first, or alone",
+            paste::command("set", &format!("{} {}-", text::word(flag), setting.as_str()))
         ))),
         None => Ok(()),
     }
@@ -87,9 +86,16 @@ fn set(flag: &str, assignment: &str) -> String {
     let flag = text::word(flag);
     match assigned(assignment).map(Field::as_str) {
         Some(field) if assignment.ends_with('-') => {
-            format!("`flagstaff set {flag} {field}-` takes that setting alone out of the override")
+            let set = paste::command("set", &format!("{flag} {field}-"));
+            format!("{set} takes that setting alone out of the override")
         }
-        Some(field) => format!("`flagstaff set {flag} {field}=VALUE` changes that setting alone"),
-        None => format!("`flagstaff set {flag} FIELD=VALUE` changes a setting of a flag"),
+        Some(field) => {
+            let set = paste::command("set", &format!("{flag} {field}=VALUE"));
+            format!("{set} changes that setting alone")
+        }
+        None => {
+            let set = paste::command("set", &format!("{flag} FIELD=VALUE"));
+            format!("{set} changes a setting of a flag")
+        }
     }
 }

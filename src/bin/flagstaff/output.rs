@@ -4,7 +4,6 @@
 //! Everything else goes to stderr.
 
 use std::{
-    env,
     ffi::OsString,
     fmt::Display,
     io::{self, BufWriter, IsTerminal, Write},
@@ -17,11 +16,14 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::{Failure, Told},
     style::{ERROR, HINT, WARNING, painted},
-    table,
+    table, variable,
 };
 
 /// The version of all shapes in JSON. It grows when a member is taken away or changes its meaning.
 const VERSION: u32 = 1;
+
+/// The number of messages of a kind that are printed at most: a store may have ten thousand odd values.
+pub(crate) const MOST: usize = 20;
 
 /// How to print.
 #[derive(Debug, Clone, Args)]
@@ -77,11 +79,11 @@ enum Format {
 
 /// Several things of one kind.
 #[derive(Debug)]
-pub(crate) struct Listing {
+pub(crate) struct Listing<'c> {
     /// What they are called in JSON.
     pub(crate) name: &'static str,
     /// The headings of the columns. New ones are only ever added at the end.
-    pub(crate) columns: &'static [&'static str],
+    pub(crate) columns: &'c [&'c str],
     pub(crate) rows: Vec<Row>,
     /// What people read when there are none, such as `(no flags)`.
     pub(crate) empty: &'static str,
@@ -112,17 +114,39 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(args: &OutputArgs) -> Self {
+    /// Fails if `FLAGSTAFF_OUTPUT` is not a form.
+    pub(crate) fn new(args: &OutputArgs) -> Result<Self, Failure> {
+        let wanted = match variable::value("FLAGSTAFF_OUTPUT").filter(|_| args.output.is_none()) {
+            Some(form) => Some(Format::from_str(&form, true).map_err(|_| {
+                let forms =
+                    Format::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+                let forms: Vec<_> = forms.map(|form| format!("`{}`", form.get_name())).collect();
+                let why = format!("`{form}` is not a form of output");
+                variable::bad("FLAGSTAFF_OUTPUT", &why)
+                    .hint(format!("the forms are {}", forms.join(", ")))
+            })?),
+            None => None,
+        };
+        let output = Self::after(args);
+        Ok(Self { format: wanted.unwrap_or(output.format), ..output })
+    }
+
+    /// The output that the options ask for, without the environment.
+    pub(crate) fn after(args: &OutputArgs) -> Self {
         let usual = || if io::stdout().is_terminal() { Format::Text } else { Format::Tsv };
-        let wanted = || Format::from_str(&env::var("FLAGSTAFF_OUTPUT").ok()?, true).ok();
         args.color.apply();
         let left_out = if args.quiet { LeftOut::Notes } else { LeftOut::None };
-        Self { format: args.output.or_else(wanted).unwrap_or_else(usual), left_out }
+        Self { format: args.output.unwrap_or_else(usual), left_out }
     }
 
     /// For errors before the arguments are understood.
     pub(crate) fn json() -> Self {
         Self { format: Format::Json, left_out: LeftOut::None }
+    }
+
+    /// For completion, which prints nothing of its own.
+    pub(crate) fn silent() -> Self {
+        Self { format: Format::Text, left_out: LeftOut::Warnings }
     }
 
     /// Leaves out warnings and notes, for what is done a second time.
@@ -156,7 +180,7 @@ impl Output {
     }
 
     /// Several things of a kind. Text is a table; tabs separate without headings.
-    pub(crate) fn listing(&self, listing: Listing) -> Result<(), Failure> {
+    pub(crate) fn listing(&self, listing: Listing<'_>) -> Result<(), Failure> {
         let Listing { name, columns, rows, empty } = listing;
         match self.format {
             Format::Json => {
@@ -180,7 +204,7 @@ impl Output {
     }
 
     /// Prints a listing that has members beside its rows in JSON.
-    pub(crate) fn listing_about(&self, about: Value, listing: Listing) -> Result<(), Failure> {
+    pub(crate) fn listing_about(&self, about: Value, listing: Listing<'_>) -> Result<(), Failure> {
         if self.format != Format::Json {
             return self.listing(listing);
         }
@@ -287,6 +311,16 @@ impl Output {
             return self.beside("warning", &text);
         }
         anstream::eprintln!("{}: {}", painted(WARNING, "warning"), Untrusted::new(&text).lines());
+    }
+
+    /// Several warnings of a kind, of which the first are printed and the rest are counted.
+    pub(crate) fn warnings(&self, warnings: impl IntoIterator<Item = String>) {
+        let mut warnings = warnings.into_iter();
+        warnings.by_ref().take(MOST).for_each(|warning| self.warning(warning));
+        match warnings.count() {
+            0 => {}
+            more => self.warning(format!("{more} more like these")),
+        }
     }
 
     /// A line for programs on stderr.

@@ -13,22 +13,27 @@ use flagstaff::{
     Backend, Env, File, Flags, Redis,
     cli::ExitCode,
     definition::{
-        Definitions, Diagnostic, Diagnostics, FlagsFile, Severity,
+        Definitions, Diagnostic, Diagnostics, FlagsFile, Severity, UnknownEnvironment,
         edit::{TextFile, TextFileError},
     },
     event::Warning,
     source::{
-        BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, RedisError, RedisErrorKind,
-        RedisHandle, Sink, SourceKind, Status, WritableBackend,
+        BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, OpenError, RedisError,
+        RedisErrorKind, RedisHandle, Sink, SourceKind, Status, WritableBackend,
     },
+    write::LogEntry,
 };
 use tokio::time::sleep;
 
 use crate::{
+    completion,
     failure::Failure,
     output::Output,
+    paste,
+    places::Chosen,
     single::Single,
     text::{self, clean, count, verb},
+    variable,
 };
 
 /// The name of the file that is looked for.
@@ -42,13 +47,23 @@ const NAME_A_STORE: &str = "name one with `--redis redis://HOST`, or set REDIS_U
 /// What keys begin with unless another prefix is named.
 const KEY_PREFIX: &str = "ff";
 
-/// Where flags are.
-#[derive(Debug, Clone, Args)]
+/// Where flags are. What is used without any options is the default.
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Place {
-    /// Flag file [default: the nearest flags.toml, upwards] [env: FLAGSTAFF_FILE]
+    /// Flag file; of several, later ones win [default: the nearest flags.toml,
+    /// upwards] [env: FLAGSTAFF_FILE]
     #[arg(long, short, global = true, value_name = "PATH")]
-    file: Option<PathBuf>,
+    file: Vec<PathBuf>,
+    /// Environment of the flag file, such as staging [env: FLAGSTAFF_ENVIRONMENT]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        value_parser = environment,
+        add = completion::environments()
+    )]
+    pub(crate) environment: Vec<String>,
     /// Use the store and the environment without a flag file
     #[arg(long, global = true, conflicts_with = "file")]
     no_file: bool,
@@ -67,31 +82,20 @@ pub(crate) struct Place {
     /// Do without the store, whatever REDIS_URL says
     #[arg(long, global = true)]
     no_redis: bool,
-    /// Hash that has the overrides
-    #[arg(long, global = true, value_name = "KEY", default_value = KEY)]
-    key: String,
+    /// Hash that has the overrides [default: feature_flags]
+    #[arg(long, global = true, value_name = "KEY")]
+    key: Option<String>,
     /// JSON keys, one per flag, instead of a hash
     #[arg(long, global = true, value_name = "PREFIX", conflicts_with = "key")]
     key_prefix: Option<String>,
     /// Count environment variables in, such as FEATURE_ [env: FLAGSTAFF_ENV_PREFIX]
     #[arg(long, global = true, value_name = "PREFIX")]
     env_prefix: Option<String>,
-}
-
-/// What is used without any options.
-impl Default for Place {
-    fn default() -> Self {
-        Self {
-            file: None,
-            no_file: false,
-            redis: Vec::new(),
-            sentinel: Vec::new(),
-            no_redis: false,
-            key: KEY.to_owned(),
-            key_prefix: None,
-            env_prefix: None,
-        }
-    }
+    /// Place of flagstaff.toml; other options win for one value [env: FLAGSTAFF_AT]
+    #[arg(long, global = true, value_name = "PLACE", add = completion::places())]
+    pub(crate) at: Vec<String>,
+    #[arg(skip)]
+    chosen: Chosen,
 }
 
 /// A flags.toml that was read.
@@ -105,16 +109,147 @@ pub(crate) struct Declared {
 
 impl Declared {
     /// Rejects the flags whose tests fail at the instant `at`, as a service does that starts then.
-    fn at_a_start(self, at: Option<SystemTime>) -> Self {
+    pub(crate) fn at_a_start(self, at: Option<SystemTime>) -> Self {
         let at = at.unwrap_or_else(SystemTime::now);
         Self { parsed: self.parsed.tested(&Definitions::new(), at), ..self }
     }
 }
 
 impl Place {
-    /// The path of the flag file: as it was named, or the nearest; `None` if there is none.
+    /// Finds out which place is meant: that of `--at` or `FLAGSTAFF_AT`, or the one without a name.
+    pub(crate) fn settled(self, output: &Output) -> Result<Self, Failure> {
+        let name = match &*self.at {
+            [] => {
+                let name = variable::value("FLAGSTAFF_AT");
+                let failed = |failure: Failure| match failure.text() {
+                    _ if name.is_none() => failure,
+                    _ => failure.named_by("FLAGSTAFF_AT"),
+                };
+                return self.of(name.as_deref(), output).map_err(failed);
+            }
+            [name] => name,
+            [..] => {
+                return Err(Failure::usage("`--at` names one place")
+                    .hint("`diff` alone takes two, and compares them"));
+            }
+        };
+        self.of(Some(name), output)
+    }
+
+    /// Returns the place of a name; options still win.
+    pub(crate) fn of(&self, name: Option<&str>, output: &Output) -> Result<Self, Failure> {
+        let given = [
+            ("file", self.no_file || !self.file.is_empty()),
+            ("environment", !self.environment.is_empty()),
+            ("redis", self.no_redis || !self.redis.is_empty()),
+            ("sentinel", self.no_redis || !self.sentinel.is_empty()),
+            ("key", self.key.is_some() || self.key_prefix.is_some()),
+            ("key_prefix", self.key.is_some() || self.key_prefix.is_some()),
+        ];
+        let given: Vec<_> = given.into_iter().filter(|(_, is)| *is).map(|(key, _)| key).collect();
+        Ok(Self { chosen: Chosen::new(name, &given, output)?, ..self.clone() })
+    }
+
+    /// Names the flag file, in place of an option.
+    pub(crate) fn name_file(&mut self, path: PathBuf) {
+        self.file = vec![path];
+    }
+
+    /// Returns the place without its flag file.
+    pub(crate) fn without_file(&self) -> Self {
+        Self { no_file: true, ..self.clone() }
+    }
+
+    /// Returns the place without its store.
+    pub(crate) fn without_store(&self) -> Self {
+        Self { no_redis: true, ..self.clone() }
+    }
+
+    /// The place with its store and its file, as far as it has them, for people.
+    pub(crate) fn whole(&self) -> String {
+        let store = self.redis().ok().flatten().map(|redis| self.with_store(&redis.handle()));
+        let file = self.path();
+        match (store, file) {
+            (Some(store), Some(file)) => {
+                format!("{store}, `{}`", clean(&file.display().to_string()))
+            }
+            (Some(store), None) => store,
+            (None, Some(file)) => self.with_file(&file),
+            (None, None) => self.name().map(|name| clean(name).into_owned()).unwrap_or_default(),
+        }
+    }
+
+    /// The name of the place, if it has one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.chosen.name.as_deref()
+    }
+
+    /// Returns true if each change has to be confirmed by a typed name, with a reason.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.chosen.settings.protected
+    }
+
+    /// Returns true if each change needs a reason.
+    pub(crate) fn requires_reason(&self) -> bool {
+        self.chosen.settings.requires_reason || self.is_protected()
+    }
+
+    /// The place, with the address and the key of its store, for people.
+    pub(crate) fn with_store(&self, redis: &RedisHandle) -> String {
+        let (address, key) = (redis.address(), redis.key());
+        match self.name() {
+            Some(name) => format!("{} ({}, key {})", clean(name), clean(&address), clean(key)),
+            None => format!("{} (key {})", clean(&address), clean(key)),
+        }
+    }
+
+    /// The place, with a file of it, for people.
+    pub(crate) fn with_file(&self, path: &Path) -> String {
+        let path = path.display().to_string();
+        match self.name() {
+            Some(name) => format!("`{}` of {}", clean(&path), clean(name)),
+            None => format!("`{}`", clean(&path)),
+        }
+    }
+
+    /// Returns a variable of the environment, unless the place has a name. A variable of another store must never fill
+    /// what such a place leaves out.
+    fn usual(&self, name: &str) -> Option<String> {
+        self.name().is_none().then(|| variable::value(name))?
+    }
+
+    /// The paths of the flag files, the weakest first: as they were named, or the nearest one.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        if self.no_file {
+            return Vec::new();
+        }
+        match self.named_files() {
+            named if named.is_empty() => nearest_flags().into_iter().collect(),
+            named => named,
+        }
+    }
+
+    /// The path of the strongest flag file; `None` if there is none.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        if self.no_file { None } else { self.file.clone().or_else(usual_file) }
+        self.paths().pop()
+    }
+
+    /// The environment that is chosen, if one is.
+    pub(crate) fn environment_name(&self) -> Result<Option<String>, Failure> {
+        match &*self.environment {
+            [] => {
+                let of_place = || self.chosen.settings.environment.clone();
+                Ok(self.usual("FLAGSTAFF_ENVIRONMENT").or_else(of_place))
+            }
+            [name] => Ok(Some(name.clone())),
+            [..] => Err(Failure::usage("`--environment` names one environment")
+                .hint("`diff` alone takes two, and compares them")),
+        }
+    }
+
+    /// Returns a place with another environment, or with none.
+    pub(crate) fn in_environment(&self, name: Option<&str>) -> Self {
+        Self { environment: name.map(str::to_owned).into_iter().collect(), ..self.clone() }
     }
 
     /// Returns true if no flag file is found and `--no-file` is not given. The services may have one.
@@ -146,36 +281,59 @@ impl Place {
 
     /// The path of a flag file that was named, whether it is there or not.
     pub(crate) fn named(&self) -> Option<PathBuf> {
-        self.file.clone().or_else(|| variable("FLAGSTAFF_FILE").map(PathBuf::from))
+        self.named_files().pop()
+    }
+
+    /// The paths of the flag files that were named, the weakest first.
+    fn named_files(&self) -> Vec<PathBuf> {
+        if !self.file.is_empty() {
+            return self.file.clone();
+        }
+        let usual = variable::path("FLAGSTAFF_FILE").filter(|_| self.name().is_none());
+        match usual {
+            Some(file) => vec![file.into()],
+            None => self.chosen.settings.file.iter().map(PathBuf::from).collect(),
+        }
+    }
+
+    /// Returns true if a path leads to a flag file of the place.
+    pub(crate) fn has_file(&self, path: &Path) -> bool {
+        let real = |path: &Path| path.canonicalize().ok();
+        let Some(path) = real(path) else { return false };
+        self.paths().iter().any(|own| real(own).as_ref() == Some(&path))
     }
 
     /// The path of the flag file, for commands that need one.
     pub(crate) fn needed_path(&self) -> Result<PathBuf, Failure> {
-        self.path().ok_or_else(|| {
-            Failure::usage("there is no flags.toml here or in a directory above")
-                .hint("name one with `--file`, or make one with `flagstaff init`")
-        })
+        match &*self.paths() {
+            [] => Err(Failure::usage("there is no flags.toml here or in a directory above")
+                .hint("name one with `--file`, or make one with `flagstaff init`")),
+            [path] => Ok(path.clone()),
+            [..] => Err(Failure::usage("this is about one flag file, and `--file` names several")
+                .hint("name the one that is meant")),
+        }
     }
 
-    /// The flag file, whatever is wrong with its flags; `None` if none was named and there is none.
+    /// The flag files, the weakest first, whatever is wrong with their flags.
+    pub(crate) fn files(&self) -> Result<Vec<Declared>, Failure> {
+        declared(self.paths(), self.environment_name()?.as_deref())
+    }
+
+    /// The strongest flag file, whatever is wrong with its flags; `None` if none was named and there is none.
     pub(crate) fn file(&self) -> Result<Option<Declared>, Failure> {
-        let Some(path) = self.path() else { return Ok(None) };
-        let text = read(&path)?;
-        let parsed = FlagsFile::parse(&path.to_string_lossy(), &text);
-        Ok(Some(Declared { path, text, parsed }))
+        Ok(self.files()?.pop())
     }
 
     /// The flag file, for commands that need one.
     pub(crate) fn needed_file(&self) -> Result<Declared, Failure> {
-        self.file()?.ok_or_else(|| {
-            Failure::usage("there is no flags.toml here or in a directory above")
-                .hint("name one with `--file`, or make one with `flagstaff init`")
-        })
+        let path = self.needed_path()?;
+        let mut files = declared(vec![path], self.environment_name()?.as_deref())?;
+        Ok(files.remove(0))
     }
 
     /// Returns true if the store has a key per flag instead of a hash.
     pub(crate) fn has_key_per_flag(&self) -> bool {
-        self.key_prefix.is_some()
+        self.prefix().is_some()
     }
 
     /// Warns if instances run another flag file than the one at hand, so that they may answer differently.
@@ -190,24 +348,28 @@ impl Place {
             with_file.iter().filter(|instance| !instance.runs(file.text.as_bytes())).count();
         if others > 0 {
             output.warning(format!(
-                "`{}` is not the file that {others} of {} {}: `flagstaff instances` lists their files",
+                "`{}` is not the file that {others} of {} {}: {} lists their files",
                 clean(&file.path.display().to_string()),
                 count(with_file.len(), "instance"),
                 verb(others, "runs", "run"),
+                paste::command("instances", ""),
             ));
         }
     }
 
     /// What the keys of the layout with a key per flag begin with.
     pub(crate) fn key_prefix(&self) -> &str {
-        self.key_prefix.as_deref().unwrap_or(KEY_PREFIX)
+        self.prefix().unwrap_or(KEY_PREFIX)
     }
 
     /// What is wrong with a flag of the file that is left out because of it, and where.
     pub(crate) fn mistake(&self, flag: &str) -> Option<String> {
-        let file = self.file().ok()??.at_a_start(None);
-        let mistake = first_mistake(&file.parsed, flag)?;
-        Some(format!("{}:{}: {}", file.path.display(), mistake.location, mistake.message))
+        let files = self.files().ok()?.into_iter().rev().map(|file| file.at_a_start(None));
+        let mut mistakes = files.filter_map(|file| {
+            let mistake = first_mistake(&file.parsed, flag)?;
+            Some(format!("{}:{}: {}", file.path.display(), mistake.location, mistake.message))
+        });
+        mistakes.next()
     }
 
     /// Returns the flags of the file that are left out because of mistakes.
@@ -216,44 +378,114 @@ impl Place {
         file.at_a_start(None).parsed.rejected().iter().map(str::to_owned).collect()
     }
 
-    /// Returns the options that name the store, for a command to paste. The URL is left out if it came from the
-    /// environment, and its place is held if it may have a password.
-    pub(crate) fn store_options(&self) -> String {
-        let mut options = String::new();
-        if !self.redis.is_empty() {
-            let urls = self.redis.join(",");
-            let url = if urls.contains('@') { "URL".into() } else { text::word(&urls) };
-            options.push_str(&format!(" --redis {url}"));
-        }
-        match &self.key_prefix {
-            Some(prefix) => options.push_str(&format!(" --key-prefix {}", text::word(prefix))),
-            None if self.key != KEY => {
-                options.push_str(&format!(" --key {}", text::word(&self.key)));
+    /// Returns the options of this command that name the place, for a command to paste. A URL that may have a
+    /// password is left out of them, and its place is held.
+    pub(crate) fn options(&self) -> String {
+        let mut options = Vec::new();
+        let mut add = |option: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                options.push(format!("{option} {}", text::shell(value)));
             }
-            None => {}
+        };
+        add("--at", self.name());
+        for file in &self.file {
+            add("--file", Some(&file.to_string_lossy()));
         }
-        options
+        for environment in &self.environment {
+            add("--environment", Some(environment));
+        }
+        let urls = |urls: &[String]| match urls.join(",") {
+            urls if urls.is_empty() => None,
+            urls if urls.contains('@') => Some("URL".to_owned()),
+            urls => Some(urls),
+        };
+        add("--redis", urls(&self.redis).as_deref());
+        add("--sentinel", urls(&self.sentinel).as_deref());
+        add("--key", self.key.as_deref());
+        add("--key-prefix", self.key_prefix.as_deref());
+        add("--env-prefix", self.env_prefix.as_deref());
+        let switches = [("--no-file", self.no_file), ("--no-redis", self.no_redis)];
+        let switches = switches.into_iter().filter(|(_, is)| *is);
+        options.extend(switches.map(|(option, _)| option.to_owned()));
+        options.join(" ")
+    }
+
+    /// Returns true if a store is named, whether it can be used or not.
+    fn names_store(&self) -> bool {
+        !self.redis.is_empty()
+            || self.usual("REDIS_URL").is_some()
+            || !self.chosen.settings.redis.is_empty()
+            || self.chosen.unset.is_some()
     }
 
     /// The store, if one is named.
     pub(crate) fn redis(&self) -> Result<Option<Redis>, Failure> {
-        let redis = match (
-            &*or_listed(&self.redis, "REDIS_URL"),
-            &*or_listed(&self.sentinel, "REDIS_SENTINELS"),
+        if self.no_redis {
+            return Ok(None);
+        }
+        let settings = &self.chosen.settings;
+        let mut from_variable = None;
+        let mut listed = |option: &[String], name: &'static str, of_place: &[String]| match (
+            option,
+            self.usual(name),
         ) {
-            _ if self.no_redis => return Ok(None),
+            ([], Some(list)) => {
+                from_variable = Some(name);
+                list.split(',').map(str::to_owned).collect()
+            }
+            ([], None) => of_place.to_vec(),
+            (option, _) => option.to_vec(),
+        };
+        let urls = listed(&self.redis, "REDIS_URL", &settings.redis);
+        let sentinels = listed(&self.sentinel, "REDIS_SENTINELS", &settings.sentinel);
+        if let Some(unset) = self.chosen.unset.as_ref().filter(|_| urls.is_empty()) {
+            let problem = unset.iter().next();
+            let problem =
+                problem.map(|it| format!("{} ({}:{})", it.message, unset.name(), it.location));
+            return Err(Failure::usage(clean(&problem.unwrap_or_default())).hint(
+                "`--redis` names the store without it; `--no-redis` does without the store",
+            ));
+        }
+        let redis = match (&*urls, &*sentinels) {
             ([], []) => return Ok(None),
-            ([url], []) => Redis::open(url)?,
-            (urls, []) => Redis::cluster(urls)?,
-            ([master], sentinels) => Redis::sentinel(master, sentinels)?,
+            ([url], []) => Redis::open(url),
+            (urls, []) => Redis::cluster(urls),
+            ([master], sentinels) => Redis::sentinel(master, sentinels),
             (_, _) => {
                 return Err(Failure::usage("with `--sentinel`, `--redis` has to name one master"));
             }
         };
-        Ok(Some(match &self.key_prefix {
+        let redis = redis.map_err(|invalid| match from_variable {
+            Some(name) => Failure::from(invalid).named_by(name),
+            None => invalid.into(),
+        })?;
+        Ok(Some(match self.prefix() {
             Some(prefix) => redis.key_per_flag(prefix),
-            None => redis.key(&self.key),
+            None => redis.key(self.key.as_deref().or(settings.key.as_deref()).unwrap_or(KEY)),
         }))
+    }
+
+    /// The prefix of the keys, if the store has one for each flag.
+    fn prefix(&self) -> Option<&str> {
+        self.key_prefix.as_deref().or(self.chosen.settings.key_prefix.as_deref())
+    }
+
+    /// The changes of the store, the latest first. A store with too many fields is read all the same, with a warning:
+    /// its log is needed most then.
+    pub(crate) async fn changes(
+        &self,
+        flag: Option<&str>,
+        limit: usize,
+        output: &Output,
+    ) -> Result<Vec<LogEntry>, Failure> {
+        let redis = self.needed_redis()?;
+        match redis.clone().handle().history(flag, limit).await.map_err(Failure::from) {
+            Err(failure) if failure.redis() == Some(RedisErrorKind::TooManyFields) => {
+                output.warning(failure.text());
+                Ok(redis.max_fields(usize::MAX).handle().history(flag, limit).await?)
+            }
+            changes => changes,
+        }
     }
 
     /// The store, for commands that need one.
@@ -287,8 +519,7 @@ impl Place {
             Err(failure) if failure.is_unreachable() && self.path().is_some() => {
                 let failure = failure.hint("this is what the other sources say");
                 let code = output.failure(&failure);
-                let without = Self { no_redis: true, ..self.clone() };
-                Ok((without.flags(output).await?, code))
+                Ok((self.without_store().flags(output).await?, code))
             }
             Err(failure) => Err(failure),
         }
@@ -309,8 +540,7 @@ impl Place {
     /// Says that overrides do not count, if nobody has said so. It is for people who look, not for
     /// every run of a script.
     pub(crate) fn tell_without_store(&self, output: &Output) {
-        let is_named = !self.redis.is_empty() || env::var_os("REDIS_URL").is_some();
-        if !is_named && !self.no_redis && io::stderr().is_terminal() {
+        if !self.names_store() && !self.no_redis && io::stderr().is_terminal() {
             output.aside(
                 "note: no store is named (--redis or REDIS_URL), so overrides do not count; \
                  --no-redis says so",
@@ -324,8 +554,9 @@ impl Place {
         output: &Output,
         at: Option<SystemTime>,
     ) -> Result<Flags, Failure> {
-        let file = self.file()?.map(|file| usable(file, at, output)).transpose()?;
-        let builder = self.sources(file.map(|file| Once::file(&file)))?;
+        let files = self.files()?.into_iter().map(|file| usable(file, at, output));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        let builder = self.sources(files.iter().map(Once::file))?;
         let builder = match at {
             Some(at) => builder.clock(move || at),
             None => builder,
@@ -345,7 +576,7 @@ impl Place {
         names: &[String],
         output: &Output,
     ) -> Result<Flags, Failure> {
-        let file = self.file()?.and_then(|file| {
+        let files = self.files()?.into_iter().filter_map(|file| {
             let name = file.path.display().to_string();
             let usable = usable(file, None, output);
             if usable.is_err() {
@@ -353,7 +584,8 @@ impl Place {
             }
             usable.ok()
         });
-        let declared = || file.as_ref().map(Once::file);
+        let files: Vec<_> = files.collect();
+        let declared = || files.iter().map(Once::file);
         let flags = match self.start(self.sources(declared())?).await {
             Ok(flags) => flags,
             Err(failure) => {
@@ -392,9 +624,16 @@ impl Place {
 
     /// The same, with the file followed as services follow it.
     pub(crate) async fn followed(&self) -> Result<Flags, Failure> {
-        let file = self.path().map(File::open).transpose();
-        let file = file.map_err(|error| Failure::of(ExitCode::Usage, &error))?;
-        self.start(self.sources(file)?).await
+        let files = self.files()?.into_iter().map(|file| {
+            let followed = File::open(file.path)?;
+            Ok(match file.parsed.environment() {
+                Some(name) => followed.environment(name),
+                None => followed,
+            })
+        });
+        let files: Result<Vec<_>, OpenError> = files.collect();
+        let files = files.map_err(|error| Failure::of(ExitCode::Usage, &error))?;
+        self.start(self.sources(files)?).await
     }
 
     /// The sources over the file alone; `None` if there are none.
@@ -411,7 +650,7 @@ impl Place {
     }
 
     fn env_prefix(&self) -> Option<String> {
-        self.env_prefix.clone().or_else(|| variable("FLAGSTAFF_ENV_PREFIX"))
+        self.env_prefix.clone().or_else(|| variable::value("FLAGSTAFF_ENV_PREFIX"))
     }
 
     /// Returns the environment variables that count, if any do.
@@ -419,25 +658,27 @@ impl Place {
         self.env_prefix().map(Env::with_prefix)
     }
 
-    fn sources(&self, file: Option<impl Backend>) -> Result<FlagsBuilder, Failure> {
-        self.stack(self.redis()?.map(Redis::unannounced), file)
+    /// The sources, with these files, the weakest first.
+    fn sources(
+        &self,
+        files: impl IntoIterator<Item = impl Backend>,
+    ) -> Result<FlagsBuilder, Failure> {
+        self.stack(self.redis()?.map(Redis::unannounced), files)
     }
 
     fn stack(
         &self,
         redis: Option<impl IntoBackend>,
-        file: Option<impl Backend>,
+        files: impl IntoIterator<Item = impl Backend>,
     ) -> Result<FlagsBuilder, Failure> {
         let env_prefix = self.env_prefix();
-        if redis.is_none() && file.is_none() && env_prefix.is_none() {
+        let files: Vec<_> = files.into_iter().collect();
+        if redis.is_none() && files.is_empty() && env_prefix.is_none() {
             return Err(Failure::usage("there are no flags: no flags.toml here or in a directory above")
                 .hint("name a file with `--file` or a store with `--redis`; `flagstaff init` makes a file"));
         }
-        Ok(Flags::builder()
-            .option_source(redis)
-            .option_source(self.environment())
-            .option_source(file)
-            .require_ready())
+        let over = Flags::builder().option_source(redis).option_source(self.environment());
+        Ok(files.into_iter().rev().fold(over, FlagsBuilder::source).require_ready())
     }
 
     async fn start(&self, builder: FlagsBuilder) -> Result<Flags, Failure> {
@@ -445,6 +686,60 @@ impl Place {
             Some(redis) => started(builder, &redis.handle()).await,
             None => Ok(builder.start().await?),
         }
+    }
+}
+
+/// Reads flag files, with the flags of one environment if one is chosen. At least one of several files has to have
+/// that environment; the others are used without.
+pub(crate) fn declared(
+    paths: Vec<PathBuf>,
+    environment: Option<&str>,
+) -> Result<Vec<Declared>, Failure> {
+    let mut files = Vec::with_capacity(paths.len());
+    let mut unknown = None;
+    for path in paths {
+        let text = read(&path)?;
+        let parsed = FlagsFile::parse(&path.to_string_lossy(), &text);
+        files.push(Declared { path, text, parsed });
+    }
+    let Some(environment) = environment else { return Ok(files) };
+    let mut is_known = false;
+    for file in files.iter_mut().filter(|file| file.parsed.is_usable()) {
+        match file.parsed.clone().in_environment(environment) {
+            Ok(parsed) => (file.parsed, is_known) = (parsed, true),
+            Err(error) => unknown = Some((file.path.clone(), error)),
+        }
+    }
+    match unknown.filter(|_| !is_known) {
+        Some((path, error)) => Err(unknown_environment(&path, &error)),
+        None => Ok(files),
+    }
+}
+
+/// A file does not have the environment that was named.
+pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Failure {
+    let path = path.display().to_string();
+    let failure =
+        Failure::usage(format!("`{}` has no environment `{}`", clean(&path), clean(&error.name)));
+    match (&error.similar, &*error.known) {
+        (Some(similar), _) => {
+            failure.hint(format!("an environment with a similar name exists: `{}`", clean(similar)))
+        }
+        (None, []) => {
+            failure.hint("add it: `[environments.NAME]`, with the flags that differ there")
+        }
+        (None, known) => {
+            let known: Vec<_> = known.iter().map(|name| format!("`{}`", clean(name))).collect();
+            failure.hint(format!("its environments are {}", known.join(", ")))
+        }
+    }
+}
+
+/// The name of an environment, as an option has it.
+fn environment(name: &str) -> Result<String, &'static str> {
+    match name.trim() == name && !name.is_empty() {
+        true => Ok(name.to_owned()),
+        false => Err("an environment has a name, without white space around it"),
     }
 }
 
@@ -464,7 +759,7 @@ fn tell_failures(flags: &Flags, output: &Output) {
 
 /// Warns of values that have another effect than their writers may expect.
 fn tell_warnings(flags: &Flags, output: &Output) {
-    flags.warnings().iter().for_each(|warning| output.warning(told(warning)));
+    output.warnings(flags.warnings().iter().map(told));
 }
 
 /// The line on a value that has another effect than its writer may expect.
@@ -519,10 +814,15 @@ fn usable(file: Declared, at: Option<SystemTime>, output: &Output) -> Result<Dec
         return Err(mistakes(&file.path.to_string_lossy(), diagnostics, output)
             .hint("a service would start with no flags of this file"));
     }
-    if diagnostics.has_errors() {
+    if has_errors(&file.parsed) {
         tell_left_out(&file.path.to_string_lossy(), &file.parsed, output);
     }
     Ok(file)
+}
+
+/// Returns true if the flags of the chosen environment have errors.
+pub(crate) fn has_errors(file: &FlagsFile) -> bool {
+    file.diagnostics().concerning(file.environment()).has_errors()
 }
 
 /// Tells which flags of a file do not count.
@@ -535,10 +835,11 @@ pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
         rejected.map(|key| format!("`{}`{}", clean(key), place(key).unwrap_or_default())).collect();
     let (number, of) = (left_out.len(), clean(name));
     output.warning(format!(
-        "{} of `{of}` {} left out, because of {} that `flagstaff lint` shows: {}",
+        "{} of `{of}` {} left out, because of {} that {} shows: {}",
         count(number, "flag"),
         verb(number, "is", "are"),
         verb(number, "a mistake", "mistakes"),
+        paste::command("lint", ""),
         left_out.join(", "),
     ));
 }
@@ -559,35 +860,26 @@ fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> 
     let is_left_out = file.rejected().contains(flag);
     let mut mistakes = file.diagnostics().iter();
     mistakes.find(|mistake| {
-        is_left_out && mistake.severity == Severity::Error && mistake.flag.as_deref() == Some(flag)
+        let is_elsewhere =
+            mistake.environment.as_deref().is_some_and(|it| file.environment() != Some(it));
+        is_left_out
+            && !is_elsewhere
+            && mistake.severity == Severity::Error
+            && mistake.flag.as_deref() == Some(flag)
     })
 }
 
-/// An environment variable; an empty one is as good as none.
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// What an option lists, else what a variable does.
-fn or_listed(option: &[String], name: &str) -> Vec<String> {
-    match option {
-        [] => variable(name).iter().flat_map(|list| list.split(',')).map(str::to_owned).collect(),
-        _ => option.to_vec(),
-    }
-}
-
-/// The file that is used without being named: that of the variable, or the nearest.
-pub(crate) fn usual_file() -> Option<PathBuf> {
-    variable("FLAGSTAFF_FILE").map(PathBuf::from).or_else(nearest)
-}
-
 /// The nearest flags.toml, from the working directory upwards.
-fn nearest() -> Option<PathBuf> {
-    let here = env::current_dir().ok()?;
+fn nearest_flags() -> Option<PathBuf> {
+    nearest(&env::current_dir().ok()?, FILE)
+}
+
+/// The nearest file of a name, from a directory upwards.
+pub(crate) fn nearest(here: &Path, name: &str) -> Option<PathBuf> {
     let path =
-        here.ancestors().map(|directory| directory.join(FILE)).find(|path| path.is_file())?;
+        here.ancestors().map(|directory| directory.join(name)).find(|path| path.is_file())?;
     // Shown to people, and short where it can be.
-    Some(path.strip_prefix(&here).map(Path::to_owned).unwrap_or(path))
+    Some(path.strip_prefix(here).map(Path::to_owned).unwrap_or(path))
 }
 
 /// As much is read of stdin, which may never end. Files have the same limit.
@@ -648,7 +940,7 @@ impl Once {
     pub(crate) fn file(file: &Declared) -> Self {
         let offer = Offer::from(file.parsed.flags());
         let (path, lines) = (file.path.display().to_string(), file.parsed.lines().clone());
-        let places = move |key: &str, part| Some(format!("{path}:{}", lines.part(key, part)?));
+        let places = move |key: &str, part| Some(format!("{path}:{}", lines.place(key, part)?));
         let offer = offer.with_places(places).with_rejected(file.parsed.rejected().iter());
         Self::new(SourceKind::File, offer)
     }

@@ -1,24 +1,32 @@
-//! The query language of `flagstaff list`: terms that all have to hold.
+//! The filters of `flagstaff list`: terms that all have to hold.
 
 use std::time::{Duration, SystemTime};
 
-use flagstaff::{Definition, answer::FlagState, definition::Field, source::SourceKind};
+use flagstaff::{
+    Definition,
+    answer::FlagState,
+    definition::{Field, Metadata},
+    source::SourceKind,
+};
 
-use crate::{glob::Pattern, time};
+use crate::time;
 
 /// A condition on a flag.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Term {
-    /// A part of the name.
+    /// A glob of the name, or a part of it.
     Name(String),
-    /// A glob of the whole name.
-    Glob(Pattern),
-    /// Nothing stands for a flag without an owner.
+    /// A glob of the owner. The empty one stands for a flag without an owner.
     Owner(String),
+    /// A glob of any of the tags.
     Tag(String),
     State(State),
-    /// The kind of the strongest source that has an entry.
+    /// A glob of the kind of the strongest source that has an entry.
     Source(String),
+    /// A mark that is set, or not.
+    Mark(Mark, bool),
+    /// A fact by its name, and a glob of its value. Without one, having the fact is enough.
+    Metadata(String, Option<String>),
     Date {
         field: Field,
         before: bool,
@@ -33,6 +41,24 @@ pub(crate) enum State {
     Partial,
 }
 
+/// A setting that is true or false and that no evaluation looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Permanent,
+    Client,
+    Testable,
+}
+
+/// The terms of one word.
+const WORDS: [(&str, Term); 6] = [
+    ("on", Term::State(State::On)),
+    ("off", Term::State(State::Off)),
+    ("partial", Term::State(State::Partial)),
+    ("permanent", Term::Mark(Mark::Permanent, true)),
+    ("client", Term::Mark(Mark::Client, true)),
+    ("testable", Term::Mark(Mark::Testable, true)),
+];
+
 /// What a term can ask about a flag.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
@@ -46,44 +72,64 @@ pub(crate) struct Subject<'a> {
 impl Term {
     /// `now` is what `expires<14d` counts from.
     pub(crate) fn parse(text: &str, now: SystemTime) -> Result<Self, String> {
-        let Some(at) = text.find([':', '<', '>', '=']) else {
-            return Self::name(text);
-        };
-        let (field, value) = (&text[..at], &text[at + 1..]);
-        if &text[at..=at] == "=" {
-            return Err(format!("write `{field}:{value}` instead of `{text}`"));
-        }
-        if &text[at..=at] != ":" {
-            let dates = || Field::ALL.iter().copied().filter(|field| field.is_date());
-            let Some(field) = dates().find(|date| date.as_str() == field) else {
-                let dates: Vec<_> = dates().map(|date| format!("`{date}`")).collect();
-                return Err(format!("`{field}` is no date: {} are", dates.join(" and ")));
-            };
-            let before = &text[at..=at] == "<";
-            return Self::date(field, before, value, now);
-        }
-        match field {
-            "owner" => Ok(Self::Owner(value.to_owned())),
-            "tag" => Ok(Self::Tag(value.to_owned())),
-            "source" => Ok(Self::Source(value.to_owned())),
-            "name" => Self::name(value),
-            "state" => match value {
-                "on" => Ok(Self::State(State::On)),
-                "off" => Ok(Self::State(State::Off)),
-                "partial" => Ok(Self::State(State::Partial)),
-                _ => Err(format!("no state is called `{value}`: on, off and partial are")),
-            },
-            _ => Err(format!(
-                "unknown word `{field}`: there are `owner:`, `tag:`, `state:`, `source:`, `name:`, `expires<` and \
-                 `created<`"
-            )),
+        let Some(at) = text.find([':', '<', '>', '=']) else { return Self::word(text) };
+        let (name, value) = (&text[..at], &text[at + 1..]);
+        match &text[at..=at] {
+            "=" => Self::equals(name, value),
+            ":" => Err(format!("write `{name}={value}` instead of `{text}`")),
+            sign => {
+                let dates = || Field::ALL.iter().copied().filter(|field| field.is_date());
+                let Some(field) = dates().find(|date| date.as_str() == name) else {
+                    let dates: Vec<_> = dates().map(|date| format!("`{date}`")).collect();
+                    return Err(format!("`{name}` is not a date: {} are", dates.join(" and ")));
+                };
+                Self::date(field, sign == "<", value, now)
+            }
         }
     }
 
-    fn name(text: &str) -> Result<Self, String> {
-        match Pattern::parse(text) {
-            Some(pattern) => pattern.map(Self::Glob),
-            None => Ok(Self::Name(text.to_owned())),
+    /// Reads a name. A filter such as `owner=payments` in its place would find no flag, without an error.
+    pub(crate) fn name(text: &str) -> Result<Self, String> {
+        match text.contains(['=', '<', '>']) {
+            true => Err(format!("`{text}` is a filter and not a name: write `--filter '{text}'`")),
+            false => Ok(Self::Name(text.to_owned())),
+        }
+    }
+
+    fn word(text: &str) -> Result<Self, String> {
+        if let Some(name) = text.strip_prefix(METADATA) {
+            return Ok(Self::Metadata(name.to_owned(), None));
+        }
+        let term = WORDS.into_iter().find(|(word, _)| *word == text);
+        term.map(|(_, term)| term).ok_or_else(|| {
+            let words = WORDS.map(|(word, _)| format!("`{word}`"));
+            format!(
+                "`{text}` is not a filter: there are {}, and `owner=…` and the like",
+                words.join(", ")
+            )
+        })
+    }
+
+    fn equals(name: &str, value: &str) -> Result<Self, String> {
+        let value = value.to_owned();
+        if let Some(name) = name.strip_prefix(METADATA) {
+            return Ok(Self::Metadata(name.to_owned(), Some(value)));
+        }
+        if let Ok(Self::Mark(mark, _)) = Self::word(name) {
+            return match value.parse() {
+                Ok(is_set) => Ok(Self::Mark(mark, is_set)),
+                Err(_) => Err(format!("`{name}` is `true` or `false`, not `{value}`")),
+            };
+        }
+        match name {
+            "owner" => Ok(Self::Owner(value)),
+            "tag" => Ok(Self::Tag(value)),
+            "source" => Ok(Self::Source(value)),
+            "name" => Self::name(&value),
+            _ => Err(format!(
+                "unknown filter `{name}`: there are `owner=`, `tag=`, `source=`, `name=`, \
+                 `metadata.NAME=`, `expires<` and `created<`"
+            )),
         }
     }
 
@@ -105,18 +151,34 @@ impl Term {
     pub(crate) fn holds(&self, flag: &Subject<'_>) -> bool {
         let definition = flag.definition;
         match self {
-            Self::Name(part) => flag.name.contains(part),
-            Self::Glob(pattern) => pattern.matches(flag.name),
-            Self::Owner(owner) => {
-                definition.owner.value().map(String::as_str).unwrap_or_default() == owner
+            Self::Name(pattern) => {
+                if pattern.contains(['*', '?']) {
+                    glob(pattern, flag.name)
+                } else {
+                    flag.name.contains(pattern)
+                }
             }
-            Self::Tag(tag) => definition.tags.value().is_some_and(|tags| tags.contains(tag)),
-            Self::Source(kind) => flag.source.is_some_and(|source| source.as_str() == kind),
+            Self::Owner(owner) => {
+                glob(owner, definition.owner.value().map(String::as_str).unwrap_or_default())
+            }
+            Self::Tag(tag) => {
+                let tags = definition.tags.value();
+                tags.is_some_and(|tags| tags.iter().any(|known| glob(tag, known)))
+            }
+            Self::Source(kind) => flag.source.is_some_and(|source| glob(kind, source.as_str())),
             Self::State(state) => match flag.state {
                 FlagState::On => *state == State::On,
                 FlagState::Partial { .. } => *state == State::Partial,
                 _ => *state == State::Off,
             },
+            Self::Mark(mark, is_set) => mark.is_set(definition) == *is_set,
+            Self::Metadata(name, value) => {
+                let known =
+                    definition.rare().metadata.value().and_then(|it| Metadata::get(it, name));
+                known.is_some_and(|known| {
+                    value.as_ref().is_none_or(|value| glob(value, &known.to_string()))
+                })
+            }
             Self::Date { field, before, limit } => {
                 let date = definition.date(*field);
                 date.is_some_and(|date| if *before { date < *limit } else { date > *limit })
@@ -125,8 +187,46 @@ impl Term {
     }
 }
 
+/// The beginning of a filter by a fact.
+const METADATA: &str = "metadata.";
+
+impl Mark {
+    fn is_set(self, definition: &Definition) -> bool {
+        match self {
+            Self::Permanent => definition.is_permanent(),
+            Self::Client => definition.is_client(),
+            Self::Testable => definition.is_testable(),
+        }
+    }
+}
+
 fn add(now: SystemTime, long: Duration) -> SystemTime {
     now.checked_add(long).unwrap_or(now)
+}
+
+/// `*` is any text, `?` any character.
+fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    // Where the last star was, and how far it has eaten.
+    let mut star = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == '?' || c == text[t] => (p, t) = (p + 1, t + 1),
+            _ => match star {
+                Some((at, eaten)) => {
+                    (p, t) = (at + 1, eaten + 1);
+                    star = Some((at, t));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == '*')
 }
 
 #[cfg(test)]
@@ -155,20 +255,43 @@ mod tests {
             .tags(["x", "y"])
             .percentage(Percentage::whole(10).unwrap());
 
-        assert!(holds("owner:payments tag:x state:partial source:file new* check name:new", &flag));
+        assert!(holds("owner=pay* tag=x partial source=file name=new* name=check", &flag));
         for other in [
-            "owner:search",
-            "owner:",
-            "tag:z",
-            "state:on",
-            "state:off",
-            "source:redis",
-            "old*",
-            "chk",
+            "owner=search",
+            "owner=",
+            "tag=z",
+            "on",
+            "off",
+            "source=redis",
+            "name=old*",
+            "name=chk",
         ] {
             assert!(!holds(other, &flag), "{other}");
         }
-        assert!(holds("owner: state:on", &Definition::new()));
+        assert!(holds("owner= on", &Definition::new()));
+    }
+
+    #[test]
+    fn marks_and_facts_are_asked_by_their_names() {
+        let facts = Metadata::from([("issue", "PAY-412")]).with("tier", 1).with("old", true);
+        let flag = Definition::new().permanent(true).client(true).metadata(facts);
+
+        assert!(holds("permanent client=true testable=false", &flag));
+        assert!(holds(
+            "metadata.issue=PAY-* metadata.tier=1 metadata.old=true metadata.tier",
+            &flag
+        ));
+        for other in [
+            "testable",
+            "permanent=false",
+            "metadata.issue=PAY",
+            "metadata.tier=2",
+            "metadata.team",
+            "metadata.team=*",
+        ] {
+            assert!(!holds(other, &flag), "{other}");
+        }
+        assert!(holds("permanent=false client=false", &Definition::new()));
     }
 
     #[test]
@@ -187,8 +310,22 @@ mod tests {
     fn what_no_query_says_is_refused() {
         let parse = |text| Term::parse(text, SystemTime::UNIX_EPOCH);
 
-        for wrong in ["ower:x", "owner=x", "state:maybe", "owner<3", "expires<soon"] {
+        for wrong in
+            ["ower=x", "owner:x", "maybe", "owner<3", "expires<soon", "client=yes", "on=true"]
+        {
             assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn stars_and_question_marks() {
+        for (pattern, text) in
+            [("*", ""), ("a*c", "abbc"), ("*b*", "abc"), ("?b?", "abc"), ("a**", "a")]
+        {
+            assert!(glob(pattern, text), "{pattern} {text}");
+        }
+        for (pattern, text) in [("a*c", "abb"), ("?", ""), ("b*", "abc"), ("*b", "abc")] {
+            assert!(!glob(pattern, text), "{pattern} {text}");
         }
     }
 }

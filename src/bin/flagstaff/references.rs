@@ -82,6 +82,5 @@ fn at(place: &Place) -> String {
 
 /// Returns true if a flag with this definition asks for another one.
 pub(crate) fn names(definition: &Definition, flag: &str) -> bool {
-    let requires = definition.rare().requires.value();
-    requires.into_iter().flatten().any(|required| &*required.flag == flag)
+    definition.needs().iter().any(|needed| needed.flag == flag)
 }

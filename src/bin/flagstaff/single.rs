@@ -1,6 +1,9 @@
 //! A store of which only some flags are read.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 use flagstaff::{
     Backend,
@@ -94,6 +97,10 @@ impl WritableBackend for Single {
 
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>> {
         self.redis.read(key)
+    }
+
+    fn now(&self) -> SystemTime {
+        self.redis.now()
     }
 
     fn history<'a>(

@@ -3,6 +3,7 @@
 use flagstaff::text::Untrusted;
 /// Escapes whatever breaks a line, a column or a terminal.
 pub(crate) use flagstaff::text::line as clean;
+use serde_json::error::Category;
 
 /// Quotes the names of flags for a command that people paste into a shell.
 pub(crate) fn words<'a>(flags: impl IntoIterator<Item = &'a str>) -> String {
@@ -22,6 +23,11 @@ pub(crate) fn word(flag: &str) -> String {
     words([flag])
 }
 
+/// Quotes the value of an option for a command that people paste into a shell.
+pub(crate) fn shell(value: &str) -> String {
+    Untrusted::new(value).shell().into_owned()
+}
+
 /// `1 flag`, `2 flags`
 pub(crate) fn count(number: usize, thing: &str) -> String {
     match number {
@@ -35,6 +41,19 @@ pub(crate) fn verb(number: usize, one: &'static str, several: &'static str) -> &
     if number == 1 { one } else { several }
 }
 
+/// The reason why a string is not the JSON that it should be.
+pub(crate) fn json_problem(error: &serde_json::Error) -> String {
+    let at = match error.line() {
+        0 | 1 => format!("column {}", error.column()),
+        line => format!("line {line}, column {}", error.column()),
+    };
+    match error.classify() {
+        Category::Eof => "it is cut off".to_owned(),
+        Category::Data => "it is JSON of another kind".to_owned(),
+        Category::Syntax | Category::Io => format!("{at} is not JSON"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +63,18 @@ mod tests {
         assert_eq!(words(["a", "b;c"]), "a 'b;c'");
         assert_eq!(words(["a", "--all"]), "-- a --all");
         assert_eq!(word("--"), "-- --");
+    }
+
+    #[test]
+    fn a_mistake_in_json_is_told_in_words() {
+        let problem = |text: &str| {
+            json_problem(&serde_json::from_str::<serde_json::Map<_, _>>(text).unwrap_err())
+        };
+
+        assert_eq!(problem("{\"a\": x}"), "column 7 is not JSON");
+        assert_eq!(problem("{\n{"), "line 2, column 1 is not JSON");
+        assert_eq!(problem("{\"a\":"), "it is cut off");
+        assert_eq!(problem("[]"), "it is JSON of another kind");
     }
 
     #[test]

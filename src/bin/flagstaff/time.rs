@@ -32,9 +32,22 @@ pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
 /// How long: `90s`, `1h`, `1h30m`, `14d`, `2w`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected how long, such as `90s`, `1h` or `14d`".to_owned();
-    let span: Span = text.parse().map_err(|_| expected())?;
+    let far = || "longer than the calendar, which ends in the year 9999".to_owned();
+    let span: Span = text.parse().map_err(|_| {
+        // The same with small numbers is a length of time.
+        let small: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let small = small.split_inclusive(char::is_alphabetic).map(|unit| format!("1{unit}"));
+        match small.collect::<String>().parse::<Span>() {
+            Ok(_) if text.starts_with(|c: char| c.is_ascii_digit()) => far(),
+            _ => expected(),
+        }
+    })?;
     let days = SpanRelativeTo::days_are_24_hours();
-    span.to_duration(days).ok().and_then(|long| long.try_into().ok()).ok_or_else(expected)
+    match span.to_duration(days).map(Duration::try_from) {
+        Ok(Ok(long)) => Ok(long),
+        Ok(Err(_)) => Err("a length of time is not negative".to_owned()),
+        Err(_) => Err(expected()),
+    }
 }
 
 /// How long something is to last, which is not no time at all.

@@ -6,7 +6,8 @@ use flagstaff::{Context, Flags, Snapshot, answer::FlagState, cli::ExitCode, sour
 
 use crate::{
     failure::Failure,
-    output::Output,
+    output::{MOST, Output},
+    paste,
     text::{self, clean},
 };
 
@@ -16,7 +17,8 @@ pub(crate) fn refuse(flags: &Flags, name: &str) -> Result<(), Failure> {
     refuse_for(flags, name, name)
 }
 
-/// Refuses an answer of a flag if its stored value cannot be read, or that of a flag that it requires.
+/// Refuses an answer of a flag if its stored value cannot be read, or that of a flag that it requires or asks for
+/// in a condition.
 pub(crate) fn refuse_answer(flags: &Flags, name: &str) -> Result<(), Failure> {
     needed(&flags.snapshot(), name).iter().try_for_each(|needed| refuse_for(flags, needed, name))
 }
@@ -28,8 +30,13 @@ pub(crate) fn tell(
     names: impl IntoIterator<Item = String>,
     output: &Output,
 ) -> Option<ExitCode> {
-    let refused = names.into_iter().filter_map(|name| refuse(flags, &name).err());
-    refused.map(|failure| output.failure(&failure)).last()
+    let mut refused = names.into_iter().filter_map(|name| refuse(flags, &name).err());
+    let code = refused.by_ref().take(MOST).map(|failure| output.failure(&failure)).last();
+    match refused.count() {
+        0 => {}
+        more => output.warning(format!("{more} more stored values cannot be read")),
+    }
+    code
 }
 
 /// Prints an error for each flag whose stored value cannot be read.
@@ -52,11 +59,10 @@ pub(crate) fn needed(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
     let mut open = vec![name.to_owned()];
     while let Some(name) = open.pop() {
         let info = snapshot.info(&name);
-        // Nothing that an off flag requires switches it on.
+        // Nothing that an off flag needs switches it on.
         if let Some(info) = info.filter(|info| info.state() != FlagState::Off) {
-            let requires = info.definition().rare().requires.value();
-            let required = requires.into_iter().flatten().map(|required| required.flag.to_string());
-            open.extend(required.filter(|required| !found.contains(required)));
+            let needs = info.definition().needs().into_iter().map(|needed| needed.flag.clone());
+            open.extend(needs.filter(|needed| !found.contains(needed)));
         }
         found.insert(name);
     }
@@ -70,13 +76,14 @@ fn refuse_for(flags: &Flags, name: &str, asked: &str) -> Result<(), Failure> {
     let (flag, asked, problem) = (clean(name), clean(asked), problem.unwrap_or_default());
     let whose = match flag == asked {
         true => format!("`{flag}`"),
-        false => format!("`{flag}`, which `{asked}` requires,"),
+        false => format!("`{flag}`, which `{asked}` needs,"),
     };
     Err(Failure::usage(format!(
         "what `{source}` has for {whose} cannot be read, so the answer is not known"
     ))
     .cause(problem)
     .hint(format!(
-        "services go on with what it was before, or have it off; `flagstaff unset {word}` removes it"
+        "services go on with what it was before, or have it off; {} removes it",
+        paste::command("unset", &word),
     )))
 }

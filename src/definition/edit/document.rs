@@ -1,6 +1,6 @@
 //! A flags.toml that is being changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -10,11 +10,14 @@ use super::{
     rename,
     splice::Text,
     sync::{self, Settings},
+    toml_text::Part,
 };
 use crate::{
-    definition::{Diagnostics, FlagsFile, UnknownKeys, from_json_object, to_json},
+    definition::{
+        Diagnostics, FlagsFile, UnknownEnvironment, UnknownKeys, from_json_object, to_json,
+    },
     error::debug_is_message,
-    model::{Definition, Effect, Entry, Field, FlagKey, SharedDefinition, nearest},
+    model::{Definition, Effect, Entry, Field, FlagKey, nearest},
     text::line,
 };
 
@@ -53,6 +56,9 @@ pub struct Document {
     name: String,
     original: String,
     text: String,
+    /// The flags outside of all environments.
+    outside: FlagsFile,
+    /// The flags in the environment that is changed, if one is.
     file: FlagsFile,
 }
 
@@ -67,9 +73,48 @@ impl Document {
         let (name, text) = (name.into(), text.into());
         let file = FlagsFile::parse(&name, &text);
         match file.is_usable() {
-            true => Ok(Self { name, original: text.clone(), text, file }),
+            true => Ok(Self { name, original: text.clone(), text, outside: file.clone(), file }),
             false => Err(EditError::Unusable(file.diagnostics().clone())),
         }
+    }
+
+    /// Changes flags in an environment from here on: `[environments.NAME]` instead of `[flags]`.
+    ///
+    /// Settings of flags are set in the table that the environment has for the flag, which is added if it is missing.
+    /// [`enable`](Self::enable) and [`disable`](Self::disable) write a forced value, unless there is such a table.
+    /// [`remove`](Self::remove) takes away the entry of the environment, and leaves the flag in `[flags]`.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownEnvironment`] if the file does not have it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Percentage, definition::edit::Document};
+    ///
+    /// let text = "[flags]\nbeta = false\nsearch = \"10%\"\n\n[environments.staging] # ours\nbeta = true\n";
+    /// let mut document = Document::parse("flags.toml", text)?.in_environment("staging")?;
+    ///
+    /// document.disable("beta")?;
+    /// document.set("search", &Definition::new().percentage(Percentage::whole(50)?).owner("web"))?;
+    ///
+    /// assert_eq!(document.text(), "[flags]
+    /// beta = false
+    /// search = \"10%\"
+    ///
+    /// [environments.staging] # ours
+    /// beta = false
+    ///
+    /// [environments.staging.search]
+    /// owner = \"web\"
+    /// percentage = 50
+    /// ");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn in_environment(self, name: &str) -> Result<Self, UnknownEnvironment> {
+        let file = self.outside.clone().in_environment(name)?;
+        Ok(Self { file, ..self })
     }
 
     /// The text with all changes so far.
@@ -102,7 +147,7 @@ impl Document {
     ///
     /// As [`set`](Self::set).
     pub fn enable(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
-        self.set(flag, &Definition::new().enabled(true))
+        self.switch(flag.as_str(), true)
     }
 
     /// Turns the kill switch of a flag off: `enabled = false`. Whatever else it says stays for later.
@@ -111,7 +156,7 @@ impl Document {
     ///
     /// As [`set`](Self::set).
     pub fn disable(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
-        self.set(flag, &Definition::new().enabled(false))
+        self.switch(flag.as_str(), false)
     }
 
     /// Changes the settings of a flag that `patch` sets or removes, as [`Definition::merge`] does. So
@@ -149,8 +194,19 @@ impl Document {
     pub fn set(&mut self, flag: impl FlagKey, patch: &Definition) -> Result<(), EditError> {
         let flag = flag.as_str();
         let mut changed = self.definition(flag)?.clone();
+        if self.environment().is_none() {
+            changed.merge(patch);
+            return self.put(flag, &changed);
+        }
+        self.refuse_to_remove(flag, patch)?;
+        let mut own = self.own(flag).unwrap_or_default();
+        own.merge(patch);
+        if !self.is_forced(flag) {
+            return self.put(flag, &own);
+        }
+        // A table does not lift what a forced value lifts.
         changed.merge(patch);
-        self.put(flag, &changed)
+        self.put_as(flag, &own, &changed)
     }
 
     /// Adds a flag: behind the others as a line, or with a header of its own if it says more than one
@@ -187,8 +243,8 @@ impl Document {
         }
         let settings = settings(definition);
         let mut text = Text::new(self.text.clone());
-        sync::add(&mut text, &flags(), flag, &settings);
-        self.accept(flag, &text, Some(&settings))
+        sync::add(&mut text, &self.table(), flag, &settings, self.part());
+        self.accept(flag, &text, Meant::Settings(&settings))
     }
 
     /// Gives a flag another name: in its header or line, in `requires` of other flags, and in conditions that
@@ -222,20 +278,59 @@ impl Document {
     /// ```
     pub fn rename(&mut self, flag: impl FlagKey, to: impl FlagKey) -> Result<(), EditError> {
         let (old, new) = (flag.as_str(), to.as_str());
-        let definition = self.definition(old)?;
-        if self.file.flags().contains_key(new) || self.file.rejected().contains(new) {
+        let parts = self.parts();
+        let has = |part: Option<&str>, key: &str| {
+            let flags = self.outside.flags_of(part);
+            flags.good.contains_key(key) || flags.rejected.contains(key)
+        };
+        if !parts.iter().any(|part| has(part.as_deref(), old)) || has(None, old) {
+            // The error of a flag that is unknown, or wrong outside of all environments.
+            let file = self.outside.clone();
+            Self { file, ..self.clone() }.definition(old)?;
+        }
+        if parts.iter().any(|part| has(part.as_deref(), new)) {
             return Err(EditError::Exists { flag: new.to_owned() });
         }
-        let settings = rename::renamed(&settings(definition), old, new);
-        let mut pinned = definition.clone();
-        if draws(definition) && definition.rare().salt.value().is_none() {
-            pinned = pinned.salt(old);
-        }
-        let pinned = rename::renamed(&self::settings(&pinned), old, new);
         let mut text = Text::new(self.text.clone());
         rename::rename(&mut text, old, new);
-        sync::flag(&mut text, &path(new), &settings, &pinned);
+        let pinned: Vec<_> = self.drawn_in(old).into_iter().map(|part| (part, old)).collect();
+        for (part, salt) in &pinned {
+            let Some(settings) = self.settings_in(part.as_deref(), old) else { continue };
+            let settings = rename::renamed(&settings, old, new);
+            let salted = with_salt(&settings, salt);
+            let (table, kind) = table_of(part.as_deref());
+            let path = [table, vec![new.into()]].concat();
+            sync::flag(&mut text, &path, &settings, &salted, kind);
+        }
         self.accept_renamed(old, new, &text, &pinned)
+    }
+
+    /// All parts of the file that have flags: `[flags]`, and each environment.
+    fn parts(&self) -> Vec<Option<String>> {
+        let environments = self.outside.environments().map(|name| Some(name.to_owned()));
+        [None].into_iter().chain(environments).collect()
+    }
+
+    /// The parts of the file in which a flag needs a salt to keep its users under another name: `[flags]`, which all
+    /// environments have it from, or those that alone have the flag.
+    fn drawn_in(&self, flag: &str) -> Vec<Option<String>> {
+        let definition = |part: &Option<String>| {
+            let flags = self.outside.flags_of(part.as_deref());
+            flags.good.get(flag).filter(|it| draws(it) && it.rare().salt.value().is_none())
+        };
+        let drawn = self.parts().into_iter().filter(|part| definition(part).is_some());
+        match self.outside.flags().contains_key(flag) {
+            true => drawn.take(1).map(|_| None).collect(),
+            false => drawn.collect(),
+        }
+    }
+
+    /// The settings that a part of the file itself has for a flag.
+    fn settings_in(&self, part: Option<&str>, flag: &str) -> Option<Settings> {
+        match part {
+            None => self.outside.flags().get(flag).map(|flag| settings(flag)),
+            Some(name) => self.outside.entry(name, flag)?.as_definition().map(settings),
+        }
     }
 
     /// Returns the flags of the file that need a flag: they require it, or a condition asks for it.
@@ -254,9 +349,13 @@ impl Document {
     #[must_use]
     pub fn needing(&self, flag: impl FlagKey) -> Vec<String> {
         let flag = flag.as_str();
-        let others = self.file.flags().iter().filter(|(key, _)| *key != flag);
-        let needing = others.filter(|(_, other)| rename::names(&settings(other), flag));
-        needing.map(|(key, _)| key.to_owned()).collect()
+        let parts = self.parts();
+        let flags =
+            parts.iter().flat_map(|part| self.outside.flags_of(part.as_deref()).good.iter());
+        let needing =
+            flags.filter(|(key, other)| *key != flag && rename::names(&settings(other), flag));
+        let needing: BTreeSet<_> = needing.map(|(key, _)| key.to_owned()).collect();
+        needing.into_iter().collect()
     }
 
     /// Takes a flag away, with its comments. Flags that [need](Self::needing) it stay as they are, and are off
@@ -268,9 +367,15 @@ impl Document {
     pub fn remove(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         let flag = flag.as_str();
         self.definition(flag)?;
+        if let Some(environment) = self.environment()
+            && self.file.entry(environment, flag).is_none()
+        {
+            let environment = environment.to_owned();
+            return Err(EditError::NoEntry { flag: flag.to_owned(), environment });
+        }
         let mut text = Text::new(self.text.clone());
-        text.remove(&path(flag));
-        self.accept(flag, &text, None)
+        text.remove(&self.path(flag));
+        self.accept(flag, &text, Meant::Nothing)
     }
 
     /// Makes a flag say by itself what an override makes of it. A flag that the file does not have
@@ -301,22 +406,112 @@ impl Document {
         let flag = flag.as_str();
         let known = self.file.flags().get(flag);
         let variants = known.and_then(|known| known.rare().variants.value());
-        let patch = entry.patch(variants);
-        match known.is_some() || self.file.rejected().contains(flag) {
-            true => {
-                let mut changed = self.definition(flag)?.clone();
-                changed.overlay(&patch);
-                self.put(flag, &changed)
-            }
-            false => self.add(flag, &patch),
+        let patch = entry.patch(known.map(|known| &**known));
+        let is_known = known.is_some() || self.file.rejected().contains(flag);
+        if !is_known && self.environment().is_none() {
+            return self.add(flag, &patch);
+        }
+        let mut changed = match is_known {
+            true => self.definition(flag)?.clone(),
+            false => Definition::new(),
+        };
+        changed.overlay(&patch);
+        if self.environment().is_none() {
+            return self.put(flag, &changed);
+        }
+        let own = self.own(flag);
+        let forces = match (entry, entry.forces()) {
+            (Entry::Forced(on), _) => Some(*on),
+            (Entry::Text(_), Some(true)) if variants.is_none() => Some(true),
+            _ => None,
+        };
+        if let Some(on) = forces
+            && own.as_ref().is_none_or(|_| self.is_forced(flag))
+        {
+            return self.force(flag, on);
+        }
+        let mut own = own.unwrap_or_default();
+        own.overlay(&patch);
+        self.put_as(flag, &own, &changed)
+    }
+
+    /// Changes the entry of the environment to `own`, if the flag is `meant` then. An environment cannot take away
+    /// what `[flags]` sets.
+    fn put_as(
+        &mut self,
+        flag: &str,
+        own: &Definition,
+        meant: &Definition,
+    ) -> Result<(), EditError> {
+        let before = self.clone();
+        self.put(flag, own)?;
+        let is = self.file.flags().get(flag).map(|definition| text_of(&settings(definition)));
+        if is != Some(text_of(&settings(meant))) {
+            *self = before;
+            return Err(EditError::Unwritable { flag: flag.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// Turns a flag on or off: its kill switch, or in an environment by a forced value, unless that has settings
+    /// of the flag.
+    fn switch(&mut self, flag: &str, on: bool) -> Result<(), EditError> {
+        let has_settings = || self.own(flag).is_some() && !self.is_forced(flag);
+        if self.environment().is_none() || has_settings() {
+            return self.set(flag, &Definition::new().enabled(on));
+        }
+        self.definition(flag)?;
+        self.force(flag, on)
+    }
+
+    /// Makes the environment force a flag on or off.
+    fn force(&mut self, flag: &str, on: bool) -> Result<(), EditError> {
+        let mut text = Text::new(self.text.clone());
+        sync::force(&mut text, &self.table(), flag, on);
+        self.accept(flag, &text, Meant::Forced(on))
+    }
+
+    /// Returns the entry of the environment for a flag, as settings.
+    fn own(&self, flag: &str) -> Option<Definition> {
+        let entry = self.file.entry(self.environment()?, flag)?;
+        Some(match entry.as_definition() {
+            Some(definition) => definition.clone(),
+            None => Definition::new().enabled(entry.forces() == Some(true)),
+        })
+    }
+
+    fn is_forced(&self, flag: &str) -> bool {
+        let entry = self.environment().and_then(|name| self.file.entry(name, flag));
+        entry.is_some_and(|entry| entry.forces().is_some())
+    }
+
+    /// Refuses to take away in an environment what `[flags]` sets.
+    fn refuse_to_remove(&self, flag: &str, patch: &Definition) -> Result<(), EditError> {
+        let Some(below) = self.outside.flags().get(flag) else { return Ok(()) };
+        let mut removed = patch.fields().filter(|&field| patch.removes(field) && below.has(field));
+        match removed.next() {
+            None => Ok(()),
+            Some(setting) => Err(EditError::InFlags { flag: flag.to_owned(), setting }),
         }
     }
 
     fn put(&mut self, flag: &str, changed: &Definition) -> Result<(), EditError> {
-        let (old, new) = (settings(self.definition(flag)?), settings(changed));
+        let new = settings(changed);
         let mut text = Text::new(self.text.clone());
-        sync::flag(&mut text, &path(flag), &old, &new);
-        self.accept(flag, &text, Some(&new))
+        let own = self.own(flag);
+        match self.environment() {
+            Some(_) if own.is_none() => {
+                sync::add(&mut text, &self.table(), flag, &new, self.part());
+            }
+            _ => {
+                let old = match &own {
+                    Some(own) => settings(own),
+                    None => settings(self.definition(flag)?),
+                };
+                sync::flag(&mut text, &self.path(flag), &old, &new, self.part());
+            }
+        }
+        self.accept(flag, &text, Meant::Settings(&new))
     }
 
     /// The definition of a flag that can be changed.
@@ -332,72 +527,168 @@ impl Document {
         Err(EditError::UnknownFlag { flag, similar })
     }
 
-    /// Takes the new text if it means what it should: the flag has these settings, or is gone, and
-    /// all others are what they were.
-    fn accept(
-        &mut self,
-        flag: &str,
-        text: &Text,
-        settings: Option<&Settings>,
-    ) -> Result<(), EditError> {
+    /// The environment that is changed.
+    fn environment(&self) -> Option<&str> {
+        self.file.environment()
+    }
+
+    fn part(&self) -> Part {
+        if self.environment().is_some() { Part::Environment } else { Part::Flags }
+    }
+
+    /// The path of the table that has the flags.
+    fn table(&self) -> Vec<Step> {
+        table_of(self.environment()).0
+    }
+
+    fn path(&self, flag: &str) -> Vec<Step> {
+        [self.table(), vec![flag.into()]].concat()
+    }
+
+    /// Takes the new text if it means what it should: the flag has these settings, or is gone, and all others are
+    /// what they were, in all environments.
+    fn accept(&mut self, flag: &str, text: &Text, meant: Meant<'_>) -> Result<(), EditError> {
         let text = text.as_str();
-        let file = FlagsFile::parse(&self.name, text);
-        if let Some(invalid) =
-            file.rejected().iter().find(|&flag| !self.file.rejected().contains(flag))
-        {
-            let (flag, diagnostics) = (invalid.to_owned(), file.diagnostics().clone());
-            return Err(EditError::Invalid { flag, diagnostics });
-        }
-        let is = file.flags().get(flag).map(|definition| self::settings(definition));
-        let is_meant = match (&is, settings) {
-            (Some(is), Some(meant)) => text_of(is) == text_of(meant),
-            (is, meant) => is.is_none() && meant.is_none(),
+        let unwritable = || EditError::Unwritable { flag: flag.to_owned() };
+        let outside = FlagsFile::parse(&self.name, text);
+        let file = match self.environment() {
+            _ if !outside.is_usable() => return Err(unwritable()),
+            Some(name) => outside.clone().in_environment(name).map_err(|_| unwritable())?,
+            None => outside.clone(),
         };
-        // What was wrong before may be right now, such as the name of a variant that was missing.
-        let is_other = |key: &str| key != flag && !self.file.rejected().contains(key);
-        let (now, before) = (file.flags().iter(), self.file.flags().iter());
-        let same = now.filter(|(key, _)| is_other(key)).eq(before.filter(|(key, _)| is_other(key)));
-        if !file.is_usable() || !is_meant || !same {
-            return Err(EditError::Unwritable { flag: flag.to_owned() });
+        let environments: Vec<_> = outside.environments().map(Some).collect();
+        if !outside.environments().eq(self.outside.environments()) {
+            return Err(unwritable());
+        }
+        for environment in [None].into_iter().chain(environments) {
+            let (is, was) = (outside.flags_of(environment), self.outside.flags_of(environment));
+            let mut rejected = is.rejected.iter();
+            if let Some(invalid) = rejected.find(|&flag| !was.rejected.contains(flag)) {
+                let (flag, diagnostics) = (invalid.to_owned(), file.diagnostics().clone());
+                return Err(EditError::Invalid { flag, diagnostics });
+            }
+            // What was wrong before may be right now, such as the name of a variant that was missing.
+            let is_changed = environment == self.environment();
+            let is_other = |key: &str| {
+                let is_it = is_changed && key == flag;
+                !is_it && !was.rejected.contains(key)
+            };
+            let same = match environment {
+                None => {
+                    let (is, was) = (is.good.iter(), was.good.iter());
+                    is.filter(|(key, _)| is_other(key)).eq(was.filter(|(key, _)| is_other(key)))
+                }
+                Some(name) => {
+                    let (is, was) = (outside.entries(name), self.outside.entries(name));
+                    is.filter(|(key, _)| is_other(key)).eq(was.filter(|(key, _)| is_other(key)))
+                }
+            };
+            if !same {
+                return Err(unwritable());
+            }
+        }
+        let is = match self.environment() {
+            Some(name) => file.entry(name, flag).cloned(),
+            None => file.flags().get(flag).cloned().map(Entry::Definition),
+        };
+        let is_meant = match (&is, meant) {
+            (None, Meant::Nothing) => true,
+            (Some(Entry::Forced(is)), Meant::Forced(on)) => *is == on,
+            (Some(Entry::Definition(is)), Meant::Settings(meant)) => {
+                text_of(&settings(is)) == text_of(meant)
+            }
+            _ => false,
+        };
+        if !is_meant {
+            return Err(unwritable());
         }
         self.text = text.to_owned();
-        self.file = file;
+        (self.outside, self.file) = (outside, file);
         Ok(())
     }
 
-    /// Takes the new text if it means what it did, but for the name.
+    /// Takes the new text if it means what it did, but for the name, and for the salts that keep the users.
     fn accept_renamed(
         &mut self,
         old: &str,
         new: &str,
         text: &Text,
-        settings: &Settings,
+        pinned: &[(Option<String>, &str)],
     ) -> Result<(), EditError> {
         let text = text.as_str();
-        let file = FlagsFile::parse(&self.name, text);
-        if let Some(invalid) =
-            file.rejected().iter().find(|&flag| !self.file.rejected().contains(flag))
-        {
-            let (flag, diagnostics) = (invalid.to_owned(), file.diagnostics().clone());
-            return Err(EditError::Invalid { flag, diagnostics });
-        }
-        let meant = |(key, definition): (&str, &SharedDefinition)| match key == old {
-            true => (new.to_owned(), text_of(settings)),
-            false => {
-                (key.to_owned(), text_of(&rename::renamed(&self::settings(definition), old, new)))
+        let outside = FlagsFile::parse(&self.name, text);
+        let renamed = |key: &str| if key == old { new.to_owned() } else { key.to_owned() };
+        for part in self.parts() {
+            let name = part.as_deref();
+            let was: BTreeSet<_> =
+                self.outside.flags_of(name).rejected.iter().map(renamed).collect();
+            let mut rejected = outside.flags_of(name).rejected.iter();
+            if let Some(invalid) = rejected.find(|flag| !was.contains(*flag)) {
+                let (flag, diagnostics) = (invalid.to_owned(), outside.diagnostics().clone());
+                return Err(EditError::Invalid { flag, diagnostics });
             }
-        };
-        let meant: BTreeMap<_, _> = self.file.flags().iter().map(meant).collect();
-        let is = file.flags().iter();
-        let is: BTreeMap<_, _> =
-            is.map(|(key, is)| (key.to_owned(), text_of(&self::settings(is)))).collect();
-        if !file.is_usable() || is != meant {
-            return Err(EditError::Unwritable { flag: old.to_owned() });
+            let meant = said(&self.outside, name).into_iter().map(|(key, said)| match said {
+                Ok(settings) => {
+                    let settings = rename::renamed(&settings, old, new);
+                    let pin = pinned.iter().find(|(of, _)| *of == part && key == old);
+                    let settings = match pin {
+                        Some((_, salt)) => with_salt(&settings, salt),
+                        None => settings,
+                    };
+                    (renamed(&key), Ok(text_of(&settings)))
+                }
+                Err(forced) => (renamed(&key), Err(forced)),
+            });
+            let is = said(&outside, name).into_iter();
+            let is = is.map(|(key, said)| (key, said.map(|settings| text_of(&settings))));
+            if !meant.collect::<BTreeMap<_, _>>().into_iter().eq(is) {
+                return Err(EditError::Unwritable { flag: old.to_owned() });
+            }
         }
+        let unwritable = |_| EditError::Unwritable { flag: old.to_owned() };
+        let file = match self.environment() {
+            Some(name) => outside.clone().in_environment(name).map_err(unwritable)?,
+            None => outside.clone(),
+        };
         self.text = text.to_owned();
-        self.file = file;
+        (self.outside, self.file) = (outside, file);
         Ok(())
     }
+}
+
+/// What a part of a file itself has for its flags: settings, or a forced value.
+fn said(file: &FlagsFile, part: Option<&str>) -> BTreeMap<String, Result<Settings, Entry>> {
+    match part {
+        None => {
+            let flags = file.flags_of(None).good.iter();
+            flags.map(|(key, flag)| (key.to_owned(), Ok(settings(flag)))).collect()
+        }
+        Some(name) => {
+            let said = |entry: &Entry| match entry.as_definition() {
+                Some(definition) => Ok(settings(definition)),
+                None => Err(entry.clone()),
+            };
+            file.entries(name).map(|(key, entry)| (key.to_owned(), said(entry))).collect()
+        }
+    }
+}
+
+/// The table of a part of the file, and its kind.
+fn table_of(part: Option<&str>) -> (Vec<Step>, Part) {
+    match part {
+        Some(environment) => (vec!["environments".into(), environment.into()], Part::Environment),
+        None => (vec!["flags".into()], Part::Flags),
+    }
+}
+
+/// The same settings with a salt, in the order in which definitions have them.
+fn with_salt(settings: &Settings, salt: &str) -> Settings {
+    let mut salted = settings.clone();
+    salted.insert(Field::Salt.to_string(), salt.into());
+    let order = |name: &String| Field::ALL.iter().position(|field| field.as_str() == name);
+    let mut members: Vec<_> = salted.into_iter().collect();
+    members.sort_by_key(|(name, _)| order(name));
+    members.into_iter().collect()
 }
 
 /// Returns true if a flag can draw buckets. One that is plainly on or off cannot.
@@ -408,12 +699,12 @@ fn draws(definition: &Definition) -> bool {
     drawing.any(|field| settings.contains_key(field.as_str()))
 }
 
-fn flags() -> [Step; 1] {
-    ["flags".into()]
-}
-
-fn path(flag: &str) -> [Step; 2] {
-    ["flags".into(), flag.into()]
+/// The intended result of a change, for the part of the text that is about a flag.
+enum Meant<'s> {
+    Settings(&'s Settings),
+    /// A forced value of an environment.
+    Forced(bool),
+    Nothing,
 }
 
 /// What a definition sets, without what it removes: nothing is below a file.
@@ -484,6 +775,25 @@ pub enum EditError {
         /// What would be wrong with the file.
         #[source]
         diagnostics: Diagnostics,
+    },
+    /// The environment that is changed has no entry for the flag.
+    #[error("environment `{}` has no entry for flag `{}`", line(environment), line(flag))]
+    NoEntry {
+        /// The flag key.
+        flag: String,
+        /// The environment.
+        environment: String,
+    },
+    /// An environment cannot take away what `[flags]` sets.
+    #[error(
+        "`[flags]` sets `{setting}` of flag `{}`, which an environment cannot take away",
+        line(flag)
+    )]
+    InFlags {
+        /// The flag key.
+        flag: String,
+        /// The setting.
+        setting: Field,
     },
     /// No text was found that says what the flag should be and leaves all others as they are.
     #[error("flag `{}` cannot be changed that way in this text; edit it by hand", line(flag))]

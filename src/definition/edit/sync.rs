@@ -8,7 +8,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::{
     layout::{Content, Found, Step},
     splice::Text,
-    toml_text,
+    toml_text::{self, Part},
 };
 
 /// A table of settings, as JSON has it.
@@ -16,7 +16,7 @@ pub(super) type Settings = Map<String, Value>;
 
 /// Changes the flag at `path` from what it says to what it should say. Both are complete, and in the
 /// order of the text where that matters.
-pub(super) fn flag(text: &mut Text, path: &[Step], old: &Settings, new: &Settings) {
+pub(super) fn flag(text: &mut Text, path: &[Step], old: &Settings, new: &Settings, part: Part) {
     let short = match text.find(path) {
         Found::Value(node) if !matches!(node.content, Content::Table(_)) => Some(node.span.clone()),
         _ => None,
@@ -25,7 +25,7 @@ pub(super) fn flag(text: &mut Text, path: &[Step], old: &Settings, new: &Setting
     if let Some(span) = short {
         let written = sync.text.source(span.clone()).to_owned();
         let name = old.keys().next().map_or("", String::as_str);
-        if let Some(short) = toml_text::shorthand(new) {
+        if let Some(short) = toml_text::shorthand(new, part) {
             let like = new.get(name).map(|value| toml_text::like(&written, value, &[name]));
             return sync.text.replace(span, like.unwrap_or(short));
         }
@@ -34,11 +34,27 @@ pub(super) fn flag(text: &mut Text, path: &[Step], old: &Settings, new: &Setting
     sync.members(old, new);
 }
 
+/// Makes the entry of an environment, whose table is at `environment`, force a flag on or off.
+pub(super) fn force(text: &mut Text, environment: &[Step], flag: &str, on: bool) {
+    let path = [environment, &[flag.into()]].concat();
+    match text.find(&path) {
+        Found::Value(node) => {
+            let span = node.span.clone();
+            text.replace(span, on.to_string());
+        }
+        Found::Nothing => text.insert(environment, flag, &on.to_string()),
+        Found::Table | Found::Elements(_) => {
+            text.remove(&path);
+            text.insert(environment, flag, &on.to_string());
+        }
+    }
+}
+
 /// Adds a flag: to its place if the flags are in alphabetical order, and behind the others if not.
-pub(super) fn add(text: &mut Text, flags: &[Step], flag: &str, settings: &Settings) {
-    let short = toml_text::shorthand(settings);
+pub(super) fn add(text: &mut Text, flags: &[Step], flag: &str, settings: &Settings, part: Part) {
+    let short = toml_text::shorthand(settings, part);
     if short.is_some() || matches!(text.find(flags), Found::Value(_)) {
-        let value = short.unwrap_or_else(|| toml_text::flag(settings));
+        let value = short.unwrap_or_else(|| toml_text::flag(settings, part));
         return match next_in_order(&text.lines_in(flags), flag) {
             Some(next) => text.insert_line_above(&[flags, &[next]].concat(), flag, &value),
             None => text.insert(flags, flag, &value),

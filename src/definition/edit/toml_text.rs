@@ -99,15 +99,24 @@ pub(super) fn is_long(json: &Value, place: &[&str]) -> bool {
 }
 
 /// `true`, `"25%"`, or a table of settings.
-pub(super) fn flag(settings: &Map<String, Value>) -> String {
-    shorthand(settings).unwrap_or_else(|| value(&Value::Object(settings.clone()), &[]))
+pub(super) fn flag(settings: &Map<String, Value>, part: Part) -> String {
+    shorthand(settings, part).unwrap_or_else(|| value(&Value::Object(settings.clone()), &[]))
+}
+
+/// The part of a file that has the settings of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// In `[flags]`.
+    Flags,
+    /// In an environment, where `true` and `false` are forced values.
+    Environment,
 }
 
 /// A flag that says only one thing, for which there is a short form.
-pub(super) fn shorthand(settings: &Map<String, Value>) -> Option<String> {
+pub(super) fn shorthand(settings: &Map<String, Value>, part: Part) -> Option<String> {
     let mut members = settings.iter();
     match (members.next().map(|(name, json)| (name.as_str(), json)), members.next()) {
-        (Some(("enabled", on)), None) => Some(on.to_string()),
+        (Some(("enabled", on)), None) if part == Part::Flags => Some(on.to_string()),
         (Some(("percentage", percentage)), None) => Some(format!("\"{percentage}%\"")),
         _ => None,
     }

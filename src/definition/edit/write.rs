@@ -158,20 +158,13 @@ debug_is_message!(TextFileError);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replace::names;
 
     fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("flags.toml");
         fs::write(&path, text).unwrap();
         (directory, path)
-    }
-
-    fn names(directory: &Path) -> Vec<String> {
-        let entries = fs::read_dir(directory).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
     }
 
     #[test]

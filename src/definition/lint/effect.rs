@@ -1,8 +1,13 @@
 //! Settings that do nothing by themselves.
 
+use toml::de::DeValue;
+
 use super::file::{File, Flag, Found};
 use crate::{
-    definition::{Code, Diagnostic, Suggestion, Value, remove, rule},
+    definition::{
+        Code, Diagnostic, Suggestion, Value, remove, rule,
+        variants::{WEIGHT, in_order},
+    },
     model::{Definition, Field, Serve},
 };
 
@@ -21,6 +26,10 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 let name = format!("`{field}` of flag `{}`", flag.name());
                 found.report(idle(flag, &name, value, why).suggest(suggestion));
             }
+        }
+        for (name, value) in idle_weights(flag) {
+            let name = format!("the weight of variant `{name}` of flag `{}`", flag.name());
+            found.report(idle(flag, &name, value, "`serve` decides, without a draw"));
         }
         let rules = flag.definition.rare().rules.value().map_or(&[][..], |rules| rules);
         for (value, rule) in flag.rules().zip(rules) {
@@ -42,8 +51,26 @@ fn idle_because(field: Field, definition: &Definition) -> Option<&'static str> {
     if field == Field::Expires && definition.is_permanent() {
         return Some("the flag is permanent");
     }
+    if field == Field::Traffic && definition.spares_draws() == Some(Field::Serve) {
+        return Some("`serve` decides, without a draw");
+    }
     let (needed, why) = field.roles().needs?;
     (definition.entries(needed) == 0).then_some(why)
+}
+
+/// Returns the weights by which nothing is drawn, since all are served one variant.
+fn idle_weights<'f>(flag: &Flag<'f>) -> impl Iterator<Item = (&'f str, &'f Value<'f>)> {
+    let is_served = flag.definition.spares_draws() == Some(Field::Serve);
+    let table = flag.setting(Field::Variants).filter(|_| is_served);
+    let variants = table.and_then(|table| table.get_ref().as_table());
+    let variants = variants.into_iter().flat_map(in_order);
+    variants.filter_map(|(name, variant)| {
+        let weight = match variant.get_ref() {
+            DeValue::Table(variant) => variant.get(WEIGHT)?,
+            _ => variant,
+        };
+        Some((name.get_ref().as_ref(), weight))
+    })
 }
 
 fn idle(flag: &Flag<'_>, name: &str, value: &Value<'_>, why: &str) -> Diagnostic {

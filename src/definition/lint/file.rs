@@ -1,6 +1,10 @@
 //! What lints look at, and what they find.
 
-use std::time::SystemTime;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use toml::de::{DeArray, DeTable};
 
@@ -8,11 +12,13 @@ use super::{Level, Lints};
 use crate::{
     definition::{
         Code, Diagnostic, Key, Value,
+        decoder::Similar,
+        environment::ENVIRONMENTS,
         file::{FLAGS, Reading},
         segment::{SEGMENTS, Segments},
         variants::in_order,
     },
-    model::{Definition, Field},
+    model::{Definition, Entry, Field, SharedDefinition},
 };
 
 /// A text that was read, with the places of what it says.
@@ -20,20 +26,74 @@ pub(super) struct File<'f> {
     pub(super) text: &'f str,
     pub(super) now: SystemTime,
     pub(super) segments: &'f Segments,
+    pub(super) similar: &'f Similar,
     root: &'f DeTable<'f>,
     /// The flags without errors, in the order of the text.
     pub(super) flags: Vec<Flag<'f>>,
+    /// The names of all flags of `[flags]`.
+    pub(super) names: BTreeSet<&'f str>,
+    /// The definitions of the flags without errors.
+    pub(super) declared: &'f BTreeMap<Arc<str>, SharedDefinition>,
+    /// The entries of environments, in the order of the text.
+    pub(super) environments: Vec<Entries<'f>>,
+}
+
+/// The entries of one environment.
+pub(super) struct Entries<'f> {
+    pub(super) name: &'f str,
+    pub(super) value: &'f Value<'f>,
+    pub(super) table: &'f DeTable<'f>,
+    /// All entries, also those with errors, in the order of the text.
+    pub(super) written: Vec<(&'f Key<'f>, &'f Value<'f>)>,
+    /// Those without errors.
+    pub(super) entries: BTreeMap<&'f str, &'f Entry>,
 }
 
 impl<'f> File<'f> {
     pub(super) fn new(text: &'f str, reading: &'f Reading<'f>, now: SystemTime) -> Self {
-        let Reading { file, root, segments } = reading;
+        let Reading { file, root, segments, similar } = reading;
         let flags = table(root, FLAGS).into_iter().flat_map(in_order);
         let flags = flags.filter_map(|(key, value)| {
             let definition = file.flags().get(key.get_ref().as_ref())?;
             Some(Flag { key, value, definition })
         });
-        Self { text, now, segments, root, flags: flags.collect() }
+        let environments = table(root, ENVIRONMENTS).into_iter().flat_map(in_order);
+        let environments = environments.filter_map(|(key, value)| {
+            let (name, table) = (key.get_ref().as_ref(), value.get_ref().as_table()?);
+            let entries = file.entries(name).collect();
+            Some(Entries { name, value, table, written: in_order(table), entries })
+        });
+        let names = table(root, FLAGS).into_iter().flatten();
+        Self {
+            text,
+            now,
+            segments,
+            similar,
+            root,
+            flags: flags.collect(),
+            names: names.map(|(key, _)| key.get_ref().as_ref()).collect(),
+            declared: &file.flags().0,
+            environments: environments.collect(),
+        }
+    }
+
+    /// Returns the file with the entries of an environment in the place of its flags.
+    pub(super) fn entries(&self, environment: &Entries<'f>) -> Self {
+        let flags = environment.written.iter().filter_map(|&(key, value)| {
+            let definition = environment.entries.get(key.get_ref().as_ref())?.as_definition()?;
+            Some(Flag { key, value, definition })
+        });
+        Self {
+            flags: flags.collect(),
+            names: self.names.clone(),
+            environments: Vec::new(),
+            ..*self
+        }
+    }
+
+    /// All environments, also those with errors, as the table they are.
+    pub(super) fn environments_table(&self) -> Option<&'f Value<'f>> {
+        self.root.get(ENVIRONMENTS)
     }
 
     /// All flags, also those with errors, as the table they are.
@@ -92,11 +152,13 @@ impl<'f> Flag<'f> {
 pub(super) struct Found<'l> {
     lints: &'l Lints,
     pub(super) problems: Vec<Diagnostic>,
+    /// The environment that is looked at.
+    pub(super) environment: Option<String>,
 }
 
 impl<'l> Found<'l> {
     pub(super) fn new(lints: &'l Lints, problems: Vec<Diagnostic>) -> Self {
-        Self { lints, problems }
+        Self { lints, problems, environment: None }
     }
 
     /// Whether anybody wants to know.
@@ -106,7 +168,10 @@ impl<'l> Found<'l> {
 
     pub(super) fn report(&mut self, problem: Diagnostic) {
         if self.wants(problem.code) {
-            self.problems.push(problem);
+            self.problems.push(match &self.environment {
+                Some(environment) => problem.environment(environment),
+                None => problem,
+            });
         }
     }
 

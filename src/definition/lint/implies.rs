@@ -1,7 +1,7 @@
 //! Whether one condition holds whenever another one does.
 
 use super::never::admits;
-use crate::model::{Comparison, Condition, Operator, Value};
+use crate::model::{Comparison, Condition, Operator, Prerequisite, RequiredState, Value};
 
 /// How many pairs of conditions are compared for one flag at most: two conditions of many levels
 /// can be compared in very many ways.
@@ -38,6 +38,15 @@ impl Prover {
                 !parts.is_empty() && parts.iter().all(|narrow| self.implies(narrow, wide))
             }
             (Condition::Not(narrow), Condition::Not(wide)) => narrow == wide,
+            (Condition::Flag(narrow), Condition::Flag(wide)) => is_narrower(narrow, wide),
+            // A user who does not meet the narrow one does not meet the wide one. A flag in no state
+            // counts only where it is asked for.
+            (Condition::Unless(narrow) | Condition::Not(narrow), Condition::Unless(wide))
+                if wide.condition().flags().is_empty() =>
+            {
+                self.implies(wide.condition(), narrow.condition())
+            }
+            (Condition::Unless(narrow), Condition::Unless(wide)) => narrow == wide,
             _ => {
                 let of_all = match narrow {
                     Condition::All(parts) => parts.iter().any(|narrow| self.implies(narrow, wide)),
@@ -55,6 +64,19 @@ impl Prover {
     }
 }
 
+/// Returns true if a flag that is in the narrow state is in the wide one.
+fn is_narrower(narrow: &Prerequisite, wide: &Prerequisite) -> bool {
+    let are_among = |narrow: &[String], wide: &[String]| narrow.iter().all(|it| wide.contains(it));
+    narrow.flag == wide.flag
+        && match (&narrow.state, &wide.state) {
+            (RequiredState::Variants(narrow), RequiredState::Variants(wide)) => {
+                are_among(narrow, wide)
+            }
+            // A variant that counts as off can be served by a flag that is off.
+            (narrow, wide) => narrow == wide,
+        }
+}
+
 /// Whether `wide` holds whenever `narrow` does.
 fn covers(wide: &Comparison, narrow: &Comparison) -> bool {
     if wide.attribute() != narrow.attribute() {
@@ -62,6 +84,10 @@ fn covers(wide: &Comparison, narrow: &Comparison) -> bool {
     }
     if wide == narrow {
         return true;
+    }
+    // With one of them a string is a number, and with the other it is not.
+    if wide.reads_numbers() != narrow.reads_numbers() && wide.operator() != Operator::Exists {
+        return false;
     }
     let (wide_operator, narrow_operator) = (wide.operator(), narrow.operator());
     // Whoever can be compared has the attribute.

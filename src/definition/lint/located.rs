@@ -7,10 +7,11 @@ use toml::de::DeValue;
 use crate::{
     definition::{
         Value,
-        condition::{ALL, ANY, IGNORE_CASE, NOT, SEGMENT},
+        condition::{ALL, ANY, AS, ATTRIBUTES, FLAG, IGNORE_CASE, NOT, SEGMENT, UNLESS},
+        segment::WHEN,
         variants::in_order,
     },
-    model::{Comparison, Condition},
+    model::{Comparison, Condition, Prerequisite, Rule},
 };
 
 /// A condition of which every part knows where it is written.
@@ -21,7 +22,18 @@ pub(super) enum Located<'f> {
         parts: Vec<Self>,
         span: Range<usize>,
     },
-    Not(Box<Self>),
+    Not {
+        part: Box<Self>,
+        span: Range<usize>,
+    },
+    Unless {
+        part: Box<Self>,
+        span: Range<usize>,
+    },
+    Flag {
+        flag: &'f Prerequisite,
+        span: Range<usize>,
+    },
     /// The parts of a segment are looked at where it is defined.
     Segment,
 }
@@ -35,8 +47,34 @@ pub(super) struct Compared<'f> {
     pub(super) table: usize,
 }
 
+/// Both conditions of a rule, as one that has to hold.
+pub(super) fn rule<'f>(value: &'f Value<'f>, rule: &'f Rule) -> Option<Located<'f>> {
+    let table = value.get_ref().as_table()?;
+    let when = table.get(WHEN).map(|when| locate(when, &rule.when));
+    let unless = rule.unless.as_ref().map(|condition| unless(table.get(UNLESS)?, condition));
+    when.into_iter().chain(unless).collect::<Option<Vec<_>>>().map(Located::All)
+}
+
+/// Both conditions of a segment, as one that has to hold.
+pub(super) fn segment<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Located<'f>> {
+    let table = value.get_ref().as_table()?;
+    let written: Vec<_> =
+        [WHEN, UNLESS].into_iter().filter_map(|key| Some((key, table.get(key)?))).collect();
+    let parts = parts(condition, written.len())?;
+    let located = written.into_iter().zip(parts).map(|((key, value), part)| match (key, part) {
+        (UNLESS, Condition::Unless(part)) => unless(value, part.condition()),
+        _ => locate(value, part),
+    });
+    located.collect::<Option<Vec<_>>>().map(Located::All)
+}
+
+fn unless<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Located<'f>> {
+    let part = Box::new(locate(value, condition)?);
+    Some(Located::Unless { part, span: value.span() })
+}
+
 /// Puts together what was decoded and what it was decoded from; `None` if they differ.
-pub(super) fn locate<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Located<'f>> {
+fn locate<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Located<'f>> {
     let entries = in_order(value.get_ref().as_table()?);
     let parts = parts(condition, entries.len())?;
     let located = entries.iter().zip(parts).map(|((key, value), part)| {
@@ -46,7 +84,24 @@ pub(super) fn locate<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Opti
                 Some(Located::Any { parts: list(value, parts)?, span: value.span() })
             }
             (NOT, Condition::Not(not)) => {
-                locate(value, not.condition()).map(|part| Located::Not(part.into()))
+                let part = Box::new(locate(value, not.condition())?);
+                Some(Located::Not { part, span: value.span() })
+            }
+            (UNLESS, Condition::Unless(part)) => unless(value, part.condition()),
+            (FLAG, Condition::Flag(flag)) => Some(Located::Flag { flag, span: value.span() }),
+            (FLAG, Condition::Any(flags)) => {
+                let parts = value.get_ref().as_array()?.iter().zip(flags).map(|(value, flag)| {
+                    let Condition::Flag(flag) = flag else { return None };
+                    Some(Located::Flag { flag, span: value.span() })
+                });
+                Some(Located::Any { parts: parts.collect::<Option<_>>()?, span: value.span() })
+            }
+            (ATTRIBUTES, part) => {
+                let entries = in_order(value.get_ref().as_table()?);
+                let parts = self::parts(part, entries.len())?;
+                let located =
+                    entries.iter().zip(parts).map(|((_, value), it)| attribute(value, it));
+                located.collect::<Option<Vec<_>>>().map(Located::All)
             }
             (SEGMENT, Condition::Any(names)) if names.is_empty() => {
                 Some(Located::Any { parts: Vec::new(), span: value.span() })
@@ -81,7 +136,9 @@ fn attribute<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Locat
         _ => None,
     };
     let DeValue::Table(operators) = value.get_ref() else { return compared(value, condition) };
-    let operands = in_order(operators).into_iter().filter(|(key, _)| key.get_ref() != IGNORE_CASE);
+    let operands = in_order(operators)
+        .into_iter()
+        .filter(|(key, _)| ![IGNORE_CASE, AS].contains(&&**key.get_ref()));
     let operands: Vec<_> = operands.map(|(_, operand)| operand).collect();
     let parts = parts(condition, operands.len())?.iter();
     let located = operands.into_iter().zip(parts).map(|(operand, part)| compared(operand, part));

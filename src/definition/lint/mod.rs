@@ -8,6 +8,7 @@
 //! Every code is explained by [`Code::explanation`], and by the page `src/docs/codes.md`, which is made from it.
 
 mod effect;
+mod environments;
 mod file;
 mod implies;
 mod level;
@@ -46,8 +47,12 @@ const CHECKS: &[Check] = &[
     off::check,
     unreachable::check,
     segments::check,
+    environments::check,
     redraw::check,
 ];
+
+/// The lints that look at the entries of an environment by themselves.
+const ENTRY_CHECKS: &[Check] = &[lists::check, never::check, negated::check, unreachable::check];
 
 /// Which lints are looked for, and what is made of them.
 ///
@@ -171,6 +176,14 @@ impl Lints {
             let file = File::new(text, &reading, now);
             for check in CHECKS {
                 check(&file, &mut found);
+            }
+            for environment in &file.environments {
+                let entries = file.entries(environment);
+                found.environment = Some(environment.name.to_owned());
+                for check in ENTRY_CHECKS {
+                    check(&entries, &mut found);
+                }
+                found.environment = None;
             }
             found.problems.extend(reading.file.test(now).diagnostics().as_slice().to_vec());
         }

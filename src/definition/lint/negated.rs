@@ -4,11 +4,16 @@ use std::collections::BTreeSet;
 
 use super::{
     file::{File, Found},
-    located::{Compared, Located, locate},
+    located::{self, Compared, Located},
 };
 use crate::{
-    definition::{Code, Diagnostic, condition::Owner, rule, segment},
-    model::{Comparison, Operator, Value},
+    definition::{
+        Code, Diagnostic,
+        condition::{AS, ATTRIBUTES, IGNORE_CASE, NUMBER, Owner, WORDS},
+        flag::toml_key,
+        value::source,
+    },
+    model::{Case, Comparison, Operator, Value},
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -18,20 +23,17 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     for flag in &file.flags {
         let rules = flag.definition.rare().rules.value().map_or(&[][..], |rules| rules);
         for (value, rule) in flag.rules().zip(rules) {
-            let when = value.get_ref().as_table().and_then(|rule| rule.get(rule::WHEN));
-            if let Some(located) = when.and_then(|when| locate(when, &rule.when)) {
-                Finder { owner: Owner::Flag(flag.name()), found }.visit(&located, &BTreeSet::new());
+            if let Some(located) = located::rule(value, rule) {
+                let owner = Owner::Flag(flag.name());
+                Finder { text: file.text, owner, found }.visit(&located, &BTreeSet::new());
             }
         }
     }
     for (key, value) in file.segments_in_order() {
-        let when = value.get_ref().as_table().and_then(|segment| segment.get(segment::WHEN));
         let known = file.segments.get(key.get_ref());
-        if let (Some(when), Some(segment)) = (when, known)
-            && let Some(located) = locate(when, segment.when())
-        {
+        if let Some(located) = known.and_then(|known| located::segment(value, known.when())) {
             let owner = Owner::Segment(key.get_ref());
-            Finder { owner, found }.visit(&located, &BTreeSet::new());
+            Finder { text: file.text, owner, found }.visit(&located, &BTreeSet::new());
         }
     }
 }
@@ -40,6 +42,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
 type Considered<'f> = BTreeSet<&'f str>;
 
 struct Finder<'a, 'l> {
+    text: &'a str,
     owner: Owner<'a>,
     found: &'a mut Found<'l>,
 }
@@ -63,27 +66,37 @@ impl Finder<'_, '_> {
             match part {
                 Located::Compare(compared) if is_negative(compared.comparison) => {
                     let operator = compared.comparison.operator().as_str();
-                    self.report(compared, &format!("`{operator}`"), &considered);
+                    let unless = complement(compared, self.text);
+                    self.report(compared, &format!("`{operator}`"), &unless, &considered);
                 }
                 Located::Any { parts, .. } => {
                     let absent = parts.iter().filter_map(absent);
                     let considered = considered.iter().copied().chain(absent).collect();
                     parts.iter().for_each(|part| self.visit(part, &considered));
                 }
-                Located::Not(part) => {
+                Located::Not { part, span } => {
                     let mut compared = Vec::new();
                     comparisons(part, &mut compared);
                     let lone = compared.iter().find(|it| !looks_for_presence(it.comparison));
                     if let Some(compared) = lone {
-                        self.report(compared, "`not`", &considered);
+                        let unless = source(self.text, span.clone()).unwrap_or("{ … }");
+                        self.report(compared, "`not`", unless, &considered);
                     }
                 }
+                // What is not true is not true without the attribute, too.
+                Located::Unless { .. } | Located::Flag { .. } => {}
                 Located::Compare(_) | Located::All(_) | Located::Segment => {}
             }
         }
     }
 
-    fn report(&mut self, compared: &Compared<'_>, what: &str, considered: &Considered<'_>) {
+    fn report(
+        &mut self,
+        compared: &Compared<'_>,
+        what: &str,
+        unless: &str,
+        considered: &Considered<'_>,
+    ) {
         let attribute = compared.comparison.attribute();
         if considered.contains(attribute) {
             return;
@@ -92,8 +105,8 @@ impl Finder<'_, '_> {
         let problem = Diagnostic::new(Code::NegatedMissing, compared.operand.span(), message)
             .label(format!("a user without `{attribute}` does not match"))
             .help(format!(
-                "add `exists = true` if that is meant; otherwise write `any = [{{ {attribute} = {{ exists \
-                 = false }} }}, …]`"
+                "to match without `{attribute}` too, write `unless = {unless}` instead; to keep this, add \
+                 `exists = true`"
             ));
         self.found.report(match self.owner {
             Owner::Flag(name) => problem.flag(name),
@@ -117,7 +130,27 @@ fn comparisons<'c, 'f>(condition: &'c Located<'f>, found: &mut Vec<&'c Compared<
         Located::All(parts) | Located::Any { parts, .. } => {
             parts.iter().for_each(|part| comparisons(part, found));
         }
-        Located::Not(_) | Located::Segment => {}
+        Located::Not { .. } | Located::Unless { .. } | Located::Flag { .. } | Located::Segment => {}
+    }
+}
+
+/// The condition that is not true where a negation holds, as TOML.
+fn complement(compared: &Compared<'_>, text: &str) -> String {
+    let comparison = compared.comparison;
+    let operand = source(text, compared.operand.span()).unwrap_or("…");
+    let operator = match comparison.operator() {
+        Operator::NotIn => Operator::In,
+        _ => Operator::Eq,
+    };
+    let value = match (comparison.case(), comparison.reads_numbers()) {
+        (Case::Ignored, _) => format!("{{ {operator} = {operand}, {IGNORE_CASE} = true }}"),
+        (Case::Exact, true) => format!("{{ {operator} = {operand}, {AS} = \"{NUMBER}\" }}"),
+        (Case::Exact, false) => operand.to_owned(),
+    };
+    let condition = format!("{{ {} = {value} }}", toml_key(comparison.attribute()));
+    match WORDS.contains(&comparison.attribute()) {
+        true => format!("{{ {ATTRIBUTES} = {condition} }}"),
+        false => condition,
     }
 }
 

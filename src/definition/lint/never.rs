@@ -4,11 +4,18 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     file::{File, Found},
-    located::{Compared, Located, locate},
+    implies::Prover,
+    located::{self, Compared, Located},
 };
 use crate::{
-    definition::{Code, Diagnostic, condition::Owner, rule, segment},
-    model::{Attribute, Comparison, Matcher, Operator, Scalar, Value},
+    definition::{
+        Code, Diagnostic, Value,
+        condition::{Owner, UNLESS},
+    },
+    model::{
+        Attribute, Comparison, Condition, Matcher, Operator, Prerequisite, RequiredState, Rule,
+        Scalar, Value as Operand,
+    },
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -18,21 +25,26 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     for flag in &file.flags {
         let rules = flag.definition.rare().rules.value().map_or(&[][..], |rules| rules);
         for (value, rule) in flag.rules().zip(rules) {
-            let when = value.get_ref().as_table().and_then(|rule| rule.get(rule::WHEN));
-            if let Some(located) = when.and_then(|when| locate(when, &rule.when)) {
-                Finder { owner: Owner::Flag(flag.name()), found }.visit(&located);
+            if let Some(located) = located::rule(value, rule) {
+                let mut finder = Finder { owner: Owner::Flag(flag.name()), found };
+                finder.visit(&located);
+                finder.exclusion(value, rule);
             }
         }
     }
     for (key, value) in file.segments_in_order() {
-        let when = value.get_ref().as_table().and_then(|segment| segment.get(segment::WHEN));
         let known = file.segments.get(key.get_ref());
-        if let (Some(when), Some(segment)) = (when, known)
-            && let Some(located) = locate(when, segment.when())
-        {
+        if let Some(located) = known.and_then(|known| located::segment(value, known.when())) {
             Finder { owner: Owner::Segment(key.get_ref()), found }.visit(&located);
         }
     }
+}
+
+/// The parts of a condition that have to hold at once.
+#[derive(Default)]
+struct Together<'c, 'f> {
+    compared: Vec<&'c Compared<'f>>,
+    flags: Vec<(&'f Prerequisite, &'c Range<usize>)>,
 }
 
 struct Finder<'a, 'l> {
@@ -42,8 +54,10 @@ struct Finder<'a, 'l> {
 
 impl Finder<'_, '_> {
     fn visit(&mut self, condition: &Located<'_>) {
-        let mut together = Vec::new();
+        let mut together = Together::default();
         self.gather(condition, &mut together);
+        self.other_state(&together.flags);
+        let together = together.compared;
         for compared in &together {
             self.alone(compared);
         }
@@ -57,13 +71,30 @@ impl Finder<'_, '_> {
         }
     }
 
+    /// Reports a rule that leaves out all users that it is for.
+    fn exclusion(&mut self, value: &Value<'_>, rule: &Rule) {
+        let written = value.get_ref().as_table().and_then(|rule| rule.get(UNLESS));
+        let (Some(unless), Some(written)) = (&rule.unless, written) else { return };
+        let is_all = matches!(unless, Condition::All(parts) if parts.is_empty());
+        if !is_all && Prover::new().implies(&rule.when, unless) {
+            self.report("a rule", written.span(), "true for all whom the rule is for", None);
+        }
+    }
+
     /// The comparisons that all have to hold for the condition to hold. What has to hold by itself
     /// is visited on the way.
-    fn gather<'c, 'f>(&mut self, condition: &'c Located<'f>, together: &mut Vec<&'c Compared<'f>>) {
+    fn gather<'c, 'f>(&mut self, condition: &'c Located<'f>, together: &mut Together<'c, 'f>) {
         match condition {
-            Located::Compare(compared) => together.push(compared),
+            Located::Compare(compared) => together.compared.push(compared),
+            Located::Flag { flag, span } => together.flags.push((flag, span)),
             Located::All(parts) => parts.iter().for_each(|part| self.gather(part, together)),
-            Located::Not(part) => self.visit(part),
+            Located::Not { part, .. } => self.visit(part),
+            Located::Unless { part, span } => {
+                if matches!(&**part, Located::All(parts) if parts.is_empty()) {
+                    self.report("`unless`", span.clone(), "true for everybody", None);
+                }
+                self.visit(part);
+            }
             Located::Any { parts, span } => {
                 if parts.is_empty() {
                     self.report("`any`", span.clone(), "an empty list", None);
@@ -93,12 +124,28 @@ impl Finder<'_, '_> {
         });
     }
 
+    /// A flag that has to be both on and off.
+    fn other_state(&mut self, flags: &[(&Prerequisite, &Range<usize>)]) {
+        let is_off = |flag: &Prerequisite| flag.state == RequiredState::Off;
+        let is_on = |flag: &Prerequisite| flag.state == RequiredState::On;
+        for (index, (second, span)) in flags.iter().enumerate() {
+            let clash = flags[..index].iter().any(|(first, _)| {
+                first.flag == second.flag
+                    && ((is_on(first) && is_off(second)) || (is_off(first) && is_on(second)))
+            });
+            if clash {
+                let what = format!("flag `{}`", second.flag);
+                self.report(&what, (*span).clone(), "has to be on and off at once", None);
+            }
+        }
+    }
+
     /// What is wrong with one comparison, whatever stands beside it.
     fn alone(&mut self, compared: &Compared<'_>) {
         let Compared { comparison, operand, .. } = compared;
         let what = format!("`{}`", comparison.attribute());
         let elements = match comparison.operand() {
-            Value::List(list) => Some(list),
+            Operand::List(list) => Some(list),
             _ => None,
         };
         if elements.is_some_and(|list| list.is_empty()) && comparison.operator() != Operator::NotIn
@@ -145,7 +192,7 @@ impl Finder<'_, '_> {
 }
 
 fn wants_none(comparison: &Comparison) -> bool {
-    comparison.operator() == Operator::Exists && comparison.operand() == &Value::Bool(false)
+    comparison.operator() == Operator::Exists && comparison.operand() == &Operand::Bool(false)
 }
 
 /// The targeting key and groups are texts.
@@ -155,11 +202,14 @@ fn wrong_type(comparison: &Comparison) -> Option<&'static str> {
         Attribute::Groups => "groups are texts",
         _ => return None,
     };
-    let is_text = |value: &Value<'_>| matches!(value, Value::String(_));
+    if comparison.reads_numbers() {
+        return None;
+    }
+    let is_text = |value: &Operand<'_>| matches!(value, Operand::String(_));
     let fits = match (comparison.operator(), comparison.operand()) {
         (Operator::Gt | Operator::Ge | Operator::Lt | Operator::Le, _) => false,
         (Operator::Eq | Operator::Ne, value) => is_text(value),
-        (Operator::In | Operator::NotIn, Value::List(list)) => list.iter().any(is_text),
+        (Operator::In | Operator::NotIn, Operand::List(list)) => list.iter().any(is_text),
         _ => true,
     };
     (!fits).then_some(label)
@@ -187,7 +237,9 @@ fn excludes(a: &Comparison, b: &Comparison) -> bool {
     let admits_none = |named: &Comparison, other: &Comparison| match named.operator() {
         Operator::Eq => !admits(other, named.operand()),
         Operator::In => match named.operand() {
-            Value::List(list) => !list.is_empty() && !list.iter().any(|value| admits(other, value)),
+            Operand::List(list) => {
+                !list.is_empty() && !list.iter().any(|value| admits(other, value))
+            }
             _ => false,
         },
         _ => false,
@@ -196,7 +248,7 @@ fn excludes(a: &Comparison, b: &Comparison) -> bool {
 }
 
 /// Whether the comparison holds for an attribute of this value.
-pub(super) fn admits(comparison: &Comparison, value: &Value<'_>) -> bool {
+pub(super) fn admits(comparison: &Comparison, value: &Operand<'_>) -> bool {
     let Some(scalar) = Scalar::of(value) else { return false };
     let is_opposite = matches!(comparison.operator(), Operator::Ne | Operator::NotIn);
     comparison.matcher().test(scalar) == Some(!is_opposite)

@@ -12,8 +12,8 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
     // Flags with errors use segments, too.
     let mut used = BTreeSet::new();
-    if let Some(flags) = file.flags_table() {
-        collect_names(flags, &mut used);
+    for table in [file.flags_table(), file.environments_table()].into_iter().flatten() {
+        collect_names(table, &mut used);
     }
     let mut rest: Vec<&str> = used.iter().copied().collect();
     while let Some(name) = rest.pop() {

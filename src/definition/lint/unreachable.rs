@@ -5,7 +5,7 @@ use super::{
     implies::Prover,
 };
 use crate::{
-    definition::{Code, Diagnostic, Value, rule},
+    definition::{Code, Diagnostic, Value, condition::UNLESS, rule},
     model::{Condition, Rule},
 };
 
@@ -20,9 +20,10 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
         };
         let mut prover = Prover::new();
         let places: Vec<_> = flag.rules().map(when).collect();
-        for (index, rule) in rules.iter().enumerate() {
+        let conditions: Vec<_> = rules.iter().map(Rule::condition).collect();
+        for (index, condition) in conditions.iter().enumerate() {
             let earlier =
-                rules[..index].iter().position(|other| prover.implies(&rule.when, &other.when));
+                conditions[..index].iter().position(|earlier| prover.implies(condition, earlier));
             let place = |index: usize| places.get(index).copied().flatten();
             if let Some(earlier) = earlier
                 && let (Some(here), Some(there)) = (place(index), place(earlier))
@@ -35,7 +36,8 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
 }
 
 fn when<'f>(rule: &'f Value<'f>) -> Option<&'f Value<'f>> {
-    rule.get_ref().as_table()?.get(rule::WHEN)
+    let rule = rule.get_ref().as_table()?;
+    rule.get(rule::WHEN).or_else(|| rule.get(UNLESS))
 }
 
 /// What people call a rule.
@@ -54,7 +56,7 @@ fn unreachable(
     there: &Value<'_>,
 ) -> Diagnostic {
     let message = format!("{name} of flag `{}` is never reached", flag.name());
-    let matches = match &earlier.when {
+    let matches = match &*earlier.condition() {
         Condition::All(parts) if parts.is_empty() => "matches everybody",
         _ => "matches all of them before",
     };

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{FlagTests, Test, TestResult, run::Declared};
 use crate::{
     eval::Standalone,
-    model::{Cause, Context, Field, Prerequisite, Resolved, SharedDefinition},
+    model::{Cause, Context, Field, Prerequisite, RequiredState, Resolved, SharedDefinition},
 };
 
 /// What decided.
@@ -59,7 +59,7 @@ impl Asked<'_> {
             Cause::Disabled => "it is disabled".to_owned(),
             Cause::Inactive => "it is not active then".to_owned(),
             Cause::Prerequisite => self.unmet(),
-            Cause::InvalidPrerequisites => "it requires itself, or too many flags".to_owned(),
+            Cause::InvalidPrerequisites => "it depends on itself, or on too many flags".to_owned(),
             Cause::DeniedUser => format!("`{user}` is denied"),
             Cause::DeniedGroup => "a group of the user is denied".to_owned(),
             Cause::AllowedUser => format!("`{user}` is allowed"),
@@ -109,13 +109,17 @@ impl Asked<'_> {
     /// The first flag that is required and does not answer as it has to.
     fn unmet(&self) -> String {
         let is_unmet = |required: &&Prerequisite| !self.is_met(required);
-        let Some(Prerequisite { flag, variant }) = self.requires().iter().find(is_unmet) else {
+        let Some(Prerequisite { flag, state }) = self.requires().iter().find(is_unmet) else {
             return "what it requires is off".to_owned();
         };
-        match (self.declared.find(flag), variant) {
+        match (self.declared.find(flag), state) {
             (None, _) => format!("there is no flag `{flag}`"),
-            (Some(_), None) => format!("`{flag}` is off"),
-            (Some(_), Some(variant)) => format!("`{flag}` does not serve `{variant}`"),
+            (Some(_), RequiredState::On) => format!("`{flag}` is off"),
+            (Some(_), RequiredState::Off) => format!("`{flag}` is on"),
+            (Some(_), RequiredState::Variants(names)) => {
+                let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+                format!("`{flag}` does not serve {}", names.join(" or "))
+            }
         }
     }
 
@@ -130,17 +134,22 @@ impl Asked<'_> {
         let flag = Standalone::compile(&required.flag, definition, self.result.time, find);
         let evaluation = flag.evaluate(self.context);
         let served = evaluation.served(self.context, &mut ());
-        match (&required.variant, served.arm) {
-            (None, _) => served.on,
-            (Some(_), None) => false,
-            (Some(name), Some(arm)) => *name == arm.name && (served.on || arm.counts_as_off),
+        match (&required.state, served.arm) {
+            _ if !evaluation.is_of_a_state() => false,
+            (RequiredState::On, _) => served.on,
+            (RequiredState::Off, _) => !served.on,
+            (RequiredState::Variants(_), None) => false,
+            (RequiredState::Variants(names), Some(arm)) => {
+                names.iter().any(|name| name == arm.name) && (served.on || arm.counts_as_off)
+            }
         }
     }
 
     /// That a flag which is required is not what the file says.
     fn kept(&self) -> Option<String> {
-        let flags = self.requires().iter().map(|required| &required.flag);
-        let flag = flags.into_iter().find(|flag| self.declared.rejected.contains(&***flag))?;
+        let needs = self.definition.map(|it| it.needs()).unwrap_or_default();
+        let mut flags = needs.into_iter().map(|required| &required.flag);
+        let flag = flags.find(|flag| self.declared.rejected.contains(&***flag))?;
         Some(match self.declared.previous.contains_key(&**flag) {
             true => format!("`{flag}`, which it requires, keeps its previous definition"),
             false => format!("`{flag}`, which it requires, is rejected"),

@@ -73,7 +73,9 @@ impl fmt::Display for Expected {
 pub struct TestResult {
     /// The flag.
     pub flag: String,
-    /// Which of the flag's tests it is, 0 being the first.
+    /// The environment in which the flag is asked; `None` outside of all.
+    pub environment: Option<String>,
+    /// The position among the flag's tests there, 0 being the first.
     pub index: usize,
     /// The name of the test, if it has one.
     pub name: Option<String>,
@@ -130,6 +132,14 @@ impl TestRun {
     #[must_use]
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
+    }
+
+    /// Returns the results of one environment alone.
+    #[must_use]
+    pub fn of_environment(mut self, name: &str) -> Self {
+        self.results.retain(|result| result.environment.as_deref() == Some(name));
+        self.diagnostics = self.diagnostics.of(name);
+        self
     }
 
     /// Whether all tests passed.

@@ -12,9 +12,10 @@ use crate::{
     definition::{
         code::Code,
         diagnostic::{Diagnostic, Location},
+        environment::Flags as FileFlags,
     },
     eval::Standalone,
-    model::{Answer, SharedDefinition},
+    model::{Answer, Definitions, FlagKeys, SharedDefinition},
 };
 
 type Flags = BTreeMap<Arc<str>, SharedDefinition>;
@@ -29,6 +30,8 @@ pub(super) struct Declared<'f> {
     pub(super) previous: &'f Flags,
     /// When, unless a test says.
     pub(super) now: SystemTime,
+    /// In which environment; none is outside of all.
+    pub(super) environment: Option<&'f str>,
 }
 
 impl<'f> Declared<'f> {
@@ -49,31 +52,32 @@ pub(in crate::definition) struct Ran {
 
 /// Runs the tests of all flags of a file, which is taken as it stands.
 pub(in crate::definition) fn run(
-    tests: &Tests,
-    flags: &Flags,
-    rejected: &BTreeSet<Arc<str>>,
+    file: &FileFlags,
+    environment: Option<&str>,
     now: SystemTime,
 ) -> Vec<Ran> {
-    let declared = Declared { flags, rejected, previous: &BTreeMap::new(), now };
+    let FileFlags { good: Definitions(flags), rejected: FlagKeys(rejected), tests } = file;
+    let previous = &BTreeMap::new();
+    let declared = Declared { flags, rejected, previous, now, environment };
     tests.iter().flat_map(|(flag, tests)| run_flag(flag, tests, declared)).collect()
 }
 
 /// Rejects flags until the tests of all that are left hold, together with what the rejected ones
 /// keep. Returns the failures.
 pub(in crate::definition) fn settle(
-    tests: &Tests,
-    flags: &mut Flags,
-    rejected: &mut BTreeSet<Arc<str>>,
-    previous: &Flags,
+    file: &mut FileFlags,
+    environment: Option<&str>,
+    Definitions(previous): &Definitions,
     now: SystemTime,
 ) -> Vec<Diagnostic> {
+    let FileFlags { good: Definitions(flags), rejected: FlagKeys(rejected), tests } = file;
     let mut problems = Vec::new();
     // What is required is settled first: a flag is tested with what will be in force.
     let mut rest = required_first(tests, flags, previous);
     loop {
         let known = problems.len();
         rest.retain(|flag| {
-            let declared = Declared { flags, rejected, previous, now };
+            let declared = Declared { flags, rejected, previous, now, environment };
             let ran = run_flag(flag, &tests[flag], declared);
             let failed: Vec<_> = ran.into_iter().filter_map(|ran| ran.failure).collect();
             if failed.is_empty() {
@@ -86,9 +90,7 @@ pub(in crate::definition) fn settle(
         });
         // A flag that was tested may require one that was rejected later, if what that one keeps
         // goes back the other way.
-        rest.retain(|flag| {
-            flags.get(flag).is_some_and(|flag| flag.rare().requires.value().is_some())
-        });
+        rest.retain(|flag| flags.get(flag).is_some_and(|flag| !flag.needs().is_empty()));
         if problems.len() == known {
             return problems;
         }
@@ -99,9 +101,8 @@ pub(in crate::definition) fn settle(
 fn required_first(tests: &Tests, flags: &Flags, previous: &Flags) -> Vec<Arc<str>> {
     let requires = |flag: &str| {
         let definitions = [flags.get(flag), previous.get(flag)];
-        let lists =
-            definitions.into_iter().flatten().filter_map(|flag| flag.rare().requires.value());
-        lists.flatten().map(|prerequisite| &*prerequisite.flag).collect::<Vec<_>>().into_iter()
+        let needs = definitions.into_iter().flatten().flat_map(|flag| flag.needs());
+        needs.map(|prerequisite| &*prerequisite.flag).collect::<Vec<_>>().into_iter()
     };
     let mut seen = HashSet::new();
     let mut order = Vec::with_capacity(tests.len());
@@ -137,6 +138,7 @@ fn run_flag(flag: &Arc<str>, tests: &FlagTests, declared: Declared<'_>) -> Vec<R
         let answer = answer(standalone, test);
         let result = TestResult {
             flag: flag.to_string(),
+            environment: declared.environment.map(str::to_owned),
             index,
             name: test.name.clone(),
             location: Location { line: 1, column: 1 },
@@ -187,8 +189,12 @@ fn failure(
         Some(place) => problem.label(label).related(place, because.text),
         None => problem.label(format!("{label}: {}", because.text)),
     };
-    match because.help {
+    let problem = match because.help {
         Some(help) => problem.help(help),
+        None => problem,
+    };
+    match declared.environment {
+        Some(environment) => problem.environment(environment),
         None => problem,
     }
 }

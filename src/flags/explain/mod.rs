@@ -20,7 +20,8 @@ use serde::Serialize;
 use crate::{
     backend::Provenance,
     model::{
-        Answer, Case, Entry, Field, OnStale, Operator, Percentage, Progress, Serve, Value, Weight,
+        Answer, Case, Entry, Field, Metadata, OnStale, Operator, Percentage, Progress,
+        RequiredState, Serve, Value, Weight,
     },
 };
 
@@ -69,8 +70,8 @@ pub struct Explanation {
     /// The location of what decided, if its source has locations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
-    /// The value, or else the name, of the variant that is served, and the reason for that one. `None`
-    /// for a flag without variants.
+    /// The constant that is served, or the value, or else the name, of the variant, and the reason for that
+    /// one. `None` for a flag without either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub served: Option<Answer<Value<'static>>>,
     /// The first rule before what decided that failed on exactly one comparison.
@@ -85,6 +86,9 @@ pub struct Explanation {
     pub sources: Vec<SourceTrace>,
     /// The settings merged from all sources, each with the source that it comes from.
     pub settings: Vec<SettingTrace>,
+    /// The facts that the flag carries along.
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
     /// The steps of the evaluation that the flag has, in their order.
     pub steps: Vec<Step>,
 }
@@ -227,7 +231,8 @@ pub enum Check {
     Enabled(bool),
     /// The active window: `true` if the time is inside.
     Active(bool),
-    /// The flags that it requires, over any number of steps, up to the first that is not met.
+    /// The flags that it requires, up to the first that is not met. Where all of them have to be on or to
+    /// serve one variant, these are also the flags that those require.
     Requires(Vec<RequirementTrace>),
     /// A list of users or groups.
     #[non_exhaustive]
@@ -251,6 +256,16 @@ pub enum Check {
         /// The draw, if there was one.
         draw: Option<DrawTrace>,
     },
+    /// The value that is served to all.
+    Value(Value<'static>),
+    /// The variant that is served to all, without a draw.
+    #[non_exhaustive]
+    Serve {
+        /// The name.
+        variant: String,
+        /// `false` if the flag has no such variant, which is off.
+        is_known: bool,
+    },
     /// The variants.
     #[non_exhaustive]
     Variants {
@@ -268,20 +283,34 @@ pub enum Check {
 }
 
 /// A flag that is required.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RequirementTrace {
     /// The flag.
     pub flag: String,
-    /// The variant that it has to serve.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
+    /// The state that it has to be in.
+    pub state: RequiredState,
     /// `true` if the flag is as required.
     pub is_met: bool,
-    /// The answer of that flag, without what it requires; `None` if no source has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The answer of that flag; `None` if no source has it. What that flag requires is left out where it is
+    /// in the list itself.
     pub answer: Option<Answer<bool>>,
+}
+
+/// A flag that a condition asks for, and its answer.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct FlagTrace {
+    /// The flag.
+    pub flag: String,
+    /// The state that it has to be in.
+    pub state: RequiredState,
+    /// The answer of that flag for the same context; `None` if no source has it.
+    pub answer: Option<Answer<bool>>,
+    /// `true` if the flag is in that state; `None` if it is in no state.
+    pub holds: Option<bool>,
+    /// `true` if the evaluation needed it. The others are looked at for the explanation only.
+    pub was_needed: bool,
 }
 
 /// A rule, and the result of its condition.
@@ -306,6 +335,9 @@ pub struct RuleTrace {
     /// The condition, and what was seen; `None` if an earlier rule matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<ConditionTrace>,
+    /// The condition that must not be true, if the rule has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unless: Option<ConditionTrace>,
     /// The draw, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draw: Option<DrawTrace>,
@@ -323,6 +355,10 @@ pub enum ConditionTrace {
     Any(Vec<ConditionTrace>),
     /// This has to be false.
     Not(NestedTrace),
+    /// This must not be true.
+    Unless(NestedTrace),
+    /// Another flag.
+    Flag(FlagTrace),
     /// The condition of the segment of this name.
     Segment(String, NestedTrace),
 }
@@ -358,6 +394,13 @@ pub struct ComparisonTrace {
         skip_serializing_if = "serialize::is_exact"
     )]
     pub case: Case,
+    /// `true` if strings are compared as the numbers that they are.
+    #[serde(
+        rename = "as",
+        serialize_with = "serialize::as_number",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub reads_numbers: bool,
     /// The value in the context.
     pub seen: Shown,
     /// `true` if it holds; `None` if the attribute is missing or of a type that cannot be compared.
@@ -411,6 +454,7 @@ pub struct NearMiss {
     pub name: Option<String>,
     /// The value, variant or share that it would have served.
     pub serve: Serve,
-    /// The comparison.
-    pub comparison: ComparisonTrace,
+    /// The comparison, or the flag that is asked for: [`ConditionTrace::Compare`] or
+    /// [`ConditionTrace::Flag`].
+    pub comparison: ConditionTrace,
 }

@@ -1,15 +1,24 @@
 //! What happened in one evaluation.
 
 use crate::{
-    eval::{self, Draw, Visitor},
+    eval::{self, Draw, Need, Visitor},
     model::Field,
 };
+
+/// A flag that was required.
+#[derive(Debug)]
+pub(super) enum Required {
+    /// Without what it requires, which is looked at as well.
+    ByItself(eval::Step),
+    /// With all that decides about it.
+    Whole(Need),
+}
 
 /// Writes down what it is told.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     /// What was required, and whether it is met.
-    pub(super) required: Vec<(eval::Step, bool)>,
+    pub(super) required: Vec<(Required, bool)>,
     /// The list that the user is on.
     pub(super) list: Option<Field>,
     /// The comparisons that were made, by their place: evaluation never goes back.
@@ -22,7 +31,11 @@ pub(super) struct Record {
 
 impl Visitor for Record {
     fn required(&mut self, step: &eval::Step, is_met: bool) {
-        self.required.push((*step, is_met));
+        self.required.push((Required::ByItself(*step), is_met));
+    }
+
+    fn needed(&mut self, need: &Need, is_met: bool) {
+        self.required.push((Required::Whole(need.clone()), is_met));
     }
 
     fn listed(&mut self, list: Field, is_on_it: bool) {

@@ -100,8 +100,8 @@ impl Check {
             }
             Self::Rules(rules) => {
                 for rule in rules {
-                    if let Some(when) = &mut rule.when {
-                        when.redact(is_secret);
+                    for condition in [&mut rule.when, &mut rule.unless].into_iter().flatten() {
+                        condition.redact(is_secret);
                     }
                     redact_draw(&mut rule.draw, is_secret);
                 }
@@ -116,7 +116,9 @@ impl Check {
             | Self::Stale(_)
             | Self::Enabled(_)
             | Self::Active(_)
-            | Self::Requires(_) => {}
+            | Self::Requires(_)
+            | Self::Value(_)
+            | Self::Serve { .. } => {}
         }
     }
 }
@@ -130,7 +132,11 @@ impl ConditionTrace {
                     part.redact(is_secret);
                 }
             }
-            Self::Not(part) | Self::Segment(_, part) => part.0.redact(is_secret),
+            Self::Not(part) | Self::Unless(part) | Self::Segment(_, part) => {
+                part.0.redact(is_secret);
+            }
+            // The answer of a flag has no value of the context.
+            Self::Flag(_) => {}
         }
     }
 }

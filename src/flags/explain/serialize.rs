@@ -7,10 +7,10 @@ use serde::{
     ser::{SerializeMap, SerializeStruct},
 };
 
-use super::{Check, ConditionTrace, Shown, Step};
+use super::{Check, ConditionTrace, FlagTrace, RequirementTrace, Shown, Step};
 use crate::{
     backend::Provenance,
-    model::{Case, Field, Progress, rfc3339},
+    model::{Case, Field, Progress, RequiredState, rfc3339},
 };
 
 /// Serializes as `{"value": …}`, `{"missing": true}` or `{"redacted": true}`.
@@ -26,25 +26,67 @@ impl Serialize for Shown {
     }
 }
 
-/// Serializes a comparison as it stands, and others as `{"all": […]}`, `{"any": […]}`, `{"not": …}` or
-/// `{"segment": "…", "when": …}`.
+/// Serializes a comparison and a flag as they stand, and others as `{"all": […]}`, `{"any": […]}`,
+/// `{"not": …}`, `{"unless": …}` or `{"segment": "…", "when": …}`.
 impl Serialize for ConditionTrace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = match self {
             Self::Compare(comparison) => return comparison.serialize(serializer),
+            Self::Flag(flag) => return flag.serialize(serializer),
             _ => serializer.serialize_map(None)?,
         };
         match self {
-            Self::Compare(_) => {}
+            Self::Compare(_) | Self::Flag(_) => {}
             Self::All(parts) => members.serialize_entry("all", parts)?,
             Self::Any(parts) => members.serialize_entry("any", parts)?,
             Self::Not(part) => members.serialize_entry("not", part)?,
+            Self::Unless(part) => members.serialize_entry("unless", part)?,
             Self::Segment(name, part) => {
                 members.serialize_entry("segment", name)?;
                 members.serialize_entry("when", part)?;
             }
         }
         members.end()
+    }
+}
+
+/// Serializes the flag and its state as a flag file has them, then the rest.
+impl Serialize for RequirementTrace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        wanted(&mut members, &self.flag, &self.state)?;
+        members.serialize_entry("isMet", &self.is_met)?;
+        some(&mut members, "answer", self.answer.as_ref())?;
+        members.end()
+    }
+}
+
+/// Serializes the flag and its state as a flag file has them, then the rest.
+impl Serialize for FlagTrace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        wanted(&mut members, &self.flag, &self.state)?;
+        some(&mut members, "answer", self.answer.as_ref())?;
+        members.serialize_entry("holds", &self.holds)?;
+        members.serialize_entry("wasNeeded", &self.was_needed)?;
+        members.end()
+    }
+}
+
+/// Serializes `flag`, and `on` or `variant` unless the flag has to be on.
+fn wanted<M: SerializeMap>(
+    members: &mut M,
+    flag: &str,
+    state: &RequiredState,
+) -> Result<(), M::Error> {
+    members.serialize_entry("flag", flag)?;
+    match state {
+        RequiredState::On => Ok(()),
+        RequiredState::Off => members.serialize_entry("on", &false),
+        RequiredState::Variants(names) => match &**names {
+            [name] => members.serialize_entry("variant", name),
+            names => members.serialize_entry("variant", names),
+        },
     }
 }
 
@@ -81,6 +123,11 @@ impl Check {
                 members.serialize_entry("percentage", percentage)?;
                 some(members, "rollout", rollout.as_ref().map(RolloutMembers::of))?;
                 some(members, "draw", draw.as_ref())
+            }
+            Self::Value(value) => members.serialize_entry("served", value),
+            Self::Serve { variant, is_known } => {
+                members.serialize_entry("served", variant)?;
+                members.serialize_entry("isKnown", is_known)
             }
             Self::Variants { served, arms, traffic, traffic_draw, draw } => {
                 members.serialize_entry("served", served)?;
@@ -133,6 +180,11 @@ pub(super) fn attributes<S: Serializer>(
 /// Serializes as `true`; the member is missing where upper and lower case differ.
 pub(super) fn ignore_case<S: Serializer>(case: &Case, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bool(*case == Case::Ignored)
+}
+
+/// Serializes as the string that a flag file has.
+pub(super) fn as_number<S: Serializer>(_: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("number")
 }
 
 pub(super) fn is_exact(case: &Case) -> bool {

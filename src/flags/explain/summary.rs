@@ -4,9 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Shown;
 use crate::model::{
-    Active, BucketBy, Definition, Field, OnStale, Percentage, Prerequisite, Rollout, Row, Rules,
-    Variant, Variants, Weight, row, settings,
+    Active, BucketBy, Constant, Definition, Field, Metadata, OnStale, Percentage, Prerequisite,
+    RequiredState, Rollout, Row, Rules, Variant, Variants, Weight, row, settings,
 };
 
 /// What a definition says about a field; `None` if it says nothing or takes it away.
@@ -80,9 +81,10 @@ impl Summary for Duration {
 
 impl Summary for Vec<Prerequisite> {
     fn summary(&self) -> String {
-        let one = |it: &Prerequisite| match &it.variant {
-            None => it.flag.clone(),
-            Some(variant) => format!("{} = {variant}", it.flag),
+        let one = |it: &Prerequisite| match &it.state {
+            RequiredState::On => it.flag.clone(),
+            RequiredState::Off => format!("{} off", it.flag),
+            RequiredState::Variants(names) => format!("{} = {}", it.flag, names.join(" or ")),
         };
         self.iter().map(one).collect::<Vec<_>>().join(", ")
     }
@@ -125,6 +127,19 @@ impl Summary for Variants {
             format!("{name} {weight}")
         };
         self.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Summary for Constant {
+    fn summary(&self) -> String {
+        Shown::Value(self.as_value().clone()).to_string()
+    }
+}
+
+impl Summary for Metadata {
+    fn summary(&self) -> String {
+        let facts = self.iter().map(|(name, value)| format!("{name} = {value}"));
+        facts.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -3,13 +3,13 @@
 use std::fmt::{self, Write};
 
 use super::{
-    Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, Outcome,
+    Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, FlagTrace, Outcome,
     RequirementTrace, RuleTrace, Said, SettingTrace, Shown, SourceTrace, Step,
     summary::{counted, instant},
 };
 use crate::{
     backend::Provenance,
-    model::{Case, Cause, Field, Operator, Percentage, Serve, Value},
+    model::{Answer, Case, Cause, Field, Operator, Percentage, RequiredState, Serve, Value},
     text::line,
 };
 
@@ -59,11 +59,12 @@ impl Explanation {
             table.row("", ["decided by", &format!("{source}{}", place.unwrap_or_default())]);
         }
         if let Some(served) = &self.served {
-            let variant = served.variant.unwrap_or_default();
-            let mut text = Name(variant).to_string();
-            if served.value != Value::from(variant) {
-                text += &format!(" = {}", Short(&served.value));
-            }
+            let value = Short(&served.value);
+            let text = match served.variant {
+                None => value.to_string(),
+                Some(variant) if served.value == Value::from(variant) => Name(variant).to_string(),
+                Some(variant) => format!("{} = {value}", Name(variant)),
+            };
             table.row("", ["serves", &text]);
         }
         if let Some(similar) = &self.similar {
@@ -210,6 +211,8 @@ impl Check {
             Self::Rules(_) => Field::Rules.as_str(),
             Self::Percentage { rollout: Some(_), .. } => Field::Rollout.as_str(),
             Self::Percentage { .. } => Field::Percentage.as_str(),
+            Self::Value(_) => Field::Value.as_str(),
+            Self::Serve { .. } => Field::Serve.as_str(),
             Self::Variants { .. } => Field::Variants.as_str(),
         }
     }
@@ -246,7 +249,9 @@ impl Check {
             | Self::Stale(_)
             | Self::Enabled(_)
             | Self::Active(_)
-            | Self::List { .. } => {}
+            | Self::List { .. }
+            | Self::Value(_)
+            | Self::Serve { .. } => {}
         }
         lines
     }
@@ -296,6 +301,11 @@ impl fmt::Display for Check {
                     Some(at) => write!(f, ", stage {} of {}, {}", at.stage, at.stages, at.status),
                 }
             }
+            Self::Value(value) => Short(value).fmt(f),
+            Self::Serve { variant, is_known: true } => Name(variant).fmt(f),
+            Self::Serve { variant, is_known: false } => {
+                write!(f, "{}, which the flag does not have", Name(variant))
+            }
             Self::Variants { served, draw, traffic_draw, .. } => {
                 match served {
                     Some(served) => Name(served).fmt(f)?,
@@ -342,21 +352,65 @@ impl fmt::Display for DrawTrace {
 impl fmt::Display for RequirementTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = Name(&self.flag);
-        match (&self.variant, &self.answer) {
-            (_, None) => write!(f, "{name}, which no source has"),
-            (None, Some(answer)) => {
-                write!(f, "{name}, which is {}", if answer.value { "on" } else { "off" })
+        let wanted = match (&self.state, &self.answer) {
+            (_, None) => return write!(f, "{name}, which no source has"),
+            (RequiredState::Variants(names), Some(_)) => format!(" to serve {}", AnyOf(names)),
+            (RequiredState::Off, Some(_)) => " to be off".to_owned(),
+            (RequiredState::On, Some(answer)) => {
+                return write!(f, "{name}, which {}", Answered(answer, &self.state));
             }
-            (Some(wanted), Some(answer)) => {
-                let wanted = Name(wanted);
-                match (answer.value, answer.variant) {
-                    (true, Some(served)) => {
-                        write!(f, "{name} to serve {wanted}, and it serves {}", Name(served))
-                    }
-                    (true, None) => write!(f, "{name} to serve {wanted}, and it has no variants"),
-                    (false, _) => write!(f, "{name} to serve {wanted}, and it is off"),
-                }
+        };
+        match &self.answer {
+            None => Ok(()),
+            Some(answer) => write!(f, "{name}{wanted}, and it {}", Answered(answer, &self.state)),
+        }
+    }
+}
+
+/// `flag pricing_page serves higher_price, which is off`
+impl fmt::Display for FlagTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "flag {} ", Name(&self.flag))?;
+        match &self.state {
+            RequiredState::On => f.write_str("is on")?,
+            RequiredState::Off => f.write_str("is off")?,
+            RequiredState::Variants(names) => write!(f, "serves {}", AnyOf(names))?,
+        }
+        match &self.answer {
+            None => f.write_str(", which no source has"),
+            Some(answer) if self.holds.is_none() => {
+                write!(f, ", which is in no state: {}", answer.cause)
             }
+            Some(answer) => write!(f, ", and it {}", Answered(answer, &self.state)),
+        }
+    }
+}
+
+/// The names of variants.
+struct AnyOf<'a>(&'a [String]);
+
+impl fmt::Display for AnyOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().take(MOST_ELEMENTS).enumerate() {
+            let or = if index == 0 { "" } else { " or " };
+            write!(f, "{or}{}", Name(name))?;
+        }
+        more(self.0.len(), f)
+    }
+}
+
+/// The answer of a flag, as far as a state is about it.
+struct Answered<'a>(&'a Answer<bool>, &'a RequiredState);
+
+impl fmt::Display for Answered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.1, self.0.value, self.0.variant) {
+            (RequiredState::Variants(_), true, Some(served)) => {
+                write!(f, "serves {}", Name(served))
+            }
+            (RequiredState::Variants(_), true, None) => f.write_str("has no variants"),
+            (_, true, _) => f.write_str("is on"),
+            (_, false, _) => f.write_str("is off"),
         }
     }
 }
@@ -395,6 +449,10 @@ impl RuleTrace {
         let mut lines = Vec::new();
         if let Some(when) = &self.when {
             when.lines(2, true, &mut lines);
+        }
+        if let Some(unless) = &self.unless {
+            lines.push("  unless".to_owned());
+            unless.lines(4, true, &mut lines);
         }
         if let Some(hidden) = lines.len().checked_sub(MOST_LINES).filter(|&hidden| hidden > 0) {
             lines.truncate(MOST_LINES);
@@ -439,6 +497,11 @@ impl ConditionTrace {
                 lines.push(format!("{indent}{:<4} {comparison}{note}", mark(comparison.holds)));
                 return;
             }
+            Self::Flag(flag) => {
+                let note = if flag.was_needed { "" } else { " (not needed)" };
+                lines.push(format!("{indent}{:<4} {flag}{note}", mark(flag.holds)));
+                return;
+            }
             Self::All(parts) if is_plain => {
                 parts.iter().for_each(|part| part.lines(depth, false, lines));
                 return;
@@ -451,6 +514,7 @@ impl ConditionTrace {
             Self::All(parts) => ("all of", &**parts),
             Self::Any(parts) => ("any of", &**parts),
             Self::Not(part) => ("not", std::slice::from_ref(&**part)),
+            Self::Unless(part) => ("unless", std::slice::from_ref(&**part)),
         };
         lines.push(format!("{indent}{title}"));
         parts.iter().for_each(|part| part.lines(depth + 2, false, lines));
@@ -465,10 +529,21 @@ fn mark(holds: Option<bool>) -> &'static str {
     }
 }
 
+/// A comparison or a flag in one line; nothing for other conditions.
+impl fmt::Display for ConditionTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compare(comparison) => comparison.fmt(f),
+            Self::Flag(flag) => flag.fmt(f),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// `country in ["DE", "AT"], seen "FR"`
 impl fmt::Display for ComparisonTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { attribute, operator, operand, case, seen, .. } = self;
+        let Self { attribute, operator, operand, case, reads_numbers, seen, .. } = self;
         let operator = match operator {
             Operator::Eq => "=",
             other => other.as_str(),
@@ -476,6 +551,9 @@ impl fmt::Display for ComparisonTrace {
         write!(f, "{} {operator} {operand}", Name(attribute))?;
         if *case == Case::Ignored {
             f.write_str(" ignoring case")?;
+        }
+        if *reads_numbers {
+            f.write_str(" as number")?;
         }
         match (seen, self.holds) {
             (Shown::Missing, _) => f.write_str(", missing"),

@@ -6,7 +6,7 @@ use super::{
     ArmTrace, Asker, Check, DrawTrace, Explanation, NearMiss, Outcome, RequirementTrace, RuleTrace,
     Said, SettingTrace, Shown, SourceTrace, Step,
     condition::{Distance, Tracer},
-    record::Record,
+    record::{Record, Required},
     summary,
 };
 use crate::{
@@ -18,8 +18,9 @@ use crate::{
     flags::{Flags, RequestFlags, Snapshot},
     model::{
         Answer, Attribute, BucketBy, Cause, Context, Definition, Entry, Field, FlagKey, Part,
-        Percentage, Resolved, Rule, Serve, Value, Variant, Weight, nearest,
+        Percentage, RequiredState, Resolved, Rule, Serve, Value, Variant, Weight, nearest,
     },
+    text::line,
 };
 
 impl Flags {
@@ -74,13 +75,16 @@ impl Snapshot {
             None => Answer::new(false, self.absence(key.as_str()), None),
             Some(evaluation) => self.gate(&evaluation, context),
         };
+        let constant = served.as_ref().and_then(|served| evaluation?.constant(served));
         let served = served.and_then(|Served { arm, decision, .. }| {
-            let arm = arm?;
+            let Some(arm) = arm else {
+                return constant.map(|constant| self.answer(constant.clone(), decision));
+            };
             let value = arm.value.clone().unwrap_or_else(|| arm.name.into());
             Some(self.answer(value, decision).with_variant(arm.name))
         });
         let listed = key.slot(&self.names, self.owner);
-        let listed = listed.and_then(|slot| self.resolved.get(slot as usize)?.as_ref());
+        let listed = listed.and_then(|slot| self.resolved.get(slot));
         let resolved =
             evaluation.and_then(|found| listed.cloned().or_else(|| looked_up(found.verdict)));
         let key = key.as_str();
@@ -89,8 +93,9 @@ impl Snapshot {
         let by_variant = evaluation
             .is_some_and(|it| it.verdict.on && it.verdict.rule.is_none() && !answer.value)
             && !is_test;
+        let is_on = evaluation.is_some_and(|it| it.verdict.on) && !is_test;
         let watched =
-            Watched { snapshot: self, context, record, answer, served, is_test, by_variant };
+            Watched { snapshot: self, context, record, answer, served, is_test, by_variant, is_on };
         let trace = resolved.as_ref().map(|resolved| watched.steps(resolved, &sources));
         let (steps, part) = trace.unwrap_or_else(|| (watched.without_definition(), Part::Whole));
         let traces = sources.traces();
@@ -112,6 +117,10 @@ impl Snapshot {
             similar,
             asked_by: Asker::of(context),
             settings: resolved.iter().flat_map(|resolved| sources.settings(resolved)).collect(),
+            metadata: resolved
+                .as_ref()
+                .and_then(|resolved| resolved.definition.rare().metadata.value().cloned())
+                .unwrap_or_default(),
             because,
             sources: traces,
             steps,
@@ -234,6 +243,8 @@ struct Watched<'a, 'c> {
     is_test: bool,
     /// True if the choice among the variants turned the flag off.
     by_variant: bool,
+    /// True if a step turned the flag on.
+    is_on: bool,
 }
 
 impl Watched<'_, '_> {
@@ -296,7 +307,13 @@ impl Watched<'_, '_> {
         let variants = definition.rare().variants.value();
         let is_drawn = self.record.drawn(Draw::Traffic).is_some();
         let variants = variants.filter(|_| self.by_variant || self.served.is_some() || is_drawn);
-        if let Some(variants) = variants {
+        if let Some((check, field)) = self.served_to_all(definition) {
+            let part = Part::Setting(field);
+            match self.by_variant && is_last {
+                true => steps.push(check, true, part),
+                false => steps.list.push(Step { check, outcome: Outcome::Served }),
+            }
+        } else if let Some(variants) = variants {
             let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
             let check = Check::Variants {
                 served: self.served.as_ref().and_then(|served| served.variant),
@@ -316,15 +333,44 @@ impl Watched<'_, '_> {
         (steps.list, steps.decisive.filter(|_| is_held_back).unwrap_or(Part::Whole))
     }
 
+    /// Returns the step that serves something to all, if it came to that.
+    fn served_to_all(&self, definition: &Definition) -> Option<(Check, Field)> {
+        let rare = definition.rare();
+        let variant = self.served.as_ref().and_then(|served| served.variant);
+        if let Some(served) = self.served.as_ref().filter(|_| variant.is_none()) {
+            return Some((Check::Value(served.value.clone()), Field::Value));
+        }
+        let serve = rare.serve.value()?;
+        let is_drawn = self.record.drawn(Draw::Variant).is_some();
+        let rule = self.record.matched.zip(rare.rules.value());
+        let rule = rule.and_then(|(index, rules)| rules.get(index));
+        let is_chosen =
+            rule.is_some_and(|rule| matches!(rule.serve, Serve::Variant(_) | Serve::Split(_)));
+        let is_served = self.by_variant || (self.is_on && !is_chosen && variant == Some(&**serve));
+        let variants = rare.variants.value();
+        let is_known = variants.is_some_and(|variants| variants.variant(serve).is_some());
+        let check = Check::Serve { variant: serve.clone(), is_known };
+        (is_served && !is_drawn).then_some((check, Field::Serve))
+    }
+
     fn requirements(&self) -> Vec<RequirementTrace> {
-        let trace = |(step, is_met): &(crate::eval::Step, bool)| RequirementTrace {
-            flag: self.snapshot.names.name(step.slot).to_string(),
-            variant: step.variant.map(str::to_owned),
-            is_met: *is_met,
-            answer: self
-                .snapshot
-                .required(step.slot, self.context)
-                .map(|evaluation| self.snapshot.gate(&evaluation, self.context)),
+        let name = |slot| self.snapshot.names.name(slot).to_string();
+        let trace = |(required, is_met): &(Required, bool)| {
+            let (flag, state, evaluation) = match required {
+                Required::ByItself(step) => {
+                    let state = match step.variant {
+                        None => RequiredState::On,
+                        Some(name) => RequiredState::Variants(vec![name.to_owned()]),
+                    };
+                    (name(step.slot), state, self.snapshot.required(step.slot, self.context))
+                }
+                Required::Whole(need) => {
+                    let evaluation = self.snapshot.needed(need.slot, self.context);
+                    (name(need.slot), need.state.required(), evaluation)
+                }
+            };
+            let answer = evaluation.map(|evaluation| self.snapshot.gate(&evaluation, self.context));
+            RequirementTrace { flag, state, is_met: *is_met, answer }
         };
         self.record.required.iter().map(trace).collect()
     }
@@ -344,17 +390,32 @@ impl Watched<'_, '_> {
         are_reached: bool,
         place: impl Fn(usize) -> Option<String>,
     ) -> Vec<RuleTrace> {
-        let mut tracer = Tracer { record: &self.record, context: self.context, next: 0 };
+        let mut tracer = Tracer {
+            snapshot: self.snapshot,
+            record: &self.record,
+            context: self.context,
+            next: 0,
+            in_unless: false,
+            lost: Vec::new(),
+        };
         let last = self.record.matched.unwrap_or(rules.len());
         let trace = |(index, rule): (usize, &Rule)| {
             let is_reached = are_reached && index <= last;
+            let (when, unless) = match is_reached {
+                true => {
+                    let (when, unless) = tracer.rule(rule);
+                    (Some(when), unless)
+                }
+                false => (None, None),
+            };
             RuleTrace {
                 index,
                 name: rule.name.clone(),
                 place: place(index),
                 serve: rule.serve.clone(),
                 matches: is_reached.then_some(index == last),
-                when: is_reached.then(|| tracer.trace(&rule.when, true)),
+                when,
+                unless,
                 draw: (is_reached && index == last).then(|| self.rule_draw(rule)).flatten(),
             }
         };
@@ -398,6 +459,12 @@ impl Watched<'_, '_> {
             }
             (Cause::Traffic | Cause::NoTargetingKey | Cause::NoUnit(_), Some(Check::Variants { .. })) => {
                 self.answer.cause.to_string()
+            }
+            (_, Some(Check::Serve { variant, is_known: true })) => {
+                format!("it serves the variant `{}`, which counts as off", line(variant))
+            }
+            (_, Some(Check::Serve { variant, is_known: false })) => {
+                format!("it serves the variant `{}`, which it does not have", line(variant))
             }
             (_, Some(Check::Variants { traffic: Percentage::ZERO, served: None, .. })) => {
                 "no user takes part, since `traffic` is 0%".to_owned()
@@ -492,7 +559,8 @@ fn near_miss(steps: &[Step]) -> Option<NearMiss> {
         _ => None,
     })?;
     rules.iter().filter(|rule| rule.matches == Some(false)).find_map(|rule| {
-        let Distance::One(comparison) = Distance::of(rule.when.as_ref()?, true) else {
+        let Distance::One(comparison) = Distance::of(rule.when.as_ref()?, rule.unless.as_ref())
+        else {
             return None;
         };
         Some(NearMiss {

@@ -201,7 +201,7 @@ impl TestFlags {
         let publisher = Arc::new(Publisher::new(identified, Strictness::Panics, clock));
         for (source, memory) in sources.iter().enumerate() {
             publisher.publish(source, Offer::new(), Heard::Whole);
-            memory.attach(Sink::new(Arc::downgrade(&publisher) as _, source));
+            memory.attach(&Sink::new(Arc::downgrade(&publisher) as _, source));
         }
         publisher.started();
         let sources = sources.into_iter().map(|memory| Arc::new(memory) as _).collect();

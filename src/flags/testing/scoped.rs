@@ -10,7 +10,7 @@ use crate::{
     backend::SourceId,
     eval::{Decision, Evaluation, Ground, Variants, Verdict},
     flags::{Flags, RequestFlags, Scope},
-    model::{Cause, Context},
+    model::{Cause, Context, Value},
 };
 
 /// All overrides in force, the innermost last.
@@ -135,12 +135,18 @@ fn variants<'a>(
                     names.join("`, `")
                 );
             }
-            Some(Variants::only(variant, value.and_then(Option::as_ref)))
+            Some(Variants::only(Some(variant), value.and_then(Option::as_ref)))
         }
         Override::Value(value) => {
             let mut arms = declared.into_iter().flat_map(Variants::arms);
             let arm = arms.find(|arm| arm.value.as_ref() == Some(value));
-            Some(Variants::only(arm.map_or("test", |arm| arm.name), Some(value)))
+            let is_constant = declared.is_some_and(|declared| declared.constant().is_some());
+            let name = match arm {
+                Some(arm) => Some(arm.name),
+                None if is_constant && !matches!(value, Value::Bool(_)) => None,
+                None => Some("test"),
+            };
+            Some(Variants::only(name, Some(value)))
         }
     }
 }

@@ -125,52 +125,67 @@ impl<X> TrustedHeaders<X> {
         unclear: impl Fn() -> Result<Context<'a>, E>,
     ) -> Result<Context<'a>, E> {
         let [user, groups] = &self.names;
-        // Then the lines of a header need not be gone through, which takes 30 instructions.
-        let is_each_single = headers.len() == headers.keys_len();
-        let (mut users, mut last, mut has_groups) = (0, None, true);
+        let (mut users, mut last, mut has_groups) = (0, None, false);
         let mut note = |value| (users, last) = (users + 1, Some(value));
         if headers.len() <= FEW {
-            has_groups = false;
             for (name, value) in headers {
                 if name == user {
                     note(value);
                 }
                 has_groups |= name == groups;
             }
-        } else if is_each_single {
-            headers.get(user).map(note);
         } else {
-            headers.get_all(user).iter().for_each(note);
+            match is_each_single(headers) {
+                true => drop(headers.get(user).map(note)),
+                false => headers.get_all(user).iter().for_each(note),
+            }
+            has_groups = headers.contains_key(groups);
         }
         if users > 1 {
             return unclear();
         }
-        let mut context = match last.map(text) {
-            None | Some(Some("")) => Context::anonymous(),
-            Some(Some(user)) => Context::user(user),
+        let user = match last.map(text) {
+            None | Some(Some("")) => None,
+            Some(Some(user)) => Some(user),
             Some(None) => return unclear(),
         };
-        if has_groups {
-            let mut length = 0;
-            let add = |line: &'a HeaderValue| {
-                length += line.len();
-                let line = text(line).filter(|_| length <= MAX_STRING);
-                line.map(|line| add_groups(&mut context, line)).is_some()
-            };
-            let are_clear = match is_each_single {
-                true => headers.get(groups).is_none_or(add),
-                false => headers.get_all(groups).iter().all(add),
-            };
-            if !are_clear {
-                return unclear();
-            }
+        // Made where it is returned, since a context is large, and moving it takes 20 instructions.
+        if !has_groups {
+            return Ok(Context::user(user));
         }
-        Ok(context)
+        match with_groups(Context::user(user), groups, headers) {
+            Some(context) => Ok(context),
+            None => unclear(),
+        }
     }
 }
 
+/// Returns true if no header has several lines. These need not be gone through then, which takes 30 instructions.
+fn is_each_single(headers: &HeaderMap) -> bool {
+    headers.len() == headers.keys_len()
+}
+
+/// Adds the groups in a header; returns `None` if it is unclear what they are.
 // Apart, so that it is there once.
 #[inline(never)]
+fn with_groups<'a>(
+    mut context: Context<'a>,
+    groups: &HeaderName,
+    headers: &'a HeaderMap,
+) -> Option<Context<'a>> {
+    let mut length = 0;
+    let add = |line: &'a HeaderValue| {
+        length += line.len();
+        let line = text(line).filter(|_| length <= MAX_STRING);
+        line.map(|line| add_groups(&mut context, line)).is_some()
+    };
+    let are_clear = match is_each_single(headers) {
+        true => headers.get(groups).is_none_or(add),
+        false => headers.get_all(groups).iter().all(add),
+    };
+    are_clear.then_some(context)
+}
+
 fn add_groups<'a>(context: &mut Context<'a>, line: &'a str) {
     for group in line.split(',').map(str::trim).filter(|group| !group.is_empty()) {
         context.add_group(group);
@@ -204,13 +219,20 @@ impl ContextExtractor for TrustedHeaders<Infallible> {
 const FEW: usize = 8;
 
 /// Returns the string of a header; `None` if it is too long, or not UTF-8.
+#[inline(always)]
 fn text(value: &HeaderValue) -> Option<&str> {
     if value.len() > MAX_STRING {
         return None;
     }
     // `to_str` takes ASCII only, and is faster at it.
-    let text = value.to_str().or_else(|_| std::str::from_utf8(value.as_bytes()));
-    text.ok().map(str::trim_ascii)
+    let text = value.to_str().or_else(|_| std::str::from_utf8(value.as_bytes())).ok()?;
+    // Looking at both ends first is faster where there is nothing to trim. A header has no other white space.
+    let is_blank = |end: Option<&u8>| matches!(end, Some(b' ' | b'\t'));
+    let bytes = value.as_bytes();
+    match is_blank(bytes.first()) || is_blank(bytes.last()) {
+        true => Some(text.trim_ascii()),
+        false => Some(text),
+    }
 }
 
 fn header_name(name: &str) -> Result<HeaderName, InvalidHeader> {

@@ -152,3 +152,70 @@ impl<S: fmt::Debug, D, X> fmt::Debug for Gated<S, D, X> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::{
+        Flags, Memory, TrustedHeaders,
+        eval::EVALUATIONS,
+        model::{Condition, Definition, Entry, Percentage, Rule, Serve},
+    };
+
+    async fn answer(_: Request<()>) -> Result<Response<String>, Infallible> {
+        Ok(Response::new(String::new()))
+    }
+
+    /// Sends a request of a user through a layer. Returns the status and the number of evaluations.
+    async fn ask<L, B>(layer: L) -> (StatusCode, usize)
+    where
+        L: Layer<tower::util::ServiceFn<fn(Request<()>) -> Answer>>,
+        L::Service: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+    {
+        let service = layer.layer(service_fn((|it| Box::pin(answer(it)) as _) as fn(_) -> Answer));
+        let request = Request::get("/").header("x-user-id", "ana").body(()).unwrap();
+        EVALUATIONS.set(0);
+        let response = service.oneshot(request).await.unwrap();
+        (response.status(), EVALUATIONS.get())
+    }
+
+    type Answer =
+        std::pin::Pin<Box<dyn Future<Output = Result<Response<String>, Infallible>> + Send>>;
+
+    #[tokio::test]
+    async fn a_gate_evaluates_its_flag_once_whether_it_is_open_or_closed() {
+        let all = || Condition::All(Vec::new());
+        let drawn = |percent| Definition::new().percentage(Percentage::whole(percent).unwrap());
+        let listed = |definition: Definition, is_on| match is_on {
+            true => definition.allowed_users(["ana"]),
+            false => definition.denied_users(["ana"]),
+        };
+        for (is_on, status) in [(true, StatusCode::OK), (false, StatusCode::NOT_FOUND)] {
+            let serve = if is_on { Serve::On } else { Serve::Off };
+            let shapes: [Entry; 5] = [
+                is_on.into(),
+                listed(drawn(50), is_on).into(),
+                Definition::new().rules([Rule::new(all(), serve.clone())]).into(),
+                listed(Definition::new().variants([("a", 1), ("b", 1)]), is_on).into(),
+                listed(Definition::new().requires(["on"]), is_on).into(),
+            ];
+            for shape in shapes {
+                let memory = Memory::new().with("beta", shape.clone()).with("on", true);
+                let flags = Flags::builder().source(memory).start().await.unwrap();
+                // The flag is found by its name at first, and afterwards where it was found.
+                let gate = flags.gate("beta").context(TrustedHeaders::default());
+                let pinned = tower::layer::util::Stack::new(
+                    flags.gate("beta"),
+                    flags.request_layer(TrustedHeaders::default()),
+                );
+                for _ in 0..2 {
+                    assert_eq!(ask(gate.clone()).await, (status, 1), "{shape}");
+                    assert_eq!(ask(pinned.clone()).await, (status, 1), "{shape}");
+                }
+            }
+        }
+    }
+}

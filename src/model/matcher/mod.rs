@@ -69,6 +69,8 @@ pub(crate) enum Matcher {
     Before(Instant),
     After(Instant),
     Exists(bool),
+    /// Numbers, also those that come as strings.
+    Numeric(Box<Matcher>),
 }
 
 impl Matcher {
@@ -134,6 +136,33 @@ impl Matcher {
         }
     }
 
+    /// Compiles the operand of an operator that reads strings as numbers.
+    pub(crate) fn reading_numbers(
+        operator: Operator,
+        operand: &Value<'_>,
+        case: Case,
+    ) -> Result<Self, InvalidOperand> {
+        if !operator.has_numbers() {
+            return Err(InvalidOperand::new(format!("`{operator}` compares no numbers")));
+        }
+        if case == Case::Ignored {
+            return Err(InvalidOperand::new("numbers have no upper and lower case"));
+        }
+        let matcher = Self::new(operator, operand, case)?;
+        let is_number = |value: &Value<'_>| matches!(value, Value::Integer(_) | Value::Float(_));
+        let expected = || InvalidOperand::new("expected a number");
+        match operand {
+            Value::List(list) => {
+                if let Some(element) = list.iter().position(|value| !is_number(value)) {
+                    return Err(expected().at(element));
+                }
+            }
+            value if is_number(value) => {}
+            _ => return Err(expected()),
+        }
+        Ok(Self::Numeric(Box::new(matcher)))
+    }
+
     /// Whether a value matches; `None` if it is nothing that could be compared.
     pub(crate) fn test(&self, seen: Scalar<'_>) -> Option<bool> {
         match (self, seen) {
@@ -144,6 +173,7 @@ impl Matcher {
             (Self::Before(instant), seen) => Some(Instant::of(seen)? < *instant),
             (Self::After(instant), seen) => Some(Instant::of(seen)? > *instant),
             (Self::Exists(wanted), _) => Some(*wanted),
+            (Self::Numeric(matcher), seen @ Scalar::Number(_)) => matcher.test(seen),
             _ => None,
         }
     }
@@ -169,6 +199,7 @@ impl Matcher {
             Self::Before(instant) => Some(Instant::of(Scalar::Text(text))? < *instant),
             Self::After(instant) => Some(Instant::of(Scalar::Text(text))? > *instant),
             Self::Exists(wanted) => Some(*wanted),
+            Self::Numeric(matcher) => matcher.test(Scalar::Number(Number::read(text)?)),
             Self::Text(_) | Self::Values(_) | Self::Versions(_) | Self::Number(_) => None,
         }
     }

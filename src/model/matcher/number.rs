@@ -15,6 +15,31 @@ pub(crate) enum Number {
 const END: f64 = 9_223_372_036_854_775_808.0;
 
 impl Number {
+    /// Reads a number as JSON writes it, and also with `+` or zeros in front. What has a whole value that
+    /// is an `i64`, and is written without a fraction, is exact.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (digits, rest) = split_digits(text.strip_prefix(['+', '-']).unwrap_or(text));
+        let (fraction, exponent) = match rest.strip_prefix('.') {
+            None => ("0", rest),
+            Some(rest) => split_digits(rest),
+        };
+        let power = match exponent.strip_prefix(['e', 'E']) {
+            None => exponent.is_empty(),
+            Some(power) => {
+                let (digits, rest) = split_digits(power.strip_prefix(['+', '-']).unwrap_or(power));
+                !digits.is_empty() && rest.is_empty()
+            }
+        };
+        // `f64` would also read `inf`, `nan`, `.5` and `5.`.
+        if digits.is_empty() || fraction.is_empty() || !power {
+            return None;
+        }
+        match text.parse() {
+            Ok(number) => Some(Self::Integer(number)),
+            Err(_) => text.parse().ok().filter(|it: &f64| it.is_finite()).map(Self::Float),
+        }
+    }
+
     /// The order of two numbers; not-a-number has none.
     pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
@@ -37,6 +62,10 @@ impl Number {
             Self::Float(number) => Some(Exact::Float(number.to_bits())),
         }
     }
+}
+
+fn split_digits(text: &str) -> (&str, &str) {
+    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
 /// A float loses nothing when it is compared with an integer, nor the other way round.
@@ -108,6 +137,31 @@ mod tests {
         assert_eq!(order(0, -0.0), Ordering::Equal);
         assert_eq!(order(0, f64::NEG_INFINITY), Ordering::Greater);
         assert_eq!(compare(0, f64::NAN), None);
+    }
+
+    #[test]
+    fn numbers_are_read_as_json_writes_them_and_nothing_else_is_a_number() {
+        let read = |text: &str| Number::read(text).and_then(Number::canonical);
+
+        for (text, number) in [
+            ("12", Exact::Integer(12)),
+            ("+012", Exact::Integer(12)),
+            ("-0", Exact::Integer(0)),
+            ("12.0", Exact::Integer(12)),
+            ("1e3", Exact::Integer(1_000)),
+            ("12.5", Exact::Float(12.5_f64.to_bits())),
+            ("-1.25E-2", Exact::Float((-0.0125_f64).to_bits())),
+            ("9223372036854775807", Exact::Integer(i64::MAX)),
+            ("9223372036854775808", Exact::Float(END.to_bits())),
+        ] {
+            assert_eq!(read(text), Some(number), "{text}");
+        }
+        for text in [
+            "", "-", "+", ".5", "5.", "1e", "1e+", "e3", " 1", "1 ", "1,5", "1_000", "0x10", "inf",
+            "nan", "NaN", "infinity", "--1", "+-1", "1e999", "\u{663}", "1.2.3",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     proptest! {

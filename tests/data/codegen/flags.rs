@@ -4,9 +4,17 @@
 #[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 pub const _2FA: ::flagstaff::FlagName = ::flagstaff::FlagName::new("2fa");
 
+#[doc = "The flag `hosts`."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
+pub const HOSTS: ::flagstaff::FlagName = ::flagstaff::FlagName::new("hosts");
+
 #[doc = "The flag `match`."]
 #[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
 pub const MATCH: ::flagstaff::FlagName = ::flagstaff::FlagName::new("match");
+
+#[doc = "The flag `max_upload_mb`."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
+pub const MAX_UPLOAD_MB: ::flagstaff::FlagName = ::flagstaff::FlagName::new("max_upload_mb");
 
 #[doc = "One-page \"checkout\"\n\nOwner: payments.\n\nExpires: 2027-02-01."]
 #[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
@@ -70,4 +78,25 @@ impl ::flagstaff::answer::VariantEnum for PricingPage {
     fn from_name(name: &str) -> ::core::option::Option<Self> {
         Self::from_name(name)
     }
+}
+
+#[doc = "The flag `region`."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
+pub const REGION: ::flagstaff::FlagName = ::flagstaff::FlagName::new("region");
+
+#[doc = "The flag `sample_rate`."]
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
+pub const SAMPLE_RATE: ::flagstaff::FlagName = ::flagstaff::FlagName::new("sample_rate");
+
+/// The values of the flags that have one for all users, as the file has them.
+#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, reason = "generated")]
+pub mod value {
+    #[doc = "The value of the flag `max_upload_mb`."]
+    pub const MAX_UPLOAD_MB: i64 = 50;
+
+    #[doc = "The value of the flag `region`."]
+    pub const REGION: &str = "eu-\"west\"";
+
+    #[doc = "The value of the flag `sample_rate`."]
+    pub const SAMPLE_RATE: f64 = 0.001;
 }

@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use flagstaff::{
     Context, Definition, Flags, Percentage, Reason,
-    definition::{Code, Definitions, Diagnostics, FlagsFile, Safety, lint::Lints},
+    definition::{
+        Code, Definitions, Diagnostics, FlagsFile, Safety, lint::Lints, places::PlacesFile,
+    },
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -20,25 +22,55 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(file.flags().is_empty() && file.rejected().is_empty());
         assert!(file.diagnostics().has_errors());
     }
-    assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
     check_diagnostics(&text, file.diagnostics());
     check_lints(&text, &file);
     check_tests(&text, &file);
+    check_places(&text);
 
+    check_flags(&file);
+    for environment in file.environments() {
+        let there = file.clone().in_environment(environment).expect("it has that environment");
+        check_flags(&there);
+        // What is wrong in `[flags]` is wrong everywhere, and rejects no more than is wrong there.
+        let is_rejected = |key: &str| there.rejected().contains(key);
+        assert!(file.rejected().iter().all(is_rejected));
+        assert!(file.flags().keys().all(|key| is_rejected(key) || there.flags().contains_key(key)));
+        for (key, _) in there.entries(environment) {
+            assert!(there.flags().contains_key(key) || is_rejected(key));
+            assert!(there.lines().flag(key).is_some_and(|line| line <= text.lines().count()));
+        }
+    }
+});
+
+/// Checks that the flags of a file, or of an environment, answer by their definitions.
+fn check_flags(file: &FlagsFile) {
+    assert!(file.rejected().iter().all(|key| !file.flags().contains_key(key)));
     let defined = file.flags().iter();
     let test = defined
         .fold(Flags::for_test(), |test, (key, definition)| test.with(key, definition.clone()));
     // A test has to say of all flags that are asked for what they are.
-    let required = file.flags().values().filter_map(|flag| flag.rare().requires.value()).flatten();
-    let unknown = required.filter(|it| !file.flags().contains_key(&*it.flag));
-    let flags = unknown.fold(test, |test, required| test.off(&*required.flag)).start();
+    let needed = file.flags().values().flat_map(|flag| flag.needs());
+    let unknown = needed.filter(|it| !file.flags().contains_key(&*it.flag));
+    let flags = unknown.fold(test, |test, needed| test.off(&*needed.flag)).start();
     for (key, definition) in file.flags() {
         check_flag(&flags, key, definition);
     }
     let all = flags.all(&Context::anonymous());
     let known = all.iter().map(|(key, _)| &**key).filter(|&key| file.flags().contains_key(key));
     assert!(known.eq(file.flags().keys()));
-});
+}
+
+/// The text as a flagstaff.toml.
+fn check_places(text: &str) {
+    let places = PlacesFile::parse("flagstaff.toml", text);
+    check_diagnostics(text, places.diagnostics());
+    for place in [None].into_iter().chain(places.names().map(Some)) {
+        let settings = places.resolve(place, |_| None);
+        assert!(settings.is_err() || settings.is_ok_and(|it| it.is_some()));
+        let set = places.resolve(place, |_| Some("x".to_owned()));
+        assert_eq!(set.is_err(), places.diagnostics().has_errors());
+    }
+}
 
 /// The second half of the text is linted as an edit of the first.
 fn check_lints(text: &str, file: &FlagsFile) {
@@ -65,11 +97,13 @@ fn check_tests(text: &str, file: &FlagsFile) {
     check_diagnostics(text, run.diagnostics());
     let failed = run.results().iter().filter(|result| !result.passed());
     assert_eq!(failed.count(), run.diagnostics().iter().count());
-    assert!(run.results().iter().all(|result| file.flags().contains_key(&result.flag)));
+    let outside = || run.results().iter().filter(|result| result.environment.is_none());
+    assert!(outside().all(|result| file.flags().contains_key(&result.flag)));
 
     let alone = file.clone().tested(&Definitions::new(), SystemTime::UNIX_EPOCH);
     assert!(alone.test(SystemTime::UNIX_EPOCH).passed());
-    assert_eq!(alone.flags().len() == file.flags().len(), run.passed());
+    let passed = outside().all(|result| result.passed());
+    assert_eq!(alone.flags().len() == file.flags().len(), passed);
 
     let before = text.split_once("\n---\n").map_or("", |(before, _)| before);
     let before = FlagsFile::parse("flags.toml", before);
@@ -114,6 +148,8 @@ fn check_flag(flags: &Flags, key: &str, definition: &Definition) {
     let is_simple = rare.requires.value().is_none()
         && rare.active.value().is_none()
         && rare.variants.value().is_none()
+        && rare.value.value().is_none()
+        && rare.serve.value().is_none()
         && rare.rules.value().is_none()
         && rare.rollout.value().is_none();
     let everybody = definition.percentage.value().is_none_or(|it| *it == Percentage::HUNDRED);

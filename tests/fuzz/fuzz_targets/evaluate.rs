@@ -1,4 +1,4 @@
-//! Any flags.toml, asked by any context: nothing panics, and the explained answer is the plain one.
+//! Any flags.toml, in its first environment if it has one, asked by any context: nothing panics, and the explained answer is the plain one.
 //!
 //! The context is a JSON object behind a line of three dashes:
 //! `{"user": "ana", "groups": ["beta"], "attributes": {"os": "ios"}}`.
@@ -19,6 +19,11 @@ fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
     let (text, context) = text.split_once("\n---\n").unwrap_or((&text, ""));
     let file = FlagsFile::parse("flags.toml", text);
+    let environment = file.environments().next().map(str::to_owned);
+    let file = match environment {
+        Some(name) => file.in_environment(&name).expect("it has that environment"),
+        None => file,
+    };
     let defined = file.flags().iter();
     let memory = defined
         .fold(Memory::new(), |memory, (key, definition)| memory.with(key, definition.clone()));
@@ -86,7 +91,12 @@ fn check(snapshot: &Snapshot, key: &str, context: &Context<'_>) {
     }
     let variant = snapshot.variant(key, context, "");
     match &explanation.served {
-        None => assert!(variant.error_code.is_some(), "{explanation}"),
+        None => assert_eq!(variant.variant, None, "{explanation}"),
+        // A constant is not a variant.
+        Some(served) if served.variant.is_none() => {
+            assert_eq!(variant.error_code, Some(ErrorCode::TypeMismatch), "{explanation}");
+            assert_eq!(served.error_code, None, "{explanation}");
+        }
         Some(served) => assert_eq!(
             (served.variant, served.reason, served.cause, served.error_code),
             (variant.variant, variant.reason, variant.cause, variant.error_code),

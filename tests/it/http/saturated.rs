@@ -9,7 +9,9 @@ use std::{
 };
 
 use flagstaff::{
-    Context as Who, FlagGate, FlagSwitch, Flags, TrustedHeaders, context::Anonymous,
+    Context as Who, Definition, FlagGate, FlagSwitch, Flags, TrustedHeaders,
+    context::Anonymous,
+    definition::{Condition, Prerequisite, Rule, Serve},
     gate::Requirement,
 };
 use futures_util::FutureExt;
@@ -103,6 +105,30 @@ async fn a_gate_that_is_switched_off_answers_although_two_calls_hang_behind_a_li
     for _ in 0..3 {
         assert_eq!(at_once(&own, Request::new(())), CLOSED);
         assert_eq!(at_once(&layered, Request::new(())), CLOSED);
+    }
+}
+
+#[tokio::test]
+async fn a_gate_that_another_flag_closes_for_all_users_answers_although_calls_hang() {
+    let maintenance = || Prerequisite::off("maintenance");
+    let asks = Rule::new(Condition::Flag(maintenance()).unless(), Serve::Off);
+    let definitions = [
+        ("maintenance", false.into()),
+        ("requires", Definition::new().requires([maintenance()]).into()),
+        ("asks", Definition::new().rules([asks]).into()),
+    ];
+    let flags = flags(definitions).await;
+    let (inner, _finish) = limited(1, "a");
+    let gates = ["requires", "asks"].map(|flag| flags.gate(flag).layer(inner.clone()));
+    let _hanging = saturate(&inner, 1).await;
+    for gate in &gates {
+        assert_eq!(at_once(gate, Request::new(())), None, "an open gate waits");
+    }
+
+    flags.enable("maintenance").await.unwrap();
+
+    for gate in &gates {
+        assert_eq!(at_once(gate, Request::new(())), CLOSED);
     }
 }
 

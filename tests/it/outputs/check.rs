@@ -44,12 +44,14 @@ impl Strings {
         format!(
             "[flags.{key}]\ndescription = {description}\nowner = {owner}\ntags = [{name}]\n\
              denied_users = [{user}]\nallowed_groups = [{user}]\nrequires = [{reason}]\n\
-             expires = 2020-01-01\nvariants = {{ {name} = 1, b = 1 }}\n\
+             expires = 2020-01-01\nvariants = {{ {name} = 1, b = 1 }}\nserve = {name}\n\
+             metadata = {{ {name} = {reason} }}\n\
              [flags.{key}.rollout]\nstages = [{{ percentage = 1, for = \"2h\" }}]\n\
              [[flags.{key}.rules]]\nname = {name}\n\
              when = {{ {owner} = {description}, segment = {reason} }}\nserve = {name}\n\
              [[flags.{key}.tests]]\nname = {name}\nuser = {user}\nexpect = {description}\n\
-             [segments.{reason}]\nwhen = {{ plan = {owner} }}\n"
+             [segments.{reason}]\nwhen = {{ plan = {owner} }}\n\
+             [flags.constant]\nvalue = {description}\n"
         )
     }
 
@@ -59,7 +61,7 @@ impl Strings {
             self.all().map(|text| Untrusted::new(text).toml());
         format!(
             "[flags.{key}]\ndescription = {description}\nowner = {owner}\ndenied_users = [{user}]\n\
-             variants = {{ {name} = 1, other = 1 }}\n\
+             variants = {{ {name} = 1, other = 1 }}\nmetadata = {{ {name} = {description} }}\n\
              [[flags.{key}.rules]]\nname = {name}\nwhen = {{ {owner} = {description} }}\nserve = {name}\n"
         )
     }
@@ -103,6 +105,10 @@ fn check_forms(text: &str) {
     assert_line(&json);
     assert_eq!(serde_json::from_str::<Value>(&json).expect("a string"), text);
 
+    assert_eq!(read_html(&it.html()), line, "{text:?}");
+    let table = format!("{}\r\n", it.csv());
+    assert_eq!(read_csv(&table), [text], "{table:?}");
+
     assert_eq!(plain_text(&it.markdown()), line.trim(), "{text:?}");
     let lines = it.rustdoc();
     assert_shown(&lines);
@@ -111,6 +117,68 @@ fn check_forms(text: &str) {
         Some(code) if text.is_empty() => assert_eq!(code, " "),
         Some(code) => assert_eq!(code, line, "{text:?}"),
         None => assert_eq!(plain_text(&it.code()), line.trim(), "{text:?}"),
+    }
+}
+
+/// Reads text of HTML, in which there has to be no markup.
+#[track_caller]
+fn read_html(html: &str) -> String {
+    assert!(!html.contains(['<', '>', '"', '\'']), "{html:?}");
+    let mut parts = html.split('&');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(';').expect("the end of a reference");
+        text.push(match name {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "#39" => '\'',
+            other => panic!("`{other}` in {html:?}"),
+        });
+        text += rest;
+    }
+    text
+}
+
+/// Reads the fields of one row, as RFC 4180 has them.
+#[track_caller]
+fn read_csv(row: &str) -> Vec<String> {
+    let (mut fields, mut rest) = (Vec::new(), row.strip_suffix("\r\n").expect("an end"));
+    loop {
+        let Some(quoted) = rest.strip_prefix('"') else {
+            let (field, more) =
+                rest.split_once(',').map_or((rest, None), |(it, more)| (it, Some(more)));
+            assert!(!field.contains(['"', '\n', '\r']), "{row:?}");
+            fields.push(field.to_owned());
+            match more {
+                None => return fields,
+                Some(more) => rest = more,
+            }
+            continue;
+        };
+        let mut field = String::new();
+        let mut left = quoted;
+        loop {
+            let (before, after) = left.split_once('"').expect("the end of a field");
+            field += before;
+            left = after;
+            match left.strip_prefix('"') {
+                None => break,
+                Some(more) => {
+                    field.push('"');
+                    left = more;
+                }
+            }
+        }
+        fields.push(field);
+        match left.strip_prefix(',') {
+            None => {
+                assert_eq!(left, "", "{row:?}");
+                return fields;
+            }
+            Some(more) => rest = more,
+        }
     }
 }
 

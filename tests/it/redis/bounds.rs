@@ -32,13 +32,18 @@ async fn unannounced(server: &Server) -> Subject {
 
 /// Waits until the server was asked this many more times whether it is there.
 async fn ticks(server: &Server, more: usize) {
-    let before = calls(server, "ping");
-    let ticks = async {
-        while calls(server, "ping") < before + more {
+    is_given(server, "ping", more).await;
+}
+
+/// Waits until the server was given a command this many more times.
+async fn is_given(server: &Server, command: &str, more: usize) {
+    let before = calls(server, command);
+    let given = async {
+        while calls(server, command) < before + more {
             tokio::task::yield_now().await;
         }
     };
-    timeout(BOUND, ticks).await.expect("it is asked whether it is there");
+    timeout(BOUND, given).await.expect(command);
 }
 
 #[tokio::test]
@@ -131,6 +136,27 @@ async fn a_store_of_many_megabytes_is_not_read_again_until_it_changes() {
 
     server.cli(&["HDEL", "feature_flags", "big"]);
     subject.recovers(&server, "too large").await;
+}
+
+/// The number of the last change is read with all of its entry.
+#[tokio::test]
+async fn a_log_with_an_entry_of_many_megabytes_is_not_asked_for_again_and_again() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    server.cli(&["HSET", "feature_flags", "kept", "1"]);
+    let entry =
+        "'{feature_flags}:log', '1-0', 'flag', 'x', 'after', string.rep('x', 70 * 1024 * 1024)";
+    eval(&server, &format!("redis.call('XADD', {entry})"));
+    let redis = Redis::open(&proxy.url()).unwrap().unannounced().response_timeout(BOUND);
+
+    let subject = Subject::with(redis).await;
+
+    let asked = || (calls(&server, "xrevrange"), proxy.counts().connections);
+    let before = asked();
+    is_given(&server, "hgetall", 3).await;
+    server.cli(&["HSET", "feature_flags", "other", "1"]);
+    subject.becomes("other", On).await;
+    assert_eq!(asked(), before);
 }
 
 /// Sixty values of 10 KB are no fewer bytes than thousands of small ones.

@@ -287,7 +287,7 @@ async fn a_server_that_is_required_and_away_fails_the_start() {
     server.kill();
     let redis = redis(&server, "one");
 
-    let start = Flags::builder().source(redis).max_wait(Duration::from_millis(50)).require_ready();
+    let start = Flags::builder().source(redis).max_wait(Duration::from_secs(1)).require_ready();
     let error = start.start().await.unwrap_err();
 
     assert_eq!(error.name(), "redis");

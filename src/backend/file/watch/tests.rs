@@ -693,6 +693,20 @@ async fn the_poll_confirms_what_has_not_changed() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_survey_that_panics_again_and_again_is_tried_once_in_each_poll() {
+    let timing = Timing::default();
+    let mut watch = Watch::new(PathBuf::from("flags.toml"), 0, timing);
+    let panic = || io::Error::other("it panicked");
+    assert!(watch.start_over(panic()).is_some());
+
+    for _ in 0..3 {
+        tokio::time::advance(timing.poll).await;
+        assert!(watch.start_over(panic()).is_none());
+        assert_eq!(watch.tick, Instant::now() + timing.poll);
+    }
+}
+
 #[tokio::test]
 async fn a_change_that_no_event_tells_is_found_by_the_poll() {
     let timing = Timing { poll: Duration::from_millis(20), ..Timing::default() };

@@ -1,15 +1,12 @@
 //! The options that changes have.
 
-use std::{
-    env,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use flagstaff::source::RedisHandle;
 
 use super::wait::Waited;
-use crate::{failure::Failure, output::Output, time};
+use crate::{failure::Failure, guard::Wish, number, output::Output, time, variable};
 
 /// How to change a flag.
 #[derive(Debug, Clone, Args)]
@@ -43,7 +40,7 @@ pub(crate) struct ChangeArgs {
 #[command(next_help_heading = "Change")]
 pub(crate) struct TargetArgs {
     /// Only if revision N changed the flag last
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::revision)]
     pub(crate) if_rev: Option<u64>,
     /// What to change
     #[arg(
@@ -83,13 +80,18 @@ pub(crate) enum Source {
 
 impl ChangeArgs {
     /// The options that a change of a file has.
-    pub(crate) fn of_a_file(dry_run: bool, yes: bool) -> Self {
-        Self { reason: None, by: None, dry_run, yes, wait: None, new: true, plain: false }
+    pub(crate) fn of_a_file(reason: Option<String>, dry_run: bool, yes: bool) -> Self {
+        Self { reason, by: None, dry_run, yes, wait: None, new: true, plain: false }
     }
 
     /// Who makes the change.
     pub(crate) fn author(&self) -> Option<String> {
         author(self.by.as_ref())
+    }
+
+    /// The change that these options ask for.
+    pub(crate) fn wish<'a>(&'a self, word: &'a str) -> Wish<'a> {
+        Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }
 
     pub(super) fn waits(&self) -> bool {
@@ -121,8 +123,8 @@ impl TargetArgs {
 
 /// The author who is named, else that of the environment.
 pub(super) fn author(named: Option<&String>) -> Option<String> {
-    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    named.cloned().or_else(|| variable("FLAGSTAFF_AUTHOR")).or_else(|| variable("USER"))
+    let usual = |name| variable::value(name);
+    named.cloned().or_else(|| usual("FLAGSTAFF_AUTHOR")).or_else(|| usual("USER"))
 }
 
 impl OverrideArgs {
@@ -131,10 +133,14 @@ impl OverrideArgs {
         Self { lasting: None, target }
     }
 
-    /// When the override ends by itself.
-    pub(super) fn end(&self, now: SystemTime) -> Result<Option<SystemTime>, Failure> {
-        let far = || Failure::usage("`--for` ends beyond what the clock can tell");
-        self.lasting.map(|lasting| now.checked_add(lasting).ok_or_else(far)).transpose()
+    /// The time for which the override lasts.
+    pub(super) fn lasting(&self, now: SystemTime) -> Result<Option<Duration>, Failure> {
+        match self.lasting {
+            Some(lasting) if now.checked_add(lasting).is_none() => {
+                Err(Failure::usage("`--for` ends beyond what the clock can tell"))
+            }
+            lasting => Ok(lasting),
+        }
     }
 
     pub(super) fn refuse_end_in_a_file(&self) -> Result<(), Failure> {

@@ -1,32 +1,16 @@
 //! What somebody at a terminal is asked before it is done.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use super::{Effect, is_switched_off, reach::Other};
+use crate::text::{clean, count};
 
-use super::{ChangeArgs, Effect, is_switched_off, reach::Other};
-use crate::{
-    failure::Failure,
-    style::{HEADER, painted},
-    text::{clean, count},
-};
-
-/// Asks the person at the terminal before a flag lets more users in, or is off for all of them.
+/// Returns the questions for the person at the terminal before a flag lets more users in, or is off for all of them.
 ///
-/// That is about the changed flags, and those that require one of them. Scripts are not asked. Returns true
-/// if a person was.
-pub(super) fn confirm(
+/// That is about the changed flags, and those that require one of them. Scripts are not asked.
+pub(super) fn questions(
     first: Option<String>,
     effects: &[Effect],
     others: &[Other],
-    args: &ChangeArgs,
-) -> Result<bool, Failure> {
-    let mut was_asked = false;
-    for question in questions(first, effects, others) {
-        was_asked |= ask(&question, args.yes)?;
-    }
-    Ok(was_asked)
-}
-
-fn questions(first: Option<String>, effects: &[Effect], others: &[Other]) -> Vec<String> {
+) -> Vec<String> {
     let names = |of: fn(&Effect) -> bool| -> Vec<_> {
         let found = effects.iter().filter(|effect| of(effect));
         found.map(|effect| format!("`{}`", clean(&effect.flag))).collect()
@@ -56,19 +40,4 @@ fn questions(first: Option<String>, effects: &[Effect], others: &[Other]) -> Vec
         questions.push(format!("let {} be on for more than now at its end?", later.join(", ")));
     }
     questions
-}
-
-/// Asks the person at the terminal. Returns true if there is one.
-pub(crate) fn ask(question: &str, yes: bool) -> Result<bool, Failure> {
-    if yes || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Ok(false);
-    }
-    anstream::eprint!("{} [y/N] ", painted(HEADER, question));
-    io::stderr().flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(true),
-        _ => Err(Failure::refused("nothing was changed").hint("`--yes` does not ask")),
-    }
 }

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::{args::author, ask};
-use crate::failure::Failure;
+use super::args::author;
+use crate::guard::Wish;
 
 /// The options of a change of the file and the store.
 #[derive(Debug, Clone, Args)]
@@ -29,8 +29,8 @@ impl BothArgs {
         author(self.by.as_ref())
     }
 
-    /// Asks the person at the terminal.
-    pub(crate) fn ask(&self, questions: &[String]) -> Result<(), Failure> {
-        questions.iter().try_for_each(|question| ask(question, self.yes).map(drop))
+    /// The change that these options ask for.
+    pub(crate) fn wish<'a>(&'a self, word: &'a str) -> Wish<'a> {
+        Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }
 }

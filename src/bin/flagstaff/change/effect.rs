@@ -14,6 +14,7 @@ use super::{ending::Ending, mark, wider::is_wider};
 use crate::{
     difference::{self, Difference, differences},
     output::{Output, Row},
+    paste,
     place::Place,
     style,
     text::{self, clean},
@@ -130,8 +131,9 @@ impl Effect {
         let before = self.before.state;
         if matches!(self.replaces, Some(Entry::Definition(_))) && before != FlagState::Off {
             return Some(format!(
-                "`{flag}` is {after} now; `flagstaff undo` with the revision of this change gives \
-                 back the override before: {before}"
+                "`{flag}` is {after} now; {} with the revision of this change gives back the override \
+                 before: {before}",
+                paste::command("undo", "REVISION"),
             ));
         }
         let is_partial = |side: &&Side| matches!(side.state, FlagState::Partial { .. });
@@ -143,8 +145,8 @@ impl Effect {
         let who = place.path().map(|path| format!("`{}` says", path.display()));
         let who = who.unwrap_or_else(|| "the environment says".to_owned());
         Some(format!(
-            "`{flag}` is {after} now; `flagstaff unset {}` gives back what {who}: {below}",
-            text::word(&self.flag)
+            "`{flag}` is {after} now; {} gives back what {who}: {below}",
+            paste::command("unset", &text::word(&self.flag))
         ))
     }
 

@@ -16,7 +16,7 @@ use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, reach,
 use crate::{
     difference::{Difference, differences},
     failure::Failure,
-    file, name,
+    file, guard, name, paste,
     session::Session,
     style,
     text::{self, clean, count},
@@ -55,8 +55,9 @@ pub(super) async fn change(
         if matches!(change, Change::Enable) && state != FlagState::On {
             let (word, flag) = (text::word(name), clean(name));
             hints.push(format!(
-                "`{flag}` is {state} then, since its other settings still hold; \
-                 `flagstaff set --source file {word} FIELD-` takes one away"
+                "`{flag}` is {state} then, since its other settings still hold; {} takes one \
+                 away",
+                paste::command("set --source file", &format!("{word} FIELD-")),
             ));
         }
         Ok(())
@@ -75,8 +76,12 @@ pub(crate) async fn edit(
     takes_away: bool,
     mut edit: impl FnMut(&mut Document, &str) -> Result<(), Failure>,
 ) -> Result<ExitCode, Failure> {
-    refuse_what_a_file_has_not(args, target)?;
+    refuse_what_a_file_has_not(session, args, target)?;
     let Session { place, output } = session;
+    let word = guard::word(names);
+    if !args.dry_run {
+        guard::refuse_without_reason(place, args.wish(&word))?;
+    }
     let file = TextFile::read(place.needed_path()?)?;
     let mut document = file::document(session, &file)?;
     let original = document.file().clone();
@@ -104,6 +109,9 @@ pub(crate) async fn edit(
             no_effect: None,
         });
     }
+    if document.is_changed() {
+        output.aside(format!("in {}", place.with_file(file.path())));
+    }
     match document.is_changed() {
         true => output.preview(&style::diff(&document.diff().to_string())),
         false => output.aside(format!("`{}` says so already", file.path().display())),
@@ -128,10 +136,11 @@ pub(crate) async fn edit(
     } else if document.is_changed() {
         let first = (takes_away && names.len() > 1)
             .then(|| format!("take {} out of the file?", count(names.len(), "flag")));
-        ask::confirm(first, &effects, &others, args)?;
-        file.replace(document.text())?;
+        let questions = ask::questions(first, &effects, &others);
+        let leave = guard::ask(place, args.wish(&word), &questions)?;
+        file::replace(session, &leave, &file, document.text())?;
     }
-    tell_of_file(output, &effects, args.dry_run)?;
+    tell_of_file(session, &effects, args.dry_run)?;
     Ok(ExitCode::Done)
 }
 
@@ -207,7 +216,7 @@ fn refuse_unknown(file: &FlagsFile, declared: &Flags, name: &str) -> Result<(), 
     }
     let hint = match declared.explain(name, &Context::anonymous()).similar {
         Some(similar) => format!("a flag with a similar name exists: `{}`", clean(&similar)),
-        None => "`flagstaff list` lists the flags".to_owned(),
+        None => format!("{} lists the flags", paste::command("list", "")),
     };
     Err(Failure::refused(format!("the file has no flag `{}`", clean(name)))
         .hint(format!("{hint}; `--new` makes a new flag")))
@@ -221,11 +230,16 @@ fn refused(session: &Session, changed: Result<(), EditError>) -> Result<(), Fail
     changed.map_err(|error| file::refused(session, error))
 }
 
-fn refuse_what_a_file_has_not(args: &ChangeArgs, target: &TargetArgs) -> Result<(), Failure> {
+fn refuse_what_a_file_has_not(
+    session: &Session,
+    args: &ChangeArgs,
+    target: &TargetArgs,
+) -> Result<(), Failure> {
     let given = [
         ("--if-rev", target.if_rev.is_some()),
         ("--wait", args.wait.is_some()),
-        ("--reason", args.reason.is_some()),
+        // A place that needs a reason prints it for the commit message.
+        ("--reason", args.reason.is_some() && !session.place.requires_reason()),
         ("--by", args.by.is_some()),
     ];
     if args.plain {

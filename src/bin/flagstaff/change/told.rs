@@ -3,7 +3,7 @@
 use flagstaff::{Context, Flags, source::RedisHandle};
 
 use super::{Act, ChangeArgs, Effect, Unknown};
-use crate::{failure::Failure, output::Output, place::Place, session::Session, text::clean};
+use crate::{failure::Failure, output::Output, paste, place::Place, session::Session, text::clean};
 
 /// Refuses to change a flag that no source and no instance has, unless it is meant to be new. Where neither
 /// the file nor the use of flags can be read, it warns.
@@ -36,7 +36,8 @@ pub(super) async fn refuse_unknown(
             }
             continue;
         }
-        let hint = hint.unwrap_or_else(|| "`flagstaff list` lists the flags".to_owned());
+        let hint =
+            hint.unwrap_or_else(|| format!("{} lists the flags", paste::command("list", "")));
         return Err(Failure::refused(message).hint(format!("{hint}; `--new` makes a new flag")));
     }
     Ok(())
@@ -70,9 +71,15 @@ pub(super) fn tell_plain(
 }
 
 /// The revision of a change that was made, and how to take it back.
-pub(super) fn way_back(place: &Place, flag: &str, flags: usize, revision: u64) -> String {
-    let store = place.store_options();
-    let back = format!("revision {revision}; back with: flagstaff undo {revision}{store}");
+pub(super) fn way_back(
+    place: &Place,
+    redis: &RedisHandle,
+    flag: &str,
+    flags: usize,
+    revision: u64,
+) -> String {
+    let (at, undo) = (place.with_store(redis), paste::line("undo", &revision.to_string()));
+    let back = format!("revision {revision} at {at}; back with: {undo}");
     match flags {
         1 => back,
         _ => format!("{}: {back}", clean(flag)),

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     failure::Failure,
     output::Output,
+    paste,
     text::{clean, count},
     time,
 };
@@ -53,10 +54,11 @@ impl Waited {
                     count(all, "instance"),
                 ));
                 if laggards.iter().any(Instance::is_silent) {
-                    output.hint(
-                        "a silent instance may serve its flags without reaching the store; \
-                         `flagstaff instances --forget NAME` takes one off the list that is gone",
-                    );
+                    output.hint(format!(
+                        "a silent instance may serve its flags without reaching the store; {} takes \
+                         one off the list that is gone",
+                        paste::command("instances --forget NAME", ""),
+                    ));
                 }
             }
         }

@@ -12,7 +12,9 @@ use crate::{
     assignment::{self, Assignment, Assignments},
     change::{ChangeArgs, TargetArgs, edit},
     failure::Failure,
-    file, name,
+    file,
+    guard::GuardArgs,
+    name, paste,
     session::Session,
     text::{self, clean},
     time,
@@ -61,9 +63,8 @@ pub(crate) struct Create {
     /// Only print what it would change
     #[arg(long, short = 'n', help_heading = "Change")]
     dry_run: bool,
-    /// Do not ask
-    #[arg(long, short, help_heading = "Change")]
-    yes: bool,
+    #[command(flatten, next_help_heading = "Change")]
+    guard: GuardArgs,
 }
 
 impl Create {
@@ -71,7 +72,7 @@ impl Create {
         let definition = self.definition()?;
         self.refuse_what_other_sources_have(session).await?;
         let names = [self.name.clone()];
-        let change = ChangeArgs::of_a_file(self.dry_run, self.yes);
+        let change = ChangeArgs::of_a_file(self.guard.reason.clone(), self.dry_run, self.guard.yes);
         let target = TargetArgs::file();
         let code = edit(session, &names, &change, &target, false, |document, name| {
             document.add(name, &definition).map_err(|error| file::refused(session, error))
@@ -135,9 +136,9 @@ impl Create {
         let (flag, source) = (clean(&self.name), said.source.name);
         Err(Failure::refused(format!("there is a flag `{flag}` in source `{source}` already"))
             .hint(format!(
-                "`flagstaff show {}` says what it has; `flagstaff promote` writes an override into the \
-                 file",
-                text::word(&self.name)
+                "{} lists what each source has; {} writes an override into the file",
+                paste::command("show", &text::word(&self.name)),
+                paste::command("promote", &text::word(&self.name)),
             )))
     }
 

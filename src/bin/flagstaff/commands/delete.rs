@@ -14,8 +14,11 @@ use crate::{
     change::BothArgs,
     completion,
     failure::Failure,
-    file, name,
+    file,
+    guard::{self, Leave},
+    name,
     output::{Listing, Row},
+    paste, place,
     references::{self, ReferenceArgs},
     revision,
     session::Session,
@@ -67,15 +70,22 @@ struct Needs {
 impl Delete {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
+        if !self.change.dry_run {
+            guard::refuse_without_reason(place, self.change.wish(&self.name))?;
+        }
         let file = TextFile::read(place.needed_path()?)?;
-        let mut document = file::document(session, &file)?;
+        let mut document = file::whole(session, &file)?;
         let original = document.file().clone();
-        if !original.flags().contains_key(&*self.name) && !original.rejected().contains(&*self.name)
-        {
+        let is_in = |name: &str| original.entry(name, &*self.name).is_some();
+        let environments: Vec<_> =
+            original.environments().filter(|name| is_in(name)).map(str::to_owned).collect();
+        let is_outside =
+            original.flags().contains_key(&*self.name) || original.rejected().contains(&*self.name);
+        if !is_outside && environments.is_empty() {
             let failure = Failure::usage(format!("the file has no flag `{}`", clean(&self.name)));
             return Err(failure.hint(format!(
-                "`flagstaff unset {}` takes an override away",
-                text::word(&self.name)
+                "{} takes an override away",
+                paste::command("unset", &text::word(&self.name))
             )));
         }
         let over = place.flags_over_the_file(output).await?;
@@ -87,7 +97,15 @@ impl Delete {
         };
         self.refuse_needed(session, &needs)?;
 
-        document.remove(&self.name).map_err(|error| file::refused(session, error))?;
+        if is_outside {
+            document.remove(&self.name).map_err(|error| file::refused(session, error))?;
+        }
+        for environment in &environments {
+            document = document
+                .in_environment(environment)
+                .map_err(|error| place::unknown_environment(file.path(), &error))?;
+            document.remove(&self.name).map_err(|error| file::refused(session, error))?;
+        }
         file::refuse_failing_tests(session, &original, &document, &[])?;
         output.preview(&style::diff(&document.diff().to_string()));
         for flag in &needs.flags {
@@ -101,12 +119,13 @@ impl Delete {
         if self.change.dry_run {
             output.aside("nothing was changed: this is a dry run");
         } else {
-            self.change.ask(&[format!("delete `{}`?", clean(&self.name))])?;
+            let questions = [format!("delete `{}`?", clean(&self.name))];
+            let leave = guard::ask(place, self.change.wish(&self.name), &questions)?;
             let way_back = way_back(&file, &self.name);
-            file.replace(document.text())?;
+            file::replace(session, &leave, &file, document.text())?;
             output.hint(way_back);
             if let Some(over) = over.filter(|_| needs.is_overridden) {
-                revision = self.take_override(session, &over).await?;
+                revision = self.take_override(session, &leave, &over).await?;
             }
         }
         let about = json!({
@@ -166,25 +185,28 @@ impl Delete {
     }
 
     /// Takes the override away. The file is written by then.
-    async fn take_override(&self, session: &Session, over: &Flags) -> Result<Option<u64>, Failure> {
+    async fn take_override(
+        &self,
+        session: &Session,
+        leave: &Leave,
+        over: &Flags,
+    ) -> Result<Option<u64>, Failure> {
         let mut clear = over.clear(&self.name);
         if let Some(author) = self.change.author() {
             clear = clear.author(author);
         }
-        if let Some(reason) = &self.change.reason {
+        if let Some(reason) = &leave.reason {
             clear = clear.reason(reason);
         }
         let cleared = clear.await.map_err(|error| {
             Failure::from(error).hint(format!(
-                "the flag is out of the file; `flagstaff unset {}` takes the override away",
-                text::word(&self.name)
+                "the flag is out of the file; {} takes the override away",
+                paste::command("unset", &text::word(&self.name))
             ))
         })?;
         if let Some(revision) = cleared.revision {
-            let store = session.place.store_options();
-            session.output.aside(format!(
-                "revision {revision}; override back with: flagstaff undo {revision}{store}"
-            ));
+            let undo = paste::line("undo", &revision.to_string());
+            session.output.aside(format!("revision {revision}; override back with: {undo}"));
         }
         Ok(cleared.revision)
     }

@@ -1,7 +1,9 @@
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
+    Context,
+    answer::FlagInfo,
     cli::ExitCode,
     definition::{FlagsFile, SharedDefinition, to_json},
     write::{Drift, Provenance},
@@ -9,17 +11,20 @@ use flagstaff::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    completion,
     difference::{self, Difference, differences},
     failure::Failure,
     output::{Listing, Output, Row},
-    place, revision,
+    paste,
+    place::{self, Place},
+    revision,
     session::Session,
     text::clean,
     time, unreadable,
     written::Written,
 };
 
-/// Show how the store differs from the file, or the file from git
+/// Compare the store, git, environments or places
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
@@ -27,13 +32,20 @@ A pipe gets a line for each setting: the flag;
 changed, new, removed, undeclared or same; the setting; its JSON before and
 after; who, when, why, and until when.
 
+With git:REV, the order of variants, tests and segments count too. Two places
+are compared with all of their sources merged.
+
 Examples:
   flagstaff diff                overrides in the store against flags.toml
-  flagstaff diff git:main       flags.toml against that of main, with the order
-                                of its variants, its tests and its segments")]
+  flagstaff diff git:main       flags.toml against that of main
+  flagstaff diff --at staging --at production
+
+Two environments of the file:
+  flagstaff diff --environment staging production")]
 pub(crate) struct Diff {
-    /// What to compare flags.toml with; the store unless named
-    #[arg(value_name = "git:REV")]
+    /// Compare with `git:REV`, or with another environment than --environment;
+    /// with the store unless named
+    #[arg(value_name = "WITH", add = completion::environments())]
     with: Option<String>,
 }
 
@@ -58,17 +70,32 @@ struct Flag {
 impl Diff {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let mut unreadable = None;
-        let (flags, nothing) = match self.with.as_deref() {
-            None => {
+        let mut about = json!({});
+        let environments = self.environments(session)?;
+        let (flags, nothing) = match (self.with.as_deref(), environments) {
+            (with, _) if session.place.at.len() > 1 => {
+                let [before, after] = places(session, with)?;
+                about = json!({ "before": before.name(), "after": after.name() });
+                let (flags, code) = between(session, &before, &after).await?;
+                unreadable = code;
+                (flags, "nothing differs")
+            }
+            (_, Some([before, after])) => {
+                (between_environments(session, &before, &after)?, "nothing differs")
+            }
+            (None, None) => {
                 let (flags, code) = against_store(session).await?;
                 unreadable = code;
                 (flags, "the store changes nothing")
             }
-            Some(with) => match with.strip_prefix("git:") {
+            (Some(with), None) => match with.strip_prefix("git:") {
                 Some(revision) => (against_git(session, revision)?, "nothing differs"),
                 None => {
                     return Err(Failure::usage(format!("cannot compare with `{with}`"))
-                        .hint("write `git:REV`, such as `git:main`, or nothing for the store"));
+                        .hint(
+                            "write `git:REV`, such as `git:main`, or nothing for the store; an environment is \
+                             compared with that of `--environment`",
+                        ));
                 }
             },
         };
@@ -78,7 +105,7 @@ impl Diff {
         if output.is_json() {
             let rows = flags.into_iter().map(|flag| Row { cells: Vec::new(), json: flag.json });
             let (rows, name) = (rows.collect(), "flags");
-            output.listing(Listing { name, columns: &[], rows, empty: nothing })?;
+            output.listing_about(about, Listing { name, columns: &[], rows, empty: nothing })?;
             return Ok(code);
         }
         if flags.is_empty() {
@@ -91,6 +118,20 @@ impl Diff {
             output.write(&flags.iter().map(|flag| flag.text(now)).collect::<String>())?;
         }
         Ok(code)
+    }
+}
+
+impl Diff {
+    /// The two environments that are compared, if any are.
+    fn environments(&self, session: &Session) -> Result<Option<[String; 2]>, Failure> {
+        match (&*session.place.environment, self.with.as_deref()) {
+            ([before, after], None) => Ok(Some([before.clone(), after.clone()])),
+            (_, Some(after)) if !after.starts_with("git:") => {
+                let before = session.place.environment_name()?;
+                Ok(before.map(|before| [before, after.to_owned()]))
+            }
+            _ => Ok(None),
+        }
     }
 }
 
@@ -165,6 +206,57 @@ async fn against_store(session: &Session) -> Result<(Vec<Flag>, Option<ExitCode>
     Ok((drift.iter().map(overridden).collect(), code))
 }
 
+/// The two places that are compared.
+fn places(session: &Session, with: Option<&str>) -> Result<[Place; 2], Failure> {
+    let Session { place, output } = session;
+    match (&*place.at, with) {
+        ([before, after], None) => {
+            Ok([place.of(Some(before), output)?, place.of(Some(after), output)?])
+        }
+        (_, Some(with)) => {
+            Err(Failure::usage(format!("`{}` is compared with one place", clean(with)))
+                .hint("write `--at` once, or leave it out"))
+        }
+        _ => Err(Failure::usage("`--at` names two places at most")),
+    }
+}
+
+/// The flags that differ in two places, each with all of its sources merged; and the exit code if a stored value
+/// cannot be read.
+async fn between(
+    session: &Session,
+    before: &Place,
+    after: &Place,
+) -> Result<(Vec<Flag>, Option<ExitCode>), Failure> {
+    let output = &session.output;
+    let (mut sides, mut code) = (Vec::new(), None);
+    for place in [before, after] {
+        paste::name(place);
+        output.aside(place.whole());
+        let flags = place.flags(output).await?;
+        code = unreadable::tell_all(&flags, output).or(code);
+        sides.push(flags.snapshot());
+    }
+    let anonymous = Context::anonymous();
+    let names = sides.iter().flat_map(|side| side.all(&anonymous).map(|(name, _)| name));
+    let names: BTreeSet<_> = names.collect();
+    let compared = names.into_iter().filter_map(|name| {
+        let [before, after] = [&sides[0], &sides[1]].map(|side| side.info(name));
+        let object = |info: Option<FlagInfo<'_>>| {
+            info.map(|info| to_json(info.definition())).unwrap_or_default()
+        };
+        let differences = differences(&object(before), &object(after));
+        let what = match (before, after) {
+            (None, _) => "new",
+            (_, None) => "removed",
+            _ if differences.is_empty() => return None,
+            _ => CHANGED,
+        };
+        Some(Flag::of("flag", name.to_owned(), what, differences))
+    });
+    Ok((compared.collect(), code))
+}
+
 fn overridden(drift: &Drift) -> Flag {
     let declared = drift.declared.as_ref().map(to_json).unwrap_or_default();
     let differences = differences(&declared, &to_json(&drift.overridden));
@@ -191,7 +283,14 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
     let text = revision::text_at(revision, &now.path)?;
     let name = format!("{}@{revision}", now.path.display());
     let written = [Written::of(&text), Written::of(&now.text)];
-    let before = whole(FlagsFile::parse(&name, &text), &name, &session.output)?;
+    let before = FlagsFile::parse(&name, &text);
+    let before = match now.parsed.environment() {
+        Some(environment) if before.is_usable() => before
+            .in_environment(environment)
+            .map_err(|error| place::unknown_environment(Path::new(&name), &error))?,
+        _ => before,
+    };
+    let before = whole(before, &name, &session.output)?;
     let now = whole(now.parsed, &now.path.to_string_lossy(), &session.output)?;
     let segments = segments(&written);
     let names = before.flags().keys().chain(now.flags().keys());
@@ -217,6 +316,38 @@ fn against_git(session: &Session, revision: &str) -> Result<Vec<Flag>, Failure> 
     Ok(compared.chain(segments).collect())
 }
 
+/// The flags that differ between two environments of the file.
+fn between_environments(
+    session: &Session,
+    before: &str,
+    after: &str,
+) -> Result<Vec<Flag>, Failure> {
+    let read = |environment: &str| {
+        let file = session.place.in_environment(Some(environment)).needed_file()?;
+        let name = file.path.to_string_lossy().into_owned();
+        whole(file.parsed, &name, &session.output)
+    };
+    let (before, after) = (read(before)?, read(after)?);
+    let names: BTreeSet<_> = before.flags().keys().chain(after.flags().keys()).collect();
+    let compared = names.into_iter().filter_map(|name| {
+        // What one of them removes and the other does not have is the same.
+        let object = |file: &FlagsFile| {
+            let mut object = file.flags().get(name).map(|flag| to_json(flag)).unwrap_or_default();
+            object.retain(|_, value| !value.is_null());
+            object
+        };
+        let differences = differences(&object(&before), &object(&after));
+        let what = match (before.flags().contains_key(name), after.flags().contains_key(name)) {
+            (false, _) => "new",
+            (_, false) => "removed",
+            _ if differences.is_empty() => return None,
+            _ => CHANGED,
+        };
+        Some(Flag::of("flag", name.to_owned(), what, differences))
+    });
+    Ok(compared.collect())
+}
+
 /// The segments that differ. Flags that use one of them differ with it.
 fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
     let names: BTreeSet<_> = before.segments.keys().chain(after.segments.keys()).collect();
@@ -237,7 +368,7 @@ fn segments([before, after]: &[Written; 2]) -> Vec<Flag> {
 
 /// A file that can be compared: all of it counts, or it would differ for no reason.
 fn whole(file: FlagsFile, name: &str, output: &Output) -> Result<FlagsFile, Failure> {
-    match file.diagnostics().has_errors() {
+    match place::has_errors(&file) {
         false => Ok(file),
         true => Err(place::mistakes(name, file.diagnostics(), output)),
     }

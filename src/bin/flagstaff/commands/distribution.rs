@@ -10,6 +10,7 @@ use crate::{
     failure::Failure,
     name,
     output::{Listing, Output, Row},
+    paste,
     plan::{MadeUp, UserArgs, count},
     session::Session,
     similar, text,
@@ -58,15 +59,16 @@ impl Distribution {
         if snapshot.info(&*self.flag).is_none() {
             similar::hint(&snapshot, &self.flag, output);
             return Err(Failure::usage(format!("no source has a flag `{}`", clean(&self.flag)))
-                .hint("`flagstaff list` lists those that there are"));
+                .hint(format!("{} lists those that there are", paste::command("list", ""))));
         }
         unreadable::refuse_answer(&flags, &self.flag)?;
         let needed = unreadable::needed(&snapshot, &self.flag);
         let definitions: Vec<_> = needed
             .iter()
-            .filter_map(|name| Some(snapshot.info(&**name)?.definition().clone()))
+            .filter_map(|name| Some((&**name, snapshot.info(&**name)?.definition().clone())))
             .collect();
-        let asked = Asked { flag: self.flag.clone(), snapshot, made_up: MadeUp::of(&definitions) };
+        let definitions = definitions.iter().map(|(name, definition)| (*name, definition));
+        let asked = Asked { flag: self.flag.clone(), snapshot, made_up: MadeUp::of(definitions) };
         let tally = count(&asked, self.users.source()?)?;
         if tally.users == 0 {
             return Err(self.users.nobody());

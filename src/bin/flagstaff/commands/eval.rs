@@ -18,7 +18,7 @@ use crate::{
     place,
     session::Session,
     similar,
-    text::clean,
+    text::{clean, json_problem},
     unreadable,
 };
 
@@ -43,7 +43,7 @@ the exit code is 2 then. Blank lines are skipped.
 Examples:
   flagstaff eval new_checkout --user ana --group beta
   flagstaff eval new_checkout search --set plan=pro --set seats=12
-  flagstaff eval new_checkout --context @request.json --at 2026-12-24
+  flagstaff eval new_checkout --context @request.json --as-of 2026-12-24
   flagstaff eval --batch questions.jsonl > answers.jsonl")]
 pub(crate) struct Eval {
     /// Flags, or globs of their names
@@ -66,7 +66,7 @@ pub(crate) struct Eval {
 impl Eval {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let context = self.context.context(&session.output)?;
-        let flags = session.place.flags_at(&session.output, self.context.at).await?;
+        let flags = session.place.flags_at(&session.output, self.context.as_of).await?;
         let snapshot = flags.snapshot();
         let context = self.context.fitted(context, &snapshot, &session.output);
         if let Some(path) = &self.batch {
@@ -281,9 +281,11 @@ impl Question {
     /// With OpenFeature's code for what is wrong.
     fn parse(line: &[u8]) -> Result<Self, (&'static str, String)> {
         let parse_error = |problem: String| ("PARSE_ERROR", problem);
-        let line = str::from_utf8(line).map_err(|error| parse_error(error.to_string()))?;
+        let line = str::from_utf8(line).map_err(|error| {
+            parse_error(format!("byte {} is not UTF-8", error.valid_up_to() + 1))
+        })?;
         let mut object: Map<String, Value> = serde_json::from_str(line)
-            .map_err(|error| parse_error(format!("no JSON object: {error}")))?;
+            .map_err(|error| parse_error(format!("no JSON object: {}", json_problem(&error))))?;
         let Some(Value::String(flag)) = object.remove("flag") else {
             return Err(parse_error("there is no text `flag`".to_owned()));
         };

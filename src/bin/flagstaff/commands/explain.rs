@@ -11,13 +11,13 @@ use crate::{
 #[command(after_help = "\
 Exits with 1 if no source has the flag, or a mistake in the file leaves it out.
 A stored value that cannot be read is an error (2), also that of a flag that it
-requires.
+needs.
 The text is for people, in a pipe too; for programs there is --output json.
 
 Examples:
   flagstaff explain new_checkout --user ana --set plan=pro
   flagstaff explain new_checkout --context @request.json --redact email
-  flagstaff explain new_checkout --user ana --at 2026-12-24 -o json")]
+  flagstaff explain new_checkout --user ana --as-of 2026-12-24 -o json")]
 pub(crate) struct Explain {
     /// Flag
     #[arg(value_parser = name::flag, add = completion::flags())]
@@ -35,7 +35,7 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let context = self.context.context(&session.output)?;
-        let flags = session.place.flags_at(&session.output, self.context.at).await?;
+        let flags = session.place.flags_at(&session.output, self.context.as_of).await?;
         let context = self.context.fitted(context, &flags.snapshot(), &session.output);
         let mut explanation = flags.explain(&*self.flag, &context).redact(&self.redact);
         if self.redact_all {

@@ -13,8 +13,9 @@ use taplo::{formatter, parser};
 
 use crate::{
     failure::Failure,
+    guard::GuardArgs,
     output::{Listing, Row},
-    place,
+    paste, place,
     session::Session,
     style,
 };
@@ -35,6 +36,8 @@ pub(crate) struct Fmt {
     /// Only print what would change
     #[arg(long)]
     check: bool,
+    #[command(flatten)]
+    guard: GuardArgs,
 }
 
 impl Fmt {
@@ -66,6 +69,7 @@ impl Fmt {
             }
             let diff = Diff::new(&name, file.text(), &formatted).to_string();
             if !self.check {
+                self.guard.ask_for(session, file.path())?;
                 file.replace(&formatted)?;
             }
             changed.push((name, diff));
@@ -110,16 +114,15 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         let failure = Failure::usage(message);
         return Err(match before.is_usable() {
             true => failure.hint("taplo knows TOML 1.0, which has no line breaks between braces"),
-            false => failure.hint("`flagstaff lint` says more about it"),
+            false => failure
+                .hint(format!("{} says more about it", paste::command("lint", &paste::path(name)))),
         });
     }
     let options =
         formatter::Options { crlf: body.contains("\r\n"), ..formatter::Options::default() };
     let formatted = mark.to_owned() + &formatter::format_syntax(parsed.into_syntax(), options);
     let after = FlagsFile::parse(name, &formatted);
-    let same = before.flags() == after.flags()
-        && before.rejected() == after.rejected()
-        && before.is_usable() == after.is_usable();
+    let same = before.says_the_same(&after);
     if !same {
         return Err(Failure::refused(format!(
             "`{name}` would say something else if it were formatted"

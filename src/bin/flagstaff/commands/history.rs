@@ -1,14 +1,14 @@
 use std::{num::NonZeroUsize, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{cli::ExitCode, source::WritableBackend, write::LogEntry};
+use flagstaff::{cli::ExitCode, write::LogEntry};
 use serde_json::{Map, Value, json};
 
 use crate::{
     completion,
     entry::settings,
     failure::Failure,
-    name,
+    name, number,
     output::{Listing, Row},
     session::Session,
     time,
@@ -29,14 +29,14 @@ pub(crate) struct History {
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: Option<String>,
     /// How many changes at most
-    #[arg(long, short = 'l', value_name = "NUMBER", default_value = "20")]
+    #[arg(long, short = 'l', value_name = "NUMBER", default_value = "20", value_parser = number::limit)]
     limit: NonZeroUsize,
 }
 
 impl History {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let redis = session.place.needed_redis()?.handle();
-        let changes = redis.history(self.flag.as_deref(), self.limit.get()).await?;
+        let (flag, limit) = (self.flag.as_deref(), self.limit.get());
+        let changes = session.place.changes(flag, limit, &session.output).await?;
 
         let now = SystemTime::now();
         let for_people = session.output.is_for_people();

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::Failure,
     file,
+    guard::{self, GuardArgs},
     import::{Imported, Note, article, listed, stored, waffle, whose},
     place,
     session::Session,
@@ -60,6 +61,8 @@ pub(crate) struct Import {
     /// Write them into flags.toml
     #[arg(long)]
     write: bool,
+    #[command(flatten)]
+    guard: GuardArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -145,8 +148,10 @@ impl Import {
         if !self.write {
             session.output.note("nothing was written: `--write` does that");
         } else if document.is_changed() {
+            let word = guard::word(&added);
+            let leave = guard::ask(&session.place, self.guard.wish(&word), &[])?;
             match file {
-                Some(file) => file.replace(document.text())?,
+                Some(file) => file::replace(session, &leave, &file, document.text())?,
                 None => TextFile::create(&path, document.text())?,
             }
             let many = count(added.len(), "flag");

@@ -7,7 +7,7 @@ use clap::Args;
 use flagstaff::{cli::ExitCode, definition::edit::TextFile};
 use serde_json::json;
 
-use crate::{failure::Failure, session::Session, time};
+use crate::{failure::Failure, paste, session::Session, time};
 
 /// A file to begin with. TODAY and LATER are days.
 const STARTER: &str = include_str!("init.toml");
@@ -34,7 +34,7 @@ impl Init {
         TextFile::create(&path, &starter(SystemTime::now()))?;
         let path = path.display().to_string();
         session.output.thing(json!({ "made": path }), || {
-            format!("made `{path}`; `flagstaff list` shows its flags\n")
+            format!("made `{path}`; {} shows its flags\n", paste::command("list", ""))
         })?;
         Ok(ExitCode::Done)
     }

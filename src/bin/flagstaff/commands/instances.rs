@@ -3,14 +3,16 @@ use std::collections::BTreeSet;
 use clap::Args;
 use flagstaff::{
     cli::ExitCode,
-    source::{Instance, RedisHandle, WritableBackend},
+    source::{Instance, RedisHandle},
 };
 use serde_json::json;
 
 use crate::{
     change::store,
     failure::Failure,
+    guard::{self, GuardArgs},
     output::{Listing, Row},
+    paste,
     session::Session,
     text::{clean, count, verb},
     time,
@@ -34,10 +36,12 @@ pub(crate) struct Instances {
     /// Take an instance off the list
     #[arg(long, value_name = "NAME")]
     forget: Option<String>,
+    #[command(flatten)]
+    guard: GuardArgs,
 }
 
 /// A state in one word.
-fn state(instance: &Instance, latest: Option<u64>) -> &'static str {
+pub(super) fn state(instance: &Instance, latest: Option<u64>) -> &'static str {
     match () {
         () if instance.is_silent() => "silent",
         () if instance.revision < latest => "behind",
@@ -50,7 +54,10 @@ impl Instances {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let redis = session.place.needed_redis()?.handle();
         match &self.forget {
-            Some(name) => forget(session, &redis, name).await,
+            Some(name) => {
+                guard::ask(&session.place, self.guard.wish(name), &[])?;
+                forget(session, &redis, name).await
+            }
             None => list(session, &redis).await,
         }
     }
@@ -60,7 +67,7 @@ async fn forget(session: &Session, redis: &RedisHandle, name: &str) -> Result<Ex
     if !redis.forget(name).await? {
         let (name, store) = (clean(name), store(redis));
         return Err(Failure::refused(format!("no instance `{name}` of {store} is listed"))
-            .hint("`flagstaff instances` lists them"));
+            .hint(format!("{} lists them", paste::command("instances", ""))));
     }
     let json = json!({ "forgotten": name });
     session.output.thing(json, || format!("{} is not listed any more", clean(name)))?;
@@ -71,7 +78,7 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
     let output = &session.output;
     let fleet = redis.fleet().await?;
     // A store that cannot be read as a whole has instances all the same.
-    let (latest, unknown) = match redis.history(None, 50).await.map_err(Failure::from) {
+    let (latest, unknown) = match session.place.changes(None, 50, output).await {
         Ok(log) => (log.into_iter().find_map(|change| change.revision), None),
         Err(failure) => (None, Some(failure)),
     };

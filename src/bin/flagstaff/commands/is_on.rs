@@ -10,12 +10,12 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It prints no answer. A flag that no source has is off, with a warning. A stored
-value that cannot be read is an error (2), also that of a flag that it requires.
+value that cannot be read is an error (2), also that of a flag that it needs.
 
 Examples:
   flagstaff is-on new_checkout && deploy
   flagstaff is-on new_checkout --user ana --group beta
-  flagstaff is-on sale --at 2026-12-24")]
+  flagstaff is-on sale --as-of 2026-12-24")]
 pub(crate) struct IsOn {
     /// Flag
     #[arg(value_parser = name::flag, add = completion::flags())]
@@ -27,7 +27,7 @@ pub(crate) struct IsOn {
 impl IsOn {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let context = self.context.context(&session.output)?;
-        let flags = session.place.flags_in_silence(&session.output, self.context.at).await?;
+        let flags = session.place.flags_in_silence(&session.output, self.context.as_of).await?;
         let snapshot = flags.snapshot();
         let context = self.context.fitted(context, &snapshot, &session.output);
         unreadable::refuse_answer(&flags, &self.flag)?;

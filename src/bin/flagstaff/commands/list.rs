@@ -1,14 +1,19 @@
-use std::time::SystemTime;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{Context, Flags, cli::ExitCode};
-use serde_json::{Value, json};
+use flagstaff::{
+    Context, Definition, Flags, answer::FlagState, cli::ExitCode, definition::Definitions,
+    source::SourceKind,
+};
+use serde_json::{Map, Value, json};
 
 use crate::{
     failure::Failure,
     output::{Listing, Output, Row},
+    paste, place,
     query::{Subject, Term},
     session::Session,
+    text::clean,
     time, unreadable,
 };
 
@@ -17,35 +22,127 @@ use crate::{
 #[command(after_help = "\
 Exits with 2 if a stored value cannot be read: what that flag is, is not known.
 
-A query is made of words that all have to hold:
-  name*             a glob, or a part of the name
-  owner:payments    `owner:` alone is nobody
-  tag:checkout
-  state:partial     or on, off
-  source:redis       the strongest source that says something
-  expires<14d       or a day: expires<2027-01-01
-  created>90d       older than that
+All names and filters have to hold.
+
+Filters:
+  owner=payments        `owner=` alone is a flag without an owner
+  tag=checkout
+  source=redis          the strongest source that has the flag
+
+  on, off, partial      the state for all users
+  permanent             or permanent=false; client and testable too
+  metadata.issue=PAY-*  or metadata.issue, whatever its value
+
+  expires<14d           or a day: expires<2027-01-01
+  created>90d           older than that
+
+In names and values, `*` is any text and `?` any character.
 
 Examples:
   flagstaff list
-  flagstaff list owner:payments 'expires<14d'
-  flagstaff list state:partial -o jsonl")]
+  flagstaff list 'checkout_*'
+  flagstaff list --filter owner=payments --filter 'expires<14d'
+  flagstaff list --filter partial -o jsonl
+  flagstaff list --environments      what each is in each environment")]
 pub(crate) struct List {
-    /// Which flags
-    query: Vec<String>,
+    /// A part of the name, or a glob
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Keep the flags for which this holds; may be repeated
+    #[arg(long, value_name = "FILTER")]
+    filter: Vec<String>,
+    /// Show what the flag file makes of each flag in each of its environments
+    #[arg(long, conflicts_with = "environment")]
+    environments: bool,
 }
 
 impl List {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let now = SystemTime::now();
-        let words = self.query.iter().flat_map(|words| words.split_whitespace());
-        let query: Result<Vec<_>, _> = words.map(|word| Term::parse(word, now)).collect();
+        let filters = self.filter.iter().map(|filter| Term::parse(filter, now));
+        let names = self.names.iter().map(|name| Term::name(name));
+        let query: Result<Vec<_>, _> = names.chain(filters).collect();
         let query = query.map_err(Failure::usage)?;
         let Session { place, output } = session;
+        if self.environments {
+            return Self::print_environments(session, &query, now);
+        }
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
         Self::print(&flags, &query, output)?;
         place.tell_other_files(output).await;
         Ok(unreadable::tell_all(&flags, output).unwrap_or(code))
+    }
+
+    /// Prints the flags of the file for which all terms hold in an environment, with their states in all of them.
+    fn print_environments(
+        session: &Session,
+        query: &[Term],
+        now: SystemTime,
+    ) -> Result<ExitCode, Failure> {
+        let mut files = place::declared(vec![session.place.needed_path()?], None)?;
+        let file = files.remove(0);
+        let name = file.path.to_string_lossy().into_owned();
+        let parsed = file.parsed.tested(&Definitions::new(), now);
+        if !parsed.is_usable() {
+            return Err(place::mistakes(&name, parsed.diagnostics(), &session.output));
+        }
+        let mut columns = vec!["FLAG".to_owned(), "FLAGS".to_owned()];
+        columns.extend(parsed.environments().map(|name| clean(name).into_owned()));
+        let there = parsed.environments().map(|name| parsed.clone().in_environment(name));
+        let mut places = vec![parsed.clone()];
+        places.extend(there.flatten());
+        let names: BTreeSet<_> = places
+            .iter()
+            .flat_map(|file| file.flags().keys().chain(file.rejected().iter()))
+            .collect();
+
+        let mut rows = Vec::new();
+        for name in names {
+            let states = places.iter().map(|file| match file.flags().get(name) {
+                Some(flag) => State::Of(FlagState::at(flag, now), flag),
+                None if file.rejected().contains(name) => State::Rejected,
+                None => State::Unknown,
+            });
+            let states: Vec<_> = states.collect();
+            let holds = |state: &State<'_>| match *state {
+                State::Of(state, definition) => {
+                    let source = Some(SourceKind::File);
+                    let subject = Subject { name, definition, state, source };
+                    query.iter().all(|term| term.holds(&subject))
+                }
+                _ => query.is_empty(),
+            };
+            if !states.iter().any(holds) {
+                continue;
+            }
+            let environments = places
+                .iter()
+                .zip(&states)
+                .filter_map(|(file, state)| Some((file.environment()?.to_owned(), state.json())));
+            rows.push(Row {
+                json: json!({
+                    "flag": name,
+                    "flags": states[0].json(),
+                    "environments": environments.collect::<Map<_, _>>(),
+                }),
+                cells: [name.to_owned()]
+                    .into_iter()
+                    .chain(states.iter().map(State::text))
+                    .collect(),
+            });
+        }
+        let columns: Vec<_> = columns.iter().map(String::as_str).collect();
+        session.output.listing(Listing {
+            name: "flags",
+            columns: &columns,
+            rows,
+            empty: "(no flags)",
+        })?;
+        if parsed.diagnostics().has_errors() {
+            let (name, lint) = (clean(&name), paste::command("lint", ""));
+            session.output.warning(format!("`{name}` has errors: {lint} shows them"));
+        }
+        Ok(ExitCode::Done)
     }
 
     /// Prints the flags for which all terms hold.
@@ -65,6 +162,10 @@ impl List {
             let owner = definition.owner.value().cloned().unwrap_or_default();
             let tags = definition.tags.value().cloned().unwrap_or_default();
             let expires = definition.expires.value().copied().map(time::date);
+            let end = match definition.is_permanent() {
+                true => "permanent".to_owned(),
+                false => expires.clone().unwrap_or_default(),
+            };
             rows.push(Row {
                 cells: vec![
                     name.to_owned(),
@@ -72,7 +173,7 @@ impl List {
                     source.map(|source| source.to_string()).unwrap_or_default(),
                     owner,
                     tags.join(","),
-                    expires.clone().unwrap_or_default(),
+                    end,
                 ],
                 json: json!({
                     "flag": name,
@@ -82,6 +183,10 @@ impl List {
                     "owner": definition.owner.value(),
                     "tags": tags,
                     "expires": expires,
+                    "permanent": definition.is_permanent(),
+                    "client": definition.is_client(),
+                    "testable": definition.is_testable(),
+                    "metadata": definition.rare().metadata.value(),
                     "definition": Value::Object(flagstaff::definition::to_json(definition)),
                 }),
             });
@@ -92,5 +197,32 @@ impl List {
             rows,
             empty: "(no flags)",
         })
+    }
+}
+
+/// A flag in one environment, or outside of all.
+enum State<'f> {
+    Of(FlagState, &'f Definition),
+    Rejected,
+    Unknown,
+}
+
+impl State<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Of(state, _) => state.to_string(),
+            Self::Rejected => "rejected".to_owned(),
+            Self::Unknown => String::new(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Of(state, _) => {
+                json!({ "state": state.as_str(), "summary": state.to_string() })
+            }
+            Self::Rejected => json!({ "state": "rejected", "summary": "rejected" }),
+            Self::Unknown => Value::Null,
+        }
     }
 }

@@ -28,7 +28,8 @@ A new salt does that, another `bucket_by`, or variants in another order.
 Made-up users have the groups and attributes that the flags name. How many of
 your users have these is not known, and neither is the share then: `?`, or null
 in JSON. Rules that decided for none of the users are named. Overrides in the
-store do not count.
+store do not count. With --environment, both sides are the flags there; a file
+before that lacks the environment is taken without.
 
 Exits with 1 if a flag is beyond a bound of --fail-on.
 
@@ -55,7 +56,7 @@ pub(crate) struct PlanArgs {
     users: UserArgs,
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
-    pub(crate) at: Option<SystemTime>,
+    pub(crate) as_of: Option<SystemTime>,
     /// Exit with 1 beyond a bound: redrawn, redrawn=N, newly-on=N or newly-off=N
     /// users of a flag; N is a number, or a share such as 5%
     #[arg(long, value_name = "BOUND")]
@@ -67,18 +68,30 @@ pub(crate) struct PlanArgs {
 
 impl Plan {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
-        let at = self.report.at.unwrap_or_else(SystemTime::now);
-        let before = read(&self.before, session)?.tested(&Definitions::new(), at);
+        let at = self.report.as_of.unwrap_or_else(SystemTime::now);
+        let environment = session.place.environment_name()?;
+        let before = read(&self.before, session)?;
+        let before = match &environment {
+            Some(name) => before.clone().in_environment(name).unwrap_or(before),
+            None => before,
+        };
+        let before = before.tested(&Definitions::new(), at);
         let after = read(&self.after, session)?;
-        if before.diagnostics().has_errors() {
+        let after = match &environment {
+            Some(name) => after
+                .in_environment(name)
+                .map_err(|error| place::unknown_environment(Path::new(&self.after), &error))?,
+            None => after,
+        };
+        if place::has_errors(&before) {
             place::tell_left_out(&self.before, &before, &session.output);
         }
-        if after.diagnostics().has_errors() {
+        if place::has_errors(&after) {
             return Err(place::mistakes(&self.after, after.diagnostics(), &session.output));
         }
         // As in a service that runs: a flag whose tests fail keeps what it had.
         let after = after.tested(before.flags(), at);
-        if after.diagnostics().has_errors() {
+        if place::has_errors(&after) {
             place::tell_left_out(&self.after, &after, &session.output);
         }
         let before = before.flags();
@@ -86,6 +99,10 @@ impl Plan {
         let flags = after.flags().iter().chain(kept);
         let after = flags.map(|(key, flag)| (key, flag.clone())).collect();
         let title = [&self.before, &self.after].map(|it| Untrusted::new(it).code()).join(" → ");
+        let title = match &environment {
+            Some(name) => format!("{title}, environment {}", Untrusted::new(name).code()),
+            None => title,
+        };
         self.report.run(title, before, &after, session).await
     }
 }
@@ -100,7 +117,7 @@ impl PlanArgs {
         session: &Session,
     ) -> Result<ExitCode, Failure> {
         let output = &session.output;
-        let at = self.at.unwrap_or_else(SystemTime::now);
+        let at = self.as_of.unwrap_or_else(SystemTime::now);
         let users = self.users.source()?;
         let change = Change::new(before, after, at).await?;
         let counts = count(&change, users)?;

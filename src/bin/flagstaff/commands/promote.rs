@@ -10,10 +10,10 @@ use flagstaff::{
 use serde_json::json;
 
 use crate::{
-    change::{ChangeArgs, ask, finish, store},
+    change::{ChangeArgs, finish, store},
     completion,
     failure::Failure,
-    file, name,
+    file, guard, name, paste,
     session::Session,
     style,
     text::{clean, count, verb, words},
@@ -67,6 +67,9 @@ impl Promote {
         }
         let Session { place, output } = session;
         place.needed_redis()?;
+        if !self.change.dry_run {
+            guard::refuse_without_reason(place, self.change.wish(""))?;
+        }
         let file = TextFile::read(place.needed_path()?)?;
         let mut document = file::document(session, &file)?;
         let original = document.file().clone();
@@ -104,18 +107,18 @@ impl Promote {
             output.note("nothing was changed: this is a dry run");
             return Ok(ExitCode::Done);
         }
-        if !ending.is_empty() {
-            let question = format!("let {} stay like that for good?", ending.join(", "));
-            ask(&question, self.change.yes)?;
-        }
         if document.is_changed() {
-            file.replace(document.text())?;
+            let question = format!("let {} stay like that for good?", ending.join(", "));
+            let questions: &[_] = if ending.is_empty() { &[] } else { &[question] };
+            let word = guard::word(&promoted);
+            let leave = guard::ask(place, self.change.wish(&word), questions)?;
+            file::replace(session, &leave, &file, document.text())?;
         }
         if !promoted.is_empty() {
             output.hint(format!(
-                "the {} until the file is deployed; then `flagstaff promote --finish {}`",
+                "the {} until the file is deployed; then {}",
                 verb(promoted.len(), "override stays", "overrides stay"),
-                words(promoted.iter().map(|flag| &**flag)),
+                paste::command("promote --finish", &words(promoted.iter().map(|flag| &**flag))),
             ));
         }
         Ok(ExitCode::Done)
@@ -148,8 +151,12 @@ impl Promote {
         let mut overrides = Vec::new();
         for flag in &self.flags {
             let Some(said) = said(flag) else {
-                return Err(Failure::refused(format!("`{}` is not overridden", clean(flag)))
-                    .hint("`flagstaff show` says what each source says"));
+                return Err(Failure::refused(format!("`{}` is not overridden", clean(flag))).hint(
+                    format!(
+                        "{} says what each source says",
+                        paste::command("show", &words([&**flag]))
+                    ),
+                ));
             };
             let end = said.provenance.and_then(|by| by.changes_at(SystemTime::now()));
             overrides.push(Override { flag: flag.clone(), entry: said.entry, end });
@@ -215,10 +222,11 @@ async fn refuse_other_definitions(
             clean(name),
             others.join(", "),
         ))
-        .hint(
+        .hint(format!(
             "deploy the file first; `--now` takes the override away although they have another, and \
-             `flagstaff instances --forget NAME` takes one off the list that is gone",
-        ));
+             {} takes one off the list that is gone",
+            paste::command("instances --forget NAME", ""),
+        )));
     }
     Ok(())
 }

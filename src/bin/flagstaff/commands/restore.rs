@@ -13,7 +13,8 @@ use crate::{
     change::{Act, ChangeArgs, Rehearsal, Stored, Unknown, perform},
     completion,
     failure::Failure,
-    name,
+    guard::Leave,
+    name, number, paste,
     session::Session,
     text::clean,
 };
@@ -33,7 +34,7 @@ pub(crate) struct Restore {
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
     /// Revision whose state comes back
-    #[arg(long, value_name = "REV")]
+    #[arg(long, value_name = "REV", value_parser = number::revision)]
     to: u64,
     #[command(flatten)]
     change: ChangeArgs,
@@ -67,8 +68,10 @@ impl Restore {
 
 /// Returns the value of a flag at a revision.
 async fn stored_at(redis: &RedisHandle, flag: &str, to: u64) -> Result<Option<String>, Failure> {
-    let unknown =
-        |message: String| Failure::refused(message).hint("`flagstaff history` lists the revisions");
+    let unknown = |message: String| {
+        let history = paste::command("history", "");
+        Failure::refused(message).hint(format!("{history} lists the revisions"))
+    };
     if redis.revision(to).await?.is_none() {
         return Err(unknown(format!("the log has no revision {to}")));
     }
@@ -92,13 +95,14 @@ impl Act for Restoring<'_> {
     /// It is made only if the value is stored that was when it was rehearsed.
     async fn make(
         &self,
+        leave: &Leave,
         _: &Flags,
         name: &str,
         _: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure> {
         // An override that has ended is as good as none.
         let stored = self.stored.as_deref().filter(|_| !self.logged.is_empty());
-        let (author, reason) = (self.args.author(), self.args.reason.as_deref());
+        let (author, reason) = (self.args.author(), leave.reason.as_deref());
         let (redis, current) = (self.redis, self.current.as_deref());
         Ok(redis.store(name, current, stored, author.as_deref(), reason).await?.revision)
     }

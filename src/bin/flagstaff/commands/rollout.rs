@@ -15,7 +15,9 @@ use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, edit, perform},
     completion,
     failure::Failure,
-    file, name,
+    file,
+    guard::Leave,
+    name, paste,
     place::Once,
     session::Session,
     text::{self, clean},
@@ -87,8 +89,9 @@ Examples:
     /// Show where it stands
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
-percentage, since when, when the next stage is due, and the source that hides
-the rollout, if one does. A stored value that cannot be read is an error (2).
+percentage, since when, and when the next stage is due. Then come the source
+that hides the rollout, if one does, and the end of that. A stored value that
+cannot be read is an error (2).
 
 Examples:
   flagstaff rollout status checkout_v2
@@ -195,6 +198,7 @@ impl Stepping<'_> {
         flags: &Flags,
         flag: &str,
         if_rev: Option<u64>,
+        reason: Option<&str>,
     ) -> Result<Option<u64>, Failure> {
         let mut step = (self.step)(flags.rollout(flag));
         if self.force {
@@ -203,7 +207,7 @@ impl Stepping<'_> {
         if let Some(author) = self.args.author() {
             step = step.author(author);
         }
-        if let Some(reason) = &self.args.reason {
+        if let Some(reason) = reason {
             step = step.reason(reason);
         }
         if let Some(revision) = if_rev {
@@ -226,13 +230,13 @@ impl Stepping<'_> {
                 None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
                     let Said { says, .. } = Said::of(source);
                     format!(
-                        "an override says {says}, which hides the rollout: \
-                         `flagstaff rollout status {word}`"
+                        "an override says {says}, which hides the rollout: {}",
+                        paste::command("rollout status", &word)
                     )
                 }),
             },
             RolloutError::Refused { progress, .. } if progress.status == RolloutStatus::Paused => {
-                Some(format!("`flagstaff rollout resume {word}` lets it go on"))
+                Some(format!("{} lets it go on", paste::command("rollout resume", &word)))
             }
             RolloutError::TooEarly { .. } => Some("`--force` leaves the stage now".to_owned()),
             _ => None,
@@ -257,7 +261,7 @@ impl Stepping<'_> {
         let flags =
             Flags::builder().source(Memory::new()).source(Once::new(SourceKind::File, offer));
         let flags = flags.clock(move || now).start().await?;
-        self.step(&flags, flag, None).await?;
+        self.step(&flags, flag, None, None).await?;
         let step = flags.sources_of(flag).swap_remove(0).entry;
 
         edit(self.session, slice::from_ref(flag), self.args, target, false, |document, name| {
@@ -271,17 +275,19 @@ impl Stepping<'_> {
 impl Act for Stepping<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
         // Memory knows no revisions of others.
-        self.step(&rehearsal.flags, &rehearsal.name, None).await.map(drop)
+        let reason = self.args.reason.as_deref();
+        self.step(&rehearsal.flags, &rehearsal.name, None, reason).await.map(drop)
     }
 
     /// It is made only if the entry is the one that the step was worked out from.
     async fn make(
         &self,
+        leave: &Leave,
         flags: &Flags,
         name: &str,
         _: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure> {
-        self.step(flags, name, self.if_rev).await
+        self.step(flags, name, self.if_rev, leave.reason.as_deref()).await
     }
 
     /// A step is a patch, and the rest of the override stays, its end too.
@@ -295,6 +301,8 @@ struct Said {
     source: source::Source,
     says: String,
     who: Vec<String>,
+    /// The instant at which the entry changes by itself.
+    until: Option<SystemTime>,
 }
 
 impl Said {
@@ -311,7 +319,8 @@ impl Said {
         };
         let by = said.provenance.as_ref();
         let who = who(by.and_then(|by| by.author.as_ref()), by.and_then(|by| by.reason.as_ref()));
-        Self { source: said.source, says, who }
+        let until = by.and_then(|by| by.changes_at(SystemTime::now()));
+        Self { source: said.source, says, who, until }
     }
 
     /// The same with who and why, which only the log has of a plain on or off.
@@ -383,9 +392,14 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
         if let Some(due) = progress.due {
             text += &format!("  due {}, {}\n", time::rfc3339(due), time::relative(due, now));
         }
-        if let Some(Said { source, says, who }) = &hidden_by {
+        if let Some(Said { source, says, who, until }) = &hidden_by {
             let who = who.iter().map(|who| format!(", {who}")).collect::<String>();
-            text += &format!("  not in force: {source} says {says}{who}; the flag is {state}\n");
+            let until = until.map(|until| {
+                format!(", until {}, {}", time::rfc3339(until), time::relative(until, now))
+            });
+            let until = until.unwrap_or_default();
+            text +=
+                &format!("  not in force: {source} says {says}{who}{until}; the flag is {state}\n");
         }
         text
     })?;
@@ -408,11 +422,12 @@ async fn way_back(
     let has_settings = stored.is_some_and(|said| matches!(said.entry, Entry::Definition(_)));
     let word = text::word(flag);
     if !is_off || !has_settings {
-        return Ok(format!("`flagstaff unset {word}` lets the rollout decide"));
+        return Ok(format!("{} lets the rollout decide", paste::command("unset", &word)));
     }
     if progress.status == RolloutStatus::Paused {
         return Ok(format!(
-            "`flagstaff rollout resume {word}` switches it on and goes on from there"
+            "{} switches it on and goes on from there",
+            paste::command("rollout resume", &word)
         ));
     }
     // It is on for all users after that, unless it is switched off beside its settings.
@@ -420,9 +435,13 @@ async fn way_back(
     let enabled = redis.rehearse(flag, &Write::new(Operation::Enable)).await?.entry;
     Ok(match enabled {
         Some(Entry::Definition(_)) => {
-            format!("`flagstaff enable {word}` switches it on again, at this stage")
+            let enable = paste::command("enable", &word);
+            format!("{enable} switches it on again, at this stage")
         }
-        _ => format!("`flagstaff set {word} enabled-` switches it on again, at this stage"),
+        _ => {
+            let set = paste::command("set", &format!("{word} enabled-"));
+            format!("{set} switches it on again, at this stage")
+        }
     })
 }
 
@@ -439,6 +458,7 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String>
         date(since),
         date(due),
         hidden_by.map(|said| said.source.to_string()).unwrap_or_default(),
+        date(&hidden_by.and_then(|said| said.until)),
     ]
 }
 
@@ -467,7 +487,7 @@ fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {
         Some(_) => Failure::refused(format!("flag `{name}` has no rollout"))
             .hint("a flag has one if its `rollout.stages` say so"),
         None => Failure::refused(format!("no source has a flag `{name}`"))
-            .hint("`flagstaff list` lists those that there are"),
+            .hint(format!("{} lists those that there are", paste::command("list", ""))),
     }
 }
 
@@ -480,6 +500,8 @@ fn json(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Value {
         "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
         "since": progress.since.map(time::rfc3339),
         "due": progress.due.map(time::rfc3339),
-        "hiddenBy": hidden_by.map(|said| json!({ "source": said.source, "says": said.says })),
+        "hiddenBy": hidden_by.map(|said| json!({
+            "source": said.source, "says": said.says, "until": said.until.map(time::rfc3339),
+        })),
     })
 }

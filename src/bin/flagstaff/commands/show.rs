@@ -164,7 +164,11 @@ impl Shown<'_> {
                 _ => None,
             };
             let note = note.map(|at| format!(" ({})", time::relative(at, self.now)));
-            vec![field.as_str().to_owned(), day(&plain(value)) + &note.unwrap_or_default()]
+            let value = match (field, value) {
+                (Field::Metadata, Value::Object(facts)) => facts_of(facts),
+                _ => day(&plain(value)),
+            };
+            vec![field.as_str().to_owned(), value + &note.unwrap_or_default()]
         }));
 
         text += &format!("\n{}\n", painted(HEADER, "Sources, the strongest first:"));
@@ -205,7 +209,11 @@ impl Shown<'_> {
             FlagState::Partial { variants: 1.., .. } => {
                 "otherwise the variant that is drawn".to_owned()
             }
-            _ => "otherwise on".to_owned(),
+            _ => match (definition.rare().value.value(), definition.rare().serve.value()) {
+                (Some(_), _) => "otherwise on, with this value".to_owned(),
+                (None, Some(variant)) => format!("otherwise `{}`", clean(variant)),
+                (None, None) => "otherwise on".to_owned(),
+            },
         }
     }
 
@@ -253,7 +261,7 @@ impl Shown<'_> {
 }
 
 /// What a source says, without what is for people alone.
-fn short(entry: &Entry) -> String {
+pub(super) fn short(entry: &Entry) -> String {
     let Entry::Definition(definition) = entry else { return entry.to_string() };
     let mut deciding = to_json(definition);
     deciding.retain(|name, _| about().all(|field| field.as_str() != name));
@@ -261,6 +269,13 @@ fn short(entry: &Entry) -> String {
         true => "nothing that decides".to_owned(),
         false => settings(&deciding),
     }
+}
+
+/// Formats metadata: `issue = PAY-412, tier = 1`.
+fn facts_of(facts: &Map<String, Value>) -> String {
+    let facts = facts.iter().filter(|(_, value)| !value.is_null());
+    let facts = facts.map(|(name, value)| format!("{} = {}", clean(name), plain(value)));
+    facts.collect::<Vec<_>>().join(", ")
 }
 
 /// A date at the start of a day is that day.

@@ -7,7 +7,7 @@ use crate::{
     change::{Rehearsal, grown_from},
     completion,
     failure::Failure,
-    name,
+    name, paste,
     session::Session,
     text::clean,
     unreadable,
@@ -24,7 +24,7 @@ the flags in that table depends on it.
 Examples:
   flagstaff simulate new_checkout percentage=50
   flagstaff simulate new_checkout denied_groups+=beta --contexts users.jsonl
-  flagstaff simulate sale active.from=2026-12-24T00:00:00Z --at 2026-12-25")]
+  flagstaff simulate sale active.from=2026-12-24T00:00:00Z --as-of 2026-12-25")]
 pub(crate) struct Simulate {
     /// Flag
     #[arg(value_parser = name::flag, add = completion::flags())]
@@ -39,7 +39,7 @@ pub(crate) struct Simulate {
 impl Simulate {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         session.place.refuse_without_file()?;
-        let flags = session.place.flags_at(&session.output, self.report.at).await?;
+        let flags = session.place.flags_at(&session.output, self.report.as_of).await?;
         let snapshot = flags.snapshot();
         let before: Definitions = snapshot
             .all(&Context::anonymous())
@@ -47,7 +47,7 @@ impl Simulate {
             .collect();
         if !before.contains_key(&*self.flag) {
             return Err(Failure::usage(format!("no source has a flag `{}`", clean(&self.flag)))
-                .hint("`flagstaff list` lists those that there are"));
+                .hint(format!("{} lists those that there are", paste::command("list", ""))));
         }
         for name in self.related(&snapshot) {
             unreadable::refuse_answer(&flags, &name)?;

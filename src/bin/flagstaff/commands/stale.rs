@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -58,8 +58,8 @@ pub(crate) struct Stale {
 struct Flag {
     key: String,
     owner: Option<String>,
-    /// Set for a flag that is meant to stay, which nothing is found about.
-    is_permanent: bool,
+    /// Set for a flag that is meant to stay, or that other flags need. Nothing is found about these.
+    is_kept: bool,
     fixed: Option<Fixed>,
     findings: Vec<Finding>,
 }
@@ -79,7 +79,9 @@ impl Stale {
             BTreeMap::new()
         });
         let unreadable = unreadable::tell_all(&flags, &session.output);
-        let flags = self.flags(&flags, &usage, file.as_deref(), now).await;
+        let environment = session.place.environment_name()?;
+        let place = file.as_deref().map(|file| (file, environment.as_deref()));
+        let flags = self.flags(&flags, &usage, place, now).await;
         let searched = self.refs.as_deref().map(|root| {
             let keys = flags.iter().map(|flag| flag.key.clone()).collect();
             let search = Search::new(keys)?;
@@ -90,7 +92,7 @@ impl Stale {
         let mentions = searched.as_ref().map(|(_, _, found)| found.by_flag());
         let last = searched.as_ref().zip(mentions.as_ref()).map(|((root, search, _), mentions)| {
             let unnamed = (0..flags.len())
-                .filter(|&flag| !mentions.contains_key(&flag) && !flags[flag].is_permanent)
+                .filter(|&flag| !mentions.contains_key(&flag) && !flags[flag].is_kept)
                 .collect();
             last_mentions(root, search, unnamed, file.as_deref())
         });
@@ -98,7 +100,7 @@ impl Stale {
         let mut rows = Vec::new();
         for (index, flag) in flags.iter().enumerate() {
             rows.extend(flag.findings.iter().map(|finding| flag.finding(finding)));
-            let (Some(mentions), Some(last), false) = (&mentions, &last, flag.is_permanent) else {
+            let (Some(mentions), Some(last), false) = (&mentions, &last, flag.is_kept) else {
                 continue;
             };
             match mentions.get(&index) {
@@ -126,7 +128,7 @@ impl Stale {
         &self,
         flags: &Flags,
         usage: &BTreeMap<String, Usage>,
-        file: Option<&Path>,
+        place: Option<(&Path, Option<&str>)>,
         now: SystemTime,
     ) -> Vec<Flag> {
         let snapshot = flags.snapshot();
@@ -140,11 +142,20 @@ impl Stale {
         }
         let fixed: BTreeMap<_, _> =
             all.iter().filter_map(|(key, _, fixed)| Some((key.clone(), fixed.clone()?))).collect();
-        let commits = file.and_then(History::of).map(|history| history.since(&fixed, now));
+        let commits = place.and_then(|(file, environment)| {
+            Some(History::of(file)?.since(&fixed, environment, now))
+        });
         let commit = |key: &str| {
             // What is in no commit yet is new.
             commits.as_ref().map(|commits| commits.get(key).copied().unwrap_or(now))
         };
+        let needed: BTreeSet<String> = all
+            .iter()
+            .flat_map(|(key, definition, _)| {
+                let needs = definition.needs().into_iter().map(|it| it.flag.clone());
+                needs.filter(move |needed| needed != key)
+            })
+            .collect();
         let mut found = Vec::new();
         for (key, definition, fixed) in all {
             let since = match overridden(flags, &key).await {
@@ -153,10 +164,13 @@ impl Stale {
             };
             let known = fixed.as_ref().map(|fixed| (fixed, since));
             let evaluated = usage.get(&key).map(|usage| usage.evaluated.unwrap_or(usage.known));
-            let findings = Finding::all(&definition, known, evaluated, now, self.unchanged);
-            let (owner, is_permanent) =
-                (definition.owner.value().cloned(), definition.is_permanent());
-            found.push(Flag { key, owner, is_permanent, fixed, findings });
+            let is_kept = definition.is_permanent() || needed.contains(&key);
+            let findings = match is_kept {
+                true => Vec::new(),
+                false => Finding::all(&definition, known, evaluated, now, self.unchanged),
+            };
+            let owner = definition.owner.value().cloned();
+            found.push(Flag { key, owner, is_kept, fixed, findings });
         }
         found
     }

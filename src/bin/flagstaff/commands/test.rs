@@ -13,17 +13,19 @@ use crate::{failure::Failure, session::Session, text::count, time};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Tests are written below their flag, as [[flags.NAME.tests]]. They ask the file
-alone, without a store or the environment. A flag with errors is not tested.
+alone, without a store or variables. A flag with errors is not tested. Those of
+[[environments.NAME.FLAG.tests]] ask the flag in that environment. All are run;
+with --environment, only those of that one.
 
 Exits with 1 if a test fails or a flag has errors.
 
 Examples:
   flagstaff test
-  flagstaff test --at 2026-12-24 --file deploy/flags.toml")]
+  flagstaff test --as-of 2026-12-24 --file deploy/flags.toml")]
 pub(crate) struct Test {
     /// When flags are asked by tests that do not say: 2026-12-24, +2h [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
-    at: Option<SystemTime>,
+    as_of: Option<SystemTime>,
 }
 
 impl Test {
@@ -34,10 +36,22 @@ impl Test {
             session.output.report(diagnostics);
             return Err(Failure::usage(format!("`{}` cannot be used", file.path.display())));
         }
-        let run = file.parsed.test(self.at.unwrap_or_else(SystemTime::now));
-        let is_good = run.passed() && !diagnostics.has_errors();
+        let run = file.parsed.test(self.as_of.unwrap_or_else(SystemTime::now));
+        let run = match file.parsed.environment() {
+            Some(environment) => run.of_environment(environment),
+            None => run,
+        };
+        let is_good = run.passed() && !problems(&file.parsed).has_errors();
         session.output.thing(json(&run, &file.parsed), || text(&run, &file.parsed))?;
         Ok(if is_good { ExitCode::Done } else { ExitCode::No })
+    }
+}
+
+/// The problems of the file, or of the environment that is chosen.
+fn problems(file: &FlagsFile) -> Diagnostics {
+    match file.environment() {
+        Some(environment) => file.diagnostics().concerning(Some(environment)),
+        None => file.diagnostics().clone(),
     }
 }
 
@@ -56,6 +70,7 @@ fn result(result: &TestResult) -> Value {
     };
     json!({
         "flag": &*result.flag,
+        "environment": result.environment,
         "index": result.index,
         "name": result.name,
         "line": result.location.line,
@@ -79,8 +94,9 @@ fn text(run: &TestRun, file: &FlagsFile) -> String {
             let _ = writeln!(text, "{report}");
         }
     };
-    if file.diagnostics().has_errors() {
-        show(file.diagnostics());
+    let problems = problems(file);
+    if problems.has_errors() {
+        show(&problems);
     }
     show(run.diagnostics());
     text + &sum(run, file)

@@ -12,6 +12,8 @@ use flagstaff::{
 use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, Stored, TargetArgs, Unknown, perform},
     failure::Failure,
+    guard::Leave,
+    number, paste,
     session::Session,
     text::{self, clean},
 };
@@ -30,6 +32,7 @@ Examples:
   flagstaff undo 42 --dry-run")]
 pub(crate) struct Undo {
     /// Revision of the change
+    #[arg(value_parser = number::revision)]
     revision: u64,
     #[command(flatten)]
     change: ChangeArgs,
@@ -70,7 +73,7 @@ impl Undo {
         let redis = session.place.needed_redis()?.handle();
         let Some(undone) = redis.revision(revision).await? else {
             return Err(Failure::refused(format!("the log has no revision {revision}"))
-                .hint("`flagstaff history` lists the revisions"));
+                .hint(format!("{} lists the revisions", paste::command("history", ""))));
         };
         let renamed = renamed(&redis, &undone).await?;
         let (name, before) = match &renamed {
@@ -82,10 +85,12 @@ impl Undo {
             let message = format!("what was stored for `{flag}` before cannot be read: {problem}");
             Failure::refused(message).hint(match &renamed {
                 Some(Renamed { old, new, .. }) => format!(
-                    "`flagstaff rename --finish {}` moves it as it is, once the file has the old name",
-                    text::words([&**new, old])
+                    "{} moves it as it is, once the file has the old name",
+                    paste::command("rename --finish", &text::words([&**new, old]))
                 ),
-                None => format!("`flagstaff unset {word}` takes what is stored now away"),
+                None => {
+                    format!("{} takes what is stored now away", paste::command("unset", &word))
+                }
             })
         })?;
         let (name, is_made) = (name.clone(), Cell::new(false));
@@ -130,7 +135,7 @@ impl Renamed {
             ExitCode::Changed,
             format!("the override of `{flag}` was changed since the rename"),
         )
-        .hint(format!("`flagstaff history {word}` lists its changes")))
+        .hint(format!("{} lists its changes", paste::command("history", &word))))
     }
 }
 
@@ -169,6 +174,7 @@ impl Act for Undoing<'_> {
     /// It is made only if the flag was not changed since, so what was shown still holds.
     async fn make(
         &self,
+        leave: &Leave,
         flags: &Flags,
         _: &str,
         _: Option<Option<Entry>>,
@@ -180,7 +186,7 @@ impl Act for Undoing<'_> {
         if let Some(author) = self.args.author() {
             undo = undo.author(author);
         }
-        if let Some(reason) = &self.args.reason {
+        if let Some(reason) = &leave.reason {
             undo = undo.reason(reason);
         }
         Ok(undo.await?.revision)

@@ -4,7 +4,7 @@ use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value, json};
 
 use super::{Imported, known};
-use crate::{failure::Failure, text};
+use crate::{failure::Failure, paste, text};
 
 /// The members that are taken over as they are.
 const PLAIN: [&str; 5] = ["enabled", "percentage", "allowed_users", "allowed_groups", "variants"];
@@ -43,8 +43,12 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
         }
     };
     if text.trim_start().starts_with('{') {
-        let all: Map<String, Value> = serde_json::from_str(text)
-            .map_err(|error| Failure::usage(format!("this is no JSON object of flags: {error}")))?;
+        let all: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+            Failure::usage(format!(
+                "this is no JSON object of flags: {}",
+                text::json_problem(&error)
+            ))
+        })?;
         for (key, value) in all {
             match value {
                 // As it was read from Redis.
@@ -76,7 +80,8 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
 }
 
 fn parse(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| format!("its value is no JSON: {error}"))
+    serde_json::from_str(text)
+        .map_err(|error| format!("its value is no JSON: {}", text::json_problem(&error)))
 }
 
 /// What an object says, and what of it is not exactly the same here.
@@ -170,9 +175,8 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
         rollout.insert("stage_started".to_owned(), stage.clone().into());
         rollout.insert("paused_at".to_owned(), stage.into());
         flag.note(format!(
-            "its rollout is paused here, because the clock moves it on and no job: \
-             `flagstaff rollout resume {}` lets it go on",
-            text::word(key)
+            "its rollout is paused here, because the clock moves it on and no job: {} lets it go on",
+            paste::command("rollout resume", &text::word(key))
         ));
     } else {
         flag.note(

@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use crate::text::json_problem;
+
 /// The rows of a fixture in JSON, in JSON lines, or in YAML.
 pub(super) fn rows(text: &str) -> Result<Vec<Map<String, Value>>, String> {
     let text = text.trim_start_matches('\u{feff}');
     match text.trim_start().chars().next() {
-        Some('[') => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Some('[') => serde_json::from_str(text).map_err(|error| json_problem(&error)),
         Some('{') => lines(text),
         _ => yaml(text),
     }
@@ -16,8 +18,9 @@ pub(super) fn rows(text: &str) -> Result<Vec<Map<String, Value>>, String> {
 fn lines(text: &str) -> Result<Vec<Map<String, Value>>, String> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let row = |(index, line): (usize, &str)| {
-        let row: Map<String, Value> = serde_json::from_str(line)
-            .map_err(|error| format!("line {} is not a JSON object: {error}", index + 1))?;
+        let row: Map<String, Value> = serde_json::from_str(line).map_err(|error| {
+            format!("line {} is not a JSON object: {}", index + 1, json_problem(&error))
+        })?;
         match row.contains_key("model") {
             true => Ok(row),
             false => Err(format!("line {} has no `model`", index + 1)),

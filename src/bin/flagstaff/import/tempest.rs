@@ -4,6 +4,7 @@ use flagstaff::definition::Entry;
 use serde_json::{Map, json};
 
 use super::Imported;
+use crate::paste;
 
 /// The lines of `tempest flags list`: a name, and `on` or `off`.
 pub(crate) fn listed(text: &str) -> Imported {
@@ -37,7 +38,10 @@ pub(crate) fn stored(entries: impl IntoIterator<Item = (String, Entry, bool)>) -
             // On its own, a change of a few settings would be a flag that is on for everybody.
             _ => imported.leave_out(
                 &key,
-                "it is an override by flagstaff, which `flagstaff promote` writes into the file",
+                &format!(
+                    "it is an override by flagstaff, which {} writes into the file",
+                    paste::command("promote", "")
+                ),
             ),
         }
     }

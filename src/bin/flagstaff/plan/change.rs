@@ -136,7 +136,8 @@ impl Change {
             .map(|key| Changing::new(key, before.get(key), after.get(key), at))
             .collect();
         let both = |key| [before.get(key), after.get(key)].into_iter().flatten();
-        let made_up = MadeUp::of(needed.iter().flat_map(both).map(|flag| &**flag));
+        let made_up = needed.iter().flat_map(|key| both(key).map(move |flag| (&**key, &**flag)));
+        let made_up = MadeUp::of(made_up);
         let before = Side::new(before, &needed, at).await?;
         let after = Side::new(after, &needed, at).await?;
         Ok(Self { flags, before, after, made_up })
@@ -266,14 +267,14 @@ fn other_values(before: &Definition, after: &Definition) -> Vec<String> {
     differ.map(|(name, _)| name.to_owned()).collect()
 }
 
-/// The flags that differ, those that require them, and everything that these require.
+/// The flags that differ, those that need them, and everything that these need.
 fn needed(before: &Definitions, after: &Definitions) -> BTreeSet<String> {
     let keys: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let mut requires: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut required_by: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for &key in &keys {
         let both = [before.get(key), after.get(key)].into_iter().flatten();
-        for other in both.flat_map(|flag| flag.rare().requires.value().into_iter().flatten()) {
+        for other in both.flat_map(|flag| flag.needs()) {
             requires.entry(key).or_default().push(&other.flag);
             required_by.entry(&other.flag).or_default().push(key);
         }

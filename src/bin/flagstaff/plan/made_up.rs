@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use flagstaff::{
     Context, Definition,
     answer::Value,
-    definition::{BucketBy, Comparison, Condition, Operator},
+    definition::{
+        BucketBy, Comparison, Condition, Operator, Prerequisite, RequiredState, Rule, Serve,
+    },
 };
 
 use crate::time;
@@ -41,12 +43,18 @@ struct Recipe {
 }
 
 impl MadeUp {
-    pub(crate) fn of<'d>(definitions: impl IntoIterator<Item = &'d Definition>) -> Self {
+    /// The users that flags ask for, of which each definition comes with its key.
+    pub(crate) fn of<'d>(flags: impl IntoIterator<Item = (&'d str, &'d Definition)>) -> Self {
+        let flags: Vec<_> = flags.into_iter().collect();
+        let mut known: BTreeMap<&str, Vec<&Definition>> = BTreeMap::new();
+        for &(key, definition) in &flags {
+            known.entry(key).or_default().push(definition);
+        }
         let (mut users, mut groups, mut units) =
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut attributes: BTreeMap<String, Vec<Value<'static>>> = BTreeMap::new();
         let mut recipes = Vec::new();
-        for definition in definitions {
+        for (_, definition) in flags {
             let lists = [&definition.allowed_users, &definition.denied_users];
             users.extend(lists.into_iter().flat_map(|list| list.value()).flatten().cloned());
             let lists = [&definition.allowed_groups, &definition.denied_groups];
@@ -54,8 +62,10 @@ impl MadeUp {
             units.extend(definition.rare().bucket_by.value().and_then(attribute));
             for rule in definition.rare().rules.value().into_iter().flat_map(|rules| rules.iter()) {
                 units.extend(attribute(&rule.bucket_by));
-                let mut recipe = Recipe::default();
-                recipe.meet(&rule.when, true);
+                let mut meeting =
+                    Meeting { recipe: Recipe::default(), flags: &known, asked: BTreeSet::new() };
+                meeting.meet_rule(rule);
+                let recipe = meeting.recipe;
                 groups.extend(recipe.groups.iter().cloned());
                 for (name, values) in &recipe.attributes {
                     let known = attributes.entry(name.clone()).or_default();
@@ -167,20 +177,62 @@ fn mixed(number: u64, name: &str) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-impl Recipe {
+/// A recipe in the making.
+#[derive(Debug)]
+struct Meeting<'m, 'd> {
+    recipe: Recipe,
+    flags: &'m BTreeMap<&'d str, Vec<&'d Definition>>,
+    /// The other flags that were looked at: each counts once, however many ways lead to it.
+    asked: BTreeSet<String>,
+}
+
+impl Meeting<'_, '_> {
+    /// Adds what makes a rule match.
+    fn meet_rule(&mut self, rule: &Rule) {
+        self.meet(&rule.when, true);
+        if let Some(unless) = &rule.unless {
+            self.meet(unless, false);
+        }
+    }
+
     /// Adds what makes a condition true, or false.
     fn meet(&mut self, condition: &Condition, wanted: bool) {
         match condition {
-            Condition::Compare(comparison) => self.compare(comparison, wanted),
+            Condition::Compare(comparison) => self.recipe.compare(comparison, wanted),
             Condition::Segment(segment) => self.meet(segment.when(), wanted),
-            Condition::Not(inner) => self.meet(inner.condition(), !wanted),
+            Condition::Not(inner) | Condition::Unless(inner) => {
+                self.meet(inner.condition(), !wanted);
+            }
             Condition::All(parts) | Condition::Any(parts) => {
                 parts.iter().for_each(|part| self.meet(part, wanted));
             }
+            Condition::Flag(flag) => self.meet_flag(flag, wanted),
             _ => {}
         }
     }
 
+    /// Adds what brings another flag into a state, or keeps it out of that: the groups and the rules that
+    /// decide for it.
+    fn meet_flag(&mut self, flag: &Prerequisite, wanted: bool) {
+        if !self.asked.insert(flag.flag.clone()) {
+            return;
+        }
+        let is_wanted_off = (flag.state == RequiredState::Off) == wanted;
+        for definition in self.flags.get(flag.flag.as_str()).into_iter().flatten() {
+            let groups = match is_wanted_off {
+                true => &definition.denied_groups,
+                false => &definition.allowed_groups,
+            };
+            self.recipe.groups.extend(groups.value().into_iter().flatten().take(1).cloned());
+            let rules = definition.rare().rules.value().into_iter().flat_map(|rules| rules.iter());
+            for rule in rules.filter(|rule| (rule.serve == Serve::Off) == is_wanted_off) {
+                self.meet_rule(rule);
+            }
+        }
+    }
+}
+
+impl Recipe {
     fn compare(&mut self, comparison: &Comparison, wanted: bool) {
         let values = values(comparison, wanted);
         if comparison.attribute() == "groups" {

@@ -200,6 +200,43 @@ fn what_requires_a_changed_flag_changes_too() {
 }
 
 #[test]
+fn what_asks_for_a_changed_flag_changes_too() {
+    let rest = "[flags.b]\nrequires = [{ flag = \"a\", on = false }]\n[flags.c]\npercentage = 0\n\
+                rules = [{ unless = { segment = \"s\" }, serve = true }]\n[flags.d]\n\
+                [segments.s]\nwhen = { flag = \"a\" }\n";
+    let users = Source::MadeUp { next: 1, last: 10 };
+
+    let (keys, counts) = counted(
+        &format!("[flags]\na = true\n{rest}"),
+        &format!("[flags]\na = false\n{rest}"),
+        users,
+    );
+
+    assert_eq!(keys, ["a", "b", "c"]);
+    let newly = |of: fn(&Tally) -> u64| counts.tallies.iter().map(of).collect::<Vec<_>>();
+    assert_eq!(newly(|tally| tally.newly_on), [0, 10, 10]);
+    assert_eq!(newly(|tally| tally.newly_off), [10, 0, 0]);
+}
+
+#[test]
+fn made_up_users_can_meet_conditions_on_other_flags() {
+    let text = |plan: &str| {
+        format!(
+            "[flags.a]\npercentage = 0\nrules = [{{ when = {{ plan = \"{plan}\", seats = {{ ge = 90, as = \
+             \"number\" }} }}, serve = true }}]\n[flags.b]\npercentage = 0\nrules = [{{ when = {{ flag = \
+             \"a\", country = \"DE\" }}, unless = {{ beta = true }}, serve = true }}]\n"
+        )
+    };
+    let users = Source::MadeUp { next: 1, last: 1_000 };
+
+    let (keys, counts) = counted(&text("pro"), &text("team"), users);
+
+    assert_eq!(keys, ["a", "b"]);
+    let tally = &counts.tallies[1];
+    assert!(tally.newly_on > 20 && tally.newly_off > 20, "{tally:?}");
+}
+
+#[test]
 fn the_first_line_that_is_no_context_is_named() {
     let mut text = "{\"targetingKey\":\"ana\"}\n\n{}\n".repeat(1_000);
     let read = |text: &str| Source::Lines {

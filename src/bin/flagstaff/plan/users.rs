@@ -11,7 +11,12 @@ use flagstaff::Context;
 use serde_json::{Map, Value};
 
 use super::made_up::MadeUp;
-use crate::{context, failure::Failure, place, text::count};
+use crate::{
+    context,
+    failure::Failure,
+    number, place,
+    text::{count, json_problem},
+};
 
 /// What a line of contexts looks like.
 const LINE: &str =
@@ -32,12 +37,18 @@ pub(crate) struct UserArgs {
         long,
         value_name = "N",
         default_value_t = 10_000,
-        value_parser = clap::value_parser!(u64).range(1..),
+        value_parser = number::users,
         conflicts_with = "contexts"
     )]
     users: u64,
     /// Other made-up users than those of seed 0
-    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "contexts")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = number::seed,
+        conflicts_with = "contexts"
+    )]
     seed: u32,
 }
 
@@ -161,7 +172,7 @@ impl Batch {
                     if line.trim().is_empty() {
                         continue;
                     }
-                    let object = serde_json::from_str(line).map_err(|error| error.to_string());
+                    let object = serde_json::from_str(line).map_err(|error| json_problem(&error));
                     let context = object.map(asked).and_then(context::from_json);
                     ask(&context.map_err(|error| bad_line(name, number, &error))?);
                 }

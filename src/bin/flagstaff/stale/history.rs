@@ -42,10 +42,12 @@ impl History {
     }
 
     /// Since which commit each flag has been the same for everybody, without a break until today.
-    /// Flags that are something else in the last commit are not in it.
+    /// Flags that are something else in the last commit are not in it. A commit without the environment counts as
+    /// its `[flags]` do.
     pub(crate) fn since(
         &self,
         flags: &BTreeMap<String, Fixed>,
+        environment: Option<&str>,
         now: SystemTime,
     ) -> BTreeMap<String, SystemTime> {
         let mut since = BTreeMap::new();
@@ -59,6 +61,10 @@ impl History {
             progress.show(format_args!("commit {} of {}", index + 1, self.commits.len()));
             let Some(text) = objects.read(&format!("{commit}:{}", self.path)) else { break };
             let file = text.map(|text| FlagsFile::parse(&self.path, &text));
+            let file = file.map(|file| match environment {
+                Some(name) => file.clone().in_environment(name).unwrap_or(file),
+                None => file,
+            });
             // What could not be used was never in force.
             if file.as_ref().is_some_and(|file| !file.is_usable()) {
                 continue;
@@ -306,7 +312,7 @@ mod tests {
         let fixed = fixed.into_iter().map(|(key, fixed)| (key.to_owned(), fixed)).collect();
 
         let history = History::of(&repository.path("flags.toml")).unwrap();
-        let since = history.since(&fixed, day(9));
+        let since = history.since(&fixed, None, day(9));
 
         let expected = [("a", day(3)), ("b", day(1)), ("c", day(3))];
         assert_eq!(since, expected.into_iter().map(|(key, at)| (key.to_owned(), at)).collect());

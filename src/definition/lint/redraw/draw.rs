@@ -67,6 +67,7 @@ impl<'d> Steps<'d> {
             Serve::On => vec![(ALL, Next::GoOn)],
             Serve::Off => vec![(ALL, flag.off())],
             Serve::Variant(name) => vec![(ALL, on(name))],
+            Serve::Default => vec![(ALL, Next::Served(Outcome { on: false, variant: None }))],
             Serve::Percentage(percentage) => flag.share(*percentage),
             Serve::Split(split) => {
                 pieces(split.iter().map(|(name, weight)| (on(name), *weight))).collect()
@@ -109,6 +110,14 @@ impl<'d> Flag<'d> {
         Next::Served(Outcome { on: false, variant: self.off })
     }
 
+    /// The outcome of a flag that serves one thing without a draw.
+    fn served(&self) -> Option<Next<'d>> {
+        let rare = self.definition.rare();
+        let constant = rare.value.value();
+        let constant = constant.map(|_| Next::Served(Outcome { on: true, variant: None }));
+        constant.or_else(|| rare.serve.value().map(|name| self.serve(name)))
+    }
+
     fn serve(&self, variant: &'d str) -> Next<'d> {
         let variants = self.definition.rare().variants.value();
         let counts_as_off = variants.is_some_and(|variants| variants.counts_as_off(variant));
@@ -122,8 +131,9 @@ impl<'d> Flag<'d> {
 
     fn steps(&self, first: Draw<'d>) -> Steps<'d> {
         let traffic = self.definition.rare().traffic.value().copied().unwrap_or_default();
+        let served = self.served();
         let has_variants = self.definition.entries(Field::Variants) > 0;
-        let traffic = match has_variants {
+        let traffic = match has_variants && served.is_none() {
             true => vec![(threshold(traffic), Next::GoOn), (ALL, self.off())],
             false => vec![(ALL, Next::GoOn)],
         };
@@ -137,7 +147,10 @@ impl<'d> Flag<'d> {
             true => self.off(),
             false => Next::Served(Outcome { on: true, variant: None }),
         };
-        let variants = pieces(variants).chain([(ALL, rest)]).collect();
+        let variants = match served {
+            Some(served) => vec![(ALL, served)],
+            None => pieces(variants).chain([(ALL, rest)]).collect(),
+        };
         let draw = |pieces| Draw { bucket: self.bucket(), pieces };
         Steps([first, draw(traffic), draw(variants)])
     }

@@ -136,8 +136,14 @@ impl<'f> Edit<'f> {
             // Whoever had nothing loses nothing.
             return moves;
         };
-        // Requests are drawn anew anyway.
-        if [self.was, self.is].map(bucket_by) != [&BucketBy::Request; 2] {
+        // Requests are drawn anew anyway. To serve all users one variant is meant to move them.
+        let served = |definition: &'f Definition| {
+            let rare = definition.rare();
+            (rare.serve.value(), rare.value.value())
+        };
+        if [self.was, self.is].map(bucket_by) != [&BucketBy::Request; 2]
+            && served(self.was) == served(self.is)
+        {
             let was = Steps::of_flag(self.was_name, self.was, was);
             let steps = [was, Steps::of_flag(name, self.is, is)];
             add(&steps, None, self.flag.key.span(), self.cause());

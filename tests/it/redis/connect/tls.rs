@@ -10,7 +10,10 @@ use flagstaff::{
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::{becomes, follow, refusal};
-use crate::redis::server::{Port, Server};
+use crate::{
+    redis::server::{Port, Server},
+    support::BOUND,
+};
 
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -130,7 +133,7 @@ async fn one_side_with_tls_and_the_other_without_is_told() {
     let plain = Redis::open(&format!("redis://localhost:{}", port.number)).unwrap();
     let secure = Redis::open(&format!("rediss://localhost:{}", server.port())).unwrap();
 
-    let (kind, message) = refusal(plain).await;
+    let (kind, message) = refusal(plain.connect_timeout(BOUND).response_timeout(BOUND)).await;
     assert_eq!(kind, RedisErrorKind::HungUp);
     assert!(message.contains("expects TLS (`rediss://`)"), "{message}");
 

@@ -26,7 +26,9 @@ use flagstaff::{
 use self::{against::Against, explain::CodeArg};
 use crate::{
     failure::Failure,
+    guard::GuardArgs,
     output::Output,
+    paste,
     place::{Once, read, told},
     session::Session,
     text::count,
@@ -73,7 +75,7 @@ pub(crate) struct Lint {
     against: Option<Against>,
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
-    at: Option<SystemTime>,
+    as_of: Option<SystemTime>,
     /// Form of what is found [default: text, or what --output says]
     #[arg(long, value_name = "FORM")]
     format: Option<Format>,
@@ -83,6 +85,8 @@ pub(crate) struct Lint {
     /// Apply the others, too
     #[arg(long, requires = "fix")]
     unsafe_fixes: bool,
+    #[command(flatten)]
+    guard: GuardArgs,
     /// Explain a code, or list all, and look at no file
     #[arg(long, value_name = "CODE", num_args = 0..=1, add = explain::codes())]
     #[arg(conflicts_with_all = ["paths", "fix", "against", "format"])]
@@ -141,7 +145,7 @@ impl Lint {
         }
         let mut files = Vec::with_capacity(paths.len());
         for path in &paths {
-            files.push(self.check(path, &lints, output)?);
+            files.push(self.check(path, &lints, session)?);
         }
         self.print(&files, output)?;
         let has_odd_values = tell_environment(session, &files).await?;
@@ -189,8 +193,9 @@ impl Lint {
         Ok(codes.into_iter().fold(lints, |lints, (code, level)| lints.set(code, level)))
     }
 
-    fn check(&self, path: &Path, lints: &Lints, output: &Output) -> Result<Checked, Failure> {
-        let now = self.at.unwrap_or_else(SystemTime::now);
+    fn check(&self, path: &Path, lints: &Lints, session: &Session) -> Result<Checked, Failure> {
+        let output = &session.output;
+        let now = self.as_of.unwrap_or_else(SystemTime::now);
         let name = match path == "-" {
             true => "stdin".to_owned(),
             false => path.to_string_lossy().into_owned(),
@@ -213,6 +218,7 @@ impl Lint {
         let Some((text, left)) = self.fixed(file.text(), &found, check) else {
             return Ok(Checked { text: file.text().to_owned(), name, found });
         };
+        self.guard.ask_for(session, path)?;
         file.replace(&text).map_err(|error| unfixed(&error))?;
         let settled = found.len().saturating_sub(left.len());
         output.note(format!("{} settled in `{name}`", count(settled, "problem")));
@@ -276,8 +282,9 @@ async fn tell_environment(session: &Session, files: &[Checked]) -> Result<bool, 
         let flags = Flags::builder().source(environment.clone()).source(declared).start().await?;
         found.extend(flags.warnings().iter().map(told));
     }
-    found.iter().for_each(|warning| session.output.warning(warning));
-    Ok(!found.is_empty())
+    let is_empty = found.is_empty();
+    session.output.warnings(found);
+    Ok(!is_empty)
 }
 
 /// How much was found, if anything was.
@@ -293,8 +300,10 @@ fn summary(file: &Checked) -> Option<String> {
     let safe = found.iter().filter_map(|problem| problem.suggestion.as_ref());
     let safe = safe.filter(|suggestion| suggestion.safety == Safety::Safe).count();
     let help = match safe {
+        // What comes from a pipe cannot be written back.
+        _ if name == "stdin" => String::new(),
         0 => String::new(),
-        _ => format!("; `flagstaff lint --fix` settles {safe}"),
+        _ => format!("; {} settles {safe}", paste::command("lint --fix", &paste::path(name))),
     };
     Some(format!("{} in `{name}`{help}", parts.join(" and ")))
 }

@@ -1,10 +1,20 @@
 use std::ops::Range;
 
-/// Lines and columns of a text, both counted from 1, columns in characters.
+/// The bytes after which the column is noted again, since a file may be one long line.
+const STEP: usize = 1024;
+
+/// Lines and columns of a file, both counted from 1, columns in characters.
 pub(super) struct Places<'t> {
     text: &'t str,
-    /// Where each line begins.
-    starts: Vec<usize>,
+    /// The start of each line, and more within long ones.
+    marks: Vec<Mark>,
+}
+
+/// The line and column of a place.
+struct Mark {
+    at: usize,
+    line: usize,
+    column: usize,
 }
 
 /// From a character to the one behind the last.
@@ -20,8 +30,17 @@ impl<'t> Places<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         // A byte order mark takes no room in an editor.
         let first = text.len() - text.trim_start_matches('\u{feff}').len();
-        let ends = text.match_indices('\n').map(|(end, _)| end + 1);
-        Self { text, starts: [first].into_iter().chain(ends).collect() }
+        let (mut last, mut line, mut column) = (first, 1, 1);
+        let mut marks = vec![Mark { at: first, line, column }];
+        for (at, c) in text[first..].char_indices() {
+            let next = first + at + c.len_utf8();
+            (line, column) = if c == '\n' { (line + 1, 1) } else { (line, column + 1) };
+            if c == '\n' || next - last >= STEP {
+                last = next;
+                marks.push(Mark { at: next, line, column });
+            }
+        }
+        Self { text, marks }
     }
 
     pub(super) fn region(&self, span: &Range<usize>) -> Region {
@@ -31,10 +50,9 @@ impl<'t> Places<'t> {
     }
 
     fn place(&self, at: usize) -> (usize, usize) {
-        let line = self.starts.partition_point(|&start| start <= at).max(1);
-        let start = self.starts.get(line - 1).copied().unwrap_or_default();
-        let before = self.text.get(start..at).unwrap_or_default();
-        (line, 1 + before.chars().count())
+        let before = self.marks.partition_point(|mark| mark.at <= at).max(1);
+        let Mark { at: start, line, column } = self.marks[before - 1];
+        (line, column + self.text.get(start..at).unwrap_or_default().chars().count())
     }
 }
 
@@ -55,5 +73,19 @@ mod tests {
         assert_eq!(region(7..10), [2, 1, 2, 3]);
         assert_eq!(region(4..9), [1, 2, 2, 2]);
         assert_eq!(region(0..11), [1, 1, 3, 1]);
+    }
+
+    #[test]
+    fn columns_of_a_long_line_are_counted_from_its_start() {
+        let text = format!("a\n{}\nb", "\u{e4}b".repeat(10_000));
+        let places = Places::of(&text);
+
+        for column in [1, 700, 701, 19_999] {
+            let at = text.char_indices().nth(1 + column).unwrap().0;
+            assert_eq!(places.place(at), (2, column));
+        }
+        assert_eq!(places.place(text.len()), (3, 2));
+        // From the mark before it, no place has more than this to be counted.
+        assert!(places.marks.windows(2).all(|two| two[1].at - two[0].at <= STEP + 1));
     }
 }

@@ -17,8 +17,11 @@ use crate::{
     change::{BothArgs, store},
     completion,
     failure::Failure,
-    file, name,
+    file,
+    guard::{self, Leave},
+    name,
     output::{Listing, Output},
+    paste,
     place::Place,
     references::{self, ReferenceArgs},
     session::Session,
@@ -78,12 +81,15 @@ impl Rename {
         if self.old == self.new {
             return Err(Failure::usage(format!("`{}` has that name", clean(&self.old))));
         }
+        if !self.change.dry_run {
+            guard::refuse_without_reason(&session.place, self.change.wish(&self.old))?;
+        }
         if self.finish {
             return self.finish(session).await;
         }
         let Session { place, output } = session;
         let file = TextFile::read(place.needed_path()?)?;
-        let mut document = file::document(session, &file)?;
+        let mut document = file::whole(session, &file)?;
         let original = document.file().clone();
         self.refuse_renamed(&original)?;
         let flags = place.flags(output).await?;
@@ -98,16 +104,16 @@ impl Rename {
         let moved = self.override_of(place).await?;
 
         output.preview(&style::diff(&document.diff().to_string()));
-        self.tell(output, &found, moved.as_ref(), users);
+        self.tell(session, &found, moved.as_ref(), users);
         let mut revision = None;
         if self.change.dry_run {
             output.aside("nothing was changed: this is a dry run");
         } else {
-            self.change.ask(&[])?;
-            file.replace(document.text())?;
+            let leave = guard::ask(place, self.change.wish(&self.old), &[])?;
+            file::replace(session, &leave, &file, document.text())?;
             if let Some(moved) = &moved {
-                revision = self.write(place, moved).await?;
-                self.tell_revision(place, output, revision);
+                revision = self.write(&leave, moved).await?;
+                tell_revision(output, revision);
             }
         }
         let about = json!({
@@ -143,7 +149,7 @@ impl Rename {
                     clean(&self.new),
                     clean(&self.old),
                 ))
-                .hint(format!("`flagstaff rename {}` comes first", self.words())));
+                .hint(format!("{} comes first", paste::command("rename", &self.words()))));
             }
         }
         let waiting = waiting(&redis, &self.old).await?;
@@ -166,10 +172,10 @@ impl Rename {
         if self.change.dry_run {
             output.aside("nothing was changed: this is a dry run");
         } else if is_there {
-            self.change.ask(&[])?;
+            let leave = guard::ask(place, self.change.wish(&self.old), &[])?;
             let moved = Override { redis, old_override: OldOverride::Remove, waiting };
-            revision = self.write(place, &moved).await?;
-            self.tell_revision(place, output, revision);
+            revision = self.write(&leave, &moved).await?;
+            tell_revision(output, revision);
         }
         let json = json!({
             "old": self.old,
@@ -194,8 +200,8 @@ impl Rename {
         }
         let (old, new) = (clean(&self.old), clean(&self.new));
         Err(Failure::usage(format!("the file has no flag `{old}`; it has `{new}`")).hint(format!(
-            "`flagstaff rename --finish {}` takes the override of the old name away",
-            self.words(),
+            "{} takes the override of the old name away",
+            paste::command("rename --finish", &self.words()),
         )))
     }
 
@@ -204,8 +210,9 @@ impl Rename {
         let sources = flags.sources_of(&self.new);
         let Some(said) = sources.first() else { return Ok(()) };
         let (new, source) = (clean(&self.new), said.source.name);
-        Err(Failure::refused(format!("there is a flag `{new}` in source `{source}` already"))
-            .hint("`flagstaff show` lists what each source says about it"))
+        Err(Failure::refused(format!("there is a flag `{new}` in source `{source}` already")).hint(
+            format!("{} lists what each source has", paste::command("show", &words([&*self.new]))),
+        ))
     }
 
     /// Refuses a rename after which an override of another flag would name one that is gone.
@@ -222,9 +229,8 @@ impl Rename {
                     "the override of `{flag}` in source `{source}` names `{old}`"
                 ))
                 .hint(format!(
-                    "`flagstaff promote {}` writes it into the file, where the name is changed with \
-                     the rest",
-                    words([&*name]),
+                    "{} writes it into the file, where the name is changed with the rest",
+                    paste::command("promote", &words([&*name])),
                 )));
             }
         }
@@ -281,16 +287,15 @@ impl Rename {
         Ok(Some(Override { redis, old_override, waiting }))
     }
 
-    async fn write(&self, place: &Place, moved: &Override) -> Result<Option<u64>, Failure> {
+    async fn write(&self, leave: &Leave, moved: &Override) -> Result<Option<u64>, Failure> {
         let author = self.change.author();
-        let (author, reason) = (author.as_deref(), self.change.reason.as_deref());
+        let (author, reason) = (author.as_deref(), leave.reason.as_deref());
         let Override { redis, old_override, .. } = moved;
         let written = redis.rename(&self.old, &self.new, *old_override, author, reason).await;
         let written = written.map_err(|refusal| {
-            let again =
-                format!("flagstaff rename --finish {}{}", self.words(), place.store_options());
+            let again = paste::command("rename --finish", &self.words());
             Failure::from(refusal).hint(format!(
-                "the file has the new name; `{again}` moves the override once the store takes it"
+                "the file has the new name; {again} moves the override once the store takes it"
             ))
         })?;
         Ok(written.revision)
@@ -298,7 +303,7 @@ impl Rename {
 
     fn tell(
         &self,
-        output: &Output,
+        Session { place, output }: &Session,
         found: &[crate::stale::Place],
         moved: Option<&Override>,
         users: u64,
@@ -307,9 +312,10 @@ impl Rename {
         output.aside(format!("{} get the same answers", count(users as usize, "made-up user")));
         match moved {
             None => {}
-            Some(Override { old_override: OldOverride::Keep, waiting, .. }) => {
+            Some(Override { old_override: OldOverride::Keep, waiting, redis }) => {
                 output.aside(format!(
-                    "the override goes to `{new}` and stays with `{old}`, since {} for that: {}",
+                    "at {}, the override goes to `{new}` and stays with `{old}`, since {} for that: {}",
+                    place.with_store(redis),
                     match waiting.len() {
                         1 => "an instance asks".to_owned(),
                         several => format!("{} ask", count(several, "instance")),
@@ -317,11 +323,14 @@ impl Rename {
                     waiting.join(", "),
                 ));
                 output.hint(format!(
-                    "once the file is deployed: `flagstaff rename --finish {}`",
-                    self.words()
+                    "once the file is deployed: {}",
+                    paste::command("rename --finish", &self.words())
                 ));
             }
-            Some(_) => output.aside(format!("the override goes from `{old}` to `{new}`")),
+            Some(Override { redis, .. }) => output.aside(format!(
+                "at {}, the override goes from `{old}` to `{new}`",
+                place.with_store(redis)
+            )),
         }
         if !found.is_empty() {
             output.aside(format!(
@@ -333,18 +342,16 @@ impl Rename {
         }
     }
 
-    fn tell_revision(&self, place: &Place, output: &Output, revision: Option<u64>) {
-        if let Some(revision) = revision {
-            let store = place.store_options();
-            output.aside(format!(
-                "revision {revision}; override back with: flagstaff undo {revision}{store}"
-            ));
-        }
-    }
-
     /// Both names, for a command to paste.
     fn words(&self) -> String {
         words([&*self.old, &*self.new])
+    }
+}
+
+fn tell_revision(output: &Output, revision: Option<u64>) {
+    if let Some(revision) = revision {
+        let undo = paste::line("undo", &revision.to_string());
+        output.aside(format!("revision {revision}; override back with: {undo}"));
     }
 }
 

@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::Rename;
 use crate::{
     failure::Failure,
+    paste,
     plan::{MadeUp, Progress},
-    text::clean,
+    text::{clean, words},
 };
 
 /// The users who are asked, and the answers that are compared at most: in a file with thousands of flags, fewer
@@ -23,8 +24,8 @@ const FEWEST: u64 = 500;
 /// Entries of the sources over the file, by flag.
 type Overrides = Vec<(String, Entry)>;
 
-/// Refuses a rename by which a made-up user would get another answer, from any flag, with the overrides or
-/// without. Returns the number of users who were asked.
+/// Refuses a rename by which a made-up user would get another answer, from any flag in any environment, with the
+/// overrides or without. Returns the number of users who were asked.
 pub(super) async fn refuse_if_any_moves(
     rename: &Rename,
     flags: &Flags,
@@ -37,12 +38,24 @@ pub(super) async fn refuse_if_any_moves(
         overrides.iter().map(|(name, entry)| (renamed(name), entry.clone())).collect();
     let none = Overrides::new();
     let mut users = 0;
-    for (over_before, over_after) in [(&none, &none), (&overrides, &renamed_overrides)] {
-        let both = [start(before, over_before).await?, start(after, over_after).await?];
-        let [before, after] = both.each_ref().map(Flags::snapshot);
-        users = compare(rename, &before, &after, &renamed)?;
+    for environment in [None].into_iter().chain(before.environments().map(Some)) {
+        let both = [in_environment(before, environment), in_environment(after, environment)];
+        let [Some(before), Some(after)] = &both else { continue };
+        for (over_before, over_after) in [(&none, &none), (&overrides, &renamed_overrides)] {
+            let both = [start(before, over_before).await?, start(after, over_after).await?];
+            let [before, after] = both.each_ref().map(Flags::snapshot);
+            users = compare(rename, &before, &after, &renamed)?;
+        }
     }
     Ok(users)
+}
+
+/// The file as services in an environment have it, or as those without one.
+fn in_environment(file: &FlagsFile, environment: Option<&str>) -> Option<FlagsFile> {
+    match environment {
+        Some(name) => file.clone().in_environment(name).ok(),
+        None => Some(file.clone()),
+    }
 }
 
 /// The overrides of all flags in the store. Environment variables are not renamed, so they are left out.
@@ -74,11 +87,11 @@ fn compare(
 ) -> Result<u64, Failure> {
     let anonymous = flagstaff::Context::anonymous();
     let names: Vec<_> = before.all(&anonymous).map(|(name, _)| (name, renamed(name))).collect();
-    let definitions: Vec<Definition> = names
+    let definitions: Vec<(&str, Definition)> = names
         .iter()
-        .filter_map(|(name, _)| Some(before.info(*name)?.definition().clone()))
+        .filter_map(|(name, _)| Some((*name, before.info(*name)?.definition().clone())))
         .collect();
-    let made_up = MadeUp::of(&definitions);
+    let made_up = MadeUp::of(definitions.iter().map(|(name, definition)| (*name, definition)));
     let users = (ANSWERS / names.len().max(1) as u64).clamp(FEWEST, USERS);
     let mut progress = Progress::new();
     for number in 1..=users {
@@ -95,10 +108,8 @@ fn compare(
                     user.targeting_key().map(clean).unwrap_or_default(),
                 ))
                 .hint(format!(
-                    "nothing was changed; `flagstaff set {} salt={}` in the source that draws keeps \
-                     its users",
-                    crate::text::word(name),
-                    crate::text::word(&rename.old),
+                    "nothing was changed; {} keeps the users of an override",
+                    paste::command("set", &words([&**name, &format!("salt={}", rename.old)])),
                 )));
             }
         }

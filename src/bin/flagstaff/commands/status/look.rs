@@ -1,0 +1,412 @@
+//! The state of a place, as far as it can be read.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
+
+use flagstaff::{
+    Context, Flags,
+    cli::ExitCode,
+    definition::{Diagnostic, FlagsFile, Progress, RolloutStatus, Severity},
+    source::{Fleet, RedisHandle, SourceEntry, Status},
+    write::{Drift, LogEntry},
+};
+use serde_json::{Map, Value, json};
+
+use super::part::{Item, Part};
+use crate::{
+    commands::{instances, show},
+    failure::Failure,
+    place::{Declared, Place, told},
+    session::Session,
+    text::count,
+    time,
+};
+
+/// The number of changes that are searched for the author of a plain value, which has none of its own.
+const CHANGES: usize = 200;
+
+/// The state of a place.
+pub(super) struct Look {
+    /// The members of the document in JSON beside the parts.
+    pub(super) about: Map<String, Value>,
+    pub(super) title: String,
+    pub(super) parts: Vec<Part>,
+    pub(super) attention: Vec<String>,
+    /// The parts that are not known, each with the reason.
+    pub(super) unknown: Vec<(String, Failure)>,
+}
+
+/// The page that is being made.
+struct Making {
+    now: SystemTime,
+    soon: SystemTime,
+    attention: Vec<String>,
+    unknown: Vec<(String, Failure)>,
+}
+
+impl Look {
+    pub(super) async fn at(
+        session: &Session,
+        now: SystemTime,
+        within: Duration,
+    ) -> Result<Self, Failure> {
+        let place = &session.place;
+        let soon = now.checked_add(within).unwrap_or(now);
+        let mut making = Making { now, soon, attention: Vec::new(), unknown: Vec::new() };
+        let redis = making.known("store", place.redis()).flatten().map(|redis| redis.handle());
+        let file = making.known("file", declared(place)).flatten();
+
+        let (flags, has_store) = making.flags(session, redis.is_some(), file.is_some()).await;
+        let log = match has_store {
+            true => {
+                let changes = place.changes(None, CHANGES, &session.output.repeated()).await;
+                making.known("log", changes).unwrap_or_default()
+            }
+            false => Vec::new(),
+        };
+        let fleet = match &redis {
+            Some(redis) => {
+                let fleet = redis.fleet().await.map_err(Failure::from);
+                making.known("instances", fleet)
+            }
+            None => None,
+        };
+        let names_no_store = redis.is_none() && making.unknown.is_empty();
+        let of_store = if names_no_store { "no store is named" } else { "not known" };
+        let flags = flags.as_ref();
+        let parts = vec![
+            Part {
+                name: "overrides",
+                item: "override",
+                title: "Overrides".to_owned(),
+                items: flags.filter(|_| has_store).map(|flags| making.overrides(flags, &log)),
+                unknown: of_store,
+            },
+            Part {
+                name: "rollouts",
+                item: "rollout",
+                title: "Rollouts under way".to_owned(),
+                items: flags.map(|flags| making.rollouts(flags)),
+                unknown: "not known",
+            },
+            Part {
+                name: "ends",
+                item: "end",
+                title: format!("Ended, or ends within {}", time::long(within)),
+                items: flags.map(|flags| making.ends(flags)),
+                unknown: "not known",
+            },
+            Part {
+                name: "instances",
+                item: "instance",
+                title: "Instances".to_owned(),
+                items: fleet.map(|fleet| making.instances(&fleet, &log)),
+                unknown: of_store,
+            },
+            Part {
+                name: "rejected",
+                item: "rejected",
+                title: "Rejected flags of the file".to_owned(),
+                items: file.as_ref().map(|file| making.rejected(&file.parsed)),
+                unknown: if place.path().is_none() { "there is no flag file" } else { "not known" },
+            },
+        ];
+        if let Some(flags) = flags {
+            making.sources(flags);
+        }
+        let Making { attention, unknown, .. } = making;
+        let about = about(place, redis.as_ref());
+        Ok(Self { about, title: place.whole(), parts, attention, unknown })
+    }
+}
+
+/// The flag file as a service has it that starts now. One that cannot be used is an error.
+fn declared(place: &Place) -> Result<Option<Declared>, Failure> {
+    let Some(file) = place.file()? else { return Ok(None) };
+    let file = file.at_a_start(None);
+    match file.parsed.is_usable() {
+        true => Ok(Some(file)),
+        false => Err(Failure::usage(file.parsed.diagnostics().summary())),
+    }
+}
+
+fn about(place: &Place, redis: Option<&RedisHandle>) -> Map<String, Value> {
+    let store = redis.map(|redis| json!({ "address": redis.address(), "key": redis.key() }));
+    let mut about = Map::new();
+    about.insert("place".to_owned(), json!(place.name()));
+    about.insert("store".to_owned(), json!(store));
+    about.insert("file".to_owned(), json!(place.path().map(|path| path.display().to_string())));
+    about
+}
+
+impl Making {
+    /// The value, or none after noting why it is not known.
+    fn known<T>(&mut self, what: &str, read: Result<T, Failure>) -> Option<T> {
+        read.map_err(|failure| self.unknown.push((what.to_owned(), failure))).ok()
+    }
+
+    /// The flags of all sources that can be read, and whether the store is one of them.
+    async fn flags(
+        &mut self,
+        session: &Session,
+        has_store: bool,
+        has_file: bool,
+    ) -> (Option<Flags>, bool) {
+        let output = &session.output.repeated();
+        let place = match has_file {
+            true => session.place.clone(),
+            false => session.place.without_file(),
+        };
+        if has_store {
+            match place.flags_in_silence(output, None).await {
+                Ok(flags) => return (Some(flags), true),
+                Err(failure) => {
+                    let what = "overrides, and the rollouts and ends that they change";
+                    self.unknown.push((what.to_owned(), failure));
+                }
+            }
+        }
+        if !has_file && place.environment().is_none() {
+            return (None, false);
+        }
+        let flags = place.without_store().flags_in_silence(output, None).await;
+        (self.known("flags", flags), false)
+    }
+
+    fn overrides(&mut self, flags: &Flags, log: &[LogEntry]) -> Vec<Item> {
+        let mut latest = HashMap::new();
+        for change in log {
+            latest.entry(change.key.as_str()).or_insert(change);
+        }
+        let drift = flags.drift();
+        drift.iter().map(|drift| self.one_override(flags, drift, &latest)).collect()
+    }
+
+    fn one_override(
+        &mut self,
+        flags: &Flags,
+        drift: &Drift,
+        latest: &HashMap<&str, &LogEntry>,
+    ) -> Item {
+        let snapshot = flags.snapshot();
+        let state = snapshot.info(&*drift.key).map(|info| info.state().to_string());
+        let problem = problem(flags, &drift.key);
+        if let Some(problem) = &problem {
+            let failure = Failure::new(ExitCode::Usage, problem.clone());
+            self.unknown.push((format!("override of {}", drift.key), failure));
+        }
+        let by = drift.provenance.clone().unwrap_or_default();
+        let logged = latest.get(drift.key.as_str()).filter(|_| by.author.is_none());
+        let author = by.author.clone().or_else(|| logged?.author.clone());
+        let reason = by.reason.clone().or_else(|| logged?.reason.clone());
+        let at = by.at.or_else(|| logged?.at);
+        let ends = by.changes_at(self.now);
+        let says = match &problem {
+            Some(_) => "not readable".to_owned(),
+            None => show::short(&drift.entry),
+        };
+        let state = state.filter(|_| problem.is_none());
+        let told = [
+            author.as_ref().map(|author| format!("by {author}")),
+            at.map(|at| time::relative(at, self.now)),
+            ends.map(|end| format!("ends {}", time::relative(end, self.now))),
+            drift.is_undeclared().then(|| "no file declares it".to_owned()),
+        ];
+        let mut told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        if let Some(reason) = &reason {
+            told += &format!(": {reason}");
+        }
+        let rfc3339 = |at: Option<SystemTime>| at.map(time::rfc3339);
+        Item {
+            shown: vec![drift.key.clone(), says.clone(), told],
+            cells: vec![
+                drift.key.clone(),
+                state.clone().unwrap_or_default(),
+                says,
+                author.clone().unwrap_or_default(),
+                rfc3339(at).unwrap_or_default(),
+                rfc3339(ends).unwrap_or_default(),
+                reason.clone().unwrap_or_default(),
+            ],
+            json: json!({
+                "flag": drift.key,
+                "state": state,
+                "declared": !drift.is_undeclared(),
+                "by": author,
+                "at": rfc3339(at),
+                "ends": rfc3339(ends),
+                "reason": reason,
+                "problem": problem,
+            }),
+        }
+    }
+
+    fn rollouts(&mut self, flags: &Flags) -> Vec<Item> {
+        let mut items = Vec::new();
+        each(flags, |name, info| {
+            let progress = info.rollout().filter(|it| it.status != RolloutStatus::Complete);
+            if let Some(progress) = progress {
+                items.push(self.one_rollout(name, &progress));
+            }
+        });
+        items
+    }
+
+    fn one_rollout(&mut self, name: &str, progress: &Progress) -> Item {
+        let due = progress.due;
+        if progress.status == RolloutStatus::Waiting && due.is_some_and(|due| due <= self.now) {
+            self.attention.push(format!("the rollout of `{name}` waits to be advanced"));
+        }
+        let when = due.map(|due| format!("due {}", time::relative(due, self.now)));
+        let date = due.map(time::rfc3339);
+        Item {
+            shown: vec![name.to_owned(), progress.to_string(), when.unwrap_or_default()],
+            cells: vec![name.to_owned(), progress.to_string(), date.clone().unwrap_or_default()],
+            json: json!({
+                "flag": name,
+                "status": progress.status.as_str(),
+                "stage": progress.stage,
+                "stages": progress.stages,
+                "percentage": f64::from(progress.percentage.ten_thousandths()) / 10_000.0,
+                "due": date,
+            }),
+        }
+    }
+
+    /// The ends that are near or over, by time.
+    fn ends(&mut self, flags: &Flags) -> Vec<Item> {
+        let store = flags.writable_source();
+        let mut found = Vec::new();
+        each(flags, |name, info| {
+            let sources = flags.sources_of(name);
+            let stored = sources.iter().find(|said| Some(said.source) == store);
+            let by = stored.and_then(|said| said.provenance.as_ref());
+            let active = info.definition().rare().active.value();
+            let until = active.and_then(|active| active.until.value().copied());
+            let ends = [
+                ("switch", by.and_then(|by| by.forced_until)),
+                ("override", by.and_then(|by| by.expires_at)),
+                ("active window", until),
+            ];
+            let ahead = ends.into_iter().filter_map(|(what, at)| Some((what, at?)));
+            found.extend(
+                ahead
+                    .filter(|(_, at)| *at > self.now && *at <= self.soon)
+                    .map(|(what, at)| (at, name.to_owned(), what)),
+            );
+            if let Some(at) = info.definition().expiry().filter(|at| *at <= self.soon) {
+                if at <= self.now {
+                    self.attention.push(format!("`{name}` has expired"));
+                }
+                found.push((at, name.to_owned(), "flag"));
+            }
+        });
+        found.sort();
+        let item = |(at, name, what): (SystemTime, String, &str)| {
+            let date = time::rfc3339(at);
+            Item {
+                shown: vec![name.clone(), what.to_owned(), time::relative(at, self.now)],
+                cells: vec![name.clone(), what.to_owned(), date.clone()],
+                json: json!({ "flag": name, "what": what, "at": date }),
+            }
+        };
+        found.into_iter().map(item).collect()
+    }
+
+    fn instances(&mut self, fleet: &Fleet, log: &[LogEntry]) -> Vec<Item> {
+        let latest = log.iter().find_map(|change| change.revision);
+        if fleet.is_split() {
+            let files = fleet.files().len();
+            self.attention.push(format!("the instances have {files} different flag files"));
+        }
+        let mut items = Vec::new();
+        for instance in &fleet.instances {
+            let state = instances::state(instance, latest);
+            if state != "ready" {
+                let what = match state {
+                    "refuses" => "refuses its flag file".to_owned(),
+                    state => format!("is {state}"),
+                };
+                self.attention.push(format!("instance `{}` {what}", instance.name));
+            }
+            let age = format!("{} ago", time::long(instance.age));
+            items.push(Item {
+                shown: vec![instance.name.clone(), state.to_owned(), age],
+                cells: vec![
+                    instance.name.clone(),
+                    state.to_owned(),
+                    instance.age.as_secs().to_string(),
+                ],
+                json: json!({
+                    "instance": instance.name,
+                    "state": state,
+                    "file": instance.file,
+                    "age": instance.age.as_secs(),
+                }),
+            });
+        }
+        items
+    }
+
+    fn rejected(&mut self, file: &FlagsFile) -> Vec<Item> {
+        let name = file.diagnostics().name();
+        let mistake = |flag: &str| {
+            let is_of_it = |it: &&Diagnostic| {
+                it.severity == Severity::Error && it.flag.as_deref() == Some(flag)
+            };
+            file.diagnostics().iter().find(is_of_it)
+        };
+        let rejected = file.rejected().iter();
+        rejected
+            .map(|flag| {
+                self.attention.push(format!("`{flag}` of the file is rejected"));
+                let at = mistake(flag).map(|it| format!("{name}:{}", it.location));
+                let what = mistake(flag).map(|it| it.message.clone());
+                let cells = [Some(flag.to_owned()), at.clone(), what.clone()]
+                    .map(Option::unwrap_or_default);
+                Item {
+                    shown: cells.to_vec(),
+                    cells: cells.to_vec(),
+                    json: json!({ "flag": flag, "location": at, "message": what }),
+                }
+            })
+            .collect()
+    }
+
+    /// Notes odd values, and failures of whole sources.
+    fn sources(&mut self, flags: &Flags) {
+        let odd = flags.warnings();
+        match odd.first() {
+            None => {}
+            Some(first) if odd.len() == 1 => self.attention.push(told(first)),
+            Some(first) => self.attention.push(format!(
+                "{} that readers may misunderstand, such as {}",
+                count(odd.len(), "value"),
+                told(first)
+            )),
+        }
+        for source in flags.health().sources {
+            let error = source.last_error.filter(|_| source.status == Status::Error);
+            // Values that cannot be read are named one by one.
+            if let Some(error) = error.filter(|_| self.unknown.is_empty()) {
+                self.attention.push(format!("source `{}`: {error}", source.name));
+            }
+        }
+    }
+}
+
+/// The reason why the stored value of a flag cannot be read, if it cannot.
+fn problem(flags: &Flags, name: &str) -> Option<String> {
+    flags.sources_of(name).into_iter().find_map(|SourceEntry { problem, .. }| problem)
+}
+
+fn each(flags: &Flags, mut with: impl FnMut(&str, flagstaff::answer::FlagInfo<'_>)) {
+    let (snapshot, anonymous) = (flags.snapshot(), Context::anonymous());
+    for (name, _) in snapshot.all(&anonymous) {
+        if let Some(info) = snapshot.info(name) {
+            with(name, info);
+        }
+    }
+}

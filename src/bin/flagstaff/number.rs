@@ -1,0 +1,39 @@
+//! Numbers of the command line, and the errors of what is not one.
+
+use std::{num::NonZeroUsize, str::FromStr};
+
+use crate::paste;
+
+/// A revision of the log.
+pub(crate) fn revision(text: &str) -> Result<u64, String> {
+    whole(text).map_err(|_| {
+        let history = paste::command("history", "");
+        format!("expected the number of a revision, such as 42; {history} lists them")
+    })
+}
+
+/// The largest number of things.
+pub(crate) fn limit(text: &str) -> Result<NonZeroUsize, String> {
+    whole(text)
+}
+
+/// A number of users.
+pub(crate) fn users(text: &str) -> Result<u64, String> {
+    whole::<u64>(text).and_then(|number| match number {
+        0 => Err(expected()),
+        number => Ok(number),
+    })
+}
+
+/// The number of a choice of made-up users.
+pub(crate) fn seed(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number from 0 upwards".to_owned())
+}
+
+fn whole<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| expected())
+}
+
+fn expected() -> String {
+    "expected a whole number from 1 upwards".to_owned()
+}

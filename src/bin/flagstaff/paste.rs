@@ -1,0 +1,86 @@
+//! Commands that people paste from hints: they name the same place and store as the command that printed them.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{place::Place, text};
+
+/// The options that name where flags are. Errors of the library become hints far from any [`Place`].
+static OPTIONS: Mutex<String> = Mutex::new(String::new());
+
+/// Lets all commands that are printed from now on name a place.
+pub(crate) fn name(place: &Place) {
+    *OPTIONS.lock().unwrap_or_else(PoisonError::into_inner) = place.options();
+}
+
+/// Returns a command in backticks. `rest` is what follows the verb, quoted for a shell.
+pub(crate) fn command(verb: &str, rest: &str) -> String {
+    format!("`{}`", line(verb, rest))
+}
+
+/// Returns a command as a line of a shell.
+pub(crate) fn line(verb: &str, rest: &str) -> String {
+    with(&OPTIONS.lock().unwrap_or_else(PoisonError::into_inner), verb, rest)
+}
+
+/// Returns the argument for a file that is named in a message.
+pub(crate) fn path(name: &str) -> String {
+    let name = if name == "stdin" { "-" } else { name };
+    text::shell(name)
+}
+
+fn with(options: &str, verb: &str, rest: &str) -> String {
+    // Behind two dashes, an option is an argument.
+    let parts = match rest.starts_with("-- ") {
+        true => [verb, options, rest],
+        false => [verb, rest, options],
+    };
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    parts.fold("flagstaff".to_owned(), |line, part| line + " " + part)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        path::{Path, PathBuf},
+    };
+
+    use super::*;
+
+    #[test]
+    fn options_stand_where_they_are_options() {
+        assert_eq!(with("--at a", "undo", "42"), "flagstaff undo 42 --at a");
+        assert_eq!(with("--at a", "unset", "-- --all"), "flagstaff unset --at a -- --all");
+        assert_eq!(with("", "history", ""), "flagstaff history");
+    }
+
+    fn sources(directory: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+    }
+
+    /// A command that is written out in a message forgets the place. Lines without indentation are help texts.
+    #[test]
+    fn every_command_of_a_message_names_the_place() {
+        /// Commands that look at no place.
+        const WITHOUT_PLACE: &[&str] =
+            &["help", "init", "lint --explain", "import", "--help", "set` and", "disable FLAG"];
+
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/flagstaff");
+        let mut found = Vec::new();
+        for path in sources(&directory) {
+            let text = fs::read_to_string(&path).unwrap();
+            let lines = text
+                .lines()
+                .filter(|line| line.starts_with(' ') && !line.trim_start().starts_with("//"));
+            for line in lines {
+                let commands = line.split(concat!("`", "flagstaff ")).skip(1);
+                let named = commands
+                    .filter(|command| !WITHOUT_PLACE.iter().any(|verb| command.starts_with(verb)));
+                found.extend(named.map(|command| format!("{}: {command}", path.display())));
+            }
+        }
+
+        assert_eq!(found, [""; 0]);
+    }
+}

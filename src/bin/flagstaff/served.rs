@@ -1,0 +1,109 @@
+//! Checks of what a change would serve.
+
+use flagstaff::{
+    Definition,
+    answer::Value,
+    definition::{Constant, Variants},
+};
+
+use crate::{failure::Failure, text::clean};
+
+/// Refuses a patch that serves a variant which the flag does not have, or a value of another type than its
+/// values have. A store takes both, and services would not.
+pub(crate) fn refuse(
+    flag: &str,
+    patch: &Definition,
+    merged: Option<&Definition>,
+) -> Result<(), Failure> {
+    let below = merged.cloned().unwrap_or_default();
+    let mut after = below.clone();
+    after.merge(patch);
+    let variants = after.rare().variants.value();
+    if let Some(served) = patch.rare().serve.value()
+        && variants.is_none_or(|variants| variants.variant(served).is_none())
+    {
+        let message = format!("flag `{}` has no variant `{}`", clean(flag), clean(served));
+        let names = variants.into_iter().flat_map(Variants::names);
+        let names: Vec<_> = names.map(|name| format!("`{}`", clean(name))).collect();
+        let hint = match names.is_empty() {
+            true => "it has no variants: `variants.NAME.value=…` adds one".to_owned(),
+            false => format!("its variants are {}", names.join(", ")),
+        };
+        return Err(Failure::usage(message).hint(hint));
+    }
+    let before = values(&below).find_map(|value| kind(&value));
+    let new = values(patch).filter_map(|value| kind(&value));
+    let Some((before, new)) =
+        before.and_then(|before| Some((before, new.into_iter().find(|it| *it != before)?)))
+    else {
+        return Ok(());
+    };
+    let message = format!("flag `{}` serves {before}, and this is {new}", clean(flag));
+    let hint = "the code that asks for a flag expects one type; a new flag can have another one";
+    Err(Failure::usage(message).hint(hint))
+}
+
+/// Returns the values that a flag can serve.
+fn values(definition: &Definition) -> impl Iterator<Item = Value<'static>> {
+    let rare = definition.rare();
+    let constant = rare.value.value().map(Constant::as_value).cloned();
+    let variants = rare.variants.value().into_iter();
+    let variants = variants.flat_map(|all| all.names().filter_map(|name| all.value(name)));
+    constant.into_iter().chain(variants)
+}
+
+/// Returns the type of a value, with its article. JSON has one kind of number.
+fn kind(value: &Value<'_>) -> Option<&'static str> {
+    Some(match value {
+        Value::Bool(_) => "a boolean",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::String(_) => "a string",
+        Value::List(_) => "a list",
+        Value::Table(_) => "a table",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use flagstaff::definition::Variant;
+
+    use super::*;
+
+    fn refusal(patch: &Definition, merged: &Definition) -> Option<String> {
+        match refuse("a", patch, Some(merged)) {
+            Err(Failure::Told(told)) => Some(told.message),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_variant_that_the_flag_lacks_is_not_served() {
+        let load = Variants::new().with("off", Variant::new()).with("10%", Variant::new());
+        let flag = Definition::new().variants(load);
+
+        assert_eq!(refusal(&Definition::new().serve("10%"), &flag), None);
+        let new = Definition::new().serve("20%");
+        assert_eq!(refusal(&new, &flag).as_deref(), Some("flag `a` has no variant `20%`"));
+        assert_eq!(refusal(&new.clone().variants([("20%", 0)]), &flag), None);
+        assert!(refusal(&new, &Definition::new()).is_some());
+    }
+
+    #[test]
+    fn a_flag_keeps_the_type_of_its_values() {
+        let limit = Definition::new().value(50);
+        let load = Definition::new().variants([("low", Variant::new().value(1))]);
+
+        assert_eq!(refusal(&Definition::new().value(0.5), &limit), None);
+        assert_eq!(refusal(&Definition::new().value("x"), &Definition::new()), None);
+        for (patch, flag) in [
+            (Definition::new().value("50"), &limit),
+            (Definition::new().value(["a"]), &load),
+            (Definition::new().variants([("high", Variant::new().value("x"))]), &load),
+        ] {
+            assert!(
+                refusal(&patch, flag).is_some_and(|it| it.starts_with("flag `a` serves a number"))
+            );
+        }
+    }
+}

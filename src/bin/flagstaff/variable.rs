@@ -1,0 +1,43 @@
+//! The environment variables that the command goes by.
+
+use std::{
+    env::{self, VarError},
+    ffi::OsString,
+};
+
+use crate::{failure::Failure, text::clean};
+
+/// All of them. `USER` is not ours: one that cannot be read is as good as none.
+const VARIABLES: &[&str] = &[
+    "FLAGSTAFF_AT",
+    "FLAGSTAFF_AUTHOR",
+    "FLAGSTAFF_ENVIRONMENT",
+    "FLAGSTAFF_ENV_PREFIX",
+    "FLAGSTAFF_OUTPUT",
+    "REDIS_SENTINELS",
+    "REDIS_URL",
+];
+
+/// Refuses values that cannot be read, which would count as missing.
+pub(crate) fn check() -> Result<(), Failure> {
+    let is_bad = |name: &&&str| matches!(env::var(name), Err(VarError::NotUnicode(_)));
+    match VARIABLES.iter().find(is_bad) {
+        Some(name) => Err(bad(name, "it is not UTF-8")),
+        None => Ok(()),
+    }
+}
+
+/// The value of a variable; an empty one is as good as none.
+pub(crate) fn value(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The path that a variable names, which need not be UTF-8.
+pub(crate) fn path(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The failure of a variable with a value that means nothing.
+pub(crate) fn bad(name: &str, why: &str) -> Failure {
+    Failure::usage(format!("environment variable `{name}` cannot be used: {}", clean(why)))
+}

@@ -1,0 +1,97 @@
+//! Entries of environments that change nothing, and flags that only an environment has.
+
+use toml::de::DeTable;
+
+use super::file::{Entries, File, Found};
+use crate::{
+    definition::{Code, Diagnostic, Suggestion, Value, remove, to_json},
+    model::{Definition, Entry, Field},
+};
+
+pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
+    for environment in &file.environments {
+        for (key, value) in &environment.written {
+            let name = key.get_ref().as_ref();
+            if !file.names.contains(name) {
+                found.report(only_here(file, environment, key.span(), name));
+            }
+            let (Some(below), Some(entry)) =
+                (file.declared.get(name), environment.entries.get(name))
+            else {
+                continue;
+            };
+            if is_same(below, &Definition::with_entry(Some(below), entry)) {
+                let message = format!("the entry for flag `{name}` changes nothing");
+                let problem = Diagnostic::new(Code::RepeatedInEnvironment, key.span(), message)
+                    .label("as in `[flags]`")
+                    .flag(name)
+                    .environment(environment.name);
+                let can_go = value.get_ref().as_table().is_none()
+                    && stays(file.text, environment.value, environment.table);
+                let span = can_go
+                    .then(|| remove::setting(file.text, environment.value, environment.table, name))
+                    .flatten();
+                found.report(match span {
+                    Some(span) => problem.suggest(Some(Suggestion::remove("remove it", span))),
+                    None => problem.help("remove it"),
+                });
+                continue;
+            }
+            let (Entry::Definition(entry), Some(table)) = (entry, value.get_ref().as_table())
+            else {
+                continue;
+            };
+            let differ = below.differences(entry);
+            let same = |field: &Field| below.has(*field) && !differ.contains(field);
+            for field in entry.fields().filter(same) {
+                let setting = field.as_str();
+                let Some((key, _)) = table.get_key_value(setting) else { continue };
+                let message = format!("`{setting}` of flag `{name}` changes nothing");
+                let span = stays(file.text, value, table)
+                    .then(|| remove::setting(file.text, value, table, setting))
+                    .flatten();
+                found.report(
+                    Diagnostic::new(Code::RepeatedInEnvironment, key.span(), message)
+                        .label("as in `[flags]`")
+                        .suggest(span.map(|span| Suggestion::remove("remove it", span)))
+                        .flag(name)
+                        .environment(environment.name),
+                );
+            }
+        }
+    }
+}
+
+/// Returns true if a table is still there without one of its members. An environment must not vanish by a fix: services
+/// that name it would not start.
+fn stays(text: &str, value: &Value<'_>, table: &DeTable<'_>) -> bool {
+    let has_brackets = text.get(value.span()).is_some_and(|it| it.starts_with(['[', '{']));
+    has_brackets || table.len() > 1
+}
+
+/// Returns true if two definitions have the same settings, whether they remove or inherit the others.
+fn is_same(below: &Definition, merged: &Definition) -> bool {
+    let said = |definition: &Definition| {
+        let mut said = to_json(definition);
+        said.retain(|_, value| !value.is_null());
+        said
+    };
+    said(below) == said(merged)
+}
+
+fn only_here(
+    file: &File<'_>,
+    environment: &Entries<'_>,
+    span: std::ops::Range<usize>,
+    name: &str,
+) -> Diagnostic {
+    let message = format!("flag `{name}` is not in `[flags]`, only");
+    let problem = Diagnostic::new(Code::OnlyInEnvironment, span, message)
+        .label("unknown in all other environments")
+        .flag(name)
+        .environment(environment.name);
+    match file.similar.nearest(name, file.names.iter().copied()) {
+        Some(similar) => problem.help(format!("a flag with a similar name exists: `{similar}`")),
+        None => problem,
+    }
+}

@@ -1,0 +1,725 @@
+//! `flagstaff.toml`: the places where flags are, such as staging and production.
+//!
+//! The command `flagstaff` reads the nearest `flagstaff.toml`, and `--at NAME` chooses a place of it. Keys at the top
+//! level are the place that is used without `--at`.
+//!
+//! A value may name environment variables, `$NAME` or `${NAME}`; `$$` is a dollar sign. A password is an error
+//! wherever it is written, and no diagnostic shows it.
+
+use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+
+use serde_json::{Map, Value as Json, json};
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Key, Value,
+    code::Code,
+    decoder::Decoder,
+    diagnostic::{Diagnostic, Diagnostics},
+    file::merge,
+    flag::toml_key,
+    syntax::Syntax,
+    value::{kind, source, truth},
+    variants::in_order,
+};
+use crate::model::nearest;
+
+/// The table that holds the places with a name.
+const PLACES: &str = "places";
+
+/// Words in names of keys and parameters whose values are secret.
+const SECRET: &[&str] = &["password", "passwd", "passphrase", "secret", "token", "credential"];
+
+/// The places that the text of a `flagstaff.toml` names.
+///
+/// Parsing never fails; what is wrong with the text is in [`diagnostics`](Self::diagnostics). Environment variables
+/// are looked up when a place is chosen, so that an unset variable concerns the place that names it alone.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::definition::places::PlacesFile;
+///
+/// let text = r#"
+/// file = "flags.toml"
+///
+/// [places.production]
+/// redis = "$PROD_REDIS_URL"
+/// protected = true
+/// "#;
+/// let places = PlacesFile::parse("flagstaff.toml", text);
+///
+/// let variable = |name: &str| (name == "PROD_REDIS_URL").then(|| "redis://10.0.0.7".to_owned());
+/// let production = places.resolve(Some("production"), variable)?.expect("a place of that name");
+/// assert!(production.protected);
+/// assert_eq!(production.redis, ["redis://10.0.0.7"]);
+///
+/// let error = places.resolve(Some("production"), |_| None).unwrap_err();
+/// assert_eq!(
+///     error.summary(),
+///     "flagstaff.toml:5:9: error[unset-variable]: environment variable `PROD_REDIS_URL` is not set"
+/// );
+/// # Ok::<(), flagstaff::definition::Diagnostics>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct PlacesFile {
+    default: Written,
+    named: BTreeMap<String, Written>,
+    diagnostics: Diagnostics,
+    /// For the diagnostics of variables; without passwords.
+    text: String,
+}
+
+/// The settings of one place, with the values of its environment variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlaceSettings {
+    /// The flag files, the weakest first. Relative paths begin at the directory of `flagstaff.toml`.
+    pub file: Vec<String>,
+    /// The environment of the flag files.
+    pub environment: Option<String>,
+    /// The URL of the store, or those of the nodes of a cluster.
+    pub redis: Vec<String>,
+    /// The URLs of the sentinels.
+    pub sentinel: Vec<String>,
+    /// The hash that has the overrides.
+    pub key: Option<String>,
+    /// The prefix of the keys, where each flag has a key of its own.
+    pub key_prefix: Option<String>,
+    /// True if each change has to be confirmed by a typed name, with a reason.
+    pub protected: bool,
+    /// True if each change needs a reason.
+    pub requires_reason: bool,
+}
+
+/// The settings of a place as they are written.
+#[derive(Debug, Clone, Default)]
+struct Written {
+    file: Vec<Text>,
+    environment: Option<Text>,
+    redis: Vec<Text>,
+    sentinel: Vec<Text>,
+    key: Option<Text>,
+    key_prefix: Option<Text>,
+    protected: bool,
+    requires_reason: bool,
+}
+
+/// A string that may name environment variables.
+#[derive(Debug, Clone)]
+struct Text {
+    written: String,
+    span: Range<usize>,
+}
+
+/// One key of a place.
+struct Row {
+    name: &'static str,
+    about: &'static str,
+    takes: Takes,
+}
+
+/// The type of a key, and where its value goes.
+enum Takes {
+    Text(fn(&mut Written) -> &mut Option<Text>),
+    /// One string, or a list of them.
+    Texts(fn(&mut Written) -> &mut Vec<Text>),
+    Boolean(fn(&mut Written) -> &mut bool),
+    /// One of two words, of which the second is true.
+    Word([&'static str; 2], fn(&mut Written) -> &mut bool),
+}
+
+/// The decoder and the schema walk over these rows.
+const ROWS: &[Row] = &[
+    Row {
+        name: "file",
+        about: "The flag file, or several, of which the later are above the earlier.",
+        takes: Takes::Texts(|place| &mut place.file),
+    },
+    Row {
+        name: "environment",
+        about: "The environment of the flag file.",
+        takes: Takes::Text(|place| &mut place.environment),
+    },
+    Row {
+        name: "redis",
+        about: "The store with overrides, such as $PROD_REDIS_URL; several are nodes of a cluster.",
+        takes: Takes::Texts(|place| &mut place.redis),
+    },
+    Row {
+        name: "sentinel",
+        about: "The sentinels; `redis` then names the master, redis://NAME.",
+        takes: Takes::Texts(|place| &mut place.sentinel),
+    },
+    Row {
+        name: "key",
+        about: "The hash that has the overrides.",
+        takes: Takes::Text(|place| &mut place.key),
+    },
+    Row {
+        name: "key_prefix",
+        about: "The prefix of JSON keys, one per flag, instead of a hash.",
+        takes: Takes::Text(|place| &mut place.key_prefix),
+    },
+    Row {
+        name: "protected",
+        about: "Whether each change has to be confirmed by a typed name, with a reason.",
+        takes: Takes::Boolean(|place| &mut place.protected),
+    },
+    Row {
+        name: "reason",
+        about: "Whether each change needs a reason.",
+        takes: Takes::Word(["optional", "required"], |place| &mut place.requires_reason),
+    },
+];
+
+impl PlacesFile {
+    /// Reads `text`. Diagnostics name the file `name`.
+    #[must_use]
+    pub fn parse(name: &str, text: &str) -> Self {
+        let Syntax { root, faults } = Syntax::parse(text);
+        let mut reading = Reading { decoder: Decoder::new(text, &faults), secret: Vec::new() };
+        let default = reading.place(None, &root);
+        let mut named = BTreeMap::new();
+        if let Some(places) = root.get(PLACES) {
+            reading.named(places, &mut named);
+        }
+        let Reading { decoder, secret } = reading;
+        let secret = passwords(text, secret);
+        let mut problems = merge(faults, decoder.problems);
+        // Some remedies repeat what is written.
+        let shows = |problem: &Diagnostic| {
+            let Range { start, end } = problem.span;
+            problem.code != Code::PasswordInFile
+                && secret.iter().any(|secret| secret.start < end && start < secret.end)
+        };
+        for problem in problems.iter_mut().filter(|problem| shows(problem)) {
+            (problem.help, problem.suggestion) = (None, None);
+        }
+        let text = without(text, &secret);
+        let diagnostics = Diagnostics::new(name, &text, problems);
+        Self { default, named, diagnostics, text }
+    }
+
+    /// Returns everything that is wrong with the text. No part of it shows a password.
+    #[must_use]
+    pub fn diagnostics(&self) -> &Diagnostics {
+        &self.diagnostics
+    }
+
+    /// Returns the names of the places, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.named.keys().map(String::as_str)
+    }
+
+    /// Leaves a setting out of all places, because its value is known from elsewhere.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::places::PlacesFile;
+    ///
+    /// let places = PlacesFile::parse("flagstaff.toml", "key = \"shop\"\nredis = \"$NOT_SET\"\n");
+    ///
+    /// let place = places.without("redis").resolve(None, |_| None)?.expect("the place without a name");
+    /// assert_eq!(place.key.as_deref(), Some("shop"));
+    /// # Ok::<(), flagstaff::definition::Diagnostics>(())
+    /// ```
+    #[must_use]
+    pub fn without(mut self, setting: &str) -> Self {
+        for row in ROWS.iter().filter(|row| row.name == setting) {
+            for place in self.named.values_mut().chain([&mut self.default]) {
+                match &row.takes {
+                    Takes::Text(field) => *field(place) = None,
+                    Takes::Texts(field) => field(place).clear(),
+                    Takes::Boolean(field) | Takes::Word(_, field) => *field(place) = false,
+                }
+            }
+        }
+        self
+    }
+
+    /// Returns the settings of a place, of the one without a name for `None`. `variable` looks up an environment
+    /// variable. The result is `None` if there is no place of that name.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the diagnostics if the text has errors, or if the place names a variable that is not set.
+    pub fn resolve(
+        &self,
+        place: Option<&str>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<PlaceSettings>, Diagnostics> {
+        if self.diagnostics.has_errors() {
+            return Err(self.diagnostics.clone());
+        }
+        let written = match place {
+            None => &self.default,
+            Some(name) => match self.named.get(name) {
+                Some(written) => written,
+                None => return Ok(None),
+            },
+        };
+        let mut unset = Vec::new();
+        let mut expand = |text: &Text| {
+            expanded(&text.written, |name| {
+                let value = variable(name).filter(|value| !value.is_empty());
+                if value.is_none() {
+                    unset.push(unset_variable(name, text.span.clone()));
+                }
+                value.unwrap_or_default()
+            })
+        };
+        let settings = PlaceSettings {
+            file: written.file.iter().map(&mut expand).collect(),
+            environment: written.environment.as_ref().map(&mut expand),
+            redis: urls(&written.redis, &mut expand),
+            sentinel: urls(&written.sentinel, &mut expand),
+            key: written.key.as_ref().map(&mut expand),
+            key_prefix: written.key_prefix.as_ref().map(&mut expand),
+            protected: written.protected,
+            requires_reason: written.requires_reason,
+        };
+        match unset.is_empty() {
+            true => Ok(Some(settings)),
+            false => Err(self.diagnostics.and(&self.text, unset)),
+        }
+    }
+}
+
+/// A variable may list several URLs, as REDIS_URL does.
+fn urls(written: &[Text], expand: impl FnMut(&Text) -> String) -> Vec<String> {
+    let lists: Vec<_> = written.iter().map(expand).collect();
+    lists.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect()
+}
+
+fn unset_variable(name: &str, span: Range<usize>) -> Diagnostic {
+    let message = format!("environment variable `{name}` is not set");
+    Diagnostic::new(Code::UnsetVariable, span, message)
+        .label(format!("names `{name}`"))
+        .help(format!("set `{name}`, or choose another place"))
+}
+
+/// The JSON Schema (draft 7) of `flagstaff.toml`, by which editors complete and check the file.
+///
+/// The schema sees neither passwords nor variables that are not set.
+///
+/// # Example
+///
+/// ```
+/// let schema = flagstaff::definition::places::json_schema();
+///
+/// assert_eq!(schema["properties"]["protected"]["type"], "boolean");
+/// ```
+#[must_use]
+pub fn json_schema() -> Json {
+    let keys = || -> Map<String, Json> {
+        ROWS.iter().map(|row| (row.name.to_owned(), schema_of(row))).collect()
+    };
+    let mut top = keys();
+    top.insert(
+        PLACES.to_owned(),
+        json!({
+            "description": "Places by name, which `--at NAME` chooses.",
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": keys(),
+                "additionalProperties": false,
+            },
+        }),
+    );
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "flagstaff.toml",
+        "description": "The places where flags are, as the command flagstaff reads them.",
+        "type": "object",
+        "properties": top,
+        "additionalProperties": false,
+    })
+}
+
+fn schema_of(row: &Row) -> Json {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let mut schema = match &row.takes {
+        Takes::Text(_) => text,
+        Takes::Texts(_) => json!({
+            "type": ["string", "array"],
+            "minLength": 1,
+            "items": text,
+        }),
+        Takes::Boolean(_) => json!({ "type": "boolean", "default": false }),
+        Takes::Word(words, _) => json!({ "enum": words, "default": words[0] }),
+    };
+    schema["description"] = row.about.into();
+    schema
+}
+
+/// The findings in a file so far.
+struct Reading<'t> {
+    decoder: Decoder<'t>,
+    /// The values that are not shown.
+    secret: Vec<Range<usize>>,
+}
+
+impl Reading<'_> {
+    fn named(&mut self, value: &Value<'_>, named: &mut BTreeMap<String, Written>) {
+        let help = "write `[places.NAME]` above the settings of each place";
+        let DeValue::Table(table) = value.get_ref() else {
+            return self.wrong_type(PLACES, "at the top level", value, "a table", Some(help));
+        };
+        for (key, value) in in_order(table) {
+            let name = key.get_ref().as_ref();
+            let DeValue::Table(place) = value.get_ref() else {
+                self.wrong_type(name, "in `places`", value, "a table", Some(help));
+                continue;
+            };
+            named.insert(name.to_owned(), self.place(Some(name), place));
+        }
+    }
+
+    /// The settings of a place; those at the top level without a name.
+    fn place(&mut self, name: Option<&str>, table: &DeTable<'_>) -> Written {
+        let mut place = Written::default();
+        let of = match name {
+            Some(name) => Cow::Owned(format!("in place `{name}`")),
+            None => Cow::Borrowed("at the top level"),
+        };
+        for (key, value) in in_order(table) {
+            let row = ROWS.iter().find(|row| row.name == key.get_ref());
+            match (row, name) {
+                (Some(row), _) => self.set(row, value, &of, &mut place),
+                (None, None) if key.get_ref() == PLACES => {}
+                (None, _) => self.unknown(key, value, &of, name),
+            }
+        }
+        if let (Some(_), Some(prefix)) = (&place.key, &place.key_prefix) {
+            let message = format!("`key` and `key_prefix` {of}");
+            let problem = Diagnostic::new(Code::InvalidWord, prefix.span.clone(), message)
+                .label("the store has one layout")
+                .help("`key` names a hash with all overrides; `key_prefix` names a key per flag");
+            self.decoder.report(problem);
+        }
+        place
+    }
+
+    fn set(&mut self, row: &Row, value: &Value<'_>, of: &str, place: &mut Written) {
+        match (&row.takes, value.get_ref()) {
+            (Takes::Text(field), DeValue::String(_)) => {
+                *field(place) = self.text(row.name, value, of);
+            }
+            (Takes::Texts(field), DeValue::String(_)) => {
+                field(place).extend(self.text(row.name, value, of));
+            }
+            (Takes::Texts(field), DeValue::Array(list)) => {
+                for element in list.iter() {
+                    match element.get_ref() {
+                        DeValue::String(_) => {
+                            field(place).extend(self.text(row.name, element, of));
+                        }
+                        _ => self.wrong_type(row.name, of, element, "a string", None),
+                    }
+                }
+            }
+            (Takes::Boolean(field), DeValue::Boolean(is)) => *field(place) = *is,
+            (Takes::Word(words, field), DeValue::String(word)) => {
+                match words.iter().position(|known| *known == word.as_ref()) {
+                    Some(index) => *field(place) = index == 1,
+                    None => self.wrong_word(row.name, *words, value, word, of),
+                }
+            }
+            (takes, found) => {
+                let expected = match takes {
+                    Takes::Text(_) => "a string",
+                    Takes::Texts(_) => "a string or a list of strings",
+                    Takes::Boolean(_) => "`true` or `false`",
+                    Takes::Word(..) => "`\"optional\"` or `\"required\"`",
+                };
+                let meant = match (takes, found) {
+                    (Takes::Boolean(_), DeValue::String(text)) => {
+                        truth(text).map(|is| is.to_string())
+                    }
+                    (Takes::Word(words, _), DeValue::Boolean(is)) => {
+                        Some(format!("\"{}\"", words[usize::from(*is)]))
+                    }
+                    (Takes::Text(_), DeValue::Integer(_)) => {
+                        let written = source(self.decoder.text, value.span());
+                        written.map(|written| format!("\"{written}\""))
+                    }
+                    _ => None,
+                };
+                let help = meant.map(|meant| format!("write `{} = {meant}`", row.name));
+                self.wrong_type(row.name, of, value, expected, help.as_deref());
+            }
+        }
+    }
+
+    /// A string, or `None` after saying what is wrong with it.
+    fn text(&mut self, name: &str, value: &Value<'_>, of: &str) -> Option<Text> {
+        let DeValue::String(written) = value.get_ref() else { return None };
+        let span = value.span();
+        if has_password(written) {
+            let raw = self.decoder.text.get(span.clone()).unwrap_or_default();
+            let is_plain = ['"', '\''].iter().any(|quote| {
+                raw.strip_prefix(*quote).and_then(|it| it.strip_suffix(*quote)) == Some(written)
+            });
+            // Otherwise its lines show the part that is secret.
+            if !is_plain || written.contains('%') {
+                self.secret.push(span.clone());
+            }
+            self.password(name, span, of);
+            return None;
+        }
+        if written.is_empty() {
+            self.wrong_type(name, of, value, "a string that is not empty", None);
+            return None;
+        }
+        if references(written).any(|part| matches!(part, Part::Broken)) {
+            let message = format!("invalid variable in `{name}` {of}");
+            let problem = Diagnostic::new(Code::InvalidWord, span, message)
+                .label("has a `$` without the name of a variable")
+                .help("write `$NAME` or `${NAME}`; `$$` is a dollar sign");
+            self.decoder.report(problem);
+            return None;
+        }
+        Some(Text { written: written.as_ref().to_owned(), span })
+    }
+
+    fn password(&mut self, name: &str, span: Range<usize>, of: &str) {
+        let problem =
+            Diagnostic::new(Code::PasswordInFile, span, format!("password in `{name}` {of}"))
+                .label("has a password")
+                .help("name an environment variable: `redis = \"$PROD_REDIS_URL\"`");
+        self.decoder.report(problem);
+    }
+
+    fn wrong_word(
+        &mut self,
+        name: &str,
+        words: [&str; 2],
+        value: &Value<'_>,
+        word: &str,
+        of: &str,
+    ) {
+        let [first, second] = words;
+        let problem =
+            Diagnostic::new(Code::InvalidWord, value.span(), format!("invalid `{name}` {of}"))
+                .label(format!("expected `\"{first}\"` or `\"{second}\"`"));
+        let meant = nearest(word, words);
+        let problem = match meant {
+            Some(meant) => problem.help(format!("write `{name} = \"{meant}\"`")),
+            None => problem,
+        };
+        self.decoder.report(problem);
+    }
+
+    fn wrong_type(
+        &mut self,
+        name: &str,
+        of: &str,
+        value: &Value<'_>,
+        expected: &str,
+        help: Option<&str>,
+    ) {
+        let found = match value.get_ref() {
+            DeValue::String(text) if text.is_empty() => "an empty one",
+            found => kind(found),
+        };
+        let message = format!("wrong type for `{name}` {of}");
+        let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
+            .label(format!("expected {expected}, found {found}"));
+        self.decoder.report(match help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
+    }
+
+    fn unknown(&mut self, key: &Key<'_>, value: &Value<'_>, of: &str, place: Option<&str>) {
+        let name = key.get_ref().as_ref();
+        if is_secret(name) && matches!(value.get_ref(), DeValue::String(_)) {
+            self.secret.push(value.span());
+            return self.password(name, value.span(), of);
+        }
+        let message = format!("unknown key `{name}` {of}");
+        let problem = Diagnostic::new(Code::UnknownKey, key.span(), message)
+            .label("not a setting of a place");
+        let keys = ROWS.iter().map(|row| row.name).chain(place.is_none().then_some(PLACES));
+        let help = match (nearest(name, keys), value.get_ref()) {
+            (Some(similar), _) => format!("a key with a similar name exists: `{similar}`"),
+            (None, DeValue::Table(_)) if place.is_none() => {
+                format!("write `[places.{}]` for a place", toml_key(name))
+            }
+            (None, _) => {
+                let names: Vec<_> = ROWS.iter().map(|row| format!("`{}`", row.name)).collect();
+                format!("the keys of a place are {}", names.join(", "))
+            }
+        };
+        self.decoder.report(problem.help(help));
+    }
+}
+
+/// A part of a string that may name variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part<'t> {
+    Plain(&'t str),
+    Variable(&'t str),
+    /// A dollar sign that is followed by none of these.
+    Broken,
+}
+
+fn references(text: &str) -> impl Iterator<Item = Part<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let Some(after) = rest.strip_prefix('$') else {
+            let end = rest.find('$').unwrap_or(rest.len());
+            let (plain, left) = rest.split_at(end);
+            rest = left;
+            return (!plain.is_empty()).then_some(Part::Plain(plain));
+        };
+        if let Some(left) = after.strip_prefix('$') {
+            rest = left;
+            return Some(Part::Plain("$"));
+        }
+        let (name, left) = match after.strip_prefix('{') {
+            Some(braced) => braced.split_once('}').unwrap_or(("", braced)),
+            None => after.split_at(length_of_name(after)),
+        };
+        rest = left;
+        match !name.is_empty() && length_of_name(name) == name.len() {
+            true => Some(Part::Variable(name)),
+            false => Some(Part::Broken),
+        }
+    })
+}
+
+/// The length of the name of a variable at the start of a string.
+fn length_of_name(text: &str) -> usize {
+    let is_part = |(at, c): (usize, char)| {
+        c == '_' || c.is_ascii_alphabetic() || at > 0 && c.is_ascii_digit()
+    };
+    text.char_indices().take_while(|&it| is_part(it)).count()
+}
+
+fn expanded(text: &str, mut variable: impl FnMut(&str) -> String) -> String {
+    let mut expanded = String::new();
+    for part in references(text) {
+        match part {
+            Part::Plain(plain) => expanded += plain,
+            Part::Variable(name) => expanded += &variable(name),
+            Part::Broken => {}
+        }
+    }
+    expanded
+}
+
+/// Returns true if something secret is written in a value, whatever it takes from variables.
+fn has_password(written: &str) -> bool {
+    let decoded = percent_decoded(written);
+    [written, &decoded].into_iter().any(|text| {
+        secrets_of_urls(text).into_iter().any(|span| {
+            text.get(span).is_some_and(|secret| !expanded(secret, |_| String::new()).is_empty())
+        })
+    })
+}
+
+/// The parts of a line that are passwords of URLs.
+fn secrets_of_urls(line: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, scheme) in line.match_indices("://") {
+        let start = at + scheme.len();
+        let rest = &line[start..];
+        // A password may have a slash, although it should not.
+        let secret = match rest.rfind('@') {
+            Some(end) => rest[..end].find(':').map(|colon| colon + 1..end),
+            None => after_a_colon(rest),
+        };
+        found.extend(secret.map(|secret| start + secret.start..start + secret.end));
+        // The parameters of a URL.
+        for (at, _) in rest.match_indices('=') {
+            let name = rest[..at].rsplit(['?', '&', ';', '#']).next().unwrap_or_default();
+            if name.len() < at && is_secret(name) {
+                let value = &rest[at + 1..];
+                let end = value.find(['&', ';', '#']).unwrap_or(value.len());
+                found.push(start + at + 1..start + at + 1 + end);
+            }
+        }
+    }
+    found
+}
+
+/// The part of an address behind a colon, unless it is a port. It may be the beginning of a password.
+fn after_a_colon(address: &str) -> Option<Range<usize>> {
+    let colon = address.find(':')?;
+    let rest = &address[colon + 1..];
+    let port = rest.split(['/', '?', '#', ',', '"', '\'', ' ']).next().unwrap_or_default();
+    // An address of IPv6 has colons of its own.
+    let is_fine = address.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_fine).then_some(colon + 1..address.len())
+}
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET.iter().any(|word| name.contains(word)) || matches!(&*name, "pass" | "pwd" | "auth")
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, left @ ..] = rest {
+        let code = match (first, left) {
+            (b'%', [high, low, ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                digit(*high).zip(digit(*low)).map(|(high, low)| (high * 16 + low) as u8)
+            }
+            _ => None,
+        };
+        bytes.push(code.unwrap_or(*first));
+        rest = if code.is_some() { &left[2..] } else { left };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The parts of the file that may be passwords, with those of `values`.
+///
+/// A value with a mistake of TOML is not known as a value, so each line is searched.
+fn passwords(text: &str, values: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    let mut spans = values;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let names_only = |secret: &str| {
+            let end = secret.find(['"', '\'']).unwrap_or(secret.len());
+            expanded(&secret[..end], |_| String::new()).is_empty()
+        };
+        let found = secrets_of_urls(line.trim_end()).into_iter();
+        let found = found.filter(|span| line.get(span.clone()).is_some_and(|it| !names_only(it)));
+        spans.extend(found.map(|span| start + span.start..start + span.end));
+        // In an encoded line, nothing shows where the password is.
+        let is_hidden = |(name, _): &(&str, &str)| {
+            is_secret(name.trim()) || line.contains('%') && has_password(line)
+        };
+        if let Some((name, value)) = line.split_once('=').filter(is_hidden) {
+            let blank = value.len() - value.trim_start().len();
+            let from = start + name.len() + 1 + blank;
+            spans.push(from..from.max(start + line.trim_end().len()));
+        }
+        start += line.len();
+    }
+    spans
+}
+
+/// The text without its passwords. What stands there instead has as many bytes and as many characters, so that all
+/// spans and all locations stay.
+fn without(text: &str, secret: &[Range<usize>]) -> String {
+    let mut is_secret = vec![false; text.len()];
+    for span in secret {
+        is_secret.get_mut(span.clone()).into_iter().for_each(|bytes| bytes.fill(true));
+    }
+    let hidden = |(at, c): (usize, char)| match (is_secret[at] && c != '\n', c.len_utf8()) {
+        (false, _) => c,
+        (true, 1) => '*',
+        (true, 2) => '\u{b7}',
+        (true, 3) => '\u{2022}',
+        (true, _) => '\u{1f512}',
+    };
+    text.char_indices().map(hidden).collect()
+}

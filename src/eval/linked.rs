@@ -1,0 +1,291 @@
+//! A flag that depends on the answers of others in more than one way: it requires one to be off, or a
+//! condition asks for one.
+//!
+//! Prerequisites of others cannot be flattened to one list of steps then: a flag that has to be off is off
+//! also where its own prerequisites are not met. So all flags that decide are evaluated in one pass, each
+//! behind those that decide about it and once only. There is nothing to call itself, and no way to take
+//! twice: a diamond of forty levels costs eighty evaluations.
+
+use super::{
+    evaluation::{Evaluation, Ground, Verdict},
+    gate::LinkedGate,
+    plan::Plan,
+    variants::Variants,
+    visitor::Visitor,
+};
+use crate::model::{
+    Context, MOST_PREREQUISITES, Names, Prerequisite, RequiredState, Slot, hash_name, variant_name,
+};
+
+/// Another flag, and the state that it has to be in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Need {
+    pub(crate) slot: Slot,
+    pub(crate) state: State,
+}
+
+/// The state that a flag has to be in, with names of variants that can be compared by an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum State {
+    On,
+    Off,
+    Variants(Box<[&'static str]>),
+}
+
+impl Need {
+    /// Resolves what is asked of another flag. A name that is not known is that of a flag which no source
+    /// has.
+    pub(crate) fn of(prerequisite: &Prerequisite, names: &Names) -> Self {
+        let slot = names.find(hash_name(&prerequisite.flag), &prerequisite.flag);
+        let state = match &prerequisite.state {
+            RequiredState::On => State::On,
+            RequiredState::Off => State::Off,
+            RequiredState::Variants(variants) => {
+                State::Variants(variants.iter().map(|name| variant_name(name)).collect())
+            }
+        };
+        Self { slot: slot.unwrap_or(Slot::MAX), state }
+    }
+
+    /// Returns whether the flag is in the state; `None` if it is in no state.
+    pub(super) fn holds(&self, answers: Answers<'_>, context: &Context<'_>) -> Option<bool> {
+        self.holds_for(answers.of(self.slot), context)
+    }
+
+    /// Returns whether the flag is in the state with this evaluation; `None` if it is in no state.
+    pub(crate) fn holds_for(
+        &self,
+        evaluation: Option<Evaluation<'_>>,
+        context: &Context<'_>,
+    ) -> Option<bool> {
+        let evaluation = evaluation.filter(Evaluation::is_of_a_state)?;
+        Some(self.state.holds(&evaluation, context))
+    }
+}
+
+impl State {
+    /// Returns the one variant that has to be served, or `None` for on; an error for all other states.
+    pub(super) fn simple(&self) -> Result<Option<&'static str>, ()> {
+        match self {
+            Self::On => Ok(None),
+            Self::Variants(names) if names.len() == 1 => Ok(Some(names[0])),
+            Self::Off | Self::Variants(_) => Err(()),
+        }
+    }
+
+    /// Returns the state as definitions have it.
+    pub(crate) fn required(&self) -> RequiredState {
+        match self {
+            Self::On => RequiredState::On,
+            Self::Off => RequiredState::Off,
+            Self::Variants(names) => {
+                RequiredState::Variants(names.iter().map(|&name| name.to_owned()).collect())
+            }
+        }
+    }
+
+    fn holds(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> bool {
+        match self {
+            Self::On => evaluation.is_on(context),
+            Self::Off => !evaluation.is_on(context),
+            Self::Variants(names) => {
+                let served = evaluation.served(context, &mut ());
+                // A variant that counts as off is served by a flag that is off.
+                served.arm.is_some_and(|arm| {
+                    names.contains(&arm.name) && (served.on || arm.counts_as_off)
+                })
+            }
+        }
+    }
+}
+
+/// The flags that decide about a flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Program {
+    /// Each behind those that decide about it.
+    pub(super) entries: Box<[Entry]>,
+    /// The places among them, by slot.
+    places: Box<[(Slot, u16)]>,
+    /// The prerequisites of the flag itself.
+    requires: Box<[Need]>,
+}
+
+/// A flag that decides about others, and what it requires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) slot: Slot,
+    pub(super) requires: Box<[Need]>,
+}
+
+impl Program {
+    /// There are at most [`MOST_PREREQUISITES`] entries.
+    pub(super) fn new(entries: Vec<Entry>, requires: Box<[Need]>) -> Self {
+        let places = (0..).zip(&entries).map(|(place, entry)| (entry.slot, place));
+        let mut places: Box<[_]> = places.collect();
+        places.sort_unstable();
+        Self { entries: entries.into(), places, requires }
+    }
+
+    /// The flags that decide, in the order in which they are evaluated.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.entries.iter().map(|entry| entry.slot)
+    }
+}
+
+/// Evaluations of other flags.
+pub(crate) trait Others<'p>: Copy {
+    /// Returns what `evaluate` makes of the plan of a flag; `None` if no source has the flag.
+    fn evaluate(
+        self,
+        slot: Slot,
+        evaluate: impl FnOnce(&'p Plan) -> Option<Evaluation<'p>>,
+    ) -> Option<Evaluation<'p>>;
+}
+
+/// The evaluations so far, of the flags that decide about one.
+#[derive(Clone, Copy)]
+pub(crate) struct Answers<'a> {
+    places: &'a [(Slot, u16)],
+    evaluations: &'a [Option<Evaluation<'a>>],
+}
+
+impl<'a> Answers<'a> {
+    /// The evaluation of a flag, if the flag is in a state.
+    pub(super) fn of(self, slot: Slot) -> Option<Evaluation<'a>> {
+        let place = self.places.binary_search_by_key(&slot, |&(slot, _)| slot).ok()?;
+        let (_, place) = self.places[place];
+        (*self.evaluations.get(usize::from(place))?).filter(Evaluation::is_of_a_state)
+    }
+}
+
+/// A flag with the program that decides about it.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    program: Program,
+    /// The answer while a prerequisite is not met.
+    unmet: Verdict,
+    gate: LinkedGate,
+    pub(super) variants: Option<Variants>,
+}
+
+/// Most flags depend on a few others, and room for these is made faster.
+const FEW: usize = 8;
+
+impl Linked {
+    pub(super) fn new(
+        program: Program,
+        unmet: Verdict,
+        gate: LinkedGate,
+        variants: Option<Variants>,
+    ) -> Self {
+        Self { program, unmet, gate, variants }
+    }
+
+    /// Evaluates the flag for `context`.
+    // Apart, since few flags are linked.
+    #[inline(never)]
+    pub(super) fn evaluate<'p>(
+        &'p self,
+        context: &Context<'_>,
+        others: impl Others<'p>,
+        visitor: &mut impl Visitor,
+    ) -> Evaluation<'p> {
+        match self.program.entries.len() {
+            0..=FEW => self.run::<FEW>(context, others, visitor),
+            _ => self.run::<MOST_PREREQUISITES>(context, others, visitor),
+        }
+    }
+
+    #[inline(never)]
+    fn run<'p, const MOST: usize>(
+        &'p self,
+        context: &Context<'_>,
+        others: impl Others<'p>,
+        visitor: &mut impl Visitor,
+    ) -> Evaluation<'p> {
+        let Program { entries, places, requires } = &self.program;
+        let mut evaluations = [None; MOST];
+        for (place, entry) in entries.iter().enumerate() {
+            let answers = Answers { places, evaluations: &evaluations };
+            let evaluation =
+                others.evaluate(entry.slot, |plan| entry.evaluate(plan, context, answers));
+            evaluations[place] = evaluation;
+        }
+        let answers = Answers { places, evaluations: &evaluations };
+        for need in requires {
+            let is_met = need.holds(answers, context) == Some(true);
+            visitor.needed(need, is_met);
+            if !is_met {
+                return Evaluation::new(&self.unmet, self.variants.as_ref());
+            }
+        }
+        let verdict = self.gate.evaluate(context, answers, visitor);
+        Evaluation::new(verdict, self.variants.as_ref())
+    }
+
+    /// Evaluates the flag as if all prerequisites were met, given the answers that its conditions ask for.
+    fn within<'p>(&'p self, context: &Context<'_>, answers: Answers<'_>) -> Evaluation<'p> {
+        let verdict = self.gate.evaluate(context, answers, &mut ());
+        Evaluation::new(verdict, self.variants.as_ref())
+    }
+
+    /// Evaluates the flag as if all prerequisites were met and no other flag were in a state.
+    pub(super) fn by_itself(
+        &self,
+        context: &Context<'_>,
+        visitor: &mut impl Visitor,
+    ) -> Evaluation<'_> {
+        let answers = Answers { places: &[], evaluations: &[] };
+        let verdict = self.gate.evaluate(context, answers, visitor);
+        Evaluation::new(verdict, self.variants.as_ref())
+    }
+
+    /// Returns what is answered when a prerequisite is not met, if the flag has any.
+    pub(super) fn unmet(&self) -> Option<&Verdict> {
+        (!self.program.requires.is_empty()).then_some(&self.unmet)
+    }
+
+    /// Returns whether the flag by itself may be on for one context and off for another.
+    #[cfg(feature = "http")]
+    pub(super) fn depends_by_itself(&self) -> bool {
+        self.gate.depends_on_context()
+            || self.variants.as_ref().is_some_and(Variants::depend_on_context)
+    }
+
+    /// Returns whether the flag may be on for one context and off for another. `others` returns this for
+    /// other flags by themselves.
+    #[cfg(feature = "http")]
+    pub(super) fn depends_on_context(&self, others: impl Fn(Slot) -> bool) -> bool {
+        // Which variant is served may depend on the context although on and off do not.
+        let needs = || {
+            let entries = self.program.entries.iter().flat_map(|entry| &*entry.requires);
+            self.program.requires.iter().chain(entries)
+        };
+        self.depends_by_itself()
+            || self.gate.asks_for_variants()
+            || needs().any(|need| matches!(need.state, State::Variants(_)))
+            || self.program.slots().any(others)
+    }
+}
+
+impl Entry {
+    /// Evaluates the flag of this entry, given the answers of those before it.
+    fn evaluate<'p>(
+        &self,
+        plan: &'p Plan,
+        context: &Context<'_>,
+        answers: Answers<'_>,
+    ) -> Option<Evaluation<'p>> {
+        // A flag that is switched off, or fixed while a source is lost, requires nothing.
+        if let Some(unmet) = plan.unmet() {
+            let is_met = |need: &Need| need.holds(answers, context) == Some(true);
+            if unmet.ground == Ground::Invalid || !self.requires.iter().all(is_met) {
+                return Some(Evaluation::new(unmet, plan.variants()));
+            }
+        }
+        match plan {
+            Plan::Linked(linked) => Some(linked.within(context, answers)),
+            plan => plan.by_itself(context, &mut ()),
+        }
+    }
+}

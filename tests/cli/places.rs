@@ -1,0 +1,536 @@
+//! Places of flagstaff.toml: which one is meant, what is guarded, and what is shown.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use flagstaff::cli::ExitCode::{self, Changed, Done, No, Refused, Unreachable, Usage};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    command::{Ran, flagstaff, ran},
+    server::Server,
+};
+
+/// A flag file that `fmt` and `lint --fix` change.
+const FLAGS: &str = r#"[flags]
+on   =  true
+off = false
+[flags.denied]
+allowed_users = ["ana", "bob"]
+denied_users = ["ana"]
+[flags.staged.rollout]
+stages = [{ percentage = 1, for = "2h" }, { percentage = 50, for = "2h" }, { percentage = 100 }]
+"#;
+
+const PLACES: &str = r#"
+[places.open]
+file = "conf/flags.toml"
+redis = "redis://:${PASSWORD}@127.0.0.1:$PORT"
+key = "shop"
+
+[places.reasons]
+file = "conf/flags.toml"
+redis = "redis://:${PASSWORD}@127.0.0.1:$PORT"
+key = "shop"
+reason = "required"
+
+[places.production]
+file = "conf/flags.toml"
+redis = "redis://:${PASSWORD}@127.0.0.1:$PORT"
+key = "shop"
+protected = true
+"#;
+
+const PASSWORD: &str = "hunter2";
+
+/// A directory with places, and the store that they name.
+struct World {
+    server: Server,
+    here: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let server = Server::with(&["--requirepass", PASSWORD]);
+        let here = tempfile::tempdir().unwrap();
+        fs::create_dir_all(here.path().join("conf")).unwrap();
+        fs::create_dir_all(here.path().join("src/deep")).unwrap();
+        let world = Self { server, here };
+        world.write("conf/flags.toml", FLAGS);
+        world.write("flagstaff.toml", PLACES);
+        world
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.here.path().join(path), text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.here.path().join(path)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = flagstaff(arguments);
+        command.current_dir(self.here.path());
+        command.env("PASSWORD", PASSWORD).env("PORT", self.server.port().to_string());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        ran(&mut self.command(arguments))
+    }
+
+    fn at(&self, place: &str, arguments: &[&str]) -> Ran {
+        self.run(&[arguments, &["--at", place]].concat())
+    }
+
+    fn cli(&self, arguments: &[&str]) -> String {
+        self.server.cli(&[&["-a", PASSWORD, "--no-auth-warning"], arguments].concat())
+    }
+
+    /// All that a command may change.
+    fn state(&self) -> String {
+        let keys = self.cli(&["keys", "*"]);
+        let mut keys: Vec<_> = keys.lines().collect();
+        keys.sort_unstable();
+        let values = keys.iter().map(|key| match *key {
+            key if key.ends_with(":log") => self.cli(&["xlen", key]),
+            key if self.cli(&["type", key]).trim() == "hash" => self.cli(&["hgetall", key]),
+            key => key.to_owned(),
+        });
+        values.collect::<String>() + &self.read("conf/flags.toml")
+    }
+
+    /// Returns the terminal of a person who types `input`.
+    fn typed(&self, arguments: &str, input: &str) -> String {
+        let mut command = Command::new("script");
+        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_flagstaff"));
+        command.args(["-qec", &line, "/dev/null"]).current_dir(self.here.path());
+        for (name, value) in self.command(&[]).get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.write("typed", input);
+        let typed = fs::File::open(self.here.path().join("typed")).unwrap();
+        let output = command.stdin(Stdio::from(typed)).output().expect("`script` of util-linux");
+        String::from_utf8(output.stdout).unwrap().replace("\r\n", "\n")
+    }
+}
+
+/// The commands that change nothing of a place, and why those that write may.
+const READ: &[&str] = &[
+    "codegen", // writes code
+    "completion",
+    "diff",
+    "distribution",
+    "eval",
+    "explain",
+    "get",
+    "help",
+    "history",
+    "init", // makes a file where there is none
+    "is-on",
+    "list",
+    "man",
+    "plan",
+    "schema",
+    "show",
+    "simulate",
+    "stale",
+    "status",
+    "test",
+    "watch",
+    "flags get",
+    "flags list",
+    "rollout status",
+];
+
+/// A command that changes something: the commands that make it possible, its arguments, and its exit code where it may.
+type Change = (&'static [&'static [&'static str]], &'static [&'static str], ExitCode);
+
+const CHANGES: &[Change] = &[
+    (&[], &["enable", "off"], Done),
+    (&[], &["enable", "off", "on", "--new"], Done),
+    (&[], &["enable", "off", "--source", "file"], Done),
+    (&[], &["disable", "on"], Done),
+    (&[], &["disable", "on", "--source", "file"], Done),
+    (&[], &["flags enable", "off"], Done),
+    (&[], &["flags disable", "on"], Done),
+    (&[], &["set", "on", "percentage=5"], Done),
+    (&[], &["set", "on", "percentage=5", "--source", "file"], Done),
+    (&[&["enable", "off"]], &["unset", "off"], Done),
+    (&[], &["unset", "off", "--source", "file"], Done),
+    (&[&["enable", "off"]], &["undo", "1"], Done),
+    (&[&["enable", "off"], &["unset", "off"]], &["restore", "off", "--to", "1"], Done),
+    (&[], &["rollout start", "staged"], Done),
+    (&[], &["rollout start", "staged", "--source", "file"], Done),
+    (&[&["rollout", "start", "staged"]], &["rollout advance", "staged", "--force"], Done),
+    (&[&["rollout", "start", "staged"]], &["rollout pause", "staged"], Done),
+    (
+        &[&["rollout", "start", "staged"], &["rollout", "pause", "staged"]],
+        &["rollout resume", "staged"],
+        Done,
+    ),
+    (&[&["rollout", "start", "staged"]], &["rollout rollback", "staged"], Done),
+    (&[&["rollout", "start", "staged"]], &["rollout stop", "staged"], Done),
+    (&[&["enable", "off"]], &["promote", "off"], Done),
+    (&[&["enable", "off"]], &["promote", "--finish", "off", "--now"], Done),
+    (&[], &["import", "json", "import.txt", "--write"], Done),
+    (&[], &["create", "fresh"], Done),
+    (&[], &["delete", "off", "--no-refs"], Done),
+    (&[&["enable", "off"]], &["delete", "off", "--no-refs", "--with-override"], Done),
+    (&[], &["rename", "off", "away", "--no-refs"], Done),
+    (&[&["enable", "off"]], &["rename", "off", "away", "--no-refs"], Done),
+    (&[], &["fmt"], Done),
+    (&[], &["fmt", "conf/flags.toml"], Done),
+    (&[], &["lint", "--fix"], Done),
+    // There is no such instance.
+    (&[], &["instances", "--forget", "web-7"], Refused),
+];
+
+/// The names of all commands, from the help.
+fn commands() -> BTreeSet<String> {
+    let names = |help: &str| -> Vec<String> {
+        let lines = help.lines().filter(|line| {
+            line.strip_prefix("  ")
+                .is_some_and(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
+        });
+        lines.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    };
+    let help = ran(&mut flagstaff(&["--help"])).stdout;
+    let commands = help.split("\nExit codes:").next().unwrap();
+    let commands = commands.split("\n  -f, ").next().unwrap();
+    names(commands)
+        .into_iter()
+        .flat_map(|name| {
+            let help = ran(&mut flagstaff(&["help", &name])).stdout;
+            match help.split_once("\nCommands:\n") {
+                Some((_, verbs)) => {
+                    let verbs = names(verbs.split("\n\n").next().unwrap());
+                    verbs.iter().map(|verb| format!("{name} {verb}")).collect()
+                }
+                None => vec![name],
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_that_changes_something_asks_a_protected_place() {
+    let changing = CHANGES.iter().map(|(_, arguments, _)| arguments[0].to_owned());
+    let known: BTreeSet<_> = READ.iter().map(|&name| name.to_owned()).chain(changing).collect();
+    assert_eq!(commands(), known, "each command is in one of the two tables");
+
+    let world = World::new();
+    world.write("import.txt", "ff:imported {\"enabled\": true}\n");
+    for (before, arguments, code) in CHANGES {
+        world.cli(&["flushall"]);
+        world.write("conf/flags.toml", FLAGS);
+        for arguments in *before {
+            assert_eq!(world.at("open", arguments).code, Done, "{arguments:?}");
+        }
+        let arguments: Vec<_> = arguments.iter().flat_map(|argument| argument.split(' ')).collect();
+        let state = world.state();
+
+        let without_reason = world.at("production", &arguments);
+        assert_eq!(without_reason.code, Refused, "{arguments:?}: {}", without_reason.stderr);
+        assert!(without_reason.stderr.contains("needs a reason"), "{}", without_reason.stderr);
+        let required = world.at("reasons", &arguments);
+        assert_eq!(required.code, Refused, "{arguments:?}: {}", required.stderr);
+        assert!(required.stderr.contains("needs a reason"), "{}", required.stderr);
+        let silent = world.at("production", &[&arguments[..], &["-m", "why"]].concat());
+        assert_eq!(silent.code, Refused, "{arguments:?}: {}", silent.stderr);
+        assert!(silent.stderr.contains("`production` is protected"), "{}", silent.stderr);
+        assert_eq!(world.state(), state, "{arguments:?}");
+
+        let done = world.at("production", &[&arguments[..], &["-m", "why", "--yes"]].concat());
+        assert_eq!(done.code, *code, "{arguments:?}: {}", done.stderr);
+        if *code == Done {
+            assert_ne!(world.state(), state, "{arguments:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_asks_nobody() {
+    let world = World::new();
+
+    for arguments in
+        [&["enable", "off", "-n"][..], &["set", "on", "percentage=5", "-n", "--source", "file"]]
+    {
+        assert_eq!(world.at("production", arguments).code, Done, "{arguments:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_person_types_the_name_and_a_reason() {
+    let world = World::new();
+    let store = format!("at production (127.0.0.1:{}, key shop)", world.server.port());
+
+    for (input, told) in [("of\nbecause\n", "that is not `off`"), ("off\n\n", "there is no reason")]
+    {
+        let seen = world.typed("enable off --at production", input);
+        assert!(seen.contains(told), "{seen}");
+        assert!(world.cli(&["hgetall", "shop"]).trim().is_empty());
+    }
+    let seen = world.typed("enable off --at production --by ana", "off\nit is time\n");
+
+    let question = "place `production` is protected: type `off` to go on:";
+    let (before, after) = seen.split_once(question).unwrap_or_else(|| panic!("{seen}"));
+    assert!(
+        before.contains(&store) && before.contains("let `off` be on for more than now?"),
+        "{seen}"
+    );
+    assert!(after.contains(&format!("revision 1 {store}")), "{seen}");
+    assert!(world.at("open", &["history", "off"]).stdout.contains("it is time"));
+    let several = world.typed("disable on off --at production -m why", "2 flags\n");
+    assert!(
+        several.contains("type `2 flags` to go on") && several.contains("revision 3"),
+        "{several}"
+    );
+}
+
+#[test]
+fn every_change_shows_its_place_and_no_password() {
+    let world = World::new();
+    let store = format!("127.0.0.1:{}", world.server.port());
+
+    let text = world.at("open", &["enable", "off"]);
+    let json = world.at("open", &["disable", "off", "-o", "json"]);
+    let file = world.at("open", &["enable", "off", "--source", "file"]);
+
+    let at = format!("at open ({store}, key shop)");
+    assert!(text.stderr.starts_with(&format!("{at}\n")), "{}", text.stderr);
+    assert!(text.stderr.contains(&format!("revision 1 {at}; back with: ")), "{}", text.stderr);
+    let document: Value = serde_json::from_str(&json.stdout).unwrap();
+    let change = &document["changes"][0];
+    assert_eq!((&change["place"], &change["store"]["address"]), (&"open".into(), &store.into()));
+    let of_file = world.at("open", &["disable", "on", "--source", "file", "-o", "json"]).stdout;
+    let of_file: Value = serde_json::from_str(&of_file).unwrap();
+    assert_eq!(of_file["changes"][0]["place"], "open");
+    assert!(file.stderr.contains("in `conf/flags.toml` of open\n"), "{}", file.stderr);
+    assert!(file.stderr.contains("wrote `conf/flags.toml` of open\n"), "{}", file.stderr);
+    for Ran { stdout, stderr, .. } in [text, json, file] {
+        assert!(!stdout.contains(PASSWORD) && !stderr.contains(PASSWORD));
+    }
+}
+
+#[test]
+fn a_command_of_a_hint_works_where_it_is_pasted() {
+    let world = World::new();
+    let paste = |line: &str| {
+        let program = Path::new(env!("CARGO_BIN_EXE_flagstaff")).parent().unwrap();
+        let mut shell = Command::new("sh");
+        for (name, value) in world.command(&[]).get_envs() {
+            if let Some(value) = value {
+                shell.env(name, value);
+            }
+        }
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+        ran(shell.args(["-c", line]).env("PATH", path).current_dir(world.here.path()))
+    };
+    let between = |text: &str, before: &str, after: &str| {
+        let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("{before}: {text}"));
+        rest.split_once(after).unwrap_or_else(|| panic!("{after}: {text}")).0.to_owned()
+    };
+
+    let set = world.run(&["set", "--at", "open", "--new", "--", "-x y", "percentage=25"]).stderr;
+    let undone = paste(&between(&set, "back with: ", "\n"));
+    assert_eq!((undone.code, undone.stdout.trim()), (Done, "-x y unset"));
+
+    world.cli(&["hset", "shop", "-x y", "{"]);
+    let shown = world.run(&["get", "--at", "open", "--", "-x y"]);
+    assert_eq!(shown.code, Usage);
+    let unset = between(&shown.stderr, "have it off; `", "`");
+    assert_eq!(unset, "flagstaff unset --at open -- '-x y'");
+    assert_eq!(paste(&unset).code, Done);
+
+    let port = world.server.port().to_string();
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:{port}");
+    let told = world
+        .run(&["enable", "off", "--redis", &url, "--key", "a b", "-f", "conf/flags.toml"])
+        .stderr;
+    let back = between(&told, "back with: ", "\n");
+    assert_eq!(back, "flagstaff undo 1 --file conf/flags.toml --redis URL --key 'a b'");
+}
+
+#[test]
+fn the_nearest_file_counts_and_its_paths_begin_there() {
+    let world = World::new();
+    world.write(
+        "flagstaff.toml",
+        "file = \"conf/flags.toml\"\n[places.other]\nfile = \"none.toml\"\n",
+    );
+    let deep = world.here.path().join("src/deep");
+    let list = |arguments: &[&str]| ran(world.command(arguments).current_dir(&deep));
+
+    assert!(list(&["list"]).stdout.contains("staged"));
+    let other = list(&["list", "--at", "other"]);
+    assert!(other.code == Usage && other.stderr.contains("none.toml"), "{}", other.stderr);
+    fs::write(deep.join("flagstaff.toml"), "").unwrap();
+    assert_eq!(list(&["list"]).code, Usage);
+}
+
+#[test]
+fn an_option_beside_a_place_wins_for_its_one_value() {
+    let world = World::new();
+    world.write("own.toml", "[flags]\nown = true\n");
+    world.at("open", &["enable", "off"]);
+
+    let list = world.at("open", &["list", "-f", "own.toml"]).stdout;
+    assert!(list.contains("own\ton\tfile") && list.contains("off\ton\tredis"), "{list}");
+    let key = world.at("open", &["list", "--key", "elsewhere"]).stdout;
+    assert!(key.contains("off\toff\tfile"), "{key}");
+    assert!(world.at("open", &["list", "--no-redis"]).stdout.contains("off\toff\tfile"));
+    // Without the password, which is not needed then.
+    let mut command = world.command(&["list", "--at", "open", "--no-redis"]);
+    assert_eq!(ran(command.env_remove("PASSWORD")).code, Done);
+}
+
+#[test]
+fn a_named_place_takes_nothing_from_variables_of_another() {
+    let world = World::new();
+    world.write("flagstaff.toml", "[places.local]\nfile = \"conf/flags.toml\"\n");
+    let nowhere = |arguments: &[&str]| {
+        let mut command = world.command(arguments);
+        ran(command.env("REDIS_URL", "redis://127.0.0.1:1").env("FLAGSTAFF_FILE", "none.toml"))
+    };
+
+    assert_eq!(nowhere(&["list", "--at", "local"]).code, Done);
+    assert_eq!(nowhere(&["enable", "off", "--at", "local"]).code, Usage);
+    // The place at the top level is used where no variable names a store.
+    assert_eq!(nowhere(&["list", "-f", "conf/flags.toml"]).code, Unreachable);
+}
+
+#[test]
+fn a_place_that_is_not_there_or_lacks_a_variable_is_an_error() {
+    let world = World::new();
+    let told = |command: &mut Command| {
+        let Ran { code, stderr, .. } = ran(command);
+        (code, stderr)
+    };
+
+    let (code, stderr) = told(&mut world.command(&["list", "--at", "prodution"]));
+    assert!(
+        code == Usage && stderr.contains("a place with a similar name exists: `production`"),
+        "{stderr}"
+    );
+    let (code, stderr) = told(world.command(&["list"]).env("FLAGSTAFF_AT", "x"));
+    assert!(
+        code == Usage
+            && stderr.contains("variable `FLAGSTAFF_AT`: `flagstaff.toml` has no place `x`"),
+        "{stderr}"
+    );
+    let (code, stderr) = told(world.command(&["list"]).env("FLAGSTAFF_AT", "open"));
+    assert!(code == Done && stderr.is_empty(), "{stderr}");
+    let (code, stderr) =
+        told(world.command(&["enable", "on", "--at", "open"]).env_remove("PASSWORD"));
+    let expected = "error: environment variable `PASSWORD` is not set (flagstaff.toml:4:9)\n";
+    assert!(code == Usage && stderr.contains(expected), "{stderr}");
+    // The file alone needs no store.
+    assert_eq!(ran(world.command(&["lint", "--at", "open"]).env_remove("PASSWORD")).code, Done);
+    assert_eq!(world.run(&["list", "--at", "open", "--at", "production"]).code, Usage);
+    let nowhere = tempfile::tempdir().unwrap();
+    let (code, stderr) = told(flagstaff(&["list", "--at", "open"]).current_dir(nowhere.path()));
+    assert!(code == Usage && stderr.contains("no flagstaff.toml here"), "{stderr}");
+}
+
+#[test]
+fn a_mistake_in_flagstaff_toml_is_shown_and_stops_no_help() {
+    let world = World::new();
+    world.write("flagstaff.toml", "[places.a]\nredis = \"redis://:hunter2@h\"\nprotect = true\n");
+
+    for form in ["text", "json"] {
+        let told = world.run(&["list", "--at", "a", "-o", form]);
+        assert_eq!(told.code, Usage);
+        assert!(told.stderr.contains("flagstaff.toml` cannot be used"), "{}", told.stderr);
+        assert!(!told.stderr.contains(PASSWORD), "{}", told.stderr);
+    }
+    let told = world.run(&["list"]).stderr;
+    assert!(told.contains("error[password-in-file]: password in `redis` in place `a`"), "{told}");
+    assert!(told.contains("help: a key with a similar name exists: `protected`"), "{told}");
+    for fine in [&["--help"][..], &["help", "list"], &["man"], &["completion", "bash"], &["schema"]]
+    {
+        assert_eq!(world.run(fine).code, Done, "{fine:?}");
+    }
+}
+
+#[test]
+fn two_places_are_compared_with_all_of_their_sources() {
+    let world = World::new();
+    world.write(
+        "flagstaff.toml",
+        &(PLACES.to_owned()
+            + "[places.empty]\nfile = \"conf/flags.toml\"\nredis = \"redis://:$PASSWORD@127.0.0.1:$PORT\"\nkey = 'b'\n"),
+    );
+    world.at("open", &["set", "on", "percentage=25"]);
+    world.at("open", &["enable", "fresh", "--new"]);
+    let diff = |form: &str| world.run(&["diff", "--at", "empty", "--at", "open", "-o", form]);
+
+    let text = diff("text");
+    assert_eq!(
+        (text.code, &*text.stdout),
+        (No, "fresh  (new)\n  enabled  (none) -> true\non\n  percentage  (none) -> 25\n")
+    );
+    let port = world.server.port();
+    assert!(
+        text.stderr
+            .starts_with(&format!("empty (127.0.0.1:{port}, key b), `conf/flags.toml`\nopen (")),
+        "{}",
+        text.stderr
+    );
+    let json: Value = serde_json::from_str(&diff("json").stdout).unwrap();
+    assert_eq!((&json["before"], &json["flags"][1]["flag"]), (&"empty".into(), &"on".into()));
+    let same = world.run(&["diff", "--at", "open", "--at", "reasons"]);
+    assert_eq!(same.code, Done, "{}", same.stderr);
+    // What cannot be read is named with the place that has it.
+    world.cli(&["hset", "b", "on", "{"]);
+    let told = diff("text");
+    assert!(
+        told.code == Usage && told.stderr.contains("`flagstaff unset on --at empty`"),
+        "{}",
+        told.stderr
+    );
+    for wrong in [
+        &["diff", "git:main", "--at", "open", "--at", "empty"][..],
+        &["diff", "--at", "open", "--at", "x"],
+    ] {
+        assert_eq!(world.run(wrong).code, Usage, "{wrong:?}");
+    }
+    let three = ["diff", "--at", "open", "--at", "empty", "--at", "reasons"];
+    assert_eq!(world.run(&three).code, Usage);
+}
+
+#[test]
+fn names_of_places_are_completed() {
+    let world = World::new();
+    let mut command = world.command(&["--", "flagstaff", "list", "--at", "pro"]);
+    command.env("COMPLETE", "fish");
+
+    let Ran { stdout, .. } = ran(&mut command);
+
+    assert_eq!(stdout.lines().next(), Some("production"));
+    // Flags are those of the place that was typed before them.
+    world.at("open", &["enable", "fresh", "--new"]);
+    let mut command = world.command(&["--", "flagstaff", "get", "--at", "open", "fr"]);
+    assert_eq!(ran(command.env("COMPLETE", "fish")).stdout.lines().next(), Some("fresh"));
+}
+
+#[test]
+fn a_conflict_in_a_protected_place_is_not_asked_about() {
+    let world = World::new();
+    world.at("open", &["enable", "off"]);
+    world.at("open", &["unset", "off"]);
+
+    let undo = world.at("production", &["undo", "1", "-m", "why", "--yes"]);
+
+    assert_eq!(undo.code, Changed, "{}", undo.stderr);
+}

@@ -1,0 +1,183 @@
+//! One page on what is going on, and what is not known of it.
+
+use std::fs;
+
+use flagstaff::{
+    File, Flags, Redis,
+    cli::ExitCode::{self, Done, No, Unreachable, Usage},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    command::{Ran, flagstaff, on, ran},
+    server::Server,
+    support::BOUND,
+};
+
+struct World {
+    server: Server,
+    here: TempDir,
+}
+
+impl World {
+    fn new(flags: &str) -> Self {
+        let here = tempfile::tempdir().unwrap();
+        fs::write(here.path().join("flags.toml"), flags).unwrap();
+        Self { server: Server::start(), here }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        ran(on(&self.server, arguments).current_dir(self.here.path()))
+    }
+
+    fn json(&self) -> (ExitCode, Value) {
+        let Ran { code, stdout, .. } = self.run(&["status", "-o", "json"]);
+        (code, serde_json::from_str(&stdout).unwrap())
+    }
+}
+
+fn names(part: &Value) -> Vec<&str> {
+    part.as_array().unwrap().iter().map(|item| item["flag"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn all_is_well_where_nothing_needs_attention() {
+    let world = World::new("[flags]\na = true\nb = false\n");
+    world.run(&["set", "a", "percentage=25", "--for", "2h", "--by", "ana", "-m", "try it"]);
+    world.run(&["disable", "b", "--by", "bob", "-m", "kept off"]);
+
+    let (code, status) = world.json();
+
+    assert_eq!(code, Done, "{status}");
+    assert_eq!(names(&status["overrides"]), ["a", "b"]);
+    let [a, b] = [&status["overrides"][0], &status["overrides"][1]];
+    assert_eq!(
+        (&a["state"], &a["by"], &a["reason"]),
+        (&json!("25%"), &json!("ana"), &json!("try it"))
+    );
+    assert!(a["ends"].is_string());
+    // A plain value has its author in the log.
+    assert_eq!((&b["by"], &b["reason"]), (&json!("bob"), &json!("kept off")));
+    assert_eq!(names(&status["ends"]), ["a"]);
+    for empty in ["rollouts", "instances", "rejected", "unknown", "attention"] {
+        assert_eq!(status[empty], json!([]), "{empty}");
+    }
+    let text = world.run(&["status", "-o", "text"]).stdout;
+    assert!(text.ends_with("\nnothing needs attention\n"), "{text}");
+    assert!(text.contains("Overrides: 2\n") && text.contains("Instances: none\n"), "{text}");
+    // Two hours are not within one.
+    let soon = world.run(&["status", "--within", "1h"]).stdout;
+    assert!(!soon.contains("end\ta"), "{soon}");
+}
+
+#[test]
+fn what_needs_attention_is_the_exit_code() {
+    let world = World::new(
+        "[flags]\nbad = 3\nold = { expires = 2026-01-01 }\nstays = { expires = 2026-01-01, permanent = true }\n\
+         [flags.waits.rollout]\nstart = 2026-01-01T00:00:00Z\nstage = 1\nstage_started = 2026-01-01T00:00:00Z\n\
+         stages = [{ percentage = 1, for = \"2h\", auto = false }, { percentage = 100 }]\n",
+    );
+
+    let (code, status) = world.json();
+
+    assert_eq!(code, No, "{status}");
+    assert_eq!(names(&status["rejected"]), ["bad"]);
+    assert_eq!(status["rejected"][0]["location"], "flags.toml:2:7");
+    assert_eq!(names(&status["rollouts"]), ["waits"]);
+    assert_eq!(names(&status["ends"]), ["old"]);
+    assert_eq!(
+        status["attention"],
+        json!([
+            "the rollout of `waits` waits to be advanced",
+            "`old` has expired",
+            "`bad` of the file is rejected",
+        ])
+    );
+}
+
+#[tokio::test]
+async fn the_instances_are_on_the_page() {
+    let world = World::new("[flags]\na = true\n");
+    let path = world.here.path().join("flags.toml");
+    let redis = Redis::open(&world.server.url()).unwrap().instance("web-1").handle();
+    let flags = Flags::builder().source(redis.clone()).source(File::open(&path).unwrap());
+    let _flags = flags.max_wait(BOUND).start().await.unwrap();
+    let announced = async {
+        while redis.fleet().await.unwrap().files().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(BOUND, announced).await.expect("it announces itself");
+
+    let mut command = on(&world.server, &["status", "-o", "json"]);
+    command.current_dir(world.here.path());
+    let ran = tokio::task::spawn_blocking(move || ran(&mut command)).await.unwrap();
+
+    let status: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(ran.code, Done, "{status}");
+    assert_eq!(status["instances"][0]["instance"], "web-1");
+    assert_eq!(status["instances"][0]["state"], "ready");
+}
+
+#[test]
+fn a_part_that_cannot_be_read_is_named_and_never_empty() {
+    let world = World::new("[flags]\na = true\n");
+    world.server.cli(&["hset", "feature_flags", "a", "{"]);
+
+    let (code, status) = world.json();
+    assert_eq!(code, Usage, "{status}");
+    assert_eq!(status["unknown"][0]["what"], "override of a");
+    assert!(status["overrides"][0]["problem"].is_string());
+
+    // A store that is gone.
+    let gone = ran(flagstaff(&["status", "--redis", "redis://127.0.0.1:1", "-o", "json"])
+        .current_dir(world.here.path()));
+    let status: Value = serde_json::from_str(&gone.stdout).unwrap();
+    assert_eq!(gone.code, Unreachable);
+    assert_eq!((&status["overrides"], &status["instances"]), (&Value::Null, &Value::Null));
+    assert_eq!(status["unknown"].as_array().unwrap().len(), 2);
+    let text = ran(flagstaff(&["status", "--redis", "redis://127.0.0.1:1", "-o", "text"])
+        .current_dir(world.here.path()));
+    assert!(text.stdout.contains("\nOverrides\n  (not known)\n"), "{}", text.stdout);
+    assert!(text.stdout.contains("cannot reach Redis at `127.0.0.1:1`"), "{}", text.stdout);
+
+    // A file that cannot be used leaves the store.
+    fs::write(world.here.path().join("flags.toml"), "[flags\n").unwrap();
+    world.server.cli(&["hset", "feature_flags", "a", "1"]);
+    let (code, status) = world.json();
+    assert_eq!(code, Usage);
+    assert_eq!(
+        (&status["rejected"], &status["unknown"][0]["what"]),
+        (&Value::Null, &json!("file"))
+    );
+    assert_eq!(names(&status["overrides"]), ["a"]);
+}
+
+#[test]
+fn a_store_with_too_many_fields_is_said_to_be_one() {
+    let world = World::new("[flags]\na = true\n");
+    let fill = "for i = 1, 12000 do redis.call('hset', KEYS[1], 'f' .. i, '1') end";
+    world.run(&["disable", "a", "-m", "why"]);
+    world.server.cli(&["eval", fill, "1", "feature_flags"]);
+
+    let (code, status) = world.json();
+    assert_eq!((code, &status["overrides"]), (Usage, &Value::Null), "{status}");
+
+    // The log is read all the same.
+    let history = world.run(&["history", "-l", "1"]);
+    assert_eq!(history.code, Done, "{}", history.stderr);
+    assert!(history.stdout.contains("why"), "{}", history.stdout);
+    assert!(history.stderr.contains("warning: "), "{}", history.stderr);
+}
+
+#[test]
+fn without_a_store_the_page_says_so() {
+    let world = World::new("[flags]\na = true\n");
+    let run = |form| ran(flagstaff(&["status", "-o", form]).current_dir(world.here.path()));
+
+    assert_eq!(run("text").code, Done);
+    assert!(run("text").stdout.contains("Overrides\n  (no store is named)\n"));
+    let status: Value = serde_json::from_str(&run("json").stdout).unwrap();
+    assert_eq!((&status["store"], &status["overrides"]), (&Value::Null, &Value::Null));
+}
