@@ -261,7 +261,7 @@ pub mod source {
     #[cfg(feature = "redis")]
     #[doc(inline)]
     pub use crate::backend::{
-        Confirmation, Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError,
+        Confirmation, Fleet, Instance, InvalidRedis, OldOverride, OnLostStore, Redis, RedisError,
         RedisErrorKind, RedisHandle, Rehearsed, Usage,
     };
     #[cfg(feature = "file")]

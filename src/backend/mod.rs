@@ -29,8 +29,8 @@ use std::{error::Error, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 pub use self::file::{File, OpenError};
 #[cfg(feature = "redis")]
 pub use self::redis::{
-    Confirmation, Fleet, Instance, InvalidRedis, OnLostStore, Redis, RedisError, RedisErrorKind,
-    RedisHandle, Rehearsed, Usage,
+    Confirmation, Fleet, Instance, InvalidRedis, OldOverride, OnLostStore, Redis, RedisError,
+    RedisErrorKind, RedisHandle, Rehearsed, Usage,
 };
 pub use self::{
     env::Env,

@@ -303,6 +303,10 @@ pub struct LogEntry {
     pub reason: Option<String>,
     /// The revision that it undid, if it did that.
     pub undoes: Option<u64>,
+    /// The former name of the flag, if its override came from there.
+    pub renamed_from: Option<String>,
+    /// The new name of the flag, if its override went there.
+    pub renamed_to: Option<String>,
     /// The value before as it is stored; `None` if there was none.
     pub before: Option<String>,
     /// The value after; `None` if there is none.
@@ -320,6 +324,8 @@ impl LogEntry {
             author: None,
             reason: None,
             undoes: None,
+            renamed_from: None,
+            renamed_to: None,
             before,
             after,
         }
@@ -353,6 +359,8 @@ impl Serialize for LogEntry {
             "by": self.author,
             "reason": self.reason,
             "undoes": self.undoes,
+            "renamedFrom": self.renamed_from,
+            "renamedTo": self.renamed_to,
             "before": self.before,
             "after": self.after,
         })

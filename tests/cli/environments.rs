@@ -118,7 +118,10 @@ fn flags_are_listed_by_environment() {
         "beta\toff\toff\ton\ncheckout\t10%\t1%\t10%\nsearch\t10%\t10%\t50%\n"
     );
     // A term holds for a flag that it holds for in one of them.
-    assert_eq!(subject.stdout(&["list", "--environments", "--filter", "on"]), "beta\toff\toff\ton\n");
+    assert_eq!(
+        subject.stdout(&["list", "--environments", "--filter", "on"]),
+        "beta\toff\toff\ton\n"
+    );
     let json = subject.json(&["list", "--environments", "beta"]);
     assert_eq!(json["flags"][0]["environments"]["staging"]["state"], "on");
     // The variable chooses none of the columns.

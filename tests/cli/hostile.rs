@@ -65,7 +65,8 @@ fn no_text_of_a_file_or_of_a_store_reaches_the_terminal_as_it_is() {
     fs::write(directory.join("flags.toml"), hostile()).unwrap();
     fs::write(directory.join("empty.toml"), "[flags]\n").unwrap();
     fs::write(directory.join("broken.toml"), format!("[flags]\n# {EVIL}\na = {EVIL}\n")).unwrap();
-    fs::write(directory.join("code.rs"), "fn main() {}\n").unwrap();
+    // The name is in code, too.
+    fs::write(directory.join("code.rs"), format!("fn main() {{ \"{EVIL}\" }}\n")).unwrap();
     fs::write(directory.join("evil.jsonl"), format!("{{\"{EVIL}\"\n")).unwrap();
     let set =
         json!({ "percentage": 5, "owner": EVIL, "override": { "author": EVIL, "reason": EVIL } });
@@ -88,6 +89,16 @@ fn no_text_of_a_file_or_of_a_store_reaches_the_terminal_as_it_is() {
         &["get", EVIL, "variants"],
         &["eval", EVIL, "--user", EVIL],
         &["eval", "nothing\u{1b}[2J"],
+        &["eval", "--all", "--user", EVIL],
+        &["eval", "nothing*\u{1b}[2J"],
+        &["create", "new\u{1b}[2J", "--owner", EVIL, "--dry-run"],
+        &["create", EVIL, "--dry-run"],
+        &["rename", EVIL, "new\u{1b}[2J", "--dry-run"],
+        &["rename", "staged", EVIL, "--dry-run"],
+        &["rename", "--finish", EVIL, "new\u{1b}[2J", "--dry-run"],
+        &["delete", EVIL, "--dry-run"],
+        &["delete", EVIL, "--force", "--dry-run"],
+        &["distribution", EVIL, "--users", "100"],
         &["explain", EVIL, "--user", EVIL, "--set", "plan=\u{1b}[2J"],
         &["flags", "list"],
         &["flags", "get", EVIL],

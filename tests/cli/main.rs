@@ -16,6 +16,7 @@ mod lint;
 mod manners;
 mod places;
 mod python;
+mod renaming;
 mod reports;
 mod stale;
 mod status;

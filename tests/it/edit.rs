@@ -1,11 +1,11 @@
 //! Changes of flags.toml: the files of `tests/data/edit`, and what stays of them.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use flagstaff::{
     Context, Definition, Flags, Memory,
     definition::{
-        Entry, FlagsFile, Rule, Setting, UnknownKeys,
+        Definitions, Entry, FlagsFile, Rule, Setting, SharedDefinition, UnknownKeys,
         edit::{Document, EditError},
         from_json_object, to_json,
     },
@@ -479,4 +479,217 @@ fn a_change_is_refused_with_its_reason() {
 
     let error = Document::parse("flags.toml", "[flag]\n").unwrap_err();
     assert!(matches!(&error, EditError::Unusable(_)), "{error:?}");
+}
+
+#[test]
+fn a_rename_reaches_whatever_names_the_flag_and_nothing_else() {
+    let text = "\
+# checkout is named in this comment
+[flags]
+gifts = { requires = ['checkout', { flag = \"checkout\" }] } # checkout
+\"checkout\" = \"25%\" # one page
+
+[flags.cart]
+owner = \"checkout\"
+requires = [
+  \"checkout\", # first
+]
+
+[[flags.cart.rules]]
+when = { team = \"checkout\" }
+serve = true
+";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    document.rename("checkout", "fast checkout").unwrap();
+
+    assert_eq!(
+        document.text(),
+        "\
+# checkout is named in this comment
+[flags]
+gifts = { requires = ['fast checkout', { flag = \"fast checkout\" }] } # checkout
+\"fast checkout\" = { percentage = \"25%\", salt = \"checkout\" } # one page
+
+[flags.cart]
+owner = \"checkout\"
+requires = [
+  \"fast checkout\", # first
+]
+
+[[flags.cart.rules]]
+when = { team = \"checkout\" }
+serve = true
+"
+    );
+}
+
+#[test]
+fn a_rename_follows_headers_dotted_keys_and_tests() {
+    let text = "\
+flags.search.percentage = 10
+flags.beta = true
+
+[flags.old]
+salt = \"kept\"
+rollout.stages = [{ percentage = 100, at = 2026-12-01 }]
+
+[[flags.old.rules]]
+name = \"old\"
+when = { plan = \"old\" }
+serve = \"50%\"
+
+[[flags.old.tests]]
+user = \"ana\"
+expect = false
+";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    document.rename("old", "new").unwrap();
+    document.rename("search", "find").unwrap();
+    document.rename("beta", "gamma").unwrap();
+
+    let expected =
+        text.replace("flags.old", "flags.new").replace("flags.beta", "flags.gamma").replace(
+            "flags.search.percentage = 10\n",
+            "flags.find.percentage = 10\nflags.find.salt = \"search\"\n",
+        );
+    assert_eq!(document.text(), expected);
+}
+
+#[test]
+fn a_rename_to_a_name_that_is_taken_changes_nothing() {
+    let text = "[flags]\na = true\nb = true\nwrong = { colour = 1 }\n";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    for taken in ["b", "wrong"] {
+        let error = document.rename("a", taken).unwrap_err();
+        assert!(matches!(error, EditError::Exists { .. }), "{error}");
+    }
+    assert!(matches!(document.rename("c", "d").unwrap_err(), EditError::UnknownFlag { .. }));
+    assert!(matches!(document.rename("wrong", "d").unwrap_err(), EditError::Rejected { .. }));
+    assert_eq!(document.text(), text);
+}
+
+#[test]
+fn the_flags_that_need_one_are_those_that_name_it() {
+    let text = "[flags]\na = true\nb = { requires = [\"a\"] }\nc = { owner = \"a\", requires = [\"b\"] }\n";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    assert_eq!(document.needing("a"), ["b"]);
+    assert_eq!(document.needing("c"), [""; 0]);
+    document.remove("a").unwrap();
+    assert_eq!(document.needing("a"), ["b"]);
+}
+
+#[test]
+fn every_flag_of_the_corpus_is_renamed_and_back_with_all_that_is_said() {
+    const NEW: &str = "a new name";
+
+    for (name, text, flag) in flags() {
+        let mut document = Document::parse(&name, &text).unwrap();
+        let before = document.file().flags().clone();
+
+        document.rename(&flag, NEW).unwrap_or_else(|error| panic!("{name}, {flag}: {error}"));
+
+        let there = document.file().flags();
+        assert!(there.get(&flag).is_none() && there.get(NEW).is_some(), "{name}, {flag}");
+        assert_is_the_same_kind_of_text(&text, document.text());
+        let comments = |text: &str| text.matches('#').count();
+        assert_eq!(comments(document.text()), comments(&text), "{name}, {flag}");
+
+        document.rename(NEW, &flag).unwrap_or_else(|error| panic!("{name}, {flag}: {error}"));
+
+        let said = |flags: &Definitions| -> BTreeMap<String, String> {
+            let unsalted = |(key, it): (&str, &SharedDefinition)| {
+                let mut it = Definition::clone(it);
+                if key == flag && it.rare().salt.value().is_some_and(|salt| *salt == flag) {
+                    it.rare_mut().salt = Setting::Inherit;
+                }
+                (key.to_owned(), meaning(&it))
+            };
+            flags.iter().map(unsalted).collect()
+        };
+        let (is, meant) = (said(document.file().flags()), said(&before));
+        assert_eq!(is, meant, "{name}, {flag}");
+    }
+}
+
+#[test]
+fn a_rename_reaches_every_environment_and_salts_whatever_draws_in_one() {
+    let text = "\
+[flags]
+checkout = true # all
+banner = false
+
+[environments.staging]
+checkout = \"25%\" # try
+only_here = \"50%\"
+
+[environments.production.checkout]
+denied_users = [\"mallory\"]
+
+[environments.production.gifts]
+requires = [\"checkout\", 'only_here']
+";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+
+    document.rename("checkout", "cart").unwrap();
+    document.rename("only_here", "there").unwrap();
+    document.rename("banner", "hero").unwrap();
+
+    assert_eq!(
+        document.text(),
+        "\
+[flags]
+cart = { enabled = true, salt = \"checkout\" } # all
+hero = false
+
+[environments.staging]
+cart = \"25%\" # try
+there = { percentage = \"50%\", salt = \"only_here\" }
+
+[environments.production.cart]
+denied_users = [\"mallory\"]
+
+[environments.production.gifts]
+requires = [\"cart\", 'there']
+"
+    );
+    assert_eq!(document.needing("cart"), ["gifts"]);
+    for taken in ["there", "gifts", "hero"] {
+        let error = document.rename("cart", taken).unwrap_err();
+        assert!(matches!(error, EditError::Exists { .. }), "{taken}: {error}");
+    }
+}
+
+#[test]
+fn a_rename_reaches_conditions_on_flags_and_no_attribute_of_that_name() {
+    let text = "\
+[flags]
+old = true
+
+[[flags.gate.rules]]
+when = { all = [{ flag = \"old\" }, { flag = [{ flag = \"old\", on = false }, \"gate_2\"] }], attributes = { flag = \"old\" } }
+unless = { not = { flag = { flag = \"old\" } } }
+serve = true
+
+[flags.gate_2]
+requires = [{ flag = \"old\", on = false }]
+
+[segments.some]
+when = { flag = \"old\", plan = \"old\" }
+";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+    assert!(document.file().diagnostics().is_empty(), "{}", document.file().diagnostics());
+    assert_eq!(document.needing("old"), ["gate", "gate_2"]);
+
+    document.rename("old", "new").unwrap();
+
+    let kept = text
+        .replace("\"old\"", "\"new\"")
+        .replace("old = true", "new = true")
+        .replace("attributes = { flag = \"new\" }", "attributes = { flag = \"old\" }")
+        .replace("plan = \"new\"", "plan = \"old\"");
+    assert_eq!(document.text(), kept);
 }

@@ -10,7 +10,7 @@ use std::{
 use flagstaff::{
     Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
     answer::{Cause, ErrorCode, Value},
-    definition::{Condition, Field, Operator, Prerequisite, Rule, Serve, Setting},
+    definition::{Condition, Field, FlagsFile, Operator, Prerequisite, Rule, Serve, Setting},
     explain::{Check, ConditionTrace, Explanation, Outcome, Said, Shown},
     source::Offer,
     write::Provenance,
@@ -714,6 +714,29 @@ async fn outside_of_the_traffic_is_what_decides() {
         .collect();
     assert_eq!(decided, [true], "{explanation}");
     snapshot("outside-traffic", &stable(&explanation, &folder));
+}
+
+#[tokio::test]
+async fn the_traffic_behind_a_rule_that_lets_users_in_is_shown() {
+    let text = "[flags.beta]\nvariants = { a = 1, b = 1 }\ntraffic = 50\n\
+                [[flags.beta.rules]]\nname = \"most\"\nwhen = {}\nserve = \"99%\"\n";
+    let file = FlagsFile::parse("flags.toml", text);
+    let beta = file.flags().get("beta").unwrap().clone();
+    let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await.unwrap();
+
+    for number in 0..50 {
+        let user = Context::user(format!("u{number}"));
+        let explanation = flags.explain("beta", &user);
+        let traffic = explanation.steps.iter().find_map(|step| match &step.check {
+            Check::Variants { traffic_draw, .. } => traffic_draw.clone(),
+            _ => None,
+        });
+        let is_out = traffic.as_ref().is_some_and(|draw| !draw.is_inside);
+        assert_eq!(explanation.answer.cause == Cause::Traffic, is_out, "{explanation}");
+        if is_out {
+            assert_eq!(explanation.because, "the bucket is outside of the `traffic`");
+        }
+    }
 }
 
 #[tokio::test]

@@ -150,6 +150,8 @@ fn instants_serialize_to_the_second_in_utc() {
             "by": "ana",
             "reason": null,
             "undoes": null,
+            "renamedFrom": null,
+            "renamedTo": null,
             "before": null,
             "after": "1",
         })

@@ -19,12 +19,14 @@ use crate::{
     model::{Entry, FlagKey},
 };
 
-// The script in write.rs writes these four itself.
+// The scripts in write.rs write these six themselves.
 const FLAG: &str = "flag";
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
 /// In place of the value before, where that is too large: its bytes.
 const LARGE: &str = "large";
+const RENAMED_FROM: &str = "renamed_from";
+const RENAMED_TO: &str = "renamed_to";
 pub(super) const AUTHOR: &str = "by";
 pub(super) const REASON: &str = "reason";
 pub(super) const AT: &str = "at";
@@ -56,6 +58,10 @@ pub(super) struct Logged {
     reason: Option<String>,
     pub(super) at: Option<SystemTime>,
     undoes: Option<u64>,
+    /// The former name of the flag, whose override came from there.
+    pub(super) renamed_from: Option<String>,
+    /// The new name of the flag, whose override went there.
+    pub(super) renamed_to: Option<String>,
     pub(super) token: Option<String>,
 }
 
@@ -89,6 +95,8 @@ impl Logged {
             reason: text(REASON),
             at: text(AT).and_then(|at| Some(at.parse::<Timestamp>().ok()?.into())),
             undoes: text(UNDOES).and_then(|undoes| undoes.parse().ok()),
+            renamed_from: text(RENAMED_FROM),
+            renamed_to: text(RENAMED_TO),
             token: text(TOKEN),
         })
     }
@@ -102,6 +110,8 @@ impl From<Logged> for LogEntry {
             author: logged.author,
             reason: logged.reason,
             undoes: logged.undoes,
+            renamed_from: logged.renamed_from,
+            renamed_to: logged.renamed_to,
             ..Self::new(logged.flag, text(logged.before), text(logged.after))
         }
     }
@@ -349,6 +359,8 @@ mod tests {
             reason: None,
             at: None,
             undoes: None,
+            renamed_from: None,
+            renamed_to: None,
             token: None,
         }
     }

@@ -25,7 +25,7 @@ pub use self::{
     fleet::{Confirmation, Fleet, Instance},
     handle::RedisHandle,
     usage::Usage,
-    write::Rehearsed,
+    write::{OldOverride, Rehearsed},
 };
 use self::{
     connect::{Target, Timeouts},

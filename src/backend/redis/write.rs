@@ -15,7 +15,8 @@ use super::{
     RedisError, RedisErrorKind, RedisHandle, Settings,
     connect::{Commands, Connection},
     layout::{Layout, MOST_BYTES},
-    log, value,
+    log::{self, Logged},
+    value,
 };
 use crate::{
     backend::{Conflict, Expected, Operation, Refusal, Write, Written},
@@ -100,6 +101,94 @@ return {1, id}
     )
 });
 
+/// Moves the value of a flag to another name, byte by byte, with an entry in the log for each of the two. What is
+/// stored under the new name already is never replaced; where that is the same value, as after a copy, only the
+/// old one goes.
+static RENAME: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local log = KEYS[3]
+local layout, old, new, mode, condition, expected, since, keep, max, most = unpack(ARGV, 1, 10)
+local function get(key, flag)
+  if layout == 'hash' then return redis.call('HGET', key, flag) else return redis.call('GET', key) end
+end
+local function put(key, flag, value)
+  if layout == 'hash' then
+    if value then redis.call('HSET', key, flag, value) else redis.call('HDEL', key, flag) end
+  else
+    if value then redis.call('SET', key, value) else redis.call('DEL', key) end
+  end
+end
+local value, there = get(KEYS[1], old), get(KEYS[2], new)
+local large = value and #value > tonumber(most) and tostring(#value)
+
+local function differs()
+  if large then return {4, large} end
+  return {0, value}
+end
+if condition == 'is' and value ~= expected then return differs() end
+if since ~= '' then
+  local entries = redis.call('XRANGE', log, since .. '-1', '+', 'COUNT', keep)
+  if #entries == tonumber(keep) then return differs() end
+  for _, entry in ipairs(entries) do
+    for i = 1, #entry[2], 2 do
+      local flag = entry[2][i] == 'flag' and entry[2][i + 1]
+      if flag == old or flag == new then return differs() end
+    end
+  end
+end
+if not value or (mode == 'copy' and there == value) then return {2} end
+if there and (there ~= value or condition == 'is') then
+  if #there > tonumber(most) then return {4, tostring(#there)} end
+  return {0, there}
+end
+if mode == 'copy' and layout == 'hash' then
+  local fields = redis.call('HLEN', KEYS[1])
+  if fields >= tonumber(max) then return {3, tostring(fields)} end
+end
+
+local function entry_of(flag, other, name, ...)
+  local entry = {'flag', flag, other, name, ...}
+  for i = 11, #ARGV do entry[#entry + 1] = ARGV[i] end
+  return entry
+end
+local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
+local revision = last and tonumber(string.match(last[1], '^%d+')) + 1 or 1
+if revision > 9007199254740990 then return {5, last[1]} end
+local added = {}
+local function undone(failure)
+  for _, id in ipairs(added) do redis.call('XDEL', log, id) end
+  put(KEYS[1], old, value)
+  put(KEYS[2], new, there)
+  return failure
+end
+local function add(entry)
+  local id = redis.pcall('XADD', log, 'MAXLEN', '~', keep, string.format('%.0f-0', revision), unpack(entry))
+  if #added == 0 and type(id) == 'table' and id.err and string.find(id.err, 'equal or smaller') then
+    id = redis.pcall('XADD', log, 'MAXLEN', '~', keep, '*', unpack(entry))
+  end
+  if type(id) == 'table' and id.err then return id end
+  added[#added + 1] = id
+  revision = tonumber(string.match(id, '^%d+')) + 1
+end
+
+if not there then
+  put(KEYS[2], new, value)
+  local entry = large and entry_of(new, 'renamed_from', old) or entry_of(new, 'renamed_from', old, 'after', value)
+  local failure = add(entry)
+  if failure then return undone(failure) end
+end
+if mode == 'move' then
+  put(KEYS[1], old, false)
+  local entry = entry_of(old, 'renamed_to', new, large and 'large' or 'before', large or value)
+  local failure = add(entry)
+  if failure then return undone(failure) end
+end
+return {1, string.match(added[#added], '^%d+')}
+",
+    )
+});
+
 /// The least number of changes that the log keeps.
 const KEEP: usize = 10_000;
 
@@ -178,6 +267,45 @@ struct Notes<'a> {
     author: Option<&'a str>,
     reason: Option<&'a str>,
     undoes: Option<u64>,
+}
+
+/// The override of a renamed flag under its old name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OldOverride {
+    /// It is removed: no service asks for the flag by its old name any more.
+    Remove,
+    /// It stays, for services that still ask for the flag by its old name.
+    Keep,
+}
+
+/// A value that goes to another name.
+#[derive(Debug)]
+struct Renaming<'a> {
+    old: &'a str,
+    new: &'a str,
+    old_override: OldOverride,
+    /// The value that has to be stored under the old name, and nothing under the new one.
+    expected: Option<Vec<u8>>,
+    /// No change of either flag may be younger than this revision.
+    since: Option<u64>,
+    notes: Notes<'a>,
+}
+
+/// A change that one script makes.
+trait Scripted {
+    fn script(&self) -> &'static Script;
+
+    /// The flag whose stored value a refusal is about.
+    fn flag(&self) -> &str;
+
+    fn pass(
+        &self,
+        token: &str,
+        settings: &Settings,
+        now: SystemTime,
+        script: &mut ScriptInvocation<'_>,
+    );
 }
 
 enum Outcome {
@@ -333,6 +461,101 @@ impl RedisHandle {
         }
     }
 
+    /// Moves the override of a flag to the flag's new name, as it is stored, byte by byte, in one step. What
+    /// cannot be read is moved like everything else.
+    ///
+    /// With [`OldOverride::Keep`] the flag has its override under both names, and renaming it once more with
+    /// [`OldOverride::Remove`] ends that. The log has an entry for each flag that was changed, and
+    /// [undoing](WritableBackend::undo) either moves the override back. Returns no revision if there was
+    /// nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Conflict`] if another value is stored for the new name; [`Refusal::Failed`] if the server cannot
+    /// be reached or refuses.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// use flagstaff::{source::OldOverride, Redis};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let redis = Redis::open("redis://127.0.0.1/")?.handle();
+    ///
+    /// redis.rename("checkout", "fast_checkout", OldOverride::Remove, Some("ana"), None).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`WritableBackend::undo`]: crate::source::WritableBackend::undo
+    pub async fn rename(
+        &self,
+        old: impl FlagKey,
+        new: impl FlagKey,
+        old_override: OldOverride,
+        author: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<Written, Refusal> {
+        let (old, new) = (old.as_str(), new.as_str());
+        if old == new {
+            return Err(Refusal::failed("the new name is the old one"));
+        }
+        let notes = Notes { author, reason, undoes: None };
+        self.apply_renaming(&Renaming {
+            old,
+            new,
+            old_override,
+            expected: None,
+            since: None,
+            notes,
+        })
+        .await
+    }
+
+    async fn apply_renaming(&self, renaming: &Renaming<'_>) -> Result<Written, Refusal> {
+        match self.apply(renaming).await? {
+            Outcome::Done(revision) => {
+                self.in_force(renaming.old, revision).await?;
+                self.in_force(renaming.new, revision).await
+            }
+            Outcome::Differs(now) => Err(self.conflict(renaming.new, now).await),
+        }
+    }
+
+    /// Moves an override back, if a revision is one of the two that moved it.
+    async fn restore_name(
+        &self,
+        logged: &Logged,
+        author: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<Option<Written>, Refusal> {
+        let other = match (&logged.renamed_from, &logged.renamed_to) {
+            (Some(_), None) => logged.revision.checked_add(1),
+            (None, Some(_)) => logged.revision.checked_sub(1),
+            _ => None,
+        };
+        let Some(other) = other else { return Ok(None) };
+        let other = self.logged(other).await.map_err(Refusal::failed)?;
+        // A copy, and the end of one, are changes of one flag.
+        let Some(other) = other.filter(|other| other.token == logged.token) else {
+            return Ok(None);
+        };
+        let (first, second) = match logged.renamed_from {
+            Some(_) => (logged, &other),
+            None => (&other, logged),
+        };
+        let renaming = Renaming {
+            old: &first.flag,
+            new: &second.flag,
+            old_override: OldOverride::Remove,
+            expected: first.after.clone(),
+            since: Some(second.revision),
+            notes: Notes { author, reason, undoes: Some(logged.revision) },
+        };
+        self.apply_renaming(&renaming).await.map(Some)
+    }
+
     /// The value after a change of the current one.
     fn encode(
         &self,
@@ -362,6 +585,9 @@ impl RedisHandle {
             return Err(Refusal::failed(format!(
                 "revision {revision} replaced a value of {bytes} bytes, which is too large to be kept in the log"
             )));
+        }
+        if let Some(written) = self.restore_name(&logged, author, reason).await? {
+            return Ok(written);
         }
         let change = Change {
             flag: &logged.flag,
@@ -437,13 +663,13 @@ impl RedisHandle {
     }
 
     /// Runs the script, on whichever node has the flags.
-    async fn apply(&self, change: &Change<'_>) -> Result<Outcome, Refusal> {
+    async fn apply(&self, change: &impl Scripted) -> Result<Outcome, Refusal> {
         let token = uuid::Uuid::new_v4().to_string();
         let mut hops = 0;
         loop {
             let connection = self.connection().await.map_err(Refusal::failed)?;
             let mut conn = connection.conn.clone();
-            let mut script = CHANGE.prepare_invoke();
+            let mut script = change.script().prepare_invoke();
             change.pass(&token, &self.settings, self.shared.now(), &mut script);
             connection.allowance.set(MOST_BYTES);
             let answer: Result<(u8, Option<Vec<u8>>), _> =
@@ -461,7 +687,7 @@ impl RedisHandle {
                 Ok((4, bytes)) => {
                     let bytes = bytes.and_then(number).unwrap_or_default();
                     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-                    let place = self.settings.layout.place(change.flag);
+                    let place = self.settings.layout.place(change.flag());
                     let problem = value::too_large(bytes);
                     return Err(Refusal::failed(format!(
                         "{place}: {problem}; clear it, then set it anew"
@@ -486,7 +712,7 @@ impl RedisHandle {
             }
             return match told.kind() {
                 RedisErrorKind::ResponseTimeout | RedisErrorKind::Lost => {
-                    self.settle(&token, change.flag, told).await
+                    self.settle(&token, change.flag(), told).await
                 }
                 _ => Err(Refusal::failed(told)),
             };
@@ -652,7 +878,15 @@ fn needs_current(write: &Write, layout: &Layout) -> bool {
     }
 }
 
-impl Change<'_> {
+impl Scripted for Change<'_> {
+    fn script(&self) -> &'static Script {
+        &CHANGE
+    }
+
+    fn flag(&self) -> &str {
+        self.flag
+    }
+
     fn pass(
         &self,
         token: &str,
@@ -661,10 +895,7 @@ impl Change<'_> {
         script: &mut ScriptInvocation<'_>,
     ) {
         let layout = &settings.layout;
-        let (layout_name, store) = match layout {
-            Layout::Hash(key) => ("hash", key.clone()),
-            Layout::Keys(prefix) => ("keys", format!("{prefix}:{}", self.flag)),
-        };
+        let (layout_name, store) = stored_at(layout, self.flag);
         let (condition, expected): (_, &[u8]) = match &self.condition {
             Condition::Anything => ("anything", b""),
             Condition::Plain => ("plain", b""),
@@ -683,7 +914,49 @@ impl Change<'_> {
         let ended = self.ended.and_then(|ended| ended.duration_since(UNIX_EPOCH).ok());
         script.arg(ended.map(|ended| ended.as_millis().to_string()).unwrap_or_default());
         script.arg(settings.max_fields).arg(value::MAX_BYTES);
-        let Notes { author, reason, undoes } = self.notes;
+        self.notes.pass(token, now, script);
+    }
+}
+
+impl Scripted for Renaming<'_> {
+    fn script(&self) -> &'static Script {
+        &RENAME
+    }
+
+    fn flag(&self) -> &str {
+        self.new
+    }
+
+    fn pass(
+        &self,
+        token: &str,
+        settings: &Settings,
+        now: SystemTime,
+        script: &mut ScriptInvocation<'_>,
+    ) {
+        let layout = &settings.layout;
+        let (layout_name, old) = stored_at(layout, self.old);
+        let (_, new) = stored_at(layout, self.new);
+        let mode = match self.old_override {
+            OldOverride::Remove => "move",
+            OldOverride::Keep => "copy",
+        };
+        let (condition, expected): (_, &[u8]) = match &self.expected {
+            None => ("anything", b""),
+            Some(stored) => ("is", stored),
+        };
+        script.key(old).key(new).key(layout.log());
+        script.arg(layout_name).arg(self.old).arg(self.new).arg(mode).arg(condition).arg(expected);
+        script.arg(self.since.map(|since| since.to_string()).unwrap_or_default()).arg(KEEP);
+        script.arg(settings.max_fields).arg(value::MAX_BYTES);
+        self.notes.pass(token, now, script);
+    }
+}
+
+impl Notes<'_> {
+    /// Passes all notes, which end the arguments.
+    fn pass(&self, token: &str, now: SystemTime, script: &mut ScriptInvocation<'_>) {
+        let Self { author, reason, undoes } = *self;
         let at = log::stamp(now);
         let notes = [
             (log::AUTHOR, author.map(str::to_owned)),
@@ -697,6 +970,14 @@ impl Change<'_> {
                 script.arg(name).arg(note);
             }
         }
+    }
+}
+
+/// The name of a layout, and the key of the server that has the value of a flag.
+fn stored_at(layout: &Layout, flag: &str) -> (&'static str, String) {
+    match layout {
+        Layout::Hash(key) => ("hash", key.clone()),
+        Layout::Keys(prefix) => ("keys", format!("{prefix}:{flag}")),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod args;
 mod ask;
+mod both;
 mod effect;
 mod ending;
 mod file;
@@ -34,6 +35,7 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) use self::{
     args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
+    both::BothArgs,
     file::edit,
     rehearsal::Rehearsal,
     stored::Stored,

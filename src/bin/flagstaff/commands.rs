@@ -2,8 +2,11 @@
 
 mod codegen;
 mod completion;
+mod create;
+mod delete;
 mod diff;
 mod disable;
+mod distribution;
 mod enable;
 mod eval;
 mod explain;
@@ -21,6 +24,7 @@ pub(crate) mod list;
 mod man;
 mod plan;
 mod promote;
+mod rename;
 mod restore;
 mod rollout;
 mod schema;
@@ -85,6 +89,7 @@ commands! {
         Unset: unset::Unset,
     }
     "Plan" {
+        Distribution: distribution::Distribution,
         Plan: plan::Plan,
         Simulate: simulate::Simulate,
     }
@@ -94,10 +99,13 @@ commands! {
     }
     "File" {
         Codegen: codegen::Codegen,
+        Create: create::Create,
+        Delete: delete::Delete,
         Fmt: fmt::Fmt,
         Init: init::Init,
         Lint: lint::Lint,
         Promote: promote::Promote,
+        Rename: rename::Rename,
         Schema: schema::Schema,
         Test: test::Test,
     }

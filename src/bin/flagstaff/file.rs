@@ -20,14 +20,19 @@ use crate::{
 
 /// The text of the flag file, to be changed.
 pub(crate) fn document(session: &Session, file: &TextFile) -> Result<Document, Failure> {
-    let name = file.path().display().to_string();
-    let document = Document::parse(name, file.text()).map_err(|error| refused(session, error))?;
+    let document = whole(session, file)?;
     match session.place.environment_name()? {
         Some(environment) => document
             .in_environment(&environment)
             .map_err(|error| place::unknown_environment(file.path(), &error)),
         None => Ok(document),
     }
+}
+
+/// The text of the flag file, to be changed in `[flags]` and in all environments, whichever is chosen.
+pub(crate) fn whole(session: &Session, file: &TextFile) -> Result<Document, Failure> {
+    let name = file.path().display().to_string();
+    Document::parse(name, file.text()).map_err(|error| refused(session, error))
 }
 
 /// Shows what is wrong with the file, or would be.

@@ -25,6 +25,11 @@ pub(crate) fn users(text: &str) -> Result<u64, String> {
     })
 }
 
+/// The number of a choice of made-up users.
+pub(crate) fn seed(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a whole number from 0 upwards".to_owned())
+}
+
 fn whole<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| expected())
 }

@@ -372,6 +372,12 @@ impl Place {
         mistakes.next()
     }
 
+    /// Returns the flags of the file that are left out because of mistakes.
+    pub(crate) fn rejected(&self) -> Vec<String> {
+        let Ok(Some(file)) = self.file() else { return Vec::new() };
+        file.at_a_start(None).parsed.rejected().iter().map(str::to_owned).collect()
+    }
+
     /// Returns the options of this command that name the place, for a command to paste. A URL that may have a
     /// password is left out of them, and its place is held.
     pub(crate) fn options(&self) -> String {

@@ -1,10 +1,13 @@
 //! A flags.toml that is being changed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Map, Value};
 
 use super::{
     diff::Diff,
     layout::Step,
+    rename,
     splice::Text,
     sync::{self, Settings},
     toml_text::Part,
@@ -14,7 +17,7 @@ use crate::{
         Diagnostics, FlagsFile, UnknownEnvironment, UnknownKeys, from_json_object, to_json,
     },
     error::debug_is_message,
-    model::{Definition, Entry, Field, FlagKey, nearest},
+    model::{Definition, Effect, Entry, Field, FlagKey, nearest},
     text::line,
 };
 
@@ -244,11 +247,123 @@ impl Document {
         self.accept(flag, &text, Meant::Settings(&settings))
     }
 
-    /// Takes a flag away, with its comments.
+    /// Gives a flag another name: in its header or line, in `requires` of other flags, and in conditions that
+    /// ask for it. The users whom it is on for stay the same: a flag that draws gets its former name as
+    /// `salt`, unless it has one.
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], and [`EditError::Invalid`] if another flag requires it.
+    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already,
+    /// [`EditError::Exists`] if there is a flag with the new name, and [`EditError::Invalid`] if the new name is
+    /// wrong.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::edit::Document;
+    ///
+    /// let text = "[flags.checkout] # one page\npercentage = 10\n\n[flags.gifts]\nrequires = [\"checkout\"]\n";
+    /// let mut document = Document::parse("flags.toml", text)?;
+    ///
+    /// document.rename("checkout", "fast_checkout")?;
+    ///
+    /// assert_eq!(document.text(), r#"[flags.fast_checkout] # one page
+    /// percentage = 10
+    /// salt = "checkout"
+    ///
+    /// [flags.gifts]
+    /// requires = ["fast_checkout"]
+    /// "#);
+    /// # Ok::<(), flagstaff::definition::edit::EditError>(())
+    /// ```
+    pub fn rename(&mut self, flag: impl FlagKey, to: impl FlagKey) -> Result<(), EditError> {
+        let (old, new) = (flag.as_str(), to.as_str());
+        let parts = self.parts();
+        let has = |part: Option<&str>, key: &str| {
+            let flags = self.outside.flags_of(part);
+            flags.good.contains_key(key) || flags.rejected.contains(key)
+        };
+        if !parts.iter().any(|part| has(part.as_deref(), old)) || has(None, old) {
+            // The error of a flag that is unknown, or wrong outside of all environments.
+            let file = self.outside.clone();
+            Self { file, ..self.clone() }.definition(old)?;
+        }
+        if parts.iter().any(|part| has(part.as_deref(), new)) {
+            return Err(EditError::Exists { flag: new.to_owned() });
+        }
+        let mut text = Text::new(self.text.clone());
+        rename::rename(&mut text, old, new);
+        let pinned: Vec<_> = self.drawn_in(old).into_iter().map(|part| (part, old)).collect();
+        for (part, salt) in &pinned {
+            let Some(settings) = self.settings_in(part.as_deref(), old) else { continue };
+            let settings = rename::renamed(&settings, old, new);
+            let salted = with_salt(&settings, salt);
+            let (table, kind) = table_of(part.as_deref());
+            let path = [table, vec![new.into()]].concat();
+            sync::flag(&mut text, &path, &settings, &salted, kind);
+        }
+        self.accept_renamed(old, new, &text, &pinned)
+    }
+
+    /// All parts of the file that have flags: `[flags]`, and each environment.
+    fn parts(&self) -> Vec<Option<String>> {
+        let environments = self.outside.environments().map(|name| Some(name.to_owned()));
+        [None].into_iter().chain(environments).collect()
+    }
+
+    /// The parts of the file in which a flag needs a salt to keep its users under another name: `[flags]`, which all
+    /// environments have it from, or those that alone have the flag.
+    fn drawn_in(&self, flag: &str) -> Vec<Option<String>> {
+        let definition = |part: &Option<String>| {
+            let flags = self.outside.flags_of(part.as_deref());
+            flags.good.get(flag).filter(|it| draws(it) && it.rare().salt.value().is_none())
+        };
+        let drawn = self.parts().into_iter().filter(|part| definition(part).is_some());
+        match self.outside.flags().contains_key(flag) {
+            true => drawn.take(1).map(|_| None).collect(),
+            false => drawn.collect(),
+        }
+    }
+
+    /// The settings that a part of the file itself has for a flag.
+    fn settings_in(&self, part: Option<&str>, flag: &str) -> Option<Settings> {
+        match part {
+            None => self.outside.flags().get(flag).map(|flag| settings(flag)),
+            Some(name) => self.outside.entry(name, flag)?.as_definition().map(settings),
+        }
+    }
+
+    /// Returns the flags of the file that need a flag: they require it, or a condition asks for it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::edit::Document;
+    ///
+    /// let text = "[flags]\ncheckout = true\n[flags.gifts]\nrequires = [\"checkout\"]\n";
+    /// let document = Document::parse("flags.toml", text)?;
+    ///
+    /// assert_eq!(document.needing("checkout"), ["gifts"]);
+    /// # Ok::<(), flagstaff::definition::edit::EditError>(())
+    /// ```
+    #[must_use]
+    pub fn needing(&self, flag: impl FlagKey) -> Vec<String> {
+        let flag = flag.as_str();
+        let parts = self.parts();
+        let flags =
+            parts.iter().flat_map(|part| self.outside.flags_of(part.as_deref()).good.iter());
+        let needing =
+            flags.filter(|(key, other)| *key != flag && rename::names(&settings(other), flag));
+        let needing: BTreeSet<_> = needing.map(|(key, _)| key.to_owned()).collect();
+        needing.into_iter().collect()
+    }
+
+    /// Takes a flag away, with its comments. Flags that [need](Self::needing) it stay as they are, and are off
+    /// unless another source has it.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::UnknownFlag`], and [`EditError::Rejected`] if the flag is wrong already.
     pub fn remove(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         let flag = flag.as_str();
         self.definition(flag)?;
@@ -423,10 +538,7 @@ impl Document {
 
     /// The path of the table that has the flags.
     fn table(&self) -> Vec<Step> {
-        match self.environment() {
-            Some(environment) => vec!["environments".into(), environment.into()],
-            None => vec!["flags".into()],
-        }
+        table_of(self.environment()).0
     }
 
     fn path(&self, flag: &str) -> Vec<Step> {
@@ -494,6 +606,97 @@ impl Document {
         (self.outside, self.file) = (outside, file);
         Ok(())
     }
+
+    /// Takes the new text if it means what it did, but for the name, and for the salts that keep the users.
+    fn accept_renamed(
+        &mut self,
+        old: &str,
+        new: &str,
+        text: &Text,
+        pinned: &[(Option<String>, &str)],
+    ) -> Result<(), EditError> {
+        let text = text.as_str();
+        let outside = FlagsFile::parse(&self.name, text);
+        let renamed = |key: &str| if key == old { new.to_owned() } else { key.to_owned() };
+        for part in self.parts() {
+            let name = part.as_deref();
+            let was: BTreeSet<_> =
+                self.outside.flags_of(name).rejected.iter().map(renamed).collect();
+            let mut rejected = outside.flags_of(name).rejected.iter();
+            if let Some(invalid) = rejected.find(|flag| !was.contains(*flag)) {
+                let (flag, diagnostics) = (invalid.to_owned(), outside.diagnostics().clone());
+                return Err(EditError::Invalid { flag, diagnostics });
+            }
+            let meant = said(&self.outside, name).into_iter().map(|(key, said)| match said {
+                Ok(settings) => {
+                    let settings = rename::renamed(&settings, old, new);
+                    let pin = pinned.iter().find(|(of, _)| *of == part && key == old);
+                    let settings = match pin {
+                        Some((_, salt)) => with_salt(&settings, salt),
+                        None => settings,
+                    };
+                    (renamed(&key), Ok(text_of(&settings)))
+                }
+                Err(forced) => (renamed(&key), Err(forced)),
+            });
+            let is = said(&outside, name).into_iter();
+            let is = is.map(|(key, said)| (key, said.map(|settings| text_of(&settings))));
+            if !meant.collect::<BTreeMap<_, _>>().into_iter().eq(is) {
+                return Err(EditError::Unwritable { flag: old.to_owned() });
+            }
+        }
+        let unwritable = |_| EditError::Unwritable { flag: old.to_owned() };
+        let file = match self.environment() {
+            Some(name) => outside.clone().in_environment(name).map_err(unwritable)?,
+            None => outside.clone(),
+        };
+        self.text = text.to_owned();
+        (self.outside, self.file) = (outside, file);
+        Ok(())
+    }
+}
+
+/// What a part of a file itself has for its flags: settings, or a forced value.
+fn said(file: &FlagsFile, part: Option<&str>) -> BTreeMap<String, Result<Settings, Entry>> {
+    match part {
+        None => {
+            let flags = file.flags_of(None).good.iter();
+            flags.map(|(key, flag)| (key.to_owned(), Ok(settings(flag)))).collect()
+        }
+        Some(name) => {
+            let said = |entry: &Entry| match entry.as_definition() {
+                Some(definition) => Ok(settings(definition)),
+                None => Err(entry.clone()),
+            };
+            file.entries(name).map(|(key, entry)| (key.to_owned(), said(entry))).collect()
+        }
+    }
+}
+
+/// The table of a part of the file, and its kind.
+fn table_of(part: Option<&str>) -> (Vec<Step>, Part) {
+    match part {
+        Some(environment) => (vec!["environments".into(), environment.into()], Part::Environment),
+        None => (vec!["flags".into()], Part::Flags),
+    }
+}
+
+/// The same settings with a salt, in the order in which definitions have them.
+fn with_salt(settings: &Settings, salt: &str) -> Settings {
+    let mut salted = settings.clone();
+    salted.insert(Field::Salt.to_string(), salt.into());
+    let order = |name: &String| Field::ALL.iter().position(|field| field.as_str() == name);
+    let mut members: Vec<_> = salted.into_iter().collect();
+    members.sort_by_key(|(name, _)| order(name));
+    members.into_iter().collect()
+}
+
+/// Returns true if a flag can draw buckets. One that is plainly on or off cannot.
+fn draws(definition: &Definition) -> bool {
+    let settings = to_json(definition);
+    let shares = |field: &Field| *field != Field::Enabled && field.effect() == Effect::Share;
+    let mut drawing = Field::ALL.iter().filter(|field| shares(field) || field.roles().redraws);
+    drawing.any(|field| settings.contains_key(field.as_str()))
 }
 
 /// The intended result of a change, for the part of the text that is about a flag.

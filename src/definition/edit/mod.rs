@@ -25,6 +25,7 @@
 mod diff;
 mod document;
 mod layout;
+mod rename;
 mod splice;
 mod sync;
 mod toml_text;

@@ -11,7 +11,7 @@ use crate::definition::flag::toml_key;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// What is replaced, and by what.
-type Edit = (Range<usize>, String);
+pub(super) type Edit = (Range<usize>, String);
 
 /// The text of a file, and where everything stands in it.
 #[derive(Debug)]
@@ -40,6 +40,10 @@ impl Text {
 
     pub(super) fn as_str(&self) -> &str {
         &self.text
+    }
+
+    pub(super) fn statements(&self) -> &[Statement] {
+        &self.layout.statements
     }
 
     pub(super) fn find(&self, path: &[Step]) -> Found<'_> {
@@ -90,6 +94,18 @@ impl Text {
             }
         };
         self.apply(edits);
+    }
+
+    /// Adds `key = value` above the line of a member, and above the comments on it.
+    pub(super) fn insert_line_above(&mut self, member: &[Step], key: &str, value: &str) {
+        let is_line = |statement: &&Statement| {
+            matches!(statement.kind, Kind::Entry(_)) && statement.path == member
+        };
+        let Some(line) = self.layout.statements.iter().find(is_line) else { return };
+        let indent = &self.text[self.line_start(line.span.start)..line.span.start];
+        let entry = format!("{indent}{} = {value}\n", toml_key(key));
+        let start = self.comment_start(line);
+        self.apply(vec![(start..start, entry)]);
     }
 
     /// Adds an element to an array that is a value.
@@ -159,6 +175,26 @@ impl Text {
                 names.collect::<Vec<_>>().join(".")
             }
         }
+    }
+
+    /// The names of the members of a table that are one line each below its header, in the order of the text.
+    pub(super) fn lines_in(&self, table: &[Step]) -> Vec<&str> {
+        self.members(table, |statement| {
+            matches!(statement.kind, Kind::Entry(_)) && statement.keys.len() == 1
+        })
+    }
+
+    /// The names of the members of a table that have headers of their own, in the order of the text.
+    pub(super) fn headers_in(&self, table: &[Step]) -> Vec<&str> {
+        self.members(table, |statement| matches!(statement.kind, Kind::Table))
+    }
+
+    fn members(&self, table: &[Step], is_meant: impl Fn(&Statement) -> bool) -> Vec<&str> {
+        let is_member = |statement: &&Statement| {
+            is_meant(statement) && matches!(rest(table, &statement.path), Some([Step::Key(_)]))
+        };
+        let members = self.layout.statements.iter().filter(is_member);
+        members.filter_map(|member| Some(member.keys.last()?.name.as_str())).collect()
     }
 
     /// Whether a header leads to something in `table`.
@@ -471,7 +507,8 @@ impl Text {
         }
     }
 
-    fn apply(&mut self, mut edits: Vec<Edit>) {
+    /// Makes several edits at once. Their spans are those of the text before.
+    pub(super) fn apply(&mut self, mut edits: Vec<Edit>) {
         let ending = if self.text.contains("\r\n") { "\r\n" } else { "\n" };
         edits.sort_by_key(|(span, _)| span.start);
         // Two sections can both take the empty lines between them away.

@@ -50,15 +50,29 @@ pub(super) fn force(text: &mut Text, environment: &[Step], flag: &str, on: bool)
     }
 }
 
-/// Adds a flag.
+/// Adds a flag: to its place if the flags are in alphabetical order, and behind the others if not.
 pub(super) fn add(text: &mut Text, flags: &[Step], flag: &str, settings: &Settings, part: Part) {
     let short = toml_text::shorthand(settings, part);
     if short.is_some() || matches!(text.find(flags), Found::Value(_)) {
-        return text.insert(flags, flag, &short.unwrap_or_else(|| toml_text::flag(settings, part)));
+        let value = short.unwrap_or_else(|| toml_text::flag(settings, part));
+        return match next_in_order(&text.lines_in(flags), flag) {
+            Some(next) => text.insert_line_above(&[flags, &[next]].concat(), flag, &value),
+            None => text.insert(flags, flag, &value),
+        };
     }
     let path = [flags, &[flag.into()]].concat();
     let header = text.keys_of(&path);
-    text.append(flags, &toml_text::section(&header, settings, &[]));
+    let section = toml_text::section(&header, settings, &[]);
+    match next_in_order(&text.headers_in(flags), flag) {
+        Some(next) => text.prepend(&[flags, &[next]].concat(), &section),
+        None => text.append(flags, &section),
+    }
+}
+
+/// The name that a new one goes before, if names are in alphabetical order. Two are so by chance.
+fn next_in_order(names: &[&str], new: &str) -> Option<Step> {
+    let next = *names.iter().find(|&&name| name > new)?;
+    (names.len() > 2 && names.is_sorted()).then(|| next.into())
 }
 
 /// A place in a flag that is being changed.

@@ -305,7 +305,8 @@ impl Watched<'_, '_> {
         let is_last = !steps.is_decided;
         steps.push(check, is_last && !self.by_variant, Part::Setting(field));
         let variants = definition.rare().variants.value();
-        let variants = variants.filter(|_| self.by_variant || self.served.is_some());
+        let is_drawn = self.record.drawn(Draw::Traffic).is_some();
+        let variants = variants.filter(|_| self.by_variant || self.served.is_some() || is_drawn);
         if let Some((check, field)) = self.served_to_all(definition) {
             let part = Part::Setting(field);
             match self.by_variant && is_last {
@@ -444,6 +445,8 @@ impl Watched<'_, '_> {
     fn because(&self, steps: &[Step]) -> String {
         let decided = steps.iter().find(|step| step.outcome == Outcome::Decided);
         match (self.answer.cause, decided.map(|step| &step.check)) {
+            // A rule lets the user in, and the traffic takes the user out again.
+            (Cause::Traffic, Some(Check::Rules(_))) => self.answer.cause.to_string(),
             (_, Some(Check::Rules(rules))) => {
                 let rule = rules.iter().find(|rule| rule.matches == Some(true));
                 rule.map(ToString::to_string).unwrap_or_default()

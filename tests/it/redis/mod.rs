@@ -15,6 +15,7 @@ mod outages;
 mod proxy;
 mod pushes;
 mod python;
+mod renaming;
 mod rollout;
 mod sentinel;
 pub(crate) mod server;

@@ -79,10 +79,14 @@ pub(crate) enum Source {
 }
 
 impl ChangeArgs {
+    /// The options that a change of a file has.
+    pub(crate) fn of_a_file(reason: Option<String>, dry_run: bool, yes: bool) -> Self {
+        Self { reason, by: None, dry_run, yes, wait: None, new: true, plain: false }
+    }
+
     /// Who makes the change.
     pub(crate) fn author(&self) -> Option<String> {
-        let usual = |name| variable::value(name);
-        self.by.clone().or_else(|| usual("FLAGSTAFF_AUTHOR")).or_else(|| usual("USER"))
+        author(self.by.as_ref())
     }
 
     /// The change that these options ask for.
@@ -108,6 +112,19 @@ impl ChangeArgs {
             _ => Ok(None),
         }
     }
+}
+
+impl TargetArgs {
+    /// The flag file, on no condition.
+    pub(crate) fn file() -> Self {
+        Self { if_rev: None, source: Source::File }
+    }
+}
+
+/// The author who is named, else that of the environment.
+pub(super) fn author(named: Option<&String>) -> Option<String> {
+    let usual = |name| variable::value(name);
+    named.cloned().or_else(|| usual("FLAGSTAFF_AUTHOR")).or_else(|| usual("USER"))
 }
 
 impl OverrideArgs {

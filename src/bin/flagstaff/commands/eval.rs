@@ -1,4 +1,5 @@
 use std::{
+    collections::{BTreeSet, HashSet},
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
 };
@@ -11,21 +12,27 @@ use crate::{
     completion,
     context::{self, ContextArgs},
     failure::Failure,
+    glob::Pattern,
     name,
     output::{Lines, Listing, Output, Row},
     place,
     session::Session,
     similar,
-    text::json_problem,
+    text::{clean, json_problem},
     unreadable,
 };
 
 /// Evaluate flags for a context: the value, and why
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has one of the flags, or a mistake in the file
-leaves one out. A stored value that cannot be read is an error (2): the answer
-has the code PARSE_ERROR, and so have those of flags that require it.
+A flag may be named by a glob, such as 'checkout_*': * is any text, ? any
+character, [ab] one of these, {a,b} either. A flag of exactly that name is meant
+first. In a shell, a glob needs quotes.
+
+Exits with 1 if no source has one of the flags, a glob matches none, or a
+mistake in the file leaves one out. A stored value that cannot be read is an
+error (2): the answer has the code PARSE_ERROR, and so have those of flags that
+require it.
 
 A batch has a question per line:
   {\"flag\": \"new_checkout\", \"context\": {\"targetingKey\": \"ana\"}, \"default\": false}
@@ -39,9 +46,16 @@ Examples:
   flagstaff eval new_checkout --context @request.json --as-of 2026-12-24
   flagstaff eval --batch questions.jsonl > answers.jsonl")]
 pub(crate) struct Eval {
-    /// Flags
-    #[arg(value_parser = name::flag, add = completion::flags(), required_unless_present = "batch")]
+    /// Flags, or globs of their names
+    #[arg(
+        value_parser = name::flag,
+        add = completion::flags(),
+        required_unless_present_any = ["all", "batch"]
+    )]
     flags: Vec<String>,
+    /// Evaluate all flags
+    #[arg(long, conflicts_with_all = ["flags", "batch"])]
+    all: bool,
     /// Questions as JSON lines, in a file or on stdin
     #[arg(long, value_name = "FILE|-", conflicts_with_all = ["flags", "user", "group", "set", "context"])]
     batch: Option<PathBuf>,
@@ -58,9 +72,9 @@ impl Eval {
         if let Some(path) = &self.batch {
             return batch(path, &flags, &session.output);
         }
-        let mut code = ExitCode::Done;
+        let Selected { names, mut code } = self.select(&snapshot, session)?;
         let (mut rows, mut unknown) = (Vec::new(), None);
-        for flag in &self.flags {
+        for flag in &names {
             if let Err(failure) = unreadable::refuse_answer(&flags, flag) {
                 unknown = Some(session.output.failure(&failure));
                 rows.push(unknown_row(flag, &failure));
@@ -74,10 +88,52 @@ impl Eval {
             rows.push(row(flag, &answer));
         }
         let columns = &["FLAG", "VALUE", "VARIANT", "REASON", "SOURCE", "ERROR"];
-        session.output.listing(Listing { name: "flags", columns, rows, empty: "" })?;
+        session.output.listing(Listing { name: "flags", columns, rows, empty: "(no flags)" })?;
         session.place.tell_other_files(&session.output).await;
         Ok(unknown.unwrap_or(code))
     }
+
+    /// The flags that are meant, each once.
+    fn select(&self, snapshot: &Snapshot, session: &Session) -> Result<Selected, Failure> {
+        if !self.all && self.flags.iter().all(|text| Pattern::parse(text).is_none()) {
+            return Ok(Selected { names: self.flags.clone(), code: ExitCode::Done });
+        }
+        let anonymous = Context::anonymous();
+        let known = snapshot.all(&anonymous).map(|(name, _)| name.to_owned());
+        // Rejected flags are not among those that have answers.
+        let all: BTreeSet<_> = known.chain(session.place.rejected()).collect();
+        if self.all {
+            return Ok(Selected { names: all.into_iter().collect(), code: ExitCode::Done });
+        }
+        let mut selected = Selected { names: Vec::new(), code: ExitCode::Done };
+        let mut seen = HashSet::new();
+        for text in &self.flags {
+            let pattern = match Pattern::parse(text).filter(|_| !all.contains(text)) {
+                Some(pattern) => pattern.map_err(|problem| {
+                    Failure::usage(format!("`{}` is not a glob: {problem}", clean(text)))
+                })?,
+                None => {
+                    selected.names.extend(seen.insert(text.clone()).then(|| text.clone()));
+                    continue;
+                }
+            };
+            let matching: Vec<_> = all.iter().filter(|name| pattern.matches(name)).collect();
+            if matching.is_empty() {
+                session.output.warning(format!("no flag has a name like `{}`", clean(text)));
+                selected.code = ExitCode::No;
+            }
+            let new = matching.into_iter().filter(|&name| seen.insert(name.clone()));
+            selected.names.extend(new.cloned());
+        }
+        Ok(selected)
+    }
+}
+
+/// Flags to evaluate.
+struct Selected {
+    names: Vec<String>,
+    /// The code to end with, unless an answer has another one.
+    code: ExitCode,
 }
 
 /// By the type of the default, as code asks; without one, the value of whatever type the flag has.

@@ -6,7 +6,7 @@ use crate::{
     completion, context::ContextArgs, failure::Failure, name, session::Session, unreadable,
 };
 
-/// Explain an answer: who said what, what was compared, what decided
+/// Explain an answer: who said what, and what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if no source has the flag, or a mistake in the file leaves it out.

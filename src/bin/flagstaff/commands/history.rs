@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A change without a revision was made by a writer that keeps no log, such as
-redis-cli.
+redis-cli. A rename is two changes, one of each name.
 
 Examples:
   flagstaff history
@@ -57,12 +57,18 @@ fn row(change: &LogEntry, now: Option<SystemTime>) -> Row {
         Some(now) => time::relative(at, now),
         None => time::rfc3339(at),
     });
-    let reason = match (&change.reason, change.undoes) {
-        (Some(reason), _) => reason.clone(),
-        (None, Some(undone)) => format!("undoes {undone}"),
-        (None, None) if change.is_external() => "(not logged by its writer)".to_owned(),
-        (None, None) => String::new(),
+    let renamed = match (&change.renamed_from, &change.renamed_to) {
+        (Some(old), _) => Some(format!("renamed from {old}")),
+        (_, Some(new)) => Some(format!("renamed to {new}")),
+        (None, None) => None,
     };
+    let reason = match (&change.reason, change.undoes) {
+        (Some(reason), _) => Some(reason.clone()),
+        (None, Some(undone)) => Some(format!("undoes {undone}")),
+        (None, None) if change.is_external() => Some("(not logged by its writer)".to_owned()),
+        (None, None) => None,
+    };
+    let reason = renamed.into_iter().chain(reason).collect::<Vec<_>>().join(": ");
     let stored = |value: &Option<String>| match now {
         Some(_) => shown(value.as_deref()),
         None => without_notes(value.as_deref()),

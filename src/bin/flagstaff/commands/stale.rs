@@ -20,7 +20,7 @@ use crate::{
     time, unreadable,
 };
 
-/// Find flags that can go: expired, unused, or long the same for all
+/// Find flags that can go: expired, unused, or long the same
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything is found, and with 2 if a stored value cannot be read.

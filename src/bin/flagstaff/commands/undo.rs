@@ -1,7 +1,13 @@
-use std::{slice, time::SystemTime};
+use std::{cell::Cell, slice, time::SystemTime};
 
 use clap::Args;
-use flagstaff::{Flags, cli::ExitCode, definition::Entry};
+use flagstaff::{
+    Flags,
+    cli::ExitCode,
+    definition::Entry,
+    source::RedisHandle,
+    write::{LogEntry, Operation, Write},
+};
 
 use crate::{
     change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, Stored, TargetArgs, Unknown, perform},
@@ -18,7 +24,8 @@ use crate::{
 Ends with 5 if the flag was changed since, so --if-rev REVISION is always meant.
 What was stored before comes back with the end that it had, if it had one. At a
 terminal you are asked before the flag is off for everybody, or on for more than
-it is. `flagstaff history` lists the revisions.
+it is. `flagstaff history` lists the revisions. Undoing either change of a
+rename moves the override back to the old name; the file is not changed.
 
 Examples:
   flagstaff undo 42 --reason 'incident is over'
@@ -35,11 +42,15 @@ pub(crate) struct Undo {
     no_end: NoEnd,
 }
 
-/// The undoing of one change.
+/// The undoing of one change, or of both changes of a rename.
 struct Undoing<'a> {
     revision: u64,
     args: &'a ChangeArgs,
+    /// The value that comes back.
     logged: Stored,
+    /// The flag that has it then.
+    name: String,
+    is_made: Cell<bool>,
 }
 
 impl Undo {
@@ -64,21 +75,99 @@ impl Undo {
             return Err(Failure::refused(format!("the log has no revision {revision}"))
                 .hint(format!("{} lists the revisions", paste::command("history", ""))));
         };
-        let logged = Stored::read(&redis, &undone.key, undone.before.as_deref());
-        let logged = logged.map_err(|problem| {
-            let (word, flag) = (text::word(&undone.key), clean(&undone.key));
+        let renamed = renamed(&redis, &undone).await?;
+        let (name, before) = match &renamed {
+            Some(renamed) => (&renamed.old, renamed.stored.as_deref()),
+            None => (&undone.key, undone.before.as_deref()),
+        };
+        let logged = Stored::read(&redis, name, before).map_err(|problem| {
+            let (word, flag) = (text::word(&undone.key), clean(name));
             let message = format!("what was stored for `{flag}` before cannot be read: {problem}");
-            Failure::refused(message)
-                .hint(format!("{} takes what is stored now away", paste::command("unset", &word)))
+            Failure::refused(message).hint(match &renamed {
+                Some(Renamed { old, new, .. }) => format!(
+                    "{} moves it as it is, once the file has the old name",
+                    paste::command("rename --finish", &text::words([&**new, old]))
+                ),
+                None => {
+                    format!("{} takes what is stored now away", paste::command("unset", &word))
+                }
+            })
         })?;
-        let act = Undoing { revision, args: &change, logged };
-        perform(session, &redis, slice::from_ref(&undone.key), &act, &change, Some(revision)).await
+        let (name, is_made) = (name.clone(), Cell::new(false));
+        let act = Undoing { revision, args: &change, logged, name, is_made };
+        match &renamed {
+            // Either change of a rename may be named, and the log is compared for both flags.
+            Some(renamed @ Renamed { old, new, .. }) => {
+                renamed.refuse_changed(&redis).await?;
+                let names = [old.clone(), new.clone()];
+                perform(session, &redis, &names, &act, &change, None).await
+            }
+            None => {
+                let names = slice::from_ref(&undone.key);
+                perform(session, &redis, names, &act, &change, Some(revision)).await
+            }
+        }
     }
+}
+
+/// A rename that moved an override.
+struct Renamed {
+    old: String,
+    new: String,
+    /// The value that was moved.
+    stored: Option<String>,
+}
+
+impl Renamed {
+    /// Refuses to move what is no longer stored as the rename left it.
+    async fn refuse_changed(&self, redis: &RedisHandle) -> Result<(), Failure> {
+        let clear = Write::new(Operation::Clear);
+        let new = redis.rehearse(&self.new, &clear).await?.before;
+        let old = redis.rehearse(&self.old, &clear).await?.before;
+        if old.is_none() && new == self.stored {
+            return Ok(());
+        }
+        let (flag, word) = match old {
+            Some(_) => (clean(&self.old), text::word(&self.old)),
+            None => (clean(&self.new), text::word(&self.new)),
+        };
+        Err(Failure::new(
+            ExitCode::Changed,
+            format!("the override of `{flag}` was changed since the rename"),
+        )
+        .hint(format!("{} lists its changes", paste::command("history", &word))))
+    }
+}
+
+/// Returns the rename that a change is one half of: its other half is the change before or after it.
+async fn renamed(redis: &RedisHandle, undone: &LogEntry) -> Result<Option<Renamed>, Failure> {
+    let revision = undone.revision.unwrap_or_default();
+    let other = match (&undone.renamed_from, &undone.renamed_to) {
+        (Some(_), None) => revision.checked_add(1),
+        (None, Some(_)) => revision.checked_sub(1),
+        _ => None,
+    };
+    let Some(other) = other else { return Ok(None) };
+    let Some(other) = redis.revision(other).await? else { return Ok(None) };
+    let (first, second) = match undone.renamed_from {
+        Some(_) => (undone, &other),
+        None => (&other, undone),
+    };
+    let is_pair = first.renamed_from.as_ref() == Some(&second.key)
+        && second.renamed_to.as_ref() == Some(&first.key);
+    Ok(is_pair.then(|| Renamed {
+        old: second.key.clone(),
+        new: first.key.clone(),
+        stored: first.after.clone(),
+    }))
 }
 
 impl Act for Undoing<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
-        self.logged.put(rehearsal);
+        match rehearsal.name == self.name {
+            true => self.logged.put(rehearsal),
+            false => rehearsal.put(None, None),
+        }
         Ok(())
     }
 
@@ -90,6 +179,9 @@ impl Act for Undoing<'_> {
         _: &str,
         _: Option<Option<Entry>>,
     ) -> Result<Option<u64>, Failure> {
+        if self.is_made.replace(true) {
+            return Ok(None);
+        }
         let mut undo = flags.undo(self.revision);
         if let Some(author) = self.args.author() {
             undo = undo.author(author);

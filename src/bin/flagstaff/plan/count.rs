@@ -1,16 +1,34 @@
-//! Counting the users for whom a change makes a difference.
+//! Asking all users of a source, and counting the answers.
 
 use std::{
     sync::{Mutex, PoisonError},
     thread,
 };
 
+use flagstaff::Context;
+
 use super::{
     change::{Change, Tally, Tried},
+    made_up::MadeUp,
     progress::Progress,
-    users::{BadLine, Batch, Source},
+    users::{BadLine, Source},
 };
 use crate::{context, failure::Failure};
+
+/// Something that is counted over users, in parts that are added up.
+pub(crate) trait Counting: Sync {
+    /// The result for some of the users.
+    type Part: Send;
+
+    fn made_up(&self) -> &MadeUp;
+
+    /// The result for no users.
+    fn none(&self) -> Self::Part;
+
+    fn count(&self, part: &mut Self::Part, context: &Context<'_>);
+
+    fn add(&self, part: &mut Self::Part, other: Self::Part);
+}
 
 /// What was counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +44,20 @@ pub(crate) struct Counts {
 }
 
 /// Counts all users of a source, on all processors.
-pub(crate) fn count(change: &Change, source: Source) -> Result<Counts, Failure> {
+pub(crate) fn count<C: Counting>(counting: &C, source: Source) -> Result<C::Part, Failure> {
     let shared = Mutex::new((source, Progress::new()));
     let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
     let parts: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(|| part(change, &shared))).collect();
+        let threads: Vec<_> =
+            (0..threads).map(|_| scope.spawn(|| part(counting, &shared))).collect();
         let joined = threads.into_iter().map(|thread| thread.join());
         joined.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
-    let mut counts = Counts::none(change);
+    let mut counts = counting.none();
     let mut first: Option<BadLine> = None;
     for part in parts {
         match part {
-            Ok(part) => counts.add(&part),
+            Ok(part) => counting.add(&mut counts, part),
             // Batches are taken in order and each is looked at, so that this is the first of all.
             Err(bad) if first.as_ref().is_none_or(|first| bad.number < first.number) => {
                 first = Some(bad);
@@ -50,8 +69,8 @@ pub(crate) fn count(change: &Change, source: Source) -> Result<Counts, Failure> 
 }
 
 /// Counts one batch after the other.
-fn part(change: &Change, shared: &Mutex<(Source, Progress)>) -> Result<Counts, BadLine> {
-    let mut counts = Counts::none(change);
+fn part<C: Counting>(counting: &C, shared: &Mutex<(Source, Progress)>) -> Result<C::Part, BadLine> {
+    let mut counts = counting.none();
     loop {
         let batch = {
             let (source, progress) = &mut *shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,37 +81,43 @@ fn part(change: &Change, shared: &Mutex<(Source, Progress)>) -> Result<Counts, B
             batch
         };
         let Some(batch) = batch else { return Ok(counts) };
-        if let Err(bad) = counts.count(change, &batch) {
+        let counted =
+            batch.each(counting.made_up(), |context| counting.count(&mut counts, context));
+        if let Err(bad) = counted {
             shared.lock().unwrap_or_else(PoisonError::into_inner).0.stop();
             return Err(bad);
         }
     }
 }
 
-impl Counts {
-    fn none(change: &Change) -> Self {
-        let tallies = vec![Tally::default(); change.flags.len()];
-        let tried = change.flags.iter().map(Tried::none).collect();
-        Self { tallies, tried, users: 0, anonymous: 0, boxed: None }
+impl Counting for Change {
+    type Part = Counts;
+
+    fn made_up(&self) -> &MadeUp {
+        self.made_up()
     }
 
-    fn count(&mut self, change: &Change, batch: &Batch) -> Result<(), BadLine> {
-        batch.each(change.made_up(), |context| {
-            self.users += 1;
-            self.anonymous += u64::from(context.targeting_key().is_none());
-            self.boxed = self.boxed.or_else(|| context::boxed(context));
-            change.count(context, &mut self.tallies, &mut self.tried);
-        })
+    fn none(&self) -> Counts {
+        let tallies = vec![Tally::default(); self.flags.len()];
+        let tried = self.flags.iter().map(Tried::none).collect();
+        Counts { tallies, tried, users: 0, anonymous: 0, boxed: None }
     }
 
-    fn add(&mut self, other: &Self) {
-        self.users += other.users;
-        self.anonymous += other.anonymous;
-        self.boxed = self.boxed.or(other.boxed);
-        for (tally, other) in self.tallies.iter_mut().zip(&other.tallies) {
+    fn count(&self, counts: &mut Counts, context: &Context<'_>) {
+        counts.users += 1;
+        counts.anonymous += u64::from(context.targeting_key().is_none());
+        counts.boxed = counts.boxed.or_else(|| context::boxed(context));
+        self.count(context, &mut counts.tallies, &mut counts.tried);
+    }
+
+    fn add(&self, counts: &mut Counts, other: Counts) {
+        counts.users += other.users;
+        counts.anonymous += other.anonymous;
+        counts.boxed = counts.boxed.or(other.boxed);
+        for (tally, other) in counts.tallies.iter_mut().zip(&other.tallies) {
             tally.add(other);
         }
-        for (tried, other) in self.tried.iter_mut().zip(&other.tried) {
+        for (tried, other) in counts.tried.iter_mut().zip(&other.tried) {
             tried.add(other);
         }
     }

@@ -44,7 +44,7 @@ struct Recipe {
 
 impl MadeUp {
     /// The users that flags ask for, of which each definition comes with its key.
-    pub(super) fn of<'d>(flags: impl IntoIterator<Item = (&'d str, &'d Definition)>) -> Self {
+    pub(crate) fn of<'d>(flags: impl IntoIterator<Item = (&'d str, &'d Definition)>) -> Self {
         let flags: Vec<_> = flags.into_iter().collect();
         let mut known: BTreeMap<&str, Vec<&Definition>> = BTreeMap::new();
         for &(key, definition) in &flags {
@@ -101,7 +101,7 @@ impl MadeUp {
     }
 
     /// The user with this number, the first being 1. It is the same each time.
-    pub(super) fn user(&self, number: u64) -> Context<'static> {
+    pub(crate) fn user(&self, number: u64) -> Context<'static> {
         let index = number - 1;
         let listed = usize::try_from(index).ok().and_then(|index| self.users.get(index));
         let mut context = Context::user(match listed {

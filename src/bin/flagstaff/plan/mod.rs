@@ -13,8 +13,9 @@ mod users;
 
 pub(crate) use self::{
     change::Change,
-    count::{Counts, count},
+    count::{Counting, Counts, count},
     fail_on::FailOn,
+    made_up::MadeUp,
     progress::Progress,
     report::Report,
     users::UserArgs,

@@ -8,6 +8,7 @@ use std::{
 
 use clap::Args;
 use flagstaff::Context;
+use serde_json::{Map, Value};
 
 use super::made_up::MadeUp;
 use crate::{
@@ -40,12 +41,28 @@ pub(crate) struct UserArgs {
         conflicts_with = "contexts"
     )]
     users: u64,
+    /// Other made-up users than those of seed 0
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = number::seed,
+        conflicts_with = "contexts"
+    )]
+    seed: u32,
 }
+
+/// The numbers that the users of one seed may have.
+const OF_A_SEED: u64 = 1_000_000_000;
 
 impl UserArgs {
     pub(crate) fn source(&self) -> Result<Source, Failure> {
         let Some(path) = &self.contexts else {
-            return Ok(Source::MadeUp { next: 1, last: self.users });
+            let before = u64::from(self.seed) * OF_A_SEED;
+            return Ok(Source::MadeUp {
+                next: before + 1,
+                last: before.saturating_add(self.users),
+            });
         };
         let reader: Box<dyn BufRead + Send> = match path == Path::new("-") {
             true => Box::new(BufReader::new(io::stdin())),
@@ -53,9 +70,7 @@ impl UserArgs {
         };
         Ok(Source::Lines { reader, name: path.display().to_string(), next: 1 })
     }
-}
 
-impl UserArgs {
     pub(crate) fn are_made_up(&self) -> bool {
         self.contexts.is_none()
     }
@@ -136,7 +151,7 @@ impl Batch {
     /// How many users come before the end of this.
     pub(crate) fn end(&self) -> u64 {
         match self {
-            Self::MadeUp { last, .. } => *last,
+            Self::MadeUp { last, .. } => (*last - 1) % OF_A_SEED + 1,
             Self::Lines { first, text, .. } => first - 1 + text.lines().count() as u64,
         }
     }
@@ -158,12 +173,27 @@ impl Batch {
                         continue;
                     }
                     let object = serde_json::from_str(line).map_err(|error| json_problem(&error));
-                    let context = object.and_then(context::from_json);
+                    let context = object.map(asked).and_then(context::from_json);
                     ask(&context.map_err(|error| bad_line(name, number, &error))?);
                 }
                 Ok(())
             }
         }
+    }
+}
+
+/// The context of a question of `flagstaff eval --batch`; any other object is a context itself.
+fn asked(mut object: Map<String, Value>) -> Map<String, Value> {
+    if !matches!(object.get("flag"), Some(Value::String(_))) {
+        return object;
+    }
+    match object.remove("context") {
+        Some(Value::Object(context)) => context,
+        Some(other) => {
+            object.insert("context".to_owned(), other);
+            object
+        }
+        None => object,
     }
 }
 

@@ -39,6 +39,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Returns true if code that runs may depend on it: it is neither a comment nor in a document.
+    pub(crate) fn is_code(&self) -> bool {
+        !is_prose(&self.path) && !is_comment(&self.text)
+    }
+
     fn order(&self) -> (&Path, usize, usize) {
         (&self.path, self.line, self.column)
     }
@@ -204,8 +209,7 @@ enum Name<'c> {
 /// The flags that code certainly asks for, and where. Much that may be a flag is not looked for, since
 /// nothing is to be called unknown that is no flag.
 fn asked<'c>(path: &Path, content: &'c str) -> Vec<(Name<'c>, usize)> {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if PROSE.contains(&extension) {
+    if is_prose(path) {
         return Vec::new();
     }
     static CALL: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -228,13 +232,21 @@ fn asked<'c>(path: &Path, content: &'c str) -> Vec<(Name<'c>, usize)> {
         let name = found.get(1).or(found.get(2));
         asked.extend(name.map(|name| (Name::Key(name.as_str()), name.start())));
     }
-    if extension == "rs" {
+    if extension(path) == "rs" {
         for found in CONSTANT.iter().flat_map(|constant| constant.captures_iter(content)) {
             asked.extend(found.get(1).map(|name| (Name::Constant(name.as_str()), name.start())));
         }
     }
     asked.sort_by_key(|(_, start)| *start);
     asked
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default()
+}
+
+fn is_prose(path: &Path) -> bool {
+    PROSE.contains(&extension(path))
 }
 
 /// Whether a line is nothing but a comment, in the languages that are around.

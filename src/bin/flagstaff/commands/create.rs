@@ -1,0 +1,161 @@
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use flagstaff::{
+    Definition, Percentage,
+    cli::ExitCode,
+    definition::{Effect, Field, to_json},
+    text::Untrusted,
+};
+
+use crate::{
+    assignment::{self, Assignment, Assignments},
+    change::{ChangeArgs, TargetArgs, edit},
+    failure::Failure,
+    file,
+    guard::GuardArgs,
+    name, paste,
+    session::Session,
+    text::{self, clean},
+    time,
+};
+
+/// Create a flag in flags.toml
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The flag has today's date as `created`. It is off unless --on, --percentage or a
+setting makes it another; with an allow-list alone, it is on for that. In a file
+whose flags are in alphabetical order, it goes to its place; elsewhere, behind
+the others. Settings and values are those of `flagstaff set`. The Rust
+expression that asks for the flag is printed.
+
+Refuses (4) a name that the file, the environment or the store has.
+
+Examples:
+  flagstaff create new_checkout --owner payments --expires +90d
+  flagstaff create new_search --percentage 10 denied_groups=partners
+  flagstaff create theme variants.light=50 variants.dark=50 --dry-run")]
+pub(crate) struct Create {
+    /// Name of the flag
+    #[arg(value_parser = name::flag)]
+    name: String,
+    /// Another setting: field=value
+    #[arg(value_parser = assignment::parse, value_name = "FIELD=VALUE")]
+    assignments: Vec<Assignment>,
+    /// Team or person who answers for it
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+    /// Its purpose, in a sentence
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Word to find it by; may be repeated
+    #[arg(long, value_name = "WORD")]
+    tag: Vec<String>,
+    /// Day on which it should be gone: 2027-02-01, +90d
+    #[arg(long, value_name = "DATE", value_parser = time::instant)]
+    expires: Option<SystemTime>,
+    /// On for that share of users
+    #[arg(long, value_name = "PERCENT", conflicts_with = "on")]
+    percentage: Option<Percentage>,
+    /// On for all users
+    #[arg(long)]
+    on: bool,
+    /// Only print what it would change
+    #[arg(long, short = 'n', help_heading = "Change")]
+    dry_run: bool,
+    #[command(flatten, next_help_heading = "Change")]
+    guard: GuardArgs,
+}
+
+impl Create {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        let definition = self.definition()?;
+        self.refuse_what_other_sources_have(session).await?;
+        let names = [self.name.clone()];
+        let change = ChangeArgs::of_a_file(self.guard.reason.clone(), self.dry_run, self.guard.yes);
+        let target = TargetArgs::file();
+        let code = edit(session, &names, &change, &target, false, |document, name| {
+            document.add(name, &definition).map_err(|error| file::refused(session, error))
+        })
+        .await?;
+        self.tell_use(session, &definition);
+        Ok(code)
+    }
+
+    fn definition(&self) -> Result<Definition, Failure> {
+        let mut definition = Definition::new().created(midnight(SystemTime::now()));
+        if let Some(owner) = &self.owner {
+            definition = definition.owner(owner);
+        }
+        if let Some(description) = &self.description {
+            definition = definition.description(description);
+        }
+        if !self.tag.is_empty() {
+            definition = definition.tags(&self.tag);
+        }
+        if let Some(expires) = self.expires {
+            definition = definition.expires(midnight(expires));
+        }
+        if let Some(percentage) = self.percentage {
+            definition = definition.percentage(percentage);
+        }
+        let assignments = Assignments::new(self.assignments.clone());
+        definition.merge(&assignments.in_a_file().patch(&self.name, Some(&definition))?);
+        if self.on {
+            return Ok(definition.enabled(true));
+        }
+        let settings = to_json(&definition);
+        let has = |effect: Effect| {
+            let mut fields = Field::ALL.iter().filter(|field| field.effect() == effect);
+            fields.any(|field| settings.contains_key(field.as_str()))
+        };
+        let serves = ["rules", "serve", "value", "variants"];
+        if has(Effect::Share) || serves.iter().any(|name| settings.contains_key(*name)) {
+            return Ok(definition);
+        }
+        // Without a percentage, those on an allow-list and all others would be in.
+        Ok(match has(Effect::Allows) {
+            true => definition.percentage(Percentage::ZERO),
+            false => definition.enabled(false),
+        })
+    }
+
+    /// Refuses the name of a flag that the environment or the store has: they would decide about the new one.
+    async fn refuse_what_other_sources_have(&self, session: &Session) -> Result<(), Failure> {
+        let Session { place, output } = session;
+        let over = match place.flags_over_the_file(output).await {
+            Ok(over) => over,
+            Err(failure) => {
+                let why = failure.text();
+                output.warning(format!("whether another source has the flag is not known: {why}"));
+                return Ok(());
+            }
+        };
+        let sources = over.map(|over| over.sources_of(&self.name)).unwrap_or_default();
+        let Some(said) = sources.first() else { return Ok(()) };
+        let (flag, source) = (clean(&self.name), said.source.name);
+        Err(Failure::refused(format!("there is a flag `{flag}` in source `{source}` already"))
+            .hint(format!(
+                "{} lists what each source has; {} writes an override into the file",
+                paste::command("show", &text::word(&self.name)),
+                paste::command("promote", &text::word(&self.name)),
+            )))
+    }
+
+    /// Prints how code asks for the flag.
+    fn tell_use(&self, session: &Session, definition: &Definition) {
+        let name = Untrusted::new(&self.name).rust();
+        let has_variants = definition.rare().variants.value().is_some();
+        let question = if has_variants { "variant" } else { "is_enabled" };
+        session.output.hint(format!(
+            "in Rust: `flags.{question}({name}, &context)`, or a route behind `FlagGate::new({name})`"
+        ));
+    }
+}
+
+/// The day of an instant, in UTC.
+fn midnight(instant: SystemTime) -> SystemTime {
+    const DAY: u64 = 86_400;
+    let since = instant.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs() / DAY * DAY)
+}

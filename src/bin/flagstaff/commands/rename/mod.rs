@@ -1,0 +1,369 @@
+mod same;
+
+use clap::Args;
+use flagstaff::{
+    Definition, Flags,
+    cli::ExitCode,
+    definition::{
+        Entry, FlagsFile,
+        edit::{Document, EditError, TextFile},
+    },
+    source::{OldOverride, RedisHandle, SourceEntry, SourceKind},
+    write::{Operation, Write},
+};
+use serde_json::json;
+
+use crate::{
+    change::{BothArgs, store},
+    completion,
+    failure::Failure,
+    file,
+    guard::{self, Leave},
+    name,
+    output::{Listing, Output},
+    paste,
+    place::Place,
+    references::{self, ReferenceArgs},
+    session::Session,
+    style,
+    text::{clean, count, verb, words},
+};
+
+/// Rename a flag in the file and the store, without moving users
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Everything in flags.toml that names the flag gets the new name: environments,
+tests, `requires` and conditions of other flags. Comments and layout stay. A
+flag that draws gets `salt = \"OLD\"`, unless it has a salt. Made-up users are
+asked before and after, and nothing is written if one of them moves.
+
+The override in the store goes with it in one step, also one that cannot be
+read. While instances still ask for the old name, it stays under both names:
+once the new file is deployed, --finish takes the old one away. Code is not
+changed; the places that name the flag are listed.
+
+Refuses (4) if there is a flag NEW, or if an override of another flag names OLD.
+`flagstaff undo` moves the override back, and git the file.
+
+Examples:
+  flagstaff rename new_checkout checkout_v2 --dry-run
+  flagstaff rename new_checkout checkout_v2 -m 'one name for both teams'
+  flagstaff rename --finish new_checkout checkout_v2")]
+pub(crate) struct Rename {
+    /// Flag
+    #[arg(value_parser = name::flag, add = completion::flags())]
+    old: String,
+    /// New name
+    #[arg(value_parser = name::flag)]
+    new: String,
+    /// Take the override of the old name away, once the file is deployed
+    #[arg(long)]
+    finish: bool,
+    /// Move the override although instances ask for the old name
+    #[arg(long)]
+    now: bool,
+    #[command(flatten)]
+    references: ReferenceArgs,
+    #[command(flatten)]
+    change: BothArgs,
+}
+
+/// The override of the flag that is renamed.
+struct Override {
+    redis: RedisHandle,
+    old_override: OldOverride,
+    /// The instances that ask for the old name.
+    waiting: Vec<String>,
+}
+
+impl Rename {
+    pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
+        if self.old == self.new {
+            return Err(Failure::usage(format!("`{}` has that name", clean(&self.old))));
+        }
+        if !self.change.dry_run {
+            guard::refuse_without_reason(&session.place, self.change.wish(&self.old))?;
+        }
+        if self.finish {
+            return self.finish(session).await;
+        }
+        let Session { place, output } = session;
+        let file = TextFile::read(place.needed_path()?)?;
+        let mut document = file::whole(session, &file)?;
+        let original = document.file().clone();
+        self.refuse_renamed(&original)?;
+        let flags = place.flags(output).await?;
+        let said = flags.sources_of(&self.old);
+        self.edit(session, &mut document, &said)?;
+        self.refuse_taken(&flags)?;
+        self.refuse_named_by_overrides(&flags)?;
+        self.tell_environment(&said, output);
+        file::refuse_failing_tests(session, &original, &document, &[&*self.new])?;
+        let users = same::refuse_if_any_moves(&self, &flags, &original, document.file()).await?;
+        let found = self.references.search(file.path(), &self.old)?;
+        let moved = self.override_of(place).await?;
+
+        output.preview(&style::diff(&document.diff().to_string()));
+        self.tell(session, &found, moved.as_ref(), users);
+        let mut revision = None;
+        if self.change.dry_run {
+            output.aside("nothing was changed: this is a dry run");
+        } else {
+            let leave = guard::ask(place, self.change.wish(&self.old), &[])?;
+            file::replace(session, &leave, &file, document.text())?;
+            if let Some(moved) = &moved {
+                revision = self.write(&leave, moved).await?;
+                tell_revision(output, revision);
+            }
+        }
+        let about = json!({
+            "old": self.old,
+            "new": self.new,
+            "diff": document.diff().to_string(),
+            "override": moved.as_ref().map(|moved| match moved.old_override {
+                OldOverride::Keep => "copied",
+                _ => "moved",
+            }),
+            "waitingFor": moved.as_ref().map_or(&[][..], |moved| &moved.waiting),
+            "revision": revision,
+            "comparedUsers": users,
+            "dryRun": self.change.dry_run,
+        });
+        let rows = found.iter().map(references::row).collect();
+        let empty = self.references.none();
+        let columns = &["PLACE", "CODE"];
+        output.listing_about(about, Listing { name: "references", columns, rows, empty })?;
+        Ok(ExitCode::Done)
+    }
+
+    /// Takes the override of the old name away, which services no longer ask for.
+    async fn finish(self, session: &Session) -> Result<ExitCode, Failure> {
+        let Session { place, output } = session;
+        let redis = place.needed_redis()?.handle();
+        if let Some(file) = place.file()? {
+            let flags = file.parsed.flags();
+            if flags.contains_key(&*self.old) || !flags.contains_key(&*self.new) {
+                return Err(Failure::refused(format!(
+                    "`{}` does not have `{}` in the place of `{}`",
+                    file.path.display(),
+                    clean(&self.new),
+                    clean(&self.old),
+                ))
+                .hint(format!("{} comes first", paste::command("rename", &self.words()))));
+            }
+        }
+        let waiting = waiting(&redis, &self.old).await?;
+        if !waiting.is_empty() && !self.now {
+            return Err(Failure::refused(format!(
+                "{} of {} still {} for `{}`: {}",
+                count(waiting.len(), "instance"),
+                store(&redis),
+                verb(waiting.len(), "asks", "ask"),
+                clean(&self.old),
+                waiting.join(", "),
+            ))
+            .hint("deploy the file first; `--now` takes the override away all the same"));
+        }
+        let is_there = is_overridden(&redis, &self.old).await?;
+        if !is_there {
+            output.note(format!("the store has no override of `{}`", clean(&self.old)));
+        }
+        let mut revision = None;
+        if self.change.dry_run {
+            output.aside("nothing was changed: this is a dry run");
+        } else if is_there {
+            let leave = guard::ask(place, self.change.wish(&self.old), &[])?;
+            let moved = Override { redis, old_override: OldOverride::Remove, waiting };
+            revision = self.write(&leave, &moved).await?;
+            tell_revision(output, revision);
+        }
+        let json = json!({
+            "old": self.old,
+            "new": self.new,
+            "override": is_there.then_some("moved"),
+            "revision": revision,
+            "dryRun": self.change.dry_run,
+        });
+        let text = match is_there {
+            true => format!("{} {}", clean(&self.old), clean(&self.new)),
+            false => String::new(),
+        };
+        output.thing(json, || text)?;
+        Ok(ExitCode::Done)
+    }
+
+    /// Refuses a flag that the file does not have. One that it has by the new name was renamed before.
+    fn refuse_renamed(&self, file: &FlagsFile) -> Result<(), Failure> {
+        let has = |name: &str| file.flags().contains_key(name) || file.rejected().contains(name);
+        if has(&self.old) || !has(&self.new) {
+            return Ok(());
+        }
+        let (old, new) = (clean(&self.old), clean(&self.new));
+        Err(Failure::usage(format!("the file has no flag `{old}`; it has `{new}`")).hint(format!(
+            "{} takes the override of the old name away",
+            paste::command("rename --finish", &self.words()),
+        )))
+    }
+
+    /// Refuses a name that some source has a flag by.
+    fn refuse_taken(&self, flags: &Flags) -> Result<(), Failure> {
+        let sources = flags.sources_of(&self.new);
+        let Some(said) = sources.first() else { return Ok(()) };
+        let (new, source) = (clean(&self.new), said.source.name);
+        Err(Failure::refused(format!("there is a flag `{new}` in source `{source}` already")).hint(
+            format!("{} lists what each source has", paste::command("show", &words([&*self.new]))),
+        ))
+    }
+
+    /// Refuses a rename after which an override of another flag would name one that is gone.
+    fn refuse_named_by_overrides(&self, flags: &Flags) -> Result<(), Failure> {
+        for (name, _) in flags.all(&flagstaff::Context::anonymous()) {
+            for said in flags.sources_of(&name) {
+                let is_over_file = said.source.kind != SourceKind::File;
+                let Entry::Definition(definition) = &said.entry else { continue };
+                if name == self.old || !is_over_file || !references::names(definition, &self.old) {
+                    continue;
+                }
+                let (flag, old, source) = (clean(&name), clean(&self.old), said.source.name);
+                return Err(Failure::refused(format!(
+                    "the override of `{flag}` in source `{source}` names `{old}`"
+                ))
+                .hint(format!(
+                    "{} writes it into the file, where the name is changed with the rest",
+                    paste::command("promote", &words([&*name])),
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Warns of environment variables, which nothing renames.
+    fn tell_environment(&self, said: &[SourceEntry], output: &Output) {
+        if said.iter().any(|said| said.source.kind == SourceKind::Env) {
+            output.warning(format!(
+                "an environment variable decides about `{}` and keeps its name: name it after `{}` \
+                 where the new file is deployed",
+                clean(&self.old),
+                clean(&self.new),
+            ));
+        }
+    }
+
+    /// Writes the new name into the document, with the salt if anything draws by the old name.
+    fn edit(
+        &self,
+        session: &Session,
+        document: &mut Document,
+        said: &[SourceEntry],
+    ) -> Result<(), Failure> {
+        let refused = |error: EditError| file::refused(session, error);
+        document.rename(&self.old, &self.new).map_err(refused)?;
+        let is_salted = |file: &FlagsFile| {
+            let flag = file.flags().get(&*self.new);
+            flag.is_some_and(|flag| flag.rare().salt.value().is_some())
+        };
+        let draws = |said: &SourceEntry| matches!(said.entry, Entry::Definition(_));
+        if said.iter().filter(|said| said.source.kind != SourceKind::File).any(draws)
+            && !is_salted(document.file())
+        {
+            let salt = Definition::new().salt(self.old.clone());
+            document.set(&self.new, &salt).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    /// The override that goes with the flag, if the store has one.
+    async fn override_of(&self, place: &Place) -> Result<Option<Override>, Failure> {
+        let Some(redis) = place.redis()? else { return Ok(None) };
+        let redis = redis.handle();
+        if !is_overridden(&redis, &self.old).await? {
+            return Ok(None);
+        }
+        let waiting = waiting(&redis, &self.old).await?;
+        let old_override = match waiting.is_empty() || self.now {
+            true => OldOverride::Remove,
+            false => OldOverride::Keep,
+        };
+        Ok(Some(Override { redis, old_override, waiting }))
+    }
+
+    async fn write(&self, leave: &Leave, moved: &Override) -> Result<Option<u64>, Failure> {
+        let author = self.change.author();
+        let (author, reason) = (author.as_deref(), leave.reason.as_deref());
+        let Override { redis, old_override, .. } = moved;
+        let written = redis.rename(&self.old, &self.new, *old_override, author, reason).await;
+        let written = written.map_err(|refusal| {
+            let again = paste::command("rename --finish", &self.words());
+            Failure::from(refusal).hint(format!(
+                "the file has the new name; {again} moves the override once the store takes it"
+            ))
+        })?;
+        Ok(written.revision)
+    }
+
+    fn tell(
+        &self,
+        Session { place, output }: &Session,
+        found: &[crate::stale::Place],
+        moved: Option<&Override>,
+        users: u64,
+    ) {
+        let (old, new) = (clean(&self.old), clean(&self.new));
+        output.aside(format!("{} get the same answers", count(users as usize, "made-up user")));
+        match moved {
+            None => {}
+            Some(Override { old_override: OldOverride::Keep, waiting, redis }) => {
+                output.aside(format!(
+                    "at {}, the override goes to `{new}` and stays with `{old}`, since {} for that: {}",
+                    place.with_store(redis),
+                    match waiting.len() {
+                        1 => "an instance asks".to_owned(),
+                        several => format!("{} ask", count(several, "instance")),
+                    },
+                    waiting.join(", "),
+                ));
+                output.hint(format!(
+                    "once the file is deployed: {}",
+                    paste::command("rename --finish", &self.words())
+                ));
+            }
+            Some(Override { redis, .. }) => output.aside(format!(
+                "at {}, the override goes from `{old}` to `{new}`",
+                place.with_store(redis)
+            )),
+        }
+        if !found.is_empty() {
+            output.aside(format!(
+                "{} {} `{old}` and {} to be changed with the file:",
+                count(found.len(), "place"),
+                verb(found.len(), "names", "name"),
+                verb(found.len(), "has", "have"),
+            ));
+        }
+    }
+
+    /// Both names, for a command to paste.
+    fn words(&self) -> String {
+        words([&*self.old, &*self.new])
+    }
+}
+
+fn tell_revision(output: &Output, revision: Option<u64>) {
+    if let Some(revision) = revision {
+        let undo = paste::line("undo", &revision.to_string());
+        output.aside(format!("revision {revision}; override back with: {undo}"));
+    }
+}
+
+/// Returns true if the store has anything for a flag, be it readable or not.
+async fn is_overridden(redis: &RedisHandle, flag: &str) -> Result<bool, Failure> {
+    let clear = Write::new(Operation::Clear);
+    Ok(redis.rehearse(flag, &clear).await?.before.is_some())
+}
+
+/// The instances whose file still has a flag, as far as they announce it.
+async fn waiting(redis: &RedisHandle, flag: &str) -> Result<Vec<String>, Failure> {
+    let fleet = redis.fleet().await?;
+    let has = fleet.counted().filter(|instance| instance.declares(flag, None) == Some(false));
+    Ok(has.map(|instance| clean(&instance.name).into_owned()).collect())
+}

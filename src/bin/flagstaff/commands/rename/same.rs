@@ -1,0 +1,118 @@
+//! The proof that no user moves: made-up users are asked before and after.
+
+use flagstaff::{
+    Definition, Flags, Memory, Snapshot,
+    definition::{Entry, FlagsFile},
+    source::SourceKind,
+};
+use serde_json::Value;
+
+use super::Rename;
+use crate::{
+    failure::Failure,
+    paste,
+    plan::{MadeUp, Progress},
+    text::{clean, words},
+};
+
+/// The users who are asked, and the answers that are compared at most: in a file with thousands of flags, fewer
+/// users show as much.
+const USERS: u64 = 10_000;
+const ANSWERS: u64 = 4_000_000;
+const FEWEST: u64 = 500;
+
+/// Entries of the sources over the file, by flag.
+type Overrides = Vec<(String, Entry)>;
+
+/// Refuses a rename by which a made-up user would get another answer, from any flag in any environment, with the
+/// overrides or without. Returns the number of users who were asked.
+pub(super) async fn refuse_if_any_moves(
+    rename: &Rename,
+    flags: &Flags,
+    before: &FlagsFile,
+    after: &FlagsFile,
+) -> Result<u64, Failure> {
+    let overrides = overrides(flags);
+    let renamed = |name: &str| if name == rename.old { &rename.new } else { name }.to_owned();
+    let renamed_overrides: Overrides =
+        overrides.iter().map(|(name, entry)| (renamed(name), entry.clone())).collect();
+    let none = Overrides::new();
+    let mut users = 0;
+    for environment in [None].into_iter().chain(before.environments().map(Some)) {
+        let both = [in_environment(before, environment), in_environment(after, environment)];
+        let [Some(before), Some(after)] = &both else { continue };
+        for (over_before, over_after) in [(&none, &none), (&overrides, &renamed_overrides)] {
+            let both = [start(before, over_before).await?, start(after, over_after).await?];
+            let [before, after] = both.each_ref().map(Flags::snapshot);
+            users = compare(rename, &before, &after, &renamed)?;
+        }
+    }
+    Ok(users)
+}
+
+/// The file as services in an environment have it, or as those without one.
+fn in_environment(file: &FlagsFile, environment: Option<&str>) -> Option<FlagsFile> {
+    match environment {
+        Some(name) => file.clone().in_environment(name).ok(),
+        None => Some(file.clone()),
+    }
+}
+
+/// The overrides of all flags in the store. Environment variables are not renamed, so they are left out.
+fn overrides(flags: &Flags) -> Overrides {
+    let mut overrides = Overrides::new();
+    for (name, _) in flags.all(&flagstaff::Context::anonymous()) {
+        let said = flags.sources_of(&name).into_iter();
+        let said = said.filter(|said| said.source.kind == SourceKind::Redis);
+        overrides.extend(said.map(|said| (name.clone(), said.entry)));
+    }
+    overrides
+}
+
+async fn start(file: &FlagsFile, overrides: &Overrides) -> Result<Flags, Failure> {
+    let memory = |memory: Memory, (name, entry): (&str, Entry)| memory.with(name, entry);
+    let over = overrides.iter().map(|(name, entry)| (name.as_str(), entry.clone()));
+    let declared = file.flags().iter().map(|(name, flag)| (name, Entry::from(flag.clone())));
+    let builder = Flags::builder()
+        .source(over.fold(Memory::new(), memory))
+        .source(declared.fold(Memory::new(), memory));
+    Ok(builder.start().await?)
+}
+
+fn compare(
+    rename: &Rename,
+    before: &Snapshot,
+    after: &Snapshot,
+    renamed: &impl Fn(&str) -> String,
+) -> Result<u64, Failure> {
+    let anonymous = flagstaff::Context::anonymous();
+    let names: Vec<_> = before.all(&anonymous).map(|(name, _)| (name, renamed(name))).collect();
+    let definitions: Vec<(&str, Definition)> = names
+        .iter()
+        .filter_map(|(name, _)| Some((*name, before.info(*name)?.definition().clone())))
+        .collect();
+    let made_up = MadeUp::of(definitions.iter().map(|(name, definition)| (*name, definition)));
+    let users = (ANSWERS / names.len().max(1) as u64).clamp(FEWEST, USERS);
+    let mut progress = Progress::new();
+    for number in 1..=users {
+        progress.show(format_args!("{number} of {users} users"));
+        let user = made_up.user(number);
+        for (name, name_after) in &names {
+            let was = before.value(*name, &user, Value::Null);
+            let is = after.value(name_after, &user, Value::Null);
+            let on = [before.is_enabled(*name, &user), after.is_enabled(name_after, &user)];
+            if (was.value, was.variant, on[0]) != (is.value, is.variant, on[1]) {
+                return Err(Failure::refused(format!(
+                    "`{}` would be another one for some users, {} among them",
+                    clean(name),
+                    user.targeting_key().map(clean).unwrap_or_default(),
+                ))
+                .hint(format!(
+                    "nothing was changed; {} keeps the users of an override",
+                    paste::command("set", &words([&**name, &format!("salt={}", rename.old)])),
+                )));
+            }
+        }
+    }
+    Ok(users)
+}

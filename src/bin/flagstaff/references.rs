@@ -1,0 +1,86 @@
+//! The places in code that name a flag, for commands that change or remove the name.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use flagstaff::Definition;
+use serde_json::{Value, json};
+
+use crate::{
+    failure::Failure,
+    output::Row,
+    revision::git,
+    stale::{Place, Search},
+};
+
+/// The options for the code that is searched.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Code")]
+pub(crate) struct ReferenceArgs {
+    /// Search code below PATH [default: the repository of the flag file]
+    #[arg(long, value_name = "PATH", conflicts_with = "no_refs")]
+    refs: Option<PathBuf>,
+    /// Search no code
+    #[arg(long)]
+    no_refs: bool,
+}
+
+impl ReferenceArgs {
+    /// The line that people read where no place was found.
+    pub(crate) const fn none(&self) -> &'static str {
+        if self.no_refs { "(code was not searched)" } else { "(no code names it)" }
+    }
+
+    /// The places that name a flag, in the order of their files. The flag file is not among them.
+    pub(crate) fn search(&self, file: &Path, flag: &str) -> Result<Vec<Place>, Failure> {
+        if self.no_refs {
+            return Ok(Vec::new());
+        }
+        let root = self.refs.clone().unwrap_or_else(|| repository(file));
+        let found = Search::new(vec![flag.to_owned()])?.walk(&root, Some(file))?;
+        let here = env::current_dir().ok();
+        let shown =
+            |place: Place| match here.as_ref().and_then(|it| place.path.strip_prefix(it).ok()) {
+                Some(path) => Place { path: path.to_owned(), ..place },
+                None => place,
+            };
+        Ok(found.mentions.into_iter().map(|mention| shown(mention.place)).collect())
+    }
+}
+
+/// The repository that has the flag file, or else the directory of the file.
+fn repository(file: &Path) -> PathBuf {
+    let directory = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let top = git(directory, &["rev-parse", "--show-toplevel"]).ok();
+    let top = top.and_then(|top| String::from_utf8(top).ok());
+    top.map_or_else(|| directory.to_owned(), |top| PathBuf::from(top.trim_end_matches('\n')))
+}
+
+/// One place as a row: `src/a.rs:3:5`, and the line there.
+pub(crate) fn row(place: &Place) -> Row {
+    Row { cells: vec![at(place), place.text.trim().to_owned()], json: json(place) }
+}
+
+pub(crate) fn json(place: &Place) -> Value {
+    json!({
+        "path": place.path.display().to_string(),
+        "line": place.line,
+        "column": place.column,
+        "code": place.text.trim(),
+    })
+}
+
+fn at(place: &Place) -> String {
+    format!("{}:{}:{}", place.path.display(), place.line, place.column)
+}
+
+/// Returns true if a flag with this definition asks for another one.
+pub(crate) fn names(definition: &Definition, flag: &str) -> bool {
+    definition.needs().iter().any(|needed| needed.flag == flag)
+}
