@@ -311,8 +311,8 @@ impl Document {
         [None].into_iter().chain(environments).collect()
     }
 
-    /// The parts of the file in which a flag needs a salt to keep its users under another name: `[flags]`, which all
-    /// environments have it from, or those that alone have the flag.
+    /// The parts of the file in which a flag needs a salt to keep its users under another name. All environments have
+    /// the salt of `[flags]`. A flag that environments alone have needs one in each.
     fn drawn_in(&self, flag: &str) -> Vec<Option<String>> {
         let definition = |part: &Option<String>| {
             let flags = self.outside.flags_of(part.as_deref());
@@ -656,7 +656,7 @@ impl Document {
     }
 }
 
-/// What a part of a file itself has for its flags: settings, or a forced value.
+/// The entries that a part of a file itself has for its flags: settings, or a forced value.
 fn said(file: &FlagsFile, part: Option<&str>) -> BTreeMap<String, Result<Settings, Entry>> {
     match part {
         None => {
@@ -681,7 +681,7 @@ fn table_of(part: Option<&str>) -> (Vec<Step>, Part) {
     }
 }
 
-/// The same settings with a salt, in the order in which definitions have them.
+/// Settings with a salt, in the order in which definitions have them.
 fn with_salt(settings: &Settings, salt: &str) -> Settings {
     let mut salted = settings.clone();
     salted.insert(Field::Salt.to_string(), salt.into());
