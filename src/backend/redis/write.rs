@@ -466,7 +466,7 @@ impl RedisHandle {
     ///
     /// With [`OldOverride::Keep`] the flag has its override under both names, and renaming it once more with
     /// [`OldOverride::Remove`] ends that. The log has an entry for each flag that was changed, and
-    /// [undoing](WritableBackend::undo) either moves the override back. Returns no revision if there was
+    /// [undoing](crate::source::WritableBackend::undo) either moves the override back. Returns no revision if there was
     /// nothing to do.
     ///
     /// # Errors
@@ -487,8 +487,6 @@ impl RedisHandle {
     /// # Ok(())
     /// # }
     /// ```
-    ///
-    /// [`WritableBackend::undo`]: crate::source::WritableBackend::undo
     pub async fn rename(
         &self,
         old: impl FlagKey,
