@@ -96,12 +96,10 @@ impl<'p> Evaluation<'p> {
         }
     }
 
-    /// Returns the constant that is served, if one is.
-    // Cold, since a flag with variants serves one of them nearly always.
-    #[cold]
-    pub(crate) fn constant(&self, served: &Served<'p>) -> Option<&'p Value<'static>> {
-        let constant = self.variants?.constant();
-        constant.filter(|_| served.on && served.arm.is_none())
+    /// Returns the constant that is served where no variant is, to those for whom the flag is on.
+    // By value: with a reference to what is served, each answer of a variant takes 40 instructions more (bench W3).
+    pub(crate) fn constant(self, on: bool) -> Option<&'p Value<'static>> {
+        self.variants?.constant().filter(|_| on)
     }
 
     /// Returns whether the flag is in a state that other flags can ask for. While its sources are lost, or

@@ -262,7 +262,11 @@ impl Variants {
         if let Some(chosen) = self.rules.chosen(verdict.rule, context, visitor) {
             return match chosen {
                 Chosen::Variant(index) => self.serve(index, verdict, decision),
-                Chosen::Nothing(nothing) => self.without_choice(nothing, decision),
+                // Not even the variant of the off flag.
+                Chosen::Nothing(Nothing::Default) => {
+                    Served { on: false, arm: None, decision, gate: decision }
+                }
+                Chosen::Nothing(Nothing::NoUnit(cause)) => self.out(Decision { cause, ..decision }),
             };
         }
         // Apart, so that an everyday draw asks only once what few verdicts do.
@@ -294,7 +298,10 @@ impl Variants {
         let decision = verdict.decision;
         let because = |cause| Decision { cause, ..decision };
         let total = match pick {
-            Pick::Nothing => return self.without_pick(decision),
+            Pick::Nothing if self.constant.is_some() => {
+                return Served { on: true, arm: None, decision, gate: decision };
+            }
+            Pick::Nothing => return self.out(because(Cause::Nobody)),
             // What turns the flag off is the variant, although no step holds users back.
             Pick::One(off) if self.arms[off].counts_as_off => {
                 return self.serve(off, verdict, because(decision.cause.with_nobody_in()));
@@ -327,25 +334,6 @@ impl Variants {
         // A step that held users back decides who is on, unless the variant turns the flag off.
         let gate = if on && verdict.ground != Ground::Open { verdict.decision } else { decision };
         Served { on, arm: Some(arm), decision, gate }
-    }
-
-    /// Serves no variant of the rule that decided.
-    #[cold]
-    fn without_choice(&self, nothing: Nothing, decision: Decision) -> Served<'_> {
-        match nothing {
-            // Not even that of the off flag.
-            Nothing::Default => Served { on: false, arm: None, decision, gate: decision },
-            Nothing::NoUnit(cause) => self.out(Decision { cause, ..decision }),
-        }
-    }
-
-    /// Serves the constant, or else nothing.
-    #[cold]
-    fn without_pick(&self, decision: Decision) -> Served<'_> {
-        match self.constant {
-            Some(_) => Served { on: true, arm: None, decision, gate: decision },
-            None => self.out(Decision { cause: Cause::Nobody, ..decision }),
-        }
     }
 
     /// Serves the variant of the off flag to those who are out.

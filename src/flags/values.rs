@@ -294,12 +294,11 @@ impl Snapshot {
         read: impl FnOnce(Content<'a>) -> Option<T>,
         mismatch: impl FnOnce(Content<'a>),
     ) -> Answer<Option<T>> {
-        let served = evaluation.served(context, &mut ());
-        let Served { on, arm, decision, .. } = served;
+        let Served { on, arm, decision, .. } = evaluation.served(context, &mut ());
         let content = match arm {
             Some(arm) => Content::Variant(arm),
             None if evaluation.has_variants() => {
-                evaluation.constant(&served).map_or(Content::Nothing, Content::Constant)
+                evaluation.constant(on).map_or(Content::Nothing, Content::Constant)
             }
             None => Content::Gate(on),
         };

@@ -75,7 +75,10 @@ impl Snapshot {
             None => Answer::new(false, self.absence(key.as_str()), None),
             Some(evaluation) => self.gate(&evaluation, context),
         };
-        let constant = served.as_ref().and_then(|served| evaluation?.constant(served));
+        let constant = served
+            .as_ref()
+            .filter(|served| served.arm.is_none())
+            .and_then(|served| evaluation?.constant(served.on));
         let served = served.and_then(|Served { arm, decision, .. }| {
             let Some(arm) = arm else {
                 return constant.map(|constant| self.answer(constant.clone(), decision));
