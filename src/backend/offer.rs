@@ -37,6 +37,8 @@ pub struct Offer {
     provenance: SharedMap<Arc<Provenance>>,
     /// Of the entries that are not what is stored.
     problems: SharedMap<Arc<str>>,
+    /// Of the entries that stand for a value which cannot be read, and that was never good.
+    unknown: SharedMap<()>,
     lookup: Option<Lookup>,
     places: Option<Places>,
     fingerprint: Option<u64>,
@@ -259,6 +261,16 @@ impl Offer {
         self.problems.insert(key, problem);
     }
 
+    /// Returns true if the entry is off only because what is stored cannot be read.
+    pub(crate) fn is_unknown(&self, key: &str) -> bool {
+        self.unknown.get(key).is_some()
+    }
+
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "for values of a store"))]
+    pub(crate) fn set_unknown(&mut self, key: Arc<str>) {
+        self.unknown.insert(key, ());
+    }
+
     /// Takes over what `changed` lists.
     pub(crate) fn amend(&mut self, changed: &Self) {
         for (key, entry) in changed.entries.iter() {
@@ -272,10 +284,14 @@ impl Offer {
         for (key, problem) in changed.problems.iter() {
             self.problems.insert(Arc::clone(key), Arc::clone(problem));
         }
+        for key in changed.unknown.keys() {
+            self.unknown.insert(Arc::clone(key), ());
+        }
     }
 
     pub(crate) fn insert(&mut self, key: Arc<str>, entry: Entry) {
         self.provenance.remove(&key);
+        self.unknown.remove(&key);
         self.entries.insert(key, entry);
     }
 
@@ -283,6 +299,7 @@ impl Offer {
         self.entries.remove(key);
         self.provenance.remove(key);
         self.problems.remove(key);
+        self.unknown.remove(key);
         self.rejected.remove(key);
     }
 }

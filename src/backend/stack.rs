@@ -174,19 +174,24 @@ impl Stack {
                 _ => offer.entry(key),
             };
             let Some(entry) = entry.filter(|_| !without(source)) else {
-                // Its deny-lists are unknown, so nothing above can switch it on.
-                is_rejected |= offer.rejects(key) && !without(source);
+                // Its deny-lists are unknown, so nothing above can switch it on, and what is below is not the answer.
+                if offer.rejects(key) && !without(source) {
+                    is_rejected = true;
+                    resolved = None;
+                }
                 continue;
             };
             let definition = self.patch(&entry, resolved.as_ref());
             if is_rejected {
                 if definition.enabled.value() == Some(&false) {
-                    resolved = Some(Resolved::new(self.forced[0].clone(), source));
+                    let off = resolved.insert(Resolved::new(self.forced[0].clone(), source));
+                    off.is_unknown = offer.is_unknown(key);
                 }
                 continue;
             }
             let is_forced_on =
                 entry.forces().is_some() && definition.enabled.value() == Some(&true);
+            let is_switched = definition.enabled.value().is_some();
             let merged = match resolved {
                 None => resolved.insert(Resolved::new(definition, source)),
                 Some(ref mut below) => {
@@ -196,6 +201,10 @@ impl Stack {
             };
             if is_forced_on {
                 merged.set_forced_on();
+            }
+            // The strongest source that switches it decides.
+            if is_switched {
+                merged.is_unknown = offer.is_unknown(key);
             }
         }
         if let Some(resolved) = &mut resolved {

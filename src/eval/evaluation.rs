@@ -41,7 +41,8 @@ pub(crate) enum Ground {
     Unavailable,
     /// The running test overrides the flag.
     Test,
-    /// The prerequisites are a mistake, such as the flag itself, so it is off and in no state for others.
+    /// The flag is off and in no state for others: its prerequisites are a mistake, such as the flag itself, or a
+    /// stored value cannot be read.
     Invalid,
 }
 

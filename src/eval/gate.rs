@@ -67,6 +67,8 @@ pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
     let (source, stale) = (resolved.origin(field), resolved.stale.is_some());
     let ground = match resolved.stale {
         Some(OnStale::Unavailable) => Ground::Unavailable,
+        // It may be meant to be on, so nothing that needs it to be off is met.
+        None if resolved.is_unknown && field == Field::Enabled => Ground::Invalid,
         _ => Ground::Step,
     };
     Some(Verdict::new(on, Decision { cause, source, stale }).insisting().on_ground(ground))

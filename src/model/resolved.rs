@@ -15,6 +15,8 @@ pub(crate) struct Resolved {
     strongest: u8,
     /// Set if a source forces the flag on, and no stronger one changes its variants.
     forced_on: bool,
+    /// Set if it is off only because a stored value cannot be read.
+    pub(crate) is_unknown: bool,
     /// Set while a source that the flag depends on has been unreachable for too long.
     pub(crate) stale: Option<OnStale>,
     /// What the time makes of the definition. Most flags do not depend on it.
@@ -42,6 +44,7 @@ impl Resolved {
             origins: [NONE; Field::ALL.len()],
             weaker: Vec::new(),
             strongest: source,
+            is_unknown: false,
             stale: None,
             moment: None,
         };

@@ -315,3 +315,16 @@ fn generated_code_has_what_only_an_environment_has() {
     assert!(rust.contains("pub const LOAD:") && rust.contains("Free"), "{rust}");
     assert!(manifest.contains("\"load\""), "{manifest}");
 }
+
+#[test]
+fn a_switch_in_flags_names_the_environments_that_it_does_not_reach() {
+    let subject = Subject::new("[flags]\na = true\n\n[environments.production]\na = true\n");
+
+    let output = subject.command(&["disable", "a", "--source", "file", "--yes"]).output().unwrap();
+
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("`a` is on in environment `production`, whose own entry decides"),
+        "{stderr}"
+    );
+}

@@ -349,3 +349,18 @@ async fn a_rejected_flag_without_a_former_definition_can_only_be_switched_off() 
 
     assert_eq!(ask(true), (false, Reason::Disabled, None));
 }
+
+#[tokio::test]
+async fn a_rejected_flag_is_not_answered_by_a_source_below_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flags.toml");
+    std::fs::write(&path, "[flags.bad]\ndenied_users = [\"mallory\"]\nexpires = \"never\"\n")
+        .unwrap();
+    let below = Memory::new().with("bad", true);
+    let flags = Flags::builder().source(File::open(&path).unwrap()).source(below);
+    let flags = flags.start().await.unwrap();
+
+    let answer = flags.boolean("bad", &Context::user("mallory"), false);
+
+    assert_eq!((answer.value, answer.error_code), (false, Some(ErrorCode::ParseError)));
+}

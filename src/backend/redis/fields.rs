@@ -154,6 +154,9 @@ impl Field {
     fn list(&self, flag: &str, now: SystemTime, offer: &mut Offer) {
         let Some(entry) = self.entry(now) else { return };
         offer.insert(flag.into(), entry);
+        if self.good.is_none() && self.problem.is_some() {
+            offer.set_unknown(flag.into());
+        }
         let good = self.good.as_ref().filter(|good| !good.has_ended(now));
         if let Some(provenance) = good.and_then(|good| good.provenance.as_ref()) {
             offer.set_provenance(flag.into(), provenance.clone());

@@ -36,7 +36,7 @@ use tokio::time::{Instant, sleep};
 pub(crate) use self::{
     args::{ChangeArgs, NoEnd, OverrideArgs, Source, TargetArgs},
     both::BothArgs,
-    file::edit,
+    file::{edit, tell_of_environments},
     rehearsal::Rehearsal,
     stored::Stored,
     wait::store,

@@ -1,8 +1,9 @@
 //! Stores full of garbage, of too much and of other things than flags.
 
 use flagstaff::{
-    Redis,
+    Context, Definition, Flags, Memory, Percentage, Redis,
     answer::FlagState::{Off, On},
+    definition::{Condition, Prerequisite, Rule, Serve},
     source::{RedisErrorKind as Kind, Status},
 };
 
@@ -36,6 +37,28 @@ async fn a_key_of_another_type_leaves_the_last_overrides() {
         server.cli(&["RENAME", "right", "feature_flags"]);
         subject.recovers(&server, write).await;
     }
+}
+
+/// It may be meant to be on: what is stored cannot be read.
+#[tokio::test]
+async fn a_flag_that_cannot_be_read_is_not_off_for_the_flags_that_need_it_off() {
+    let server = Server::start();
+    server.cli(&["HSET", "feature_flags", "beta", "{\"rules\": 5}", "gamma", "0"]);
+    let needing = |other: &str| Definition::new().requires([Prerequisite::off(other)]);
+    let rule = |other: &str| {
+        let when = Condition::Flag(Prerequisite::on(other)).unless();
+        Definition::new().percentage(Percentage::ZERO).rules([Rule::new(when, Serve::On)])
+    };
+    let below = Memory::new().with("beta", true).with("gamma", true);
+    let below = below.with("without_beta", needing("beta")).with("without_gamma", needing("gamma"));
+    let below = below.with("unless_beta", rule("beta")).with("unless_gamma", rule("gamma"));
+    let flags = Flags::builder().source(Redis::open(&server.url()).unwrap()).source(below);
+    let flags = flags.require_ready().start().await.unwrap();
+    let is_on = |flag: &str| flags.is_enabled(flag, &Context::anonymous());
+
+    assert!(!is_on("beta") && !is_on("gamma"));
+    assert_eq!((is_on("without_beta"), is_on("without_gamma")), (false, true));
+    assert_eq!((is_on("unless_beta"), is_on("unless_gamma")), (false, true));
 }
 
 /// Whatever is wrong with one field, it keeps its last good value, and all others are followed.

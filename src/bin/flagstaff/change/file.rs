@@ -1,5 +1,7 @@
 //! Changes of the flag file instead of the store.
 
+use std::time::SystemTime;
+
 use flagstaff::{
     Context, Definition, Flags, Memory,
     answer::FlagState,
@@ -16,7 +18,9 @@ use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, reach,
 use crate::{
     difference::{Difference, differences},
     failure::Failure,
-    file, guard, name, paste,
+    file, guard, name,
+    output::Output,
+    paste,
     session::Session,
     style,
     text::{self, clean, count},
@@ -131,6 +135,8 @@ pub(crate) async fn edit(
     let edited: Vec<_> = names.iter().map(String::as_str).collect();
     file::refuse_failing_tests(session, &original, &document, &edited)?;
     tell_what_decides(session, &document, &effects).await;
+    let written = effects.iter().filter(|effect| effect.writes);
+    tell_of_environments(output, document.file(), written.map(|effect| &*effect.flag));
     if args.dry_run {
         output.aside("nothing was changed: this is a dry run");
     } else if document.is_changed() {
@@ -142,6 +148,36 @@ pub(crate) async fn edit(
     }
     tell_of_file(session, &effects, args.dry_run)?;
     Ok(ExitCode::Done)
+}
+
+/// Warns of environments in which flags are in another state than in `[flags]`, because of entries of their own. A
+/// switch in `[flags]` does not reach these.
+pub(crate) fn tell_of_environments<'f>(
+    output: &Output,
+    file: &FlagsFile,
+    flags: impl Iterator<Item = &'f str>,
+) {
+    if file.environment().is_some() {
+        return;
+    }
+    let now = SystemTime::now();
+    let state = |file: &FlagsFile, flag: &str| Some(FlagState::at(file.flags().get(flag)?, now));
+    for flag in flags {
+        for environment in file.environments() {
+            if file.entry(environment, flag).is_none() {
+                continue;
+            }
+            let there = file.clone().in_environment(environment).ok();
+            let there = there.and_then(|there| state(&there, flag));
+            if let Some(there) = there.filter(|there| Some(there) != state(file, flag).as_ref()) {
+                let (flag, environment) = (clean(flag), clean(environment));
+                output.warning(format!(
+                    "`{flag}` is {there} in environment `{environment}`, whose own entry decides there: \
+                     `--environment` chooses it"
+                ));
+            }
+        }
+    }
 }
 
 /// The flags of a file alone, which can be changed without harm.

@@ -98,6 +98,9 @@ impl Fmt {
     }
 }
 
+/// The message about a text that has more levels than are read.
+const DEEP: &str = "nested too deep";
+
 /// A text in taplo's style, which says what it said.
 pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -107,6 +110,10 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         Some(body) => (BYTE_ORDER_MARK, body),
         None => ("", text),
     };
+    // The parser of taplo follows any depth, until the stack ends.
+    if !before.is_usable() && before.diagnostics().iter().any(|it| it.message == DEEP) {
+        return Err(Failure::usage(format!("cannot format `{name}`: it is {DEEP}")));
+    }
     let parsed = parser::parse(body);
     if let Some(error) = parsed.errors.first() {
         let line = body.get(..error.range.start().into()).unwrap_or_default().lines().count();

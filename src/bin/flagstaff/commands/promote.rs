@@ -10,7 +10,7 @@ use flagstaff::{
 use serde_json::json;
 
 use crate::{
-    change::{ChangeArgs, finish, store},
+    change::{ChangeArgs, finish, store, tell_of_environments},
     completion,
     failure::Failure,
     file, guard, name, paste,
@@ -102,6 +102,7 @@ impl Promote {
             let path = file.path().display();
             output.note(format!("`{path}` says so already of `{flag}`"));
         }
+        tell_of_environments(output, document.file(), promoted.iter().copied());
         let ending = Self::tell_ends(session, &overrides);
         if is_dry_run {
             output.note("nothing was changed: this is a dry run");
@@ -137,6 +138,11 @@ impl Promote {
             refuse_other_definitions(session, &redis, &flags, &self.flags).await?;
         }
         drop(flags);
+        // There, the override may be what switches them off.
+        if let Some(file) = session.place.file()? {
+            let flags = self.flags.iter().map(String::as_str);
+            tell_of_environments(&session.output, &file.parsed, flags);
+        }
         finish(session, &redis, &self.flags, &self.change).await
     }
 
