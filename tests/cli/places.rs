@@ -538,3 +538,14 @@ fn a_conflict_in_a_protected_place_is_not_asked_about() {
 
     assert_eq!(undo.code, Changed, "{}", undo.stderr);
 }
+
+#[test]
+fn code_never_replaces_the_flag_file() {
+    let world = World::new();
+
+    let out = ["codegen", "manifest", "--out", "conf/flags.toml"];
+    let told = world.at("production", &out);
+
+    assert_eq!(told.code, Refused, "{}", told.stderr);
+    assert_eq!(world.read("conf/flags.toml"), FLAGS);
+}
