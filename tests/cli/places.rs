@@ -322,7 +322,9 @@ fn every_change_shows_its_place_and_no_password() {
     assert_eq!(of_file["changes"][0]["place"], "open");
     assert!(file.stderr.contains("in `conf/flags.toml` of open\n"), "{}", file.stderr);
     assert!(file.stderr.contains("wrote `conf/flags.toml` of open\n"), "{}", file.stderr);
-    for Ran { stdout, stderr, .. } in [text, json, file] {
+    let promote = world.at("open", &["promote", "off", "--dry-run"]);
+    assert!(promote.stderr.contains(&format!("{at}\n")), "{}", promote.stderr);
+    for Ran { stdout, stderr, .. } in [text, json, file, promote] {
         assert!(!stdout.contains(PASSWORD) && !stderr.contains(PASSWORD));
     }
 }
