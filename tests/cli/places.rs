@@ -505,6 +505,14 @@ fn two_places_are_compared_with_all_of_their_sources() {
         "{}",
         told.stderr
     );
+    // Two environments of one file.
+    world.write("env.toml", "[flags]\na = true\n[environments.p]\n[environments.q]\na = false\n");
+    let place =
+        |name: &str| format!("[places.{name}]\nfile = \"env.toml\"\nenvironment = '{name}'\n");
+    world.write("flagstaff.toml", &(PLACES.to_owned() + &place("p") + &place("q")));
+    let told = world.run(&["diff", "--at", "p", "--at", "q"]).stderr;
+    let header = "p, `env.toml`, environment p\nq, `env.toml`, environment q\n";
+    assert!(told.starts_with(header), "{told}");
     for wrong in [
         &["diff", "git:main", "--at", "open", "--at", "empty"][..],
         &["diff", "--at", "open", "--at", "x"],

@@ -165,18 +165,19 @@ impl Place {
         Self { no_redis: true, ..self.clone() }
     }
 
-    /// The place with its store and its file, as far as it has them, for people.
+    /// The place with its store, its files and its environment, as far as it has them, for people.
     pub(crate) fn whole(&self) -> String {
-        let store = self.redis().ok().flatten().map(|redis| self.with_store(&redis.handle()));
-        let file = self.path();
-        match (store, file) {
-            (Some(store), Some(file)) => {
-                format!("{store}, `{}`", clean(&file.display().to_string()))
-            }
-            (Some(store), None) => store,
-            (None, Some(file)) => self.with_file(&file),
-            (None, None) => self.name().map(|name| clean(name).into_owned()).unwrap_or_default(),
+        let mut parts = Vec::new();
+        match (self.redis(), self.name()) {
+            (Ok(Some(redis)), _) => parts.push(self.with_store(&redis.handle())),
+            (_, Some(name)) => parts.push(clean(name).into_owned()),
+            (_, None) => {}
         }
+        let files = self.paths();
+        parts.extend(files.iter().map(|path| format!("`{}`", clean(&path.display().to_string()))));
+        let environment = self.environment_name().ok().flatten();
+        parts.extend(environment.map(|name| format!("environment {}", clean(&name))));
+        parts.join(", ")
     }
 
     /// The name of the place, if it has one.
