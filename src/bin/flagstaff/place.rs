@@ -18,7 +18,7 @@ use flagstaff::{
     },
     event::Warning,
     source::{
-        BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, OpenError, RedisError,
+        BackendError, BoxFuture, FlagsBuilder, Fleet, IntoBackend, Offer, OpenError, RedisError,
         RedisErrorKind, RedisHandle, Sink, SourceKind, Status, WritableBackend,
     },
     write::LogEntry,
@@ -112,6 +112,22 @@ impl Declared {
     pub(crate) fn at_a_start(self, at: Option<SystemTime>) -> Self {
         let at = at.unwrap_or_else(SystemTime::now);
         Self { parsed: self.parsed.tested(&Definitions::new(), at), ..self }
+    }
+
+    /// Returns the sentence on the instances that run another file, if any do.
+    pub(crate) fn other_files(&self, fleet: &Fleet) -> Option<String> {
+        let with_file = fleet.counted().filter(|instance| instance.file.is_some());
+        let with_file: Vec<_> = with_file.collect();
+        let others = with_file.iter().filter(|instance| !instance.runs(self.text.as_bytes()));
+        let others = others.count();
+        (others > 0).then(|| {
+            format!(
+                "`{}` is not the file that {others} of {} {}",
+                clean(&self.path.display().to_string()),
+                count(with_file.len(), "instance"),
+                verb(others, "runs", "run"),
+            )
+        })
     }
 }
 
@@ -343,18 +359,9 @@ impl Place {
         let Ok(Some(file)) = self.file() else { return };
         // It is beside the answer, which does not fail because of it.
         let Ok(fleet) = redis.handle().fleet().await else { return };
-        let with_file: Vec<_> =
-            fleet.counted().filter(|instance| instance.file.is_some()).collect();
-        let others =
-            with_file.iter().filter(|instance| !instance.runs(file.text.as_bytes())).count();
-        if others > 0 {
-            output.warning(format!(
-                "`{}` is not the file that {others} of {} {}: {} lists their files",
-                clean(&file.path.display().to_string()),
-                count(with_file.len(), "instance"),
-                verb(others, "runs", "run"),
-                paste::command("instances", ""),
-            ));
+        if let Some(others) = file.other_files(&fleet) {
+            let instances = paste::command("instances", "");
+            output.warning(format!("{others}: {instances} lists their files"));
         }
     }
 
