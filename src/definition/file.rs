@@ -18,6 +18,7 @@ use super::{
     environment::{self, ENVIRONMENTS, Environments, Flags, UnknownEnvironment},
     flag::{self, looks_like_flag, toml_key},
     lines::{LineEnds, Lines},
+    places::PLACES,
     requires,
     segment::{self, SEGMENTS, Segments},
     syntax::{Fault, Syntax},
@@ -642,6 +643,12 @@ fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
             decoder.misplaced.push(name.into());
             let written = decoder.text.get(value.span()).unwrap_or_default();
             let help = match value.get_ref() {
+                // A table of tables, as flagstaff.toml has them.
+                DeValue::Table(places)
+                    if name == PLACES && places.values().all(|it| it.get_ref().is_table()) =>
+                {
+                    "places belong into `flagstaff.toml`, beside the code".to_owned()
+                }
                 DeValue::Table(_) if !written.starts_with('{') => {
                     format!("write `[flags.{}]`", toml_key(name))
                 }

@@ -25,7 +25,7 @@ use super::{
 use crate::model::nearest;
 
 /// The table that holds the places with a name.
-const PLACES: &str = "places";
+pub(super) const PLACES: &str = "places";
 
 /// Words in names of keys and parameters whose values are secret.
 const SECRET: &[&str] = &["password", "passwd", "passphrase", "secret", "token", "credential"];
@@ -653,6 +653,8 @@ fn after_a_colon(address: &str) -> Option<Range<usize>> {
     let rest = &address[colon + 1..];
     let port = rest.split(['/', '?', '#', ',', '"', '\'', ' ']).next().unwrap_or_default();
     // An address of IPv6 has colons of its own.
+    // A port may come from a variable.
+    let port = expanded(port, |_| String::new());
     let is_fine = address.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
     (!is_fine).then_some(colon + 1..address.len())
 }

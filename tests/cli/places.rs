@@ -103,7 +103,8 @@ impl World {
             key if self.cli(&["type", key]).trim() == "hash" => self.cli(&["hgetall", key]),
             key => key.to_owned(),
         });
-        values.collect::<String>() + &self.read("conf/flags.toml")
+        let file = fs::read_to_string(self.here.path().join("conf/flags.toml"));
+        values.collect::<String>() + &file.unwrap_or_default()
     }
 
     /// Returns the terminal of a person who types `input`.
@@ -135,7 +136,6 @@ const READ: &[&str] = &[
     "get",
     "help",
     "history",
-    "init", // makes a file where there is none
     "is-on",
     "list",
     "man",
@@ -183,6 +183,7 @@ const CHANGES: &[Change] = &[
     (&[&["enable", "off"]], &["promote", "off"], Done),
     (&[&["enable", "off"]], &["promote", "--finish", "off", "--now"], Done),
     (&[], &["import", "json", "import.txt", "--write"], Done),
+    (&[], &["init"], Done),
     (&[], &["create", "fresh"], Done),
     (&[], &["delete", "off", "--no-refs"], Done),
     (&[&["enable", "off"]], &["delete", "off", "--no-refs", "--with-override"], Done),
@@ -235,6 +236,9 @@ fn every_command_that_changes_something_asks_a_protected_place() {
         world.write("conf/flags.toml", FLAGS);
         for arguments in *before {
             assert_eq!(world.at("open", arguments).code, Done, "{arguments:?}");
+        }
+        if *arguments == ["init"] {
+            fs::remove_file(world.here.path().join("conf/flags.toml")).unwrap();
         }
         let arguments: Vec<_> = arguments.iter().flat_map(|argument| argument.split(' ')).collect();
         let state = world.state();
@@ -318,7 +322,9 @@ fn every_change_shows_its_place_and_no_password() {
     assert_eq!(of_file["changes"][0]["place"], "open");
     assert!(file.stderr.contains("in `conf/flags.toml` of open\n"), "{}", file.stderr);
     assert!(file.stderr.contains("wrote `conf/flags.toml` of open\n"), "{}", file.stderr);
-    for Ran { stdout, stderr, .. } in [text, json, file] {
+    let promote = world.at("open", &["promote", "off", "--dry-run"]);
+    assert!(promote.stderr.contains(&format!("{at}\n")), "{}", promote.stderr);
+    for Ran { stdout, stderr, .. } in [text, json, file, promote] {
         assert!(!stdout.contains(PASSWORD) && !stderr.contains(PASSWORD));
     }
 }
@@ -499,6 +505,14 @@ fn two_places_are_compared_with_all_of_their_sources() {
         "{}",
         told.stderr
     );
+    // Two environments of one file.
+    world.write("env.toml", "[flags]\na = true\n[environments.p]\n[environments.q]\na = false\n");
+    let place =
+        |name: &str| format!("[places.{name}]\nfile = \"env.toml\"\nenvironment = '{name}'\n");
+    world.write("flagstaff.toml", &(PLACES.to_owned() + &place("p") + &place("q")));
+    let told = world.run(&["diff", "--at", "p", "--at", "q"]).stderr;
+    let header = "p, `env.toml`, environment p\nq, `env.toml`, environment q\n";
+    assert!(told.starts_with(header), "{told}");
     for wrong in [
         &["diff", "git:main", "--at", "open", "--at", "empty"][..],
         &["diff", "--at", "open", "--at", "x"],
@@ -533,4 +547,15 @@ fn a_conflict_in_a_protected_place_is_not_asked_about() {
     let undo = world.at("production", &["undo", "1", "-m", "why", "--yes"]);
 
     assert_eq!(undo.code, Changed, "{}", undo.stderr);
+}
+
+#[test]
+fn code_never_replaces_the_flag_file() {
+    let world = World::new();
+
+    let out = ["codegen", "manifest", "--out", "conf/flags.toml"];
+    let told = world.at("production", &out);
+
+    assert_eq!(told.code, Refused, "{}", told.stderr);
+    assert_eq!(world.read("conf/flags.toml"), FLAGS);
 }

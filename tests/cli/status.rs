@@ -96,7 +96,7 @@ fn what_needs_attention_is_the_exit_code() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_instances_are_on_the_page() {
     let world = World::new("[flags]\na = true\n");
     let path = world.here.path().join("flags.toml");
@@ -118,6 +118,14 @@ async fn the_instances_are_on_the_page() {
     assert_eq!(ran.code, Done, "{status}");
     assert_eq!(status["instances"][0]["instance"], "web-1");
     assert_eq!(status["instances"][0]["state"], "ready");
+    fs::write(world.here.path().join("other.toml"), "[flags]\na = false\n").unwrap();
+    let (code, status) = {
+        let run = || world.run(&["status", "-f", "other.toml", "-o", "json"]);
+        let Ran { code, stdout, .. } = tokio::task::block_in_place(run);
+        (code, serde_json::from_str::<Value>(&stdout).unwrap())
+    };
+    let other = "`other.toml` is not the file that 1 of 1 instance runs";
+    assert_eq!((code, &status["attention"]), (No, &json!([other])));
 }
 
 #[test]
@@ -152,6 +160,48 @@ fn a_part_that_cannot_be_read_is_named_and_never_empty() {
         (&Value::Null, &json!("file"))
     );
     assert_eq!(names(&status["overrides"]), ["a"]);
+}
+
+#[test]
+fn what_a_file_that_is_gone_has_is_not_known() {
+    let world = World::new("[flags]\na = true\n");
+    world.run(&["set", "a", "percentage=25", "--for", "2h"]);
+    let run = |form| world.run(&["status", "--file", "gone.toml", "-o", form]);
+
+    let gone = run("json");
+
+    let status: Value = serde_json::from_str(&gone.stdout).unwrap();
+    assert_eq!((gone.code, &status["unknown"][0]["what"]), (Usage, &json!("file")));
+    for null in [&status["rollouts"], &status["rejected"], &status["overrides"][0]["declared"]] {
+        assert_eq!(null, &Value::Null, "{status}");
+    }
+    // The end of the override is known.
+    assert_eq!(names(&status["ends"]), ["a"]);
+    let text = run("text").stdout;
+    assert!(text.contains("\nUnfinished rollouts\n  (not known)\n"), "{text}");
+    assert!(!text.contains("no file declares it"), "{text}");
+    // An override may hold a rollout.
+    world.server.cli(&["hset", "feature_flags", "a", "{"]);
+    let (_, status) = world.json();
+    assert_eq!(status["rollouts"], Value::Null, "{status}");
+    assert_eq!(status["attention"], json!(["the override of `a` cannot be read"]));
+}
+
+#[test]
+fn a_rollout_that_has_not_started_is_said_to_start() {
+    let world = World::new(
+        "[flags.later.rollout]\nstart = 2999-01-01T00:00:00Z\n\
+         stages = [{ percentage = 1, for = \"2h\" }, { percentage = 100 }]\n",
+    );
+    fs::write(world.here.path().join("own.toml"), "[flags]\n").unwrap();
+
+    let files = ["-f", "flags.toml", "-f", "own.toml"];
+    let text = world.run(&[&["status", "-o", "text"][..], &files].concat()).stdout;
+
+    assert!(text.contains("\nUnfinished rollouts: 1\n"), "{text}");
+    assert!(text.contains("stage 0 of 2, not started  starts in "), "{text}");
+    let header = text.lines().next().unwrap();
+    assert!(header.ends_with(", `flags.toml`, `own.toml`"), "{header}");
 }
 
 #[test]

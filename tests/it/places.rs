@@ -71,6 +71,10 @@ fn a_password_is_an_error_wherever_it_is_and_is_never_shown() {
         "unix:///run/redis.sock?db=1&pass=hunter2",
         "redis://h?PassWord=hunter2",
         "redis://h#auth=hunter2",
+        "redis://:hunter2",
+        "redis://u:${A}hunter2",
+        "redis://h:${PORT}%2Fhunter2",
+        "redis://:hunter2@h:${PORT}",
     ] {
         let escaped = value.replace(':', "\\u003a");
         for text in [
@@ -116,6 +120,9 @@ fn a_url_without_a_password_is_none() {
     for value in [
         "redis://h",
         "redis://h:6379/1",
+        "redis://127.0.0.1:${PORT}/7",
+        "redis://h:$PORT",
+        "redis://u:${PASSWORD}@h:${PORT}/7",
         "redis://u@h",
         "redis://u@[::1]:6379",
         "redis://[::1]:6379/2",

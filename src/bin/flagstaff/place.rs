@@ -18,7 +18,7 @@ use flagstaff::{
     },
     event::Warning,
     source::{
-        BackendError, BoxFuture, FlagsBuilder, IntoBackend, Offer, OpenError, RedisError,
+        BackendError, BoxFuture, FlagsBuilder, Fleet, IntoBackend, Offer, OpenError, RedisError,
         RedisErrorKind, RedisHandle, Sink, SourceKind, Status, WritableBackend,
     },
     write::LogEntry,
@@ -113,6 +113,22 @@ impl Declared {
         let at = at.unwrap_or_else(SystemTime::now);
         Self { parsed: self.parsed.tested(&Definitions::new(), at), ..self }
     }
+
+    /// Returns the sentence on the instances that run another file, if any do.
+    pub(crate) fn other_files(&self, fleet: &Fleet) -> Option<String> {
+        let with_file = fleet.counted().filter(|instance| instance.file.is_some());
+        let with_file: Vec<_> = with_file.collect();
+        let others = with_file.iter().filter(|instance| !instance.runs(self.text.as_bytes()));
+        let others = others.count();
+        (others > 0).then(|| {
+            format!(
+                "`{}` is not the file that {others} of {} {}",
+                clean(&self.path.display().to_string()),
+                count(with_file.len(), "instance"),
+                verb(others, "runs", "run"),
+            )
+        })
+    }
 }
 
 impl Place {
@@ -165,18 +181,19 @@ impl Place {
         Self { no_redis: true, ..self.clone() }
     }
 
-    /// The place with its store and its file, as far as it has them, for people.
+    /// The place with its store, its files and its environment, as far as it has them, for people.
     pub(crate) fn whole(&self) -> String {
-        let store = self.redis().ok().flatten().map(|redis| self.with_store(&redis.handle()));
-        let file = self.path();
-        match (store, file) {
-            (Some(store), Some(file)) => {
-                format!("{store}, `{}`", clean(&file.display().to_string()))
-            }
-            (Some(store), None) => store,
-            (None, Some(file)) => self.with_file(&file),
-            (None, None) => self.name().map(|name| clean(name).into_owned()).unwrap_or_default(),
+        let mut parts = Vec::new();
+        match (self.redis(), self.name()) {
+            (Ok(Some(redis)), _) => parts.push(self.with_store(&redis.handle())),
+            (_, Some(name)) => parts.push(clean(name).into_owned()),
+            (_, None) => {}
         }
+        let files = self.paths();
+        parts.extend(files.iter().map(|path| format!("`{}`", clean(&path.display().to_string()))));
+        let environment = self.environment_name().ok().flatten();
+        parts.extend(environment.map(|name| format!("environment {}", clean(&name))));
+        parts.join(", ")
     }
 
     /// The name of the place, if it has one.
@@ -342,18 +359,9 @@ impl Place {
         let Ok(Some(file)) = self.file() else { return };
         // It is beside the answer, which does not fail because of it.
         let Ok(fleet) = redis.handle().fleet().await else { return };
-        let with_file: Vec<_> =
-            fleet.counted().filter(|instance| instance.file.is_some()).collect();
-        let others =
-            with_file.iter().filter(|instance| !instance.runs(file.text.as_bytes())).count();
-        if others > 0 {
-            output.warning(format!(
-                "`{}` is not the file that {others} of {} {}: {} lists their files",
-                clean(&file.path.display().to_string()),
-                count(with_file.len(), "instance"),
-                verb(others, "runs", "run"),
-                paste::command("instances", ""),
-            ));
+        if let Some(others) = file.other_files(&fleet) {
+            let instances = paste::command("instances", "");
+            output.warning(format!("{others}: {instances} lists their files"));
         }
     }
 

@@ -118,7 +118,7 @@ pub(crate) async fn edit(
     }
     match document.is_changed() {
         true => output.preview(&style::diff(&document.diff().to_string())),
-        false => output.aside(format!("`{}` says so already", file.path().display())),
+        false => output.aside(format!("{} says so already", place.with_file(file.path()))),
     }
     for effect in effects.iter_mut().filter(|effect| effect.writes) {
         let after = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);

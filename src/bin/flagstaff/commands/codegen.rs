@@ -7,7 +7,7 @@ use flagstaff::{
     definition::edit::{Diff, TextFile, TextFileError},
 };
 
-use crate::{failure::Failure, place, session::Session, style};
+use crate::{failure::Failure, place, session::Session, style, text::clean};
 
 /// Make code, or a manifest for other languages, from flags.toml
 #[derive(Debug, Args)]
@@ -79,6 +79,12 @@ impl Codegen {
             session.output.write(&made)?;
             return Ok(ExitCode::Done);
         };
+        if session.place.has_file(&out) {
+            return Err(Failure::refused(format!(
+                "`{}` is the flag file, and what is made would replace it",
+                clean(&out.display().to_string())
+            )));
+        }
         let written = match TextFile::read(&out) {
             Ok(file) => Some(file),
             Err(TextFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

@@ -7,7 +7,14 @@ use clap::Args;
 use flagstaff::{cli::ExitCode, definition::edit::TextFile};
 use serde_json::json;
 
-use crate::{failure::Failure, paste, session::Session, time};
+use crate::{
+    failure::Failure,
+    guard::{self, GuardArgs},
+    paste,
+    session::Session,
+    text::clean,
+    time,
+};
 
 /// A file to begin with. TODAY and LATER are days.
 const STARTER: &str = include_str!("init.toml");
@@ -26,15 +33,22 @@ It is made here, or where --file says. What is there already is never touched.
 Examples:
   flagstaff init
   flagstaff init --file config/flags.toml")]
-pub(crate) struct Init;
+pub(crate) struct Init {
+    #[command(flatten)]
+    guard: GuardArgs,
+}
 
 impl Init {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let path = session.place.named().unwrap_or_else(|| PathBuf::from("flags.toml"));
+        // Always asked: `GuardArgs::ask_for` asks about files that are there.
+        let leave = guard::ask(&session.place, self.guard.wish(&path.to_string_lossy()), &[])?;
         TextFile::create(&path, &starter(SystemTime::now()))?;
-        let path = path.display().to_string();
-        session.output.thing(json!({ "made": path }), || {
-            format!("made `{path}`; {} shows its flags\n", paste::command("list", ""))
+        let json = json!({ "made": path.display().to_string() });
+        session.output.thing(json, || {
+            let (file, list) = (session.place.with_file(&path), paste::command("list", ""));
+            let reason = leave.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
+            format!("made {file}{}; {list} shows its flags\n", reason.unwrap_or_default())
         })?;
         Ok(ExitCode::Done)
     }

@@ -66,7 +66,7 @@ impl Promote {
             return self.finish(session).await;
         }
         let Session { place, output } = session;
-        place.needed_redis()?;
+        let redis = place.needed_redis()?.handle();
         if !self.change.dry_run {
             guard::refuse_without_reason(place, self.change.wish(""))?;
         }
@@ -89,6 +89,7 @@ impl Promote {
                 said_already.push(clean(flag));
             }
         }
+        output.aside(format!("at {}", place.with_store(&redis)));
         let promoted: Vec<_> = overrides.iter().map(|each| each.flag.as_str()).collect();
         file::refuse_failing_tests(session, &original, &document, &promoted)?;
         let diff = document.diff().to_string();

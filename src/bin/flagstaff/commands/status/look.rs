@@ -44,6 +44,8 @@ struct Making {
     soon: SystemTime,
     attention: Vec<String>,
     unknown: Vec<(String, Failure)>,
+    /// True unless there is a flag file that cannot be used.
+    knows_file: bool,
 }
 
 impl Look {
@@ -54,11 +56,15 @@ impl Look {
     ) -> Result<Self, Failure> {
         let place = &session.place;
         let soon = now.checked_add(within).unwrap_or(now);
-        let mut making = Making { now, soon, attention: Vec::new(), unknown: Vec::new() };
+        let mut making =
+            Making { now, soon, attention: Vec::new(), unknown: Vec::new(), knows_file: true };
         let redis = making.known("store", place.redis()).flatten().map(|redis| redis.handle());
-        let file = making.known("file", declared(place)).flatten();
+        let file = making.known("file", declared(place));
+        making.knows_file = file.is_some();
+        let file = file.flatten();
 
         let (flags, has_store) = making.flags(session, redis.is_some(), file.is_some()).await;
+        let knows_sources = making.unknown.is_empty();
         let log = match has_store {
             true => {
                 let changes = place.changes(None, CHANGES, &session.output.repeated()).await;
@@ -76,26 +82,34 @@ impl Look {
         let names_no_store = redis.is_none() && making.unknown.is_empty();
         let of_store = if names_no_store { "no store is named" } else { "not known" };
         let flags = flags.as_ref();
+        let overrides = flags.filter(|_| has_store).map(|flags| making.overrides(flags, &log));
+        // So far, the overrides that cannot be read are all that needs attention.
+        let knows_overrides = knows_sources && making.attention.is_empty();
+        // Without a source, an empty list may be wrong.
+        let known = |items: &Vec<Item>| knows_overrides || !items.is_empty();
+        if let (Some(file), Some(fleet)) = (&file, &fleet) {
+            making.attention.extend(file.other_files(fleet));
+        }
         let parts = vec![
             Part {
                 name: "overrides",
                 item: "override",
                 title: "Overrides".to_owned(),
-                items: flags.filter(|_| has_store).map(|flags| making.overrides(flags, &log)),
+                items: overrides,
                 unknown: of_store,
             },
             Part {
                 name: "rollouts",
                 item: "rollout",
-                title: "Rollouts under way".to_owned(),
-                items: flags.map(|flags| making.rollouts(flags)),
+                title: "Unfinished rollouts".to_owned(),
+                items: flags.map(|flags| making.rollouts(flags)).filter(known),
                 unknown: "not known",
             },
             Part {
                 name: "ends",
                 item: "end",
                 title: format!("Ended, or ends within {}", time::long(within)),
-                items: flags.map(|flags| making.ends(flags)),
+                items: flags.map(|flags| making.ends(flags)).filter(known),
                 unknown: "not known",
             },
             Part {
@@ -196,6 +210,7 @@ impl Making {
         if let Some(problem) = &problem {
             let failure = Failure::new(ExitCode::Usage, problem.clone());
             self.unknown.push((format!("override of {}", drift.key), failure));
+            self.attention.push(format!("the override of `{}` cannot be read", drift.key));
         }
         let by = drift.provenance.clone().unwrap_or_default();
         let logged = latest.get(drift.key.as_str()).filter(|_| by.author.is_none());
@@ -207,12 +222,14 @@ impl Making {
             Some(_) => "not readable".to_owned(),
             None => show::short(&drift.entry),
         };
-        let state = state.filter(|_| problem.is_none());
+        // A setting of the file may decide.
+        let state = state.filter(|_| problem.is_none() && self.knows_file);
+        let is_undeclared = self.knows_file.then(|| drift.is_undeclared());
         let told = [
             author.as_ref().map(|author| format!("by {author}")),
             at.map(|at| time::relative(at, self.now)),
             ends.map(|end| format!("ends {}", time::relative(end, self.now))),
-            drift.is_undeclared().then(|| "no file declares it".to_owned()),
+            (is_undeclared == Some(true)).then(|| "no file declares it".to_owned()),
         ];
         let mut told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
         if let Some(reason) = &reason {
@@ -233,7 +250,7 @@ impl Making {
             json: json!({
                 "flag": drift.key,
                 "state": state,
-                "declared": !drift.is_undeclared(),
+                "declared": is_undeclared.map(|is| !is),
                 "by": author,
                 "at": rfc3339(at),
                 "ends": rfc3339(ends),
@@ -259,7 +276,11 @@ impl Making {
         if progress.status == RolloutStatus::Waiting && due.is_some_and(|due| due <= self.now) {
             self.attention.push(format!("the rollout of `{name}` waits to be advanced"));
         }
-        let when = due.map(|due| format!("due {}", time::relative(due, self.now)));
+        let word = match progress.status {
+            RolloutStatus::NotStarted => "starts",
+            _ => "due",
+        };
+        let when = due.map(|due| format!("{word} {}", time::relative(due, self.now)));
         let date = due.map(time::rfc3339);
         Item {
             shown: vec![name.to_owned(), progress.to_string(), when.unwrap_or_default()],

@@ -19,13 +19,14 @@ use crate::{
 /// Show overrides, rollouts, ends and instances on one page
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The page has the overrides, the rollouts under way, what ends soon, the
+The page has the overrides, the unfinished rollouts, what ends soon, the
 instances, and the flags of the file that are rejected. A part that cannot be
 read is named, and is never shown as empty.
 
 These need attention: flags that have expired or are rejected, rollouts that
-wait to be advanced, and values that readers may misunderstand. So do instances
-that are silent, behind, or refuse their file.
+wait to be advanced, and overrides that cannot be read or that readers may
+misunderstand. So do instances that are silent or behind, that refuse their
+file, or that run another file.
 
 A pipe gets a line for each thing, which begins with the part. In JSON, a part
 that is not known is null.
