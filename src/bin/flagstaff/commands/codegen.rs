@@ -42,7 +42,7 @@ pub(crate) struct Codegen {
 const BEGINNINGS: [&str; 2] =
     ["// Generated from the flags file by flagstaff.", "{\n  \"$schema\": "];
 
-/// Returns true if a text may be replaced: it is empty, or what this command has made.
+/// Returns true if a file with this text may be replaced: it is empty, or what this command has made.
 fn is_generated(text: &str) -> bool {
     text.trim().is_empty() || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
 }

@@ -98,7 +98,7 @@ impl Fmt {
     }
 }
 
-/// The message about a text that has more levels than are read.
+/// The message about a file that has more levels than are read.
 const DEEP: &str = "nested too deep";
 
 /// A text in taplo's style, which says what it said.
