@@ -202,6 +202,18 @@ async fn gate_has_the_flags_of_its_environment() {
 }
 
 #[tokio::test]
+async fn half_of_the_users_have_the_new_checkout_of_staging() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/flags.toml");
+    let file = flagstaff::File::open(path).unwrap().environment("staging");
+    let flags = flagstaff::Flags::builder().source(file).start().await.unwrap();
+
+    let users = (0..1_000).map(|n| flagstaff::Context::user(format!("user-{n}")));
+    let on = users.filter(|user| flags.is_enabled("new_checkout", user)).count();
+
+    assert!((450..550).contains(&on), "{on} of 1000");
+}
+
+#[tokio::test]
 async fn a_closed_gate_says_what_it_is_told_to_and_an_inverted_one_is_open() {
     let mut gate = Server::start("gate").await;
 
