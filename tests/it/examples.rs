@@ -194,9 +194,12 @@ async fn gate_has_the_flags_of_its_environment() {
     };
 
     let (staging, production) = (start("staging").await, start("production").await);
+    // Empty is none, as it is for the command.
+    let none = start("").await;
 
     assert_eq!(staging.get("/beta", "").await, page("/beta"));
     assert_eq!(production.get("/beta", "").await.0, 403);
+    assert_eq!(none.get("/beta", "").await.0, 403);
     assert_eq!(staging.all_flags("").await["new_search"]["value"], true);
     assert_eq!(production.all_flags("").await["new_search"]["value"], false);
 }
