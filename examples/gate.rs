@@ -7,9 +7,7 @@
 use std::{convert::Infallible, env, error::Error, time::Duration};
 
 use bytes::Bytes;
-use flagstaff::{
-    Env, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders, event::Event,
-};
+use flagstaff::{Env, File, FlagGate, FlagSwitch, Flags, RequestFlags, TrustedHeaders, event};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, combinators::BoxBody};
 use hyper::{body::Body, body::Incoming, server::conn::http1};
@@ -24,7 +22,8 @@ type Page<B = Full<Bytes>> = Result<Response<B>, Infallible>;
 async fn main() -> Result<(), Box<dyn Error>> {
     let path = env::var("FLAGS_FILE").unwrap_or_else(|_| "flags.toml".to_owned());
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
-    let file = env::var("FLAGSTAFF_ENVIRONMENT").map_or(file.clone(), |it| file.environment(it));
+    let environment = env::var("FLAGSTAFF_ENVIRONMENT").ok().filter(|name| !name.is_empty());
+    let file = environment.map_or(file.clone(), |name| file.environment(name));
     let file = env::var("FLAGS_KEPT").map_or(file.clone().strict(), |kept| file.keep_at(kept));
     let redis = env::var("REDIS_URL").ok().map(|url| flagstaff::Redis::open(&url)).transpose()?;
     let flags = Flags::builder().option_source(redis).source(env).source(file).start().await?;
@@ -32,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::spawn(async move {
         while let Some(event) = events.next().await {
             match event {
-                Event::Failed { .. } => eprintln!("{event}"),
+                event::Event::Failed { .. } => eprintln!("{event}"),
                 event => println!("{event}"),
             }
         }

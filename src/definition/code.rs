@@ -395,7 +395,8 @@ codes! {
         "Some settings refine another one and say nothing by themselves: `off` and `traffic` are \
          about variants, `stale_after` and `on_stale` need each other, and the `bucket_by` of a rule is \
          about what the rule draws. A flag with `permanent = true` never expires, so its `expires` \
-         does nothing. Either the other setting is missing, or this one is a leftover.";
+         does nothing. Either the other setting is missing, or this one is a leftover. In an environment, a \
+         percentage does not turn on a flag that `[flags]` switches off: `enabled = true` beside it does.";
     NeverMatches, "never-matches", Warn,
         "a comparison that can never match",
         "No context can meet it: the list to compare with is empty, bounds contradict each other, the \

@@ -172,8 +172,10 @@ impl<'r, 't> Reading<'r, 't> {
                 false
             }
             Some(entry) => {
-                let merged = Definition::with_entry(self.flags.good.0.get(&flag), &entry);
-                let is_good = flag::check_merged(name, &settings, &merged, decoder);
+                let good = self.flags.good.0.get(&flag);
+                let merged = Definition::with_entry(good, &entry);
+                let good = below.zip(good.map(|good| &**good));
+                let is_good = flag::check_merged(name, &settings, &merged, good, decoder);
                 self.flags.good.0.insert(Arc::clone(&flag), merged);
                 self.entries.insert(Arc::clone(&flag), entry);
                 is_good

@@ -110,17 +110,22 @@ pub(super) fn decode_whole(
 }
 
 /// Checks what becomes of a flag when an environment changes it, and reads the tests that it has there.
-/// `settings` are those of both, so that problems have places. Returns true if the flag is good.
+/// `settings` are those of both, so that problems have places; `below` is the flag of `[flags]`. Returns true if the flag
+/// is good.
 pub(super) fn check_merged(
     flag: &str,
     settings: &DeTable<'_>,
     definition: &Definition,
+    below: Option<(&Value<'_>, &Definition)>,
     decoder: &mut Decoder<'_>,
 ) -> bool {
     let errors = decoder.errors;
     variants::check_merged(flag, settings, decoder);
     variants::check_named(flag, settings, decoder);
     variants::check_whole(flag, settings, definition, decoder);
+    if let Some((place, below)) = below.filter(|_| decoder.errors == errors) {
+        variants::check_type_below(flag, place, below, settings, definition, decoder);
+    }
     rule::check_whole(flag, settings, definition, decoder);
     check_dates(flag, settings, definition, decoder);
     test::decode(flag, settings, Some(definition), decoder);

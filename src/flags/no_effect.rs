@@ -208,7 +208,9 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
         }
         // To remove what the other sources have is to tidy up.
         self.entries[1]?;
-        let set = touched.iter().filter(|&&field| definition.has(field));
+        // A forced value removes settings, and what is removed needs nothing.
+        let is_set = |field: Field| definition.has(field) && !definition.removes(field);
+        let set = touched.iter().filter(|&&field| is_set(field));
         let incomplete = set.into_iter().find_map(|field| {
             let (needed, why) = field.roles().needs?;
             (definition.entries(needed) == 0).then_some((field, needed, why))

@@ -122,6 +122,10 @@ fn flags_are_listed_by_environment() {
         subject.stdout(&["list", "--environments", "--filter", "on"]),
         "beta\toff\toff\ton\n"
     );
+    // An environment can have any name, and the column without one is not like it.
+    let flags = Subject::new("[flags]\na = false\n[environments.FLAGS]\na = true\n");
+    let table = flags.stdout(&["list", "--environments", "-o", "text"]);
+    assert_eq!(table, "FLAG  (none)  FLAGS\na     off     on\n");
     let json = subject.json(&["list", "--environments", "beta"]);
     assert_eq!(json["flags"][0]["environments"]["staging"]["state"], "on");
     // The variable chooses none of the columns.

@@ -191,6 +191,18 @@ fn an_attribute_is_of_the_type_that_rules_compare() {
 }
 
 #[test]
+fn a_number_that_rules_read_as_one_has_no_doubtful_type() {
+    let directory = directory(
+        "[flags.total]\npercentage = 0\n\
+         [[flags.total.rules]]\nwhen = { total = { gt = 12, as = \"number\" } }\nserve = true\n",
+    );
+
+    let numeric = run(&directory, &["is-on", "total", "--set", "total=13.0"]);
+
+    assert_eq!((numeric.code, &*numeric.stderr), (ExitCode::Done, ""));
+}
+
+#[test]
 fn the_end_of_a_rollout_is_told() {
     let stages = "[flags.a.rollout]\nstart = 2020-01-01T00:00:00Z\n\
                   stages = [{ percentage = 1, for = \"2h\" }, { percentage = 50 }]\n";

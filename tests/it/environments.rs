@@ -626,3 +626,31 @@ fn a_fix_of_what_is_repeated_takes_no_environment_away() {
         assert_eq!(parse(&fixed).environments().collect::<Vec<_>>(), ["staging"], "{fixed}");
     }
 }
+
+#[test]
+fn a_flag_has_values_of_one_type_in_all_environments() {
+    for (below, above) in [
+        ("value = 5", "value = \"text\""),
+        ("value = 5", "variants = { a = { weight = 1, value = \"x\" } }"),
+        ("variants = { a = { weight = 1, value = 1 } }", "variants = { a = { value = \"x\" } }"),
+        ("variants = { a = { weight = 1, value = 1 } }", "value = [1]"),
+        ("variants = { a = 1, b = 1 }", "value = 5"),
+    ] {
+        let text = format!("[flags.f]\n{below}\n[environments.staging.f]\n{above}\n");
+        let file = parse(&text);
+
+        let diagnostics: Vec<_> = file.diagnostics().iter().collect();
+        let [mixed] = &diagnostics[..] else { panic!("{text}{diagnostics:?}") };
+        assert_eq!(mixed.code, Code::MixedTypes, "{text}");
+        assert_eq!(mixed.environment.as_deref(), Some("staging"), "{mixed}");
+        assert!(file.flags().contains_key("f"), "{text}");
+    }
+    for (below, above) in [
+        ("value = 5", "value = 0.5"),
+        ("variants = { a = 1, b = 1 }", "variants = { b = 0 }"),
+        ("variants = { a = { weight = 1, value = 1 } }", "variants = { a = 3 }"),
+    ] {
+        let text = format!("[flags.f]\n{below}\n[environments.staging.f]\n{above}\n");
+        assert!(!parse(&text).diagnostics().has_errors(), "{text}");
+    }
+}

@@ -194,11 +194,26 @@ async fn gate_has_the_flags_of_its_environment() {
     };
 
     let (staging, production) = (start("staging").await, start("production").await);
+    // Empty is none, as it is for the command.
+    let none = start("").await;
 
     assert_eq!(staging.get("/beta", "").await, page("/beta"));
     assert_eq!(production.get("/beta", "").await.0, 403);
+    assert_eq!(none.get("/beta", "").await.0, 403);
     assert_eq!(staging.all_flags("").await["new_search"]["value"], true);
     assert_eq!(production.all_flags("").await["new_search"]["value"], false);
+}
+
+#[tokio::test]
+async fn half_of_the_users_have_the_new_checkout_of_staging() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/flags.toml");
+    let file = flagstaff::File::open(path).unwrap().environment("staging");
+    let flags = flagstaff::Flags::builder().source(file).start().await.unwrap();
+
+    let users = (0..1_000).map(|n| flagstaff::Context::user(format!("user-{n}")));
+    let on = users.filter(|user| flags.is_enabled("new_checkout", user)).count();
+
+    assert!((450..550).contains(&on), "{on} of 1000");
 }
 
 #[tokio::test]

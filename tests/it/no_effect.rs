@@ -276,3 +276,14 @@ fn a_chain_of_thousands_of_overrides_does_not_overflow_the_stack() {
 
     assert_eq!(kind(&no_effect), Some(NoEffectKind::Prerequisite));
 }
+
+#[tokio::test]
+async fn to_force_what_is_on_names_no_setting_that_the_flag_lacks() {
+    let flags = over(Memory::new().with("x", Definition::new().enabled(true))).await;
+
+    let forced = flags.set("x", Definition::forced(true)).await.unwrap();
+
+    let no_effect = forced.no_effect.unwrap();
+    assert_eq!(no_effect.kind, NoEffectKind::Already);
+    assert_eq!(no_effect.to_string(), "it stays on: it is on for all users already");
+}

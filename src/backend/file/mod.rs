@@ -131,7 +131,7 @@ impl File {
     /// Chooses an environment of the file, so that `[environments.NAME]` is merged over `[flags]`.
     ///
     /// Unless set, `[flags]` alone counts. All environments are checked whenever the file is read. A mistake in
-    /// another environment is logged, and changes nothing here.
+    /// another environment is logged, and changes nothing here. It is not among the events.
     ///
     /// # Errors
     ///
@@ -163,6 +163,9 @@ impl File {
     }
 
     /// Makes the start fail with the diagnostics if any flag of the file is wrong, or fails its tests.
+    ///
+    /// The mistakes that count are those of the chosen [environment](Self::environment) and of `[flags]`. A mistake in
+    /// another environment fails no start.
     ///
     /// Unless set, the flags start with those that are good, and the others answer `PARSE_ERROR` until they are
     /// fixed. A mistake that is made while the process runs never ends it.

@@ -51,6 +51,13 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
     if path.iter().any(String::is_empty) {
         return Err(expected());
     }
+    // It would take the value out, and the flag would be one of booleans.
+    if *path == [Field::Value.as_str()] && value.trim() == "null" {
+        return Err(
+            "a value cannot be null: `value-` takes it out, and `value='\"null\"'` is a string"
+                .to_owned(),
+        );
+    }
     Ok(Assignment { path, kind, value: value.to_owned() })
 }
 
@@ -162,6 +169,14 @@ impl Assignment {
             let read = from_json_object(flag, &tried, UnknownKeys::Reject);
             return read.map(|_| json(text)).map_err(|error| wrong(&error));
         }
+        // A list or a table is hardly ever meant as the string that it would become.
+        let is_fact = self.path.len() > 1 && self.path[0] == Field::Metadata.as_str();
+        if is_fact && (json(text).is_array() || json(text).is_object() || is_toml(text)) {
+            return Err(Failure::usage(format!(
+                "`{name}` takes a string, a number or a boolean, not a list or a table"
+            ))
+            .hint(format!("a string has quotes: {name}='{}'", Value::from(text.as_str()))));
+        }
         // A value can be any string, so what TOML reads comes before the string.
         let is_any = match &*self.path {
             [setting] => setting == Field::Value.as_str(),
@@ -260,6 +275,11 @@ fn toml(name: &str, text: &str) -> Option<Value> {
     }
 }
 
+/// Returns true if a string is a list or a table of TOML.
+fn is_toml(text: &str) -> bool {
+    toml(Field::Value.as_str(), text).is_some()
+}
+
 /// Returns a setting, or a part of one, of a flag with these lines.
 fn read(name: &str, lines: &str) -> Option<Value> {
     // A flag that the lines name would need itself.
@@ -307,6 +327,25 @@ mod tests {
             Value::Object(patch).to_string(),
             r#"{"owner":"42","tags":["a","b"],"expires":"2027-01-01T00:00:00Z","enabled":false,"percentage":25,"salt":null}"#
         );
+    }
+
+    #[test]
+    fn a_value_is_not_null() {
+        assert!(parse("value=null").unwrap_err().contains("`value-` takes it out"));
+        let text = patch(&["value=\"null\""], &Definition::new());
+        assert_eq!(Value::Object(text).to_string(), r#"{"value":"null"}"#);
+    }
+
+    #[test]
+    fn a_fact_is_not_a_list() {
+        for argument in ["metadata.x=[1]", "metadata.x={\"a\": 1}", "metadata.x={a = 1}"] {
+            let assignments = Assignments::new(vec![parse(argument).unwrap()]);
+            assert!(assignments.patch("a", None).is_err(), "{argument}");
+        }
+        for argument in ["metadata.x=[draft] plan", "metadata.x=\"[1]\"", "metadata.x=7"] {
+            let assignments = Assignments::new(vec![parse(argument).unwrap()]);
+            assert!(assignments.patch("a", None).is_ok(), "{argument}");
+        }
     }
 
     #[test]

@@ -59,15 +59,15 @@ fn note(condition: &Condition, uses: &mut BTreeMap<String, Uses>) {
     }
 }
 
-/// Returns two booleans: a string matches, and another type matches.
+/// Returns two booleans: a string is needed, and another type is needed.
 fn kinds(comparison: &Comparison) -> (bool, bool) {
     let of = |value: &Value<'_>| {
         let is_text = matches!(value, Value::String(_));
         (is_text, !is_text)
     };
-    // A number, or a string that is one.
+    // A number, or a string that is one: either is as good, so that the rule needs no type.
     if comparison.reads_numbers() {
-        return (true, true);
+        return (false, false);
     }
     match comparison.operator().operand() {
         OperandKind::Scalar => of(comparison.operand()),

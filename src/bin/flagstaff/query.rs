@@ -18,14 +18,15 @@ pub(crate) enum Term {
     Name(String),
     /// A glob of the owner. The empty one stands for a flag without an owner.
     Owner(String),
-    /// A glob of any of the tags.
+    /// A glob of any of the tags. The empty one stands for a flag without tags.
     Tag(String),
     State(State),
     /// A glob of the kind of the strongest source that has an entry.
     Source(String),
     /// A mark that is set, or not.
     Mark(Mark, bool),
-    /// A fact by its name, and a glob of its value. Without one, having the fact is enough.
+    /// A fact by its name, and a glob of its value. The empty one stands for a flag without the fact. Without a glob,
+    /// having the fact is enough.
     Metadata(String, Option<String>),
     Date {
         field: Field,
@@ -158,13 +159,8 @@ impl Term {
                     flag.name.contains(pattern)
                 }
             }
-            Self::Owner(owner) => {
-                glob(owner, definition.owner.value().map(String::as_str).unwrap_or_default())
-            }
-            Self::Tag(tag) => {
-                let tags = definition.tags.value();
-                tags.is_some_and(|tags| tags.iter().any(|known| glob(tag, known)))
-            }
+            Self::Owner(owner) => any(owner, definition.owner.value()),
+            Self::Tag(tag) => any(tag, definition.tags.value().into_iter().flatten()),
             Self::Source(kind) => flag.source.is_some_and(|source| glob(kind, source.as_str())),
             Self::State(state) => match flag.state {
                 FlagState::On => *state == State::On,
@@ -175,9 +171,11 @@ impl Term {
             Self::Metadata(name, value) => {
                 let known =
                     definition.rare().metadata.value().and_then(|it| Metadata::get(it, name));
-                known.is_some_and(|known| {
-                    value.as_ref().is_none_or(|value| glob(value, &known.to_string()))
-                })
+                let known = known.map(ToString::to_string);
+                match value {
+                    Some(value) => any(value, &known),
+                    None => known.is_some(),
+                }
             }
             Self::Date { field, before, limit } => {
                 let date = definition.date(*field);
@@ -202,6 +200,15 @@ impl Mark {
 
 fn add(now: SystemTime, long: Duration) -> SystemTime {
     now.checked_add(long).unwrap_or(now)
+}
+
+/// Returns true if a pattern matches one of the strings. The empty pattern stands for a flag without any.
+fn any<'t>(pattern: &str, texts: impl IntoIterator<Item = &'t String>) -> bool {
+    let mut texts = texts.into_iter();
+    match pattern {
+        "" => texts.next().is_none(),
+        _ => texts.any(|text| glob(pattern, text)),
+    }
 }
 
 /// `*` is any text, `?` any character.
@@ -292,6 +299,21 @@ mod tests {
             assert!(!holds(other, &flag), "{other}");
         }
         assert!(holds("permanent=false client=false", &Definition::new()));
+    }
+
+    #[test]
+    fn an_empty_value_is_a_flag_without_any() {
+        let facts = Metadata::from([("issue", "PAY-412")]);
+        let flag = Definition::new().owner("payments").tags(["x"]).metadata(facts);
+
+        assert!(holds("owner=* tag=* metadata.issue=* metadata.team=", &flag));
+        assert!(holds("owner= tag= metadata.issue=", &Definition::new()));
+        for other in ["owner=", "tag=", "metadata.issue="] {
+            assert!(!holds(other, &flag), "{other}");
+        }
+        for other in ["owner=*", "tag=*", "metadata.issue=*"] {
+            assert!(!holds(other, &Definition::new()), "{other}");
+        }
     }
 
     #[test]

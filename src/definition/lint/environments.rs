@@ -5,7 +5,7 @@ use toml::de::DeTable;
 use super::file::{Entries, File, Found};
 use crate::{
     definition::{Code, Diagnostic, Suggestion, Value, remove, to_json},
-    model::{Definition, Entry, Field},
+    model::{Definition, Entry, Field, Percentage},
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
@@ -37,10 +37,11 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 });
                 continue;
             }
-            let (Entry::Definition(entry), Some(table)) = (entry, value.get_ref().as_table())
-            else {
-                continue;
-            };
+            let Entry::Definition(entry) = entry else { continue };
+            if let Some(problem) = stays_off(name, value, below, entry) {
+                found.report(problem.environment(environment.name));
+            }
+            let Some(table) = value.get_ref().as_table() else { continue };
             let differ = below.differences(entry);
             let same = |field: &Field| below.has(*field) && !differ.contains(field);
             for field in entry.fields().filter(same) {
@@ -60,6 +61,39 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
             }
         }
     }
+}
+
+/// Returns a problem if an entry sets the share of a flag that `[flags]` switches off, and leaves it off.
+fn stays_off(
+    name: &str,
+    value: &Value<'_>,
+    below: &Definition,
+    entry: &Definition,
+) -> Option<Diagnostic> {
+    let is_off = below.enabled.value() == Some(&false);
+    // A table that takes `enabled` out turns the flag on, too.
+    if !is_off || entry.has(Field::Enabled) || entry.removes(Field::Enabled) {
+        return None;
+    }
+    let has_share = |field: &Field| match field {
+        Field::Percentage => entry.percentage.value().is_some_and(|&it| it > Percentage::ZERO),
+        _ => entry.has(*field),
+    };
+    let field = [Field::Percentage, Field::Rollout].into_iter().find(has_share)?;
+    let (span, help) = match value.get_ref().as_table() {
+        Some(table) => {
+            let (key, _) = table.get_key_value(field.as_str())?;
+            (key.span(), "add `enabled = true`".to_owned())
+        }
+        None => {
+            let percentage = entry.percentage.value()?;
+            (value.span(), format!("write `{{ enabled = true, percentage = \"{percentage}\" }}`"))
+        }
+    };
+    let message = format!("`{field}` of flag `{name}` has no effect");
+    let problem = Diagnostic::new(Code::SettingWithoutEffect, span, message)
+        .label("the flag stays off, since `[flags]` has it as off");
+    Some(problem.help(help).flag(name))
 }
 
 /// Returns true if a table is still there without one of its members. An environment must not vanish by a fix: services

@@ -40,7 +40,7 @@ Examples:
   flagstaff diff git:main       flags.toml against that of main
   flagstaff diff --at staging --at production
 
-Two environments of the file:
+Two environments of the file; `list --environments` has the flags without one:
   flagstaff diff --environment staging production")]
 pub(crate) struct Diff {
     /// Compare with `git:REV`, or with another environment than --environment;

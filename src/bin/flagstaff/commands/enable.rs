@@ -18,7 +18,9 @@ the end, the settings that the store had count again, or else what is below.
 
 Percentage, lists and rules of the file do not count while it is on;
 `flagstaff unset` gives them back. With --source file they count: that only sets
-enabled = true.
+enabled = true. With --environment, `true` in the environment lifts them, too.
+Where that has a percentage or a table for the flag, it gets enabled = true
+beside it, and they count.
 
 With --wait, it exits with 1 if an instance may not have it, or if there is
 none.

@@ -25,18 +25,24 @@ Exits with 2 if a stored value cannot be read: what that flag is, is not known.
 All names and filters have to hold.
 
 Filters:
+  name=checkout         a part of the name, or a glob
+
   owner=payments        `owner=` alone is a flag without an owner
-  tag=checkout
+  tag=checkout          `tag=` alone is a flag without tags
   source=redis          the strongest source that has the flag
 
   on, off, partial      the state for all users
   permanent             or permanent=false; client and testable too
-  metadata.issue=PAY-*  or metadata.issue, whatever its value
+  metadata.issue=PAY-*  or metadata.issue, whatever its value;
+                        `metadata.issue=` alone is a flag without one
 
-  expires<14d           or a day: expires<2027-01-01
-  created>90d           older than that
+  expires<14d           or a day: expires<2027-01-01; `>` for later
+  created>90d           older than that; `<` for younger
 
 In names and values, `*` is any text and `?` any character.
+
+With --environments, the column (none) has the flags without an environment.
+After it are the environments, in alphabetical order; JSON has them by name.
 
 Examples:
   flagstaff list
@@ -86,7 +92,7 @@ impl List {
         if !parsed.is_usable() {
             return Err(place::mistakes(&name, parsed.diagnostics(), &session.output));
         }
-        let mut columns = vec!["FLAG".to_owned(), "FLAGS".to_owned()];
+        let mut columns = vec!["FLAG".to_owned(), "(none)".to_owned()];
         columns.extend(parsed.environments().map(|name| clean(name).into_owned()));
         let there = parsed.environments().map(|name| parsed.clone().in_environment(name));
         let mut places = vec![parsed.clone()];

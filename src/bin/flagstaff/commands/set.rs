@@ -18,7 +18,7 @@ Commas separate the members of a list; a name with a comma is quoted, as in
 JSON. Tables have members: variants.control=50.
 
 FIELD- takes a setting out of the override, so that the file says it again.
-FIELD=null takes away what the file says.
+FIELD=null takes away what the file has. A `value` cannot be null.
 
 With --for the whole override ends by itself, and what is below it decides, not
 the override before. A later change of one setting keeps that end.
