@@ -164,12 +164,15 @@ impl Plan {
         // One match: to look for requirements first costs all other flags nine instructions (bench W2).
         match self {
             Self::Composed(composed) => {
-                if let Some((requirements, unmet)) = &composed.requirements
-                    && !requirements.are_met(context, others, visitor)
-                {
-                    return Some(Evaluation::new(unmet, composed.variants.as_ref()));
-                }
-                Some(composed.by_itself(context, visitor))
+                let evaluation = match &composed.requirements {
+                    Some((requirements, unmet))
+                        if !requirements.are_met(context, others, visitor) =>
+                    {
+                        Evaluation::new(unmet, composed.variants.as_ref())
+                    }
+                    _ => composed.by_itself(context, visitor),
+                };
+                Some(evaluation)
             }
             Self::Linked(linked) => Some(linked.evaluate(context, others, visitor)),
             Self::Absent => None,

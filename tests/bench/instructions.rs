@@ -68,7 +68,7 @@ fn w2((fixture, run): (Fixture, Loop)) -> Fixture {
 #[library_benchmark]
 #[bench::by_name(args = (Varied::new(FLAGS), variants::by_name), config = limit(438))]
 #[bench::details_by_name(args = (Varied::new(FLAGS), variants::details_by_name), config = limit(446))]
-#[bench::by_handle(args = (Varied::new(FLAGS), variants::by_handle), config = limit(171))]
+#[bench::by_handle(args = (Varied::new(FLAGS), variants::by_handle), config = limit(179))]
 fn w3(fixture: Varied, run: fn(&Varied) -> usize) -> Varied {
     black_box(run(&fixture));
     fixture
