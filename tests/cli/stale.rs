@@ -137,6 +137,34 @@ fn what_was_changed_lately_is_not_stale() {
 }
 
 #[test]
+fn a_flag_that_differs_in_an_environment_is_not_stale() {
+    let stale = |environments: &str, arguments: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let text = format!("[flags]\na = true\noff = false\nsame = true\n{environments}");
+        fs::write(directory.path().join("flags.toml"), text).unwrap();
+        git(directory.path(), &["init", "--quiet"]);
+        git(directory.path(), &["add", "."]);
+        git(directory.path(), &["commit", "--quiet", "--message", "first"]);
+        let arguments = [&["stale"], arguments].concat();
+        let stale = ran(flagstaff(&arguments).current_dir(directory.path()));
+        let flags = stale.stdout.lines().map(|line| line.split('\t').next().unwrap().to_owned());
+        flags.collect::<Vec<_>>()
+    };
+    let production = "[environments.production]\n\
+        a = \"10%\"\n\
+        off = { enabled = true, percentage = 50 }\n\
+        same = true\n";
+    let on = "[environments.production]\na = true\n";
+    let window = "[environments.production.off]\nactive = { from = 2999-01-01 }\n";
+
+    assert_eq!(stale("", &[]), ["a", "off", "same"]);
+    assert_eq!(stale(production, &[]), ["same"]);
+    assert_eq!(stale(production, &["--environment", "production"]), ["same"]);
+    assert_eq!(stale(on, &["--environment", "production"]), ["a", "off", "same"]);
+    assert_eq!(stale(window, &[]), ["a", "same"]);
+}
+
+#[test]
 fn a_permanent_flag_is_never_stale() {
     let directory = tempfile::tempdir().unwrap();
     let stale = |permanent: &str| {

@@ -538,10 +538,9 @@ fn settings_go_into_the_table_of_the_environment() {
 }
 
 #[test]
-fn what_the_flags_set_cannot_be_taken_away_in_an_environment() {
-    let text = format!(
-        "{BASE}[environments.staging.b] # ours\nowner = \"search\"\nexpires = 2027-01-01\n"
-    );
+fn what_the_flags_alone_set_cannot_be_taken_away_in_an_environment() {
+    let text =
+        format!("{BASE}[environments.staging.b] # ours\nexpires = 2027-01-01\npermanent = false\n");
     let without = |field: Field| {
         let mut patch = Definition::new();
         match field {
@@ -555,7 +554,32 @@ fn what_the_flags_set_cannot_be_taken_away_in_an_environment() {
         without(Field::Owner),
         "`[flags]` sets `owner` of flag `b`, which an environment cannot take away"
     );
-    assert_eq!(without(Field::Expires), "[environments.staging.b] # ours\nowner = \"search\"\n");
+    assert_eq!(without(Field::Expires), "[environments.staging.b] # ours\npermanent = false\n");
+}
+
+#[test]
+fn a_setting_of_its_own_can_be_taken_away_in_an_environment() {
+    let removed = |entry: &str, field: Field| {
+        let mut patch = Definition::new();
+        match field {
+            Field::Percentage => patch.percentage = Setting::Remove,
+            _ => patch.enabled = Setting::Remove,
+        }
+        let text = format!("{BASE}[environments.staging] # ours\n{entry}");
+        edited(&text, |document| document.set("b", &patch))
+    };
+    let nothing = "[environments.staging] # ours\n";
+
+    assert_eq!(removed("b = \"50%\" # half\n", Field::Percentage), nothing);
+    assert_eq!(removed("b = true\n", Field::Enabled), nothing);
+    assert_eq!(
+        removed("b = { owner = \"x\", percentage = 50 }\n", Field::Percentage),
+        "[environments.staging] # ours\nb = { owner = \"x\" }\n"
+    );
+    assert_eq!(
+        removed("b = true\n", Field::Percentage),
+        "`[flags]` sets `percentage` of flag `b`, which an environment cannot take away"
+    );
 }
 
 #[test]

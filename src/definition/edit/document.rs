@@ -162,10 +162,14 @@ impl Document {
     /// Changes the settings of a flag that `patch` sets or removes, as [`Definition::merge`] does. So
     /// a percentage takes a rollout away. What means the same afterwards stays as it is written.
     ///
+    /// In an environment, a removed setting leaves the entry of the environment, and that of `[flags]` applies. An
+    /// entry without any settings is removed.
+    ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already, and
-    /// [`EditError::Invalid`] if it, or one that requires it, would be.
+    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already,
+    /// [`EditError::InFlags`] if the environment does not have the setting that is removed, and
+    /// [`EditError::Invalid`] if the flag, or one that requires it, would be wrong.
     ///
     /// # Example
     ///
@@ -199,8 +203,15 @@ impl Document {
             return self.put(flag, &changed);
         }
         self.refuse_to_remove(flag, patch)?;
-        let mut own = self.own(flag).unwrap_or_default();
+        let had = self.own(flag);
+        let mut own = had.clone().unwrap_or_default();
         own.merge(patch);
+        // An entry that says nothing would stay behind as an empty table. A flag that the environment alone has
+        // would be gone with it.
+        let says_nothing = had.is_some() && settings(&own).is_empty();
+        if says_nothing && self.outside.flags().contains_key(flag) {
+            return self.remove(flag);
+        }
         if !self.is_forced(flag) {
             return self.put(flag, &own);
         }
@@ -485,10 +496,12 @@ impl Document {
         entry.is_some_and(|entry| entry.forces().is_some())
     }
 
-    /// Refuses to take away in an environment what `[flags]` sets.
+    /// Refuses to take away in an environment what `[flags]` alone sets.
     fn refuse_to_remove(&self, flag: &str, patch: &Definition) -> Result<(), EditError> {
         let Some(below) = self.outside.flags().get(flag) else { return Ok(()) };
-        let mut removed = patch.fields().filter(|&field| patch.removes(field) && below.has(field));
+        let own = self.own(flag).unwrap_or_default();
+        let is_below = |field| below.has(field) && !own.has(field);
+        let mut removed = patch.fields().filter(|&field| patch.removes(field) && is_below(field));
         match removed.next() {
             None => Ok(()),
             Some(setting) => Err(EditError::InFlags { flag: flag.to_owned(), setting }),

@@ -15,8 +15,11 @@ use serde_json::json;
 use crate::{
     failure::Failure,
     output::{Listing, Row},
+    place,
     session::Session,
-    stale::{Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mentions},
+    stale::{
+        Commit, Finding, Fixed, History, Parts, Place, Search, Since, Source, branch, last_mentions,
+    },
     time, unreadable,
 };
 
@@ -26,6 +29,9 @@ use crate::{
 Exits with 1 if anything is found, and with 2 if a stored value cannot be read.
 KEEP is the code to keep: that for on or off,
 or a variant; where a line tells, the branch of its `if`.
+
+A flag is on or off here only if it is so in `[flags]` and in all environments
+of the file, since they have the same code.
 
 Since when a flag is what it is, is known by its override, by its rollout, or by
 the commits of the flag file. Where there are none, it cannot be longer than
@@ -80,8 +86,10 @@ impl Stale {
         });
         let unreadable = unreadable::tell_all(&flags, &session.output);
         let environment = session.place.environment_name()?;
-        let place = file.as_deref().map(|file| (file, environment.as_deref()));
-        let flags = self.flags(&flags, &usage, place, now).await;
+        let files = place::declared(session.place.paths(), None)?;
+        let files: Vec<_> = files.into_iter().map(|file| file.parsed).collect();
+        let elsewhere = Parts::of(&files).without(environment.as_deref());
+        let flags = self.flags(&flags, &usage, file.as_deref(), &elsewhere, now).await;
         let searched = self.refs.as_deref().map(|root| {
             let keys = flags.iter().map(|flag| flag.key.clone()).collect();
             let search = Search::new(keys)?;
@@ -128,7 +136,8 @@ impl Stale {
         &self,
         flags: &Flags,
         usage: &BTreeMap<String, Usage>,
-        place: Option<(&Path, Option<&str>)>,
+        file: Option<&Path>,
+        elsewhere: &Parts,
         now: SystemTime,
     ) -> Vec<Flag> {
         let snapshot = flags.snapshot();
@@ -138,13 +147,19 @@ impl Stale {
             // What the clock changes by itself, or nobody has started, is not done yet.
             let is_to_come = info.next_boundary().is_some() || is_unstarted(info.definition(), now);
             let fixed = Fixed::of(info.definition(), now).filter(|_| !is_to_come);
+            // The code is the same in all environments, so what is kept there has to hold in each.
+            let fixed = fixed.filter(|fixed| {
+                let to_come =
+                    |flag: &Definition| is_unstarted(flag, now) || changes_by_itself(flag, now);
+                !elsewhere.have(key)
+                    || (elsewhere.are_all(key, fixed, now)
+                        && !elsewhere.definitions(key).any(to_come))
+            });
             all.push((key.to_owned(), info.definition().clone(), fixed));
         }
         let fixed: BTreeMap<_, _> =
             all.iter().filter_map(|(key, _, fixed)| Some((key.clone(), fixed.clone()?))).collect();
-        let commits = place.and_then(|(file, environment)| {
-            Some(History::of(file)?.since(&fixed, environment, now))
-        });
+        let commits = file.and_then(|file| Some(History::of(file)?.since(&fixed, now)));
         let commit = |key: &str| {
             // What is in no commit yet is new.
             commits.as_ref().map(|commits| commits.get(key).copied().unwrap_or(now))
@@ -180,6 +195,14 @@ impl Stale {
 fn is_unstarted(definition: &Definition, now: SystemTime) -> bool {
     let progress = definition.rare().rollout.value().and_then(|rollout| rollout.at(now));
     progress.is_some_and(|progress| progress.stage == 0)
+}
+
+/// Returns true if a stage of a rollout or an active window is still to begin or end.
+fn changes_by_itself(definition: &Definition, now: SystemTime) -> bool {
+    let rollout = definition.rare().rollout.value().and_then(|rollout| rollout.at(now));
+    let active = definition.rare().active.value();
+    rollout.is_some_and(|progress| progress.next_boundary().is_some())
+        || active.is_some_and(|window| window.next_boundary(now).is_some())
 }
 
 /// Since when an override says what a flag is, if one does; `Some(None)` if nobody knows.

@@ -10,7 +10,7 @@ use std::{
 
 use flagstaff::definition::FlagsFile;
 
-use super::{Search, finding::Fixed};
+use super::{Search, finding::Fixed, parts::Parts};
 use crate::{plan::Progress, revision::git};
 
 /// The commits of a file, the newest first.
@@ -41,13 +41,11 @@ impl History {
         (!commits.is_empty()).then_some(Self { directory, path, commits })
     }
 
-    /// Since which commit each flag has been the same for everybody, without a break until today.
-    /// Flags that are something else in the last commit are not in it. A commit without the environment counts as
-    /// its `[flags]` do.
+    /// Since which commit each flag has been the same for everybody, without a break until today: in `[flags]`, and
+    /// in all environments of the file. Flags that are something else in the last commit are not in it.
     pub(crate) fn since(
         &self,
         flags: &BTreeMap<String, Fixed>,
-        environment: Option<&str>,
         now: SystemTime,
     ) -> BTreeMap<String, SystemTime> {
         let mut since = BTreeMap::new();
@@ -61,18 +59,13 @@ impl History {
             progress.show(format_args!("commit {} of {}", index + 1, self.commits.len()));
             let Some(text) = objects.read(&format!("{commit}:{}", self.path)) else { break };
             let file = text.map(|text| FlagsFile::parse(&self.path, &text));
-            let file = file.map(|file| match environment {
-                Some(name) => file.clone().in_environment(name).unwrap_or(file),
-                None => file,
-            });
             // What could not be used was never in force.
             if file.as_ref().is_some_and(|file| !file.is_usable()) {
                 continue;
             }
+            let parts = file.map(|file| Parts::of(&[file]));
             open.retain(|(key, fixed)| {
-                let flag = file.as_ref().and_then(|file| file.flags().get(key.as_str()));
-                let is_same =
-                    flag.is_some_and(|flag| Fixed::of(flag, now).as_ref() == Some(*fixed));
+                let is_same = parts.as_ref().is_some_and(|parts| parts.are_all(key, fixed, now));
                 if is_same {
                     since.insert((*key).clone(), *at);
                 }
@@ -312,10 +305,25 @@ mod tests {
         let fixed = fixed.into_iter().map(|(key, fixed)| (key.to_owned(), fixed)).collect();
 
         let history = History::of(&repository.path("flags.toml")).unwrap();
-        let since = history.since(&fixed, None, day(9));
+        let since = history.since(&fixed, day(9));
 
         let expected = [("a", day(3)), ("b", day(1)), ("c", day(3))];
         assert_eq!(since, expected.into_iter().map(|(key, at)| (key.to_owned(), at)).collect());
+    }
+
+    #[test]
+    fn a_flag_is_fixed_since_the_commit_that_made_it_so_in_all_environments() {
+        let repository = Repository::new();
+        let file = |on: &str| format!("[flags]\na = true\n[environments.production]\na = {on}\n");
+        repository.commit(1, "flags.toml", "[flags]\na = true\n");
+        repository.commit(2, "flags.toml", &file("\"10%\""));
+        repository.commit(3, "flags.toml", &file("true"));
+        let fixed = BTreeMap::from([("a".to_owned(), Fixed::On)]);
+
+        let history = History::of(&repository.path("flags.toml")).unwrap();
+
+        let since = history.since(&fixed, day(9));
+        assert_eq!(since, BTreeMap::from([("a".to_owned(), day(3))]));
     }
 
     #[test]
