@@ -38,7 +38,10 @@ file = "conf/flags.toml"
 redis = "redis://:${PASSWORD}@127.0.0.1:$PORT"
 key = "shop"
 reason = "required"
+"#;
 
+/// Any change of what it names is a change of it, so most tests do without.
+const PRODUCTION: &str = r#"
 [places.production]
 file = "conf/flags.toml"
 redis = "redis://:${PASSWORD}@127.0.0.1:$PORT"
@@ -63,6 +66,13 @@ impl World {
         let world = Self { server, here };
         world.write("conf/flags.toml", FLAGS);
         world.write("flagstaff.toml", PLACES);
+        world
+    }
+
+    /// A world with a protected place, too.
+    fn guarded() -> Self {
+        let world = Self::new();
+        world.write("flagstaff.toml", &(PLACES.to_owned() + PRODUCTION));
         world
     }
 
@@ -229,13 +239,14 @@ fn every_command_that_changes_something_asks_a_protected_place() {
     let known: BTreeSet<_> = READ.iter().map(|&name| name.to_owned()).chain(changing).collect();
     assert_eq!(commands(), known, "each command is in one of the two tables");
 
-    let world = World::new();
+    let world = World::guarded();
     world.write("import.txt", "ff:imported {\"enabled\": true}\n");
     for (before, arguments, code) in CHANGES {
         world.cli(&["flushall"]);
         world.write("conf/flags.toml", FLAGS);
         for arguments in *before {
-            assert_eq!(world.at("open", arguments).code, Done, "{arguments:?}");
+            let arguments = [*arguments, &["-m", "why", "--yes"][..]].concat();
+            assert_eq!(world.at("production", &arguments).code, Done, "{arguments:?}");
         }
         if *arguments == ["init"] {
             fs::remove_file(world.here.path().join("conf/flags.toml")).unwrap();
@@ -263,8 +274,60 @@ fn every_command_that_changes_something_asks_a_protected_place() {
 }
 
 #[test]
+fn a_protected_store_or_file_is_asked_about_however_it_is_named() {
+    let world = World::guarded();
+    let port = world.server.port();
+    let url = |host: &str, db: u8| format!("redis://:{PASSWORD}@{host}:{port}/{db}");
+    let store = |url: &str, key: &str| {
+        world.run(&["enable", "off", "--redis", url, "--key", key, "-f", "conf/flags.toml"])
+    };
+    let state = world.state();
+
+    for told in [
+        store(&url("localhost", 0), "shop"),
+        store(&url("[::1]", 0), "shop"),
+        world.run(&[
+            "instances",
+            "--forget",
+            "a",
+            "--redis",
+            &url("localhost", 0),
+            "--key",
+            "shop",
+        ]),
+        world.at("open", &["enable", "off"]),
+    ] {
+        let expected = "place `production` needs a reason for each change, and this is its store";
+        assert_eq!(told.code, Refused, "{}", told.stderr);
+        assert!(told.stderr.contains(expected), "{}", told.stderr);
+    }
+    for arguments in [
+        &["enable", "off", "--source", "file", "-f", "conf/flags.toml"][..],
+        &["enable", "off", "--source", "file", "-f", "src/../conf/flags.toml", "-m", "why"],
+        &["enable", "off", "--source", "file", "--at", "open"],
+        &["fmt", "conf/flags.toml"],
+    ] {
+        let told = world.run(arguments);
+        assert_eq!(told.code, Refused, "{arguments:?}: {}", told.stderr);
+        assert!(told.stderr.contains("place `production` "), "{}", told.stderr);
+        assert!(told.stderr.contains(", and this is a file of it"), "{}", told.stderr);
+    }
+    assert_eq!(world.state(), state);
+
+    let other = store(&url("localhost", 1), "shop");
+    assert_eq!(other.code, Done, "{}", other.stderr);
+    assert_eq!(store(&url("localhost", 0), "other").code, Done);
+    let allowed = world.at("open", &["enable", "off", "-m", "why", "--yes"]);
+    assert_eq!(allowed.code, Done, "{}", allowed.stderr);
+    // A place whose variables are not set is left out.
+    let production = PRODUCTION.replace("$PORT", "$NOT_SET");
+    world.write("flagstaff.toml", &(PLACES.to_owned() + &production));
+    assert_eq!(world.at("open", &["disable", "off"]).code, Done);
+}
+
+#[test]
 fn a_dry_run_asks_nobody() {
-    let world = World::new();
+    let world = World::guarded();
 
     for arguments in
         [&["enable", "off", "-n"][..], &["set", "on", "percentage=5", "-n", "--source", "file"]]
@@ -276,7 +339,7 @@ fn a_dry_run_asks_nobody() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_person_types_the_name_and_a_reason() {
-    let world = World::new();
+    let world = World::guarded();
     let store = format!("at production (127.0.0.1:{}, key shop)", world.server.port());
 
     for (input, told) in [("of\nbecause\n", "that is not `off`"), ("off\n\n", "there is no reason")]
@@ -418,7 +481,7 @@ fn a_named_place_takes_nothing_from_variables_of_another() {
 
 #[test]
 fn a_place_that_is_not_there_or_lacks_a_variable_is_an_error() {
-    let world = World::new();
+    let world = World::guarded();
     let told = |command: &mut Command| {
         let Ran { code, stderr, .. } = ran(command);
         (code, stderr)
@@ -525,7 +588,7 @@ fn two_places_are_compared_with_all_of_their_sources() {
 
 #[test]
 fn names_of_places_are_completed() {
-    let world = World::new();
+    let world = World::guarded();
     let mut command = world.command(&["--", "flagstaff", "list", "--at", "pro"]);
     command.env("COMPLETE", "fish");
 
@@ -533,16 +596,16 @@ fn names_of_places_are_completed() {
 
     assert_eq!(stdout.lines().next(), Some("production"));
     // Flags are those of the place that was typed before them.
-    world.at("open", &["enable", "fresh", "--new"]);
+    world.at("open", &["enable", "fresh", "--new", "-m", "why", "--yes"]);
     let mut command = world.command(&["--", "flagstaff", "get", "--at", "open", "fr"]);
     assert_eq!(ran(command.env("COMPLETE", "fish")).stdout.lines().next(), Some("fresh"));
 }
 
 #[test]
 fn a_conflict_in_a_protected_place_is_not_asked_about() {
-    let world = World::new();
-    world.at("open", &["enable", "off"]);
-    world.at("open", &["unset", "off"]);
+    let world = World::guarded();
+    world.at("production", &["enable", "off", "-m", "why", "--yes"]);
+    world.at("production", &["unset", "off", "-m", "why", "--yes"]);
 
     let undo = world.at("production", &["undo", "1", "-m", "why", "--yes"]);
 
@@ -551,7 +614,7 @@ fn a_conflict_in_a_protected_place_is_not_asked_about() {
 
 #[test]
 fn code_never_replaces_the_flag_file() {
-    let world = World::new();
+    let world = World::guarded();
 
     let out = ["codegen", "manifest", "--out", "conf/flags.toml"];
     let told = world.at("production", &out);

@@ -153,6 +153,30 @@ impl RedisHandle {
         self.settings.layout.key()
     }
 
+    /// Returns true if another handle has the address, the database and the key or prefix of this one.
+    ///
+    /// All loopback addresses are one host. Other names of hosts are compared as they are written, so a server with
+    /// two names counts as two.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Redis;
+    ///
+    /// let shop = Redis::open("redis://localhost")?.key("shop").handle();
+    /// let same = Redis::open("redis://ana:secret@127.0.0.1:6379/0")?.key("shop").handle();
+    /// let other = Redis::open("redis://localhost/1")?.key("shop").handle();
+    ///
+    /// assert!(shop.is_same_store(&same));
+    /// assert!(!shop.is_same_store(&other));
+    /// # Ok::<(), flagstaff::source::InvalidRedis>(())
+    /// ```
+    #[must_use]
+    pub fn is_same_store(&self, other: &Self) -> bool {
+        let (own, other) = (&self.settings, &other.settings);
+        own.layout == other.layout && own.target.shares_server(&other.target)
+    }
+
     /// Follows the server for as long as there are flags.
     async fn follow(&self, sink: &Sink) {
         let mut pause = Pause::default();

@@ -49,7 +49,7 @@ use self::{
 use crate::{
     assignment::Assignments,
     failure::Failure,
-    guard::{self, Leave},
+    guard::{self, Leave, Target},
     name,
     output::{Listing, Output, Row},
     paste,
@@ -329,7 +329,7 @@ pub(crate) async fn perform(
     let Session { place, output } = session;
     let word = guard::word(names);
     if !args.dry_run {
-        guard::refuse_without_reason(place, args.wish(&word))?;
+        guard::refuse_without_reason(place, Target::Store, args.wish(&word))?;
     }
     let flags = place.flags_to_change(names, output).await?;
     act.check(names, &flags.snapshot())?;
@@ -361,7 +361,7 @@ pub(crate) async fn perform(
     let leave = match effects.iter().any(|effect| effect.writes) {
         true => {
             let questions = ask::questions(act.question(effects.len()), &effects, &others);
-            Some(guard::ask(place, args.wish(&word), &questions)?)
+            Some(guard::ask(place, Target::Store, args.wish(&word), &questions)?)
         }
         false => None,
     };

@@ -45,14 +45,50 @@ pub(crate) struct Wish<'a> {
     pub(crate) yes: bool,
 }
 
+/// The part of a place that a change writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target<'a> {
+    Store,
+    File(&'a Path),
+    /// The file, and then the store.
+    Both(&'a Path),
+}
+
+impl Target<'_> {
+    /// Returns true if a change needs a reason.
+    pub(crate) fn requires_reason(self, chosen: &Place) -> bool {
+        self.guard(chosen).0.requires_reason()
+    }
+
+    /// Returns the place whose guard a change needs, and what that place has in common with the chosen one if it is
+    /// another. A store or a file is as protected as the strictest place that names it, however it is reached.
+    fn guard(self, chosen: &Place) -> (Place, &'static str) {
+        let by_file = |path| Some((chosen.protected_by_file(path)?, ", and this is a file of it"));
+        let by_store = || Some((chosen.protected_by_store()?, ", and this is its store"));
+        let other = match self {
+            _ if chosen.is_protected() => None,
+            Self::Store => by_store(),
+            Self::File(path) => by_file(path),
+            Self::Both(path) => by_file(path).or_else(by_store),
+        };
+        other.unwrap_or_else(|| (chosen.clone(), ""))
+    }
+}
+
 /// Refuses a change without a reason in a place that needs one, unless a person can be asked for it.
-pub(crate) fn refuse_without_reason(place: &Place, wish: Wish<'_>) -> Result<(), Failure> {
+pub(crate) fn refuse_without_reason(
+    place: &Place,
+    target: Target<'_>,
+    wish: Wish<'_>,
+) -> Result<(), Failure> {
+    let (place, why) = target.guard(place);
+    let place = &place;
     let has_reason = wish.reason.is_some_and(|reason| !reason.trim().is_empty());
     let is_asked = place.is_protected() && !wish.yes && has_terminal();
     if !place.requires_reason() || has_reason || is_asked {
         return Ok(());
     }
-    Err(Failure::refused(format!("{} needs a reason for each change", named(place)))
+    Err(Failure::refused(format!("{} needs a reason for each change{why}", named(place)))
         .hint("give one with `--reason`"))
 }
 
@@ -60,8 +96,16 @@ pub(crate) fn refuse_without_reason(place: &Place, wish: Wish<'_>) -> Result<(),
 ///
 /// A protected place needs the word of the change, typed, and a reason. Without a terminal, it takes `--yes` and a
 /// reason.
-pub(crate) fn ask(place: &Place, wish: Wish<'_>, questions: &[String]) -> Result<Leave, Failure> {
-    refuse_without_reason(place, wish)?;
+/// A change of what another protected place names is a change of that place, too.
+pub(crate) fn ask(
+    place: &Place,
+    target: Target<'_>,
+    wish: Wish<'_>,
+    questions: &[String],
+) -> Result<Leave, Failure> {
+    refuse_without_reason(place, target, wish)?;
+    let (place, why) = target.guard(place);
+    let place = &place;
     let reason = wish.reason.map(str::to_owned);
     let is_terminal = has_terminal();
     if wish.yes || (!place.is_protected() && !is_terminal) {
@@ -72,14 +116,14 @@ pub(crate) fn ask(place: &Place, wish: Wish<'_>, questions: &[String]) -> Result
         return Ok(Leave { reason, was_asked: !questions.is_empty() });
     }
     if !is_terminal {
-        return Err(Failure::refused(format!("{} is protected", named(place)))
+        return Err(Failure::refused(format!("{} is protected{why}", named(place)))
             .hint("without a terminal, it is changed with `--yes` and `--reason` alone"));
     }
     for question in questions {
         anstream::eprintln!("{}", painted(HEADER, question));
     }
     let (word, place) = (clean(wish.word), named(place));
-    let typed = prompt(&format!("{place} is protected: type `{word}` to go on:"))?;
+    let typed = prompt(&format!("{place} is protected{why}: type `{word}` to go on:"))?;
     if typed != wish.word {
         return Err(Failure::refused(format!("nothing was changed: that is not `{word}`")));
     }
@@ -98,10 +142,11 @@ impl GuardArgs {
         Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }
 
-    /// Asks for the leave to change a file, if it is one of the place.
+    /// Asks for the leave to change a file, if it is one of the place or of another protected one.
     pub(crate) fn ask_for(&self, session: &Session, path: &Path) -> Result<(), Failure> {
-        if session.place.has_file(path) {
-            ask(&session.place, self.wish(&path.to_string_lossy()), &[])?;
+        let place = &session.place;
+        if place.has_file(path) || place.protected_by_file(path).is_some() {
+            ask(place, Target::File(path), self.wish(&path.to_string_lossy()), &[])?;
         }
         Ok(())
     }

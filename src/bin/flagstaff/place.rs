@@ -315,9 +315,28 @@ impl Place {
 
     /// Returns true if a path leads to a flag file of the place.
     pub(crate) fn has_file(&self, path: &Path) -> bool {
-        let real = |path: &Path| path.canonicalize().ok();
-        let Some(path) = real(path) else { return false };
-        self.paths().iter().any(|own| real(own).as_ref() == Some(&path))
+        has(&self.paths(), path)
+    }
+
+    /// Returns another place that is protected and has the store of this one.
+    pub(crate) fn protected_by_store(&self) -> Option<Self> {
+        let own = self.redis().ok()??.handle();
+        let has_it = |other: &Self| {
+            let redis = other.redis().ok().flatten();
+            redis.is_some_and(|redis| redis.handle().is_same_store(&own))
+        };
+        self.protected().find(has_it)
+    }
+
+    /// Returns another place that is protected and names a flag file.
+    pub(crate) fn protected_by_file(&self, path: &Path) -> Option<Self> {
+        self.protected().find(|other| has(&other.named_files(), path))
+    }
+
+    /// The other places that are protected, without any options.
+    fn protected(&self) -> impl Iterator<Item = Self> {
+        let places = self.chosen.protected.iter().cloned();
+        places.map(|chosen| Self { chosen, ..Self::default() })
     }
 
     /// The path of the flag file, for commands that need one.
@@ -753,6 +772,21 @@ fn environment(name: &str) -> Result<String, &'static str> {
 
 fn no_store() -> Failure {
     Failure::usage("this needs a store, and none is named")
+}
+
+/// Returns true if a path leads to one of these files. Neither has to be there.
+fn has(files: &[PathBuf], path: &Path) -> bool {
+    let real = |path: &Path| {
+        path.canonicalize().ok().or_else(|| {
+            let directory = match path.parent()? {
+                here if here.as_os_str().is_empty() => Path::new("."),
+                directory => directory,
+            };
+            Some(directory.canonicalize().ok()?.join(path.file_name()?))
+        })
+    };
+    let Some(path) = real(path) else { return false };
+    files.iter().any(|file| real(file).as_ref() == Some(&path))
 }
 
 /// Tells what is wrong with what sources say, such as overrides that cannot be read.

@@ -1,6 +1,9 @@
 //! `flagstaff.toml`: the place that is meant, and its settings.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use flagstaff::definition::{
     Diagnostics,
@@ -24,6 +27,8 @@ pub(crate) struct Chosen {
     pub(crate) settings: PlaceSettings,
     /// The error of the variables that the store names and that are not set.
     pub(crate) unset: Option<Diagnostics>,
+    /// The other places that are protected.
+    pub(crate) protected: Vec<Chosen>,
 }
 
 impl Chosen {
@@ -49,6 +54,7 @@ impl Chosen {
         if places.diagnostics().has_errors() {
             return Err(place::mistakes(&shown, places.diagnostics(), output));
         }
+        let protected = protected(&places, name, &path);
         let places = given.iter().fold(places, |places, key| places.without(key));
         let (settings, unset) = match resolve(&places, name) {
             Err(unset) => {
@@ -62,12 +68,31 @@ impl Chosen {
         let Some(mut settings) = settings else {
             return Err(unknown(&places, name.unwrap_or_default(), &shown));
         };
-        let directory = path.parent().unwrap_or(&path);
-        for file in &mut settings.file {
-            *file = directory.join(&*file).to_string_lossy().into_owned();
-        }
-        Ok(Self { name: name.map(str::to_owned), settings, unset })
+        from_its_directory(&mut settings, &path);
+        Ok(Self { name: name.map(str::to_owned), settings, unset, protected })
     }
+}
+
+/// Lets the paths of files begin at the directory of `flagstaff.toml`.
+fn from_its_directory(settings: &mut PlaceSettings, path: &Path) {
+    let directory = path.parent().unwrap_or(path);
+    for file in &mut settings.file {
+        *file = directory.join(&*file).to_string_lossy().into_owned();
+    }
+}
+
+/// Returns the protected places but the chosen one. A place whose variables are not set has no store here, and none
+/// of its files if these name such variables.
+fn protected(places: &PlacesFile, chosen: Option<&str>, path: &Path) -> Vec<Chosen> {
+    let names = [None].into_iter().chain(places.names().map(Some));
+    let others = names.filter(|name| *name != chosen).filter_map(|name| {
+        let without_store = || OF_THE_STORE.iter().fold(places.clone(), |it, key| it.without(key));
+        let settings = resolve(places, name).or_else(|_| resolve(&without_store(), name));
+        let mut settings = settings.ok()??;
+        from_its_directory(&mut settings, path);
+        Some(Chosen { name: name.map(str::to_owned), settings, ..Chosen::default() })
+    });
+    others.filter(|other| other.settings.protected).collect()
 }
 
 fn resolve(places: &PlacesFile, name: Option<&str>) -> Result<Option<PlaceSettings>, Diagnostics> {

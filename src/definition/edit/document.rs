@@ -167,9 +167,9 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already,
-    /// [`EditError::InFlags`] if the environment does not have the setting that is removed, and
-    /// [`EditError::Invalid`] if the flag, or one that requires it, would be wrong.
+    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already, and
+    /// [`EditError::Invalid`] if it, or one that requires it, would be. In an environment,
+    /// [`EditError::InFlags`] if `[flags]` alone has a setting that is removed.
     ///
     /// # Example
     ///
@@ -206,10 +206,10 @@ impl Document {
         let had = self.own(flag);
         let mut own = had.clone().unwrap_or_default();
         own.merge(patch);
-        // An entry that says nothing would stay behind as an empty table. A flag that the environment alone has
+        // An entry without settings would stay behind as an empty table. A flag that the environment alone has
         // would be gone with it.
-        let says_nothing = had.is_some() && settings(&own).is_empty();
-        if says_nothing && self.outside.flags().contains_key(flag) {
+        let is_empty = had.is_some() && settings(&own).is_empty();
+        if is_empty && self.outside.flags().contains_key(flag) {
             return self.remove(flag);
         }
         if !self.is_forced(flag) {

@@ -67,6 +67,22 @@ impl fmt::Display for Target {
 }
 
 impl Target {
+    /// Returns true if both name a server, or a master of sentinels, and its database in common.
+    pub(super) fn shares_server(&self, other: &Self) -> bool {
+        let shared = |own: &[Node], others: &[Node]| {
+            own.iter().any(|node| others.iter().any(|other| node.is_same_server(other)))
+        };
+        match (&self.servers, &other.servers) {
+            (Servers::Nodes(own), Servers::Nodes(others)) => shared(own, others),
+            (Servers::Sentinels(own), Servers::Sentinels(others)) => {
+                own.name == others.name
+                    && own.master.login.db() == others.master.login.db()
+                    && shared(&own.nodes, &others.nodes)
+            }
+            _ => false,
+        }
+    }
+
     /// One server, by its URL.
     pub(super) fn parse(url: &str) -> Result<Self, InvalidRedis> {
         Ok(Self::new(Servers::Nodes(vec![Node::parse(url)?])))

@@ -1,6 +1,6 @@
 //! The address of one server, and how to log in there.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::IpAddr, path::PathBuf};
 
 use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 
@@ -72,7 +72,33 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// Returns true if both are one address. Names of hosts are not looked up.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp { host, port }, Self::Tcp { host: other, port: other_port }) => {
+                let is_one_host =
+                    host.eq_ignore_ascii_case(other) || (is_loopback(host) && is_loopback(other));
+                is_one_host && port == other_port
+            }
+            (Self::Unix(path), Self::Unix(other)) => path == other,
+            _ => false,
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|it| it.to_canonical().is_loopback())
+}
+
 impl Node {
+    /// Returns true if both are one database of one server.
+    pub(super) fn is_same_server(&self, other: &Self) -> bool {
+        self.address.is_same(&other.address) && self.login.db() == other.login.db()
+    }
+
     pub(super) fn parse(url: &str) -> Result<Self, InvalidRedis> {
         let invalid = || InvalidRedis::Url { url: without_login(url) };
         // TLS is not the library's, so it must not refuse the scheme.

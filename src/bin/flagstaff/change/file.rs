@@ -18,7 +18,9 @@ use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, reach,
 use crate::{
     difference::{Difference, differences},
     failure::Failure,
-    file, guard, name,
+    file,
+    guard::{self, Target},
+    name,
     output::Output,
     paste,
     session::Session,
@@ -83,10 +85,11 @@ pub(crate) async fn edit(
     refuse_what_a_file_has_not(session, args, target)?;
     let Session { place, output } = session;
     let word = guard::word(names);
+    let path = place.needed_path()?;
     if !args.dry_run {
-        guard::refuse_without_reason(place, args.wish(&word))?;
+        guard::refuse_without_reason(place, Target::File(&path), args.wish(&word))?;
     }
-    let file = TextFile::read(place.needed_path()?)?;
+    let file = TextFile::read(&path)?;
     let mut document = file::document(session, &file)?;
     let original = document.file().clone();
     name::refuse_settings_but(names, |name| document.file().flags().contains_key(name))?;
@@ -143,7 +146,7 @@ pub(crate) async fn edit(
         let first = (takes_away && names.len() > 1)
             .then(|| format!("take {} out of the file?", count(names.len(), "flag")));
         let questions = ask::questions(first, &effects, &others);
-        let leave = guard::ask(place, args.wish(&word), &questions)?;
+        let leave = guard::ask(place, Target::File(&path), args.wish(&word), &questions)?;
         file::replace(session, &leave, &file, document.text())?;
     }
     tell_of_file(session, &effects, args.dry_run)?;
@@ -271,11 +274,13 @@ fn refuse_what_a_file_has_not(
     args: &ChangeArgs,
     target: &TargetArgs,
 ) -> Result<(), Failure> {
+    let path = session.place.path();
+    let takes_reason = path.is_some_and(|path| Target::File(&path).requires_reason(&session.place));
     let given = [
         ("--if-rev", target.if_rev.is_some()),
         ("--wait", args.wait.is_some()),
         // A place that needs a reason prints it for the commit message.
-        ("--reason", args.reason.is_some() && !session.place.requires_reason()),
+        ("--reason", args.reason.is_some() && !takes_reason),
         ("--by", args.by.is_some()),
     ];
     if args.plain {

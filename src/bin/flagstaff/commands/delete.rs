@@ -15,7 +15,7 @@ use crate::{
     completion,
     failure::Failure,
     file,
-    guard::{self, Leave},
+    guard::{self, Leave, Target},
     name,
     output::{Listing, Row},
     paste, place,
@@ -70,10 +70,12 @@ struct Needs {
 impl Delete {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
+        let path = place.needed_path()?;
         if !self.change.dry_run {
-            guard::refuse_without_reason(place, self.change.wish(&self.name))?;
+            let wish = self.change.wish(&self.name);
+            guard::refuse_without_reason(place, Target::File(&path), wish)?;
         }
-        let file = TextFile::read(place.needed_path()?)?;
+        let file = TextFile::read(&path)?;
         let mut document = file::whole(session, &file)?;
         let original = document.file().clone();
         let is_in = |name: &str| original.entry(name, &*self.name).is_some();
@@ -120,7 +122,11 @@ impl Delete {
             output.aside("nothing was changed: this is a dry run");
         } else {
             let questions = [format!("delete `{}`?", clean(&self.name))];
-            let leave = guard::ask(place, self.change.wish(&self.name), &questions)?;
+            let target = match needs.is_overridden {
+                true => Target::Both(&path),
+                false => Target::File(&path),
+            };
+            let leave = guard::ask(place, target, self.change.wish(&self.name), &questions)?;
             let way_back = way_back(&file, &self.name);
             file::replace(session, &leave, &file, document.text())?;
             output.hint(way_back);

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::Failure,
     file,
-    guard::{self, GuardArgs},
+    guard::{self, GuardArgs, Target},
     import::{Imported, Note, article, listed, stored, waffle, whose},
     place,
     session::Session,
@@ -149,7 +149,8 @@ impl Import {
             session.output.note("nothing was written: `--write` does that");
         } else if document.is_changed() {
             let word = guard::word(&added);
-            let leave = guard::ask(&session.place, self.guard.wish(&word), &[])?;
+            let leave =
+                guard::ask(&session.place, Target::File(&path), self.guard.wish(&word), &[])?;
             match file {
                 Some(file) => file::replace(session, &leave, &file, document.text())?,
                 None => TextFile::create(&path, document.text())?,

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{
     failure::Failure,
-    guard::{self, GuardArgs},
+    guard::{self, GuardArgs, Target},
     paste,
     session::Session,
     text::clean,
@@ -42,7 +42,12 @@ impl Init {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let path = session.place.named().unwrap_or_else(|| PathBuf::from("flags.toml"));
         // Always asked: `GuardArgs::ask_for` asks about files that are there.
-        let leave = guard::ask(&session.place, self.guard.wish(&path.to_string_lossy()), &[])?;
+        let leave = guard::ask(
+            &session.place,
+            Target::File(&path),
+            self.guard.wish(&path.to_string_lossy()),
+            &[],
+        )?;
         TextFile::create(&path, &starter(SystemTime::now()))?;
         let json = json!({ "made": path.display().to_string() });
         session.output.thing(json, || {

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::{
     change::store,
     failure::Failure,
-    guard::{self, GuardArgs},
+    guard::{self, GuardArgs, Target},
     output::{Listing, Row},
     paste,
     session::Session,
@@ -55,7 +55,7 @@ impl Instances {
         let redis = session.place.needed_redis()?.handle();
         match &self.forget {
             Some(name) => {
-                guard::ask(&session.place, self.guard.wish(name), &[])?;
+                guard::ask(&session.place, Target::Store, self.guard.wish(name), &[])?;
                 forget(session, &redis, name).await
             }
             None => list(session, &redis).await,

@@ -13,7 +13,9 @@ use crate::{
     change::{ChangeArgs, finish, store, tell_of_environments},
     completion,
     failure::Failure,
-    file, guard, name, paste,
+    file,
+    guard::{self, Target},
+    name, paste,
     session::Session,
     style,
     text::{clean, count, verb, words},
@@ -67,10 +69,11 @@ impl Promote {
         }
         let Session { place, output } = session;
         let redis = place.needed_redis()?.handle();
+        let path = place.needed_path()?;
         if !self.change.dry_run {
-            guard::refuse_without_reason(place, self.change.wish(""))?;
+            guard::refuse_without_reason(place, Target::File(&path), self.change.wish(""))?;
         }
-        let file = TextFile::read(place.needed_path()?)?;
+        let file = TextFile::read(&path)?;
         let mut document = file::document(session, &file)?;
         let original = document.file().clone();
         let flags = place.flags(output).await?;
@@ -113,7 +116,7 @@ impl Promote {
             let question = format!("let {} stay like that for good?", ending.join(", "));
             let questions: &[_] = if ending.is_empty() { &[] } else { &[question] };
             let word = guard::word(&promoted);
-            let leave = guard::ask(place, self.change.wish(&word), questions)?;
+            let leave = guard::ask(place, Target::File(&path), self.change.wish(&word), questions)?;
             file::replace(session, &leave, &file, document.text())?;
         }
         if !promoted.is_empty() {

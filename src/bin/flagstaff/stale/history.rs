@@ -41,7 +41,7 @@ impl History {
         (!commits.is_empty()).then_some(Self { directory, path, commits })
     }
 
-    /// Since which commit each flag has been the same for everybody, without a break until today: in `[flags]`, and
+    /// Since which commit each flag has been the same for all users, without a break until today: in `[flags]`, and
     /// in all environments of the file. Flags that are something else in the last commit are not in it.
     pub(crate) fn since(
         &self,

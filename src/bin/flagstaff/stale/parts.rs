@@ -43,13 +43,13 @@ impl Parts {
         self.0.iter().any(|part| part.flag(key).is_some())
     }
 
-    /// Returns true if a flag is the same for everybody in all parts.
+    /// Returns true if a flag is the same for all users in all parts.
     pub(crate) fn are_all(&self, key: &str, fixed: &Fixed, at: SystemTime) -> bool {
         let is_same = |flag| Fixed::of(flag, at).as_ref() == Some(fixed);
         self.0.iter().all(|part| part.flag(key).is_some_and(is_same))
     }
 
-    /// Returns what the parts say of a flag.
+    /// Returns the definitions of a flag in the parts that have it.
     pub(crate) fn definitions(&self, key: &str) -> impl Iterator<Item = &Definition> {
         self.0.iter().filter_map(move |part| part.flag(key))
     }

@@ -18,7 +18,7 @@ use crate::{
     completion,
     failure::Failure,
     file,
-    guard::{self, Leave},
+    guard::{self, Leave, Target},
     name,
     output::{Listing, Output},
     paste,
@@ -81,14 +81,18 @@ impl Rename {
         if self.old == self.new {
             return Err(Failure::usage(format!("`{}` has that name", clean(&self.old))));
         }
-        if !self.change.dry_run {
-            guard::refuse_without_reason(&session.place, self.change.wish(&self.old))?;
-        }
+        let Session { place, output } = session;
+        let refuse_without_reason = |target| match self.change.dry_run {
+            true => Ok(()),
+            false => guard::refuse_without_reason(place, target, self.change.wish(&self.old)),
+        };
         if self.finish {
+            refuse_without_reason(Target::Store)?;
             return self.finish(session).await;
         }
-        let Session { place, output } = session;
-        let file = TextFile::read(place.needed_path()?)?;
+        let path = place.needed_path()?;
+        refuse_without_reason(Target::File(&path))?;
+        let file = TextFile::read(&path)?;
         let mut document = file::whole(session, &file)?;
         let original = document.file().clone();
         self.refuse_renamed(&original)?;
@@ -109,7 +113,11 @@ impl Rename {
         if self.change.dry_run {
             output.aside("nothing was changed: this is a dry run");
         } else {
-            let leave = guard::ask(place, self.change.wish(&self.old), &[])?;
+            let target = match moved {
+                Some(_) => Target::Both(&path),
+                None => Target::File(&path),
+            };
+            let leave = guard::ask(place, target, self.change.wish(&self.old), &[])?;
             file::replace(session, &leave, &file, document.text())?;
             if let Some(moved) = &moved {
                 revision = self.write(&leave, moved).await?;
@@ -172,7 +180,7 @@ impl Rename {
         if self.change.dry_run {
             output.aside("nothing was changed: this is a dry run");
         } else if is_there {
-            let leave = guard::ask(place, self.change.wish(&self.old), &[])?;
+            let leave = guard::ask(place, Target::Store, self.change.wish(&self.old), &[])?;
             let moved = Override { redis, old_override: OldOverride::Remove, waiting };
             revision = self.write(&leave, &moved).await?;
             tell_revision(output, revision);
