@@ -166,7 +166,7 @@ impl<'r, 't> Reading<'r, 't> {
             _ => Entry::Definition(definition),
         });
         let is_good = match entry {
-            // What it would be merged over is not known.
+            // The definition below it is not known.
             Some(entry) if self.flags.rejected.contains(name) => {
                 self.entries.insert(Arc::clone(&flag), entry);
                 false

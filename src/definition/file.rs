@@ -409,7 +409,7 @@ impl FlagsFile {
         let wrong: BTreeSet<Arc<str>> =
             failed.iter().filter_map(|problem| Some(problem.flag.as_deref()?.into())).collect();
         for (name, environment) in &mut self.environments {
-            // What an entry would be merged over is not what its authors meant.
+            // The definition below an entry is not the one that its authors meant.
             wrong.iter().for_each(|key| environment.flags.reject(Arc::clone(key)));
             let is_chosen = self.chosen.as_ref() == Some(name);
             let none = Definitions::new();

@@ -49,7 +49,7 @@ impl Hold {
                 held.0.extend(gone.flag(key, good, &file.flags, file));
             }
         } else {
-            // What was in force of a rejected flag still is.
+            // A rejected flag keeps the definition that was in force.
             let is_rejected = |key: &Arc<str>| file.rejected.0.contains(key);
             for (key, good) in &self.declared.below.0 {
                 let kept = is_rejected(key).then(|| (Arc::clone(key), good.clone()));

@@ -81,7 +81,7 @@ fn starting<T>(
 
 /// The place that the command line names so far.
 fn place() -> Place {
-    // What is completed comes after the dashes.
+    // The completed word comes after the dashes.
     let mut arguments = env::args_os().skip_while(|argument| argument != "--").skip(1);
     let mut place = Place::default();
     while let Some(argument) = arguments.next() {

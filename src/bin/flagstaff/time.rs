@@ -34,7 +34,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected how long, such as `90s`, `1h` or `14d`".to_owned();
     let far = || "longer than the calendar, which ends in the year 9999".to_owned();
     let span: Span = text.parse().map_err(|_| {
-        // The same with small numbers is a length of time.
+        // With small numbers, this form is a length of time.
         let small: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
         let small = small.split_inclusive(char::is_alphabetic).map(|unit| format!("1{unit}"));
         match small.collect::<String>().parse::<Span>() {

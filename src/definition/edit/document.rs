@@ -580,7 +580,7 @@ impl Document {
                 let (flag, diagnostics) = (invalid.to_owned(), file.diagnostics().clone());
                 return Err(EditError::Invalid { flag, diagnostics });
             }
-            // What was wrong before may be right now, such as the name of a variant that was missing.
+            // A flag that was wrong before may be right now, such as one with a variant that was missing.
             let is_changed = environment == self.environment();
             let is_other = |key: &str| {
                 let is_it = is_changed && key == flag;

@@ -24,7 +24,7 @@ pub(crate) struct BothArgs {
 }
 
 impl BothArgs {
-    /// Who makes the change.
+    /// Returns the author of the change.
     pub(crate) fn author(&self) -> Option<String> {
         author(self.by.as_ref())
     }

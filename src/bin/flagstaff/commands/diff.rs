@@ -330,7 +330,7 @@ fn between_environments(
     let (before, after) = (read(before)?, read(after)?);
     let names: BTreeSet<_> = before.flags().keys().chain(after.flags().keys()).collect();
     let compared = names.into_iter().filter_map(|name| {
-        // What one of them removes and the other does not have is the same.
+        // A setting that one removes and the other lacks does not count.
         let object = |file: &FlagsFile| {
             let mut object = file.flags().get(name).map(|flag| to_json(flag)).unwrap_or_default();
             object.retain(|_, value| !value.is_null());

@@ -300,7 +300,7 @@ fn summary(file: &Checked) -> Option<String> {
     let safe = found.iter().filter_map(|problem| problem.suggestion.as_ref());
     let safe = safe.filter(|suggestion| suggestion.safety == Safety::Safe).count();
     let help = match safe {
-        // What comes from a pipe cannot be written back.
+        // Input from a pipe cannot be written back.
         _ if name == "stdin" => String::new(),
         0 => String::new(),
         _ => format!("; {} settles {safe}", paste::command("lint --fix", &paste::path(name))),
