@@ -15,7 +15,7 @@ use super::{
     suggestion::Suggestion,
     test::{self, TESTS},
     value::{Decode, Place, kind, percent_string, source, truth},
-    variants,
+    variants::{self, Typed},
 };
 use crate::{
     model::{
@@ -116,15 +116,15 @@ pub(super) fn check_merged(
     flag: &str,
     settings: &DeTable<'_>,
     definition: &Definition,
-    below: Option<(&Value<'_>, &Definition)>,
+    elsewhere: Option<&Typed<'_>>,
     decoder: &mut Decoder<'_>,
 ) -> bool {
     let errors = decoder.errors;
     variants::check_merged(flag, settings, decoder);
     variants::check_named(flag, settings, decoder);
     variants::check_whole(flag, settings, definition, decoder);
-    if let Some((place, below)) = below.filter(|_| decoder.errors == errors) {
-        variants::check_type_below(flag, place, below, settings, definition, decoder);
+    if let Some(elsewhere) = elsewhere.filter(|_| decoder.errors == errors) {
+        variants::check_type(flag, elsewhere, settings, definition, decoder);
     }
     rule::check_whole(flag, settings, definition, decoder);
     check_dates(flag, settings, definition, decoder);

@@ -678,3 +678,16 @@ fn a_flag_has_values_of_one_type_in_all_environments() {
         assert!(!parse(&text).diagnostics().has_errors(), "{text}");
     }
 }
+
+/// Without a value in `[flags]`, the first environment that has one decides.
+#[test]
+fn a_flag_that_has_values_in_environments_alone_has_one_type_there() {
+    let text = "[flags]\nf = true\n[environments.staging.f]\nvalue = 5\n[environments.production.f]\nvalue = \"x\"\n";
+
+    let file = parse(text);
+
+    let diagnostics: Vec<_> = file.diagnostics().iter().collect();
+    let [mixed] = &diagnostics[..] else { panic!("{diagnostics:?}") };
+    assert_eq!((mixed.code, mixed.environment.as_deref()), (Code::MixedTypes, Some("production")));
+    assert!(!parse(&text.replace("\"x\"", "0.5")).diagnostics().has_errors());
+}

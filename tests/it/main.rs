@@ -46,6 +46,7 @@ mod stale;
 mod support;
 mod testing;
 mod tracking;
+mod types;
 mod unleash;
 mod variant_names;
 mod variants;
