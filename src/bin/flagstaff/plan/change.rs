@@ -9,8 +9,9 @@ use std::{
 use flagstaff::{
     Answer, Context, Definition, Flags, Memory, Snapshot,
     answer::FlagState,
-    definition::{Definitions, Field, SharedDefinition},
+    definition::{BucketBy, Definitions, Field, SharedDefinition, to_json},
 };
+use serde_json::Value;
 
 use super::{
     made_up::MadeUp,
@@ -96,19 +97,18 @@ impl Tried {
         }
     }
 
-    /// The rules that decided for no user, of a flag that is not off.
+    /// Returns the rules that decided for no user, neither before nor after. A flag that is off asks none of its rules.
     pub(super) fn untried<'f>(&self, flag: &'f Changing) -> Vec<&'f str> {
+        let sides = || self.0.iter().zip(&flag.rules);
+        let decided = sides().flat_map(|(tried, rules)| rules.iter().zip(tried));
+        let decided: BTreeSet<&str> =
+            decided.filter(|(_, tried)| **tried).map(|(name, _)| name.as_str()).collect();
+        let is_off = [flag.before, flag.after].map(|state| state == FlagState::Off);
+        let asked = sides().zip(is_off).filter(|(_, is_off)| !is_off);
         let mut names: Vec<&str> = Vec::new();
-        let states = [flag.before, flag.after];
-        for ((tried, rules), state) in self.0.iter().zip(&flag.rules).zip(states) {
-            if state == FlagState::Off {
-                continue;
-            }
-            let untried = rules.iter().zip(tried).filter(|(_, tried)| !**tried);
-            for (name, _) in untried {
-                if !names.contains(&name.as_str()) {
-                    names.push(name);
-                }
+        for name in asked.flat_map(|((_, rules), _)| rules) {
+            if !decided.contains(name.as_str()) && !names.contains(&name.as_str()) {
+                names.push(name);
             }
         }
         names
@@ -240,9 +240,14 @@ impl Changing {
     }
 }
 
-/// Whether groups or attributes make a difference.
+/// Returns true if groups or attributes make a difference. Settings that are removed or empty ask for none.
 fn asks_for_more(flag: &Definition) -> bool {
-    flag.fields().any(Field::reads_attributes)
+    let settings = to_json(flag);
+    let is_empty = |value: &Value| {
+        value.is_null() || value.as_array().is_some_and(Vec::is_empty) || *value == BucketBy::TargetingKey.as_str()
+    };
+    let mut asking = Field::ALL.iter().filter(|field| field.reads_attributes());
+    asking.any(|field| settings.get(field.as_str()).is_some_and(|value| !is_empty(value)))
 }
 
 /// The names of the rules, or their numbers.

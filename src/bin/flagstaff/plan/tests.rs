@@ -132,6 +132,29 @@ fn rules_on_attributes_are_tried_and_those_that_are_not_are_named() {
     assert_eq!(change.made_up().asked_for().iter().filter(|it| asked.contains(it)).count(), 7);
 }
 
+/// The edit of a condition lets it match on one side alone.
+#[test]
+fn a_rule_that_decided_on_one_side_was_tried() {
+    let text = |country: &str| {
+        format!(
+            "[[flags.a.rules]]\nname = \"there\"\nserve = true\nwhen = {{ country = \"{country}\" }}\n\
+             [[flags.a.rules]]\nname = \"nowhere\"\nserve = true\nwhen = {{ country = \"XX\" }}\n\
+             [flags.a]\npercentage = 0\n"
+        )
+    };
+    let (before, after) = (flags(&text("DE")), flags(&text("AT")));
+    for (before, after) in [(&before, &after), (&after, &before)] {
+        let change = wait(Change::new(before, after, SystemTime::now())).unwrap();
+        let line = json!({ "targetingKey": "ana", "country": "DE" }).to_string();
+        let reader = Box::new(Cursor::new(line));
+        let users = Source::Lines { reader, name: String::new(), next: 1 };
+
+        let counts = count(&change, users).unwrap();
+
+        assert_eq!(counts.tried[0].untried(&change.flags[0]), ["nowhere"]);
+    }
+}
+
 #[test]
 fn users_and_groups_of_lists_are_among_the_made_up_ones() {
     let text = |lists: &str| format!("[flags.a]\npercentage = 0\n{lists}");
