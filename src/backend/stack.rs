@@ -77,11 +77,8 @@ impl Stack {
     /// Notes the last good entry beside each entry whose values have another type than those of the sources below.
     fn keep_fitting(&self, source: usize, offer: &mut Offer) {
         let before = &self.offers[source];
-        let typed: Vec<_> = offer
-            .keys()
-            .filter(|key| offer.listed(key).is_some_and(has_values))
-            .cloned()
-            .collect();
+        let typed: Vec<_> =
+            offer.keys().filter(|key| offer.listed(key).is_some_and(has_values)).cloned().collect();
         for key in typed {
             let Some(below) = self.below(&key, source as SourceId) else { continue };
             let fits = |entry: &Entry| check_type(entry, &below).is_ok();
@@ -336,6 +333,16 @@ impl Stack {
     pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<String> {
         let unreadable = self.offers[usize::from(source)].problem(key).map(str::to_owned);
         unreadable.or_else(|| self.other_type(key, source).map(|other| other.to_string()))
+    }
+
+    /// Returns the last good entry of a source for a key whose stored value cannot be read. Forced off is what a flag without
+    /// one is.
+    pub(crate) fn last_good(&self, key: &str, source: SourceId) -> Option<Entry> {
+        let offer = &self.offers[usize::from(source)];
+        match self.other_type(key, source) {
+            Some(_) => offer.fitting(key).cloned(),
+            None => offer.entry(key).filter(|entry| *entry != Entry::Forced(false)),
+        }
     }
 
     /// Returns the warning about the entry of a source for a key, if there is one.

@@ -121,6 +121,44 @@ fn show_names_it_beside_its_source() {
     assert_eq!(case.run(&["show", "asks"]).code, ExitCode::Done);
 }
 
+/// The answer of `eval` is not off, so no other command has `off` there.
+#[test]
+fn what_it_is_is_not_known_in_every_command_and_form() {
+    let case = Case::new();
+    let text = |arguments: &[&str]| {
+        let ran = case.refused(&[arguments, &["-o", "text"]].concat());
+        ran.stdout.replace('\u{a0}', " ")
+    };
+    let json = |arguments: &[&str]| -> Value {
+        let ran = case.refused(&[arguments, &["-o", "json"]].concat());
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+
+    let explained = text(&["explain", "wrong"]);
+    assert!(
+        explained.starts_with("wrong is not known: what `redis` has for `wrong`"),
+        "{explained}"
+    );
+    assert!(explained.contains(" ERROR, PARSE_ERROR"), "{explained}");
+    assert!(explained.contains("not readable") && !explained.contains("off"), "{explained}");
+    let shown = text(&["show", "wrong"]);
+    assert!(shown.starts_with("wrong  not known\n"), "{shown}");
+    assert!(shown.contains("redis  not readable") && !shown.contains("off"), "{shown}");
+    let listed = text(&["list", "wrong"]);
+    assert!(listed.contains("wrong  not known  redis"), "{listed}");
+    let status = case.run(&["status", "-o", "text"]).stdout;
+    assert!(status.contains("wrong  not readable"), "{status}");
+
+    let answer = &json(&["explain", "wrong"])["answer"];
+    assert_eq!((&answer["value"], &answer["errorCode"]), (&Value::Null, &"PARSE_ERROR".into()));
+    assert_eq!((&answer["reason"], answer.get("source")), (&"ERROR".into(), None));
+    let problem = "a percentage lies between 0 and 100";
+    for document in [json(&["show", "wrong"]), json(&["list", "wrong"])["flags"][0].clone()] {
+        assert_eq!((&document["state"], &document["summary"]), (&Value::Null, &Value::Null));
+        assert!(document.to_string().contains(problem), "{document}");
+    }
+}
+
 #[test]
 fn lists_of_flags_are_errors() {
     let case = Case::new();

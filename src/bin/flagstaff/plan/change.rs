@@ -244,7 +244,9 @@ impl Changing {
 fn asks_for_more(flag: &Definition) -> bool {
     let settings = to_json(flag);
     let is_empty = |value: &Value| {
-        value.is_null() || value.as_array().is_some_and(Vec::is_empty) || *value == BucketBy::TargetingKey.as_str()
+        value.is_null()
+            || value.as_array().is_some_and(Vec::is_empty)
+            || *value == BucketBy::TargetingKey.as_str()
     };
     let mut asking = Field::ALL.iter().filter(|field| field.reads_attributes());
     asking.any(|field| settings.get(field.as_str()).is_some_and(|value| !is_empty(value)))

@@ -112,7 +112,9 @@ impl Report<'_> {
             let named: Vec<_> = asked.iter().take(8).map(|name| quote(name)).collect();
             let named = match (asked.len(), named.join(", ")) {
                 (0, _) => String::new(),
-                (1..=8, names) => format!(", with values of {names} that the flags themselves name"),
+                (1..=8, names) => {
+                    format!(", with values of {names} that the flags themselves name")
+                }
                 (all, names) => format!(
                     ", with values of {names} and {} more that the flags themselves name",
                     all - 8
