@@ -10,7 +10,7 @@ use super::{
     decoder::{Decoder, Format},
     diagnostic::Diagnostic,
     encode::{self, Encode},
-    remove, rule,
+    remove, rollout, rule,
     schema::Schema,
     suggestion::Suggestion,
     test::{self, TESTS},
@@ -127,6 +127,7 @@ pub(super) fn check_merged(
         variants::check_type(flag, elsewhere, settings, definition, decoder);
     }
     rule::check_whole(flag, settings, definition, decoder);
+    rollout::check_merged(flag, settings, definition, decoder);
     check_dates(flag, settings, definition, decoder);
     test::decode(flag, settings, Some(definition), decoder);
     decoder.errors == errors

@@ -41,9 +41,7 @@ use crate::{
     },
     eval::Plan,
     foreign::{self, error, info, warn},
-    model::{
-        Entry, Flag, FlagState, Names, OtherType, Resolve, Resolved, SharedDefinition, Slot,
-    },
+    model::{Entry, Flag, FlagState, Names, OtherType, Resolve, Resolved, SharedDefinition, Slot},
     text::line,
 };
 

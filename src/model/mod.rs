@@ -78,8 +78,8 @@ pub(crate) mod parts {
         Active, BooleanConstant, BucketBy, Case, Comparison, Condition, Constant, Definition,
         Definitions, Effect, Entry, Field, FlagKeys, InvalidOnStale, InvalidOperand,
         InvalidPercentage, InvalidWeight, Metadata, MetadataValue, Negation, OnStale, OperandKind,
-        Operator, OperatorExample, OtherType, Part, Percentage, Prerequisite, Progress, RareSettings,
-        RequiredState, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting,
+        Operator, OperatorExample, OtherType, Part, Percentage, Prerequisite, Progress,
+        RareSettings, RequiredState, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting,
         SharedDefinition, SharedText, Stage, Variant, Variants, Weight,
     };
 }

@@ -150,10 +150,7 @@ mod tests {
         assert_eq!(other(&load, &high(Variant::new().value("x"))), string);
         assert_eq!(other(&load, &high(Variant::new().weight(5))), string);
         assert_eq!(other(&load, &high(Variant::new().value(5))), None);
-        assert_eq!(
-            other(&load, &Definition::new().value(["a"])),
-            Some(["a number", "a list"])
-        );
+        assert_eq!(other(&load, &Definition::new().value(["a"])), Some(["a number", "a list"]));
     }
 
     #[test]

@@ -320,7 +320,10 @@ fn a_simulation_of_a_flag_that_is_forced_names_no_attributes() {
     let text = simulate(&["--environment", "staging", "-o", "text"]).stderr;
     assert!(!text.contains("values of"), "{text}");
     let json: Value = serde_json::from_str(&plain.stdout).unwrap();
-    assert_eq!((&json["attributes"], &json["flags"][0]["share"]), (&json!(["groups", "plan"]), &Value::Null));
+    assert_eq!(
+        (&json["attributes"], &json["flags"][0]["share"]),
+        (&json!(["groups", "plan"]), &Value::Null)
+    );
 }
 
 #[test]

@@ -44,7 +44,7 @@ async fn a_value_of_another_type_keeps_the_last_good_one_of_its_source() {
     assert_eq!(flags.health().sources[0].status, Status::Ready);
 }
 
-/// Whether the stored definition was there first makes no difference.
+/// The order in which sources speak makes no difference.
 #[tokio::test]
 async fn a_change_of_the_type_below_rejects_what_is_above() {
     let (above, below) = (Memory::new().with("a", number(60)), Memory::new().with("a", number(50)));
@@ -53,7 +53,10 @@ async fn a_change_of_the_type_below_rejects_what_is_above() {
     below.insert("a", Definition::new().value("fifty"));
 
     let answer = flags.string("a", &ana(), "default");
-    assert_eq!((answer.value.as_str(), flags.health().sources[0].status), ("default", Status::Error));
+    assert_eq!(
+        (answer.value.as_str(), flags.health().sources[0].status),
+        ("default", Status::Error)
+    );
     above.remove("a");
     assert_eq!(flags.string("a", &ana(), "default").value, "fifty");
     assert_eq!(flags.health().sources[0].status, Status::Ready);

@@ -90,7 +90,7 @@ pub(super) struct Shared {
     pub(super) clock: ServerClock,
     /// The latest revision that was in the log when everything was read last, once it was read.
     pub(super) seen: watch::Sender<Option<Seen>>,
-    /// The way to the flags that have this source, whose other sources know the types of values.
+    /// The way to the flags that have this source, to check the types of values with.
     pub(super) sink: Mutex<Option<Sink>>,
     /// Held by the flags that have this source.
     follower: Arc<AsyncMutex<()>>,
