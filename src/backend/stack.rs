@@ -95,6 +95,9 @@ impl Stack {
 
     /// Returns the sources whose values for a key have another type than those of the sources below, and how.
     pub(crate) fn mistyped(&self, key: &str) -> Vec<(SourceId, OtherType)> {
+        if self.offers.len() < 2 {
+            return Vec::new();
+        }
         let typed = |offer: &&Arc<Offer>| offer.listed(key).is_some_and(has_values);
         if self.offers.iter().filter(typed).nth(1).is_none() {
             return Vec::new();

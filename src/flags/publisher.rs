@@ -135,13 +135,18 @@ impl Problem {
 
 /// A definition that is rejected because its values have another type than those of weaker sources.
 #[derive(thiserror::Error)]
-#[error("flag `{}` has values of another type: {other}", line(flag))]
+#[error("flag `{}` has values of another type{}: {other}", line(flag), at(place.as_deref()))]
 struct MistypedValue {
     flag: Arc<str>,
+    place: Option<String>,
     other: OtherType,
 }
 
 crate::error::debug_is_message!(MistypedValue);
+
+fn at(place: Option<&str>) -> String {
+    place.map(|place| format!(" at {}", line(place))).unwrap_or_default()
+}
 
 impl Publisher {
     pub(super) fn new(sources: Vec<Source>, strictness: Strictness, clock: Clock) -> Self {
@@ -769,7 +774,10 @@ impl Publisher {
         let mut same_rejected = true;
         let mut mistyped = Vec::new();
         for (slot, key) in keys {
-            mistyped.push((slot, state.stack.mistyped(&key)));
+            let others = state.stack.mistyped(&key);
+            if !others.is_empty() || !state.mistyped.is_empty() {
+                mistyped.push((slot, others));
+            }
             same_rejected &= state.stack.rejects(&key) == old.is_rejected(&key);
             let now = state.stack.resolve(&key, &lost, instant, time);
             if resolved.get(slot) == now.as_ref() {
@@ -896,7 +904,8 @@ impl Publisher {
             for (source, other) in others {
                 let key = (slot, usize::from(source));
                 let flag = Arc::clone(state.names.name(slot));
-                let error = MistypedValue { flag, other };
+                let place = state.stack.place(&flag, source);
+                let error = MistypedValue { flag, place, other };
                 let same = known.remove(&key);
                 let same = same.filter(|known| known.error.to_string() == error.to_string());
                 let is_news = same.is_none();

@@ -203,3 +203,28 @@ fn a_plan_does_without_the_store() {
         plan.stderr
     );
 }
+
+/// Services have another type, and the code that asks expects it.
+#[test]
+fn a_stored_value_of_another_type_cannot_be_read_and_none_can_be_stored() {
+    let case = Case::new();
+    fs::write(case.directory.path().join("flags.toml"), "[flags]\nwrong.value = 50\n").unwrap();
+    case.server.cli(&["HSET", "feature_flags", "wrong", r#"{"value": "fifty"}"#]);
+    let why = "the values of the flag are numbers, and this one is a string";
+
+    for command in [&["eval", "wrong"][..], &["explain", "wrong"], &["show", "wrong"], &["list"]] {
+        assert!(case.refused(command).stderr.contains(why), "{command:?}");
+    }
+    let status = case.run(&["status", "-o", "json"]);
+    let json: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!((status.code, &json["overrides"][0]["problem"]), (ExitCode::Usage, &why.into()));
+
+    let set = case.run(&["set", "wrong", "value=sixty"]);
+    assert_eq!(set.code, ExitCode::Usage, "{}", set.stderr);
+    assert_eq!(case.run(&["set", "wrong", "value=60"]).code, ExitCode::Done);
+    let undo = case.run(&["undo", "1"]);
+    assert_ne!(undo.code, ExitCode::Done, "{}", undo.stdout);
+    assert!(undo.stderr.contains(why), "{}", undo.stderr);
+    let eval = case.run(&["eval", "wrong", "-o", "jsonl"]);
+    assert!(eval.stdout.contains("\"value\":60"), "{}", eval.stdout);
+}

@@ -32,7 +32,7 @@ impl Server {
         fs::write(folder.path().join("schema.json"), json_schema().to_string()).unwrap();
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/tombi");
         let mut process = Command::new(program)
-            .args(["lsp", "--offline", "--quiet"])
+            .args(["lsp", "--offline"])
             .current_dir(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

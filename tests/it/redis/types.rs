@@ -40,7 +40,9 @@ async fn a_stored_value_of_another_type_is_a_rejected_definition() {
     assert_eq!((limit(&flags), health.status, health.former), (-1, Status::Error, 0));
     assert_eq!(health.last_error_kind, Some("invalid"));
     let message = health.last_error.as_ref().unwrap().to_string();
-    assert!(message.contains("`limit`") && message.contains("a string"), "{message}");
+    let place =
+        "flag `limit` has values of another type at field `limit` of the hash `feature_flags`";
+    assert!(message.starts_with(place) && message.ends_with("a string"), "{message}");
     let problem = flags.sources_of(LIMIT)[0].problem.clone();
     assert_eq!(
         problem.as_deref(),
