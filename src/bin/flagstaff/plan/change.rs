@@ -42,6 +42,8 @@ pub(crate) struct Changing {
     shares: Option<(Shares, Shares)>,
     /// Variants that are called the same and have another value.
     other_values: Vec<String>,
+    /// True if those for whom it is on without a variant are served another value, or one at all.
+    has_other_constant: bool,
 }
 
 /// How many users a flag is another one for.
@@ -165,7 +167,7 @@ impl Change {
             match (was_on, is_on) {
                 (false, true) => tally.newly_on += 1,
                 (true, false) => tally.newly_off += 1,
-                _ if flag.is_another_value(variants) => tally.other_value += 1,
+                _ if flag.is_another_value(variants, is_on) => tally.other_value += 1,
                 _ => continue,
             }
             if let (Some(before), Some(after)) = (before, after)
@@ -227,11 +229,15 @@ impl Changing {
             other_values: both
                 .map(|(before, after)| other_values(before, after))
                 .unwrap_or_default(),
+            has_other_constant: both.is_some_and(|(before, after)| {
+                before.rare().value.value() != after.rare().value.value()
+            }),
         }
     }
 
-    fn is_another_value(&self, variants: (Option<&str>, Option<&str>)) -> bool {
+    fn is_another_value(&self, variants: (Option<&str>, Option<&str>), is_on: bool) -> bool {
         match variants {
+            (None, None) => is_on && self.has_other_constant,
             (Some(before), Some(after)) if before == after => {
                 self.other_values.iter().any(|name| name == after)
             }
