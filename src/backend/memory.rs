@@ -116,6 +116,22 @@ impl Memory {
         result
     }
 
+    /// Refuses a change to values of another type than the sources below have. Returns the turn, so that nothing comes
+    /// between this and the change.
+    fn check_type(&self, key: &str, write: &Write) -> Result<Option<Taken<'_>>, Refusal> {
+        let turn = self.shared.turn.take();
+        // Not under the lock of the state, which a publisher asks for while it has its own.
+        let (entry, sinks) = {
+            let state = self.state();
+            (state.after(key, write)?, state.sinks.clone())
+        };
+        if let Some(entry) = entry {
+            let mut checked = sinks.iter().map(|sink| sink.check_type(key, &entry));
+            checked.try_for_each(|checked| checked.map_err(Refusal::failed))?;
+        }
+        Ok(turn)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,13 +178,14 @@ impl State {
         Written::revision(self.revision)
     }
 
-    fn write(&mut self, key: &str, write: &Write) -> Result<Written, Refusal> {
+    /// Returns the entry of a flag after a change; `None` if there is none.
+    fn after(&self, key: &str, write: &Write) -> Result<Option<Entry>, Refusal> {
         if write.expires_at.is_some() {
             return Err(Refusal::Unsupported("end an override by itself: it has no clock"));
         }
         write.check()?;
         self.check(key, write.expected.as_ref())?;
-        let entry = match &write.operation {
+        Ok(match &write.operation {
             Operation::Enable => Some(Entry::Forced(true)),
             Operation::Disable => Some(Entry::Forced(false)),
             Operation::Set(patch) => {
@@ -176,7 +193,11 @@ impl State {
                 without(self.offer.listed(key), patched, &write.inherited)?
             }
             Operation::Clear => None,
-        };
+        })
+    }
+
+    fn write(&mut self, key: &str, write: &Write) -> Result<Written, Refusal> {
+        let entry = self.after(key, write)?;
         let provenance = Provenance::of(write, SystemTime::now());
         Ok(self.change(key, |offer| match entry {
             None => offer.remove(key),
@@ -251,7 +272,8 @@ impl Backend for Memory {
 
 impl WritableBackend for Memory {
     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>> {
-        let written = self.change(|state| state.write(key, &write));
+        let written = self.check_type(key, &write);
+        let written = written.and_then(|_turn| self.change(|state| state.write(key, &write)));
         Box::pin(std::future::ready(written))
     }
 

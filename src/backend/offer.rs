@@ -39,6 +39,8 @@ pub struct Offer {
     problems: SharedMap<Arc<str>>,
     /// Of the entries that stand for a value which cannot be read, and that was never good.
     unknown: SharedMap<()>,
+    /// The last entries whose values had the type of the sources below, for entries whose values do not.
+    fitting: SharedMap<Entry>,
     lookup: Option<Lookup>,
     places: Option<Places>,
     fingerprint: Option<u64>,
@@ -271,6 +273,15 @@ impl Offer {
         self.unknown.insert(key, ());
     }
 
+    /// The last entry whose values had the type of the sources below.
+    pub(crate) fn fitting(&self, key: &str) -> Option<&Entry> {
+        self.fitting.get(key)
+    }
+
+    pub(crate) fn set_fitting(&mut self, key: Arc<str>, entry: Entry) {
+        self.fitting.insert(key, entry);
+    }
+
     /// Takes over what `changed` lists.
     pub(crate) fn amend(&mut self, changed: &Self) {
         for (key, entry) in changed.entries.iter() {
@@ -287,11 +298,15 @@ impl Offer {
         for key in changed.unknown.keys() {
             self.unknown.insert(Arc::clone(key), ());
         }
+        for (key, entry) in changed.fitting.iter() {
+            self.fitting.insert(Arc::clone(key), entry.clone());
+        }
     }
 
     pub(crate) fn insert(&mut self, key: Arc<str>, entry: Entry) {
         self.provenance.remove(&key);
         self.unknown.remove(&key);
+        self.fitting.remove(&key);
         self.entries.insert(key, entry);
     }
 
@@ -300,6 +315,7 @@ impl Offer {
         self.provenance.remove(key);
         self.problems.remove(key);
         self.unknown.remove(key);
+        self.fitting.remove(key);
         self.rejected.remove(key);
     }
 }

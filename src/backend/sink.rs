@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{BackendError, Offer};
-use crate::model::SharedDefinition;
+use crate::model::{Entry, OtherType, SharedDefinition};
 
 /// The target that a backend publishes its state to.
 ///
@@ -27,6 +27,7 @@ pub(crate) trait Publish: Send + Sync {
     fn in_force(&self, source: usize) -> Option<Arc<Offer>>;
     fn standing(&self) -> Standing;
     fn below(&self, source: usize, most: usize) -> Vec<(String, Option<SharedDefinition>)>;
+    fn check_type(&self, source: usize, key: &str, entry: &Entry) -> Result<(), OtherType>;
     fn usage(&self) -> Vec<FlagUsage>;
     fn now(&self) -> SystemTime;
 }
@@ -198,6 +199,17 @@ impl Sink {
     #[must_use]
     pub fn below(&self, most: usize) -> Vec<(String, Option<SharedDefinition>)> {
         self.target.upgrade().map(|target| target.below(self.source, most)).unwrap_or_default()
+    }
+
+    /// Checks that the values of an entry would be of the type that the sources below this one have for the flag. A
+    /// source refuses to write what is not.
+    ///
+    /// # Errors
+    ///
+    /// The first value of another type.
+    pub fn check_type(&self, key: &str, entry: &Entry) -> Result<(), OtherType> {
+        let target = self.target.upgrade();
+        target.map_or(Ok(()), |target| target.check_type(self.source, key, entry))
     }
 
     /// Returns the flags of all sources, and which of them this process evaluates.

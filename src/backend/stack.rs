@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use super::{Lookup, Offer, Provenance, offer::Rejected};
 use crate::model::{
-    Definition, Entry, Field, OnStale, Part, Resolved, Serve, SharedDefinition, WarningKind,
+    Definition, Entry, Field, OnStale, OtherType, Part, Resolved, Serve, SharedDefinition,
+    WarningKind,
 };
 
 /// The place of a source, 0 being the strongest.
@@ -41,6 +42,8 @@ impl Stack {
 
     /// Replaces what one source offers. Returns the keys that may resolve to something else now.
     pub(crate) fn replace(&mut self, source: usize, offer: Offer) -> BTreeSet<Arc<str>> {
+        let mut offer = offer;
+        self.keep_fitting(source, &mut offer);
         let offers = Arc::make_mut(&mut self.offers);
         let before = std::mem::replace(&mut offers[source], Arc::new(offer));
         if before.lookup().is_some() || self.offers[source].lookup().is_some() {
@@ -61,13 +64,70 @@ impl Stack {
     pub(crate) fn amend(
         &mut self,
         source: usize,
-        changed: &Offer,
+        mut changed: Offer,
         removed: Vec<String>,
     ) -> Vec<Arc<str>> {
+        self.keep_fitting(source, &mut changed);
         let offer = Arc::make_mut(&mut Arc::make_mut(&mut self.offers)[source]);
-        offer.amend(changed);
+        offer.amend(&changed);
         removed.iter().for_each(|key| offer.remove(key));
         changed.keys().cloned().chain(removed.into_iter().map(Into::into)).collect()
+    }
+
+    /// Notes the last good entry beside each entry whose values have another type than those of the sources below.
+    fn keep_fitting(&self, source: usize, offer: &mut Offer) {
+        let before = &self.offers[source];
+        let typed: Vec<_> =
+            offer.keys().filter(|key| offer.listed(key).is_some_and(has_values)).cloned().collect();
+        for key in typed {
+            let Some(below) = self.below(&key, source as SourceId) else { continue };
+            let fits = |entry: &Entry| check_type(entry, &below).is_ok();
+            if offer.listed(&key).is_some_and(fits) {
+                continue;
+            }
+            let last = before.listed(&key).filter(|_| !before.is_unknown(&key));
+            let last = last.filter(|entry| fits(entry)).or(before.fitting(&key)).cloned();
+            if let Some(last) = last {
+                offer.set_fitting(key, last);
+            }
+        }
+    }
+
+    /// Returns the sources whose values for a key have another type than those of the sources below, and how.
+    pub(crate) fn mistyped(&self, key: &str) -> Vec<(SourceId, OtherType)> {
+        if self.offers.len() < 2 {
+            return Vec::new();
+        }
+        let typed = |offer: &&Arc<Offer>| offer.listed(key).is_some_and(has_values);
+        if self.offers.iter().filter(typed).nth(1).is_none() {
+            return Vec::new();
+        }
+        let sources = (0..=SourceId::MAX).take(self.offers.len());
+        sources.filter_map(|source| Some((source, self.other_type(key, source)?))).collect()
+    }
+
+    /// Returns the conflict of an entry of a source with the types of the sources below.
+    fn other_type(&self, key: &str, source: SourceId) -> Option<OtherType> {
+        let entry = self.offers[usize::from(source)].listed(key).filter(|it| has_values(it))?;
+        check_type(entry, &self.below(key, source)?).err()
+    }
+
+    /// Checks that values of an entry, if a source had it, would be of the type that the sources below have.
+    pub(crate) fn check_type(
+        &self,
+        key: &str,
+        source: usize,
+        entry: &Entry,
+    ) -> Result<(), OtherType> {
+        match self.below(key, source as SourceId).filter(|_| has_values(entry)) {
+            None => Ok(()),
+            Some(below) => check_type(entry, &below),
+        }
+    }
+
+    /// Returns true if the entry of a source is its last good one, for one whose values have another type.
+    pub(crate) fn keeps_former(&self, key: &str, source: SourceId) -> bool {
+        self.offers[usize::from(source)].fitting(key).is_some()
     }
 
     /// Returns the number of flags that a source lists.
@@ -181,11 +241,22 @@ impl Stack {
                 }
                 continue;
             };
+            let mut is_unknown = offer.is_unknown(key);
+            let entry = match &resolved {
+                // A rejected definition counts as one that cannot be read: it may be meant to switch the flag off.
+                Some(below) if check_type(&entry, below).is_err() => {
+                    let last = offer.fitting(key).filter(|last| check_type(last, below).is_ok());
+                    let last = last.filter(|_| !switches_off(&entry)).cloned();
+                    is_unknown = last.is_none() && !switches_off(&entry);
+                    last.unwrap_or(Entry::Forced(false))
+                }
+                _ => entry,
+            };
             let definition = self.patch(&entry, resolved.as_ref());
             if is_rejected {
                 if definition.enabled.value() == Some(&false) {
                     let off = resolved.insert(Resolved::new(self.forced[0].clone(), source));
-                    off.is_unknown = offer.is_unknown(key);
+                    off.is_unknown = is_unknown;
                 }
                 continue;
             }
@@ -204,7 +275,7 @@ impl Stack {
             }
             // The strongest source that switches it decides.
             if is_switched {
-                merged.is_unknown = offer.is_unknown(key);
+                merged.is_unknown = is_unknown;
             }
         }
         if let Some(resolved) = &mut resolved {
@@ -262,14 +333,25 @@ impl Stack {
     }
 
     /// Returns the reason why the value that a source has for a key cannot be read, if that is so.
-    pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<&str> {
-        self.offers[usize::from(source)].problem(key)
+    pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<String> {
+        let unreadable = self.offers[usize::from(source)].problem(key).map(str::to_owned);
+        unreadable.or_else(|| self.other_type(key, source).map(|other| other.to_string()))
+    }
+
+    /// Returns the last good entry of a source for a key whose stored value cannot be read. Forced off is what a flag without
+    /// one is.
+    pub(crate) fn last_good(&self, key: &str, source: SourceId) -> Option<Entry> {
+        let offer = &self.offers[usize::from(source)];
+        match self.other_type(key, source) {
+            Some(_) => offer.fitting(key).cloned(),
+            None => offer.entry(key).filter(|entry| *entry != Entry::Forced(false)),
+        }
     }
 
     /// Returns the warning about the entry of a source for a key, if there is one.
     pub(crate) fn warning(&self, key: &str, source: SourceId) -> Option<(WarningKind, String)> {
         let offer = &self.offers[usize::from(source)];
-        let entry = offer.entry(key).filter(|_| offer.problem(key).is_none());
+        let entry = offer.entry(key).filter(|_| self.problem(key, source).is_none());
         self.warning_about(key, source, entry.as_ref())
     }
 
@@ -465,6 +547,24 @@ impl Stack {
     pub(crate) fn lookups(&self) -> Arc<[(SourceId, Lookup)]> {
         let lookups = (0..=SourceId::MAX).zip(&*self.offers);
         lookups.filter_map(|(source, offer)| Some((source, Arc::clone(offer.lookup()?)))).collect()
+    }
+}
+
+/// Returns true if an entry can give a flag values.
+fn has_values(entry: &Entry) -> bool {
+    matches!(entry, Entry::Definition(definition) if definition.has_values())
+}
+
+/// Returns true if a definition switches a flag off.
+fn switches_off(entry: &Entry) -> bool {
+    matches!(entry, Entry::Definition(it) if it.enabled.value() == Some(&false))
+}
+
+/// Checks that the values of an entry are of the type that a flag has below it.
+fn check_type(entry: &Entry, below: &Resolved) -> Result<(), OtherType> {
+    match entry {
+        Entry::Definition(patch) => below.definition.check_type(patch),
+        _ => Ok(()),
     }
 }
 

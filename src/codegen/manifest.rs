@@ -207,6 +207,31 @@ mod tests {
     }
 
     #[test]
+    fn a_flag_has_the_type_of_a_value_that_environments_alone_have() {
+        let text = "[flags]\na = true\nb = true\nc.value = 5\n[environments.staging]\na.value = 50\n\
+                    b.variants = { x = { weight = 1, value = 0.5 } }\nc.value = 6\n";
+        let row = |key: &str, kind: &str, default: Json| (key.to_owned(), kind.to_owned(), default);
+
+        assert_eq!(
+            types(text),
+            [
+                row("a", "integer", json!(50)),
+                row("b", "float", json!(0)),
+                row("c", "integer", json!(5)),
+            ]
+        );
+    }
+
+    #[test]
+    fn off_as_the_callers_default_leaves_the_empty_value_of_the_type() {
+        let text = "[flags.a]\nvariants = { control = 1, treatment = 1 }\noff = \"default\"\n\
+                    [flags.b]\nvariants = { control = { value = 5 } }\nserve = \"control\"\noff = \"default\"\n";
+        let row = |key: &str, kind: &str, default: Json| (key.to_owned(), kind.to_owned(), default);
+
+        assert_eq!(types(text), [row("a", "string", json!("")), row("b", "integer", json!(0))]);
+    }
+
+    #[test]
     fn what_people_and_tools_know_of_a_flag_is_in_the_manifest() {
         let text = r#"
             [flags.a]

@@ -69,7 +69,7 @@ pub(super) const ATTRIBUTES: &str = "attributes";
 
 /// Words that no condition can have yet. They are reserved, so that they can be added without a change
 /// in what a file means.
-const RESERVED: [&str; 2] = ["share", "now"];
+pub(super) const RESERVED: [&str; 2] = ["share", "now"];
 
 /// The keys of a condition that are not names of attributes.
 pub(super) const WORDS: [&str; 9] =

@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     mem,
+    ops::Range,
     sync::Arc,
 };
 
@@ -24,10 +25,10 @@ use super::{
     requires,
     test::Tests,
     value::kind,
-    variants,
+    variants::{self, Typed},
 };
 use crate::{
-    model::{Definition, Definitions, Entry, Field, FlagKeys, nearest},
+    model::{Definition, Definitions, Entry, Field, FlagKeys, SharedDefinition, nearest},
     text::line,
 };
 
@@ -73,6 +74,7 @@ pub(super) fn decode_all(
     decoder: &mut Decoder<'_>,
 ) -> Environments {
     let mut environments = Environments::new();
+    let mut types = Types::new();
     let Some(value) = root.get(ENVIRONMENTS) else { return environments };
     let Some(all) = value.get_ref().as_table() else {
         let message = format!("`{ENVIRONMENTS}` is {}", kind(value.get_ref()));
@@ -86,7 +88,7 @@ pub(super) fn decode_all(
         let name = key.get_ref().as_ref();
         let Some(entries) = table_of(key, value, decoder) else { continue };
         decoder.environment = Some(name.into());
-        let reading = Reading::new(entries, table, below, decoder);
+        let reading = Reading::new(entries, table, below, &mut types, decoder);
         environments.insert(name.into(), reading.finish(ends, decoder));
         decoder.environment = None;
     }
@@ -118,6 +120,9 @@ fn table_of<'r, 't>(
     Some(entries)
 }
 
+/// The flags that have values in environments alone, each as the first of these has it, and where.
+type Types<'r> = HashMap<&'r str, (SharedDefinition, Range<usize>)>;
+
 /// An environment that is being read.
 struct Reading<'r, 't> {
     flags: Flags,
@@ -139,12 +144,13 @@ impl<'r, 't> Reading<'r, 't> {
         entries: &'r DeTable<'t>,
         table: &'r DeTable<'t>,
         below: &Flags,
+        types: &mut Types<'r>,
         decoder: &mut Decoder<'_>,
     ) -> Self {
         let flags = Flags { tests: Tests::new(), ..below.clone() };
         let mut reading = Self { flags, entries: BTreeMap::new(), written: HashMap::new(), table };
         for (key, value) in entries {
-            reading.read(key, value, decoder);
+            reading.read(key, value, types, decoder);
         }
         let misplaced = mem::take(&mut decoder.misplaced);
         misplaced.into_iter().for_each(|key| reading.flags.reject(key));
@@ -152,7 +158,13 @@ impl<'r, 't> Reading<'r, 't> {
     }
 
     /// Reads one entry, and merges it over the flag of `[flags]`.
-    fn read(&mut self, key: &'r Key<'t>, value: &'r Value<'t>, decoder: &mut Decoder<'_>) {
+    fn read(
+        &mut self,
+        key: &'r Key<'t>,
+        value: &'r Value<'t>,
+        types: &mut Types<'r>,
+        decoder: &mut Decoder<'_>,
+    ) {
         let name = key.get_ref().as_ref();
         let flag: Arc<str> = name.into();
         let below = self.table.get(name);
@@ -174,8 +186,18 @@ impl<'r, 't> Reading<'r, 't> {
             Some(entry) => {
                 let good = self.flags.good.0.get(&flag);
                 let merged = Definition::with_entry(good, &entry);
-                let good = below.zip(good.map(|good| &**good));
-                let is_good = flag::check_merged(name, &settings, &merged, good, decoder);
+                let declared = below.zip(good).and_then(|(place, it)| Typed::new(place, it));
+                let first = types.get(name);
+                let first = first.map(|(flag, span)| Typed { flag, span: span.clone() });
+                let elsewhere = declared.or(first);
+                let is_good =
+                    flag::check_merged(name, &settings, &merged, elsewhere.as_ref(), decoder);
+                if elsewhere.is_none()
+                    && is_good
+                    && let Some(Typed { span, .. }) = Typed::new(value, &merged)
+                {
+                    types.insert(name, (merged.clone(), span));
+                }
                 self.flags.good.0.insert(Arc::clone(&flag), merged);
                 self.entries.insert(Arc::clone(&flag), entry);
                 is_good

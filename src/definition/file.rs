@@ -252,8 +252,8 @@ impl FlagsFile {
 
     /// The flags of all environments together, for code that is used in each of them.
     ///
-    /// A flag is as `[flags]` has it, with the variants that environments add; one that only environments have is as
-    /// in the first of them.
+    /// A flag is as `[flags]` has it, with the variants that environments add, and the value if environments alone have
+    /// one. A flag that only environments have is as in the first of them.
     ///
     /// # Example
     ///
@@ -277,6 +277,10 @@ impl FlagsFile {
                     all.0.insert(Arc::clone(key), there.clone());
                     continue;
                 };
+                if let (false, value @ Setting::Set(_)) = (known.has_values(), &there.rare().value)
+                {
+                    known.make_mut().rare_mut().value = value.clone();
+                }
                 let variants = there.rare().variants.value().into_iter().flat_map(Variants::iter);
                 for (name, variant) in variants {
                     let mut known_variants =

@@ -10,12 +10,12 @@ use super::{
     decoder::{Decoder, Format},
     diagnostic::Diagnostic,
     encode::{self, Encode},
-    remove, rule,
+    remove, rollout, rule,
     schema::Schema,
     suggestion::Suggestion,
     test::{self, TESTS},
     value::{Decode, Place, kind, percent_string, source, truth},
-    variants,
+    variants::{self, Typed},
 };
 use crate::{
     model::{
@@ -116,17 +116,18 @@ pub(super) fn check_merged(
     flag: &str,
     settings: &DeTable<'_>,
     definition: &Definition,
-    below: Option<(&Value<'_>, &Definition)>,
+    elsewhere: Option<&Typed<'_>>,
     decoder: &mut Decoder<'_>,
 ) -> bool {
     let errors = decoder.errors;
     variants::check_merged(flag, settings, decoder);
     variants::check_named(flag, settings, decoder);
     variants::check_whole(flag, settings, definition, decoder);
-    if let Some((place, below)) = below.filter(|_| decoder.errors == errors) {
-        variants::check_type_below(flag, place, below, settings, definition, decoder);
+    if let Some(elsewhere) = elsewhere.filter(|_| decoder.errors == errors) {
+        variants::check_type(flag, elsewhere, settings, definition, decoder);
     }
     rule::check_whole(flag, settings, definition, decoder);
+    rollout::check_merged(flag, settings, definition, decoder);
     check_dates(flag, settings, definition, decoder);
     test::decode(flag, settings, Some(definition), decoder);
     decoder.errors == errors

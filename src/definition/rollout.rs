@@ -12,7 +12,7 @@ use super::{
     flag::{Owner, unknown_key},
     value::{Decode, Place, wrong_type},
 };
-use crate::model::{Active, Rollout, Setting, Stage};
+use crate::model::{Active, Definition, Field, Rollout, Setting, Stage};
 
 impl Decode for Active {
     const NULLS: usize = 1;
@@ -31,17 +31,7 @@ impl Decode for Active {
                 }
             }
         }
-        if let (Some(from), Some(until)) = (active.from.value(), active.until.value())
-            && until <= from
-        {
-            let message = format!("flag `{}` is never active", at.flag);
-            decoder.report(
-                Diagnostic::new(Code::NeverActive, span_of(table, "until", value), message)
-                    .label("ends here, or before")
-                    .related(span_of(table, "from", value), "begins here")
-                    .flag(at.flag),
-            );
-        }
+        check_window(at.flag, value, table, &active, decoder);
         (decoder.errors == errors).then_some(active)
     }
 }
@@ -68,26 +58,80 @@ impl Decode for Rollout {
                 _ => unknown_key(&Owner::setting(at, value, ROLLOUT), key, member, decoder),
             }
         }
-        let dated = rollout.stages.value().is_some_and(|stages| stages.iter().any(is_dated));
-        // In JSON, the stages were started by hand, and their dates move along.
-        if dated && rollout.start.value().is_some() && !decoder.is_partial() {
-            let message = format!("the rollout of flag `{}` has two beginnings", at.flag);
-            decoder.report(
-                Diagnostic::new(Code::RolloutTimes, span_of(table, "start", value), message)
-                    .label("the stages have dates of their own")
-                    .help("remove `start`, or let the stages say how long they last, with `for`")
-                    .flag(at.flag),
-            );
-        }
-        // In JSON, they are those of the file; in an environment, those of `[flags]`.
-        if !table.contains_key("stages") && !decoder.is_partial() {
-            let message = format!("the rollout of flag `{}` has no stages", at.flag);
-            let problem = Diagnostic::new(Code::RolloutWithoutStages, value.span(), message)
-                .label("no `stages`")
-                .help("write `stages = [{ percentage = 10, for = \"2h\" }, { percentage = 100 }]`");
-            decoder.report(problem.flag(at.flag));
+        // In JSON, the stages are those of the file, and may have been started by hand. In an environment, they are those
+        // of `[flags]`.
+        if !decoder.is_partial() {
+            check_whole(at.flag, value, table, &rollout, decoder);
         }
         (decoder.errors == errors).then_some(rollout)
+    }
+}
+
+/// Checks that a window does not end before it begins.
+fn check_window(
+    flag: &str,
+    value: &Value<'_>,
+    table: &DeTable<'_>,
+    active: &Active,
+    decoder: &mut Decoder<'_>,
+) {
+    let (Some(from), Some(until)) = (active.from.value(), active.until.value()) else { return };
+    if until > from {
+        return;
+    }
+    let message = format!("flag `{flag}` is never active");
+    decoder.report(
+        Diagnostic::new(Code::NeverActive, span_of(table, "until", value), message)
+            .label("ends here, or before")
+            .related(span_of(table, "from", value), "begins here")
+            .flag(flag),
+    );
+}
+
+/// Checks a rollout that no other source completes: it has stages, and one beginning.
+fn check_whole(
+    flag: &str,
+    value: &Value<'_>,
+    table: &DeTable<'_>,
+    rollout: &Rollout,
+    decoder: &mut Decoder<'_>,
+) {
+    let dated = rollout.stages.value().is_some_and(|stages| stages.iter().any(is_dated));
+    if dated && rollout.start.value().is_some() {
+        let message = format!("the rollout of flag `{flag}` has two beginnings");
+        decoder.report(
+            Diagnostic::new(Code::RolloutTimes, span_of(table, "start", value), message)
+                .label("the stages have dates of their own")
+                .help("remove `start`, or let the stages say how long they last, with `for`")
+                .flag(flag),
+        );
+    }
+    if !table.contains_key("stages") {
+        let message = format!("the rollout of flag `{flag}` has no stages");
+        let problem = Diagnostic::new(Code::RolloutWithoutStages, value.span(), message)
+            .label("no `stages`")
+            .help("write `stages = [{ percentage = 10, for = \"2h\" }, { percentage = 100 }]`");
+        decoder.report(problem.flag(flag));
+    }
+}
+
+/// Checks the window and the rollout that `[flags]` and an environment have together.
+pub(super) fn check_merged(
+    flag: &str,
+    settings: &DeTable<'_>,
+    definition: &Definition,
+    decoder: &mut Decoder<'_>,
+) {
+    let written = |field: Field| {
+        let value = settings.get(field.as_str())?;
+        Some((value, value.get_ref().as_table()?))
+    };
+    let rare = definition.rare();
+    if let (Some((value, table)), Some(active)) = (written(Field::Active), rare.active.value()) {
+        check_window(flag, value, table, active, decoder);
+    }
+    if let (Some((value, table)), Some(rollout)) = (written(Field::Rollout), rare.rollout.value()) {
+        check_whole(flag, value, table, rollout, decoder);
     }
 }
 

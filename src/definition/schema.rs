@@ -5,14 +5,16 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value, json};
 
 use super::{
-    condition::{ALL, ANY, AS, ATTRIBUTES, FLAG, IGNORE_CASE, NOT, NUMBER, SEGMENT, UNLESS},
+    condition::{
+        ALL, ANY, AS, ATTRIBUTES, FLAG, IGNORE_CASE, NOT, NUMBER, RESERVED, SEGMENT, UNLESS,
+    },
     encode::Encode,
     flag::{FORMS, Form},
     test,
 };
 use crate::model::{
-    Active, BucketBy, Constant, Metadata, OnStale, OperandKind, Operator, Percentage, Prerequisite,
-    Rollout, Rules, Stage, Variants, Weight,
+    Active, BucketBy, Constant, DEFAULT, Field, Metadata, OnStale, OperandKind, Operator,
+    Percentage, Prerequisite, Rollout, Rules, Stage, Variants, Weight,
 };
 
 /// What a percentage looks like as a string.
@@ -20,6 +22,12 @@ const PERCENT: &str = r"^(100(\.0+)?|0*[0-9]{1,2}(\.[0-9]{1,4}0*)?)\s*%$";
 
 /// A time without seconds, which TOML has and the format `date-time` does not.
 const MINUTES: &str = r"^[0-9-]{10}[Tt ][0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9]{2})$";
+
+/// The path of an attribute: names without white space around them, with dots between.
+const PATH: &str = r"^[^\s.]([^.]*[^\s.])?(\.[^\s.]([^.]*[^\s.])?)*$";
+
+/// A string that is more than white space.
+const NOT_BLANK: &str = r"\S";
 
 /// The JSON Schema (draft 7) of flags.toml, by which editors complete and check it.
 ///
@@ -83,15 +91,7 @@ pub fn json_schema() -> Value {
                 "type": "object",
                 "additionalProperties": reference("flag"),
             },
-            "segment": table(
-                "A condition with a name: `when`, `unless`, or both.",
-                &[],
-                json!({
-                    "description": text("What the segment is for, in a sentence."),
-                    "when": described("Who belongs to it.", reference("condition")),
-                    (UNLESS): described("Who does not belong to it.", reference("condition")),
-                }),
-            ),
+            "segment": segment(),
             "condition": condition(),
             "prerequisite": prerequisite(),
             "comparison": comparison(),
@@ -99,9 +99,32 @@ pub fn json_schema() -> Value {
     })
 }
 
+fn segment() -> Value {
+    let members = json!({
+        "description": text("What the segment is for, in a sentence."),
+        "when": described("Who belongs to it.", reference("condition")),
+        (UNLESS): described("Who does not belong to it.", reference("condition")),
+    });
+    let about = "A condition with a name: `when`, `unless`, or both.";
+    let mut segment = table(about, &[], members);
+    segment["minProperties"] = 1.into();
+    segment["dependencies"] = json!({ "description": has_condition() });
+    segment
+}
+
+/// There is a `when`, or an `unless`. Beside a `type`, tombi would take an `anyOf` for something else, so this goes
+/// into `dependencies`.
+fn has_condition() -> Value {
+    json!({ "anyOf": [{ "required": ["when"] }, { "required": [UNLESS] }] })
+}
+
 fn setting(form: &Form) -> Value {
     let mut schema = (form.schema)();
     schema["description"] = form.field.description().into();
+    if form.field == Field::Off {
+        // The one word among the names of variants. Editors offer it.
+        schema["examples"] = json!([DEFAULT]);
+    }
     let empty = (schema["type"] == "array").then(|| json!([]));
     if let Some(default) = (form.default)().or(empty) {
         schema["default"] = default;
@@ -201,6 +224,8 @@ fn prerequisite() -> Value {
     let mut element =
         table("A flag that has to be on, or a flag and its state.", &["flag"], members);
     element["type"] = json!(["string", "object"]);
+    // They exclude each other.
+    element["dependencies"] = json!({ "on": { "not": { "required": ["variant"] } } });
     element
 }
 
@@ -212,6 +237,8 @@ impl Schema for Rules {
                  name of a variant, variants with weights, or \"default\" for the caller's default.",
             "type": ["boolean", "string", "object"],
             "additionalProperties": Weight::schema(),
+            "minProperties": 1,
+            "examples": [DEFAULT, "25%"],
         });
         let members = json!({
             "name": text("The name that explanations show, and that percentages are drawn by."),
@@ -225,6 +252,9 @@ impl Schema for Rules {
         });
         let mut rule = table("Who is served what: `when`, `unless`, or both.", &["serve"], members);
         rule["properties"]["when"]["default"] = json!({});
+        rule["dependencies"] = json!({ "serve": has_condition() });
+        rule["properties"]["name"]["pattern"] = NOT_BLANK.into();
+        rule["properties"]["bucket_by"]["pattern"] = NOT_BLANK.into();
         rule["properties"]["bucket_by"]["default"] = BucketBy::default().encode();
         json!({ "type": "array", "items": rule })
     }
@@ -356,6 +386,7 @@ fn condition() -> Value {
                     "Attributes as in the condition itself, for names that mean something else there.",
                 "type": "object",
                 "additionalProperties": reference("comparison"),
+                "propertyNames": { "pattern": PATH },
             },
             (SEGMENT): {
                 "description": "The name of a segment, or a list of which any will do.",
@@ -364,6 +395,7 @@ fn condition() -> Value {
             },
         },
         "additionalProperties": reference("comparison"),
+        "propertyNames": { "pattern": PATH, "not": { "enum": RESERVED } },
     })
 }
 
@@ -398,6 +430,47 @@ fn comparison() -> Value {
         "minProperties": 1,
         "properties": operators,
         "additionalProperties": false,
+        "dependencies": { (IGNORE_CASE): beside_ignore_case(), (AS): beside_as() },
+    })
+}
+
+/// One of these operators is there.
+fn one_of(has: impl Fn(Operator) -> bool) -> Value {
+    let operators = Operator::ALL.iter().filter(|&&operator| has(operator));
+    operators.map(|operator| json!({ "required": [operator.as_str()] })).collect()
+}
+
+/// Something has letters to compare.
+fn beside_ignore_case() -> Value {
+    let unless_false = json!({
+        "properties": { (IGNORE_CASE): { "enum": [false] } },
+        "anyOf": one_of(|_| true),
+    });
+    let mut with_case = one_of(Operator::has_case);
+    if let Some(forms) = with_case.as_array_mut() {
+        forms.push(unless_false);
+    }
+    json!({ "anyOf": with_case })
+}
+
+/// Something compares numbers, and nothing anything else.
+fn beside_as() -> Value {
+    let number = json!({ "type": "number" });
+    let numbers = Operator::ALL.iter().filter(|operator| operator.has_numbers());
+    let mut properties: Map<_, _> = numbers
+        .map(|operator| {
+            let operand = match operator.operand() {
+                OperandKind::Scalars => json!({ "items": number }),
+                _ => number.clone(),
+            };
+            (operator.as_str().to_owned(), operand)
+        })
+        .collect();
+    properties.insert(IGNORE_CASE.to_owned(), json!({ "enum": [false] }));
+    json!({
+        "anyOf": one_of(Operator::has_numbers),
+        "not": { "anyOf": one_of(|it| !it.has_numbers() && it.operand() != OperandKind::Bool) },
+        "properties": properties,
     })
 }
 

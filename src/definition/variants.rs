@@ -321,55 +321,44 @@ pub(super) fn check_merged(flag: &str, settings: &DeTable<'_>, decoder: &mut Dec
     }
 }
 
-/// Checks that the values of a flag in an environment are of the type that they have in `[flags]`, where `place` is the
-/// flag. The code that asks for the flag expects one type everywhere.
-pub(super) fn check_type_below(
+/// The values of a flag, and where a file has them first.
+pub(super) struct Typed<'d> {
+    /// The flag with these values.
+    pub(super) flag: &'d Definition,
+    pub(super) span: Range<usize>,
+}
+
+impl<'d> Typed<'d> {
+    /// Returns the values that `place` gives a flag, if it has some.
+    pub(super) fn new(place: &Value<'_>, flag: &'d Definition) -> Option<Self> {
+        flag.values().next()?;
+        let table = place.get_ref().as_table();
+        let field = [Field::Value, Field::Variants];
+        let written = field.iter().find_map(|it| table?.get(it.as_str()));
+        Some(Self { flag, span: written.unwrap_or(place).span() })
+    }
+}
+
+/// Checks that the values of a flag in an environment are of the type that they have elsewhere in the file. The code
+/// that asks for the flag expects one type everywhere.
+pub(super) fn check_type(
     flag: &str,
-    place: &Value<'_>,
-    below: &Definition,
+    elsewhere: &Typed<'_>,
     settings: &DeTable<'_>,
     merged: &Definition,
     decoder: &mut Decoder<'_>,
 ) {
-    let Some((_, expected)) = values(below).next() else { return };
-    let other = values(merged).find(|(_, value)| type_of(value) != type_of(&expected));
-    let Some((variant, other)) = other else { return };
-    let field = if variant.is_some() { Field::Variants } else { Field::Value };
+    let Err(other) = elsewhere.flag.check_type_of(merged) else { return };
+    let field = if other.variant.is_some() { Field::Variants } else { Field::Value };
     let Some(whole) = settings.get(field.as_str()) else { return };
     let table = whole.get_ref().as_table();
-    let variant = variant.and_then(|name| table?.get(name));
+    let variant = other.variant.as_deref().and_then(|name| table?.get(name));
     let span = variant.map_or(whole.span(), |variant| written(variant).unwrap_or(variant).span());
-    let table = place.get_ref().as_table();
-    let below = [Field::Value, Field::Variants].iter().find_map(|it| table?.get(it.as_str()));
     let message = format!("flag `{flag}` has values of another type");
     let problem = Diagnostic::new(Code::MixedTypes, span, message)
-        .label(format!("this is {}", type_of(&other)))
-        .related(below.unwrap_or(place).span(), format!("here it is {}", type_of(&expected)));
+        .label(format!("this is {}", other.after()))
+        .related(elsewhere.span.clone(), format!("here it is {}", other.before()));
     decoder.report_with(problem, None, flag);
-}
-
-/// Returns the values that a flag can serve, those of variants with their names.
-fn values(definition: &Definition) -> impl Iterator<Item = (Option<&str>, model::Value<'static>)> {
-    let rare = definition.rare();
-    let constant = rare.value.value().map(|constant| (None, constant.as_value().clone()));
-    let variants = rare.variants.value().into_iter();
-    let variants = variants.flat_map(|all| {
-        // Without a value, a variant is its name.
-        let value = |name: &str| all.value(name).unwrap_or_else(|| name.to_owned().into());
-        all.names().map(move |name| (Some(name), value(name)))
-    });
-    constant.into_iter().chain(variants)
-}
-
-/// Returns the type of a value, with its article. JSON has one kind of number.
-const fn type_of(value: &model::Value<'_>) -> &'static str {
-    match value {
-        model::Value::Bool(_) => "a boolean",
-        model::Value::Integer(_) | model::Value::Float(_) => "a number",
-        model::Value::String(_) => "a string",
-        model::Value::List(_) => "a list",
-        model::Value::Table(_) => "a table",
-    }
 }
 
 /// The names of the variants of a flag, as they are written.

@@ -41,7 +41,8 @@ use crate::{
     },
     eval::Plan,
     foreign::{self, error, info, warn},
-    model::{Entry, Flag, FlagState, Names, Resolve, Resolved, SharedDefinition, Slot},
+    model::{Entry, Flag, FlagState, Names, OtherType, Resolve, Resolved, SharedDefinition, Slot},
+    text::line,
 };
 
 /// Generations are unique in the process: see [`Cell::with`].
@@ -80,6 +81,8 @@ struct State {
     timed: BTreeSet<Slot>,
     /// Flags that cannot be met, and the source that made them so.
     unmeetable: BTreeMap<Slot, (usize, Problem)>,
+    /// The definitions that are rejected because of the type of their values, by flag and source.
+    mistyped: BTreeMap<(Slot, usize), Problem>,
     warnings: Warnings,
     /// The lost sources that flags have waited for long enough, by flag.
     overdue: HashMap<Arc<str>, Vec<SourceId>>,
@@ -130,6 +133,21 @@ impl Problem {
     }
 }
 
+/// A definition that is rejected because its values have another type than those of weaker sources.
+#[derive(thiserror::Error)]
+#[error("flag `{}` has values of another type{}: {other}", line(flag), at(place.as_deref()))]
+struct MistypedValue {
+    flag: Arc<str>,
+    place: Option<String>,
+    other: OtherType,
+}
+
+crate::error::debug_is_message!(MistypedValue);
+
+fn at(place: Option<&str>) -> String {
+    place.map(|place| format!(" at {}", line(place))).unwrap_or_default()
+}
+
 impl Publisher {
     pub(super) fn new(sources: Vec<Source>, strictness: Strictness, clock: Clock) -> Self {
         metrics::describe();
@@ -163,6 +181,7 @@ impl Publisher {
             links: Links::default(),
             timed: BTreeSet::new(),
             unmeetable: BTreeMap::new(),
+            mistyped: BTreeMap::new(),
             warnings: Warnings::default(),
             overdue: HashMap::new(),
             retired: Vec::new(),
@@ -292,7 +311,7 @@ impl Publisher {
             entry,
             place: state.stack.place(key, source),
             provenance: provenance.map(Arc::unwrap_or_clone),
-            problem: state.stack.problem(key, source).map(str::to_owned),
+            problem: state.stack.problem(key, source),
             warning: state.stack.warning(key, source).map(|(_, message)| message),
         });
         entries.collect()
@@ -393,7 +412,7 @@ impl Publisher {
             age: source.confirmed.map(|at| at.elapsed()),
             flags: source.flags,
             warnings: state.warnings.of(index),
-            former: state.stack.former(index),
+            former: state.former(index),
             mode: source.mode,
             last_error_kind: source.last_error.as_ref().map(|problem| problem.kind),
             last_error: source.last_error.as_ref().map(|problem| problem.error.clone()),
@@ -553,7 +572,23 @@ impl State {
     /// What is wrong with what a source says.
     fn problem(&self, source: usize) -> Option<&Problem> {
         let unmeetable = self.unmeetable.values().find(|(by, _)| *by == source);
-        self.sources[source].partly.as_ref().or(unmeetable.map(|(_, problem)| problem))
+        let mistyped = self.mistyped.iter().find(|((_, by), _)| *by == source);
+        let partly = self.sources[source].partly.as_ref();
+        partly.or(unmeetable.map(|(_, problem)| problem)).or(mistyped.map(|(_, problem)| problem))
+    }
+
+    /// The sources with something wrong that shows once all sources are merged.
+    fn blamed(&self) -> BTreeSet<usize> {
+        let unmeetable = self.unmeetable.values().map(|(by, _)| *by);
+        unmeetable.chain(self.mistyped.keys().map(|(_, by)| *by)).collect()
+    }
+
+    /// The number of flags for which a source has an earlier definition than its last.
+    fn former(&self, source: usize) -> usize {
+        let mistyped = self.mistyped.keys().filter(|(slot, by)| {
+            *by == source && self.stack.keeps_former(self.names.name(*slot), source as SourceId)
+        });
+        self.stack.former(source) + mistyped.count()
     }
 
     /// Since when each source has been out of reach, if it is.
@@ -643,6 +678,10 @@ impl Publish for Publisher {
         listed.into_iter().map(|key| (key.to_string(), below(key))).collect()
     }
 
+    fn check_type(&self, source: usize, key: &str, entry: &Entry) -> Result<(), OtherType> {
+        self.state().stack.check_type(key, source, entry)
+    }
+
     fn publish(&self, source: usize, mut offer: Offer, heard: Heard) {
         let source = self.sources[source];
         self.change(|state, time| {
@@ -683,7 +722,7 @@ impl Publish for Publisher {
         let source = self.sources[source];
         self.change(|state, time| {
             let rejected = state.stack.admit(source.position, &mut changed);
-            let keys = state.stack.amend(source.position, &changed, removed);
+            let keys = state.stack.amend(source.position, changed, removed);
             state.sources[source.position].flags = state.stack.listed(source.position);
             self.resolve(state, keys, ChangeCause::Source(source), time);
             if let Some(rejected) = rejected {
@@ -733,7 +772,12 @@ impl Publisher {
         let (mut came, mut went) = (Vec::new(), false);
         // A flag that is rejected answers otherwise than one that is unknown, and resolves to nothing either.
         let mut same_rejected = true;
+        let mut mistyped = Vec::new();
         for (slot, key) in keys {
+            let others = state.stack.mistyped(&key);
+            if !others.is_empty() || !state.mistyped.is_empty() {
+                mistyped.push((slot, others));
+            }
             same_rejected &= state.stack.rejects(&key) == old.is_rejected(&key);
             let now = state.stack.resolve(&key, &lost, instant, time);
             if resolved.get(slot) == now.as_ref() {
@@ -805,22 +849,23 @@ impl Publisher {
         let now = self.cell.load();
         let (generation, offers) = (now.generation, state.stack.offers());
         now.latest.store(Arc::new(Latest { generation, offers }));
-        self.judge(state, cause, unmeetable);
+        self.judge(state, cause, unmeetable, mistyped);
         if state.started {
             state.warn(&self.sources, said);
         }
     }
 
-    /// Takes note of which flags cannot be met since a change, and reports what is new. Unless a source has
-    /// made the change, the one that sets what a flag requires is to blame.
+    /// Takes note of which flags cannot be met since a change, and which definitions have another type than those below,
+    /// and reports what is new. Unless a source has made the change, the one that sets what a flag requires is to
+    /// blame.
     fn judge(
         &self,
         state: &mut State,
         cause: ChangeCause,
         flags: Vec<(Slot, Option<InvalidPrerequisites>)>,
+        types: Vec<(Slot, Vec<(SourceId, OtherType)>)>,
     ) {
-        let blamed = |state: &State| state.unmeetable.values().map(|(by, _)| *by).collect();
-        let before: BTreeSet<usize> = blamed(state);
+        let before = state.blamed();
         for (slot, invalid) in flags {
             let known = state.unmeetable.remove(&slot);
             let Some(invalid) = invalid else { continue };
@@ -839,10 +884,39 @@ impl Publisher {
                 state.wrong(self.sources[by], problem);
             }
         }
-        let now = blamed(state);
+        self.judge_types(state, types);
+        let now = state.blamed();
         for &source in before.difference(&now) {
             if state.status(source) == Status::Ready {
                 state.emit(Event::Recovered { source: self.sources[source] });
+            }
+        }
+    }
+
+    fn judge_types(&self, state: &mut State, types: Vec<(Slot, Vec<(SourceId, OtherType)>)>) {
+        for (slot, others) in types {
+            let of_flag = (slot, 0)..=(slot, usize::MAX);
+            let known: Vec<_> = state.mistyped.range(of_flag).map(|(key, _)| *key).collect();
+            let mut known: BTreeMap<_, _> = known
+                .into_iter()
+                .filter_map(|key| Some((key, state.mistyped.remove(&key)?)))
+                .collect();
+            for (source, other) in others {
+                let key = (slot, usize::from(source));
+                let flag = Arc::clone(state.names.name(slot));
+                let place = state.stack.place(&flag, source);
+                let error = MistypedValue { flag, place, other };
+                let same = known.remove(&key);
+                let same = same.filter(|known| known.error.to_string() == error.to_string());
+                let is_news = same.is_none();
+                let new = || Problem { kind: "invalid", error: SourceError::new(error) };
+                let problem = same.unwrap_or_else(new);
+                state.mistyped.insert(key, problem.clone());
+                if is_news {
+                    let source = self.sources[key.1];
+                    state.unmeasured.refused(source.name, 1);
+                    state.wrong(source, problem);
+                }
             }
         }
     }

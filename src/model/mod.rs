@@ -34,6 +34,7 @@ mod stale;
 mod state;
 mod unit_name;
 mod value;
+mod value_type;
 mod variant;
 mod variant_name;
 mod warning_kind;
@@ -65,6 +66,7 @@ pub use self::{
     state::FlagState,
     unit_name::UnitName,
     value::{IntoAttribute, Value},
+    value_type::OtherType,
     variant::{Variant, Variants},
     warning_kind::WarningKind,
     weight::{InvalidWeight, Weight},
@@ -76,8 +78,8 @@ pub(crate) mod parts {
         Active, BooleanConstant, BucketBy, Case, Comparison, Condition, Constant, Definition,
         Definitions, Effect, Entry, Field, FlagKeys, InvalidOnStale, InvalidOperand,
         InvalidPercentage, InvalidWeight, Metadata, MetadataValue, Negation, OnStale, OperandKind,
-        Operator, OperatorExample, Part, Percentage, Prerequisite, Progress, RareSettings,
-        RequiredState, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting,
+        Operator, OperatorExample, OtherType, Part, Percentage, Prerequisite, Progress,
+        RareSettings, RequiredState, Rollout, RolloutStatus, Rule, Rules, Segment, Serve, Setting,
         SharedDefinition, SharedText, Stage, Variant, Variants, Weight,
     };
 }

@@ -16,6 +16,7 @@ mod lint;
 mod manners;
 mod places;
 mod python;
+mod readings;
 mod renaming;
 mod reports;
 mod stale;
@@ -26,6 +27,9 @@ mod terminal;
 mod transcripts;
 mod unreadable;
 mod watch;
+
+#[path = "../it/random_files.rs"]
+mod random_files;
 
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/cluster.rs"]

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use flagstaff::cli::ExitCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
@@ -300,6 +300,30 @@ fn a_plan_says_which_rules_were_not_tried_in_every_form() {
     let markdown = plan(&["--markdown"]).stdout;
     assert!(markdown.contains("> 1 rule decided for none of these users"), "{markdown}");
     assert!(markdown.contains("| ? |") && markdown.contains("| `strange` |"), "{markdown}");
+}
+
+/// A forced value takes lists and rules away, and with them the attributes that made-up users have values of.
+#[test]
+fn a_simulation_of_a_flag_that_is_forced_names_no_attributes() {
+    let directory = directory(
+        "[flags.a]\nallowed_groups = [\"beta\"]\nrules = [{ when = { plan = \"pro\" }, serve = true }]\n\
+         [environments.staging]\na = true\n",
+    );
+    let simulate = |more: &[&str]| {
+        run(&directory, &[&["simulate", "a", "percentage=50", "-o", "json"], more].concat())
+    };
+
+    let (plain, forced) = (simulate(&[]), simulate(&["--environment", "staging"]));
+
+    let json: Value = serde_json::from_str(&forced.stdout).unwrap();
+    assert_eq!((&json["attributes"], &json["flags"][0]["share"]), (&json!([]), &json!(0.4962)));
+    let text = simulate(&["--environment", "staging", "-o", "text"]).stderr;
+    assert!(!text.contains("values of"), "{text}");
+    let json: Value = serde_json::from_str(&plain.stdout).unwrap();
+    assert_eq!(
+        (&json["attributes"], &json["flags"][0]["share"]),
+        (&json!(["groups", "plan"]), &Value::Null)
+    );
 }
 
 #[test]

@@ -121,6 +121,44 @@ fn show_names_it_beside_its_source() {
     assert_eq!(case.run(&["show", "asks"]).code, ExitCode::Done);
 }
 
+/// The answer of `eval` is not off, so no other command has `off` there.
+#[test]
+fn what_it_is_is_not_known_in_every_command_and_form() {
+    let case = Case::new();
+    let text = |arguments: &[&str]| {
+        let ran = case.refused(&[arguments, &["-o", "text"]].concat());
+        ran.stdout.replace('\u{a0}', " ")
+    };
+    let json = |arguments: &[&str]| -> Value {
+        let ran = case.refused(&[arguments, &["-o", "json"]].concat());
+        serde_json::from_str(&ran.stdout).unwrap()
+    };
+
+    let explained = text(&["explain", "wrong"]);
+    assert!(
+        explained.starts_with("wrong is not known: what `redis` has for `wrong`"),
+        "{explained}"
+    );
+    assert!(explained.contains(" ERROR, PARSE_ERROR"), "{explained}");
+    assert!(explained.contains("not readable") && !explained.contains("off"), "{explained}");
+    let shown = text(&["show", "wrong"]);
+    assert!(shown.starts_with("wrong  not known\n"), "{shown}");
+    assert!(shown.contains("redis  not readable") && !shown.contains("off"), "{shown}");
+    let listed = text(&["list", "wrong"]);
+    assert!(listed.contains("wrong  not known  redis"), "{listed}");
+    let status = case.run(&["status", "-o", "text"]).stdout;
+    assert!(status.contains("wrong  not readable"), "{status}");
+
+    let answer = &json(&["explain", "wrong"])["answer"];
+    assert_eq!((&answer["value"], &answer["errorCode"]), (&Value::Null, &"PARSE_ERROR".into()));
+    assert_eq!((&answer["reason"], answer.get("source")), (&"ERROR".into(), None));
+    let problem = "a percentage lies between 0 and 100";
+    for document in [json(&["show", "wrong"]), json(&["list", "wrong"])["flags"][0].clone()] {
+        assert_eq!((&document["state"], &document["summary"]), (&Value::Null, &Value::Null));
+        assert!(document.to_string().contains(problem), "{document}");
+    }
+}
+
 #[test]
 fn lists_of_flags_are_errors() {
     let case = Case::new();
@@ -164,4 +202,29 @@ fn a_plan_does_without_the_store() {
         "{}",
         plan.stderr
     );
+}
+
+/// Services have another type, and the code that asks expects it.
+#[test]
+fn a_stored_value_of_another_type_cannot_be_read_and_none_can_be_stored() {
+    let case = Case::new();
+    fs::write(case.directory.path().join("flags.toml"), "[flags]\nwrong.value = 50\n").unwrap();
+    case.server.cli(&["HSET", "feature_flags", "wrong", r#"{"value": "fifty"}"#]);
+    let why = "the values of the flag are numbers, and this one is a string";
+
+    for command in [&["eval", "wrong"][..], &["explain", "wrong"], &["show", "wrong"], &["list"]] {
+        assert!(case.refused(command).stderr.contains(why), "{command:?}");
+    }
+    let status = case.run(&["status", "-o", "json"]);
+    let json: Value = serde_json::from_str(&status.stdout).unwrap();
+    assert_eq!((status.code, &json["overrides"][0]["problem"]), (ExitCode::Usage, &why.into()));
+
+    let set = case.run(&["set", "wrong", "value=sixty"]);
+    assert_eq!(set.code, ExitCode::Usage, "{}", set.stderr);
+    assert_eq!(case.run(&["set", "wrong", "value=60"]).code, ExitCode::Done);
+    let undo = case.run(&["undo", "1"]);
+    assert_ne!(undo.code, ExitCode::Done, "{}", undo.stdout);
+    assert!(undo.stderr.contains(why), "{}", undo.stderr);
+    let eval = case.run(&["eval", "wrong", "-o", "jsonl"]);
+    assert!(eval.stdout.contains("\"value\":60"), "{}", eval.stdout);
 }

@@ -257,9 +257,8 @@ async fn of_a_constant_and_variants_the_stronger_source_decides() {
     let weights = Definition::new().variants([("a", 1)]);
 
     let by_constant = stacked([constant.clone(), variants.clone()]).await;
-    let by_variant =
-        stacked([Definition::new().serve("full"), variants.serve("off"), constant.clone()]);
-    let by_weight = stacked([weights, constant]).await;
+    let by_variant = stacked([Definition::new().serve("full"), variants.serve("off"), constant]);
+    let by_weight = stacked([weights, Definition::new().value("b")]).await;
 
     assert_eq!(by_constant.float("a", &ana(), 9.0).value, 0.7);
     assert_eq!(by_variant.await.float("a", &ana(), 9.0).value, 1.0);

@@ -678,3 +678,42 @@ fn a_flag_has_values_of_one_type_in_all_environments() {
         assert!(!parse(&text).diagnostics().has_errors(), "{text}");
     }
 }
+
+/// Without a value in `[flags]`, the first environment that has one decides.
+#[test]
+fn a_flag_that_has_values_in_environments_alone_has_one_type_there() {
+    let text = "[flags]\nf = true\n[environments.staging.f]\nvalue = 5\n[environments.production.f]\nvalue = \"x\"\n";
+
+    let file = parse(text);
+
+    let diagnostics: Vec<_> = file.diagnostics().iter().collect();
+    let [mixed] = &diagnostics[..] else { panic!("{diagnostics:?}") };
+    assert_eq!((mixed.code, mixed.environment.as_deref()), (Code::MixedTypes, Some("production")));
+    assert!(!parse(&text.replace("\"x\"", "0.5")).diagnostics().has_errors());
+}
+
+/// Each of the two parts is good by itself.
+#[test]
+fn a_window_and_a_rollout_are_checked_with_what_an_environment_adds() {
+    for (below, above, code) in [
+        ("active.from = 2026-01-01", "active.until = 2025-01-01", Code::NeverActive),
+        ("active.until = 2026-01-01", "active.from = 2026-01-01", Code::NeverActive),
+        (
+            "rollout = { start = 2026-01-01, stages = [{ percentage = 100 }] }",
+            "rollout.stages = [{ percentage = 100, at = 2026-02-01 }]",
+            Code::RolloutTimes,
+        ),
+        ("owner = \"x\"", "rollout.start = 2026-01-01", Code::RolloutWithoutStages),
+        ("created = 2026-01-01", "expires = 2025-01-01", Code::ExpiresBeforeCreated),
+    ] {
+        let text = format!("[flags.f]\n{below}\n[environments.staging.f]\n{above}\n");
+        let file = parse(&text);
+
+        let found: Vec<_> = file.diagnostics().iter().map(|it| it.code).collect();
+        assert_eq!(found, [code], "{text}{}", file.diagnostics());
+        assert!(file.flags().contains_key("f"), "{text}");
+        let staging = file.in_environment("staging").unwrap();
+        let is_error = code != Code::RolloutWithoutStages;
+        assert_eq!(staging.rejected().contains("f"), is_error, "{text}");
+    }
+}

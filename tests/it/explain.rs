@@ -8,16 +8,19 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Definition, Env, File, Flags, Memory, Percentage, Reason,
+    Context, Definition, Env, File, FlagGate, Flags, Memory, Percentage, Reason,
     answer::{Cause, ErrorCode, Value},
+    context::context_fn,
     definition::{Condition, Field, FlagsFile, Operator, Prerequisite, Rule, Serve, Setting},
     explain::{Check, ConditionTrace, Explanation, Outcome, Said, Shown},
     source::Offer,
     write::Provenance,
 };
+use futures_util::FutureExt;
 use proptest::prelude::*;
 use serde_json::json;
 use tempfile::TempDir;
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::{
     json,
@@ -747,4 +750,136 @@ async fn an_experiment_without_traffic_is_off_because_no_user_takes_part() {
     let explanation = flags.explain("a", &Context::user("ana"));
 
     assert_eq!(explanation.because, "no user takes part, since `traffic` is 0%");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_not_what_a_source_says() {
+    let above = Memory::new().with("limit", Definition::new().value("fifty"));
+    let below = Memory::new().with("limit", Definition::new().value(50));
+    let flags = Flags::builder().source(above.clone()).source(below).start().await.unwrap();
+    let explain = || flags.explain("limit", &Context::anonymous());
+
+    let explained = explain();
+
+    let problem = "the values of the flag are numbers, and this one is a string";
+    assert_eq!(explained.because, format!("what memory has for it cannot be read: {problem}"));
+    let [said, _] = &explained.sources[..] else { panic!("{explained:?}") };
+    assert_eq!((&said.says, said.problem.as_deref()), (&None, Some(problem)));
+    assert!(explained.to_string().contains("memory    not readable"), "{explained}");
+
+    above.insert("limit", Definition::new().value(60));
+    above.insert("limit", Definition::new().value("sixty"));
+    let explained = explain();
+    assert_eq!(explained.served.as_ref().unwrap().value, 60.into());
+    assert!(explained.sources[0].says.is_some() && explained.sources[0].problem.is_some());
+}
+
+/// Returns true if a gate lets a request through that has the context.
+fn is_open(gate: FlagGate, flags: &Flags, context: &Context<'static>) -> bool {
+    let kept = context_fn(|head| match head.extensions.get::<Context<'static>>() {
+        Some(context) => context.clone().shorten(),
+        None => Context::anonymous(),
+    });
+    let inner = service_fn(async |_: http::Request<()>| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    });
+    let service = gate.flags(flags).context(kept).layer(inner);
+    let mut request = http::Request::new(());
+    request.extensions_mut().insert(context.clone());
+    let response = service.oneshot(request).now_or_never().expect("nothing here waits");
+    response.unwrap().status().is_success()
+}
+
+/// Files with all words of the language, read in each way that there is.
+mod readings {
+    use flagstaff::definition::{UnknownKeys, from_json_object, to_json};
+    use proptest::test_runner::Config;
+
+    use super::*;
+    use crate::random_files::{FLAGS, file};
+
+    /// Flags as a file has them, and as they are after JSON.
+    fn both(file: &FlagsFile) -> [Flags; 2] {
+        let mut written = Memory::new();
+        let mut read = Memory::new();
+        for (key, definition) in file.flags() {
+            let json = to_json(definition);
+            let again = from_json_object(key, &json, UnknownKeys::Reject).unwrap();
+            written = written.with(key, definition.clone());
+            read = read.with(key, again);
+        }
+        [written, read].map(|source| block_on(Flags::builder().source(source).start()).unwrap())
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.unwrap().block_on(future)
+    }
+
+    fn contexts() -> Vec<Context<'static>> {
+        let pros = (0..4).map(|n| Context::user(format!("u{n}")).attribute("plan", "gold"));
+        let others = [
+            Context::anonymous(),
+            Context::user("ana"),
+            Context::user("bob").group("banned").attribute("plan", "free"),
+            Context::user("eve").attribute("seats", "12").attribute("segment", "x"),
+            Context::anonymous().attribute("seats", 12).attribute("plan", "Gold"),
+        ];
+        pros.chain(others).collect()
+    }
+
+    fn agree(text: &str) {
+        let file = FlagsFile::parse("flags.toml", text);
+        let staging = file.clone().in_environment("staging").ok();
+        for file in [Some(file), staging].into_iter().flatten() {
+            let [flags, from_json] = both(&file);
+            for context in contexts() {
+                for key in FLAGS.into_iter().filter(|key| file.flags().contains_key(*key)) {
+                    check(&flags, key, &context);
+                    let value = |flags: &Flags| flags.value(key, &context, serde_json::Value::Null);
+                    // A draw by request has another outcome each time.
+                    if !text.contains("\"request\"") {
+                        assert_eq!(value(&flags), value(&from_json), "{key}: {text}");
+                    }
+                    let is_on = flags.is_enabled(key, &context);
+                    assert_eq!(is_on, flags.boolean(key, &context, !is_on).value, "{key}: {text}");
+                    if text.contains("\"request\"") {
+                        continue;
+                    }
+                    let gates = [FlagGate::new(key), FlagGate::new(key).inverted()];
+                    let open = gates.map(|gate| is_open(gate, &flags, &context));
+                    assert_eq!(open, [is_on, !is_on], "{key}: {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_generator_makes_files_that_are_mostly_good() {
+        let (mut good, mut all) = (0, 0);
+        for seed in 0..200_u32 {
+            let choices: Vec<_> = (0..200_u32).map(|n| mixed(seed, n)).collect();
+            let text = file(&choices);
+            let parsed = FlagsFile::parse("flags.toml", &text);
+            assert!(parsed.is_usable(), "{text}{}", parsed.diagnostics());
+            good += parsed.flags().len();
+            all += FLAGS.len();
+        }
+        assert!(good * 2 > all, "{good} of {all}");
+    }
+
+    fn mixed(seed: u32, n: u32) -> u8 {
+        let mixed = (seed.wrapping_mul(0x9e37_79b9) ^ n).wrapping_mul(0x85eb_ca6b);
+        (mixed >> 15) as u8
+    }
+
+    proptest! {
+        // A case is some seventy answers.
+        #![proptest_config(Config { cases: Config::default().cases / 8, failure_persistence: None, ..Config::default() })]
+
+        #[test]
+        fn all_readings_of_a_file_agree(choices in prop::collection::vec(any::<u8>(), 0..200)) {
+            agree(&file(&choices));
+        }
+    }
 }

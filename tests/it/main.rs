@@ -1,5 +1,6 @@
 //! Behaviour through the public API, in one binary.
 
+mod agreement;
 mod alive;
 mod allocations;
 mod blocking;
@@ -22,6 +23,7 @@ mod guide;
 mod http;
 mod identity;
 mod json;
+mod language_server;
 mod linked;
 mod lint;
 mod log;
@@ -30,6 +32,7 @@ mod metrics;
 mod no_effect;
 mod outputs;
 mod places;
+mod random_files;
 mod redis;
 mod requires;
 mod rollout_control;
@@ -46,6 +49,7 @@ mod stale;
 mod support;
 mod testing;
 mod tracking;
+mod types;
 mod unleash;
 mod variant_names;
 mod variants;

@@ -229,3 +229,44 @@ fn editors_take_what_the_decoder_takes_and_see_mistakes() {
         }
     }
 }
+
+/// Fuzzing need not find words letter by letter. With `UPDATE=1`, the dictionary is written again.
+#[test]
+fn the_dictionary_of_the_fuzz_targets_has_every_word() {
+    let path = Path::new(ROOT).join("tests/fuzz/words.dict");
+    let schema = json_schema();
+    let mut offered = Vec::new();
+    properties(&schema, "", &mut offered);
+    for definition in schema["definitions"].as_object().unwrap().values() {
+        properties(definition, "", &mut offered);
+    }
+    let names = offered.iter().filter_map(|(path, ..)| path.rsplit('/').next());
+    let values = offered.iter().flat_map(|(_, property, _)| {
+        let lists = ["enum", "examples"].into_iter().filter_map(|key| property[key].as_array());
+        lists.flatten().filter_map(Value::as_str)
+    });
+    let places = flagstaff::definition::places::json_schema();
+    let places: Vec<_> = places["properties"].as_object().unwrap().keys().collect();
+    let words: BTreeSet<_> =
+        names.chain(values).chain(places.into_iter().map(String::as_str)).collect();
+    let forms = [
+        "[environments.staging]",
+        "[[flags.a.rules]]",
+        "[segments.a]",
+        "= [{ ",
+        " }]",
+        "{ flag = \"a\"",
+    ];
+    let forms = forms.iter().map(|form| format!("\"{}\"\n", form.replace('"', "\\\"")));
+    let mut text =
+        "# Made of the schemas by a test, `the_dictionary_of_the_fuzz_targets_has_every_word`.\n"
+            .to_owned();
+    text.extend(words.iter().map(|word| format!("\"{word}\"\n")));
+    text.extend(forms);
+
+    if env::var_os("UPDATE").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    assert!(words.contains("unless") && words.contains("default") && words.contains("starts_with"));
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "run this test with UPDATE=1");
+}

@@ -90,6 +90,8 @@ pub(super) struct Shared {
     pub(super) clock: ServerClock,
     /// The latest revision that was in the log when everything was read last, once it was read.
     pub(super) seen: watch::Sender<Option<Seen>>,
+    /// The way to the flags that have this source, to check the types of values with.
+    pub(super) sink: Mutex<Option<Sink>>,
     /// Held by the flags that have this source.
     follower: Arc<AsyncMutex<()>>,
     /// Marked when anything differs.
@@ -120,6 +122,7 @@ impl RedisHandle {
             failure: watch::Sender::new(None),
             clock: ServerClock::default(),
             seen: watch::Sender::new(None),
+            sink: Mutex::default(),
             follower: Arc::default(),
             changed: watch::Sender::new(()),
             next_end: watch::Sender::new(None),
@@ -297,6 +300,11 @@ impl Shared {
         self.clock.now()
     }
 
+    /// The way to the flags that have this source, or had it last.
+    pub(super) fn sink(&self) -> Option<Sink> {
+        self.sink.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Returns true if flags have this source, whether or not the server can be reached.
     pub(super) fn is_followed(&self) -> bool {
         self.follower.try_lock().is_err()
@@ -363,6 +371,7 @@ impl Backend for RedisHandle {
             let taken = "it is a source of other flags already: open another one for these";
             return Box::pin(async move { Err(taken.into()) });
         };
+        *self.shared.sink.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink.clone());
         self.recall(&sink);
         Box::pin(async move {
             let _following = following;

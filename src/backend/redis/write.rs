@@ -343,6 +343,7 @@ impl RedisHandle {
             };
             let base = condition.stored().unwrap_or(current.as_deref());
             let value = self.encode(flag, base, write)?;
+            self.encoded(flag, value.as_deref(), write)?;
             let change = Change {
                 flag,
                 condition,
@@ -404,8 +405,7 @@ impl RedisHandle {
         write.check()?;
         let stored = self.stored(flag).await.map_err(Refusal::failed)?;
         let after = self.encode(flag, stored.as_deref(), write)?;
-        let entry = self.entry(flag, after.as_ref().map(String::as_bytes));
-        let entry = entry.map_err(Refusal::failed)?;
+        let entry = self.encoded(flag, after.as_deref(), write)?;
         let before = stored.map(|stored| String::from_utf8_lossy(&stored).into_owned());
         Ok(Rehearsed { entry, before, after })
     }
@@ -445,8 +445,7 @@ impl RedisHandle {
         reason: Option<&str>,
     ) -> Result<Written, Refusal> {
         let flag = flag.as_str();
-        // What cannot be read must not be written.
-        self.entry(flag, value.map(str::as_bytes)).map_err(Refusal::failed)?;
+        self.fitting(flag, value.map(str::as_bytes))?;
         let change = Change {
             flag,
             condition: Condition::Exactly(expected.map(|expected| expected.as_bytes().to_vec())),
@@ -566,6 +565,30 @@ impl RedisHandle {
             .map_err(|problem| Refusal::failed(format!("{}: {problem}", layout.place(flag))))
     }
 
+    /// Returns the entry of a value that is to be stored. What cannot be read must not be written, and neither must
+    /// values of another type than the sources below have.
+    fn fitting(&self, flag: &str, value: Option<&[u8]>) -> Result<Option<Entry>, Refusal> {
+        let entry = self.entry(flag, value).map_err(Refusal::failed)?;
+        if let Some((entry, sink)) = entry.as_ref().zip(self.shared.sink()) {
+            sink.check_type(flag, entry).map_err(Refusal::failed)?;
+        }
+        Ok(entry)
+    }
+
+    /// Returns the entry after a change. A flag can be switched off whatever is stored beside that.
+    fn encoded(
+        &self,
+        flag: &str,
+        value: Option<&str>,
+        write: &Write,
+    ) -> Result<Option<Entry>, Refusal> {
+        let value = value.map(str::as_bytes);
+        match write.operation {
+            Operation::Disable => self.entry(flag, value).map_err(Refusal::failed),
+            _ => self.fitting(flag, value),
+        }
+    }
+
     /// Restores the value before a change.
     pub(super) async fn restore(
         &self,
@@ -586,6 +609,10 @@ impl RedisHandle {
         }
         if let Some(written) = self.restore_name(&logged, author, reason).await? {
             return Ok(written);
+        }
+        let before = logged.before.as_deref();
+        if before.is_some_and(|before| self.entry(&logged.flag, Some(before)).is_ok()) {
+            self.fitting(&logged.flag, before)?;
         }
         let change = Change {
             flag: &logged.flag,

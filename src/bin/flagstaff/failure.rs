@@ -96,6 +96,14 @@ impl Failure {
         }
     }
 
+    /// The message without its causes.
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Told(told) => &told.message,
+            Self::ClosedPipe => "",
+        }
+    }
+
     /// The message with its causes.
     pub(crate) fn text(&self) -> String {
         match self {

@@ -1,8 +1,8 @@
-//! Patterns for the names of flags.
+//! Patterns for the names of flags, and for owners, tags and the like.
 
 use globset::{Glob, GlobMatcher};
 
-/// A glob as ripgrep writes them: `*` is any text, `?` any character, `[ab]` one of these, `{a,b}` either.
+/// A glob as ripgrep writes them: `*` is any text, `?` one byte, `[ab]` one of these, `{a,b}` either.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern(GlobMatcher);
 
@@ -17,6 +17,31 @@ impl Pattern {
 
     pub(crate) fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
+    }
+}
+
+/// A string that is asked for: exactly, or by a glob.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Wanted {
+    Exactly(String),
+    Like(Pattern),
+}
+
+impl Wanted {
+    /// Reads a string or a glob; fails for half a glob.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match Pattern::parse(text) {
+            None => Ok(Self::Exactly(text.to_owned())),
+            Some(Ok(pattern)) => Ok(Self::Like(pattern)),
+            Some(Err(problem)) => Err(format!("`{text}` is not a glob: {problem}")),
+        }
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Exactly(wanted) => wanted == text,
+            Self::Like(pattern) => pattern.matches(text),
+        }
     }
 }
 

@@ -9,25 +9,27 @@ use flagstaff::{
     source::SourceKind,
 };
 
-use crate::time;
+use crate::{glob::Wanted, time};
 
 /// A condition on a flag.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Term {
+    /// A term that must not hold.
+    Not(Box<Self>),
     /// A glob of the name, or a part of it.
-    Name(String),
-    /// A glob of the owner. The empty one stands for a flag without an owner.
-    Owner(String),
-    /// A glob of any of the tags. The empty one stands for a flag without tags.
-    Tag(String),
+    Name(Wanted),
+    /// The owner. An empty string stands for a flag without an owner.
+    Owner(Wanted),
+    /// Any of the tags. An empty string stands for a flag without tags.
+    Tag(Wanted),
     State(State),
-    /// A glob of the kind of the strongest source that has an entry.
-    Source(String),
+    /// The kind of the strongest source that has an entry.
+    Source(Wanted),
     /// A mark that is set, or not.
     Mark(Mark, bool),
-    /// A fact by its name, and a glob of its value. The empty one stands for a flag without the fact. Without a glob,
-    /// having the fact is enough.
-    Metadata(String, Option<String>),
+    /// A fact by its name, and its value. An empty string stands for a flag without the fact. Without a value, having the
+    /// fact is enough.
+    Metadata(String, Option<Wanted>),
     Date {
         field: Field,
         before: bool,
@@ -73,9 +75,19 @@ pub(crate) struct Subject<'a> {
 impl Term {
     /// `now` is what `expires<14d` counts from.
     pub(crate) fn parse(text: &str, now: SystemTime) -> Result<Self, String> {
+        match text.strip_prefix('!') {
+            Some(term) => Ok(Self::Not(Box::new(Self::positive(term, now)?))),
+            None => Self::positive(text, now),
+        }
+    }
+
+    fn positive(text: &str, now: SystemTime) -> Result<Self, String> {
         let Some(at) = text.find([':', '<', '>', '=']) else { return Self::word(text) };
         let (name, value) = (&text[..at], &text[at + 1..]);
         match &text[at..=at] {
+            "=" if name.ends_with('!') => {
+                Err(format!("write `!{}={value}` instead of `{text}`", name.trim_end_matches('!')))
+            }
             "=" => Self::equals(name, value),
             ":" => Err(format!("write `{name}={value}` instead of `{text}`")),
             sign => {
@@ -93,7 +105,7 @@ impl Term {
     pub(crate) fn name(text: &str) -> Result<Self, String> {
         match text.contains(['=', '<', '>']) {
             true => Err(format!("`{text}` is a filter and not a name: write `--filter '{text}'`")),
-            false => Ok(Self::Name(text.to_owned())),
+            false => Wanted::parse(text).map(Self::Name),
         }
     }
 
@@ -112,9 +124,8 @@ impl Term {
     }
 
     fn equals(name: &str, value: &str) -> Result<Self, String> {
-        let value = value.to_owned();
         if let Some(name) = name.strip_prefix(METADATA) {
-            return Ok(Self::Metadata(name.to_owned(), Some(value)));
+            return Ok(Self::Metadata(name.to_owned(), Some(Wanted::parse(value)?)));
         }
         if let Ok(Self::Mark(mark, _)) = Self::word(name) {
             return match value.parse() {
@@ -123,10 +134,10 @@ impl Term {
             };
         }
         match name {
-            "owner" => Ok(Self::Owner(value)),
-            "tag" => Ok(Self::Tag(value)),
-            "source" => Ok(Self::Source(value)),
-            "name" => Self::name(&value),
+            "owner" => Wanted::parse(value).map(Self::Owner),
+            "tag" => Wanted::parse(value).map(Self::Tag),
+            "source" => Wanted::parse(value).map(Self::Source),
+            "name" => Self::name(value),
             _ => Err(format!(
                 "unknown filter `{name}`: there are `owner=`, `tag=`, `source=`, `name=`, \
                  `metadata.NAME=`, `expires<` and `created<`"
@@ -152,16 +163,12 @@ impl Term {
     pub(crate) fn holds(&self, flag: &Subject<'_>) -> bool {
         let definition = flag.definition;
         match self {
-            Self::Name(pattern) => {
-                if pattern.contains(['*', '?']) {
-                    glob(pattern, flag.name)
-                } else {
-                    flag.name.contains(pattern)
-                }
-            }
+            Self::Not(term) => !term.holds(flag),
+            Self::Name(Wanted::Exactly(part)) => flag.name.contains(part),
+            Self::Name(pattern) => pattern.matches(flag.name),
             Self::Owner(owner) => any(owner, definition.owner.value()),
             Self::Tag(tag) => any(tag, definition.tags.value().into_iter().flatten()),
-            Self::Source(kind) => flag.source.is_some_and(|source| glob(kind, source.as_str())),
+            Self::Source(kind) => flag.source.is_some_and(|source| kind.matches(source.as_str())),
             Self::State(state) => match flag.state {
                 FlagState::On => *state == State::On,
                 FlagState::Partial { .. } => *state == State::Partial,
@@ -202,38 +209,13 @@ fn add(now: SystemTime, long: Duration) -> SystemTime {
     now.checked_add(long).unwrap_or(now)
 }
 
-/// Returns true if a pattern matches one of the strings. The empty pattern stands for a flag without any.
-fn any<'t>(pattern: &str, texts: impl IntoIterator<Item = &'t String>) -> bool {
+/// Returns true if one of the strings matches. An empty string stands for a flag without any.
+fn any<'t>(wanted: &Wanted, texts: impl IntoIterator<Item = &'t String>) -> bool {
     let mut texts = texts.into_iter();
-    match pattern {
-        "" => texts.next().is_none(),
-        _ => texts.any(|text| glob(pattern, text)),
+    match wanted {
+        Wanted::Exactly(empty) if empty.is_empty() => texts.next().is_none(),
+        wanted => texts.any(|text| wanted.matches(text)),
     }
-}
-
-/// `*` is any text, `?` any character.
-fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t) = (0, 0);
-    // Where the last star was, and how far it has eaten.
-    let mut star = None;
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == '?' || c == text[t] => (p, t) = (p + 1, t + 1),
-            _ => match star {
-                Some((at, eaten)) => {
-                    (p, t) = (at + 1, eaten + 1);
-                    star = Some((at, t));
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == '*')
 }
 
 #[cfg(test)]
@@ -329,25 +311,35 @@ mod tests {
     }
 
     #[test]
-    fn what_no_query_says_is_refused() {
-        let parse = |text| Term::parse(text, SystemTime::UNIX_EPOCH);
+    fn an_exclamation_mark_is_the_opposite() {
+        let flag = Definition::new().owner("payments").tags(["x", "y"]).permanent(true);
 
-        for wrong in
-            ["ower=x", "owner:x", "maybe", "owner<3", "expires<soon", "client=yes", "on=true"]
-        {
-            assert!(parse(wrong).is_err(), "{wrong}");
+        assert!(holds("!owner=search !tag=z !off !client !metadata.issue !expires<14d", &flag));
+        for other in ["!owner=pay*", "!tag=x", "!on", "!permanent", "!name=check", "!owner=*"] {
+            assert!(!holds(other, &flag), "{other}");
         }
     }
 
     #[test]
-    fn stars_and_question_marks() {
-        for (pattern, text) in
-            [("*", ""), ("a*c", "abbc"), ("*b*", "abc"), ("?b?", "abc"), ("a**", "a")]
-        {
-            assert!(glob(pattern, text), "{pattern} {text}");
+    fn what_no_query_says_is_refused() {
+        let parse = |text| Term::parse(text, SystemTime::UNIX_EPOCH);
+
+        for wrong in [
+            "ower=x",
+            "owner:x",
+            "maybe",
+            "owner<3",
+            "expires<soon",
+            "client=yes",
+            "on=true",
+            "!maybe",
+            "!!on",
+            "!",
+            "tag=[a",
+            "name=[a",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
-        for (pattern, text) in [("a*c", "abb"), ("?", ""), ("b*", "abc"), ("*b", "abc")] {
-            assert!(!glob(pattern, text), "{pattern} {text}");
-        }
+        assert_eq!(parse("tag!=x"), Err("write `!tag=x` instead of `tag!=x`".to_owned()));
     }
 }

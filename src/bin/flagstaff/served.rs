@@ -1,10 +1,6 @@
 //! Checks of what a change would serve.
 
-use flagstaff::{
-    Definition,
-    answer::Value,
-    definition::{Constant, Variants},
-};
+use flagstaff::{Definition, definition::Variants};
 
 use crate::{failure::Failure, text::clean};
 
@@ -31,37 +27,11 @@ pub(crate) fn refuse(
         };
         return Err(Failure::usage(message).hint(hint));
     }
-    let before = values(&below).find_map(|value| kind(&value));
-    let new = values(patch).filter_map(|value| kind(&value));
-    let Some((before, new)) =
-        before.and_then(|before| Some((before, new.into_iter().find(|it| *it != before)?)))
-    else {
-        return Ok(());
-    };
+    let Err(other) = below.check_type(patch) else { return Ok(()) };
+    let (before, new) = (other.before(), other.after());
     let message = format!("flag `{}` serves {before}, and this is {new}", clean(flag));
     let hint = "the code that asks for a flag expects one type; a new flag can have another one";
     Err(Failure::usage(message).hint(hint))
-}
-
-/// Returns the values that a flag can serve.
-fn values(definition: &Definition) -> impl Iterator<Item = Value<'static>> {
-    let rare = definition.rare();
-    let constant = rare.value.value().map(Constant::as_value).cloned();
-    let variants = rare.variants.value().into_iter();
-    let variants = variants.flat_map(|all| all.names().filter_map(|name| all.value(name)));
-    constant.into_iter().chain(variants)
-}
-
-/// Returns the type of a value, with its article. JSON has one kind of number.
-fn kind(value: &Value<'_>) -> Option<&'static str> {
-    Some(match value {
-        Value::Bool(_) => "a boolean",
-        Value::Integer(_) | Value::Float(_) => "a number",
-        Value::String(_) => "a string",
-        Value::List(_) => "a list",
-        Value::Table(_) => "a table",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,17 @@ use crate::{
     text::{self, clean},
 };
 
+/// The state of a flag whose stored value cannot be read. In JSON it is null, beside the problem.
+pub(crate) const NOT_KNOWN: &str = "not known";
+
+/// The entry of a source that cannot be read.
+pub(crate) const NOT_READABLE: &str = "not readable";
+
+/// Returns the reason why a stored value of a flag cannot be read, if one cannot.
+pub(crate) fn problem(flags: &Flags, name: &str) -> Option<String> {
+    flags.sources_of(name).into_iter().find_map(|said| said.problem)
+}
+
 /// Refuses an answer about a flag whose stored value cannot be read. Services keep its last good meaning, which
 /// is not known here.
 pub(crate) fn refuse(flags: &Flags, name: &str) -> Result<(), Failure> {

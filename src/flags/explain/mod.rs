@@ -126,9 +126,12 @@ pub struct Asker {
 pub struct SourceTrace {
     /// The name of the source.
     pub source: &'static str,
-    /// The entry of the source, if it has one.
+    /// The entry of the source, if it has one that can be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<Said>,
+    /// The reason why the stored value cannot be read. The entry above is then the last good one, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// The effect of the entry, if it is another one than its writer may expect: it is neither on nor off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,

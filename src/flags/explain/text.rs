@@ -28,6 +28,7 @@ impl fmt::Display for Explanation {
         let Self { key, answer, because, .. } = self;
         let state = match (answer.cause, answer.value) {
             (Cause::UnknownFlag, _) => "unknown",
+            (Cause::Rejected, _) => "not known",
             (_, true) => "on",
             (_, false) => "off",
         };
@@ -143,9 +144,16 @@ fn table(all: &[impl Rows]) -> Table {
 
 impl Rows for SourceTrace {
     fn rows(&self, table: &mut Table) {
-        let says = self.says.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        let says = match (&self.says, &self.problem) {
+            (Some(says), _) => says.to_string(),
+            (None, Some(_)) => "not readable".to_owned(),
+            (None, None) => "nothing".to_owned(),
+        };
         let place = self.place.as_deref().map(line).unwrap_or_default();
         table.row("", [self.source, &says, &place]);
+        if let Some(problem) = &self.problem {
+            table.row("", ["", &line(problem)]);
+        }
         if let Some(warning) = &self.warning {
             table.row("", ["", &line(warning)]);
         }

@@ -104,7 +104,7 @@ impl Snapshot {
         let traces = sources.traces();
         let because = match evaluation.and_then(|evaluation| forced(&traces, evaluation.verdict)) {
             Some(said) => format!("{} says {said}", answer.source.unwrap_or_default()),
-            None => watched.because(&steps),
+            None => unreadable(&traces, &answer).unwrap_or_else(|| watched.because(&steps)),
         };
         let similar = match decision {
             None => nearest(key, self.known()).map(str::to_owned),
@@ -147,6 +147,13 @@ fn forced<'s>(sources: &'s [SourceTrace], verdict: &Verdict) -> Option<&'s Said>
     (is_for_everybody && !matches!(said, Said::Settings(_))).then_some(said)
 }
 
+/// Returns the reason of a flag that is off because a source has something for it that cannot be read.
+fn unreadable(sources: &[SourceTrace], answer: &Answer<bool>) -> Option<String> {
+    let source = answer.source.filter(|_| answer.cause == Cause::Disabled)?;
+    let said = sources.iter().find(|said| said.source == source && said.says.is_none())?;
+    Some(format!("what {source} has for it cannot be read: {}", line(said.problem.as_ref()?)))
+}
+
 /// What the sources say about a flag. A snapshot keeps what they said when it was made; where that is
 /// what they say now, what they say now knows better where it is written and who wrote it. Of the
 /// generation in force, what they say now is what it is made of.
@@ -182,11 +189,18 @@ impl<'a> Sources<'a> {
     fn traces(&self) -> Vec<SourceTrace> {
         let stack = Stack::of(self.offers.clone());
         let traces = self.identities.iter().zip(&self.offers).map(|(source, offer)| {
-            let says = offer.entry(self.key).as_ref().map(Said::from);
+            let entry = offer.entry(self.key);
+            let place = entry.as_ref().and_then(|_| offer.place(self.key, Part::Whole));
+            let problem = stack.problem(self.key, source.position as SourceId);
+            let says = match &problem {
+                None => entry,
+                Some(_) => stack.last_good(self.key, source.position as SourceId),
+            };
             SourceTrace {
                 source: source.name,
-                place: says.as_ref().and_then(|_| offer.place(self.key, Part::Whole)),
-                says,
+                place,
+                says: says.as_ref().map(Said::from),
+                problem,
                 warning: stack
                     .warning(self.key, source.position as SourceId)
                     .map(|(_, message)| message),

@@ -85,8 +85,10 @@ impl Matcher {
         }
         let expected = || InvalidOperand::new(format!("expected {}", operator.operand()));
         let instant = || {
-            let scalar = Scalar::of(operand).ok_or_else(expected)?;
-            Instant::of(scalar).ok_or_else(expected)
+            // Not a number, which may be seconds or milliseconds. Attributes come as programs have them; an operand can be
+            // written as a date.
+            let text = Scalar::of(operand).filter(|scalar| matches!(scalar, Scalar::Text(_)));
+            text.and_then(Instant::of).ok_or_else(expected)
         };
         match operator {
             Operator::Eq | Operator::Ne => match (operand, case) {

@@ -2,8 +2,14 @@
 //!
 //! The context is a JSON object behind a line of three dashes:
 //! `{"user": "ana", "groups": ["beta"], "attributes": {"os": "ios"}}`.
+//!
+//! Behind a first byte of 0, the input is the choices that a file is made by, which has all words of the language where
+//! they make sense.
 
 #![no_main]
+
+#[path = "../../it/random_files.rs"]
+mod random_files;
 
 use flagstaff::{
     Context, Flags, Memory, Snapshot,
@@ -15,8 +21,14 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::Value as Json;
 use tokio::runtime::Builder;
 
+/// The context for a file that is made by choices.
+const CONTEXT: &str = "\n---\n{\"user\": \"bob\", \"attributes\": {\"plan\": \"gold\", \"seats\": \"12\"}}";
+
 fuzz_target!(|bytes: &[u8]| {
-    let text = String::from_utf8_lossy(bytes);
+    let text = match bytes.strip_prefix(b"\0") {
+        Some(choices) => (random_files::file(choices) + CONTEXT).into(),
+        None => String::from_utf8_lossy(bytes),
+    };
     let (text, context) = text.split_once("\n---\n").unwrap_or((&text, ""));
     let file = FlagsFile::parse("flags.toml", text);
     let environment = file.environments().next().map(str::to_owned);

@@ -20,4 +20,5 @@ mod rollout;
 mod sentinel;
 pub(crate) mod server;
 mod subject;
+mod types;
 mod writing;

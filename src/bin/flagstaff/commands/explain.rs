@@ -1,6 +1,11 @@
 use clap::Args;
-use flagstaff::{answer::ErrorCode, cli::ExitCode};
-use serde_json::json;
+use flagstaff::{
+    Reason,
+    answer::{Cause, ErrorCode},
+    cli::ExitCode,
+    explain::Explanation,
+};
+use serde_json::{Value, json};
 
 use crate::{
     completion, context::ContextArgs, failure::Failure, name, session::Session, unreadable,
@@ -41,13 +46,35 @@ impl Explain {
         if self.redact_all {
             explanation = explanation.redact_all();
         }
-        let json = json!(explanation);
+        let refused = unreadable::refuse_answer(&flags, &self.flag);
+        if let Err(failure) = &refused {
+            leave_out_answer(&mut explanation, failure);
+        }
+        let mut json = json!(explanation);
+        if refused.is_err() {
+            json["answer"]["value"] = Value::Null;
+        }
         session.output.thing(json, || explanation.to_string())?;
         session.place.tell_other_files(&session.output).await;
-        unreadable::refuse_answer(&flags, &self.flag)?;
+        refused?;
         Ok(match explanation.answer.error_code {
             Some(ErrorCode::FlagNotFound | ErrorCode::ParseError) => ExitCode::No,
             _ => ExitCode::Done,
         })
     }
+}
+
+/// Takes the answer out of an explanation, and all that follows from it: services may have another one.
+fn leave_out_answer(explanation: &mut Explanation, failure: &Failure) {
+    let answer = &mut explanation.answer;
+    (answer.reason, answer.cause) = (Reason::Error, Cause::Rejected);
+    (answer.error_code, answer.source, answer.variant) = (Some(ErrorCode::ParseError), None, None);
+    explanation.because = failure.message().to_owned();
+    explanation.place = None;
+    explanation.served = None;
+    explanation.near_miss = None;
+    explanation.steps.clear();
+    let unreadable = explanation.sources.iter().filter(|said| said.problem.is_some());
+    let unreadable: Vec<_> = unreadable.map(|said| said.source).collect();
+    explanation.settings.retain(|setting| !unreadable.contains(&setting.source));
 }

@@ -48,7 +48,7 @@ impl Flags {
 async fn list(session: &Session) -> Result<ExitCode, Failure> {
     let flags = session.place.flags(&session.output).await?;
     if session.output.is_json() {
-        list::List::print(&flags, &[], &session.output)?;
+        list::List::print(&flags, &[], &[], &session.output)?;
         return Ok(unreadable::tell_all(&flags, &session.output).unwrap_or(ExitCode::Done));
     }
     let snapshot = flags.snapshot();

@@ -2,11 +2,15 @@ use std::{collections::BTreeSet, time::SystemTime};
 
 use clap::Args;
 use flagstaff::{
-    Context, Definition, Flags, answer::FlagState, cli::ExitCode, definition::Definitions,
-    source::SourceKind,
+    Context, Definition, Flags,
+    answer::FlagState,
+    cli::ExitCode,
+    definition::{Definitions, Metadata},
+    source::{Source, SourceKind},
 };
 use serde_json::{Map, Value, json};
 
+use super::show;
 use crate::{
     failure::Failure,
     output::{Listing, Output, Row},
@@ -39,7 +43,11 @@ Filters:
   expires<14d           or a day: expires<2027-01-01; `>` for later
   created>90d           older than that; `<` for younger
 
-In names and values, `*` is any text and `?` any character.
+`!` before a filter is the opposite: '!tag=checkout', '!permanent'. In names and
+values, `*` is any text, `?` one byte, `[ab]` one of these, `{a,b}` either.
+
+Columns: flag, state, source, owner, tags, expires, created, permanent, client,
+testable, metadata, metadata.NAME and description. JSON has all of them always.
 
 With --environments, the column (none) has the flags without an environment.
 After it are the environments, in alphabetical order; JSON has them by name.
@@ -48,7 +56,7 @@ Examples:
   flagstaff list
   flagstaff list 'checkout_*'
   flagstaff list --filter owner=payments --filter 'expires<14d'
-  flagstaff list --filter partial -o jsonl
+  flagstaff list --filter partial --columns flag,metadata.issue
   flagstaff list --environments      what each is in each environment")]
 pub(crate) struct List {
     /// A part of the name, or a glob
@@ -57,6 +65,15 @@ pub(crate) struct List {
     /// Keep the flags for which this holds; may be repeated
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
+    /// Show these columns
+    #[arg(
+        long,
+        value_name = "COLUMN,…",
+        value_delimiter = ',',
+        value_parser = Column::parse,
+        conflicts_with = "environments"
+    )]
+    columns: Vec<Column>,
     /// Show what the flag file makes of each flag in each of its environments
     #[arg(long, conflicts_with = "environment")]
     environments: bool,
@@ -74,7 +91,7 @@ impl List {
             return Self::print_environments(session, &query, now);
         }
         let (flags, code) = place.flags_as_far_as_possible(output).await?;
-        Self::print(&flags, &query, output)?;
+        Self::print(&flags, &query, &self.columns, output)?;
         place.tell_other_files(output).await;
         Ok(unreadable::tell_all(&flags, output).unwrap_or(code))
     }
@@ -152,57 +169,152 @@ impl List {
     }
 
     /// Prints the flags for which all terms hold.
-    pub(super) fn print(flags: &Flags, query: &[Term], output: &Output) -> Result<(), Failure> {
+    pub(super) fn print(
+        flags: &Flags,
+        query: &[Term],
+        columns: &[Column],
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let columns = if columns.is_empty() { &Column::USUAL } else { columns };
         let snapshot = flags.snapshot();
         let mut rows = Vec::new();
         for (name, _) in snapshot.all(&Context::anonymous()) {
             let Some(info) = snapshot.info(name) else { continue };
             let sources = flags.sources_of(name);
             let source = sources.first().map(|said| said.source);
-            let kind = source.map(|source| source.kind);
-            let (definition, state) = (info.definition(), info.state());
-            let subject = Subject { name, definition, state, source: kind };
+            let problem = sources.into_iter().find_map(|said| said.problem);
+            let definition = info.definition();
+            let subject = Subject {
+                name,
+                definition,
+                state: info.state(),
+                source: source.map(|source| source.kind),
+            };
             if !query.iter().all(|term| term.holds(&subject)) {
                 continue;
             }
-            let owner = definition.owner.value().cloned().unwrap_or_default();
-            let tags = definition.tags.value().cloned().unwrap_or_default();
-            let expires = definition.expires.value().copied().map(time::date);
-            let end = match definition.is_permanent() {
-                true => "permanent".to_owned(),
-                false => expires.clone().unwrap_or_default(),
-            };
-            rows.push(Row {
-                cells: vec![
-                    name.to_owned(),
-                    state.to_string(),
-                    source.map(|source| source.to_string()).unwrap_or_default(),
-                    owner,
-                    tags.join(","),
-                    end,
-                ],
-                json: json!({
-                    "flag": name,
-                    "state": state.as_str(),
-                    "summary": state.to_string(),
-                    "source": source,
-                    "owner": definition.owner.value(),
-                    "tags": tags,
-                    "expires": expires,
-                    "permanent": definition.is_permanent(),
-                    "client": definition.is_client(),
-                    "testable": definition.is_testable(),
-                    "metadata": definition.rare().metadata.value(),
-                    "definition": Value::Object(flagstaff::definition::to_json(definition)),
-                }),
+            let state = problem.is_none().then(|| info.state());
+            let listed = Listed { name, definition, state, source };
+            let mut json = json!({
+                "flag": name,
+                "state": state.map(FlagState::as_str),
+                "summary": state.map(|state| state.to_string()),
+                "source": source,
+                "owner": definition.owner.value(),
+                "tags": definition.tags.value().cloned().unwrap_or_default(),
+                "expires": definition.expires.value().copied().map(time::date),
+                "permanent": definition.is_permanent(),
+                "client": definition.is_client(),
+                "testable": definition.is_testable(),
+                "metadata": definition.rare().metadata.value(),
+                "definition": Value::Object(flagstaff::definition::to_json(definition)),
             });
+            if let Some(problem) = problem {
+                json["problem"] = problem.into();
+            }
+            let cells = columns.iter().map(|column| column.text(&listed)).collect();
+            rows.push(Row { cells, json });
         }
-        output.listing(Listing {
-            name: "flags",
-            columns: &["FLAG", "STATE", "SOURCE", "OWNER", "TAGS", "EXPIRES"],
-            rows,
-            empty: "(no flags)",
+        let headings: Vec<_> = columns.iter().map(Column::heading).collect();
+        let columns: Vec<_> = headings.iter().map(String::as_str).collect();
+        output.listing(Listing { name: "flags", columns: &columns, rows, empty: "(no flags)" })
+    }
+}
+
+/// A column of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Column {
+    Flag,
+    State,
+    Source,
+    Owner,
+    Tags,
+    Expires,
+    Created,
+    Permanent,
+    Client,
+    Testable,
+    /// All facts.
+    Metadata,
+    /// The value of one fact.
+    Fact(String),
+    Description,
+}
+
+/// A flag of the list.
+struct Listed<'a> {
+    name: &'a str,
+    definition: &'a Definition,
+    /// `None` if a stored value cannot be read.
+    state: Option<FlagState>,
+    source: Option<Source>,
+}
+
+impl Column {
+    const USUAL: [Self; 6] =
+        [Self::Flag, Self::State, Self::Source, Self::Owner, Self::Tags, Self::Expires];
+
+    /// The columns by name, in the order of the help.
+    const NAMES: [(&'static str, Self); 12] = [
+        ("flag", Self::Flag),
+        ("state", Self::State),
+        ("source", Self::Source),
+        ("owner", Self::Owner),
+        ("tags", Self::Tags),
+        ("expires", Self::Expires),
+        ("created", Self::Created),
+        ("permanent", Self::Permanent),
+        ("client", Self::Client),
+        ("testable", Self::Testable),
+        ("metadata", Self::Metadata),
+        ("description", Self::Description),
+    ];
+
+    fn parse(name: &str) -> Result<Self, String> {
+        if let Some(fact) = name.strip_prefix("metadata.").filter(|fact| !fact.is_empty()) {
+            return Ok(Self::Fact(fact.to_owned()));
+        }
+        let column = Self::NAMES.into_iter().find(|(known, _)| *known == name);
+        column.map(|(_, column)| column).ok_or_else(|| {
+            let names = Self::NAMES.map(|(name, _)| format!("`{name}`"));
+            format!("the columns are {} and `metadata.NAME`", names.join(", "))
         })
+    }
+
+    fn heading(&self) -> String {
+        if let Self::Fact(fact) = self {
+            return clean(&fact.to_uppercase()).into_owned();
+        }
+        let known = Self::NAMES.into_iter().find(|(_, column)| column == self);
+        known.map(|(name, _)| name.to_uppercase()).unwrap_or_default()
+    }
+
+    fn text(&self, flag: &Listed<'_>) -> String {
+        let definition = flag.definition;
+        let mark = |is_set: bool, word: &str| if is_set { word.to_owned() } else { String::new() };
+        let date = |date: Option<&SystemTime>| date.copied().map(time::date).unwrap_or_default();
+        let facts = definition.rare().metadata.value();
+        match self {
+            Self::Flag => flag.name.to_owned(),
+            Self::State => flag
+                .state
+                .map_or_else(|| unreadable::NOT_KNOWN.to_owned(), |state| state.to_string()),
+            Self::Source => flag.source.map(|source| source.to_string()).unwrap_or_default(),
+            Self::Owner => definition.owner.value().cloned().unwrap_or_default(),
+            Self::Tags => definition.tags.value().map(|tags| tags.join(",")).unwrap_or_default(),
+            Self::Expires if definition.is_permanent() => "permanent".to_owned(),
+            Self::Expires => date(definition.expires.value()),
+            Self::Created => date(definition.created.value()),
+            Self::Permanent => mark(definition.is_permanent(), "permanent"),
+            Self::Client => mark(definition.is_client(), "client"),
+            Self::Testable => mark(definition.is_testable(), "testable"),
+            Self::Metadata => facts.map(show::facts_of).unwrap_or_default(),
+            Self::Fact(name) => {
+                let fact = facts.and_then(|facts| Metadata::get(facts, name));
+                fact.map(ToString::to_string).unwrap_or_default()
+            }
+            Self::Description => definition.description.value().cloned().unwrap_or_default(),
+        }
     }
 }
 

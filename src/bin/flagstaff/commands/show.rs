@@ -5,7 +5,7 @@ use flagstaff::{
     Flags, Percentage,
     answer::{FlagInfo, FlagState},
     cli::ExitCode,
-    definition::{Entry, Field, to_json},
+    definition::{Entry, Field, Metadata, to_json},
     source::{SourceEntry, SourceKind},
     write::{LogEntry, Provenance},
 };
@@ -138,6 +138,12 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
+    /// The state, unless a stored value cannot be read.
+    fn state(&self) -> Option<FlagState> {
+        let is_known = self.sources.iter().all(|said| said.entry.problem.is_none());
+        is_known.then(|| self.info.state())
+    }
+
     fn definition(&self) -> Map<String, Value> {
         to_json(self.info.definition())
     }
@@ -155,7 +161,7 @@ impl Shown<'_> {
     }
 
     fn text(&self) -> String {
-        let state = style::state(self.info.state());
+        let state = self.state().map_or_else(|| unreadable::NOT_KNOWN.to_owned(), style::state);
         let mut text = format!("{}  {state}\n", painted(HEADER, clean(self.flag)));
         let about = self.set(about());
         text += &table(about.iter().map(|(field, value, _)| {
@@ -165,7 +171,9 @@ impl Shown<'_> {
             };
             let note = note.map(|at| format!(" ({})", time::relative(at, self.now)));
             let value = match (field, value) {
-                (Field::Metadata, Value::Object(facts)) => facts_of(facts),
+                (Field::Metadata, _) => {
+                    self.info.definition().rare().metadata.value().map(facts_of).unwrap_or_default()
+                }
                 _ => day(&plain(value)),
             };
             vec![field.as_str().to_owned(), value + &note.unwrap_or_default()]
@@ -173,7 +181,11 @@ impl Shown<'_> {
 
         text += &format!("\n{}\n", painted(HEADER, "Sources, the strongest first:"));
         text += &table(self.sources.iter().map(|said| {
-            vec![said.entry.source.to_string(), short(&said.entry.entry), said.text(self.now)]
+            let says = match &said.entry.problem {
+                Some(_) => unreadable::NOT_READABLE.to_owned(),
+                None => short(&said.entry.entry),
+            };
+            vec![said.entry.source.to_string(), says, said.text(self.now)]
         }));
 
         text += &format!("\n{}\n", painted(HEADER, "What decides, in this order:"));
@@ -183,6 +195,9 @@ impl Shown<'_> {
         }));
         if let Some(progress) = self.info.rollout() {
             text += &format!("  rollout is at {progress}\n");
+        }
+        if self.state().is_none() {
+            return text;
         }
         if !self.info.is_active() {
             text += "  it is outside of its active window\n";
@@ -219,7 +234,9 @@ impl Shown<'_> {
 
     fn rows(&self) -> Vec<Vec<String>> {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-        let mut rows = vec![words(&["flag", self.flag, &self.info.state().to_string()])];
+        let state = self.state().map(|state| state.to_string());
+        let state = state.unwrap_or_else(|| unreadable::NOT_KNOWN.to_owned());
+        let mut rows = vec![words(&["flag", self.flag, &state])];
         for (field, value, source) in self.set(about()) {
             rows.push(words(&["about", field.as_str(), &plain(&value), &source]));
         }
@@ -251,8 +268,8 @@ impl Shown<'_> {
         });
         json!({
             "flag": self.flag,
-            "state": self.info.state().as_str(),
-            "summary": self.info.state().to_string(),
+            "state": self.state().map(FlagState::as_str),
+            "summary": self.state().map(|state| state.to_string()),
             "definition": self.definition(),
             "sources": self.sources.iter().map(Said::json).collect::<Vec<_>>(),
             "decides": decides.collect::<Vec<_>>(),
@@ -272,9 +289,8 @@ pub(super) fn short(entry: &Entry) -> String {
 }
 
 /// Formats metadata: `issue = PAY-412, tier = 1`.
-fn facts_of(facts: &Map<String, Value>) -> String {
-    let facts = facts.iter().filter(|(_, value)| !value.is_null());
-    let facts = facts.map(|(name, value)| format!("{} = {}", clean(name), plain(value)));
+pub(super) fn facts_of(facts: &Metadata) -> String {
+    let facts = facts.iter().map(|(name, value)| format!("{} = {value}", clean(name)));
     facts.collect::<Vec<_>>().join(", ")
 }
 

@@ -9,8 +9,9 @@ use std::{
 use flagstaff::{
     Answer, Context, Definition, Flags, Memory, Snapshot,
     answer::FlagState,
-    definition::{Definitions, Field, SharedDefinition},
+    definition::{BucketBy, Definitions, Field, SharedDefinition, to_json},
 };
+use serde_json::Value;
 
 use super::{
     made_up::MadeUp,
@@ -41,6 +42,8 @@ pub(crate) struct Changing {
     shares: Option<(Shares, Shares)>,
     /// Variants that are called the same and have another value.
     other_values: Vec<String>,
+    /// True if those for whom it is on without a variant are served another value, or one at all.
+    has_other_constant: bool,
 }
 
 /// How many users a flag is another one for.
@@ -96,19 +99,18 @@ impl Tried {
         }
     }
 
-    /// The rules that decided for no user, of a flag that is not off.
+    /// Returns the rules that decided for no user, neither before nor after. A flag that is off asks none of its rules.
     pub(super) fn untried<'f>(&self, flag: &'f Changing) -> Vec<&'f str> {
+        let sides = || self.0.iter().zip(&flag.rules);
+        let decided = sides().flat_map(|(tried, rules)| rules.iter().zip(tried));
+        let decided: BTreeSet<&str> =
+            decided.filter(|(_, tried)| **tried).map(|(name, _)| name.as_str()).collect();
+        let is_off = [flag.before, flag.after].map(|state| state == FlagState::Off);
+        let asked = sides().zip(is_off).filter(|(_, is_off)| !is_off);
         let mut names: Vec<&str> = Vec::new();
-        let states = [flag.before, flag.after];
-        for ((tried, rules), state) in self.0.iter().zip(&flag.rules).zip(states) {
-            if state == FlagState::Off {
-                continue;
-            }
-            let untried = rules.iter().zip(tried).filter(|(_, tried)| !**tried);
-            for (name, _) in untried {
-                if !names.contains(&name.as_str()) {
-                    names.push(name);
-                }
+        for name in asked.flat_map(|((_, rules), _)| rules) {
+            if !decided.contains(name.as_str()) && !names.contains(&name.as_str()) {
+                names.push(name);
             }
         }
         names
@@ -165,7 +167,7 @@ impl Change {
             match (was_on, is_on) {
                 (false, true) => tally.newly_on += 1,
                 (true, false) => tally.newly_off += 1,
-                _ if flag.is_another_value(variants) => tally.other_value += 1,
+                _ if flag.is_another_value(variants, is_on) => tally.other_value += 1,
                 _ => continue,
             }
             if let (Some(before), Some(after)) = (before, after)
@@ -227,11 +229,15 @@ impl Changing {
             other_values: both
                 .map(|(before, after)| other_values(before, after))
                 .unwrap_or_default(),
+            has_other_constant: both.is_some_and(|(before, after)| {
+                before.rare().value.value() != after.rare().value.value()
+            }),
         }
     }
 
-    fn is_another_value(&self, variants: (Option<&str>, Option<&str>)) -> bool {
+    fn is_another_value(&self, variants: (Option<&str>, Option<&str>), is_on: bool) -> bool {
         match variants {
+            (None, None) => is_on && self.has_other_constant,
             (Some(before), Some(after)) if before == after => {
                 self.other_values.iter().any(|name| name == after)
             }
@@ -240,9 +246,16 @@ impl Changing {
     }
 }
 
-/// Whether groups or attributes make a difference.
+/// Returns true if groups or attributes make a difference. Settings that are removed or empty ask for none.
 fn asks_for_more(flag: &Definition) -> bool {
-    flag.fields().any(Field::reads_attributes)
+    let settings = to_json(flag);
+    let is_empty = |value: &Value| {
+        value.is_null()
+            || value.as_array().is_some_and(Vec::is_empty)
+            || *value == BucketBy::TargetingKey.as_str()
+    };
+    let mut asking = Field::ALL.iter().filter(|field| field.reads_attributes());
+    asking.any(|field| settings.get(field.as_str()).is_some_and(|value| !is_empty(value)))
 }
 
 /// The names of the rules, or their numbers.

@@ -109,14 +109,19 @@ impl Report<'_> {
         let unknown = flags.iter().filter(|(flag, _)| !self.is_known(flag)).count();
         if unknown > 0 {
             let asked: Vec<_> = self.change.made_up().asked_for();
-            let named = asked.iter().take(8).map(|name| quote(name));
-            let mut named = named.collect::<Vec<_>>().join(", ");
-            if asked.len() > 8 {
-                named += &format!(" and {} more", asked.len() - 8);
-            }
+            let named: Vec<_> = asked.iter().take(8).map(|name| quote(name)).collect();
+            let named = match (asked.len(), named.join(", ")) {
+                (0, _) => String::new(),
+                (1..=8, names) => {
+                    format!(", with values of {names} that the flags themselves name")
+                }
+                (all, names) => format!(
+                    ", with values of {names} and {} more that the flags themselves name",
+                    all - 8
+                ),
+            };
             caveats.push(format!(
-                "the users are made up, with values of {named} that the flags themselves name, so the {} of {} \
-                 {} not known: `--contexts` tries it on real users",
+                "the users are made up{named}, so the {} of {} {} not known: `--contexts` tries it on real users",
                 text::verb(unknown, "share", "shares"),
                 text::count(unknown, "flag"),
                 text::verb(unknown, "is", "are"),

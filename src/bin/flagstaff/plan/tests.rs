@@ -133,6 +133,40 @@ fn rules_on_attributes_are_tried_and_those_that_are_not_are_named() {
 }
 
 #[test]
+fn another_constant_is_another_value_for_all_for_whom_the_flag_is_on() {
+    let other = tally("[flags.a]\nvalue = 50", "[flags.a]\nvalue = 60");
+    assert_eq!((other.other_value, other.changed(), other.redrawn), (1_000, 1_000, 0));
+    let half =
+        tally("[flags.a]\nvalue = 50\npercentage = 50", "[flags.a]\nvalue = 60\npercentage = 50");
+    assert_eq!(half.other_value, half.on_before);
+    assert_eq!(tally("[flags.a]\nowner = \"x\"\n", "[flags.a]\nvalue = 5").other_value, 1_000);
+    assert_eq!(tally("[flags.a]\nvalue = 5", "[flags.a]\nvalue = 5\nowner = \"x\"").changed(), 0);
+}
+
+/// The edit of a condition lets it match on one side alone.
+#[test]
+fn a_rule_that_decided_on_one_side_was_tried() {
+    let text = |country: &str| {
+        format!(
+            "[[flags.a.rules]]\nname = \"there\"\nserve = true\nwhen = {{ country = \"{country}\" }}\n\
+             [[flags.a.rules]]\nname = \"nowhere\"\nserve = true\nwhen = {{ country = \"XX\" }}\n\
+             [flags.a]\npercentage = 0\n"
+        )
+    };
+    let (before, after) = (flags(&text("DE")), flags(&text("AT")));
+    for (before, after) in [(&before, &after), (&after, &before)] {
+        let change = wait(Change::new(before, after, SystemTime::now())).unwrap();
+        let line = json!({ "targetingKey": "ana", "country": "DE" }).to_string();
+        let reader = Box::new(Cursor::new(line));
+        let users = Source::Lines { reader, name: String::new(), next: 1 };
+
+        let counts = count(&change, users).unwrap();
+
+        assert_eq!(counts.tried[0].untried(&change.flags[0]), ["nowhere"]);
+    }
+}
+
+#[test]
 fn users_and_groups_of_lists_are_among_the_made_up_ones() {
     let text = |lists: &str| format!("[flags.a]\npercentage = 0\n{lists}");
     let lists = "allowed_users = [\"ana\", \"bob\"]\nallowed_groups = [\"beta\"]\n";
@@ -278,6 +312,7 @@ fn settings(kind: u8, n: u8) -> String {
         11 => {
             format!("rules = [{{ name = \"r\", when = {{ plan = \"pro\" }}, serve = \"{n}%\" }}]")
         }
+        12 => format!("percentage = {n}\nvalue = {}", n % 3),
         _ => format!(
             "variants = {{ a = 1, b = 1 }}\n\
              rules = [{{ name = \"r\", when = {{ seats = {{ gt = {n} }} }}, serve = {{ a = 1, b = {n} }} }}]"
@@ -313,8 +348,10 @@ fn brute_force(before: &str, after: &str, users: &[Json]) -> Vec<[u64; 5]> {
                 (flags.is_enabled(&*key, context), answer.variant, answer.value)
             };
             let (was, is) = (ask(&before, &context), ask(&after, &context));
-            let value = |(_, variant, value): &(bool, Option<&'static str>, Json)| {
-                variant.map(|variant| (variant, value.clone()))
+            let value = |(on, variant, value): &(bool, Option<&'static str>, Json)| {
+                // A constant has no variant, and nobody else but those for whom it is on has it.
+                let is_served = variant.is_some() || (*on && !value.is_boolean());
+                is_served.then(|| (*variant, value.clone()))
             };
             counts[0] += u64::from(was.0);
             counts[1] += u64::from(is.0);
@@ -331,8 +368,8 @@ proptest! {
 
     #[test]
     fn counts_are_those_of_asking_both_files_one_by_one(
-        before in prop::collection::vec(prop::option::weighted(0.9, (0_u8..13, any::<u8>())), 8),
-        edits in prop::collection::vec(prop::option::weighted(0.5, (0_u8..13, any::<u8>())), 8),
+        before in prop::collection::vec(prop::option::weighted(0.9, (0_u8..14, any::<u8>())), 8),
+        edits in prop::collection::vec(prop::option::weighted(0.5, (0_u8..14, any::<u8>())), 8),
         users in prop::collection::vec((any::<u8>(), 0_u8..4, any::<bool>()), 1..200),
     ) {
         let fixed = |mut flags: Vec<Option<(u8, u8)>>| {

@@ -9,7 +9,7 @@ use flagstaff::{
     Context, Flags,
     cli::ExitCode,
     definition::{Diagnostic, FlagsFile, Progress, RolloutStatus, Severity},
-    source::{Fleet, RedisHandle, SourceEntry, Status},
+    source::{Fleet, RedisHandle, Status},
     write::{Drift, LogEntry},
 };
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ use crate::{
     place::{Declared, Place, told},
     session::Session,
     text::count,
-    time,
+    time, unreadable,
 };
 
 /// The number of changes that are searched for the author of a plain value, which has none of its own.
@@ -206,7 +206,7 @@ impl Making {
     ) -> Item {
         let snapshot = flags.snapshot();
         let state = snapshot.info(&*drift.key).map(|info| info.state().to_string());
-        let problem = problem(flags, &drift.key);
+        let problem = unreadable::problem(flags, &drift.key);
         if let Some(problem) = &problem {
             let failure = Failure::new(ExitCode::Usage, problem.clone());
             self.unknown.push((format!("override of {}", drift.key), failure));
@@ -219,7 +219,7 @@ impl Making {
         let at = by.at.or_else(|| logged?.at);
         let ends = by.changes_at(self.now);
         let says = match &problem {
-            Some(_) => "not readable".to_owned(),
+            Some(_) => unreadable::NOT_READABLE.to_owned(),
             None => show::short(&drift.entry),
         };
         // A setting of the file may decide.
@@ -240,7 +240,10 @@ impl Making {
             shown: vec![drift.key.clone(), says.clone(), told],
             cells: vec![
                 drift.key.clone(),
-                state.clone().unwrap_or_default(),
+                match &problem {
+                    Some(_) => unreadable::NOT_KNOWN.to_owned(),
+                    None => state.clone().unwrap_or_default(),
+                },
                 says,
                 author.clone().unwrap_or_default(),
                 rfc3339(at).unwrap_or_default(),
@@ -416,11 +419,6 @@ impl Making {
             }
         }
     }
-}
-
-/// The reason why the stored value of a flag cannot be read, if it cannot.
-fn problem(flags: &Flags, name: &str) -> Option<String> {
-    flags.sources_of(name).into_iter().find_map(|SourceEntry { problem, .. }| problem)
 }
 
 fn each(flags: &Flags, mut with: impl FnMut(&str, flagstaff::answer::FlagInfo<'_>)) {
