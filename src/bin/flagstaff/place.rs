@@ -746,8 +746,14 @@ pub(crate) fn declared(
 /// A file does not have the environment that was named.
 pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Failure {
     let path = path.display().to_string();
-    let failure =
-        Failure::usage(format!("`{}` has no environment `{}`", clean(&path), clean(&error.name)));
+    let (path, name) = (clean(&path), clean(&error.name));
+    if let Some(mistake) = &error.mistake {
+        let Diagnostic { location, message, label, .. } = &**mistake;
+        return Failure::usage(format!("environment `{name}` of `{path}` cannot be used"))
+            .cause(format!("{path}:{location}: {message}, {label}"))
+            .hint(mistake.help.clone().unwrap_or_default());
+    }
+    let failure = Failure::usage(format!("`{path}` has no environment `{name}`"));
     match (&error.similar, &*error.known) {
         (Some(similar), _) => {
             failure.hint(format!("an environment with a similar name exists: `{}`", clean(similar)))
@@ -876,6 +882,11 @@ pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
     let left_out: Vec<_> =
         rejected.map(|key| format!("`{}`{}", clean(key), place(key).unwrap_or_default())).collect();
     let (number, of) = (left_out.len(), clean(name));
+    if number == 0 {
+        // Such as a table that is not one.
+        let mistakes = file.diagnostics().concerning(file.environment());
+        return output.warning(mistakes.summary());
+    }
     output.warning(format!(
         "{} of `{of}` {} left out, because of {} that {} shows: {}",
         count(number, "flag"),
