@@ -52,7 +52,7 @@ use crate::{
     guard::{self, Leave, Target},
     name,
     output::{Listing, Output, Row},
-    paste,
+    paste, places,
     session::Session,
     similar,
     text::{self, clean},
@@ -618,7 +618,7 @@ fn tell<'a>(
 ) -> Result<(), Failure> {
     let rows: Vec<_> = effects.map(|(effect, revision)| effect.row(revision, is_dry_run)).collect();
     if output.is_json() {
-        let store = json!({ "address": redis.address(), "key": redis.key() });
+        let store = json!({ "address": redis.address(), "key": places::shown(redis.key()) });
         let waited = waited.map(Waited::json);
         let rows = rows.into_iter().map(|mut row| {
             row.json["place"] = json!(place.name());

@@ -19,6 +19,7 @@ use crate::{
     commands::{instances, show},
     failure::Failure,
     place::{Declared, Place, told},
+    places,
     session::Session,
     text::count,
     time,
@@ -147,11 +148,11 @@ fn declared(place: &Place) -> Result<Option<Declared>, Failure> {
 }
 
 fn about(place: &Place, redis: Option<&RedisHandle>) -> Map<String, Value> {
-    let store = redis.map(|redis| json!({ "address": redis.address(), "key": redis.key() }));
+    let store = redis.map(|redis| json!({ "address": redis.address(), "key": places::shown(redis.key()) }));
     let mut about = Map::new();
     about.insert("place".to_owned(), json!(place.name()));
     about.insert("store".to_owned(), json!(store));
-    about.insert("file".to_owned(), json!(place.path().map(|path| path.display().to_string())));
+    about.insert("file".to_owned(), json!(place.path().as_deref().map(places::shown_path)));
     about
 }
 
@@ -412,6 +413,7 @@ impl Making {
             let error = source.last_error.filter(|_| source.status == Status::Error);
             // Values that cannot be read are named one by one.
             if let Some(error) = error.filter(|_| self.unknown.is_empty()) {
+                let error = places::shown_keys(&error.to_string());
                 self.attention.push(format!("source `{}`: {error}", source.name));
             }
         }
