@@ -31,6 +31,9 @@ mod watch;
 #[path = "../it/redis/cluster.rs"]
 mod cluster;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "../it/redis/proxy.rs"]
+mod proxy;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/sentinel.rs"]
 mod sentinel;
 #[allow(dead_code, reason = "the other test binary uses the rest")]

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::part::{Item, Part};
 use crate::{
+    change::store_now,
     commands::{instances, show},
     failure::Failure,
     place::{Declared, Place, told},
@@ -218,7 +219,8 @@ impl Making {
         let author = by.author.clone().or_else(|| logged?.author.clone());
         let reason = by.reason.clone().or_else(|| logged?.reason.clone());
         let at = by.at.or_else(|| logged?.at);
-        let ends = by.changes_at(self.now);
+        let now = store_now(flags);
+        let ends = by.changes_at(now);
         let says = match &problem {
             Some(_) => "not readable".to_owned(),
             None => show::short(&drift.entry),
@@ -228,8 +230,8 @@ impl Making {
         let is_undeclared = self.knows_file.then(|| drift.is_undeclared());
         let told = [
             author.as_ref().map(|author| format!("by {author}")),
-            at.map(|at| time::relative(at, self.now)),
-            ends.map(|end| format!("ends {}", time::relative(end, self.now))),
+            at.map(|at| time::relative(at, now)),
+            ends.map(|end| format!("ends {}", time::relative(end, now))),
             (is_undeclared == Some(true)).then(|| "no file declares it".to_owned()),
         ];
         let mut told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
@@ -299,7 +301,7 @@ impl Making {
 
     /// The ends that are near or over, by time.
     fn ends(&mut self, flags: &Flags) -> Vec<Item> {
-        let store = flags.writable_source();
+        let (store, now) = (flags.writable_source(), store_now(flags));
         let mut found = Vec::new();
         each(flags, |name, info| {
             let sources = flags.sources_of(name);
@@ -315,7 +317,7 @@ impl Making {
             let ahead = ends.into_iter().filter_map(|(what, at)| Some((what, at?)));
             found.extend(
                 ahead
-                    .filter(|(_, at)| *at > self.now && *at <= self.soon)
+                    .filter(|(_, at)| *at > now && *at <= self.soon)
                     .map(|(what, at)| (at, name.to_owned(), what)),
             );
             if let Some(at) = info.definition().expiry().filter(|at| *at <= self.soon) {
