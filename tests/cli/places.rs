@@ -420,6 +420,8 @@ fn a_mistake_in_another_place_is_a_warning() {
     let expected = "place `production` has mistakes and may be protected, and this is its store";
     assert!(told.code == Refused && told.stderr.contains(expected), "{}", told.stderr);
     assert_eq!(world.at("open", &["enable", "off", "-m", "why", "--yes"]).code, Done);
+    let twice = world.run(&["diff", "--at", "open", "--at", "open"]);
+    assert_eq!(twice.stderr.matches("a place of flagstaff.toml").count(), 1, "{}", twice.stderr);
     // At the top level, it concerns all of them.
     world.write("flagstaff.toml", &format!("protect = true\n{PLACES}"));
     let told = at("open");
@@ -435,8 +437,13 @@ fn a_kill_by_options_needs_no_flagstaff_toml() {
     let world = World::new();
     let port = world.server.port();
     let url = format!("redis://:{PASSWORD}@127.0.0.1:{port}");
-    let broken: &[&[u8]] =
-        &[b"protect = true\n", b"[places\n", b"places = 3\n", b"key = \"\xff\"\n"];
+    let broken: &[&[u8]] = &[
+        b"protect = true\n",
+        b"[places\n",
+        b"places = 3\n",
+        b"key = \"\xff\"\n",
+        b"environment = \"$NOT_SET\"\n",
+    ];
     for text in broken {
         fs::write(world.here.path().join("flagstaff.toml"), text).unwrap();
         world.cli(&["flushall"]);

@@ -3,7 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, Once, PoisonError},
 };
 
 use flagstaff::definition::{
@@ -103,16 +103,15 @@ impl Chosen {
         };
         let places = PlacesFile::parse(&shown, &text);
         let mistakes = places.diagnostics_of(name);
-        let is_in_doubt = mistakes.has_errors();
+        let mut is_in_doubt = mistakes.has_errors();
         if is_in_doubt && !is_enough {
             return Err(place::mistakes(&shown, &mistakes, output).hint(HINT));
         }
         if is_in_doubt {
             tell_in_doubt(&shown, &mistakes.summary(), output);
         }
-        let elsewhere = places.diagnostics_elsewhere(name);
-        if elsewhere.has_errors() && !is_in_doubt {
-            output.warning(format!("a place of {FILE} cannot be used: {}", elsewhere.summary()));
+        if !is_in_doubt {
+            tell_elsewhere(&places.diagnostics_elsewhere(name), output);
         }
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let guards = guards(&places, name, &directory);
@@ -121,9 +120,15 @@ impl Chosen {
             _ if is_in_doubt => (Some(places.readable(name, variable::value)), None),
             Err(unset) => {
                 let rest = OF_THE_STORE.iter().fold(places.clone(), |it, key| it.without(key));
-                let rest = resolve(&rest, name);
-                let rest = rest.map_err(|unset| place::mistakes(&shown, &unset, output))?;
-                (rest, Some(unset))
+                match resolve(&rest, name) {
+                    Ok(rest) => (rest, Some(unset)),
+                    Err(unset) if is_enough => {
+                        tell_in_doubt(&shown, &unset.summary(), output);
+                        is_in_doubt = true;
+                        (Some(places.readable(name, variable::value)), None)
+                    }
+                    Err(unset) => return Err(place::mistakes(&shown, &unset, output).hint(HINT)),
+                }
             }
             Ok(settings) => (settings, None),
         };
@@ -165,8 +170,19 @@ impl Chosen {
 }
 
 /// The way to do without the file.
-const HINT: &str = "options that name the file and the store do without flagstaff.toml: `--file` or `--no-file`, and \
-                    `--redis` or `--no-redis`";
+const HINT: &str = "a command without `--at` whose options name the file and the store needs no flagstaff.toml: \
+                    `--file` or `--no-file`, and `--redis` or `--no-redis`";
+
+/// Warns of mistakes of other places, once: `diff` chooses two places.
+fn tell_elsewhere(mistakes: &Diagnostics, output: &Output) {
+    static TOLD: Once = Once::new();
+
+    if mistakes.has_errors() {
+        let summary = mistakes.summary();
+        let warning = format!("a place of {FILE} cannot be used: {summary}");
+        TOLD.call_once(|| output.warning(warning));
+    }
+}
 
 /// Warns of mistakes that the command can do without.
 fn tell_in_doubt(shown: &str, why: &str, output: &Output) {
