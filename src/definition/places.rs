@@ -280,7 +280,7 @@ impl PlacesFile {
     /// let places = PlacesFile::parse("flagstaff.toml", "key = \"shop\"\nredis = \"$NOT_SET\"\n");
     ///
     /// let place = places.without("redis").resolve(None, |_| None)?.expect("the place without a name");
-    /// assert_eq!(place.key.as_deref(), Some("shop"));
+    /// assert_eq!(place.key.expect("it names one").value(), "shop");
     /// # Ok::<(), flagstaff::definition::Diagnostics>(())
     /// ```
     #[must_use]

@@ -331,8 +331,14 @@ fn every_key_of_the_schema_is_described() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_read_without_a_panic(text in "[a-z\\[\\]=\"'.$@:/#{}%\n é-]{0,80}") {
+    fn any_text_is_read_without_a_panic(text in "(\\[places\\.[ab]\\]\n|[a-z\\[\\]=\"'.$@:/#{}%\n é-]{0,20}){0,6}") {
         let file = parse(&text);
-        let _ = (file.diagnostics().to_string(), file.resolve(None, variable));
+        let all = file.diagnostics();
+        for place in [None].into_iter().chain(file.names().map(Some)) {
+            let (own, elsewhere) = (file.diagnostics_of(place), file.diagnostics_elsewhere(place));
+            assert_eq!(own.len() + elsewhere.len(), all.len());
+            assert_eq!(file.resolve(place, variable).is_err(), own.has_errors());
+            let _ = (all.to_string(), file.readable(place, |_| None));
+        }
     }
 }
