@@ -35,6 +35,8 @@ pub struct Diagnostic {
     pub flag: Option<String>,
     /// The environment it concerns. A problem without one concerns `[flags]`, and so all environments.
     pub environment: Option<String>,
+    /// The place of a `flagstaff.toml` it concerns. A problem without one concerns all places.
+    pub place: Option<String>,
     /// The start of `span`, as people count.
     pub location: Location,
 }
@@ -81,6 +83,7 @@ impl Diagnostic {
             suggestion: None,
             flag: None,
             environment: None,
+            place: None,
             location: Location { line: 1, column: 1 },
         }
     }
@@ -114,6 +117,11 @@ impl Diagnostic {
     pub(super) fn environment(mut self, name: &str) -> Self {
         self.message.push_str(&format!(" in environment `{}`", line(name)));
         self.environment = Some(name.to_owned());
+        self
+    }
+
+    pub(super) fn place(mut self, name: Option<&str>) -> Self {
+        self.place = name.map(str::to_owned);
         self
     }
 
@@ -294,6 +302,16 @@ impl Diagnostics {
     #[must_use]
     pub fn concerning(&self, environment: Option<&str>) -> Self {
         self.only(|problem| problem.concerns(environment))
+    }
+
+    /// The problems that concern a place of a `flagstaff.toml`, or none of its places for `None`.
+    pub(super) fn of_place(&self, place: Option<&str>) -> Self {
+        self.only(|problem| problem.place.is_none() || problem.place.as_deref() == place)
+    }
+
+    /// The problems of all other places.
+    pub(super) fn of_other_places(&self, place: Option<&str>) -> Self {
+        self.only(|problem| problem.place.is_some() && problem.place.as_deref() != place)
     }
 
     /// The problems of all other environments.

@@ -19,7 +19,7 @@ use super::{
     Key, Value,
     code::Code,
     decoder::Decoder,
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Diagnostics},
     flag::{self, toml_key},
     lines::{LineEnds, Lines},
     requires,
@@ -103,8 +103,10 @@ fn table_of<'r, 't>(
 ) -> Option<&'r DeTable<'t>> {
     let name = key.get_ref();
     let problem = |span, label: &str| {
-        Diagnostic::new(Code::InvalidEnvironment, span, format!("invalid environment `{name}`"))
-            .label(label)
+        let message = format!("invalid environment `{name}`");
+        let mut problem = Diagnostic::new(Code::InvalidEnvironment, span, message).label(label);
+        problem.environment = Some(name.to_string());
+        problem
     };
     if name.is_empty() || name.trim() != name {
         let label = "the name is empty or has white space around it";
@@ -295,11 +297,7 @@ fn weigh(value: &mut Value<'_>) {
 
 /// A file does not have the environment that was asked for.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the flag file has no environment `{}`{}",
-    line(name),
-    hint(similar.as_deref(), known)
-)]
+#[error("{}", self.sentence())]
 #[non_exhaustive]
 pub struct UnknownEnvironment {
     /// The name that was asked for.
@@ -308,15 +306,39 @@ pub struct UnknownEnvironment {
     pub similar: Option<String>,
     /// The environments that the file has.
     pub known: Vec<String>,
+    /// The mistake that stands in place of the environment, if it is not missing.
+    pub mistake: Option<Box<Diagnostic>>,
 }
 
 crate::error::debug_is_message!(UnknownEnvironment);
 
 impl UnknownEnvironment {
-    pub(super) fn new(name: &str, environments: &Environments) -> Self {
+    pub(super) fn new(name: &str, environments: &Environments, problems: &Diagnostics) -> Self {
         let known: Vec<_> = environments.keys().map(ToString::to_string).collect();
         let similar = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-        Self { name: name.to_owned(), similar, known }
+        let stands_for_it = |problem: &&Diagnostic| {
+            problem.code == Code::InvalidEnvironment && problem.concerns(Some(name))
+        };
+        let mistake = problems.iter().find(stands_for_it).cloned().map(Box::new);
+        Self { name: name.to_owned(), similar, known, mistake }
+    }
+
+    fn sentence(&self) -> String {
+        let Self { name, similar, known, mistake } = self;
+        match mistake {
+            Some(mistake) => format!(
+                "environment `{}` of the flag file cannot be used: {}: {}, {}",
+                line(name),
+                mistake.location,
+                mistake.message,
+                mistake.label
+            ),
+            None => format!(
+                "the flag file has no environment `{}`{}",
+                line(name),
+                hint(similar.as_deref(), known)
+            ),
+        }
     }
 }
 

@@ -193,7 +193,7 @@ impl FlagsFile {
     /// ```
     pub fn in_environment(mut self, name: &str) -> Result<Self, UnknownEnvironment> {
         let Some((name, environment)) = self.environments.get_key_value(name) else {
-            return Err(UnknownEnvironment::new(name, &self.environments));
+            return Err(UnknownEnvironment::new(name, &self.environments, &self.diagnostics));
         };
         let (name, entries) = (Arc::clone(name), environment.entries.clone());
         self.lines_there = Some(environment.lines.over(&self.lines, Arc::clone(&name), entries));

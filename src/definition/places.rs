@@ -4,9 +4,12 @@
 //! level are the place that is used without `--at`.
 //!
 //! A value may name environment variables, `$NAME` or `${NAME}`; `$$` is a dollar sign. A password is an error
-//! wherever it is written, and no diagnostic shows it.
+//! wherever it is written, and no diagnostic shows it. What comes out of a variable may be a secret, so a
+//! [`PlaceValue`] prints as it is written.
+//!
+//! A mistake in one place leaves the others usable. One at the top level concerns all of them.
 
-use std::{borrow::Cow, collections::BTreeMap, ops::Range};
+use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range};
 
 use serde_json::{Map, Value as Json, json};
 use toml::de::{DeTable, DeValue};
@@ -18,7 +21,7 @@ use super::{
     diagnostic::{Diagnostic, Diagnostics},
     file::merge,
     flag::toml_key,
-    syntax::Syntax,
+    syntax::{Fault, Syntax},
     value::{kind, source, truth},
     variants::in_order,
 };
@@ -52,7 +55,8 @@ const SECRET: &[&str] = &["password", "passwd", "passphrase", "secret", "token",
 /// let variable = |name: &str| (name == "PROD_REDIS_URL").then(|| "redis://10.0.0.7".to_owned());
 /// let production = places.resolve(Some("production"), variable)?.expect("a place of that name");
 /// assert!(production.protected);
-/// assert_eq!(production.redis, ["redis://10.0.0.7"]);
+/// assert_eq!(production.redis[0].value(), "redis://10.0.0.7");
+/// assert_eq!(production.redis[0].to_string(), "$PROD_REDIS_URL");
 ///
 /// let error = places.resolve(Some("production"), |_| None).unwrap_err();
 /// assert_eq!(
@@ -75,21 +79,45 @@ pub struct PlacesFile {
 #[non_exhaustive]
 pub struct PlaceSettings {
     /// The flag files, the weakest first. Relative paths begin at the directory of `flagstaff.toml`.
-    pub file: Vec<String>,
+    pub file: Vec<PlaceValue>,
     /// The environment of the flag files.
-    pub environment: Option<String>,
+    pub environment: Option<PlaceValue>,
     /// The URL of the store, or those of the nodes of a cluster.
-    pub redis: Vec<String>,
+    pub redis: Vec<PlaceValue>,
     /// The URLs of the sentinels.
-    pub sentinel: Vec<String>,
+    pub sentinel: Vec<PlaceValue>,
     /// The hash that has the overrides.
-    pub key: Option<String>,
+    pub key: Option<PlaceValue>,
     /// The prefix of the keys, where each flag has a key of its own.
-    pub key_prefix: Option<String>,
+    pub key_prefix: Option<PlaceValue>,
     /// True if each change has to be confirmed by a typed name, with a reason.
     pub protected: bool,
     /// True if each change needs a reason.
     pub requires_reason: bool,
+}
+
+/// A value of a place, with the values of its environment variables.
+///
+/// A variable may hold a secret, whatever the setting. So a value that names variables prints as it is written.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::definition::places::PlacesFile;
+///
+/// let places = PlacesFile::parse("flagstaff.toml", "key = \"shop-${STAGE}\"\n");
+///
+/// let place = places.resolve(None, |_| Some("hunter2".to_owned()))?.expect("the place without a name");
+/// let key = place.key.expect("it names one");
+/// assert_eq!(key.value(), "shop-hunter2");
+/// assert_eq!((key.to_string(), format!("{key:?}")), ("shop-${STAGE}".to_owned(), "\"shop-${STAGE}\"".to_owned()));
+/// # Ok::<(), flagstaff::definition::Diagnostics>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlaceValue {
+    value: String,
+    /// The value as it is written, if that names variables.
+    written: Option<String>,
 }
 
 /// The settings of a place as they are written.
@@ -177,14 +205,18 @@ impl PlacesFile {
     /// Reads `text`. Diagnostics name the file `name`.
     #[must_use]
     pub fn parse(name: &str, text: &str) -> Self {
-        let Syntax { root, faults } = Syntax::parse(text);
-        let mut reading = Reading { decoder: Decoder::new(text, &faults), secret: Vec::new() };
+        let Syntax { root, mut faults } = Syntax::parse(text);
+        let mut reading =
+            Reading { decoder: Decoder::new(text, &faults), secret: Vec::new(), place: None };
         let default = reading.place(None, &root);
         let mut named = BTreeMap::new();
         if let Some(places) = root.get(PLACES) {
             reading.named(places, &mut named);
         }
-        let Reading { decoder, secret } = reading;
+        let Reading { decoder, secret, .. } = reading;
+        for fault in &mut faults {
+            fault.diagnostic.place = place_of(text, fault);
+        }
         let secret = passwords(text, secret);
         let mut problems = merge(faults, decoder.problems);
         // Some remedies repeat what is written.
@@ -207,6 +239,32 @@ impl PlacesFile {
         &self.diagnostics
     }
 
+    /// Returns what is wrong for a place, for the one without a name for `None`: in the place itself, and at the top
+    /// level.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::places::PlacesFile;
+    ///
+    /// let text = "[places.a]\nkey = \"shop\"\n\n[places.b]\nkee = \"shop\"\n";
+    /// let places = PlacesFile::parse("flagstaff.toml", text);
+    ///
+    /// assert!(places.diagnostics_of(Some("a")).is_empty());
+    /// assert!(places.diagnostics_of(Some("b")).has_errors());
+    /// assert!(places.diagnostics_elsewhere(Some("a")).has_errors());
+    /// ```
+    #[must_use]
+    pub fn diagnostics_of(&self, place: Option<&str>) -> Diagnostics {
+        self.diagnostics.of_place(place)
+    }
+
+    /// Returns what is wrong in all other places. It does not concern this one.
+    #[must_use]
+    pub fn diagnostics_elsewhere(&self, place: Option<&str>) -> Diagnostics {
+        self.diagnostics.of_other_places(place)
+    }
+
     /// Returns the names of the places, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.named.keys().map(String::as_str)
@@ -222,7 +280,7 @@ impl PlacesFile {
     /// let places = PlacesFile::parse("flagstaff.toml", "key = \"shop\"\nredis = \"$NOT_SET\"\n");
     ///
     /// let place = places.without("redis").resolve(None, |_| None)?.expect("the place without a name");
-    /// assert_eq!(place.key.as_deref(), Some("shop"));
+    /// assert_eq!(place.key.expect("it names one").value(), "shop");
     /// # Ok::<(), flagstaff::definition::Diagnostics>(())
     /// ```
     #[must_use]
@@ -244,53 +302,161 @@ impl PlacesFile {
     ///
     /// # Errors
     ///
-    /// Fails with the diagnostics if the text has errors, or if the place names a variable that is not set.
+    /// Fails with the diagnostics if the place or the top level has errors, or if the place names a variable that is not
+    /// set. Errors of other places do not matter.
     pub fn resolve(
         &self,
         place: Option<&str>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<PlaceSettings>, Diagnostics> {
-        if self.diagnostics.has_errors() {
-            return Err(self.diagnostics.clone());
+        let diagnostics = self.diagnostics_of(place);
+        if diagnostics.has_errors() {
+            return Err(diagnostics);
         }
-        let written = match place {
-            None => &self.default,
-            Some(name) => match self.named.get(name) {
-                Some(written) => written,
-                None => return Ok(None),
-            },
-        };
+        let Some(written) = self.written(place) else { return Ok(None) };
         let mut unset = Vec::new();
-        let mut expand = |text: &Text| {
-            expanded(&text.written, |name| {
+        let settings = written.resolved(|text| {
+            let value = expanded(&text.written, |name| {
                 let value = variable(name).filter(|value| !value.is_empty());
                 if value.is_none() {
-                    unset.push(unset_variable(name, text.span.clone()));
+                    unset.push(unset_variable(name, text.span.clone()).place(place));
                 }
                 value.unwrap_or_default()
-            })
-        };
-        let settings = PlaceSettings {
-            file: written.file.iter().map(&mut expand).collect(),
-            environment: written.environment.as_ref().map(&mut expand),
-            redis: urls(&written.redis, &mut expand),
-            sentinel: urls(&written.sentinel, &mut expand),
-            key: written.key.as_ref().map(&mut expand),
-            key_prefix: written.key_prefix.as_ref().map(&mut expand),
-            protected: written.protected,
-            requires_reason: written.requires_reason,
-        };
+            });
+            Some(value)
+        });
         match unset.is_empty() {
             true => Ok(Some(settings)),
-            false => Err(self.diagnostics.and(&self.text, unset)),
+            false => Err(diagnostics.and(&self.text, unset)),
+        }
+    }
+
+    /// Returns as much of a place as can be read, whatever is wrong with it: what it may name is worth a question
+    /// before a change.
+    ///
+    /// Settings with an error are left out, and so are values that name a variable without a value. A variable of the
+    /// login of a URL is not needed. The result is empty if there is no place of that name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::places::PlacesFile;
+    ///
+    /// let text = "[places.a]\nredis = \"redis://:${PASSWORD}@10.0.0.7\"\nkey = 3\nprotected = true\n";
+    /// let places = PlacesFile::parse("flagstaff.toml", text);
+    ///
+    /// let place = places.readable(Some("a"), |_| None);
+    ///
+    /// assert_eq!(place.redis[0].value(), "redis://:@10.0.0.7");
+    /// assert!(place.key.is_none() && place.protected);
+    /// ```
+    #[must_use]
+    pub fn readable(
+        &self,
+        place: Option<&str>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> PlaceSettings {
+        let Some(written) = self.written(place) else { return PlaceSettings::default() };
+        written.resolved(|text| {
+            let login = text.written.rfind('@').unwrap_or_default();
+            let (login, address) = text.written.split_at(login);
+            let mut is_known = true;
+            let address = expanded(address, |name| {
+                let value = variable(name).filter(|value| !value.is_empty());
+                is_known &= value.is_some();
+                value.unwrap_or_default()
+            });
+            let login = expanded(login, |name| variable(name).unwrap_or_default());
+            is_known.then(|| login + &address)
+        })
+    }
+
+    fn written(&self, place: Option<&str>) -> Option<&Written> {
+        match place {
+            None => Some(&self.default),
+            Some(name) => self.named.get(name),
         }
     }
 }
 
+impl Written {
+    /// Returns the settings, without the values for which `expand` returns none.
+    fn resolved(&self, mut expand: impl FnMut(&Text) -> Option<String>) -> PlaceSettings {
+        let mut value = |text: &Text| Some(PlaceValue::new(text, expand(text)?));
+        PlaceSettings {
+            file: self.file.iter().filter_map(&mut value).collect(),
+            environment: self.environment.as_ref().and_then(&mut value),
+            redis: urls(&self.redis, &mut value),
+            sentinel: urls(&self.sentinel, &mut value),
+            key: self.key.as_ref().and_then(&mut value),
+            key_prefix: self.key_prefix.as_ref().and_then(&mut value),
+            protected: self.protected,
+            requires_reason: self.requires_reason,
+        }
+    }
+}
+
+impl PlaceValue {
+    fn new(text: &Text, value: String) -> Self {
+        let is_variable = |part| matches!(part, Part::Variable(_));
+        let names_variables = references(&text.written).any(is_variable);
+        Self { value, written: names_variables.then(|| text.written.clone()) }
+    }
+
+    /// Returns the value, which may be a secret.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+/// The value as it is written, if it names environment variables.
+impl fmt::Display for PlaceValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.written.as_ref().unwrap_or(&self.value))
+    }
+}
+
+impl fmt::Debug for PlaceValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.written.as_ref().unwrap_or(&self.value), f)
+    }
+}
+
 /// A variable may list several URLs, as REDIS_URL does.
-fn urls(written: &[Text], expand: impl FnMut(&Text) -> String) -> Vec<String> {
-    let lists: Vec<_> = written.iter().map(expand).collect();
-    lists.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect()
+fn urls(written: &[Text], value: impl FnMut(&Text) -> Option<PlaceValue>) -> Vec<PlaceValue> {
+    let lists = written.iter().filter_map(value);
+    lists
+        .flat_map(|list| {
+            let PlaceValue { value, written } = list;
+            let urls: Vec<_> = value.split(',').map(str::to_owned).collect();
+            urls.into_iter().map(move |value| PlaceValue { value, written: written.clone() })
+        })
+        .collect()
+}
+
+/// Returns the place in whose section alone a mistake of TOML lies. The result is `None` if it may have an effect on
+/// what is read of others.
+fn place_of(text: &str, fault: &Fault) -> Option<String> {
+    let (span, doubtful) = (&fault.diagnostic.span, &fault.doubtful);
+    let line_of =
+        |at: usize| text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |it| it + 1);
+    let first = line_of(span.start.min(doubtful.start));
+    let end = span.end.max(doubtful.end).max(first);
+    let is_header = |line: &&str| line.trim_start().starts_with('[');
+    let touched: Vec<_> = text.get(first..end)?.lines().collect();
+    let is_second_header = fault.diagnostic.code == Code::DuplicateKey
+        && touched.len() == 1
+        && touched.iter().any(is_header);
+    let header = match is_second_header {
+        true => text.get(first..)?.lines().next()?,
+        false if touched.iter().any(is_header) => return None,
+        false => text.get(..first)?.lines().rfind(is_header)?,
+    };
+    let (root, errors) = DeTable::parse_recoverable(header);
+    let places = root.get_ref().get(PLACES)?.get_ref().as_table()?;
+    let name = places.keys().next()?.get_ref().as_ref();
+    errors.is_empty().then(|| name.to_owned())
 }
 
 fn unset_variable(name: &str, span: Range<usize>) -> Diagnostic {
@@ -360,6 +526,8 @@ struct Reading<'t> {
     decoder: Decoder<'t>,
     /// The values that are not shown.
     secret: Vec<Range<usize>>,
+    /// The place that is being read, which its problems concern.
+    place: Option<String>,
 }
 
 impl Reading<'_> {
@@ -370,12 +538,21 @@ impl Reading<'_> {
         };
         for (key, value) in in_order(table) {
             let name = key.get_ref().as_ref();
-            let DeValue::Table(place) = value.get_ref() else {
-                self.wrong_type(name, "in `places`", value, "a table", Some(help));
-                continue;
+            self.place = Some(name.to_owned());
+            let place = match value.get_ref() {
+                DeValue::Table(place) => self.place(Some(name), place),
+                _ => {
+                    self.wrong_type(name, "in `places`", value, "a table", Some(help));
+                    Written::default()
+                }
             };
-            named.insert(name.to_owned(), self.place(Some(name), place));
+            named.insert(name.to_owned(), place);
+            self.place = None;
         }
+    }
+
+    fn report(&mut self, problem: Diagnostic) {
+        self.decoder.report(problem.place(self.place.as_deref()));
     }
 
     /// The settings of a place; those at the top level without a name.
@@ -398,7 +575,7 @@ impl Reading<'_> {
             let problem = Diagnostic::new(Code::InvalidWord, prefix.span.clone(), message)
                 .label("the store has one layout")
                 .help("`key` names a hash with all overrides; `key_prefix` names a key per flag");
-            self.decoder.report(problem);
+            self.report(problem);
         }
         place
     }
@@ -479,7 +656,7 @@ impl Reading<'_> {
             let problem = Diagnostic::new(Code::InvalidWord, span, message)
                 .label("has a `$` without the name of a variable")
                 .help("write `$NAME` or `${NAME}`; `$$` is a dollar sign");
-            self.decoder.report(problem);
+            self.report(problem);
             return None;
         }
         Some(Text { written: written.as_ref().to_owned(), span })
@@ -490,7 +667,7 @@ impl Reading<'_> {
             Diagnostic::new(Code::PasswordInFile, span, format!("password in `{name}` {of}"))
                 .label("has a password")
                 .help("name an environment variable: `redis = \"$PROD_REDIS_URL\"`");
-        self.decoder.report(problem);
+        self.report(problem);
     }
 
     fn wrong_word(
@@ -510,7 +687,7 @@ impl Reading<'_> {
             Some(meant) => problem.help(format!("write `{name} = \"{meant}\"`")),
             None => problem,
         };
-        self.decoder.report(problem);
+        self.report(problem);
     }
 
     fn wrong_type(
@@ -528,7 +705,7 @@ impl Reading<'_> {
         let message = format!("wrong type for `{name}` {of}");
         let problem = Diagnostic::new(Code::InvalidType, value.span(), message)
             .label(format!("expected {expected}, found {found}"));
-        self.decoder.report(match help {
+        self.report(match help {
             Some(help) => problem.help(help),
             None => problem,
         });
@@ -554,7 +731,7 @@ impl Reading<'_> {
                 format!("the keys of a place are {}", names.join(", "))
             }
         };
-        self.decoder.report(problem.help(help));
+        self.report(problem.help(help));
     }
 }
 

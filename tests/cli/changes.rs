@@ -924,6 +924,8 @@ fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
     let text = "[flags]\na = true\nz = false\n\n[flags.opposite]\nrequires = [{ flag = \"a\", on = false }]\n\n\
                 [flags.opposite_z]\nrequires = [{ flag = \"z\", on = false }]\n\n\
                 [[flags.asks.rules]]\nunless = { segment = \"ready\" }\nserve = false\n\n\
+                [[flags.held.rules]]\nwhen = { segment = \"ready\" }\nserve = false\n\n\
+                [flags.only]\npercentage = 0\nrules = [{ when = { flag = \"a\" }, serve = true }]\n\n\
                 [flags.behind]\nrequires = [\"asks\"]\n\n[segments.ready]\nwhen = { flag = \"a\" }\n";
     fs::write(&file, text).unwrap();
     let file = file.to_str().unwrap();
@@ -932,8 +934,12 @@ fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
     let disabled = told(&["disable", "a"]);
     for expected in [
         "opposite: may be on for more then, since it depends on `a`",
-        "asks: may be on for more then, since it depends on `a`",
-        "behind: may be on for more then, since it depends on `a`",
+        "held: may be on for more then, since it depends on `a`",
+        // Its rule turns it off where `a` is off.
+        "asks: off for everybody then, since it depends on `a`",
+        "behind: off for everybody then, since it depends on `a`",
+        // Its only rule asks for `a`.
+        "only: off for everybody then, since it depends on `a`",
     ] {
         assert!(disabled.contains(expected), "{disabled}");
     }

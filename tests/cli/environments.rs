@@ -332,3 +332,48 @@ fn a_switch_in_flags_names_the_environments_that_it_does_not_reach() {
         "{stderr}"
     );
 }
+
+#[test]
+fn a_table_that_is_not_one_is_named_with_its_place() {
+    for (text, place) in [
+        (
+            "environments = 3\n[flags]\nbeta = true\n",
+            "flags.toml:1:16: `environments` is an integer",
+        ),
+        (
+            "[flags]\nbeta = true\n[environments]\nstaging = 3\n",
+            "flags.toml:4:11: invalid environment `staging`, expected a table of flags, found an integer",
+        ),
+    ] {
+        let subject = Subject::new(text);
+        for arguments in [
+            &["list"][..],
+            &["show", "beta"],
+            &["enable", "beta", "--source", "file"],
+            &["status", "-o", "text"],
+        ] {
+            let arguments = [arguments, &["--environment", "staging"]].concat();
+            let told = ran(&mut subject.command(&arguments));
+
+            assert_eq!(told.code, ExitCode::Usage, "{arguments:?}: {}", told.stderr);
+            let said = told.stdout + &told.stderr;
+            let expected = "environment `staging` of `flags.toml` cannot be used";
+            assert!(said.contains(expected) && said.contains(place), "{arguments:?}: {said}");
+        }
+        assert_eq!(subject.text(), text);
+        // It does not hurt the flags outside of all environments.
+        assert!(subject.stdout(&["list"]).contains("beta\ton"), "{text}");
+    }
+    // Another environment is not there, whatever is wrong with this one.
+    let subject = Subject::new("[flags]\n[environments]\nstaging = 3\n");
+    let told = ran(&mut subject.command(&["list", "--environment", "production"])).stderr;
+    assert!(told.contains("has no environment `production`"), "{told}");
+
+    let subject = Subject::new("segments = 3\n[flags]\nbeta = true\n");
+    let told = ran(&mut subject.command(&["list"])).stderr;
+    let expected = "warning: flags.toml:1:12: error[invalid-segment]: `segments` is an integer\n";
+    assert_eq!(told, expected);
+    let subject = Subject::new("flags = 3\n");
+    let told = ran(&mut subject.command(&["list", "--environment", "staging"])).stderr;
+    assert!(told.contains("`flags` is an integer") && told.contains("flags.toml:1:9"), "{told}");
+}

@@ -1,12 +1,13 @@
 //! Changes in an emergency: whatever is wrong with the store, a single flag can be changed.
 
-use std::{fmt::Write as _, fs};
+use std::{fmt::Write as _, fs, time::Duration};
 
 use flagstaff::{Flags, Redis, answer::FlagState, cli::ExitCode};
 use serde_json::Value;
 
 use crate::{
     command::{Ran, flagstaff, on, ran},
+    proxy::{Mode, Proxy},
     server::Server,
     support::BOUND,
 };
@@ -37,6 +38,84 @@ async fn a_rollout_goes_on_where_it_was_when_a_switch_ends() {
     assert!(run(&["history", "off", "-l", "1", "-o", "text"]).stdout.contains(", then "));
     let promote = run(&["promote", "--dry-run"]);
     assert!(promote.stderr.contains("whose override ends by itself"), "{}", promote.stderr);
+}
+
+/// The clock of the server is an hour slow here. The end is `--for` after its time, and not after ours.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_override_ends_by_the_clock_of_the_server() {
+    const HOUR: i64 = 3_600;
+
+    let server = Server::slow();
+    let run = |arguments: &[&str]| ran(&mut on(&server, arguments));
+    let time = || -> i64 { server.cli(&["time"]).lines().next().unwrap().parse().unwrap() };
+    let end = || -> i64 {
+        let stored = server.cli(&["hget", "feature_flags", "off"]);
+        let stored: Value = serde_json::from_str(&stored).unwrap();
+        let end = stored["override"]["expires_at"].as_str().unwrap_or_else(|| panic!("{stored}"));
+        end.parse::<jiff::Timestamp>().unwrap().as_second()
+    };
+
+    // The second one cannot be read as a whole, so no session learns the time.
+    for fields in [0, 12_000] {
+        let fill = format!("for i = 1, {fields} do redis.call('hset', KEYS[1], 'f' .. i, '1') end");
+        server.cli(&["eval", &fill, "1", "feature_flags"]);
+        for arguments in [
+            &["enable", "off", "--for", "30m"][..],
+            &["set", "off", "percentage=25", "--for", "30m"],
+        ] {
+            let before = time();
+            let told = run(&[arguments, &["--by", "ana"]].concat());
+
+            assert_eq!(told.code, ExitCode::Done, "{arguments:?}: {}", told.stderr);
+            let possible = before + HOUR / 2..=time() + HOUR / 2 + 1;
+            assert!(
+                possible.contains(&end()),
+                "{arguments:?}, {fields} fields: {}",
+                end() - before
+            );
+            // It is not over, as it would be by our clock.
+            assert!(
+                told.stderr.contains(" -> ") && told.stderr.contains("until "),
+                "{}",
+                told.stderr
+            );
+            let status = run(&["status", "--within", "1h", "-o", "json"]).stdout;
+            let status: Value = serde_json::from_str(&status).unwrap();
+            if fields == 0 {
+                assert_eq!(status["ends"][0]["flag"], "off", "{status}");
+                let promote = run(&["promote", "--dry-run"]).stderr;
+                assert!(promote.contains("whose override ends by itself"), "{promote}");
+            }
+        }
+        // What is brought back has not ended either.
+        run(&["unset", "off"]);
+        let undone = run(&["undo", "3"]);
+        assert_eq!(undone.code, ExitCode::Done, "{}", undone.stderr);
+        assert!(undone.stderr.contains("until "), "{}", undone.stderr);
+        server.cli(&["flushall"]);
+    }
+}
+
+/// Each answer takes a while to come. It counts neither for the end nor against it.
+#[test]
+fn an_override_on_a_far_server_lasts_for_its_time() {
+    let server = Server::start();
+    let far = Proxy::to(server.port());
+    far.set(Mode::Slow { bytes: 512, rest: Duration::from_millis(5) });
+    let now = || jiff::Timestamp::now().as_second();
+
+    let before = now();
+    let set = ["set", "off", "percentage=25", "--for", "30m", "--redis", &far.url()];
+    let told = ran(&mut flagstaff(&set));
+    let after = now();
+
+    assert_eq!(told.code, ExitCode::Done, "{}", told.stderr);
+    let stored: Value =
+        serde_json::from_str(&server.cli(&["hget", "feature_flags", "off"])).unwrap();
+    let end = stored["override"]["expires_at"].as_str().unwrap();
+    let end = end.parse::<jiff::Timestamp>().unwrap().as_second() - 1_800;
+    assert!((before - 1..=after + 1).contains(&end), "{before} {end} {after}");
 }
 
 #[test]

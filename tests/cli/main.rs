@@ -35,6 +35,9 @@ mod random_files;
 #[path = "../it/redis/cluster.rs"]
 mod cluster;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "../it/redis/proxy.rs"]
+mod proxy;
+#[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../it/redis/sentinel.rs"]
 mod sentinel;
 #[allow(dead_code, reason = "the other test binary uses the rest")]

@@ -32,7 +32,10 @@ const PLACES: &str = r#"
 file = "conf/flags.toml"
 redis = "redis://:${PASSWORD}@127.0.0.1:$PORT"
 key = "shop"
+"#;
 
+/// Any change of what it names is a change of it, so most tests do without.
+const REASONS: &str = r#"
 [places.reasons]
 file = "conf/flags.toml"
 redis = "redis://:${PASSWORD}@127.0.0.1:$PORT"
@@ -40,7 +43,7 @@ key = "shop"
 reason = "required"
 "#;
 
-/// Any change of what it names is a change of it, so most tests do without.
+/// As above.
 const PRODUCTION: &str = r#"
 [places.production]
 file = "conf/flags.toml"
@@ -69,10 +72,10 @@ impl World {
         world
     }
 
-    /// A world with a protected place, too.
+    /// A world with places that ask, too.
     fn guarded() -> Self {
         let world = Self::new();
-        world.write("flagstaff.toml", &(PLACES.to_owned() + PRODUCTION));
+        world.write("flagstaff.toml", &[PLACES, REASONS, PRODUCTION].concat());
         world
     }
 
@@ -202,8 +205,7 @@ const CHANGES: &[Change] = &[
     (&[], &["fmt"], Done),
     (&[], &["fmt", "conf/flags.toml"], Done),
     (&[], &["lint", "--fix"], Done),
-    // There is no such instance.
-    (&[], &["instances", "--forget", "web-7"], Refused),
+    (&[], &["instances", "--forget", "web-7"], Done),
 ];
 
 /// The names of all commands, from the help.
@@ -251,15 +253,25 @@ fn every_command_that_changes_something_asks_a_protected_place() {
         if *arguments == ["init"] {
             fs::remove_file(world.here.path().join("conf/flags.toml")).unwrap();
         }
+        if arguments[0] == "instances" {
+            world.cli(&[
+                "hset",
+                "{shop}:instances",
+                "web-7",
+                r#"{"at":9999999999,"generation":1}"#,
+            ]);
+        }
         let arguments: Vec<_> = arguments.iter().flat_map(|argument| argument.split(' ')).collect();
         let state = world.state();
 
         let without_reason = world.at("production", &arguments);
         assert_eq!(without_reason.code, Refused, "{arguments:?}: {}", without_reason.stderr);
         assert!(without_reason.stderr.contains("needs a reason"), "{}", without_reason.stderr);
+        world.write("flagstaff.toml", &[PLACES, REASONS].concat());
         let required = world.at("reasons", &arguments);
         assert_eq!(required.code, Refused, "{arguments:?}: {}", required.stderr);
         assert!(required.stderr.contains("needs a reason"), "{}", required.stderr);
+        world.write("flagstaff.toml", &[PLACES, REASONS, PRODUCTION].concat());
         let silent = world.at("production", &[&arguments[..], &["-m", "why"]].concat());
         assert_eq!(silent.code, Refused, "{arguments:?}: {}", silent.stderr);
         assert!(silent.stderr.contains("`production` is protected"), "{}", silent.stderr);
@@ -286,6 +298,8 @@ fn a_protected_store_or_file_is_asked_about_however_it_is_named() {
     for told in [
         store(&url("localhost", 0), "shop"),
         store(&url("[::1]", 0), "shop"),
+        // A name that is looked up.
+        store(&url("127.1", 0), "shop"),
         world.run(&[
             "instances",
             "--forget",
@@ -323,6 +337,272 @@ fn a_protected_store_or_file_is_asked_about_however_it_is_named() {
     let production = PRODUCTION.replace("$PORT", "$NOT_SET");
     world.write("flagstaff.toml", &(PLACES.to_owned() + &production));
     assert_eq!(world.at("open", &["disable", "off"]).code, Done);
+}
+
+#[test]
+fn a_reason_that_a_place_requires_is_required_however_its_store_or_file_is_named() {
+    let world = World::new();
+    world.write("flagstaff.toml", &[PLACES, REASONS].concat());
+    let url = format!("redis://:{PASSWORD}@localhost:{}", world.server.port());
+    let store = ["enable", "off", "--redis", &url, "--key", "shop", "-f", "conf/flags.toml"];
+    let state = world.state();
+
+    for (arguments, what) in [
+        (&store[..], "and this is its store"),
+        (&["enable", "off", "--at", "open"], "and this is its store"),
+        (&["fmt", "conf/flags.toml"], "and this is a file of it"),
+        (&["create", "new", "-f", "conf/flags.toml"], "and this is a file of it"),
+    ] {
+        let told = world.run(arguments);
+        assert_eq!(told.code, Refused, "{arguments:?}: {}", told.stderr);
+        let expected = format!("place `reasons` needs a reason for each change, {what}");
+        assert!(told.stderr.contains(&expected), "{}", told.stderr);
+    }
+    assert_eq!(world.state(), state);
+
+    assert_eq!(world.run(&[&store[..], &["-m", "why"]].concat()).code, Done);
+    // The strictest place decides.
+    world.write("flagstaff.toml", &[PLACES, REASONS, PRODUCTION].concat());
+    let told = world.run(&["disable", "off", "--redis", &url, "--key", "shop", "-m", "why"]);
+    assert!(
+        told.stderr.contains("`production` is protected, and this is its store"),
+        "{}",
+        told.stderr
+    );
+}
+
+#[test]
+fn a_protected_place_without_a_file_protects_the_nearest_one() {
+    let world = World::new();
+    world.write("flags.toml", FLAGS);
+    world.write("flagstaff.toml", "[places.production]\nprotected = true\n");
+    let refused = |directory: &str, arguments: &[&str]| {
+        let directory = world.here.path().join(directory);
+        let told = ran(world.command(arguments).current_dir(directory));
+        assert_eq!(told.code, Refused, "{arguments:?}: {}", told.stderr);
+        assert!(told.stderr.contains("and this is a file of it"), "{}", told.stderr);
+    };
+
+    refused(".", &["enable", "off", "--source", "file"]);
+    refused(".", &["fmt"]);
+    refused("src/deep", &["fmt"]);
+    // From here it would be another file, and from the root this one.
+    refused("conf", &["fmt", "../flags.toml"]);
+    refused("conf", &["fmt", "flags.toml"]);
+    let elsewhere = world.run(&["fmt", "conf/flags.toml"]);
+    assert_eq!(elsewhere.code, Done, "{}", elsewhere.stderr);
+    // A new file would be the nearest one.
+    fs::remove_file(world.here.path().join("flags.toml")).unwrap();
+    refused(".", &["init"]);
+}
+
+#[test]
+fn a_mistake_in_another_place_is_a_warning() {
+    let world = World::new();
+    let at = |place: &str| world.at(place, &["disable", "on", "-m", "why"]);
+    let other = "[places.other]\nfile = \"other.toml\"\n";
+
+    for broken in ["protect = true\n", "redis = 3\n", "redis = \"redis://:x@h\"\n", "key = k\n"] {
+        world.write("flagstaff.toml", &format!("{PLACES}{other}{broken}"));
+
+        let told = at("open");
+
+        assert_eq!(told.code, Done, "{broken}: {}", told.stderr);
+        let warning = "warning: a place of flagstaff.toml cannot be used: flagstaff.toml:";
+        assert_eq!(told.stderr.matches(warning).count(), 1, "{broken}: {}", told.stderr);
+        let told = at("other");
+        assert!(told.code == Usage && told.stderr.contains("error["), "{broken}: {}", told.stderr);
+    }
+    // A place with a mistake may be meant to be protected.
+    let production = PRODUCTION.replace("protected", "protekted");
+    world.write("flagstaff.toml", &(PLACES.to_owned() + &production));
+    let told = world.at("open", &["enable", "off", "-m", "why"]);
+    let expected = "place `production` has mistakes and may be protected, and this is its store";
+    assert!(told.code == Refused && told.stderr.contains(expected), "{}", told.stderr);
+    assert_eq!(world.at("open", &["enable", "off", "-m", "why", "--yes"]).code, Done);
+    let twice = world.run(&["diff", "--at", "open", "--at", "open"]);
+    assert_eq!(twice.stderr.matches("a place of flagstaff.toml").count(), 1, "{}", twice.stderr);
+    // At the top level, it concerns all of them.
+    world.write("flagstaff.toml", &format!("protect = true\n{PLACES}"));
+    let told = at("open");
+    assert!(
+        told.code == Usage && told.stderr.contains("`--file` or `--no-file`"),
+        "{}",
+        told.stderr
+    );
+}
+
+#[test]
+fn a_kill_by_options_needs_no_flagstaff_toml() {
+    let world = World::new();
+    let port = world.server.port();
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:{port}");
+    let broken: &[&[u8]] = &[
+        b"protect = true\n",
+        b"[places\n",
+        b"places = 3\n",
+        b"key = \"\xff\"\n",
+        b"environment = \"$NOT_SET\"\n",
+    ];
+    for text in broken {
+        fs::write(world.here.path().join("flagstaff.toml"), text).unwrap();
+        world.cli(&["flushall"]);
+        world.write("conf/flags.toml", FLAGS);
+        let kill = ["disable", "on", "-f", "conf/flags.toml", "--redis", &url, "--key", "shop"];
+        let kill = |more: &[&'static str]| world.run(&[&kill[..], more].concat());
+        let state = world.state();
+
+        let told = kill(&[]);
+        assert_eq!(told.code, Refused, "{}", told.stderr);
+        let sentence = "flagstaff.toml cannot be used, so this may be a protected place";
+        assert!(
+            told.stderr.contains(&format!("{sentence}: each change needs a reason")),
+            "{}",
+            told.stderr
+        );
+        assert!(
+            told.stderr.contains("warning: `flagstaff.toml` cannot be used"),
+            "{}",
+            told.stderr
+        );
+        let told = kill(&["-m", "why"]);
+        assert!(told.code == Refused && told.stderr.contains(sentence), "{}", told.stderr);
+        let file = world.run(&["fmt", "conf/flags.toml", "-f", "conf/flags.toml", "--no-redis"]);
+        assert!(file.code == Refused && file.stderr.contains(sentence), "{}", file.stderr);
+        assert_eq!(world.state(), state);
+
+        let told = kill(&["-m", "why", "--yes"]);
+        assert_eq!(told.code, Done, "{}", told.stderr);
+        assert!(world.cli(&["hgetall", "shop"]).starts_with("on\n0"));
+        // The variables name both as well.
+        let mut list = world.command(&["list"]);
+        list.env("FLAGSTAFF_FILE", "conf/flags.toml").env("REDIS_URL", &url);
+        assert_eq!(ran(&mut list).code, Done);
+        // Without a store of its own, the place that cannot be read would name it.
+        assert_eq!(world.run(&["list", "-f", "conf/flags.toml"]).code, Usage);
+        assert_eq!(world.at("open", &["list", "--no-redis", "--no-file"]).code, Usage);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_person_is_asked_where_flagstaff_toml_cannot_be_used() {
+    let world = World::new();
+    world.write("flagstaff.toml", "protect = true\nkey = \"shop\"\n");
+    let url = format!("redis://:{PASSWORD}@127.0.0.1:{}", world.server.port());
+
+    let seen = world.typed(&format!("disable on -f conf/flags.toml --redis {url}"), "on\nnow\n");
+
+    assert!(seen.contains("so this may be a protected place: type `on` to go on:"), "{seen}");
+    // What can be read of it still counts.
+    assert!(world.cli(&["hgetall", "shop"]).starts_with("on\n0"), "{seen}");
+}
+
+#[test]
+fn what_came_out_of_a_variable_is_not_printed() {
+    let world = World::new();
+    let secret = "redis://u:s3cr3t@h/x";
+    let place = |setting: &str| {
+        let redis = "redis = \"redis://:$PASSWORD@127.0.0.1:$PORT\"\nfile = \"conf/flags.toml\"\n";
+        let lines = redis.lines().filter(|line| !setting.starts_with(&line[..4]));
+        let lines: Vec<_> = lines.collect();
+        world.write("flagstaff.toml", &format!("[places.a]\n{}\n{setting}\n", lines.join("\n")));
+    };
+    let told = |arguments: &[&str]| {
+        let Ran { stdout, stderr, .. } =
+            ran(world.command(arguments).env("SECRET", secret).env("WORD", "hunter3"));
+        let told = stdout + &stderr;
+        assert!(!told.contains("s3cr3t") && !told.contains("hunter3"), "{arguments:?}: {told}");
+        told
+    };
+
+    for setting in ["key = \"$SECRET\"", "key = \"${WORD}\"", "key_prefix = \"$WORD\""] {
+        let shown = setting.split('"').nth(1).unwrap();
+        place(setting);
+        let changed = told(&["disable", "on", "--at", "a"]);
+        assert!(changed.contains(&format!("key {shown})")), "{changed}");
+        for form in ["text", "json"] {
+            for command in ["status", "instances", "list", "history", "watch --for 0s"] {
+                let command: Vec<_> = command.split(' ').collect();
+                told(&[&command[..], &["--at", "a", "-o", form]].concat());
+            }
+            let changed = told(&["enable", "on", "--at", "a", "-o", form, "--wait", "1s"]);
+            assert!(changed.contains(shown), "{changed}");
+        }
+    }
+    // The library names the key.
+    place("key = \"$WORD\"");
+    world.cli(&["del", "hunter3"]);
+    world.cli(&["set", "hunter3", "x"]);
+    let failed = told(&["list", "--at", "a"]);
+    assert!(failed.contains("`$WORD` in Redis"), "{failed}");
+    place("environment = \"$WORD\"");
+    let failed = told(&["list", "--at", "a"]);
+    assert!(failed.contains("has no environment `$WORD`"), "{failed}");
+    for arguments in
+        [&["status", "--at", "a"][..], &["enable", "on", "--source", "file", "--at", "a"]]
+    {
+        told(arguments);
+    }
+    place("file = \"$WORD/x.toml\"");
+    let failed = told(&["list", "--at", "a"]);
+    assert!(failed.contains("cannot read `$WORD/x.toml`"), "{failed}");
+    for arguments in [
+        &["status", "--at", "a", "-o", "json"][..],
+        &["status", "--at", "a", "-o", "text"],
+        &["init", "--at", "a"],
+        &["fmt", "--at", "a"],
+        &["enable", "on", "--at", "a", "--source", "file"],
+    ] {
+        told(arguments);
+    }
+    place("redis = \"$WORD\"");
+    let failed = told(&["list", "--at", "a"]);
+    assert!(failed.contains("`$WORD` is no URL of Redis"), "{failed}");
+    told(&["status", "--at", "a"]);
+}
+
+#[test]
+fn what_is_known_without_a_person_is_found_before_one_is_asked() {
+    let world = World::guarded();
+    world.write("import.txt", "ff:imported {\"enabled\": true}\n");
+    let silent = |arguments: &[&str]| {
+        let told = world.at("production", &[arguments, &["-m", "why"]].concat());
+        assert!(!told.stderr.contains("is protected"), "{arguments:?}: {}", told.stderr);
+        told.stderr
+    };
+
+    assert!(silent(&["init"]).contains("`conf/flags.toml` exists already"));
+    assert!(silent(&["init", "-f", "no/flags.toml"]).contains("its directory is not there"));
+    let import = ["import", "json", "import.txt", "--write", "-f", "no/flags.toml"];
+    assert!(silent(&import).contains("its directory is not there"));
+    assert!(silent(&["instances", "--forget", "web-7"]).contains("no instance `web-7`"));
+    assert!(silent(&["fmt", "conf/flags.toml", "none.toml"]).contains("cannot read `none.toml`"));
+    assert!(silent(&["create", "on"]).contains("has a flag `on` already"));
+    assert!(silent(&["delete", "gone", "--no-refs"]).contains("no flag `gone`"));
+    assert!(silent(&["rename", "gone", "new", "--no-refs"]).contains("no flag `gone`"));
+    assert!(silent(&["undo", "7"]).contains("revision 7"));
+    assert_eq!(world.read("conf/flags.toml"), FLAGS);
+}
+
+#[test]
+fn a_new_file_is_made_with_the_reason_on_its_line() {
+    let world = World::new();
+    let reasons = REASONS.replace("conf/", "");
+    world.write("flagstaff.toml", &reasons);
+    world.write("import.txt", "ff:imported {\"enabled\": true}\n");
+
+    let import = ["import", "json", "import.txt", "--write", "-m", "moved here"];
+    let import = world.at("reasons", &import);
+    fs::remove_file(world.here.path().join("flags.toml")).unwrap();
+    let init = world.at("reasons", &["init", "-m", "moved here"]);
+
+    assert!(
+        import.stderr.contains("made `flags.toml` of reasons: moved here\n"),
+        "{}",
+        import.stderr
+    );
+    assert!(init.stdout.contains("made `flags.toml` of reasons: moved here;"), "{}", init.stdout);
 }
 
 #[test]
@@ -523,7 +803,7 @@ fn a_mistake_in_flagstaff_toml_is_shown_and_stops_no_help() {
         assert!(told.stderr.contains("flagstaff.toml` cannot be used"), "{}", told.stderr);
         assert!(!told.stderr.contains(PASSWORD), "{}", told.stderr);
     }
-    let told = world.run(&["list"]).stderr;
+    let told = world.at("a", &["list"]).stderr;
     assert!(told.contains("error[password-in-file]: password in `redis` in place `a`"), "{told}");
     assert!(told.contains("help: a key with a similar name exists: `protected`"), "{told}");
     for fine in [&["--help"][..], &["help", "list"], &["man"], &["completion", "bash"], &["schema"]]
@@ -558,7 +838,7 @@ fn two_places_are_compared_with_all_of_their_sources() {
     );
     let json: Value = serde_json::from_str(&diff("json").stdout).unwrap();
     assert_eq!((&json["before"], &json["flags"][1]["flag"]), (&"empty".into(), &"on".into()));
-    let same = world.run(&["diff", "--at", "open", "--at", "reasons"]);
+    let same = world.run(&["diff", "--at", "open", "--at", "open"]);
     assert_eq!(same.code, Done, "{}", same.stderr);
     // What cannot be read is named with the place that has it.
     world.cli(&["hset", "b", "on", "{"]);
@@ -582,7 +862,7 @@ fn two_places_are_compared_with_all_of_their_sources() {
     ] {
         assert_eq!(world.run(wrong).code, Usage, "{wrong:?}");
     }
-    let three = ["diff", "--at", "open", "--at", "empty", "--at", "reasons"];
+    let three = ["diff", "--at", "open", "--at", "empty", "--at", "open"];
     assert_eq!(world.run(&three).code, Usage);
 }
 

@@ -96,6 +96,82 @@ fn what_needs_attention_is_the_exit_code() {
     );
 }
 
+#[test]
+fn a_window_that_has_ended_is_among_the_ends() {
+    let world = World::new(
+        "[flags]\nover = { active = { until = 2026-01-01 } }\n\
+         open = { active = { from = 2026-01-01 } }\nlater = { active = { until = 2999-01-01 } }\n",
+    );
+
+    let (code, status) = world.json();
+
+    assert_eq!((code, names(&status["ends"])), (Done, vec!["over"]), "{status}");
+    let what = (&status["ends"][0]["what"], &status["ends"][0]["at"]);
+    assert_eq!(what, (&json!("active window"), &json!("2026-01-01T00:00:00Z")));
+}
+
+#[test]
+fn the_rejected_flags_of_each_file_and_of_the_store_are_on_the_page() {
+    let world = World::new("[flags]\nbad = 3\ngood = true\n");
+    fs::write(world.here.path().join("own.toml"), "[flags]\nodd = 4\n").unwrap();
+    world.server.cli(&["hset", "feature_flags", "good", "{"]);
+
+    let run = world.run(&["status", "-o", "json", "-f", "flags.toml", "-f", "own.toml"]);
+
+    let status: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(names(&status["rejected"]), ["bad", "odd", "good"], "{status}");
+    let locations: Vec<_> = (0..3).map(|at| status["rejected"][at]["location"].clone()).collect();
+    assert_eq!(locations, ["flags.toml:2:7", "own.toml:2:7", "redis"]);
+    let attention = status["attention"].to_string();
+    for line in ["`bad` of `flags.toml` is rejected", "`odd` of `own.toml` is rejected"] {
+        assert!(attention.contains(line), "{attention}");
+    }
+}
+
+#[test]
+fn instances_that_are_behind_silent_or_refuse_their_file_need_attention() {
+    let world = World::new("[flags]\na = true\n");
+    world.run(&["disable", "a"]);
+    let now: u64 = world.server.cli(&["time"]).lines().next().unwrap().parse().unwrap();
+    for (name, age, revision, refused) in [
+        ("well", 0, 1, false),
+        ("behind", 0, 0, false),
+        ("silent", 600, 1, false),
+        ("refuses", 0, 1, true),
+        ("gone", 90_000, 1, false),
+    ] {
+        let said = json!({
+            "at": now - age, "generation": 1, "revision": revision, "file": null, "refused": refused,
+        });
+        let key = "{feature_flags}:instances";
+        world.server.cli(&["hset", key, name, &said.to_string()]);
+    }
+
+    let (code, status) = world.json();
+
+    assert_eq!(code, No, "{status}");
+    let instances = status["instances"].as_array().unwrap().iter();
+    let states: Vec<_> = instances
+        .map(|it| (it["instance"].as_str().unwrap(), it["state"].as_str().unwrap()))
+        .collect();
+    let expected =
+        [("behind", "behind"), ("refuses", "refuses"), ("silent", "silent"), ("well", "ready")];
+    assert_eq!(states, expected);
+    assert_eq!(
+        status["attention"],
+        json!([
+            "instance `behind` is behind",
+            "instance `refuses` refuses its flag file",
+            "instance `silent` is silent",
+        ])
+    );
+    let text = world.run(&["status", "-o", "text"]).stdout;
+    assert!(
+        text.contains("\nInstances: 4\n") && text.contains("silent   10 minutes ago"),
+        "{text}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_instances_are_on_the_page() {
     let world = World::new("[flags]\na = true\n");

@@ -717,3 +717,24 @@ fn a_window_and_a_rollout_are_checked_with_what_an_environment_adds() {
         assert_eq!(staging.rejected().contains("f"), is_error, "{text}");
     }
 }
+
+#[test]
+fn what_stands_in_place_of_an_environment_is_named() {
+    let error = |text: &str| {
+        FlagsFile::parse("flags.toml", text).in_environment("staging").unwrap_err().to_string()
+    };
+
+    assert_eq!(
+        error("environments = 3\n[flags]\n"),
+        "environment `staging` of the flag file cannot be used: 1:16: `environments` is an integer, expected a table"
+    );
+    assert_eq!(
+        error("[flags]\n[environments]\nstaging = true\n"),
+        "environment `staging` of the flag file cannot be used: 3:11: invalid environment `staging`, expected a \
+         table of flags, found a boolean"
+    );
+    assert_eq!(
+        error("[flags]\n[environments]\nother = true\n"),
+        "the flag file has no environment `staging`; it has none"
+    );
+}

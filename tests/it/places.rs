@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, env, fs, path::Path};
 
 use flagstaff::definition::{
     Code,
-    places::{PlacesFile, json_schema},
+    places::{PlaceValue, PlacesFile, json_schema},
 };
 use serde_json::Value;
 
@@ -47,7 +47,8 @@ fn bad_files_are_explained_without_their_passwords() {
         let file = parse(text);
         codes.extend(file.diagnostics().iter().map(|problem| problem.code));
 
-        assert!(file.resolve(None, variable).is_err(), "{name}");
+        let mut places = [None].into_iter().chain(file.names().map(Some));
+        assert!(places.any(|place| file.resolve(place, variable).is_err()), "{name}");
         let shown = file.diagnostics().to_string();
         assert!(!shown.contains(PASSWORD) && !format!("{file:?}").contains(PASSWORD), "{shown}");
         snapshot("places/bad", name, &shown);
@@ -151,7 +152,7 @@ fn a_variable_that_is_not_set_concerns_the_place_that_names_it() {
     };
 
     let b = file.resolve(Some("b"), set).unwrap().unwrap();
-    assert_eq!((&*b.redis, b.key.as_deref()), (&["redis://b".to_owned()][..], Some("x")));
+    assert_eq!((b.redis[0].value(), b.key.unwrap().value()), ("redis://b", "x"));
     let unset = file.resolve(Some("a"), set).unwrap_err();
     assert_eq!(
         unset.summary(),
@@ -171,8 +172,101 @@ fn a_value_of_a_variable_is_not_expanded_again() {
 
     let place = file.resolve(None, set).unwrap().unwrap();
 
-    assert_eq!(place.redis, ["redis://a", "redis://$b"]);
-    assert_eq!(place.key.as_deref(), Some("<$A>$B<$C>"));
+    let redis: Vec<_> = place.redis.iter().map(PlaceValue::value).collect();
+    assert_eq!(redis, ["redis://a", "redis://$b"]);
+    let key = place.key.unwrap();
+    assert_eq!((key.value(), &*key.to_string()), ("<$A>$B<$C>", "$A$$B${C}"));
+}
+
+#[test]
+fn a_mistake_in_one_place_leaves_the_others_usable() {
+    for broken in [
+        "[places.b]\nprotect = true\n",
+        "[places.b]\nkey = 3\n",
+        "[places.b]\nredis = \"redis://:hunter2@h\"\n",
+        "[places.b]\nredis = redis://h\n",
+        "[places.b]\nredis = \"redis://h\n",
+        "[places.b]\nkey = \"a\"\nkey = \"b\"\n",
+        "[places.b]\nkey = \"a\"\n[places.b]\nkey = \"b\"\n",
+        "[places.b]\nkey = \"a\"\nkey_prefix = \"b\"\n",
+        "[places.b]\nprotected = tru\n",
+        "[places]\nb = 3\n",
+    ] {
+        for text in [
+            format!("{broken}[places.a]\nkey = \"shop\"\n"),
+            format!("[places.a]\nkey = \"shop\"\n{broken}"),
+        ] {
+            if text.contains("[places]\n") && text.starts_with("[places.a]") {
+                continue;
+            }
+            let file = parse(&text);
+
+            let a = file.resolve(Some("a"), variable).unwrap_or_else(|it| panic!("{text}{it}"));
+            assert_eq!(a.unwrap().key.unwrap().value(), "shop", "{text}");
+            assert!(file.resolve(None, variable).is_ok(), "{text}");
+            assert!(file.resolve(Some("b"), variable).is_err(), "{text}");
+            let elsewhere = file.diagnostics_elsewhere(Some("a"));
+            assert!(
+                elsewhere.has_errors() && file.diagnostics_of(Some("b")).has_errors(),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mistake_that_may_have_an_effect_elsewhere_concerns_all_places() {
+    for text in [
+        "[places.a]\nkey = \"shop\"\n[places.b\nprotected = true\n",
+        "[places.b]\nkey = \"\"\"\n[places.a]\nkey = \"shop\"\n",
+        "[places.b]\nfile = [\"x\"\n[places.a]\nkey = \"shop\"\n",
+        "protect = true\n[places.a]\nkey = \"shop\"\n",
+        "[staging]\nkey = \"x\"\n[places.a]\nkey = \"shop\"\n",
+        "places = 3\n",
+        "key =\n[places.a]\nkey = \"shop\"\n",
+    ] {
+        let file = parse(text);
+
+        for place in [None, Some("a"), Some("b")] {
+            assert!(file.resolve(place, variable).is_err(), "{place:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_came_out_of_a_variable_is_printed_by_its_name() {
+    let text = "file = \"$A/f.toml\"\nenvironment = \"$A\"\nredis = \"$A\"\nkey = \"x$A\"\nsentinel = \"$A\"\n";
+    let file = parse(text);
+    let secret = |_: &str| Some(PASSWORD.to_owned());
+
+    let place = file.resolve(None, secret).unwrap().unwrap();
+
+    assert_eq!(place.key.as_ref().map(PlaceValue::value), Some("xhunter2"));
+    for shown in [
+        format!("{place:?} {file:?}"),
+        place.file[0].to_string(),
+        place.redis[0].to_string(),
+        place.environment.unwrap().to_string(),
+    ] {
+        assert!(shown.contains("$A") && !shown.contains(PASSWORD), "{shown}");
+    }
+}
+
+#[test]
+fn what_can_be_read_of_a_place_needs_no_login_and_no_other_setting() {
+    let text = "[places.a]\nfile = [\"$SET\", \"$NOT\"]\nredis = \"redis://$NOT:$NOT@h\"\nkey = \"$NOT\"\n\
+                key_prefix = 3\nprotected = true\nprotect = 1\nreason = \"required\"\n";
+    let file = parse(text);
+    let set = |name: &str| (name == "SET").then(|| "x".to_owned());
+
+    let place = file.readable(Some("a"), set);
+
+    let values = |values: &[PlaceValue]| values.iter().map(|it| it.value().to_owned()).collect();
+    let (files, redis): (Vec<_>, Vec<_>) = (values(&place.file), values(&place.redis));
+    assert_eq!((files, redis), (vec!["x".to_owned()], vec!["redis://:@h".to_owned()]));
+    assert!(place.protected && place.requires_reason);
+    assert_eq!((place.key, place.key_prefix), (None, None));
+    assert_eq!(file.readable(Some("b"), set), Default::default());
 }
 
 /// The problems that the schema does not see.
@@ -237,8 +331,14 @@ fn every_key_of_the_schema_is_described() {
 
 proptest::proptest! {
     #[test]
-    fn any_text_is_read_without_a_panic(text in "[a-z\\[\\]=\"'.$@:/#{}%\n é-]{0,80}") {
+    fn any_text_is_read_without_a_panic(text in "(\\[places\\.[ab]\\]\n|[a-z\\[\\]=\"'.$@:/#{}%\n é-]{0,20}){0,6}") {
         let file = parse(&text);
-        let _ = (file.diagnostics().to_string(), file.resolve(None, variable));
+        let all = file.diagnostics();
+        for place in [None].into_iter().chain(file.names().map(Some)) {
+            let (own, elsewhere) = (file.diagnostics_of(place), file.diagnostics_elsewhere(place));
+            assert_eq!(own.len() + elsewhere.len(), all.len());
+            assert_eq!(file.resolve(place, variable).is_err(), own.has_errors());
+            let _ = (all.to_string(), file.readable(place, |_| None));
+        }
     }
 }

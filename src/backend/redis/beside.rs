@@ -66,7 +66,8 @@ async fn asked<T>(may: &mut bool, question: impl Future<Output = RedisResult<T>>
     answer.ok()
 }
 
-async fn time(mut conn: Commands) -> RedisResult<Asked> {
+/// Returns the time of the server, and when it was asked.
+pub(super) async fn time(mut conn: Commands) -> RedisResult<Asked> {
     let before = SystemTime::now();
     let (seconds, micros): (u64, u64) = cmd("TIME").query_async(&mut conn).await?;
     let server = UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros);

@@ -159,7 +159,7 @@ impl RedisHandle {
     /// Returns true if another handle has the address, the database and the key or prefix of this one.
     ///
     /// All loopback addresses are one host. Other names of hosts are compared as they are written, so a server with
-    /// two names counts as two.
+    /// two names counts as two; [`is_same_store_by`](Self::is_same_store_by) can look them up.
     ///
     /// # Example
     ///
@@ -176,8 +176,35 @@ impl RedisHandle {
     /// ```
     #[must_use]
     pub fn is_same_store(&self, other: &Self) -> bool {
+        self.is_same_store_by(other, |_, _| false)
+    }
+
+    /// Returns true if another handle has the store of this one, like [`is_same_store`](Self::is_same_store). Names of
+    /// hosts that differ are compared by `is_same_host`, if all else is equal: it may look them up.
+    ///
+    /// A server that is reached through a proxy or a socket, and a master that is found by sentinels, is not known as
+    /// the server with its own address.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Redis;
+    ///
+    /// let one = Redis::open("redis://redis.internal")?.handle();
+    /// let other = Redis::open("redis://10.0.0.7")?.handle();
+    ///
+    /// assert!(!one.is_same_store(&other));
+    /// assert!(one.is_same_store_by(&other, |a, b| (a, b) == ("redis.internal", "10.0.0.7")));
+    /// # Ok::<(), flagstaff::source::InvalidRedis>(())
+    /// ```
+    #[must_use]
+    pub fn is_same_store_by(
+        &self,
+        other: &Self,
+        is_same_host: impl Fn(&str, &str) -> bool,
+    ) -> bool {
         let (own, other) = (&self.settings, &other.settings);
-        own.layout == other.layout && own.target.shares_server(&other.target)
+        own.layout == other.layout && own.target.shares_server(&other.target, &is_same_host)
     }
 
     /// Follows the server for as long as there are flags.

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    RedisError, RedisErrorKind, RedisHandle, Settings,
+    RedisError, RedisErrorKind, RedisHandle, Settings, beside,
     connect::{Commands, Connection},
     layout::{Layout, MOST_BYTES},
     log::{self, Logged},
@@ -856,7 +856,7 @@ impl RedisHandle {
     }
 
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, RedisError> {
-        let Settings { target, layout, timeouts, .. } = &*self.settings;
+        let target = &self.settings.target;
         let shared = &self.shared.writer;
         let asked = Instant::now();
         let mut writer = shared.connection.lock().await;
@@ -868,7 +868,7 @@ impl RedisHandle {
             Some(known) if target.is_current(known).await => return Ok(Arc::clone(known)),
             _ => *writer = None,
         }
-        match target.connect(layout.key(), timeouts, None).await {
+        match self.connect().await {
             Ok(connection) => Ok(Arc::clone(writer.insert(Arc::new(connection)))),
             Err(error) => {
                 let mut failed = shared.failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -876,6 +876,25 @@ impl RedisHandle {
                 Err(error)
             }
         }
+    }
+
+    /// Connects, and learns the time of the server where no session does: ends of overrides are counted from it.
+    async fn connect(&self) -> Result<Connection, RedisError> {
+        let Settings { target, layout, timeouts, .. } = &*self.settings;
+        let connection = target.connect(layout.key(), timeouts, None).await?;
+        if self.shared.is_followed() {
+            return Ok(connection);
+        }
+        connection.allowance.set(MOST_BYTES);
+        match beside::time(connection.conn.clone()).await {
+            Ok(asked) => drop(self.shared.clock.note(asked)),
+            Err(error) if error.is_timeout() || error.is_io_error() => {
+                return Err(connection.error(&error));
+            }
+            // A user need not be allowed to ask.
+            Err(_) => {}
+        }
+        Ok(connection)
     }
 
     /// Makes the next change look for the server again: another may have taken its place.

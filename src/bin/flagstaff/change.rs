@@ -52,7 +52,7 @@ use crate::{
     guard::{self, Leave, Target},
     name,
     output::{Listing, Output, Row},
-    paste,
+    paste, places,
     session::Session,
     similar,
     text::{self, clean},
@@ -333,7 +333,7 @@ pub(crate) async fn perform(
     }
     let flags = place.flags_to_change(names, output).await?;
     act.check(names, &flags.snapshot())?;
-    act.begin(now(&flags));
+    act.begin(store_now(&flags));
     told::refuse_unknown(session, redis, &flags, names, act, args).await?;
 
     let mut effects = Vec::new();
@@ -424,8 +424,8 @@ pub(crate) async fn perform(
     Ok(waited.map_or(ExitCode::Done, |waited| waited.code()))
 }
 
-/// Returns the time by which the store ends overrides.
-fn now(flags: &Flags) -> SystemTime {
+/// Returns the time by which the store ends overrides. The clock of this machine may be another.
+pub(crate) fn store_now(flags: &Flags) -> SystemTime {
     let ends = Write::from(flags.enable("").expires_in(Duration::ZERO));
     ends.expires_at.unwrap_or_else(SystemTime::now)
 }
@@ -472,7 +472,7 @@ async fn rehearse(
     let after = Side::of(&rehearsal.flags, name);
 
     let (stored, stores) = (rehearsal.before.as_ref(), rehearsal.after());
-    let now = now(flags);
+    let now = store_now(flags);
     let provenance = stored.and_then(|stored| stored.provenance.as_ref());
     let ended = provenance.and_then(|by| by.changes_at(now));
     let enabled = |entry: Option<&Entry>| {
@@ -618,7 +618,7 @@ fn tell<'a>(
 ) -> Result<(), Failure> {
     let rows: Vec<_> = effects.map(|(effect, revision)| effect.row(revision, is_dry_run)).collect();
     if output.is_json() {
-        let store = json!({ "address": redis.address(), "key": redis.key() });
+        let store = json!({ "address": redis.address(), "key": places::shown(redis.key()) });
         let waited = waited.map(Waited::json);
         let rows = rows.into_iter().map(|mut row| {
             row.json["place"] = json!(place.name());

@@ -1,6 +1,6 @@
 //! Changes of flags.toml.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{collections::BTreeSet, path::Path, time::SystemTime};
 
 use flagstaff::{
     cli::ExitCode,
@@ -13,7 +13,7 @@ use flagstaff::{
 use crate::{
     failure::Failure,
     guard::Leave,
-    place,
+    place, places,
     session::Session,
     text::{clean, count},
 };
@@ -96,10 +96,43 @@ pub(crate) fn replace(
     text: &str,
 ) -> Result<(), Failure> {
     file.replace(text)?;
+    tell_written(session, leave, "wrote", file.path());
+    Ok(())
+}
+
+/// Refuses a path at which no new file can be made.
+pub(crate) fn refuse_what_is_there(path: &Path) -> Result<(), Failure> {
+    // A symbolic link that leads nowhere is there, too.
+    if path.symlink_metadata().is_ok() {
+        return Err(TextFileError::Exists { path: path.to_owned() }.into());
+    }
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    match directory.map(Path::metadata) {
+        None => Ok(()),
+        Some(Ok(found)) if found.is_dir() => Ok(()),
+        Some(_) => Err(Failure::refused(format!(
+            "cannot write `{}`: its directory is not there",
+            clean(&places::shown_path(path))
+        ))),
+    }
+}
+
+/// Makes a file of the place, and prints a line about it.
+pub(crate) fn create(
+    session: &Session,
+    leave: &Leave,
+    path: &Path,
+    text: &str,
+) -> Result<(), Failure> {
+    TextFile::create(path, text)?;
+    tell_written(session, leave, "made", path);
+    Ok(())
+}
+
+fn tell_written(session: &Session, leave: &Leave, verb: &str, path: &Path) {
     let Session { place, output } = session;
     let reason = leave.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
-    output.aside(format!("wrote {}{}", place.with_file(file.path()), reason.unwrap_or_default()));
-    Ok(())
+    output.aside(format!("{verb} {}{}", place.with_file(path), reason.unwrap_or_default()));
 }
 
 impl From<TextFileError> for Failure {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::{
     failure::Failure,
-    place::Place,
+    place::{Care, Place},
     session::Session,
     style::{HEADER, painted},
     text::{clean, count},
@@ -57,21 +57,59 @@ pub(crate) enum Target<'a> {
 impl Target<'_> {
     /// Returns true if a change needs a reason.
     pub(crate) fn requires_reason(self, chosen: &Place) -> bool {
-        self.guard(chosen).0.requires_reason()
+        self.guard(chosen).care != Care::None
     }
 
-    /// Returns the place whose guard a change needs, and what that place has in common with the chosen one if it is
-    /// another. A store or a file is as protected as the strictest place that names it, however it is reached.
-    fn guard(self, chosen: &Place) -> (Place, &'static str) {
-        let by_file = |path| Some((chosen.protected_by_file(path)?, ", and this is a file of it"));
-        let by_store = || Some((chosen.protected_by_store()?, ", and this is its store"));
-        let other = match self {
-            _ if chosen.is_protected() => None,
-            Self::Store => by_store(),
-            Self::File(path) => by_file(path),
-            Self::Both(path) => by_file(path).or_else(by_store),
+    /// Returns what a change needs. A store or a file is as protected as the strictest place that has it, however it is
+    /// reached.
+    fn guard(self, chosen: &Place) -> Guard {
+        let by_file = |path| (chosen.guards_of_file(path), ", and this is a file of it");
+        let by_store = || (chosen.guards_of_store(), ", and this is its store");
+        let others = match self {
+            // Nothing is stricter.
+            _ if chosen.care() == Care::Protected => Vec::new(),
+            Self::Store => vec![by_store()],
+            Self::File(path) => vec![by_file(path)],
+            Self::Both(path) => vec![by_file(path), by_store()],
         };
-        other.unwrap_or_else(|| (chosen.clone(), ""))
+        let others = others.into_iter().flat_map(|(others, why)| {
+            others.into_iter().map(move |place| Guard { care: place.care(), place, why })
+        });
+        let own = Guard { care: chosen.care(), place: chosen.clone(), why: "" };
+        // Of several, the first.
+        others.fold(own, |strictest, other| match other.care > strictest.care {
+            true => other,
+            false => strictest,
+        })
+    }
+}
+
+/// The care that a change needs.
+struct Guard {
+    care: Care,
+    /// The place that asks for it.
+    place: Place,
+    /// The part that the place has in common with the chosen one, if it is another.
+    why: &'static str,
+}
+
+impl Guard {
+    /// Returns true if a person types a word.
+    fn is_protected(&self) -> bool {
+        self.care >= Care::InDoubt
+    }
+
+    /// The sentence on what a change needs.
+    fn sentence(&self) -> String {
+        let (place, why) = (named(&self.place), self.why);
+        match self.care {
+            Care::InDoubt if self.place.name().is_none() => {
+                "flagstaff.toml cannot be used, so this may be a protected place".to_owned()
+            }
+            Care::InDoubt => format!("{place} has mistakes and may be protected{why}"),
+            Care::Protected => format!("{place} is protected{why}"),
+            Care::Reason | Care::None => format!("{place} needs a reason for each change{why}"),
+        }
     }
 }
 
@@ -81,15 +119,23 @@ pub(crate) fn refuse_without_reason(
     target: Target<'_>,
     wish: Wish<'_>,
 ) -> Result<(), Failure> {
-    let (place, why) = target.guard(place);
-    let place = &place;
+    refuse_without(&target.guard(place), wish)
+}
+
+fn refuse_without(guard: &Guard, wish: Wish<'_>) -> Result<(), Failure> {
     let has_reason = wish.reason.is_some_and(|reason| !reason.trim().is_empty());
-    let is_asked = place.is_protected() && !wish.yes && has_terminal();
-    if !place.requires_reason() || has_reason || is_asked {
+    let is_asked = guard.is_protected() && !wish.yes && has_terminal();
+    if guard.care == Care::None || has_reason || is_asked {
         return Ok(());
     }
-    Err(Failure::refused(format!("{} needs a reason for each change{why}", named(place)))
-        .hint("give one with `--reason`"))
+    let sentence = match guard.care {
+        Care::InDoubt => format!("{}: each change needs a reason", guard.sentence()),
+        _ => {
+            let (place, why) = (named(&guard.place), guard.why);
+            format!("{place} needs a reason for each change{why}")
+        }
+    };
+    Err(Failure::refused(sentence).hint("give one with `--reason`"))
 }
 
 /// Asks for the leave to change a place. A person at a terminal answers the questions of the change.
@@ -103,27 +149,26 @@ pub(crate) fn ask(
     wish: Wish<'_>,
     questions: &[String],
 ) -> Result<Leave, Failure> {
-    refuse_without_reason(place, target, wish)?;
-    let (place, why) = target.guard(place);
-    let place = &place;
+    let guard = target.guard(place);
+    refuse_without(&guard, wish)?;
     let reason = wish.reason.map(str::to_owned);
     let is_terminal = has_terminal();
-    if wish.yes || (!place.is_protected() && !is_terminal) {
+    if wish.yes || (!guard.is_protected() && !is_terminal) {
         return Ok(Leave { reason, was_asked: false });
     }
-    if !place.is_protected() {
+    if !guard.is_protected() {
         questions.iter().try_for_each(|question| confirm(question))?;
         return Ok(Leave { reason, was_asked: !questions.is_empty() });
     }
     if !is_terminal {
-        return Err(Failure::refused(format!("{} is protected{why}", named(place)))
+        return Err(Failure::refused(guard.sentence())
             .hint("without a terminal, it is changed with `--yes` and `--reason` alone"));
     }
     for question in questions {
         anstream::eprintln!("{}", painted(HEADER, question));
     }
-    let (word, place) = (clean(wish.word), named(place));
-    let typed = prompt(&format!("{place} is protected{why}: type `{word}` to go on:"))?;
+    let word = clean(wish.word);
+    let typed = prompt(&format!("{}: type `{word}` to go on:", guard.sentence()))?;
     if typed != wish.word {
         return Err(Failure::refused(format!("nothing was changed: that is not `{word}`")));
     }
@@ -142,10 +187,12 @@ impl GuardArgs {
         Wish { word, reason: self.reason.as_deref(), yes: self.yes }
     }
 
-    /// Asks for the leave to change a file, if it is one of the place or of another protected one.
+    /// Asks for the leave to change a file, if it is one of the place or of another one that asks. It may be one if
+    /// flagstaff.toml cannot be used.
     pub(crate) fn ask_for(&self, session: &Session, path: &Path) -> Result<(), Failure> {
         let place = &session.place;
-        if place.has_file(path) || place.protected_by_file(path).is_some() {
+        let may_have_it = place.care() == Care::InDoubt || !place.guards_of_file(path).is_empty();
+        if place.has_file(path) || may_have_it {
             ask(place, Target::File(path), self.wish(&path.to_string_lossy()), &[])?;
         }
         Ok(())

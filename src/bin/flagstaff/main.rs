@@ -41,6 +41,7 @@ mod failure;
 mod file;
 mod glob;
 mod guard;
+mod host;
 mod import;
 mod name;
 mod number;

@@ -15,11 +15,12 @@ use flagstaff::{
     definition::{
         Definitions, Diagnostic, Diagnostics, FlagsFile, Severity, UnknownEnvironment,
         edit::{TextFile, TextFileError},
+        places::PlaceValue,
     },
     event::Warning,
     source::{
-        BackendError, BoxFuture, FlagsBuilder, Fleet, IntoBackend, Offer, OpenError, RedisError,
-        RedisErrorKind, RedisHandle, Sink, SourceKind, Status, WritableBackend,
+        BackendError, BoxFuture, FlagsBuilder, Fleet, IntoBackend, InvalidRedis, Offer, OpenError,
+        RedisError, RedisErrorKind, RedisHandle, Sink, SourceKind, Status, WritableBackend,
     },
     write::LogEntry,
 };
@@ -28,9 +29,10 @@ use tokio::time::sleep;
 use crate::{
     completion,
     failure::Failure,
+    host,
     output::Output,
     paste,
-    places::Chosen,
+    places::{self, Chosen, Given},
     single::Single,
     text::{self, clean, count, verb},
     variable,
@@ -98,6 +100,18 @@ pub(crate) struct Place {
     chosen: Chosen,
 }
 
+/// The care that a change of a place needs, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Care {
+    None,
+    /// A reason.
+    Reason,
+    /// A typed name and a reason, since flagstaff.toml cannot be read and may protect the place.
+    InDoubt,
+    /// A typed name and a reason.
+    Protected,
+}
+
 /// A flags.toml that was read.
 #[derive(Debug)]
 pub(crate) struct Declared {
@@ -154,15 +168,22 @@ impl Place {
 
     /// Returns the place of a name; options still win.
     pub(crate) fn of(&self, name: Option<&str>, output: &Output) -> Result<Self, Failure> {
+        let has_file = self.no_file || !self.file.is_empty();
+        let has_store = self.no_redis || !self.redis.is_empty();
+        let has_key = self.key.is_some() || self.key_prefix.is_some();
         let given = [
-            ("file", self.no_file || !self.file.is_empty()),
+            ("file", has_file),
             ("environment", !self.environment.is_empty()),
-            ("redis", self.no_redis || !self.redis.is_empty()),
+            ("redis", has_store),
             ("sentinel", self.no_redis || !self.sentinel.is_empty()),
-            ("key", self.key.is_some() || self.key_prefix.is_some()),
-            ("key_prefix", self.key.is_some() || self.key_prefix.is_some()),
+            ("key", has_key),
+            ("key_prefix", has_key),
         ];
-        let given: Vec<_> = given.into_iter().filter(|(_, is)| *is).map(|(key, _)| key).collect();
+        let given = Given {
+            keys: given.into_iter().filter(|(_, is)| *is).map(|(key, _)| key).collect(),
+            is_enough: (has_file || variable::path("FLAGSTAFF_FILE").is_some())
+                && (has_store || variable::value("REDIS_URL").is_some()),
+        };
         Ok(Self { chosen: Chosen::new(name, &given, output)?, ..self.clone() })
     }
 
@@ -190,9 +211,11 @@ impl Place {
             (_, None) => {}
         }
         let files = self.paths();
-        parts.extend(files.iter().map(|path| format!("`{}`", clean(&path.display().to_string()))));
+        parts.extend(files.iter().map(|path| format!("`{}`", clean(&places::shown_path(path)))));
         let environment = self.environment_name().ok().flatten();
-        parts.extend(environment.map(|name| format!("environment {}", clean(&name))));
+        parts.extend(
+            environment.map(|name| format!("environment {}", clean(&places::shown(&name)))),
+        );
         parts.join(", ")
     }
 
@@ -201,28 +224,29 @@ impl Place {
         self.chosen.name.as_deref()
     }
 
-    /// Returns true if each change has to be confirmed by a typed name, with a reason.
-    pub(crate) fn is_protected(&self) -> bool {
-        self.chosen.settings.protected
-    }
-
-    /// Returns true if each change needs a reason.
-    pub(crate) fn requires_reason(&self) -> bool {
-        self.chosen.settings.requires_reason || self.is_protected()
+    /// Returns the care that changes of the place need by itself.
+    pub(crate) fn care(&self) -> Care {
+        let Chosen { settings, is_in_doubt, .. } = &self.chosen;
+        match () {
+            () if settings.protected => Care::Protected,
+            () if *is_in_doubt => Care::InDoubt,
+            () if settings.requires_reason => Care::Reason,
+            () => Care::None,
+        }
     }
 
     /// The place, with the address and the key of its store, for people.
     pub(crate) fn with_store(&self, redis: &RedisHandle) -> String {
-        let (address, key) = (redis.address(), redis.key());
+        let (address, key) = (redis.address(), places::shown(redis.key()));
         match self.name() {
-            Some(name) => format!("{} ({}, key {})", clean(name), clean(&address), clean(key)),
-            None => format!("{} (key {})", clean(&address), clean(key)),
+            Some(name) => format!("{} ({}, key {})", clean(name), clean(&address), clean(&key)),
+            None => format!("{} (key {})", clean(&address), clean(&key)),
         }
     }
 
     /// The place, with a file of it, for people.
     pub(crate) fn with_file(&self, path: &Path) -> String {
-        let path = path.display().to_string();
+        let path = places::shown_path(path);
         match self.name() {
             Some(name) => format!("`{}` of {}", clean(&path), clean(name)),
             None => format!("`{}`", clean(&path)),
@@ -255,7 +279,8 @@ impl Place {
     pub(crate) fn environment_name(&self) -> Result<Option<String>, Failure> {
         match &*self.environment {
             [] => {
-                let of_place = || self.chosen.settings.environment.clone();
+                let of_place = self.chosen.settings.environment.as_ref();
+                let of_place = || of_place.map(|name| name.value().to_owned());
                 Ok(self.usual("FLAGSTAFF_ENVIRONMENT").or_else(of_place))
             }
             [name] => Ok(Some(name.clone())),
@@ -309,7 +334,7 @@ impl Place {
         let usual = variable::path("FLAGSTAFF_FILE").filter(|_| self.name().is_none());
         match usual {
             Some(file) => vec![file.into()],
-            None => self.chosen.settings.file.iter().map(PathBuf::from).collect(),
+            None => self.chosen.files(),
         }
     }
 
@@ -318,25 +343,45 @@ impl Place {
         has(&self.paths(), path)
     }
 
-    /// Returns another place that is protected and has the store of this one.
-    pub(crate) fn protected_by_store(&self) -> Option<Self> {
-        let own = self.redis().ok()??.handle();
+    /// Returns the other places that ask before changes and have the store of this one.
+    pub(crate) fn guards_of_store(&self) -> Vec<Self> {
+        let own = self.redis().ok().flatten().map(|redis| redis.handle());
         let has_it = |other: &Self| {
-            let redis = other.redis().ok().flatten();
-            redis.is_some_and(|redis| redis.handle().is_same_store(&own))
+            let redis = other.redis().ok().flatten().map(|redis| redis.handle());
+            redis
+                .zip(own.as_ref())
+                .is_some_and(|(redis, own)| redis.is_same_store_by(own, host::is_same))
         };
-        self.protected().find(has_it)
+        self.guards().filter(has_it).collect()
     }
 
-    /// Returns another place that is protected and names a flag file.
-    pub(crate) fn protected_by_file(&self, path: &Path) -> Option<Self> {
-        self.protected().find(|other| has(&other.named_files(), path))
+    /// Returns the other places that ask before changes and have a flag file.
+    pub(crate) fn guards_of_file(&self, path: &Path) -> Vec<Self> {
+        self.guards().filter(|other| has(&other.guarded_files(), path)).collect()
     }
 
-    /// The other places that are protected, without any options.
-    fn protected(&self) -> impl Iterator<Item = Self> {
-        let places = self.chosen.protected.iter().cloned();
+    /// The other places that ask before changes, without any options.
+    fn guards(&self) -> impl Iterator<Item = Self> {
+        let places = self.chosen.guards.iter().cloned();
         places.map(|chosen| Self { chosen, ..Self::default() })
+    }
+
+    /// The files that a place may mean: those that it names, or else the nearest flags.toml from here and from the
+    /// directory of flagstaff.toml. One that is not there yet is where `init` makes it.
+    fn guarded_files(&self) -> Vec<PathBuf> {
+        let named = self.named_files();
+        if !named.is_empty() {
+            return named;
+        }
+        let nearest_from = |directory: &Path| {
+            let absolute = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+            match nearest(&absolute, FILE) {
+                // Relative paths begin at that directory.
+                Some(path) => absolute.join(path),
+                None => absolute.join(FILE),
+            }
+        };
+        [Path::new("."), self.chosen.directory()].map(nearest_from).into()
     }
 
     /// The path of the flag file, for commands that need one.
@@ -452,7 +497,7 @@ impl Place {
         }
         let settings = &self.chosen.settings;
         let mut from_variable = None;
-        let mut listed = |option: &[String], name: &'static str, of_place: &[String]| match (
+        let mut listed = |option: &[String], name: &'static str, of_place: &[PlaceValue]| match (
             option,
             self.usual(name),
         ) {
@@ -460,7 +505,7 @@ impl Place {
                 from_variable = Some(name);
                 list.split(',').map(str::to_owned).collect()
             }
-            ([], None) => of_place.to_vec(),
+            ([], None) => of_place.iter().map(|url| url.value().to_owned()).collect(),
             (option, _) => option.to_vec(),
         };
         let urls = listed(&self.redis, "REDIS_URL", &settings.redis);
@@ -482,19 +527,33 @@ impl Place {
                 return Err(Failure::usage("with `--sentinel`, `--redis` has to name one master"));
             }
         };
-        let redis = redis.map_err(|invalid| match from_variable {
-            Some(name) => Failure::from(invalid).named_by(name),
-            None => invalid.into(),
+        let redis = redis.map_err(|mut invalid| {
+            // The value of a variable that is not a URL may be anything.
+            if let InvalidRedis::Url { url } | InvalidRedis::WithoutTls { url } = &mut invalid
+                && self.redis.is_empty()
+                && self.sentinel.is_empty()
+                && from_variable.is_none()
+            {
+                let written = settings.redis.iter().chain(&settings.sentinel);
+                let written: Vec<_> = written.map(ToString::to_string).collect();
+                *url = written.join("`, `");
+            }
+            match from_variable {
+                Some(name) => Failure::from(invalid).named_by(name),
+                None => invalid.into(),
+            }
         })?;
+        let of_place = settings.key.as_ref().map(PlaceValue::value);
         Ok(Some(match self.prefix() {
             Some(prefix) => redis.key_per_flag(prefix),
-            None => redis.key(self.key.as_deref().or(settings.key.as_deref()).unwrap_or(KEY)),
+            None => redis.key(self.key.as_deref().or(of_place).unwrap_or(KEY)),
         }))
     }
 
     /// The prefix of the keys, if the store has one for each flag.
     fn prefix(&self) -> Option<&str> {
-        self.key_prefix.as_deref().or(self.chosen.settings.key_prefix.as_deref())
+        let of_place = self.chosen.settings.key_prefix.as_ref().map(PlaceValue::value);
+        self.key_prefix.as_deref().or(of_place)
     }
 
     /// The changes of the store, the latest first. A store with too many fields is read all the same, with a warning:
@@ -745,9 +804,15 @@ pub(crate) fn declared(
 
 /// A file does not have the environment that was named.
 pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Failure {
-    let path = path.display().to_string();
-    let failure =
-        Failure::usage(format!("`{}` has no environment `{}`", clean(&path), clean(&error.name)));
+    let (path, name) = (path.display().to_string(), places::shown(&error.name));
+    let (path, name) = (clean(&path), clean(&name));
+    if let Some(mistake) = &error.mistake {
+        let Diagnostic { location, message, label, .. } = &**mistake;
+        return Failure::usage(format!("environment `{name}` of `{path}` cannot be used"))
+            .cause(format!("{path}:{location}: {message}, {label}"))
+            .hint(mistake.help.clone().unwrap_or_default());
+    }
+    let failure = Failure::usage(format!("`{path}` has no environment `{name}`"));
     match (&error.similar, &*error.known) {
         (Some(similar), _) => {
             failure.hint(format!("an environment with a similar name exists: `{}`", clean(similar)))
@@ -794,7 +859,7 @@ fn tell_failures(flags: &Flags, output: &Output) {
     let failing =
         flags.health().sources.into_iter().filter(|source| source.status == Status::Error);
     for error in failing.filter_map(|source| source.last_error) {
-        output.warning(error);
+        output.warning(places::shown_keys(&error.to_string()));
     }
     tell_warnings(flags, output);
 }
@@ -876,6 +941,11 @@ pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
     let left_out: Vec<_> =
         rejected.map(|key| format!("`{}`{}", clean(key), place(key).unwrap_or_default())).collect();
     let (number, of) = (left_out.len(), clean(name));
+    if number == 0 {
+        // Such as a table that is not one.
+        let mistakes = file.diagnostics().concerning(file.environment());
+        return output.warning(mistakes.summary());
+    }
     output.warning(format!(
         "{} of `{of}` {} left out, because of {} that {} shows: {}",
         count(number, "flag"),
@@ -898,7 +968,7 @@ pub(crate) fn mistakes(name: &str, diagnostics: &Diagnostics, output: &Output) -
 }
 
 /// The first mistake because of which a flag is left out.
-fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> {
+pub(crate) fn first_mistake<'a>(file: &'a FlagsFile, flag: &str) -> Option<&'a Diagnostic> {
     let is_left_out = file.rejected().contains(flag);
     let mut mistakes = file.diagnostics().iter();
     mistakes.find(|mistake| {
@@ -958,7 +1028,7 @@ pub(crate) fn open(path: &Path) -> Result<fs::File, Failure> {
 }
 
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    let failure = Failure::usage(format!("cannot read `{}`: {error}", path.display()));
+    let failure = Failure::usage(format!("cannot read `{}`: {error}", places::shown_path(path)));
     match error.kind() {
         // A pipe or a device: what comes out of it is not there to be read twice.
         io::ErrorKind::InvalidInput => failure.hint("`-` reads stdin, which may be a pipe"),

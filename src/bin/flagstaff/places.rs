@@ -3,6 +3,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    sync::{Mutex, Once, PoisonError},
 };
 
 use flagstaff::definition::{
@@ -19,25 +20,67 @@ const FILE: &str = "flagstaff.toml";
 /// The keys that name a store, whose variables matter only to commands that use it.
 const OF_THE_STORE: [&str; 4] = ["redis", "sentinel", "key", "key_prefix"];
 
+/// The values of places that came out of variables, each with the text that names the variables. Errors of the library
+/// are printed far from any place.
+static VALUES: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// Returns a key or the name of an environment as it is printed: by the variable that it came out of, if there is one. A
+/// variable may hold a secret.
+pub(crate) fn shown(value: &str) -> String {
+    let known = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = known.iter().find(|(known, _)| known == value);
+    found.map_or(value, |(_, shown)| shown).to_owned()
+}
+
+/// Returns a path as it is printed. The path of a file that is there is not a secret.
+pub(crate) fn shown_path(path: &Path) -> String {
+    let text = path.display().to_string();
+    if path.exists() { text } else { shown(&text) }
+}
+
+/// Returns a sentence of the library about a store, in which keys are as they are printed.
+pub(crate) fn shown_keys(sentence: &str) -> String {
+    let known = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
+    known.iter().fold(sentence.to_owned(), |sentence, (value, shown)| {
+        let forms = |key: &str| [format!("`{key}`"), format!("~{key}"), format!("~{{{key}}}")];
+        forms(value)
+            .iter()
+            .zip(forms(shown))
+            .fold(sentence, |sentence, (value, shown)| sentence.replace(value.as_str(), &shown))
+    })
+}
+
 /// The place that was chosen, or the one that `flagstaff.toml` has at its top level.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Chosen {
     /// The name of the place, if it has one.
     pub(crate) name: Option<String>,
     pub(crate) settings: PlaceSettings,
+    /// The directory of `flagstaff.toml`, at which paths begin.
+    directory: PathBuf,
     /// The error of the variables that the store names and that are not set.
     pub(crate) unset: Option<Diagnostics>,
-    /// The other places that are protected.
-    pub(crate) protected: Vec<Chosen>,
+    /// True if it has mistakes, so that it may be protected.
+    pub(crate) is_in_doubt: bool,
+    /// The other places that ask before changes.
+    pub(crate) guards: Vec<Chosen>,
+}
+
+/// The settings of the place that options replace.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    /// The keys of these settings.
+    pub(crate) keys: Vec<&'static str>,
+    /// True if the file and the store are known without `flagstaff.toml`.
+    pub(crate) is_enough: bool,
 }
 
 impl Chosen {
-    /// Returns the place `name`, or the one at the top level. `given` are the keys of settings that options replace.
-    pub(crate) fn new(
-        name: Option<&str>,
-        given: &[&str],
-        output: &Output,
-    ) -> Result<Self, Failure> {
+    /// Returns the place `name`, or the one at the top level.
+    ///
+    /// Mistakes of other places are warnings. So are all mistakes if the options are enough: a flag has to be switched
+    /// off whatever is wrong with `flagstaff.toml`.
+    pub(crate) fn new(name: Option<&str>, given: &Given, output: &Output) -> Result<Self, Failure> {
         let Some(path) = nearest() else {
             return match name {
                 None => Ok(Self::default()),
@@ -49,50 +92,119 @@ impl Chosen {
             };
         };
         let shown = path.display().to_string();
-        let text = place::read(&path)?;
+        let is_enough = given.is_enough && name.is_none();
+        let text = match place::read(&path) {
+            Ok(text) => text,
+            Err(failure) if is_enough => {
+                tell_in_doubt(&shown, &failure.text(), output);
+                return Ok(Self { is_in_doubt: true, ..Self::default() });
+            }
+            Err(failure) => return Err(failure.hint(HINT)),
+        };
         let places = PlacesFile::parse(&shown, &text);
-        if places.diagnostics().has_errors() {
-            return Err(place::mistakes(&shown, places.diagnostics(), output));
+        let mistakes = places.diagnostics_of(name);
+        let mut is_in_doubt = mistakes.has_errors();
+        if is_in_doubt && !is_enough {
+            return Err(place::mistakes(&shown, &mistakes, output).hint(HINT));
         }
-        let protected = protected(&places, name, &path);
-        let places = given.iter().fold(places, |places, key| places.without(key));
+        if is_in_doubt {
+            tell_in_doubt(&shown, &mistakes.summary(), output);
+        }
+        if !is_in_doubt {
+            tell_elsewhere(&places.diagnostics_elsewhere(name), output);
+        }
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        let guards = guards(&places, name, &directory);
+        let places = given.keys.iter().fold(places, |places, key| places.without(key));
         let (settings, unset) = match resolve(&places, name) {
+            _ if is_in_doubt => (Some(places.readable(name, variable::value)), None),
             Err(unset) => {
                 let rest = OF_THE_STORE.iter().fold(places.clone(), |it, key| it.without(key));
-                let rest = resolve(&rest, name);
-                let rest = rest.map_err(|unset| place::mistakes(&shown, &unset, output))?;
-                (rest, Some(unset))
+                match resolve(&rest, name) {
+                    Ok(rest) => (rest, Some(unset)),
+                    Err(unset) if is_enough => {
+                        tell_in_doubt(&shown, &unset.summary(), output);
+                        is_in_doubt = true;
+                        (Some(places.readable(name, variable::value)), None)
+                    }
+                    Err(unset) => return Err(place::mistakes(&shown, &unset, output).hint(HINT)),
+                }
             }
             Ok(settings) => (settings, None),
         };
-        let Some(mut settings) = settings else {
+        let Some(settings) = settings else {
             return Err(unknown(&places, name.unwrap_or_default(), &shown));
         };
-        from_its_directory(&mut settings, &path);
-        Ok(Self { name: name.map(str::to_owned), settings, unset, protected })
+        let name = name.map(str::to_owned);
+        let chosen = Self { name, settings, directory, unset, is_in_doubt, guards };
+        chosen.note_values();
+        Ok(chosen)
+    }
+
+    /// Returns the paths of the flag files, the weakest first.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.settings.file.iter().map(|file| self.directory.join(file.value())).collect()
+    }
+
+    /// Notes the values that came out of variables, for [`shown`].
+    fn note_values(&self) {
+        let PlaceSettings { file, environment, key, key_prefix, .. } = &self.settings;
+        let paths = file.iter().map(|file| {
+            let path = self.directory.join(file.value());
+            (path.to_string_lossy().into_owned(), file.to_string())
+        });
+        let others = [environment, key, key_prefix].into_iter().flatten();
+        let others = others.map(|value| (value.value().to_owned(), value.to_string()));
+        let is_variable = |(value, shown): &(String, String)| !value.ends_with(shown.as_str());
+        let mut known = VALUES.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(paths.chain(others).filter(is_variable));
+    }
+
+    /// The directory of `flagstaff.toml`, at which a person may stand who uses the place.
+    pub(crate) fn directory(&self) -> &Path {
+        match self.directory.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => &self.directory,
+        }
     }
 }
 
-/// Lets the paths of files begin at the directory of `flagstaff.toml`.
-fn from_its_directory(settings: &mut PlaceSettings, path: &Path) {
-    let directory = path.parent().unwrap_or(path);
-    for file in &mut settings.file {
-        *file = directory.join(&*file).to_string_lossy().into_owned();
+/// The way to do without the file.
+const HINT: &str = "a command without `--at` whose options name the file and the store needs no flagstaff.toml: \
+                    `--file` or `--no-file`, and `--redis` or `--no-redis`";
+
+/// Warns of mistakes of other places, once: `diff` chooses two places.
+fn tell_elsewhere(mistakes: &Diagnostics, output: &Output) {
+    static TOLD: Once = Once::new();
+
+    if mistakes.has_errors() {
+        let summary = mistakes.summary();
+        let warning = format!("a place of {FILE} cannot be used: {summary}");
+        TOLD.call_once(|| output.warning(warning));
     }
 }
 
-/// Returns the protected places but the chosen one. A place whose variables are not set has no store here, and none
-/// of its files if these name such variables.
-fn protected(places: &PlacesFile, chosen: Option<&str>, path: &Path) -> Vec<Chosen> {
+/// Warns of mistakes that the command can do without.
+fn tell_in_doubt(shown: &str, why: &str, output: &Output) {
+    output.warning(format!(
+        "`{}` cannot be used, so a change is asked about as in a protected place: {why}",
+        clean(shown)
+    ));
+}
+
+/// Returns the places but the chosen one that ask before changes, with as much as can be read of them. One with
+/// mistakes may be meant to.
+fn guards(places: &PlacesFile, chosen: Option<&str>, directory: &Path) -> Vec<Chosen> {
     let names = [None].into_iter().chain(places.names().map(Some));
-    let others = names.filter(|name| *name != chosen).filter_map(|name| {
-        let without_store = || OF_THE_STORE.iter().fold(places.clone(), |it, key| it.without(key));
-        let settings = resolve(places, name).or_else(|_| resolve(&without_store(), name));
-        let mut settings = settings.ok()??;
-        from_its_directory(&mut settings, path);
-        Some(Chosen { name: name.map(str::to_owned), settings, ..Chosen::default() })
+    let others = names.filter(|name| *name != chosen).map(|name| Chosen {
+        name: name.map(str::to_owned),
+        settings: places.readable(name, variable::value),
+        directory: directory.to_owned(),
+        is_in_doubt: name.is_some() && places.diagnostics_of(name).has_errors(),
+        ..Chosen::default()
     });
-    others.filter(|other| other.settings.protected).collect()
+    let asks = |it: &Chosen| it.is_in_doubt || it.settings.protected || it.settings.requires_reason;
+    others.filter(asks).collect()
 }
 
 fn resolve(places: &PlacesFile, name: Option<&str>) -> Result<Option<PlaceSettings>, Diagnostics> {

@@ -68,7 +68,8 @@ fn check_places(text: &str) {
         let settings = places.resolve(place, |_| None);
         assert!(settings.is_err() || settings.is_ok_and(|it| it.is_some()));
         let set = places.resolve(place, |_| Some("x".to_owned()));
-        assert_eq!(set.is_err(), places.diagnostics().has_errors());
+        assert_eq!(set.is_err(), places.diagnostics_of(place).has_errors());
+        let _ = places.readable(place, |_| None);
     }
 }
 

@@ -68,9 +68,15 @@ impl fmt::Display for Target {
 
 impl Target {
     /// Returns true if both name a server, or a master of sentinels, and its database in common.
-    pub(super) fn shares_server(&self, other: &Self) -> bool {
+    pub(super) fn shares_server(
+        &self,
+        other: &Self,
+        is_same_host: &impl Fn(&str, &str) -> bool,
+    ) -> bool {
         let shared = |own: &[Node], others: &[Node]| {
-            own.iter().any(|node| others.iter().any(|other| node.is_same_server(other)))
+            let is_shared =
+                |node: &Node| others.iter().any(|other| node.is_same_server(other, is_same_host));
+            own.iter().any(is_shared)
         };
         match (&self.servers, &other.servers) {
             (Servers::Nodes(own), Servers::Nodes(others)) => shared(own, others),

@@ -73,13 +73,14 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// Returns true if both are one address. Names of hosts are not looked up.
-    fn is_same(&self, other: &Self) -> bool {
+    /// Returns true if both are one address. `is_same_host` compares hosts whose names differ.
+    fn is_same(&self, other: &Self, is_same_host: &impl Fn(&str, &str) -> bool) -> bool {
         match (self, other) {
             (Self::Tcp { host, port }, Self::Tcp { host: other, port: other_port }) => {
-                let is_one_host =
-                    host.eq_ignore_ascii_case(other) || (is_loopback(host) && is_loopback(other));
-                is_one_host && port == other_port
+                port == other_port
+                    && (host.eq_ignore_ascii_case(other)
+                        || (is_loopback(host) && is_loopback(other))
+                        || is_same_host(host, other))
             }
             (Self::Unix(path), Self::Unix(other)) => path == other,
             _ => false,
@@ -95,8 +96,12 @@ fn is_loopback(host: &str) -> bool {
 
 impl Node {
     /// Returns true if both are one database of one server.
-    pub(super) fn is_same_server(&self, other: &Self) -> bool {
-        self.address.is_same(&other.address) && self.login.db() == other.login.db()
+    pub(super) fn is_same_server(
+        &self,
+        other: &Self,
+        is_same_host: &impl Fn(&str, &str) -> bool,
+    ) -> bool {
+        self.login.db() == other.login.db() && self.address.is_same(&other.address, is_same_host)
     }
 
     pub(super) fn parse(url: &str) -> Result<Self, InvalidRedis> {

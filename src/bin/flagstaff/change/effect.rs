@@ -92,6 +92,11 @@ impl Effect {
         is_wider(&self.after, &self.before)
     }
 
+    /// Returns true if it may be off for a user for whom it is on now.
+    pub(super) fn is_narrower(&self) -> bool {
+        is_wider(&self.before, &self.after)
+    }
+
     /// What is told if it may be on, when the override has ended, for somebody for whom it is off now.
     pub(super) fn widens_at_its_end(&self) -> Option<String> {
         let ending = self.ending.as_ref()?;

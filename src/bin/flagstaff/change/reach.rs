@@ -1,15 +1,14 @@
 //! Flags whose answers a change of another flag changes, because they require it or ask for it.
 
 use std::{
-    cell::RefCell,
     collections::{BTreeMap, HashMap, HashSet},
     time::SystemTime,
 };
 
 use flagstaff::{
-    Context, Definition, Snapshot,
+    Context, Definition, Percentage, Snapshot,
     answer::FlagState,
-    definition::{Prerequisite, RequiredState},
+    definition::{Condition, Prerequisite, RequiredState, Rule, Serve},
 };
 
 use super::effect::Effect;
@@ -23,6 +22,17 @@ enum Reach {
     Everybody,
 }
 
+impl Reach {
+    /// Returns the others.
+    fn complement(self) -> Self {
+        match self {
+            Self::Nobody => Self::Everybody,
+            Self::Some => Self::Some,
+            Self::Everybody => Self::Nobody,
+        }
+    }
+}
+
 /// A flag that needs one that is changed, directly or through others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Other {
@@ -33,7 +43,7 @@ pub(super) struct Other {
     requires_all: bool,
     before: Reach,
     after: Reach,
-    /// True if a flag that it requires lets more in, or one changes that it needs in another way.
+    /// True if a user for whom it is off may come to be one for whom it is on.
     is_let_more: bool,
 }
 
@@ -68,8 +78,8 @@ struct Flags<'a> {
     snapshot: &'a Snapshot,
     changed: BTreeMap<&'a str, Option<&'a Definition>>,
     now: SystemTime,
-    /// The results so far: many flags may require the same ones.
-    known: RefCell<HashMap<&'a str, Reach>>,
+    /// The users of each flag. A flag on a cycle has none, and neither has one that is not here.
+    reaches: HashMap<&'a str, Reach>,
 }
 
 /// A changed flag that another one needs.
@@ -80,13 +90,40 @@ struct Through<'e> {
     is_mixed: bool,
 }
 
+/// The users for whom a condition is true, and those for whom it is false. It may be unknown for the rest.
+#[derive(Clone, Copy)]
+struct Truth {
+    holds: Reach,
+    fails: Reach,
+}
+
+impl Truth {
+    const NEVER: Self = Self { holds: Reach::Nobody, fails: Reach::Nobody };
+    const DEPENDS: Self = Self { holds: Reach::Some, fails: Reach::Some };
+
+    fn negated(self) -> Self {
+        Self { holds: self.fails, fails: self.holds }
+    }
+}
+
 impl<'a> Flags<'a> {
     fn new(
         snapshot: &'a Snapshot,
         changed: BTreeMap<&'a str, Option<&'a Definition>>,
         now: SystemTime,
     ) -> Self {
-        Self { snapshot, changed, now, known: RefCell::default() }
+        Self { snapshot, changed, now, reaches: HashMap::new() }
+    }
+
+    /// Finds the users of flags, of which each is behind those that it needs.
+    fn reaching(mut self, order: &[&'a str]) -> Self {
+        for &flag in order {
+            let own = self.own_reach(flag);
+            let required = self.required(flag).map(|required| self.required_truth(required).holds);
+            let reach = required.fold(own, Reach::min);
+            self.reaches.insert(flag, reach);
+        }
+        self
     }
 
     fn definition(&self, flag: &str) -> Option<&'a Definition> {
@@ -101,6 +138,11 @@ impl<'a> Flags<'a> {
         definition.and_then(|flag| flag.rare().requires.value()).into_iter().flatten()
     }
 
+    fn rules(&self, flag: &str) -> &'a [Rule] {
+        let rules = self.definition(flag).and_then(|flag| flag.rare().rules.value());
+        rules.map(|rules| &rules[..]).unwrap_or_default()
+    }
+
     /// The flags that a flag needs by itself, and whether more may be on there where less is on here.
     fn needs(&self, flag: &str) -> impl Iterator<Item = (&'a str, bool)> + use<'a> {
         let required = self.required(flag).count();
@@ -110,48 +152,143 @@ impl<'a> Flags<'a> {
         })
     }
 
-    /// Returns the users for whom a flag can be on. A flag on a cycle has none.
-    fn reach(&self, flag: &'a str) -> Reach {
-        let mut known = self.known.borrow_mut();
-        let mut begun = HashSet::new();
+    /// Returns the flags with those that they need, each behind these. Of a cycle, one is before a flag that it needs.
+    fn in_order(&self, flags: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+        let (mut order, mut begun) = (Vec::new(), HashSet::new());
         // Not by recursion: overrides make chains of thousands of flags.
-        let mut open = vec![(flag, false)];
+        let mut open: Vec<_> = flags.into_iter().map(|flag| (flag, false)).collect();
         while let Some((flag, is_begun)) = open.pop() {
             if is_begun {
-                let reaches = self.required(flag).map(|it| self.reach_required(it, &known));
-                let weakest = reaches.min();
-                let own = self.own_reach(flag);
-                known.insert(flag, weakest.map_or(own, |weakest| weakest.min(own)));
-            } else if !known.contains_key(flag) && begun.insert(flag) {
-                // It is settled when all flags above it are.
+                order.push(flag);
+            } else if begun.insert(flag) {
                 open.push((flag, true));
-                open.extend(self.required(flag).map(|required| (&*required.flag, false)));
+                open.extend(self.needs(flag).map(|(needed, _)| (needed, false)));
             }
         }
-        known.get(flag).copied().unwrap_or(Reach::Nobody)
+        order
+    }
+
+    fn reach(&self, flag: &str) -> Reach {
+        self.reaches.get(flag).copied().unwrap_or(Reach::Nobody)
     }
 
     /// Returns the reach of a flag as if it required no others.
     fn own_reach(&self, flag: &str) -> Reach {
-        match self.definition(flag).map(|definition| FlagState::at(definition, self.now)) {
-            None | Some(FlagState::Off | FlagState::Unknown) => Reach::Nobody,
-            Some(FlagState::On) => Reach::Everybody,
-            // Prerequisites alone make a state partial, too.
-            Some(_) => Reach::Some,
+        let state = self.definition(flag).map(|definition| FlagState::at(definition, self.now));
+        let (allowed, denied) = match state {
+            None | Some(FlagState::Off | FlagState::Unknown) => return Reach::Nobody,
+            Some(FlagState::On) => return Reach::Everybody,
+            Some(FlagState::Partial { allowed, denied, .. }) => (allowed, denied),
+            Some(_) => return Reach::Some,
+        };
+        match self.ruled_reach(flag, 0) {
+            // Lists come before rules.
+            Reach::Nobody if allowed > 0 => Reach::Some,
+            Reach::Everybody if denied > 0 => Reach::Some,
+            reach => reach,
         }
     }
 
-    /// Returns the users for whom a prerequisite can be met.
-    fn reach_required(&self, required: &Prerequisite, known: &HashMap<&str, Reach>) -> Reach {
-        // One that is begun and not known yet requires this flag.
-        let Some(&reach) = known.get(&*required.flag) else { return Reach::Nobody };
-        match (&required.state, self.definition(&required.flag)) {
-            (RequiredState::Off, Some(_)) => match reach {
-                Reach::Nobody => Reach::Everybody,
-                Reach::Some => Reach::Some,
-                Reach::Everybody => Reach::Nobody,
-            },
-            _ => reach,
+    /// Returns the reach of a flag by its rules from `first` on, and by what is left behind them.
+    fn ruled_reach(&self, flag: &str, first: usize) -> Reach {
+        let state = self.definition(flag).map(|definition| FlagState::at(definition, self.now));
+        let rest = match state {
+            Some(FlagState::Partial { percentage: Percentage::ZERO, .. }) => Reach::Nobody,
+            Some(FlagState::Partial { percentage: Percentage::HUNDRED, variants: 0, .. }) => {
+                Reach::Everybody
+            }
+            _ => Reach::Some,
+        };
+        let rules = self.rules(flag).iter().skip(first).rev();
+        rules.fold(rest, |rest, rule| self.with_rule(rule, rest))
+    }
+
+    /// Returns the reach of a rule and what is behind it, whose reach is `rest`.
+    fn with_rule(&self, rule: &Rule, rest: Reach) -> Reach {
+        match (self.match_of(rule), served(&rule.serve)) {
+            (Reach::Nobody, _) => rest,
+            (Reach::Everybody, served) => served,
+            (Reach::Some, served) if served == rest => rest,
+            (Reach::Some, _) => Reach::Some,
+        }
+    }
+
+    /// Returns the users who meet the condition of a rule.
+    fn match_of(&self, rule: &Rule) -> Reach {
+        let unless = rule.unless.iter().map(|unless| self.unless(unless).holds);
+        unless.fold(self.truth(&rule.when).holds, Reach::min)
+    }
+
+    fn truth(&self, condition: &Condition) -> Truth {
+        match condition {
+            Condition::All(all) => {
+                let truths = || all.iter().map(|part| self.truth(part));
+                Truth {
+                    holds: truths().map(|it| it.holds).min().unwrap_or(Reach::Everybody),
+                    fails: truths().map(|it| it.fails).max().unwrap_or(Reach::Nobody),
+                }
+            }
+            Condition::Any(any) => {
+                let truths = || any.iter().map(|part| self.truth(part));
+                Truth {
+                    holds: truths().map(|it| it.holds).max().unwrap_or(Reach::Nobody),
+                    fails: truths().map(|it| it.fails).min().unwrap_or(Reach::Everybody),
+                }
+            }
+            Condition::Not(not) => self.truth(not.condition()).negated(),
+            Condition::Unless(unless) => self.unless(unless.condition()),
+            Condition::Segment(segment) => self.truth(segment.when()),
+            Condition::Flag(required) => self.required_truth(required),
+            // It depends on attributes.
+            _ => Truth::DEPENDS,
+        }
+    }
+
+    /// Returns the truth of "this is not true".
+    fn unless(&self, condition: &Condition) -> Truth {
+        match condition.flags().iter().all(|required| self.is_of_a_state(&required.flag)) {
+            true => {
+                let holds = self.truth(condition).holds;
+                Truth { holds: holds.complement(), fails: holds }
+            }
+            false => Truth::NEVER,
+        }
+    }
+
+    /// Returns the truth of a flag being in a state. It is unknown if the flag is in none.
+    fn required_truth(&self, required: &Prerequisite) -> Truth {
+        if !self.is_of_a_state(&required.flag) {
+            return Truth::NEVER;
+        }
+        let on = self.reach(&required.flag);
+        let is_on = Truth { holds: on, fails: on.complement() };
+        match &required.state {
+            RequiredState::On => is_on,
+            RequiredState::Off => is_on.negated(),
+            RequiredState::Variants(names) if names.is_empty() => {
+                Truth { holds: Reach::Nobody, fails: Reach::Everybody }
+            }
+            // A flag that is on may serve any variant, and one that is off may serve one, too.
+            RequiredState::Variants(_) if on == Reach::Nobody && !self.serves_off(required) => {
+                is_on
+            }
+            _ => Truth::DEPENDS,
+        }
+    }
+
+    fn is_of_a_state(&self, flag: &str) -> bool {
+        self.definition(flag).is_some() && self.reaches.contains_key(flag)
+    }
+
+    /// Returns true if a flag can be in the state while it is off.
+    fn serves_off(&self, required: &Prerequisite) -> bool {
+        let definition = self.definition(&required.flag);
+        let variants = definition.and_then(|flag| flag.rare().variants.value());
+        match &required.state {
+            RequiredState::On => false,
+            RequiredState::Variants(names) => variants
+                .is_some_and(|variants| names.iter().any(|name| variants.counts_as_off(name))),
+            _ => true,
         }
     }
 
@@ -190,6 +327,178 @@ impl<'a> Flags<'a> {
     }
 }
 
+/// Returns the users whom a rule turns on, of those who meet its condition.
+fn served(serve: &Serve) -> Reach {
+    match serve {
+        Serve::On | Serve::Percentage(Percentage::HUNDRED) => Reach::Everybody,
+        Serve::Off | Serve::Percentage(Percentage::ZERO) => Reach::Nobody,
+        _ => Reach::Some,
+    }
+}
+
+/// The effect of a change on a set of users.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turn {
+    /// It may come to be so for a user for whom it is not.
+    more: bool,
+    /// It may come not to be so for a user for whom it is.
+    fewer: bool,
+}
+
+impl Turn {
+    const ANY: Self = Self { more: true, fewer: true };
+
+    fn or(self, other: Self) -> Self {
+        Self { more: self.more || other.more, fewer: self.fewer || other.fewer }
+    }
+
+    fn reversed(self) -> Self {
+        Self { more: self.fewer, fewer: self.more }
+    }
+
+    /// Returns true if it stays as it is for each user.
+    fn is_none(self) -> bool {
+        !self.more && !self.fewer
+    }
+}
+
+/// The effect of a change on one flag.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    on: Turn,
+    /// Another variant may be served.
+    varies: bool,
+    /// It is in a state before the change or after it, not both.
+    is_new_or_gone: bool,
+}
+
+/// The effect of a change on the users for whom a condition is true, and on those for whom it is false.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turns {
+    holds: Turn,
+    fails: Turn,
+}
+
+impl Turns {
+    fn or(self, other: Self) -> Self {
+        Self { holds: self.holds.or(other.holds), fails: self.fails.or(other.fails) }
+    }
+}
+
+/// The flags before a change and after it.
+struct Change<'f, 'a> {
+    before: &'f Flags<'a>,
+    after: &'f Flags<'a>,
+    ways: HashMap<&'a str, Way>,
+}
+
+impl<'f, 'a> Change<'f, 'a> {
+    /// Follows a change from the changed flags to those that need them, each behind those that it needs.
+    fn new(
+        before: &'f Flags<'a>,
+        after: &'f Flags<'a>,
+        changed: &[&Effect],
+        order: &[&'a str],
+    ) -> Self {
+        let changed: HashMap<_, _> =
+            changed.iter().map(|effect| (&*effect.flag, *effect)).collect();
+        let mut change = Self { before, after, ways: HashMap::new() };
+        for &flag in order {
+            let mut way = change.of_needed(flag);
+            if let Some(effect) = changed.get(flag) {
+                way.on = way.on.or(Turn { more: effect.is_wider(), fewer: effect.is_narrower() });
+                way.varies = true;
+                way.is_new_or_gone = before.is_of_a_state(flag) != after.is_of_a_state(flag);
+            }
+            let (was, is) = (before.reach(flag), after.reach(flag));
+            way.on.more &= was != Reach::Everybody && is != Reach::Nobody;
+            way.on.fewer &= was != Reach::Nobody && is != Reach::Everybody;
+            way.varies &= is != Reach::Nobody;
+            if !way.on.is_none() || way.varies || way.is_new_or_gone {
+                change.ways.insert(flag, way);
+            }
+        }
+        change
+    }
+
+    /// Returns true if a user for whom a flag is off may come to be one for whom it is on.
+    fn lets_more_in(&self, flag: &str) -> bool {
+        self.ways.get(flag).is_some_and(|way| way.on.more)
+    }
+
+    /// Returns the effect that the flags it needs have on a flag.
+    fn of_needed(&self, flag: &'a str) -> Way {
+        let required = self.after.required(flag).map(|required| self.required(required).holds);
+        let mut way = Way { on: required.fold(Turn::default(), Turn::or), ..Way::default() };
+        way.varies = !way.on.is_none();
+        let rules = self.after.rules(flag);
+        for (index, rule) in rules.iter().enumerate().rev() {
+            let turn = self.match_of(rule);
+            let served = served(&rule.serve);
+            let rest = |flags: &Flags<'_>| flags.ruled_reach(flag, index + 1);
+            // Who comes to match is served by the rule, and who does not any more by what is behind it.
+            way.on.more |=
+                turn.more && served != Reach::Nobody && rest(self.before) != Reach::Everybody;
+            way.on.more |=
+                turn.fewer && served != Reach::Everybody && rest(self.after) != Reach::Nobody;
+            way.on.fewer |=
+                turn.more && served != Reach::Everybody && rest(self.before) != Reach::Nobody;
+            way.on.fewer |=
+                turn.fewer && served != Reach::Nobody && rest(self.after) != Reach::Everybody;
+            way.varies |= !turn.is_none();
+        }
+        way
+    }
+
+    fn match_of(&self, rule: &Rule) -> Turn {
+        let unless = rule.unless.iter().map(|unless| self.unless(unless).holds);
+        unless.fold(self.turns(&rule.when).holds, Turn::or)
+    }
+
+    fn turns(&self, condition: &Condition) -> Turns {
+        match condition {
+            Condition::All(parts) | Condition::Any(parts) => {
+                parts.iter().map(|part| self.turns(part)).fold(Turns::default(), Turns::or)
+            }
+            Condition::Not(not) => {
+                let Turns { holds, fails } = self.turns(not.condition());
+                Turns { holds: fails, fails: holds }
+            }
+            Condition::Unless(unless) => self.unless(unless.condition()),
+            Condition::Segment(segment) => self.turns(segment.when()),
+            Condition::Flag(required) => self.required(required),
+            _ => Turns::default(),
+        }
+    }
+
+    fn unless(&self, condition: &Condition) -> Turns {
+        let is_new_or_gone = |required: &&Prerequisite| {
+            self.ways.get(&*required.flag).is_some_and(|way| way.is_new_or_gone)
+        };
+        if condition.flags().iter().any(is_new_or_gone) {
+            return Turns { holds: Turn::ANY, fails: Turn::ANY };
+        }
+        let holds = self.turns(condition).holds;
+        Turns { holds: holds.reversed(), fails: holds }
+    }
+
+    fn required(&self, required: &Prerequisite) -> Turns {
+        let Some(way) = self.ways.get(&*required.flag) else { return Turns::default() };
+        if way.is_new_or_gone {
+            return Turns { holds: Turn::ANY, fails: Turn::ANY };
+        }
+        let is_on = Turns { holds: way.on, fails: way.on.reversed() };
+        match &required.state {
+            RequiredState::On => is_on,
+            RequiredState::Off => Turns { holds: is_on.fails, fails: is_on.holds },
+            _ if way.varies || self.after.serves_off(required) => {
+                Turns { holds: Turn::ANY, fails: Turn::ANY }
+            }
+            _ => is_on,
+        }
+    }
+}
+
 /// The flags that need one of the changed ones, and the changed ones whose prerequisites are never met.
 pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let now = SystemTime::now();
@@ -200,13 +509,16 @@ pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
     let anonymous = Context::anonymous();
     let names: Vec<_> = snapshot.all(&anonymous).map(|(name, _)| name).collect();
     let mut through = after.through(&names, &changed);
+    let all = || names.iter().copied().chain(changed.iter().map(|effect| &*effect.flag));
+    let (before_order, order) = (before.in_order(all()), after.in_order(all()));
+    let (before, after) = (before.reaching(&before_order), after.reaching(&order));
+    let change = Change::new(&before, &after, &changed, &order);
     let mut others: Vec<_> = names
         .into_iter()
         .filter_map(|name| {
             let through = through.remove(name).unwrap_or_default();
             let is_changed = after.changed.contains_key(name);
-            let is_wider = |it: &Through<'_>| it.is_mixed || it.effect.is_wider();
-            let is_let_more = !is_changed && through.iter().any(is_wider);
+            let is_let_more = !is_changed && change.lets_more_in(name);
             let (before, after_reach) = (before.reach(name), after.reach(name));
             // The effect on the changed flag itself is printed elsewhere.
             let is_news = match is_changed {
@@ -237,7 +549,10 @@ pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
 
 #[cfg(test)]
 mod tests {
-    use flagstaff::Memory;
+    use flagstaff::{
+        Memory,
+        definition::{Entry, FlagsFile},
+    };
 
     use super::{super::effect::Side, *};
 
@@ -314,6 +629,130 @@ mod tests {
 
         let off: Vec<_> = others.iter().map(|it| (&*it.flag, it.is_switched_off())).collect();
         assert_eq!(off, [("a", true), ("b", true), ("c", true)]);
+    }
+
+    fn of_text(text: &str) -> flagstaff::Flags {
+        let file = FlagsFile::parse("flags.toml", text);
+        assert!(file.diagnostics().is_empty(), "{}", file.diagnostics());
+        let memory = file.flags().iter().fold(Memory::new(), |memory, (flag, definition)| {
+            memory.with(flag, Entry::from(definition.clone()))
+        });
+        flagstaff::Flags::builder().source(memory).start_blocking().unwrap()
+    }
+
+    /// Returns the flags that a change of `a` changes the answers of, each with the word for the change.
+    fn told(text: &str, after: &Definition) -> Vec<String> {
+        let text = format!("[flags.a]\n[flags]\n{text}");
+        let flags = of_text(&text);
+        let effect = change(&flags, "a", after);
+        let others = others(&flags.snapshot(), &[effect]);
+        let word = |other: &Other| match () {
+            () if other.is_switched_off() => "off",
+            () if other.is_wider() => "more",
+            () => "same or fewer",
+        };
+        others.iter().map(|other| format!("{} {}", other.flag, word(other))).collect()
+    }
+
+    #[test]
+    fn what_a_flag_is_on_for_after_a_kill_is_found_from_its_rules() {
+        let rule = |rule: &str, rest: &str| {
+            format!("b = {{ {rest}, rules = [{{ name = \"r\", {rule} }}] }}\n")
+        };
+        let on_a = "when = { flag = \"a\" }, serve = true";
+        for (text, expected) in [
+            // Its only rule requires the killed flag.
+            (rule(on_a, "percentage = 0"), "off"),
+            (rule(on_a, "percentage = 50"), "same or fewer"),
+            (rule(on_a, "percentage = 0, allowed_users = [\"ana\"]"), "same or fewer"),
+            (
+                rule("when = { flag = \"a\", plan = \"pro\" }, serve = true", "percentage = 0"),
+                "off",
+            ),
+            (rule("when = { flag = \"a\" }, serve = \"25%\"", "percentage = 0"), "off"),
+            (
+                rule(
+                    "when = { any = [{ flag = \"a\" }, { plan = \"pro\" }] }, serve = true",
+                    "percentage = 0",
+                ),
+                "same or fewer",
+            ),
+            // The rule holds users back.
+            (rule("when = { flag = \"a\" }, serve = false", "percentage = 100"), "more"),
+            (rule("when = { flag = \"a\" }, serve = false", "percentage = 0"), "same or fewer"),
+            (rule("when = { flag = \"a\" }, serve = \"25%\"", "percentage = 50"), "more"),
+            // The rule asks for the flag to be off.
+            (
+                rule(
+                    "when = { flag = { flag = \"a\", on = false } }, serve = true",
+                    "percentage = 0",
+                ),
+                "more",
+            ),
+            (
+                rule(
+                    "when = { flag = { flag = \"a\", on = false } }, serve = false",
+                    "percentage = 100",
+                ),
+                "off",
+            ),
+            (rule("when = { not = { flag = \"a\" } }, serve = true", "percentage = 0"), "more"),
+            (
+                rule(
+                    "when = { plan = \"pro\" }, unless = { flag = \"a\" }, serve = true",
+                    "percentage = 0",
+                ),
+                "more",
+            ),
+            (
+                rule(
+                    "when = { plan = \"pro\" }, unless = { flag = \"a\" }, serve = false",
+                    "percentage = 100",
+                ),
+                "same or fewer",
+            ),
+            (
+                rule(
+                    "when = { unless = { not = { flag = \"a\" } } }, serve = true",
+                    "percentage = 0",
+                ),
+                "off",
+            ),
+            // Prerequisites.
+            ("b = { requires = [\"a\"] }\n".to_owned(), "off"),
+            ("b = { requires = [{ flag = \"a\", on = false }] }\n".to_owned(), "more"),
+            (rule("when = { plan = \"pro\" }, serve = false", "requires = [\"a\"]"), "off"),
+        ] {
+            let told = told(&text, &Definition::new().enabled(false));
+            assert_eq!(told, [format!("b {expected}")], "{text}");
+        }
+    }
+
+    #[test]
+    fn less_and_more_change_places_along_a_chain_with_each_flag_that_has_to_be_off() {
+        let text = "b = { percentage = 0, rules = [{ when = { flag = \"a\" }, serve = true }] }\n\
+                    c = { requires = [{ flag = \"b\", on = false }], percentage = 50 }\n\
+                    d = { percentage = 0, rules = [{ when = { plan = \"x\" }, unless = { flag = \"c\" }, serve = true }] }\n\
+                    e = { requires = [\"b\"] }\n\
+                    other = { requires = [\"off\"] }\noff = false\n\
+                    f = { percentage = 10, rules = [{ when = { flag = \"other\" }, serve = false }, { when = { flag = \"a\" }, serve = true }] }\n";
+        let told = told(text, &Definition::new().enabled(false));
+
+        assert_eq!(told, ["b off", "c more", "d same or fewer", "e off", "f same or fewer"]);
+    }
+
+    #[test]
+    fn a_wider_flag_lets_more_in_only_where_being_on_does() {
+        let text = "b = { percentage = 0, rules = [{ when = { flag = \"a\" }, serve = true }] }\n\
+                    c = { rules = [{ when = { flag = \"a\" }, serve = false }] }\n\
+                    d = { requires = [{ flag = \"a\", on = false }] }\n";
+        let flags = of_text(&format!("[flags]\na = \"10%\"\n{text}"));
+        let half = Definition::new().percentage(Percentage::whole(50).unwrap());
+
+        let others = others(&flags.snapshot(), &[change(&flags, "a", &half)]);
+
+        let wider: Vec<_> = others.iter().map(|it| (&*it.flag, it.is_wider())).collect();
+        assert_eq!(wider, [("b", true), ("c", false), ("d", false)]);
     }
 
     #[test]

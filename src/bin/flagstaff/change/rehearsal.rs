@@ -27,6 +27,7 @@ pub(crate) struct Rehearsal {
 
 impl Rehearsal {
     pub(crate) async fn of(flags: &Flags, name: &str) -> Result<Self, Failure> {
+        let now = super::store_now(flags);
         let (mut before, mut below) = (None, Vec::new());
         let written = flags.writable_source();
         for said in flags.sources_of(name) {
@@ -40,7 +41,7 @@ impl Rehearsal {
             store.insert(name, said.entry.clone());
         }
         let flags = over(Flags::builder().source(store.clone()), name, &below).start().await?;
-        let next = RefCell::new(before.as_ref().and_then(|said| next(name, said)));
+        let next = RefCell::new(before.as_ref().and_then(|said| next(name, said, now)));
         Ok(Self { name: name.to_owned(), flags, before, store, next, below })
     }
 
@@ -97,9 +98,9 @@ impl Rehearsal {
 
 /// The entry of an override whose switch ends: its settings without what the switch does. A step of a rollout, which
 /// leaves a switch alone, comes to the same.
-fn next(name: &str, said: &SourceEntry) -> Option<Entry> {
+fn next(name: &str, said: &SourceEntry, now: SystemTime) -> Option<Entry> {
     let by = said.provenance.as_ref()?;
-    by.forced_until.filter(|&until| by.changes_at(SystemTime::now()) == Some(until))?;
+    by.forced_until.filter(|&until| by.changes_at(now) == Some(until))?;
     let Entry::Definition(definition) = &said.entry else { return None };
     let mut settings = to_json(definition);
     settings.remove(Field::Enabled.as_str());

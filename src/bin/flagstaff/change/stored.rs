@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use flagstaff::{
     definition::Entry,
-    source::{BackendError, RedisHandle},
+    source::{BackendError, RedisHandle, WritableBackend},
 };
 
 use super::Rehearsal;
@@ -26,7 +26,8 @@ impl Stored {
         stored: Option<&str>,
     ) -> Result<Self, BackendError> {
         let Some(stored) = stored else { return Ok(Self::default()) };
-        let now = SystemTime::now();
+        // The clock of this machine may be another than that of the store, which ends overrides.
+        let now = redis.now();
         let entry = redis.decode_at(flag, stored, now)?;
         let by = redis.decode(flag, stored)?.and_then(|(_, by)| by);
         let end = by.and_then(|by| by.changes_at(now)).filter(|_| entry.is_some());

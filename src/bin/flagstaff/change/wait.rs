@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     failure::Failure,
     output::Output,
-    paste,
+    paste, places,
     text::{clean, count},
     time,
 };
@@ -77,7 +77,7 @@ impl Waited {
 
 /// The store, for people.
 pub(crate) fn store(redis: &RedisHandle) -> String {
-    format!("`{}` in Redis at `{}`", clean(redis.key()), clean(&redis.address()))
+    format!("`{}` in Redis at `{}`", clean(&places::shown(redis.key())), clean(&redis.address()))
 }
 
 /// The instances, and for how long each has been silent that is.

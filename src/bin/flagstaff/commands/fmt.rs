@@ -60,19 +60,21 @@ impl Fmt {
             return Ok(if formatted == text { ExitCode::Done } else { ExitCode::No });
         }
         let mut changed = Vec::new();
+        let mut texts = Vec::new();
         for path in files {
             let name = path.display().to_string();
             let file = TextFile::read(path)?;
             let formatted = formatted(&name, file.text())?;
-            if formatted == file.text() {
-                continue;
+            if formatted != file.text() {
+                let diff = Diff::new(&name, file.text(), &formatted).to_string();
+                changed.push((name, diff));
+                texts.push((file, formatted));
             }
-            let diff = Diff::new(&name, file.text(), &formatted).to_string();
-            if !self.check {
-                self.guard.ask_for(session, file.path())?;
-                file.replace(&formatted)?;
-            }
-            changed.push((name, diff));
+        }
+        // One that cannot be formatted is found before a person is asked about another.
+        if !self.check {
+            texts.iter().try_for_each(|(file, _)| self.guard.ask_for(session, file.path()))?;
+            texts.iter().try_for_each(|(file, text)| file.replace(text))?;
         }
         self.tell(session, &changed)?;
         Ok(if self.check && !changed.is_empty() { ExitCode::No } else { ExitCode::Done })

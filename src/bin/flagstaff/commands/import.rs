@@ -134,6 +134,9 @@ impl Import {
         let mut imported = self.imported(session).await?;
         let path = session.place.path().unwrap_or_else(|| PathBuf::from("flags.toml"));
         let file = if path.exists() { Some(TextFile::read(&path)?) } else { None };
+        if self.write && file.is_none() {
+            file::refuse_what_is_there(&path)?;
+        }
         let mut document = match &file {
             Some(file) => file::document(session, file)?,
             None => Document::parse(path.to_string_lossy(), "[flags]\n")
@@ -153,7 +156,7 @@ impl Import {
                 guard::ask(&session.place, Target::File(&path), self.guard.wish(&word), &[])?;
             match file {
                 Some(file) => file::replace(session, &leave, &file, document.text())?,
-                None => TextFile::create(&path, document.text())?,
+                None => file::create(session, &leave, &path, document.text())?,
             }
             let many = count(added.len(), "flag");
             session.output.note(format!("wrote {many} into `{}`", path.display()));

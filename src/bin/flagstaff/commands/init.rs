@@ -9,8 +9,9 @@ use serde_json::json;
 
 use crate::{
     failure::Failure,
+    file,
     guard::{self, GuardArgs, Target},
-    paste,
+    paste, places,
     session::Session,
     text::clean,
     time,
@@ -41,6 +42,7 @@ pub(crate) struct Init {
 impl Init {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let path = session.place.named().unwrap_or_else(|| PathBuf::from("flags.toml"));
+        file::refuse_what_is_there(&path)?;
         // Always asked: `GuardArgs::ask_for` asks about files that are there.
         let leave = guard::ask(
             &session.place,
@@ -49,8 +51,8 @@ impl Init {
             &[],
         )?;
         TextFile::create(&path, &starter(SystemTime::now()))?;
-        let json = json!({ "made": path.display().to_string() });
-        session.output.thing(json, || {
+        let made = places::shown_path(&path);
+        session.output.thing(json!({ "made": made }), || {
             let (file, list) = (session.place.with_file(&path), paste::command("list", ""));
             let reason = leave.reason.as_deref().map(|reason| format!(": {}", clean(reason)));
             format!("made {file}{}; {list} shows its flags\n", reason.unwrap_or_default())

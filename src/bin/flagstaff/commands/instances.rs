@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     guard::{self, GuardArgs, Target},
     output::{Listing, Row},
-    paste,
+    paste, places,
     session::Session,
     text::{clean, count, verb},
     time,
@@ -55,7 +55,12 @@ impl Instances {
         let redis = session.place.needed_redis()?.handle();
         match &self.forget {
             Some(name) => {
-                guard::ask(&session.place, Target::Store, self.guard.wish(name), &[])?;
+                let (place, wish) = (&session.place, self.guard.wish(name));
+                guard::refuse_without_reason(place, Target::Store, wish)?;
+                if !redis.fleet().await?.instances.iter().any(|it| it.name == *name) {
+                    return Err(not_listed(&redis, name));
+                }
+                guard::ask(place, Target::Store, wish, &[])?;
                 forget(session, &redis, name).await
             }
             None => list(session, &redis).await,
@@ -63,11 +68,15 @@ impl Instances {
     }
 }
 
+fn not_listed(redis: &RedisHandle, name: &str) -> Failure {
+    let (name, store) = (clean(name), store(redis));
+    Failure::refused(format!("no instance `{name}` of {store} is listed"))
+        .hint(format!("{} lists them", paste::command("instances", "")))
+}
+
 async fn forget(session: &Session, redis: &RedisHandle, name: &str) -> Result<ExitCode, Failure> {
     if !redis.forget(name).await? {
-        let (name, store) = (clean(name), store(redis));
-        return Err(Failure::refused(format!("no instance `{name}` of {store} is listed"))
-            .hint(format!("{} lists them", paste::command("instances", ""))));
+        return Err(not_listed(redis, name));
     }
     let json = json!({ "forgotten": name });
     session.output.thing(json, || format!("{} is not listed any more", clean(name)))?;
@@ -115,7 +124,8 @@ async fn list(session: &Session, redis: &RedisHandle) -> Result<ExitCode, Failur
             }),
         }
     });
-    let about = json!({ "store": { "address": redis.address(), "key": redis.key() } });
+    let about =
+        json!({ "store": { "address": redis.address(), "key": places::shown(redis.key()) } });
     output.listing_about(
         about,
         Listing {

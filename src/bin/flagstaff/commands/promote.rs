@@ -10,7 +10,7 @@ use flagstaff::{
 use serde_json::json;
 
 use crate::{
-    change::{ChangeArgs, finish, store, tell_of_environments},
+    change::{ChangeArgs, finish, store, store_now, tell_of_environments},
     completion,
     failure::Failure,
     file,
@@ -152,7 +152,7 @@ impl Promote {
 
     /// What the store says about the flags that are meant.
     fn overrides(&self, session: &Session, flags: &Flags) -> Result<Vec<Override>, Failure> {
-        let drift = flags.drift();
+        let (drift, now) = (flags.drift(), store_now(flags));
         let store = flags.writable_source();
         let said = |flag: &str| {
             let sources = flags.sources_of(flag);
@@ -168,14 +168,14 @@ impl Promote {
                     ),
                 ));
             };
-            let end = said.provenance.and_then(|by| by.changes_at(SystemTime::now()));
+            let end = said.provenance.and_then(|by| by.changes_at(now));
             overrides.push(Override { flag: flag.clone(), entry: said.entry, end });
         }
         if !self.flags.is_empty() {
             return Ok(overrides);
         }
         for drift in drift {
-            if drift.provenance.is_some_and(|by| by.changes_at(SystemTime::now()).is_some()) {
+            if drift.provenance.is_some_and(|by| by.changes_at(now).is_some()) {
                 let flag = clean(&drift.key);
                 session.output.note(format!("left out `{flag}`, whose override ends by itself"));
                 continue;

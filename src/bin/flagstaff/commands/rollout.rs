@@ -12,7 +12,7 @@ use flagstaff::{
 use serde_json::{Value, json};
 
 use crate::{
-    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, edit, perform},
+    change::{Act, ChangeArgs, NoEnd, Rehearsal, Source, TargetArgs, edit, perform, store_now},
     completion,
     failure::Failure,
     file,
@@ -228,7 +228,7 @@ impl Stepping<'_> {
                     Some(format!("what the file says about `{name}` is wrong: {mistake}"))
                 }
                 None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
-                    let Said { says, .. } = Said::of(source);
+                    let Said { says, .. } = Said::of(source, store_now(flags));
                     format!(
                         "an override says {says}, which hides the rollout: {}",
                         paste::command("rollout status", &word)
@@ -306,7 +306,8 @@ struct Said {
 }
 
 impl Said {
-    fn of(said: &SourceEntry) -> Self {
+    /// `now` is the time by which the source ends what it has.
+    fn of(said: &SourceEntry, now: SystemTime) -> Self {
         let says = match &said.entry {
             Entry::Definition(definition) if definition.enabled.value() == Some(&false) => {
                 "enabled=false".to_owned()
@@ -319,7 +320,7 @@ impl Said {
         };
         let by = said.provenance.as_ref();
         let who = who(by.and_then(|by| by.author.as_ref()), by.and_then(|by| by.reason.as_ref()));
-        let until = by.and_then(|by| by.changes_at(SystemTime::now()));
+        let until = by.and_then(|by| by.changes_at(now));
         Self { source: said.source, says, who, until }
     }
 
@@ -366,10 +367,11 @@ async fn status(session: &Session, flag: &str) -> Result<ExitCode, Failure> {
     unreadable::refuse(&flags, flag)?;
     let snapshot = flags.snapshot();
     let (sources, info) = (flags.sources_of(flag), snapshot.info(flag));
+    let now = store_now(&flags);
     let state = info.map_or(FlagState::Unknown, |info| info.state());
     let (progress, hidden_by) = match (info.and_then(|info| info.rollout()), hiding(&sources)) {
-        (Some(progress), _) => (Some(progress), switched_off(info, &sources)),
-        (None, Some((source, below))) => (hidden(flag, below).await?, Some(Said::of(source))),
+        (Some(progress), _) => (Some(progress), switched_off(info, &sources, now)),
+        (None, Some((source, below))) => (hidden(flag, below).await?, Some(Said::of(source, now))),
         (None, None) => (None, None),
     };
     let hidden_by = match hidden_by {
@@ -463,10 +465,14 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String>
 }
 
 /// The source that switches the flag off, whatever its rollout says.
-fn switched_off(info: Option<FlagInfo<'_>>, sources: &[SourceEntry]) -> Option<Said> {
+fn switched_off(
+    info: Option<FlagInfo<'_>>,
+    sources: &[SourceEntry],
+    now: SystemTime,
+) -> Option<Said> {
     let info = info.filter(|info| info.definition().enabled.value() == Some(&false))?;
     let source = info.source_of(Field::Enabled)?;
-    sources.iter().find(|said| said.source == source).map(Said::of)
+    sources.iter().find(|said| said.source == source).map(|said| Said::of(said, now))
 }
 
 /// Where a rollout stands by what the sources say that are not hidden.

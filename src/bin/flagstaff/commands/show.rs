@@ -12,6 +12,7 @@ use flagstaff::{
 use serde_json::{Map, Value, json};
 
 use crate::{
+    change::store_now,
     completion,
     entry::{plain, settings},
     failure::Failure,
@@ -59,7 +60,8 @@ impl Show {
         for source in flags.sources_of(&self.flag) {
             sources.push(Said::of(source, &flags, &self.flag).await);
         }
-        let shown = Shown { flag: &self.flag, info, sources, now: SystemTime::now() };
+        let (now, store_now) = (SystemTime::now(), store_now(&flags));
+        let shown = Shown { flag: &self.flag, info, sources, now, store_now };
         match output.is_terse() {
             true => output.rows(&shown.rows())?,
             false => output.thing(shown.json(), || shown.text())?,
@@ -135,6 +137,8 @@ struct Shown<'a> {
     info: FlagInfo<'a>,
     sources: Vec<Said>,
     now: SystemTime,
+    /// The time by which overrides end.
+    store_now: SystemTime,
 }
 
 impl Shown<'_> {
@@ -185,7 +189,7 @@ impl Shown<'_> {
                 Some(_) => unreadable::NOT_READABLE.to_owned(),
                 None => short(&said.entry.entry),
             };
-            vec![said.entry.source.to_string(), says, said.text(self.now)]
+            vec![said.entry.source.to_string(), says, said.text(self.store_now)]
         }));
 
         text += &format!("\n{}\n", painted(HEADER, "What decides, in this order:"));

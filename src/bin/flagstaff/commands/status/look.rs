@@ -8,17 +8,19 @@ use std::{
 use flagstaff::{
     Context, Flags,
     cli::ExitCode,
-    definition::{Diagnostic, FlagsFile, Progress, RolloutStatus, Severity},
-    source::{Fleet, RedisHandle, Status},
+    definition::{Progress, RolloutStatus},
+    source::{Fleet, RedisHandle, SourceEntry, Status},
     write::{Drift, LogEntry},
 };
 use serde_json::{Map, Value, json};
 
 use super::part::{Item, Part};
 use crate::{
+    change::store_now,
     commands::{instances, show},
     failure::Failure,
-    place::{Declared, Place, told},
+    place::{self, Declared, Place, told},
+    places,
     session::Session,
     text::count,
     time, unreadable,
@@ -59,11 +61,11 @@ impl Look {
         let mut making =
             Making { now, soon, attention: Vec::new(), unknown: Vec::new(), knows_file: true };
         let redis = making.known("store", place.redis()).flatten().map(|redis| redis.handle());
-        let file = making.known("file", declared(place));
-        making.knows_file = file.is_some();
-        let file = file.flatten();
+        let files = making.known("file", declared(place));
+        making.knows_file = files.is_some();
+        let files = files.unwrap_or_default();
 
-        let (flags, has_store) = making.flags(session, redis.is_some(), file.is_some()).await;
+        let (flags, has_store) = making.flags(session, redis.is_some(), !files.is_empty()).await;
         let knows_sources = making.unknown.is_empty();
         let log = match has_store {
             true => {
@@ -80,14 +82,14 @@ impl Look {
             None => None,
         };
         let names_no_store = redis.is_none() && making.unknown.is_empty();
-        let of_store = if names_no_store { "no store is named" } else { "not known" };
+        let without_store = if names_no_store { "no store is named" } else { "not known" };
         let flags = flags.as_ref();
         let overrides = flags.filter(|_| has_store).map(|flags| making.overrides(flags, &log));
         // So far, the overrides that cannot be read are all that needs attention.
         let knows_overrides = knows_sources && making.attention.is_empty();
         // Without a source, an empty list may be wrong.
         let known = |items: &Vec<Item>| knows_overrides || !items.is_empty();
-        if let (Some(file), Some(fleet)) = (&file, &fleet) {
+        if let (Some(file), Some(fleet)) = (files.last(), &fleet) {
             making.attention.extend(file.other_files(fleet));
         }
         let parts = vec![
@@ -96,7 +98,7 @@ impl Look {
                 item: "override",
                 title: "Overrides".to_owned(),
                 items: overrides,
-                unknown: of_store,
+                unknown: without_store,
             },
             Part {
                 name: "rollouts",
@@ -117,13 +119,13 @@ impl Look {
                 item: "instance",
                 title: "Instances".to_owned(),
                 items: fleet.map(|fleet| making.instances(&fleet, &log)),
-                unknown: of_store,
+                unknown: without_store,
             },
             Part {
                 name: "rejected",
                 item: "rejected",
-                title: "Rejected flags of the file".to_owned(),
-                items: file.as_ref().map(|file| making.rejected(&file.parsed)),
+                title: "Rejected flags".to_owned(),
+                items: making.all_rejected(&files, flags.filter(|_| has_store)),
                 unknown: if place.path().is_none() { "there is no flag file" } else { "not known" },
             },
         ];
@@ -136,22 +138,24 @@ impl Look {
     }
 }
 
-/// The flag file as a service has it that starts now. One that cannot be used is an error.
-fn declared(place: &Place) -> Result<Option<Declared>, Failure> {
-    let Some(file) = place.file()? else { return Ok(None) };
-    let file = file.at_a_start(None);
-    match file.parsed.is_usable() {
-        true => Ok(Some(file)),
-        false => Err(Failure::usage(file.parsed.diagnostics().summary())),
-    }
+/// The flag files as a service has them that starts now, the weakest first. One that cannot be used is an error.
+fn declared(place: &Place) -> Result<Vec<Declared>, Failure> {
+    let files = place.files()?.into_iter().map(|file| file.at_a_start(None));
+    files
+        .map(|file| match file.parsed.is_usable() {
+            true => Ok(file),
+            false => Err(Failure::usage(file.parsed.diagnostics().summary())),
+        })
+        .collect()
 }
 
 fn about(place: &Place, redis: Option<&RedisHandle>) -> Map<String, Value> {
-    let store = redis.map(|redis| json!({ "address": redis.address(), "key": redis.key() }));
+    let store =
+        redis.map(|redis| json!({ "address": redis.address(), "key": places::shown(redis.key()) }));
     let mut about = Map::new();
     about.insert("place".to_owned(), json!(place.name()));
     about.insert("store".to_owned(), json!(store));
-    about.insert("file".to_owned(), json!(place.path().map(|path| path.display().to_string())));
+    about.insert("file".to_owned(), json!(place.path().as_deref().map(places::shown_path)));
     about
 }
 
@@ -217,7 +221,8 @@ impl Making {
         let author = by.author.clone().or_else(|| logged?.author.clone());
         let reason = by.reason.clone().or_else(|| logged?.reason.clone());
         let at = by.at.or_else(|| logged?.at);
-        let ends = by.changes_at(self.now);
+        let now = store_now(flags);
+        let ends = by.changes_at(now);
         let says = match &problem {
             Some(_) => unreadable::NOT_READABLE.to_owned(),
             None => show::short(&drift.entry),
@@ -227,8 +232,8 @@ impl Making {
         let is_undeclared = self.knows_file.then(|| drift.is_undeclared());
         let told = [
             author.as_ref().map(|author| format!("by {author}")),
-            at.map(|at| time::relative(at, self.now)),
-            ends.map(|end| format!("ends {}", time::relative(end, self.now))),
+            at.map(|at| time::relative(at, now)),
+            ends.map(|end| format!("ends {}", time::relative(end, now))),
             (is_undeclared == Some(true)).then(|| "no file declares it".to_owned()),
         ];
         let mut told = told.into_iter().flatten().collect::<Vec<_>>().join(", ");
@@ -301,7 +306,7 @@ impl Making {
 
     /// The ends that are near or over, by time.
     fn ends(&mut self, flags: &Flags) -> Vec<Item> {
-        let store = flags.writable_source();
+        let (store, now) = (flags.writable_source(), store_now(flags));
         let mut found = Vec::new();
         each(flags, |name, info| {
             let sources = flags.sources_of(name);
@@ -312,14 +317,12 @@ impl Making {
             let ends = [
                 ("switch", by.and_then(|by| by.forced_until)),
                 ("override", by.and_then(|by| by.expires_at)),
-                ("active window", until),
             ];
-            let ahead = ends.into_iter().filter_map(|(what, at)| Some((what, at?)));
-            found.extend(
-                ahead
-                    .filter(|(_, at)| *at > self.now && *at <= self.soon)
-                    .map(|(what, at)| (at, name.to_owned(), what)),
-            );
+            let ends = ends.into_iter().filter_map(|(what, at)| Some((what, at?)));
+            // An override is gone with its end. A window stays, and keeps the flag off.
+            let ends = ends.filter(|(_, at)| *at > now).chain(Some("active window").zip(until));
+            let near = ends.filter(|(_, at)| *at <= self.soon);
+            found.extend(near.map(|(what, at)| (at, name.to_owned(), what)));
             if let Some(at) = info.definition().expiry().filter(|at| *at <= self.soon) {
                 if at <= self.now {
                     self.attention.push(format!("`{name}` has expired"));
@@ -374,29 +377,33 @@ impl Making {
         items
     }
 
-    fn rejected(&mut self, file: &FlagsFile) -> Vec<Item> {
-        let name = file.diagnostics().name();
-        let mistake = |flag: &str| {
-            let is_of_it = |it: &&Diagnostic| {
-                it.severity == Severity::Error && it.flag.as_deref() == Some(flag)
+    /// The rejected flags of the files and of the store, as far as there are any of these.
+    fn all_rejected(&mut self, files: &[Declared], stored: Option<&Flags>) -> Option<Vec<Item>> {
+        let of_store = stored.map(of_store).unwrap_or_default();
+        match self.knows_file && !files.is_empty() {
+            true => Some([self.rejected(files), of_store].concat()),
+            false => (!of_store.is_empty()).then_some(of_store),
+        }
+    }
+
+    fn rejected(&mut self, files: &[Declared]) -> Vec<Item> {
+        let mut items = Vec::new();
+        for file in files {
+            let parsed = &file.parsed;
+            let name = parsed.diagnostics().name();
+            let of = match files.len() {
+                1 => "the file".to_owned(),
+                _ => format!("`{name}`"),
             };
-            file.diagnostics().iter().find(is_of_it)
-        };
-        let rejected = file.rejected().iter();
-        rejected
-            .map(|flag| {
-                self.attention.push(format!("`{flag}` of the file is rejected"));
-                let at = mistake(flag).map(|it| format!("{name}:{}", it.location));
-                let what = mistake(flag).map(|it| it.message.clone());
-                let cells = [Some(flag.to_owned()), at.clone(), what.clone()]
-                    .map(Option::unwrap_or_default);
-                Item {
-                    shown: cells.to_vec(),
-                    cells: cells.to_vec(),
-                    json: json!({ "flag": flag, "location": at, "message": what }),
-                }
-            })
-            .collect()
+            for flag in parsed.rejected() {
+                self.attention.push(format!("`{flag}` of {of} is rejected"));
+                let mistake = place::first_mistake(parsed, flag);
+                let at = mistake.map(|it| format!("{name}:{}", it.location));
+                let what = mistake.map(|it| it.message.as_str());
+                items.push(rejected(flag, at.as_deref(), what));
+            }
+        }
+        items
     }
 
     /// Notes odd values, and failures of whole sources.
@@ -415,9 +422,30 @@ impl Making {
             let error = source.last_error.filter(|_| source.status == Status::Error);
             // Values that cannot be read are named one by one.
             if let Some(error) = error.filter(|_| self.unknown.is_empty()) {
+                let error = places::shown_keys(&error.to_string());
                 self.attention.push(format!("source `{}`: {error}", source.name));
             }
         }
+    }
+}
+
+/// The overrides that cannot be read. Each is named among what needs attention with the overrides.
+fn of_store(flags: &Flags) -> Vec<Item> {
+    let sources = |key: &str| flags.sources_of(key).into_iter();
+    let problem = |key: &str| sources(key).find_map(|it| Some((it.source.name, it.problem?)));
+    let drift = flags.drift().into_iter();
+    let problems = drift.filter_map(|drift| Some((problem(&drift.key)?, drift.key)));
+    problems
+        .map(|((source, problem), flag)| rejected(&flag, Some(source), Some(&*problem)))
+        .collect()
+}
+
+fn rejected(flag: &str, at: Option<&str>, what: Option<&str>) -> Item {
+    let cells = [flag, at.unwrap_or_default(), what.unwrap_or_default()].map(str::to_owned);
+    Item {
+        shown: cells.to_vec(),
+        cells: cells.to_vec(),
+        json: json!({ "flag": flag, "location": at, "message": what }),
     }
 }
 

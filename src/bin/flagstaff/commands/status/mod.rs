@@ -19,9 +19,9 @@ use crate::{
 /// Show overrides, rollouts, ends and instances on one page
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The page has the overrides, the unfinished rollouts, what ends soon, the
-instances, and the flags of the file that are rejected. A part that cannot be
-read is named, and is never shown as empty.
+The page has the overrides, the unfinished rollouts, what has ended or ends
+soon, the instances, and the rejected flags of each file and of the store. A
+part that cannot be read is named, and is never shown as empty.
 
 These need attention: flags that have expired or are rejected, rollouts that
 wait to be advanced, and overrides that cannot be read or that readers may

@@ -21,7 +21,7 @@ pub(super) struct Part {
 }
 
 /// One thing of a part.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Item {
     /// For people.
     pub(super) shown: Vec<String>,
