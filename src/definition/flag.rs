@@ -96,6 +96,10 @@ pub(super) fn decode_whole(
     decoder: &mut Decoder<'_>,
 ) -> Option<SharedDefinition> {
     let definition = decode(key, value, decoder);
+    // What a patch lacks is in another source, which the merge knows.
+    if decoder.is_patch() {
+        return definition;
+    }
     let errors = decoder.errors;
     if let DeValue::Table(table) = value.get_ref() {
         // Also beside another mistake.
@@ -121,12 +125,14 @@ pub(super) fn check_merged(
 ) -> bool {
     let errors = decoder.errors;
     variants::check_merged(flag, settings, decoder);
-    variants::check_named(flag, settings, decoder);
-    variants::check_whole(flag, settings, definition, decoder);
+    if !decoder.is_patch() {
+        variants::check_named(flag, settings, decoder);
+        variants::check_whole(flag, settings, definition, decoder);
+        rule::check_whole(flag, settings, definition, decoder);
+    }
     if let Some((place, below)) = below.filter(|_| decoder.errors == errors) {
         variants::check_type_below(flag, place, below, settings, definition, decoder);
     }
-    rule::check_whole(flag, settings, definition, decoder);
     check_dates(flag, settings, definition, decoder);
     test::decode(flag, settings, Some(definition), decoder);
     decoder.errors == errors
