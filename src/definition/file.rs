@@ -87,7 +87,7 @@ impl FlagsFile {
         Self::read(name, text, Whole::Yes).file
     }
 
-    /// Reads a text whose flags may be partial, because another source below has the rest of them.
+    /// Reads `text`, whose flags may be partial, because another source below has the rest of them.
     ///
     /// Such a flag may change the weight of a variant, or serve a variant, that only the other source has. A flag that
     /// is wrong together with the other source is not found here. It answers as with such a value in a shared store.
@@ -108,7 +108,7 @@ impl FlagsFile {
         Self::read(name, text, Whole::No).file
     }
 
-    /// Reads a text, with the tree that the text is.
+    /// Reads `text`, with the tree that it is.
     pub(super) fn read<'t>(name: &str, text: &'t str, whole: Whole) -> Reading<'t> {
         let Syntax { root, mut faults } = Syntax::parse(text);
         let mut decoder = Decoder::new(text, &faults);
@@ -487,9 +487,10 @@ impl FlagsFile {
     }
 }
 
-/// Whether the flags of a text stand for themselves.
+/// The completeness of the flags of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Whole {
+    /// Each flag stands for itself.
     #[default]
     Yes,
     /// Another source below may have the rest of them.

@@ -96,7 +96,7 @@ pub(super) fn decode_whole(
     decoder: &mut Decoder<'_>,
 ) -> Option<SharedDefinition> {
     let definition = decode(key, value, decoder);
-    // What a patch lacks is in another source, which the merge knows.
+    // The rest of a patch is in another source, so it is checked after the merge.
     if decoder.is_patch() {
         return definition;
     }

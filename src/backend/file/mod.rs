@@ -151,7 +151,7 @@ impl File {
     /// let flags = Flags::builder().source(File::open(&own)?.partial()).source(File::open(&shared)?);
     /// let flags = flags.start().await?;
     ///
-    /// assert_eq!(flags.variant("price", &Context::user("ana")).variant, Some("low"));
+    /// assert_eq!(flags.variant("price", &Context::user("ana"), "high").value, "low");
     /// # Ok(())
     /// # }
     /// ```

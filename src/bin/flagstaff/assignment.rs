@@ -142,7 +142,9 @@ impl Assignments {
         if self.is_of_file {
             let empty = Value::Array(Vec::new());
             let changes = |name: &String| self.list.iter().any(|it| it.changes_list(name));
-            patch.retain(|name, value| !changes(name) || *value != *there.get(name).unwrap_or(&empty));
+            patch.retain(|name, value| {
+                !changes(name) || *value != *there.get(name).unwrap_or(&empty)
+            });
         }
         let patch = from_json_object(flag, &patch, UnknownKeys::Reject);
         let patch = patch.map_err(|error| wrong(&error))?;
@@ -160,10 +162,12 @@ fn refuse_null(patch: &Definition) -> Result<(), Failure> {
     match variants.find(|(_, variant)| variant.value == Setting::Remove) {
         Some((name, _)) => {
             let name = clean(name);
-            Err(Failure::usage(format!("the value of variant `{name}` cannot be null")).hint(format!(
-                "`variants.{name}=null` takes the variant away, and \
+            Err(Failure::usage(format!("the value of variant `{name}` cannot be null")).hint(
+                format!(
+                    "`variants.{name}=null` takes the variant away, and \
                  `variants.{name}.value='\"null\"'` is a string"
-            )))
+                ),
+            ))
         }
         None => Ok(()),
     }

@@ -44,6 +44,7 @@ pub(crate) use self::{
 };
 use self::{
     effect::{Effect, Side},
+    elsewhere::Elsewhere,
     ending::Ending,
     wait::Waited,
 };
@@ -350,7 +351,7 @@ pub(crate) async fn perform(
     for effect in &effects {
         output.preview(&effect.text());
         let of_it = elsewhere.iter().filter(|there| there.effect.flag == effect.flag);
-        of_it.for_each(|there| output.preview(&there.text()));
+        of_it.filter_map(Elsewhere::text).for_each(|line| output.preview(&line));
     }
     for other in &others {
         output.preview(&other.text());

@@ -130,8 +130,8 @@ impl Command {
         }
     }
 
-    /// Returns true if the environment that `--environment` names has to be one of the place's flag files: also for
-    /// commands that do not look into these, since a misspelled name is never meant.
+    /// Returns true if the flag files of the place have to have the environment that is named. So it is also for
+    /// commands that do not look into these files, since a misspelled name is never meant.
     pub(crate) fn is_about_the_file_of(&self, place: &Place) -> bool {
         match self {
             // These check the files that they read, or have none yet.

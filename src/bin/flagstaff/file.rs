@@ -124,7 +124,7 @@ impl Files {
         targets.collect()
     }
 
-    /// Writes the files that are changed. If one cannot be written, those before it are, which the error says.
+    /// Writes the files that are changed. If one cannot be written, the error names those that are written already.
     pub(crate) fn write(&self, session: &Session, leaves: &[Leave]) -> Result<(), Failure> {
         let mut written = Vec::new();
         for (Opened { file, document, .. }, leave) in self.changed().zip(leaves) {

@@ -52,7 +52,8 @@ impl Part {
 
     /// Returns true if a file has a flag there, be it with a mistake.
     pub(crate) fn names(&self, key: &str) -> bool {
-        let has = |file: &FlagsFile| file.flags().contains_key(key) || file.rejected().contains(key);
+        let has =
+            |file: &FlagsFile| file.flags().contains_key(key) || file.rejected().contains(key);
         self.files.iter().any(has)
     }
 }

@@ -379,24 +379,29 @@ impl Place {
         if paths.len() < 2 {
             return self.needed_path();
         }
-        let mut found: Vec<PathBuf> = Vec::new();
+        let environment = self.environment_name()?;
+        let has_environment = |file: &&Declared| {
+            let mut names = file.parsed.environments();
+            environment.as_ref().is_none_or(|environment| names.any(|name| name == environment))
+        };
+        let files = declared(paths, None)?;
+        let mut found: Option<&Path> = None;
         for flag in flags {
-            let files = declared(paths.clone(), None)?;
-            let Some(file) = files.iter().rev().find(|file| names(&file.parsed, flag)) else {
-                let shown = |path: &PathBuf| format!("`{}`", clean(&path.display().to_string()));
-                let shown: Vec<_> = paths.iter().map(shown).collect();
-                let message = format!("there is no flag `{}` in {}", clean(flag), shown.join(" or "));
-                return Err(Failure::usage(message).hint("name the one that is meant, with one `--file`"));
+            let mut strongest = files.iter().rev().filter(has_environment);
+            let Some(file) = strongest.find(|file| names(&file.parsed, flag)) else {
+                let shown = |file: &Declared| format!("`{}`", clean(&file.path.to_string_lossy()));
+                let shown = files.iter().map(shown).collect::<Vec<_>>().join(" or ");
+                let failure =
+                    Failure::usage(format!("there is no flag `{}` in {shown}", clean(flag)));
+                return Err(failure.hint("name the file that is meant, with one `--file`"));
             };
-            if !found.contains(&file.path) {
-                found.push(file.path.clone());
+            if found.is_some_and(|found| found != file.path) {
+                let message = "these flags are in different files, and one is edited at a time";
+                return Err(Failure::usage(message).hint("name the flags of one file"));
             }
+            found = Some(&file.path);
         }
-        match found.pop() {
-            Some(path) if found.is_empty() => Ok(path),
-            _ => Err(Failure::usage("these flags are in different files, and one is edited at a time")
-                .hint("name the flags of one file")),
-        }
+        found.map_or_else(|| self.needed_path(), |path| Ok(path.to_owned()))
     }
 
     /// The flag files, the weakest first, whatever is wrong with their flags.

@@ -77,7 +77,7 @@ impl Document {
         Self::read(name.into(), text.into(), Whole::Yes)
     }
 
-    /// Reads a `text` whose flags may be partial, as [`FlagsFile::parse_partial`] does.
+    /// Reads `text`, whose flags may be partial, as [`FlagsFile::parse_partial`] does.
     ///
     /// # Errors
     ///
@@ -225,7 +225,8 @@ impl Document {
         self.refuse_to_remove(flag, patch)?;
         let mut own = self.own(flag).unwrap_or_default();
         own.merge(patch);
-        if !self.is_forced(flag) {
+        let is_gone = settings(&own).is_empty() && self.outside.flags().contains_key(flag);
+        if is_gone || !self.is_forced(flag) {
             return self.put_own(flag, &own);
         }
         // A table does not lift what a forced value lifts.
@@ -310,11 +311,7 @@ impl Document {
     /// # Errors
     ///
     /// As [`rename`](Self::rename).
-    pub fn rename_over(
-        &mut self,
-        flag: impl FlagKey,
-        to: impl FlagKey,
-    ) -> Result<(), EditError> {
+    pub fn rename_over(&mut self, flag: impl FlagKey, to: impl FlagKey) -> Result<(), EditError> {
         self.rename_and_pin(flag.as_str(), to.as_str(), false)
     }
 
@@ -325,7 +322,8 @@ impl Document {
             flags.good.contains_key(key) || flags.rejected.contains(key)
         };
         let is_named_alone = !is_pinned && !self.needing(old).is_empty() && !has(None, old);
-        let is_in_environment = parts.iter().any(|part| has(part.as_deref(), old)) && !has(None, old);
+        let is_in_environment =
+            parts.iter().any(|part| has(part.as_deref(), old)) && !has(None, old);
         if !is_in_environment && !is_named_alone {
             // The error of a flag that is unknown, or wrong outside of all environments.
             let file = self.outside.clone();
@@ -537,8 +535,8 @@ impl Document {
         self.promote_in_environment(flag, entry, &patch, &changed)
     }
 
-    /// Makes the entry of the environment say what an override makes of the flag, which is `meant` then. Of the ways to
-    /// write that, the first one that keeps most of the entry is taken.
+    /// Writes an override into the entry of the environment, so that the flag is `meant` then. Of several ways to write
+    /// it, the one that keeps most of the entry comes first.
     fn promote_in_environment(
         &mut self,
         flag: &str,

@@ -21,7 +21,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 continue;
             };
             let merged = Definition::with_entry(Some(below), entry);
-            // Tests stand in a table, and are no settings that could be repeated.
+            // Tests stand in a table, and do not repeat a setting.
             let has_tests = value.get_ref().as_table().is_some_and(|it| it.contains_key(TESTS));
             if !has_tests && is_same(below, &merged) {
                 let message = format!("the entry for flag `{name}` changes nothing");

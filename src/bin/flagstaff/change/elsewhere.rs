@@ -10,20 +10,20 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// A line on the flag in that environment.
-    pub(super) fn text(&self) -> String {
+    /// A line on the flag in that environment; `None` if its state there stays the same.
+    pub(super) fn text(&self) -> Option<String> {
         let Self { environment, effect } = self;
-        let [before, after] = [effect.before.state, effect.after.state].map(style::state);
-        let change = match before == after {
-            true => format!("{after}, as before"),
-            false => format!("{before} -> {after}"),
-        };
-        format!("  in environment `{}`: {change}\n", clean(environment))
+        let [before, after] = [effect.before.state, effect.after.state];
+        if before == after {
+            return None;
+        }
+        let [before, after] = [before, after].map(style::state);
+        Some(format!("  in environment `{}`: {before} -> {after}\n", clean(environment)))
     }
 }
 
-/// Rehearses a change in the environments that have entries for the flags, unless one is chosen. The answers of `[flags]`
-/// say nothing about these.
+/// Rehearses a change in the environments that have entries for the flags, unless one is chosen. They may have other
+/// answers than `[flags]`.
 pub(super) async fn rehearsed(
     session: &Session,
     names: &[String],
@@ -34,7 +34,7 @@ pub(super) async fn rehearsed(
     if place.environment_name()?.is_some() {
         return Ok(rehearsed);
     }
-    // A file that cannot be read keeps nobody from changing the store.
+    // The store can be changed whatever is wrong with the file.
     let Ok(files) = place.files() else { return Ok(rehearsed) };
     for environment in parts::environments(files.iter().map(|file| &file.parsed)) {
         let has_entry =

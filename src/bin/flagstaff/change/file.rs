@@ -220,7 +220,8 @@ async fn declared(
     let builder = match file.environment() {
         None => Flags::builder().source(flags(file)),
         Some(name) => {
-            let own = file.flags().keys().filter_map(|key| Some((key, file.entry(name, key)?.clone())));
+            let own =
+                file.flags().keys().filter_map(|key| Some((key, file.entry(name, key)?.clone())));
             Flags::builder().source(own.fold(Memory::new(), memory)).source(flags(outside.file()))
         }
     };
@@ -228,7 +229,7 @@ async fn declared(
     Ok(below.fold(builder, FlagsBuilder::source).start().await?)
 }
 
-/// Returns what the part of the file that is changed says about a flag.
+/// Returns the entry that the part of the file that is changed has for a flag.
 fn entry(file: &FlagsFile, name: &str) -> Option<Entry> {
     match file.environment() {
         Some(environment) => file.entry(environment, name).cloned(),

@@ -21,8 +21,7 @@ use crate::{
     references::{self, ReferenceArgs},
     revision,
     session::Session,
-    stale,
-    style,
+    stale, style,
     text::{self, clean, count},
 };
 
@@ -110,7 +109,8 @@ impl Delete {
         } else {
             let questions = [format!("delete `{}`?", clean(&self.name))];
             let leaves = files.ask(session, needs.is_overridden, wish, &questions)?;
-            let way_back: Vec<_> = files.0.iter().map(|it| way_back(&it.file, &self.name)).collect();
+            let way_back: Vec<_> =
+                files.0.iter().map(|it| way_back(&it.file, &self.name)).collect();
             files.write(session, &leaves)?;
             let changed = files.0.iter().zip(way_back).filter(|(it, _)| it.document.is_changed());
             changed.for_each(|(_, way_back)| output.hint(way_back));

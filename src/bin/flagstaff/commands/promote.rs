@@ -206,9 +206,8 @@ async fn refuse_other_definitions(
     let fleet = redis.fleet().await?;
     let file = session.place.file()?;
     // In another environment, an instance that has the file announces another definition.
-    let has_file = |instance: &Instance| {
-        file.as_ref().is_some_and(|file| instance.runs(file.text.as_bytes()))
-    };
+    let has_file =
+        |instance: &Instance| file.as_ref().is_some_and(|file| instance.runs(file.text.as_bytes()));
     if fleet.counted().next().is_none() {
         session.output.warning(format!(
             "no instance follows {}, so whether services have the file is not known",

@@ -18,9 +18,7 @@ use crate::{
     parts::Parts,
     place,
     session::Session,
-    stale::{
-        Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mentions,
-    },
+    stale::{Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mentions},
     time, unreadable,
 };
 

@@ -25,7 +25,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     // Those with errors are there too.
     let is_there = |key: &str| table.is_some_and(|flags| flags.contains_key(key));
     let outside = Reported::default();
-    let outside = compare(&before, &file.flags, file, &is_there, &outside, found);
+    let outside = compare(&before, &file.flags, file, 0..0, &is_there, &outside, found);
     for environment in &file.environments {
         let Ok(before) = before.clone().in_environment(environment.name) else { continue };
         let values = environment.merged(table);
@@ -39,35 +39,34 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
             environment.flags.good.contains_key(key) || rejected.contains(key)
         };
         found.environment = Some(environment.name.to_owned());
-        compare(&before, &flags, file, &is_there, &outside, found);
+        let place = environment.value.span();
+        compare(&before, &flags, file, place, &is_there, &outside, found);
         found.environment = None;
     }
-    let names: Vec<_> = file.environments.iter().map(|it| it.name).collect();
-    let gone = before.environments().filter(|name| !names.contains(name));
-    for name in gone {
-        let message = format!("environment `{name}` is not in the file any more");
-        let problem = Diagnostic::new(Code::RemovedFlag, 0..0, message);
-        found.report(problem.label("before the edit there was more").help(
-            "services that still name it do not start: deploy them without it first",
-        ));
+    let is_there = |name: &&str| file.environments.iter().any(|it| it.name == *name);
+    let gone: Vec<_> = before.environments().filter(|name| !is_there(name)).collect();
+    let place = file.environments_table().or(file.flags_table());
+    if let (false, Some(place)) = (gone.is_empty(), place) {
+        found.report(environments_removed(&gone, place.span()));
     }
 }
 
-/// What was said about the flags outside of all environments. An environment without an entry has the same.
+/// The findings about the flags outside of all environments. An environment without an entry has the same ones.
 #[derive(Default)]
 struct Reported<'f> {
     causes: BTreeMap<&'f str, Vec<Cause<'f>>>,
     gone: BTreeSet<&'f str>,
 }
 
-/// Compares the flags of one part of the file with those before the edit. Returns what was found, without what was said
-/// already.
+/// Compares the flags of one part of the file, which is at `place`, with those before the edit. Returns what was found,
+/// without the findings that are `known`.
 fn compare<'f>(
     before: &'f FlagsFile,
     flags: &'f [Flag<'f>],
     file: &File<'_>,
+    place: Range<usize>,
     is_there: &dyn Fn(&str) -> bool,
-    said: &Reported<'_>,
+    known: &Reported<'_>,
     found: &mut Found<'_>,
 ) -> Reported<'f> {
     let mut reported = Reported::default();
@@ -94,13 +93,13 @@ fn compare<'f>(
         if was_name != name || differs() {
             let edit = Edit { flag, was_name, was, is: flag.definition };
             let mut moves = edit.moves(file);
-            let known = said.causes.get(name);
-            moves.retain(|it| !known.is_some_and(|known| known.contains(&it.cause)));
+            let causes = known.causes.get(name);
+            moves.retain(|it| !causes.is_some_and(|causes| causes.contains(&it.cause)));
             edit.report(&moves, found);
             reported.causes.insert(name, moves.into_iter().map(|it| it.cause).collect());
         }
     }
-    gone.retain(|(key, ..)| !said.gone.contains(*key));
+    gone.retain(|(key, ..)| !known.gone.contains(*key));
     reported.gone.extend(gone.iter().map(|&(key, ..)| key));
     let (renamed, removed): (Vec<_>, Vec<_>) =
         gone.into_iter().partition(|(_, _, renamed)| renamed.is_some());
@@ -111,7 +110,7 @@ fn compare<'f>(
     }
     if !removed.is_empty() {
         let keys: Vec<_> = removed.iter().map(|&(key, _, _)| key).collect();
-        found.report(self::removed(&keys, 0..0, "before the edit there was more"));
+        found.report(self::removed(&keys, place, "before the edit there was more"));
     }
     reported
 }
@@ -140,6 +139,18 @@ fn removed(keys: &[&str], place: Range<usize>, label: &str) -> Diagnostic {
     problem.label(label).help(
         "code that still asks for such a flag gets its own default: `flagstaff stale --refs` finds it",
     )
+}
+
+/// One problem for all environments that are gone.
+fn environments_removed(names: &[&str], place: Range<usize>) -> Diagnostic {
+    let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let message = match names {
+        [_] => format!("environment {listed} is not in the file any more"),
+        _ => format!("{} environments are not in the file any more: {listed}", names.len()),
+    };
+    Diagnostic::new(Code::RemovedFlag, place, message)
+        .label("before the edit there was more")
+        .help("services that still name it do not start: deploy them without it first")
 }
 
 /// One flag, before and after.

@@ -301,11 +301,7 @@ impl Rename {
         Ok(Some(Override { redis, old_override, waiting }))
     }
 
-    async fn write(
-        &self,
-        reason: Option<&str>,
-        moved: &Override,
-    ) -> Result<Option<u64>, Failure> {
+    async fn write(&self, reason: Option<&str>, moved: &Override) -> Result<Option<u64>, Failure> {
         let author = self.change.author();
         let author = author.as_deref();
         let Override { redis, old_override, .. } = moved;

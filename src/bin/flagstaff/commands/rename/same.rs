@@ -43,7 +43,8 @@ pub(super) async fn refuse_if_any_moves(
     let after = Parts::of(files.0.iter().map(|opened| opened.document.file()));
     for (before, after) in before.iter().zip(after.iter()) {
         for (over_before, over_after) in [(&none, &none), (&overrides, &renamed_overrides)] {
-            let both = [start(&before.files, over_before).await?, start(&after.files, over_after).await?];
+            let both =
+                [start(&before.files, over_before).await?, start(&after.files, over_after).await?];
             let [before, after] = both.each_ref().map(Flags::snapshot);
             users = compare(rename, &before, &after, &renamed)?;
         }
