@@ -226,6 +226,14 @@ fn unset_leaves_the_tests_of_an_environment() {
     assert_eq!(again.code, ExitCode::Refused, "{}", again.stderr);
     assert!(again.stderr.contains("has no entry for flag `a`"), "{}", again.stderr);
     assert_eq!(ran(&mut subject.command(&["lint"])).stderr, "");
+
+    // Without its flag, the entry of an environment would be wrong.
+    let text = "[flags.a]\nvariants = { x = 1 }\n[environments.staging.a]\nserve = \"x\"\n";
+    let subject = Subject::new(text);
+    let refused = ran(&mut subject.command(&["unset", "a", "--source", "file", "--yes"]));
+    assert_eq!(refused.code, ExitCode::Refused, "{}", refused.stderr);
+    let hint = "hint: `flagstaff delete a` takes it out of all environments as well\n";
+    assert!(refused.stderr.ends_with(hint), "{}", refused.stderr);
 }
 
 #[test]

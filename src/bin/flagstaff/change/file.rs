@@ -53,7 +53,16 @@ pub(super) async fn change(
             Change::Unset | Change::Finish => document.remove(name),
             Change::Set(assignments) => set(document, name, assignments)?,
         };
-        refused(session, edited)?;
+        let is_patched_there = matches!(change, Change::Unset)
+            && document.file().environment().is_none()
+            && matches!(edited, Err(EditError::Invalid { .. }));
+        refused(session, edited).map_err(|failure| match is_patched_there {
+            true => failure.hint(format!(
+                "{} takes it out of all environments as well",
+                paste::command("delete", &text::word(name))
+            )),
+            false => failure,
+        })?;
         let state = side(document, &[], name).state;
         if matches!(change, Change::Enable) && state != FlagState::On {
             let (word, flag) = (text::word(name), clean(name));
