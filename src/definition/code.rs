@@ -423,7 +423,7 @@ codes! {
     RepeatedInEnvironment, "repeated-in-environment", Warn,
         "an entry of an environment that changes nothing",
         "Without the entry, the flag is the same by `[flags]`. An entry that repeats `[flags]` hides later changes there \
-         from this environment. Remove it.";
+         from this environment. Remove it. An entry may have tests alone.";
     OnlyInEnvironment, "only-in-environment", Warn,
         "a flag that only an environment has",
         "In all other environments, and without one, the flag is unknown, and callers get their own defaults. It is \
@@ -446,7 +446,9 @@ codes! {
         "a flag that the edit takes out of the file",
         "Code that still asks for it gets its own default, and an override in the store stays in force. \
          Take the flag out of the code first. If it has a new name, give it the former name as its `salt`, \
-         so that no user is re-bucketed. It is found only when an edit is compared with the text before it.";
+         so that no user is re-bucketed. A flag that is gone from one environment is reported for that one. So is an \
+         environment that is gone: services that name it do not start. It is found only when an edit is compared with \
+         the text before it.";
 }
 
 impl Code {

@@ -44,6 +44,8 @@ pub(super) struct Decoder<'t> {
     pub(super) segments: Segments,
     /// The names of the variants of the flag that is decoded, as they are written.
     pub(super) variants: Option<HashSet<String>>,
+    /// Set if the rest of a flag may be in another file below.
+    pub(super) is_over_another: bool,
     /// The environment whose entries are decoded.
     pub(super) environment: Option<Arc<str>>,
     /// The names of the variants that the flag of such an entry has in `[flags]`.
@@ -73,6 +75,7 @@ impl<'t> Decoder<'t> {
             format: Format::Toml,
             nulls: HashSet::new(),
             variants: None,
+            is_over_another: false,
             environment: None,
             variants_below: HashSet::new(),
             problems: Vec::new(),
@@ -104,7 +107,7 @@ impl<'t> Decoder<'t> {
 
     /// Returns true if the definition may be a patch of a flag whose variants are in another source.
     pub(super) fn is_patch(&self) -> bool {
-        self.format == Format::Json
+        self.format == Format::Json || self.is_over_another
     }
 
     /// Returns true if the rest of a flag may be elsewhere: in another source, or in `[flags]`.

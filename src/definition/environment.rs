@@ -237,7 +237,7 @@ impl<'r, 't> Reading<'r, 't> {
 }
 
 /// The settings of a flag of `[flags]` and of an entry over it, each at the place where the text has it.
-fn merged<'t>(below: Option<&Value<'t>>, entry: &Value<'t>) -> DeTable<'t> {
+pub(super) fn merged<'t>(below: Option<&Value<'t>>, entry: &Value<'t>) -> DeTable<'t> {
     let mut settings = below.map(settings).unwrap_or_default();
     settings.remove(super::test::TESTS);
     if entry.get_ref().as_bool() == Some(true) {

@@ -84,13 +84,35 @@ impl FlagsFile {
     /// This never fails: what is wrong with the text is in [`diagnostics`](Self::diagnostics).
     #[must_use]
     pub fn parse(name: &str, text: &str) -> Self {
-        Self::read(name, text).file
+        Self::read(name, text, Whole::Yes).file
     }
 
-    /// The same, with the tree that the text is.
-    pub(super) fn read<'t>(name: &str, text: &'t str) -> Reading<'t> {
+    /// Reads `text`, whose flags may be partial, because another source below has the rest of them.
+    ///
+    /// Such a flag may change the weight of a variant, or serve a variant, that only the other source has. A flag that
+    /// is wrong together with the other source is not found here. It answers as with such a value in a shared store.
+    /// Tests are run with the flags of this text alone.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::FlagsFile;
+    ///
+    /// let text = "[flags.pricing_page]\nserve = \"higher_price\"\n";
+    ///
+    /// assert!(FlagsFile::parse("flags.toml", text).rejected().contains("pricing_page"));
+    /// assert!(FlagsFile::parse_partial("flags.toml", text).flags().contains_key("pricing_page"));
+    /// ```
+    #[must_use]
+    pub fn parse_partial(name: &str, text: &str) -> Self {
+        Self::read(name, text, Whole::No).file
+    }
+
+    /// Reads `text`, with the tree that it is.
+    pub(super) fn read<'t>(name: &str, text: &'t str, whole: Whole) -> Reading<'t> {
         let Syntax { root, mut faults } = Syntax::parse(text);
         let mut decoder = Decoder::new(text, &faults);
+        decoder.is_over_another = whole == Whole::No;
         let mut flags = Flags::default();
         let broken = faults.iter().any(|fault| !fault.doubtful.is_empty());
 
@@ -215,6 +237,12 @@ impl FlagsFile {
     /// ```
     pub fn environments(&self) -> impl Iterator<Item = &str> {
         self.environments.keys().map(|name| &**name)
+    }
+
+    /// The parts of the file that have flags: `[flags]`, which is `None`, and each environment.
+    #[cfg(feature = "edit")]
+    pub(super) fn parts(&self) -> impl DoubleEndedIterator<Item = Option<&str>> {
+        [None].into_iter().chain(self.environments.keys().map(|name| Some(&**name)))
     }
 
     /// The environment that was chosen with [`in_environment`](Self::in_environment).
@@ -461,6 +489,16 @@ impl FlagsFile {
         let Flags { good: flags, rejected, .. } = flags;
         Ok(Parts { flags, rejected, lines, diagnostics, elsewhere, declared, end })
     }
+}
+
+/// The completeness of the flags of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Whole {
+    /// Each flag stands for itself.
+    #[default]
+    Yes,
+    /// Another source below may have the rest of them.
+    No,
 }
 
 /// A text that was read.

@@ -96,6 +96,10 @@ pub(super) fn decode_whole(
     decoder: &mut Decoder<'_>,
 ) -> Option<SharedDefinition> {
     let definition = decode(key, value, decoder);
+    // The rest of a patch is in another source, so it is checked after the merge.
+    if decoder.is_patch() {
+        return definition;
+    }
     let errors = decoder.errors;
     if let DeValue::Table(table) = value.get_ref() {
         // Also beside another mistake.
@@ -121,13 +125,15 @@ pub(super) fn check_merged(
 ) -> bool {
     let errors = decoder.errors;
     variants::check_merged(flag, settings, decoder);
-    variants::check_named(flag, settings, decoder);
-    variants::check_whole(flag, settings, definition, decoder);
+    if !decoder.is_patch() {
+        variants::check_named(flag, settings, decoder);
+        variants::check_whole(flag, settings, definition, decoder);
+        rule::check_whole(flag, settings, definition, decoder);
+        rollout::check_merged(flag, settings, definition, decoder);
+    }
     if let Some(elsewhere) = elsewhere.filter(|_| decoder.errors == errors) {
         variants::check_type(flag, elsewhere, settings, definition, decoder);
     }
-    rule::check_whole(flag, settings, definition, decoder);
-    rollout::check_merged(flag, settings, definition, decoder);
     check_dates(flag, settings, definition, decoder);
     test::decode(flag, settings, Some(definition), decoder);
     decoder.errors == errors

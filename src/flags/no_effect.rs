@@ -336,11 +336,10 @@ impl<'a, F: Fn(&str) -> Option<&'a Resolved>> Change<'a, F> {
     fn is_same(&self, after: &Resolved) -> bool {
         let Some(before) = self.flag[0] else { return false };
         let differences = before.definition.differences(&after.definition);
-        // Without entries, a list that adds up is as good as none.
+        // Without entries, a list is as good as none.
         let is_empty = |field: &Field| {
-            let (before, after) =
-                (before.definition.entries(*field), after.definition.entries(*field));
-            field.adds_up() && before == 0 && after == 0
+            let entries = |flag: &Resolved| flag.definition.entries(*field);
+            entries(before) == 0 && entries(after) == 0
         };
         differences.iter().all(|field| field.is_about() || is_empty(field))
             && before.is_forced_on() == after.is_forced_on()

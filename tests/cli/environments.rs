@@ -109,6 +109,214 @@ fn an_environment_that_the_file_does_not_have_is_an_error_with_the_near_name() {
     }
 }
 
+/// A name that no file has is never meant, also where a command does not look into the file.
+#[test]
+fn every_command_refuses_an_environment_that_the_file_does_not_have() {
+    let subject = Subject::new(TEXT);
+    let store = ["--redis", "redis://127.0.0.1:1"];
+    for command in [
+        &["codegen", "rust"][..],
+        &["codegen", "manifest"],
+        &["lint"],
+        &["lint", "flags.toml"],
+        &["fmt", "--check"],
+        &["history"],
+        &["instances"],
+        &["undo", "1"],
+        &["restore", "beta", "--to", "1"],
+        &["rename", "beta", "gamma"],
+        &["delete", "beta"],
+        &["create", "gamma"],
+        &["promote"],
+        &["stale"],
+        &["watch"],
+        &["rollout", "status", "beta"],
+        &["unset", "beta"],
+        &["import", "waffle", "dump.json"],
+    ] {
+        let command = [command, &["--environment", "stagin"], &store].concat();
+
+        let ran = ran(&mut subject.command(&command));
+
+        assert_eq!(ran.code, ExitCode::Usage, "{command:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.starts_with(
+                "error: `flags.toml` has no environment `stagin`\n\
+                 hint: an environment with a similar name exists: `staging`\n"
+            ),
+            "{command:?}: {}",
+            ran.stderr
+        );
+    }
+    // Nothing has environments without a file.
+    let none = ran(&mut subject.command(&["list", "--no-file", "--environment", "staging"]));
+    assert_eq!(none.code, ExitCode::Usage, "{}", none.stderr);
+    let mut variable = subject.command(&["codegen", "rust"]);
+    let variable = ran(variable.env("FLAGSTAFF_ENVIRONMENT", "other"));
+    assert_eq!(variable.code, ExitCode::Usage);
+    assert!(variable.stderr.contains("`production`, `staging`"), "{}", variable.stderr);
+}
+
+#[test]
+fn a_list_edit_that_changes_nothing_writes_nothing() {
+    let text = "[flags.checkout] # ours\nallowed_users = [\"ana\"]\ndenied_users = [\"mallory\"]\n\n\
+                [environments.staging]\n";
+    let edit = |arguments: &[&str], in_staging: bool| {
+        let subject = Subject::new(text);
+        let mut arguments = [&["set", "checkout", "--source", "file"], arguments].concat();
+        if in_staging {
+            arguments.extend(["--environment", "staging"]);
+        }
+        let ran = ran(&mut subject.command(&arguments));
+        (ran.code, ran.stderr, subject.text())
+    };
+
+    for in_staging in [false, true] {
+        for edited in [
+            "denied_users-=nobody",
+            "allowed_users-=nobody",
+            "denied_groups-=x",
+            "allowed_users+=ana",
+        ] {
+            let (code, stderr, after) = edit(&[edited], in_staging);
+            assert_eq!((code, &*after), (ExitCode::Done, text), "{edited}");
+            assert_eq!(stderr, "`flags.toml` says so already\n", "{edited}");
+        }
+    }
+    // What `[flags]` denies, an environment cannot allow.
+    let (code, stderr, after) = edit(&["denied_users-=mallory"], true);
+    assert_eq!((code, &*after), (ExitCode::Refused, text));
+    assert_eq!(
+        stderr,
+        "error: `[flags]` sets `denied_users` of flag `checkout`, which an environment cannot take away\n"
+    );
+    // The words are those of the store.
+    let (_, stderr, after) = edit(&["denied_users+=mallory"], true);
+    assert!(
+        after.contains("[environments.staging.checkout]\ndenied_users = [\"mallory\"]\n"),
+        "{after}"
+    );
+    assert!(
+        stderr.contains(
+            "warning: this changes no answer of `checkout`: it stays 100%, 1 denied: the other \
+             sources have the same\n\
+             hint: `denied_users` of all sources add up: take entries out of the source that has them\n"
+        ),
+        "{stderr}"
+    );
+    // The list of the environment has its own entries alone.
+    let (_, _, after) = edit(&["denied_users+=eve"], true);
+    assert!(
+        after.ends_with("[environments.staging.checkout]\ndenied_users = [\"eve\"]\n"),
+        "{after}"
+    );
+}
+
+#[test]
+fn unset_leaves_the_tests_of_an_environment() {
+    let text = "[flags]\na = true\n\n[environments.staging.a]\nowner = \"web\"\n\n\
+                [[environments.staging.a.tests]]\nexpect = true\n";
+    let subject = Subject::new(text);
+    let unset = ["unset", "a", "--source", "file", "--environment", "staging", "--yes"];
+
+    assert_eq!(ran(&mut subject.command(&unset)).code, ExitCode::Done);
+    assert_eq!(subject.text(), text.replace("owner = \"web\"\n", ""));
+
+    let again = ran(&mut subject.command(&unset));
+    assert_eq!(again.code, ExitCode::Refused, "{}", again.stderr);
+    assert!(again.stderr.contains("has no entry for flag `a`"), "{}", again.stderr);
+    assert_eq!(ran(&mut subject.command(&["lint"])).stderr, "");
+
+    // Without its flag, the entry of an environment would be wrong.
+    let text = "[flags.a]\nvariants = { x = 1 }\n[environments.staging.a]\nserve = \"x\"\n";
+    let subject = Subject::new(text);
+    let refused = ran(&mut subject.command(&["unset", "a", "--source", "file", "--yes"]));
+    assert_eq!(refused.code, ExitCode::Refused, "{}", refused.stderr);
+    let hint = "hint: `flagstaff delete a` takes it out of all environments as well\n";
+    assert!(refused.stderr.ends_with(hint), "{}", refused.stderr);
+}
+
+#[test]
+fn a_change_of_the_store_is_shown_for_each_environment_with_an_entry() {
+    let server = Server::start();
+    let subject = Subject::new(TEXT);
+    server.cli(&["HSET", "feature_flags", "checkout", "{\"percentage\": 10}"]);
+    let shown = |command: &[&str]| {
+        let ran = ran(&mut subject.here(on(&server, &[command, &["checkout", "-n"]].concat())));
+        assert_eq!(ran.code, ExitCode::Done, "{}", ran.stderr);
+        ran.stderr
+    };
+
+    // In `[flags]`, the override changes nothing.
+    let finish = shown(&["promote", "--finish"]);
+    assert!(
+        finish.contains("checkout: 10%, as before\n  in environment `production`: 10% -> 1%\n"),
+        "{finish}"
+    );
+    let disable = shown(&["disable"]);
+    assert!(disable.contains("\n  in environment `production`: 10% -> off\n"), "{disable}");
+    // A chosen environment is the only one.
+    let chosen = shown(&["disable", "--environment", "staging"]);
+    assert!(!chosen.contains("in environment"), "{chosen}");
+}
+
+#[test]
+fn a_plan_without_an_environment_names_those_that_differ() {
+    let subject = Subject::new(TEXT);
+    let old = subject.directory.path().join("old.toml");
+    fs::write(&old, TEXT.replace("\"50%\"", "\"20%\"")).unwrap();
+
+    let plan = ran(&mut subject.command(&["plan", "old.toml", "flags.toml"]));
+    let same = ran(&mut subject.command(&["plan", "flags.toml", "flags.toml"]));
+
+    let note = "this is about `[flags]` alone; environment `staging` differs too, and `--environment` \
+                chooses one of them\n";
+    assert!(plan.stderr.contains(note), "{}", plan.stderr);
+    assert!(!same.stderr.contains("alone"), "{}", same.stderr);
+}
+
+#[test]
+fn a_later_file_patches_variants_of_the_earlier_one() {
+    let subject = Subject::new(
+        "[flags.page]\nvariants = { control = 50, fancy = 50 }\n[flags.old]\npercentage = 10\n",
+    );
+    let over = subject.directory.path().join("over.toml");
+    let text = "[flags.page]\nvariants = { fancy = 0 } # not now\n";
+    fs::write(&over, text).unwrap();
+    let files = ["--file", "flags.toml", "--file", "over.toml"];
+    let run = |arguments: &[&str]| ran(&mut subject.command(&[arguments, &files[..]].concat()));
+
+    assert_eq!(run(&["list"]).stdout, "old\t10%\tfile#2\t\t\t\npage\ton\tfile\t\t\t\n");
+    let lint = run(&["lint"]);
+    assert_eq!((lint.code, &*lint.stdout), (ExitCode::Done, ""), "{}", lint.stderr);
+    let set = run(&["set", "page", "variants.control.weight=3", "--source", "file"]);
+    assert_eq!((set.code, &*set.stdout), (ExitCode::Done, "page on\n"), "{}", set.stderr);
+    assert_eq!(
+        fs::read_to_string(&over).unwrap(),
+        "[flags.page]\nvariants = { fancy = 0, control = 3 } # not now\n"
+    );
+    // A flag that only the first file has is changed there, and the file is named.
+    let set = run(&["set", "old", "percentage=20", "--source", "file"]);
+    assert_eq!((set.code, &*set.stdout), (ExitCode::Done, "old 20%\n"), "{}", set.stderr);
+    assert!(set.stderr.starts_with("in `flags.toml`\n"), "{}", set.stderr);
+    let none = run(&["set", "page_2", "percentage=20", "--source", "file"]);
+    assert_eq!(none.code, ExitCode::Usage, "{}", none.stderr);
+    assert!(
+        none.stderr.contains("no flag `page_2` in `flags.toml` or `over.toml`"),
+        "{}",
+        none.stderr
+    );
+
+    // A mistake of both together is found after the merge.
+    fs::write(&over, "[flags.page]\nserve = \"plain\"\n").unwrap();
+    let lint = run(&["lint"]);
+    assert!(
+        lint.stderr.contains("it serves `plain`, which is not a variant of the flag"),
+        "{}",
+        lint.stderr
+    );
+}
+
 #[test]
 fn flags_are_listed_by_environment() {
     let subject = Subject::new(TEXT);
@@ -290,10 +498,21 @@ fn of_several_files_the_later_one_wins() {
     );
     // One of the files has the environment.
     assert_eq!(states(&["--environment", "staging"])[0], "beta on file#2");
-    let edit =
-        ran(&mut subject.command(&[&["disable", "own", "--source", "file"], &files[..]].concat()));
-    assert_eq!(edit.code, ExitCode::Usage);
-    assert!(edit.stderr.contains("`--file` names several"), "{}", edit.stderr);
+    let edit = |arguments: &[&str]| {
+        let arguments = [arguments, &["--source", "file"], &files[..]].concat();
+        let ran = ran(&mut subject.command(&arguments));
+        assert_eq!(ran.code, ExitCode::Done, "{}", ran.stderr);
+        ran.stderr
+    };
+    // The file that has the flag is edited, and in an environment the one that has it.
+    assert!(edit(&["disable", "own"]).starts_with("in `local.toml`\n"));
+    let staging = edit(&["set", "search", "percentage=60", "--environment", "staging"]);
+    assert!(staging.starts_with("in `flags.toml`\n"), "{staging}");
+    assert!(staging.contains("`local.toml:2` decides about `search`, which is 77%"), "{staging}");
+    let new = [&["create", "new"], &files[..]].concat();
+    let new = ran(&mut subject.command(&new));
+    assert_eq!(new.code, ExitCode::Usage);
+    assert!(new.stderr.contains("`--file` names several"), "{}", new.stderr);
 }
 
 #[test]

@@ -1,6 +1,15 @@
 //! Flags that are created, renamed and deleted.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs, io,
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use flagstaff::{
     cli::ExitCode::{self, Changed, Done, Refused},
@@ -160,6 +169,147 @@ fn an_override_of_another_flag_that_names_it_comes_first() {
     let deleted = shop.run(&["delete", "checkout"]);
     assert_ends(&deleted, Refused);
     assert!(deleted.stdout.contains("checkout\tflag\tbanner"), "{}", deleted.stdout);
+}
+
+#[test]
+fn a_renamed_flag_draws_the_users_that_it_drew() {
+    let shop = Shop::new();
+    fs::write(shop.path(), "[flags.checkout]\npercentage = 50\n").unwrap();
+    let on = |flag: &str| -> Vec<bool> {
+        let user = |number: usize| {
+            let user = format!("u{number}");
+            shop.run(&["is-on", flag, "--user", &user, "--no-redis"]).code == Done
+        };
+        (1..40).map(user).collect()
+    };
+    let before = on("checkout");
+
+    assert_ends(&shop.run(&["rename", "checkout", "cart"]), Done);
+
+    assert_eq!(on("cart"), before);
+    fs::write(shop.path(), shop.text().replace("salt = \"checkout\"\n", "")).unwrap();
+    assert_ne!(on("cart"), before, "without the salt, others are drawn");
+}
+
+/// The override takes the salt away that the file gets.
+#[test]
+fn a_rename_that_would_move_a_user_is_refused_and_changes_nothing() {
+    let shop = Shop::new();
+    let stored = r#"{"percentage":25,"salt":null}"#;
+    shop.store("checkout", stored);
+
+    let refused = shop.run(&["rename", "checkout", "cart"]);
+
+    assert_ends(&refused, Refused);
+    assert!(
+        refused.stderr.contains("`checkout` would be another one for some users"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused.stderr.contains("`flagstaff set checkout 'salt=checkout'`"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!((shop.text().as_str(), &*shop.stored("checkout")), (TEXT, stored));
+}
+
+#[test]
+fn a_rename_warns_of_the_variable_that_keeps_the_old_name() {
+    let shop = Shop::new();
+    let rename = ["rename", "checkout", "cart", "--env-prefix", "FLAGSTAFF_TEST_", "--dry-run"];
+    let mut rename = on(&shop.server, &rename);
+    rename.current_dir(&shop.directory);
+
+    let silent = ran(&mut rename);
+    let warned = ran(rename.env("FLAGSTAFF_TEST_CHECKOUT", "1"));
+
+    assert!(!silent.stderr.contains("environment variable"), "{}", silent.stderr);
+    assert_ends(&warned, Done);
+    assert!(
+        warned.stderr.contains(
+            "warning: an environment variable decides about `checkout` and keeps its name: name it \
+             after `cart` where the new file is deployed"
+        ),
+        "{}",
+        warned.stderr
+    );
+}
+
+/// Passes connections on to a server, and saves the file each time, as another user may do between the moments at which a
+/// command reads the file and writes it.
+fn saved_meanwhile(shop: &Shop) -> (u16, impl Fn() -> usize + use<>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (server, path) = (shop.server.port(), shop.path());
+    let saves = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&saves);
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, number) =
+                (client.unwrap(), counted.fetch_add(1, Ordering::SeqCst) + 1);
+            fs::write(&path, format!("{TEXT}# save {number}\n")).unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", server)).unwrap();
+            let (mut answers, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+            thread::spawn(move || io::copy(&mut answers, &mut to));
+            thread::spawn(move || io::copy(&mut client, &mut server));
+        }
+    });
+    (port, move || saves.load(Ordering::SeqCst))
+}
+
+#[test]
+fn a_file_that_somebody_saves_meanwhile_is_never_overwritten() {
+    for command in [
+        &["rename", "checkout", "cart"][..],
+        &["delete", "gifts"],
+        &["create", "fresh"],
+        &["set", "checkout", "percentage=50", "--source", "file"],
+        &["enable", "checkout", "--source", "file"],
+        &["unset", "gifts", "--source", "file"],
+        &["promote", "banner"],
+    ] {
+        let shop = Shop::new();
+        shop.store("banner", "0");
+        let (port, saves) = saved_meanwhile(&shop);
+        let url = format!("redis://127.0.0.1:{port}");
+        let command = [command, &["--redis", &url, "--yes"]].concat();
+
+        let refused = ran(flagstaff(&command).current_dir(&shop.directory));
+
+        assert_eq!(refused.code, Changed, "{command:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("was changed since it was read\nhint: nothing was written"),
+            "{command:?}: {}",
+            refused.stderr
+        );
+        assert_eq!(shop.text(), format!("{TEXT}# save {}\n", saves()), "{command:?}");
+        assert_eq!(shop.stored("banner"), "0", "{command:?}");
+    }
+}
+
+#[test]
+fn a_flag_of_several_files_is_renamed_and_deleted_in_all() {
+    let shop = Shop::new();
+    let over = shop.directory.path().join("over.toml");
+    let text =
+        "[flags.checkout] # ours\nowner = \"web\"\n\n[flags.cards]\nrequires = [\"checkout\"]\n";
+    fs::write(&over, text).unwrap();
+    let files = ["--file", "flags.toml", "--file", "over.toml"];
+
+    assert_ends(&shop.run(&[&["rename", "checkout", "cart"], &files[..]].concat()), Done);
+
+    // The weakest file has the salt.
+    assert_eq!(fs::read_to_string(&over).unwrap(), text.replace("checkout", "cart"));
+    let salted = TEXT.replace("checkout", "cart").replace("= 10\n", "= 10\nsalt = \"checkout\"\n");
+    assert_eq!(shop.text(), salted);
+
+    let needed = shop.run(&[&["delete", "cart"], &files[..]].concat());
+    assert_ends(&needed, Refused);
+    assert_eq!(needed.stdout, "cart\tflag\tcards\t\ncart\tflag\tgifts\t\n");
+    assert_ends(&shop.run(&[&["delete", "cart", "--force"], &files[..]].concat()), Done);
+    assert_eq!(fs::read_to_string(&over).unwrap(), "[flags.cards]\nrequires = [\"cart\"]\n");
+    assert!(!shop.text().contains("[flags.cart]"), "{}", shop.text());
 }
 
 /// The file has it plainly on, and the override draws.
@@ -377,6 +527,12 @@ fn a_flag_is_renamed_and_deleted_in_all_environments_whichever_is_chosen() {
     assert_eq!(shop.text().matches("cards").count(), 3, "{}", shop.text());
     assert!(!shop.text().contains("gifts =") && shop.text().contains("salt = \"gifts\""));
 
-    assert_ends(&shop.run(&["delete", "cards", "--environment", "staging"]), Done);
+    // It would take the flag out of the other environments, too.
+    let refused = shop.run(&["delete", "cards", "--environment", "staging"]);
+    assert_ends(&refused, ExitCode::Usage);
+    assert!(refused.stderr.contains("`delete` is about the whole file"), "{}", refused.stderr);
+    let mut deleted = on(&shop.server, &["delete", "cards"]);
+    let deleted = deleted.current_dir(&shop.directory).env("FLAGSTAFF_ENVIRONMENT", "staging");
+    assert_ends(&ran(deleted), Done);
     assert!(!shop.text().contains("cards"), "{}", shop.text());
 }

@@ -610,10 +610,165 @@ fn a_promoted_override_is_what_it_was_in_that_environment() {
         promoted(&table, Definition::new().denied_users(["eve"]).into()),
         "[environments.staging.b] # ours\npercentage = 20\ndenied_users = [\"eve\"]\n"
     );
+    // A table gets settings, and its comments stay.
     assert_eq!(
         promoted(&table, true.into()),
-        "flag `b` cannot be changed that way in this text; edit it by hand"
+        "[environments.staging.b] # ours\npercentage = 100\nenabled = true\n"
     );
+}
+
+/// Promotes an override of `f`, and returns the rest of the text or the error.
+fn promoted(flag: &str, environment: &str, entry: &Entry) -> String {
+    let below = format!("[flags.f]\n{flag}\n");
+    let text = format!("{below}[environments.staging] # ours\n{environment}");
+    let document = Document::parse("flags.toml", &*text).unwrap();
+    let mut document = document.in_environment("staging").unwrap();
+    match document.promote("f", entry) {
+        Ok(()) => document.text().strip_prefix(&*below).expect("`[flags]` stays").to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn an_override_is_promoted_with_settings_that_mean_what_it_takes_away() {
+    let head = "[environments.staging] # ours\n";
+    let json = |text: &str| Entry::from(flagstaff::definition::from_json("f", text).unwrap());
+    let served = "percentage = 10\nvariants = { control = 50, fancy = 50 }";
+
+    assert_eq!(
+        promoted(served, "", &Entry::from_text("fancy")),
+        format!(
+            "{head}\n[environments.staging.f]\nenabled = true\npercentage = 100\nserve = \"fancy\"\n"
+        )
+    );
+    assert_eq!(promoted(served, "", &Entry::from_text("on")), format!("{head}f = true\n"));
+    assert_eq!(
+        promoted("requires = [\"g\"]\n[flags]\ng = true", "", &json(r#"{"requires": null}"#)),
+        format!("{head}\n[environments.staging.f]\nrequires = []\n")
+    );
+    assert_eq!(
+        promoted(
+            "rollout = { stages = [{ percentage = 5, at = 2026-12-01 }] }",
+            "",
+            &json(r#"{"rollout": null}"#)
+        ),
+        format!("{head}f = \"100%\"\n")
+    );
+    // Nothing has the meaning of no owner, and of no active window.
+    assert_eq!(
+        promoted("owner = \"web\"", "", &json(r#"{"owner": null}"#)),
+        "`[flags]` sets `owner` of flag `f`, which an environment cannot take away"
+    );
+    let active = "active = { until = 2026-12-01 }";
+    assert_eq!(
+        promoted(active, "f = { enabled = false }\n", &true.into()),
+        format!("{head}f = true\n")
+    );
+}
+
+#[test]
+fn a_promoted_override_that_changes_nothing_writes_no_entry() {
+    let null = Entry::from(flagstaff::definition::from_json("f", r#"{"rules": null}"#).unwrap());
+
+    let unchanged = promoted("percentage = 10", "", &null);
+
+    assert_eq!(unchanged, "[environments.staging] # ours\n");
+}
+
+const TESTED: &str = "\
+[flags]
+a = \"10%\"
+
+[environments.staging.a]
+percentage = 50 # half
+
+# the tests
+[[environments.staging.a.tests]]
+user = \"ana\"
+expect = false
+";
+
+#[test]
+fn removing_an_entry_leaves_its_tests() {
+    let mut document =
+        Document::parse("flags.toml", TESTED).unwrap().in_environment("staging").unwrap();
+
+    document.remove("a").unwrap();
+
+    assert_eq!(document.text(), TESTED.replace("percentage = 50 # half\n", ""));
+    // The tests alone cannot be removed like this.
+    assert!(matches!(document.remove("a"), Err(EditError::NoEntry { .. })));
+    // The last setting is removed in the same way.
+    let mut patch = Definition::new();
+    patch.percentage = Setting::Remove;
+    let mut document =
+        Document::parse("flags.toml", TESTED).unwrap().in_environment("staging").unwrap();
+    document.set("a", &patch).unwrap();
+    assert_eq!(document.text(), TESTED.replace("percentage = 50 # half\n", ""));
+}
+
+#[test]
+fn an_override_is_promoted_beside_tests() {
+    let mut document =
+        Document::parse("flags.toml", TESTED).unwrap().in_environment("staging").unwrap();
+
+    document.promote("a", &true.into()).unwrap();
+
+    assert_eq!(document.text(), TESTED.replace("= 50 # half", "= 100 # half\nenabled = true"));
+}
+
+#[test]
+fn a_deleted_flag_is_gone_from_all_environments_with_its_tests() {
+    let mut document = Document::parse("flags.toml", TESTED).unwrap();
+    document.delete("a").unwrap();
+    assert_eq!(document.text(), "[flags]\n\n[environments.staging]\n");
+
+    // An entry that makes no sense without its flag.
+    let text = "[flags.a]\nvariants = { x = 1, y = 1 }\n[environments.staging.a.variants]\ny = 0\n";
+    let staging = Document::parse("flags.toml", text).unwrap().in_environment("staging");
+    let mut document = staging.unwrap();
+    document.delete("a").unwrap();
+    assert_eq!(document.file().environment(), Some("staging"));
+    assert!(!document.text().contains("variants"), "{}", document.text());
+
+    // What is wrong in one environment is not left behind.
+    let text = "[flags]\na = true\n[environments.staging]\na = 1\n";
+    let mut document = Document::parse("flags.toml", text).unwrap();
+    assert!(matches!(document.delete("a"), Err(EditError::Rejected { .. })));
+    assert_eq!(document.text(), text);
+    assert!(matches!(document.delete("b"), Err(EditError::UnknownFlag { .. })));
+}
+
+#[test]
+fn a_file_over_another_one_patches_its_variants() {
+    let text = "[flags.a.variants]\nx = 0 # not now\n\n[environments.staging.a]\nserve = \"y\"\n";
+    assert!(parse(text).rejected().contains("a"));
+
+    let file = FlagsFile::parse_partial("flags.toml", text);
+    assert_eq!(file.diagnostics().to_string(), "");
+    assert!(Lints::new().partial().check("flags.toml", text, SystemTime::UNIX_EPOCH).is_empty());
+
+    let mut document = Document::parse_partial("flags.toml", text).unwrap();
+    let weights = Variants::new().with("y", 2);
+    document.set("a", &Definition::new().variants(weights)).unwrap();
+    assert_eq!(document.text(), text.replace("# not now\n", "# not now\ny = 2\n"));
+}
+
+#[tokio::test]
+async fn files_over_each_other_are_merged_in_their_variants() {
+    let below = Subject::new("[flags.a]\nowner = \"web\"\nvariants = { x = 1, y = 1 }\n");
+    let above = Subject::new("[flags.a.variants]\nx = 0\n");
+    let file = |subject: &Subject| File::open(subject.directory.path().join("flags.toml")).unwrap();
+
+    let flags = Flags::builder().source(file(&above).partial()).source(file(&below));
+    let flags = flags.start().await.unwrap();
+
+    for user in ["ana", "bob", "eve", "joe"] {
+        assert_eq!(flags.variant("a", &Context::user(user), "x").value, "y");
+    }
+    let info = flags.snapshot();
+    let owner = info.info("a").unwrap().definition().owner.value().cloned();
+    assert_eq!(owner.as_deref(), Some("web"));
 }
 
 #[test]

@@ -88,6 +88,7 @@ pub struct File {
     keep: Option<PathBuf>,
     max_len: u64,
     environment: Option<String>,
+    is_partial: bool,
 }
 
 /// How long a file may be torn while the flags start.
@@ -125,7 +126,39 @@ impl File {
             keep: None,
             max_len: MAX_LEN,
             environment: None,
+            is_partial: false,
         }
+    }
+
+    /// Lets flags of the file be partial: another source below has the rest of them.
+    ///
+    /// Such a flag may change the weight of a variant, or serve a variant, that only the other source has. Unless set,
+    /// such a flag is a mistake. A flag that is wrong together with the source below answers as with such a value in
+    /// a shared store, and is among the [`warnings`](crate::Flags::warnings).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, File, Flags};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let (shared, own) = (directory.path().join("shared.toml"), directory.path().join("own.toml"));
+    /// std::fs::write(&shared, "[flags]\nprice = { variants = { low = 50, high = 50 } }\n")?;
+    /// std::fs::write(&own, "[flags]\nprice = { serve = \"low\" }\n")?;
+    ///
+    /// let flags = Flags::builder().source(File::open(&own)?.partial()).source(File::open(&shared)?);
+    /// let flags = flags.start().await?;
+    ///
+    /// assert_eq!(flags.variant("price", &Context::user("ana"), "high").value, "low");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn partial(mut self) -> Self {
+        self.is_partial = true;
+        self
     }
 
     /// Chooses an environment of the file, so that `[environments.NAME]` is merged over `[flags]`.
@@ -279,6 +312,7 @@ impl Backend for File {
                 watch: Watch::new(self.path.clone(), self.max_len, Timing::default()),
                 name: self.name.clone(),
                 environment: self.environment.clone(),
+                is_partial: self.is_partial,
                 sink,
                 good: before.as_deref().map(declared).unwrap_or_default().into(),
                 hold: Hold::default(),
@@ -350,6 +384,7 @@ fn places(
 struct Follower {
     name: PathBuf,
     environment: Option<String>,
+    is_partial: bool,
     watch: Watch,
     sink: Sink,
     /// What is in force, once anything is.
@@ -444,10 +479,13 @@ impl Follower {
         let fingerprint = xxh3_64(&bytes);
         // Ten thousand flags take some fifty milliseconds.
         let (good, now) = (Arc::clone(&self.good), self.sink.now());
-        let environment = self.environment.clone();
+        let (environment, is_partial) = (self.environment.clone(), self.is_partial);
         let parse = move || {
             let text = String::from_utf8(bytes).map_err(|error| NotUtf8::new(&name, &error))?;
-            let file = FlagsFile::parse(&name, &text);
+            let file = match is_partial {
+                true => FlagsFile::parse_partial(&name, &text),
+                false => FlagsFile::parse(&name, &text),
+            };
             let file = match environment {
                 Some(environment) if file.is_usable() => file.in_environment(&environment)?,
                 _ => file,

@@ -2,16 +2,20 @@
 
 use flagstaff::{
     Definition,
-    definition::{Field, FlagsFile, InvalidJson, UnknownKeys, from_json_object, to_json},
+    definition::{Field, FlagsFile, InvalidJson, Setting, UnknownKeys, from_json_object, to_json},
     text::Untrusted,
 };
 use serde_json::{Map, Value};
 
-use crate::{failure::Failure, name, served};
+use crate::{failure::Failure, name, served, text::clean};
 
 /// What to set, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Assignments(Vec<Assignment>);
+pub(crate) struct Assignments {
+    list: Vec<Assignment>,
+    /// Set for a file, in which a list that stays what it is is not written.
+    is_of_file: bool,
+}
 
 /// One setting and what becomes of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,36 +66,61 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
 }
 
 impl Assignments {
-    pub(crate) fn new(assignments: Vec<Assignment>) -> Self {
-        Self(assignments)
+    pub(crate) fn new(list: Vec<Assignment>) -> Self {
+        Self { list, is_of_file: false }
     }
 
     /// Whether what is set depends on what was set before.
     pub(crate) fn depend_on_what_is_there(&self) -> bool {
-        self.0.iter().any(|assignment| matches!(assignment.kind, Kind::Add | Kind::Remove))
+        self.list.iter().any(|assignment| matches!(assignment.kind, Kind::Add | Kind::Remove))
     }
 
     /// Returns true if these set or take out `enabled`, which decides in place of a switch that has an end.
     pub(crate) fn name_enabled(&self) -> bool {
-        let mut first = self.0.iter().filter_map(|assignment| assignment.path.first());
+        let mut first = self.list.iter().filter_map(|assignment| assignment.path.first());
         first.any(|name| name::field(name) == Some(Field::Enabled))
     }
 
     /// The settings that the sources below are to say.
     pub(crate) fn taken_out(&self) -> Vec<Field> {
-        let taken_out = self.0.iter().filter(|assignment| assignment.kind == Kind::TakeOut);
+        let taken_out = self.list.iter().filter(|assignment| assignment.kind == Kind::TakeOut);
         taken_out.filter_map(|assignment| name::field(assignment.path.first()?)).collect()
     }
 
     /// The same for the file, below which is nothing: what is taken out is gone.
     pub(crate) fn in_a_file(&self) -> Self {
-        let assignments = self.0.iter().cloned().map(|assignment| match assignment.kind {
+        let list = self.list.iter().cloned().map(|assignment| match assignment.kind {
             Kind::TakeOut => {
                 Assignment { kind: Kind::Replace, value: "null".to_owned(), ..assignment }
             }
             _ => assignment,
         });
-        Self(assignments.collect())
+        Self { list: list.collect(), is_of_file: true }
+    }
+
+    /// Returns the first list that entries are to be taken out of which only the sources below have, as their
+    /// definition `below` has it. Lists that add up cannot shrink from above.
+    pub(crate) fn taken_from_below(
+        &self,
+        own: Option<&Definition>,
+        below: &Definition,
+    ) -> Option<Field> {
+        let list = |definition: &Definition, field: Field| {
+            let mut settings = to_json(definition);
+            settings.remove(field.as_str()).unwrap_or(Value::Null)
+        };
+        let removes = self.list.iter().filter(|assignment| assignment.kind == Kind::Remove);
+        let fields = removes.filter_map(|assignment| {
+            let field = name::field(assignment.path.first()?).filter(|field| field.adds_up())?;
+            Some((field, members(field.as_str(), &assignment.value)?))
+        });
+        let mut fields = fields.filter(|(field, members)| {
+            let own = own.map_or(Value::Null, |own| list(own, *field));
+            let below = list(below, *field);
+            let has = |list: &Value, member| list.as_array().is_some_and(|it| it.contains(member));
+            members.iter().any(|member| has(&below, member) && !has(&own, member))
+        });
+        fields.next().map(|(field, _)| field)
     }
 
     /// The patch of a flag that all sources together say `merged` about.
@@ -102,22 +131,54 @@ impl Assignments {
     ) -> Result<Definition, Failure> {
         let there = merged.map(to_json).unwrap_or_default();
         let mut patch = Map::new();
-        for assignment in &self.0 {
-            let of_it = self.0.iter().filter(|other| other.path[..1] == assignment.path[..1]);
+        for assignment in &self.list {
+            let of_it = self.list.iter().filter(|other| other.path[..1] == assignment.path[..1]);
             if assignment.kind == Kind::TakeOut && of_it.count() > 1 {
                 let name = assignment.path.join(".");
                 return Err(Failure::usage(format!("`{name}` is taken out and set as well")));
             }
             assignment.apply(flag, &there, &mut patch)?;
         }
+        if self.is_of_file {
+            let empty = Value::Array(Vec::new());
+            let changes = |name: &String| self.list.iter().any(|it| it.changes_list(name));
+            patch.retain(|name, value| {
+                !changes(name) || *value != *there.get(name).unwrap_or(&empty)
+            });
+        }
         let patch = from_json_object(flag, &patch, UnknownKeys::Reject);
         let patch = patch.map_err(|error| wrong(&error))?;
+        refuse_null(&patch)?;
         served::refuse(flag, &patch, merged)?;
         Ok(patch)
     }
 }
 
+/// Refuses a value that is `null`, in whatever way it is written. It would take the value away, and the variant would
+/// serve its name.
+fn refuse_null(patch: &Definition) -> Result<(), Failure> {
+    let variants = patch.rare().variants.value();
+    let mut variants = variants.into_iter().flat_map(|variants| variants.iter());
+    match variants.find(|(_, variant)| variant.value == Setting::Remove) {
+        Some((name, _)) => {
+            let name = clean(name);
+            Err(Failure::usage(format!("the value of variant `{name}` cannot be null")).hint(
+                format!(
+                    "`variants.{name}=null` takes the variant away, and \
+                 `variants.{name}.value='\"null\"'` is a string"
+                ),
+            ))
+        }
+        None => Ok(()),
+    }
+}
+
 impl Assignment {
+    /// Returns true if entries come to a list of this name, or go from it.
+    fn changes_list(&self, name: &str) -> bool {
+        matches!(self.kind, Kind::Add | Kind::Remove) && self.path == [name]
+    }
+
     fn apply(
         &self,
         flag: &str,
@@ -334,6 +395,20 @@ mod tests {
         assert!(parse("value=null").unwrap_err().contains("`value-` takes it out"));
         let text = patch(&["value=\"null\""], &Definition::new());
         assert_eq!(Value::Object(text).to_string(), r#"{"value":"null"}"#);
+
+        for argument in [
+            "variants.a.value=null",
+            r#"variants.a={"weight": 1, "value": null}"#,
+            r#"variants={"a": {"value": null}}"#,
+            r#"value={"a": null}"#,
+            "value=[null]",
+            "variants.a.value=[null]",
+        ] {
+            let assignments = Assignments::new(vec![parse(argument).unwrap()]);
+            assert!(assignments.patch("a", None).is_err(), "{argument}");
+        }
+        let without = patch(&["variants.a=null"], &Definition::new());
+        assert_eq!(Value::Object(without).to_string(), r#"{"variants":{"a":null}}"#);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod args;
 mod ask;
 mod both;
 mod effect;
+mod elsewhere;
 mod ending;
 mod file;
 mod reach;
@@ -43,6 +44,7 @@ pub(crate) use self::{
 };
 use self::{
     effect::{Effect, Side},
+    elsewhere::Elsewhere,
     ending::Ending,
     wait::Waited,
 };
@@ -344,9 +346,12 @@ pub(crate) async fn perform(
         effects.push(rehearse(session, &flags, name, act).await?);
     }
     let others = reach::others(&flags.snapshot(), &effects);
+    let elsewhere = elsewhere::rehearsed(session, names, act).await?;
     output.aside(format!("at {}", place.with_store(redis)));
     for effect in &effects {
         output.preview(&effect.text());
+        let of_it = elsewhere.iter().filter(|there| there.effect.flag == effect.flag);
+        of_it.filter_map(Elsewhere::text).for_each(|line| output.preview(&line));
     }
     for other in &others {
         output.preview(&other.text());
@@ -360,7 +365,9 @@ pub(crate) async fn perform(
     }
     let leave = match effects.iter().any(|effect| effect.writes) {
         true => {
-            let questions = ask::questions(act.question(effects.len()), &effects, &others);
+            let everywhere = effects.iter().chain(elsewhere.iter().map(|there| &there.effect));
+            let everywhere: Vec<_> = everywhere.collect();
+            let questions = ask::questions(act.question(effects.len()), &everywhere, &others);
             Some(guard::ask(place, Target::Store, args.wish(&word), &questions)?)
         }
         false => None,
@@ -557,7 +564,7 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
 /// once it is switched on, over those of the sources below. Lists that add up grow from the store's own.
 pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
     let said = said(flags, name);
-    let mut definition = match &said {
+    let definition = match &said {
         Some(Entry::Forced(false)) => {
             let mut definition = Definition::new();
             for source in flags.sources_of(name).iter().skip(1).rev() {
@@ -571,12 +578,15 @@ pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
         }
         _ => flags.snapshot().info(name)?.definition().clone(),
     };
-    let own = match said {
-        Some(Entry::Definition(own)) => Definition::clone(&own),
-        _ => Definition::new(),
-    };
+    Some(growing(&definition, said.as_ref().and_then(Entry::as_definition)))
+}
+
+/// Returns the definition that the lists of a patch grow from: the merged one. Lists that add up grow from the entry
+/// that is changed.
+fn growing(merged: &Definition, own: Option<&Definition>) -> Definition {
+    let (own, mut definition) = (own.cloned().unwrap_or_default(), merged.clone());
     (definition.denied_users, definition.denied_groups) = (own.denied_users, own.denied_groups);
-    Some(definition)
+    definition
 }
 
 /// What the source that is written to says about a flag.

@@ -129,6 +129,20 @@ impl Command {
             _ => false,
         }
     }
+
+    /// Returns true if the flag files of the place have to have the environment that is named. So it is also for
+    /// commands that do not look into these files, since a misspelled name is never meant.
+    pub(crate) fn is_about_the_file_of(&self, place: &Place) -> bool {
+        match self {
+            // These check the files that they read, or have none yet.
+            Self::Init(_) | Self::Lint(_) | Self::Plan(_) => false,
+            Self::Completion(_) | Self::Help(_) | Self::Man(_) | Self::Schema(_) => false,
+            // One compares environments, and one goes on with the other parts of its page.
+            Self::Diff(_) | Self::Status(_) => false,
+            Self::Codegen(_) => true,
+            _ => !place.environment.is_empty(),
+        }
+    }
 }
 
 /// The help of the whole, in clap's language for it: what the commands are, by group, and the options.

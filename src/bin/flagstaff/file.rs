@@ -12,7 +12,7 @@ use flagstaff::{
 
 use crate::{
     failure::Failure,
-    guard::Leave,
+    guard::{self, Leave, Target, Wish},
     place, places,
     session::Session,
     text::{clean, count},
@@ -32,7 +32,124 @@ pub(crate) fn document(session: &Session, file: &TextFile) -> Result<Document, F
 /// The text of the flag file, to be changed in `[flags]` and in all environments, whichever is chosen.
 pub(crate) fn whole(session: &Session, file: &TextFile) -> Result<Document, Failure> {
     let name = file.path().display().to_string();
-    Document::parse(name, file.text()).map_err(|error| refused(session, error))
+    let document = match session.place.is_over_another(file.path()) {
+        true => Document::parse_partial(name, file.text()),
+        false => Document::parse(name, file.text()),
+    };
+    document.map_err(|error| refused(session, error))
+}
+
+/// The flag files of the place, the weakest first, which are edited together.
+pub(crate) struct Files(pub(crate) Vec<Opened>);
+
+/// A flag file that is edited.
+pub(crate) struct Opened {
+    pub(crate) file: TextFile,
+    pub(crate) document: Document,
+    /// The flags before the edit.
+    pub(crate) original: FlagsFile,
+}
+
+impl Files {
+    /// Reads all flag files of the place.
+    pub(crate) fn read(session: &Session) -> Result<Self, Failure> {
+        let place = &session.place;
+        let paths = match place.paths() {
+            paths if paths.is_empty() => vec![place.needed_path()?],
+            paths => paths,
+        };
+        let opened = paths.into_iter().map(|path| {
+            let file = TextFile::read(&path)?;
+            let document = whole(session, &file)?;
+            let original = document.file().clone();
+            Ok(Opened { file, document, original })
+        });
+        opened.collect::<Result<_, Failure>>().map(Self)
+    }
+
+    /// The path of the strongest file, beside which code is searched.
+    pub(crate) fn strongest(&self) -> &Path {
+        self.0.last().map_or(Path::new(""), |opened| opened.file.path())
+    }
+
+    /// Returns true if a path leads to one of the files.
+    pub(crate) fn have(&self, path: &Path) -> bool {
+        let paths: Vec<_> = self.0.iter().map(|it| it.file.path().to_owned()).collect();
+        place::has(&paths, path)
+    }
+
+    /// Refuses a change without a reason where one of the files needs one.
+    pub(crate) fn refuse_without_reason(
+        &self,
+        session: &Session,
+        wish: Wish<'_>,
+    ) -> Result<(), Failure> {
+        self.0.iter().try_for_each(|Opened { file, .. }| {
+            guard::refuse_without_reason(&session.place, Target::File(file.path()), wish)
+        })
+    }
+
+    /// Refuses an edit after which tests fail, as [`refuse_failing_tests`] does.
+    pub(crate) fn refuse_failing_tests(
+        &self,
+        session: &Session,
+        edited: &[&str],
+    ) -> Result<(), Failure> {
+        self.changed().try_for_each(|Opened { document, original, .. }| {
+            refuse_failing_tests(session, original, document, edited)
+        })
+    }
+
+    /// The difference that the edit makes in all files.
+    pub(crate) fn diff(&self) -> String {
+        self.changed().map(|opened| opened.document.diff().to_string()).collect()
+    }
+
+    /// Asks for the leave to write the files, and also the store if `with_store` is true.
+    pub(crate) fn ask(
+        &self,
+        session: &Session,
+        with_store: bool,
+        wish: Wish<'_>,
+        questions: &[String],
+    ) -> Result<Vec<Leave>, Failure> {
+        let targets = self.changed().enumerate().map(|(index, Opened { file, .. })| {
+            let (target, questions) = match (index, with_store) {
+                (0, true) => (Target::Both(file.path()), questions),
+                (0, false) => (Target::File(file.path()), questions),
+                (_, _) => (Target::File(file.path()), &[][..]),
+            };
+            guard::ask(&session.place, target, wish, questions)
+        });
+        targets.collect()
+    }
+
+    /// Writes the files that are changed. If one cannot be written, the error names those that are written already.
+    pub(crate) fn write(&self, session: &Session, leaves: &[Leave]) -> Result<(), Failure> {
+        let mut written = Vec::new();
+        for (Opened { file, document, .. }, leave) in self.changed().zip(leaves) {
+            let path = format!("`{}`", clean(&file.path().display().to_string()));
+            if let Err(failure) = replace(session, leave, file, document.text()) {
+                return Err(match written.is_empty() {
+                    true => failure,
+                    false => failure.hint(format!("{} is changed already", written.join(" and "))),
+                });
+            }
+            written.push(path);
+        }
+        Ok(())
+    }
+
+    fn changed(&self) -> impl Iterator<Item = &Opened> {
+        self.0.iter().filter(|opened| opened.document.is_changed())
+    }
+}
+
+impl Opened {
+    /// Returns true if the file has a flag, in `[flags]` or an environment, be it with a mistake.
+    pub(crate) fn names(&self, flag: &str) -> bool {
+        place::names(&self.original, flag)
+    }
 }
 
 /// Shows what is wrong with the file, or would be.

@@ -46,6 +46,7 @@ mod import;
 mod name;
 mod number;
 mod output;
+mod parts;
 mod paste;
 mod place;
 mod places;
@@ -98,6 +99,9 @@ fn main() -> process::ExitCode {
 fn run(command: commands::Command, place: Place, output: &Output) -> Result<ExitCode, Failure> {
     let place = if command.settles_its_place(&place) { place } else { place.settled(output)? };
     paste::name(&place);
+    if command.is_about_the_file_of(&place) {
+        place.refuse_unknown_environment()?;
+    }
     let session = &Session { place, output: output.clone() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let code = runtime.block_on(command.run(session));

@@ -31,6 +31,7 @@ use crate::{
     failure::Failure,
     host,
     output::Output,
+    parts::Parts,
     paste,
     places::{self, Chosen, Given},
     single::Single,
@@ -67,7 +68,7 @@ pub(crate) struct Place {
     )]
     pub(crate) environment: Vec<String>,
     /// Use the store and the environment without a flag file
-    #[arg(long, global = true, conflicts_with = "file")]
+    #[arg(long, global = true, conflicts_with_all = ["file", "environment"])]
     no_file: bool,
     /// Store with overrides; several are nodes of a cluster [env: REDIS_URL]
     #[arg(
@@ -289,6 +290,15 @@ impl Place {
         }
     }
 
+    /// Refuses an environment that no flag file of the place has. A file that cannot be read is left to the command.
+    pub(crate) fn refuse_unknown_environment(&self) -> Result<(), Failure> {
+        let Some(environment) = self.environment_name()? else { return Ok(()) };
+        // What comes out of a pipe is not there to be read twice.
+        let paths = self.paths().into_iter().filter(|path| path.is_file());
+        let files = paths.filter_map(|path| declared(vec![path], None).ok()).flatten().collect();
+        chosen(files, &environment).map(drop)
+    }
+
     /// Returns a place with another environment, or with none.
     pub(crate) fn in_environment(&self, name: Option<&str>) -> Self {
         Self { environment: name.map(str::to_owned).into_iter().collect(), ..self.clone() }
@@ -336,6 +346,11 @@ impl Place {
             Some(file) => vec![file.into()],
             None => self.chosen.files(),
         }
+    }
+
+    /// Returns true if a flag file is over another one, so that its flags may be partial.
+    pub(crate) fn is_over_another(&self, path: &Path) -> bool {
+        self.paths().iter().skip(1).any(|other| other == path)
     }
 
     /// Returns true if a path leads to a flag file of the place.
@@ -391,8 +406,47 @@ impl Place {
                 .hint("name one with `--file`, or make one with `flagstaff init`")),
             [path] => Ok(path.clone()),
             [..] => Err(Failure::usage("this is about one flag file, and `--file` names several")
-                .hint("name the one that is meant")),
+                .hint("name the one that is meant, with one `--file`")),
         }
+    }
+
+    /// The flag files below one, the weakest first.
+    pub(crate) fn files_below(&self, path: &Path) -> Result<Vec<Declared>, Failure> {
+        match self.is_over_another(path) {
+            true => Ok(self.files()?.into_iter().take_while(|file| file.path != path).collect()),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    /// The path of the flag file to edit: of several, the strongest one that has the flags.
+    pub(crate) fn path_to_edit(&self, flags: &[String]) -> Result<PathBuf, Failure> {
+        let paths = self.paths();
+        if paths.len() < 2 {
+            return self.needed_path();
+        }
+        let environment = self.environment_name()?;
+        let has_environment = |file: &&Declared| {
+            let mut names = file.parsed.environments();
+            environment.as_ref().is_none_or(|environment| names.any(|name| name == environment))
+        };
+        let files = declared(paths, None)?;
+        let mut found: Option<&Path> = None;
+        for flag in flags {
+            let mut strongest = files.iter().rev().filter(has_environment);
+            let Some(file) = strongest.find(|file| names(&file.parsed, flag)) else {
+                let shown = |file: &Declared| format!("`{}`", clean(&file.path.to_string_lossy()));
+                let shown = files.iter().map(shown).collect::<Vec<_>>().join(" or ");
+                let failure =
+                    Failure::usage(format!("there is no flag `{}` in {shown}", clean(flag)));
+                return Err(failure.hint("name the file that is meant, with one `--file`"));
+            };
+            if found.is_some_and(|found| found != file.path) {
+                let message = "these flags are in different files, and one is edited at a time";
+                return Err(Failure::usage(message).hint("name the flags of one file"));
+            }
+            found = Some(&file.path);
+        }
+        found.map_or_else(|| self.needed_path(), |path| Ok(path.to_owned()))
     }
 
     /// The flag files, the weakest first, whatever is wrong with their flags.
@@ -710,8 +764,9 @@ impl Place {
 
     /// The same, with the file followed as services follow it.
     pub(crate) async fn followed(&self) -> Result<Flags, Failure> {
-        let files = self.files()?.into_iter().map(|file| {
+        let files = self.files()?.into_iter().enumerate().map(|(index, file)| {
             let followed = File::open(file.path)?;
+            let followed = if index > 0 { followed.partial() } else { followed };
             Ok(match file.parsed.environment() {
                 Some(name) => followed.environment(name),
                 None => followed,
@@ -722,15 +777,33 @@ impl Place {
         self.start(self.sources(files)?).await
     }
 
-    /// The sources over the file alone; `None` if there are none.
+    /// The sources over the files alone; `None` if there are none.
     pub(crate) async fn flags_over_the_file(
         &self,
         output: &Output,
     ) -> Result<Option<Flags>, Failure> {
-        if self.redis()?.is_none() && self.env_prefix().is_none() {
+        self.flags_over(Vec::new(), output).await
+    }
+
+    /// The sources over one of the flag files; `None` if there are none.
+    pub(crate) async fn flags_over_one_file(
+        &self,
+        path: &Path,
+        output: &Output,
+    ) -> Result<Option<Flags>, Failure> {
+        let stronger = self.files()?.into_iter().skip_while(|file| file.path != path).skip(1);
+        self.flags_over(stronger.collect(), output).await
+    }
+
+    async fn flags_over(
+        &self,
+        files: Vec<Declared>,
+        output: &Output,
+    ) -> Result<Option<Flags>, Failure> {
+        if self.redis()?.is_none() && self.env_prefix().is_none() && files.is_empty() {
             return Ok(None);
         }
-        let flags = self.start(self.sources(None::<Once>)?).await?;
+        let flags = self.start(self.sources(files.iter().map(Once::file))?).await?;
         tell_failures(&flags, output);
         Ok(Some(flags))
     }
@@ -775,21 +848,37 @@ impl Place {
     }
 }
 
-/// Reads flag files, with the flags of one environment if one is chosen. At least one of several files has to have
+/// Reads flag files, the weakest first, with the flags of one environment if one is chosen. At least one of several files has to have
 /// that environment; the others are used without.
 pub(crate) fn declared(
     paths: Vec<PathBuf>,
     environment: Option<&str>,
 ) -> Result<Vec<Declared>, Failure> {
     let mut files = Vec::with_capacity(paths.len());
-    let mut unknown = None;
     for path in paths {
         let text = read(&path)?;
-        let parsed = FlagsFile::parse(&path.to_string_lossy(), &text);
+        let name = path.to_string_lossy();
+        // The first one is the weakest, and the others are over it.
+        let parsed = match files.is_empty() {
+            true => FlagsFile::parse(&name, &text),
+            false => FlagsFile::parse_partial(&name, &text),
+        };
         files.push(Declared { path, text, parsed });
     }
-    let Some(environment) = environment else { return Ok(files) };
-    let mut is_known = false;
+    match environment {
+        Some(environment) => chosen(files, environment),
+        None => Ok(files),
+    }
+}
+
+/// Returns true if a file has a flag, in `[flags]` or an environment, be it with a mistake.
+pub(crate) fn names(file: &FlagsFile, flag: &str) -> bool {
+    Parts::of([file]).iter().any(|part| part.names(flag))
+}
+
+/// Chooses the environment of flag files, as far as they have it.
+fn chosen(mut files: Vec<Declared>, environment: &str) -> Result<Vec<Declared>, Failure> {
+    let (mut is_known, mut unknown) = (false, None);
     for file in files.iter_mut().filter(|file| file.parsed.is_usable()) {
         match file.parsed.clone().in_environment(environment) {
             Ok(parsed) => (file.parsed, is_known) = (parsed, true),
@@ -840,7 +929,7 @@ fn no_store() -> Failure {
 }
 
 /// Returns true if a path leads to one of these files. Neither has to be there.
-fn has(files: &[PathBuf], path: &Path) -> bool {
+pub(crate) fn has(files: &[PathBuf], path: &Path) -> bool {
     let real = |path: &Path| {
         path.canonicalize().ok().or_else(|| {
             let directory = match path.parent()? {

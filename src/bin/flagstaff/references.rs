@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     failure::Failure,
+    file::Files,
     output::Row,
     revision::git,
     stale::{Place, Search},
@@ -34,13 +35,15 @@ impl ReferenceArgs {
         if self.no_refs { "(code was not searched)" } else { "(no code names it)" }
     }
 
-    /// The places that name a flag, in the order of their files. The flag file is not among them.
-    pub(crate) fn search(&self, file: &Path, flag: &str) -> Result<Vec<Place>, Failure> {
+    /// The places that name a flag, in the order of their files. The flag files are not among them.
+    pub(crate) fn search(&self, files: &Files, flag: &str) -> Result<Vec<Place>, Failure> {
         if self.no_refs {
             return Ok(Vec::new());
         }
+        let file = files.strongest();
         let root = self.refs.clone().unwrap_or_else(|| repository(file));
-        let found = Search::new(vec![flag.to_owned()])?.walk(&root, Some(file))?;
+        let mut found = Search::new(vec![flag.to_owned()])?.walk(&root, Some(file))?;
+        found.mentions.retain(|mention| !files.have(&mention.place.path));
         let here = env::current_dir().ok();
         let shown =
             |place: Place| match here.as_ref().and_then(|it| place.path.strip_prefix(it).ok()) {

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     definition::{
-        Diagnostics, FlagsFile, UnknownEnvironment, UnknownKeys, from_json_object, to_json,
+        Diagnostics, FlagsFile, UnknownEnvironment, UnknownKeys,
+        file::Whole,
+        flag::{FORMS, form},
+        from_json_object, to_json,
     },
     error::debug_is_message,
     model::{Definition, Effect, Entry, Field, FlagKey, nearest},
@@ -56,6 +59,7 @@ pub struct Document {
     name: String,
     original: String,
     text: String,
+    whole: Whole,
     /// The flags outside of all environments.
     outside: FlagsFile,
     /// The flags in the environment that is changed, if one is.
@@ -70,10 +74,26 @@ impl Document {
     /// [`EditError::Unusable`] if the text is not TOML or has no `[flags]` table. A flag that is
     /// wrong is no error: it only cannot be changed.
     pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self, EditError> {
-        let (name, text) = (name.into(), text.into());
-        let file = FlagsFile::parse(&name, &text);
+        Self::read(name.into(), text.into(), Whole::Yes)
+    }
+
+    /// Reads `text`, whose flags may be partial, as [`FlagsFile::parse_partial`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_partial(
+        name: impl Into<String>,
+        text: impl Into<String>,
+    ) -> Result<Self, EditError> {
+        Self::read(name.into(), text.into(), Whole::No)
+    }
+
+    fn read(name: String, text: String, whole: Whole) -> Result<Self, EditError> {
+        let file = FlagsFile::read(&name, &text, whole).file;
+        let (original, outside) = (text.clone(), file.clone());
         match file.is_usable() {
-            true => Ok(Self { name, original: text.clone(), text, outside: file.clone(), file }),
+            true => Ok(Self { name, original, text, whole, outside, file }),
             false => Err(EditError::Unusable(file.diagnostics().clone())),
         }
     }
@@ -203,17 +223,11 @@ impl Document {
             return self.put(flag, &changed);
         }
         self.refuse_to_remove(flag, patch)?;
-        let had = self.own(flag);
-        let mut own = had.clone().unwrap_or_default();
+        let mut own = self.own(flag).unwrap_or_default();
         own.merge(patch);
-        // An entry without settings would stay behind as an empty table. A flag that the environment alone has
-        // would be gone with it.
-        let is_empty = had.is_some() && settings(&own).is_empty();
-        if is_empty && self.outside.flags().contains_key(flag) {
-            return self.remove(flag);
-        }
-        if !self.is_forced(flag) {
-            return self.put(flag, &own);
+        let is_gone = settings(&own).is_empty() && self.outside.flags().contains_key(flag);
+        if is_gone || !self.is_forced(flag) {
+            return self.put_own(flag, &own);
         }
         // A table does not lift what a forced value lifts.
         changed.merge(patch);
@@ -288,13 +302,29 @@ impl Document {
     /// # Ok::<(), flagstaff::definition::edit::EditError>(())
     /// ```
     pub fn rename(&mut self, flag: impl FlagKey, to: impl FlagKey) -> Result<(), EditError> {
-        let (old, new) = (flag.as_str(), to.as_str());
+        self.rename_and_pin(flag.as_str(), to.as_str(), true)
+    }
+
+    /// Gives a flag another name as [`rename`](Self::rename) does, for a file that is over another one: that one has
+    /// the salt. A flag that this file only names is changed where it is named.
+    ///
+    /// # Errors
+    ///
+    /// As [`rename`](Self::rename).
+    pub fn rename_over(&mut self, flag: impl FlagKey, to: impl FlagKey) -> Result<(), EditError> {
+        self.rename_and_pin(flag.as_str(), to.as_str(), false)
+    }
+
+    fn rename_and_pin(&mut self, old: &str, new: &str, is_pinned: bool) -> Result<(), EditError> {
         let parts = self.parts();
         let has = |part: Option<&str>, key: &str| {
             let flags = self.outside.flags_of(part);
             flags.good.contains_key(key) || flags.rejected.contains(key)
         };
-        if !parts.iter().any(|part| has(part.as_deref(), old)) || has(None, old) {
+        let is_named_alone = !is_pinned && !self.needing(old).is_empty() && !has(None, old);
+        let is_in_environment =
+            parts.iter().any(|part| has(part.as_deref(), old)) && !has(None, old);
+        if !is_in_environment && !is_named_alone {
             // The error of a flag that is unknown, or wrong outside of all environments.
             let file = self.outside.clone();
             Self { file, ..self.clone() }.definition(old)?;
@@ -304,7 +334,8 @@ impl Document {
         }
         let mut text = Text::new(self.text.clone());
         rename::rename(&mut text, old, new);
-        let pinned: Vec<_> = self.drawn_in(old).into_iter().map(|part| (part, old)).collect();
+        let drawn = if is_pinned { self.drawn_in(old) } else { Vec::new() };
+        let pinned: Vec<_> = drawn.into_iter().map(|part| (part, old)).collect();
         for (part, salt) in &pinned {
             let Some(settings) = self.settings_in(part.as_deref(), old) else { continue };
             let settings = rename::renamed(&settings, old, new);
@@ -318,8 +349,7 @@ impl Document {
 
     /// All parts of the file that have flags: `[flags]`, and each environment.
     fn parts(&self) -> Vec<Option<String>> {
-        let environments = self.outside.environments().map(|name| Some(name.to_owned()));
-        [None].into_iter().chain(environments).collect()
+        self.outside.parts().map(|part| part.map(str::to_owned)).collect()
     }
 
     /// The parts of the file in which a flag needs a salt to keep its users under another name. All environments have
@@ -369,24 +399,97 @@ impl Document {
         needing.into_iter().collect()
     }
 
-    /// Takes a flag away, with its comments. Flags that [need](Self::needing) it stay as they are, and are off
-    /// unless another source has it.
+    /// Takes a flag out of `[flags]`, with its comments and its tests. Flags that [need](Self::needing) it stay as
+    /// they are, and are off unless another source has it.
+    ///
+    /// In an environment, it takes away the settings of the entry. The tests of the entry stay, since they are about
+    /// the flag in that environment, which still is as `[flags]` has it.
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], and [`EditError::Rejected`] if the flag is wrong already.
+    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already, and
+    /// [`EditError::NoEntry`] if the environment sets nothing of the flag.
     pub fn remove(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         let flag = flag.as_str();
         self.definition(flag)?;
-        if let Some(environment) = self.environment()
-            && self.file.entry(environment, flag).is_none()
-        {
-            let environment = environment.to_owned();
-            return Err(EditError::NoEntry { flag: flag.to_owned(), environment });
+        let Some(environment) = self.environment() else { return self.take_out(flag) };
+        let has_tests = self.has_tests(flag);
+        match self.own(flag) {
+            Some(own) if has_tests && !settings(&own).is_empty() => {
+                self.put(flag, &Definition::new())
+            }
+            Some(_) if !has_tests => self.take_out(flag),
+            _ => Err(EditError::NoEntry {
+                flag: flag.to_owned(),
+                environment: environment.to_owned(),
+            }),
         }
+    }
+
+    /// Takes a flag out of the whole file: out of `[flags]` and all environments, with its comments and its tests.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::UnknownFlag`] if neither `[flags]` nor an environment has the flag, and [`EditError::Rejected`] if
+    /// the flag is wrong in one of them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::definition::edit::Document;
+    ///
+    /// let text = "[flags]\nbeta = false\nsearch = true\n\n[environments.staging]\nbeta = true\n";
+    /// let mut document = Document::parse("flags.toml", text)?;
+    ///
+    /// document.delete("beta")?;
+    ///
+    /// assert_eq!(document.text(), "[flags]\nsearch = true\n\n[environments.staging]\n");
+    /// # Ok::<(), flagstaff::definition::edit::EditError>(())
+    /// ```
+    pub fn delete(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
+        let flag = flag.as_str();
+        let before = self.clone();
+        let deleted = self.take_out_of_all(flag);
+        match deleted {
+            Ok(()) => self.look_at(before.environment()),
+            Err(_) => *self = before,
+        }
+        deleted
+    }
+
+    /// The environments come first: an entry may make no sense without its flag.
+    fn take_out_of_all(&mut self, flag: &str) -> Result<(), EditError> {
+        let mut is_there = false;
+        for part in self.parts().into_iter().rev() {
+            let has_it = match part.as_deref() {
+                Some(name) => self.outside.entry(name, flag).is_some(),
+                None => self.outside.flags().contains_key(flag),
+            };
+            self.look_at(part.as_deref());
+            // What is rejected is not known, and may be in the text or not.
+            if has_it || self.file.rejected().contains(flag) {
+                self.definition(flag)?;
+                self.take_out(flag)?;
+                is_there = true;
+            }
+        }
+        if is_there { Ok(()) } else { self.definition(flag).map(drop) }
+    }
+
+    /// Takes away all that a part of the file has of a flag.
+    fn take_out(&mut self, flag: &str) -> Result<(), EditError> {
         let mut text = Text::new(self.text.clone());
         text.remove(&self.path(flag));
         self.accept(flag, &text, Meant::Nothing)
+    }
+
+    /// Chooses the part of the file that is changed from here on.
+    fn look_at(&mut self, part: Option<&str>) {
+        let file = self.outside.clone();
+        self.file = match part {
+            Some(name) => file.in_environment(name).unwrap_or_else(|_| self.outside.clone()),
+            None => file,
+        };
     }
 
     /// Makes a flag say by itself what an override makes of it. A flag that the file does not have
@@ -416,7 +519,6 @@ impl Document {
     pub fn promote(&mut self, flag: impl FlagKey, entry: &Entry) -> Result<(), EditError> {
         let flag = flag.as_str();
         let known = self.file.flags().get(flag);
-        let variants = known.and_then(|known| known.rare().variants.value());
         let patch = entry.patch(known.map(|known| &**known));
         let is_known = known.is_some() || self.file.rejected().contains(flag);
         if !is_known && self.environment().is_none() {
@@ -430,20 +532,54 @@ impl Document {
         if self.environment().is_none() {
             return self.put(flag, &changed);
         }
+        self.promote_in_environment(flag, entry, &patch, &changed)
+    }
+
+    /// Writes an override into the entry of the environment, so that the flag is `meant` then. Of several ways to write
+    /// it, the one that keeps most of the entry comes first.
+    fn promote_in_environment(
+        &mut self,
+        flag: &str,
+        entry: &Entry,
+        patch: &Definition,
+        meant: &Definition,
+    ) -> Result<(), EditError> {
         let own = self.own(flag);
-        let forces = match (entry, entry.forces()) {
-            (Entry::Forced(on), _) => Some(*on),
-            (Entry::Text(_), Some(true)) if variants.is_none() => Some(true),
-            _ => None,
-        };
+        let forces = self.forces_plainly(flag, entry);
         if let Some(on) = forces
             && own.as_ref().is_none_or(|_| self.is_forced(flag))
         {
             return self.force(flag, on);
         }
         let mut own = own.unwrap_or_default();
-        own.overlay(&patch);
-        self.put_as(flag, &own, &changed)
+        own.overlay(patch);
+        let as_patch = self.put_as(flag, &own, meant);
+        let Err(EditError::Unwritable { .. }) = as_patch else { return as_patch };
+        // An environment cannot take away what `[flags]` sets, but it can set what has the same meaning.
+        let below = self.outside.flags().get(flag);
+        below.into_iter().for_each(|below| lift(&mut own, patch, below));
+        let lifted = self.put_as(flag, &own, meant);
+        let Err(EditError::Unwritable { .. }) = lifted else { return lifted };
+        if let Some(on) = forces.filter(|_| !self.has_tests(flag)) {
+            let before = self.clone();
+            self.force(flag, on)?;
+            if self.is_meant(flag, meant) {
+                return Ok(());
+            }
+            *self = before;
+        }
+        self.refuse_to_remove(flag, patch)?;
+        Err(EditError::Unwritable { flag: flag.to_owned() })
+    }
+
+    /// Returns the forced value that an override is, unless it names a variant.
+    fn forces_plainly(&self, flag: &str, entry: &Entry) -> Option<bool> {
+        let known = self.file.flags().get(flag);
+        let variants = known.and_then(|known| known.rare().variants.value());
+        match (entry, variants) {
+            (Entry::Text(name), Some(variants)) if variants.variant(name).is_some() => None,
+            _ => entry.forces(),
+        }
     }
 
     /// Changes the entry of the environment to `own`, if the flag is `meant` then. An environment cannot take away
@@ -455,13 +591,31 @@ impl Document {
         meant: &Definition,
     ) -> Result<(), EditError> {
         let before = self.clone();
-        self.put(flag, own)?;
-        let is = self.file.flags().get(flag).map(|definition| text_of(&settings(definition)));
-        if is != Some(text_of(&settings(meant))) {
+        self.put_own(flag, own)?;
+        if !self.is_meant(flag, meant) {
             *self = before;
             return Err(EditError::Unwritable { flag: flag.to_owned() });
         }
         Ok(())
+    }
+
+    /// Returns true if a flag answers in the environment as a definition does.
+    fn is_meant(&self, flag: &str, meant: &Definition) -> bool {
+        let is = self.file.flags().get(flag).map(|is| text_of(&evaluated(is)));
+        is == Some(text_of(&evaluated(meant)))
+    }
+
+    /// Changes the entry of the environment to `own`. An entry without settings would stay behind as an empty table.
+    /// A flag that the environment alone has would be gone with it.
+    fn put_own(&mut self, flag: &str, own: &Definition) -> Result<(), EditError> {
+        let is_empty = settings(own).is_empty();
+        if !is_empty || !self.outside.flags().contains_key(flag) {
+            return self.put(flag, own);
+        }
+        match self.own(flag) {
+            Some(had) if !settings(&had).is_empty() => self.remove(flag),
+            _ => Ok(()),
+        }
     }
 
     /// Turns a flag on or off: its kill switch, or in an environment by a forced value, unless that has settings
@@ -489,6 +643,11 @@ impl Document {
             Some(definition) => definition.clone(),
             None => Definition::new().enabled(entry.forces() == Some(true)),
         })
+    }
+
+    /// Returns true if the part of the file that is changed has tests of a flag.
+    fn has_tests(&self, flag: &str) -> bool {
+        self.file.flags_of(self.environment()).tests.contains_key(flag)
     }
 
     fn is_forced(&self, flag: &str) -> bool {
@@ -563,17 +722,16 @@ impl Document {
     fn accept(&mut self, flag: &str, text: &Text, meant: Meant<'_>) -> Result<(), EditError> {
         let text = text.as_str();
         let unwritable = || EditError::Unwritable { flag: flag.to_owned() };
-        let outside = FlagsFile::parse(&self.name, text);
+        let outside = FlagsFile::read(&self.name, text, self.whole).file;
         let file = match self.environment() {
             _ if !outside.is_usable() => return Err(unwritable()),
             Some(name) => outside.clone().in_environment(name).map_err(|_| unwritable())?,
             None => outside.clone(),
         };
-        let environments: Vec<_> = outside.environments().map(Some).collect();
         if !outside.environments().eq(self.outside.environments()) {
             return Err(unwritable());
         }
-        for environment in [None].into_iter().chain(environments) {
+        for environment in outside.parts() {
             let (is, was) = (outside.flags_of(environment), self.outside.flags_of(environment));
             let mut rejected = is.rejected.iter();
             if let Some(invalid) = rejected.find(|&flag| !was.rejected.contains(flag)) {
@@ -629,7 +787,7 @@ impl Document {
         pinned: &[(Option<String>, &str)],
     ) -> Result<(), EditError> {
         let text = text.as_str();
-        let outside = FlagsFile::parse(&self.name, text);
+        let outside = FlagsFile::read(&self.name, text, self.whole).file;
         let renamed = |key: &str| if key == old { new.to_owned() } else { key.to_owned() };
         for part in self.parts() {
             let name = part.as_deref();
@@ -706,7 +864,7 @@ fn with_salt(settings: &Settings, salt: &str) -> Settings {
 
 /// Returns true if a flag can draw buckets. One that is plainly on or off cannot.
 fn draws(definition: &Definition) -> bool {
-    let settings = to_json(definition);
+    let settings = settings(definition);
     let shares = |field: &Field| *field != Field::Enabled && field.effect() == Effect::Share;
     let mut drawing = Field::ALL.iter().filter(|field| shares(field) || field.roles().redraws);
     drawing.any(|field| settings.contains_key(field.as_str()))
@@ -718,6 +876,35 @@ enum Meant<'s> {
     /// A forced value of an environment.
     Forced(bool),
     Nothing,
+}
+
+/// Sets what a patch removes of the flag below to a value that means the same as none, where there is one.
+fn lift(own: &mut Definition, patch: &Definition, below: &Definition) {
+    let removed = FORMS.iter().filter(|form| patch.removes(form.field) && below.has(form.field));
+    for form in removed {
+        // A percentage ends a rollout.
+        let form = match form.field {
+            Field::Rollout => FORMS.iter().find(|form| form.field == Field::Percentage),
+            _ => Some(form),
+        };
+        let Some(form) = form else { continue };
+        let tried = [(form.default)(), Some(Value::Array(Vec::new()))];
+        let tried = tried.into_iter().flatten().find_map(|value| {
+            let setting = Settings::from_iter([(form.field.to_string(), value)]);
+            from_json_object("", &setting, UnknownKeys::Reject).ok()
+        });
+        tried.into_iter().for_each(|neutral| own.merge(&neutral));
+    }
+}
+
+/// The settings of a definition without those that mean the same as none.
+fn evaluated(definition: &Definition) -> Settings {
+    let mut settings = settings(definition);
+    settings.retain(|name, value| {
+        let default = form(name).and_then(|form| (form.default)());
+        default.as_ref() != Some(value) && value.as_array().is_none_or(|list| !list.is_empty())
+    });
+    settings
 }
 
 /// What a definition sets, without what it removes: nothing is below a file.

@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use super::file::{Entries, File, Found};
 use crate::{
-    definition::{Code, Diagnostic, Suggestion, Value, remove, to_json},
+    definition::{Code, Diagnostic, Suggestion, Value, remove, test::TESTS, to_json},
     model::{Definition, Entry, Field, Percentage},
 };
 
@@ -20,7 +20,10 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
             else {
                 continue;
             };
-            if is_same(below, &Definition::with_entry(Some(below), entry)) {
+            let merged = Definition::with_entry(Some(below), entry);
+            // Tests stand in a table, and do not repeat a setting.
+            let has_tests = value.get_ref().as_table().is_some_and(|it| it.contains_key(TESTS));
+            if !has_tests && is_same(below, &merged) {
                 let message = format!("the entry for flag `{name}` changes nothing");
                 let problem = Diagnostic::new(Code::RepeatedInEnvironment, key.span(), message)
                     .label("as in `[flags]`")
@@ -42,9 +45,12 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 found.report(problem.environment(environment.name));
             }
             let Some(table) = value.get_ref().as_table() else { continue };
-            let differ = below.differences(entry);
-            let same = |field: &Field| below.has(*field) && !differ.contains(field);
-            for field in entry.fields().filter(same) {
+            let is_repeated = |field: &Field| {
+                let mut others = Definition::clone(entry);
+                others.inherit(*field);
+                is_same(&merged, &Definition::with_entry(Some(below), &others.into()))
+            };
+            for field in entry.fields().filter(is_repeated) {
                 let setting = field.as_str();
                 let Some((key, _)) = table.get_key_value(setting) else { continue };
                 let message = format!("`{setting}` of flag `{name}` changes nothing");

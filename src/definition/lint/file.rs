@@ -6,14 +6,17 @@ use std::{
     time::SystemTime,
 };
 
-use toml::de::{DeArray, DeTable};
+use toml::{
+    Spanned,
+    de::{DeArray, DeTable, DeValue},
+};
 
 use super::{Level, Lints};
 use crate::{
     definition::{
         Code, Diagnostic, Key, Value,
         decoder::Similar,
-        environment::ENVIRONMENTS,
+        environment::{self, ENVIRONMENTS, Flags},
         file::{FLAGS, Reading},
         segment::{SEGMENTS, Segments},
         variants::in_order,
@@ -47,6 +50,23 @@ pub(super) struct Entries<'f> {
     pub(super) written: Vec<(&'f Key<'f>, &'f Value<'f>)>,
     /// Those without errors.
     pub(super) entries: BTreeMap<&'f str, &'f Entry>,
+    /// The flags there, after the merge.
+    pub(super) flags: &'f Flags,
+}
+
+impl<'f> Entries<'f> {
+    /// Returns all flags there as the text has them, in the entry and in `[flags]`. Settings keep their places.
+    pub(super) fn merged(&self, flags: Option<&'f DeTable<'f>>) -> Vec<(&'f Key<'f>, Value<'f>)> {
+        let below = |name: &str| flags.and_then(|flags| flags.get_key_value(name));
+        let own = self.written.iter().map(|&(key, value)| {
+            let below = below(key.get_ref()).map(|(_, below)| below);
+            let merged = DeValue::Table(environment::merged(below, value));
+            (key, Spanned::new(value.span(), merged))
+        });
+        let has_none = |key: &Key<'_>| !self.table.contains_key(key.get_ref().as_ref());
+        let others = flags.into_iter().flatten().filter(|(key, _)| has_none(key));
+        own.chain(others.map(|(key, value)| (key, value.clone()))).collect()
+    }
 }
 
 impl<'f> File<'f> {
@@ -61,7 +81,8 @@ impl<'f> File<'f> {
         let environments = environments.filter_map(|(key, value)| {
             let (name, table) = (key.get_ref().as_ref(), value.get_ref().as_table()?);
             let entries = file.entries(name).collect();
-            Some(Entries { name, value, table, written: in_order(table), entries })
+            let flags = file.flags_of(Some(name));
+            Some(Entries { name, value, table, written: in_order(table), entries, flags })
         });
         let names = table(root, FLAGS).into_iter().flatten();
         Self {

@@ -31,7 +31,7 @@ use self::{
     file::{File, Found},
     names::Names,
 };
-use super::{Code, Diagnostics, FlagsFile, Severity};
+use super::{Code, Diagnostics, FlagsFile, Severity, file::Whole};
 
 /// A family of lints: finds all that it knows of.
 type Check = fn(&File<'_>, &mut Found<'_>);
@@ -99,6 +99,7 @@ pub struct Lints {
     levels: BTreeMap<Code, Level>,
     names: Names,
     before: Option<String>,
+    whole: Whole,
 }
 
 impl Lints {
@@ -162,6 +163,12 @@ impl Lints {
         Self { before: Some(before.into()), ..self }
     }
 
+    /// Lets flags be partial, as [`FlagsFile::parse_partial`] does.
+    #[must_use]
+    pub fn partial(self) -> Self {
+        Self { whole: Whole::No, ..self }
+    }
+
     /// Everything that is to be said about `text`: what
     /// [`FlagsFile::parse`](crate::definition::FlagsFile::parse) says, and what lints find.
     ///
@@ -170,7 +177,7 @@ impl Lints {
     /// [`Code::Expired`] compares with, too.
     #[must_use]
     pub fn check(&self, name: &str, text: &str, now: SystemTime) -> Diagnostics {
-        let reading = FlagsFile::read(name, text);
+        let reading = FlagsFile::read(name, text, self.whole);
         let mut found = Found::new(self, reading.file.diagnostics().as_slice().to_vec());
         if reading.file.is_usable() {
             let file = File::new(text, &reading, now);

@@ -2,11 +2,15 @@
 
 use super::file::{File, Found};
 use crate::{
-    definition::{Code, Diagnostic},
+    definition::{Code, Diagnostic, file::Whole},
     model::{Field, Value, Variants},
 };
 
 pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
+    // The variant to serve may be in the source below.
+    if found.lints().whole == Whole::No {
+        return;
+    }
     if !found.wants(Code::OffWithoutVariant) {
         return;
     }

@@ -8,12 +8,19 @@ use crate::text::{clean, count};
 /// The questions are about the changed flags, and those that need one of them. Scripts are not asked.
 pub(super) fn questions(
     first: Option<String>,
-    effects: &[Effect],
+    effects: &[&Effect],
     others: &[Other],
 ) -> Vec<String> {
     let names = |of: fn(&Effect) -> bool| -> Vec<_> {
         let found = effects.iter().filter(|effect| of(effect));
-        found.map(|effect| format!("`{}`", clean(&effect.flag))).collect()
+        let mut names: Vec<String> = Vec::new();
+        // A flag has an effect in each environment.
+        for name in found.map(|effect| format!("`{}`", clean(&effect.flag))) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     };
     let mut questions: Vec<_> = first.into_iter().collect();
     match names(is_switched_off).len() {

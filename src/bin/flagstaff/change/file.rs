@@ -1,6 +1,6 @@
 //! Changes of the flag file instead of the store.
 
-use std::time::SystemTime;
+use std::{path::Path, time::SystemTime};
 
 use flagstaff::{
     Context, Definition, Flags, Memory,
@@ -10,22 +10,26 @@ use flagstaff::{
         Entry, FlagsFile,
         edit::{Document, EditError, TextFile},
     },
-    source::SourceKind,
+    source::{FlagsBuilder, SourceEntry, SourceKind},
     write::NoEffect,
 };
 
-use super::{Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, reach, tell_of_file};
+use super::{
+    Change, ChangeArgs, Effect, Rehearsal, Side, TargetArgs, ask, growing, reach, tell_of_file,
+};
 use crate::{
+    assignment::Assignments,
     difference::{Difference, differences},
     failure::Failure,
     file,
     guard::{self, Target},
     name,
     output::Output,
-    paste,
+    parts, paste,
+    place::Declared,
     session::Session,
     style,
-    text::{self, clean, count},
+    text::{self, clean, count, verb},
 };
 
 /// Changes flags in the file, all or none.
@@ -47,17 +51,19 @@ pub(super) async fn change(
             Change::Enable => document.enable(name),
             Change::Disable => document.disable(name),
             Change::Unset | Change::Finish => document.remove(name),
-            Change::Set(assignments) => {
-                let there = document.file().flags().get(name).cloned();
-                let patch = assignments.in_a_file().patch(name, there.as_deref())?;
-                match there {
-                    Some(_) => document.set(name, &patch),
-                    None => document.add(name, &patch),
-                }
-            }
+            Change::Set(assignments) => set(document, name, assignments)?,
         };
-        refused(session, edited)?;
-        let state = side(document, name).state;
+        let is_patched_there = matches!(change, Change::Unset)
+            && document.file().environment().is_none()
+            && matches!(edited, Err(EditError::Invalid { .. }));
+        refused(session, edited).map_err(|failure| match is_patched_there {
+            true => failure.hint(format!(
+                "{} takes it out of all environments as well",
+                paste::command("delete", &text::word(name))
+            )),
+            false => failure,
+        })?;
+        let state = side(document, &[], name).state;
         if matches!(change, Change::Enable) && state != FlagState::On {
             let (word, flag) = (text::word(name), clean(name));
             hints.push(format!(
@@ -73,6 +79,27 @@ pub(super) async fn change(
     Ok(done)
 }
 
+/// Changes settings of a flag. Lists that add up grow from the entry of the environment alone.
+fn set(
+    document: &mut Document,
+    name: &str,
+    assignments: &Assignments,
+) -> Result<Result<(), EditError>, Failure> {
+    let assignments = assignments.in_a_file();
+    let Some(there) = document.file().flags().get(name).cloned() else {
+        return Ok(document.add(name, &assignments.patch(name, None)?));
+    };
+    let Some(environment) = document.file().environment() else {
+        return Ok(document.set(name, &assignments.patch(name, Some(&there))?));
+    };
+    let own = document.file().entry(environment, name).and_then(Entry::as_definition);
+    if let Some(setting) = assignments.taken_from_below(own, &there) {
+        return Ok(Err(EditError::InFlags { flag: name.to_owned(), setting }));
+    }
+    let patch = assignments.patch(name, Some(&growing(&there, own)))?;
+    Ok(document.set(name, &patch))
+}
+
 /// Edits flags in the file. Comments and layout stay.
 pub(crate) async fn edit(
     session: &Session,
@@ -85,27 +112,31 @@ pub(crate) async fn edit(
     refuse_what_a_file_has_not(session, args, target)?;
     let Session { place, output } = session;
     let word = guard::word(names);
-    let path = place.needed_path()?;
+    let path = match args.new {
+        true => place.needed_path()?,
+        false => place.path_to_edit(names)?,
+    };
     if !args.dry_run {
         guard::refuse_without_reason(place, Target::File(&path), args.wish(&word))?;
     }
     let file = TextFile::read(&path)?;
     let mut document = file::document(session, &file)?;
     let original = document.file().clone();
+    let below = place.files_below(file.path())?;
     name::refuse_settings_but(names, |name| document.file().flags().contains_key(name))?;
-    let declared = declared(&original).await?;
+    let declared = declared(&original, &file::whole(session, &file)?, &below).await?;
     if !takes_away && !args.new {
         names.iter().try_for_each(|name| refuse_unknown(&original, &declared, name))?;
     }
 
     let mut effects = Vec::new();
     for name in names {
-        let (before, text) = (side(&document, name), document.text().to_owned());
+        let (before, text) = (side(&document, &below, name), document.text().to_owned());
         edit(&mut document, name)?;
         effects.push(Effect {
             flag: name.clone(),
             before,
-            after: side(&document, name),
+            after: side(&document, &below, name),
             replaces: None,
             ending: None,
             below: None,
@@ -124,7 +155,7 @@ pub(crate) async fn edit(
         false => output.aside(format!("{} says so already", place.with_file(file.path()))),
     }
     for effect in effects.iter_mut().filter(|effect| effect.writes) {
-        let after = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);
+        let after = entry(document.file(), &effect.flag);
         effect.no_effect = declared.without_effect(&*effect.flag, after.as_ref()).map(in_a_file);
     }
     let others = reach::others(&declared.snapshot(), &effects);
@@ -137,7 +168,7 @@ pub(crate) async fn edit(
     }
     let edited: Vec<_> = names.iter().map(String::as_str).collect();
     file::refuse_failing_tests(session, &original, &document, &edited)?;
-    tell_what_decides(session, &document, &effects).await;
+    tell_what_decides(session, &document, file.path(), &effects).await;
     let written = effects.iter().filter(|effect| effect.writes);
     tell_of_environments(output, document.file(), written.map(|effect| &*effect.flag));
     if args.dry_run {
@@ -145,7 +176,7 @@ pub(crate) async fn edit(
     } else if document.is_changed() {
         let first = (takes_away && names.len() > 1)
             .then(|| format!("take {} out of the file?", count(names.len(), "flag")));
-        let questions = ask::questions(first, &effects, &others);
+        let questions = ask::questions(first, &effects.iter().collect::<Vec<_>>(), &others);
         let leave = guard::ask(place, Target::File(&path), args.wish(&word), &questions)?;
         file::replace(session, &leave, &file, document.text())?;
     }
@@ -183,13 +214,36 @@ pub(crate) fn tell_of_environments<'f>(
     }
 }
 
-/// The flags of a file alone, which can be changed without harm.
-async fn declared(file: &FlagsFile) -> Result<Flags, Failure> {
-    let file = file
-        .flags()
-        .iter()
-        .fold(Memory::new(), |memory, (key, flag)| memory.with(key, Entry::from(flag.clone())));
-    Ok(Flags::builder().source(file).start().await?)
+/// The flags of a file and those below it, which can be changed without harm. The entries of the environment that is
+/// changed are a source over `[flags]`.
+async fn declared(
+    file: &FlagsFile,
+    outside: &Document,
+    below: &[Declared],
+) -> Result<Flags, Failure> {
+    let memory = |memory: Memory, (name, entry): (&str, Entry)| memory.with(name, entry);
+    let flags = |file: &FlagsFile| {
+        let flags = file.flags().iter().map(|(name, flag)| (name, Entry::from(flag.clone())));
+        flags.fold(Memory::new(), memory)
+    };
+    let builder = match file.environment() {
+        None => Flags::builder().source(flags(file)),
+        Some(name) => {
+            let own =
+                file.flags().keys().filter_map(|key| Some((key, file.entry(name, key)?.clone())));
+            Flags::builder().source(own.fold(Memory::new(), memory)).source(flags(outside.file()))
+        }
+    };
+    let below = below.iter().rev().map(|file| flags(&file.parsed));
+    Ok(below.fold(builder, FlagsBuilder::source).start().await?)
+}
+
+/// Returns the entry that the part of the file that is changed has for a flag.
+fn entry(file: &FlagsFile, name: &str) -> Option<Entry> {
+    match file.environment() {
+        Some(environment) => file.entry(environment, name).cloned(),
+        None => file.flags().get(name).cloned().map(Entry::Definition),
+    }
 }
 
 /// Leaves out the source of what holds a change back: it is the file that is edited.
@@ -200,10 +254,16 @@ fn in_a_file(mut no_effect: NoEffect) -> NoEffect {
 
 /// Warns of flags that are not in force as the file has them, because of the sources over it. A file
 /// can be changed without these.
-async fn tell_what_decides(session: &Session, document: &Document, effects: &[Effect]) {
+async fn tell_what_decides(
+    session: &Session,
+    document: &Document,
+    path: &Path,
+    effects: &[Effect],
+) {
     let Session { place, output } = session;
     let warnings = async {
-        let Some(over) = place.flags_over_the_file(output).await? else { return Ok(Vec::new()) };
+        let over = place.flags_over_one_file(path, output).await?;
+        let Some(over) = over else { return Ok(Vec::new()) };
         let mut warnings = Vec::new();
         for effect in effects {
             warnings.extend(what_decides(&over, document, effect).await?);
@@ -227,12 +287,19 @@ async fn what_decides(
     effect: &Effect,
 ) -> Result<Option<String>, Failure> {
     let sources = over.sources_of(&effect.flag);
-    let who = match &*sources {
-        [] => return Ok(None),
-        [said] if said.source.kind == SourceKind::Redis => "the override in Redis decides",
-        [_] => "the environment decides",
-        _ => "the override in Redis and the environment decide",
+    let who = |said: &SourceEntry| match said.source.kind {
+        SourceKind::Redis => "the override in Redis".to_owned(),
+        SourceKind::File => {
+            let place = said.place.as_deref().map_or("a stronger file".into(), clean);
+            format!("`{place}`")
+        }
+        _ => "the environment".to_owned(),
     };
+    let who: Vec<_> = sources.iter().map(who).collect();
+    if who.is_empty() {
+        return Ok(None);
+    }
+    let who = format!("{} {}", who.join(" and "), verb(who.len(), "decides", "decide"));
     let declared = document.file().flags().get(&*effect.flag).cloned().map(Entry::Definition);
     let said = sources.iter().map(|said| (said.source.kind, said.entry.clone()));
     let said: Vec<_> = said.chain(declared.map(|entry| (SourceKind::File, entry))).collect();
@@ -261,8 +328,10 @@ fn refuse_unknown(file: &FlagsFile, declared: &Flags, name: &str) -> Result<(), 
         .hint(format!("{hint}; `--new` makes a new flag")))
 }
 
-fn side(document: &Document, name: &str) -> Side {
-    document.file().flags().get(name).map(|flag| &**flag).into()
+/// Returns a flag as a file and those below it make it.
+fn side(document: &Document, below: &[Declared], name: &str) -> Side {
+    let files = below.iter().map(|file| &file.parsed).chain([document.file()]);
+    parts::merged(files, name).as_ref().into()
 }
 
 fn refused(session: &Session, changed: Result<(), EditError>) -> Result<(), Failure> {

@@ -1,11 +1,10 @@
+use std::collections::BTreeSet;
+
 use clap::Args;
 use flagstaff::{
     Flags,
     cli::ExitCode,
-    definition::{
-        Entry, FlagsFile,
-        edit::{Document, TextFile},
-    },
+    definition::{Entry, FlagsFile, edit::TextFile},
     source::SourceKind,
 };
 use serde_json::json;
@@ -14,16 +13,15 @@ use crate::{
     change::BothArgs,
     completion,
     failure::Failure,
-    file,
-    guard::{self, Leave, Target},
+    file::{self, Files},
     name,
     output::{Listing, Row},
-    paste, place,
+    paste,
+    place::Place,
     references::{self, ReferenceArgs},
     revision,
     session::Session,
-    stale::Place,
-    style,
+    stale, style,
     text::{self, clean, count},
 };
 
@@ -63,27 +61,20 @@ pub(crate) struct Delete {
 struct Needs {
     /// Flags of the file and of the sources over it.
     flags: Vec<String>,
-    places: Vec<Place>,
+    places: Vec<stale::Place>,
     is_overridden: bool,
 }
 
 impl Delete {
     pub(crate) async fn run(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
-        let path = place.needed_path()?;
+        self.refuse_one_environment(place)?;
+        let mut files = Files::read(session)?;
+        let wish = self.change.wish(&self.name);
         if !self.change.dry_run {
-            let wish = self.change.wish(&self.name);
-            guard::refuse_without_reason(place, Target::File(&path), wish)?;
+            files.refuse_without_reason(session, wish)?;
         }
-        let file = TextFile::read(&path)?;
-        let mut document = file::whole(session, &file)?;
-        let original = document.file().clone();
-        let is_in = |name: &str| original.entry(name, &*self.name).is_some();
-        let environments: Vec<_> =
-            original.environments().filter(|name| is_in(name)).map(str::to_owned).collect();
-        let is_outside =
-            original.flags().contains_key(&*self.name) || original.rejected().contains(&*self.name);
-        if !is_outside && environments.is_empty() {
+        if !files.0.iter().any(|opened| opened.names(&self.name)) {
             let failure = Failure::usage(format!("the file has no flag `{}`", clean(&self.name)));
             return Err(failure.hint(format!(
                 "{} takes an override away",
@@ -91,25 +82,20 @@ impl Delete {
             )));
         }
         let over = place.flags_over_the_file(output).await?;
-        let places = self.references.search(file.path(), &self.name)?;
+        let places = self.references.search(&files, &self.name)?;
         let needs = Needs {
-            flags: needing(&document, over.as_ref(), &self.name),
+            flags: needing(&files, over.as_ref(), &self.name),
             places,
             is_overridden: over.as_ref().is_some_and(|over| is_overridden(over, &self.name)),
         };
         self.refuse_needed(session, &needs)?;
 
-        if is_outside {
-            document.remove(&self.name).map_err(|error| file::refused(session, error))?;
+        for opened in files.0.iter_mut().filter(|opened| opened.names(&self.name)) {
+            let deleted = opened.document.delete(&self.name);
+            deleted.map_err(|error| file::refused(session, error))?;
         }
-        for environment in &environments {
-            document = document
-                .in_environment(environment)
-                .map_err(|error| place::unknown_environment(file.path(), &error))?;
-            document.remove(&self.name).map_err(|error| file::refused(session, error))?;
-        }
-        file::refuse_failing_tests(session, &original, &document, &[])?;
-        output.preview(&style::diff(&document.diff().to_string()));
+        files.refuse_failing_tests(session, &[])?;
+        output.preview(&style::diff(&files.diff()));
         for flag in &needs.flags {
             let (flag, name) = (clean(flag), clean(&self.name));
             output.warning(format!("`{flag}` needs `{name}`, which the file does not have then"));
@@ -122,21 +108,20 @@ impl Delete {
             output.aside("nothing was changed: this is a dry run");
         } else {
             let questions = [format!("delete `{}`?", clean(&self.name))];
-            let target = match needs.is_overridden {
-                true => Target::Both(&path),
-                false => Target::File(&path),
-            };
-            let leave = guard::ask(place, target, self.change.wish(&self.name), &questions)?;
-            let way_back = way_back(&file, &self.name);
-            file::replace(session, &leave, &file, document.text())?;
-            output.hint(way_back);
+            let leaves = files.ask(session, needs.is_overridden, wish, &questions)?;
+            let way_back: Vec<_> =
+                files.0.iter().map(|it| way_back(&it.file, &self.name)).collect();
+            files.write(session, &leaves)?;
+            let changed = files.0.iter().zip(way_back).filter(|(it, _)| it.document.is_changed());
+            changed.for_each(|(_, way_back)| output.hint(way_back));
             if let Some(over) = over.filter(|_| needs.is_overridden) {
-                revision = self.take_override(session, &leave, &over).await?;
+                let reason = leaves.into_iter().find_map(|leave| leave.reason);
+                revision = self.take_override(session, reason, &over).await?;
             }
         }
         let about = json!({
             "flag": self.name,
-            "diff": document.diff().to_string(),
+            "diff": files.diff(),
             "override": needs.is_overridden.then_some("removed"),
             "revision": revision,
             "dryRun": self.change.dry_run,
@@ -146,6 +131,17 @@ impl Delete {
         let empty = self.references.none();
         output.listing_about(about, Listing { name: "references", columns, rows, empty })?;
         Ok(ExitCode::Done)
+    }
+
+    /// Refuses `--environment`: all of the flag would go, also what other environments have of it.
+    fn refuse_one_environment(&self, place: &Place) -> Result<(), Failure> {
+        let [environment] = &*place.environment else { return Ok(()) };
+        Err(Failure::usage("`delete` is about the whole file, and `--environment` names a part of it")
+            .hint(format!(
+                "{} takes away what `{}` has of the flag; without `--environment`, all of it is deleted",
+                paste::command("unset --source file", &text::word(&self.name)),
+                clean(environment),
+            )))
     }
 
     /// Refuses to delete what is needed, and lists what needs it.
@@ -194,14 +190,14 @@ impl Delete {
     async fn take_override(
         &self,
         session: &Session,
-        leave: &Leave,
+        reason: Option<String>,
         over: &Flags,
     ) -> Result<Option<u64>, Failure> {
         let mut clear = over.clear(&self.name);
         if let Some(author) = self.change.author() {
             clear = clear.author(author);
         }
-        if let Some(reason) = &leave.reason {
+        if let Some(reason) = reason {
             clear = clear.reason(reason);
         }
         let cleared = clear.await.map_err(|error| {
@@ -218,9 +214,10 @@ impl Delete {
     }
 }
 
-/// The flags that need a flag: those of the file, and those whose override asks for it.
-fn needing(document: &Document, over: Option<&Flags>, flag: &str) -> Vec<String> {
-    let mut needing = document.needing(flag);
+/// The flags that need a flag: those of the files, and those whose override asks for it.
+fn needing(files: &Files, over: Option<&Flags>, flag: &str) -> Vec<String> {
+    let needing = files.0.iter().flat_map(|opened| opened.document.needing(flag));
+    let mut needing: Vec<_> = needing.collect::<BTreeSet<_>>().into_iter().collect();
     for over in over.into_iter() {
         for (name, _) in over.all(&flagstaff::Context::anonymous()) {
             let says = over.sources_of(&name).into_iter().any(|said| match &said.entry {

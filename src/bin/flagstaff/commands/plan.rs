@@ -10,7 +10,7 @@ use flagstaff::{
 use crate::{
     context,
     failure::Failure,
-    place,
+    parts, place,
     plan::{Change, Counts, FailOn, Report, UserArgs, count},
     revision,
     session::Session,
@@ -77,6 +77,9 @@ impl Plan {
         };
         let before = before.tested(&Definitions::new(), at);
         let after = read(&self.after, session)?;
+        if environment.is_none() {
+            tell_of_environments(&before, &after, session);
+        }
         let after = match &environment {
             Some(name) => after
                 .in_environment(name)
@@ -156,6 +159,23 @@ impl PlanArgs {
                 text::verb(counts.anonymous as usize, "it is", "they are"),
             ));
         }
+    }
+}
+
+/// Names the environments whose entries differ: a plan is about one environment, or about `[flags]` alone.
+fn tell_of_environments(before: &FlagsFile, after: &FlagsFile, session: &Session) {
+    let differs = |name: &&str| !before.entries(name).eq(after.entries(name));
+    let names = parts::environments([before, after]).into_iter().filter(differs);
+    let names: Vec<_> = names.map(|name| format!("`{}`", text::clean(name))).collect();
+    if !names.is_empty() {
+        session.output.note(format!(
+            "this is about `[flags]` alone; {} {} too, and `--environment` chooses one of them",
+            match names.len() {
+                1 => format!("environment {}", names[0]),
+                _ => format!("environments {}", names.join(", ")),
+            },
+            text::verb(names.len(), "differs", "differ"),
+        ));
     }
 }
 

@@ -5,7 +5,7 @@ use flagstaff::{
     Flags,
     cli::ExitCode,
     definition::{Entry, edit::TextFile},
-    source::RedisHandle,
+    source::{Instance, RedisHandle},
 };
 use serde_json::json;
 
@@ -142,11 +142,6 @@ impl Promote {
             refuse_other_definitions(session, &redis, &flags, &self.flags).await?;
         }
         drop(flags);
-        // There, the override may be what switches them off.
-        if let Some(file) = session.place.file()? {
-            let flags = self.flags.iter().map(String::as_str);
-            tell_of_environments(&session.output, &file.parsed, flags);
-        }
         finish(session, &redis, &self.flags, &self.change).await
     }
 
@@ -209,6 +204,10 @@ async fn refuse_other_definitions(
     names: &[String],
 ) -> Result<(), Failure> {
     let fleet = redis.fleet().await?;
+    let file = session.place.file()?;
+    // In another environment, an instance that has the file announces another definition.
+    let has_file =
+        |instance: &Instance| file.as_ref().is_some_and(|file| instance.runs(file.text.as_bytes()));
     if fleet.counted().next().is_none() {
         session.output.warning(format!(
             "no instance follows {}, so whether services have the file is not known",
@@ -219,7 +218,8 @@ async fn refuse_other_definitions(
     for name in names {
         let declared = drift.iter().find(|drift| drift.key == *name);
         let declared = declared.and_then(|drift| drift.declared.as_ref());
-        let others = fleet.counted().filter(|it| it.declares(name, declared) != Some(true));
+        let has_it = |it: &Instance| has_file(it) || it.declares(name, declared) == Some(true);
+        let others = fleet.counted().filter(|it| !has_it(it));
         let others: Vec<_> = others.map(|it| clean(&it.name)).collect();
         if others.is_empty() {
             continue;

@@ -15,11 +15,10 @@ use serde_json::json;
 use crate::{
     failure::Failure,
     output::{Listing, Row},
+    parts::Parts,
     place,
     session::Session,
-    stale::{
-        Commit, Finding, Fixed, History, Parts, Place, Search, Since, Source, branch, last_mentions,
-    },
+    stale::{Commit, Finding, Fixed, History, Place, Search, Since, Source, branch, last_mentions},
     time, unreadable,
 };
 
@@ -151,9 +150,12 @@ impl Stale {
             let fixed = fixed.filter(|fixed| {
                 let to_come =
                     |flag: &Definition| is_unstarted(flag, now) || changes_by_itself(flag, now);
-                !elsewhere.have(key)
-                    || (elsewhere.are_all(key, fixed, now)
-                        && !elsewhere.definitions(key).any(to_come))
+                let there: Vec<_> = elsewhere.iter().map(|part| part.flag(key)).collect();
+                let is_same = |flag: &Definition| {
+                    Fixed::of(flag, now).as_ref() == Some(fixed) && !to_come(flag)
+                };
+                there.iter().all(Option::is_none)
+                    || there.iter().all(|flag| flag.as_ref().is_some_and(is_same))
             });
             all.push((key.to_owned(), info.definition().clone(), fixed));
         }

@@ -13,7 +13,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It takes the whole override of a flag away; `flagstaff set FLAG FIELD-` takes
-one setting out of it. With --source file, the flag goes out of flags.toml.
+one setting out of it. With --source file, the flag goes out of flags.toml. With
+--environment as well, it is the entry of that environment, whose tests stay.
 
 Examples:
   flagstaff unset new_checkout

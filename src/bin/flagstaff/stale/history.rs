@@ -10,8 +10,12 @@ use std::{
 
 use flagstaff::definition::FlagsFile;
 
-use super::{Search, finding::Fixed, parts::Parts};
-use crate::{plan::Progress, revision::git};
+use super::{Search, finding::Fixed};
+use crate::{
+    parts::{Part, Parts},
+    plan::Progress,
+    revision::git,
+};
 
 /// The commits of a file, the newest first.
 #[derive(Debug)]
@@ -63,9 +67,12 @@ impl History {
             if file.as_ref().is_some_and(|file| !file.is_usable()) {
                 continue;
             }
-            let parts = file.map(|file| Parts::of(&[file]));
+            let parts = file.map(|file| Parts::of([&file]));
             open.retain(|(key, fixed)| {
-                let is_same = parts.as_ref().is_some_and(|parts| parts.are_all(key, fixed, now));
+                let is_fixed = |part: &Part| {
+                    part.flag(key).and_then(|flag| Fixed::of(&flag, now)).as_ref() == Some(fixed)
+                };
+                let is_same = parts.as_ref().is_some_and(|parts| parts.iter().all(is_fixed));
                 if is_same {
                     since.insert((*key).clone(), *at);
                 }

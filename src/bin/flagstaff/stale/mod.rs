@@ -5,12 +5,10 @@ mod code;
 mod finding;
 mod forms;
 mod history;
-mod parts;
 
 pub(crate) use self::{
     branch::branch,
     code::{Place, Search},
     finding::{Finding, Fixed, Since, Source},
     history::{Commit, History, last_mentions},
-    parts::Parts,
 };

@@ -2,7 +2,10 @@
 
 mod draw;
 
-use std::ops::Range;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use self::draw::{Moved, Steps};
 use super::file::{File, Flag, Found};
@@ -17,17 +20,61 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     if !found.wants(Code::RedrawsUsers) && !found.wants(Code::RemovedFlag) {
         return;
     }
-    let before = FlagsFile::parse("before", before);
+    let before = FlagsFile::read("before", before, found.lints().whole).file;
+    let table = file.flags_table().and_then(|flags| flags.get_ref().as_table());
     // Those with errors are there too.
-    let named = |key: &str| {
-        let flags = file.flags_table().and_then(|flags| flags.get_ref().as_table());
-        flags.is_some_and(|flags| flags.contains_key(key))
-    };
-    let gone = before.flags().iter().filter(|(key, _)| !named(key));
+    let is_there = |key: &str| table.is_some_and(|flags| flags.contains_key(key));
+    let outside = Reported::default();
+    let outside = compare(&before, &file.flags, file, 0..0, &is_there, &outside, found);
+    for environment in &file.environments {
+        let Ok(before) = before.clone().in_environment(environment.name) else { continue };
+        let values = environment.merged(table);
+        let flags = values.iter().filter_map(|(key, value)| {
+            let definition = environment.flags.good.get(key.get_ref().as_ref())?;
+            Some(Flag { key, value, definition })
+        });
+        let flags: Vec<_> = flags.collect();
+        let is_there = |key: &str| {
+            let rejected = &environment.flags.rejected;
+            environment.flags.good.contains_key(key) || rejected.contains(key)
+        };
+        found.environment = Some(environment.name.to_owned());
+        let place = environment.value.span();
+        compare(&before, &flags, file, place, &is_there, &outside, found);
+        found.environment = None;
+    }
+    let is_there = |name: &&str| file.environments.iter().any(|it| it.name == *name);
+    let gone: Vec<_> = before.environments().filter(|name| !is_there(name)).collect();
+    let place = file.environments_table().or(file.flags_table());
+    if let (false, Some(place)) = (gone.is_empty(), place) {
+        found.report(environments_removed(&gone, place.span()));
+    }
+}
+
+/// The findings about the flags outside of all environments. An environment without an entry has the same ones.
+#[derive(Default)]
+struct Reported<'f> {
+    causes: BTreeMap<&'f str, Vec<Cause<'f>>>,
+    gone: BTreeSet<&'f str>,
+}
+
+/// Compares the flags of one part of the file, which is at `place`, with those before the edit. Returns what was found,
+/// without the findings that are `known`.
+fn compare<'f>(
+    before: &'f FlagsFile,
+    flags: &'f [Flag<'f>],
+    file: &File<'_>,
+    place: Range<usize>,
+    is_there: &dyn Fn(&str) -> bool,
+    known: &Reported<'_>,
+    found: &mut Found<'_>,
+) -> Reported<'f> {
+    let mut reported = Reported::default();
+    let gone = before.flags().iter().filter(|(key, _)| !is_there(key));
     // With the name that each has now, if it seems to have another one.
-    let mut gone: Vec<(&str, &Definition, Option<&str>)> =
+    let mut gone: Vec<(&'f str, &'f Definition, Option<&'f str>)> =
         gone.map(|(key, was)| (key, &**was, None)).collect();
-    for flag in &file.flags {
+    for flag in flags {
         let name = flag.name();
         let (was_name, was) = match before.flags().get(name) {
             Some(was) => (name, &**was),
@@ -45,20 +92,27 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
         let differs = || was.differences(flag.definition).into_iter().any(|it| it.roles().redraws);
         if was_name != name || differs() {
             let edit = Edit { flag, was_name, was, is: flag.definition };
-            edit.report(&edit.moves(file), found);
+            let mut moves = edit.moves(file);
+            let causes = known.causes.get(name);
+            moves.retain(|it| !causes.is_some_and(|causes| causes.contains(&it.cause)));
+            edit.report(&moves, found);
+            reported.causes.insert(name, moves.into_iter().map(|it| it.cause).collect());
         }
     }
+    gone.retain(|(key, ..)| !known.gone.contains(*key));
+    reported.gone.extend(gone.iter().map(|&(key, ..)| key));
     let (renamed, removed): (Vec<_>, Vec<_>) =
         gone.into_iter().partition(|(_, _, renamed)| renamed.is_some());
     for (key, _, name) in renamed {
-        let flag = file.flags.iter().find(|flag| Some(flag.name()) == name);
+        let flag = flags.iter().find(|flag| Some(flag.name()) == name);
         let place = flag.map_or(0..0, |flag| flag.key.span());
         found.report(self::removed(&[key], place, "this one has the same settings"));
     }
     if !removed.is_empty() {
         let keys: Vec<_> = removed.iter().map(|&(key, _, _)| key).collect();
-        found.report(self::removed(&keys, 0..0, "before the edit there was more"));
+        found.report(self::removed(&keys, place, "before the edit there was more"));
     }
+    reported
 }
 
 /// A definition without the settings for people and without its salt, to recognise a renamed flag.
@@ -85,6 +139,18 @@ fn removed(keys: &[&str], place: Range<usize>, label: &str) -> Diagnostic {
     problem.label(label).help(
         "code that still asks for such a flag gets its own default: `flagstaff stale --refs` finds it",
     )
+}
+
+/// One problem for all environments that are gone.
+fn environments_removed(names: &[&str], place: Range<usize>) -> Diagnostic {
+    let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let message = match names {
+        [_] => format!("environment {listed} is not in the file any more"),
+        _ => format!("{} environments are not in the file any more: {listed}", names.len()),
+    };
+    Diagnostic::new(Code::RemovedFlag, place, message)
+        .label("before the edit there was more")
+        .help("services that still name it do not start: deploy them without it first")
 }
 
 /// One flag, before and after.

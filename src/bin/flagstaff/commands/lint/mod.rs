@@ -20,7 +20,7 @@ use flagstaff::{
         edit::{TextFile, TextFileError},
         lint::{Level, Lints},
     },
-    source::{Offer, SourceKind},
+    source::FlagsBuilder,
 };
 
 use self::{against::Against, explain::CodeArg};
@@ -29,7 +29,7 @@ use crate::{
     guard::GuardArgs,
     output::Output,
     paste,
-    place::{Once, read, told},
+    place::{self, Declared, Once, read, told},
     session::Session,
     text::count,
     time::instant,
@@ -136,10 +136,17 @@ impl Lint {
             return explain::run(*code, output);
         }
         let lints = self.lints()?;
+        let place = &session.place;
         let paths = match &*self.paths {
-            [] => vec![session.place.needed_path()?],
+            [] if place.paths().is_empty() => vec![place.needed_path()?],
+            [] => place.paths(),
             paths => paths.to_vec(),
         };
+        if let Some(environment) = place.environment_name()? {
+            // What comes out of a pipe is not there to be read twice.
+            let named = paths.iter().filter(|path| *path != "-").cloned().collect();
+            place::declared(named, Some(&environment))?;
+        }
         if self.fix && paths.iter().any(|path| path == "-") {
             return Err(Failure::usage("stdin cannot be fixed").hint("name a file"));
         }
@@ -148,7 +155,7 @@ impl Lint {
             files.push(self.check(path, &lints, session)?);
         }
         self.print(&files, output)?;
-        let has_odd_values = tell_environment(session, &files).await?;
+        let has_odd_values = self.tell_merged(session, &files).await?;
         let has_errors = files.iter().any(|file| file.found.has_errors())
             || (has_odd_values && self.deny.contains(&Named::Warnings));
         Ok(if has_errors { ExitCode::No } else { ExitCode::Done })
@@ -207,6 +214,8 @@ impl Lint {
             },
             None => lints.clone(),
         };
+        let is_partial = self.paths.is_empty() && session.place.is_over_another(path);
+        let lints = if is_partial { lints.partial() } else { lints };
         let check = |text: &str| lints.check(&name, text, now);
         if !self.fix {
             let text = read(path)?;
@@ -245,6 +254,37 @@ impl Lint {
         std::iter::successors(Some(first), |(text, found)| apply(text, found)).take(ROUNDS).last()
     }
 
+    /// Warns of values that have another effect than expected on what is below them: of environment variables, and of
+    /// files over others. Returns true if there are any.
+    async fn tell_merged(&self, session: &Session, files: &[Checked]) -> Result<bool, Failure> {
+        let variables = session.place.environment();
+        // Files that are named as arguments are not over each other.
+        let stacks: Vec<_> = match self.paths.is_empty() {
+            true => vec![files],
+            false => files.chunks(1).collect(),
+        };
+        let mut found = BTreeSet::new();
+        for stack in stacks {
+            if variables.is_none() && stack.len() < 2 {
+                continue;
+            }
+            let over = Flags::builder().option_source(variables.clone());
+            let files = stack.iter().enumerate().rev().map(|(index, file)| {
+                let parsed = match index {
+                    0 => FlagsFile::parse(&file.name, &file.text),
+                    _ => FlagsFile::parse_partial(&file.name, &file.text),
+                };
+                let (path, text) = (PathBuf::from(&file.name), file.text.clone());
+                Once::file(&Declared { path, text, parsed })
+            });
+            let flags = files.fold(over, FlagsBuilder::source).start().await?;
+            found.extend(flags.warnings().iter().map(told));
+        }
+        let is_empty = found.is_empty();
+        session.output.warnings(found);
+        Ok(!is_empty)
+    }
+
     fn print(&self, files: &[Checked], output: &Output) -> Result<(), Failure> {
         let format = self.format.unwrap_or(match output.is_json() {
             true => Format::Json,
@@ -269,22 +309,6 @@ impl Lint {
         }
         Ok(())
     }
-}
-
-/// Warns of environment variables that have another effect on the flags of the files than expected. Returns
-/// true if there are any.
-async fn tell_environment(session: &Session, files: &[Checked]) -> Result<bool, Failure> {
-    let Some(environment) = session.place.environment() else { return Ok(false) };
-    let mut found = BTreeSet::new();
-    for file in files {
-        let file = FlagsFile::parse(&file.name, &file.text);
-        let declared = Once::new(SourceKind::File, Offer::from(file.flags()));
-        let flags = Flags::builder().source(environment.clone()).source(declared).start().await?;
-        found.extend(flags.warnings().iter().map(told));
-    }
-    let is_empty = found.is_empty();
-    session.output.warnings(found);
-    Ok(!is_empty)
 }
 
 /// How much was found, if anything was.

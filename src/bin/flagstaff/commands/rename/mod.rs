@@ -4,10 +4,7 @@ use clap::Args;
 use flagstaff::{
     Definition, Flags,
     cli::ExitCode,
-    definition::{
-        Entry, FlagsFile,
-        edit::{Document, EditError, TextFile},
-    },
+    definition::{Entry, edit::EditError},
     source::{OldOverride, RedisHandle, SourceEntry, SourceKind},
     write::{Operation, Write},
 };
@@ -17,12 +14,12 @@ use crate::{
     change::{BothArgs, store},
     completion,
     failure::Failure,
-    file,
-    guard::{self, Leave, Target},
+    file::{self, Files, Opened},
+    guard::{self, Target},
     name,
     output::{Listing, Output},
     paste,
-    place::Place,
+    place::{self, Place},
     references::{self, ReferenceArgs},
     session::Session,
     style,
@@ -90,44 +87,41 @@ impl Rename {
             refuse_without_reason(Target::Store)?;
             return self.finish(session).await;
         }
-        let path = place.needed_path()?;
-        refuse_without_reason(Target::File(&path))?;
-        let file = TextFile::read(&path)?;
-        let mut document = file::whole(session, &file)?;
-        let original = document.file().clone();
-        self.refuse_renamed(&original)?;
+        let mut files = Files::read(session)?;
+        let wish = self.change.wish(&self.old);
+        if !self.change.dry_run {
+            files.refuse_without_reason(session, wish)?;
+        }
+        self.refuse_renamed(&files)?;
         let flags = place.flags(output).await?;
         let said = flags.sources_of(&self.old);
-        self.edit(session, &mut document, &said)?;
+        self.edit(session, &mut files, &said)?;
         self.refuse_taken(&flags)?;
         self.refuse_named_by_overrides(&flags)?;
         self.tell_environment(&said, output);
-        file::refuse_failing_tests(session, &original, &document, &[&*self.new])?;
-        let users = same::refuse_if_any_moves(&self, &flags, &original, document.file()).await?;
-        let found = self.references.search(file.path(), &self.old)?;
+        files.refuse_failing_tests(session, &[&*self.new])?;
+        let users = same::refuse_if_any_moves(&self, &flags, &files).await?;
+        let found = self.references.search(&files, &self.old)?;
         let moved = self.override_of(place).await?;
 
-        output.preview(&style::diff(&document.diff().to_string()));
+        output.preview(&style::diff(&files.diff()));
         self.tell(session, &found, moved.as_ref(), users);
         let mut revision = None;
         if self.change.dry_run {
             output.aside("nothing was changed: this is a dry run");
         } else {
-            let target = match moved {
-                Some(_) => Target::Both(&path),
-                None => Target::File(&path),
-            };
-            let leave = guard::ask(place, target, self.change.wish(&self.old), &[])?;
-            file::replace(session, &leave, &file, document.text())?;
+            let leaves = files.ask(session, moved.is_some(), wish, &[])?;
+            files.write(session, &leaves)?;
             if let Some(moved) = &moved {
-                revision = self.write(&leave, moved).await?;
+                let reason = leaves.iter().find_map(|leave| leave.reason.as_deref());
+                revision = self.write(reason, moved).await?;
                 tell_revision(output, revision);
             }
         }
         let about = json!({
             "old": self.old,
             "new": self.new,
-            "diff": document.diff().to_string(),
+            "diff": files.diff(),
             "override": moved.as_ref().map(|moved| match moved.old_override {
                 OldOverride::Keep => "copied",
                 _ => "moved",
@@ -148,9 +142,10 @@ impl Rename {
     async fn finish(self, session: &Session) -> Result<ExitCode, Failure> {
         let Session { place, output } = session;
         let redis = place.needed_redis()?.handle();
-        if let Some(file) = place.file()? {
-            let flags = file.parsed.flags();
-            if flags.contains_key(&*self.old) || !flags.contains_key(&*self.new) {
+        let files = place.files()?;
+        if let Some(file) = files.last() {
+            let has = |flag: &str| files.iter().any(|it| place::names(&it.parsed, flag));
+            if has(&self.old) || !has(&self.new) {
                 return Err(Failure::refused(format!(
                     "`{}` does not have `{}` in the place of `{}`",
                     file.path.display(),
@@ -182,7 +177,7 @@ impl Rename {
         } else if is_there {
             let leave = guard::ask(place, Target::Store, self.change.wish(&self.old), &[])?;
             let moved = Override { redis, old_override: OldOverride::Remove, waiting };
-            revision = self.write(&leave, &moved).await?;
+            revision = self.write(leave.reason.as_deref(), &moved).await?;
             tell_revision(output, revision);
         }
         let json = json!({
@@ -201,8 +196,8 @@ impl Rename {
     }
 
     /// Refuses a flag that the file does not have. One that it has by the new name was renamed before.
-    fn refuse_renamed(&self, file: &FlagsFile) -> Result<(), Failure> {
-        let has = |name: &str| file.flags().contains_key(name) || file.rejected().contains(name);
+    fn refuse_renamed(&self, files: &Files) -> Result<(), Failure> {
+        let has = |name: &str| files.0.iter().any(|opened| opened.names(name));
         if has(&self.old) || !has(&self.new) {
             return Ok(());
         }
@@ -257,25 +252,36 @@ impl Rename {
         }
     }
 
-    /// Writes the new name into the document, with the salt if anything draws by the old name.
+    /// Writes the new name into the files. The weakest one that has the flag gets the salt, if anything draws by the old
+    /// name.
     fn edit(
         &self,
         session: &Session,
-        document: &mut Document,
+        files: &mut Files,
         said: &[SourceEntry],
     ) -> Result<(), Failure> {
         let refused = |error: EditError| file::refused(session, error);
-        document.rename(&self.old, &self.new).map_err(refused)?;
-        let is_salted = |file: &FlagsFile| {
-            let flag = file.flags().get(&*self.new);
+        let weakest = files.0.iter().position(|opened| opened.names(&self.old)).unwrap_or_default();
+        for (index, opened) in files.0.iter_mut().enumerate() {
+            let document = &mut opened.document;
+            let names_it = !document.needing(&self.old).is_empty();
+            if index == weakest {
+                document.rename(&self.old, &self.new).map_err(refused)?;
+            } else if place::names(&opened.original, &self.old) || names_it {
+                document.rename_over(&self.old, &self.new).map_err(refused)?;
+            }
+        }
+        let is_salted = |opened: &Opened| {
+            let flag = opened.document.file().flags().get(&*self.new);
             flag.is_some_and(|flag| flag.rare().salt.value().is_some())
         };
-        let draws = |said: &SourceEntry| matches!(said.entry, Entry::Definition(_));
-        if said.iter().filter(|said| said.source.kind != SourceKind::File).any(draws)
-            && !is_salted(document.file())
-        {
+        // Those over the weakest file may draw where that one does not.
+        let weakest_file = said.iter().rposition(|said| said.source.kind == SourceKind::File);
+        let over = said.iter().take(weakest_file.unwrap_or(said.len()));
+        let mut draws = over.filter(|said| matches!(said.entry, Entry::Definition(_)));
+        if draws.next().is_some() && !files.0.iter().any(is_salted) {
             let salt = Definition::new().salt(self.old.clone());
-            document.set(&self.new, &salt).map_err(refused)?;
+            files.0[weakest].document.set(&self.new, &salt).map_err(refused)?;
         }
         Ok(())
     }
@@ -295,9 +301,9 @@ impl Rename {
         Ok(Some(Override { redis, old_override, waiting }))
     }
 
-    async fn write(&self, leave: &Leave, moved: &Override) -> Result<Option<u64>, Failure> {
+    async fn write(&self, reason: Option<&str>, moved: &Override) -> Result<Option<u64>, Failure> {
         let author = self.change.author();
-        let (author, reason) = (author.as_deref(), leave.reason.as_deref());
+        let author = author.as_deref();
         let Override { redis, old_override, .. } = moved;
         let written = redis.rename(&self.old, &self.new, *old_override, author, reason).await;
         let written = written.map_err(|refusal| {

@@ -3,13 +3,15 @@
 use flagstaff::{
     Definition, Flags, Memory, Snapshot,
     definition::{Entry, FlagsFile},
-    source::SourceKind,
+    source::{FlagsBuilder, SourceKind},
 };
 use serde_json::Value;
 
 use super::Rename;
 use crate::{
     failure::Failure,
+    file::Files,
+    parts::Parts,
     paste,
     plan::{MadeUp, Progress},
     text::{clean, words},
@@ -29,8 +31,7 @@ type Overrides = Vec<(String, Entry)>;
 pub(super) async fn refuse_if_any_moves(
     rename: &Rename,
     flags: &Flags,
-    before: &FlagsFile,
-    after: &FlagsFile,
+    files: &Files,
 ) -> Result<u64, Failure> {
     let overrides = overrides(flags);
     let renamed = |name: &str| if name == rename.old { &rename.new } else { name }.to_owned();
@@ -38,24 +39,17 @@ pub(super) async fn refuse_if_any_moves(
         overrides.iter().map(|(name, entry)| (renamed(name), entry.clone())).collect();
     let none = Overrides::new();
     let mut users = 0;
-    for environment in [None].into_iter().chain(before.environments().map(Some)) {
-        let both = [in_environment(before, environment), in_environment(after, environment)];
-        let [Some(before), Some(after)] = &both else { continue };
+    let before = Parts::of(files.0.iter().map(|opened| &opened.original));
+    let after = Parts::of(files.0.iter().map(|opened| opened.document.file()));
+    for (before, after) in before.iter().zip(after.iter()) {
         for (over_before, over_after) in [(&none, &none), (&overrides, &renamed_overrides)] {
-            let both = [start(before, over_before).await?, start(after, over_after).await?];
+            let both =
+                [start(&before.files, over_before).await?, start(&after.files, over_after).await?];
             let [before, after] = both.each_ref().map(Flags::snapshot);
             users = compare(rename, &before, &after, &renamed)?;
         }
     }
     Ok(users)
-}
-
-/// The file as services in an environment have it, or as those without one.
-fn in_environment(file: &FlagsFile, environment: Option<&str>) -> Option<FlagsFile> {
-    match environment {
-        Some(name) => file.clone().in_environment(name).ok(),
-        None => Some(file.clone()),
-    }
 }
 
 /// The overrides of all flags in the store. Environment variables are not renamed, so they are left out.
@@ -69,14 +63,15 @@ fn overrides(flags: &Flags) -> Overrides {
     overrides
 }
 
-async fn start(file: &FlagsFile, overrides: &Overrides) -> Result<Flags, Failure> {
+async fn start(files: &[FlagsFile], overrides: &Overrides) -> Result<Flags, Failure> {
     let memory = |memory: Memory, (name, entry): (&str, Entry)| memory.with(name, entry);
     let over = overrides.iter().map(|(name, entry)| (name.as_str(), entry.clone()));
-    let declared = file.flags().iter().map(|(name, flag)| (name, Entry::from(flag.clone())));
-    let builder = Flags::builder()
-        .source(over.fold(Memory::new(), memory))
-        .source(declared.fold(Memory::new(), memory));
-    Ok(builder.start().await?)
+    let over = Flags::builder().source(over.fold(Memory::new(), memory));
+    let files = files.iter().rev().map(|file| {
+        let flags = file.flags().iter().map(|(name, flag)| (name, Entry::from(flag.clone())));
+        flags.fold(Memory::new(), memory)
+    });
+    Ok(files.fold(over, FlagsBuilder::source).start().await?)
 }
 
 fn compare(
