@@ -9,7 +9,7 @@ use super::{
     segment, value::source, variants::in_order,
 };
 use crate::model::{
-    self, Case, Comparison, Condition, InvalidOperand, OperandKind, Operator, nearest,
+    self, Case, Comparison, Condition, InvalidOperand, Mistake, OperandKind, Operator, nearest,
 };
 
 /// Whose condition it is.
@@ -430,7 +430,7 @@ impl At<'_> {
         let message = format!("invalid operand of `{operator}` in {}", self.owner);
         let wants_instant = operator.operand() == OperandKind::Instant;
         let found = match place.get_ref() {
-            _ if !error.message.starts_with("expected ") => String::new(),
+            _ if error.mistake != Mistake::Kind => String::new(),
             DeValue::String(_) | DeValue::Datetime(_) if wants_instant => String::new(),
             found => format!(", found {}", decoder.kind(found)),
         };
@@ -449,7 +449,7 @@ impl At<'_> {
                     Some("the operand of `as = \"number\"` is a number without quotes".to_owned())
                 }
             },
-            _ if error.message.starts_with("expected ") || error.message.starts_with("not ") => {
+            _ if error.mistake != Mistake::Other => {
                 let operand = operator.example().operand;
                 Some(format!("write, for example, `{operator} = {operand}`"))
             }
@@ -525,7 +525,7 @@ pub(super) fn plain(
         }
         DeValue::Float(number) => {
             let number = number.as_str().parse::<f64>();
-            number.map_err(|_| InvalidOperand::new("not a number"))?.into()
+            number.map_err(|_| InvalidOperand::not("a number"))?.into()
         }
         DeValue::Datetime(date) if dates => date.to_string().into(),
         DeValue::Datetime(_) => return Err(InvalidOperand::new("a date is no value")),

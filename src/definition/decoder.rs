@@ -86,7 +86,7 @@ impl<'t> Decoder<'t> {
             errors: 0,
             scalars: faults
                 .iter()
-                .filter(|fault| fault.diagnostic.message.starts_with("invalid "))
+                .filter(|fault| fault.is_scalar)
                 .map(|fault| (fault.diagnostic.span.clone(), fault.diagnostic.label.clone()))
                 .collect(),
             described: HashSet::new(),

@@ -10,7 +10,7 @@ use std::{
 
 use toml::de::{DeTable, DeValue, Error};
 
-use super::{Key, Value, code::Code, depth::too_deep, diagnostic::Diagnostic};
+use super::{Key, Value, code::Code, depth::too_deep, diagnostic::Diagnostic, value::truth};
 use crate::model::Percentage;
 
 /// The result of reading a text as TOML.
@@ -26,6 +26,8 @@ pub(super) struct Fault {
     pub(super) diagnostic: Diagnostic,
     /// Where the tree is a guess because of it; empty if it is not.
     pub(super) doubtful: Range<usize>,
+    /// The text is that of a scalar, and the label of the diagnostic is what is wrong with it.
+    pub(super) is_scalar: bool,
 }
 
 impl<'t> Syntax<'t> {
@@ -120,7 +122,7 @@ fn faults(text: &str, root: &DeTable<'_>, errors: &[Error]) -> Vec<Fault> {
 fn nested_too_deep(span: Range<usize>, doubtful: Range<usize>) -> Fault {
     let diagnostic = Diagnostic::new(Code::SyntaxError, span, "nested too deep")
         .label("more levels than are read");
-    Fault { diagnostic, doubtful }
+    Fault { diagnostic, doubtful, is_scalar: false }
 }
 
 /// The parser does not say where a key with too many parts is.
@@ -148,7 +150,8 @@ fn other(text: &str, span: &Range<usize>, error: &Error) -> Fault {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
     };
-    Fault { diagnostic, doubtful: whole_lines(text, span) }
+    let is_scalar = error.message().starts_with("invalid ");
+    Fault { diagnostic, doubtful: whole_lines(text, span), is_scalar }
 }
 
 /// The parser says what is wrong and what it expected in one sentence.
@@ -166,10 +169,8 @@ fn quoting(message: &str, found: &str) -> Option<String> {
     if !matches!(message, "string values must be quoted" | "invalid boolean") {
         return None;
     }
-    match found.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "on" | "enabled" => return Some("write `true`".to_owned()),
-        "false" | "no" | "off" | "disabled" => return Some("write `false`".to_owned()),
-        _ => {}
+    if let Some(meant) = truth(found) {
+        return Some(format!("write `{meant}`"));
     }
     let plain = |c: char| !c.is_control() && !matches!(c, '"' | '\\' | '\'');
     let percentage = found.ends_with('%') && found.parse::<Percentage>().is_ok();
@@ -221,7 +222,7 @@ fn unclosed(text: &str, ends: &HashMap<usize, usize>, span: &Range<usize>, error
     let diagnostic =
         Diagnostic::new(Code::SyntaxError, start..start + width, format!("unclosed {what}"))
             .label("never closed");
-    Fault { diagnostic, doubtful: start..text.len() }
+    Fault { diagnostic, doubtful: start..text.len(), is_scalar: false }
 }
 
 fn duplicate(text: &str, span: &Range<usize>, error: &Error, first: First) -> Fault {
@@ -236,7 +237,7 @@ fn duplicate(text: &str, span: &Range<usize>, error: &Error, first: First) -> Fa
         First::Unknown | First::Echo => diagnostic,
     };
     // Both definitions stand in the text, so neither is a guess.
-    Fault { diagnostic, doubtful: span.start..span.start }
+    Fault { diagnostic, doubtful: span.start..span.start, is_scalar: false }
 }
 
 /// What comes before a duplicate.

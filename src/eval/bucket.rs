@@ -13,7 +13,7 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::model::{Percentage, Rule};
+use crate::model::{Percentage, Rule, Weight};
 
 /// What a bucket is drawn for. Different purposes of one flag draw independently.
 pub(crate) const ROLLOUT: &str = "rollout";
@@ -73,6 +73,25 @@ impl Reach {
 #[inline]
 pub(crate) fn point(bucket: u64, total: u64) -> u64 {
     ((u128::from(bucket) * u128::from(total)) >> 64) as u64
+}
+
+/// Variants that are laid side by side, each as wide as its weight.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pieces {
+    total: u64,
+}
+
+impl Pieces {
+    /// Adds a variant, and returns the point where it ends.
+    pub(crate) fn add(&mut self, weight: Weight) -> u64 {
+        self.total = self.total.saturating_add(weight.ten_thousandths());
+        self.total
+    }
+
+    /// Returns the sum of all weights, which is where the last variant ends.
+    pub(crate) fn total(self) -> u64 {
+        self.total
+    }
 }
 
 #[cfg(test)]

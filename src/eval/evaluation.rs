@@ -97,6 +97,15 @@ impl<'p> Evaluation<'p> {
         }
     }
 
+    /// Returns true if `context` is served a variant that another flag requires. A flag that is off serves those
+    /// that count as off.
+    pub(crate) fn serves(&self, context: &Context<'_>, is_required: impl Fn(&str) -> bool) -> bool {
+        let served = self.served(context, &mut ());
+        let is_in_force = |arm: &Arm| served.on || arm.counts_as_off;
+        self.is_of_a_state()
+            && served.arm.is_some_and(|arm| is_required(arm.name) && is_in_force(arm))
+    }
+
     /// Returns the constant that is served where no variant is, to those for whom the flag is on.
     // By value: with a reference to what is served, each answer of a variant takes 40 instructions more (bench W3).
     pub(crate) fn constant(self, on: bool) -> Option<&'p Value<'static>> {

@@ -88,13 +88,7 @@ impl State {
         match self {
             Self::On => evaluation.is_on(context),
             Self::Off => !evaluation.is_on(context),
-            Self::Variants(names) => {
-                let served = evaluation.served(context, &mut ());
-                // A variant that counts as off is served by a flag that is off.
-                served.arm.is_some_and(|arm| {
-                    names.contains(&arm.name) && (served.on || arm.counts_as_off)
-                })
-            }
+            Self::Variants(names) => evaluation.serves(context, |served| names.contains(&served)),
         }
     }
 }

@@ -7,7 +7,6 @@ use std::{
 
 use super::{
     linked::{Entry, Need, Others, Program},
-    variants::Arm,
     visitor::Visitor,
 };
 use crate::model::{
@@ -175,10 +174,7 @@ impl Requirements {
             let by_itself = others.evaluate(step.slot, |plan| plan.by_itself(context, &mut ()));
             let Some(evaluation) = by_itself else { return false };
             let Some(name) = step.variant else { return evaluation.is_on(context) };
-            let served = evaluation.served(context, &mut ());
-            // A variant that counts as off is served by a flag that is off.
-            let counts_as_off = |arm: &Arm| arm.counts_as_off && evaluation.is_of_a_state();
-            served.arm.is_some_and(|arm| arm.name == name && (served.on || counts_as_off(arm)))
+            evaluation.serves(context, |served| served == name)
         };
         steps.iter().all(|step| {
             let is_met = is_met(step);

@@ -1,11 +1,11 @@
 //! Which variants the rules of a flag serve.
 
 use super::{
-    bucket,
+    bucket::{self, Pieces},
     unit::{self, unit},
     visitor::{Draw, Visitor},
 };
-use crate::model::{Attribute, Cause, Context, Rule, Serve};
+use crate::model::{Attribute, Cause, Context, Rule, Serve, Weight};
 
 /// What each rule says about variants; empty if none says anything.
 #[derive(Debug, Default)]
@@ -65,16 +65,15 @@ impl RuleVariants {
             Serve::Variant(name) => place(name).map_or(Choice::Flag, Choice::One),
             Serve::Default => Choice::Other(Other::Default.into()),
             Serve::Split(split) => {
-                let mut total = 0_u64;
-                let end = |(name, weight): &(String, crate::model::Weight)| {
-                    total = total.saturating_add(weight.ten_thousandths());
-                    Some((total, place(name)?))
-                };
+                let mut pieces = Pieces::default();
+                let end =
+                    |(name, weight): &(String, Weight)| Some((pieces.add(*weight), place(name)?));
                 let ends: Option<_> = split.iter().map(end).collect();
                 ends.map_or(Choice::Flag, |ends| {
                     let seed = bucket::rule_seed(salt, rule);
                     let bucket_by = Attribute::unit(&rule.bucket_by);
                     let no_unit = unit::missing(bucket_by.as_ref());
+                    let total = pieces.total();
                     let split = Split { seed, bucket_by, no_unit, total, ends };
                     Choice::Other(Other::Split(split).into())
                 })

@@ -1,14 +1,15 @@
 //! The variants of a flag, compiled, and who is served which.
 
 use super::{
-    bucket::{self, Reach, TRAFFIC, VARIANT},
+    bucket::{self, Pieces, Reach, TRAFFIC, VARIANT},
     evaluation::{Decision, Ground, Served, Verdict},
     rule_variants::{Chosen, Nothing, RuleVariants},
     unit::{self, unit},
     visitor::{Draw, Visitor},
 };
 use crate::model::{
-    self, Attribute, Cause, Context, Definition, Field, Percentage, Resolved, Value, variant_name,
+    self, Attribute, Cause, Context, Definition, Field, Percentage, Resolved, Value, Weight,
+    variant_name,
 };
 
 /// The variants of a flag: they lie side by side, each as wide as its weight.
@@ -71,20 +72,16 @@ impl Variants {
         let definition = whole.rare();
         let no_variants = model::Variants::new();
         let variants = definition.variants.value().unwrap_or(&no_variants);
-        let (mut total, mut insistent_total) = (0_u64, 0_u64);
+        let (mut all, mut insistent) = (Pieces::default(), Pieces::default());
         let arm = |(name, variant): (&str, &model::Variant)| {
-            let weight = variant.weight.value().copied().unwrap_or_default().ten_thousandths();
+            let weight = variant.weight.value().copied().unwrap_or_default();
             let counts_as_off = variants.counts_as_off(name);
-            total = total.saturating_add(weight);
-            if !counts_as_off {
-                insistent_total = insistent_total.saturating_add(weight);
-            }
             Arm {
                 name: variant_name(name),
                 value: variants.value(name),
                 counts_as_off,
-                end: total,
-                insistent_end: insistent_total,
+                end: all.add(weight),
+                insistent_end: insistent.add(if counts_as_off { Weight::ZERO } else { weight }),
             }
         };
         let arms: Box<[Arm]> = variants.iter().map(arm).collect();
@@ -99,14 +96,14 @@ impl Variants {
         let rules = RuleVariants::compile(rules, salt, place);
         let traffic = definition.traffic.value().copied().unwrap_or_default();
         let bucket_by = definition.bucket_by.value().and_then(Attribute::unit);
-        let drawn = match (Pick::among(&arms, total, |arm| arm.end), Reach::of(traffic)) {
+        let drawn = match (Pick::among(&arms, all, |arm| arm.end), Reach::of(traffic)) {
             _ if traffic == Percentage::ZERO => Pick::Nothing,
             (pick, Reach::Everybody) => pick,
-            (Pick::One(_), Reach::Below(_)) => Pick::Drawn { total },
+            (Pick::One(_), Reach::Below(_)) => Pick::Drawn { total: all.total() },
             (pick, Reach::Below(_)) => pick,
         };
         let drawn = served.unwrap_or(drawn);
-        let insistent = match Pick::among(&arms, insistent_total, |arm| arm.insistent_end) {
+        let insistent = match Pick::among(&arms, insistent, |arm| arm.insistent_end) {
             // With one candidate, a weight makes no difference.
             Pick::Nothing => {
                 let mut on = (0..arms.len()).filter(|&arm| !arms[arm].counts_as_off);
@@ -364,7 +361,7 @@ impl Variants {
 
 impl Pick {
     /// The choice among arms, by where each ends.
-    fn among(arms: &[Arm], total: u64, end: impl Fn(&Arm) -> u64) -> Self {
+    fn among(arms: &[Arm], pieces: Pieces, end: impl Fn(&Arm) -> u64) -> Self {
         let mut start = 0;
         let mut weighed = arms.iter().enumerate().filter_map(|(index, arm)| {
             let is_wide = start < end(arm);
@@ -374,7 +371,7 @@ impl Pick {
         match (weighed.next(), weighed.next()) {
             (None, _) => Self::Nothing,
             (Some(only), None) => Self::One(only),
-            _ => Self::Drawn { total },
+            _ => Self::Drawn { total: pieces.total() },
         }
     }
 }

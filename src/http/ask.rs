@@ -184,7 +184,7 @@ impl<X: Refusal> Question<X> {
     fn ask<B, R>(
         &self,
         request: &Request<B>,
-        ask: impl Fn(&View<'_, '_>, Whose) -> R,
+        ask: impl Fn(&View<'_, '_>, Whose) -> R + Copy,
     ) -> Result<R, X> {
         self.source.ask(request, ask)
     }
@@ -231,10 +231,10 @@ impl<X: Refusal> Source<X> {
     fn ask<B, R>(
         &self,
         request: &Request<B>,
-        ask: impl Fn(&View<'_, '_>, Whose) -> R,
+        ask: impl Fn(&View<'_, '_>, Whose) -> R + Copy,
     ) -> Result<R, X> {
-        let extracted = |view: &View<'_, '_>| ask(view, Whose::Extracted);
-        let ask = |view: &View<'_, '_>| ask(view, Whose::Known);
+        let extracted = move |view: &View<'_, '_>| ask(view, Whose::Extracted);
+        let ask = move |view: &View<'_, '_>| ask(view, Whose::Known);
         let pinned = |pinned: &RequestFlags| match &self.own {
             // One request, one truth: but flags that were named are not exchanged for others.
             Some(own) if own.owner != pinned.snapshot().owner() => {
@@ -263,7 +263,9 @@ impl<X: Refusal> Source<X> {
         match extractor.try_context(&RequestHead::of(request)) {
             Ok(ref mut context) => {
                 context::bound(context);
-                Ok(flags.read(|snapshot| extracted(&View::Flags { snapshot, context, headers })))
+                let context = &*context;
+                Ok(flags
+                    .read(move |snapshot| extracted(&View::Flags { snapshot, context, headers })))
             }
             Err(refusal) => Err(refusal),
         }

@@ -104,4 +104,6 @@ pub(crate) use self::{
     variant_name::{TooManyVariantNames, variant_name},
 };
 #[cfg(feature = "definition")]
-pub(crate) use self::{definition::DEFAULT, entry::OFF_WORDS, variant_name::MOST_VARIANT_NAMES};
+pub(crate) use self::{
+    condition::Mistake, definition::DEFAULT, entry::OFF_WORDS, variant_name::MOST_VARIANT_NAMES,
+};

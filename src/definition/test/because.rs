@@ -133,14 +133,13 @@ impl Asked<'_> {
         let Some(definition) = find(&required.flag) else { return false };
         let flag = Standalone::compile(&required.flag, definition, self.result.time, find);
         let evaluation = flag.evaluate(self.context);
-        let served = evaluation.served(self.context, &mut ());
-        match (&required.state, served.arm) {
+        let is_on = evaluation.is_on(self.context);
+        match &required.state {
             _ if !evaluation.is_of_a_state() => false,
-            (RequiredState::On, _) => served.on,
-            (RequiredState::Off, _) => !served.on,
-            (RequiredState::Variants(_), None) => false,
-            (RequiredState::Variants(names), Some(arm)) => {
-                names.iter().any(|name| name == arm.name) && (served.on || arm.counts_as_off)
+            RequiredState::On => is_on,
+            RequiredState::Off => !is_on,
+            RequiredState::Variants(names) => {
+                evaluation.serves(self.context, |served| names.iter().any(|name| name == served))
             }
         }
     }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::Shown;
 use crate::model::{
     Active, BucketBy, Constant, Definition, Field, Metadata, OnStale, Percentage, Prerequisite,
-    RequiredState, Rollout, Row, Rules, Variant, Variants, Weight, row, settings,
+    RequiredState, Rollout, Row, Rules, Variant, Variants, Weight, rfc3339, row, settings,
 };
 
 /// What a definition says about a field; `None` if it says nothing or takes it away.
@@ -69,7 +69,7 @@ impl Summary for Vec<String> {
 
 impl Summary for SystemTime {
     fn summary(&self) -> String {
-        instant(self)
+        rfc3339(*self)
     }
 }
 
@@ -100,13 +100,13 @@ impl Summary for Rollout {
     fn summary(&self) -> String {
         let mut text = counted(self.steps().len(), "stage");
         if let Some(start) = self.start.value() {
-            text += &format!(", starts {}", instant(start));
+            text += &format!(", starts {}", rfc3339(*start));
         }
         if let Some(stage) = self.stage.value() {
             text += &format!(", put into stage {stage}");
         }
         if let Some(paused) = self.paused_at.value() {
-            text += &format!(", paused at {}", instant(paused));
+            text += &format!(", paused at {}", rfc3339(*paused));
         }
         text
     }
@@ -114,8 +114,8 @@ impl Summary for Rollout {
 
 impl Summary for Active {
     fn summary(&self) -> String {
-        let from = self.from.value().map(|from| format!("from {}", instant(from)));
-        let until = self.until.value().map(|until| format!("until {}", instant(until)));
+        let from = self.from.value().map(|from| format!("from {}", rfc3339(*from)));
+        let until = self.until.value().map(|until| format!("until {}", rfc3339(*until)));
         from.into_iter().chain(until).collect::<Vec<_>>().join(" ")
     }
 }
@@ -146,9 +146,4 @@ impl Summary for Metadata {
 /// `1 rule`, `2 rules`
 pub(super) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-pub(super) fn instant(instant: &SystemTime) -> String {
-    Timestamp::try_from(*instant)
-        .map_or_else(|_| "beyond all dates".to_owned(), |it| it.to_string())
 }

@@ -4,12 +4,13 @@ use std::fmt::{self, Write};
 
 use super::{
     Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, FlagTrace, Outcome,
-    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, SourceTrace, Step,
-    summary::{counted, instant},
+    RequirementTrace, RuleTrace, Said, SettingTrace, Shown, SourceTrace, Step, summary::counted,
 };
 use crate::{
     backend::Provenance,
-    model::{Answer, Case, Cause, Field, Operator, Percentage, RequiredState, Serve, Value},
+    model::{
+        Answer, Case, Cause, Field, Operator, Percentage, RequiredState, Serve, Value, rfc3339,
+    },
     text::line,
 };
 
@@ -170,9 +171,9 @@ fn said_by(provenance: &Provenance) -> Vec<String> {
     let Provenance { author, reason, at, expires_at, forced_until } = provenance;
     let text = |text: &str| Short(&Value::from(text)).to_string();
     let by = author.as_deref().map(|author| format!("by {}", text(author)));
-    let at = at.as_ref().map(|at| format!("at {}", instant(at)));
-    let until = expires_at.as_ref().map(|until| format!("until {}", instant(until)));
-    let forced = forced_until.as_ref().map(|until| format!("forced until {}", instant(until)));
+    let at = at.map(|at| format!("at {}", rfc3339(at)));
+    let until = expires_at.map(|until| format!("until {}", rfc3339(until)));
+    let forced = forced_until.map(|until| format!("forced until {}", rfc3339(until)));
     let first: Vec<_> = by.into_iter().chain(at).chain(forced).chain(until).collect();
     let why = reason.as_deref().map(|reason| format!("because {}", text(reason)));
     let lines = [first.join(" "), why.unwrap_or_default()];

@@ -1,6 +1,6 @@
 //! The making of explanations.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use super::{
     ArmTrace, Asker, Check, DrawTrace, Explanation, NearMiss, Outcome, RequirementTrace, RuleTrace,
@@ -13,7 +13,7 @@ use crate::{
     backend::{Offer, Provenance, Source, SourceId, Stack},
     eval::{
         Decision, Draw, Ground, Served, Verdict,
-        bucket::{Reach, position},
+        bucket::{Pieces, Reach, position},
     },
     flags::{Flags, RequestFlags, Snapshot},
     model::{
@@ -553,21 +553,24 @@ fn unit(bucket_by: Option<&BucketBy>) -> Attribute {
 
 /// The variants side by side, each as wide as its weight.
 fn arms<'v>(variants: impl Iterator<Item = (&'v str, &'v Variant)>) -> Vec<ArmTrace> {
-    let weights = variants.map(|(name, variant)| {
-        (name.to_owned(), variant.weight.value().copied().unwrap_or(Weight::ZERO))
-    });
-    let weights: Vec<_> = weights.collect();
-    let total: u128 = weights.iter().map(|(_, weight)| u128::from(weight.ten_thousandths())).sum();
-    let share = |sum: u128| {
-        Percentage::from_ten_thousandths((sum * 1_000_000).checked_div(total).unwrap_or(0) as u32)
+    let mut pieces = Pieces::default();
+    let piece = |(name, variant): (&'v str, &Variant)| {
+        let weight = variant.weight.value().copied().unwrap_or(Weight::ZERO);
+        (name.to_owned(), weight, pieces.total()..pieces.add(weight))
     };
-    let mut sum = 0;
-    let arm = |(name, weight): (String, Weight)| {
-        let from = share(sum);
-        sum += u128::from(weight.ten_thousandths());
-        ArmTrace { name, weight, from, until: share(sum) }
+    let arms: Vec<_> = variants.map(piece).collect();
+    let share = |point: u64| {
+        let share = u128::from(point) * 1_000_000;
+        let share = share.checked_div(pieces.total().into()).unwrap_or(0);
+        Percentage::from_ten_thousandths(share as u32)
     };
-    weights.into_iter().map(arm).collect()
+    let arm = |(name, weight, points): (_, _, Range<u64>)| ArmTrace {
+        name,
+        weight,
+        from: share(points.start),
+        until: share(points.end),
+    };
+    arms.into_iter().map(arm).collect()
 }
 
 fn near_miss(steps: &[Step]) -> Option<NearMiss> {

@@ -83,7 +83,7 @@ impl Matcher {
         if case == Case::Ignored && !operator.has_case() {
             return Err(InvalidOperand::new(format!("`{operator}` knows no case to ignore")));
         }
-        let expected = || InvalidOperand::new(format!("expected {}", operator.operand()));
+        let expected = || InvalidOperand::expected(operator.operand());
         let instant = || {
             // Not a number, which may be seconds or milliseconds. Attributes come as programs have them; an operand can be
             // written as a date.
@@ -103,8 +103,8 @@ impl Matcher {
             Operator::In | Operator::NotIn => {
                 let Value::List(list) = operand else { return Err(expected()) };
                 let scalars = list.iter().enumerate().map(|(index, value)| {
-                    let expected = "expected a boolean, number or string";
-                    Scalar::of(value).ok_or_else(|| InvalidOperand::new(expected).at(index))
+                    let expected = || InvalidOperand::expected("a boolean, number or string");
+                    Scalar::of(value).ok_or_else(|| expected().at(index))
                 });
                 Values::new(scalars, case).map(|values| Self::Values(Box::new(values)))
             }
@@ -152,7 +152,7 @@ impl Matcher {
         }
         let matcher = Self::new(operator, operand, case)?;
         let is_number = |value: &Value<'_>| matches!(value, Value::Integer(_) | Value::Float(_));
-        let expected = || InvalidOperand::new("expected a number");
+        let expected = || InvalidOperand::expected("a number");
         match operand {
             Value::List(list) => {
                 if let Some(element) = list.iter().position(|value| !is_number(value)) {
@@ -216,7 +216,7 @@ pub(crate) fn hash_text(text: &str) -> u64 {
 
 /// A text, or a list of texts.
 fn texts<'v>(operator: Operator, operand: &'v Value<'_>) -> Result<Vec<&'v str>, InvalidOperand> {
-    let expected = || InvalidOperand::new(format!("expected {}", operator.operand()));
+    let expected = || InvalidOperand::expected(operator.operand());
     match operand {
         Value::String(text) => Ok(vec![text]),
         Value::List(list) => list
@@ -224,7 +224,7 @@ fn texts<'v>(operator: Operator, operand: &'v Value<'_>) -> Result<Vec<&'v str>,
             .enumerate()
             .map(|(index, value)| match value {
                 Value::String(text) => Ok(&**text),
-                _ => Err(InvalidOperand::new("expected a string").at(index)),
+                _ => Err(InvalidOperand::expected("a string").at(index)),
             })
             .collect(),
         _ => Err(expected()),
@@ -234,10 +234,8 @@ fn texts<'v>(operator: Operator, operand: &'v Value<'_>) -> Result<Vec<&'v str>,
 /// What each text stands for, or which one stands for nothing.
 fn each<T>(
     texts: &[&str],
-    parse: impl Fn(&str) -> Result<T, String>,
+    parse: impl Fn(&str) -> Result<T, InvalidOperand>,
 ) -> Result<Vec<T>, InvalidOperand> {
-    let parse = |(index, text): (usize, &&str)| {
-        parse(text).map_err(|message| InvalidOperand::new(message).at(index))
-    };
+    let parse = |(index, text): (usize, &&str)| parse(text).map_err(|error| error.at(index));
     texts.iter().enumerate().map(parse).collect()
 }

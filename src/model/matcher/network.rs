@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
+use crate::model::InvalidOperand;
+
 /// Networks of which any may contain an address.
 #[derive(Debug)]
 pub(crate) struct Networks(Box<[IpNet]>);
@@ -22,12 +24,13 @@ impl Networks {
 }
 
 /// A network such as `10.0.0.0/8`, or one address.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn network(text: &str) -> Result<IpNet, InvalidOperand> {
     let parsed = match text.contains('/') {
         true => text.parse::<IpNet>().ok(),
         false => text.parse::<IpAddr>().ok().map(IpNet::from),
     };
-    let network = parsed.ok_or_else(|| "not an IP network such as `10.0.0.0/8`".to_owned())?;
+    let expected = "an IP network such as `10.0.0.0/8`";
+    let network = parsed.ok_or_else(|| InvalidOperand::not(expected))?;
     Ok(canonical(network))
 }
 

@@ -4,6 +4,7 @@ use globset::GlobBuilder;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::Case;
+use crate::model::InvalidOperand;
 
 /// How large one expression may be when it is compiled, in bytes. A match takes time that is
 /// linear in the text, whatever the expression.
@@ -23,26 +24,27 @@ impl Patterns {
     }
 }
 
-pub(super) fn regex(text: &str, case: Case) -> Result<Regex, String> {
+pub(super) fn regex(text: &str, case: Case) -> Result<Regex, InvalidOperand> {
     compile(text, case).map_err(|error| match error {
-        regex::Error::CompiledTooBig(limit) => {
-            format!("the regular expression is larger than {limit} bytes when it is compiled")
-        }
+        regex::Error::CompiledTooBig(limit) => InvalidOperand::new(format!(
+            "the regular expression is larger than {limit} bytes when it is compiled"
+        )),
         // The message has several lines; the last one says what is wrong.
         error => {
             let message = error.to_string();
             let last = message.lines().last().unwrap_or_default();
-            format!("not a regular expression: {}", last.trim_start_matches("error: "))
+            let last = last.trim_start_matches("error: ");
+            InvalidOperand::not(format!("a regular expression: {last}"))
         }
     })
 }
 
-pub(super) fn glob(text: &str, case: Case) -> Result<Regex, String> {
+pub(super) fn glob(text: &str, case: Case) -> Result<Regex, InvalidOperand> {
     let glob = GlobBuilder::new(text)
         .case_insensitive(case == Case::Ignored)
         .build()
-        .map_err(|error| format!("not a glob: {}", error.kind()))?;
-    compile(glob.regex(), Case::Exact).map_err(|_| "the glob is too large".to_owned())
+        .map_err(|error| InvalidOperand::not(format!("a glob: {}", error.kind())))?;
+    compile(glob.regex(), Case::Exact).map_err(|_| InvalidOperand::new("the glob is too large"))
 }
 
 fn compile(text: &str, case: Case) -> Result<Regex, regex::Error> {
@@ -77,8 +79,8 @@ mod tests {
     fn an_expression_that_is_too_large_is_refused() {
         assert!(regex("a{5}", Case::Exact).is_ok());
         let error = regex(r"\w{1000}", Case::Exact).unwrap_err();
-        assert!(error.contains("larger than"), "{error}");
+        assert!(error.message.contains("larger than"), "{error}");
         let error = regex("(a", Case::Exact).unwrap_err();
-        assert_eq!(error, "not a regular expression: unclosed group");
+        assert_eq!(error.message, "not a regular expression: unclosed group");
     }
 }

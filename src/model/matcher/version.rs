@@ -10,6 +10,8 @@ use std::{borrow::Cow, cmp::Ordering, ops};
 
 use semver::{Comparator, Op, VersionReq};
 
+use crate::model::InvalidOperand;
+
 /// Requirements of which any may be met.
 #[derive(Debug)]
 pub(crate) struct Requirements(Box<[Requirement]>);
@@ -82,9 +84,10 @@ impl Requirements {
     }
 }
 
-pub(super) fn requirement(text: &str) -> Result<Requirement, String> {
-    let requirement = VersionReq::parse(&without_v(text))
-        .map_err(|error| format!("not a version requirement such as `<5.2.0`: {error}"))?;
+pub(super) fn requirement(text: &str) -> Result<Requirement, InvalidOperand> {
+    let requirement = VersionReq::parse(&without_v(text)).map_err(|error| {
+        InvalidOperand::not(format!("a version requirement such as `<5.2.0`: {error}"))
+    })?;
     Ok(Requirement::new(requirement.comparators.iter().map(Range::of).collect()))
 }
 

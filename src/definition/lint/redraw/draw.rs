@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{BucketBy, Definition, Field, Percentage, Rule, Serve, Weight};
+use crate::{
+    eval::bucket::{Pieces, Reach},
+    model::{BucketBy, Definition, Field, Percentage, Rule, Serve, Weight},
+};
 
 /// What somebody is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,22 +159,23 @@ impl<'d> Flag<'d> {
     }
 }
 
-/// The first bucket that is outside, as `xxh3-v1` has it.
+/// The first bucket that is outside.
 fn threshold(percentage: Percentage) -> u128 {
-    (u128::from(percentage.ten_thousandths()) << 64) / 1_000_000
+    match Reach::of(percentage) {
+        Reach::Below(threshold) => threshold.into(),
+        Reach::Everybody => ALL,
+    }
 }
 
-/// Side by side, each as wide as its weight, as `xxh3-v1` has it.
+/// Outcomes by the first bucket behind each.
 fn pieces<'d>(
     arms: impl Iterator<Item = (Next<'d>, Weight)>,
 ) -> impl Iterator<Item = (u128, Next<'d>)> {
-    let arms: Vec<_> = arms.collect();
-    let total: u128 = arms.iter().map(|(_, weight)| u128::from(weight.ten_thousandths())).sum();
-    let mut end = 0;
-    arms.into_iter().filter(move |_| total > 0).map(move |(next, weight)| {
-        end += u128::from(weight.ten_thousandths());
-        ((end << 64).div_ceil(total), next)
-    })
+    let mut pieces = Pieces::default();
+    let arms: Vec<_> = arms.map(|(next, weight)| (pieces.add(weight), next)).collect();
+    let total = u128::from(pieces.total());
+    let bucket = move |end: u64| (u128::from(end) << 64).div_ceil(total);
+    arms.into_iter().filter(move |_| total > 0).map(move |(end, next)| (bucket(end), next))
 }
 
 /// Shares of users, from 0 to 1.
