@@ -36,7 +36,7 @@ const MINUTES: &str = r"^[0-9-]{10}[Tt ][0-9]{2}:[0-9]{2}([Zz]|[+-][0-9]{2}:[0-9
 /// let schema = flagstaff::definition::json_schema();
 ///
 /// let settings = &schema["definitions"]["flag"]["properties"];
-/// assert_eq!(settings["owner"]["description"], "The team or person who answers for it.");
+/// assert_eq!(settings["owner"]["description"], "The team or person responsible for the flag.");
 /// ```
 #[must_use]
 pub fn json_schema() -> Value {
