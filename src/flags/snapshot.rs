@@ -72,9 +72,9 @@ pub struct Snapshot {
     pub(super) evaluated: Evaluated,
 }
 
-/// The states of the sources now. They may differ from those of the generation in force, if no flag
-/// differs: in the location of an entry, in its author, or in an entry that a stronger source
-/// overrides.
+/// The states of the sources now. They may differ from those of the generation in force, if that
+/// changes no flag. Such a difference is in the location of an entry, in its author, or in an entry
+/// that a stronger source overrides.
 #[derive(Debug)]
 pub(super) struct Latest {
     /// The generation in force.
