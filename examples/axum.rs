@@ -72,17 +72,18 @@ async fn authenticate(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// A handler can take the request's flags as an argument.
+/// Takes the request's flags as an argument.
 async fn search(flags: RequestFlags) -> &'static str {
     if flags.is_enabled("new_search") { "the new search\n" } else { "the old search\n" }
 }
 
-/// Code without a request at hand finds the flags of the request that is being handled.
+/// Finds the flags of the request that is being handled, without the request at hand.
 fn index() -> &'static str {
     if flagstaff::is_enabled("new_search") { "new" } else { "old" }
 }
 
-/// A task takes the flags along, and gets the same answers even if the file is saved in between.
+/// Takes the flags along into a task, which gets the same answers even if the file is saved in
+/// between.
 async fn report() -> Result<String, String> {
     let task = tokio::spawn(async { index() }.with_current_flags());
     let from_task = task.await.map_err(|error: JoinError| error.to_string())?;

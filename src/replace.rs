@@ -93,7 +93,7 @@ fn grant(builder: &mut Builder<'_, '_>, readers: Readers) {
     builder.permissions(Permissions::from_mode(mode));
 }
 
-/// On other systems a file has the permissions of its directory.
+/// Does nothing: on other systems a file has the permissions of its directory.
 #[cfg(not(unix))]
 fn grant(_: &mut Builder<'_, '_>, _: Readers) {}
 

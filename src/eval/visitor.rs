@@ -6,23 +6,23 @@ use crate::model::Field;
 /// An observer that is called with each step of an evaluation as it is made. A plain evaluation
 /// uses `()`, which compiles to nothing.
 pub(crate) trait Visitor {
-    /// A required flag was evaluated.
+    /// Records that a required flag was evaluated.
     fn required(&mut self, _step: &Step, _is_met: bool) {}
 
-    /// A required flag was evaluated, with all flags that decide about it.
+    /// Records that a required flag was evaluated, with all flags that decide about it.
     fn needed(&mut self, _need: &Need, _is_met: bool) {}
 
-    /// A list of users or of groups was searched.
+    /// Records that a list of users or of groups was searched.
     fn listed(&mut self, _list: Field, _is_on_it: bool) {}
 
-    /// A comparison of the rules was made, in the order in which they are written; `None` if it
+    /// Records a comparison of the rules, in the order in which they are written; `None` if it
     /// could not be made. A negated comparison is true when the comparison itself is false.
     fn compared(&mut self, _step: usize, _outcome: Option<bool>) {}
 
-    /// A rule matched.
+    /// Records that a rule matched.
     fn matched(&mut self, _rule: usize) {}
 
-    /// A bucket was drawn; `None` if the context has no unit.
+    /// Records the bucket of a draw; `None` if the context has no unit.
     fn drew(&mut self, _draw: Draw, _bucket: Option<u64>) {}
 }
 

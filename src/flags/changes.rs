@@ -231,6 +231,25 @@ impl Events {
     /// Waits for the next event; `None` once the flags are gone.
     ///
     /// The method is cancel safe.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, event::Event};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
+    /// let mut events = flags.events();
+    ///
+    /// flags.enable("beta").await?;
+    /// flags.shutdown().await;
+    ///
+    /// assert!(matches!(events.next().await, Some(Event::Changed { .. })));
+    /// assert!(events.next().await.is_none(), "the flags are shut down");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -64,11 +64,52 @@ struct Inner {
 
 impl Flags {
     /// Returns a builder, which starts the flags with their sources, strongest first.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Env, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder()
+    ///     .source(Env::with_prefix("FEATURE_").variables([("FEATURE_BETA", "on")]))
+    ///     .source(Memory::new().with("beta", false).with("search", true))
+    ///     .start()
+    ///     .await?;
+    ///
+    /// // The environment is the stronger source.
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    /// assert!(flags.is_enabled("search", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> FlagsBuilder {
         FlagsBuilder::default()
     }
 
     /// Returns `true` if the flag is on for `context`.
+    ///
+    /// A flag that no source has is off, with one warning per name. While a source is lost, the flag keeps
+    /// its last known values, unless `on_stale` is set. [`boolean`](Self::boolean) also returns the
+    /// reason, and takes a default.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let beta = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana"]);
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::user("ana")));
+    /// assert!(!flags.is_enabled("beta", &Context::user("bob")));
+    /// assert!(!flags.is_enabled("no_such_flag", &Context::user("ana")));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         self.cell.with(|snapshot| snapshot.is_enabled(&key, context))
@@ -98,12 +139,48 @@ impl Flags {
     }
 
     /// Returns the current generation, for several evaluations whose answers must be consistent.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let snapshot = flags.snapshot();
+    ///
+    /// flags.disable("beta").await?;
+    ///
+    /// assert!(snapshot.is_enabled("beta", &Context::anonymous()), "a snapshot never changes");
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.cell.load()
     }
 
     /// Returns every flag that a source has, sorted by key, with its answer for `context`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let source = Memory::new().with("search", true).with("beta", false);
+    /// let flags = Flags::builder().source(source).start().await?;
+    ///
+    /// let all = flags.all(&Context::user("ana"));
+    ///
+    /// assert_eq!((&*all[0].0, all[0].1.value), ("beta", false));
+    /// assert_eq!((&*all[1].0, all[1].1.value), ("search", true));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn all(&self, context: &Context<'_>) -> Vec<(String, Answer<bool>)> {
         let all = |snapshot: &Snapshot| {
@@ -145,6 +222,22 @@ impl Flags {
     /// # Errors
     ///
     /// Returns the errors of [`enable`](Self::enable).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    ///
+    /// flags.disable("beta").author("ana").reason("incident 42").await?;
+    ///
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn disable(&self, key: impl FlagKey) -> PendingWrite<'_> {
         PendingWrite::new(self, &key, Operation::Disable)
     }
@@ -155,6 +248,24 @@ impl Flags {
     /// # Errors
     ///
     /// Returns the errors of [`enable`](Self::enable).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let beta = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana"]);
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// flags.set("beta", Definition::new().allowed_users(["ana", "bob"])).await?;
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::user("bob")));
+    /// assert!(!flags.is_enabled("beta", &Context::user("eve")), "the percentage is unchanged");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set(&self, key: impl FlagKey, patch: Definition) -> PendingWrite<'_> {
         PendingWrite::new(self, &key, Operation::Set(patch))
     }
@@ -165,6 +276,25 @@ impl Flags {
     /// # Errors
     ///
     /// Returns the errors of [`enable`](Self::enable). A flag without an entry is not an error.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let declared = Memory::new().with("beta", false);
+    /// let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    ///
+    /// flags.enable("beta").await?;
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    ///
+    /// flags.clear("beta").await?;
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn clear(&self, key: impl FlagKey) -> PendingWrite<'_> {
         PendingWrite::new(self, &key, Operation::Clear)
     }
@@ -234,6 +364,20 @@ impl Flags {
     ///
     /// Returns the errors of [`enable`](Self::enable); [`WriteError::Unsupported`] for a source
     /// without a log. If the flag was changed since, it returns [`WriteError::Conflict`].
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use flagstaff::{Flags, WriteError};
+    /// # async fn example(flags: Flags) -> Result<(), WriteError> {
+    /// let last = flags.history_of("beta", 1).await?;
+    ///
+    /// if let Some(revision) = last.first().and_then(|change| change.revision) {
+    ///     flags.undo(revision).author("ana").reason("wrong flag").await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn undo(&self, revision: u64) -> PendingUndo<'_> {
         PendingUndo::new(self, revision)
     }
@@ -545,6 +689,23 @@ impl Flags {
     ///
     /// A Redis source removes this process from the [fleet](crate::source::Fleet), so that no
     /// writer waits for it. That takes one second at most.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory, source::Status};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    ///
+    /// flags.shutdown().await;
+    ///
+    /// assert_eq!(flags.health().sources[0].status, Status::Stopped);
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown(&self) {
         let mut tasks = self.inner.tasks.lock().await;
         if !tasks.is_empty() {

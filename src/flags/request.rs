@@ -45,6 +45,24 @@ pub(super) struct Pinned {
 
 impl Flags {
     /// Pins the current generation and a context.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let job = flags.pin(Context::user("ana"));
+    ///
+    /// flags.disable("beta").await?;
+    ///
+    /// assert!(job.is_enabled("beta"), "the job keeps its generation");
+    /// assert_eq!(job.context().targeting_key(), Some("ana"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pin(&self, context: Context<'_>) -> RequestFlags {
         let (snapshot, context) = (self.snapshot(), context.into_owned());
@@ -97,18 +115,69 @@ impl RequestFlags {
     }
 
     /// Returns `true` if the flag is on for this request.
+    ///
+    /// A flag that no source has is off, with one warning per name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// assert!(request.is_enabled("beta"));
+    /// assert!(!request.is_enabled("no_such_flag"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey) -> bool {
         self.ask(|snapshot, context| snapshot.is_enabled(key, context))
     }
 
     /// Returns the evaluation context of the request.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let request = flags.pin(Context::user("ana").group("beta"));
+    ///
+    /// assert_eq!(request.context().targeting_key(), Some("ana"));
+    /// assert!(request.context().iter_groups().eq(["beta"]));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn context(&self) -> &Context<'static> {
         &self.pinned.context
     }
 
     /// Returns the generation that the request is pinned to.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// // The flags of the request, for another user.
+    /// assert!(request.snapshot().is_enabled("beta", &Context::user("bob")));
+    /// assert_eq!(request.snapshot().generation(), flags.snapshot().generation());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> &Snapshot {
         &self.pinned.snapshot
@@ -116,11 +185,44 @@ impl RequestFlags {
 
     /// Puts these flags in scope while `future` runs, where the functions [`is_enabled`],
     /// [`boolean`] and [`current`] of this crate find them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// let is_on = request.scope(async { flagstaff::is_enabled("beta") }).await;
+    ///
+    /// assert!(is_on);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn scope<F: Future>(&self, future: F) -> WithFlags<F> {
         WithFlags::within(self.to_scope(), future)
     }
 
     /// Puts these flags in scope while `f` runs.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// assert!(request.sync_scope(|| flagstaff::is_enabled("beta")));
+    /// assert!(flagstaff::current().is_none(), "the scope has ended");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sync_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         self.to_scope().in_scope(f)
     }
@@ -134,6 +236,26 @@ impl fmt::Debug for RequestFlags {
 }
 
 /// Returns the flags of the request that is being handled; `None` outside a request.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Flags, Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// # let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+/// let request = flags.pin(Context::user("ana"));
+///
+/// request.sync_scope(|| {
+///     let flags = flagstaff::current().expect("a request is being handled");
+///     assert_eq!(flags.context().targeting_key(), Some("ana"));
+/// });
+///
+/// assert!(flagstaff::current().is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use]
 pub fn current() -> Option<RequestFlags> {
     Scope::with(|scope| scope.flags.clone().map(RequestFlags::with_current_overrides)).flatten()
@@ -143,6 +265,22 @@ pub fn current() -> Option<RequestFlags> {
 ///
 /// Outside a request the flag is off, with a warning for each flag and line of code: see
 /// [`boolean`].
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Flags, Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// # let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+/// let request = flags.pin(Context::user("ana"));
+///
+/// assert!(request.sync_scope(|| flagstaff::is_enabled("beta")));
+/// assert!(!flagstaff::is_enabled("beta"), "there is no request here");
+/// # Ok(())
+/// # }
+/// ```
 #[inline]
 #[track_caller]
 pub fn is_enabled(key: impl FlagKey) -> bool {
@@ -157,6 +295,25 @@ pub fn is_enabled(key: impl FlagKey) -> bool {
 /// `PROVIDER_NOT_READY`. A spawned task without
 /// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags) is outside, too. One warning
 /// for each flag and line of code names the remedy.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Flags, Memory, Reason, answer::ErrorCode};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// # let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+/// let request = flags.pin(Context::user("ana"));
+///
+/// let inside = request.sync_scope(|| flagstaff::boolean("beta", false));
+/// let outside = flagstaff::boolean("beta", false);
+///
+/// assert_eq!((inside.value, inside.reason), (true, Reason::Static));
+/// assert_eq!((outside.value, outside.error_code), (false, Some(ErrorCode::ProviderNotReady)));
+/// # Ok(())
+/// # }
+/// ```
 #[inline]
 #[track_caller]
 pub fn boolean(key: impl FlagKey, default: bool) -> Answer<bool> {

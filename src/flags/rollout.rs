@@ -43,28 +43,149 @@ impl<'a> RolloutControl<'a> {
 
     /// Starts the first stage now, also if it would start later. A rollout that is under way is
     /// started again only if [forced](PendingStep::forced).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// // Stages of 10, 50 and 100 percent.
+    /// flags.rollout("beta").start().author("ana").await?;
+    /// assert_eq!(flags.watch("beta").borrow().to_string(), "10%");
+    ///
+    /// let again = flags.rollout("beta").start().await;
+    /// assert!(again.is_err(), "it is under way");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start(&self) -> PendingStep<'a> {
         self.step(Step::Start)
     }
 
     /// Advances to the next stage. A stage whose time is not over, or that is paused, is left only
     /// if [forced](PendingStep::forced).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// // Stages of 10, 50 and 100 percent.
+    /// assert!(flags.rollout("beta").advance().await.is_err(), "it has not been started");
+    ///
+    /// flags.rollout("beta").start().await?;
+    /// flags.rollout("beta").advance().await?;
+    /// assert_eq!(flags.watch("beta").borrow().to_string(), "50%");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn advance(&self) -> PendingStep<'a> {
         self.step(Step::Advance)
     }
 
     /// Pauses the rollout in its stage.
+    ///
+    /// A rollout that is paused, has not been started or is in its last stage is not paused: the step is
+    /// [refused](RolloutError::Refused).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, write::RolloutError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// flags.rollout("beta").start().await?;
+    ///
+    /// flags.rollout("beta").pause().reason("incident 42").await?;
+    ///
+    /// let advanced = flags.rollout("beta").advance().await;
+    /// assert!(matches!(advanced, Err(RolloutError::Refused { .. })), "it is paused");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pause(&self) -> PendingStep<'a> {
         self.step(Step::Pause)
     }
 
     /// Resumes a paused rollout. All later boundaries move by the length of the pause.
+    ///
+    /// A rollout that is not paused is not changed: the step is [refused](RolloutError::Refused).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// flags.rollout("beta").start().await?;
+    /// flags.rollout("beta").pause().await?;
+    ///
+    /// flags.rollout("beta").resume().await?;
+    ///
+    /// flags.rollout("beta").advance().await?;
+    /// assert_eq!(flags.watch("beta").borrow().to_string(), "50%");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resume(&self) -> PendingStep<'a> {
         self.step(Step::Resume)
     }
 
     /// Goes back to the previous stage and pauses there. Before the first stage, the flag is off
     /// for all users that no list and no rule lets in.
+    ///
+    /// A rollout that has not been started is not changed: the step is [refused](RolloutError::Refused).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, answer::FlagState};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// // Stages of 10, 50 and 100 percent.
+    /// flags.rollout("beta").start().await?;
+    /// flags.rollout("beta").advance().await?;
+    ///
+    /// flags.rollout("beta").roll_back().await?;
+    /// assert_eq!(flags.watch("beta").borrow().to_string(), "10%");
+    ///
+    /// flags.rollout("beta").roll_back().await?;
+    /// assert_eq!(*flags.watch("beta").borrow(), FlagState::Off);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn roll_back(&self) -> PendingStep<'a> {
         self.step(Step::RollBack)
     }

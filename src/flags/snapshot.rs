@@ -94,6 +94,22 @@ pub(super) enum Strictness {
 
 impl Snapshot {
     /// Returns `true` if the flag is on for `context`; `false` if no source has it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let snapshot = flags.snapshot();
+    ///
+    /// assert!(snapshot.is_enabled("beta", &Context::user("ana")));
+    /// assert!(!snapshot.is_enabled("no_such_flag", &Context::user("ana")));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         let on = self.known_or(
@@ -106,6 +122,24 @@ impl Snapshot {
     }
 
     /// Returns every flag that a source has, sorted by key, with its answer for `context`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let source = Memory::new().with("search", true).with("beta", false);
+    /// let flags = Flags::builder().source(source).start().await?;
+    ///
+    /// let (snapshot, ana) = (flags.snapshot(), Context::user("ana"));
+    /// let all: Vec<_> = snapshot.all(&ana).map(|(key, answer)| (key, answer.value)).collect();
+    ///
+    /// assert_eq!(all, [("beta", false), ("search", true)]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn all(
         &self,
@@ -122,6 +156,26 @@ impl Snapshot {
     }
 
     /// Returns the definition of a flag, merged from all sources; `None` if no source has the flag.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Flags, Memory, definition::Field};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let beta = Definition::new().owner("payments");
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// let snapshot = flags.snapshot();
+    /// let beta = snapshot.info("beta").expect("a source has it");
+    ///
+    /// assert_eq!(beta.definition().owner.value().map(String::as_str), Some("payments"));
+    /// assert_eq!(beta.source_of(Field::Owner).map(|source| source.name), Some("memory"));
+    /// assert!(snapshot.info("no_such_flag").is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
         let resolved = self.resolved.get(key.slot(&self.names, self.owner)?)?;
         Some(FlagInfo { resolved, sources: &self.sources })

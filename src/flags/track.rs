@@ -71,7 +71,7 @@ impl Tracker {
         }
     }
 
-    /// Only one caller at a time calls this.
+    /// Returns a receiver of events. Only one caller at a time calls this.
     pub(super) fn subscribe(&self) -> broadcast::Receiver<TrackingEvent> {
         match &*self.channel.load() {
             Some(channel) => channel.subscribe(),
@@ -124,6 +124,29 @@ impl Flags {
     }
 
     /// Returns the stream of actions of users from now on, as [`track`](Self::track) emits them.
+    ///
+    /// The stream gets no events from before the call. A slow receiver loses the oldest events, and
+    /// [`missed`](TrackingEvents::missed) counts them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let mut events = flags.tracking_events();
+    ///
+    /// flags.track("order_placed", &Context::user("ana"), 49.9);
+    /// flags.shutdown().await;
+    ///
+    /// let order = events.next().await.expect("it was tracked before the shutdown");
+    /// assert_eq!(order.flags.context().targeting_key(), Some("ana"));
+    /// assert!(events.next().await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tracking_events(&self) -> TrackingEvents {
         TrackingEvents { events: BroadcastStream::new(self.subscribe_tracking()), missed: 0 }
@@ -132,6 +155,24 @@ impl Flags {
 
 impl RequestFlags {
     /// Tracks an action of the user of this request: see [`Flags::track`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let mut events = flags.tracking_events();
+    ///
+    /// flags.pin(Context::user("ana")).track("order_placed", 49.9);
+    ///
+    /// let order = events.next().await.expect("the flags are there");
+    /// assert_eq!((&*order.name, order.value), ("order_placed", Some(49.9)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn track(&self, name: &str, value: impl Into<Option<f64>>) {
         self.pinned.snapshot.tracker.tell(name, value.into(), self);
     }
@@ -140,6 +181,24 @@ impl RequestFlags {
 /// Tracks an action of the user of the request that is being handled: see [`Flags::track`].
 ///
 /// Outside a request the event is lost, with a warning for each event and line of code.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Flags, Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// let flags = Flags::builder().source(Memory::new()).start().await?;
+/// let mut events = flags.tracking_events();
+///
+/// flags.pin(Context::user("ana")).sync_scope(|| flagstaff::track("order_placed", 49.9));
+///
+/// let order = events.next().await.expect("the flags are there");
+/// assert_eq!((&*order.name, order.value), ("order_placed", Some(49.9)));
+/// # Ok(())
+/// # }
+/// ```
 #[track_caller]
 pub fn track(name: &str, value: impl Into<Option<f64>>) {
     let value = value.into();

@@ -29,11 +29,45 @@ impl<'a> PendingWrite<'a> {
     }
 
     /// Sets the author, which the source keeps in its log and beside the override.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    ///
+    /// flags.enable("beta").author("ana").await?;
+    ///
+    /// let provenance = flags.sources_of("beta").swap_remove(0).provenance.expect("it is known");
+    /// assert_eq!(provenance.author.as_deref(), Some("ana"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { write: self.write.author(author), ..self }
     }
 
     /// Sets the reason, which the source keeps in its log and beside the override.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    ///
+    /// flags.enable("beta").reason("release 7").await?;
+    ///
+    /// let provenance = flags.sources_of("beta").swap_remove(0).provenance.expect("it is known");
+    /// assert_eq!(provenance.reason.as_deref(), Some("release 7"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { write: self.write.reason(reason), ..self }
     }
@@ -51,6 +85,25 @@ impl<'a> PendingWrite<'a> {
     ///
     /// The duration begins at the time of the source's server, if that is known, because the
     /// override ends by it.
+    ///
+    /// The change fails with [`WriteError::Unsupported`] if the source cannot end overrides. Redis can.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use flagstaff::{Flags, Memory, WriteError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    ///
+    /// let demo = flags.enable("beta").expires_in(Duration::from_secs(3600)).await;
+    ///
+    /// assert!(matches!(demo, Err(WriteError::Unsupported { .. })), "a `Memory` has no clock");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn expires_in(self, duration: Duration) -> Self {
         let writable = self.flags.writable();
         let now = writable.map_or_else(|_| SystemTime::now(), |(_, backend)| backend.now());
@@ -61,6 +114,26 @@ impl<'a> PendingWrite<'a> {
     }
 
     /// Makes the change only if the flag was changed last by the write with this revision.
+    ///
+    /// Otherwise the change fails with [`WriteError::Conflict`], and the flag is unchanged.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, WriteError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let first = flags.enable("beta").await?.revision.expect("a `Memory` numbers changes");
+    /// flags.disable("beta").await?;
+    ///
+    /// let late = flags.enable("beta").if_revision(first).await;
+    ///
+    /// assert!(matches!(late, Err(WriteError::Conflict { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn if_revision(self, revision: u64) -> Self {
         Self { write: self.write.expect(Expected::Revision(revision)), ..self }
     }

@@ -24,12 +24,56 @@ pub struct Requirement {
 
 impl Requirement {
     /// Requires the flag to be on.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory, gate::Requirement};
+    /// use http::{Request, Response, StatusCode};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("closed", true)).start().await?;
+    /// let gate = FlagGate::new(Requirement::on("closed")).flags(&flags);
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// assert_eq!(response.status(), StatusCode::OK, "the flag is on");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn on(flag: impl FlagKey) -> Self {
         Self { flag: KnownFlag::new(flag.as_str().into()), on: true }
     }
 
     /// Requires the flag to be off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory, gate::Requirement};
+    /// use http::{Request, Response, StatusCode};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("closed", false)).start().await?;
+    /// let gate = FlagGate::new(Requirement::off("closed")).flags(&flags);
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// assert_eq!(response.status(), StatusCode::OK, "the flag is off");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn off(flag: impl FlagKey) -> Self {
         Self { on: false, ..Self::on(flag) }

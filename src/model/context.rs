@@ -57,6 +57,23 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Creates a context without a targeting key, which is outside of every percentage below 100.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let half = Definition::new().percentage(Percentage::whole(50)?);
+    /// let source = Memory::new().with("half", half).with("whole", true);
+    /// let flags = Flags::builder().source(source).start().await?;
+    ///
+    /// assert!(!flags.is_enabled("half", &Context::anonymous()));
+    /// assert!(flags.is_enabled("whole", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn anonymous() -> Self {
@@ -82,6 +99,16 @@ impl<'a> Context<'a> {
     }
 
     /// Adds a group that the user is a member of; `None` adds nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// let context = Context::user("ana").group(Some("beta")).group("staff").group(None::<&str>);
+    ///
+    /// assert!(context.iter_groups().eq(["beta", "staff"]));
+    /// ```
     #[inline]
     #[must_use]
     pub fn group(mut self, name: impl IntoId<'a>) -> Self {
@@ -201,6 +228,15 @@ impl<'a> Context<'a> {
     }
 
     /// Returns the targeting key, which buckets are drawn by; `None` for an anonymous user.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// assert_eq!(Context::user(42_u64).targeting_key(), Some("42"));
+    /// assert_eq!(Context::anonymous().targeting_key(), None);
+    /// ```
     #[inline]
     #[must_use]
     pub fn targeting_key(&self) -> Option<&str> {
@@ -208,6 +244,17 @@ impl<'a> Context<'a> {
     }
 
     /// Iterates over the groups of the user.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// let context = Context::user("ana").groups(["beta", "employees"]);
+    ///
+    /// assert_eq!(context.iter_groups().collect::<Vec<_>>(), ["beta", "employees"]);
+    /// assert_eq!(Context::anonymous().iter_groups().len(), 0);
+    /// ```
     #[inline]
     pub fn iter_groups(&self) -> impl ExactSizeIterator<Item = &str> {
         self.groups.as_deref().unwrap_or_default().iter().map(AsRef::as_ref)
@@ -215,6 +262,18 @@ impl<'a> Context<'a> {
 
     /// Iterates over the attributes: first those that were lent, then those that were added, each
     /// in their order.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, answer::Value};
+    ///
+    /// let lent = [("country", "DE".into())];
+    /// let context = Context::user("ana").attribute("seats", 12).lend_attributes(&lent);
+    ///
+    /// let attributes: Vec<_> = context.iter_attributes().collect();
+    /// assert_eq!(attributes, [("country", &Value::from("DE")), ("seats", &Value::Integer(12))]);
+    /// ```
     pub fn iter_attributes(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.attributes.iter()
     }

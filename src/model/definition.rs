@@ -379,6 +379,18 @@ impl Field {
 
 impl Definition {
     /// Creates a definition without any settings.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Definition;
+    ///
+    /// let definition = Definition::new();
+    /// assert_eq!(definition.fields().count(), 0);
+    ///
+    /// let owned = definition.owner("payments").enabled(false);
+    /// assert_eq!(owned.fields().count(), 2);
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -73,6 +73,16 @@ pub struct FlagName {
 
 impl FlagName {
     /// Creates the name of a flag. Meant for constants, where the compiler computes the hash.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagName;
+    ///
+    /// const NEW_CHECKOUT: FlagName = FlagName::new("new_checkout");
+    ///
+    /// assert_eq!(NEW_CHECKOUT.as_str(), "new_checkout");
+    /// ```
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self { name, hash: hash_name_const(name) }

@@ -115,7 +115,7 @@ impl Serialize for Metadata {
     }
 }
 
-/// Serializes as it stands.
+/// Serializes as the plain value.
 impl Serialize for MetadataValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -36,6 +36,16 @@ impl Percentage {
     /// # Errors
     ///
     /// Returns an error if the number is above 100.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Percentage, definition::InvalidPercentage};
+    ///
+    /// assert_eq!(Percentage::whole(25)?.to_string(), "25%");
+    /// assert_eq!(Percentage::whole(101), Err(InvalidPercentage::OutOfRange));
+    /// # Ok::<(), InvalidPercentage>(())
+    /// ```
     pub fn whole(percent: u32) -> Result<Self, InvalidPercentage> {
         match percent {
             0..=100 => Ok(Self(percent * 10_000)),

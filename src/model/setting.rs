@@ -99,7 +99,7 @@ impl SettingType for Duration {}
 impl SettingType for Percentage {}
 impl SettingType for BucketBy {}
 impl SettingType for OnStale {}
-/// A constant is replaced whole, as the value of a variant is.
+/// Replaces a constant whole, as the value of a variant is replaced.
 impl SettingType for Constant {}
 
 impl SettingType for SystemTime {

@@ -271,7 +271,7 @@ impl<'a, T: Into<Value<'a>>> IntoAttribute<'a> for Option<T> {
     }
 }
 
-/// A table of values of all types.
+/// Returns a table of values of all types.
 #[cfg(test)]
 pub(super) fn sample() -> Value<'static> {
     let values = [

@@ -1,4 +1,4 @@
-//! The parts of explanations whose JSON is not that of their fields.
+//! The JSON of explanations, where it differs from their fields.
 
 use std::time::SystemTime;
 

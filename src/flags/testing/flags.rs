@@ -52,16 +52,47 @@ pub struct TestFlags {
 
 impl TestFlags {
     /// Adds a flag that is on for all users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// let flags = Flags::for_test().on("beta").start();
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    /// ```
     pub fn on(self, key: impl FlagKey) -> Self {
         self.with(key, true)
     }
 
     /// Adds a flag that is off for all users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// let flags = Flags::for_test().off("beta").start();
+    ///
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// ```
     pub fn off(self, key: impl FlagKey) -> Self {
         self.with(key, false)
     }
 
     /// Adds a flag that is on for one user only. Each further call for the flag adds a user.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// let flags = Flags::for_test().on_for("beta", "ana").on_for("beta", "bob").start();
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::user("bob")));
+    /// assert!(!flags.is_enabled("beta", &Context::user("eve")));
+    /// ```
     pub fn on_for(mut self, key: impl FlagKey, user: &str) -> Self {
         let known = self.entries.iter_mut().find(|(known, _)| **known == *key.as_str());
         if let Some((_, Entry::Definition(definition))) = known {
@@ -76,6 +107,18 @@ impl TestFlags {
     }
 
     /// Adds a flag with a forced value or a definition. A later one replaces an earlier one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags};
+    ///
+    /// let prices = Definition::new().variants([("higher_price", 100), ("control", 0)]);
+    /// let flags = Flags::for_test().with("pricing_page", prices).start();
+    ///
+    /// let page = flags.variant("pricing_page", &Context::user("ana"), "control");
+    /// assert_eq!(page.value, "higher_price");
+    /// ```
     pub fn with(mut self, key: impl FlagKey, entry: impl Into<Entry>) -> Self {
         self.entries.retain(|(known, _)| **known != *key.as_str());
         self.entries.push((key.as_str().into(), entry.into()));
@@ -189,6 +232,22 @@ impl TestFlags {
     /// # Panics
     ///
     /// Panics if a [file](Self::file) has an error, with its diagnostics.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::WriteError> {
+    /// let flags = Flags::for_test().off("beta").start();
+    ///
+    /// flags.enable("beta").await?;
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn start(self) -> Flags {
         let own = Memory::new();

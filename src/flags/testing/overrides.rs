@@ -122,11 +122,32 @@ impl Overrides {
     }
 
     /// Adds a flag that is on for all users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::testing::Overrides;
+    ///
+    /// assert!(Overrides::new().on("beta").run(|| flagstaff::is_enabled("beta")));
+    /// ```
     pub fn on(self, key: impl FlagKey) -> Self {
         self.with(key, Override::On)
     }
 
     /// Adds a flag that is off for all users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, testing::Overrides};
+    ///
+    /// let flags = Flags::for_test().on("beta").start();
+    ///
+    /// let is_on = || flags.is_enabled("beta", &Context::anonymous());
+    ///
+    /// assert!(!Overrides::new().off("beta").run(is_on));
+    /// assert!(is_on());
+    /// ```
     pub fn off(self, key: impl FlagKey) -> Self {
         self.with(key, Override::Off)
     }
@@ -134,16 +155,50 @@ impl Overrides {
     /// Adds a flag that serves a variant to all users.
     ///
     /// Evaluating the flag panics if it has variants and none has this name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::testing::Overrides;
+    ///
+    /// let page = Overrides::new().variant("pricing_page", "higher_price").run(|| {
+    ///     flagstaff::current().map(|flags| flags.variant("pricing_page", "control").value)
+    /// });
+    ///
+    /// assert_eq!(page, Some("higher_price"));
+    /// ```
     pub fn variant(self, key: impl FlagKey, variant: &str) -> Self {
         self.with(key, Override::from(variant))
     }
 
     /// Adds a flag that serves a value to all users: a string, a number, a list or a table.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::testing::Overrides;
+    ///
+    /// let timeout = Overrides::new().value("search_timeout_ms", 200).run(|| {
+    ///     flagstaff::current().map(|flags| flags.integer("search_timeout_ms", 800).value)
+    /// });
+    ///
+    /// assert_eq!(timeout, Some(200));
+    /// ```
     pub fn value<'v>(self, key: impl FlagKey, value: impl Into<Value<'v>>) -> Self {
         self.with(key, Override::from(value.into()))
     }
 
     /// Adds an override. A later one of the same flag replaces an earlier one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::testing::{Override, Overrides};
+    ///
+    /// let overrides = Overrides::new().with("beta", false).with("beta", Override::On);
+    ///
+    /// assert!(overrides.run(|| flagstaff::is_enabled("beta")), "the later override counts");
+    /// ```
     pub fn with(mut self, key: impl FlagKey, value: impl Into<Override>) -> Self {
         self.flags.push((key.as_str().into(), value.into()));
         self

@@ -17,22 +17,27 @@ use crate::model::Context;
 /// # Example
 ///
 /// ```
-/// use flagstaff::{context::context_fn, Context, Flags, Memory};
+/// use flagstaff::{
+///     context::{context_fn, ContextExtractor, RequestHead},
+///     Context,
+/// };
+/// use http::Request;
 ///
 /// #[derive(Clone)]
 /// struct Account {
 ///     id: String,
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), flagstaff::StartError> {
-/// # let flags = Flags::builder().source(Memory::new()).start().await?;
-/// let layer = flags.request_layer(context_fn(|head| match head.extensions.get::<Account>() {
+/// let by_account = context_fn(|head| match head.extensions.get::<Account>() {
 ///     Some(account) => Context::user(&account.id),
 ///     None => Context::anonymous(),
-/// }));
-/// # Ok(())
-/// # }
+/// });
+///
+/// let mut request = Request::new(());
+/// assert_eq!(by_account.context(&RequestHead::of(&request)), Context::anonymous());
+///
+/// request.extensions_mut().insert(Account { id: "ana".to_owned() });
+/// assert_eq!(by_account.context(&RequestHead::of(&request)), Context::user("ana"));
 /// ```
 ///
 /// A context that is kept somewhere has to be [shortened](Context::shorten) to the request's

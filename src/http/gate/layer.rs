@@ -236,6 +236,29 @@ impl<X> FlagGate<DefaultDenial, X> {
     }
 
     /// Sets the code for programs in the JSON of the closed gate; `FEATURE_DISABLED` unless set.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagGate;
+    /// use http::{Request, Response};
+    /// use http_body_util::BodyExt;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let gate = FlagGate::new("beta").code("BETA_ONLY");
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// let json = response.into_body().collect().await?.to_bytes();
+    /// assert!(json.starts_with(br#"{"detail":"Feature not available","code":"BETA_ONLY""#));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.wording.code = code.into();
         self
@@ -331,6 +354,28 @@ impl<D, X> FlagGate<D, X> {
     /// If a request layer has pinned a generation of the same flags for the request, the gate uses
     /// that generation, so that all gates of the request agree. Without a request layer, several
     /// gates on one request each use the generation that is current when the request reaches them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory};
+    /// use http::{Request, Response, StatusCode};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let gate = FlagGate::new("beta").flags(&flags);
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// assert_eq!(response.status(), StatusCode::OK);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn flags(self, flags: &Flags) -> Self {
         Self { question: self.question.flags(flags), ..self }
     }
@@ -400,6 +445,30 @@ impl<D, X> FlagGate<D, X> {
 
     /// Sets the state of flags that no source has, and of all flags if no flags are in scope; off
     /// unless set.
+    ///
+    /// A flag whose definition is rejected has no default: the gate stays closed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory};
+    /// use http::{Request, Response, StatusCode};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let gate = flags.gate("no_such_flag").default_value(true);
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// assert_eq!(response.status(), StatusCode::OK);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn default_value(mut self, on: bool) -> Self {
         self.question.condition.default = on;
         self
@@ -407,6 +476,29 @@ impl<D, X> FlagGate<D, X> {
 
     /// Sets the message for people, in JSON and as the gRPC message of the closed gate;
     /// `Feature not available` unless set.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagGate;
+    /// use http::{Request, Response};
+    /// use http_body_util::BodyExt;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let gate = FlagGate::new("beta").detail("Ask your admin for the beta");
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// let json = response.into_body().collect().await?.to_bytes();
+    /// assert!(json.starts_with(br#"{"detail":"Ask your admin for the beta""#));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.wording.detail = detail.into();
         self

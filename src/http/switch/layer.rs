@@ -62,6 +62,27 @@ pub struct FlagSwitch<A, X = Infallible> {
 impl<A> FlagSwitch<A> {
     /// Creates a switch to `on`. With a [`Requirement`](crate::gate::Requirement) that the flag is
     /// off, requests go to `on` while the flag is off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagSwitch, Flags, Memory};
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let new = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("new")));
+    /// let old = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("old")));
+    /// # use std::convert::Infallible;
+    /// # let flags = Flags::builder().source(Memory::new().with("new_search", true)).start().await?;
+    ///
+    /// let search = FlagSwitch::new("new_search", new).flags(&flags).layer(old);
+    ///
+    /// assert_eq!(search.oneshot(Request::new(())).await?.into_body(), "new");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new(flag: impl IntoRequirement, on: A) -> Self {
         Self { on, question: Question::one("switch", flag.into_requirement()) }
