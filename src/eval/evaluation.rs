@@ -8,7 +8,7 @@ use crate::model::{Cause, Context, Value};
 
 /// The outcome of one evaluation. Every method of `Flags` that evaluates returns a view of it.
 ///
-/// It borrows the compiled parts, so that reading one bit of it builds nothing.
+/// An evaluation borrows the compiled parts, so that reading one bit of it builds nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evaluation<'p> {
     /// On or off, and the step that decided.

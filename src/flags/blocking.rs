@@ -16,7 +16,7 @@ impl FlagsBuilder {
     /// Loads all sources and follows them from then on, in a thread of its own: for programs
     /// without a tokio runtime.
     ///
-    /// It waits as long as [`start`](Self::start) does, and returns the same kind of flags:
+    /// The method waits as long as [`start`](Self::start) does, and returns the same kind of flags:
     /// evaluation needs neither a runtime nor the thread. Dropping the last clone of [`Flags`] ends
     /// the thread, and does not wait for it.
     ///

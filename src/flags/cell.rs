@@ -48,8 +48,8 @@ impl Cell {
 
     /// Wakes the tasks that wait for another generation.
     ///
-    /// It is called after the generation is published: a task that registers later finds the new
-    /// one.
+    /// The publisher calls this after it has published the generation: a task that registers later
+    /// finds the new one.
     pub(crate) fn wake(&self) {
         self.wakers.wake();
     }

@@ -170,7 +170,7 @@ impl fmt::Display for Event {
 
 /// The difference of one flag between two generations.
 ///
-/// It is displayed as `new_checkout: off -> on`.
+/// A change is displayed as `new_checkout: off -> on`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {

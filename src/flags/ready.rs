@@ -51,7 +51,7 @@ impl<'a> Entered<'a> {
         Self { flags, is_in_force }
     }
 
-    // It fails in the destructors of a thread that ends.
+    // Fails in the destructors of a thread that ends.
     #[inline]
     fn swap(ReadyFlags(flags): &mut ReadyFlags) -> bool {
         let swapped = CURRENT.try_with(|current| {

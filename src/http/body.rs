@@ -159,8 +159,8 @@ where
 
 /// An error of one of the two bodies that an [`EitherBody`] may be.
 ///
-/// It converts into a boxed error if both errors do, which is all that hyper, axum and tonic
-/// require of the error of a body.
+/// A `BodyError` converts into a boxed error if both errors do, which is all that hyper, axum and
+/// tonic require of the error of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError<B, D> {
     /// An error of the inner service's body.

@@ -6,8 +6,8 @@ use crate::{flags::Unmet, model::Answer, text::line};
 
 /// The flag that kept a gate closed, and its evaluation details.
 ///
-/// It is in the response's extensions, so that layers around the gate can log or count it. It is
-/// never sent to the client.
+/// A closed gate puts this into the response's extensions, so that layers around the gate can log
+/// or count the reason. It is never sent to the client.
 ///
 /// # Example
 ///

@@ -8,7 +8,7 @@ use super::{Field, UnitName};
 
 /// The value of a flag for one context, and the reason for it.
 ///
-/// It is `Copy` if the value is, and making one allocates nothing.
+/// An answer is `Copy` if the value is, and making one allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

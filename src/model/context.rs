@@ -207,7 +207,7 @@ impl<'a> Context<'a> {
 
     /// Lends the context attributes that exist elsewhere, which allocates nothing.
     ///
-    /// They replace the attributes that were lent before. An attribute that was
+    /// The slice replaces the attributes that were lent before. An attribute that was
     /// [added](Self::attribute) takes precedence over a lent one of the same name.
     ///
     /// # Example

@@ -66,7 +66,8 @@ impl Names {
 
 /// Returns the copy of a name that is kept for the life of the process.
 ///
-/// It locks, so it is called only when flags are read and compiled, never when they are evaluated.
+/// The function locks, so it is called only when flags are read and compiled, never when they are
+/// evaluated.
 ///
 /// # Errors
 ///

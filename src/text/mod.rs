@@ -31,8 +31,9 @@ use self::hidden::{escaped, is_plain};
 
 /// A string that another person or program has chosen.
 ///
-/// It has no `Display`, so it cannot be printed by accident: each method returns the form for one
-/// kind of place. No method fails. A method escapes only the characters that its place requires.
+/// The type has no `Display`, so a string cannot be printed by accident: each method returns the
+/// form for one kind of place. No method fails. A method escapes only the characters that its place
+/// requires.
 ///
 /// # Example
 ///

@@ -64,7 +64,7 @@ fn lock(names: &Mutex<BTreeSet<Box<str>>>) -> MutexGuard<'_, BTreeSet<Box<str>>>
 /// Panics if no code has evaluated the flag in the scope of the overrides around the call. So a
 /// test fails if its code never evaluates the flag.
 ///
-/// It counts evaluations within [`with_overrides`](super::with_overrides),
+/// The check counts evaluations within [`with_overrides`](super::with_overrides),
 /// [`Overrides::run`](super::Overrides::run) and [`both`](super::both), also in tasks and threads
 /// that the scope was carried into. Flags that another flag requires are evaluated with it.
 /// [`Flags::assert_evaluated`] does this for the flags of one test, wherever they are evaluated.
@@ -103,8 +103,8 @@ impl Flags {
     /// Panics if no code has evaluated the flag since these flags were started. So a test fails if
     /// its code never evaluates the flag.
     ///
-    /// It counts evaluations in every thread, request and gate. Flags that another flag requires
-    /// are evaluated with it.
+    /// The check counts evaluations in every thread, request and gate. Flags that another flag
+    /// requires are evaluated with it.
     ///
     /// # Panics
     ///

@@ -8,7 +8,7 @@ use crate::{
 
 /// The state or value that a test overrides a flag with.
 ///
-/// It is made from a boolean, from the name of a variant, or from a value of another type.
+/// An override is made from a boolean, from the name of a variant, or from a value of another type.
 ///
 /// # Example
 ///

@@ -11,7 +11,7 @@ use crate::http::{FixedBody, caching};
 /// [`FlagGate::respond_with`](super::FlagGate::respond_with). With a type of your own, the type of
 /// the gate has a name, such as `FlagGate<Page>` and `Gated<S, Page>`.
 ///
-/// It runs on the request path, so it must neither panic nor wait.
+/// The builder runs on the request path, so it must neither panic nor wait.
 ///
 /// # Example
 ///

@@ -20,8 +20,8 @@ use crate::{
 
 /// A layer that closes a service while its flag is off.
 ///
-/// It evaluates the flags that an outer [request layer](Flags::request_layer) has pinned for the
-/// request, so that all gates and handlers of one request agree. A gate made by [`Flags::gate`]
+/// The gate evaluates the flags that an outer [request layer](Flags::request_layer) has pinned for
+/// the request, so that all gates and handlers of one request agree. A gate made by [`Flags::gate`]
 /// needs no request layer. Without either, every flag has its [default](Self::default_value), which
 /// is off. One warning names the line of code that made the gate.
 ///
@@ -383,9 +383,9 @@ impl<D, X> FlagGate<D, X> {
     /// Sets the extractor that reads the context of requests that no request layer has pinned.
     /// Without an extractor, these requests are anonymous.
     ///
-    /// It is for gates that have [flags](Self::flags) of their own. If the extractor refuses a
-    /// request, its refusal is the response instead of the gate's. A string of more than 8 KiB
-    /// counts as missing, as in a [request layer](Flags::request_layer).
+    /// The extractor is for gates that have [flags](Self::flags) of their own. If the extractor
+    /// refuses a request, its refusal is the response instead of the gate's. A string of more than
+    /// 8 KiB counts as missing, as in a [request layer](Flags::request_layer).
     ///
     /// # Example
     ///

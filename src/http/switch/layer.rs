@@ -13,8 +13,8 @@ use crate::{
 /// A layer that sends requests to another service while the flag is on, and to the inner service
 /// while the flag is off.
 ///
-/// It evaluates the flags that an outer [request layer](Flags::request_layer) has pinned for the
-/// request, or those that were [set](Self::flags). Without either, every flag has its
+/// The switch evaluates the flags that an outer [request layer](Flags::request_layer) has pinned
+/// for the request, or those that were [set](Self::flags). Without either, every flag has its
 /// [default](Self::default_value), which is off. One warning names the line of code that made the
 /// switch.
 ///
