@@ -42,7 +42,8 @@ impl<'a> RolloutControl<'a> {
     }
 
     /// Starts the first stage now, also if it would start later. A rollout that is under way is
-    /// started again only if [forced](PendingStep::forced).
+    /// started again only if [forced](PendingStep::forced), and otherwise the step is
+    /// [refused](RolloutError::Refused).
     ///
     /// # Example
     ///
@@ -72,6 +73,9 @@ impl<'a> RolloutControl<'a> {
     /// Advances to the next stage. A stage whose time is not over, or that is paused, is left only
     /// if [forced](PendingStep::forced).
     ///
+    /// Otherwise the step fails with [`RolloutError::TooEarly`] or, while the rollout is paused, with
+    /// [`RolloutError::Refused`]. It is also refused before the first stage and in the last one.
+    ///
     /// # Example
     ///
     /// ```
@@ -99,8 +103,8 @@ impl<'a> RolloutControl<'a> {
 
     /// Pauses the rollout in its stage.
     ///
-    /// A rollout that is paused, has not been started or is in its last stage is not paused: the step is
-    /// [refused](RolloutError::Refused).
+    /// The step is [refused](RolloutError::Refused) if the rollout is paused already, has not been
+    /// started, or is in its last stage.
     ///
     /// # Example
     ///
@@ -129,7 +133,7 @@ impl<'a> RolloutControl<'a> {
 
     /// Resumes a paused rollout. All later boundaries move by the length of the pause.
     ///
-    /// A rollout that is not paused is not changed: the step is [refused](RolloutError::Refused).
+    /// The step is [refused](RolloutError::Refused) if the rollout is not paused.
     ///
     /// # Example
     ///
@@ -160,7 +164,7 @@ impl<'a> RolloutControl<'a> {
     /// Goes back to the previous stage and pauses there. Before the first stage, the flag is off
     /// for all users that no list and no rule lets in.
     ///
-    /// A rollout that has not been started is not changed: the step is [refused](RolloutError::Refused).
+    /// The step is [refused](RolloutError::Refused) if the rollout has not been started.
     ///
     /// # Example
     ///
@@ -191,6 +195,8 @@ impl<'a> RolloutControl<'a> {
     }
 
     /// Goes back to before the first stage, until the rollout is started again.
+    ///
+    /// The step is [refused](RolloutError::Refused) if the rollout has not been started.
     pub fn roll_back_completely(&self) -> PendingStep<'a> {
         self.step(Step::RollBackCompletely)
     }
