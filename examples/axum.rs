@@ -1,7 +1,8 @@
 //! Flags in an axum service: `cargo run --example axum --features axum`.
 //!
-//! The service's own authentication says who asks. `ADDR` is where it listens (`127.0.0.1:3000`;
-//! port 0 is any free one), `FLAGS_FILE` the file (the repository's `flags.toml`).
+//! The service's own authentication identifies the user. `ADDR` is the address to listen on
+//! (`127.0.0.1:3000`; port 0 is any free one), `FLAGS_FILE` the file (the repository's
+//! `flags.toml`).
 
 use std::{env, error::Error};
 
@@ -25,7 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (env, file) = (Env::with_prefix("FEATURE_"), File::open(&path)?);
     let flags = Flags::builder().source(env).source(file).start().await?;
 
-    // Who makes the request, from what the authentication left in it.
+    // The context of a request, from the extension that the authentication leaves in it.
     let context = context_fn(|head| match head.extensions.get::<User>() {
         Some(user) => Context::user(&user.id).group(user.team),
         None => Context::anonymous(),
@@ -37,7 +38,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route_service("/checkout/v2", checkout)
         .route("/search", get(search))
         .route("/report", get(report))
-        // From the outside in: first it is known who asks, then the flags are pinned for them.
+        // From the outside in: first the user is identified, then the flags are pinned for that
+        // user.
         .layer(
             ServiceBuilder::new().layer(from_fn(authenticate)).layer(flags.request_layer(context)),
         );
@@ -52,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(axum::serve(listener, app).await?)
 }
 
-/// Somebody whom the service knows.
+/// A user that the service has authenticated.
 #[derive(Clone)]
 struct User {
     id: String,
@@ -70,17 +72,18 @@ async fn authenticate(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// A handler can take the request's flags as an argument.
+/// Takes the request's flags as an argument.
 async fn search(flags: RequestFlags) -> &'static str {
     if flags.is_enabled("new_search") { "the new search\n" } else { "the old search\n" }
 }
 
-/// Code that knows nothing of requests finds the flags of the one that is being handled.
+/// Finds the flags of the request that is being handled, without the request at hand.
 fn index() -> &'static str {
     if flagstaff::is_enabled("new_search") { "new" } else { "old" }
 }
 
-/// A task takes them along, and has the same answers even if the file is saved in between.
+/// Takes the flags along into a task, which gets the same answers even if the file is saved in
+/// between.
 async fn report() -> Result<String, String> {
     let task = tokio::spawn(async { index() }.with_current_flags());
     let from_task = task.await.map_err(|error: JoinError| error.to_string())?;

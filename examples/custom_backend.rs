@@ -1,4 +1,4 @@
-//! A source of your own: flags from a SQL table, a service, anything. Here, lines of text.
+//! A source of your own: flags from a SQL table, a service, or, as here, lines of text.
 //!
 //! ```console
 //! $ cargo run --example custom_backend
@@ -19,7 +19,8 @@ use flagstaff::{
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
-/// Each line that is read names the flags that are on. It says nothing about the others.
+/// A source that reads lines. Each line has the flags that are on, and leaves the others to the
+/// sources below.
 struct Lines;
 
 impl Backend for Lines {
@@ -30,12 +31,12 @@ impl Backend for Lines {
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>> {
         Box::pin(async move {
             let mut lines = BufReader::new(stdin()).lines();
-            // The flags start with whatever is published first.
+            // `start` waits until the source publishes for the first time.
             sink.publish(Offer::new());
             while let Some(line) = lines.next_line().await? {
                 sink.publish(line.split_whitespace().map(|key| (key, true)).collect());
             }
-            // The last line stays in force all the same.
+            // The flags keep the last line after the error.
             Err("standard input has ended".into())
         })
     }
@@ -46,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let defaults = Memory::new().with("dark_mode", true);
     let flags = Flags::builder().source(Lines).source(defaults).start().await?;
 
-    // In this order: what changed before there was anybody to tell is in `all`.
+    // Subscribed before `all` reads, so no change is lost between the two.
     let mut events = flags.events();
     for (key, answer) in flags.all(&Context::anonymous()) {
         println!("{key}: {}", if answer.value { "on" } else { "off" });

@@ -1,8 +1,8 @@
-//! What the command `flagstaff` promises to scripts.
+//! The exit codes of the command `flagstaff`, which scripts can rely on.
 
-/// How the command `flagstaff` ends.
+/// The exit code of the command `flagstaff`.
 ///
-/// The numbers never change their meaning, so that a script or another program can go by them.
+/// The numbers never change their meaning, so that scripts and other programs can rely on them.
 ///
 /// The spelling `flagstaff flags …` keeps the codes of the Python command `tempest flags`: a store that
 /// cannot be reached is [`Usage`](Self::Usage) there, and [`Unreachable`](Self::Unreachable) everywhere else.
@@ -12,8 +12,8 @@
 /// ```
 /// use flagstaff::cli::ExitCode;
 ///
-/// /// What to tell a person about how `flagstaff is-on` ended.
-/// fn tell(code: i32) -> &'static str {
+/// /// Describes the result of `flagstaff is-on`.
+/// fn describe(code: i32) -> &'static str {
 ///     match ExitCode::from_number(code) {
 ///         Some(ExitCode::Done) => "it is on",
 ///         Some(ExitCode::No) => "it is off",
@@ -22,32 +22,32 @@
 ///     }
 /// }
 ///
-/// assert_eq!(tell(1), "it is off");
+/// assert_eq!(describe(1), "it is off");
 /// assert_eq!(ExitCode::Unreachable.number(), 3);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitCode {
-    /// It is done, the answer is yes, or a check found nothing.
+    /// The command is done, the answer is yes, or a check found nothing.
     Done,
     /// The answer is no, or a check found something.
     No,
-    /// The command was called in a wrong way, or cannot read what it was given.
+    /// The command line is wrong, or the input cannot be read.
     Usage,
     /// The store cannot be reached.
     Unreachable,
-    /// The change was refused: by the store, by a rule, or by the person who was asked.
+    /// The change was refused: by the store, by a rule, or by the user at a prompt.
     Refused,
-    /// Somebody else changed it since it was looked at. Nothing was changed.
+    /// The flag was changed since the command read it. Nothing was changed.
     Changed,
 }
 
 impl ExitCode {
-    /// All codes, by their numbers.
+    /// All codes, in the order of their numbers.
     pub const ALL: [Self; 6] =
         [Self::Done, Self::No, Self::Usage, Self::Unreachable, Self::Refused, Self::Changed];
 
-    /// The number that the process ends with.
+    /// Returns the number that the process ends with.
     #[must_use]
     pub const fn number(self) -> u8 {
         match self {
@@ -60,13 +60,13 @@ impl ExitCode {
         }
     }
 
-    /// The code with this number, if there is one.
+    /// Returns the code with this number, if there is one.
     #[must_use]
     pub fn from_number(number: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|code| i32::from(code.number()) == number)
     }
 
-    /// The word for it in JSON, such as `unreachable`.
+    /// Returns the word for the code in JSON, such as `unreachable`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl ExitCode {
         }
     }
 
-    /// What it means, in a few words.
+    /// Returns the meaning of the code, in a few words.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What errors look like to whoever did not print them on purpose.
+//! The display of errors for callers that print them with `Debug`.
 
 use std::{error::Error, fmt};
 
@@ -18,13 +18,13 @@ pub(crate) fn write_chain(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt:
     Ok(())
 }
 
-/// Returns the message of an error, whichever crate it is of, without hidden characters.
+/// Returns the message of an error from any crate, without hidden characters.
 fn fit(error: &dyn Error) -> String {
     Untrusted::new(&error.to_string()).report().into_owned()
 }
 
-/// Makes the `Debug` of an error its message, as jiff's is: a `main` that returns the error prints
-/// that, and `unwrap` panics with it.
+/// Makes the `Debug` of an error its message, as jiff does: a `main` that returns the error prints
+/// the message, and `unwrap` panics with it.
 macro_rules! debug_is_message {
     ($error:ty) => {
         impl std::fmt::Debug for $error {

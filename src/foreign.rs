@@ -1,7 +1,8 @@
-//! Calls of foreign code: what a program plugs in, such as its log, its metrics recorder and its clock.
+//! Calls of foreign code, which a program plugs in: its log, its metrics recorder, its clock.
 //!
-//! Such code may panic. A panic there must not end a task that follows a source, leave a state half changed, or come
-//! out of a question about a flag. So it is caught where the code is called. The panic hook has reported it by then.
+//! Such code may panic. A panic there must not end a task that follows a source, leave a state half
+//! changed, or unwind through an evaluation. So it is caught at the call. The panic hook has
+//! reported it by then.
 
 use std::{
     any::Any,
@@ -22,11 +23,11 @@ pub(crate) fn call<R>(code: impl FnOnce() -> R) -> Option<R> {
     attempt(code).ok()
 }
 
-/// Calls foreign code, for a caller that has to know of a panic.
+/// Calls foreign code, for a caller that handles a panic.
 pub(crate) fn attempt<R>(code: impl FnOnce() -> R) -> Result<R, Panicked> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
         let panicked = Panicked(message(&*payload));
-        // What a panic carries may panic when it is dropped.
+        // The payload of a panic may panic when it is dropped.
         if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             mem::forget(another);
         }
@@ -34,7 +35,7 @@ pub(crate) fn attempt<R>(code: impl FnOnce() -> R) -> Result<R, Panicked> {
     })
 }
 
-/// Runs a foreign future, which is dropped before this returns.
+/// Runs a foreign future, which is dropped before this function returns.
 pub(crate) async fn run<F: Future>(future: F) -> Result<F::Output, Panicked> {
     let mut future = Box::pin(future);
     let ended = poll_fn(|cx| match attempt(|| future.as_mut().poll(cx)) {
@@ -46,7 +47,7 @@ pub(crate) async fn run<F: Future>(future: F) -> Result<F::Output, Panicked> {
     attempt(|| drop(future)).and(ended)
 }
 
-/// Returns the kind of failure that an error of this module is.
+/// Returns the kind of an error of this module; `None` for other errors.
 pub(crate) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
     error.is::<Panicked>().then_some("panicked")
 }
@@ -60,7 +61,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
 /// Writes an event to the log of the program.
 macro_rules! log {
     ($level:ident, $($event:tt)+) => {
-        // As in `tracing`, what is off calls nothing.
+        // As in `tracing`, an event that is disabled calls nothing.
         if tracing::Level::$level <= tracing::level_filters::LevelFilter::current() {
             $crate::foreign::call(|| tracing::event!(tracing::Level::$level, $($event)+));
         }
@@ -75,7 +76,7 @@ macro_rules! debug_event { ($($event:tt)+) => { $crate::foreign::log!(DEBUG, $($
 #[cfg(any(feature = "file", feature = "http"))]
 macro_rules! trace_event { ($($event:tt)+) => { $crate::foreign::log!(TRACE, $($event)+) } }
 
-// By other names, since `warn` is an attribute of the language.
+// Under other names, since `warn` is an attribute of the language.
 #[cfg(feature = "file")]
 pub(crate) use debug_event as debug;
 #[cfg(any(feature = "file", feature = "http"))]

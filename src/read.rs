@@ -1,7 +1,7 @@
-//! Reads of paths that may lead to anything: flag files, and what commands are given.
+//! Reads of paths that may lead to anything: flag files, and the arguments of commands.
 //!
-//! A FIFO would be waited for, a device such as `/dev/zero` never ends, and either may have taken the place of a
-//! file since it was looked at.
+//! Opening a FIFO would wait, and a device such as `/dev/zero` never ends. Either may have replaced
+//! a file since it was last checked.
 
 use std::{
     fs::{self, File, Metadata},
@@ -9,15 +9,15 @@ use std::{
     path::Path,
 };
 
-/// As many bytes are read unless another limit is set: a flag file that is larger is a mistake, and would be in
-/// memory several times while it is read.
+/// The largest number of bytes to read, unless another limit is set. A larger flag file is a
+/// mistake, and would be in memory several times while it is read.
 pub(crate) const MAX_LEN: u64 = 16 << 20;
 
 /// Opens a regular file for reading, without waiting.
 ///
 /// # Errors
 ///
-/// If the path does not lead to a regular file, or that cannot be opened.
+/// If the path does not lead to a regular file, or if the file cannot be opened.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     // Before opening: the open of a device may have effects, such as rewinding a tape.
     check(&fs::metadata(path)?)?;
@@ -26,7 +26,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // The path may lead to a FIFO by now, whose open would wait for a writer.
+        // The path may lead to a FIFO by now, and opening it would wait for a writer.
         options.custom_flags(libc::O_NONBLOCK);
     }
     let file = options.open(path)?;
@@ -34,11 +34,12 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads all that is left of a source.
+/// Reads a source to its end.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or has more than `max_len` bytes. At most one byte more is read then.
+/// If the source cannot be read, or has more than `max_len` bytes. At most one byte more is read
+/// then.
 pub(crate) fn all(from: impl Read, max_len: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(max_len.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -48,11 +49,12 @@ pub(crate) fn all(from: impl Read, max_len: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Reads a regular file that is text.
+/// Reads a regular file as a string.
 ///
 /// # Errors
 ///
-/// If the path does not lead to a regular file of at most [`MAX_LEN`] bytes of UTF-8, or that cannot be read.
+/// If the path does not lead to a regular file of at most [`MAX_LEN`] bytes of UTF-8, or if the
+/// file cannot be read.
 pub(crate) fn text(path: &Path) -> io::Result<String> {
     String::from_utf8(all(open(path)?, MAX_LEN)?)
         .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
@@ -68,7 +70,7 @@ fn check(metadata: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
-/// The error of a file that has more than `max_len` bytes.
+/// Returns the error of a file that has more than `max_len` bytes.
 pub(crate) fn too_large(max_len: u64) -> io::Error {
     let limit = match max_len >> 20 {
         mebibytes if mebibytes << 20 == max_len => format!("{mebibytes} MiB"),

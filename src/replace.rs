@@ -1,7 +1,7 @@
-//! Replacement of a file in one step, for everything that writes one.
+//! Atomic replacement of a file, for all code that writes one.
 //!
-//! Readers see the old contents or the new ones, never a part, and a crash leaves one of both. A symbolic
-//! link that others have made beside the file, or in its place, leads nowhere.
+//! Readers see the old contents or the new ones, never a part, and a crash leaves one of the two. A
+//! symbolic link beside the file or in its place, made by another user, leads nowhere.
 
 use std::{
     fs::{self, Metadata},
@@ -11,30 +11,31 @@ use std::{
 
 use tempfile::{Builder, NamedTempFile};
 
-/// Readers of a file that was not there before. A file that is replaced keeps its permissions.
+/// The readers of a file that is new. A file that is replaced keeps its permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readers {
-    /// Its owner alone (mode 0600): for what a process remembers, such as the contents of a store.
+    /// The owner alone (mode 0600): for data that a process keeps, such as the contents of a store.
     Owner,
     /// All users that the umask of the process admits: for source code.
     Umask,
 }
 
-/// Puts new contents in the place of a file, which need not exist.
+/// Replaces the contents of a file, which need not exist.
 ///
-/// A file that is replaced keeps its mode, and its owner if the system allows that. A symbolic link at
-/// `path` is replaced itself, since its target is not the caller's choice: callers that mean the target
-/// resolve the path first.
+/// A file that is replaced keeps its mode, and its owner if the system allows that. A symbolic link
+/// at `path` is replaced itself, since its target is not the caller's choice. Callers that mean the
+/// target resolve the path first.
 ///
 /// # Errors
 ///
-/// If the contents cannot be written beside the file, or cannot take its place. The file is then as it was.
+/// If the contents cannot be written beside the file, or cannot take its place. The file is
+/// unchanged then.
 pub(crate) fn replace(path: &Path, contents: &[u8], readers: Readers) -> io::Result<()> {
     Replacement::of(path, contents, readers)?.put()
 }
 
-/// New contents of a file, written beside it under a random name. They are gone unless they are put in its
-/// place.
+/// New contents of a file, written beside it under a random name. They are removed unless they
+/// replace the file.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     file: NamedTempFile,
@@ -42,40 +43,40 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Writes the contents beside `path`, for a caller that looks at the file once more before it is
-    /// replaced; [`replace`] for others.
+    /// Writes the contents beside `path`, for a caller that reads the file once more before it is
+    /// replaced. Other callers use [`replace`].
     pub(crate) fn of(path: &Path, contents: &[u8], readers: Readers) -> io::Result<Self> {
-        // Not of the target of a link, whose mode and owner others would choose.
+        // Not the metadata of a link's target: others would choose its mode and owner.
         let replaced = fs::symlink_metadata(path).ok().filter(Metadata::is_file);
-        // The same directory, because a file moves in one step within a file system only.
+        // The same directory, because a rename is atomic only within a file system.
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let mut builder = Builder::new();
         builder.prefix(".flagstaff.").suffix(".tmp");
         if replaced.is_none() {
             grant(&mut builder, readers);
         }
-        // A name that no user can guess, made with `O_EXCL`. At a fixed name such as `PATH.new`, a symbolic link of
-        // another user would have any file of this process overwritten.
+        // A random name, created with `O_EXCL`. With a fixed name such as `PATH.new`, a symbolic
+        // link of another user would make this process overwrite any file.
         let mut file = builder.tempfile_in(directory.unwrap_or(Path::new(".")))?;
         file.write_all(contents)?;
         if let Some(metadata) = replaced {
             keep_owner(file.path(), &metadata);
-            // After the owner, because a change of that takes some permissions away.
+            // After the owner, because a change of the owner clears some permissions.
             file.as_file().set_permissions(metadata.permissions())?;
         }
-        // Before the file takes its place: some file systems write the name first, and a crash would leave
-        // an empty file.
+        // Before the rename: some file systems write the name first, and a crash would leave an
+        // empty file.
         file.as_file().sync_all()?;
         Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Replaces the file, or makes it.
+    /// Replaces the file, or creates it.
     pub(crate) fn put(self) -> io::Result<()> {
         self.file.persist(&self.path).map(drop).map_err(|error| error.error)
     }
 
-    /// Makes the file, and fails with `AlreadyExists` if there is anything at the path, a symbolic link that
-    /// leads nowhere included.
+    /// Creates the file. Fails with `AlreadyExists` if there is anything at the path, including a
+    /// symbolic link that leads nowhere.
     pub(crate) fn put_new(self) -> io::Result<()> {
         self.file.persist_noclobber(&self.path).map(drop).map_err(|error| error.error)
     }
@@ -92,11 +93,11 @@ fn grant(builder: &mut Builder<'_, '_>, readers: Readers) {
     builder.permissions(Permissions::from_mode(mode));
 }
 
-/// Elsewhere a file has the permissions of its directory.
+/// Does nothing: on other systems a file has the permissions of its directory.
 #[cfg(not(unix))]
 fn grant(_: &mut Builder<'_, '_>, _: Readers) {}
 
-/// Gives a file the owner of another one as far as the system allows that: only the administrator may give
+/// Gives a file the owner of another one, if the system allows it: only the administrator may give
 /// files away.
 #[cfg(unix)]
 fn keep_owner(path: &Path, metadata: &Metadata) {
@@ -111,7 +112,7 @@ fn keep_owner(path: &Path, metadata: &Metadata) {
 #[cfg(not(unix))]
 fn keep_owner(_: &Path, _: &Metadata) {}
 
-/// The names in a directory, in their order.
+/// Returns the names in a directory, in their order.
 #[cfg(test)]
 pub(crate) fn names(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
@@ -157,7 +158,7 @@ mod tests {
             replace(&kept, b"new", Readers::Owner).unwrap();
             replace(&source, b"new", Readers::Umask).unwrap();
 
-            // As the umask makes it.
+            // With the mode that the umask leaves.
             let plain = directory.path().join("plain");
             fs::write(&plain, "new").unwrap();
             assert_eq!([mode(&kept), mode(&source)], [0o600, mode(&plain)]);

@@ -1,7 +1,7 @@
-//! The common parts of objects that serialize.
+//! Helpers for types that serialize as objects.
 //!
-//! The members of objects are spelled as in the JSON of the command. They are written by hand rather
-//! than derived, since few of them are fields as they stand.
+//! The members of objects are spelled as in the JSON of the command. They are written by hand
+//! rather than derived, since few of them are fields of the type.
 
 use std::time::SystemTime;
 
@@ -22,7 +22,7 @@ macro_rules! object {
 
 pub(crate) use object;
 
-/// An instant as RFC 3339 has it, in UTC, to the second; null beyond the calendar.
+/// An instant as an RFC 3339 string in UTC, to the second; null beyond the calendar.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Instant(pub(crate) SystemTime);
 

@@ -1,4 +1,4 @@
-//! Reading a flag file, and writing its source text.
+//! Reads a flag file, and writes its source text.
 
 use std::{
     env, io,
@@ -74,16 +74,16 @@ impl Generator {
         self
     }
 
-    /// Returns Rust source text for the flags of `text`, the content of the flag file; the path is
-    /// only named in errors.
+    /// Returns Rust source text for the flags of `text`, the content of the flag file. The path
+    /// only appears in errors.
     ///
     /// The source text depends on the time only if expired flags are
     /// [deprecated](Self::deprecate_expired), so it can be kept under version control.
     ///
     /// # Errors
     ///
-    /// If the text has errors, or if names of flags, or of variants of one flag, cannot be told apart
-    /// in Rust.
+    /// If the text has errors, or if two names of flags, or of variants of one flag, become one in
+    /// Rust.
     ///
     /// # Example
     ///
@@ -123,7 +123,7 @@ impl Generator {
     fn write_to(&self, directory: &Path, cargo: &mut dyn io::Write) -> Result<(), Error> {
         let (path, now) = (&*self.path, self.now());
         let name = path.display().to_string();
-        // First of all, so that a build that fails is tried again once the file is fixed.
+        // First, so that Cargo runs the script again once the file is fixed.
         instruct(cargo, "rerun-if-changed", &name).map_err(failed(path))?;
         let text = read::text(path).map_err(failed(path))?;
         let file = FlagsFile::parse(&name, &text);
@@ -142,7 +142,7 @@ impl Generator {
         self.now.unwrap_or_else(SystemTime::now)
     }
 
-    /// Returns the time until which flags have to expire to be deprecated, if any are.
+    /// Returns the time until which flags have to expire to be deprecated, if any are deprecated.
     fn deprecated(&self, now: SystemTime) -> Option<SystemTime> {
         self.deprecate_expired.then_some(now)
     }
@@ -175,7 +175,8 @@ mod tests {
 
     use super::*;
 
-    /// Runs the generator for a file with this text, and returns what Cargo reads and what is written.
+    /// Runs the generator for a file with this text. Returns the output for Cargo and the source
+    /// text.
     fn run(
         text: &str,
         options: impl Fn(Generator) -> Generator,

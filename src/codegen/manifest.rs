@@ -15,13 +15,13 @@ const SCHEMA: &str = "https://raw.githubusercontent.com/open-feature/cli/refs/he
 /// Returns the flag manifest of `text`, a flags.toml, from which the [OpenFeature CLI] generates code
 /// for other languages; `name` is the name of the file in errors.
 ///
-/// A flag is `boolean`, and `false` by default. A flag with a `value` has its type, and that default. A flag
-/// with variants has the type of their values. Its
-/// default is the value of the variant that is served while the flag is off. Without such a variant it is the
-/// empty value of the type, such as `0`, since the schema asks for one.
+/// A flag is `boolean`, and `false` by default. A flag with a `value` has its type, and that
+/// default. A flag with variants has the type of their values. Its default is the value of the
+/// variant that is served while the flag is off. Without such a variant it is the empty value of
+/// the type, such as `0`, since the schema requires a default.
 ///
-/// Beside what the schema asks for, a flag has those of `owner`, `tags`, `expires`, `permanent`, `client`,
-/// `testable` and `metadata` that are set, as they are in JSON.
+/// Beside the required members, a flag has those of `owner`, `tags`, `expires`, `permanent`,
+/// `client`, `testable` and `metadata` that are set, as in JSON.
 ///
 /// # Errors
 ///
@@ -78,7 +78,7 @@ fn flag(definition: &Definition) -> Json {
     flag
 }
 
-/// The settings that the manifest has as they are.
+/// The settings that the manifest has unchanged.
 const EXPORTED: [Field; 8] = [
     Field::Description,
     Field::Owner,
@@ -101,7 +101,7 @@ fn typed(definition: &Definition) -> (&'static str, Json) {
     let has_variants = variants.is_some_and(|variants| !variants.is_empty());
     let off = definition.off_variant();
     let off = off.map(|off| values.get(off).cloned().unwrap_or_else(|| json!(off)));
-    // Numbers are whole only if all of them are.
+    // The type is an integer only if all values are integers.
     let are_whole = values.values().all(Json::is_i64);
     let example = off.clone().or_else(|| values.values_mut().next().map(Json::take));
     let (kind, empty) = match example {

@@ -40,16 +40,15 @@
 //! let limit = flags.integer(flag::MAX_UPLOAD_MB, &context, flag::value::MAX_UPLOAD_MB);
 //! ```
 //!
-//! A flag with variants is an `enum` besides, which
-//! [`Flags::variant_of`](crate::Flags::variant_of) asks for; its default is the variant of the off flag,
-//! if there is one.
-//! A flag that only other sources have is named by a string.
+//! A flag with variants also is an `enum`, for [`Flags::variant_of`](crate::Flags::variant_of). Its
+//! default is the variant of the off flag, if there is one. The code uses a string for a flag that
+//! only other sources have.
 //!
 //! # Warnings
 //!
-//! The source text causes no warning of the compiler. A flag of the file that the code does not name
-//! is allowed, since services may share a file. A flag that has expired is a warning of Cargo, which
-//! fails no build; with [`Generator::deprecate_expired`], it is [deprecated].
+//! The source text causes no warning of the compiler. A flag of the file that the code does not use
+//! is allowed, since services may share a file. A flag that has expired is a warning of Cargo,
+//! which fails no build. With [`Generator::deprecate_expired`], it is [deprecated].
 //!
 //! Names and descriptions are quoted, so nothing in a flag file can become code, a test in
 //! documentation, or an instruction of Cargo.
@@ -89,7 +88,7 @@ use crate::{
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file could not be read, or the source text not be written.
+    /// The file could not be read, or the source text could not be written.
     #[error("cannot read or write {}", line(&path.to_string_lossy()))]
     #[non_exhaustive]
     Io {
@@ -101,7 +100,7 @@ pub enum Error {
     /// The file has errors.
     #[error("{0}")]
     Invalid(Diagnostics),
-    /// Two names are the same one in Rust.
+    /// Two names become one in Rust.
     #[error(
         "`{}` and `{}` are both `{identifier}` in Rust: rename one of them in {}",
         line(first),
@@ -114,7 +113,7 @@ pub enum Error {
         file: String,
         /// One of the names in the file.
         first: String,
-        /// The other one.
+        /// The other name.
         second: String,
         /// The Rust name of both.
         identifier: String,
@@ -194,7 +193,7 @@ fn render(file: &FlagsFile, deprecated: Option<SystemTime>) -> Result<String, Er
     Ok(source)
 }
 
-/// The identifiers of one kind, each of which stands for one name only.
+/// The identifiers of one kind. Each of them stands for one name.
 struct Identifiers<'a> {
     file: &'a str,
     identifier: fn(&str) -> Option<String>,
@@ -221,8 +220,8 @@ impl<'a> Identifiers<'a> {
     }
 }
 
-/// Attribute of every generated item. The code of a service need not name every flag and every variant,
-/// and its lints are for the code that its authors can change.
+/// The attribute of every generated item. The code of a service need not use every flag and every
+/// variant, and its lints are for code that its authors can change.
 const ALLOW: &str = "#[allow(clippy::all, clippy::pedantic, dead_code, unreachable_pub, \
                      reason = \"generated\")]";
 
@@ -262,7 +261,7 @@ fn flag(
 fn value(source: &mut String, key: &str, name: &str, constant: &Constant) {
     let (kind, value) = match constant.as_value() {
         Value::Integer(number) => ("i64", number.to_string()),
-        // With a point or an exponent, which a literal of a float needs.
+        // `Debug` writes a point or an exponent, which a literal of a float needs.
         Value::Float(number) => ("f64", format!("{number:?}")),
         Value::String(text) => ("&str", Untrusted::new(text).rust()),
         Value::Bool(_) | Value::List(_) | Value::Table(_) => return,
@@ -283,7 +282,8 @@ fn enumeration(
     let doc =
         Untrusted::new(&format!("The variants of the flag {}.", Untrusted::new(key).code())).rust();
     let pairs = || members.iter().zip(variants.names());
-    // The order of the file chooses no default: the caller names one.
+    // The order of the file does not choose a default: without an off variant, the caller names
+    // one.
     let derived = if off.is_some() { "Default, " } else { "" };
     add(
         source,
@@ -336,7 +336,7 @@ fn enumeration(
     source.push_str("        }\n    }\n}\n");
 }
 
-/// Lets the enum be asked for by its type.
+/// Implements the trait by which `variant_of` evaluates the enum.
 fn variant_enum(source: &mut String, key: &str, name: &str) {
     let key = Untrusted::new(key).rust();
     add(
@@ -354,7 +354,7 @@ fn add(source: &mut String, text: fmt::Arguments<'_>) {
     source.write_fmt(text).expect("a string takes any text");
 }
 
-/// The day of a time, in UTC.
+/// A day in UTC, from a time.
 struct Day(SystemTime);
 
 impl fmt::Display for Day {

@@ -44,7 +44,7 @@ const NOT_BLANK: &str = r"\S";
 /// let schema = flagstaff::definition::json_schema();
 ///
 /// let settings = &schema["definitions"]["flag"]["properties"];
-/// assert_eq!(settings["owner"]["description"], "The team or person who answers for it.");
+/// assert_eq!(settings["owner"]["description"], "The team or person responsible for the flag.");
 /// ```
 #[must_use]
 pub fn json_schema() -> Value {

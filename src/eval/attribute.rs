@@ -1,9 +1,11 @@
-//! Finding an attribute in a context, and comparing it.
+//! Lookup of an attribute in a context, and its comparison.
 
 use crate::model::{Attribute, Comparison, Context, Matcher, Printed, Scalar, Value, hash_text};
 
-/// Compares the attribute of a context; `None` if it is missing or nothing that could be compared.
-// Always, as far as most comparisons go: a text with a name. The rest is called.
+/// Compares the attribute of a context; `None` if it is missing or of a type that cannot be
+/// compared.
+// Always inlined up to the most common comparison: an attribute with a plain name and a string. The
+// rest is called.
 #[inline(always)]
 pub(super) fn test(
     attribute: &Attribute,
@@ -21,7 +23,7 @@ pub(super) fn test(
     test_elsewhere(attribute, matcher, context)
 }
 
-/// Compares what is no attribute of its own.
+/// Compares the targeting key, the groups, or the value at a path.
 #[inline(never)]
 fn test_elsewhere(attribute: &Attribute, matcher: &Matcher, context: &Context<'_>) -> Option<bool> {
     match attribute {
@@ -35,7 +37,7 @@ fn test_elsewhere(attribute: &Attribute, matcher: &Matcher, context: &Context<'_
     }
 }
 
-/// That an attribute is missing can only be asked.
+/// Returns the outcome for an attribute that is missing. Only `exists` can be decided.
 fn missing(matcher: &Matcher) -> Option<bool> {
     match matcher {
         Matcher::Exists(wanted) => Some(!wanted),
@@ -71,8 +73,8 @@ fn test_groups(matcher: &Matcher, context: &Context<'_>) -> Option<bool> {
     }
 }
 
-/// Whether any element matches. Elements that cannot be compared do not count, but when there are
-/// no others nobody can know.
+/// Returns true if any element matches. Elements that cannot be compared do not count. If there are
+/// no others, the outcome is unknown.
 fn any(mut outcomes: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     let Some(mut known) = outcomes.next() else { return Some(false) };
     while known != Some(true) {
@@ -95,13 +97,14 @@ fn test_path(matcher: &Matcher, path: &str, context: &Context<'_>) -> Option<boo
     if found { known } else { missing(matcher) }
 }
 
-/// Whether a comparison holds; `None` if it cannot be made.
+/// Returns true if a comparison holds; `None` if it cannot be made.
 pub(crate) fn compare(comparison: &Comparison, context: &Context<'_>) -> Option<bool> {
     let matches = test(comparison.place(), comparison.matcher(), context)?;
     Some(matches != comparison.operator().is_negation())
 }
 
-/// A copy of what an attribute leads to, for people: a list if that is several values.
+/// Returns a copy of the value that an attribute leads to, for people. Several values become a
+/// list.
 pub(crate) fn seen(attribute: &Attribute, context: &Context<'_>) -> Option<Value<'static>> {
     let path = match attribute {
         Attribute::Named(name) => name.text(),
@@ -121,7 +124,7 @@ pub(crate) fn seen(attribute: &Attribute, context: &Context<'_>) -> Option<Value
     }
 }
 
-/// The first value that an attribute leads to.
+/// Returns the first value that an attribute leads to.
 pub(super) fn find<'c>(attribute: &Attribute, context: &'c Context<'_>) -> Option<&'c Value<'c>> {
     let path = match attribute {
         Attribute::Named(name) => return context.find_attribute(name),
@@ -136,7 +139,7 @@ pub(super) fn find<'c>(attribute: &Attribute, context: &'c Context<'_>) -> Optio
     first
 }
 
-/// Shows `visit` every value that a path leads to, until it has enough.
+/// Calls `visit` with every value that a path leads to, until `visit` returns true.
 fn follow_context<'c>(
     context: &'c Context<'_>,
     path: &str,
@@ -145,7 +148,7 @@ fn follow_context<'c>(
     step(|name| context.find_attribute(&Printed::new(name)), path, visit);
 }
 
-/// A name may have dots in it, so the whole path is tried before its first part.
+/// Looks up the whole path before its first part, since a name may have dots in it.
 fn step<'c>(
     lookup: impl Fn(&str) -> Option<&'c Value<'c>>,
     path: &str,

@@ -1,4 +1,4 @@
-//! Bucketing version 1, `xxh3-v1`: which users a percentage reaches.
+//! Bucketing version 1, `xxh3-v1`, which selects the users that a percentage reaches.
 //!
 //! The algorithm never changes under its name; `tests/vectors/bucketing.json` pins it against an
 //! independent implementation. XXH3 is specified at <https://xxhash.com>.
@@ -15,12 +15,12 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::model::{Percentage, Rule, Weight};
 
-/// What a bucket is drawn for. Different purposes of one flag draw independently.
+/// The purpose of a draw. Draws of one flag for different purposes are independent.
 pub(crate) const ROLLOUT: &str = "rollout";
 pub(crate) const VARIANT: &str = "variant";
 pub(crate) const TRAFFIC: &str = "traffic";
 
-/// The seed of a flag's draws for one purpose; computed when the flag is compiled.
+/// Returns the seed of a flag's draws for one purpose. It is computed when the flag is compiled.
 pub(crate) fn seed(salt: &str, purpose: &str) -> u64 {
     let mut text = Vec::with_capacity(salt.len() + 1 + purpose.len());
     text.extend_from_slice(salt.as_bytes());
@@ -29,18 +29,19 @@ pub(crate) fn seed(salt: &str, purpose: &str) -> u64 {
     xxh3_64(&text)
 }
 
-/// The seed of the draws of one rule. Rules without a name draw nothing.
+/// Returns the seed of the draws of one rule. Rules without a name draw nothing.
 pub(crate) fn rule_seed(salt: &str, rule: &Rule) -> u64 {
     seed(salt, &format!("rule:{}", rule.name.as_deref().unwrap_or_default()))
 }
 
-/// The bucket of a user, given the hash of the targeting key.
+/// Returns the bucket of a user, given the hash of the targeting key.
 #[inline]
 pub(crate) fn draw(user: u64, seed: u64) -> u64 {
     xxh3_64_with_seed(&user.to_le_bytes(), seed)
 }
 
-/// Where a bucket lies among all buckets, rounded down: those below a percentage are inside of it.
+/// Returns the position of a bucket among all buckets, rounded down. A percentage reaches the
+/// buckets below it.
 pub(crate) fn position(bucket: u64) -> Percentage {
     Percentage::from_ten_thousandths(((u128::from(bucket) * 1_000_000) >> 64) as u32)
 }
@@ -53,7 +54,7 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// Whether the bucket is reached.
+    /// Returns true if the bucket is reached.
     #[inline]
     pub(crate) fn has(self, bucket: u64) -> bool {
         match self {
@@ -68,8 +69,8 @@ impl Reach {
     }
 }
 
-/// The point below `total` that a bucket falls on: variants lie side by side, each as wide as its
-/// weight.
+/// Returns the point below `total` that a bucket falls on. Variants lie side by side, each as wide
+/// as its weight.
 #[inline]
 pub(crate) fn point(bucket: u64, total: u64) -> u64 {
     ((u128::from(bucket) * u128::from(total)) >> 64) as u64
@@ -101,7 +102,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers of 64 bits are texts in JSON.
+    /// Reads a number of 64 bits, which JSON has as a string.
     fn number(row: &Value, name: &str) -> u64 {
         row[name].as_str().unwrap().parse().unwrap()
     }
@@ -151,7 +152,7 @@ mod tests {
         f64::from(inside) / f64::from(all)
     }
 
-    /// Numbers that look like UUIDs, without the randomness.
+    /// Returns an id in the form of a UUID, the same for each `n`.
     fn uuid(n: u32) -> String {
         let bits = u128::from(draw(u64::from(n), 1)) << 64 | u128::from(draw(u64::from(n), 2));
         uuid_text(bits)

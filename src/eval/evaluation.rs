@@ -6,9 +6,9 @@ use super::{
 };
 use crate::model::{Cause, Context, Value};
 
-/// The outcome of one evaluation. Every question is a view of it.
+/// The outcome of one evaluation. Every method of `Flags` that evaluates returns a view of it.
 ///
-/// It borrows what was compiled: nothing is put together to look at one bit of it.
+/// An evaluation borrows the compiled parts, so that reading one bit of it builds nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evaluation<'p> {
     /// On or off, and the step that decided.
@@ -30,27 +30,28 @@ pub(crate) struct Verdict {
     pub(crate) decision: Decision,
 }
 
-/// The ground of a verdict, as far as the evaluation and gates go by it.
+/// The ground of a verdict, as far as it matters to the evaluation and to gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ground {
     /// A step of the evaluation decided.
     Step,
     /// No step held users back, so the draw of a variant decides.
     Open,
-    /// A lost source had the last word, so the flag is neither on nor off for gates.
+    /// A lost source decides about the flag, so it is neither on nor off for gates.
     Unavailable,
     /// The running test overrides the flag.
     Test,
-    /// The flag is off and in no state for others: its prerequisites are a mistake, such as the flag itself, or a
-    /// stored value cannot be read.
+    /// The flag is off, and in no state for other flags. Its prerequisites are a mistake, such as
+    /// the flag itself, or a stored value cannot be read.
     Invalid,
 }
 
-/// The one answer about a flag: on or off, and what it serves.
+/// The answer for one flag: on or off, and the variant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Served<'p> {
     pub(crate) on: bool,
-    /// `None` for a flag without variants, and where none of them is served. A constant is not one.
+    /// The variant; `None` for a flag without variants, and where none of them is served. A
+    /// constant is not a variant.
     pub(crate) arm: Option<&'p Arm>,
     /// The step that chose the variant.
     pub(crate) decision: Decision,
@@ -58,7 +59,7 @@ pub(crate) struct Served<'p> {
     pub(crate) gate: Decision,
 }
 
-/// The step that decided, as answers and explanations have it. Evaluation itself never looks inside.
+/// The step that decided, for answers and explanations. Evaluation itself never reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) cause: Cause,
@@ -74,7 +75,7 @@ impl<'p> Evaluation<'p> {
         Self { verdict, variants }
     }
 
-    /// Returns whether the flag is on, without what it serves.
+    /// Returns true if the flag is on. Does not choose a variant unless the variant decides that.
     #[inline(always)]
     pub(crate) fn is_on(&self, context: &Context<'_>) -> bool {
         match self.variants {
@@ -83,9 +84,9 @@ impl<'p> Evaluation<'p> {
         }
     }
 
-    /// Returns what `context` is served.
-    // A method rather than a field. Most callers ask for on or off alone, and drawing a variant costs as
-    // much as the rest of the answer.
+    /// Returns the answer for `context`.
+    // A method rather than a field. Most callers ask for on or off alone, and drawing a variant
+    // costs as much as the rest of the answer.
     #[inline(always)]
     pub(crate) fn served(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Served<'p> {
         match self.variants {
@@ -106,19 +107,20 @@ impl<'p> Evaluation<'p> {
             && served.arm.is_some_and(|arm| is_required(arm.name) && is_in_force(arm))
     }
 
-    /// Returns the constant that is served where no variant is, to those for whom the flag is on.
-    // By value: with a reference to what is served, each answer of a variant takes 40 instructions more (bench W3).
+    /// Returns the constant that is served instead of a variant to users for whom the flag is on.
+    // By value: with a reference to the answer, each answer of a variant takes 40 instructions more
+    // (bench W3).
     pub(crate) fn constant(self, on: bool) -> Option<&'p Value<'static>> {
         self.variants?.constant().filter(|_| on)
     }
 
-    /// Returns whether the flag is in a state that other flags can ask for. While its sources are lost, or
-    /// while it requires itself, it is neither on nor off for them.
+    /// Returns true if the flag is in a state that other flags can depend on. While its sources are
+    /// lost, or while it requires itself, it is neither on nor off for them.
     pub(crate) fn is_of_a_state(&self) -> bool {
         !matches!(self.verdict.ground, Ground::Unavailable | Ground::Invalid)
     }
 
-    /// Returns whether the flag has variants.
+    /// Returns true if the flag has variants.
     #[inline]
     pub(crate) const fn has_variants(&self) -> bool {
         self.variants.is_some()
@@ -136,12 +138,12 @@ impl Verdict {
         Self { insists: true, ..self }
     }
 
-    /// Returns the same verdict on another ground.
+    /// Returns the verdict on another ground.
     pub(crate) const fn on_ground(self, ground: Ground) -> Self {
         Self { ground, ..self }
     }
 
-    /// Returns the verdict of the same step and source with another outcome.
+    /// Returns the verdict with another outcome, of the step and source of this one.
     pub(super) const fn with(self, on: bool, cause: Cause) -> Self {
         Self { on, decision: Decision { cause, ..self.decision }, ..self }
     }

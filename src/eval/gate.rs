@@ -1,4 +1,4 @@
-//! What makes a flag on or off by itself.
+//! The settings that turn a flag on or off, without other flags.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use crate::model::{
     Attribute, Cause, Context, Field, OnStale, Percentage, Prerequisite, Resolved, Rule,
 };
 
-/// What makes a flag on or off, as if all prerequisites were met.
+/// The settings that turn a flag on or off, as if all prerequisites were met.
 #[derive(Debug, Clone)]
 pub(super) enum Gate {
-    /// The same answer for everybody.
+    /// The answer is equal for all users.
     Constant(Verdict),
-    /// It depends on who asks.
+    /// The answer depends on lists and a percentage.
     Targeted(Arc<Targeted>),
-    /// It has rules too.
+    /// The answer depends on rules too.
     Ruled(Arc<Ruled>),
 }
 
-/// The everyday shape: lists and a percentage.
+/// The common case: lists and a percentage.
 #[derive(Debug)]
 pub(crate) struct Targeted {
-    /// Boxed, since most flags have none of them.
+    /// Boxed, since most flags have no lists.
     lists: Option<Box<Lists>>,
     share: Share,
 }
@@ -41,10 +41,10 @@ pub(crate) struct Ruled<S = Compared> {
     rules: Rules<S>,
 }
 
-/// The gate of a flag whose rules may ask for other flags.
+/// The gate of a flag whose rules may depend on other flags.
 #[derive(Debug)]
 pub(super) enum LinkedGate {
-    /// They do not.
+    /// The rules depend on no other flag.
     Plain(Gate),
     Ruled(Box<Ruled<Linked>>),
 }
@@ -67,7 +67,7 @@ pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
     let (source, stale) = (resolved.origin(field), resolved.stale.is_some());
     let ground = match resolved.stale {
         Some(OnStale::Unavailable) => Ground::Unavailable,
-        // It may be meant to be on, so nothing that needs it to be off is met.
+        // The flag may be meant to be on, so no prerequisite that needs it to be off is met.
         None if resolved.is_unknown && field == Field::Enabled => Ground::Invalid,
         _ => Ground::Step,
     };
@@ -75,10 +75,10 @@ pub(super) fn fixed(resolved: &Resolved) -> Option<Verdict> {
 }
 
 impl Gate {
-    /// Compiles what makes a flag on or off that is not [`fixed`].
+    /// Compiles the settings that turn a flag on or off, if the flag is not [`fixed`].
     ///
-    /// The flag is conditional if it requires others: it may then depend on the context even where this
-    /// does not.
+    /// A flag that requires others is conditional: it may then depend on the context even if its
+    /// own settings do not.
     pub(super) fn compile(salt: &str, resolved: &Resolved, is_conditional: bool) -> Self {
         let rules = rules(resolved)
             .and_then(|rules| Rules::compile(rules, salt, &resolved.definition, matched(resolved)));
@@ -104,7 +104,7 @@ impl Gate {
         !matches!(self, Self::Constant(Verdict { on: false, .. }))
     }
 
-    /// Whether the flag may be on for one context and off for another.
+    /// Returns true if the flag may be on for one context and off for another.
     #[cfg(feature = "http")]
     pub(super) fn depends_on_context(&self) -> bool {
         match self {
@@ -115,21 +115,21 @@ impl Gate {
     }
 }
 
-/// The rules of a flag, if it has any.
+/// Returns the rules of a flag, if it has any.
 fn rules(resolved: &Resolved) -> Option<&[Rule]> {
     let rules = resolved.definition.rare().rules.value()?;
     (!rules.is_empty()).then_some(&**rules)
 }
 
-/// The verdict of a rule, but for whether it is on, and for the cause.
+/// Returns the verdict of a rule, in which on or off and the cause are filled in later.
 fn matched(resolved: &Resolved) -> Verdict {
     let source = resolved.origin(Field::Rules);
     Verdict::new(true, Decision { cause: Cause::Rule(0), source, stale: resolved.stale.is_some() })
 }
 
 impl LinkedGate {
-    /// Compiles what makes a flag on or off that is not [`fixed`] and depends on other flags. `need` resolves
-    /// what its conditions ask for.
+    /// Compiles the settings that turn a flag on or off, if the flag is not [`fixed`] and depends
+    /// on other flags. `need` resolves the prerequisites in its conditions.
     pub(super) fn compile(
         salt: &str,
         resolved: &Resolved,
@@ -160,8 +160,8 @@ impl LinkedGate {
         }
     }
 
-    /// Returns true if the flag may be on for one context and off for another, while the other flags answer the
-    /// same.
+    /// Returns true if the flag may be on for one context and off for another, while the answers of
+    /// other flags are constant.
     #[cfg(feature = "http")]
     pub(super) fn depends_on_context(&self) -> bool {
         match self {
@@ -172,7 +172,7 @@ impl LinkedGate {
         }
     }
 
-    /// Returns true if a condition asks which variant another flag serves.
+    /// Returns true if a condition depends on the variant that another flag serves.
     #[cfg(feature = "http")]
     pub(super) fn asks_for_variants(&self) -> bool {
         match self {
@@ -267,7 +267,7 @@ impl Targeted {
 }
 
 impl<S: Subject> Ruled<S> {
-    /// Lists beat rules, and rules beat the percentage.
+    /// Evaluates lists before rules, and rules before the percentage.
     #[inline(never)]
     pub(super) fn evaluate(
         &self,

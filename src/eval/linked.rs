@@ -1,10 +1,10 @@
-//! A flag that depends on the answers of others in more than one way: it requires one to be off, or a
-//! condition asks for one.
+//! A flag that depends on the answers of others in more ways than that they are on: it requires one
+//! to be off, or a condition depends on one.
 //!
-//! Prerequisites of others cannot be flattened to one list of steps then: a flag that has to be off is off
-//! also where its own prerequisites are not met. So all flags that decide are evaluated in one pass, each
-//! behind those that decide about it and once only. There is nothing to call itself, and no way to take
-//! twice: a diamond of forty levels costs eighty evaluations.
+//! Prerequisites of prerequisites cannot be flattened to one list of steps then: a flag that has to
+//! be off is off also where its own prerequisites are not met. So all flags that decide are
+//! evaluated in one pass. Each comes once, behind the flags that decide about it. There is no
+//! recursion, and no flag is evaluated twice: a diamond of forty levels costs eighty evaluations.
 
 use super::{
     evaluation::{Evaluation, Ground, Verdict},
@@ -24,7 +24,7 @@ pub(crate) struct Need {
     pub(crate) state: State,
 }
 
-/// The state that a flag has to be in, with names of variants that can be compared by an answer.
+/// The state that a flag has to be in, with names of variants that an answer can be compared with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum State {
     On,
@@ -33,7 +33,7 @@ pub(crate) enum State {
 }
 
 impl Need {
-    /// Resolves what is asked of another flag. A name that is not known is that of a flag which no source
+    /// Resolves a prerequisite. A name that is not among `names` is that of a flag which no source
     /// has.
     pub(crate) fn of(prerequisite: &Prerequisite, names: &Names) -> Self {
         let slot = names.find(hash_name(&prerequisite.flag), &prerequisite.flag);
@@ -47,12 +47,12 @@ impl Need {
         Self { slot: slot.unwrap_or(Slot::MAX), state }
     }
 
-    /// Returns whether the flag is in the state; `None` if it is in no state.
+    /// Returns true if the flag is in the state; `None` if it is in no state.
     pub(super) fn holds(&self, answers: Answers<'_>, context: &Context<'_>) -> Option<bool> {
         self.holds_for(answers.of(self.slot), context)
     }
 
-    /// Returns whether the flag is in the state with this evaluation; `None` if it is in no state.
+    /// Returns true if the flag is in the state, given its evaluation; `None` if it is in no state.
     pub(crate) fn holds_for(
         &self,
         evaluation: Option<Evaluation<'_>>,
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    /// Returns the state as definitions have it.
+    /// Returns the state in the form that definitions have.
     pub(crate) fn required(&self) -> RequiredState {
         match self {
             Self::On => RequiredState::On,
@@ -96,15 +96,15 @@ impl State {
 /// The flags that decide about a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Program {
-    /// Each behind those that decide about it.
+    /// The flags, each behind those that decide about it.
     pub(super) entries: Box<[Entry]>,
-    /// The places among them, by slot.
+    /// The indices of the flags in `entries`, by slot.
     places: Box<[(Slot, u16)]>,
     /// The prerequisites of the flag itself.
     requires: Box<[Need]>,
 }
 
-/// A flag that decides about others, and what it requires.
+/// A flag that decides about others, and its prerequisites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) slot: Slot,
@@ -112,7 +112,7 @@ pub(super) struct Entry {
 }
 
 impl Program {
-    /// There are at most [`MOST_PREREQUISITES`] entries.
+    /// Creates the program. There are at most [`MOST_PREREQUISITES`] entries.
     pub(super) fn new(entries: Vec<Entry>, requires: Box<[Need]>) -> Self {
         let places = (0..).zip(&entries).map(|(place, entry)| (entry.slot, place));
         let mut places: Box<[_]> = places.collect();
@@ -120,7 +120,7 @@ impl Program {
         Self { entries: entries.into(), places, requires }
     }
 
-    /// The flags that decide, in the order in which they are evaluated.
+    /// Returns the flags that decide, in the order in which they are evaluated.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.entries.iter().map(|entry| entry.slot)
     }
@@ -128,7 +128,7 @@ impl Program {
 
 /// Evaluations of other flags.
 pub(crate) trait Others<'p>: Copy {
-    /// Returns what `evaluate` makes of the plan of a flag; `None` if no source has the flag.
+    /// Evaluates the plan of a flag with `evaluate`; `None` if no source has the flag.
     fn evaluate(
         self,
         slot: Slot,
@@ -136,7 +136,7 @@ pub(crate) trait Others<'p>: Copy {
     ) -> Option<Evaluation<'p>>;
 }
 
-/// The evaluations so far, of the flags that decide about one.
+/// The evaluations so far of the flags that decide about one.
 #[derive(Clone, Copy)]
 pub(crate) struct Answers<'a> {
     places: &'a [(Slot, u16)],
@@ -144,7 +144,7 @@ pub(crate) struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// The evaluation of a flag, if the flag is in a state.
+    /// Returns the evaluation of a flag, if the flag is in a state.
     pub(super) fn of(self, slot: Slot) -> Option<Evaluation<'a>> {
         let place = self.places.binary_search_by_key(&slot, |&(slot, _)| slot).ok()?;
         let (_, place) = self.places[place];
@@ -162,7 +162,7 @@ pub(crate) struct Linked {
     pub(super) variants: Option<Variants>,
 }
 
-/// Most flags depend on a few others, and room for these is made faster.
+/// The number of flags that most flags depend on at most. Room for so few is faster to make.
 const FEW: usize = 8;
 
 impl Linked {
@@ -176,7 +176,7 @@ impl Linked {
     }
 
     /// Evaluates the flag for `context`.
-    // Apart, since few flags are linked.
+    // A function of its own, since few flags are linked.
     #[inline(never)]
     pub(super) fn evaluate<'p>(
         &'p self,
@@ -217,7 +217,8 @@ impl Linked {
         Evaluation::new(verdict, self.variants.as_ref())
     }
 
-    /// Evaluates the flag as if all prerequisites were met, given the answers that its conditions ask for.
+    /// Evaluates the flag as if all prerequisites were met, given the answers that its conditions
+    /// depend on.
     fn within<'p>(&'p self, context: &Context<'_>, answers: Answers<'_>) -> Evaluation<'p> {
         let verdict = self.gate.evaluate(context, answers, &mut ());
         Evaluation::new(verdict, self.variants.as_ref())
@@ -234,23 +235,23 @@ impl Linked {
         Evaluation::new(verdict, self.variants.as_ref())
     }
 
-    /// Returns what is answered when a prerequisite is not met, if the flag has any.
+    /// Returns the answer while a prerequisite is not met, if the flag has any.
     pub(super) fn unmet(&self) -> Option<&Verdict> {
         (!self.program.requires.is_empty()).then_some(&self.unmet)
     }
 
-    /// Returns whether the flag by itself may be on for one context and off for another.
+    /// Returns true if the flag by itself may be on for one context and off for another.
     #[cfg(feature = "http")]
     pub(super) fn depends_by_itself(&self) -> bool {
         self.gate.depends_on_context()
             || self.variants.as_ref().is_some_and(Variants::depend_on_context)
     }
 
-    /// Returns whether the flag may be on for one context and off for another. `others` returns this for
-    /// other flags by themselves.
+    /// Returns true if the flag may be on for one context and off for another. `others` returns
+    /// this for other flags by themselves.
     #[cfg(feature = "http")]
     pub(super) fn depends_on_context(&self, others: impl Fn(Slot) -> bool) -> bool {
-        // Which variant is served may depend on the context although on and off do not.
+        // The variant may depend on the context although on and off do not.
         let needs = || {
             let entries = self.program.entries.iter().flat_map(|entry| &*entry.requires);
             self.program.requires.iter().chain(entries)

@@ -1,4 +1,4 @@
-//! Who is denied and allowed by name.
+//! The lists of users and groups that are denied and allowed by name.
 
 use super::{
     evaluation::{Decision, Verdict},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::model::{Cause, Context, Definition, Field, NameSet, Resolved, Setting};
 
-/// The lists of a flag. Deny beats allow.
+/// The lists of a flag. A deny-list takes precedence over an allow-list.
 #[derive(Debug)]
 pub(super) struct Lists {
     denied_users: List,
@@ -17,16 +17,16 @@ pub(super) struct Lists {
 
 #[derive(Debug)]
 struct List {
-    /// `None` is the usual list, the empty one.
+    /// `None` for an empty list, which is the usual one.
     names: Option<NameSet>,
-    /// What those are answered who are on it.
+    /// The answer for the users on the list.
     verdict: Verdict,
     /// The entries of weaker sources, with their verdicts. Few flags have any.
     weaker: Box<[(NameSet, Verdict)]>,
 }
 
 impl Lists {
-    /// The lists of a flag; `None` if nobody is on them.
+    /// Compiles the lists of a flag; `None` if they are all empty.
     pub(super) fn compile(resolved: &Resolved) -> Option<Self> {
         let stale = resolved.stale.is_some();
         let list = |field, names: &Setting<Vec<String>>, on, cause| {
@@ -61,8 +61,8 @@ impl Lists {
         self.denied_users.names.is_some() || self.denied_groups.names.is_some()
     }
 
-    /// What somebody is answered who is on a list.
-    // The compiler would not inline it by itself, since there are two places that ask.
+    /// Returns the answer for a user on a list.
+    // Inlined by hand, since the compiler would not do so for two callers.
     #[inline(always)]
     pub(super) fn decide(
         &self,
@@ -95,7 +95,8 @@ impl Lists {
 }
 
 impl List {
-    /// Returns the verdict of the source that has the entry. An entry of several is that of the weakest.
+    /// Returns the verdict of the source that has the entry. If several have it, that is the
+    /// weakest.
     #[inline]
     fn verdict_of(&self, is_on: impl Fn(&NameSet) -> bool) -> &Verdict {
         let weaker = self.weaker.iter().find(|(names, _)| is_on(names));

@@ -1,5 +1,5 @@
-//! Compiled flags and how they are evaluated. Pure: time and context are arguments, nothing is
-//! read, written or spawned here.
+//! Compiled flags and their evaluation. This module is pure: time and context are arguments, and
+//! nothing is read, written or spawned here.
 
 mod attribute;
 pub(crate) mod bucket;

@@ -15,32 +15,33 @@ use crate::model::Slot;
 use crate::model::{Context, Names, Prerequisite, Resolved};
 
 /// A compiled flag.
-// It repeats the variants of a gate, since telling nested ones apart takes ten instructions more.
+// The variants of a gate are repeated here, since telling nested ones apart takes ten instructions
+// more.
 #[derive(Debug, Clone)]
 pub(crate) enum Plan {
-    /// No source has it at the moment.
+    /// No source has the flag at the moment.
     Absent,
     Constant(Verdict),
     Targeted(Arc<Targeted>),
     Ruled(Arc<Ruled>),
-    /// There is more to it than what makes it on or off by itself.
+    /// The flag has prerequisites or variants.
     Composed(Arc<Composed>),
-    /// Other flags decide about it in more ways than by being on.
+    /// The flag depends on other flags in more ways than that they are on.
     Linked(Arc<Linked>),
 }
 
 /// A flag with prerequisites or variants.
 #[derive(Debug)]
 pub(crate) struct Composed {
-    /// With what is answered when they are not met.
+    /// The requirements, with the answer while they are not met.
     requirements: Option<(Requirements, Verdict)>,
     gate: Gate,
     variants: Option<Variants>,
 }
 
 impl Plan {
-    /// Compiles the definition of `key` that was merged from all sources, and what it requires. `names`
-    /// has all flags that it asks for.
+    /// Compiles the definition of `key` that was merged from all sources, and its requirements.
+    /// `names` has all flags that the definition depends on.
     pub(crate) fn compile(
         key: &str,
         resolved: &Resolved,
@@ -49,7 +50,7 @@ impl Plan {
     ) -> Self {
         let salt = resolved.definition.rare().salt.value().map_or(key, String::as_str);
         let fixed = gate::fixed(resolved);
-        // The kill switch, and what is fixed while a source is lost, come before all.
+        // The kill switch and the answers of a lost source are evaluated before all else.
         let requirements = requirements.filter(|_| fixed.is_none());
         let is_conditional = requirements.is_some();
         let unmet = |requirements: &Requirements| {
@@ -88,8 +89,8 @@ impl Plan {
         Self::Composed(Arc::new(Composed { requirements, gate, variants }))
     }
 
-    /// Returns whether the flag may be on for one context and off for another. `others` returns this
-    /// for other flags by themselves.
+    /// Returns true if the flag may be on for one context and off for another. `others` returns
+    /// this for other flags by themselves.
     #[cfg(feature = "http")]
     pub(crate) fn depends_on_context(&self, others: impl Fn(Slot) -> bool) -> bool {
         let needs = match self {
@@ -107,7 +108,7 @@ impl Plan {
         }
     }
 
-    /// Returns whether the flag by itself may be on for one context and off for another.
+    /// Returns true if the flag by itself may be on for one context and off for another.
     #[cfg(feature = "http")]
     pub(crate) fn depends_by_itself(&self) -> bool {
         match self {
@@ -134,7 +135,7 @@ impl Plan {
         }
     }
 
-    /// Returns what is answered when the flag requires something that is not met; `None` for a flag that
+    /// Returns the answer while a requirement of the flag is not met; `None` for a flag that
     /// requires nothing.
     pub(super) fn unmet(&self) -> Option<&Verdict> {
         match self {
@@ -147,7 +148,8 @@ impl Plan {
     /// Evaluates the flag for `context`; `None` if no source has it.
     ///
     /// `others` has the plans of the other flags.
-    // Always, here and below: what is inlined comes down to a constant flag, and calls for all others.
+    // Always inlined, here and below: the inlined part is that of a constant flag, and calls are
+    // made for all others.
     #[inline(always)]
     pub(crate) fn evaluate<'p>(
         &'p self,
@@ -157,7 +159,7 @@ impl Plan {
     ) -> Option<Evaluation<'p>> {
         #[cfg(all(test, feature = "http"))]
         EVALUATIONS.set(EVALUATIONS.get() + 1);
-        // First, since most flags are.
+        // First, since most flags are constant.
         if let Self::Constant(verdict) = self {
             return Some(Evaluation::new(verdict, None));
         }
@@ -213,7 +215,7 @@ impl Composed {
 
 #[cfg(all(test, feature = "http"))]
 thread_local! {
-    /// The number of evaluations in this thread, for tests of what evaluates once.
+    /// The number of evaluations in this thread, for tests that a flag is evaluated once.
     pub(crate) static EVALUATIONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 

@@ -1,4 +1,4 @@
-//! What a flag requires of others, resolved over all flags.
+//! The requirements of a flag on others, resolved over all flags.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,21 +20,21 @@ pub(crate) struct Step {
     pub(crate) variant: Option<&'static str>,
 }
 
-/// Everything that has to hold for a flag to be on, also what the required flags require, so that
-/// evaluating it neither recurs nor looks at a flag twice.
+/// The conditions on other flags under which a flag may be on. They include those of the required
+/// flags, so that evaluation neither recurs nor looks at a flag twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Requirements {
     All(Box<[Step]>),
-    /// Some flag has to be off or to serve one of several variants, or a condition asks for one.
+    /// A flag has to be off or to serve one of several variants, or a condition depends on a flag.
     Linked(Program),
-    /// They cannot be met: a flag that is required further on requires itself.
+    /// The requirements cannot be met: a flag that is required indirectly requires itself.
     Unmeetable,
-    /// The flag requires itself, over these flags.
+    /// The flag requires itself, through these flags.
     Circle(Vec<Slot>),
     TooMany,
 }
 
-/// The other flags that a flag asks for by itself.
+/// The other flags that a flag depends on directly.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
     /// The prerequisites.
@@ -44,12 +44,13 @@ pub(crate) struct Needs {
 }
 
 impl Needs {
-    /// Collects the flags that a definition asks for, whose names are among `names`.
+    /// Collects the flags that a definition depends on, whose names are among `names`.
     pub(crate) fn of(definition: &Definition, names: &Names) -> Self {
         let need = |prerequisite: &Prerequisite| Need::of(prerequisite, names);
         let rare = definition.rare();
         let rules = rare.rules.value().into_iter().flat_map(|rules| rules.iter());
-        // A few segments can ask for a flag ten thousand times, and one more than allowed is enough.
+        // A few segments can depend on a flag ten thousand times, and one flag more than allowed is
+        // enough.
         let mut known = HashSet::new();
         let asked = rules.flat_map(Rule::flags).filter(|&asked| known.insert(asked));
         Self {
@@ -64,15 +65,15 @@ impl Needs {
 }
 
 impl Requirements {
-    /// Resolves all flags that decide about `flag`, given those that each flag asks for by itself.
+    /// Resolves all flags that decide about `flag`, given those that each flag depends on directly.
     pub(crate) fn of(flag: Slot, needs: impl Fn(Slot) -> Arc<Needs>) -> Self {
-        /// The progress with the flags that a flag asks for.
+        /// The progress with a flag and those that it depends on.
         enum Visit {
             Begun,
             Done,
         }
 
-        /// A flag on the way, with what it asks for and where to go on.
+        /// A flag on the path, with those that it depends on and the index to continue at.
         struct Level {
             slot: Slot,
             needs: Arc<Needs>,
@@ -124,7 +125,7 @@ impl Requirements {
             }
             match visits.get(&slot) {
                 Some(Visit::Done) => {}
-                // Going on may still find that the flag itself is on a circle.
+                // The search may still find that the flag itself is on a cycle.
                 Some(Visit::Begun) => has_circle = true,
                 None => {
                     visits.insert(slot, Visit::Begun);
@@ -147,12 +148,12 @@ impl Requirements {
         }
     }
 
-    /// Returns whether they are a mistake, so that the flag is in no state for others.
+    /// Returns true if the requirements are a mistake, so that the flag is in no state for others.
     pub(super) fn are_invalid(&self) -> bool {
         matches!(self, Self::Circle(_) | Self::TooMany)
     }
 
-    /// Why the flag is off when they are not met.
+    /// Returns the cause of the answer while the requirements are not met.
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::All(_) | Self::Linked(_) | Self::Unmeetable => Cause::Prerequisite,
@@ -160,8 +161,9 @@ impl Requirements {
         }
     }
 
-    /// Returns whether they hold; those of a [linked](Self::Linked) flag are never asked.
-    // Apart, since few flags have any.
+    /// Returns true if the requirements hold. Those of a [linked](Self::Linked) flag are evaluated
+    /// elsewhere.
+    // A function of its own, since few flags have any.
     #[inline(never)]
     pub(super) fn are_met<'p>(
         &self,

@@ -1,4 +1,4 @@
-//! Which variants the rules of a flag serve.
+//! The variants that the rules of a flag serve.
 
 use super::{
     bucket::{self, Pieces},
@@ -7,38 +7,38 @@ use super::{
 };
 use crate::model::{Attribute, Cause, Context, Rule, Serve, Weight};
 
-/// What each rule says about variants; empty if none says anything.
+/// The choice of each rule among variants; empty if no rule makes one.
 #[derive(Debug, Default)]
 pub(super) struct RuleVariants(Box<[Choice]>);
 
 #[derive(Debug)]
 enum Choice {
-    /// Nothing: the variant is drawn by the weights of the flag.
+    /// No choice: the variant is drawn by the weights of the flag.
     Flag,
     One(usize),
     Other(Box<Other>),
 }
 
-/// The choices that few rules make. They are apart, so that the others are told apart as fast as before.
+/// The choices that few rules make. A type of their own keeps telling the others apart fast.
 #[derive(Debug)]
 enum Other {
-    /// None, not even that of the off flag.
+    /// No variant, not even that of the off flag.
     Default,
     Split(Split),
 }
 
-/// Variants side by side, each as wide as its weight.
+/// Variants that lie side by side, each as wide as its weight.
 #[derive(Debug)]
 struct Split {
     seed: u64,
     bucket_by: Option<Attribute>,
     no_unit: Cause,
     total: u64,
-    /// Where each ends, and which variant it is.
+    /// The end of each variant, and its index.
     ends: Vec<(u64, usize)>,
 }
 
-/// What the rule that decided chose.
+/// The choice of the rule that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chosen {
     Variant(usize),
@@ -48,14 +48,14 @@ pub(super) enum Chosen {
 /// The reason why the rule that decided serves no variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nothing {
-    /// It leaves the value to the caller's default.
+    /// The rule leaves the value to the caller's default.
     Default,
-    /// There is nothing to draw a bucket by.
+    /// The context has no unit to draw a bucket by.
     NoUnit(Cause),
 }
 
 impl RuleVariants {
-    /// `place` has the index of a variant by its name.
+    /// Compiles the choices of all rules. `place` returns the index of a variant by its name.
     pub(super) fn compile(
         rules: &[Rule],
         salt: &str,
@@ -87,7 +87,8 @@ impl RuleVariants {
         }
     }
 
-    /// Returns what `rule`, the one that turned the flag on, chose, if there is one and it chose.
+    /// Returns the choice of `rule`, the rule that turned the flag on, if there is one and it makes
+    /// a choice.
     #[inline]
     pub(super) fn chosen(
         &self,
@@ -104,7 +105,7 @@ impl RuleVariants {
 }
 
 impl Other {
-    // Apart, since few rules split.
+    // A function of its own, since few rules split.
     #[inline(never)]
     fn choose(&self, context: &Context<'_>, visitor: &mut impl Visitor) -> Chosen {
         match self {

@@ -1,10 +1,10 @@
 //! The rules of a flag, compiled.
 //!
-//! All conditions are one flat array of comparisons, each with the place to go on at when it holds
-//! and when it does not. Negations are moved down to the comparisons; then a condition that nobody
-//! can know needs no third value, since a rule matches only when its condition is true: a
-//! comparison that cannot be made does not hold, negated or not. `unless` exchanges the two places to go
-//! on at, so that a comparison in it which cannot be made leads where one leads that does not hold.
+//! All conditions are one flat array of comparisons. Each has the index to continue at when it
+//! holds, and the one when it does not. Negations are moved down to the comparisons. An unknown
+//! condition then needs no third value, since a rule matches only when its condition is true: a
+//! comparison that cannot be made does not hold, negated or not. `unless` exchanges the two
+//! indices, so a comparison in it that cannot be made continues where one that does not hold would.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -21,12 +21,12 @@ use crate::model::{
     Serve, Slot,
 };
 
-/// The rules of a flag. `S` is what they ask: flags whose conditions name no other flag ask
-/// [`Compared`], which is all that most evaluations have to do with.
+/// The rules of a flag. `S` is the type of their comparisons. Flags whose conditions name no other
+/// flag use [`Compared`], the only type that most evaluations need.
 #[derive(Debug)]
 pub(super) struct Rules<S = Compared> {
     steps: Box<[Step<S>]>,
-    /// Where the first rule begins.
+    /// The step at which the first rule begins.
     start: Target,
     outcomes: Box<[Share]>,
 }
@@ -34,21 +34,22 @@ pub(super) struct Rules<S = Compared> {
 #[derive(Debug)]
 struct Step<S> {
     subject: S,
-    /// The outcome with which the comparison holds: that the subject matches, or that it does not.
+    /// The outcome with which the comparison holds: true if the subject has to match, false if it
+    /// must not.
     wanted: bool,
-    /// The places to go on at when the subject does not match, when it does, and when that is unknown.
+    /// The targets when the subject does not match, when it does, and when that is unknown.
     next: [Target; 3],
 }
 
-/// A question that a step asks.
+/// The subject of a step's comparison.
 pub(crate) trait Subject {
-    /// The answers of other flags, if it needs them.
+    /// The answers of other flags, if they are needed.
     type Others<'o>: Copy;
 
     fn test(&self, context: &Context<'_>, others: Self::Others<'_>) -> Option<bool>;
 }
 
-/// An attribute, and what it is compared with.
+/// An attribute with its operand.
 #[derive(Debug)]
 pub(crate) struct Compared {
     attribute: Attribute,
@@ -70,7 +71,7 @@ impl Subject for Compared {
     }
 }
 
-/// A comparison, or what another flag answers.
+/// A comparison, or a condition on another flag.
 #[derive(Debug)]
 pub(super) enum Linked {
     Compare(Compared),
@@ -91,14 +92,15 @@ impl Subject for Linked {
     }
 }
 
-/// A step; or, counted on from the last step, the rule that matches; or, after these, no rule.
+/// The index of a step. Behind the last step come the rules that match, and behind these the end
+/// without a match.
 type Target = u32;
 
 impl Rules {
-    /// Compiles the rules of a flag, if it has any. What they answer is `matched`, but for whether
-    /// it is on, and for the cause.
+    /// Compiles the rules of a flag, if it has any. Their answers are `matched`, with on or off and
+    /// the cause filled in.
     ///
-    /// A flag that is asked for is unknown: a flag with such conditions is compiled by
+    /// A condition on another flag is unknown here: a flag with such conditions is compiled by
     /// [`compile_linked`](Rules::compile_linked), unless it is on a cycle and off.
     pub(super) fn compile(
         rules: &[Rule],
@@ -117,7 +119,7 @@ impl Rules {
 }
 
 impl Rules<Linked> {
-    /// Compiles rules of which some ask for other flags. `need` resolves what they ask for.
+    /// Compiles rules of which some depend on other flags. `need` resolves their prerequisites.
     pub(super) fn compile_linked(
         rules: &[Rule],
         salt: &str,
@@ -161,7 +163,7 @@ impl<S: Subject> Rules<S> {
         Some(compiler.finish(start, outcomes, subject))
     }
 
-    /// What the first rule serves that matches.
+    /// Returns the answer of the first rule that matches.
     #[inline]
     pub(super) fn evaluate(
         &self,
@@ -184,14 +186,15 @@ impl<S: Subject> Rules<S> {
 
 #[cfg(feature = "http")]
 impl Rules<Linked> {
-    /// Returns true if they may answer two contexts differently, while other flags answer the same.
+    /// Returns true if the rules may answer two contexts differently, while the answers of other
+    /// flags are constant.
     pub(super) fn depend_on_context(&self) -> bool {
         let compares = |step: &Step<Linked>| matches!(step.subject, Linked::Compare(_));
         self.steps.iter().any(compares)
             || self.outcomes.iter().any(|outcome| matches!(outcome, Share::Drawn(_)))
     }
 
-    /// Returns true if they ask which variant another flag serves.
+    /// Returns true if the rules depend on the variant that another flag serves.
     pub(super) fn ask_for_variants(&self) -> bool {
         let asks = |step: &Step<Linked>| match &step.subject {
             Linked::Flag(need) => matches!(need.state, super::linked::State::Variants(_)),
@@ -212,13 +215,14 @@ fn outcome(
     let has_content = Variants::has_content(definition);
     let fixed = |on, cause| Verdict { rule: Some(index), ..matched.with(on, cause) };
     let (matches, splits) = (Cause::Rule(index), Cause::RuleSplit(index));
-    // A variant that the flag does not have is off, as it is in all sources.
+    // An unknown variant turns the flag off, as it does in the setting `serve`.
     let is_known = |name: &str| variants.is_some_and(|known| known.variant(name).is_some());
     match &rule.serve {
         Serve::On => Share::Fixed(fixed(true, matches).insisting()),
         Serve::Off => Share::Fixed(fixed(false, matches)),
         Serve::Variant(name) => Share::Fixed(fixed(is_known(name), matches)),
-        // Off is what the off flag serves. What is served decides here, so the verdict leaves it to that.
+        // An off verdict would serve the variant of the off flag. So the verdict is on, and the
+        // choice of no variant turns the flag off.
         Serve::Default => Share::Fixed(fixed(has_content, matches)),
         Serve::Split(split) => match split.iter().all(|(name, _)| is_known(name)) {
             true => Share::Fixed(fixed(true, splits)),
@@ -232,12 +236,12 @@ fn outcome(
     }
 }
 
-/// The question of a step, as it is written.
+/// The comparison of a step, as in the definition.
 #[derive(Debug, Clone, Copy)]
 enum Leaf<'r> {
     Compare(&'r Comparison),
     Flag(&'r Prerequisite),
-    /// A flag that an `unless` asks for somewhere has to be in a state.
+    /// A flag that an `unless` depends on has to be in a state.
     Known(&'r Prerequisite),
 }
 
@@ -247,7 +251,7 @@ impl Leaf<'_> {
     }
 }
 
-/// Steps from the last to the first, so that every step knows where to go on.
+/// Compiles steps from the last to the first, so that the targets of every step exist before it.
 #[derive(Default)]
 struct Compiler<'r> {
     steps: Vec<(Leaf<'r>, bool, Place, Place)>,
@@ -257,15 +261,15 @@ struct Compiler<'r> {
 
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    /// Counted from the last step.
+    /// An index, counted from the last step.
     Step(usize),
     Rule(usize),
     NoRule,
 }
 
 impl<'r> Compiler<'r> {
-    /// Where to begin in order to arrive at `holds` when the condition is `wanted`, and else at
-    /// `fails`.
+    /// Returns the place to begin at in order to arrive at `holds` when the condition is `wanted`,
+    /// and else at `fails`.
     fn compile(
         &mut self,
         condition: &'r Condition,
@@ -314,7 +318,7 @@ impl<'r> Compiler<'r> {
         };
         if is_outermost {
             self.in_unless = false;
-            // Before all comparisons: which of these are made must not decide whether a lost flag counts.
+            // Before all comparisons: their outcomes must not decide whether a lost flag counts.
             for flag in asked_once(condition).into_iter().rev() {
                 next = self.push(Leaf::Known(flag), true, next, fails);
             }
@@ -357,8 +361,8 @@ impl<'r> Compiler<'r> {
     }
 }
 
-/// The flags that a condition asks for, each once: as many steps come before the comparisons of an
-/// outermost `unless`.
+/// Returns the flags that a condition depends on, each once. As many steps come before the
+/// comparisons of an outermost `unless`.
 pub(crate) fn asked_once(condition: &Condition) -> Vec<&Prerequisite> {
     let mut known = HashSet::new();
     let mut flags = condition.flags();

@@ -8,19 +8,19 @@ use super::{
 };
 use crate::model::{Attribute, Context, Percentage};
 
-/// The answer of all who get here, or the answers inside and outside of a percentage.
+/// The answer for all users who get here, or the answers inside and outside of a percentage.
 #[derive(Debug)]
 pub(super) enum Share {
     Fixed(Verdict),
     Drawn(Drawn),
 }
 
-/// Nothing is put together when somebody asks: all that can be answered is there.
+/// A draw with its two answers, which are made beforehand so that an evaluation builds nothing.
 #[derive(Debug)]
 pub(super) struct Drawn {
     seed: u64,
     threshold: u64,
-    /// Boxed, since most draw by the targeting key.
+    /// Boxed, since most draws are by the targeting key.
     bucket_by: Option<Box<Attribute>>,
     inside: Verdict,
     outside: Verdict,
@@ -28,8 +28,8 @@ pub(super) struct Drawn {
 }
 
 impl Share {
-    /// A share of 0 or 100 % answers one of the fixed verdicts and draws nothing. Another one answers
-    /// with the outcomes of `drawn`.
+    /// Creates a share. With 0 or 100 % it answers one of the fixed verdicts and draws nothing.
+    /// Otherwise it answers with the outcomes of `drawn`.
     pub(super) fn new(
         percentage: Percentage,
         seed: u64,

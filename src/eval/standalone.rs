@@ -10,17 +10,17 @@ use super::{
 };
 use crate::model::{Context, MOST_PREREQUISITES, Names, Resolved, SharedDefinition, Slot};
 
-/// A flag at one instant, as the definitions of one source have it: without a stack, and without a
-/// snapshot of all flags.
+/// A flag at one instant, as one source defines it: without other sources, and without a snapshot
+/// of all flags.
 #[derive(Debug)]
 pub(crate) struct Standalone {
     plan: Plan,
-    /// What the flag requires, by slot. The first slot is that of the flag itself.
+    /// The flags that the flag requires, by slot. The first slot is that of the flag itself.
     others: Vec<Plan>,
 }
 
 impl Standalone {
-    /// Compiles `definition`, the one of `key`. `find` has the definitions of other flags.
+    /// Compiles `definition`, that of `key`. `find` returns the definitions of other flags.
     pub(crate) fn compile<'d>(
         key: &str,
         definition: &'d SharedDefinition,
@@ -31,7 +31,7 @@ impl Standalone {
         let mut found = vec![Some(definition)];
         names.intern(&key.into());
         let mut next = 0;
-        // With more than these, the flag is off whatever they are.
+        // A flag with more prerequisites than these is off, whatever they are.
         while next < found.len() && found.len() <= MOST_PREREQUISITES + 1 {
             for prerequisite in found[next].into_iter().flat_map(|it| it.needs()) {
                 let slot = names.intern(&prerequisite.flag.as_str().into());
@@ -55,7 +55,8 @@ impl Standalone {
             Plan::compile(names.name(slot), &resolved, requirements, &names)
         };
         let own = requirements(0);
-        // What other flags require is a part of what this one requires, unless they decide in other ways.
+        // The requirements of other flags are a part of those of this one, unless they decide in
+        // other ways.
         let is_linked = matches!(own, Some(Requirements::Linked(_)));
         let others = (0..).zip(&found).map(|(slot, definition)| match definition {
             Some(definition) if slot > 0 => {

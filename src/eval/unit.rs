@@ -1,4 +1,4 @@
-//! What a bucket is drawn by.
+//! The unit that a bucket is drawn by.
 
 use std::{io::Write, num::NonZeroU64};
 
@@ -6,8 +6,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{Attribute, Cause, Context, UnitName, Value};
 
-/// The hash of what buckets are drawn by: an attribute that is a text, a whole number or a boolean,
-/// the request, or else the targeting key. `None` if the context lacks it.
+/// Returns the hash of the unit: an attribute that is a string, a whole number or a boolean, the
+/// request, or else the targeting key. `None` if the context lacks it.
 #[inline]
 pub(super) fn unit(context: &Context<'_>, bucket_by: Option<&Attribute>) -> Option<u64> {
     match bucket_by {
@@ -15,13 +15,13 @@ pub(super) fn unit(context: &Context<'_>, bucket_by: Option<&Attribute>) -> Opti
             let user = context.targeting_key()?;
             Some(context.hash_of(user))
         }
-        // It is as random as a hash.
+        // The number of a request is as random as a hash.
         Some(Attribute::Request) => context.request().map(NonZeroU64::get),
         Some(attribute) => hash_attribute(context, attribute),
     }
 }
 
-/// Returns the cause of an answer for a context that has nothing to draw by.
+/// Returns the cause of an answer for a context without the unit.
 pub(super) fn missing(bucket_by: Option<&Attribute>) -> Cause {
     match bucket_by {
         None | Some(Attribute::TargetingKey) => Cause::NoTargetingKey,
@@ -43,7 +43,7 @@ fn hash_attribute(context: &Context<'_>, attribute: &Attribute) -> Option<u64> {
             let end = digits.len() - free;
             Some(xxh3_64(&digits[..end]))
         }
-        // There is more than one text for a float, and none for the others.
+        // A float has more than one spelling, and the others have none.
         Value::Float(_) | Value::List(_) | Value::Table(_) => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The variants of a flag, compiled, and who is served which.
+//! The variants of a flag, compiled, and the choice among them.
 
 use super::{
     bucket::{self, Pieces, Reach, TRAFFIC, VARIANT},
@@ -12,18 +12,19 @@ use crate::model::{
     variant_name,
 };
 
-/// The variants of a flag: they lie side by side, each as wide as its weight.
+/// The variants of a flag. They lie side by side, each as wide as its weight.
 #[derive(Debug)]
 pub(crate) struct Variants {
     arms: Box<[Arm]>,
-    /// The value that is served instead of a variant: there is nothing to pick then. An arm without a name
-    /// would cost each question for a variant a comparison.
+    /// The value that is served instead of a variant. No variant is chosen then. An arm without a
+    /// name would cost each evaluation of a variant a comparison.
     constant: Option<Value<'static>>,
-    /// All variants, within the traffic.
+    /// The choice among all variants, within the traffic.
     drawn: Pick,
-    /// Those that do not count as off, for a step that turns the flag on whatever the traffic is.
+    /// The choice among those that do not count as off, for a step that turns the flag on whatever
+    /// the traffic is.
     insistent: Pick,
-    /// The one that is served while the flag is off.
+    /// The variant that is served while the flag is off.
     off: Option<usize>,
     /// Set if every variant that is drawn turns the flag on, and the draw leaves no unit out.
     are_all_on: bool,
@@ -43,7 +44,7 @@ pub(crate) struct Variants {
 pub(crate) struct Arm {
     pub(crate) name: &'static str,
     pub(crate) value: Option<Value<'static>>,
-    /// A flag that serves it is off.
+    /// Set if a flag that serves the variant is off.
     pub(crate) counts_as_off: bool,
     /// The end of its piece among all variants, where the next one begins.
     end: u64,
@@ -54,11 +55,11 @@ pub(crate) struct Arm {
 /// A choice among variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pick {
-    /// There is none to choose.
+    /// There is no variant to choose.
     Nothing,
-    /// This one, without a draw.
+    /// The one variant, without a draw.
     One(usize),
-    /// One of several, whose weights have this sum.
+    /// A draw among several, whose weights have this sum.
     Drawn { total: u64 },
 }
 
@@ -87,7 +88,7 @@ impl Variants {
         let arms: Box<[Arm]> = variants.iter().map(arm).collect();
         let constant = definition.value.value().map(|constant| constant.as_value().clone());
         let place = |name: &str| arms.iter().position(|arm| arm.name == name);
-        // A variant that the flag does not have is off, as it is in rules.
+        // An unknown variant turns the flag off, as it does in rules.
         let served = match (&constant, definition.serve.value()) {
             (Some(_), _) => Some(Pick::Nothing),
             (None, serve) => serve.map(|name| place(name).map_or(Pick::Nothing, Pick::One)),
@@ -157,8 +158,8 @@ impl Variants {
     }
 
     /// Returns the variants of a flag that serves one of them to all users. They are kept for the
-    /// life of the process: there are as many as tests override flags with. Without a name it is a
-    /// constant.
+    /// life of the process: their number is that of the values that tests override flags with.
+    /// Without a name it is a constant.
     #[cfg(feature = "testing")]
     pub(crate) fn only(name: Option<&str>, value: Option<&Value<'static>>) -> &'static Self {
         use std::sync::{Mutex, PoisonError};
@@ -214,13 +215,13 @@ impl Variants {
         &self.arms
     }
 
-    /// Returns whether the flag is on for a context that the verdict is for.
+    /// Returns true if the flag is on for the context that the verdict is for.
     #[inline]
     pub(crate) fn is_on(&self, verdict: &Verdict, context: &Context<'_>) -> bool {
         if !verdict.on {
             return false;
         }
-        // Most flags with variants need no draw for this.
+        // Most flags with variants need no draw to decide this.
         if self.are_all_on && verdict.rule.is_none() {
             return match self.drawn {
                 Pick::Drawn { .. } if !verdict.insists => self.has_unit(context),
@@ -238,13 +239,13 @@ impl Variants {
         }
     }
 
-    /// Returns whether the variants alone may turn the flag on for one context and off for another.
+    /// Returns true if the variants alone may turn the flag on for one context and off for another.
     #[cfg(feature = "http")]
     pub(crate) fn depend_on_context(&self) -> bool {
         matches!(self.drawn, Pick::Drawn { .. })
     }
 
-    /// Returns the variant for a context that the verdict is for, and the step that chose it.
+    /// Returns the variant for the context that the verdict is for, and the step that chose it.
     #[inline(always)]
     pub(crate) fn choose(
         &self,
@@ -259,14 +260,14 @@ impl Variants {
         if let Some(chosen) = self.rules.chosen(verdict.rule, context, visitor) {
             return match chosen {
                 Chosen::Variant(index) => self.serve(index, verdict, decision),
-                // Not even the variant of the off flag.
+                // No variant is served, not even that of the off flag.
                 Chosen::Nothing(Nothing::Default) => {
                     Served { on: false, arm: None, decision, gate: decision }
                 }
                 Chosen::Nothing(Nothing::NoUnit(cause)) => self.out(Decision { cause, ..decision }),
             };
         }
-        // Apart, so that an everyday draw asks only once what few verdicts do.
+        // Split off, so that a common draw tests only once for the rare verdicts.
         match verdict.insists {
             true => self.insist(verdict, context, visitor),
             false => self.pick::<false>(self.drawn, verdict, context, visitor),
@@ -283,7 +284,7 @@ impl Variants {
         self.pick::<true>(self.insistent, verdict, context, visitor)
     }
 
-    /// Returns the variant of a pick. `INSISTS` is what the verdict does.
+    /// Returns the variant of a pick. `INSISTS` is that of the verdict.
     #[inline(always)]
     fn pick<const INSISTS: bool>(
         &self,
@@ -299,7 +300,7 @@ impl Variants {
                 return Served { on: true, arm: None, decision, gate: decision };
             }
             Pick::Nothing => return self.out(because(Cause::Nobody)),
-            // What turns the flag off is the variant, although no step holds users back.
+            // The variant turns the flag off, although no step holds users back.
             Pick::One(off) if self.arms[off].counts_as_off => {
                 return self.serve(off, verdict, because(decision.cause.with_nobody_in()));
             }
@@ -328,19 +329,20 @@ impl Variants {
     fn serve(&self, index: usize, verdict: &Verdict, decision: Decision) -> Served<'_> {
         let arm = &self.arms[index];
         let on = !arm.counts_as_off;
-        // A step that held users back decides who is on, unless the variant turns the flag off.
+        // A step that holds users back decides about on and off, unless the variant turns the flag
+        // off.
         let gate = if on && verdict.ground != Ground::Open { verdict.decision } else { decision };
         Served { on, arm: Some(arm), decision, gate }
     }
 
-    /// Serves the variant of the off flag to those who are out.
+    /// Serves the variant of the off flag to users who are out.
     #[inline]
     fn out(&self, decision: Decision) -> Served<'_> {
         let arm = self.off.map(|off| &self.arms[off]);
         Served { on: false, arm, decision, gate: decision }
     }
 
-    /// Whether the unit takes no part in the draw.
+    /// Returns true if the unit takes no part in the draw.
     #[inline]
     fn is_spared(&self, unit: u64, visitor: &mut impl Visitor) -> bool {
         if self.traffic == Reach::Everybody {
@@ -360,7 +362,7 @@ impl Variants {
 }
 
 impl Pick {
-    /// The choice among arms, by where each ends.
+    /// Returns the choice among arms, by their ends.
     fn among(arms: &[Arm], pieces: Pieces, end: impl Fn(&Arm) -> u64) -> Self {
         let mut start = 0;
         let mut weighed = arms.iter().enumerate().filter_map(|(index, arm)| {

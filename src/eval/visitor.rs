@@ -1,35 +1,35 @@
-//! What happens on the way to an answer, for those who want to know.
+//! Observers of the steps of an evaluation.
 
 use super::{linked::Need, requirements::Step};
 use crate::model::Field;
 
-/// Is told each step of an evaluation as it is made. Evaluating plainly is evaluating with `()`,
-/// for which all of this is nothing.
+/// An observer that is called with each step of an evaluation as it is made. A plain evaluation
+/// uses `()`, which compiles to nothing.
 pub(crate) trait Visitor {
-    /// A flag that is required was looked at.
+    /// Records that a required flag was evaluated.
     fn required(&mut self, _step: &Step, _is_met: bool) {}
 
-    /// A flag that is required was looked at, with all that decides about it.
+    /// Records that a required flag was evaluated, with all flags that decide about it.
     fn needed(&mut self, _need: &Need, _is_met: bool) {}
 
-    /// A list of users or of groups was looked at.
+    /// Records that a list of users or of groups was searched.
     fn listed(&mut self, _list: Field, _is_on_it: bool) {}
 
-    /// A comparison of the rules was made, in the order in which they are written; `None` if it
-    /// could not be. A negated one is true when what it negates is false.
+    /// Records a comparison of the rules, in the order in which they are written; `None` if it
+    /// could not be made. A negated comparison is true when the comparison itself is false.
     fn compared(&mut self, _step: usize, _outcome: Option<bool>) {}
 
-    /// A rule matched.
+    /// Records that a rule matched.
     fn matched(&mut self, _rule: usize) {}
 
-    /// A bucket was drawn; `None` if there was nothing to draw it by.
+    /// Records the bucket of a draw; `None` if the context has no unit.
     fn drew(&mut self, _draw: Draw, _bucket: Option<u64>) {}
 }
 
-/// Nobody wants to know.
+/// An observer that records nothing.
 impl Visitor for () {}
 
-/// What a bucket was drawn for.
+/// The purpose of a draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Draw {
     /// The percentage of the flag, or of its rollout's stage.

@@ -1,4 +1,4 @@
-//! Which flags were asked for.
+//! The record of flags that callers have evaluated by name.
 
 use std::sync::{
     Arc,
@@ -7,8 +7,8 @@ use std::sync::{
 
 use crate::model::Slot;
 
-/// A mark for each slot, set by whoever asks for the flag by its name, and never taken away: after
-/// the first question it is memory that all threads only read.
+/// A mark for each slot. It is set when a caller evaluates the flag by its name, and never cleared:
+/// after the first evaluation, all threads only read this memory.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     marks: Box<[AtomicBool]>,
@@ -39,7 +39,8 @@ impl Asked {
     }
 }
 
-/// The marks of all generations: those of a former one are set for as long as somebody has it.
+/// The marks of all generations. Marks of a former generation can be set for as long as a caller
+/// holds that generation.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     current: Arc<Asked>,
@@ -47,20 +48,21 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// Those of the next generation, which has this many slots.
+    /// Returns the marks of the next generation, which has this many slots.
     pub(super) fn with_room(&mut self, slots: usize) -> &Arc<Asked> {
         if self.current.marks.len() < slots {
-            // With more to spare, since names may come one by one.
+            // With room to spare, since names may come one by one.
             let larger = Arc::new(Asked::with_room(slots.next_power_of_two()));
             self.former.push(std::mem::replace(&mut self.current, larger));
         }
         &self.current
     }
 
-    /// All that were set until now.
+    /// Returns all marks that were set until now.
     pub(super) fn gathered(&mut self) -> &Asked {
         self.former.retain_mut(|former| {
-            // Asked first: whoever had it has set its last mark by then.
+            // Checked before the marks are read: a holder that is gone has set its last mark by
+            // then.
             let is_held = Arc::get_mut(former).is_none();
             self.current.note_all_of(former);
             is_held

@@ -13,22 +13,22 @@ pub(super) struct RuntimeThread {
 }
 
 impl FlagsBuilder {
-    /// Loads all sources and follows them from then on, in a thread of its own: for programs that
-    /// have no tokio runtime.
+    /// Loads all sources and follows them from then on, in a thread of its own: for programs
+    /// without a tokio runtime.
     ///
-    /// It waits as long as [`start`](Self::start) does. The flags are the same: asking them takes
-    /// neither a runtime nor the thread. Dropping the last clone of [`Flags`] ends the thread, and
-    /// waits for nothing.
+    /// The method waits as long as [`start`](Self::start) does, and returns the same kind of flags:
+    /// evaluation needs neither a runtime nor the thread. Dropping the last clone of [`Flags`] ends
+    /// the thread, and does not wait for it.
     ///
-    /// Writes are futures. Those of [`Memory`](crate::Memory) run on any executor, and those of Redis
-    /// need a tokio runtime of the caller's.
+    /// Writes are futures. Those of [`Memory`](crate::Memory) run on any executor, and those of
+    /// Redis need a tokio runtime of the caller's.
     ///
-    /// Inside a runtime it works too, but blocks the calling thread up to
-    /// [`max_wait`](Self::max_wait), where `start` would let other tasks go on.
+    /// The method also works inside a runtime. It blocks the calling thread up to
+    /// [`max_wait`](Self::max_wait) there, where `start` would let other tasks run.
     ///
     /// # Errors
     ///
-    /// Those of [`start`](Self::start).
+    /// Returns the errors of [`start`](Self::start).
     ///
     /// # Panics
     ///
@@ -56,12 +56,13 @@ impl FlagsBuilder {
         let follow = move || {
             runtime.block_on(async {
                 let flags = self.start().await;
-                // If nothing took them, the flags are dropped here, and the thread ends at once.
+                // If the caller is gone, the flags are dropped here, and the thread ends at once.
                 let _ = send.send(flags.map(|flags| flags.with(RuntimeThread { _alive: alive })));
-                // An error is what the channel is for: nothing is ever sent.
+                // Nothing is ever sent: the channel closes, with an error, when the flags are
+                // dropped.
                 let _ = ended.await;
             });
-            // A source that reads from a file system that hangs does not keep the thread.
+            // Does not wait for a source that reads from a file system that hangs.
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("flagstaff".to_owned()).spawn(follow);

@@ -1,4 +1,4 @@
-//! Putting the sources together.
+//! The builder of flags from their sources.
 
 use std::{
     sync::{Arc, Weak},
@@ -22,7 +22,7 @@ use crate::{
     foreign::{info, warn},
 };
 
-/// Sets up [`Flags`]: which sources, strongest first. Made by [`Flags::builder`].
+/// A builder of [`Flags`] from their sources, strongest first. Made by [`Flags::builder`].
 #[derive(Default)]
 #[must_use]
 pub struct FlagsBuilder {
@@ -33,13 +33,13 @@ pub struct FlagsBuilder {
 }
 
 impl FlagsBuilder {
-    /// Adds a source beneath those added before: the first one wins.
+    /// Adds a source below those added before: the first source is the strongest.
     pub fn source(mut self, source: impl IntoBackend) -> Self {
         self.sources.push(Arc::new(source.into_backend()));
         self
     }
 
-    /// Adds a source beneath those added before, if there is one: for a source that only some
+    /// Adds a source below those added before, if there is one. For a source that only some
     /// deployments have.
     pub fn option_source(self, source: Option<impl IntoBackend>) -> Self {
         match source {
@@ -48,26 +48,26 @@ impl FlagsBuilder {
         }
     }
 
-    /// Sets how long [`start`](Self::start) waits for sources that do not answer; 2 seconds unless set.
-    /// They join whenever they are ready. A source on this machine, such as a file, is always
-    /// [waited for](Backend::is_awaited).
+    /// Sets the time that [`start`](Self::start) waits for sources that do not answer; 2 seconds
+    /// unless set. The flags start without them, and they join when they are ready. A source on
+    /// this machine, such as a file, is always [waited for](Backend::is_awaited).
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
         self.max_wait = Some(max_wait);
         self
     }
 
-    /// Makes [`start`](Self::start) fail if a source is not ready by then, instead of starting on
-    /// the others.
+    /// Makes [`start`](Self::start) fail if a source is not ready by then, instead of starting
+    /// without it.
     pub fn require_ready(mut self) -> Self {
         self.require_ready = true;
         self
     }
 
-    /// Where the date and time come from, for tests of rollouts and active windows, and to ask what
-    /// will be at another time; the system's clock unless set.
+    /// Sets the clock for the date and time, for tests of rollouts and active windows, and for
+    /// previews of another time. The system's clock unless set.
     ///
-    /// It is asked again when tokio's time reaches a boundary, and every 30 seconds. While it panics, the
-    /// time that it showed last counts.
+    /// The flags read the clock when tokio's time reaches a boundary, and every 30 seconds. While
+    /// the clock panics, the flags keep the last time that it returned.
     ///
     /// # Example
     ///
@@ -103,8 +103,9 @@ impl FlagsBuilder {
     ///
     /// # Errors
     ///
-    /// A source that cannot start, such as a file that is missing or does not parse, is an error. So
-    /// is one that does not answer in time, if all are [required](Self::require_ready).
+    /// Returns an error if a source cannot start, such as a file that is missing or does not parse.
+    /// Also returns an error if a source does not answer in time, and all are
+    /// [required](Self::require_ready).
     ///
     /// # Panics
     ///
@@ -122,7 +123,7 @@ impl FlagsBuilder {
             let first = backend::run(backend, &sink);
             let (ended, fail) = (ended.clone(), sink.clone());
             let failed = move |error| {
-                // Nobody receives after the start.
+                // The receiver is gone after the start.
                 if let Err(SendError((_, error))) = ended.send((source, error)) {
                     fail.fail(error);
                 }
@@ -175,7 +176,7 @@ impl FlagsBuilder {
     }
 }
 
-/// The reason why a source is not ready.
+/// Returns the reason for a source that is not ready.
 fn not_ready(last_error: Option<SourceError>) -> BackendError {
     match last_error {
         Some(error) => error.into(),
@@ -190,7 +191,7 @@ impl std::fmt::Debug for FlagsBuilder {
     }
 }
 
-/// A source could not start.
+/// The error of a source that could not start.
 #[derive(thiserror::Error)]
 #[error("source `{at}` cannot start")]
 pub struct StartError {

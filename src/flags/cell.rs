@@ -1,4 +1,4 @@
-//! The one place where snapshots are published and read.
+//! The one place in which snapshots are published and read.
 
 use std::{
     cell::RefCell,
@@ -16,15 +16,16 @@ use super::{Snapshot, wakers::Wakers};
 ///
 /// Readers keep the snapshot that they used last in a thread-local and compare one number, so
 /// reading is a load that no other thread writes to. `ArcSwap::load` alone costs some ten
-/// nanoseconds more, a lock or a reference count shared by all threads far more than that.
+/// nanoseconds more. A lock or a reference count that all threads share costs far more than that.
 ///
-/// A thread that stops asking keeps its last snapshot alive until it asks again or ends.
+/// A thread that evaluates no flag any more keeps its last snapshot alive until it evaluates again
+/// or ends.
 #[derive(Debug)]
 pub(crate) struct Cell {
-    /// That of the current snapshot: stored after the snapshot itself.
+    /// The number of the current generation: stored after the snapshot itself.
     generation: AtomicU64,
     current: ArcSwap<Snapshot>,
-    /// Those who wait for the next snapshot.
+    /// The tasks that wait for the next snapshot.
     pub(super) wakers: Wakers,
 }
 
@@ -38,29 +39,30 @@ impl Cell {
         Self { generation, current: ArcSwap::from_pointee(first), wakers: Wakers::default() }
     }
 
-    /// Only the publisher calls this, one at a time.
+    /// Publishes a snapshot. Only the publisher calls this, one call at a time.
     pub(crate) fn publish(&self, snapshot: Snapshot) {
         let generation = snapshot.generation;
         self.current.store(Arc::new(snapshot));
         self.generation.store(generation, Ordering::Release);
     }
 
-    /// Wakes those who wait for another generation.
+    /// Wakes the tasks that wait for another generation.
     ///
-    /// After it is published: who registers after that finds it.
+    /// The publisher calls this after it has published the generation: a task that registers later
+    /// finds the new one.
     pub(crate) fn wake(&self) {
         self.wakers.wake();
     }
 
-    /// The current snapshot, to keep.
+    /// Returns the current snapshot, to keep.
     pub(crate) fn load(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
-    /// Asks the current snapshot something.
+    /// Calls `ask` with the current snapshot.
     #[inline]
     pub(crate) fn with<R>(&self, ask: impl Fn(&Snapshot) -> R) -> R {
-        // Generations are unique in the process, so one comparison also tells flags apart.
+        // Generations are unique in the process, so one comparison also distinguishes the flags.
         let generation = self.generation.load(Ordering::Acquire);
         let answer = LAST.try_with(|last| {
             let last = last.try_borrow().ok()?;
@@ -78,11 +80,11 @@ impl Cell {
     fn refresh<R>(&self, ask: impl Fn(&Snapshot) -> R) -> R {
         let current = self.load();
         let stale = LAST.try_with(|last| {
-            // Someone further up the stack may be asking the old snapshot right now.
+            // A caller further up the stack may be reading the old snapshot right now.
             let mut last = last.try_borrow_mut().ok()?;
             last.replace(Arc::clone(&current))
         });
-        // Other flags' publisher may be gone, and then this frees their last generation. The
+        // The publisher of other flags may be gone, and then this frees their last generation. The
         // borrow is over by now.
         drop(stale);
         ask(&current)

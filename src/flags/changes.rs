@@ -22,29 +22,29 @@ use crate::{
     text::line,
 };
 
-/// One thing that happened to the flags.
+/// An event of the flags: a change, a failure, a recovery or a warning.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
     /// A new generation is in force.
     #[non_exhaustive]
     Changed {
-        /// Its number.
+        /// The number of the generation.
         generation: u64,
-        /// The reason for it.
+        /// The reason for the change.
         cause: ChangeCause,
         /// The flags that differ, sorted by key.
         changes: Vec<Change>,
     },
-    /// A source failed, or a part of it was refused. Its last good state stays in force.
+    /// A source failed, or a part of it was rejected. Its last good state stays in force.
     #[non_exhaustive]
     Failed {
         /// The source.
         source: Source,
-        /// A short, constant word for what kind of failure it is, as in the
+        /// The kind of the failure: a short, constant word, as in the
         /// [guide](crate::guide#watching-over-it).
         kind: &'static str,
-        /// The failure: what is wrong, where, and what to do about it.
+        /// The failure: the problem, its location, and a remedy.
         error: SourceError,
     },
     /// A source that had failed is healthy again.
@@ -59,11 +59,11 @@ pub enum Event {
         /// The warnings that are new, sorted by flag.
         warnings: Vec<Warning>,
     },
-    /// The receiver was too slow: this many events before the next one are lost to it.
+    /// The receiver was too slow: it missed this many events before the next one.
     Missed(u64),
 }
 
-/// The reason why flags have changed.
+/// The reason for a change of flags.
 ///
 /// # Example
 ///
@@ -88,14 +88,14 @@ pub enum ChangeCause {
     Source(Source),
     /// A date was reached: a stage of a rollout or an active window has begun or ended.
     Time,
-    /// A source has been unreachable for as long as flags wait for it (`stale_after`).
+    /// A source has been unreachable for longer than the `stale_after` of a flag.
     SourceLost(Source),
-    /// A source for which flags have waited too long can be reached again.
+    /// A source that was unreachable for so long can be reached again.
     SourceBack(Source),
 }
 
 impl ChangeCause {
-    /// Returns the word for it, such as `source_lost`: that of logs, metrics and JSON.
+    /// Returns the word for the reason in logs, metrics and JSON, such as `source_lost`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -117,13 +117,14 @@ impl ChangeCause {
         }
     }
 
-    /// The name of the source, or that of the clock.
+    /// Returns the name of the source, or that of the clock.
     pub(super) fn source_name(&self) -> &'static str {
         self.source().map_or(CLOCK, |source| source.name)
     }
 }
 
-/// The end of a sentence on a change; nothing where a source has changed, which needs no explanation.
+/// Writes the end of a sentence about a change. Writes nothing for a source that has changed, which
+/// needs no explanation.
 impl fmt::Display for ChangeCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -135,7 +136,7 @@ impl fmt::Display for ChangeCause {
     }
 }
 
-/// For people: the changes, a line each, or the failure with its causes.
+/// Writes the event for people: the changes, a line each, or the failure with its causes.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -169,7 +170,7 @@ impl fmt::Display for Event {
 
 /// The difference of one flag between two generations.
 ///
-/// It prints as `new_checkout: off -> on`.
+/// A change is displayed as `new_checkout: off -> on`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
@@ -179,7 +180,7 @@ pub struct Change {
     pub before: FlagState,
     /// The state of the flag now.
     pub after: FlagState,
-    /// The settings that differ; empty if only the sources differ that set them.
+    /// The settings that differ. Empty if only the sources of settings differ.
     pub fields: Vec<Field>,
 }
 
@@ -209,16 +210,17 @@ impl fmt::Display for Change {
 
 /// The stream of [`Event`]s, made by [`Flags::events`](crate::Flags::events).
 ///
-/// It holds 256 events for a slow receiver and then says how many were [missed](Event::Missed).
-/// It ends when the last [`Flags`](crate::Flags) is dropped or shut down.
+/// The stream holds 256 events for a slow receiver. After that it reports the number of events that
+/// were [missed](Event::Missed). It ends when the last [`Flags`](crate::Flags) is dropped or shut
+/// down.
 #[derive(Debug)]
 pub struct Events {
-    /// What was wrong before the first event.
+    /// The failures and warnings from before the first event.
     failures: VecDeque<Event>,
     events: BroadcastStream<Arc<Event>>,
 }
 
-/// How many events a receiver may be behind.
+/// The number of events that a receiver may be behind.
 pub(super) const CAPACITY: usize = 256;
 
 impl Events {
@@ -228,7 +230,26 @@ impl Events {
 
     /// Waits for the next event; `None` once the flags are gone.
     ///
-    /// It is cancel safe.
+    /// The method is cancel safe.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, event::Event};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
+    /// let mut events = flags.events();
+    ///
+    /// flags.enable("beta").await?;
+    /// flags.shutdown().await;
+    ///
+    /// assert!(matches!(events.next().await, Some(Event::Changed { .. })));
+    /// assert!(events.next().await.is_none(), "the flags are shut down");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -243,16 +264,16 @@ impl Stream for Events {
         }
         let event = ready!(Pin::new(&mut self.events).poll_next(cx));
         Poll::Ready(event.map(|event| match event {
-            // The last receiver takes the event itself.
+            // The last receiver takes the event instead of a clone.
             Ok(event) => Arc::unwrap_or_clone(event),
             Err(BroadcastStreamRecvError::Lagged(missed)) => Event::Missed(missed),
         }))
     }
 }
 
-/// Serializes with a word for what happened: `{"event": "changed", …}`, or `failed`, `recovered`, `warned`
-/// and `missed`. The cause of a change is `source`, `time`, `source_lost` or `source_back`; the source of a change
-/// that only time makes is `clock`.
+/// Serializes with a word for the kind of event: `{"event": "changed", …}`, or `failed`,
+/// `recovered`, `warned` and `missed`. The cause of a change is `source`, `time`, `source_lost` or
+/// `source_back`. A change that only the time makes has the source `clock`.
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

@@ -1,4 +1,4 @@
-//! Where the date and the time of day come from.
+//! The clock of the flags, for the date and the time of day.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::foreign::{self, error};
 
-/// What tells the time: the system, or whoever set another clock.
+/// The clock of the flags: that of the system, or one that the program has set.
 #[derive(Clone, Default)]
 pub(super) enum Clock {
     #[default]
@@ -19,8 +19,8 @@ pub(super) enum Clock {
 /// A clock that the program has set.
 pub(super) struct Given {
     now: Box<dyn Fn() -> SystemTime + Send + Sync>,
-    /// The time that it showed last; `None` until then.
-    // A std mutex: it is held for one line, and only where a test or a preview set a clock.
+    /// The last time that the clock returned; `None` before the first.
+    // A std mutex: it is held for one line, and only if a test or a preview has set a clock.
     last: Mutex<Option<SystemTime>>,
 }
 
@@ -38,8 +38,8 @@ impl Clock {
 }
 
 impl Given {
-    /// Stands still while the clock panics. The time of the system would be a leap, which could begin or end a stage of
-    /// a rollout.
+    /// Returns the last known time while the clock panics. The time of the system could be far from
+    /// it, and begin or end a stage of a rollout.
     fn now(&self) -> SystemTime {
         let now = foreign::attempt(&self.now);
         if let Err(error) = &now {

@@ -1,4 +1,4 @@
-//! The difference between run-time overrides and what is declared.
+//! The difference between run-time overrides and the declared flags.
 
 use crate::{
     backend::{Provenance, Source},
@@ -17,10 +17,11 @@ pub struct SourceEntry {
     pub place: Option<String>,
     /// The author, time and reason of the entry, if they are known.
     pub provenance: Option<Provenance>,
-    /// The reason why the value that the source has cannot be read. The entry is the last good one then;
-    /// without one, it is off.
+    /// The reason why the value in the source cannot be read. The entry is the last good one then.
+    /// Without a last good one, it is off.
     pub problem: Option<String>,
-    /// The effect of the entry, if it is another one than its writer may expect: it is neither on nor off.
+    /// The effect of the entry, if its writer may expect another one: the entry is neither on nor
+    /// off.
     pub warning: Option<String>,
 }
 
@@ -36,18 +37,20 @@ pub struct Drift {
     pub entry: Entry,
     /// The author, time and reason of the override, if they are known.
     pub provenance: Option<Provenance>,
-    /// The flag without the override; `None` if nothing below declares it.
+    /// The flag without the override; `None` if no source below declares it.
     pub declared: Option<Definition>,
-    /// The location at which the strongest source below declares it, if that source has one.
+    /// The location of the flag in the strongest source below that declares it, if that source has
+    /// locations.
     pub place: Option<String>,
     /// The flag with the override.
     pub overridden: Definition,
-    /// The fields that differ. None, if the override says what is declared anyway.
+    /// The fields that differ. Empty if the override equals the declared flag.
     pub fields: Vec<Field>,
 }
 
 impl Drift {
-    /// Returns whether no source below declares the flag: a leftover, or a misspelled name.
+    /// Returns true if no source below declares the flag. The override is left over, or its name is
+    /// misspelled.
     #[must_use]
     pub fn is_undeclared(&self) -> bool {
         self.declared.is_none()

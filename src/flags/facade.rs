@@ -1,4 +1,4 @@
-//! `Flags` itself.
+//! The type `Flags`.
 
 use std::{
     fmt,
@@ -22,13 +22,13 @@ use crate::{
     model::{Answer, Context, Definition, Entry, Flag, FlagKey, FlagState, SharedDefinition},
 };
 
-/// The time that the sources have to take leave of other processes at a shutdown.
+/// The time that the sources have at a shutdown to sign off from other processes.
 const LEAVE: Duration = Duration::from_secs(1);
 
 /// All flags of a service, kept up to date.
 ///
-/// Asking never waits, locks or fails, and allocates nothing. Clones are cheap and share
-/// everything; dropping the last one ends the tasks that follow the sources.
+/// Evaluation never waits, locks or fails, and allocates nothing. Clones are cheap and share
+/// everything. Dropping the last clone ends the tasks that follow the sources.
 ///
 /// # Example
 ///
@@ -47,7 +47,7 @@ const LEAVE: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Clone)]
 pub struct Flags {
-    /// The same as the publisher's: evaluation reads nothing else.
+    /// The cell of the publisher: evaluation reads nothing else.
     pub(super) cell: Arc<Cell>,
     inner: Arc<Inner>,
 }
@@ -55,27 +55,70 @@ pub struct Flags {
 struct Inner {
     publisher: Arc<Publisher>,
     sources: Vec<Arc<dyn Backend>>,
-    /// Dropping it ends the tasks. Locked while they are waited for, so that everybody waits.
+    /// The tasks, which end when they are dropped. Locked during a shutdown, so that every caller
+    /// waits for them.
     tasks: Mutex<JoinSet<()>>,
-    /// The thread that the tasks run in, if it is the flags' own.
+    /// The thread that the tasks run in, if the flags have one of their own.
     _thread: Option<RuntimeThread>,
 }
 
 impl Flags {
-    /// Starts with the sources, strongest first.
+    /// Returns a builder, which starts the flags with their sources, strongest first.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Env, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder()
+    ///     .source(Env::with_prefix("FEATURE_").variables([("FEATURE_BETA", "on")]))
+    ///     .source(Memory::new().with("beta", false).with("search", true))
+    ///     .start()
+    ///     .await?;
+    ///
+    /// // The environment is the stronger source.
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    /// assert!(flags.is_enabled("search", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn builder() -> FlagsBuilder {
         FlagsBuilder::default()
     }
 
-    /// Returns whether the flag is on for `context`; `false` if no source has it.
+    /// Returns `true` if the flag is on for `context`.
+    ///
+    /// A flag that no source has is off, with one warning per name. While a source is lost, the flag keeps
+    /// its last known values, unless `on_stale` is set. [`boolean`](Self::boolean) also returns the
+    /// reason, and takes a default.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let beta = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana"]);
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::user("ana")));
+    /// assert!(!flags.is_enabled("beta", &Context::user("bob")));
+    /// assert!(!flags.is_enabled("no_such_flag", &Context::user("ana")));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         self.cell.with(|snapshot| snapshot.is_enabled(&key, context))
     }
 
-    /// Resolves a flag key once, so that asking for it costs less.
+    /// Resolves a flag key once, so that evaluating the flag costs less.
     ///
-    /// A flag that no source has gets a [`Flag`] too, which answers once a source has it.
+    /// A flag that no source has also gets a [`Flag`], which is evaluated as soon as a source has
+    /// it.
     ///
     /// # Example
     ///
@@ -95,13 +138,49 @@ impl Flags {
         self.inner.publisher.flag(key.as_str())
     }
 
-    /// The current generation, for several questions whose answers must fit together.
+    /// Returns the current generation, for several evaluations whose answers must be consistent.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let snapshot = flags.snapshot();
+    ///
+    /// flags.disable("beta").await?;
+    ///
+    /// assert!(snapshot.is_enabled("beta", &Context::anonymous()), "a snapshot never changes");
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.cell.load()
     }
 
-    /// Every flag that a source has, sorted by key, with its answer for `context`.
+    /// Returns every flag that a source has, sorted by key, with its answer for `context`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let source = Memory::new().with("search", true).with("beta", false);
+    /// let flags = Flags::builder().source(source).start().await?;
+    ///
+    /// let all = flags.all(&Context::user("ana"));
+    ///
+    /// assert_eq!((&*all[0].0, all[0].1.value), ("beta", false));
+    /// assert_eq!((&*all[1].0, all[1].1.value), ("search", true));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn all(&self, context: &Context<'_>) -> Vec<(String, Answer<bool>)> {
         let all = |snapshot: &Snapshot| {
@@ -110,13 +189,15 @@ impl Flags {
         self.cell.with(all)
     }
 
-    /// Forces a flag on for everybody, in the first writable source.
+    /// Forces a flag on for all users, in the first writable source.
     ///
-    /// What this returns is awaited; before that it takes who does it, why, and until when.
+    /// The returned change is made when it is awaited. Before that, its methods set an author, a
+    /// reason and an end.
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`].
+    /// Awaiting the change returns a [`WriteError`] if it was not made, may not have been made, or
+    /// is not in force here.
     ///
     /// # Example
     ///
@@ -136,31 +217,84 @@ impl Flags {
         PendingWrite::new(self, &key, Operation::Enable)
     }
 
-    /// Forces a flag off for everybody, in the first writable source.
+    /// Forces a flag off for all users, in the first writable source.
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`].
+    /// Returns the errors of [`enable`](Self::enable).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    ///
+    /// flags.disable("beta").author("ana").reason("incident 42").await?;
+    ///
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn disable(&self, key: impl FlagKey) -> PendingWrite<'_> {
         PendingWrite::new(self, &key, Operation::Disable)
     }
 
-    /// Changes the fields that `patch` sets or removes, in the first writable source. Fields it
-    /// does not name stay.
+    /// Changes the fields that `patch` sets or removes, in the first writable source. Other fields
+    /// of the flag are unchanged.
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`].
+    /// Returns the errors of [`enable`](Self::enable).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let beta = Definition::new().percentage(Percentage::ZERO).allowed_users(["ana"]);
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// flags.set("beta", Definition::new().allowed_users(["ana", "bob"])).await?;
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::user("bob")));
+    /// assert!(!flags.is_enabled("beta", &Context::user("eve")), "the percentage is unchanged");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set(&self, key: impl FlagKey, patch: Definition) -> PendingWrite<'_> {
         PendingWrite::new(self, &key, Operation::Set(patch))
     }
 
-    /// Takes away what the first writable source says about a flag, so that the sources below
-    /// decide again.
+    /// Removes the entry of a flag from the first writable source, so that the sources below decide
+    /// again.
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`].
+    /// Returns the errors of [`enable`](Self::enable). A flag without an entry is not an error.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let declared = Memory::new().with("beta", false);
+    /// let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    ///
+    /// flags.enable("beta").await?;
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    ///
+    /// flags.clear("beta").await?;
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn clear(&self, key: impl FlagKey) -> PendingWrite<'_> {
         PendingWrite::new(self, &key, Operation::Clear)
     }
@@ -170,7 +304,8 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
+    /// Returns a [`WriteError`] if the log cannot be read; [`WriteError::Unsupported`] for a source
+    /// without a log.
     ///
     /// # Example
     ///
@@ -192,7 +327,8 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
+    /// Returns a [`WriteError`] if the log cannot be read; [`WriteError::Unsupported`] for a source
+    /// without a log.
     ///
     /// # Example
     ///
@@ -222,22 +358,37 @@ impl Flags {
         history.map_err(|refusal| WriteError::of(source, refusal))
     }
 
-    /// Restores what the first writable source said before a change, if the flag was not changed
-    /// since.
+    /// Restores the entry that the first writable source had before a change.
     ///
     /// # Errors
     ///
-    /// Those of [`WriteError`]; [`WriteError::Unsupported`] for a source without a log.
+    /// Returns the errors of [`enable`](Self::enable); [`WriteError::Unsupported`] for a source
+    /// without a log. If the flag was changed since, it returns [`WriteError::Conflict`].
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use flagstaff::{Flags, WriteError};
+    /// # async fn example(flags: Flags) -> Result<(), WriteError> {
+    /// let last = flags.history_of("beta", 1).await?;
+    ///
+    /// if let Some(revision) = last.first().and_then(|change| change.revision) {
+    ///     flags.undo(revision).author("ana").reason("wrong flag").await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn undo(&self, revision: u64) -> PendingUndo<'_> {
         PendingUndo::new(self, revision)
     }
 
-    /// The rollout of a flag, to be started, advanced, paused, resumed or rolled back in the first
-    /// writable source.
+    /// Returns the rollout of a flag, to be started, advanced, paused, resumed or rolled back in
+    /// the first writable source.
     ///
     /// # Errors
     ///
-    /// Those of [`RolloutError`](crate::write::RolloutError).
+    /// Awaiting a step returns a [`RolloutError`](crate::write::RolloutError) if the step was not
+    /// made.
     ///
     /// # Example
     ///
@@ -270,8 +421,8 @@ impl Flags {
         RolloutControl::new(self, &key)
     }
 
-    /// What the sources say about a flag below the first writable one, and together with what that
-    /// one says.
+    /// Returns the definition of a flag in the sources below the first writable one, and that
+    /// definition with the entry of the writable source on top.
     pub(super) fn with_entry(
         &self,
         key: &str,
@@ -281,10 +432,11 @@ impl Flags {
         self.inner.publisher.with_entry(key, source, entry)
     }
 
-    /// Returns the reason why a change would change no answer of a flag: if the first writable source had
-    /// this entry for it, or none. `None` if the change has an effect, or changes nothing that is evaluated.
+    /// Returns the reason why a change would change no answer of a flag, if the first writable
+    /// source had this entry for it, or none. `None` if the change has an effect, or changes
+    /// nothing that is evaluated.
     ///
-    /// A change that is made has it in its [`Outcome`](crate::write::Outcome).
+    /// The [`Outcome`](crate::write::Outcome) of a change has the reason, too.
     ///
     /// # Example
     ///
@@ -313,7 +465,8 @@ impl Flags {
         self.inner.publisher.no_effect(key.as_str(), source, before.as_ref(), entry)
     }
 
-    /// Returns the outcome of a change of the first writable source, which had this entry before.
+    /// Returns the outcome of a change of the first writable source. `before` is the entry that it
+    /// had.
     pub(super) fn outcome(&self, key: &str, before: Option<&Entry>, written: Written) -> Outcome {
         let no_effect = self.writable_source().and_then(|source| {
             let after = self.entry(key);
@@ -331,7 +484,7 @@ impl Flags {
         self.inner.publisher.now()
     }
 
-    /// The first source that can be written to.
+    /// Returns the first source that can be written to.
     pub(super) fn writable(&self) -> Result<(Source, &dyn WritableBackend), WriteError> {
         let mut sources = self.inner.publisher.sources().iter().zip(&self.inner.sources);
         let writable =
@@ -339,7 +492,8 @@ impl Flags {
         writable.ok_or(WriteError::ReadOnly)
     }
 
-    /// Returns the source that changes are made in: the first one that can be written to, if any can.
+    /// Returns the source that changes are made in: the first one that can be written to, if there
+    /// is one.
     ///
     /// # Example
     ///
@@ -385,8 +539,8 @@ impl Flags {
         self.inner.publisher.sources_of(key.as_str())
     }
 
-    /// What the first writable source changes against what the sources below it say: the run-time
-    /// overrides against the file, sorted by key. Nothing without a writable source.
+    /// Returns the changes that the first writable source makes to the sources below it, such as
+    /// run-time overrides of a file, sorted by key. Empty without a writable source.
     ///
     /// # Example
     ///
@@ -412,10 +566,10 @@ impl Flags {
         writable.map(|source| self.inner.publisher.drift(source.position)).unwrap_or_default()
     }
 
-    /// What happens to the flags from now on.
+    /// Returns the stream of events of the flags from now on.
     ///
-    /// It begins with the failures and warnings that last, such as a mistake in the file at the start. So a
-    /// program that shows events also shows those from before it asked for them.
+    /// The stream begins with the failures and warnings that last, such as a mistake in the file at
+    /// the start. So a program that shows events also shows those from before the call.
     ///
     /// # Example
     ///
@@ -440,7 +594,7 @@ impl Flags {
     #[must_use]
     pub fn events(&self) -> Events {
         let events = self.inner.publisher.subscribe();
-        // In this order: a failure in between is told twice rather than never.
+        // In this order: a failure in between is reported twice rather than never.
         let all = self.inner.publisher.sources().iter().zip(self.health().sources);
         let failing = all.filter(|(_, health)| health.status == Status::Error);
         let failures = failing.filter_map(|(&source, health)| {
@@ -452,7 +606,7 @@ impl Flags {
         Events::new(failures.chain(warnings).collect(), events)
     }
 
-    /// Follows what one flag amounts to, whether a source has it yet or not.
+    /// Follows the state of one flag, also if no source has it yet.
     ///
     /// # Example
     ///
@@ -476,10 +630,10 @@ impl Flags {
         self.inner.publisher.watch(key.as_str())
     }
 
-    /// How the sources are: status, age and last error of each.
+    /// Returns the health of the sources: status, age and last error of each.
     ///
-    /// They are all [stopped](Status::Stopped) after [`shutdown`](Self::shutdown), and when the runtime is gone
-    /// that the flags were started in.
+    /// All sources are [stopped](Status::Stopped) after [`shutdown`](Self::shutdown), and when the
+    /// runtime in which the flags were started is gone.
     ///
     /// # Example
     ///
@@ -505,7 +659,7 @@ impl Flags {
 
     /// Returns the warnings about the values that sources have, sorted by flag.
     ///
-    /// Such a value is in force and has another effect than its writer may expect: `FEATURE_BETA=enabled`
+    /// Such a value is in force, but its writer may expect another effect: `FEATURE_BETA=enabled`
     /// is off.
     ///
     /// # Example
@@ -530,11 +684,28 @@ impl Flags {
     }
 
     /// Stops following the sources, waits until their tasks have ended, and ends the streams of
-    /// events. The last generation goes on answering, and the [status](Status::Stopped) of all sources
-    /// is that they are stopped.
+    /// events. The last generation keeps answering, and the [status](Status::Stopped) of all
+    /// sources is `Stopped`.
     ///
-    /// A source of Redis removes this process from the [fleet](crate::source::Fleet), so that no writer waits
-    /// for it. That takes one second at most.
+    /// A Redis source removes this process from the [fleet](crate::source::Fleet), so that no
+    /// writer waits for it. That takes one second at most.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory, source::Status};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    ///
+    /// flags.shutdown().await;
+    ///
+    /// assert_eq!(flags.health().sources[0].status, Status::Stopped);
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn shutdown(&self) {
         let mut tasks = self.inner.tasks.lock().await;
         if !tasks.is_empty() {
@@ -542,11 +713,11 @@ impl Flags {
             let leaving = self.inner.sources.iter().map(|source| source.leave());
             let all = async {
                 for leaving in leaving {
-                    // A source that panics keeps no other one from taking leave.
+                    // A panic of one source does not keep the others from signing off.
                     let _ = foreign::run(leaving).await;
                 }
             };
-            // A source that cannot be reached must not hold up the end of the process.
+            // A source that cannot be reached must not delay the end of the process.
             let _ = tokio::time::timeout(LEAVE, all).await;
         }
         drop(tasks);
@@ -568,7 +739,7 @@ impl Flags {
         }
     }
 
-    /// Hands over the thread that the tasks run in, before there are clones.
+    /// Stores the thread that the tasks run in, before there are clones.
     pub(super) fn with(mut self, thread: RuntimeThread) -> Self {
         let inner = Arc::get_mut(&mut self.inner).expect("there are no clones yet");
         inner._thread = Some(thread);

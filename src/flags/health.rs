@@ -38,7 +38,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Returns whether every source is [`Status::Ready`].
+    /// Returns `true` if every source is [`Status::Ready`].
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.sources.iter().all(|source| source.status == Status::Ready)
@@ -53,19 +53,19 @@ pub struct SourceHealth {
     pub name: &'static str,
     /// The kind of the source.
     pub kind: SourceKind,
-    /// The state that it is in.
+    /// The state of the source.
     pub status: Status,
-    /// The time since the source last confirmed what is in force; `None` if it never did.
+    /// The time since the source last confirmed its state; `None` if it never did.
     pub age: Option<Duration>,
-    /// The number of flags that it lists.
+    /// The number of flags that the source lists.
     pub flags: usize,
     /// The number of [warnings](crate::Flags::warnings) about its values.
     pub warnings: usize,
-    /// The number of flags that keep a former definition, since the one that the source has now was rejected.
+    /// The number of flags that keep a former definition, since their new one was rejected.
     pub former: usize,
-    /// A word for how the source is followed, such as `polling`, if it reports one.
+    /// The way in which the source is followed, such as `polling`, if it reports one.
     pub mode: Option<&'static str>,
-    /// The kind of the last failure: the word that logs, events and metrics have for it.
+    /// The kind of the last failure: its word in logs, events and metrics.
     pub last_error_kind: Option<&'static str>,
     /// The last failure. It is kept after a recovery.
     pub last_error: Option<SourceError>,
@@ -81,8 +81,8 @@ pub enum Status {
     Ready,
     /// The source failed, or a part of its state was rejected. Its last good state stays in force.
     Error,
-    /// No source is followed any more, after a [shutdown](crate::Flags::shutdown) or because the runtime is gone that
-    /// the flags were started in. The last state of the source stays in force.
+    /// The source is no longer followed, after a [shutdown](crate::Flags::shutdown) or because the
+    /// runtime in which the flags were started is gone. Its last state stays in force.
     Stopped,
 }
 
@@ -158,7 +158,7 @@ impl Error for SourceError {
 
 crate::error::debug_is_message!(SourceError);
 
-/// Serializes with whether all sources are ready.
+/// Serializes with a member `ready`, which is true if all sources are ready.
 impl Serialize for Health {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         object!(serializer, "Health", {

@@ -1,4 +1,4 @@
-//! Which flags require which.
+//! The dependencies between flags.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,15 +9,16 @@ use crate::{
     text::line,
 };
 
-/// The flags that ask for others: few, so that most publications have nothing to do with them.
+/// The flags that depend on others. They are few, so most publications skip this.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    /// With what each asks for by itself.
+    /// The flags, each with those that it depends on directly.
     requiring: BTreeMap<Slot, Arc<Needs>>,
 }
 
 impl Links {
-    /// Takes note of what has changed, by slot. Returns what else has to be compiled again.
+    /// Updates the dependencies after changes, given by slot. Returns the other flags that have to
+    /// be compiled again.
     pub(super) fn update(
         &mut self,
         changes: &[Change],
@@ -25,7 +26,7 @@ impl Links {
         resolved: &Slots<Resolved>,
         names: &mut Arc<Names>,
     ) -> Vec<Slot> {
-        // Each change that has a slot of its own is at the same place there.
+        // A slot with a change has the index of that change. Slots without one come after these.
         let mut is_other = false;
         for (place, &slot) in slots.iter().enumerate() {
             let definition = resolved.get(slot);
@@ -40,14 +41,15 @@ impl Links {
             is_other |= (has_asked || needs.is_some()) && changes.get(place).is_none_or(is_touched);
             self.requiring.extend(needs.map(|needs| (slot, needs.into())));
         }
-        // What a flag asks for reaches all that ask for it, and what is compiled is the whole.
+        // A change of one flag's dependencies reaches all flags that depend on it, and each flag is
+        // compiled with all of its dependencies.
         match is_other {
             true => self.requiring.keys().copied().filter(|slot| !slots.contains(slot)).collect(),
             false => Vec::new(),
         }
     }
 
-    /// Resolves the flags that decide about a flag, with all that decide about those.
+    /// Resolves all flags that decide about a flag, directly and through each other.
     pub(super) fn requirements(&self, slot: Slot) -> Option<Requirements> {
         let needs = |slot: Slot| self.requiring.get(&slot).cloned();
         needs(slot)?;

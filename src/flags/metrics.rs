@@ -1,6 +1,6 @@
-//! What the sources are like, for whoever collects metrics.
+//! Metrics of the sources, for programs that install a recorder.
 //!
-//! Nothing here is on the way of an evaluation: metrics change when a source says something.
+//! No evaluation runs any of this code: metrics change when a source publishes or fails.
 
 use std::{
     fmt,
@@ -22,7 +22,7 @@ const MISMATCHES: &str = "flagstaff_type_mismatches_total";
 const WARNED: &str = "flagstaff_warnings_total";
 const WARNINGS: &str = "flagstaff_source_warnings";
 
-/// What was counted and not told yet.
+/// The counts that have not been reported to the recorder yet.
 #[derive(Debug)]
 pub(super) struct Untold {
     failures: Vec<(&'static str, &'static str)>,
@@ -45,7 +45,7 @@ impl Untold {
         self.failures.push((source, kind));
     }
 
-    /// A source's state was read, and so many flags in it were refused.
+    /// Notes that a source's state was read, and that so many flags in it were rejected.
     pub(super) fn refused(&mut self, source: &'static str, flags: usize) {
         self.refused.push((source, flags));
     }
@@ -59,11 +59,11 @@ impl Untold {
     }
 }
 
-/// The counter of one flag and one type. It is kept, so that counting needs no lock of this crate and no
-/// allocation.
+/// The counter of one flag and one type. It is kept, so that counting needs no lock of this crate
+/// and no allocation.
 pub(super) struct Mismatch(Counter);
 
-/// Returns the counter of questions for a flag as a type that its value is not of.
+/// Returns the counter of evaluations of a flag as a type that its value does not have.
 pub(super) fn mismatch(flag: &str, expected: &'static str) -> Mismatch {
     let counter =
         foreign::call(|| counter!(MISMATCHES, "flag" => flag.to_owned(), "type" => expected));
@@ -82,7 +82,7 @@ impl fmt::Debug for Mismatch {
     }
 }
 
-/// Says what the metrics mean, to exporters that pass it on.
+/// Describes the metrics, for exporters that pass the descriptions on.
 pub(super) fn describe() {
     foreign::call(|| {
         describe_counter!(FAILURES, "Failures of a source, by kind");
@@ -116,7 +116,8 @@ pub(super) fn describe() {
     });
 }
 
-/// Tells the recorder that the program has installed, if it has. One that panics misses what it panics at.
+/// Reports to the recorder that the program has installed, if any. A recorder that panics loses the
+/// metric at which it panics.
 pub(super) fn record(untold: &Untold, health: &Health, now: SystemTime) {
     for &(source, kind) in &untold.failures {
         foreign::call(|| counter!(FAILURES, "source" => source, "kind" => kind).increment(1));
@@ -141,7 +142,7 @@ fn record_source(source: &SourceHealth, now: SystemTime) {
         let is = f64::from(u8::from(source.status == status));
         foreign::call(|| gauge!(STATUS, "source" => name, "status" => status.as_str()).set(is));
     }
-    // Not an age: that would have to be set again and again while nothing happens.
+    // Not an age, which would have to be set again and again while nothing happens.
     let confirmed =
         source.age.and_then(|age| now.checked_sub(age)?.duration_since(UNIX_EPOCH).ok());
     let confirmed = confirmed.as_ref().map_or(0.0, Duration::as_secs_f64);

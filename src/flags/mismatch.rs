@@ -1,4 +1,4 @@
-//! Questions about a type that the value of a flag does not have.
+//! Evaluations of a flag as a type that its value does not have.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -10,19 +10,20 @@ use crate::{
     model::{Value, hash_name},
 };
 
-/// The number of pairs of a flag and a type that are kept. Later ones are neither logged nor counted: more
-/// than code can ask for come from data.
+/// The number of pairs of a flag and a type that are kept. Later pairs are neither logged nor
+/// counted: more pairs than code can contain come from data.
 const CAP: usize = 1_000;
 
-/// Logs once per flag and type that a value is of another type, counts each time, and never locks.
+/// Logs once per flag and type that a value has another type, counts each time, and never locks.
 #[derive(Debug, Default)]
 pub(super) struct Mismatches {
-    /// By the hash of the flag and by type: of two flags with one hash, the second is counted as the first.
+    /// The counters by the hash of the flag and by type. Of two flags with one hash, the second is
+    /// counted as the first.
     seen: ArcSwap<HashMap<(u64, &'static str), Arc<Mismatch>>>,
 }
 
 impl Mismatches {
-    /// Notes that a flag was asked for its value as another type than that of `found`.
+    /// Records that a caller evaluated a flag as another type than that of `found`.
     #[cold]
     pub(super) fn note(&self, flag: &str, expected: &'static str, found: Found<'_>) {
         let key = (hash_name(flag), expected);

@@ -1,4 +1,4 @@
-//! The facade: what services hold and ask.
+//! The facade: the types that services hold and call.
 
 mod asked;
 mod blocking;

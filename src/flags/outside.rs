@@ -1,14 +1,14 @@
-//! Questions that are asked where no flags are in scope.
+//! Evaluations where no flags are in scope.
 
 use std::{panic::Location, sync::LazyLock};
 
 use super::warned::Warned;
 use crate::{foreign::warn, model::hash_name};
 
-/// The place in the code that asked, or that made the gate or switch which asks.
+/// The line of code that evaluated a flag, or that made the gate or switch which did.
 type Place = &'static Location<'static>;
 
-/// A gate or a switch, as warnings name it.
+/// A gate or a switch, for warnings.
 #[cfg(feature = "http")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asker {
@@ -18,20 +18,20 @@ pub(crate) struct Asker {
     pub(crate) place: Place,
 }
 
-/// The names that were warned about at a place, by their hash.
+/// The names that were warned about at a line of code, by their hash.
 ///
-/// Long names from data do not fill the memory. Two names with one hash only cost the second one its
-/// warning.
+/// A hash takes no more memory for a long name from data. Of two names with one hash, the second
+/// gets no warning.
 ///
-/// Each kind has a set of its own, since a set has a bound. Names of events that come from data silence
-/// no warning about a gate.
+/// Each kind has a set of its own, since a set is bounded. So names of events that come from data
+/// suppress no warning about a gate.
 type Names = LazyLock<Warned<(u64, Place)>>;
 
 fn is_new(names: &Names, name: &str, place: Place) -> bool {
     names.is_new((hash_name(name), place))
 }
 
-/// Warns about a question of a flag, by one of the functions of this crate.
+/// Warns about an evaluation by one of the functions of this crate.
 #[cold]
 pub(super) fn asked(name: &str, place: Place) {
     static WARNED: Names = LazyLock::new(Warned::default);

@@ -1,14 +1,15 @@
-//! Flags that are asked while a service is polled for readiness, before there is a request.
+//! The flags that are evaluated while a service is polled for readiness, before there is a request.
 
 use std::{cell::RefCell, fmt, mem, sync::Arc, task::Waker};
 
 use super::{Flags, RequestFlags, Snapshot, cell::Cell};
 
-/// The flags that gates and switches further in may ask while a request layer polls them.
+/// The flags that inner gates and switches evaluate while a request layer polls them.
 pub(crate) struct ReadyFlags(Option<Arc<Cell>>);
 
 thread_local! {
-    // Moved in and out around each poll: to clone it would have all threads count one reference.
+    // Moved in and out around each poll: a clone would make all threads write to one reference
+    // count.
     static CURRENT: RefCell<Option<Arc<Cell>>> = const { RefCell::new(None) };
 }
 
@@ -24,7 +25,7 @@ impl ReadyFlags {
         poll()
     }
 
-    /// Shows `ask` the flags in force, else those of the request in scope.
+    /// Calls `ask` with the flags in force, or else with those of the request in scope.
     pub(crate) fn read<R>(ask: impl Fn(&Snapshot) -> R) -> Option<R> {
         let current = Self::with(|cell| cell.map(|cell| cell.with(&ask)));
         current.or_else(|| {
@@ -50,7 +51,7 @@ impl<'a> Entered<'a> {
         Self { flags, is_in_force }
     }
 
-    // It fails in the destructors of a thread that ends.
+    // Fails in the destructors of a thread that ends.
     #[inline]
     fn swap(ReadyFlags(flags): &mut ReadyFlags) -> bool {
         let swapped = CURRENT.try_with(|current| {
@@ -75,7 +76,7 @@ impl fmt::Debug for ReadyFlags {
     }
 }
 
-/// A task that waits for a service, and is woken when the flags change. Dropping it ends that.
+/// A task that waits for a service, and is woken when the flags change, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Wake {
     cell: Arc<Cell>,
@@ -83,8 +84,8 @@ pub(crate) struct Wake {
 }
 
 impl Wake {
-    /// Has `waker` woken when `own` change, else when those of the request layer that polls do. The
-    /// flags of a request in scope stay as they are.
+    /// Registers `waker` for changes of `own`, or else of the flags of the request layer that
+    /// polls. The flags of a request in scope never change.
     pub(crate) fn new(own: Option<&Flags>, waker: &Waker) -> Option<Self> {
         let cell = match own {
             Some(own) => Arc::clone(&own.cell),

@@ -1,4 +1,4 @@
-//! Steering staged rollouts by hand.
+//! Control of staged rollouts by hand.
 
 use std::{
     future::IntoFuture,
@@ -12,10 +12,10 @@ use crate::{
     text::line,
 };
 
-/// The rollout of one flag, to be steered. Made by [`Flags::rollout`].
+/// A handle that controls the rollout of one flag. Made by [`Flags::rollout`].
 ///
-/// Each step is one write to the first writable source, on the condition that nobody changed the
-/// flag there in the meantime: of two processes that advance at once, one has a
+/// Each step is one write to the first writable source, on the condition that the flag was not
+/// changed there in the meantime. Of two processes that advance at once, one gets a
 /// [`Conflict`](WriteError::Conflict).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is changed until a step is awaited"]
@@ -24,7 +24,7 @@ pub struct RolloutControl<'a> {
     key: String,
 }
 
-/// What can be done to a rollout.
+/// A step of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Start,
@@ -41,42 +41,168 @@ impl<'a> RolloutControl<'a> {
         Self { flags, key: key.as_str().to_owned() }
     }
 
-    /// Begins the first stage now, also when it was to begin later. A rollout that is under way
-    /// begins anew only if [forced](PendingStep::forced).
+    /// Starts the first stage now, also if it would start later. A rollout that is under way is
+    /// started again only if [forced](PendingStep::forced), and otherwise the step is
+    /// [refused](RolloutError::Refused).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// // Stages of 10, 50 and 100 percent.
+    /// flags.rollout("beta").start().author("ana").await?;
+    /// assert_eq!(flags.watch("beta").borrow().to_string(), "10%");
+    ///
+    /// let again = flags.rollout("beta").start().await;
+    /// assert!(again.is_err(), "it is under way");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn start(&self) -> PendingStep<'a> {
         self.step(Step::Start)
     }
 
-    /// Goes on to the next stage. A stage whose time is not over, or that is paused, is left only if
-    /// [forced](PendingStep::forced).
+    /// Advances to the next stage. A stage whose time is not over, or that is paused, is left only
+    /// if [forced](PendingStep::forced).
+    ///
+    /// Otherwise the step fails with [`RolloutError::TooEarly`] or, while the rollout is paused, with
+    /// [`RolloutError::Refused`]. It is also refused before the first stage and in the last one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// // Stages of 10, 50 and 100 percent.
+    /// assert!(flags.rollout("beta").advance().await.is_err(), "it has not been started");
+    ///
+    /// flags.rollout("beta").start().await?;
+    /// flags.rollout("beta").advance().await?;
+    /// assert_eq!(flags.watch("beta").borrow().to_string(), "50%");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn advance(&self) -> PendingStep<'a> {
         self.step(Step::Advance)
     }
 
-    /// Holds it where it is.
+    /// Pauses the rollout in its stage.
+    ///
+    /// The step is [refused](RolloutError::Refused) if the rollout is paused already, has not been
+    /// started, or is in its last stage.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, write::RolloutError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// flags.rollout("beta").start().await?;
+    ///
+    /// flags.rollout("beta").pause().reason("incident 42").await?;
+    ///
+    /// let advanced = flags.rollout("beta").advance().await;
+    /// assert!(matches!(advanced, Err(RolloutError::Refused { .. })), "it is paused");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pause(&self) -> PendingStep<'a> {
         self.step(Step::Pause)
     }
 
-    /// Lets a paused rollout go on. Everything that is still to come is later by as long as it was
-    /// paused.
+    /// Resumes a paused rollout. All later boundaries move by the length of the pause.
+    ///
+    /// The step is [refused](RolloutError::Refused) if the rollout is not paused.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// flags.rollout("beta").start().await?;
+    /// flags.rollout("beta").pause().await?;
+    ///
+    /// flags.rollout("beta").resume().await?;
+    ///
+    /// flags.rollout("beta").advance().await?;
+    /// assert_eq!(flags.watch("beta").borrow().to_string(), "50%");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resume(&self) -> PendingStep<'a> {
         self.step(Step::Resume)
     }
 
-    /// Goes back to the stage before and holds it there; before the first, it is off for all whom
-    /// no list and no rule lets in.
+    /// Goes back to the previous stage and pauses there. Before the first stage, the flag is off
+    /// for all users that no list and no rule lets in.
+    ///
+    /// The step is [refused](RolloutError::Refused) if the rollout has not been started.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, answer::FlagState};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # use flagstaff::{Definition, Percentage, definition::{Rollout, Stage}};
+    /// # let stages = [10, 50, 100].map(|percent| Percentage::whole(percent).unwrap());
+    /// # let rollout = Rollout::new(stages.map(|percentage| Stage::new(percentage).manual()));
+    /// # let declared = Memory::new().with("beta", Definition::new().rollout(rollout));
+    /// # let flags = Flags::builder().source(Memory::new()).source(declared).start().await?;
+    /// // Stages of 10, 50 and 100 percent.
+    /// flags.rollout("beta").start().await?;
+    /// flags.rollout("beta").advance().await?;
+    ///
+    /// flags.rollout("beta").roll_back().await?;
+    /// assert_eq!(flags.watch("beta").borrow().to_string(), "10%");
+    ///
+    /// flags.rollout("beta").roll_back().await?;
+    /// assert_eq!(*flags.watch("beta").borrow(), FlagState::Off);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn roll_back(&self) -> PendingStep<'a> {
         self.step(Step::RollBack)
     }
 
-    /// Goes back to where it was before the first stage, and stays there until it is started again.
+    /// Goes back to before the first stage, until the rollout is started again.
+    ///
+    /// The step is [refused](RolloutError::Refused) if the rollout has not been started.
     pub fn roll_back_completely(&self) -> PendingStep<'a> {
         self.step(Step::RollBackCompletely)
     }
 
-    /// Switches the flag off for everybody, allowed users too, and pauses the rollout. It needs no
-    /// rollout, and no state that fits: it is for emergencies.
+    /// Switches the flag off for all users, also for allowed users, and pauses the rollout. Meant
+    /// for emergencies: it works without a rollout, and in every state of one.
     ///
     /// Starting and resuming switch the flag on again.
     pub fn off(&self) -> PendingStep<'a> {
@@ -103,12 +229,12 @@ pub struct PendingStep<'a> {
 }
 
 impl<'a> PendingStep<'a> {
-    /// Who does it. It is kept in the source's log and shown beside the override.
+    /// Sets the author, which the source keeps in its log and beside the override.
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { author: Some(author.into()), ..self }
     }
 
-    /// Why. It is kept in the source's log and shown beside the override.
+    /// Sets the reason, which the source keeps in its log and beside the override.
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
@@ -118,7 +244,8 @@ impl<'a> PendingStep<'a> {
         Self { expected: Some(revision), ..self }
     }
 
-    /// Advances before the stage's time is over or while it is paused, and starts anew what is under way.
+    /// Advances before the stage's time is over or while it is paused, and starts a rollout that is
+    /// under way again.
     pub fn forced(self) -> Self {
         Self { forced: true, ..self }
     }
@@ -161,7 +288,8 @@ impl<'a> IntoFuture for PendingStep<'a> {
     }
 }
 
-/// Off, and time stands still, so that it does not come back in a later stage.
+/// Returns a patch that switches the flag off and stops the time of its rollout, so that the flag
+/// does not come back in a later stage.
 fn off(merged: &Definition, now: SystemTime) -> Definition {
     let off = Definition::new().enabled(false);
     let progress = merged.rare().rollout.value().and_then(|rollout| rollout.at(now));
@@ -173,7 +301,8 @@ fn off(merged: &Definition, now: SystemTime) -> Definition {
     }
 }
 
-/// Undoes what [`off`] did in the same source, unless the flag is off below it too.
+/// Returns a patch that undoes [`off`] in the same source, unless the flag is also off in the
+/// sources below.
 fn on_again(below: &Definition, entry: Option<&Entry>, step: Step) -> Definition {
     let is_off = |definition: &Definition| definition.enabled.value() == Some(&false);
     let switched_off = matches!(entry, Some(Entry::Definition(definition)) if is_off(definition));
@@ -185,7 +314,7 @@ fn on_again(below: &Definition, entry: Option<&Entry>, step: Step) -> Definition
     }
 }
 
-/// What a step changes about a rollout, as a patch.
+/// Returns the changes of a step, as a patch of the rollout.
 fn next(
     rollout: Option<&Rollout>,
     step: Step,
@@ -236,12 +365,12 @@ fn next(
     }
 }
 
-/// Puts it in a stage that begins now.
+/// Returns a patch that sets a stage, which begins now.
 fn put(stage: u32, now: SystemTime, rollout: &Rollout) -> Rollout {
     Rollout { stage: Setting::Set(stage), stage_started: Setting::Set(now), ..reset(rollout) }
 }
 
-/// Takes away what somebody put it in, where there is something.
+/// Returns a patch that removes the changes made by hand, if there are any.
 fn reset(rollout: &Rollout) -> Rollout {
     fn remove<T>(setting: &Setting<T>) -> Setting<T> {
         setting.value().map_or(Setting::Inherit, |_| Setting::Remove)
@@ -254,13 +383,13 @@ fn reset(rollout: &Rollout) -> Rollout {
     }
 }
 
-/// Everything that is to come is later by the length of the pause.
+/// Returns a patch that moves all later boundaries by the length of the pause.
 fn resume(
     rollout: &Rollout,
     progress: &Progress,
     pause: Result<Duration, SystemTimeError>,
 ) -> Rollout {
-    // Another process paused it, and its clock is ahead.
+    // Another process paused the rollout, and its clock is ahead.
     let pause = pause.unwrap_or_default();
     let mut patch = Rollout { paused_at: Setting::Remove, ..Rollout::default() };
     let later =
@@ -276,7 +405,7 @@ fn resume(
     patch
 }
 
-/// Why a step is not made.
+/// The reason why a step is not made.
 #[derive(Clone, Copy)]
 enum Why {
     NoRollout,
@@ -284,24 +413,24 @@ enum Why {
     TooEarly(Progress, Duration),
 }
 
-/// A step of a rollout was not made.
+/// The error of a step that was not made.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RolloutError {
-    /// No source gives the flag stages, or a forced value took them away.
+    /// No source defines stages for the flag, or a forced value removed them.
     #[error("flag `{}` has no rollout", line(key))]
     NoRollout {
         /// The flag key.
         key: String,
     },
-    /// The step does not fit where the rollout stands.
+    /// The step does not fit the progress of the rollout.
     #[error("the rollout of flag `{}` {problem}: it is at {progress}", line(key))]
     Refused {
         /// The flag key.
         key: String,
-        /// Where it stands.
+        /// The progress of the rollout.
         progress: Progress,
-        /// Why not.
+        /// The reason.
         problem: &'static str,
     },
     /// The stage's time is not over.
@@ -312,13 +441,13 @@ pub enum RolloutError {
     TooEarly {
         /// The flag key.
         key: String,
-        /// Where it stands.
+        /// The progress of the rollout.
         progress: Progress,
-        /// How long its stage lasts from now on.
+        /// The time until the stage is over.
         remaining: Duration,
     },
-    /// The source did not take the change; a [`Conflict`](WriteError::Conflict) if somebody else was
-    /// quicker.
+    /// The source did not make the change. It is a [`Conflict`](WriteError::Conflict) if the flag
+    /// was changed in the meantime.
     #[error(transparent)]
     Write(#[from] WriteError),
 }

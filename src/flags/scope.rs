@@ -1,4 +1,4 @@
-//! The flags and overrides in force around the code that runs, and how they travel.
+//! The flags and overrides in scope of the code that runs, and their transfer to other code.
 
 use std::{
     cell::RefCell,
@@ -14,17 +14,17 @@ use super::{
     testing::{self, ScopedOverrides},
 };
 
-/// The flags, the context and the overrides that are in force around the code that runs.
+/// The flags, the context and the overrides that are in scope of the code that runs.
 ///
-/// Everything finds the same scope: the functions [`is_enabled`](crate::is_enabled),
-/// [`boolean`](crate::boolean), [`current`](crate::current) and [`track`](crate::track), and,
-/// for the overrides of a test, all methods of [`Flags`](crate::Flags). The request layer puts it
-/// around handlers and response bodies, and
+/// All of these read one scope: the functions [`is_enabled`](crate::is_enabled),
+/// [`boolean`](crate::boolean), [`current`](crate::current) and [`track`](crate::track), and, for
+/// the overrides of a test, all methods of [`Flags`](crate::Flags). The request layer puts it
+/// around handlers and response bodies.
 /// [`with_current_flags`](WithCurrentFlags::with_current_flags) carries it into a spawned task. A
 /// `Scope` carries it into anything else, such as a closure that runs on another thread.
 ///
-/// Clones are cheap and share everything. An empty scope, which is what [`current_scope`] returns
-/// outside a request, changes nothing.
+/// Clones are cheap and share everything. [`current_scope`] returns an empty scope outside a
+/// request, which changes nothing.
 ///
 /// # Example
 ///
@@ -51,7 +51,7 @@ use super::{
 #[must_use]
 pub struct Scope {
     pub(super) flags: Option<RequestFlags>,
-    /// Those of the flags are among them.
+    /// The overrides, including those of `flags`.
     pub(super) overrides: ScopedOverrides,
 }
 
@@ -69,20 +69,20 @@ pub fn current_scope() -> Scope {
 }
 
 impl Scope {
-    /// Runs a closure with this in force, on the current thread.
+    /// Runs a closure with this scope, on the current thread.
     ///
-    /// This scope is added to the one around the call: an empty scope takes nothing away.
+    /// This scope is added to that of the caller: an empty scope removes nothing.
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
         self.clone().within_current().enter(f)
     }
 
-    /// Reads what is in force; `None` in the destructors of a thread that ends.
+    /// Reads the scope of the code that runs; `None` in the destructors of a thread that ends.
     #[inline]
     pub(super) fn with<R>(read: impl FnOnce(&Self) -> R) -> Option<R> {
         CURRENT.try_with(|current| current.try_borrow().ok().map(|scope| read(&scope))).ok()?
     }
 
-    /// Adds this to what is in force around it.
+    /// Adds this scope to that of the code that runs.
     pub(super) fn within_current(self) -> Self {
         let outer = current_scope();
         let overrides = self.overrides.within(outer.overrides);
@@ -91,7 +91,7 @@ impl Scope {
         Self { flags: flags.or_else(|| testing::without_flags(&overrides)), overrides }
     }
 
-    /// Runs `f` with exactly this in force.
+    /// Runs `f` with exactly this scope.
     #[inline]
     pub(super) fn enter<R>(&mut self, f: impl FnOnce() -> R) -> R {
         let _entered = Entered::new(self);
@@ -112,10 +112,10 @@ impl<'a> Entered<'a> {
         Self { scope, is_in_force }
     }
 
-    /// Exchanges a scope for the one in force.
+    /// Exchanges a scope for that of the code that runs.
     ///
-    /// That fails in the destructors of a thread that ends, and in code that runs in the middle of
-    /// an evaluation, such as a subscriber of the log.
+    /// The exchange fails in the destructors of a thread that ends, and in code that runs in the
+    /// middle of an evaluation, such as a subscriber of the log.
     #[inline]
     fn swap(scope: &mut Scope) -> bool {
         let swapped = CURRENT.try_with(|current| {
@@ -140,11 +140,12 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Carries the flags in scope into tasks.
+/// An extension of futures, to carry the flags in scope into tasks.
 pub trait WithCurrentFlags: Future + Sized {
-    /// Runs the future with the flags that are in scope now, wherever it is polled.
+    /// Wraps the future so that it runs with the flags that are in scope now, wherever it is
+    /// polled.
     ///
-    /// For a closure, such as that of `spawn_blocking`, there is [`Scope::in_scope`].
+    /// Use [`Scope::in_scope`] for a closure, such as that of `spawn_blocking`.
     ///
     /// # Example
     ///
@@ -180,16 +181,17 @@ pin_project! {
     #[derive(Clone)]
     pub struct WithFlags<T> {
         scope: Scope,
-        // Before the first poll of some, what is in force around that is still to be added.
+        // False before the first poll, for a scope that is still to be added to that of the code
+        // that polls.
         is_complete: bool,
-        // `None` once it has ended.
+        // `None` once the future has ended.
         #[pin]
         inner: Option<T>,
     }
 
     impl<T> PinnedDrop for WithFlags<T> {
         fn drop(this: Pin<&mut Self>) {
-            // Destructors ask for flags, too, such as one that counts what was sent.
+            // Destructors evaluate flags, too, such as one that counts the bytes that were sent.
             if mem::needs_drop::<T>() {
                 this.end();
             }
@@ -200,12 +202,12 @@ pin_project! {
 const NOT_ENDED: &str = "a future is not used after it has ended";
 
 impl<T> WithFlags<T> {
-    /// Adds a scope to what is in force at the first poll.
+    /// Wraps `inner` with a scope that is added to that of the code that polls first.
     pub(super) fn within(scope: Scope, inner: T) -> Self {
         Self { scope, is_complete: false, inner: Some(inner) }
     }
 
-    /// Takes a scope for all that is to be in force.
+    /// Wraps `inner` with a scope that replaces that of the code that polls.
     pub(crate) fn exactly(scope: Scope, inner: T) -> Self {
         Self { scope, is_complete: true, inner: Some(inner) }
     }
@@ -237,7 +239,7 @@ impl<T> WithFlags<T> {
         self.inner.as_mut().expect(NOT_ENDED)
     }
 
-    /// Polls what is inside with its flags in scope.
+    /// Polls the inner future or body with its flags in scope.
     #[inline]
     pub(crate) fn poll_with<R>(self: Pin<&mut Self>, poll: impl FnOnce(Pin<&mut T>) -> R) -> R {
         let this = self.project();
@@ -249,7 +251,7 @@ impl<T> WithFlags<T> {
         this.scope.enter(|| poll(inner))
     }
 
-    /// Drops what is inside with its flags in scope.
+    /// Drops the inner future or body with its flags in scope.
     fn end(self: Pin<&mut Self>) {
         let mut this = self.project();
         if this.inner.is_some() {

@@ -1,4 +1,4 @@
-//! Entries and drift as values that serialize, which needs definitions in JSON.
+//! Serialization of entries and drift, which contains definitions in JSON.
 
 use serde::{Serialize, Serializer};
 
@@ -8,7 +8,8 @@ use crate::{
     serialize::{Instant, object},
 };
 
-/// Serializes with the members of the provenance beside its own, which are null if it is not known.
+/// Serializes the members of the provenance beside its own. They are null if the provenance is
+/// unknown.
 impl Serialize for SourceEntry {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { source, entry, place, provenance, problem, warning } = self;
@@ -30,7 +31,8 @@ impl Serialize for SourceEntry {
     }
 }
 
-/// Serializes with the members of the provenance beside its own, which are null if it is not known.
+/// Serializes the members of the provenance beside its own. They are null if the provenance is
+/// unknown.
 impl Serialize for Drift {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { key, entry, provenance, declared, place, overridden, fields } = self;

@@ -23,8 +23,8 @@ use crate::{
 
 /// All flags as they were at one moment: a *generation*.
 ///
-/// It never changes, so several questions asked of one snapshot have answers that fit together.
-/// A request gets one from the request layer; elsewhere [`Flags::snapshot`] makes one.
+/// A snapshot never changes, so several evaluations of one snapshot have consistent answers. A
+/// request gets a snapshot from the request layer. Elsewhere [`Flags::snapshot`] makes one.
 ///
 /// [`Flags::snapshot`]: crate::Flags::snapshot
 ///
@@ -48,32 +48,33 @@ use crate::{
 /// ```
 pub struct Snapshot {
     pub(super) generation: u64,
-    /// Which flags this is a snapshot of.
+    /// The id of the flags that this is a snapshot of.
     pub(super) owner: u64,
     pub(super) names: Arc<Names>,
-    /// By slot.
+    /// The compiled flags, by slot.
     pub(super) plans: Vec<Plan>,
-    /// By slot: what the plans were compiled from.
+    /// The definitions that the plans were compiled from, by slot.
     pub(super) resolved: Slots<Resolved>,
     /// The flags that a source has, in the order of their names.
     pub(super) listed: Arc<[Slot]>,
     pub(super) sources: Arc<[Source]>,
     pub(super) lookups: Arc<[(SourceId, Lookup)]>,
     pub(super) asked: Arc<Asked>,
-    /// What the sources said when this was made, and what they say now. Evaluation looks at neither.
+    /// The states of the sources when this was made, and their states now. Evaluation reads
+    /// neither.
     pub(super) offers: Arc<Vec<Arc<Offer>>>,
     pub(super) latest: Arc<ArcSwap<Latest>>,
     pub(super) unknown: Arc<Unknown>,
     pub(super) mismatches: Arc<Mismatches>,
     pub(super) tracker: Arc<Tracker>,
     pub(super) strictness: Strictness,
-    /// For the assertions of tests.
+    /// The record for assertions of tests.
     pub(super) evaluated: Evaluated,
 }
 
-/// What the sources say now. It may differ from what the generation in force was made of in all that
-/// makes no difference to a flag: where something is written, who did it, and what a stronger source
-/// overrides.
+/// The states of the sources now. They may differ from those of the generation in force, if that
+/// changes no flag. Such a difference is in the location of an entry, in its author, or in an entry
+/// that a stronger source overrides.
 #[derive(Debug)]
 pub(super) struct Latest {
     /// The generation in force.
@@ -81,18 +82,34 @@ pub(super) struct Latest {
     pub(super) offers: Arc<Vec<Arc<Offer>>>,
 }
 
-/// What asking for an unknown flag does.
+/// The effect of evaluating an unknown flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strictness {
-    /// The caller's default, and one warning.
+    /// The caller's default is returned, and one warning is logged.
     Lenient,
-    /// A panic that names the flag: in tests.
+    /// A panic names the flag: in tests.
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "made by for_test only"))]
     Panics,
 }
 
 impl Snapshot {
-    /// Returns whether the flag is on for `context`; `false` if no source has it.
+    /// Returns `true` if the flag is on for `context`; `false` if no source has it.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let snapshot = flags.snapshot();
+    ///
+    /// assert!(snapshot.is_enabled("beta", &Context::user("ana")));
+    /// assert!(!snapshot.is_enabled("no_such_flag", &Context::user("ana")));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn is_enabled(&self, key: impl FlagKey, context: &Context<'_>) -> bool {
         let on = self.known_or(
@@ -104,7 +121,25 @@ impl Snapshot {
         on.unwrap_or(false)
     }
 
-    /// Every flag that a source has, sorted by key, with whether it is on for `context`.
+    /// Returns every flag that a source has, sorted by key, with its answer for `context`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let source = Memory::new().with("search", true).with("beta", false);
+    /// let flags = Flags::builder().source(source).start().await?;
+    ///
+    /// let (snapshot, ana) = (flags.snapshot(), Context::user("ana"));
+    /// let all: Vec<_> = snapshot.all(&ana).map(|(key, answer)| (key, answer.value)).collect();
+    ///
+    /// assert_eq!(all, [("beta", false), ("search", true)]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn all(
         &self,
@@ -120,14 +155,34 @@ impl Snapshot {
         })
     }
 
-    /// What the sources together say about a flag, if any has it.
+    /// Returns the definition of a flag, merged from all sources; `None` if no source has the flag.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Definition, Flags, Memory, definition::Field};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let beta = Definition::new().owner("payments");
+    /// let flags = Flags::builder().source(Memory::new().with("beta", beta)).start().await?;
+    ///
+    /// let snapshot = flags.snapshot();
+    /// let beta = snapshot.info("beta").expect("a source has it");
+    ///
+    /// assert_eq!(beta.definition().owner.value().map(String::as_str), Some("payments"));
+    /// assert_eq!(beta.source_of(Field::Owner).map(|source| source.name), Some("memory"));
+    /// assert!(snapshot.info("no_such_flag").is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn info(&self, key: impl FlagKey) -> Option<FlagInfo<'_>> {
         let resolved = self.resolved.get(key.slot(&self.names, self.owner)?)?;
         Some(FlagInfo { resolved, sources: &self.sources })
     }
 
-    /// The number of this generation. It grows with every change, and no two snapshots of a
-    /// process share one.
+    /// Returns the number of this generation. It grows with every change, and no two generations of
+    /// a process share one.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation
@@ -135,7 +190,7 @@ impl Snapshot {
 
     /// Evaluates a flag for `context`; `None` if no source has it.
     ///
-    /// Every answer of this crate is a view of what this returns.
+    /// Every answer of this crate is made from the evaluation that this returns.
     #[inline]
     pub(super) fn evaluate(
         &self,
@@ -147,22 +202,22 @@ impl Snapshot {
         self.known_or(key, self.plan(key), evaluate, |evaluation| evaluation)
     }
 
-    /// Evaluates a flag that another one requires, without what it requires itself.
+    /// Evaluates a flag that another one requires, without its own prerequisites.
     pub(super) fn required(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
         Others::evaluate(self, slot, |plan| plan.by_itself(context, &mut ()))
     }
 
-    /// Evaluates a flag that another one asks for.
+    /// Evaluates a flag that a condition of another one depends on.
     pub(super) fn needed(&self, slot: Slot, context: &Context<'_>) -> Option<Evaluation<'_>> {
         self.plans.get(slot as usize)?;
         Others::evaluate(self, slot, |plan| self.evaluate_plan(plan, context, &mut ()))
     }
 
-    /// Returns what `evaluate` makes of a plan. `view` is for flags without one in force: the running
-    /// test overrides them, or they are known to a source that lists no names.
-    // `evaluate` views its evaluation itself, so that a view such as on or off is all that leaves a
-    // function which is not inlined. A key rather than a name: with the name at hand, a flag that was
-    // resolved before takes 14 instructions more.
+    /// Returns the result of `evaluate` for the plan of a flag. `view` is for flags without a plan
+    /// in force: the running test overrides them, or they come from a source that lists no names.
+    // `evaluate` reduces its evaluation itself, so that only the result, such as on or off, leaves
+    // a function that is not inlined. The argument is a key rather than a name: with a name, a flag
+    // that was resolved before takes 14 instructions more.
     #[inline(always)]
     fn known_or<'p, T>(
         &'p self,
@@ -200,11 +255,11 @@ impl Snapshot {
         plan.evaluate(context, self, visitor)
     }
 
-    /// Returns whether a flag is on, and not why.
+    /// Returns whether a flag is on, without the reason; `None` if no source has it.
     #[inline]
     pub(super) fn is_on(&self, plan: &Plan, context: &Context<'_>) -> Option<bool> {
         match plan {
-            // Most flags are constant, and no more than that is inlined where a caller asks.
+            // Most flags are constant, and only this case is inlined into the caller.
             Plan::Constant(verdict) => Some(verdict.on),
             _ => self.is_on_for(plan, context),
         }
@@ -220,7 +275,7 @@ impl Snapshot {
         for &(source, ref lookup) in &*self.lookups {
             let on = match lookup(name) {
                 None => None,
-                // A string is not the name of a variant, since the flag has none.
+                // A string cannot be the name of a variant, since the flag has none.
                 Some(entry) => entry.forces(),
             };
             if let Some(on) = on {
@@ -244,17 +299,17 @@ impl Snapshot {
         None
     }
 
-    /// The keys that a source has.
+    /// Returns the keys of the flags that a source has.
     pub(super) fn known(&self) -> impl Iterator<Item = &str> {
         self.resolved().map(|(key, _)| &**key)
     }
 
-    /// The flags that a source has.
+    /// Returns the flags that a source has.
     pub(super) fn resolved(&self) -> impl Iterator<Item = (&Arc<str>, &Resolved)> {
         self.resolved.iter().map(|(slot, flag)| (self.names.name(slot), flag))
     }
 
-    /// The flags of some slots, as far as a source has them.
+    /// Returns the flags of some slots, if a source has them.
     pub(super) fn resolved_at(
         &self,
         slots: &BTreeSet<Slot>,
@@ -262,7 +317,7 @@ impl Snapshot {
         slots.iter().filter_map(|&slot| Some((self.names.name(slot), self.resolved.get(slot)?)))
     }
 
-    /// Answers on or off, with the name of the variant that is served.
+    /// Returns on or off, with the name of the variant that is served.
     #[inline]
     pub(super) fn gate(&self, evaluation: &Evaluation<'_>, context: &Context<'_>) -> Answer<bool> {
         let served = evaluation.served(context, &mut ());
@@ -273,7 +328,7 @@ impl Snapshot {
         }
     }
 
-    /// Returns the reason why no source has a flag: unknown, or rejected.
+    /// Returns the cause for a flag that no source has: unknown, or rejected.
     #[cold]
     pub(super) fn absence(&self, name: &str) -> Cause {
         match self.is_rejected(name) {
@@ -286,7 +341,7 @@ impl Snapshot {
         self.offers.iter().any(|offer| offer.rejects(name))
     }
 
-    /// Answers with a value and what decided about it.
+    /// Returns an answer with a value and the decision behind it.
     #[inline]
     pub(super) fn answer<T>(&self, value: T, decision: Decision) -> Answer<T> {
         let source = self.sources.get(usize::from(decision.source)).map(|source| source.name);
@@ -309,8 +364,8 @@ impl<'p> Others<'p> for &'p Snapshot {
     }
 }
 
-/// The verdicts of flags that a source has but does not list, by source: off, then on. They belong to
-/// no plan, and evaluations borrow their verdicts.
+/// The verdicts of flags that a source has but does not list, by source: off, then on. No plan has
+/// them, and evaluations borrow their verdicts.
 static LOOKED_UP: [[Verdict; 2]; SourceId::MAX as usize + 1] = {
     let causes = [Cause::Disabled, Cause::Everybody];
     let mut all = [verdicts(0, causes); SourceId::MAX as usize + 1];
@@ -338,7 +393,7 @@ impl fmt::Debug for Snapshot {
     }
 }
 
-/// What all sources together say about one flag.
+/// The definition of one flag, merged from all sources, with the source of each field.
 #[derive(Debug, Clone, Copy)]
 pub struct FlagInfo<'a> {
     resolved: &'a Resolved,
@@ -346,13 +401,13 @@ pub struct FlagInfo<'a> {
 }
 
 impl<'a> FlagInfo<'a> {
-    /// The definition merged from all sources.
+    /// Returns the definition merged from all sources.
     #[must_use]
     pub fn definition(&self) -> &'a Definition {
         &self.resolved.definition
     }
 
-    /// The strongest source that set a field, or took away what lower sources had set.
+    /// Returns the strongest source that sets or removes a field.
     #[must_use]
     pub fn source_of(&self, field: Field) -> Option<Source> {
         self.resolved.claimed(field).map(|source| self.sources[usize::from(source)])
@@ -387,9 +442,10 @@ impl<'a> FlagInfo<'a> {
         sources
     }
 
-    /// Returns the facts that the flag carries along, from all sources; none unless set.
+    /// Returns the metadata of the flag from all sources; empty unless set.
     ///
-    /// Answers have no room for them: they are `Copy`, and cost nothing for facts that few callers want.
+    /// Answers have no room for metadata: they are `Copy`, and carry no facts that few callers
+    /// need.
     ///
     /// # Example
     ///
@@ -414,13 +470,14 @@ impl<'a> FlagInfo<'a> {
         self.resolved.definition.rare().metadata.value().unwrap_or(&NONE)
     }
 
-    /// What it amounts to before anyone in particular asks.
+    /// Returns a summary of the flag for all users together.
     #[must_use]
     pub fn state(&self) -> FlagState {
         self.resolved.state()
     }
 
-    /// Where its rollout stands, if it has one: in which stage, since when, and when it changes.
+    /// Returns the progress of the rollout, if the flag has one: its stage, the start of the stage,
+    /// and the next change.
     ///
     /// # Example
     ///
@@ -449,13 +506,14 @@ impl<'a> FlagInfo<'a> {
         self.resolved.moment()?.progress
     }
 
-    /// Whether it is inside its active window, or has none.
+    /// Returns `true` if the flag is inside its active window, or has none.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.resolved.is_active()
     }
 
-    /// When the clock changes it next: a stage of its rollout or its active window begins or ends.
+    /// Returns the next instant at which the clock changes the flag: a stage of its rollout or its
+    /// active window begins or ends.
     #[must_use]
     pub fn next_boundary(&self) -> Option<SystemTime> {
         self.resolved.moment()?.next

@@ -1,4 +1,4 @@
-//! What users did, beside what they were served: OpenFeature's tracking.
+//! Tracking of what users do, as OpenFeature defines it.
 
 use std::{
     fmt,
@@ -17,40 +17,40 @@ use tokio_stream::wrappers::{BroadcastStream, errors::BroadcastStreamRecvError};
 use super::{Flags, RequestFlags, Scope, clock::Clock, outside};
 use crate::{foreign, model::Context};
 
-/// Something that a user did, and that flags may have had an effect on.
+/// An action of a user, on which flags may have had an effect.
 ///
-/// What the user was served is not in it, but `flags` answer it: the same user gets the same
-/// answer.
+/// The event does not contain the variants that the user was served. `flags` returns them: the same
+/// user gets the same answer.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TrackingEvent {
-    /// What happened, such as `order_placed`.
+    /// The name of the action, such as `order_placed`.
     pub name: String,
-    /// How much of it, such as the amount.
+    /// A number for the action, such as the amount of an order.
     pub value: Option<f64>,
-    /// When it happened.
+    /// The time of the action.
     pub time: SystemTime,
-    /// The flags at that time, and who did it.
+    /// The flags at that time, with the context of the user.
     pub flags: RequestFlags,
 }
 
 /// The stream of [`TrackingEvent`]s, made by [`Flags::tracking_events`].
 ///
-/// It holds 1,024 events for a slow receiver, and then loses the oldest and counts them. It ends
-/// when the last [`Flags`] is dropped or shut down.
+/// The stream holds 1,024 events for a slow receiver. After that it loses the oldest ones and
+/// counts them. It ends when the last [`Flags`] is dropped or shut down.
 pub struct TrackingEvents {
     events: BroadcastStream<TrackingEvent>,
     missed: u64,
 }
 
-/// How many events a receiver may be behind.
+/// The number of events that a receiver may be behind.
 const CAPACITY: usize = 1024;
 
-/// Where events are told. All generations of the same flags share one.
+/// The sender of events. All generations of the same flags share one.
 #[derive(Debug)]
 pub(super) struct Tracker {
     clock: Clock,
-    /// `None` until somebody wants to know, and after a shutdown.
+    /// The channel; `None` before the first subscription, and after a shutdown.
     channel: ArcSwapOption<broadcast::Sender<TrackingEvent>>,
 }
 
@@ -66,12 +66,12 @@ impl Tracker {
     fn tell(&self, name: &str, value: Option<f64>, flags: &RequestFlags) {
         if let Some(channel) = &*self.channel.load() {
             let (time, flags) = (self.clock.now(), flags.clone());
-            // Nobody listening any more is fine.
+            // An event without a receiver is dropped.
             let _ = channel.send(TrackingEvent { name: name.into(), value, time, flags });
         }
     }
 
-    /// Only one at a time calls this.
+    /// Returns a receiver of events. Only one caller at a time calls this.
     pub(super) fn subscribe(&self) -> broadcast::Receiver<TrackingEvent> {
         match &*self.channel.load() {
             Some(channel) => channel.subscribe(),
@@ -83,19 +83,19 @@ impl Tracker {
         }
     }
 
-    /// Ends the streams. What they have not been asked for yet remains to be read.
+    /// Ends the streams. Receivers can still read the events that they have not read yet.
     pub(super) fn close(&self) {
-        // Their end wakes those who receive, and this also runs in a destructor.
+        // The end of the streams wakes receivers, and this also runs in a destructor.
         foreign::call(|| self.channel.store(None));
     }
 }
 
 impl Flags {
-    /// Tells that the user of `context` did something, such as placing an order of this `value`,
-    /// so that it can be compared between those who were served one thing or another.
+    /// Tracks an action of the user of `context`, such as placing an order of this `value`. An
+    /// analysis can compare the actions of users who were served different variants.
     ///
-    /// It never waits. If nobody follows [`tracking_events`](Self::tracking_events), it costs
-    /// next to nothing.
+    /// The method never waits. It costs next to nothing while no receiver follows
+    /// [`tracking_events`](Self::tracking_events).
     ///
     /// # Example
     ///
@@ -123,7 +123,30 @@ impl Flags {
         }
     }
 
-    /// What users do from now on, as [`track`](Self::track) tells it.
+    /// Returns the stream of actions of users from now on, as [`track`](Self::track) emits them.
+    ///
+    /// The stream gets no events from before the call. A slow receiver loses the oldest events, and
+    /// [`missed`](TrackingEvents::missed) counts them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let mut events = flags.tracking_events();
+    ///
+    /// flags.track("order_placed", &Context::user("ana"), 49.9);
+    /// flags.shutdown().await;
+    ///
+    /// let order = events.next().await.expect("it was tracked before the shutdown");
+    /// assert_eq!(order.flags.context().targeting_key(), Some("ana"));
+    /// assert!(events.next().await.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn tracking_events(&self) -> TrackingEvents {
         TrackingEvents { events: BroadcastStream::new(self.subscribe_tracking()), missed: 0 }
@@ -131,15 +154,51 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Tells that the user of this request did something: see [`Flags::track`].
+    /// Tracks an action of the user of this request: see [`Flags::track`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let mut events = flags.tracking_events();
+    ///
+    /// flags.pin(Context::user("ana")).track("order_placed", 49.9);
+    ///
+    /// let order = events.next().await.expect("the flags are there");
+    /// assert_eq!((&*order.name, order.value), ("order_placed", Some(49.9)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn track(&self, name: &str, value: impl Into<Option<f64>>) {
         self.pinned.snapshot.tracker.tell(name, value.into(), self);
     }
 }
 
-/// Tells that the user of the request that is being handled did something: see [`Flags::track`].
+/// Tracks an action of the user of the request that is being handled: see [`Flags::track`].
 ///
-/// Outside a request the event is lost, with a warning for each event and place in the code.
+/// Outside a request the event is lost, with a warning for each event and line of code.
+///
+/// # Example
+///
+/// ```
+/// use flagstaff::{Context, Flags, Memory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), flagstaff::StartError> {
+/// let flags = Flags::builder().source(Memory::new()).start().await?;
+/// let mut events = flags.tracking_events();
+///
+/// flags.pin(Context::user("ana")).sync_scope(|| flagstaff::track("order_placed", 49.9));
+///
+/// let order = events.next().await.expect("the flags are there");
+/// assert_eq!((&*order.name, order.value), ("order_placed", Some(49.9)));
+/// # Ok(())
+/// # }
+/// ```
 #[track_caller]
 pub fn track(name: &str, value: impl Into<Option<f64>>) {
     let value = value.into();
@@ -155,12 +214,12 @@ pub fn track(name: &str, value: impl Into<Option<f64>>) {
 impl TrackingEvents {
     /// Waits for the next event; `None` once the flags are gone.
     ///
-    /// It is cancel safe.
+    /// The method is cancel safe.
     pub async fn next(&mut self) -> Option<TrackingEvent> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// How many events this receiver has lost by being too slow.
+    /// Returns the number of events that this receiver has lost by being too slow.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.missed

@@ -1,4 +1,4 @@
-//! Names that were asked for and no source knows.
+//! Names that callers evaluate and no source has.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,17 +8,17 @@ use crate::{
     model::{hash_name, nearest},
 };
 
-/// Warns once per unknown name, however often it is asked for, and never locks.
+/// Warns once per unknown name, however often it is evaluated, and never locks.
 #[derive(Debug, Default)]
 pub(crate) struct Unknown {
-    /// The hashes of the names: with two of one hash, the second is not warned about.
+    /// The hashes of the names. Of two names with one hash, the second gets no warning.
     warned: Warned<u64>,
-    /// The names that were compared to find similar ones.
+    /// The number of names that were compared to find similar ones.
     compared: AtomicUsize,
 }
 
-/// The names that are compared, at most and but for one search. They are compared where a flag is asked for, and names may
-/// come from requests.
+/// The number of comparisons after which no search for similar names begins. A search runs in the
+/// evaluation of a flag, and names may come from requests.
 const COMPARED: usize = 200_000;
 
 impl Unknown {

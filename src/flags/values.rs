@@ -318,6 +318,25 @@ impl Snapshot {
 impl Flags {
     /// Returns whether the flag is on for `context`, with the reason and the source. It is `default` if
     /// no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory, answer::ErrorCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
+    /// let ana = Context::user("ana");
+    ///
+    /// let beta = flags.boolean("beta", &ana, true);
+    /// let unknown = flags.boolean("no_such_flag", &ana, true);
+    ///
+    /// assert_eq!((beta.value, beta.source), (false, Some("memory")));
+    /// assert_eq!((unknown.value, unknown.error_code), (true, Some(ErrorCode::FlagNotFound)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, context: &Context<'_>, default: bool) -> Answer<bool> {
         self.cell.with(|snapshot| snapshot.boolean(&key, context, default))
@@ -325,6 +344,23 @@ impl Flags {
 
     /// Returns the name of the variant that `context` is served; `default` if no source has the flag, or
     /// if it has no variants. See [`Snapshot::variant`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let prices = Definition::new().variants([("control", 50), ("higher_price", 50)]);
+    /// # let flags = Flags::builder().source(Memory::new().with("pricing_page", prices)).start().await?;
+    /// let ana = Context::user("ana");
+    ///
+    /// assert_eq!(flags.variant("pricing_page", &ana, "control").value, "higher_price");
+    /// assert_eq!(flags.variant("no_such_flag", &ana, "control").value, "control");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn variant<'d>(
         &self,
@@ -339,6 +375,26 @@ impl Flags {
     /// something else.
     ///
     /// It is a copy. [`Snapshot::string`] and [`RequestFlags::string`] lend the text.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, answer::ErrorCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let source = Memory::new().with("banner", Definition::new().value("20 % off"));
+    /// # let flags = Flags::builder().source(source).start().await?;
+    /// let ana = Context::user("ana");
+    ///
+    /// let banner = flags.string("banner", &ana, "Welcome");
+    /// let number = flags.integer("banner", &ana, 0);
+    ///
+    /// assert_eq!(banner.value, "20 % off");
+    /// assert_eq!((number.value, number.error_code), (0, Some(ErrorCode::TypeMismatch)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn string(
         &self,
@@ -351,6 +407,26 @@ impl Flags {
 
     /// Returns the flag's whole number for `context`; `default` if no source has the flag, or if its value
     /// is something else.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, answer::ErrorCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let source = Memory::new().with("max_upload_mb", Definition::new().value(50));
+    /// # let flags = Flags::builder().source(source).start().await?;
+    /// let ana = Context::user("ana");
+    ///
+    /// let limit = flags.integer("max_upload_mb", &ana, 10);
+    /// let unknown = flags.integer("no_such_flag", &ana, 10);
+    ///
+    /// assert_eq!(limit.value, 50);
+    /// assert_eq!((unknown.value, unknown.error_code), (10, Some(ErrorCode::FlagNotFound)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn integer(&self, key: impl FlagKey, context: &Context<'_>, default: i64) -> Answer<i64> {
         self.cell.with(|snapshot| snapshot.integer(&key, context, default))
@@ -358,6 +434,26 @@ impl Flags {
 
     /// Returns the flag's number for `context`, a whole one too; `default` if no source has the flag, or
     /// if its value is something else.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, answer::ErrorCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let source = Memory::new().with("boost", Definition::new().value(1.5));
+    /// # let flags = Flags::builder().source(source).start().await?;
+    /// let ana = Context::user("ana");
+    ///
+    /// let boost = flags.float("boost", &ana, 1.0);
+    /// let unknown = flags.float("no_such_flag", &ana, 1.0);
+    ///
+    /// assert_eq!(boost.value, 1.5);
+    /// assert_eq!((unknown.value, unknown.error_code), (1.0, Some(ErrorCode::FlagNotFound)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn float(&self, key: impl FlagKey, context: &Context<'_>, default: f64) -> Answer<f64> {
         self.cell.with(|snapshot| snapshot.float(&key, context, default))
@@ -365,6 +461,26 @@ impl Flags {
 
     /// Returns the flag's value for `context`, as any type that can be deserialized; `default` if no source
     /// has the flag, or if its value does not fit. See [`Snapshot::value`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, answer::ErrorCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let source = Memory::new().with("regions", Definition::new().value(["eu", "us"]));
+    /// # let flags = Flags::builder().source(source).start().await?;
+    /// let ana = Context::user("ana");
+    ///
+    /// let regions = flags.value("regions", &ana, Vec::<String>::new());
+    /// let number = flags.value("regions", &ana, 0_u8);
+    ///
+    /// assert_eq!(regions.value, ["eu", "us"]);
+    /// assert_eq!((number.value, number.error_code), (0, Some(ErrorCode::TypeMismatch)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn value<T: DeserializeOwned>(
         &self,
         key: impl FlagKey,
@@ -380,6 +496,25 @@ impl Flags {
 impl RequestFlags {
     /// Returns whether the flag is on for this request, with the reason and the source. It is `default`
     /// if no source has the flag, or if its value is neither true nor false. See [`Snapshot::boolean`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory, answer::ErrorCode};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let flags = Flags::builder().source(Memory::new().with("beta", false)).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// let beta = request.boolean("beta", true);
+    /// let unknown = request.boolean("no_such_flag", true);
+    ///
+    /// assert_eq!((beta.value, beta.source), (false, Some("memory")));
+    /// assert_eq!((unknown.value, unknown.error_code), (true, Some(ErrorCode::FlagNotFound)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn boolean(&self, key: impl FlagKey, default: bool) -> Answer<bool> {
         self.ask(|snapshot, context| snapshot.boolean(key, context, default))
@@ -387,6 +522,23 @@ impl RequestFlags {
 
     /// Returns the name of the variant that this request is served; `default` if no source has the flag,
     /// or if it has no variants. See [`Snapshot::variant`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let prices = Definition::new().variants([("control", 50), ("higher_price", 50)]);
+    /// # let flags = Flags::builder().source(Memory::new().with("pricing_page", prices)).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// assert_eq!(request.variant("pricing_page", "control").value, "higher_price");
+    /// assert_eq!(request.variant("no_such_flag", "control").value, "control");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn variant<'d>(&self, key: impl FlagKey, default: &'d str) -> Answer<&'d str> {
         self.ask(|snapshot, context| snapshot.variant(key, context, default))
@@ -394,6 +546,23 @@ impl RequestFlags {
 
     /// Returns the flag's text for this request; `default` if no source has the flag, or if its value is
     /// something else. See [`Snapshot::string`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let source = Memory::new().with("banner", Definition::new().value("20 % off"));
+    /// # let flags = Flags::builder().source(source).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// assert_eq!(request.string("banner", "Welcome").value, "20 % off");
+    /// assert_eq!(request.string("no_such_flag", "Welcome").value, "Welcome");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn string<'a>(&'a self, key: impl FlagKey, default: &'a str) -> Answer<&'a str> {
         self.ask(|snapshot, context| snapshot.string(key, context, default))
@@ -401,6 +570,23 @@ impl RequestFlags {
 
     /// Returns the flag's whole number for this request; `default` if no source has the flag, or if its
     /// value is something else.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let source = Memory::new().with("max_upload_mb", Definition::new().value(50));
+    /// # let flags = Flags::builder().source(source).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// assert_eq!(request.integer("max_upload_mb", 10).value, 50);
+    /// assert_eq!(request.integer("no_such_flag", 10).value, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn integer(&self, key: impl FlagKey, default: i64) -> Answer<i64> {
         self.ask(|snapshot, context| snapshot.integer(key, context, default))
@@ -408,6 +594,23 @@ impl RequestFlags {
 
     /// Returns the flag's number for this request, a whole one too; `default` if no source has the flag,
     /// or if its value is something else.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let source = Memory::new().with("boost", Definition::new().value(1.5));
+    /// # let flags = Flags::builder().source(source).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// assert_eq!(request.float("boost", 1.0).value, 1.5);
+    /// assert_eq!(request.float("no_such_flag", 1.0).value, 1.0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub fn float(&self, key: impl FlagKey, default: f64) -> Answer<f64> {
         self.ask(|snapshot, context| snapshot.float(key, context, default))
@@ -415,6 +618,23 @@ impl RequestFlags {
 
     /// Returns the flag's value for this request, as any type that can be deserialized; `default` if no
     /// source has the flag, or if its value does not fit. See [`Snapshot::value`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// # let source = Memory::new().with("regions", Definition::new().value(["eu", "us"]));
+    /// # let flags = Flags::builder().source(source).start().await?;
+    /// let request = flags.pin(Context::user("ana"));
+    ///
+    /// assert_eq!(request.value("regions", Vec::<String>::new()).value, ["eu", "us"]);
+    /// assert_eq!(request.value("no_such_flag", 0_u8).value, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn value<T: DeserializeOwned>(&self, key: impl FlagKey, default: T) -> Answer<T> {
         self.ask(|snapshot, context| snapshot.value(key, context, default))
     }

@@ -5,10 +5,11 @@ use std::any::type_name;
 use super::{Flags, RequestFlags, Snapshot, mismatch::Found};
 use crate::model::{Answer, Cause, Context, FlagName};
 
-/// The variants of one flag as an enum, to be [asked for](Flags::variant_of) and matched.
+/// The variants of one flag as an enum, for [`Flags::variant_of`].
 ///
 /// [`codegen`](crate::codegen) generates one for each flag of a flags.toml that has variants, and
-/// implements this trait for it. It has a default if the file has a variant for the off flag, which is that one.
+/// implements this trait for it. The enum has a default if the file has a variant for the off flag,
+/// which is that variant.
 ///
 /// # Example
 ///
@@ -55,8 +56,9 @@ pub trait VariantEnum: Copy {
 }
 
 impl Snapshot {
-    /// Returns the variant that `context` is served of the flag that `V` is the enum of. It is `default`
-    /// if there is no variant, or if it is not in `V`. See [`Flags::variant_of`].
+    /// Returns the variant that `context` is served, of the flag that `V` is the enum of. It is
+    /// `default` if no variant is served, or if the variant is not in `V`. See
+    /// [`Flags::variant_of`].
     #[inline]
     pub fn variant_of<V: VariantEnum>(&self, context: &Context<'_>, default: V) -> Answer<V> {
         let named = self.named_variant(&V::FLAG, context);
@@ -72,11 +74,12 @@ impl Snapshot {
 }
 
 impl Flags {
-    /// Returns the variant that `context` is served of the flag that `V` is the enum of.
+    /// Returns the variant that `context` is served, of the flag that `V` is the enum of.
     ///
-    /// If no source has the flag, or if it serves no variant, that is `default`. A source may
-    /// also serve a variant that the enum did not have when the program was compiled: the answer is
-    /// `default` then, with the error code [`TypeMismatch`](crate::answer::ErrorCode::TypeMismatch).
+    /// If no source has the flag, or if it serves no variant, the value is `default`. A source may
+    /// also serve a variant that the enum did not have when the program was compiled. The value is
+    /// `default` then, with the error code
+    /// [`TypeMismatch`](crate::answer::ErrorCode::TypeMismatch).
     ///
     /// # Example
     ///
@@ -110,7 +113,7 @@ impl Flags {
 }
 
 impl RequestFlags {
-    /// Returns the variant that this request is served of the flag that `V` is the enum of. See
+    /// Returns the variant that this request is served, of the flag that `V` is the enum of. See
     /// [`Flags::variant_of`].
     #[inline]
     pub fn variant_of<V: VariantEnum>(&self, default: V) -> Answer<V> {

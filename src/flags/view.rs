@@ -1,4 +1,5 @@
-//! How HTTP services ask: of the request's flags if it has any, with keys resolved once.
+//! The flags that HTTP services evaluate: those of the request if it has any, with keys resolved
+//! once.
 
 use std::{
     fmt,
@@ -18,14 +19,14 @@ use crate::{
     model::{Answer, Cause, Context, FlagKey, Names, Resolve, Slot, hash_name},
 };
 
-/// A flag key whose slot is found once: in the first flags that know it.
+/// A flag key whose slot is resolved once: in the first flags that have it.
 ///
 /// Unlike [`Flag`](super::Flag) it can be made before there are flags.
 #[derive(Clone)]
 pub(crate) struct KnownFlag {
     name: Arc<str>,
     hash: u64,
-    /// Which flags the slot belongs to, and the slot.
+    /// The id of the flags that the slot belongs to, and the slot.
     found: OnceLock<(u64, Slot)>,
 }
 
@@ -38,7 +39,7 @@ impl KnownFlag {
         &self.name
     }
 
-    /// The slot among the names of `owner`, if it was found there.
+    /// Returns the slot among the names of `owner`, if it was found there.
     #[inline]
     fn found(&self, owner: u64) -> Option<Slot> {
         self.found.get().filter(|(found, _)| *found == owner).map(|&(_, slot)| slot)
@@ -47,7 +48,7 @@ impl KnownFlag {
     #[cold]
     fn find(&self, names: &Names, owner: u64) -> Option<Slot> {
         let slot = names.find(self.hash, &self.name)?;
-        // Asked of several flags, it stays with the first and is found by name in the others.
+        // With several flags, the slot stays that of the first, and the others look the name up.
         let _ = self.found.set((owner, slot));
         Some(slot)
     }
@@ -72,7 +73,7 @@ impl fmt::Debug for KnownFlag {
     }
 }
 
-/// One generation and one context, borrowed; or nothing to ask.
+/// One generation and one context, borrowed; or no flags.
 #[derive(Clone, Copy)]
 pub(crate) enum View<'a, 'c> {
     Flags {
@@ -87,8 +88,8 @@ pub(crate) enum View<'a, 'c> {
 }
 
 impl<'a> View<'a, '_> {
-    /// Returns true if the flag was found before and is on for all users. `false` means nothing: then
-    /// [`evaluate`](Self::evaluate) looks further.
+    /// Returns true if the flag was found before and is on for all users. If it returns false,
+    /// [`evaluate`](Self::evaluate) has to decide.
     #[inline]
     pub(crate) fn is_plainly_on(&self, flag: &KnownFlag) -> bool {
         match self {
@@ -97,8 +98,9 @@ impl<'a> View<'a, '_> {
         }
     }
 
-    /// Evaluates a flag that was found before; `None` means nothing. [`require`](Self::require) takes
-    /// what this returns, so that nothing is evaluated twice.
+    /// Evaluates a flag that was found before. `None` decides nothing: the flag was not found yet, or
+    /// a test overrides it. [`require`](Self::require) takes the evaluation, so that nothing is
+    /// evaluated twice.
     // Always inlined, here and below, since an evaluation is returned through memory otherwise.
     #[inline(always)]
     pub(crate) fn evaluate(&self, flag: &KnownFlag) -> Option<Evaluation<'a>> {
@@ -108,7 +110,7 @@ impl<'a> View<'a, '_> {
         }
     }
 
-    /// Returns whether an evaluation of this view is on.
+    /// Returns true if the flag of an evaluation of this view is on.
     #[inline]
     pub(crate) fn is_on(&self, evaluation: &Evaluation<'_>) -> bool {
         match self {
@@ -117,8 +119,8 @@ impl<'a> View<'a, '_> {
         }
     }
 
-    /// Returns `Ok` if the flag is in the state that is required, else its details. `default` is the
-    /// state of a flag that no source has.
+    /// Returns `Ok` if the flag is in the state that is required, or else its details. `default` is
+    /// the state of a flag that no source has.
     pub(crate) fn require(
         &self,
         flag: &KnownFlag,
@@ -136,7 +138,7 @@ impl<'a> View<'a, '_> {
         let evaluate = || snapshot.evaluate(flag, context, &mut ());
         let Some(evaluation) = evaluation.or_else(evaluate) else {
             return match snapshot.is_rejected(&flag.name) {
-                // Its deny-lists are unknown, so it is in neither state.
+                // The deny-lists of the flag are unknown, so it is in neither state.
                 true => Err(Unmet {
                     answer: Answer::new(!required, Cause::Rejected, None),
                     unavailable: false,
@@ -151,7 +153,7 @@ impl<'a> View<'a, '_> {
         Err(Unmet { answer: snapshot.gate(&evaluation, context), unavailable })
     }
 
-    /// Whether two contexts may have different answers.
+    /// Returns true if two contexts may get different answers.
     pub(crate) fn depends_on_context(&self, flag: &KnownFlag) -> bool {
         match self {
             Self::Flags { snapshot, .. } => snapshot.depends_on_context(flag),
@@ -169,7 +171,7 @@ impl<'a> View<'a, '_> {
         }
     }
 
-    /// The request headers that the context was drawn from, as `Vary` lists them.
+    /// Returns the request headers that the context was derived from, as `Vary` lists them.
     pub(crate) fn headers(&self) -> Option<&Arc<str>> {
         match self {
             Self::Flags { headers, .. } => headers.as_ref(),
@@ -181,9 +183,9 @@ impl<'a> View<'a, '_> {
 /// The details of a flag that is not in the state that a gate requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unmet {
-    /// True if the flag is on, whatever values its variants have.
+    /// The answer, which is true if the flag is on, whatever values its variants have.
     pub(crate) answer: Answer<bool>,
-    /// True if the flag is in neither state, because a lost source had the last word on it.
+    /// True if the flag is in neither state, because a lost source decides about it.
     pub(crate) unavailable: bool,
 }
 
@@ -223,7 +225,7 @@ impl Snapshot {
     }
 
     fn depends_on_context(&self, flag: &KnownFlag) -> bool {
-        // Notes that it is asked for, since a flag that was found is not noted again.
+        // Records the evaluation, since a flag that was found is not recorded again.
         let plan = self.plan(flag);
         let depends =
             |slot: Slot| self.plans.get(slot as usize).is_some_and(|plan| plan.depends_by_itself());
@@ -232,14 +234,14 @@ impl Snapshot {
 }
 
 impl Flags {
-    /// Asks the current generation.
+    /// Calls `ask` with the current generation.
     #[inline]
     pub(crate) fn read<R>(&self, ask: impl Fn(&Snapshot) -> R) -> R {
         self.cell.with(ask)
     }
 
-    /// Pins a context for a request that may have been pinned before: it keeps its generation and
-    /// its number.
+    /// Pins a context for a request. A request that was pinned before keeps its generation and its
+    /// number.
     pub(crate) fn pin_request(
         &self,
         outer: Option<&RequestFlags>,
@@ -257,21 +259,21 @@ impl Flags {
     }
 }
 
-/// A random number. `RandomState` draws its keys from the system once per thread and then counts, so
-/// that this asks the system nothing.
+/// Returns a random number. `RandomState` draws its keys from the system once per thread and then
+/// counts, so this needs no call of the system.
 fn draw_number() -> NonZeroU64 {
     NonZeroU64::new(RandomState::new().build_hasher().finish()).unwrap_or(NonZeroU64::MAX)
 }
 
 impl RequestFlags {
-    /// Shows `ask` the context that is pinned, and a generation that need not be.
+    /// Calls `ask` with the context that is pinned, and a generation that need not be pinned.
     #[inline]
     pub(crate) fn view<R>(&self, snapshot: &Snapshot, ask: impl FnOnce(&View<'_, '_>) -> R) -> R {
         let Pinned { context, headers, .. } = &*self.pinned;
         self.with_overrides(|| ask(&View::Flags { snapshot, context, headers }))
     }
 
-    /// Shows `ask` the flags of the request that is being handled.
+    /// Calls `ask` with the flags of the request that is being handled.
     #[inline]
     pub(crate) fn with_current<R>(ask: impl FnOnce(Option<&RequestFlags>) -> R) -> R {
         let mut ask = Some(ask);

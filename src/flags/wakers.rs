@@ -11,15 +11,15 @@ use crate::foreign;
 
 /// The wakers of tasks that wait for a service which a flag may close.
 ///
-/// A list of wakers rather than `tokio::sync::watch`, whose future would have to be boxed to be kept
-/// in a service.
-// A std mutex: it is held for a few lines, and only by those that wait or publish.
+/// A list of wakers rather than `tokio::sync::watch`, whose future would have to be boxed to be
+/// kept in a service.
+// A std mutex: it is held for a few lines, and only by tasks that wait and by the publisher.
 #[derive(Default)]
 pub(super) struct Wakers(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    // Never used again: a task that was woken still removes its key.
+    // The next key. Keys are never used again: a task that was woken still removes its key.
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only HTTP layers wait"))]
     next: u64,
     wakers: BTreeMap<u64, Waker>,
@@ -29,7 +29,8 @@ impl Wakers {
     /// Wakes all tasks that wait. They register again if they wait for longer.
     pub(super) fn wake(&self) {
         let woken = mem::take(&mut self.lock().wakers);
-        // Not under the lock: a waker may run anything, such as the destructor of a task that waits.
+        // Not under the lock: a waker may run any code, such as the destructor of a task that
+        // waits.
         for waker in woken.into_values() {
             foreign::call(|| waker.wake());
         }

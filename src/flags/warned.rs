@@ -4,8 +4,8 @@ use std::{collections::HashSet, hash::Hash};
 
 use arc_swap::ArcSwap;
 
-/// The number of warnings that are kept. Later ones do not appear: more than code can name come
-/// from data.
+/// The number of warnings that are kept. Later ones are not logged: more warnings than code can
+/// cause come from data.
 const CAP: usize = 1_000;
 
 /// A set that only grows, up to [a bound](CAP), and that never locks.
@@ -15,7 +15,7 @@ pub(crate) struct Warned<T> {
 }
 
 impl<T: Copy + Eq + Hash> Warned<T> {
-    /// Adds something. Returns whether it is to be warned about: it is new, and there was room.
+    /// Adds an item. Returns true if a warning is due: the item is new, and there was room.
     pub(crate) fn is_new(&self, item: T) -> bool {
         let seen = self.seen.load();
         if seen.contains(&item) || seen.len() >= CAP {
@@ -26,7 +26,7 @@ impl<T: Copy + Eq + Hash> Warned<T> {
             seen.insert(item);
             seen
         });
-        // Otherwise another thread was faster.
+        // False if another thread was faster.
         !before.contains(&item)
     }
 }

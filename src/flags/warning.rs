@@ -1,4 +1,4 @@
-//! Values of sources that have another effect than their writers may expect.
+//! Values of sources whose effect may surprise their writers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -41,7 +41,7 @@ use crate::{
 /// # }
 /// ```
 ///
-/// In its text, characters that a terminal would obey are escaped.
+/// Characters in the message that could control a terminal are escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
@@ -94,7 +94,7 @@ impl Warnings {
         self.iter().filter(|warning| warning.source.position == source).count()
     }
 
-    /// Looks at the values of these flags. Returns the warnings that are new.
+    /// Checks the values of these flags. Returns the warnings that are new.
     pub(super) fn update(
         &mut self,
         stack: &Stack,
@@ -105,7 +105,7 @@ impl Warnings {
         if stack.has_lookups() {
             let shared: Vec<_> = flags.iter().flat_map(|flag| self.note(stack, flag)).collect();
             if !shared.is_empty() {
-                // One name of a variable decides whether another one is reported.
+                // The name of one variable decides whether another one is reported.
                 flags.extend(stack.looked_up().cloned());
                 flags.extend(shared);
             }
@@ -132,8 +132,8 @@ impl Warnings {
         new
     }
 
-    /// Notes which variables switch a flag, if another source has it. Returns the flags of the variables for
-    /// which that is news.
+    /// Records the variables that switch a flag, if another source has it. Returns the flags of the
+    /// variables for which this is new.
     fn note(&mut self, stack: &Stack, flag: &Arc<str>) -> Vec<Arc<str>> {
         let is_declared = stack.declares(flag);
         let mut shared = Vec::new();
@@ -160,7 +160,7 @@ impl Warnings {
             place: stack.place(flag, source),
         };
         let is_a_spelling = |source| match stack.place(flag, source) {
-            // Sources with variables list a name for each of them, which need not be that of a flag.
+            // A source of variables lists a name for each of them, which may be that of no flag.
             Some(place) => {
                 self.variables.get(&(source, place)).is_some_and(|flags| !flags.contains(flag))
             }

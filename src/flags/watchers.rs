@@ -6,14 +6,14 @@ use tokio::sync::watch;
 
 use crate::model::FlagState;
 
-/// The number of watched flags below which none is forgotten.
+/// The number of watched flags below which none is removed.
 const FEW: usize = 64;
 
-/// The watched flags. One whose receivers are all dropped is forgotten after a while.
+/// The watched flags. A flag whose receivers are all dropped is removed after a while.
 #[derive(Debug)]
 pub(super) struct Watchers {
     watchers: HashMap<Arc<str>, watch::Sender<FlagState>>,
-    /// The number of flags at which those without a receiver are forgotten.
+    /// The number of flags at which those without a receiver are removed.
     most: usize,
 }
 
@@ -33,7 +33,8 @@ impl Watchers {
         if let Some(watcher) = self.watchers.get(key) {
             return watcher.subscribe();
         }
-        // Here and not when a flag changes: keys may come from requests, and no flag may ever change.
+        // Removed here rather than when a flag changes: keys may come from requests, and no flag
+        // may ever change.
         if self.watchers.len() >= self.most {
             self.forget();
         }
@@ -47,8 +48,8 @@ impl Watchers {
         self.watchers.get(key)
     }
 
-    /// Forgets the flags without a receiver. The next time is when there are twice as many as are left, so that each
-    /// subscription pays for a few others only.
+    /// Removes the flags without a receiver. The next time is when there are twice as many as are
+    /// left, so that each subscription pays for a few others only.
     fn forget(&mut self) {
         self.watchers.retain(|_, watcher| watcher.receiver_count() > 0);
         self.most = FEW.max(2 * self.watchers.len());

@@ -1,10 +1,10 @@
-//! What `metrics.rs` is without the feature: nobody counts.
+//! A stand-in for `metrics` without the feature, which counts nothing.
 
 use std::time::SystemTime;
 
 use super::{ChangeCause, Health};
 
-/// Nothing is counted.
+/// Counts that are never kept.
 #[derive(Debug)]
 pub(super) struct Untold;
 
@@ -23,7 +23,7 @@ impl Untold {
     pub(super) fn published(&mut self, _cause: ChangeCause) {}
 }
 
-/// Counts nothing.
+/// A counter that counts nothing.
 #[derive(Debug)]
 pub(super) struct Mismatch;
 

@@ -3,7 +3,7 @@
 use super::{RequestFlags, snapshot::Strictness};
 use crate::eval::{Evaluation, Variants};
 
-/// No overrides.
+/// Overrides of no flags.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScopedOverrides;
 
@@ -26,7 +26,7 @@ impl ScopedOverrides {
     }
 }
 
-/// Nothing is recorded.
+/// A record of nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Evaluated;
 

@@ -1,4 +1,4 @@
-//! Changes that are being put together, and their outcomes.
+//! Changes before they are made, and their outcomes.
 
 use std::{
     fmt,
@@ -29,11 +29,45 @@ impl<'a> PendingWrite<'a> {
     }
 
     /// Sets the author, which the source keeps in its log and beside the override.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    ///
+    /// flags.enable("beta").author("ana").await?;
+    ///
+    /// let provenance = flags.sources_of("beta").swap_remove(0).provenance.expect("it is known");
+    /// assert_eq!(provenance.author.as_deref(), Some("ana"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { write: self.write.author(author), ..self }
     }
 
     /// Sets the reason, which the source keeps in its log and beside the override.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    ///
+    /// flags.enable("beta").reason("release 7").await?;
+    ///
+    /// let provenance = flags.sources_of("beta").swap_remove(0).provenance.expect("it is known");
+    /// assert_eq!(provenance.reason.as_deref(), Some("release 7"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { write: self.write.reason(reason), ..self }
     }
@@ -46,10 +80,30 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expires_at(at), ..self }
     }
 
-    /// Ends the override this long from now; never, if that is beyond what the system's clock can
-    /// tell.
+    /// Ends the override after this duration. It never ends if the end is beyond the range of the
+    /// system's clock.
     ///
-    /// Now is the time of the source's server as far as that is known, because the override ends by it.
+    /// The duration begins at the time of the source's server, if that is known, because the
+    /// override ends by it.
+    ///
+    /// The change fails with [`WriteError::Unsupported`] if the source cannot end overrides. Redis can.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use flagstaff::{Flags, Memory, WriteError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::StartError> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    ///
+    /// let demo = flags.enable("beta").expires_in(Duration::from_secs(3600)).await;
+    ///
+    /// assert!(matches!(demo, Err(WriteError::Unsupported { .. })), "a `Memory` has no clock");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn expires_in(self, duration: Duration) -> Self {
         let writable = self.flags.writable();
         let now = writable.map_or_else(|_| SystemTime::now(), |(_, backend)| backend.now());
@@ -60,12 +114,32 @@ impl<'a> PendingWrite<'a> {
     }
 
     /// Makes the change only if the flag was changed last by the write with this revision.
+    ///
+    /// Otherwise the change fails with [`WriteError::Conflict`], and the flag is unchanged.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Flags, Memory, WriteError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let first = flags.enable("beta").await?.revision.expect("a `Memory` numbers changes");
+    /// flags.disable("beta").await?;
+    ///
+    /// let late = flags.enable("beta").if_revision(first).await;
+    ///
+    /// assert!(matches!(late, Err(WriteError::Conflict { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn if_revision(self, revision: u64) -> Self {
         Self { write: self.write.expect(Expected::Revision(revision)), ..self }
     }
 
-    /// Makes the change only if this is the source's entry for the flag, or if it has none: for a change
-    /// that depends on what was read.
+    /// Makes the change only if the source's entry for the flag is `entry`; `None` is a flag without an
+    /// entry. For a change that depends on an entry that was read before.
     ///
     /// # Example
     ///
@@ -87,12 +161,12 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expect(Expected::Entry(entry)), ..self }
     }
 
-    /// Takes fields out of the source's entry for the flag, in the same step as what it
+    /// Removes fields from the source's entry for the flag, in the same step as the fields that it
     /// [sets](Flags::set), so that the sources below decide about them again. An entry without any
     /// fields is removed.
     ///
-    /// An answer for everybody has no fields, so none can be taken out of it; and every change but
-    /// a [set](Flags::set) is refused with [`WriteError::Unsupported`].
+    /// The change fails for a forced value, which has no fields. Any change but a [set](Flags::set)
+    /// is refused with [`WriteError::Unsupported`].
     ///
     /// # Example
     ///
@@ -117,10 +191,10 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.inheriting(fields), ..self }
     }
 
-    /// Keeps who and why in the source's log alone, and stores a plain on or off.
+    /// Keeps author and reason only in the source's log, and stores a plain on or off.
     ///
-    /// Readers in other languages, such as the Python package `tempest-fastapi-sdk`, take an
-    /// override that says who and why for off. One with an end is never plain.
+    /// Readers in other languages, such as the Python package `tempest-fastapi-sdk`, read an
+    /// override with author and reason as off. An override with an end is never plain.
     pub fn plainly(self) -> Self {
         Self { write: self.write.plainly(), ..self }
     }
@@ -169,7 +243,7 @@ pub struct Outcome {
     pub no_effect: Option<NoEffect>,
 }
 
-/// What is to be written, to be looked at or made by a source itself.
+/// Converts into the write itself, for a source that previews or makes it.
 impl From<PendingWrite<'_>> for Write {
     fn from(pending: PendingWrite<'_>) -> Self {
         pending.write
@@ -182,7 +256,7 @@ impl fmt::Debug for PendingWrite<'_> {
     }
 }
 
-/// The undoing of a change, made when it is awaited. Made by [`Flags::undo`].
+/// The reversal of a change, made when it is awaited. Made by [`Flags::undo`].
 #[derive(Debug)]
 #[must_use = "nothing is changed until it is awaited"]
 pub struct PendingUndo<'a> {
@@ -197,12 +271,12 @@ impl<'a> PendingUndo<'a> {
         Self { flags, revision, author: None, reason: None }
     }
 
-    /// Who does it.
+    /// Sets the author, which the source keeps in its log.
     pub fn author(self, author: impl Into<String>) -> Self {
         Self { author: Some(author.into()), ..self }
     }
 
-    /// Why.
+    /// Sets the reason, which the source keeps in its log.
     pub fn reason(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
@@ -222,14 +296,14 @@ impl<'a> IntoFuture for PendingUndo<'a> {
     }
 }
 
-/// An error of a change: it was not made, may not have been made, or is not in force here.
+/// The error of a change: it was not made, may not have been made, or is not in force here.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
     /// No source can be written to.
     #[error("no source of these flags can be written to: add one, such as `Memory`")]
     ReadOnly,
-    /// The flag is not what was expected. Nothing was changed.
+    /// The flag is in another state than the change expects. Nothing was changed.
     #[error("source `{name}` did not change the flag")]
     #[non_exhaustive]
     Conflict {
@@ -239,17 +313,17 @@ pub enum WriteError {
         #[source]
         conflict: Conflict,
     },
-    /// The source cannot do this at all.
+    /// The source does not support this.
     #[error("source `{name}` cannot {what}")]
     #[non_exhaustive]
     Unsupported {
         /// The name of the source.
         name: &'static str,
-        /// A verb with its object: what the source cannot do.
+        /// A verb with its object: the operation that the source does not support.
         what: &'static str,
     },
-    /// The change was sent and its answer never came: it may be in force, now or in a moment.
-    /// Look before you repeat it.
+    /// The change was sent, and no answer came: it may be in force, now or in a moment. Read the
+    /// flag before you repeat the change.
     #[error("source `{name}` did not answer, so the change may or may not have been made")]
     #[non_exhaustive]
     Unconfirmed {
@@ -259,8 +333,8 @@ pub enum WriteError {
         #[source]
         error: BackendError,
     },
-    /// The change is stored, and is not in force in this process: the source cannot be followed at the moment. It
-    /// comes into force when that works again.
+    /// The change is stored, but not in force in this process, because the source cannot be
+    /// followed at the moment. It comes into force once the source can be followed again.
     #[error("source `{name}` has stored the change, but it is not in force here")]
     #[non_exhaustive]
     NotInForce {

@@ -1,4 +1,4 @@
-//! A service that is called for some requests only.
+//! A service that is called only for some requests.
 
 use std::{
     fmt, mem,
@@ -9,7 +9,7 @@ use std::{
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-/// A service behind a gate, or one of the two behind a switch.
+/// The service behind a gate, or one of the two services behind a switch.
 #[derive(Debug)]
 pub(super) struct Arm<S> {
     service: S,
@@ -18,11 +18,11 @@ pub(super) struct Arm<S> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Readiness {
-    /// It was not polled since it was called or made, so it has reserved nothing.
+    /// The service was not polled since it was called or made, so it has reserved nothing.
     Unasked,
-    /// It was polled, and was not ready. It may have a place in a queue.
+    /// The service was polled, and was not ready. It may have a place in a queue.
     Waiting,
-    /// It may be called, and may have a permit for that.
+    /// The service may be called, and may have a permit for that.
     Ready,
 }
 
@@ -56,7 +56,8 @@ impl<S> Arm<S> {
         poll
     }
 
-    /// Returns the service if it may be called now. It must be, since its readiness is used up.
+    /// Returns the service if it may be called now. The caller must call it, since this uses up its
+    /// readiness.
     #[inline]
     pub(super) fn ready(&mut self) -> Option<&mut S> {
         if self.readiness != Readiness::Ready {
@@ -66,14 +67,15 @@ impl<S> Arm<S> {
         Some(&mut self.service)
     }
 
-    /// Leaves the request with the service until that may be called, and goes on with a clone.
+    /// Moves the service and the request into a future that waits for the service, and continues
+    /// with a clone.
     #[cold]
     pub(super) fn wait<Q>(&mut self, request: Q) -> Waiting<S, Q>
     where
         S: Clone,
     {
         let fresh = self.service.clone();
-        // The old one goes along, since it may have a place in a queue.
+        // The old service moves along, since it may have a place in a queue.
         let service = mem::replace(&mut self.service, fresh);
         self.readiness = Readiness::Unasked;
         Waiting(Some(Box::new((service, request))))
@@ -92,13 +94,13 @@ impl<S> Arm<S> {
         CallFuture { state }
     }
 
-    /// Gives back what the service has reserved for a call, such as a permit.
+    /// Releases the resources that the service has reserved for a call, such as a permit.
     #[inline]
     pub(super) fn release(&mut self)
     where
         S: Clone,
     {
-        // There is no other way to give it back (tower, "Be careful when cloning inner services").
+        // There is no other way to release them (tower, "Be careful when cloning inner services").
         if self.readiness != Readiness::Unasked {
             self.service = self.service.clone();
             self.readiness = Readiness::Unasked;
@@ -106,7 +108,7 @@ impl<S> Arm<S> {
     }
 }
 
-/// A clone reserves for itself.
+/// Clones the service. A clone makes its own reservation.
 impl<S: Clone> Clone for Arm<S> {
     fn clone(&self) -> Self {
         Self::new(self.service.clone())
@@ -117,12 +119,13 @@ impl<S: Clone> Clone for Arm<S> {
 ///
 /// A gate or switch does not wait for a service that it is not going to call. If its flag changes
 /// before the request arrives, the request waits in the future of its response.
-// Boxed, since few requests wait, and the future of every request would have room for a service and a request.
+// Boxed, since few requests wait, and the future of every request would have room for a service and
+// a request.
 // `None` once the service was called.
 pub(super) struct Waiting<S, Q>(Option<Box<(S, Q)>>);
 
 impl<S, Q> Waiting<S, Q> {
-    /// Calls the service when that is ready.
+    /// Calls the service when it is ready.
     #[cold]
     pub(super) fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Future, S::Error>>
     where

@@ -51,7 +51,7 @@ impl<A, B> Arms<A, B> {
         if poll.is_ready() {
             return poll;
         }
-        // First, so that no change falls between.
+        // First, so that no change of the flag is missed in between.
         self.wake = question.wake(cx.waker());
         match question.settled() {
             now if now == settled => Poll::Pending,
@@ -100,7 +100,7 @@ impl<A, B> Arms<A, B> {
         self.off.call(request)
     }
 
-    /// Calls neither.
+    /// Releases both services, of which none is called.
     pub(super) fn release(&mut self)
     where
         A: Clone,
@@ -111,7 +111,7 @@ impl<A, B> Arms<A, B> {
     }
 }
 
-/// A clone waits for itself.
+/// Clones the services. A clone registers its own waker.
 impl<A: Clone, B: Clone> Clone for Arms<A, B> {
     fn clone(&self) -> Self {
         Self { on: self.on.clone(), off: self.off.clone(), wake: None }

@@ -11,10 +11,10 @@ use crate::{
     foreign,
 };
 
-/// The flags that a [request layer](crate::Flags::request_layer) has pinned.
+/// Extracts the flags that a [request layer](crate::Flags::request_layer) has pinned.
 ///
-/// Without a request layer the request is answered with a 500 that says so; take
-/// `Option<RequestFlags>` to go on instead.
+/// Without a request layer the response is a 500 with the reason. Use `Option<RequestFlags>` to
+/// handle the request anyway.
 ///
 /// # Example
 ///
@@ -62,7 +62,7 @@ fn find(parts: &Parts) -> Option<RequestFlags> {
     pinned.map(RequestFlags::with_current_overrides).or_else(current)
 }
 
-/// A handler takes [`RequestFlags`] and no request layer is around it: a 500.
+/// The rejection of a handler that takes [`RequestFlags`] without a request layer around it: a 500.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no flags are pinned for this request: add a request layer")]
 pub struct MissingRequestFlags;

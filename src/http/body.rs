@@ -12,12 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of a response: the inner service's, or that of a layer that answered itself.
+    /// The body of a response: that of the inner service, or that of a layer that responded itself.
     ///
-    /// The layer's own body `D` is that of [`FlagGate::respond_with`](crate::FlagGate::respond_with)
-    /// or of an extractor's [refusal](crate::context::Refusal). A gate without
-    /// either has [`FixedBody`], which cannot fail, so that errors are the inner body's. Otherwise they are
-    /// [`BodyError`]s.
+    /// The layer's own body `D` is that of
+    /// [`FlagGate::respond_with`](crate::FlagGate::respond_with) or of an extractor's
+    /// [refusal](crate::context::Refusal). A gate without either has [`FixedBody`], which cannot
+    /// fail, so the errors are those of the inner body. Otherwise errors are [`BodyError`]s.
     ///
     /// # Example
     ///
@@ -52,7 +52,7 @@ pin_project! {
     }
 }
 
-/// The bytes of a closed gate's answer unless another one is set.
+/// The bytes of a closed gate's response, unless another one is set.
 #[derive(Debug, Clone)]
 pub struct FixedBody(Bytes);
 
@@ -63,12 +63,12 @@ impl FixedBody {
 }
 
 impl<B, D> EitherBody<B, D> {
-    /// Wraps the inner service's body.
+    /// Wraps the body of the inner service.
     pub fn new(body: B) -> Self {
         Self { kind: Kind::Inner { body } }
     }
 
-    /// Wraps the layer's own body, or none.
+    /// Wraps the layer's own body; `None` is an empty one.
     pub(super) fn own(body: Option<D>) -> Self {
         Self { kind: body.map_or(Kind::Empty, |body| Kind::Own { body }) }
     }
@@ -80,7 +80,8 @@ impl<B: Default, D> Default for EitherBody<B, D> {
     }
 }
 
-// Apart from the one below, so that the everyday gate keeps the inner body's type of error.
+// Separate from the one below, so that a gate with fixed responses keeps the inner body's type of
+// error.
 impl<B: Body<Data = Bytes>> Body for EitherBody<B> {
     type Data = Bytes;
     type Error = B::Error;
@@ -158,8 +159,8 @@ where
 
 /// An error of one of the two bodies that an [`EitherBody`] may be.
 ///
-/// It becomes a boxed error as soon as both errors do, which is all that hyper, axum and tonic ask
-/// of the error of a body.
+/// A `BodyError` converts into a boxed error if both errors do, which is all that hyper, axum and
+/// tonic require of the error of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError<B, D> {
     /// An error of the inner service's body.
@@ -177,7 +178,8 @@ impl<B: fmt::Display, D: fmt::Display> fmt::Display for BodyError<B, D> {
     }
 }
 
-// Instead of `Error`, which boxed errors do not implement although many bodies have them.
+// Instead of `Error`, which boxed errors do not implement although they are the errors of many
+// bodies.
 impl<B, D> From<BodyError<B, D>> for Box<dyn Error + Send + Sync>
 where
     B: Into<Box<dyn Error + Send + Sync>>,

@@ -1,4 +1,4 @@
-//! What caches may do with a response that is one user's.
+//! The headers that limit caches for responses that depend on the user.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use http::{
     header::{CACHE_CONTROL, VARY},
 };
 
-/// The users whom a response is for.
+/// The users that a response is for.
 pub(super) enum Audience {
     Everybody,
-    /// Those whom a flag that depends on the context is for. With the request headers that the context was
-    /// drawn from, as `Vary` lists them.
+    /// The users of a flag that depends on the context. With the request headers that the context
+    /// was derived from, as `Vary` lists them.
     Some(Option<Arc<str>>),
 }
 
 impl Audience {
-    /// Keeps caches from giving the response to others.
+    /// Keeps caches from giving the response to other users.
     pub(super) fn limit(self, headers: &mut HeaderMap) {
         let Self::Some(names) = self else { return };
         make_private(headers);
@@ -27,7 +27,8 @@ impl Audience {
 
     /// Keeps caches from storing the response.
     ///
-    /// Nothing is added to a response that no cache stores anyway, so that a hidden route can stay one.
+    /// Nothing is added to a response that no cache stores anyway, so that a hidden route can stay
+    /// hidden.
     pub(super) fn hide(self, headers: &mut HeaderMap) {
         if let Self::Some(_) = self {
             make_unstored(headers);
@@ -39,9 +40,9 @@ pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Keeps shared caches from storing the response (RFC 9111, section 5.2.2.7).
 ///
-/// `no-store` and `private` stay as they are. `public` and `s-maxage`, which would say the
-/// opposite, go; all other directives stay. So that no cache goes by another field instead, fields
-/// for single caches go.
+/// `no-store` and `private` are unchanged. The opposite directives `public` and `s-maxage` are
+/// removed, and all others stay. Fields for single caches are removed, so that no cache uses them
+/// instead.
 pub(super) fn make_private(headers: &mut HeaderMap) {
     remove_targeted(headers);
     if is_kept_by_nobody_else(headers) {
@@ -64,9 +65,9 @@ pub(super) fn make_private(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, private.unwrap_or(HeaderValue::from_static("private")));
 }
 
-/// Keeps all caches from storing a response that other users are not to get.
+/// Keeps all caches from storing a response that is not for all users.
 ///
-/// A `Cache-Control` with `no-store` or `private` stays as it is, and any other gives way.
+/// A `Cache-Control` with `no-store` or `private` is unchanged, and any other is replaced.
 fn make_unstored(headers: &mut HeaderMap) {
     remove_targeted(headers);
     if !is_kept_by_nobody_else(headers) {
@@ -74,22 +75,23 @@ fn make_unstored(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns true if `Cache-Control` keeps the response out of shared caches as it is.
+/// Returns true if `Cache-Control` already keeps the response out of shared caches.
 fn is_kept_by_nobody_else(headers: &HeaderMap) -> bool {
     let mut lines = headers.get_all(CACHE_CONTROL).into_iter();
-    // A `private` with an argument speaks of single fields only.
+    // A `private` with an argument covers single fields only.
     let is_kept_out = |directive| ["private", "no-store"].iter().any(|name| is(directive, name));
     lines.any(|line| directives(line.as_bytes()).any(is_kept_out))
 }
 
-/// Fields for single caches that were there before RFC 9213: of the Edge Architecture, of Akamai and of nginx.
+/// Fields for single caches from before RFC 9213: of the Edge Architecture, of Akamai and of nginx.
 const OTHER_TARGETED: [&str; 3] = ["surrogate-control", "edge-control", "x-accel-expires"];
 
 /// Removes the fields that single caches read instead of `Cache-Control`, such as
-/// `CDN-Cache-Control`. Without theirs, these caches go by `Cache-Control` (RFC 9213, section 2.2).
+/// `CDN-Cache-Control`. Without their own fields, these caches read `Cache-Control` (RFC 9213,
+/// section 2.2).
 fn remove_targeted(headers: &mut HeaderMap) {
-    // The suffix is a convention that does not identify a targeted field (section 2.4). To remove another
-    // field costs a cache some hits; to leave one gives a response to the wrong user.
+    // The suffix is a convention that does not identify a targeted field (section 2.4). Removing
+    // another field costs a cache some hits. Leaving one in gives a response to the wrong user.
     let is_targeted = |name: &HeaderName| {
         let name = name.as_str();
         name.ends_with("-cache-control") || OTHER_TARGETED.contains(&name)
@@ -106,7 +108,7 @@ pub(super) fn keep_out(headers: &mut HeaderMap) {
     headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
 }
 
-/// Adds those of the header names to `Vary` that it does not list yet.
+/// Adds the header names to `Vary` that it does not list yet.
 fn vary_by(headers: &mut HeaderMap, names: &str) {
     let listed = |name: &str| {
         let lines = headers.get_all(VARY).into_iter();
@@ -116,7 +118,7 @@ fn vary_by(headers: &mut HeaderMap, names: &str) {
     if missing.is_empty() {
         return;
     }
-    // The names were header names.
+    // Names of headers make a valid value.
     if let Ok(missing) = HeaderValue::try_from(missing.join(", ")) {
         headers.append(VARY, missing);
     }
@@ -126,7 +128,8 @@ fn is(directive: &[u8], name: &str) -> bool {
     directive.eq_ignore_ascii_case(name.as_bytes())
 }
 
-/// The parts between the commas that are not inside quotes, without white space around them.
+/// Returns the parts between the commas that are not inside quotes, without white space around
+/// them.
 fn directives(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = line.split(move |&byte| {

@@ -1,4 +1,4 @@
-//! When a gate is open.
+//! The condition under which a gate is open.
 
 use std::{cell::Cell, iter};
 
@@ -14,13 +14,13 @@ pub(super) struct Condition {
     first: Requirement,
     others: Vec<Requirement>,
     mode: Mode,
-    /// True for the everyday condition, that one flag is on, whatever the request.
+    /// True for the common condition that one flag is on, for all requests.
     pub(super) is_plain: bool,
-    /// The value of a flag that no source knows.
+    /// The value of a flag that no source has.
     pub(super) default: bool,
 }
 
-/// How several requirements make one condition.
+/// The way in which several requirements make one condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     All,
@@ -33,7 +33,7 @@ impl Condition {
         Self { first: requirement, others: Vec::new(), mode: Mode::All, is_plain, default: false }
     }
 
-    /// `None` without requirements.
+    /// Creates a condition; `None` without requirements.
     pub(super) fn of(
         mut requirements: impl Iterator<Item = Requirement>,
         mode: Mode,
@@ -44,7 +44,7 @@ impl Condition {
         Some(Self { others, mode, is_plain, ..Self::one(first) })
     }
 
-    /// The opposite, by De Morgan's laws.
+    /// Returns the opposite condition, by De Morgan's laws.
     pub(super) fn inverted(mut self) -> Self {
         for requirement in iter::once(&mut self.first).chain(&mut self.others) {
             requirement.on = !requirement.on;
@@ -63,18 +63,18 @@ impl Condition {
         snapshot.is_plainly_on(&self.first.flag)
     }
 
-    /// Returns true if it holds. Otherwise `denied` gets the flag that decided, which is the first one
-    /// when none alone did.
+    /// Returns true if the condition holds. Otherwise stores the flag that decided in `denied`. If
+    /// none alone did, that is the first one.
     #[inline]
     pub(super) fn is_met(&self, view: &View<'_, '_>, denied: &Cell<Option<GateDenied>>) -> bool {
         if !self.is_plain {
             return self.are_met(view, denied);
         }
-        // No more than this is inlined into services.
+        // Only this is inlined into services.
         view.is_plainly_on(&self.first.flag) || self.is_first_met(view, denied)
     }
 
-    /// Returns what [`is_met`](Self::is_met) does, and evaluates the flag at once.
+    /// Returns the result of [`is_met`](Self::is_met), and evaluates the flag at once.
     #[inline]
     pub(super) fn is_met_by(&self, view: &View<'_, '_>, denied: &Cell<Option<GateDenied>>) -> bool {
         match self.is_plain {
@@ -90,7 +90,8 @@ impl Condition {
             || self.is_first_required(evaluation, view, denied)
     }
 
-    // Apart, since few requests get here: to closed gates, and to flags that were not found before.
+    // A function of its own, since few requests get here: to closed gates, and to flags that were
+    // not found before.
     #[inline(never)]
     fn is_first_required<'a>(
         &self,
@@ -113,7 +114,8 @@ impl Condition {
                 Err(unmet) => {
                     let decides = self.mode == Mode::All || unmet.unavailable;
                     let unmet = GateDenied::new(flag.name(), unmet);
-                    // A flag that is neither on nor off keeps the gate closed whichever way it works.
+                    // A flag that is neither on nor off keeps the gate closed, whether the gate
+                    // requires on or off.
                     if decides {
                         denied.set(Some(unmet));
                         return false;
@@ -127,9 +129,9 @@ impl Condition {
         met
     }
 
-    /// Returns what [`is_met`](Self::is_met) finds for every context; `None` if contexts differ.
+    /// Returns the result of [`is_met`](Self::is_met) for all contexts; `None` if contexts differ.
     pub(super) fn settled(&self, view: &View<'_, '_>) -> Option<bool> {
-        // What one requirement decides alone: to be unmet, or met, as the mode has it.
+        // The outcome of one requirement that decides alone: met for `Any`, unmet for `All`.
         let decisive = self.mode == Mode::Any;
         let mut all = true;
         for Requirement { flag, on } in self.requirements() {
@@ -142,7 +144,7 @@ impl Condition {
         all.then_some(!decisive)
     }
 
-    /// Whether two contexts may have different answers.
+    /// Returns true if two contexts may get different answers.
     pub(super) fn depends_on_context(&self, view: &View<'_, '_>) -> bool {
         self.requirements().any(|requirement| view.depends_on_context(&requirement.flag))
     }

@@ -13,29 +13,29 @@ use super::{
 
 use crate::text::line;
 
-/// Gives visitors whom the extractor does not know an id that lasts, in a signed cookie, so that
-/// a percentage has the same answer for them on every visit.
+/// A signed cookie that gives visitors a lasting id if the extractor finds no user. So a percentage
+/// has one answer for a visitor on every visit.
 ///
-/// The id is random. A request without the cookie gets a new one, and its response sets the
-/// cookie: `HttpOnly; SameSite=Lax; Secure; Path=/`, for a year. So does a request whose cookie
-/// was not signed with the secret, for this purpose and under this name. A client cannot make up an id
-/// that falls into a chosen bucket, though it can drop the cookie and get another random one.
+/// The id is random. A request without the cookie gets a new id, and its response sets the cookie:
+/// `HttpOnly; SameSite=Lax; Secure; Path=/`, for a year. So does a request whose cookie was not
+/// signed with the secret, for this purpose and under this name. A client cannot choose an id that
+/// falls into a certain bucket. It can drop the cookie and get another random one.
 ///
-/// A response that sets the cookie gets `Cache-Control: private`, unless it has that or `no-store`,
-/// so that no cache in between hands one visitor's id to another.
+/// A response that sets the cookie gets `Cache-Control: private`, unless it has that or `no-store`.
+/// So no cache in between gives one visitor's id to another.
 ///
 /// # Login
 ///
 /// A visitor who logs in gets the bucket of the account, since the user's id replaces the visitor's
-/// as the targeting key. A percentage may then answer differently. To keep the bucket, draw by the
-/// attribute `visitor`: `bucket_by = "visitor"`. It is the id in the cookie, also after the login. For
-/// a user without the cookie it is the user's id. An attribute of that name from the extractor stays
-/// as it is.
+/// as the targeting key. The answer of a percentage may then change. To keep the bucket, draw by
+/// the attribute `visitor`: `bucket_by = "visitor"`. It is the id in the cookie, also after the
+/// login. For a user without the cookie it is the user's id. An attribute of that name from the
+/// extractor is unchanged.
 ///
 /// # Secrets
 ///
-/// All processes of a service need the same secret. The key is derived from it, from the purpose and from
-/// the cookie's name, so a service may use the secret for other cookies, too.
+/// All processes of a service need the same secret. The key is derived from the secret, from the
+/// purpose and from the cookie's name, so a service may use the secret for other cookies, too.
 ///
 /// A new secret alone makes every visitor a new one. To replace a secret and keep the visitors:
 ///
@@ -81,31 +81,32 @@ use crate::text::line;
 #[derive(Clone)]
 #[must_use]
 pub struct StickyCookie {
-    /// The secret that signs, then those that are accepted, too.
+    /// The secret that signs, then the other secrets that are accepted.
     secrets: Vec<Box<[u8]>>,
     name: Box<str>,
     secure: bool,
 }
 
 impl StickyCookie {
-    /// A cookie named `flagstaff_visitor`, signed with a key that is derived from `secret`: at
-    /// least 32 random bytes.
+    /// Creates a cookie named `flagstaff_visitor`, signed with a key that is derived from `secret`:
+    /// at least 32 random bytes.
     ///
     /// # Errors
     ///
-    /// If the secret is shorter than that.
+    /// Returns an error if the secret is shorter than 32 bytes.
     pub fn new(secret: &[u8]) -> Result<Self, InvalidCookie> {
         let none = Self { secrets: Vec::new(), name: "flagstaff_visitor".into(), secure: true };
         none.accepting(secret)
     }
 
-    /// Accepts cookies that were signed with another secret, too. See [Secrets](Self#secrets).
+    /// Also accepts cookies that were signed with another secret. See [Secrets](Self#secrets).
     ///
-    /// A visitor who sends one gets a new cookie with the same id. Called again, it accepts several.
+    /// A visitor who sends such a cookie gets a new one with the same id. Each further call adds a
+    /// secret.
     ///
     /// # Errors
     ///
-    /// If the secret is shorter than 32 bytes.
+    /// Returns an error if the secret is shorter than 32 bytes.
     ///
     /// # Example
     ///
@@ -124,11 +125,12 @@ impl StickyCookie {
         Ok(self)
     }
 
-    /// Gives the cookie another name.
+    /// Sets the name of the cookie.
     ///
     /// # Errors
     ///
-    /// If `name` cannot be the name of a cookie, which is a token (RFC 6265, section 4.1.1).
+    /// Returns an error if `name` is not a token, as a cookie's name has to be (RFC 6265, section
+    /// 4.1.1).
     pub fn name(mut self, name: &str) -> Result<Self, InvalidCookie> {
         let is_token =
             |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
@@ -139,19 +141,20 @@ impl StickyCookie {
         Ok(self)
     }
 
-    /// Lets the cookie be sent over plain HTTP: for development on a machine of one's own.
+    /// Allows the cookie over plain HTTP: for development on a local machine.
     pub fn insecure(mut self) -> Self {
         self.secure = false;
         self
     }
 
-    /// Returns the key for a secret, bound to what the cookie is for and to its name.
+    /// Returns the key for a secret, bound to the purpose of the cookie and to its name.
     ///
-    /// The signature itself is over the value alone. With one key for all, a client could rename another
-    /// cookie that the secret has signed, whose value the client may have chosen.
+    /// The signature itself covers the value alone. With one key for all cookies, a client could
+    /// rename another cookie that the secret has signed, and whose value the client may have
+    /// chosen.
     fn key(&self, secret: &[u8]) -> Key {
         const PURPOSE: &[u8] = b"flagstaff sticky cookie";
-        // A name contains no zero byte, so that no two names and secrets make the same bytes.
+        // A name contains no zero byte, so each name and secret have bytes of their own.
         let bound = [PURPOSE, self.name.as_bytes(), secret].join(&0);
         Key::derive_from(&bound)
     }
@@ -164,14 +167,14 @@ impl StickyCookie {
 
 /// A [`StickyCookie`] with its keys.
 struct Visitors {
-    /// The key that signs, then those that are accepted, too.
+    /// The key that signs, then the other keys that are accepted.
     keys: Vec<Key>,
     name: Box<str>,
     secure: bool,
 }
 
 impl Visitors {
-    /// Returns the visitor of that id, and the cookie that gives it to the client.
+    /// Returns the visitor of that id, and the cookie that sends it to the client.
     fn newly_signed(&self, id: String) -> Visitor {
         let cookie = Cookie::build((&*self.name, &*id))
             .http_only(true)
@@ -186,8 +189,8 @@ impl Visitors {
         Visitor { set_cookie: HeaderValue::try_from(signed.to_string()).ok(), id }
     }
 
-    /// Returns the visitor of a cookie that was signed with one of the keys. Unless that was the first one,
-    /// the client gets a new cookie.
+    /// Returns the visitor of a cookie that was signed with one of the keys. With any key but the
+    /// first, the client gets a new cookie.
     fn verify(&self, cookie: &Cookie<'static>) -> Option<Visitor> {
         let jar = CookieJar::new();
         let verify = |key| jar.signed(key).verify(cookie.clone());
@@ -209,7 +212,7 @@ impl Identify for Visitors {
 
     fn known(&self, request: &RequestHead<'_>) -> Option<Visitor> {
         let lines = request.headers.get_all(COOKIE).into_iter();
-        // One by one: the others on the line may hold anything, which browsers send as it is.
+        // One by one: other cookies on the line may have any bytes, which browsers send unchanged.
         let pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
         let pairs = pairs.filter_map(|pair| std::str::from_utf8(pair).ok());
         let cookies = pairs.filter_map(|pair| Cookie::parse(pair).ok());
@@ -219,7 +222,7 @@ impl Identify for Visitors {
 }
 
 impl<X> RequestLayer<X> {
-    /// Gives those an id that lasts whom the extractor finds no targeting key for. See
+    /// Gives a lasting id to visitors for whom the extractor finds no targeting key. See
     /// [`StickyCookie`].
     pub fn sticky_cookie(self, cookie: StickyCookie) -> Self {
         self.identified_by(Arc::new(cookie.visitors()))
@@ -235,7 +238,7 @@ impl fmt::Debug for StickyCookie {
     }
 }
 
-/// A cookie that cannot be.
+/// The error of a cookie's secret or name.
 ///
 /// # Example
 ///
@@ -247,13 +250,13 @@ impl fmt::Debug for StickyCookie {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidCookie {
-    /// The secret is too short to be one.
+    /// The secret is too short.
     #[error("the secret of a cookie is at least 32 bytes")]
     Secret,
     /// The name is not a token.
     #[error("`{}` cannot be the name of a cookie", line(name))]
     Name {
-        /// What was given.
+        /// The rejected name.
         name: String,
     },
 }

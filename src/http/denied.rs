@@ -1,4 +1,4 @@
-//! Why a gate was closed.
+//! The reason for which a gate was closed.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -6,8 +6,8 @@ use crate::{flags::Unmet, model::Answer, text::line};
 
 /// The flag that kept a gate closed, and its evaluation details.
 ///
-/// It is in the response's extensions, so that layers around the gate can log or count it; nothing
-/// of it is sent.
+/// A closed gate puts this into the response's extensions, so that layers around the gate can log
+/// or count the reason. It is never sent to the client.
 ///
 /// # Example
 ///
@@ -45,20 +45,21 @@ impl GateDenied {
         Self { key: Arc::clone(key), answer, unavailable }
     }
 
-    /// Returns the key of the flag that kept the gate closed. When several did, it is the first.
+    /// Returns the key of the flag that kept the gate closed. If several did, it is the first.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Returns the flag's evaluation details. The value is `true` if the gate wants the flag off.
+    /// Returns the flag's evaluation details. The value is `true` if the gate requires the flag to
+    /// be off.
     #[must_use]
     pub fn answer(&self) -> Answer<bool> {
         self.answer
     }
 
     /// Returns true if the gate is closed because a source has been lost for too long, and the flag
-    /// has `on_stale = "unavailable"`. Such a gate answers 503.
+    /// has `on_stale = "unavailable"`. Such a gate responds with 503.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
         self.unavailable

@@ -4,8 +4,8 @@
 //! - [`RequestLayer`] gives each request one generation of the flags and one context.
 //! - [`FlagGate`] closes a service while its flag is off.
 //! - [`FlagSwitch`] sends a request to one of two services.
-//! - [`ContextExtractor`] reads the context of a request; [`TrustedHeaders`] is one, and
-//!   [`context_fn`] makes one of a closure.
+//! - [`ContextExtractor`] reads the context of a request. [`TrustedHeaders`] is an extractor, and
+//!   [`context_fn`] makes one from a closure.
 //!
 //! # Example
 //!

@@ -1,10 +1,10 @@
-//! A flag that a gate or a switch asks, and the state that it must be in.
+//! The flag that a gate or a switch evaluates, and the state that it must be in.
 
 use crate::{flags::KnownFlag, model::FlagKey};
 
 /// A flag that must be on, or off, for a gate to open.
 ///
-/// A flag alone is one that must be on: see [`IntoRequirement`].
+/// A flag alone must be on: see [`IntoRequirement`].
 ///
 /// # Example
 ///
@@ -23,13 +23,57 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    /// Requires that the flag is on.
+    /// Requires the flag to be on.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory, gate::Requirement};
+    /// use http::{Request, Response, StatusCode};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("closed", true)).start().await?;
+    /// let gate = FlagGate::new(Requirement::on("closed")).flags(&flags);
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// assert_eq!(response.status(), StatusCode::OK, "the flag is on");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn on(flag: impl FlagKey) -> Self {
         Self { flag: KnownFlag::new(flag.as_str().into()), on: true }
     }
 
-    /// Requires that the flag is off.
+    /// Requires the flag to be off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory, gate::Requirement};
+    /// use http::{Request, Response, StatusCode};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("closed", false)).start().await?;
+    /// let gate = FlagGate::new(Requirement::off("closed")).flags(&flags);
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// assert_eq!(response.status(), StatusCode::OK, "the flag is off");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn off(flag: impl FlagKey) -> Self {
         Self { on: false, ..Self::on(flag) }
@@ -42,10 +86,9 @@ impl<K: FlagKey> From<K> for Requirement {
     }
 }
 
-/// A flag as gates and switches take it: any [`FlagKey`], which must then be on, or a
-/// [`Requirement`].
+/// A flag for a gate or a switch: any [`FlagKey`], which must then be on, or a [`Requirement`].
 ///
-/// It is sealed; these are all there is.
+/// The trait is sealed: only these types implement it.
 ///
 /// # Example
 ///
@@ -59,12 +102,12 @@ impl<K: FlagKey> From<K> for Requirement {
 /// let while_off = FlagGate::new(Requirement::off("new_checkout"));
 /// ```
 ///
-/// Anything else does not compile:
+/// Any other type does not compile:
 ///
 /// ```compile_fail
 /// let gate = flagstaff::FlagGate::new(42);
 /// ```
-// Instead of `Into<Requirement>`, whose errors speak of `From` and not of what a flag may be.
+// Instead of `Into<Requirement>`, whose errors would be about `From` and not about flags.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name a flag",
     label = "neither a flag nor a requirement",
@@ -72,7 +115,7 @@ impl<K: FlagKey> From<K> for Requirement {
     note = "or say which state it must be in: `Requirement::on(\"flag\")` or `Requirement::off(\"flag\")`"
 )]
 pub trait IntoRequirement: sealed::Sealed {
-    /// Converts it into the requirement.
+    /// Converts into the requirement.
     fn into_requirement(self) -> Requirement;
 }
 

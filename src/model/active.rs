@@ -1,10 +1,11 @@
-//! When a flag can be on at all.
+//! The window of time in which a flag can be on.
 
 use std::time::SystemTime;
 
 use super::Setting;
 
-/// A window of time: the setting `active` of a flag. Outside of it the flag is off for everybody.
+/// The window of time in which a flag can be on: its setting `active`. Outside of it the flag is
+/// off for all users.
 ///
 /// Like a [`Definition`](crate::Definition) it is whole or partial: a source may set only `until`.
 ///
@@ -24,45 +25,45 @@ use super::Setting;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Active {
-    /// Its first instant. Without it, it has always begun.
+    /// The first instant of the window. Without it, the window has no beginning.
     pub from: Setting<SystemTime>,
-    /// The first instant that is outside again. Without it, it never ends.
+    /// The first instant after the window. Without it, the window has no end.
     pub until: Setting<SystemTime>,
 }
 
 impl Active {
-    /// A window without beginning and end.
+    /// Creates a window without beginning and end.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Its first instant.
+    /// Sets the first instant of the window.
     #[must_use]
     pub fn from(self, from: SystemTime) -> Self {
         Self { from: Setting::Set(from), ..self }
     }
 
-    /// The first instant that is outside again.
+    /// Sets the first instant after the window.
     #[must_use]
     pub fn until(self, until: SystemTime) -> Self {
         Self { until: Setting::Set(until), ..self }
     }
 
-    /// Applies `patch` on top of this, member by member (RFC 7396).
+    /// Applies `patch` on top of this window, member by member (RFC 7396).
     pub fn merge(&mut self, patch: &Self) {
         self.from.replace(&patch.from);
         self.until.replace(&patch.until);
     }
 
-    /// Whether the instant is inside.
+    /// Returns `true` if the instant is inside the window.
     #[must_use]
     pub fn includes(&self, instant: SystemTime) -> bool {
         self.from.value().is_none_or(|&from| from <= instant)
             && self.until.value().is_none_or(|&until| instant < until)
     }
 
-    /// When it begins or ends next after the instant `now`.
+    /// Returns the next instant after `now` at which the window begins or ends.
     #[must_use]
     pub fn next_boundary(&self, now: SystemTime) -> Option<SystemTime> {
         let boundaries = [self.from, self.until];

@@ -1,4 +1,4 @@
-//! Answers and why they are what they are, in OpenFeature's words.
+//! Answers and the reasons for them, in OpenFeature's words.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,23 +6,23 @@ use serde::Serialize;
 
 use super::{Field, UnitName};
 
-/// The value of a flag for one context, and why.
+/// The value of a flag for one context, and the reason for it.
 ///
-/// It is `Copy` if the value is, and making one allocates nothing.
+/// An answer is `Copy` if the value is, and making one allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Answer<T> {
     /// The value to act on.
     pub value: T,
-    /// Why, as OpenFeature says it.
+    /// The reason, as one of OpenFeature's.
     pub reason: Reason,
-    /// Why, exactly: which step of the evaluation decided.
+    /// The exact reason: the step of the evaluation that decided.
     pub cause: Cause,
-    /// What went wrong, if anything did. The value is still usable.
+    /// The error, if one occurred. The value is still usable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_code: Option<ErrorCode>,
-    /// The source that supplied what decided, if any source knows the flag.
+    /// The source that supplied the deciding setting, if any source has the flag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<&'static str>,
     /// The variant that is served, if the flag has variants.
@@ -41,7 +41,7 @@ impl<T> Answer<T> {
         self
     }
 
-    /// The same with another value.
+    /// Converts the value with a function, and keeps everything else.
     ///
     /// # Example
     ///
@@ -64,7 +64,7 @@ impl<T> Answer<T> {
         Answer { value: value(old), reason, cause, error_code, source, variant }
     }
 
-    /// A sentence on [`error_code`](Self::error_code), if there is one.
+    /// Returns a sentence about [`error_code`](Self::error_code), if there is one.
     #[must_use]
     pub fn error_details(&self) -> Option<Cow<'static, str>> {
         let details = self.error_code?.details();
@@ -82,7 +82,7 @@ impl<T> Answer<T> {
 }
 
 impl<T> Answer<Option<T>> {
-    /// Fills in the caller's default where there is no value.
+    /// Replaces a missing value with the caller's default.
     #[inline]
     pub(crate) fn unwrap_or(self, default: T) -> Answer<T> {
         self.map(|value| value.unwrap_or(default))
@@ -97,7 +97,7 @@ pub enum Cause {
     Disabled,
     /// The time is outside of the `active` window.
     Inactive,
-    /// A flag that is required is not in the required state: off, on, or with another variant.
+    /// A flag that is required is not in the required state: on, off, or serving a variant.
     Prerequisite,
     /// The flag depends on itself, over others, or on more than 256 flags.
     InvalidPrerequisites,
@@ -111,39 +111,40 @@ pub enum Cause {
     AllowedGroup,
     /// The rule with this index, 0 being the first, serves on, off or a variant.
     Rule(u16),
-    /// The bucket decides what the rule with this index serves: it is inside or outside a
+    /// The bucket decides what the rule with this index serves: it is inside or outside the rule's
     /// percentage, or that of a variant.
     RuleSplit(u16),
-    /// The bucket is inside or outside the percentage, that of the flag or of its rollout's stage.
+    /// The bucket is inside or outside the percentage of the flag, or of its rollout's stage.
     Percentage,
-    /// There is a percentage between 0 and 100, or there are variants, and the context has no targeting
-    /// key to draw a bucket by.
+    /// There is a percentage between 0 and 100, or there are variants, and the context has no
+    /// targeting key to draw a bucket by.
     NoTargetingKey,
-    /// Buckets are drawn by this attribute, or by the request, and the context has none to draw by.
+    /// Buckets are drawn by this attribute, or by the request, and the context has none.
     NoUnit(UnitName),
-    /// The bucket is that of a variant.
+    /// The bucket is inside the share of a variant.
     Variant,
     /// The bucket is outside the `traffic`, the share of users who are drawn into variants.
     Traffic,
-    /// Nothing held it back: on for everybody.
+    /// No setting holds any user back: the flag is on for all users.
     Everybody,
-    /// No user is in: the percentage or the traffic is 0, or no variant that can be served has a weight.
+    /// No user gets the flag: the percentage or the traffic is 0, or no variant that can be served
+    /// has a weight.
     Nobody,
-    /// Lists, rules or requirements were looked at, and the percentage of the others, 0 or 100, decides.
+    /// No list, rule or requirement decided, and the percentage of all other users is 0 or 100.
     Unmatched,
-    /// A source has been unreachable for too long, and the flag says on or off for that case.
+    /// A source has been unreachable for too long, and `on_stale` of the flag is `on` or `off`.
     Stale,
-    /// A source has been unreachable for too long, and the flag says that nobody can know.
+    /// A source has been unreachable for too long, and `on_stale` of the flag is `unavailable`.
     Unavailable,
-    /// No source knows the flag: the caller's default.
+    /// No source has the flag: the caller's default.
     UnknownFlag,
     /// The definition of the flag was rejected, and there is no former one: the caller's default.
     Rejected,
     /// The flag has a value of another type: the caller's default.
     TypeMismatch,
-    /// The flag serves a variant that the caller's enum does not know: the default of the enum.
+    /// The flag serves a variant that the caller's enum lacks: the default of the enum.
     UnknownVariant,
-    /// Asked outside a request that has flags: the caller's default.
+    /// The call is outside of a request that has flags: the caller's default.
     NoFlags,
     /// An override scoped to the running test.
     Test,
@@ -153,17 +154,17 @@ pub enum Cause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Draw {
-    /// In or out of the percentage of the flag, or of its rollout's stage.
+    /// A draw by the percentage of the flag, or of its rollout's stage.
     Percentage,
-    /// A variant by the weights of the flag, or none outside of its `traffic`.
+    /// A draw of a variant by the weights of the flag, or of none outside of its `traffic`.
     Variants,
-    /// In or out of the percentage of the rule with this index, or a variant by its weights.
+    /// A draw by the percentage of the rule with this index, or by the weights of its variants.
     Rule(u16),
 }
 
 // The facts behind a cause are methods here, so that only messages match on causes.
 impl Cause {
-    /// The reason that OpenFeature has for it.
+    /// Returns OpenFeature's reason for this cause.
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
@@ -189,7 +190,8 @@ impl Cause {
         }
     }
 
-    /// Returns a word for it, such as `denied_user`. Rules and attributes are not told apart.
+    /// Returns a word for the cause, such as `denied_user`. It leaves out the index of a rule and
+    /// the name of an attribute.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -261,8 +263,8 @@ impl Cause {
         }
     }
 
-    /// Returns the cause where no step holds users back, and the variant that all are served turns the flag
-    /// off.
+    /// Returns the cause for a flag that is off although no step holds users back: the variant that
+    /// all users are served counts as off.
     pub(crate) const fn with_nobody_in(self) -> Self {
         match self {
             Self::Everybody => Self::Nobody,
@@ -310,7 +312,8 @@ impl Cause {
     }
 }
 
-/// In a few words, such as ``the targeting key is among `denied_users` ``. Rules are counted from 1.
+/// Writes the cause in a few words, such as ``the targeting key is among `denied_users` ``. Rules
+/// are counted from 1.
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -346,28 +349,28 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Why a flag has its value: OpenFeature's resolution reasons.
+/// The reason for the value of a flag: OpenFeature's resolution reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Every context has this answer.
+    /// Every context gets this answer.
     Static,
-    /// Lists or rules were looked at, and none matched.
+    /// The lists and rules were evaluated, and none of them matched.
     Default,
     /// A list or a rule decided.
     TargetingMatch,
     /// The bucket decided.
     Split,
-    /// Switched off, or outside of its active window.
+    /// The flag is switched off, or outside of its active window.
     Disabled,
     /// A source that the flag depends on has been unreachable for longer than its `stale_after`.
     Stale,
-    /// Something went wrong, such as an unknown flag or a missing targeting key.
+    /// An error occurred, such as an unknown flag or a missing targeting key.
     Error,
 }
 
 impl Reason {
-    /// OpenFeature's spelling, such as `TARGETING_MATCH`.
+    /// Returns OpenFeature's spelling, such as `TARGETING_MATCH`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -388,28 +391,28 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What went wrong in an evaluation: OpenFeature's error codes.
+/// The error of an evaluation: OpenFeature's error codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// No source knows the flag.
+    /// No source has the flag.
     FlagNotFound,
-    /// The flag has a percentage or variants, and the context has no targeting key, or not the attribute
-    /// that buckets are drawn by.
+    /// The flag has a percentage or variants, and the context lacks the targeting key or the
+    /// attribute that buckets are drawn by.
     TargetingKeyMissing,
     /// The definition of the flag was rejected, and there is no former one.
     ParseError,
-    /// The flag has a value of another type than was asked for, or a variant that the caller's enum
-    /// does not know.
+    /// The flag has a value of another type than the caller asked for, or serves a variant that the
+    /// caller's enum lacks.
     TypeMismatch,
-    /// There are no flags to ask here.
+    /// There are no flags here: the call is outside of a request that has them.
     ProviderNotReady,
     /// The prerequisites of the flag cannot be resolved.
     General,
 }
 
 impl ErrorCode {
-    /// OpenFeature's spelling, such as `FLAG_NOT_FOUND`.
+    /// Returns OpenFeature's spelling, such as `FLAG_NOT_FOUND`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,11 +4,11 @@ use std::{borrow::Cow, ops::Deref};
 
 use super::{Printed, Value};
 
-/// Attributes by name. Without any it is three words, so that the contexts of services that use none
-/// cost next to nothing more.
+/// Attributes by name. An empty set is three words, so that contexts without attributes cost next
+/// to nothing more.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attributes<'a> {
-    /// A slice of the caller's, which costs nothing to keep.
+    /// A slice that the caller lends, which costs nothing to keep.
     lent: &'a [(&'a str, Value<'a>)],
     own: Option<Box<List<'a>>>,
 }
@@ -16,11 +16,13 @@ pub(crate) struct Attributes<'a> {
 #[derive(Debug, Clone)]
 struct List<'a> {
     attributes: Vec<Attribute<'a>>,
-    /// By a name's hash: the place of the first attribute that has it, or one before that place.
+    /// For each hash of a name, the index of the first attribute with that hash, or an index before
+    /// it.
     starts: [u8; 1 << HASH_BITS],
 }
 
-/// Enough for a few dozen attributes. Of more, several share a hash, and are searched for.
+/// Enough for a few dozen attributes. Beyond that several attributes share a hash, and a search
+/// finds the right one.
 const HASH_BITS: u32 = 6;
 
 #[derive(Debug, Clone)]
@@ -55,7 +57,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    // These are apart, since most attributes are where their hash points.
+    // Functions of their own, since most attributes are where their hash points.
     #[inline(never)]
     fn search<'s>(
         &'s self,
@@ -89,7 +91,7 @@ impl<'a> Attributes<'a> {
             && self.own.as_ref().is_none_or(|list| list.fits(bytes))
     }
 
-    /// Removes those that do not [fit](Self::fit), and names them to `removed`.
+    /// Removes the attributes that do not [fit](Self::fit), and passes their names to `removed`.
     #[cfg(feature = "http")]
     pub(crate) fn remove_longer(&mut self, bytes: usize, mut removed: impl FnMut(&str)) {
         let mut kept = Attributes::default();
@@ -124,7 +126,7 @@ impl<'a> List<'a> {
         self.attributes.push(attribute);
     }
 
-    // Apart, since most contexts of requests have no attributes.
+    // A function of its own, since most contexts of requests have no attributes.
     #[cfg(feature = "http")]
     #[inline(never)]
     fn fits(&self, bytes: usize) -> bool {
@@ -139,7 +141,7 @@ impl<'a> List<'a> {
         List { attributes: self.attributes.into_iter().map(own).collect(), starts: self.starts }
     }
 
-    /// Returns the first place where an attribute of that name can be.
+    /// Returns the first index at which an attribute of that name can be.
     #[inline]
     fn start(&self, name: &Printed<impl Deref<Target = str>>) -> usize {
         self.starts[hash(name)].into()
@@ -204,7 +206,7 @@ mod tests {
 
     #[test]
     fn each_of_many_names_has_its_value() {
-        // More than there are hashes, and more than a byte counts.
+        // More names than there are hashes, and more than a byte can count.
         for count in [1, 5, 64, 65, 255, 256, 1_000] {
             let name = |n: usize| format!("attribute {n} of {count}");
             let mut attributes = Attributes::default();

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-/// The unit that the buckets of a flag or of a rule are drawn by: all who share it are served alike.
+/// The unit that the buckets of a flag or of a rule are drawn by. Contexts with the same unit are
+/// served alike.
 ///
 /// In flags.toml and in JSON this is a string: `targeting_key`, `request`, or the path of an
-/// attribute. A context that lacks the unit is in no bucket: a percentage is off for it.
+/// attribute. A context without the unit is in no bucket: a percentage is off for it.
 ///
 /// # Example
 ///
@@ -23,21 +24,21 @@ pub enum BucketBy {
     #[default]
     TargetingKey,
     /// The request that passes a [request layer](crate::Flags::request_layer): a sample of requests
-    /// instead of users. Outside of a request there is nothing to draw by.
+    /// instead of users. Outside of a request there is no bucket.
     Request,
     /// The attribute at this path, such as `company.id`: a string, an integer or a boolean. An
-    /// attribute that is called `request` or `targeting_key` has to be renamed, since these words
-    /// name the other units.
+    /// attribute named `request` or `targeting_key` has to be renamed, since these words name the
+    /// other units.
     Attribute(String),
 }
 
 impl BucketBy {
-    /// The text for [`TargetingKey`](Self::TargetingKey).
+    /// The spelling of [`TargetingKey`](Self::TargetingKey).
     pub(crate) const TARGETING_KEY: &str = "targeting_key";
-    /// The text for [`Request`](Self::Request).
+    /// The spelling of [`Request`](Self::Request).
     pub(crate) const REQUEST: &str = "request";
 
-    /// The text in flags.toml and in JSON.
+    /// Returns the spelling in flags.toml and in JSON.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

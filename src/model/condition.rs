@@ -1,4 +1,4 @@
-//! Conditions: what rules and segments ask of a context.
+//! Conditions, which rules and segments place on a context.
 
 use std::{fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::{
 
 use crate::text::line;
 
-/// What a context has to be like for a rule to match, as data.
+/// The condition that a context has to meet for a rule to match, as data.
 ///
 /// Conditions have three values. A comparison with an attribute that the context lacks, or that
 /// has a type that cannot be compared, is neither true nor false, and so is its negation. A rule
@@ -31,33 +31,35 @@ use crate::text::line;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Condition {
-    /// One attribute is compared.
+    /// Compares one attribute.
     Compare(Comparison),
-    /// All of these hold; so does none at all.
+    /// All of these conditions hold. An empty list always holds.
     All(Vec<Condition>),
-    /// One of these holds at least.
+    /// At least one of these conditions holds.
     Any(Vec<Condition>),
-    /// This is false. See [`Condition::negated`].
+    /// The condition is false. See [`Condition::negated`].
     Not(Negation),
-    /// This is not true: it is false, or unknown since an attribute is missing.
+    /// The condition is not true: it is false, or it is unknown since an attribute is missing.
     ///
-    /// A flag that is in no state (see [`Prerequisite`]) makes this unknown wherever it stands in the
-    /// condition, so that losing a flag does not let users in. See [`Condition::unless`].
+    /// A flag that is in no state (see [`Prerequisite`]) makes this unknown, wherever the flag
+    /// stands in the condition. So a lost flag lets no users in. See [`Condition::unless`].
     Unless(Negation),
-    /// What the segment says holds.
+    /// The condition of the segment holds.
     Segment(Segment),
-    /// Another flag is in a state, for the same context. Unknown if that flag is in no state, and so
-    /// is its negation.
+    /// Another flag is in a state, for the same context. This and its negation are unknown if the
+    /// flag is in no state.
     Flag(Prerequisite),
 }
 
 impl Condition {
-    /// Compares an attribute. The path may lead into tables and lists: `company.plan`.
+    /// Creates a comparison with an attribute. The path may lead into tables and lists:
+    /// `company.plan`.
     ///
     /// # Errors
     ///
-    /// The operand has to be of the operator's [kind](Operator::operand), and what a text stands for
-    /// (a version requirement, a network, a regular expression) has to be valid.
+    /// Returns an error if the operand is not of the operator's [kind](Operator::operand). A string
+    /// that stands for a version requirement, a network or a regular expression also has to be
+    /// valid.
     pub fn compare(
         attribute: impl Into<String>,
         operator: Operator,
@@ -66,7 +68,8 @@ impl Condition {
         Comparison::new(attribute, operator, operand, Case::Exact).map(Self::Compare)
     }
 
-    /// Holds where this condition is false. Where this is unknown, so is its negation.
+    /// Negates the condition: it holds where this condition is false. Where this condition is
+    /// unknown, so is the negation.
     ///
     /// # Example
     ///
@@ -83,7 +86,8 @@ impl Condition {
         Self::Not(self.into())
     }
 
-    /// Holds where this condition is not true: the exact complement, also where this is unknown.
+    /// Inverts the condition: it holds where this condition is not true, also where this condition
+    /// is unknown.
     ///
     /// # Example
     ///
@@ -114,7 +118,7 @@ impl Condition {
         Self::Unless(self.into())
     }
 
-    /// Returns the parts of the condition; none for a comparison and for a flag.
+    /// Returns the parts of the condition. A comparison and a flag have none.
     pub(crate) fn parts(&self) -> &[Self] {
         match self {
             Self::Compare(_) | Self::Flag(_) => &[],
@@ -124,8 +128,8 @@ impl Condition {
         }
     }
 
-    /// Returns the other flags that the condition asks for, also those of its segments, in the order in
-    /// which they are written.
+    /// Returns the other flags that the condition depends on, also through its segments, in the
+    /// order in which they are written.
     ///
     /// # Example
     ///
@@ -153,12 +157,12 @@ impl Condition {
     }
 }
 
-/// A condition within one that negates it; made by [`Condition::negated`] and [`Condition::unless`].
+/// A negated condition, made by [`Condition::negated`] and [`Condition::unless`].
 #[derive(Clone, PartialEq)]
 pub struct Negation(Box<Condition>);
 
 impl Negation {
-    /// The condition that is negated.
+    /// Returns the condition that is negated.
     #[must_use]
     pub fn condition(&self) -> &Condition {
         &self.0
@@ -177,7 +181,7 @@ impl fmt::Debug for Negation {
     }
 }
 
-/// A condition with a name. Clones share it, since several flags can use it.
+/// A condition with a name. Clones share the condition, since several flags can use it.
 ///
 /// # Example
 ///
@@ -200,19 +204,19 @@ struct Named {
 }
 
 impl Segment {
-    /// A segment of all for whom `when` holds.
+    /// Creates a segment of all contexts for which `when` holds.
     #[must_use]
     pub fn new(name: impl Into<String>, when: Condition) -> Self {
         Self(Arc::new(Named { name: name.into(), when }))
     }
 
-    /// The name of the segment.
+    /// Returns the name of the segment.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The condition of all who belong to the segment.
+    /// Returns the condition of the segment.
     #[must_use]
     pub fn when(&self) -> &Condition {
         &self.0.when
@@ -225,7 +229,7 @@ impl fmt::Debug for Segment {
     }
 }
 
-/// The comparison of one attribute with one operand. One that exists is valid.
+/// A valid comparison of one attribute with one operand.
 #[derive(Clone)]
 pub struct Comparison {
     attribute: Attribute,
@@ -237,11 +241,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// See [`Condition::compare`].
+    /// Creates a comparison; see [`Condition::compare`].
     ///
     /// # Errors
     ///
-    /// The operand does not fit the operator, or the operator knows no case to ignore.
+    /// Returns an error if the operand does not fit the operator, or if the operator cannot ignore
+    /// case.
     pub fn new(
         attribute: impl Into<String>,
         operator: Operator,
@@ -254,15 +259,15 @@ impl Comparison {
         Ok(Self { attribute, operator, operand, case, reads_numbers: false, matcher })
     }
 
-    /// Compares strings as the numbers that they are, such as `"12.5"`: `as = "number"`. A string that is
-    /// not a number never matches, and neither does a boolean.
+    /// Compares strings as numbers, such as `"12.5"`: `as = "number"`. A string that is not a
+    /// number never matches, and neither does a boolean.
     ///
-    /// A number is written as in JSON, and may begin with `+` or zeros. There is no space in it.
+    /// A number is written as in JSON, and may begin with `+` or zeros. White space is not allowed.
     ///
     /// # Errors
     ///
-    /// The operator compares no [numbers](Operator::has_numbers), or the operand is not a number, or
-    /// for `in` and `not_in` a list of numbers.
+    /// Returns an error if the operator compares no [numbers](Operator::has_numbers). Also returns
+    /// an error if the operand is not a number, or for `in` and `not_in` not a list of numbers.
     ///
     /// # Example
     ///
@@ -290,32 +295,32 @@ impl Comparison {
         Ok(Self { reads_numbers: true, matcher: Arc::new(matcher), ..self })
     }
 
-    /// Returns true if strings are compared as the numbers that they are. See
+    /// Returns true if strings are compared as numbers. See
     /// [`reading_numbers`](Self::reading_numbers).
     #[must_use]
     pub fn reads_numbers(&self) -> bool {
         self.reads_numbers
     }
 
-    /// The path of the attribute, such as `company.plan`.
+    /// Returns the path of the attribute, such as `company.plan`.
     #[must_use]
     pub fn attribute(&self) -> &str {
         self.attribute.path()
     }
 
-    /// How it is compared.
+    /// Returns the operator.
     #[must_use]
     pub fn operator(&self) -> Operator {
         self.operator
     }
 
-    /// What it is compared with.
+    /// Returns the operand that the attribute is compared with.
     #[must_use]
     pub fn operand(&self) -> &Value<'static> {
         &self.operand
     }
 
-    /// Whether upper and lower case are told apart.
+    /// Returns the treatment of upper and lower case.
     #[must_use]
     pub fn case(&self) -> Case {
         self.case
@@ -353,23 +358,23 @@ impl fmt::Debug for Comparison {
     }
 }
 
-/// Where a value is found in a context.
+/// The location of a value in a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Attribute {
     TargetingKey,
     Groups,
-    /// An attribute of that name.
+    /// The attribute of that name.
     Named(Printed<Arc<str>>),
-    /// An attribute of that name, or what the path leads to.
+    /// The attribute of that name, or the value that the path leads to.
     Path(Arc<str>),
-    /// The request itself: a unit to draw buckets by, which no condition can name.
+    /// The request: a unit to draw buckets by, which no condition can name.
     Request,
 }
 
 impl Attribute {
-    /// The user, as an attribute.
+    /// The name of the targeting key, as an attribute.
     pub(crate) const TARGETING_KEY: &str = BucketBy::TARGETING_KEY;
-    /// The list of groups, as an attribute.
+    /// The name of the list of groups, as an attribute.
     pub(crate) const GROUPS: &str = "groups";
 
     pub(crate) fn new(path: String) -> Self {
@@ -381,9 +386,11 @@ impl Attribute {
         }
     }
 
-    /// The attribute that has the unit of a draw; `None` for the targeting key, which most draws take.
+    /// Returns the attribute that holds the unit of a draw; `None` for the targeting key, by which
+    /// most draws are.
     pub(crate) fn unit(bucket_by: &BucketBy) -> Option<Self> {
-        // By its text, so that a definition made in code draws as it does once it was stored.
+        // By its string, so that a definition made in code draws as it does after it was stored and
+        // read.
         match bucket_by.as_str() {
             Self::TARGETING_KEY => None,
             BucketBy::REQUEST => Some(Self::Request),
@@ -402,14 +409,14 @@ impl Attribute {
     }
 }
 
-/// Why an operand does not fit its operator.
+/// The error of an operand that does not fit its operator.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct InvalidOperand {
-    /// What is wrong with it.
+    /// The reason, for people.
     pub message: String,
-    /// The element that it is wrong with, if the operand is a list.
+    /// The index of the element at fault, if the operand is a list.
     pub element: Option<usize>,
     /// The kind of the mistake, by which diagnostics choose their help.
     #[cfg_attr(not(feature = "definition"), allow(dead_code, reason = "for diagnostics"))]

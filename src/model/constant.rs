@@ -1,4 +1,4 @@
-//! The value of a flag that has one for all users.
+//! The value of a flag that serves one value to all users.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -7,8 +7,8 @@ use crate::error::debug_is_message;
 
 /// The one value that a flag serves while it is on: a string, a number, a list or a table.
 ///
-/// Never a boolean, since a flag of booleans is on or off by itself. Everything else that a [`Value`]
-/// can be becomes a constant with `into()`.
+/// A boolean is rejected, since a flag of booleans is on or off by itself. Any other [`Value`]
+/// becomes a constant with `into()`.
 ///
 /// # Example
 ///

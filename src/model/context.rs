@@ -12,13 +12,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Attributes, IntoAttribute, IntoId, Printed, Value};
 
-/// An evaluation context: the user that a flag is evaluated for, and what is known about them.
+/// An evaluation context: the user that a flag is evaluated for, with groups and attributes.
 ///
 /// [`group`](Self::group) and [`attribute`](Self::attribute) add one, [`groups`](Self::groups) and
-/// [`attributes`](Self::attributes) add several. The context keeps what is added, and borrows strings
-/// that it is given by reference. [`lend_attributes`](Self::lend_attributes) keeps a reference to a
-/// whole slice instead, which allocates nothing. [`iter_groups`](Self::iter_groups) and
-/// [`iter_attributes`](Self::iter_attributes) read what there is.
+/// [`attributes`](Self::attributes) add several. The context keeps owned strings, and borrows
+/// strings that are passed by reference. [`lend_attributes`](Self::lend_attributes) keeps a
+/// reference to a whole slice instead, which allocates nothing. [`iter_groups`](Self::iter_groups)
+/// and [`iter_attributes`](Self::iter_attributes) read them.
 ///
 /// A context lives on the stack, so that building one for a single evaluation is cheap.
 /// [`into_owned`](Self::into_owned) makes one that a request or a task can keep. Building a context
@@ -46,10 +46,10 @@ use super::{Attributes, IntoAttribute, IntoId, Printed, Value};
 #[derive(Debug, Default)]
 pub struct Context<'a> {
     targeting_key: Option<Cow<'a, str>>,
-    /// XXH3 of the targeting key, or 0 until it is needed. Computing it twice is harmless, so plain
-    /// loads and stores are enough.
+    /// XXH3 of the targeting key, or 0 until it is needed. Computing the hash twice is harmless, so
+    /// plain loads and stores are enough.
     hash: AtomicU64,
-    /// `None` until there is one, since dropping even an empty one is a call.
+    /// `None` until a group is added, since dropping even an empty list is a call.
     groups: Option<SmallVec<[Cow<'a, str>; 2]>>,
     attributes: Attributes<'a>,
     request: Option<NonZeroU64>,
@@ -57,6 +57,23 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Creates a context without a targeting key, which is outside of every percentage below 100.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags, Memory, Percentage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let half = Definition::new().percentage(Percentage::whole(50)?);
+    /// let source = Memory::new().with("half", half).with("whole", true);
+    /// let flags = Flags::builder().source(source).start().await?;
+    ///
+    /// assert!(!flags.is_enabled("half", &Context::anonymous()));
+    /// assert!(flags.is_enabled("whole", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     #[must_use]
     pub fn anonymous() -> Self {
@@ -82,6 +99,16 @@ impl<'a> Context<'a> {
     }
 
     /// Adds a group that the user is a member of; `None` adds nothing.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// let context = Context::user("ana").group(Some("beta")).group("staff").group(None::<&str>);
+    ///
+    /// assert!(context.iter_groups().eq(["beta", "staff"]));
+    /// ```
     #[inline]
     #[must_use]
     pub fn group(mut self, name: impl IntoId<'a>) -> Self {
@@ -118,8 +145,8 @@ impl<'a> Context<'a> {
     /// Adds an attribute that conditions can compare, such as a plan or a country.
     ///
     /// A name that was added before gets the new value, and `None` adds nothing. In conditions,
-    /// `targeting_key` and `groups` always are the user and the groups, whatever is added by these
-    /// names.
+    /// `targeting_key` and `groups` always are the targeting key and the groups. Conditions ignore
+    /// attributes of these names.
     ///
     /// # Example
     ///
@@ -178,10 +205,10 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// Lends attributes that exist elsewhere to the context, which allocates nothing.
+    /// Lends the context attributes that exist elsewhere, which allocates nothing.
     ///
-    /// They take the place of those that were lent before. An attribute that was
-    /// [added](Self::attribute) goes before a lent one of the same name.
+    /// The slice replaces the attributes that were lent before. An attribute that was
+    /// [added](Self::attribute) takes precedence over a lent one of the same name.
     ///
     /// # Example
     ///
@@ -200,7 +227,16 @@ impl<'a> Context<'a> {
         self
     }
 
-    /// Returns the targeting key, which buckets are drawn by.
+    /// Returns the targeting key, which buckets are drawn by; `None` for an anonymous user.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// assert_eq!(Context::user(42_u64).targeting_key(), Some("42"));
+    /// assert_eq!(Context::anonymous().targeting_key(), None);
+    /// ```
     #[inline]
     #[must_use]
     pub fn targeting_key(&self) -> Option<&str> {
@@ -208,12 +244,36 @@ impl<'a> Context<'a> {
     }
 
     /// Iterates over the groups of the user.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Context;
+    ///
+    /// let context = Context::user("ana").groups(["beta", "employees"]);
+    ///
+    /// assert_eq!(context.iter_groups().collect::<Vec<_>>(), ["beta", "employees"]);
+    /// assert_eq!(Context::anonymous().iter_groups().len(), 0);
+    /// ```
     #[inline]
     pub fn iter_groups(&self) -> impl ExactSizeIterator<Item = &str> {
         self.groups.as_deref().unwrap_or_default().iter().map(AsRef::as_ref)
     }
 
-    /// Iterates over the attributes: lent ones first, then added ones, each in their order.
+    /// Iterates over the attributes: first those that were lent, then those that were added, each
+    /// in their order.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, answer::Value};
+    ///
+    /// let lent = [("country", "DE".into())];
+    /// let context = Context::user("ana").attribute("seats", 12).lend_attributes(&lent);
+    ///
+    /// let attributes: Vec<_> = context.iter_attributes().collect();
+    /// assert_eq!(attributes, [("country", &Value::from("DE")), ("seats", &Value::Integer(12))]);
+    /// ```
     pub fn iter_attributes(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.attributes.iter()
     }
@@ -229,7 +289,7 @@ impl<'a> Context<'a> {
 
     /// Converts into a context that borrows nothing.
     ///
-    /// Copies what is borrowed, and moves the rest.
+    /// Copies the borrowed strings, and moves the others.
     #[must_use]
     pub fn into_owned(self) -> Context<'static> {
         let own = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
@@ -242,8 +302,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Returns the random number of the request, which the request layer draws. It is spread evenly
-    /// over all numbers.
+    /// Returns the random number that the request layer draws for each request, spread evenly over
+    /// all numbers.
     #[inline]
     pub(crate) fn request(&self) -> Option<NonZeroU64> {
         self.request
@@ -254,7 +314,7 @@ impl<'a> Context<'a> {
         Self { request: Some(request), ..self }
     }
 
-    /// Returns true if no string takes more than `bytes`: neither the key, nor a group, nor one of an
+    /// Returns true if no string takes more than `bytes`: the targeting key, each group and each
     /// attribute.
     #[cfg(feature = "http")]
     #[inline]
@@ -265,8 +325,9 @@ impl<'a> Context<'a> {
             && self.attributes.fit(bytes)
     }
 
-    /// Removes what does not [fit](Self::fits), and names it to `removed` as conditions do. Without
-    /// the key, whose groups they are is not known, so they go along.
+    /// Removes the strings that do not [fit](Self::fits), and passes the names that conditions have
+    /// for them to `removed`. Groups are removed along with the key, since without it their user is
+    /// unknown.
     #[cfg(feature = "http")]
     pub(crate) fn remove_longer(&mut self, bytes: usize, mut removed: impl FnMut(&str)) {
         if self.targeting_key.as_ref().is_some_and(|key| key.len() > bytes) {
@@ -290,7 +351,7 @@ impl<'a> Context<'a> {
         Self { targeting_key: Some(id.into()), hash: AtomicU64::default(), ..self }
     }
 
-    /// Returns the same context with a shorter lifetime. Nothing is copied.
+    /// Returns the context with a shorter lifetime. Copies nothing.
     ///
     /// # Example
     ///
@@ -309,7 +370,7 @@ impl<'a> Context<'a> {
     where
         'a: 'b,
     {
-        // `SmallVec` is invariant, so that the compiler does not see by itself that this is sound.
+        // `SmallVec` is invariant, so the compiler does not see by itself that this is sound.
         let shorten = |groups: SmallVec<[Cow<'a, str>; 2]>| {
             if groups.spilled() {
                 let spilled: Vec<Cow<'b, str>> = groups.into_vec();
@@ -360,7 +421,8 @@ impl Clone for Context<'_> {
 }
 
 /// Compares targeting keys, groups and attributes. Contexts of two requests can be equal.
-// Of any two lifetimes: `Context` is invariant, so a borrowed one would not compare with an owned one.
+// For any two lifetimes: `Context` is invariant, so a borrowed one would not compare with an owned
+// one.
 impl<'b> PartialEq<Context<'b>> for Context<'_> {
     fn eq(&self, other: &Context<'b>) -> bool {
         let (attributes, others): (&Attributes<'_>, &Attributes<'_>) =

@@ -30,7 +30,7 @@ pub(super) fn ten_thousandths(number: &str) -> Result<i64, InvalidDecimal> {
     Ok(if negative { -number } else { number })
 }
 
-/// The shortest text of so many ten-thousandths.
+/// Returns the shortest decimal string of a number of ten-thousandths.
 pub(super) fn text(ten_thousandths: u64) -> String {
     let (whole, decimals) = (ten_thousandths / 10_000, ten_thousandths % 10_000);
     if decimals == 0 {

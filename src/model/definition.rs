@@ -1,4 +1,4 @@
-//! What one source says about one flag.
+//! The definition of one flag in one source.
 
 use std::{
     fmt,
@@ -12,11 +12,12 @@ use super::{
     settings::{Effect, Roles, settings},
 };
 
-/// The `off` of a flag, or the `serve` of a rule, for no variant, unless a variant has that name: callers
-/// get their own defaults.
+/// The word for no variant, in the `off` of a flag and in the `serve` of a rule: callers get their
+/// own defaults. A variant of that name goes first.
 pub(crate) const DEFAULT: &str = "default";
 
-/// A chained method that sets one setting. Lists take whatever becomes their entries.
+/// A chained method that sets one setting. The setter of a list takes anything that converts into
+/// its entries.
 macro_rules! setter {
     ([$($doc:tt)+] $variant:ident $field:ident: $type:ty) => {
         $($doc)+
@@ -56,8 +57,8 @@ macro_rules! define {
         /// The whole or partial definition of a flag, as one source gives it.
         ///
         /// A field that is not set falls through to the source below; see [`Setting`]. The settings
-        /// that most flags have are fields, and those that few flags have, such as `rules`, are fields
-        /// of [`rare`](Self::rare). Setters of all of them are methods of the definition.
+        /// that most flags have are fields. Those that few flags have, such as `rules`, are fields
+        /// of [`rare`](Self::rare). The definition has setters for all of them.
         ///
         /// # Example
         ///
@@ -85,14 +86,15 @@ macro_rules! define {
 
         /// The settings of a [`Definition`] that few flags have.
         ///
-        /// They are apart because services keep thousands of definitions: one without any of these
-        /// settings takes half the memory.
+        /// They are boxed because services keep thousands of definitions: a definition without any
+        /// of these settings takes half the memory.
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub struct RareSettings {
             $($(#[doc = $rare_doc])+ pub $rare: Setting<$rare_type>,)+
-            /// Set where an environment of a file forces the flag on. It is a part of the meaning and not a setting:
-            /// where there is nothing to draw a variant by, such a flag is on without one.
+            /// Set where an environment of a file forces the flag on. It is a part of the meaning
+            /// and not a setting: such a flag is on without a variant where there is no unit to
+            /// draw one by.
             is_forced_on: bool,
         }
 
@@ -126,20 +128,20 @@ macro_rules! define {
                 }
             }
 
-            /// Applies `patch` on top of this, field by field (RFC 7396).
+            /// Applies `patch` on top of this definition, field by field (RFC 7396).
             ///
-            /// That is a change of one source, whose lists are replaced. [`overlay`](Self::overlay) is for
-            /// two sources.
+            /// This is for a change of one source: the lists of the patch replace the former ones.
+            /// Use [`overlay`](Self::overlay) for two sources.
             pub fn merge(&mut self, patch: &Self) {
                 $(merge(&mut self.$field, &patch.$field);)+
                 self.merge_rare(patch);
             }
 
-            /// Applies the definition of a stronger source on top of this one: field by field, as
-            /// [`merge`](Self::merge) does, but deny-lists add up.
+            /// Applies the definition of a stronger source on top of this one, field by field, as
+            /// [`merge`](Self::merge) does. Deny-lists add up instead of being replaced.
             ///
-            /// So a source can deny more users and never fewer, unless it [removes](Setting::Remove) the
-            /// lists of all sources below it.
+            /// So a source can deny more users and never fewer, unless it
+            /// [removes](Setting::Remove) the lists of all sources below it.
             ///
             /// # Example
             ///
@@ -168,7 +170,7 @@ macro_rules! define {
                 if let Rare(Some(patch)) = &patch.rare {
                     self.rare_mut().merge(patch);
                 }
-                // Lower sources cannot set these again, for as long as the patch stands.
+                // The sources below cannot set these again while the patch is in force.
                 for field in patch.ends() {
                     if self.entries(field) > 0 {
                         self.inherit(field);
@@ -176,7 +178,7 @@ macro_rules! define {
                 }
             }
 
-            /// The fields that differ between the two.
+            /// Returns the fields that differ between two definitions.
             #[must_use]
             pub fn differences(&self, other: &Self) -> Vec<Field> {
                 let mut fields = Vec::new();
@@ -212,12 +214,12 @@ macro_rules! define {
         }
 
         impl Field {
-            /// Every setting, in the order of the documentation.
+            /// All settings, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+ $(Self::$rare_variant,)+];
 
             const ROLES: &'static [Roles] = &[$($roles,)+ $($rare_roles,)+];
 
-            /// The key in flags.toml and in JSON.
+            /// Returns the key in flags.toml and in JSON.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -226,7 +228,7 @@ macro_rules! define {
                 }
             }
 
-            /// The meaning, in a sentence or a few.
+            /// Returns the meaning, in one or more sentences.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -235,7 +237,7 @@ macro_rules! define {
                 }
             }
 
-            /// A value as flags.toml writes it.
+            /// Returns a value as flags.toml has it.
             ///
             /// # Example
             ///
@@ -310,7 +312,7 @@ macro_rules! define {
 settings!(define);
 
 impl Field {
-    /// The settings that an evaluation looks at, in its order.
+    /// Returns the settings that an evaluation looks at, in its order.
     ///
     /// # Example
     ///
@@ -333,7 +335,7 @@ impl Field {
         self.roles().step == 0
     }
 
-    /// Returns the effect on who gets the flag.
+    /// Returns the effect of the setting on who gets the flag.
     ///
     /// # Example
     ///
@@ -348,8 +350,8 @@ impl Field {
         self.roles().effect
     }
 
-    /// Returns `true` if the lists of all sources add up: deny-lists do. Of other settings, the strongest
-    /// source has the last word.
+    /// Returns `true` if the lists of all sources add up, as deny-lists do. Other settings are
+    /// those of the strongest source that has them.
     ///
     /// # Example
     ///
@@ -376,17 +378,29 @@ impl Field {
 }
 
 impl Definition {
-    /// A definition that says nothing.
+    /// Creates a definition without any settings.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::Definition;
+    ///
+    /// let definition = Definition::new();
+    /// assert_eq!(definition.fields().count(), 0);
+    ///
+    /// let owned = definition.owner("payments").enabled(false);
+    /// assert_eq!(owned.fields().count(), 2);
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A forced value as a patch of flags without variants.
+    /// Creates a patch that forces a flag without variants on or off.
     ///
-    /// Forced off sets `enabled` alone, so that a source which switches the flag on again opens no more
-    /// than the definitions below. Forced on answers for all users: the targeting of the sources below
-    /// is removed, and only their deny-lists still hold.
+    /// Forced off sets `enabled` alone. So a source that switches the flag on again opens it no
+    /// further than the definitions below. Forced on answers for all users: it removes the
+    /// targeting of the sources below, and only their deny-lists still hold.
     ///
     /// # Example
     ///
@@ -410,10 +424,11 @@ impl Definition {
         forced.enabled(on)
     }
 
-    /// A forced value as a patch of a flag that the sources below define as `below`.
+    /// Creates a patch that forces the flag on or off, which the sources below define as `below`.
     ///
-    /// On goes on serving what is served to all, if that is on. Otherwise it draws only among the variants
-    /// that do not count as off. The flag stays off if none of several has a weight.
+    /// A flag that is forced on keeps serving the variant that it serves to all users, if that
+    /// variant is on. Otherwise it draws only among the variants that do not count as off. The flag
+    /// stays off if it has several variants and none of these has a weight.
     pub(crate) fn forced_over(on: bool, below: &Self) -> Self {
         let rare = below.rare();
         let variants = rare.variants.value().filter(|variants| !variants.is_empty());
@@ -455,9 +470,9 @@ impl Definition {
         self
     }
 
-    /// A forced variant as a patch: all for whom the flag is on are served it. A variant that counts as off
-    /// forces the flag off, and is served. `None` if there is no variant of that name among `variants`,
-    /// which are those of the sources below.
+    /// Creates a patch that forces a variant, which is served to all users for whom the flag is on.
+    /// A variant that counts as off forces the flag off, and is served. Returns `None` if
+    /// `variants`, which are those of the sources below, lack the variant.
     pub(crate) fn forced_variant(name: &str, variants: &Variants) -> Option<Self> {
         variants.variant(name)?;
         Some(match variants.counts_as_off(name) {
@@ -468,9 +483,9 @@ impl Definition {
 
     /// Returns the name of the variant that is served while the flag is off, if there is one.
     ///
-    /// The setting `off` names it. By default it is the first of these whose value is not `true`: the
-    /// variant `off`, the variant `control`, any variant whose value is `false`. With `off = "default"`
-    /// there is none.
+    /// The setting `off` names it. By default it is the first of these whose value is not `true`:
+    /// the variant `off`, the variant `control`, any variant whose value is `false`. With
+    /// `off = "default"` there is none.
     ///
     /// # Example
     ///
@@ -500,7 +515,8 @@ impl Definition {
         })
     }
 
-    /// Returns the setting by which no variant is drawn: `value`, or a `serve` that turns no user off.
+    /// Returns the setting that makes a draw of variants unnecessary: `value`, or a `serve` that
+    /// turns the flag off for no user.
     pub(crate) fn spares_draws(&self) -> Option<Field> {
         let rare = self.rare();
         if rare.value.value().is_some() {
@@ -511,8 +527,9 @@ impl Definition {
         is_on.then_some(Field::Serve)
     }
 
-    /// Settles what rules serve by a string such as `25%`, once the variants of all sources are known. That is
-    /// the variant of exactly that name, and else the percentage, or none. Returns the rules if they differ.
+    /// Resolves strings such as `25%` and `default` in rules, once the variants of all sources are
+    /// known. Such a string is the variant of exactly that name if there is one, or else the
+    /// percentage or no variant. Returns the rules if they changed.
     fn settled_rules(&self) -> Option<Rules> {
         let rules = self.rare().rules.value()?;
         let variants = self.rare().variants.value();
@@ -522,7 +539,8 @@ impl Definition {
             Serve::Default => is_variant(DEFAULT).then(|| Serve::Variant(DEFAULT.to_owned())),
             Serve::Variant(text) if text.ends_with('%') && !is_variant(text) => {
                 let percentage: Percentage = text.parse().ok()?;
-                // One that is written in another way would be the variant once it is written again.
+                // A percentage in another spelling, such as `25.0%`, is written back as `25%`. That
+                // would be the variant of this name, so it is the variant from the start.
                 let name = percentage.to_string();
                 Some(match is_variant(&name) {
                     true => Serve::Variant(name),
@@ -545,15 +563,16 @@ impl Definition {
         Some(rules.collect())
     }
 
-    /// Settles what depends on the definitions of all sources, once they are merged.
+    /// Resolves the settings that depend on the definitions of all sources, once these are merged.
     pub(crate) fn settle(this: &mut SharedDefinition) {
         if let Some(rules) = this.settled_rules() {
             this.make_mut().rare_mut().rules = Setting::Set(rules);
         }
     }
 
-    /// Returns the settings of the sources below that this, as a patch, ends: it would do nothing beside them.
-    /// A percentage ends a rollout. `serve` and variants end a constant, and a constant ends `serve`.
+    /// Returns the settings that this patch ends in the sources below, beside which it would have
+    /// no effect. A percentage ends a rollout. `serve` and variants end a constant, and a constant
+    /// ends `serve`.
     pub(crate) fn ends(&self) -> impl Iterator<Item = Field> {
         let rare = self.rare();
         let has_variants = rare.serve.value().is_some() || rare.variants.value().is_some();
@@ -567,7 +586,7 @@ impl Definition {
         ends.map(|(_, field)| field)
     }
 
-    /// The settings that few flags have, to be read.
+    /// Returns the settings that few flags have.
     ///
     /// # Example
     ///
@@ -585,8 +604,9 @@ impl Definition {
         self.rare.settings()
     }
 
-    /// Returns all that the flag asks of other flags: what it [`requires`](RareSettings::requires), then
-    /// what the conditions of its rules ask for, also in segments. A flag can be among them several times.
+    /// Returns all other flags that the flag depends on: those that it
+    /// [`requires`](RareSettings::requires), then those in the conditions of its rules and in their
+    /// segments. A flag can be among them several times.
     ///
     /// # Example
     ///
@@ -612,13 +632,13 @@ impl Definition {
         needs
     }
 
-    /// The settings that few flags have, to be changed.
+    /// Returns the settings that few flags have, to be changed.
     #[must_use]
     pub fn rare_mut(&mut self) -> &mut RareSettings {
         self.rare.settings_mut()
     }
 
-    /// Applies an entry on top of this, as that of a stronger source is applied. Returns what both are together.
+    /// Returns this definition with the entry of a stronger source on top.
     #[cfg_attr(not(feature = "definition"), allow(dead_code, reason = "for environments"))]
     pub(crate) fn with_entry(this: Option<&SharedDefinition>, entry: &Entry) -> SharedDefinition {
         let patch = entry.patch(this.map(|this| &**this));
@@ -644,18 +664,18 @@ impl Definition {
         self.rare().is_forced_on
     }
 
-    /// The fields this sets or removes.
+    /// Returns the fields that this definition sets or removes.
     pub fn fields(&self) -> impl Iterator<Item = Field> {
         Field::ALL.iter().copied().filter(|&field| self.has(field))
     }
 
-    /// Returns `true` if this sets or removes `field`.
+    /// Returns `true` if this definition sets or removes `field`.
     #[must_use]
     pub fn has(&self, field: Field) -> bool {
         self.setting(field).says_something()
     }
 
-    /// The date that `field` is set to; `None` if it is not set, or is not a date.
+    /// Returns the date that `field` is set to; `None` if it is not set, or is not a date.
     ///
     /// # Example
     ///
@@ -674,8 +694,8 @@ impl Definition {
         self.setting(field).date()
     }
 
-    /// The instant from which the flag should be gone from the code. A permanent flag has none, even
-    /// if it sets `expires`.
+    /// Returns the instant from which the flag should be gone from the code. A permanent flag has
+    /// none, even if it sets `expires`.
     ///
     /// # Example
     ///
@@ -694,7 +714,7 @@ impl Definition {
         self.expires.value().copied().filter(|_| !self.is_permanent())
     }
 
-    /// Returns `true` if the flag is meant to stay: `permanent = true`.
+    /// Returns `true` if the flag is permanent: `permanent = true`.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         self.rare().permanent.value() == Some(&true)
@@ -712,25 +732,26 @@ impl Definition {
         self.rare().testable.value() == Some(&true)
     }
 
-    /// The number of entries of the list that `field` sets; of anything else, 1 if it is set.
+    /// Returns the number of entries of the list that `field` sets. For any other setting, returns
+    /// 1 if it is set.
     pub(crate) fn entries(&self, field: Field) -> usize {
         self.setting(field).entries()
     }
 
-    /// Returns `true` if this removes `field`, from lower sources too.
+    /// Returns `true` if this definition removes `field`, from the sources below too.
     pub(crate) fn removes(&self, field: Field) -> bool {
         self.setting(field).is_removed()
     }
 
-    /// Leaves `field` to lower sources again.
+    /// Leaves `field` to the sources below again.
     pub(crate) fn inherit(&mut self, field: Field) {
-        // What is not there needs no room.
+        // A field that is not set needs no allocation of rare settings.
         if self.has(field) {
             self.setting_mut(field).inherit();
         }
     }
 
-    /// Removes `field`, from lower sources too.
+    /// Removes `field`, from the sources below too.
     pub(crate) fn remove(&mut self, field: Field) {
         self.setting_mut(field).remove();
     }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{Definition, FlagKey};
 
-/// An iterator whose items become others, with a name.
+/// An iterator that converts items by a function pointer, so that its type has a name.
 type Mapped<I, T> = iter::Map<I, fn(<I as Iterator>::Item) -> T>;
 
 /// A definition that its clones share, so that cloning it copies no settings.
@@ -67,8 +67,8 @@ impl fmt::Debug for SharedDefinition {
     }
 }
 
-/// A string that its clones share. An [`Entry`](super::Entry) has one, since the environment is asked
-/// for unknown flags on the request path, where nothing is allocated.
+/// A string that its clones share. An [`Entry`](super::Entry) has one, since an unknown flag is
+/// looked up in the environment on the request path, where nothing is allocated.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SharedText(Arc<str>);
 
@@ -124,13 +124,13 @@ impl fmt::Display for SharedText {
 pub struct Definitions(pub(crate) BTreeMap<Arc<str>, SharedDefinition>);
 
 impl Definitions {
-    /// Makes definitions of no flags.
+    /// Creates definitions of no flags.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds or replaces the definition of a flag.
+    /// Adds the definition of a flag, or replaces it.
     pub fn insert(&mut self, key: impl FlagKey, definition: impl Into<SharedDefinition>) {
         self.0.insert(key.as_str().into(), definition.into());
     }
@@ -186,7 +186,7 @@ impl<K: FlagKey, D: Into<SharedDefinition>> FromIterator<(K, D)> for Definitions
 ///
 /// # Panics
 ///
-/// Panics if there is none.
+/// Panics if there is no definition of the flag.
 impl<K: FlagKey> Index<K> for Definitions {
     type Output = SharedDefinition;
 

@@ -15,7 +15,8 @@ use serde::{
 
 use super::Value;
 
-/// JSON has one kind of number, so `3.0` is a whole one where the type asks for that.
+/// Deserializes a float with a whole value, such as `3.0`, where the type asks for an integer: JSON
+/// has one kind of number.
 macro_rules! deserialize_whole {
     ($($method:ident)+) => {
         $(
@@ -61,7 +62,8 @@ impl<'de> Deserializer<'de> for &'de Value<'_> {
         visitor.visit_newtype_struct(self)
     }
 
-    // As in JSON: a string is a variant's name, and a table with one entry a variant with its content.
+    // As in JSON: a string is the name of a variant, and a table with one entry is a variant with
+    // its content.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _name: &'static str,

@@ -1,4 +1,4 @@
-//! What one source offers for one flag.
+//! The entry of one flag in one source.
 
 use std::fmt;
 
@@ -6,27 +6,28 @@ use super::{Definition, Field, SharedDefinition, SharedText};
 
 use crate::text::Untrusted;
 
-/// What a source offers for a flag key.
+/// The entry of a source for one flag key.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Entry {
-    /// On or off for everybody, whatever lower sources say; only their deny-lists still hold
-    /// against a forced on.
+    /// The flag is on or off for all users, whatever the sources below define. Only their
+    /// deny-lists still hold against a forced on.
     Forced(bool),
-    /// A forced string. It forces the variant of exactly that name, if lower sources have one. Otherwise
-    /// a word for on, such as `1`, forces the flag on, and any other string forces it off. Made by
-    /// [`Entry::from_text`].
+    /// A forced string, made by [`Entry::from_text`]. It forces the variant of exactly that name,
+    /// if the sources below have one. Otherwise a word for on, such as `1`, forces the flag on, and
+    /// any other string forces it off.
     Text(SharedText),
-    /// A whole or partial definition, merged field by field over the lower sources.
+    /// A whole or partial definition, merged field by field over the sources below.
     Definition(SharedDefinition),
 }
 
 impl Entry {
-    /// Reads a plain text, as in an environment variable or in a shared store.
+    /// Reads a plain string, as in an environment variable or in a shared store.
     ///
-    /// White space around the text is ignored. Words for off, `0 false no off f n` in any case, and the
-    /// empty text force the flag off. Any other text may be the name of a variant. If it is not, one of
-    /// `1 true yes on t y` in any case forces the flag on, and the rest forces it off.
+    /// White space around the string is ignored. Words for off, `0 false no off f n` in any case,
+    /// and the empty string force the flag off. Any other string may be the name of a variant. If
+    /// it is not, one of `1 true yes on t y` in any case forces the flag on, and any other string
+    /// forces it off.
     ///
     /// # Example
     ///
@@ -48,8 +49,8 @@ impl Entry {
         }
     }
 
-    /// Returns `true` or `false` if this forces a flag without variants on or off; `None` for a
-    /// definition.
+    /// Returns `true` or `false` if the entry forces a flag without variants on or off; `None` for
+    /// a definition.
     ///
     /// # Example
     ///
@@ -69,7 +70,7 @@ impl Entry {
         }
     }
 
-    /// Returns the definition that this is, if it is one.
+    /// Returns the definition, if the entry is one.
     ///
     /// # Example
     ///
@@ -89,7 +90,7 @@ impl Entry {
         }
     }
 
-    /// Returns the patch that this is for a flag that the sources below define as `below`.
+    /// Returns the entry as a patch of the flag that the sources below define as `below`.
     pub(crate) fn patch(&self, below: Option<&Definition>) -> SharedDefinition {
         let variants = below.and_then(|below| below.rare().variants.value());
         let named = match self {
@@ -134,11 +135,11 @@ impl From<SharedDefinition> for Entry {
     }
 }
 
-/// A part of what a source says about a flag, which may be written in a place of its own.
+/// A part of the entry of a flag, which may be written in a place of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Part {
-    /// All of it.
+    /// The whole entry.
     Whole,
     /// One setting.
     Setting(Field),
@@ -146,8 +147,8 @@ pub enum Part {
     Rule(usize),
 }
 
-/// For people, in short: `on`, a text in quotes, or the names of the fields that a definition is
-/// about.
+/// Writes the entry for people, in short: `on`, a string in quotes, or the names of the fields that
+/// a definition sets or removes.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

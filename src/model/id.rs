@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-/// A conversion into the id of a user or a group: [`Context::user`] and [`Context::group`] take it.
+/// A conversion into the id of a user or a group, which [`Context::user`] and [`Context::group`]
+/// take.
 ///
-/// Strings, integers and, with the feature `uuid`, `uuid::Uuid` are ids. An integer is the string of
-/// its digits, and a UUID is lower-case and hyphenated, so a list in flags.toml names both as text.
-/// An `Option` is an id or none. The conversion cannot fail.
+/// Strings, integers and, with the feature `uuid`, `uuid::Uuid` are ids. An integer is the string
+/// of its digits, and a UUID is lower-case and hyphenated, so a list in flags.toml has both as
+/// strings. An `Option` is an id or none. The conversion cannot fail.
 ///
 /// [`Context::user`]: crate::Context::user
 /// [`Context::group`]: crate::Context::group

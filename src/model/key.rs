@@ -1,33 +1,34 @@
-//! The ways to name a flag.
+//! The types that name a flag.
 
 use std::{fmt, sync::Arc};
 
 use super::names::{Names, Slot, hash_name, hash_name_const};
 
-/// Names a flag: a text, a [`FlagName`], or a [`Flag`] that was resolved before.
+/// A name of a flag: a string, a [`FlagName`], or a [`Flag`] that was resolved before.
 ///
-/// It is sealed; the texts, [`FlagName`] and [`Flag`] are all there is.
+/// The trait is sealed: only strings, [`FlagName`] and [`Flag`] implement it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name a flag",
     label = "not a flag key",
     note = "name the flag by a `&str`, a `String`, a `FlagName` constant or a `Flag`"
 )]
 pub trait FlagKey: sealed::Resolve {
-    /// The flag key.
+    /// Returns the flag key.
     fn as_str(&self) -> &str;
 }
 
-/// A flag resolved once: asking for it costs neither hashing its name nor finding it.
+/// A flag that was resolved once: evaluating it neither hashes its name nor looks it up.
 ///
-/// It stays valid across reloads, also when the flag is removed and comes back. Asked of flags
-/// other than those that made it, it is found by its name. Made by [`Flags::flag`].
+/// A `Flag` stays valid across reloads, also when the flag is removed and comes back. [`Flags`]
+/// other than those that made it look it up by its name. Made by [`Flags::flag`].
 ///
+/// [`Flags`]: crate::Flags
 /// [`Flags::flag`]: crate::Flags::flag
 #[derive(Clone)]
 pub struct Flag {
     name: Arc<str>,
     hash: u64,
-    /// Which flags the slot belongs to.
+    /// The id of the flags that the slot belongs to.
     owner: u64,
     slot: Slot,
 }
@@ -37,16 +38,17 @@ impl Flag {
         Self { hash: hash_name(&name), name, owner, slot }
     }
 
-    /// Among names of other flags than those that made it; beyond all slots if it is not there.
+    /// Returns the slot among the names of other flags; beyond all slots if the name is not among
+    /// them.
     #[cold]
     fn find(&self, names: &Names) -> Slot {
         names.find(self.hash, &self.name).unwrap_or(Slot::MAX)
     }
 }
 
-/// The name of a flag, known at compile time: asking for it does not hash the name.
+/// The name of a flag, known at compile time: evaluating it does not hash the name.
 ///
-/// The feature `codegen` makes these of a flags.toml.
+/// The feature `codegen` generates such names from a flags.toml.
 ///
 /// # Example
 ///
@@ -70,13 +72,23 @@ pub struct FlagName {
 }
 
 impl FlagName {
-    /// The flag of that name. Meant for constants, where the hash costs nothing.
+    /// Creates the name of a flag. Meant for constants, where the compiler computes the hash.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagName;
+    ///
+    /// const NEW_CHECKOUT: FlagName = FlagName::new("new_checkout");
+    ///
+    /// assert_eq!(NEW_CHECKOUT.as_str(), "new_checkout");
+    /// ```
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self { name, hash: hash_name_const(name) }
     }
 
-    /// The flag key.
+    /// Returns the flag key.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.name
@@ -87,10 +99,12 @@ pub(crate) mod sealed {
     use super::{Names, Slot};
 
     pub trait Resolve {
-        /// The slot of the flag among `names`, which belong to the flags with the id `owner`.
+        /// Returns the slot of the flag among `names`, which belong to the flags with the id
+        /// `owner`.
         fn slot(&self, names: &Names, owner: u64) -> Option<Slot>;
 
-        /// Whether that slot was found before, when it was noted that somebody asks for the flag.
+        /// Returns true if the slot was found before. The flag was noted as one that callers use at
+        /// that time.
         fn is_resolved(&self, _owner: u64) -> bool {
             false
         }
@@ -209,7 +223,7 @@ mod tests {
         let slot = names.intern(&Arc::from("new_checkout"));
 
         assert_eq!(NEW_CHECKOUT.slot(&names, 0), Some(slot));
-        // Whoever hashed the name again would find this one, too.
+        // A lookup that hashed the name again would find this flag, too.
         let other = FlagName { hash: !NEW_CHECKOUT.hash, ..NEW_CHECKOUT };
         assert_eq!(other.slot(&names, 0), None);
     }

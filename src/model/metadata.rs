@@ -1,4 +1,4 @@
-//! Facts about a flag that are carried along.
+//! Facts about a flag, for people and other tools.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -9,9 +9,9 @@ use crate::text::line;
 
 /// Facts about a flag for people and other tools: strings, numbers and booleans by name.
 ///
-/// They are shown and exported, and no evaluation looks at them. As a part of a
-/// [`Definition`](super::Definition) this is a JSON merge patch (RFC 7396): it changes the facts that it
-/// names, and leaves the rest to the sources below.
+/// Metadata is shown and exported, and evaluation does not look at it. As a part of a
+/// [`Definition`](super::Definition) it is a JSON merge patch (RFC 7396): it changes the facts that
+/// it names, and leaves the rest to the sources below.
 ///
 /// # Example
 ///
@@ -45,7 +45,7 @@ pub enum MetadataValue {
 }
 
 impl Metadata {
-    /// No facts.
+    /// Creates metadata without facts.
     #[must_use]
     pub const fn new() -> Self {
         Self { facts: BTreeMap::new() }
@@ -58,7 +58,7 @@ impl Metadata {
         self
     }
 
-    /// Takes a fact away, also from the sources below.
+    /// Removes a fact, also from the sources below.
     #[must_use]
     pub fn without(mut self, name: impl Into<String>) -> Self {
         self.facts.insert(name.into().into(), Setting::Remove);
@@ -71,7 +71,7 @@ impl Metadata {
         self.facts.get(name)?.value()
     }
 
-    /// Returns the facts, by name in the order of the alphabet.
+    /// Returns the facts in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &MetadataValue)> {
         self.facts.iter().filter_map(|(name, value)| Some((&**name, value.value()?)))
     }
@@ -82,13 +82,13 @@ impl Metadata {
         self.iter().next().is_none()
     }
 
-    /// Returns what is set and what is taken away, by name.
+    /// Returns the facts that are set and removed, by name.
     #[cfg(feature = "definition")]
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, &Setting<MetadataValue>)> {
         self.facts.iter().map(|(name, value)| (&**name, value))
     }
 
-    /// Applies `patch` on top of this, name by name (RFC 7396).
+    /// Applies `patch` on top of these facts, name by name (RFC 7396).
     pub(crate) fn merge(&mut self, patch: &Self) {
         for (name, change) in &patch.facts {
             self.facts.entry(name.clone()).or_default().replace(change);
@@ -115,7 +115,7 @@ impl Serialize for Metadata {
     }
 }
 
-/// Serializes as it stands.
+/// Serializes as the plain value.
 impl Serialize for MetadataValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {

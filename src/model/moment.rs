@@ -1,22 +1,23 @@
-//! What of a flag depends on the time.
+//! The parts of a flag that depend on the time.
 
 use std::time::SystemTime;
 
 use super::{Definition, Percentage, Progress};
 
-/// What the clock makes of a definition. It stays the same until its next boundary.
+/// The state of a definition at one instant. It is constant until the next boundary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
-    /// Whether it is inside the flag's active window.
+    /// True inside the flag's active window.
     pub(crate) is_active: bool,
-    /// Where the rollout stands.
+    /// The progress of the rollout.
     pub(crate) progress: Option<Progress>,
-    /// When it is over.
+    /// The instant of the next boundary.
     pub(crate) next: Option<SystemTime>,
 }
 
 impl Moment {
-    /// The moment `now`; `None` for a definition that does not depend on the time.
+    /// Returns the state at the instant `now`; `None` for a definition that does not depend on the
+    /// time.
     pub(crate) fn of(definition: &Definition, now: SystemTime) -> Option<Self> {
         let active = definition.rare().active.value();
         let progress = definition.rare().rollout.value().and_then(|rollout| rollout.at(now));
@@ -32,7 +33,8 @@ impl Moment {
         })
     }
 
-    /// The share of users whom no list names: that of the rollout's stage, if there is a rollout.
+    /// Returns the share of users that no list names: that of the rollout's stage, if there is a
+    /// rollout.
     pub(crate) fn percentage(moment: Option<&Self>, definition: &Definition) -> Percentage {
         let stage = moment.and_then(|moment| moment.progress);
         let plain = || definition.percentage.value().copied().unwrap_or_default();

@@ -1,28 +1,29 @@
-//! Flag names and the slots they resolve to.
+//! Flag names and their slots.
 
 use std::sync::Arc;
 
 use hashbrown::HashTable;
 use xxhash_rust::{const_xxh3, xxh3::xxh3_64};
 
-/// The place of a flag in every snapshot of one `Flags`: stable across reloads.
+/// The index of a flag in every snapshot of one `Flags`, which is stable across reloads.
 pub(crate) type Slot = u32;
 
-/// The hash under which a name is found.
+/// Returns the hash under which a name is found.
 #[inline]
 pub(crate) fn hash_name(name: &str) -> u64 {
     xxh3_64(name.as_bytes())
 }
 
-/// The same, at compile time; slower at run time.
+/// Returns the hash of a name at compile time; slower than [`hash_name`] at run time.
 pub(crate) const fn hash_name_const(name: &str) -> u64 {
     const_xxh3::xxh3_64(name.as_bytes())
 }
 
-/// All names that were ever seen, each with its slot. It only grows, so a slot stays valid.
+/// All names that the flags have had, each with its slot. The list only grows, so a slot stays
+/// valid.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
-    /// The slots by the hash of their names, which are only kept once.
+    /// The slots by the hash of their names. The names themselves are kept once, in `by_slot`.
     table: HashTable<Slot>,
     by_slot: Vec<Arc<str>>,
 }
@@ -33,7 +34,7 @@ impl Names {
         self.table.find(hash, |&slot| **self.name(slot) == *name).copied()
     }
 
-    /// The slot of `name`, a new one if it has none.
+    /// Returns the slot of `name`, and adds the name if it is new.
     pub(crate) fn intern(&mut self, name: &Arc<str>) -> Slot {
         let hash = hash_name(name);
         if let Some(slot) = self.find(hash, name) {
@@ -46,7 +47,8 @@ impl Names {
         slot
     }
 
-    /// The slot of `name` in names that snapshots share, and that are copied only for a new name.
+    /// Returns the slot of `name` in names that snapshots share. They are copied only for a new
+    /// name.
     pub(crate) fn slot(names: &mut Arc<Self>, name: &Arc<str>) -> Slot {
         match names.find(hash_name(name), name) {
             Some(slot) => slot,
@@ -54,7 +56,7 @@ impl Names {
         }
     }
 
-    /// Makes room for this many names in all, and no more, as vectors do that grow by doubling.
+    /// Reserves exactly this many names in all. Vectors that grow by doubling take more.
     pub(crate) fn reserve(&mut self, names: usize) {
         self.by_slot.reserve_exact(names.saturating_sub(self.by_slot.len()));
     }

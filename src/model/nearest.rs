@@ -1,16 +1,16 @@
-//! "A name like it exists."
+//! Suggestions of a name that is similar to an unknown one.
 
-/// The name nearest to `word`, if one is near enough to be a slip of the hand.
+/// Returns the name nearest to `word`, if it is near enough to be a typo.
 ///
-/// Of two names that are equally near, the one that keeps a flag closed: a slip of `off` must not be
-/// answered with `on`.
+/// Of two names that are equally near, returns the one that keeps a flag closed: a typo of `off`
+/// must not be answered with `on`.
 pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let word = word.to_ascii_lowercase().replace('-', "_");
     names
         .into_iter()
         .filter_map(|name| Some((distance(&word, name)?, name)))
         .min_by_key(|&(distance, name)| {
-            // Of two names that begin alike, the one of about that length.
+            // Of two names that begin alike, the one with about the length of the word.
             (distance, !CLOSES.contains(&name), name.len().abs_diff(word.len()))
         })
         .map(|(_, name)| name)
@@ -19,8 +19,8 @@ pub(crate) fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) 
 /// The words that keep a flag closed.
 const CLOSES: [&str; 2] = ["off", "false"];
 
-/// Returns the number of slips between two names, if they are few: one in three letters, as rustc allows. The first name
-/// is in lower case.
+/// Returns the number of typos between two names, if there are few: one in three letters, as rustc
+/// allows. The first name is in lower case.
 fn distance(word: &str, name: &str) -> Option<usize> {
     let allowed = name.len().max(3) / 3;
     // Comparing costs the product of the lengths, and a key may be as long as the file.
@@ -30,7 +30,7 @@ fn distance(word: &str, name: &str) -> Option<usize> {
     if word.len() >= 4 && (name.starts_with(word) || word.starts_with(name)) {
         return Some(1);
     }
-    // Most names differ by more letters than that in their lengths.
+    // The lengths of most names differ by more letters than that.
     if word.is_ascii() && name.is_ascii() && word.len().abs_diff(name.len()) > allowed {
         return None;
     }

@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-/// What an operator compares with.
+/// The kind of operand that an operator compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OperandKind {
-    /// One boolean, number or text.
+    /// One boolean, number or string.
     Scalar,
-    /// A list of booleans, numbers and texts.
+    /// A list of booleans, numbers and strings.
     Scalars,
     /// One number.
     Number,
-    /// One text, or a list of texts of which any may match.
+    /// One string, or a list of strings of which any may match.
     Texts,
     /// A date, or a time with an offset from UTC.
     Instant,
@@ -21,7 +21,7 @@ pub enum OperandKind {
 }
 
 impl OperandKind {
-    /// What it is, for people.
+    /// Returns a description for people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,15 +41,16 @@ impl fmt::Display for OperandKind {
     }
 }
 
-/// One operand, with a value that it matches and one that it does not, as TOML writes them.
+/// An operand, with a value that matches and one that does not, as TOML writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OperatorExample {
-    /// What the attribute is compared with.
+    /// The operand that the attribute is compared with.
     pub operand: &'static str,
     /// A value of the attribute for which the comparison holds.
     pub holds: &'static str,
-    /// One for which it does not; empty if that is to have none.
+    /// A value of the attribute for which the comparison does not hold; empty for an attribute that
+    /// is missing.
     pub fails: &'static str,
 }
 
@@ -58,7 +59,7 @@ macro_rules! operators {
         $variant:ident, $name:literal, $operand:ident, $case:literal, $doc:literal,
         $example:literal, $holds:literal, $fails:literal;
     )+) => {
-        /// How a condition compares an attribute.
+        /// An operator, by which a condition compares an attribute.
         ///
         /// # Example
         ///
@@ -77,10 +78,10 @@ macro_rules! operators {
         }
 
         impl Operator {
-            /// Every operator, in the order of the documentation.
+            /// All operators, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The key in flags.toml, such as `starts_with`.
+            /// Returns the key in flags.toml, such as `starts_with`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -88,7 +89,7 @@ macro_rules! operators {
                 }
             }
 
-            /// What it compares with.
+            /// Returns the kind of operand that the operator compares with.
             #[must_use]
             pub const fn operand(self) -> OperandKind {
                 match self {
@@ -96,7 +97,7 @@ macro_rules! operators {
                 }
             }
 
-            /// Whether `ignore_case` may stand beside it.
+            /// Returns `true` if `ignore_case` may stand beside the operator.
             #[must_use]
             pub const fn has_case(self) -> bool {
                 match self {
@@ -104,7 +105,7 @@ macro_rules! operators {
                 }
             }
 
-            /// When it holds, in a sentence.
+            /// Returns a sentence on when the comparison holds.
             #[must_use]
             pub const fn description(self) -> &'static str {
                 match self {
@@ -112,7 +113,7 @@ macro_rules! operators {
                 }
             }
 
-            /// What it looks like.
+            /// Returns an example.
             #[must_use]
             pub const fn example(self) -> OperatorExample {
                 match self {
@@ -187,19 +188,20 @@ operators! {
 }
 
 impl Operator {
-    /// The operator of that name, if there is one.
+    /// Returns the operator of that name, if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|operator| operator.as_str() == name)
     }
 
-    /// Returns true if it can compare numbers, so that `as = "number"` may stand beside it.
+    /// Returns true if the operator can compare numbers, so that `as = "number"` may stand beside
+    /// it.
     #[must_use]
     pub const fn has_numbers(self) -> bool {
         matches!(self.operand(), OperandKind::Number | OperandKind::Scalar | OperandKind::Scalars)
     }
 
-    /// Whether it is the opposite of the operator with the same operand.
+    /// Returns true if the operator negates another one with the same operand.
     pub(crate) const fn is_negation(self) -> bool {
         matches!(self, Self::Ne | Self::NotIn)
     }

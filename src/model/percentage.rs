@@ -4,11 +4,11 @@ use std::{fmt, str::FromStr};
 
 use super::decimal::{self, InvalidDecimal};
 
-/// A share of users, 0 to 100 percent with at most four decimals.
+/// A share of users, from 0 to 100 percent with at most four decimals.
 ///
-/// Kept as a whole number of ten-thousandths of a percent, so that every process and every language
-/// computes the same threshold from it. Parsing fails for a number outside of 0 to 100, and for more
-/// than four decimals.
+/// The share is kept as a whole number of ten-thousandths of a percent, so that every process and
+/// every language computes the same threshold from it. Parsing fails for a number outside of 0 to
+/// 100, and for more than four decimals.
 ///
 /// # Example
 ///
@@ -35,7 +35,17 @@ impl Percentage {
     ///
     /// # Errors
     ///
-    /// If the number is above 100.
+    /// Returns an error if the number is above 100.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Percentage, definition::InvalidPercentage};
+    ///
+    /// assert_eq!(Percentage::whole(25)?.to_string(), "25%");
+    /// assert_eq!(Percentage::whole(101), Err(InvalidPercentage::OutOfRange));
+    /// # Ok::<(), InvalidPercentage>(())
+    /// ```
     pub fn whole(percent: u32) -> Result<Self, InvalidPercentage> {
         match percent {
             0..=100 => Ok(Self(percent * 10_000)),
@@ -43,7 +53,8 @@ impl Percentage {
         }
     }
 
-    /// Creates a percentage from ten-thousandths of a percent; 1,000,000 if there are more.
+    /// Creates a percentage from ten-thousandths of a percent. More than 1,000,000 become
+    /// 1,000,000.
     pub(crate) fn from_ten_thousandths(share: u32) -> Self {
         Self(share.min(Self::HUNDRED.0))
     }

@@ -1,15 +1,15 @@
-//! What a flag requires of another.
+//! The flags that a flag requires.
 
 use super::FlagKey;
 
-/// The most other flags that can decide about a flag, with all that decide about those.
+/// The largest number of other flags that can decide about a flag, directly and through each other.
 pub(crate) const MOST_PREREQUISITES: usize = 256;
 
 /// Another flag and the state that it has to be in.
 ///
-/// It is an element of `requires`, and the part `flag` of a condition. A flag that no source has, that is
-/// rejected, or whose source is lost with `on_stale = "unavailable"` is in no state: a prerequisite on it is
-/// never met.
+/// A prerequisite is an element of `requires`, and the part `flag` of a condition. A flag is in no
+/// state if no source has it, if it is rejected, or if its source is lost with `on_stale =
+/// "unavailable"`. A prerequisite on such a flag is never met.
 ///
 /// # Example
 ///
@@ -37,17 +37,18 @@ pub struct Prerequisite {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RequiredState {
-    /// It is on, whatever it serves.
+    /// The flag is on, whatever it serves.
     On,
-    /// It is off, whatever it serves.
+    /// The flag is off, whatever it serves.
     Off,
-    /// It serves one of these variants. It has to be on as well, unless that variant counts as off. An
-    /// empty list is never met.
+    /// The flag serves one of these variants. It also has to be on, unless that variant counts as
+    /// off. An empty list is never met.
     Variants(Vec<String>),
 }
 
 impl RequiredState {
-    /// Returns the variants of which the flag has to serve one; none if on or off is enough.
+    /// Returns the variants of which the flag has to serve one. The list is empty if on or off is
+    /// enough.
     ///
     /// # Example
     ///
@@ -122,7 +123,7 @@ impl Prerequisite {
     }
 }
 
-/// The flag has to be on.
+/// Requires the flag to be on.
 impl<K: FlagKey> From<K> for Prerequisite {
     fn from(flag: K) -> Self {
         Self::on(flag)

@@ -2,8 +2,8 @@
 
 use std::ops::Deref;
 
-/// A string in one word: all of its bytes, if there are at most seven, or else its first and its last
-/// bytes and its length.
+/// A string in one word. It has all bytes of a string of at most seven, or else the first and last
+/// bytes and the length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Print(u64);
 
@@ -19,7 +19,7 @@ impl Print {
             let word = u64::from_le_bytes(start) ^ u64::from_le_bytes(end).rotate_left(32);
             return Self(word << 8 | len.min(usize::from(u8::MAX)) as u64);
         }
-        // What was read at the end overlaps with the start, where the bytes are the same.
+        // The bytes read at the end overlap with those at the start, where both are equal.
         let word = if let (Some(&start), Some(&end)) = (bytes.first_chunk(), bytes.last_chunk()) {
             let (start, end) = (u32::from_le_bytes(start), u32::from_le_bytes(end));
             u64::from(start) | u64::from(end) << (8 * (len - size_of_val(&end)))
@@ -51,7 +51,7 @@ impl Print {
     }
 }
 
-/// A string that others are compared with.
+/// A string with its print, for comparisons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Printed<T> {
     print: Print,
@@ -59,7 +59,7 @@ pub(crate) struct Printed<T> {
 }
 
 impl<T> Printed<T> {
-    /// Converts the string into another type with the same bytes, so that the print stays right.
+    /// Converts the string into another type with equal bytes, so that the print stays valid.
     pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Printed<U> {
         Printed { print: self.print, text: convert(self.text) }
     }
@@ -84,7 +84,7 @@ impl<T: Deref<Target = str>> Printed<T> {
     /// Returns true if the strings are equal.
     #[inline]
     pub(crate) fn is(&self, other: &str) -> bool {
-        // Most differ in their length, and then there is no print to make.
+        // Most strings differ in their length, and then no print is computed.
         self.text.len() == other.len()
             && match self.print.is_whole() {
                 true => self.print == Print::of(other),
@@ -92,7 +92,7 @@ impl<T: Deref<Target = str>> Printed<T> {
             }
     }
 
-    /// Returns true if the strings are equal, of which both have a print.
+    /// Returns true if two strings that have prints are equal.
     #[inline]
     pub(crate) fn is_printed(&self, other: &Printed<impl Deref<Target = str>>) -> bool {
         self.print == other.print && (self.print.is_whole() || are_same(&self.text, &other.text))
@@ -100,8 +100,8 @@ impl<T: Deref<Target = str>> Printed<T> {
 }
 
 /// Returns true if two strings of at least eight bytes are equal.
-// By words, since such strings are short: calling `memcmp` takes longer than comparing two words, and
-// callers that call nothing need not save their registers.
+// Compares by words, since such strings are short: calling `memcmp` takes longer than comparing two
+// words, and callers that call nothing need not save their registers.
 #[inline]
 fn are_same(a: &str, b: &str) -> bool {
     debug_assert!(a.len() >= size_of::<u64>(), "shorter texts are whole prints");

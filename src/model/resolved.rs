@@ -4,22 +4,22 @@ use std::time::SystemTime;
 
 use super::{Definition, Field, FlagState, Moment, OnStale, Percentage, SharedDefinition};
 
-/// The definition of one flag merged from all sources, with the source that each field comes from.
+/// The definition of one flag merged from all sources, with the source of each field.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Resolved {
     pub(crate) definition: SharedDefinition,
     origins: [u8; Field::ALL.len()],
     /// The weaker sources of lists that add up, the weakest first.
     weaker: Vec<Weaker>,
-    /// The strongest source that says anything about the flag.
+    /// The strongest source that has the flag.
     strongest: u8,
     /// Set if a source forces the flag on, and no stronger one changes its variants.
     forced_on: bool,
-    /// Set if it is off only because a stored value cannot be read.
+    /// Set if the flag is off only because a stored value cannot be read.
     pub(crate) is_unknown: bool,
     /// Set while a source that the flag depends on has been unreachable for too long.
     pub(crate) stale: Option<OnStale>,
-    /// What the time makes of the definition. Most flags do not depend on it.
+    /// The state of the definition at the current time. Most flags do not depend on the time.
     moment: Option<Box<Moment>>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Resolved {
 struct Weaker {
     field: Field,
     source: u8,
-    /// The number of entries that this source and those below it have: they come first.
+    /// The number of entries of this source and those below it, which come first.
     entries: usize,
 }
 
@@ -36,7 +36,7 @@ struct Weaker {
 const NONE: u8 = u8::MAX;
 
 impl Resolved {
-    /// What the weakest source that has the flag says.
+    /// Creates it from the definition in the weakest source that has the flag.
     pub(crate) fn new(definition: SharedDefinition, source: u8) -> Self {
         let mut resolved = Self {
             forced_on: definition.is_forced_on(),
@@ -53,7 +53,7 @@ impl Resolved {
         resolved
     }
 
-    /// Applies what a stronger source says.
+    /// Applies the definition of a stronger source.
     pub(crate) fn merge(&mut self, patch: &Definition, source: u8) {
         for field in patch.fields().filter(|field| field.adds_up()) {
             match self.claimed(field) {
@@ -74,12 +74,12 @@ impl Resolved {
         self.claim(patch, source);
     }
 
-    /// Notes that the source that was merged last forces the flag on.
+    /// Records that the source that was merged last forces the flag on.
     pub(crate) fn set_forced_on(&mut self) {
         self.forced_on = true;
     }
 
-    /// Returns true if the flag is on without a variant where there is nothing to draw one by.
+    /// Returns true if the flag is on without a variant where there is no unit to draw one by.
     pub(crate) fn is_forced_on(&self) -> bool {
         self.forced_on
     }
@@ -93,7 +93,7 @@ impl Resolved {
         }
     }
 
-    /// Brings it to the instant `now`, after all sources were merged.
+    /// Sets the instant `now`, after all sources were merged.
     pub(crate) fn set_time(&mut self, now: SystemTime) {
         self.moment = self.moment_at(now).map(Box::new);
     }
@@ -102,22 +102,23 @@ impl Resolved {
         Moment::of(&self.definition, now)
     }
 
-    /// Returns whether it can change without any source: at its time, or because a source is lost.
+    /// Returns true if the flag can change without any source: with the time, or because a source
+    /// is lost.
     pub(crate) fn depends_on_time(&self) -> bool {
         self.moment.is_some() || self.definition.rare().stale_after.value().is_some()
     }
 
-    /// What the time makes of it, if it depends on the time.
+    /// Returns the state at the current time, if the flag depends on the time.
     pub(crate) fn moment(&self) -> Option<&Moment> {
         self.moment.as_deref()
     }
 
-    /// Whether it can be on at all at this time.
+    /// Returns true inside the flag's active window.
     pub(crate) fn is_active(&self) -> bool {
         self.moment().is_none_or(|moment| moment.is_active)
     }
 
-    /// The share of users whom no list names, and the field that says it.
+    /// Returns the share of users that no list names, and the field that it comes from.
     pub(crate) fn percentage(&self) -> (Percentage, Field) {
         let field = match self.moment().and_then(|moment| moment.progress) {
             Some(_) => Field::Rollout,
@@ -126,12 +127,13 @@ impl Resolved {
         (Moment::percentage(self.moment(), &self.definition), field)
     }
 
-    /// The source that a field comes from; for one that has its default, the strongest source.
+    /// Returns the source that a field comes from, or the strongest source for a field that has its
+    /// default.
     pub(crate) fn origin(&self, field: Field) -> u8 {
         self.strongest_of(&[field])
     }
 
-    /// The setting by which other flags decide about this one.
+    /// Returns the setting through which other flags decide about this one.
     pub(crate) fn needing(&self) -> Field {
         let requires = self.definition.rare().requires.value();
         match requires.is_some_and(|requires| !requires.is_empty()) {
@@ -140,26 +142,27 @@ impl Resolved {
         }
     }
 
-    /// The strongest source that one of the fields comes from.
+    /// Returns the strongest source that one of the fields comes from.
     pub(crate) fn strongest_of(&self, fields: &[Field]) -> u8 {
         let claimed = fields.iter().filter_map(|&field| self.claimed(field));
         claimed.min().unwrap_or(self.strongest)
     }
 
-    /// The source that sets or removes a field, if any does.
+    /// Returns the source that sets or removes a field, if any does.
     pub(crate) fn claimed(&self, field: Field) -> Option<u8> {
         Some(self.origins[field as usize]).filter(|&source| source != NONE)
     }
 
-    /// The sources that a field comes from, the weakest first, each with the end of its entries. Only lists
-    /// that add up have several.
+    /// Returns the sources that a field comes from, the weakest first, each with the end of its
+    /// entries. Only lists that add up have several.
     pub(crate) fn parts(&self, field: Field) -> impl Iterator<Item = (u8, usize)> {
         let weaker = self.weaker.iter().filter(move |weaker| weaker.field == field);
         let strongest = self.claimed(field).map(|source| (source, self.definition.entries(field)));
         weaker.map(|weaker| (weaker.source, weaker.entries)).chain(strongest)
     }
 
-    /// The sources that a field comes from, the weakest first. Only lists that add up have several.
+    /// Returns the sources that a field comes from, the weakest first. Only lists that add up have
+    /// several.
     pub(crate) fn sources_of(&self, field: Field) -> impl Iterator<Item = u8> {
         self.parts(field).map(|(source, _)| source)
     }

@@ -7,11 +7,11 @@ use std::{
 
 use super::{Percentage, Setting};
 
-/// The stages of a rollout, and where it was put by hand: the setting `rollout` of a flag.
+/// The stages of a rollout, and changes made by hand: the setting `rollout` of a flag.
 ///
-/// Like a [`Definition`](crate::Definition) it is whole or partial: a source may set only `paused_at`
-/// and leave the stages to the source below. Where it stands at an instant follows from its fields
-/// and the clock alone, so that all processes agree and no job has to run.
+/// Like a [`Definition`](crate::Definition) it is whole or partial: a source may set only
+/// `paused_at` and leave the stages to the source below. Its progress at an instant follows from
+/// its fields and the clock alone, so that all processes agree and no job has to run.
 ///
 /// # Example
 ///
@@ -38,15 +38,16 @@ use super::{Percentage, Setting};
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Rollout {
-    /// When the first stage begins. Without it, that is when its first stage says, or never.
+    /// The start of the first stage. By default it is the `at` of that stage. Without either, the
+    /// rollout never starts.
     pub start: Setting<SystemTime>,
     /// The stages in their order. Without any, there is no rollout.
     pub stages: Setting<Vec<Stage>>,
-    /// The stage that somebody put it in, counted from 1; 0 is before the first.
+    /// The stage that was set by hand, counted from 1; 0 is before the first.
     pub stage: Setting<u32>,
-    /// When that stage began. It runs on from there.
+    /// The start of the stage that was set by hand. The rollout continues from there.
     pub stage_started: Setting<SystemTime>,
-    /// Since when it stands still.
+    /// The instant at which the rollout was paused.
     pub paused_at: Setting<SystemTime>,
 }
 
@@ -54,53 +55,53 @@ pub struct Rollout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stage {
-    /// The share of users that it reaches.
+    /// The share of users that the stage reaches.
     pub percentage: Percentage,
-    /// How long it lasts; `for` in flags.toml.
+    /// The duration of the stage; `for` in flags.toml.
     pub duration: Option<Duration>,
-    /// When it begins. The stages of one rollout say either this or how long they last.
+    /// The start of the stage. The stages of one rollout have either this or a duration.
     pub at: Option<SystemTime>,
-    /// Whether the next stage follows by itself. If not, this one lasts until it is advanced.
+    /// True if the next stage follows by itself. Otherwise this stage lasts until it is advanced.
     pub auto: bool,
 }
 
-/// Where a [`Rollout`] stands at one instant.
+/// The progress of a [`Rollout`] at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
     /// The stage, counted from 1; 0 before the first.
     pub stage: u32,
-    /// How many stages there are.
+    /// The number of stages.
     pub stages: u32,
-    /// The share of users that it reaches.
+    /// The share of users that the stage reaches.
     pub percentage: Percentage,
-    /// What it does.
+    /// The status of the rollout.
     pub status: RolloutStatus,
-    /// When the stage began, if that is known.
+    /// The start of the stage, if it is known.
     pub since: Option<SystemTime>,
-    /// When the stage's time is over: when the next one follows by itself, or can be advanced to.
-    /// `None` while it is paused, or if there is no such time.
+    /// The end of the stage: the next stage follows by itself, or the rollout can be advanced to
+    /// it. `None` while the rollout is paused, or if there is no such time.
     pub due: Option<SystemTime>,
 }
 
-/// What a [`Rollout`] does at one instant.
+/// The status of a [`Rollout`] at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RolloutStatus {
-    /// It has not been started, starts later, or was rolled back to its beginning.
+    /// The rollout has not been started, starts later, or was rolled back to its beginning.
     NotStarted,
     /// The next stage follows by itself.
     Running,
-    /// It stays where it is until it is advanced.
+    /// The rollout stays in its stage until it is advanced.
     Waiting,
-    /// It stands still until it is resumed.
+    /// The rollout stands still until it is resumed.
     Paused,
-    /// It is in its last stage.
+    /// The rollout is in its last stage.
     Complete,
 }
 
 impl RolloutStatus {
-    /// The word that people read, such as `not started`.
+    /// Returns the words for people, such as `not started`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -120,25 +121,25 @@ impl fmt::Display for RolloutStatus {
 }
 
 impl Stage {
-    /// A stage that has no end and leads to the next by itself.
+    /// Creates a stage without an end, which leads to the next by itself.
     #[must_use]
     pub const fn new(percentage: Percentage) -> Self {
         Self { percentage, duration: None, at: None, auto: true }
     }
 
-    /// How long it lasts.
+    /// Sets the duration of the stage.
     #[must_use]
     pub const fn lasting(self, duration: Duration) -> Self {
         Self { duration: Some(duration), ..self }
     }
 
-    /// When it begins.
+    /// Sets the start of the stage.
     #[must_use]
     pub const fn at(self, instant: SystemTime) -> Self {
         Self { at: Some(instant), ..self }
     }
 
-    /// Makes it last until it is advanced. How long it lasts is the shortest time then.
+    /// Makes the stage last until it is advanced. Its duration is the shortest time then.
     #[must_use]
     pub const fn manual(self) -> Self {
         Self { auto: false, ..self }
@@ -146,20 +147,20 @@ impl Stage {
 }
 
 impl Rollout {
-    /// A rollout with these stages that has not been started.
+    /// Creates a rollout with these stages that has not been started.
     #[must_use]
     pub fn new(stages: impl IntoIterator<Item = Stage>) -> Self {
         Self { stages: Setting::Set(stages.into_iter().collect()), ..Self::default() }
     }
 
-    /// When the first stage begins.
+    /// Sets the start of the first stage.
     #[must_use]
     pub fn start(self, at: SystemTime) -> Self {
         Self { start: Setting::Set(at), ..self }
     }
 
-    /// Applies `patch` on top of this, member by member (RFC 7396). The stages are one list, which
-    /// is replaced whole.
+    /// Applies `patch` on top of this rollout, member by member (RFC 7396). The stages are one
+    /// list, which is replaced whole.
     pub fn merge(&mut self, patch: &Self) {
         self.start.replace(&patch.start);
         self.stages.replace(&patch.stages);
@@ -168,18 +169,19 @@ impl Rollout {
         self.paused_at.replace(&patch.paused_at);
     }
 
-    /// The stages; none if no source says any.
+    /// Returns the stages; none if no source sets any.
     pub(crate) fn steps(&self) -> &[Stage] {
         self.stages.value().map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Where it stands at the instant `now`; `None` if it has no stages.
+    /// Returns the progress at the instant `now`; `None` if there are no stages.
     #[must_use]
     pub fn at(&self, now: SystemTime) -> Option<Progress> {
         let steps = self.steps();
         let stages = u32::try_from(steps.len()).ok().filter(|&stages| stages > 0)?;
         let paused = self.paused_at.value();
-        // While it stands still, so does its time, at the same instant for everybody.
+        // While the rollout is paused, its time stands still at one instant, which is the same in
+        // all processes.
         let now = paused.copied().unwrap_or(now);
         let (mut stage, mut since) = match (self.stage.value(), self.begins()) {
             (Some(&stage), _) => (stage.min(stages), self.stage_started.value().copied()),
@@ -211,12 +213,12 @@ impl Rollout {
         })
     }
 
-    /// When the first stage begins by itself.
+    /// Returns the instant at which the first stage begins by itself.
     pub(crate) fn begins(&self) -> Option<SystemTime> {
         self.start.value().copied().or_else(|| self.steps().first()?.at)
     }
 
-    /// How long the stage lasts from `now` on; `None` if it can be left.
+    /// Returns the time that is left of the stage from `now` on; `None` if the stage can be left.
     pub(crate) fn remaining(&self, progress: &Progress, now: SystemTime) -> Option<Duration> {
         let now = self.paused_at.value().copied().unwrap_or(now);
         let remaining = self.end(progress.stage, progress.since)?.duration_since(now).ok()?;
@@ -227,13 +229,13 @@ impl Rollout {
         self.steps().get(usize::try_from(stage).ok()?.checked_sub(1)?)
     }
 
-    /// Whether another stage follows by itself.
+    /// Returns true if another stage follows by itself.
     fn follows(&self, stage: u32) -> bool {
         self.step(stage).is_some_and(|step| step.auto) && self.step(stage + 1).is_some()
     }
 
-    /// When the time of a stage that began at `since` is over. Dates count by the time between
-    /// them, so that they move along when the rollout is started at another time or paused.
+    /// Returns the end of a stage that began at `since`. Of dates only the time between them
+    /// counts, so that they move along when the rollout is paused, or started at another time.
     fn end(&self, stage: u32, since: Option<SystemTime>) -> Option<SystemTime> {
         let (step, next) = (self.step(stage)?, self.step(stage + 1)?);
         let until_next = || Some(next.at?.duration_since(step.at?).unwrap_or_default());
@@ -242,7 +244,7 @@ impl Rollout {
 }
 
 impl Progress {
-    /// When it changes by itself.
+    /// Returns the instant at which the rollout changes by itself.
     #[must_use]
     pub fn next_boundary(&self) -> Option<SystemTime> {
         match self.status {
@@ -252,7 +254,7 @@ impl Progress {
     }
 }
 
-/// `25%, stage 2 of 3, running`
+/// Writes the progress like `25%, stage 2 of 3, running`.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { stage, stages, percentage, status, .. } = self;

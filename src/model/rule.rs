@@ -1,4 +1,4 @@
-//! Rules: who is served what.
+//! Rules, which serve some users something else than the rest of the flag.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,8 +6,8 @@ use super::{BucketBy, Condition, Percentage, Prerequisite, Weight, definition::D
 
 use crate::text::line;
 
-/// One rule of a flag: whoever meets its condition is served what it says. The first rule that
-/// matches decides.
+/// One rule of a flag: it serves the users that meet its condition. The first rule that matches
+/// decides.
 ///
 /// # Example
 ///
@@ -29,35 +29,35 @@ use crate::text::line;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Rule {
-    /// What it is called. Rules that serve a percentage draw by it: with another name, other users
-    /// are in.
+    /// The name of the rule. Rules that serve a percentage seed their draw with the name: another
+    /// name selects other users.
     pub name: Option<String>,
-    /// Whom it is for.
+    /// The condition of the users that the rule is for.
     pub when: Condition,
-    /// The users that are left out: it does not match where this condition is true. See
+    /// The users that are left out: the rule does not match where this condition is true. See
     /// [`Condition::Unless`].
     pub unless: Option<Condition>,
-    /// What they are served.
+    /// The outcome for these users.
     pub serve: Serve,
     /// The unit that buckets are drawn by.
     pub bucket_by: BucketBy,
 }
 
 impl Rule {
-    /// A rule without a name.
+    /// Creates a rule without a name.
     #[must_use]
     pub const fn new(when: Condition, serve: Serve) -> Self {
         Self { name: None, when, unless: None, serve, bucket_by: BucketBy::TargetingKey }
     }
 
-    /// Gives it a name.
+    /// Sets the name of the rule.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Leaves out all for whom `condition` is true. See [`Condition::Unless`].
+    /// Leaves out the users for whom `condition` is true. See [`Condition::Unless`].
     ///
     /// # Example
     ///
@@ -78,7 +78,7 @@ impl Rule {
         self
     }
 
-    /// Returns `when` and `unless` as one condition: what has to be true for the rule to match.
+    /// Returns `when` and `unless` as one condition, which has to be true for the rule to match.
     #[must_use]
     pub fn condition(&self) -> Cow<'_, Condition> {
         match &self.unless {
@@ -90,7 +90,7 @@ impl Rule {
         }
     }
 
-    /// Returns the other flags that the conditions ask for. See [`Condition::flags`].
+    /// Returns the other flags that the conditions depend on. See [`Condition::flags`].
     #[must_use]
     pub fn flags(&self) -> Vec<&Prerequisite> {
         let mut flags = self.when.flags();
@@ -98,8 +98,8 @@ impl Rule {
         flags
     }
 
-    /// Draws buckets by another unit than the targeting key. By an attribute, such as `company.id`, all
-    /// who share it are served alike; see [`BucketBy`].
+    /// Draws buckets by another unit than the targeting key. By an attribute, such as `company.id`,
+    /// all users who share it are served alike; see [`BucketBy`].
     #[must_use]
     pub fn bucket_by(mut self, unit: impl Into<BucketBy>) -> Self {
         self.bucket_by = unit.into();
@@ -107,7 +107,7 @@ impl Rule {
     }
 }
 
-/// What a rule serves.
+/// The outcome of a rule.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Serve {
@@ -115,21 +115,21 @@ pub enum Serve {
     On,
     /// The flag is off.
     Off,
-    /// The flag is on, with this variant. It is off if it has no such variant, unless the name is a
-    /// percentage such as `25%`, which is meant then.
+    /// The flag is on, with this variant. If the flag lacks the variant, the name may be a
+    /// percentage such as `25%`, and counts as that. With any other name the flag is off.
     Variant(String),
-    /// No variant: callers get their own defaults, and a boolean question is `false`. A variant of the flag
-    /// that is named `default` is served instead.
+    /// No variant: callers get their own defaults, and a boolean flag is `false`. If the flag has a
+    /// variant named `default`, that variant is served instead.
     Default,
-    /// The flag is on for this share of those who match, and off for the others. A variant of the flag that
-    /// is named like it, such as `25%`, is served instead.
+    /// The flag is on for this share of the users that match, and off for the others. If the flag
+    /// has a variant of that name, such as `25%`, that variant is served instead.
     Percentage(Percentage),
     /// The flag is on, with one of these variants, drawn by weight in this order. It is off if it
-    /// lacks one of them.
+    /// lacks one of the variants.
     Split(Vec<(String, Weight)>),
 }
 
-/// `on`, `off`, `default`, `25%`, `higher_price`, `control 50, higher_price 50`.
+/// Writes `on`, `off`, `default`, `25%`, `higher_price` or `control 50, higher_price 50`.
 impl fmt::Display for Serve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -6,8 +6,8 @@ use super::Rule;
 
 /// The rules of a flag, in their order: the first one that matches decides.
 ///
-/// This reads like a slice of [`Rule`]s. Clones share one list, because definitions are copied
-/// whenever sources are merged.
+/// `Rules` dereferences to a slice of [`Rule`]s. Clones share one list, because definitions are
+/// copied whenever sources are merged.
 ///
 /// # Example
 ///
@@ -32,7 +32,7 @@ impl Deref for Rules {
     }
 }
 
-/// No rules.
+/// Creates a list of no rules.
 impl Default for Rules {
     fn default() -> Self {
         Self(Arc::new([]))

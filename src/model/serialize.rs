@@ -1,4 +1,4 @@
-//! Words, numbers and values as JSON and other formats have them.
+//! Serialization of words, numbers and values in JSON and other formats.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::serialize::object;
 
-/// Serializes types as the word that the rest of the crate has for them.
+/// Serializes each type as its word in the rest of the crate.
 macro_rules! words {
     ($($type:ty),+ $(,)?) => {
         $(
@@ -26,7 +26,7 @@ macro_rules! words {
 
 words!(Cause, ErrorCode, Field, OnStale, Operator, Reason, RolloutStatus);
 
-/// Serializes as the word and the few words: `{"state": "partial", "summary": "25%, 3 allowed"}`.
+/// Serializes as the word and a summary: `{"state": "partial", "summary": "25%, 3 allowed"}`.
 impl Serialize for FlagState {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (state, summary) = (self.as_str(), format_args!("{self}"));
@@ -51,13 +51,13 @@ impl Serialize for Weight {
 fn decimal<S: Serializer>(ten_thousandths: u64, serializer: S) -> Result<S::Ok, S::Error> {
     match (ten_thousandths / 10_000, ten_thousandths % 10_000) {
         (whole, 0) => serializer.serialize_u64(whole),
-        // The shortest text of this quotient has the four decimals and no more.
+        // The shortest decimal string of this quotient has the four decimals and no more.
         _ => serializer.serialize_f64(ten_thousandths as f64 / 10_000.0),
     }
 }
 
-/// Serializes as `true` or `false`, the name of a variant or `"default"`, a percentage such as `"25%"`, or the weights
-/// of variants.
+/// Serializes as `true` or `false`, the name of a variant or `"default"`, a percentage such as
+/// `"25%"`, or the weights of variants.
 impl Serialize for Serve {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -73,7 +73,7 @@ impl Serialize for Serve {
     }
 }
 
-/// Serializes as it stands. Formats without the numbers that JSON lacks have `null` for those.
+/// Serializes as the plain value. A float that JSON lacks, such as not-a-number, is `null` there.
 impl Serialize for Value<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -87,7 +87,7 @@ impl Serialize for Value<'_> {
     }
 }
 
-/// Returns an instant as RFC 3339 has it, in UTC; clamped to the years 0 to 9999.
+/// Returns an instant as an RFC 3339 string in UTC; clamped to the years 0 to 9999.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     /// The start of the year 0.
     const FIRST: Timestamp = Timestamp::constant(-62_167_219_200, 0);

@@ -1,4 +1,4 @@
-//! One setting of one source: left alone, taken away or set.
+//! One setting of one source: inherited, removed or set.
 
 use std::{
     collections::HashSet,
@@ -11,21 +11,21 @@ use super::{
     Rollout, Rules, Variants,
 };
 
-/// One field of a [`Definition`], as a member of a JSON merge patch (RFC 7396) is: absent, null or
-/// a value.
+/// One field of a [`Definition`], like a member of a JSON merge patch (RFC 7396): absent, null or a
+/// value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Setting<T> {
-    /// Says nothing: the lower sources decide.
+    /// The source sets nothing: the sources below decide.
     #[default]
     Inherit,
-    /// Takes away what lower sources say, so that the field has its default again.
+    /// The source removes the values of the sources below, so that the field has its default again.
     Remove,
-    /// Replaces what lower sources say.
+    /// The source replaces the values of the sources below.
     Set(T),
 }
 
 impl<T> Setting<T> {
-    /// The value, if this sets one.
+    /// Returns the value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Set(value) => Some(value),
@@ -33,12 +33,12 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Returns `true` if lower sources decide.
+    /// Returns `true` if the sources below decide.
     pub fn is_inherit(&self) -> bool {
         matches!(self, Self::Inherit)
     }
 
-    /// Does what `patch` says, if it says anything.
+    /// Replaces this setting with `patch`, unless that inherits.
     pub(crate) fn replace(&mut self, patch: &Self)
     where
         T: Clone,
@@ -49,7 +49,7 @@ impl<T> Setting<T> {
     }
 }
 
-/// Applies a patch: it replaces the value, or is a patch of the value itself.
+/// Applies a patch, which replaces the value or changes parts of it.
 pub(super) fn merge<T: SettingType>(below: &mut Setting<T>, patch: &Setting<T>) {
     match (below, patch) {
         (Setting::Set(below), Setting::Set(patch)) => below.merge(patch),
@@ -57,7 +57,7 @@ pub(super) fn merge<T: SettingType>(below: &mut Setting<T>, patch: &Setting<T>) 
     }
 }
 
-/// Applies what a stronger source has: lists of both count.
+/// Applies the setting of a stronger source: lists of both add up.
 pub(super) fn add_up<T: SettingType>(below: &mut Setting<T>, stronger: &Setting<T>) {
     match (below, stronger) {
         (Setting::Set(below), Setting::Set(stronger)) => below.add(stronger),
@@ -65,29 +65,29 @@ pub(super) fn add_up<T: SettingType>(below: &mut Setting<T>, stronger: &Setting<
     }
 }
 
-/// A type that a setting can have, as the model needs it.
+/// A type that a setting can have.
 ///
-/// `definition` adds how the type is decoded, encoded and described to editors.
+/// `definition` adds decoding, encoding and a description for editors.
 pub(crate) trait SettingType: Clone + PartialEq + fmt::Debug {
     /// `true` if a value is one date.
     const IS_DATE: bool = false;
 
-    /// Applies `patch` on top of this. A table is patched member by member (RFC 7396).
+    /// Applies `patch` on top of this value. A table is patched member by member (RFC 7396).
     fn merge(&mut self, patch: &Self) {
         self.clone_from(patch);
     }
 
-    /// Adds the entries of a list to this one. Anything else is patched.
+    /// Adds the entries of a list to this one. A value of any other type is patched.
     fn add(&mut self, other: &Self) {
         self.merge(other);
     }
 
-    /// The date, if a value is one.
+    /// Returns the date, if the value is one.
     fn date(&self) -> Option<SystemTime> {
         None
     }
 
-    /// The number of entries of a list; 1 for what is not a list.
+    /// Returns the number of entries of a list; 1 for any other type.
     fn entries(&self) -> usize {
         1
     }
@@ -99,7 +99,7 @@ impl SettingType for Duration {}
 impl SettingType for Percentage {}
 impl SettingType for BucketBy {}
 impl SettingType for OnStale {}
-/// Replaced whole, as the value of a variant is.
+/// Replaces a constant whole, as the value of a variant is replaced.
 impl SettingType for Constant {}
 
 impl SettingType for SystemTime {
@@ -166,16 +166,16 @@ impl SettingType for Metadata {
 
 /// A setting of any type.
 pub(super) trait AnySetting {
-    /// Returns `true` if the setting sets or removes something.
+    /// Returns `true` if the setting sets or removes a value.
     fn says_something(&self) -> bool;
 
-    /// Returns `true` if the setting removes what is below it.
+    /// Returns `true` if the setting removes the value of the sources below.
     fn is_removed(&self) -> bool;
 
-    /// The date that is set, if the setting is one.
+    /// Returns the date that is set, if the setting is a date.
     fn date(&self) -> Option<SystemTime>;
 
-    /// The number of entries of the list that is set; of anything else, 1 if it is set.
+    /// Returns the number of entries of the list that is set; of any other type, 1 if it is set.
     fn entries(&self) -> usize;
 
     fn inherit(&mut self);
@@ -209,12 +209,13 @@ impl<T: SettingType> AnySetting for Setting<T> {
     }
 }
 
-/// A row of the registry, as a type: how code that is generic over the type of a setting gets at it.
+/// A row of the registry, as a type. It gives access to the setting for code that is generic over
+/// the setting's type.
 pub(crate) trait Row {
     type Type: SettingType;
     const FIELD: Field;
 
-    /// The value while no source sets one.
+    /// Returns the value while no source sets one.
     #[cfg_attr(not(feature = "definition"), expect(dead_code, reason = "for the schema"))]
     fn default() -> Option<Self::Type>;
 

@@ -5,16 +5,16 @@ use super::Field;
 /// Expands `$expand! { … }` with all rows of the registry.
 ///
 /// Everything that walks over the settings is made from these rows. That is [`Definition`] with its
-/// setters, [`Field`], the decoder, the encoder, the schema, summaries, and each list of settings that
-/// share a role. Adding a setting is one row here. A type that no other setting has also implements
-/// `SettingType`, and the traits `Decode`, `Encode`, `Schema` and `Summary`.
+/// setters, [`Field`], the decoder, the encoder, the schema, summaries, and each list of settings
+/// that share a role. Adding a setting is one row here. A type that no other setting has also
+/// implements `SettingType`, and the traits `Decode`, `Encode`, `Schema` and `Summary`.
 ///
-/// A row is `field: Type, Variant => "example in TOML", Roles::new(…)`. After the type, `= value` is
-/// the default. After the variant, `of Entry` makes the setter of a list take anything that becomes
-/// entries.
+/// A row is `field: Type, Variant => "example in TOML", Roles::new(…)`. After the type, `= value`
+/// is the default. After the variant, `of Entry` makes the setter of a list take anything that
+/// converts into entries.
 ///
-/// Thousands of flags are kept, so the `rare` settings take no room in a definition without any of
-/// them.
+/// Services keep thousands of flags, so the `rare` settings take no room in a definition without
+/// any of them.
 ///
 /// [`Definition`]: super::Definition
 macro_rules! settings {
@@ -25,7 +25,7 @@ macro_rules! settings {
             /// The purpose of the flag, in a sentence.
             description: String, Description
                 => r#""One-page checkout""#, Roles::new(Effect::None);
-            /// The team or person who answers for it.
+            /// The team or person responsible for the flag.
             owner: String, Owner
                 => r#""payments""#, Roles::new(Effect::None);
             /// Free words to find it by.
@@ -40,10 +40,10 @@ macro_rules! settings {
             /// The kill switch: `false` is off for all users. On by default.
             enabled: bool = true, Enabled
                 => "false", Roles::new(Effect::Share).step(1).whole();
-            /// Targeting keys for whom it is off, whatever else is said.
+            /// Targeting keys for whom it is off, whatever the other settings are.
             denied_users: Vec<String>, DeniedUsers of String
                 => r#"["mallory"]"#, Roles::new(Effect::Denies).step(4).counted("user");
-            /// Groups for whose members it is off, whatever else but `enabled` is said.
+            /// Groups for whose members it is off, whatever the other settings are.
             denied_groups: Vec<String>, DeniedGroups of String
                 => r#"["banned"]"#,
                 Roles::new(Effect::Denies).step(5).counted("group").reads_attributes();
@@ -120,8 +120,8 @@ macro_rules! settings {
             bucket_by: BucketBy = BucketBy::TargetingKey, BucketBy
                 => r#""company.id""#,
                 Roles::new(Effect::Selects).step(11).redraws().reads_attributes();
-            /// The text that seeds the buckets instead of the flag key. Flags with the same salt draw the
-            /// same users, and a new salt draws new ones.
+            /// The string that seeds the buckets instead of the flag key. Flags with the same salt
+            /// draw the same users, and a new salt draws new ones.
             salt: String, Salt
                 => r#""checkout""#, Roles::new(Effect::Selects).step(12).redraws();
             /// The time that a source above this one may be unreachable before `on_stale` applies. For
@@ -147,7 +147,7 @@ pub(crate) use settings;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Effect {
-    /// None: the setting is for people, or about what is served rather than to whom.
+    /// None: the setting is for people, or decides what is served rather than to whom.
     None,
     /// A list of those for whom the flag is on.
     Allows,
@@ -157,7 +157,7 @@ pub enum Effect {
     Share,
     /// Another condition on users, which leaves some of them out even where the share is all of them.
     Narrows,
-    /// A choice of the users who are in a share, not of how many they are.
+    /// A choice of the users who are in a share, not of their number.
     Selects,
 }
 
@@ -169,11 +169,13 @@ pub enum Effect {
 )]
 pub(crate) struct Roles {
     pub(crate) effect: Effect,
-    /// The place among the steps of an evaluation, counted from 1; 0 for what is for people alone.
+    /// The place among the steps of an evaluation, counted from 1; 0 for a setting that is for
+    /// people alone.
     pub(crate) step: u8,
     /// Set if a forced value takes the setting away.
     pub(crate) is_lifted: bool,
-    /// Set if a key of its own in Redis always has the setting: if missing there, it has its default.
+    /// Set if a key of its own in Redis always has the setting: a setting that is missing there has
+    /// its default.
     pub(crate) is_whole: bool,
     /// Set if an edit of the setting can re-bucket users.
     pub(crate) redraws: bool,
@@ -181,7 +183,7 @@ pub(crate) struct Roles {
     pub(crate) reads_attributes: bool,
     /// The noun of an entry, for a list that is shown by its length.
     pub(crate) noun: Option<&'static str>,
-    /// The setting without which it does nothing, and why.
+    /// The setting without which this one has no effect, and the reason.
     pub(crate) needs: Option<(Field, &'static str)>,
 }
 

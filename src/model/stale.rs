@@ -1,33 +1,33 @@
-//! What a flag does when a source has been unreachable for too long.
+//! The answer of a flag when a source has been unreachable for too long.
 
 use std::{fmt, str::FromStr};
 
-/// What a flag answers once a source above the one that declares it has been unreachable for longer
-/// than its `stale_after`. The reason of its answers is [`Reason::Stale`] then.
+/// The answer of a flag once a source above the one that declares it has been unreachable for
+/// longer than its `stale_after`. The reason of the answer is [`Reason::Stale`] then.
 ///
 /// [`Reason::Stale`]: crate::Reason::Stale
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum OnStale {
-    /// The last word of the lost source stays in force.
+    /// Keeps serving the lost source's last known values.
     #[default]
     Keep,
-    /// What the lost source said is forgotten: the sources that can be reached decide.
+    /// Ignores the values of the lost source: the sources that can be reached decide.
     Declared,
-    /// On for everybody.
+    /// On for all users.
     On,
-    /// Off for everybody.
+    /// Off for all users.
     Off,
-    /// Off, and a gate answers `503 Service Unavailable` instead of its own answer.
+    /// Off, and a gate answers `503 Service Unavailable` instead of its own response.
     Unavailable,
 }
 
 impl OnStale {
-    /// All of them.
+    /// All variants of the enum, in their order.
     pub const ALL: &'static [Self] =
         &[Self::Keep, Self::Declared, Self::On, Self::Off, Self::Unavailable];
 
-    /// The spelling in flags.toml.
+    /// Returns the spelling in flags.toml.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl FromStr for OnStale {
     }
 }
 
-/// A text that is no [`OnStale`].
+/// The error of a string that is not an [`OnStale`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of `keep`, `declared`, `on`, `off`, `unavailable`")]
 pub struct InvalidOnStale;

@@ -1,31 +1,31 @@
-//! A flag in a few words, for people.
+//! A summary of a flag, for people.
 
 use std::{fmt, time::SystemTime};
 
 use super::{Definition, Effect, Field, Moment, Percentage, Variant, Weight};
 
-/// What a flag amounts to before anyone in particular asks: what changes and logs show.
+/// A summary of a flag for all users together, as events and logs show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum FlagState {
-    /// No source knows it.
+    /// No source has the flag.
     #[default]
     Unknown,
-    /// Off for everybody.
+    /// The flag is off for all users.
     Off,
-    /// On for everybody.
+    /// The flag is on for all users.
     On,
-    /// It depends on who asks.
+    /// The flag depends on the evaluation context.
     Partial {
         /// The share of users that no list names.
         percentage: Percentage,
-        /// How many users and groups are allowed.
+        /// The number of users and groups that are allowed.
         allowed: usize,
-        /// How many users and groups are denied.
+        /// The number of users and groups that are denied.
         denied: usize,
-        /// How many rules there are.
+        /// The number of rules.
         rules: usize,
-        /// How many flags it requires.
+        /// The number of flags that it requires.
         required: usize,
         /// The number of variants that are drawn; 0 if nothing is drawn.
         variants: usize,
@@ -33,13 +33,13 @@ pub enum FlagState {
 }
 
 impl FlagState {
-    /// The state, at the instant `now`, of a definition that is merged from all sources.
+    /// Returns the state, at the instant `now`, of a definition that is merged from all sources.
     #[must_use]
     pub fn at(definition: &Definition, now: SystemTime) -> Self {
         Self::of(definition, Moment::of(definition, now).as_ref())
     }
 
-    /// Returns the word for it: `unknown`, `off`, `on` or `partial`.
+    /// Returns the word for the state: `unknown`, `off`, `on` or `partial`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl FlagState {
         let (mut allowed, denied): (usize, usize) = (count(Effect::Allows), count(Effect::Denies));
         let rules = definition.entries(Field::Rules);
         let required = definition.entries(Field::Requires);
-        // Nothing is left from which an allow-list could save anybody.
+        // An allow-list has no effect if all users get the flag anyway.
         if percentage == Percentage::HUNDRED && rules == 0 {
             allowed = 0;
         }
@@ -83,12 +83,12 @@ impl FlagState {
     }
 }
 
-/// The effect of weights and traffic on those for whom the steps before turn the flag on.
+/// The effect of weights and traffic on the users for whom the steps before turn the flag on.
 #[derive(Debug, Clone, Copy)]
 enum Drawn {
     On,
     Off,
-    /// One of so many variants, or a part of the users is out.
+    /// One of so many variants is drawn, or the traffic leaves a part of the users out.
     Several(usize),
 }
 
@@ -117,8 +117,8 @@ impl Drawn {
     }
 }
 
-/// `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`, `100%, 1 denied, 2 rules`, `100%, 1 required`,
-/// `100%, 3 variants`.
+/// Writes the state like `off`, `on`, `unknown`, `25%`, `25%, 3 allowed`,
+/// `100%, 1 denied, 2 rules`, `100%, 1 required` or `100%, 3 variants`.
 impl fmt::Display for FlagState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

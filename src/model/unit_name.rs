@@ -1,4 +1,4 @@
-//! The names of attributes that buckets are drawn by, as answers have them.
+//! The names of attributes that buckets are drawn by, as a part of answers.
 
 use std::{
     collections::HashMap,
@@ -10,24 +10,25 @@ use crate::text::line;
 
 /// The path of an attribute that buckets are drawn by, such as `company.id`.
 ///
-/// Causes are small and `Copy`, so this is the place of the path in a table of the process.
+/// Causes are small and `Copy`, so this is the index of the path in a table of the process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UnitName(u16);
 
 static NAMES: Mutex<Option<Names>> = Mutex::new(None);
 
-/// The paths by their places. Their number is bounded by that of the places.
+/// The paths by their index. Their number is bounded by the type of the index.
 #[derive(Default)]
 struct Names {
     list: Vec<&'static str>,
     places: HashMap<&'static str, u16>,
 }
 
-/// Stands for all paths that there is no place for.
+/// Stands for all paths that do not fit into the table.
 const OVERFLOW: UnitName = UnitName(u16::MAX);
 
 impl UnitName {
-    /// Keeps a path for the life of the process. It locks, so it is called when flags are compiled.
+    /// Keeps a path for the life of the process. It locks, so it is called only when flags are
+    /// compiled.
     pub(crate) fn keep(path: &str) -> Self {
         let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
         let Names { list, places } = names.get_or_insert_default();

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 /// A value of an attribute or a variant: the types of JSON without null, and integers apart from
 /// floats.
 ///
-/// Borrows strings where possible. Strings, numbers, booleans and lists become values with `into()`,
-/// and so do the types that JSON lacks:
+/// A value borrows strings where possible. Strings, numbers, booleans and lists become values with
+/// `into()`, and so do these types, which JSON lacks:
 ///
 /// | type | value |
 /// |---|---|
@@ -54,7 +54,7 @@ pub enum Value<'a> {
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Value<'_> {
-    /// Returns true if no string in it takes more than `bytes`.
+    /// Returns true if no string in the value takes more than `bytes`.
     #[cfg(feature = "http")]
     pub(crate) fn fits(&self, bytes: usize) -> bool {
         match self {
@@ -67,7 +67,8 @@ impl Value<'_> {
         }
     }
 
-    /// Returns a whole number, with or without decimals: JSON does not distinguish `3.0` from `3`.
+    /// Returns a whole number, written with or without decimals: JSON does not distinguish `3.0`
+    /// from `3`.
     #[inline]
     pub(crate) fn whole(&self) -> Option<i64> {
         match self {
@@ -129,7 +130,7 @@ macro_rules! from_wide {
     ($($type:ty)+) => {
         $(
             impl From<$type> for Value<'_> {
-                // Not a float, which rounds: two ids would be one. The digits are also what an
+                // A float would round, so that two ids became one. The digits are also what an
                 // integer is drawn by, so that large ids have buckets like small ones.
                 #[inline]
                 fn from(value: $type) -> Self {
@@ -199,22 +200,22 @@ impl<'a, T: Into<Value<'a>>, const N: usize> From<[T; N]> for Value<'a> {
     }
 }
 
-/// Collects a list.
+/// Collects into a list.
 impl<'a, T: Into<Value<'a>>> FromIterator<T> for Value<'a> {
     fn from_iter<I: IntoIterator<Item = T>>(list: I) -> Self {
         Self::List(list.into_iter().map(Into::into).collect())
     }
 }
 
-/// Collects a table.
+/// Collects into a table.
 impl<'a, K: Into<Cow<'a, str>>> FromIterator<(K, Value<'a>)> for Value<'a> {
     fn from_iter<I: IntoIterator<Item = (K, Value<'a>)>>(table: I) -> Self {
         Self::Table(table.into_iter().map(|(name, value)| (name.into(), value)).collect())
     }
 }
 
-/// A conversion into the value of an attribute, which [`Context::attribute`] takes: everything that
-/// is `Into<`[`Value`]`>`, and `Option`s of that.
+/// A conversion into the value of an attribute, which [`Context::attribute`] takes. It exists for
+/// every type that is `Into<`[`Value`]`>`, and for `Option`s of these types.
 ///
 /// The conversion cannot fail.
 ///
@@ -270,7 +271,7 @@ impl<'a, T: Into<Value<'a>>> IntoAttribute<'a> for Option<T> {
     }
 }
 
-/// A table of values of all types.
+/// Returns a table of values of all types.
 #[cfg(test)]
 pub(super) fn sample() -> Value<'static> {
     let values = [

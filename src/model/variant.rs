@@ -1,4 +1,4 @@
-//! What a flag serves beyond on and off.
+//! Variants, which a flag serves beyond on and off.
 
 use std::{fmt, sync::Arc};
 
@@ -6,11 +6,11 @@ use super::{Setting, Value, Weight};
 
 /// The variants of a flag, as one source gives them: in an order, each with a name.
 ///
-/// The order decides who is drawn into which variant, so it has to stay while an experiment runs.
+/// The order decides which users are drawn into which variant, so it must not change while an
+/// experiment runs.
 ///
-/// As a part of a [`Definition`](super::Definition) this is a JSON merge patch (RFC 7396): it
-/// changes the variants that it names, adds those that are new behind the others, and leaves the
-/// rest alone.
+/// As a part of a [`Definition`](super::Definition) this is a JSON merge patch (RFC 7396). It
+/// changes the variants that it names, appends new ones, and leaves the rest unchanged.
 ///
 /// # Example
 ///
@@ -31,34 +31,36 @@ use super::{Setting, Value, Weight};
 /// ```
 #[derive(Clone, PartialEq, Default)]
 pub struct Variants {
-    /// Few flags have variants, and definitions are copied when sources are merged.
+    /// Shared, since few flags have variants, and definitions are copied when sources are merged.
     list: Arc<Vec<(Box<str>, Setting<Variant>)>>,
 }
 
-/// One variant of a flag: how often it is drawn, and what it stands for.
+/// One variant of a flag: its weight and its value.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Variant {
-    /// How often it is drawn, compared with the others. Never, unless it is set.
+    /// The weight in the draw, compared with the other variants. Without it, the variant is never
+    /// drawn.
     pub weight: Setting<Weight>,
-    /// What the flag's value is for those who are served this variant. Its name, unless it is set.
+    /// The value of the flag for users who are served this variant. By default it is the variant's
+    /// name.
     pub value: Setting<Value<'static>>,
 }
 
 impl Variant {
-    /// A variant that says nothing.
+    /// Creates a variant without weight and value.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How often it is drawn, compared with the others.
+    /// Sets the weight in the draw, compared with the other variants.
     #[must_use]
     pub fn weight(self, weight: impl Into<Weight>) -> Self {
         Self { weight: Setting::Set(weight.into()), ..self }
     }
 
-    /// What the flag's value is for those who are served this variant.
+    /// Sets the value of the flag for users who are served this variant.
     #[must_use]
     pub fn value(self, value: impl Into<Value<'static>>) -> Self {
         Self { value: Setting::Set(value.into()), ..self }
@@ -74,14 +76,14 @@ impl Variant {
     }
 }
 
-/// Only a weight.
+/// Creates a variant with this weight alone.
 impl From<Weight> for Variant {
     fn from(weight: Weight) -> Self {
         Self::new().weight(weight)
     }
 }
 
-/// Only a weight.
+/// Creates a variant with this weight alone.
 impl From<u32> for Variant {
     fn from(weight: u32) -> Self {
         Self::new().weight(weight)
@@ -89,19 +91,19 @@ impl From<u32> for Variant {
 }
 
 impl Variants {
-    /// No variants.
+    /// Creates a list of no variants.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets a variant: a new one behind the others, a known one in its place.
+    /// Sets a variant. A new one is appended, and a known one keeps its place.
     #[must_use]
     pub fn with(self, name: impl Into<String>, variant: impl Into<Variant>) -> Self {
         self.set(name.into().into(), Setting::Set(variant.into()))
     }
 
-    /// Takes a variant away, also from the sources below.
+    /// Removes a variant, also from the sources below.
     #[must_use]
     pub fn without(self, name: impl Into<String>) -> Self {
         self.set(name.into().into(), Setting::Remove)
@@ -116,23 +118,23 @@ impl Variants {
         self
     }
 
-    /// The variants, in their order.
+    /// Returns the variants, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Variant)> {
         self.list.iter().filter_map(|(name, variant)| Some((&**name, variant.value()?)))
     }
 
-    /// The variants that are set or taken away, in their order.
+    /// Returns the variants that are set or removed, in their order.
     #[cfg(feature = "definition")]
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&str, &Setting<Variant>)> {
         self.list.iter().map(|(name, variant)| (&**name, variant))
     }
 
-    /// The names of the variants, in their order.
+    /// Returns the names of the variants, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.iter().map(|(name, _)| name)
     }
 
-    /// The variant of that name, if there is one.
+    /// Returns the variant of that name, if there is one.
     #[must_use]
     pub fn variant(&self, name: &str) -> Option<&Variant> {
         self.iter().find(|&(known, _)| known == name).map(|(_, variant)| variant)
@@ -196,19 +198,19 @@ impl Variants {
         }
     }
 
-    /// How many variants there are.
+    /// Returns the number of variants.
     #[must_use]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are no variants.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Applies `patch` on top of this, name by name (RFC 7396).
+    /// Applies `patch` on top of these variants, name by name (RFC 7396).
     pub(crate) fn merge(&mut self, patch: &Self) {
         let list = Arc::make_mut(&mut self.list);
         for (name, change) in &*patch.list {
@@ -240,7 +242,7 @@ impl fmt::Debug for Variants {
     }
 }
 
-/// The boolean that a name stands for.
+/// Returns the boolean that a name stands for.
 fn boolean(name: &str) -> Option<bool> {
     match name {
         "on" | "true" => Some(true),

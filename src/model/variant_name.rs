@@ -1,7 +1,7 @@
 //! The names of variants, of which a process keeps one copy each.
 //!
-//! Answers are `Copy` and borrow nothing, so the names in them live as long as the process. A
-//! writer of definitions could make it grow without end, so their number is bounded.
+//! Answers are `Copy` and borrow nothing, so the names in them live as long as the process.
+//! Definitions with ever new names would make this list grow without end, so its length is bounded.
 
 use std::{
     collections::HashSet,
@@ -17,7 +17,7 @@ pub(crate) const MOST_VARIANT_NAMES: usize = 100_000;
 
 static NAMES: Mutex<Option<Names>> = Mutex::new(None);
 
-/// A name that a process has no room for.
+/// The error of a name that a process has no room for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "variant `{}` is one name too many: a process keeps at most {MOST_VARIANT_NAMES} names of variants, and \
@@ -66,11 +66,12 @@ impl Names {
 
 /// Returns the copy of a name that is kept for the life of the process.
 ///
-/// It locks, so it is called when flags are read and compiled, and never when they are evaluated.
+/// The function locks, so it is called only when flags are read and compiled, never when they are
+/// evaluated.
 ///
 /// # Errors
 ///
-/// The name is new and there is no room for it. Nothing is kept then.
+/// Returns an error if the name is new and there is no room for it. Nothing is kept then.
 pub(crate) fn keep_variant_name(name: &str) -> Result<&'static str, TooManyVariantNames> {
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     names.get_or_insert_with(|| Names::new(MOST_VARIANT_NAMES)).keep(name)
@@ -82,16 +83,16 @@ pub(crate) fn variant_name(name: &str) -> &'static str {
 }
 
 impl Definition {
-    /// Keeps the names of variants in this definition: those of its own, and those that it asks other
-    /// flags for.
+    /// Keeps the names of variants in this definition: its own, and those that it requires of other
+    /// flags.
     ///
-    /// Definitions pass here on their way into a process, wherever they come from, and are rejected on
-    /// an error. So compiling them cannot fail.
+    /// All definitions pass through here on their way into a process, and are rejected on an error.
+    /// So compiling them cannot fail.
     ///
     /// # Errors
     ///
-    /// A name that there is no room for. None of the names is kept then, so that definitions that are
-    /// rejected fill nothing.
+    /// Returns an error for a name that there is no room for. None of the names is kept then, so
+    /// that definitions that are rejected take no room.
     pub(crate) fn keep_variant_names(&self) -> Result<(), TooManyVariantNames> {
         let own = self.rare().variants.value().into_iter().flat_map(|variants| variants.names());
         let others = self.needs();

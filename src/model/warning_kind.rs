@@ -1,4 +1,4 @@
-//! The kinds of values that have another effect than their writers may expect.
+//! The kinds of values whose effect may surprise their writers.
 
 use std::fmt;
 
@@ -10,16 +10,17 @@ use serde::{Serialize, Serializer};
 pub enum WarningKind {
     /// A forced string is neither on, nor off, nor the name of a variant. The flag is off.
     NeitherOnNorOff,
-    /// A flag is forced on, and it has no variant to serve: none that is on has a weight. The flag is off.
+    /// A flag is forced on and has no variant to serve: none that counts as on has a weight. The
+    /// flag is off.
     StaysOff,
-    /// An environment variable is that of several flags that other sources have.
+    /// An environment variable matches several flags that other sources have.
     SeveralFlags,
     /// `serve`, or a rule, names a variant that the flag does not have. The flag is off for these users.
     UnknownVariant,
 }
 
 impl WarningKind {
-    /// Returns the word for it in logs, metrics and JSON.
+    /// Returns the word for the kind in logs, metrics and JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
-//! How often a variant is drawn.
+//! The weight of a variant.
 
 use std::{fmt, str::FromStr};
 
 use super::decimal::{self, InvalidDecimal};
 
-/// How often a variant is drawn, compared with the others of its flag: any number from 0 to
+/// The weight of a variant in the draw, compared with the others of its flag: any number from 0 to
 /// 1,000,000,000 with at most four decimals. Weights need not add up to 100.
 ///
 /// # Example
@@ -24,26 +24,26 @@ use super::decimal::{self, InvalidDecimal};
 pub struct Weight(u64);
 
 impl Weight {
-    /// Never drawn.
+    /// The weight of a variant that is never drawn.
     pub const ZERO: Self = Self(0);
 
     const MAX: u64 = 1_000_000_000 * 10_000;
 
-    /// The weight in ten-thousandths.
+    /// Returns the weight in ten-thousandths.
     #[must_use]
     pub const fn ten_thousandths(self) -> u64 {
         self.0
     }
 }
 
-/// A whole number; more than 1,000,000,000 is as much as that.
+/// Converts a whole number. More than 1,000,000,000 becomes 1,000,000,000.
 impl From<u32> for Weight {
     fn from(weight: u32) -> Self {
         Self((u64::from(weight) * 10_000).min(Self::MAX))
     }
 }
 
-/// Reads `34` or `33.3`.
+/// Parses `34` or `33.3`.
 impl FromStr for Weight {
     type Err = InvalidWeight;
 
@@ -54,7 +54,7 @@ impl FromStr for Weight {
     }
 }
 
-/// Through the shortest decimal text of the number, so that `0.1` is exactly a tenth.
+/// Converts through the shortest decimal string of the number, so that `0.1` is exactly a tenth.
 impl TryFrom<f64> for Weight {
     type Error = InvalidWeight;
 
@@ -78,17 +78,17 @@ impl fmt::Debug for Weight {
     }
 }
 
-/// Why a text or a number is no [`Weight`].
+/// The error of a string or a number that is not a [`Weight`].
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidWeight {
-    /// The text is not a plain decimal number.
+    /// The string is not a plain decimal number.
     #[error("a weight is a plain decimal number such as `50` or `33.3`")]
     NotANumber,
     /// The number is below 0 or above 1,000,000,000.
     #[error("a weight lies between 0 and 1,000,000,000")]
     OutOfRange,
-    /// More decimals than the bucketing algorithm distinguishes.
+    /// The number has more decimals than the bucketing algorithm distinguishes.
     #[error("a weight has at most four decimals")]
     TooManyDecimals,
 }

@@ -1,8 +1,8 @@
-//! Characters that are not seen, or that change how others are seen.
+//! Characters that are invisible, or that change the display of others.
 
 use std::borrow::Cow;
 
-/// Returns true for a character that a reader does not see, or that changes what is around it.
+/// Returns true for a character that is invisible, or that changes the display of its neighbours.
 ///
 /// These are control characters, separators of lines and paragraphs, marks of direction ([UAX #9]), and
 /// characters of no width. The latter have the property `Default_Ignorable_Code_Point` of [UAX #44]: joiners,
@@ -25,7 +25,7 @@ pub const fn is_hidden(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}'
         | '\u{7f}'..='\u{9f}'
-        // Blanks that look like the plain one. The wide one of Japanese (U+3000) does not.
+        // Blanks that look like a space. The wide blank of Japanese (U+3000) does not.
         | '\u{a0}'
         | '\u{ad}'
         | '\u{34f}'
@@ -42,19 +42,19 @@ pub const fn is_hidden(c: char) -> bool {
         | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}'
         | '\u{ffa0}'
-        // Beside those of the property, the anchors of interlinear annotations.
+        // The anchors of interlinear annotations are not in the property.
         | '\u{fff0}'..='\u{fffb}'
         | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Returns true if nothing in the string has to be looked at: most names are ASCII.
+/// Returns true if no character of the string needs attention: most names are ASCII.
 pub(super) fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(is_hidden)
 }
 
-/// Returns the string with some characters as escapes of Rust.
+/// Returns the string with some characters escaped as in Rust.
 pub(super) fn escaped(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
     if !text.contains(&is_bad) {
         return text.into();

@@ -1,4 +1,4 @@
-//! Markdown: of GitHub, and of rustdoc.
+//! Markdown of GitHub and of rustdoc.
 
 use std::fmt::Write;
 
@@ -21,8 +21,8 @@ impl Untrusted<'_> {
         plain(self.line().trim())
     }
 
-    /// Returns inline code for Markdown, in which a string is most like itself: GitHub makes links of `@name` and
-    /// `#1` elsewhere.
+    /// Returns inline code for Markdown, which keeps a string closest to itself: elsewhere GitHub
+    /// makes links of `@name` and `#1`.
     ///
     /// A string with a vertical bar is [plain text](Self::markdown) instead, since Markdown has no way to write it
     /// as code in a table.
@@ -43,8 +43,8 @@ impl Untrusted<'_> {
             return plain(text.trim());
         }
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-        // Inline code has no escapes, and ends at a fence that is as long as the first (CommonMark 6.1). A blank on
-        // both sides is taken off, unless there is nothing else.
+        // Inline code has no escapes, and ends at a fence that is as long as the first (CommonMark
+        // 6.1). A blank on both sides is removed, unless the code is blank.
         let fence = "`".repeat(longest + 1);
         let is_edge = |c| matches!(c, ' ' | '`');
         let is_blank = text.bytes().all(|byte| byte == b' ');
@@ -78,7 +78,7 @@ impl Untrusted<'_> {
     }
 }
 
-/// Escapes everything in a line that means something in Markdown.
+/// Escapes the characters of a line that have a meaning in Markdown.
 fn plain(line: &str) -> String {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let mut plain = String::with_capacity(line.len());
@@ -87,7 +87,7 @@ fn plain(line: &str) -> String {
         let means_something = match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '&' | '~' | '^' | '$' | '@' => true,
             '#' | '+' | '-' | '=' | ':' if at == 0 => true,
-            // The number of a list, and a host that GitHub makes a link of.
+            // The number of a list, or the end of a host that GitHub makes a link of.
             '.' => at == digits && digits > 0 || line[..at].to_ascii_lowercase().ends_with("www"),
             ')' => at == digits && digits > 0,
             // rustdoc warns of a URL that is not a link, and GitHub makes one of it.
@@ -95,7 +95,8 @@ fn plain(line: &str) -> String {
             _ => false,
         };
         match c {
-            // A backslash before it does not keep it in its cell where another backslash is before that.
+            // A backslash before the bar does not keep it in its cell if another backslash precedes
+            // that one.
             '|' => plain.push_str("&#124;"),
             _ if means_something => write!(plain, "\\{c}").expect("a string takes any text"),
             _ => plain.push(c),

@@ -1,8 +1,9 @@
-//! Strings from flag files and stores, made fit for the places where they are shown.
+//! Strings from flag files and stores, escaped for the places where they are shown.
 //!
-//! People who may change flags may not be trusted to change code, and a store has other writers. So a flag key,
-//! a description or a reason can have any character in it. It may end a line, move the cursor of a terminal,
-//! change the direction of what follows, or mean something in Markdown and in a shell.
+//! People who may change flags may not be trusted to change code, and a store has other writers. So
+//! a flag key, a description or a reason can have any character in it. Such a character may end a
+//! line, move the cursor of a terminal, or change the direction of the text after it. It may also
+//! have a meaning in Markdown and in a shell.
 //!
 //! [`Untrusted`] has one method for each kind of place. This crate and the command `flagstaff` send every such
 //! string through one of them, and a service that shows flags can do the same:
@@ -30,8 +31,9 @@ use self::hidden::{escaped, is_plain};
 
 /// A string that another person or program has chosen.
 ///
-/// It has no `Display`, so it cannot be printed by accident: each method returns the form for one kind of place.
-/// No method fails. What has to be escaped is escaped; everything else stays as it is.
+/// The type has no `Display`, so a string cannot be printed by accident: each method returns the
+/// form for one kind of place. No method fails. A method escapes only the characters that its place
+/// requires.
 ///
 /// # Example
 ///
@@ -48,7 +50,7 @@ use self::hidden::{escaped, is_plain};
 pub struct Untrusted<'a>(&'a str);
 
 impl<'a> Untrusted<'a> {
-    /// Returns the string as one that has to be made fit.
+    /// Wraps a string that has to be escaped.
     #[must_use]
     pub const fn new(text: &'a str) -> Self {
         Self(text)
@@ -155,7 +157,7 @@ impl<'a> Untrusted<'a> {
     /// ```
     #[must_use]
     pub fn csv(self) -> Cow<'a, str> {
-        // Blanks at an end are part of the field, which some readers forget.
+        // Blanks at an end are part of the field, but some readers trim them.
         let is_blank = |end: Option<char>| end.is_some_and(char::is_whitespace);
         let is_plain = !self.0.contains([',', '"', '\n', '\r'])
             && !is_blank(self.0.chars().next())
@@ -197,10 +199,10 @@ impl<'a> Untrusted<'a> {
         html
     }
 
-    /// Returns a JSON document in which hidden characters are escaped, and which has the same values.
+    /// Returns a JSON document with the same values, in which hidden characters are escaped.
     ///
-    /// Serializers escape those below U+0020 alone, since JSON demands no more (RFC 8259, section 7). Terminals
-    /// act on others too.
+    /// Serializers escape only characters below U+0020, since JSON demands no more (RFC 8259,
+    /// section 7). Terminals act on others too.
     ///
     /// # Example
     ///
@@ -213,7 +215,7 @@ impl<'a> Untrusted<'a> {
     /// ```
     #[must_use]
     pub fn json(self) -> Cow<'a, str> {
-        // Between values, there is no hidden character but the end of a line.
+        // Between values, the only hidden character is the end of a line.
         let is_bad = |c| is_hidden(c) && c != '\n';
         if !self.0.contains(is_bad) {
             return self.0.into();
@@ -270,7 +272,7 @@ impl<'a> Untrusted<'a> {
     /// ```
     #[must_use]
     pub fn rust(self) -> String {
-        // `Debug` escapes quotes, line ends and most of what is hidden, but no variation selectors.
+        // `Debug` escapes quotes, line ends and most hidden characters, but no variation selectors.
         escaped(&format!("{:?}", self.0), is_hidden).into_owned()
     }
 }
@@ -296,7 +298,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Untrusted(text).line()
 }
 
-/// Returns true if an escape sequence goes on as those of colours do.
+/// Returns true if an escape sequence is one of a colour.
 fn is_color(rest: &str) -> bool {
     let parameters = rest.strip_prefix('[');
     let end = parameters.and_then(|it| {
@@ -348,7 +350,7 @@ mod tests {
         assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), value);
     }
 
-    /// Reads a cell back as the documentation says.
+    /// Reads a cell back as the documentation describes.
     fn read_tsv(cell: &str) -> String {
         let mut text = String::new();
         let mut rest = cell;

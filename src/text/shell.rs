@@ -7,8 +7,8 @@ use super::{Untrusted, hidden::is_plain, is_hidden};
 impl<'a> Untrusted<'a> {
     /// Returns one word for a shell, for commands that are printed to be pasted.
     ///
-    /// It is for `sh` and its kin: bash, zsh, ksh, dash. A word that has hidden characters is written as `$'…'`
-    /// (POSIX.1-2024, section 2.2.4), which dash has not yet.
+    /// The form is for `sh`, bash, zsh, ksh and dash. A word with hidden characters is written as
+    /// `$'…'` (POSIX.1-2024, section 2.2.4), which dash does not support yet.
     ///
     /// # Example
     ///
@@ -32,8 +32,9 @@ impl<'a> Untrusted<'a> {
         for c in self.0.chars() {
             match c {
                 '\'' | '\\' => word.extend(['\\', c]),
-                // Octal, byte by byte: that does not depend on the locale, and takes no digit of what follows. An
-                // exclamation mark would be history in a bash that people type in.
+                // Octal, byte by byte: this does not depend on the locale, and includes no digit of
+                // the next character. An exclamation mark would expand history in an interactive
+                // bash.
                 '!' => word += "\\041",
                 c if is_hidden(c) => {
                     for byte in c.encode_utf8(&mut [0; 4]).bytes() {

@@ -1,4 +1,4 @@
-//! What conditions asked, and how near a rule came to matching.
+//! The trace of conditions, and the distance of a rule from matching.
 
 use super::{ComparisonTrace, ConditionTrace, FlagTrace, NestedTrace, Shown, record::Record};
 use crate::{
@@ -7,17 +7,17 @@ use crate::{
     model::{Comparison, Condition, Context, Prerequisite, Rule},
 };
 
-/// Numbers the comparisons of rules as evaluation does: in the order in which they are written,
-/// with all segments written out.
+/// A tracer that numbers the comparisons of rules as evaluation does: in the order in which they
+/// are written, with all segments expanded.
 pub(super) struct Tracer<'a, 'c> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) record: &'a Record,
     pub(super) context: &'a Context<'c>,
-    /// The place of the next comparison.
+    /// The number of the next comparison.
     pub(super) next: usize,
     /// Set inside of an `unless`.
     pub(super) in_unless: bool,
-    /// Flags in no state, for which an `unless` was given up.
+    /// The flags in no state, because of which an `unless` was not evaluated.
     pub(super) lost: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ impl Tracer<'_, '_> {
         (when, rule.unless.as_ref().map(|unless| self.unless(unless)))
     }
 
-    /// Traces a condition of which evaluation wants to know whether it is `wanted`.
+    /// Traces a condition whose truth value evaluation compares with `wanted`.
     pub(super) fn trace(&mut self, condition: &Condition, wanted: bool) -> ConditionTrace {
         match condition {
             Condition::Compare(comparison) => {
@@ -56,8 +56,8 @@ impl Tracer<'_, '_> {
         NestedTrace(Box::new(self.trace(condition, wanted)))
     }
 
-    /// Traces a condition that must not be true. Before an outermost one, evaluation looks at the state of
-    /// each of its flags.
+    /// Traces a condition that must not be true. Evaluation checks the state of each flag in an
+    /// outermost one before it evaluates that.
     fn unless(&mut self, condition: &Condition) -> ConditionTrace {
         let is_nested = std::mem::replace(&mut self.in_unless, true);
         if !is_nested {
@@ -112,10 +112,10 @@ impl Tracer<'_, '_> {
     }
 }
 
-/// The comparisons that would have to come out the other way, if fewer than two would do.
+/// The comparisons that would need another outcome, if fewer than two are enough.
 pub(super) enum Distance<'t> {
     None,
-    /// A comparison, or a flag that is asked for.
+    /// A comparison, or a condition on another flag.
     One(&'t ConditionTrace),
     Many,
 }
@@ -162,7 +162,7 @@ impl<'t> Distance<'t> {
 
     /// Measures the distance of an `unless` from being true or false.
     fn of_unless(condition: &'t ConditionTrace, wanted: bool) -> Self {
-        // It is unknown because of that flag alone.
+        // The condition is unknown because of this flag alone.
         match (lost(condition), wanted) {
             (Some(flag), _) => Self::One(flag),
             (None, true) => Self::from(condition, Goal::NotTrue),

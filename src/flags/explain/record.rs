@@ -1,31 +1,31 @@
-//! What happened in one evaluation.
+//! The record of one evaluation.
 
 use crate::{
     eval::{self, Draw, Need, Visitor},
     model::Field,
 };
 
-/// A flag that was required.
+/// A prerequisite that was evaluated.
 #[derive(Debug)]
 pub(super) enum Required {
-    /// Without what it requires, which is looked at as well.
+    /// The flag alone. Its own prerequisites are evaluated as steps of their own.
     ByItself(eval::Step),
-    /// With all that decides about it.
+    /// The flag with all flags that decide about it.
     Whole(Need),
 }
 
-/// Writes down what it is told.
+/// A visitor that records an evaluation.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// What was required, and whether it is met.
+    /// The prerequisites, each with `true` if it is met.
     pub(super) required: Vec<(Required, bool)>,
     /// The list that the user is on.
     pub(super) list: Option<Field>,
-    /// The comparisons that were made, by their place: evaluation never goes back.
+    /// The comparisons that were made, by their number: evaluation never goes back.
     pub(super) compared: Vec<(usize, Option<bool>)>,
-    /// Whether the rules were asked is whether there are comparisons or a match.
+    /// The rule that matched. The rules were evaluated if there are comparisons or a match.
     pub(super) matched: Option<usize>,
-    /// Each kind is drawn once at most.
+    /// The draws. Each kind is drawn once at most.
     pub(super) draws: Vec<(Draw, Option<u64>)>,
 }
 
@@ -58,12 +58,12 @@ impl Visitor for Record {
 }
 
 impl Record {
-    /// The bucket of a kind, if it was to be drawn.
+    /// Returns the bucket of a kind, if it was to be drawn.
     pub(super) fn drawn(&self, wanted: Draw) -> Option<Option<u64>> {
         self.draws.iter().find(|(draw, _)| *draw == wanted).map(|&(_, bucket)| bucket)
     }
 
-    /// What came of a comparison, if it was made.
+    /// Returns the outcome of a comparison, if it was made.
     pub(super) fn outcome(&self, step: usize) -> Option<Option<bool>> {
         let place = self.compared.binary_search_by_key(&step, |&(made, _)| made).ok()?;
         Some(self.compared[place].1)

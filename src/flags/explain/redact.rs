@@ -1,4 +1,4 @@
-//! Explanations that name nobody.
+//! Explanations without personal data.
 
 use super::{
     Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, NearMiss, Shown,
@@ -6,8 +6,8 @@ use super::{
 use crate::model::{Attribute, Field};
 
 impl Explanation {
-    /// Takes out all values of the context, and what conditions compare them with. The names of
-    /// attributes stay, and so do buckets, which many users share.
+    /// Removes all values of the context, and the operands that conditions compare them with. The
+    /// names of attributes stay, and so do buckets, which many users share.
     ///
     /// # Example
     ///
@@ -31,9 +31,9 @@ impl Explanation {
         self
     }
 
-    /// Takes out the values of these attributes, such as `email` or `company.name`, and what
-    /// conditions compare them with. The user is `targeting_key`, and the groups are `groups`. What
-    /// lies below or above a path goes with it.
+    /// Removes the values of these attributes, such as `email` or `company.name`, and the operands
+    /// that conditions compare them with. The user is `targeting_key`, and the groups are `groups`.
+    /// Values at a path below or above one of these are removed too.
     #[must_use]
     pub fn redact<N: AsRef<str>>(mut self, attributes: impl IntoIterator<Item = N>) -> Self {
         let names: Vec<N> = attributes.into_iter().collect();
@@ -57,7 +57,7 @@ impl Explanation {
     }
 }
 
-/// Whether a path is the other one, or leads on from it.
+/// Returns true if a path equals the other one, or continues it.
 fn is_within(path: &str, outer: &str) -> bool {
     path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -135,7 +135,7 @@ impl ConditionTrace {
             Self::Not(part) | Self::Unless(part) | Self::Segment(_, part) => {
                 part.0.redact(is_secret);
             }
-            // The answer of a flag has no value of the context.
+            // The answer of a flag contains no value of the context.
             Self::Flag(_) => {}
         }
     }

@@ -1,4 +1,4 @@
-//! The parts of explanations whose JSON is not that of their fields.
+//! The JSON of explanations, where it differs from their fields.
 
 use std::time::SystemTime;
 
@@ -26,8 +26,8 @@ impl Serialize for Shown {
     }
 }
 
-/// Serializes a comparison and a flag as they stand, and others as `{"all": […]}`, `{"any": […]}`,
-/// `{"not": …}`, `{"unless": …}` or `{"segment": "…", "when": …}`.
+/// Serializes a comparison and a flag as objects of their fields, and others as `{"all": […]}`,
+/// `{"any": […]}`, `{"not": …}`, `{"unless": …}` or `{"segment": "…", "when": …}`.
 impl Serialize for ConditionTrace {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = match self {
@@ -94,7 +94,8 @@ fn wanted<M: SerializeMap>(
 impl Serialize for Step {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_map(None)?;
-        // Programs find the stage of a rollout where the percentage of other flags is.
+        // Programs find the stage of a rollout under the name that other flags have for their
+        // percentage.
         let step = match &self.check {
             Check::Percentage { .. } => Field::Percentage.as_str(),
             check => check.name(),
@@ -149,7 +150,7 @@ fn some<M: SerializeMap>(
     value.map_or(Ok(()), |value| members.serialize_entry(name, &value))
 }
 
-/// The state of a rollout, without its percentage: the step has it already.
+/// The state of a rollout, without its percentage, which the step has already.
 #[derive(Serialize)]
 struct RolloutMembers {
     stage: u32,
@@ -177,12 +178,12 @@ pub(super) fn attributes<S: Serializer>(
     serializer.collect_map(attributes.iter().map(|(name, value)| (name, value)))
 }
 
-/// Serializes as `true`; the member is missing where upper and lower case differ.
+/// Serializes as `true`. The member is missing if case matters.
 pub(super) fn ignore_case<S: Serializer>(case: &Case, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_bool(*case == Case::Ignored)
 }
 
-/// Serializes as the string that a flag file has.
+/// Serializes as the string in a flag file.
 pub(super) fn as_number<S: Serializer>(_: &bool, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str("number")
 }
@@ -191,7 +192,7 @@ pub(super) fn is_exact(case: &Case) -> bool {
     *case == Case::Exact
 }
 
-/// Serializes what is known about an override.
+/// Serializes the author, time and reason of an override, if they are known.
 pub(super) fn provenance<S: Serializer>(
     provenance: &Option<Provenance>,
     serializer: S,

@@ -1,4 +1,4 @@
-//! What a setting says, in short.
+//! Short summaries of settings.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use crate::model::{
     RequiredState, Rollout, Row, Rules, Variant, Variants, Weight, rfc3339, row, settings,
 };
 
-/// What a definition says about a field; `None` if it says nothing or takes it away.
+/// Returns a summary of a field; `None` if the definition does not set it.
 pub(super) fn of(definition: &Definition, field: Field) -> Option<String> {
     (ROWS[field as usize])(definition)
 }
@@ -36,13 +36,13 @@ const ROWS: &[fn(&Definition) -> Option<String>] = settings!(rows);
 fn summarize<R: Row<Type: Summary>>(definition: &Definition) -> Option<String> {
     let value = R::of(definition).value()?;
     Some(match R::FIELD.roles().noun {
-        // Lists of names are only counted: they are long, and name people.
+        // Lists of names are only counted: they are long, and contain personal data.
         Some(noun) => counted(definition.entries(R::FIELD), noun),
         None => value.summary(),
     })
 }
 
-/// A type that a setting can have, in a few words.
+/// A type of a setting that can be summarized in a few words.
 trait Summary {
     fn summary(&self) -> String;
 }
@@ -143,7 +143,7 @@ impl Summary for Metadata {
     }
 }
 
-/// `1 rule`, `2 rules`
+/// Returns `1 rule` or `2 rules`.
 pub(super) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

@@ -12,7 +12,7 @@ use crate::model::FlagKey;
 
 /// Runs a test twice: with the flag on for all users, then with the flag off.
 ///
-/// Both sides run, whatever the first one does. If one fails, the panic names it.
+/// Both sides run, even if the first one fails. The panic names the side that failed.
 ///
 /// # Example
 ///
@@ -60,7 +60,7 @@ impl Both {
     ///
     /// # Panics
     ///
-    /// Panics if the closure does, with the side that it did so on.
+    /// Panics if the closure panics, and names the side.
     ///
     /// # Example
     ///
@@ -84,7 +84,7 @@ impl Both {
     ///
     /// # Panics
     ///
-    /// The future panics if one of the two does, with the side that it did so on.
+    /// The future panics if one of the two panics, and names the side.
     ///
     /// # Example
     ///
@@ -145,7 +145,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 /// Runs a future up to its end or its panic.
 ///
-/// What a panic leaves behind is the test's own, as it is of a panic that ends it.
+/// Unwind safety is the test's concern, as with a panic that ends the test.
 async fn catch<F: Future>(future: F) -> Result<F::Output, Panic> {
     let mut future = pin!(future);
     std::future::poll_fn(|cx: &mut Context<'_>| {

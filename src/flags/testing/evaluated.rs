@@ -1,4 +1,4 @@
-//! The flags that a test asked for.
+//! The flags that a test has evaluated.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use crate::{
     model::FlagKey,
 };
 
-/// The names of the flags that were asked for, if anything records them.
+/// The names of the flags that were evaluated, if they are recorded.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Evaluated(Option<Arc<Mutex<BTreeSet<Box<str>>>>>);
 
@@ -20,7 +20,8 @@ impl Evaluated {
         Self(Some(Arc::default()))
     }
 
-    /// Records for the flags of tests only: names may come from data, and services run for long.
+    /// Records names for flags of tests only. Names may come from data, and a service runs for
+    /// long.
     pub(in crate::flags) fn of(strictness: Strictness) -> Self {
         match strictness {
             Strictness::Lenient => Self::default(),
@@ -60,17 +61,17 @@ fn lock(names: &Mutex<BTreeSet<Box<str>>>) -> MutexGuard<'_, BTreeSet<Box<str>>>
     names.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Panics if the flag was not evaluated since the overrides around the call are in force, so that a
-/// test fails whose code never asks for the flag.
+/// Panics if no code has evaluated the flag in the scope of the overrides around the call. So a
+/// test fails if its code never evaluates the flag.
 ///
-/// It counts who asks within [`with_overrides`](super::with_overrides),
+/// The check counts evaluations within [`with_overrides`](super::with_overrides),
 /// [`Overrides::run`](super::Overrides::run) and [`both`](super::both), also in tasks and threads
-/// that the scope was carried into. Flags that another one requires are evaluated with it. For the
-/// flags of one test, wherever they are asked, there is [`Flags::assert_evaluated`].
+/// that the scope was carried into. Flags that another flag requires are evaluated with it.
+/// [`Flags::assert_evaluated`] does this for the flags of one test, wherever they are evaluated.
 ///
 /// # Panics
 ///
-/// Panics outside overrides, too, since nothing is recorded there.
+/// Also panics outside overrides, since nothing is recorded there.
 ///
 /// # Example
 ///
@@ -99,15 +100,15 @@ pub fn assert_evaluated(key: impl FlagKey) {
 }
 
 impl Flags {
-    /// Panics if the flag was not evaluated since these flags were started, so that a test fails
-    /// whose code never asks for the flag.
+    /// Panics if no code has evaluated the flag since these flags were started. So a test fails if
+    /// its code never evaluates the flag.
     ///
-    /// It counts who asks, whichever thread, request or gate that is. Flags that another one
+    /// The check counts evaluations in every thread, request and gate. Flags that another flag
     /// requires are evaluated with it.
     ///
     /// # Panics
     ///
-    /// Panics for flags that [`for_test`](Self::for_test) did not make, too: others record
+    /// Also panics for flags that [`for_test`](Self::for_test) did not make, since others record
     /// nothing.
     ///
     /// # Example

@@ -11,10 +11,10 @@ use crate::{
 };
 
 impl Flags {
-    /// Sets up flags for a test: those that the test names, and no others.
+    /// Returns a builder of flags for a test: only those that the test sets.
     ///
-    /// Asking for a flag that was not set panics with its name, so that a test cannot pass
-    /// because of a typing error.
+    /// Evaluating a flag that was not set panics with its name, so that a test cannot pass because
+    /// of a typing error.
     ///
     /// # Example
     ///
@@ -39,7 +39,7 @@ impl Flags {
     }
 }
 
-/// Sets up flags for a test. Made by [`Flags::for_test`].
+/// A builder of flags for a test. Made by [`Flags::for_test`].
 #[derive(Debug, Default)]
 #[must_use]
 pub struct TestFlags {
@@ -52,16 +52,47 @@ pub struct TestFlags {
 
 impl TestFlags {
     /// Adds a flag that is on for all users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// let flags = Flags::for_test().on("beta").start();
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    /// ```
     pub fn on(self, key: impl FlagKey) -> Self {
         self.with(key, true)
     }
 
     /// Adds a flag that is off for all users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// let flags = Flags::for_test().off("beta").start();
+    ///
+    /// assert!(!flags.is_enabled("beta", &Context::anonymous()));
+    /// ```
     pub fn off(self, key: impl FlagKey) -> Self {
         self.with(key, false)
     }
 
-    /// Adds a flag that is on for one user only. Called again for the same flag, for one more.
+    /// Adds a flag that is on for one user only. Each further call for the flag adds a user.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// let flags = Flags::for_test().on_for("beta", "ana").on_for("beta", "bob").start();
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::user("bob")));
+    /// assert!(!flags.is_enabled("beta", &Context::user("eve")));
+    /// ```
     pub fn on_for(mut self, key: impl FlagKey, user: &str) -> Self {
         let known = self.entries.iter_mut().find(|(known, _)| **known == *key.as_str());
         if let Some((_, Entry::Definition(definition))) = known {
@@ -76,18 +107,30 @@ impl TestFlags {
     }
 
     /// Adds a flag with a forced value or a definition. A later one replaces an earlier one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Definition, Flags};
+    ///
+    /// let prices = Definition::new().variants([("higher_price", 100), ("control", 0)]);
+    /// let flags = Flags::for_test().with("pricing_page", prices).start();
+    ///
+    /// let page = flags.variant("pricing_page", &Context::user("ana"), "control");
+    /// assert_eq!(page.value, "higher_price");
+    /// ```
     pub fn with(mut self, key: impl FlagKey, entry: impl Into<Entry>) -> Self {
         self.entries.retain(|(known, _)| **known != *key.as_str());
         self.entries.push((key.as_str().into(), entry.into()));
         self
     }
 
-    /// Adds the flags of a flags.toml, below all that the test sets by itself: `on` and the like
-    /// are overrides of the file, as they would be in a service. Cargo runs tests in the directory
-    /// of their package.
+    /// Adds the flags of a flags.toml, below all flags that the test sets by itself: `on` and the
+    /// like override the file, as a stronger source does in a service. Cargo runs tests in the
+    /// directory of their package.
     ///
-    /// The file is read once and not followed. Its own tests are run at the [time](Self::at) of the
-    /// flags.
+    /// The file is read once and not followed. The tests that it contains run at the
+    /// [time](Self::at) of the flags.
     ///
     /// # Panics
     ///
@@ -122,8 +165,8 @@ impl TestFlags {
         }
     }
 
-    /// Adds the flags of the text of a flags.toml, below all that the test sets by itself: see
-    /// [`file`](Self::file).
+    /// Adds the flags of a string in the format of flags.toml, below all flags that the test sets
+    /// by itself: see [`file`](Self::file).
     ///
     /// # Panics
     ///
@@ -151,7 +194,7 @@ impl TestFlags {
         self
     }
 
-    /// Reads what each file declares.
+    /// Returns the flags that each file declares.
     #[cfg(feature = "definition")]
     fn declared(&self) -> impl Iterator<Item = Memory> {
         let now = self.now.unwrap_or_else(SystemTime::now);
@@ -184,11 +227,27 @@ impl TestFlags {
         Self { now: Some(instant), ..self }
     }
 
-    /// Starts the flags. They can be changed by [`Flags::enable`] and the like.
+    /// Starts the flags. [`Flags::enable`] and the like can change them.
     ///
     /// # Panics
     ///
     /// Panics if a [file](Self::file) has an error, with its diagnostics.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), flagstaff::WriteError> {
+    /// let flags = Flags::for_test().off("beta").start();
+    ///
+    /// flags.enable("beta").await?;
+    ///
+    /// assert!(flags.is_enabled("beta", &Context::anonymous()));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn start(self) -> Flags {
         let own = Memory::new();
@@ -209,7 +268,7 @@ impl TestFlags {
     }
 }
 
-/// Reads what a flags.toml declares.
+/// Reads the flags that a flags.toml declares.
 #[cfg(feature = "definition")]
 fn declared(name: &str, text: &str, now: SystemTime) -> Memory {
     use crate::definition::FlagsFile;

@@ -1,16 +1,16 @@
-//! For the tests of services that use flags.
+//! Helpers for the tests of services that use flags.
 //!
-//! - [`Flags::for_test`] makes flags that need no files and no runtime, and that panic when the
-//!   code asks for a flag that the test did not set. [`TestFlags::file`] adds what a flags.toml
-//!   declares, at a [time](TestFlags::at) that the test chooses.
+//! - [`Flags::for_test`] makes flags that need no files and no runtime. They panic when the code
+//!   evaluates a flag that the test did not set. [`TestFlags::file`] adds the flags that a
+//!   flags.toml declares, at a [time](TestFlags::at) that the test chooses.
 //! - [`with_overrides`] changes flags for one future, and [`Overrides::run`] for one closure.
 //! - [`both`] runs a test with a flag on, and again with the flag off.
-//! - [`assert_evaluated`] fails a test whose code never asked for a flag.
+//! - [`assert_evaluated`] fails a test whose code never evaluated a flag.
 //!
-//! Tests that run at the same time do not disturb each other: nothing is set for the process. Overrides
-//! hold for the futures and closures that they are put around. They also hold for tasks that these
-//! spawn with [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), and for
-//! closures that a [`Scope`](crate::request::Scope) carries to other threads.
+//! Tests that run at the same time do not affect each other: nothing is set for the process.
+//! Overrides hold for the futures and closures that they are put around. They also hold for tasks
+//! that these spawn with [`with_current_flags`](crate::WithCurrentFlags::with_current_flags), and
+//! for closures that a [`Scope`](crate::request::Scope) carries to other threads.
 //!
 //! # Flags for one test
 //!
@@ -28,10 +28,10 @@
 //! flags.assert_evaluated("free_shipping");
 //! ```
 //!
-//! # Code that asks the flags in scope
+//! # Code that uses the flags in scope
 //!
 //! Within overrides, the functions of this crate need no request layer. A flag that the test did
-//! not override panics with its name, unless there are flags of a service in scope.
+//! not override panics with its name, unless flags of a service are in scope.
 //!
 //! ```
 //! use flagstaff::testing::{Overrides, assert_evaluated, both, with_overrides};

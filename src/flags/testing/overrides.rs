@@ -8,7 +8,7 @@ use crate::{
 
 /// The state or value that a test overrides a flag with.
 ///
-/// It is made of a boolean, of the name of a variant, or of a value of another type.
+/// An override is made from a boolean, from the name of a variant, or from a value of another type.
 ///
 /// # Example
 ///
@@ -28,11 +28,11 @@ pub enum Override {
     Off,
     /// On for all users, with this variant.
     ///
-    /// Asking for the flag panics if it has variants and none has this name. A flag without
+    /// Evaluating the flag panics if it has variants and none has this name. A flag without
     /// variants serves the name.
     Variant(String),
-    /// On for all users, with this value, whatever values the flag has. The variant is the one
-    /// that has the value, or else `test`.
+    /// On for all users, with this value, whatever values the flag has. The variant is the one that
+    /// has the value, or else `test`.
     Value(Value<'static>),
 }
 
@@ -111,46 +111,101 @@ impl From<Value<'_>> for Override {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[must_use]
 pub struct Overrides {
-    /// The last of a flag counts.
+    /// The overrides. The last one of a flag counts.
     flags: Vec<(Box<str>, Override)>,
 }
 
 impl Overrides {
-    /// Makes overrides of no flags.
+    /// Creates overrides of no flags.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Adds a flag that is on for all users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::testing::Overrides;
+    ///
+    /// assert!(Overrides::new().on("beta").run(|| flagstaff::is_enabled("beta")));
+    /// ```
     pub fn on(self, key: impl FlagKey) -> Self {
         self.with(key, Override::On)
     }
 
     /// Adds a flag that is off for all users.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, testing::Overrides};
+    ///
+    /// let flags = Flags::for_test().on("beta").start();
+    ///
+    /// let is_on = || flags.is_enabled("beta", &Context::anonymous());
+    ///
+    /// assert!(!Overrides::new().off("beta").run(is_on));
+    /// assert!(is_on());
+    /// ```
     pub fn off(self, key: impl FlagKey) -> Self {
         self.with(key, Override::Off)
     }
 
     /// Adds a flag that serves a variant to all users.
     ///
-    /// Asking for the flag panics if it has variants and none has this name.
+    /// Evaluating the flag panics if it has variants and none has this name.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::testing::Overrides;
+    ///
+    /// let page = Overrides::new().variant("pricing_page", "higher_price").run(|| {
+    ///     flagstaff::current().map(|flags| flags.variant("pricing_page", "control").value)
+    /// });
+    ///
+    /// assert_eq!(page, Some("higher_price"));
+    /// ```
     pub fn variant(self, key: impl FlagKey, variant: &str) -> Self {
         self.with(key, Override::from(variant))
     }
 
     /// Adds a flag that serves a value to all users: a string, a number, a list or a table.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::testing::Overrides;
+    ///
+    /// let timeout = Overrides::new().value("search_timeout_ms", 200).run(|| {
+    ///     flagstaff::current().map(|flags| flags.integer("search_timeout_ms", 800).value)
+    /// });
+    ///
+    /// assert_eq!(timeout, Some(200));
+    /// ```
     pub fn value<'v>(self, key: impl FlagKey, value: impl Into<Value<'v>>) -> Self {
         self.with(key, Override::from(value.into()))
     }
 
     /// Adds an override. A later one of the same flag replaces an earlier one.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::testing::{Override, Overrides};
+    ///
+    /// let overrides = Overrides::new().with("beta", false).with("beta", Override::On);
+    ///
+    /// assert!(overrides.run(|| flagstaff::is_enabled("beta")), "the later override counts");
+    /// ```
     pub fn with(mut self, key: impl FlagKey, value: impl Into<Override>) -> Self {
         self.flags.push((key.as_str().into(), value.into()));
         self
     }
 
-    /// Runs a closure with the overrides in force, on the current thread. For a future, there is
-    /// [`with_overrides`].
+    /// Runs a closure with the overrides in force, on the current thread. Use [`with_overrides`]
+    /// for a future.
     ///
     /// # Example
     ///
@@ -188,21 +243,22 @@ impl<K: FlagKey, V: Into<Override>, const N: usize> From<[(K, V); N]> for Overri
 
 /// Runs a future with some flags overridden, whatever their sources have.
 ///
-/// Overrides hold for everything that the future asks: through any [`Flags`](crate::Flags), for any
+/// Overrides hold for every evaluation in the future: through any [`Flags`](crate::Flags), for any
 /// context, through the functions of this crate, and in the bodies of responses. They also hold in
 /// tasks that the future spawns with
-/// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags). Nothing else notices, so
-/// tests that run at the same time do not disturb each other. An inner override beats an outer one.
+/// [`with_current_flags`](crate::WithCurrentFlags::with_current_flags). No other code is affected,
+/// so tests that run at the same time do not affect each other. An inner override takes precedence
+/// over an outer one.
 ///
-/// Where no flags are in scope, the future finds those of an empty test, with the overrides.
+/// If no flags are in scope, the future finds those of an empty test, with the overrides.
 ///
-/// What a service asks in `call`, before its future is polled, is outside:
-/// `async { service.call(request).await }` brings it inside.
+/// Evaluations in the `call` of a service, before its future is polled, are outside of the
+/// overrides: `async { service.call(request).await }` brings them inside.
 ///
 /// # Panics
 ///
-/// The future panics when it asks for a flag in scope that the test neither set nor overrode, and
-/// for a variant that the flag does not have.
+/// The future panics when it evaluates a flag in scope that the test neither set nor overrode, and
+/// when an override names a variant that the flag does not have.
 ///
 /// # Example
 ///

@@ -1,4 +1,4 @@
-//! The overrides in force around the code that runs, and what they make of a flag.
+//! The overrides in force around the code that runs, and their effect on a flag.
 
 use std::{
     fmt,
@@ -31,13 +31,13 @@ impl ScopedOverrides {
         Self(Some([Arc::new(group)].into()))
     }
 
-    /// Returns what is in force around the code that runs.
+    /// Returns the overrides in force around the code that runs.
     pub(crate) fn current() -> Self {
         Scope::with(|scope| scope.overrides.clone()).unwrap_or_default()
     }
 
-    /// Adds these to those around them. Those that are among them already keep their place, so
-    /// that an override which was put around later, further in, still beats them.
+    /// Adds these overrides to those around them. Those that are among them already keep their
+    /// place, so that an override that was added later, further in, still takes precedence.
     pub(crate) fn within(self, outer: Self) -> Self {
         match (&self.0, &outer.0) {
             (_, None) => self,
@@ -50,7 +50,7 @@ impl ScopedOverrides {
         }
     }
 
-    /// Returns true if the code that runs is within all of these.
+    /// Returns true if the code that runs is within all of these overrides.
     #[inline]
     pub(crate) fn are_in_force(&self) -> bool {
         self.0.is_none() || Scope::with(|scope| self.are_among(&scope.overrides)).unwrap_or(true)
@@ -68,7 +68,7 @@ impl ScopedOverrides {
         self.0.iter().flat_map(|groups| groups.iter())
     }
 
-    /// Returns the innermost override of a flag, and notes the question in all scopes.
+    /// Returns the innermost override of a flag, and records the evaluation in all scopes.
     fn asked(&self, name: &str) -> Option<&Override> {
         let mut found = None;
         for group in self.groups().rev() {
@@ -78,7 +78,7 @@ impl ScopedOverrides {
         found
     }
 
-    /// Returns what was evaluated in the innermost scope.
+    /// Returns the record of the innermost scope.
     pub(super) fn evaluated(&self) -> Option<&Evaluated> {
         self.groups().next_back().map(|group| &group.evaluated)
     }
@@ -90,7 +90,7 @@ impl fmt::Debug for ScopedOverrides {
     }
 }
 
-/// Returns the evaluation that the running test overrides a flag with. `declared` are the variants of
+/// Returns the evaluation of a flag that the running test overrides. `declared` are the variants of
 /// the flag.
 #[inline]
 pub(crate) fn overridden<'a>(
@@ -116,7 +116,7 @@ const fn verdict(on: bool) -> Verdict {
         .on_ground(Ground::Test)
 }
 
-/// Returns the variants of a flag that a test overrides: a single one if the test chose it.
+/// Returns the variants of a flag that a test overrides. That is a single one if the test chose it.
 fn variants<'a>(
     name: &str,
     value: &Override,
@@ -151,10 +151,10 @@ fn variants<'a>(
     }
 }
 
-/// The flags that code finds within overrides where there are no others: none. Asking for one that
-/// is not overridden panics, as it does of all flags of tests.
+/// Returns the flags in scope of overrides where there are no others: none. Evaluating a flag that
+/// is not overridden panics, as for all flags of tests.
 pub(crate) fn without_flags(overrides: &ScopedOverrides) -> Option<RequestFlags> {
-    // It is pinned within no overrides: a scope that has some has flags already.
+    // Pinned outside of overrides: a scope with overrides has flags already.
     static NONE: LazyLock<RequestFlags> =
         LazyLock::new(|| Flags::for_test().start().pin(Context::anonymous()));
     overrides.0.is_some().then(|| NONE.clone())

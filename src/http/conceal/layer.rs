@@ -7,31 +7,31 @@ use tower_layer::Layer;
 use super::Concealed;
 use crate::http::ask::Question;
 
-/// A layer that hides a service while its flag is off: made by
+/// A layer that hides a service while its flag is off, made by
 /// [`FlagGate::conceal`](crate::FlagGate::conceal).
 ///
-/// While closed, requests go to the not-found service with method, headers and body as they came,
-/// gRPC or not; what it answers is sent as it is, but for caches. The settings of the gate's own answer
-/// have no effect.
+/// While the gate is closed, requests go to the not-found service with method, headers and body
+/// unchanged, gRPC or not. Its response is sent unchanged, except for the headers of caches below.
+/// The settings of the gate's own response have no effect.
 ///
 /// # Caches
 ///
-/// A flag with a percentage or lists has one answer for some users and another for others, and no cache
-/// may exchange them. The service's response then gets `Cache-Control: private` and `Vary`, as that of a
-/// [`FlagSwitch`](crate::FlagSwitch) does. The not-found service's response gets
-/// `Cache-Control: no-store`, unless it has `no-store` or `private`. A header that only a hidden route
-/// has gives the route away, so let the not-found service answer `no-store` itself.
+/// A flag with a percentage or lists has different answers for different users, and no cache may
+/// exchange their responses. The service's response then gets `Cache-Control: private` and `Vary`,
+/// as that of a [`FlagSwitch`](crate::FlagSwitch) does. The not-found service's response gets
+/// `Cache-Control: no-store`, unless it has `no-store` or `private`. A header that only a hidden
+/// route has gives the route away, so let the not-found service send `no-store` itself.
 ///
 /// # Time
 ///
-/// An answer for a hidden route takes some 3 µs longer than one for a missing route, since the flag is
-/// asked. A client near the server can measure that over many requests.
+/// A response of a hidden route takes some 3 µs longer than one of a missing route, since the flag
+/// is evaluated. A client near the server can measure that over many requests.
 ///
 /// # Placement
 ///
-/// Put it around everything that answers for the route. Under axum that is the method router, and
-/// what answers like a missing route is a router without routes. A layer of a router or a method
-/// router is not enough, since axum adds an `Allow` header around it.
+/// Put it around everything that responds for the route. With axum that is the method router, and a
+/// router without routes responds like a missing route. A layer of a router or a method router is
+/// not enough, since axum adds an `Allow` header around it.
 ///
 /// # Example
 ///

@@ -1,4 +1,4 @@
-//! The service that is hidden.
+//! The service behind a concealed gate.
 
 use std::{
     cell::Cell,
@@ -23,9 +23,9 @@ use crate::http::{
 
 /// A service behind a [`ConcealedGate`].
 ///
-/// While the flag is the same for all users, it is ready when the service that it calls is.
-/// Otherwise it is ready when both the inner service and the not-found service are. In all of this
-/// it is a [`Switched`](crate::gate::Switched) service.
+/// While the flag has one answer for all users, the service is ready when the service that it calls
+/// is ready. Otherwise it is ready when both the inner service and the not-found service are. In
+/// all of this it behaves like a [`Switched`](crate::gate::Switched) service.
 ///
 /// # Example
 ///
@@ -42,7 +42,7 @@ pub struct Concealed<S, N, X = Infallible> {
 }
 
 impl<S, N, X> Concealed<S, N, X> {
-    /// Hides `inner` behind `gate`, as the gate's `layer` does.
+    /// Puts `inner` behind `gate`, as the gate's `layer` does.
     pub fn new(inner: S, gate: ConcealedGate<N, X>) -> Self {
         let ConcealedGate { question, not_found } = gate;
         Self { arms: Arms::new(inner, not_found), question: Arc::new(question) }

@@ -1,4 +1,4 @@
-//! The traits of extractors, and the view of a request that they get.
+//! The traits of extractors, and the part of a request that they read.
 
 use std::convert::Infallible;
 
@@ -7,7 +7,7 @@ use http::{Extensions, HeaderMap, HeaderName, Method, Request, Uri};
 use super::Refusal;
 use crate::model::Context;
 
-/// A request but for its body, borrowed.
+/// The head of a request, borrowed: everything but the body.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
@@ -17,7 +17,7 @@ pub struct RequestHead<'a> {
     pub uri: &'a Uri,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// What layers further out have left in the request.
+    /// The extensions that outer layers have put into the request.
     pub extensions: &'a Extensions,
 }
 
@@ -36,13 +36,12 @@ impl<'a> RequestHead<'a> {
 }
 
 /// An extractor: reads the evaluation context of a request.
-///
-/// It cannot fail: a request that says nothing usable is anonymous. An extractor that refuses such
-/// requests implements [`TryContextExtractor`] instead. Both run on the request path, for every
-/// request, so they must not wait.
+/// An extractor cannot fail: a request without usable data is anonymous. An extractor that refuses
+/// such requests implements [`TryContextExtractor`] instead. Both run on the request path, for
+/// every request, so they must not wait.
 ///
 /// [`TrustedHeaders`](super::TrustedHeaders) and [`Anonymous`] are extractors, and
-/// [`context_fn`](super::context_fn) makes one of a closure.
+/// [`context_fn`](super::context_fn) makes one from a closure.
 ///
 /// # Example
 ///
@@ -76,15 +75,15 @@ impl<'a> RequestHead<'a> {
     note = "pass a closure as `context_fn(|head| Context::user(..))`, or as `try_context_fn(|head| ..)` if it may refuse a request",
     note = "or pass `TrustedHeaders::default()`, `Anonymous`, or a type that implements `ContextExtractor`"
 )]
-// There is no impl for all closures: their errors would be about `Fn`, and not about what an extractor is.
+// There is no impl for all closures: its errors would be about `Fn`, and not about extractors.
 pub trait ContextExtractor {
     /// Returns the evaluation context of a request.
     fn context<'a>(&self, request: &RequestHead<'a>) -> Context<'a>;
 
-    /// Lists the request headers that the context is drawn from.
+    /// Returns the request headers that the context is derived from.
     ///
-    /// Responses that depend on the context name them in `Vary`, so that a cache in between
-    /// does not give one user's response to another. None unless implemented.
+    /// Responses that depend on the context list them in `Vary`, so that a cache in between does
+    /// not give one user's response to another. Empty unless implemented.
     fn headers(&self) -> &[HeaderName] {
         &[]
     }
@@ -92,12 +91,12 @@ pub trait ContextExtractor {
 
 /// An extractor that may refuse a request with a response of its own, such as a 401.
 ///
-/// Request layers, gates and switches take extractors of both kinds. Every
-/// [`ContextExtractor`] is one of these that refuses nothing, as every `From` is a `TryFrom`.
-/// [`try_context_fn`](super::try_context_fn) makes one of a closure.
+/// Request layers, gates and switches take extractors of both kinds. Every [`ContextExtractor`] is
+/// also a [`TryContextExtractor`] that refuses nothing, as every `From` is a `TryFrom`.
+/// [`try_context_fn`](super::try_context_fn) makes one from a closure.
 ///
-/// A refused request reaches neither the service nor the gate's own answer. Its body is dropped
-/// unread, and the response is sent as it is.
+/// A refused request reaches neither the service nor the gate's own response. Its body is dropped
+/// unread, and the refusal is sent unchanged.
 ///
 /// # Example
 ///
@@ -141,17 +140,17 @@ pub trait ContextExtractor {
     note = "or pass `TrustedHeaders::default()`, `Anonymous`, or a type that implements `ContextExtractor`"
 )]
 pub trait TryContextExtractor {
-    /// The answer to a refused request, or [`Infallible`] where none is refused.
+    /// The response to a refused request, or [`Infallible`] if none is refused.
     type Refusal: Refusal;
 
     /// Returns the evaluation context of a request.
     ///
     /// # Errors
     ///
-    /// The response to a request that is refused.
+    /// Returns the response to a request that is refused.
     fn try_context<'a>(&self, request: &RequestHead<'a>) -> Result<Context<'a>, Self::Refusal>;
 
-    /// Lists the request headers that the context is drawn from. See
+    /// Returns the request headers that the context is derived from. See
     /// [`ContextExtractor::headers`].
     fn headers(&self) -> &[HeaderName] {
         &[]
@@ -171,7 +170,7 @@ impl<E: ContextExtractor> TryContextExtractor for E {
     }
 }
 
-/// An extractor that takes all users for anonymous: for flags that are the same for all.
+/// An extractor for which all users are anonymous: for flags that have one answer for all.
 ///
 /// # Example
 ///

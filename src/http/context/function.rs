@@ -5,34 +5,39 @@ use std::{fmt, marker::PhantomData};
 use super::{ContextExtractor, Refusal, RequestHead, TryContextExtractor};
 use crate::model::Context;
 
-// Closures need a function around them, as those of `tower::service_fn` do. The compiler infers the type of `head` only
-// from a bound on `Fn` itself, and a method with that bound would take no other extractors.
+// Closures need a function around them, like those of `tower::service_fn`. The compiler infers the
+// type of `head` only from a bound on `Fn` itself, and a method with that bound would take no other
+// extractors.
 
-/// Makes an extractor of a closure or a function, which may borrow from the request.
+/// Makes an extractor from a closure or a function, which may borrow from the request.
 ///
-/// The layer that authenticates requests decides who the user is, and the closure takes the user
-/// from the request's extensions. For a closure that may refuse a request, see
-/// [`try_context_fn`].
+/// The layer that authenticates requests identifies the user, and the closure reads the user from
+/// the request's extensions. Use [`try_context_fn`] for a closure that may refuse a request.
 ///
 /// # Example
 ///
 /// ```
-/// use flagstaff::{context::context_fn, Context, Flags, Memory};
+/// use flagstaff::{
+///     context::{context_fn, ContextExtractor, RequestHead},
+///     Context,
+/// };
+/// use http::Request;
 ///
 /// #[derive(Clone)]
 /// struct Account {
 ///     id: String,
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), flagstaff::StartError> {
-/// # let flags = Flags::builder().source(Memory::new()).start().await?;
-/// let layer = flags.request_layer(context_fn(|head| match head.extensions.get::<Account>() {
+/// let by_account = context_fn(|head| match head.extensions.get::<Account>() {
 ///     Some(account) => Context::user(&account.id),
 ///     None => Context::anonymous(),
-/// }));
-/// # Ok(())
-/// # }
+/// });
+///
+/// let mut request = Request::new(());
+/// assert_eq!(by_account.context(&RequestHead::of(&request)), Context::anonymous());
+///
+/// request.extensions_mut().insert(Account { id: "ana".to_owned() });
+/// assert_eq!(by_account.context(&RequestHead::of(&request)), Context::user("ana"));
 /// ```
 ///
 /// A context that is kept somewhere has to be [shortened](Context::shorten) to the request's
@@ -53,7 +58,7 @@ where
     ContextFn { f }
 }
 
-/// An extractor that calls a closure: made by [`context_fn`].
+/// An extractor that calls a closure, made by [`context_fn`].
 #[derive(Clone, Copy)]
 pub struct ContextFn<F> {
     f: F,
@@ -69,10 +74,9 @@ where
     }
 }
 
-/// Makes an extractor of a closure that may refuse a request with a response of its own.
+/// Makes an extractor from a closure that may refuse a request with a response of its own.
 ///
-/// The refusal is a status, or a response whose body is of any type that is a body of bytes: see
-/// [`Refusal`].
+/// The refusal is a status, or a response with any body of bytes: see [`Refusal`].
 ///
 /// # Example
 ///
@@ -106,7 +110,7 @@ where
     TryContextFn { f, refusal: PhantomData }
 }
 
-/// An extractor that calls a closure that may refuse a request: made by [`try_context_fn`].
+/// An extractor that calls a closure that may refuse a request, made by [`try_context_fn`].
 pub struct TryContextFn<F, X> {
     f: F,
     refusal: PhantomData<fn() -> X>,

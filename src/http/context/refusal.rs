@@ -6,12 +6,12 @@ use http::{Response, StatusCode};
 
 use crate::http::{EitherBody, caching};
 
-/// The answer of an extractor to a request that it refuses.
+/// The response of an extractor to a request that it refuses.
 ///
-/// It is a [`StatusCode`], whose response has no body, or a [`Response`] with any body. Clippy warns of
-/// errors as large as a response, so that a boxed response is one, too. [`Infallible`] is that of
-/// extractors that refuse nothing, whose layers leave the type of the response as it is. The trait is
-/// sealed; these are all there is.
+/// A refusal is a [`StatusCode`], whose response has no body, or a [`Response`] with any body. A
+/// boxed response is one, too, since Clippy warns of errors as large as a response. [`Infallible`]
+/// is the refusal of extractors that refuse nothing, whose layers leave the type of the response
+/// unchanged. The trait is sealed: only these types implement it.
 ///
 /// # Example
 ///
@@ -32,10 +32,10 @@ pub trait Refusal: sealed::Sealed + Sized {
     /// The body of a response of a layer around a service whose responses have the body `R`.
     type Body<R>;
 
-    /// Passes a response of the inner service on.
+    /// Wraps a response of the inner service.
     fn pass<R>(response: Response<R>) -> Response<Self::Body<R>>;
 
-    /// Turns this refusal into the layer's response.
+    /// Converts this refusal into the layer's response.
     fn refuse<R>(self) -> Response<Self::Body<R>>;
 }
 

@@ -5,13 +5,13 @@ use http::{Request, Response, request::Parts};
 use super::{GateDenied, response::Fixed};
 use crate::http::{FixedBody, caching};
 
-/// Builds the response of a closed gate.
+/// A builder of the response of a closed gate.
 ///
-/// Every closure `Fn(&GateDenied, &Parts) -> Response<B>` is one: see
-/// [`FlagGate::respond_with`](super::FlagGate::respond_with). A type of its own lets the type of the
-/// gate be named, as `FlagGate<Page>` and `Gated<S, Page>`.
+/// Every closure `Fn(&GateDenied, &Parts) -> Response<B>` implements it: see
+/// [`FlagGate::respond_with`](super::FlagGate::respond_with). With a type of your own, the type of
+/// the gate has a name, such as `FlagGate<Page>` and `Gated<S, Page>`.
 ///
-/// It must not panic, and it is on the request path: it must not wait.
+/// The builder runs on the request path, so it must neither panic nor wait.
 ///
 /// # Example
 ///
@@ -55,17 +55,17 @@ where
     }
 }
 
-/// The answer of a closed gate unless another one is set: JSON, problem details or a redirect.
+/// The response of a closed gate unless another one is set: JSON, problem details or a redirect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DefaultDenial;
 
-/// A builder, or [`DefaultDenial`], whose answers were made when the layer was built.
+/// A [`DenialResponse`], or [`DefaultDenial`], whose responses are made when the layer is built.
 pub trait Deny {
     /// The body of the response.
     type Body;
 
-    /// Answers a request that is not gRPC's.
+    /// Builds the response to a request that is not a gRPC request.
     fn deny<B>(
         &self,
         fixed: &Fixed,
@@ -88,7 +88,7 @@ impl<D: DenialResponse> Deny for D {
     fn deny<B>(&self, _: &Fixed, denied: &GateDenied, request: Request<B>) -> Response<D::Body> {
         let (parts, _) = request.into_parts();
         let mut response = self.respond(denied, &parts);
-        // Otherwise caches may keep a 404 or 410 for as long as they like.
+        // Without the header, caches may keep a 404 or 410 for as long as they like.
         caching::keep_out(response.headers_mut());
         response
     }

@@ -1,8 +1,8 @@
-//! The statuses of gRPC that a closed gate can answer with.
+//! The gRPC statuses that a closed gate can respond with.
 
 use super::InvalidGate;
 
-/// A status of gRPC that is an error, for [`FlagGate::grpc_status`](super::FlagGate::grpc_status).
+/// A gRPC status that is an error, for [`FlagGate::grpc_status`](super::FlagGate::grpc_status).
 ///
 /// The numbers are those of the gRPC specification (`doc/statuscodes.md`), so a `tonic::Code`
 /// converts by its number.
@@ -43,11 +43,11 @@ pub enum GrpcStatus {
     Aborted = 10,
     /// The call went past the valid range.
     OutOfRange = 11,
-    /// There is no such method: the answer of a gate unless set.
+    /// There is no such method: the status of a closed gate unless set.
     Unimplemented = 12,
     /// An invariant is broken.
     Internal = 13,
-    /// The service is away for now; clients try again.
+    /// The service is unavailable for now; clients try again.
     Unavailable = 14,
     /// Data is lost.
     DataLoss = 15,

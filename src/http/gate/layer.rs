@@ -20,26 +20,25 @@ use crate::{
 
 /// A layer that closes a service while its flag is off.
 ///
-/// It asks the flags that a [request layer](Flags::request_layer) further out has pinned for the
-/// request, so that every gate and every handler of one request agree. A gate made by
-/// [`Flags::gate`] needs no request layer. Without either, every flag has its
-/// [default](Self::default_value), which is off, with one warning that names the line where the gate
-/// was made.
+/// The gate evaluates the flags that an outer [request layer](Flags::request_layer) has pinned for
+/// the request, so that all gates and handlers of one request agree. A gate made by [`Flags::gate`]
+/// needs no request layer. Without either, every flag has its [default](Self::default_value), which
+/// is off. One warning names the line of code that made the gate.
 ///
-/// A closed gate answers `404` unless told otherwise, with a JSON body that says that the feature
-/// is not available, and `Cache-Control: no-store`. A gRPC request, one whose content type is
-/// `application/grpc`, is answered with the status `UNIMPLEMENTED` instead. The inner service is
-/// not called, nor is the request's body read.
+/// A closed gate responds with `404` unless another status is set. The JSON body has the message
+/// that the feature is not available, and the response has `Cache-Control: no-store`. The response
+/// to a gRPC request, which has the content type `application/grpc`, has the status `UNIMPLEMENTED`
+/// instead. The inner service is not called, and the request's body is not read.
 ///
-/// An open gate allocates nothing and leaves the response as it is. While the flag is on for some
-/// users only, see to it that no shared cache keeps what the service answers: a cache does not ask
-/// the gate.
+/// An open gate allocates nothing and leaves the response unchanged. While the flag is on for some
+/// users only, make sure that no shared cache keeps the response of the service: a cache does not
+/// evaluate the flag.
 ///
 /// # With axum
 ///
-/// `Router::layer` and `MethodRouter::layer` put a layer around each method's handler, so axum
-/// itself still answers a wrong method, and adds an `Allow` header to whatever the gate says. To
-/// close the route as a whole, put the gate around the method router:
+/// `Router::layer` and `MethodRouter::layer` put a layer around each method's handler. So axum
+/// itself still responds to a wrong method, and adds an `Allow` header to the response of the gate.
+/// To close the route as a whole, put the gate around the method router:
 ///
 /// ```
 /// # use flagstaff::FlagGate;
@@ -78,13 +77,13 @@ use crate::{
 ///
 /// # Types
 ///
-/// `D` answers while the gate is closed, and `X` is the answer with which an extractor may refuse
-/// a request. A gate with neither is a `FlagGate`.
+/// `D` builds the response of the closed gate, and `X` is the response with which an extractor may
+/// refuse a request. A gate with neither is a `FlagGate`.
 #[must_use]
 pub struct FlagGate<D = DefaultDenial, X = Infallible> {
     pub(super) question: Question<X>,
     pub(super) wording: Wording,
-    // Shared, so that the layer can be cloned whatever answers.
+    // Shared, so that the layer can be cloned with any `D`.
     pub(super) denial: Arc<D>,
 }
 
@@ -92,7 +91,7 @@ pub struct FlagGate<D = DefaultDenial, X = Infallible> {
 const KIND: &str = "gate";
 
 impl FlagGate {
-    /// Makes a gate that is open while the flag is on for the user who makes the request.
+    /// Creates a gate that is open while the flag is on for the user who makes the request.
     ///
     /// # Example
     ///
@@ -110,11 +109,11 @@ impl FlagGate {
         Self::of(Question::one(KIND, flag.into_requirement()))
     }
 
-    /// Makes a gate that is open while every flag is on, or in the state of its
+    /// Creates a gate that is open while every flag is on, or in the state of its
     /// [`Requirement`](crate::gate::Requirement).
     ///
-    /// An empty array does not compile. For a list that is only known at run time, see
-    /// [`try_all`](Self::try_all).
+    /// An empty array does not compile. Use [`try_all`](Self::try_all) for a list that is only
+    /// known at run time.
     ///
     /// # Example
     ///
@@ -132,11 +131,11 @@ impl FlagGate {
         Self::several(flags, Mode::All)
     }
 
-    /// Makes a gate that is open while at least one flag is on, or in the state of its
+    /// Creates a gate that is open while at least one flag is on, or in the state of its
     /// [`Requirement`](crate::gate::Requirement).
     ///
-    /// An empty array does not compile. For a list that is only known at run time, see
-    /// [`try_any`](Self::try_any).
+    /// An empty array does not compile. Use [`try_any`](Self::try_any) for a list that is only
+    /// known at run time.
     ///
     /// # Example
     ///
@@ -150,11 +149,11 @@ impl FlagGate {
         Self::several(flags, Mode::Any)
     }
 
-    /// Makes a gate like [`all`](Self::all) of a list that is only known at run time.
+    /// Creates a gate like [`all`](Self::all) from a list that is only known at run time.
     ///
     /// # Errors
     ///
-    /// [`InvalidGate::NoFlags`] if the list is empty.
+    /// Returns [`InvalidGate::NoFlags`] if the list is empty.
     ///
     /// # Example
     ///
@@ -173,11 +172,11 @@ impl FlagGate {
         Self::try_several(flags, Mode::All)
     }
 
-    /// Makes a gate like [`any`](Self::any) of a list that is only known at run time.
+    /// Creates a gate like [`any`](Self::any) from a list that is only known at run time.
     ///
     /// # Errors
     ///
-    /// [`InvalidGate::NoFlags`] if the list is empty.
+    /// Returns [`InvalidGate::NoFlags`] if the list is empty.
     ///
     /// # Example
     ///
@@ -215,12 +214,13 @@ impl FlagGate {
     }
 }
 
-/// Settings of the answer that a gate has unless another one is set.
+/// Settings of a gate's default response.
 impl<X> FlagGate<DefaultDenial, X> {
-    /// Answers with this status while closed; 404 unless set.
+    /// Sets the status of the closed gate; 404 unless set.
     ///
-    /// It is for the JSON answers; a redirect has its own. Any status is sent as it is. One that is
-    /// not an error, such as 200, lets clients take the answer for the service's.
+    /// The status is that of JSON responses; a redirect has its own. Any status is sent unchanged.
+    /// With one that is not an error, such as 200, clients take the response for that of the
+    /// service.
     ///
     /// # Example
     ///
@@ -235,13 +235,36 @@ impl<X> FlagGate<DefaultDenial, X> {
         self
     }
 
-    /// Says this to programs while closed, in JSON; `FEATURE_DISABLED` unless set.
+    /// Sets the code for programs in the JSON of the closed gate; `FEATURE_DISABLED` unless set.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagGate;
+    /// use http::{Request, Response};
+    /// use http_body_util::BodyExt;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let gate = FlagGate::new("beta").code("BETA_ONLY");
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// let json = response.into_body().collect().await?.to_bytes();
+    /// assert!(json.starts_with(br#"{"detail":"Feature not available","code":"BETA_ONLY""#));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.wording.code = code.into();
         self
     }
 
-    /// Answers with problem details (RFC 9457) while closed: `application/problem+json` of the
+    /// Responds with problem details (RFC 9457) while closed: `application/problem+json` of the
     /// type `about:blank`, with the code as an additional member.
     ///
     /// # Example
@@ -256,16 +279,17 @@ impl<X> FlagGate<DefaultDenial, X> {
         self
     }
 
-    /// Sends clients elsewhere while closed, with `303 See Other`.
+    /// Redirects clients while closed, with `303 See Other`.
     ///
-    /// They fetch the target with GET (or HEAD), whatever the method was: the target is a page
-    /// that explains or replaces, not one that takes a form that was meant for another.
+    /// Clients fetch the target with GET (or HEAD), whatever the method was. So the target should
+    /// be a page that explains or replaces this one. It should not be one that takes a form meant
+    /// for another page.
     ///
     /// # Errors
     ///
-    /// If `target` is neither an absolute path nor a URL of the scheme `http` or `https`, in printable ASCII.
-    /// Other relative references are not taken: `checkout` is another page on each path, and
-    /// `//host` looks like a path and is a host.
+    /// Returns an error if `target` is neither an absolute path nor a URL of the scheme `http` or
+    /// `https`, in printable ASCII. Other relative references are rejected: `checkout` is another
+    /// page on each path, and `//host` looks like a path and is a host.
     ///
     /// # Example
     ///
@@ -287,13 +311,13 @@ impl<X> FlagGate<DefaultDenial, X> {
         Ok(self)
     }
 
-    /// Lets a closure build the whole response while closed: status, headers and body.
+    /// Sets a closure that builds the whole response of the closed gate: status, headers and body.
     ///
-    /// The body may be of any type that is a body of bytes. The body of the gate's responses is
-    /// then an [`EitherBody`](crate::gate::EitherBody) of the inner service's and this one.
+    /// Any body of bytes is possible. The body of the gate's responses is then an
+    /// [`EitherBody`](crate::gate::EitherBody) of the inner service's and this one.
     ///
     /// `Cache-Control: no-store` is added unless the response has a `Cache-Control`. gRPC requests
-    /// get the gRPC answer all the same.
+    /// still get the gRPC response.
     ///
     /// # Example
     ///
@@ -315,7 +339,7 @@ impl<X> FlagGate<DefaultDenial, X> {
         self.response(respond)
     }
 
-    /// Lets a type of its own build the whole response while closed. See
+    /// Sets a type that builds the whole response of the closed gate. See
     /// [`respond_with`](Self::respond_with), and [`DenialResponse`] for an example.
     pub fn response<D: DenialResponse>(self, response: D) -> FlagGate<D, X> {
         let Self { question, wording, denial: _ } = self;
@@ -325,22 +349,43 @@ impl<X> FlagGate<DefaultDenial, X> {
 
 /// Settings of every gate.
 impl<D, X> FlagGate<D, X> {
-    /// Asks these flags, so that no request layer is needed.
+    /// Evaluates these flags, so that no request layer is needed.
     ///
-    /// A generation that a request layer has pinned for the request is still the one that
-    /// answers, if it is of the same flags: one request, one truth. Of several gates on one
-    /// request without a request layer, each asks the generation that is current when it is
-    /// reached.
+    /// If a request layer has pinned a generation of the same flags for the request, the gate uses
+    /// that generation, so that all gates of the request agree. Without a request layer, several
+    /// gates on one request each use the generation that is current when the request reaches them.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory};
+    /// use http::{Request, Response, StatusCode};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    /// let gate = FlagGate::new("beta").flags(&flags);
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// assert_eq!(response.status(), StatusCode::OK);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn flags(self, flags: &Flags) -> Self {
         Self { question: self.question.flags(flags), ..self }
     }
 
-    /// Takes the context of requests that no request layer has pinned from `extractor`. Without
-    /// it, they are anonymous.
+    /// Sets the extractor that reads the context of requests that no request layer has pinned.
+    /// Without an extractor, these requests are anonymous.
     ///
-    /// It is for gates that have [flags](Self::flags) of their own. An extractor that refuses a
-    /// request answers it instead of the gate. A string of more than 8 KiB counts as missing, as it does
-    /// in a [request layer](Flags::request_layer).
+    /// The extractor is for gates that have [flags](Self::flags) of their own. If the extractor
+    /// refuses a request, its refusal is the response instead of the gate's. A string of more than
+    /// 8 KiB counts as missing, as in a [request layer](Flags::request_layer).
     ///
     /// # Example
     ///
@@ -364,9 +409,9 @@ impl<D, X> FlagGate<D, X> {
     }
 
     /// Applies the gate only to requests for which `predicate` returns true. All others pass
-    /// untouched, without a question.
+    /// unchanged, and no flag is evaluated for them.
     ///
-    /// Called again, it narrows further.
+    /// A further call narrows the condition.
     ///
     /// # Example
     ///
@@ -398,21 +443,68 @@ impl<D, X> FlagGate<D, X> {
         Self { question: self.question.inverted(), ..self }
     }
 
-    /// Sets the state of flags that no source has, and of every flag where there are no flags to
-    /// ask; off unless set.
+    /// Sets the state of flags that no source has, and of all flags if no flags are in scope; off
+    /// unless set.
+    ///
+    /// A flag whose definition is rejected has no default: the gate stays closed.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagGate, Flags, Memory};
+    /// use http::{Request, Response, StatusCode};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new()).start().await?;
+    /// let gate = flags.gate("no_such_flag").default_value(true);
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// assert_eq!(response.status(), StatusCode::OK);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn default_value(mut self, on: bool) -> Self {
         self.question.condition.default = on;
         self
     }
 
-    /// Says this to people while closed, in JSON and as the gRPC message; `Feature not available`
-    /// unless set.
+    /// Sets the message for people, in JSON and as the gRPC message of the closed gate;
+    /// `Feature not available` unless set.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::FlagGate;
+    /// use http::{Request, Response};
+    /// use http_body_util::BodyExt;
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let gate = FlagGate::new("beta").detail("Ask your admin for the beta");
+    ///
+    /// # let service = gate.layer(service_fn(async |_: Request<()>| {
+    /// #     Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+    /// # }));
+    /// let response = service.oneshot(Request::new(())).await?;
+    ///
+    /// let json = response.into_body().collect().await?.to_bytes();
+    /// assert!(json.starts_with(br#"{"detail":"Ask your admin for the beta""#));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.wording.detail = detail.into();
         self
     }
 
-    /// Answers gRPC requests with this status while closed; `UNIMPLEMENTED` unless set.
+    /// Sets the status of responses to gRPC requests while closed; `UNIMPLEMENTED` unless set.
     ///
     /// # Example
     ///
@@ -426,12 +518,12 @@ impl<D, X> FlagGate<D, X> {
         self
     }
 
-    /// Hides the service while closed: requests go to `not_found`, which is the service that
-    /// answers those for which there is no route.
+    /// Hides the service while closed: requests go to `not_found`, the service that responds if
+    /// there is no route.
     ///
-    /// It gets the request as it came, so that nothing in the answer, to whatever method, tells
-    /// the hidden route from a missing one. While the flag depends on who asks, this takes a not-found
-    /// service whose answers no cache keeps: see [`ConcealedGate`].
+    /// `not_found` gets the request unchanged, so that its response, to any method, does not
+    /// distinguish the hidden route from a missing one. While the flag depends on the context, this
+    /// requires a not-found service whose responses no cache keeps: see [`ConcealedGate`].
     ///
     /// # Example
     ///
@@ -459,7 +551,7 @@ impl<D, X> FlagGate<D, X> {
 }
 
 impl Flags {
-    /// Makes a gate that asks these flags, so that it needs no request layer.
+    /// Creates a gate that evaluates these flags, so that it needs no request layer.
     ///
     /// # Example
     ///
@@ -505,11 +597,12 @@ impl<D, X> fmt::Debug for FlagGate<D, X> {
     }
 }
 
-/// The value of `Location`, if `target` is one that clients take for what it says.
+/// Returns the value of `Location`, if clients interpret `target` as it is written.
 fn location(target: &str) -> Option<HeaderValue> {
     // `Uri` has no fragment, and takes more than ASCII.
     let uri = target.split('#').next().unwrap_or_default().parse::<Uri>().ok()?;
-    // No others: a client may run `javascript://host/%0aalert(1)`, and opens what `data:` and `file:` name.
+    // No other schemes: a client may run `javascript://host/%0aalert(1)`, and opens `data:` and
+    // `file:`.
     let is_web =
         |scheme: &str| ["http", "https"].iter().any(|web| web.eq_ignore_ascii_case(scheme));
     let has_host = uri.host().is_some_and(|host| !host.is_empty());
@@ -522,7 +615,7 @@ fn location(target: &str) -> Option<HeaderValue> {
     HeaderValue::try_from(target).ok()
 }
 
-/// An error of a gate's settings. It occurs when a gate is set up, never while it serves.
+/// The error of a gate's settings. It occurs when a gate is created, never while it serves.
 ///
 /// # Example
 ///
@@ -536,19 +629,19 @@ fn location(target: &str) -> Option<HeaderValue> {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidGate {
-    /// The number is not that of an error of gRPC.
+    /// The number is not that of a gRPC error.
     #[error("a gRPC error has a status of 1 to 16")]
     GrpcStatus,
-    /// Clients cannot be sent there.
+    /// The target is not one that clients can be redirected to.
     #[error(
         "`{}` is neither an absolute path nor an http or https URL to redirect to",
         line(target)
     )]
     RedirectTarget {
-        /// The target as given.
+        /// The rejected target.
         target: String,
     },
-    /// There is no flag to ask.
+    /// The list of flags is empty.
     #[error("a gate asks at least one flag")]
     NoFlags,
 }

@@ -1,4 +1,4 @@
-//! The gate: a service that is there only while its flag is on.
+//! The gate, which closes a service while its flag is off.
 
 mod denial;
 mod future;

@@ -1,4 +1,4 @@
-//! The answers of a closed gate, made when the layer is built.
+//! The responses of a closed gate, made when the layer is built.
 
 use bytes::Bytes;
 use http::{
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{GateDenied, GrpcStatus, denial::Deny};
 use crate::http::{FixedBody, caching::NO_STORE};
 
-/// The settings of a closed gate's answers.
+/// The settings of a closed gate's responses.
 #[derive(Debug, Clone)]
 pub(super) struct Wording {
     pub(super) form: Form,
@@ -22,9 +22,9 @@ pub(super) struct Wording {
 
 #[derive(Debug, Clone)]
 pub(super) enum Form {
-    /// What the Python package `tempest-fastapi-sdk` answers, byte for byte.
+    /// The response of the Python package `tempest-fastapi-sdk`, byte for byte.
     Json,
-    /// RFC 9457.
+    /// Problem details (RFC 9457).
     Problem,
     Redirect(HeaderValue),
 }
@@ -41,11 +41,11 @@ impl Default for Wording {
     }
 }
 
-/// The answers, ready to be sent.
+/// The responses, ready to be sent.
 #[derive(Debug)]
 pub(super) struct Denials {
     closed: Answers,
-    /// For a flag of which nobody knows whether it is on.
+    /// For a flag that is neither on nor off, because its source is lost.
     unavailable: Answers,
 }
 
@@ -55,7 +55,7 @@ struct Answers {
     grpc: HeaderMap,
 }
 
-/// A response that is the same for every request.
+/// A response that is equal for every request.
 #[derive(Debug)]
 pub struct Fixed {
     status: StatusCode,
@@ -63,7 +63,7 @@ pub struct Fixed {
     body: Bytes,
 }
 
-/// Seconds, for `Retry-After`: a source that is back is noticed sooner than that.
+/// Seconds, for `Retry-After`: the flags notice a source that is back sooner than that.
 const SOON: &str = "5";
 
 impl Wording {
@@ -71,7 +71,8 @@ impl Wording {
         Denials { closed: self.answers(), unavailable: self.unavailable().answers() }
     }
 
-    /// What is said instead when a flag asks for it, because its source has been lost for too long.
+    /// Returns the settings for a flag with `on_stale = "unavailable"` whose source has been lost
+    /// for too long.
     fn unavailable(&self) -> Self {
         let form = match &self.form {
             Form::Redirect(_) => Form::Json,
@@ -101,9 +102,9 @@ impl Wording {
             }
             Form::Redirect(target) => {
                 headers.insert(LOCATION, target.clone());
-                // Whatever the method was, the client fetches the target with GET. 307 and 308
-                // would send the body of a POST to a page that was not made for it, and 301 and
-                // 308 may be remembered beyond the moment the flag is on.
+                // After 303 the client fetches the target with GET, whatever the method was. 307
+                // and 308 would send the body of a POST to a page that was not made for it. Clients
+                // may remember 301 and 308 after the flag is on.
                 (StatusCode::SEE_OTHER, String::new())
             }
         };
@@ -118,7 +119,8 @@ impl Wording {
         format!(r#"{{"detail":{detail},"code":{code},"details":{{}}}}"#)
     }
 
-    /// RFC 9457, section 4.2.1: the title of `about:blank` is that of the status.
+    /// Returns problem details. The title of `about:blank` is that of the status (RFC 9457, section
+    /// 4.2.1).
     fn problem(&self) -> String {
         let title = self.status.canonical_reason();
         let title = title.map(|title| format!(r#""title":{},"#, Value::from(title)));
@@ -130,13 +132,13 @@ impl Wording {
         )
     }
 
-    /// The header of a trailers-only response, as the gRPC specification has it
+    /// Returns the header of a trailers-only response, as in the gRPC specification
     /// (PROTOCOL-HTTP2.md, "Responses").
     fn grpc(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
-        // gRPC does without, but any client can send a GET of that content type, and a cache would
-        // give the empty 200 to everybody.
+        // gRPC does not need it, but any client can send a GET of that content type, and a cache
+        // would give the empty 200 to all clients.
         headers.insert(CACHE_CONTROL, NO_STORE);
         let status = HeaderName::from_static("grpc-status");
         headers.insert(status, HeaderValue::from(self.grpc_status as u16));
@@ -150,7 +152,7 @@ impl Wording {
 
 const GRPC: &str = "application/grpc";
 
-/// gRPC's Percent-Encoded: everything outside printable ASCII, and the percent sign.
+/// Encodes as gRPC's Percent-Encoded: everything outside printable ASCII, and the percent sign.
 fn percent_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -168,7 +170,8 @@ fn percent_encode(text: &str) -> String {
 }
 
 impl Denials {
-    /// The response to a request, whose body is dropped unread. That to a gRPC request has no body.
+    /// Returns the response to a request, whose body is dropped unread. The response to a gRPC
+    /// request has no body.
     #[cold]
     pub(super) fn respond<D: Deny, B>(
         &self,
@@ -203,7 +206,8 @@ impl Fixed {
     }
 }
 
-/// The content type to answer a gRPC request with, if it is one: clients of gRPC-Web want theirs.
+/// Returns the content type for the response if the request is a gRPC request: clients of gRPC-Web
+/// need their own.
 fn grpc_flavour(headers: &HeaderMap) -> Option<&HeaderValue> {
     static PLAIN: HeaderValue = HeaderValue::from_static(GRPC);
     let kind = headers.get(CONTENT_TYPE)?;

@@ -24,19 +24,20 @@ use crate::{
 /// A service behind a [`FlagGate`].
 ///
 /// While the gate is closed, the inner service is not called and the request's body is dropped
-/// unread. A gate that is closed for all users is always ready, whatever the inner service waits
-/// for, so that a saturated or broken service can be switched off. Requests that wait for the inner
-/// service at that moment are answered too. Otherwise the gate is ready when the inner service is.
+/// unread. A gate that is closed for all users is always ready, even if the inner service is not,
+/// so that a saturated or broken service can be switched off. Requests that wait for the inner
+/// service at that moment get the response of the closed gate. Otherwise the gate is ready when the
+/// inner service is.
 ///
-/// Before there is a request, the gate asks the flags that it was given, else those of the request
-/// layer around it. A gate with neither waits for the inner service. If a flag changes between
-/// readiness and the call, the request waits in its future.
+/// Before there is a request, the gate evaluates the flags that it was given, or else those of the
+/// request layer around it. A gate with neither waits for the inner service. If a flag changes
+/// between readiness and the call, the request waits in its future.
 ///
-/// A closed gate keeps no reservation of the inner service, such as a permit of a concurrency limit.
-/// It exchanges the service for a fresh clone.
+/// A closed gate keeps no reservation of the inner service, such as a permit of a concurrency
+/// limit. It replaces the service with a fresh clone.
 ///
-/// An [`only`](FlagGate::only) does not count here. While the flag closes the gate for all users,
-/// requests that it lets pass wait in their futures too.
+/// Readiness ignores [`only`](FlagGate::only). While the flag closes the gate for all users,
+/// requests that `only` lets pass also wait in their futures.
 ///
 /// # Example
 ///
@@ -53,7 +54,7 @@ pub struct Gated<S, D = DefaultDenial, X = Infallible> {
     wake: Option<Wake>,
 }
 
-/// All that the clones of a service share.
+/// The data that the clones of a service share.
 struct Gate<D, X> {
     question: Question<X>,
     denials: Denials,
@@ -85,11 +86,11 @@ impl<S, D, X> Gated<S, D, X> {
 }
 
 impl<S: Clone, D, X> Gated<S, D, X> {
-    /// Becomes ready all the same if the gate is closed for all users.
+    /// Returns ready if the gate is closed for all users, although the inner service is not ready.
     #[cold]
     fn unready<E>(&mut self, inner: Poll<Result<(), E>>, waker: &Waker) -> Poll<Result<(), E>> {
         let question = &self.gate.question;
-        // First, so that no change falls between.
+        // First, so that no change of the flag is missed in between.
         self.wake = question.wake(waker);
         if question.settled() == Some(false) {
             self.inner.release();
@@ -111,7 +112,8 @@ where
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        // The service first: while it has capacity, the flags are asked once per request, by `call`.
+        // The service first: while it has capacity, the flags are evaluated once per request, by
+        // `call`.
         match self.inner.poll_ready(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
             unready => self.unready(unready, cx.waker()),
@@ -205,7 +207,7 @@ mod tests {
             for shape in shapes {
                 let memory = Memory::new().with("beta", shape.clone()).with("on", true);
                 let flags = Flags::builder().source(memory).start().await.unwrap();
-                // The flag is found by its name at first, and afterwards where it was found.
+                // The flag is looked up by its name at first, and by its slot afterwards.
                 let gate = flags.gate("beta").context(TrustedHeaders::default());
                 let pinned = tower::layer::util::Stack::new(
                     flags.gate("beta"),

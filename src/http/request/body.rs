@@ -9,7 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::flags::WithFlags;
 
-/// Data, trailers, errors and the length are those of the body inside.
+/// Forwards data, trailers, errors and the length of the inner body.
 impl<B: Body> Body for WithFlags<B> {
     type Data = B::Data;
     type Error = B::Error;

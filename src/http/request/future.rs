@@ -15,8 +15,8 @@ use crate::{
 };
 
 pin_project! {
-    /// The response of a [`RequestService`](super::RequestService). It runs with the request's
-    /// flags in scope, and so does the body of the response.
+    /// The response future of a [`RequestService`](super::RequestService). It runs with the
+    /// request's flags in scope, and so does the body of the response.
     ///
     /// `X` is the extractor's refusal.
     pub struct RequestFuture<F, X> {
@@ -34,7 +34,7 @@ pin_project! {
             set_cookie: Option<HeaderValue>,
         },
         Refused {
-            // Taken when it is done.
+            // `None` once it was returned.
             refusal: Option<X>,
         },
     }
@@ -70,7 +70,7 @@ where
         let mut response = response.map(|body| WithFlags::exactly(scope, body));
         if let Some(cookie) = set_cookie.take() {
             response.headers_mut().append(SET_COOKIE, cookie);
-            // A cache that hands the id to others would make them one user.
+            // A cache that gives the id to other visitors would merge them into one user.
             caching::make_private(response.headers_mut());
         }
         Poll::Ready(Ok(X::pass(response)))

@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use crate::http::{GateDenied, caching::Audience, context::Refusal};
 
 pin_project! {
-    /// The response of one of two services: of a [`Switched`](super::Switched) or a
+    /// The response future of one of two services: of a [`Switched`](super::Switched) or a
     /// [`Concealed`](crate::gate::Concealed) service.
     ///
     /// `X` is the extractor's refusal.
@@ -35,17 +35,18 @@ pin_project! {
             future: B,
         },
         Refused {
-            // Taken when it is done.
+            // `None` once it was returned.
             refusal: Option<X>,
         },
     }
 }
 
-/// What is done to the response.
+/// A change of the response.
 pub(in crate::http) enum Edit {
-    /// It is a service's own.
+    /// The response is that of the service.
     Served(Audience),
-    /// It stands for a closed gate, which only the layers around it find in the extensions.
+    /// The response is that of a closed gate. Only the layers around the gate can read this, in the
+    /// extensions.
     Denied(GateDenied, Audience),
 }
 

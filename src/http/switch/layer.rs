@@ -1,4 +1,4 @@
-//! The layer that puts a service beside another.
+//! The layer that sends requests to one of two services.
 
 use std::convert::Infallible;
 
@@ -10,21 +10,21 @@ use crate::{
     http::{IntoRequirement, RequestHead, TryContextExtractor, ask::Question},
 };
 
-/// A layer that puts a service beside the inner one: requests go to it while the flag is on, and
-/// to the inner service while the flag is off.
+/// A layer that sends requests to another service while the flag is on, and to the inner service
+/// while the flag is off.
 ///
-/// It asks the flags that a [request layer](Flags::request_layer) further out has pinned for the
-/// request, or those that it was [given](Self::flags). Without either, every flag has its
-/// [default](Self::default_value), which is off, with one warning that names the line where the switch
-/// was made.
+/// The switch evaluates the flags that an outer [request layer](Flags::request_layer) has pinned
+/// for the request, or those that were [set](Self::flags). Without either, every flag has its
+/// [default](Self::default_value), which is off. One warning names the line of code that made the
+/// switch.
 ///
-/// While the answer depends on who asks, because the flag has a percentage or lists, every
-/// response gets `Cache-Control: private`, and `Vary` with the headers that the context is drawn
-/// from, as far as the [extractor names them](crate::context::ContextExtractor::headers). A
-/// `no-store` or `private` of the service's own stays as it is; a `public` gives way. So do the fields
-/// that single caches read instead: `CDN-Cache-Control` and all others that end in `-Cache-Control`
-/// (RFC 9213), `Surrogate-Control`, `Edge-Control` and `X-Accel-Expires`. Nothing is changed while the
-/// flag is the same for all users.
+/// While the answer depends on the context, because the flag has a percentage or lists, every
+/// response gets `Cache-Control: private`. It also gets `Vary` with the headers that the context is
+/// derived from, if the [extractor returns them](crate::context::ContextExtractor::headers). A
+/// `no-store` or `private` of the service is unchanged, and a `public` is removed. So are the
+/// fields that single caches read instead: `CDN-Cache-Control` and all others that end in
+/// `-Cache-Control` (RFC 9213), `Surrogate-Control`, `Edge-Control` and `X-Accel-Expires`. Nothing
+/// is changed while the flag has one answer for all users.
 ///
 /// # Example
 ///
@@ -60,8 +60,29 @@ pub struct FlagSwitch<A, X = Infallible> {
 }
 
 impl<A> FlagSwitch<A> {
-    /// Makes a switch to `on`. With a [`Requirement`](crate::gate::Requirement) that the flag be
-    /// off, `on` is the service for that.
+    /// Creates a switch to `on`. With a [`Requirement`](crate::gate::Requirement) that the flag is
+    /// off, requests go to `on` while the flag is off.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{FlagSwitch, Flags, Memory};
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let new = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("new")));
+    /// let old = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new("old")));
+    /// # use std::convert::Infallible;
+    /// # let flags = Flags::builder().source(Memory::new().with("new_search", true)).start().await?;
+    ///
+    /// let search = FlagSwitch::new("new_search", new).flags(&flags).layer(old);
+    ///
+    /// assert_eq!(search.oneshot(Request::new(())).await?.into_body(), "new");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn new(flag: impl IntoRequirement, on: A) -> Self {
         Self { on, question: Question::one("switch", flag.into_requirement()) }
@@ -69,14 +90,15 @@ impl<A> FlagSwitch<A> {
 }
 
 impl<A, X> FlagSwitch<A, X> {
-    /// Asks these flags, so that no request layer is needed. See
+    /// Evaluates these flags, so that no request layer is needed. See
     /// [`FlagGate::flags`](crate::FlagGate::flags).
     pub fn flags(self, flags: &Flags) -> Self {
         Self { question: self.question.flags(flags), ..self }
     }
 
-    /// Takes the context of requests that no request layer has pinned from `extractor`. Without
-    /// it, they are anonymous. See [`FlagGate::context`](crate::FlagGate::context).
+    /// Sets the extractor that reads the context of requests that no request layer has pinned.
+    /// Without an extractor, these requests are anonymous. See
+    /// [`FlagGate::context`](crate::FlagGate::context).
     pub fn context<E>(self, extractor: E) -> FlagSwitch<A, E::Refusal>
     where
         E: TryContextExtractor + Send + Sync + 'static,
@@ -84,10 +106,10 @@ impl<A, X> FlagSwitch<A, X> {
         FlagSwitch { on: self.on, question: self.question.extractor(extractor) }
     }
 
-    /// Applies the switch only to requests for which `predicate` returns true. All others go to
-    /// the inner service, and their responses stay as they are.
+    /// Applies the switch only to requests for which `predicate` returns true. All others go to the
+    /// inner service, and their responses are unchanged.
     ///
-    /// Called again, it narrows further.
+    /// A further call narrows the condition.
     ///
     /// # Example
     ///
@@ -104,8 +126,8 @@ impl<A, X> FlagSwitch<A, X> {
         Self { question: self.question.only(predicate), ..self }
     }
 
-    /// Sets the state of flags that no source has, and of every flag where there are no flags to
-    /// ask; off unless set.
+    /// Sets the state of flags that no source has, and of all flags if no flags are in scope; off
+    /// unless set.
     pub fn default_value(mut self, on: bool) -> Self {
         self.question.condition.default = on;
         self
@@ -113,7 +135,7 @@ impl<A, X> FlagSwitch<A, X> {
 }
 
 impl Flags {
-    /// Makes a switch that asks these flags, so that it needs no request layer.
+    /// Creates a switch that evaluates these flags, so that it needs no request layer.
     ///
     /// # Example
     ///

@@ -1,4 +1,4 @@
-//! The switch: two services, one flag.
+//! The switch, which sends each request to one of two services.
 
 mod future;
 mod layer;

@@ -1,4 +1,4 @@
-//! The service that is two.
+//! The service behind a switch.
 
 use std::{
     cell::Cell,
@@ -18,16 +18,16 @@ use crate::http::{
 
 /// Two services, one of which gets each request: made by a [`FlagSwitch`].
 ///
-/// While the flag is the same for all users, the switch is ready when the service that it calls is,
-/// whatever the other one waits for. Otherwise it is ready when both are. Requests that wait when
+/// While the flag has one answer for all users, the switch is ready when the service that it calls
+/// is, even if the other one is not. Otherwise it is ready when both are. Requests that wait when
 /// the flag changes go to the service of the new value.
 ///
-/// Before there is a request, the switch asks the flags that it was given, else those of the request
-/// layer around it. A switch with neither waits for both services. If the flag changes between
-/// readiness and the call, the request waits in its future.
+/// Before there is a request, the switch evaluates the flags that it was given, or else those of
+/// the request layer around it. A switch with neither waits for both services. If the flag changes
+/// between readiness and the call, the request waits in its future.
 ///
 /// A service that is not called keeps no reservation, such as a permit of a concurrency limit. The
-/// switch exchanges it for a fresh clone.
+/// switch replaces it with a fresh clone.
 ///
 /// # Example
 ///
@@ -44,14 +44,14 @@ pub struct Switched<A, S, X = Infallible> {
 }
 
 impl<A, S, X> Switched<A, S, X> {
-    /// Puts the switch's service beside `inner`, as the switch's `layer` does: `inner` gets the
+    /// Puts the switch's service beside `inner`, as the switch's `layer` does. `inner` gets the
     /// requests while the flag is off.
     pub fn new(inner: S, switch: FlagSwitch<A, X>) -> Self {
         let FlagSwitch { on, question } = switch;
         Self { arms: Arms::new(on, inner), question: Arc::new(question) }
     }
 
-    /// Borrows the service for on and the inner service, which is the one for off.
+    /// Borrows the service for on and the inner service, which is the service for off.
     pub fn get_ref(&self) -> (&A, &S) {
         self.arms.get_ref()
     }

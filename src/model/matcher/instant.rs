@@ -4,13 +4,15 @@ use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use super::{Number, Scalar};
 
-/// A point in time: an RFC 3339 time with an offset from UTC, a date, which is the start of that
-/// day in UTC, or a number of seconds since 1970.
+/// A point in time.
+///
+/// It is written as an RFC 3339 time with an offset from UTC, as a date, or as a number of seconds
+/// since 1970. A date is the start of that day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instant(Timestamp);
 
 impl Instant {
-    /// The instant that a value stands for, if it stands for one.
+    /// Returns the instant that a value stands for, if it stands for one.
     pub(crate) fn of(value: Scalar<'_>) -> Option<Self> {
         let timestamp = match value {
             Scalar::Bool(_) => None,

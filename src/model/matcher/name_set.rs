@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{hash_text, print_set::PrintSet};
 use crate::model::Printed;
 
-/// Up to this many names, comparing them one by one is cheaper than hashing the name asked for.
+/// Up to this many names, comparing them one by one is cheaper than hashing the name to find.
 const FEW: usize = 4;
 
 /// A set of names, compiled for membership tests.
@@ -21,14 +21,14 @@ pub(crate) enum NameSet {
 /// Names by their hash.
 #[derive(Debug, Clone)]
 pub(crate) struct Members {
-    /// One bit per name, so that most of those who are no members are not looked for.
+    /// One bit per name, so that most names that are not members are not looked up in the table.
     filter: u64,
-    /// All names, one after the other: one allocation however many there are.
+    /// All names, one after the other: one allocation for any number of names.
     text: Box<str>,
     table: HashTable<Member>,
 }
 
-/// A name is compared on a hit only, when the hash is the same.
+/// A name by its place in the text. It is compared only if the hash is equal.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
     hash: u64,
@@ -44,7 +44,7 @@ impl Member {
 }
 
 impl NameSet {
-    /// The set of these names; `None` if there are none.
+    /// Creates the set of these names; `None` if there are none.
     pub(crate) fn new(names: &[String]) -> Option<Self> {
         if names.is_empty() {
             return None;
@@ -59,7 +59,7 @@ impl NameSet {
         Some(Self::Many(Members::new(names)))
     }
 
-    /// Whether `name` is a member; `hash` computes its XXH3 when it is needed.
+    /// Returns true if `name` is a member; `hash` computes its XXH3 when it is needed.
     #[inline(always)]
     pub(crate) fn contains(&self, name: &str, hash: impl FnOnce() -> u64) -> bool {
         match self {
@@ -69,7 +69,7 @@ impl NameSet {
         }
     }
 
-    /// Whether any of `names` is a member.
+    /// Returns true if any of `names` is a member.
     #[inline]
     pub(crate) fn contains_any<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> bool {
         match self {
@@ -106,7 +106,7 @@ impl Members {
     }
 }
 
-// These are apart, so that the steps before them are small enough to be inlined.
+// Functions of their own, so that the steps before them are small enough to be inlined.
 #[inline(never)]
 fn is_among(names: &[Printed<Box<str>>], name: &str) -> bool {
     let name = Printed::new(name);
@@ -119,7 +119,7 @@ fn find(table: &HashTable<Member>, text: &str, hash: u64, name: &str) -> bool {
     table.find(hash, same).is_some()
 }
 
-/// Bits that decide neither bucket nor tag in the table.
+/// Returns a bit that decides neither the bucket nor the tag in the table.
 #[inline]
 fn filter_bit(hash: u64) -> u64 {
     1 << ((hash >> 48) & 63)

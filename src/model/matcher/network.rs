@@ -6,7 +6,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::model::InvalidOperand;
 
-/// Networks of which any may contain an address.
+/// Networks; an address matches if any of them contains it.
 #[derive(Debug)]
 pub(crate) struct Networks(Box<[IpNet]>);
 
@@ -15,15 +15,16 @@ impl Networks {
         Self(networks.into())
     }
 
-    /// Whether one of them contains the address; `None` if the text is no address.
+    /// Returns true if one of the networks contains the address; `None` if the string is not an
+    /// address.
     pub(super) fn contain(&self, text: &str) -> Option<bool> {
-        // A server that listens on `::` sees clients of IPv4 as `::ffff:10.1.2.3`.
+        // A server that listens on `::` sees IPv4 clients as `::ffff:10.1.2.3`.
         let address = text.parse::<IpAddr>().ok()?.to_canonical();
         Some(self.0.iter().any(|network| network.contains(&address)))
     }
 }
 
-/// A network such as `10.0.0.0/8`, or one address.
+/// Parses a network such as `10.0.0.0/8`, or one address.
 pub(super) fn network(text: &str) -> Result<IpNet, InvalidOperand> {
     let parsed = match text.contains('/') {
         true => text.parse::<IpNet>().ok(),
@@ -34,7 +35,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, InvalidOperand> {
     Ok(canonical(network))
 }
 
-/// A network of IPv4-mapped addresses as the IPv4 network that it is.
+/// Converts a network of IPv4-mapped addresses into the IPv4 network.
 fn canonical(network: IpNet) -> IpNet {
     let IpNet::V6(v6) = network else { return network };
     let mapped = |address: Ipv6Addr| address.to_ipv4_mapped();

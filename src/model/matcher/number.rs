@@ -15,8 +15,8 @@ pub(crate) enum Number {
 const END: f64 = 9_223_372_036_854_775_808.0;
 
 impl Number {
-    /// Reads a number as JSON writes it, and also with `+` or zeros in front. What has a whole value that
-    /// is an `i64`, and is written without a fraction, is exact.
+    /// Reads a number as JSON writes it, and also with `+` or zeros in front. A number without a
+    /// fraction whose value is an `i64` is exact.
     pub(crate) fn read(text: &str) -> Option<Self> {
         let (digits, rest) = split_digits(text.strip_prefix(['+', '-']).unwrap_or(text));
         let (fraction, exponent) = match rest.strip_prefix('.') {
@@ -30,7 +30,7 @@ impl Number {
                 !digits.is_empty() && rest.is_empty()
             }
         };
-        // `f64` would also read `inf`, `nan`, `.5` and `5.`.
+        // `f64` would also parse `inf`, `nan`, `.5` and `5.`.
         if digits.is_empty() || fraction.is_empty() || !power {
             return None;
         }
@@ -40,7 +40,7 @@ impl Number {
         }
     }
 
-    /// The order of two numbers; not-a-number has none.
+    /// Returns the order of two numbers; `None` for not-a-number.
     pub(crate) fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Integer(a), Self::Integer(b)) => Some(a.cmp(&b)),
@@ -50,7 +50,7 @@ impl Number {
         }
     }
 
-    /// The same number in the one form that equal numbers share, or `None` for not-a-number.
+    /// Returns the number in the one form that equal numbers share, or `None` for not-a-number.
     #[expect(clippy::cast_possible_truncation, reason = "the float is a whole number in range")]
     pub(crate) fn canonical(self) -> Option<Exact> {
         match self {
@@ -68,7 +68,7 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-/// A float loses nothing when it is compared with an integer, nor the other way round.
+/// Compares an integer with a float without rounding either of them.
 #[expect(clippy::cast_possible_truncation, reason = "the float is in the range of the integer")]
 fn compare(integer: i64, float: f64) -> Option<Ordering> {
     if float.is_nan() {
@@ -89,11 +89,11 @@ fn compare(integer: i64, float: f64) -> Option<Ordering> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exact {
     Integer(i64),
-    /// The bits of a float that is no `i64`.
+    /// The bits of a float that is not an `i64`.
     Float(u64),
 }
 
-/// Numbers on one side of a number.
+/// The numbers on one side of a bound.
 #[derive(Debug)]
 pub(crate) struct Bound {
     side: Ordering,
@@ -102,7 +102,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// The numbers that `gt`, `ge`, `lt` or `le` admit.
+    /// Creates the bound of the operator `gt`, `ge`, `lt` or `le`.
     pub(super) fn new(operator: Operator, bound: Number) -> Option<Self> {
         let (side, inclusive) = match operator {
             Operator::Gt => (Ordering::Greater, false),

@@ -6,11 +6,11 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::Case;
 use crate::model::InvalidOperand;
 
-/// How large one expression may be when it is compiled, in bytes. A match takes time that is
-/// linear in the text, whatever the expression.
+/// The largest size of one compiled expression, in bytes. A match takes time that is linear in the
+/// string, whatever the expression.
 const SIZE_LIMIT: usize = 1 << 20;
 
-/// Expressions of which any may match.
+/// Expressions; a string matches if any of them does.
 #[derive(Debug)]
 pub(crate) struct Patterns(Box<[Regex]>);
 
@@ -29,7 +29,7 @@ pub(super) fn regex(text: &str, case: Case) -> Result<Regex, InvalidOperand> {
         regex::Error::CompiledTooBig(limit) => InvalidOperand::new(format!(
             "the regular expression is larger than {limit} bytes when it is compiled"
         )),
-        // The message has several lines; the last one says what is wrong.
+        // The message has several lines; the last one has the reason.
         error => {
             let message = error.to_string();
             let last = message.lines().last().unwrap_or_default();

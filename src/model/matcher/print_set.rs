@@ -1,19 +1,19 @@
-//! Sets of texts that fit in a word.
+//! Sets of strings that fit in a word.
 
 use crate::model::Print;
 
-/// Prints by their hash, each at the first place that was free from there on. Half of the places
-/// are free at least, so that whoever is no member meets one soon.
+/// An open-addressing table of prints. At least half of the places are free, so that a search for a
+/// print that is not a member soon ends at a free place.
 #[derive(Debug, Clone)]
 pub(crate) struct PrintSet {
-    /// As many as there are hashes, of which none is taken where it is [`Print::NONE`].
+    /// The places, as many as there are hashes. A free place has [`Print::NONE`].
     places: Box<[Print]>,
-    /// How many bits of a hash are not used.
+    /// The number of bits of a hash that are not used.
     shift: u32,
 }
 
 impl PrintSet {
-    /// The set of these names; `None` if one of them does not fit in a word.
+    /// Creates the set of these names; `None` if one of them does not fit in a word.
     pub(super) fn new(names: &[String]) -> Option<Self> {
         let hash_bits = (2 * names.len()).next_power_of_two().trailing_zeros().max(1);
         let places = vec![Print::NONE; 1 << hash_bits].into();
@@ -32,7 +32,7 @@ impl PrintSet {
         Print::whole(name).is_some_and(|print| self.find(print).is_ok())
     }
 
-    /// Whether the print is there, or else where it would be.
+    /// Returns `Ok` if the set has the print, or else the place at which it would be.
     #[inline]
     fn find(&self, print: Print) -> Result<(), usize> {
         let last = self.places.len() - 1;

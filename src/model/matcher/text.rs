@@ -1,16 +1,16 @@
-//! Texts within texts, with and without case.
+//! Searches for strings within strings, with and without case.
 
 use super::Case;
 use crate::model::Operator;
 
-/// Texts of which any may be found in a place.
+/// Strings; a string matches if any of them is found at the place.
 #[derive(Debug)]
 pub(crate) struct Texts {
     place: Place,
     case: Case,
-    /// In lower case if case is ignored.
+    /// The strings, in lower case if case is ignored.
     texts: Box<[Box<str>]>,
-    /// The strings instead, if they may be anywhere and case is ignored.
+    /// Searches instead of strings, if these may be anywhere and case is ignored.
     finders: Box<[Finder]>,
 }
 
@@ -56,24 +56,26 @@ impl Texts {
     }
 }
 
-/// Each letter in lower case. Letters have no context here, and no language.
+/// Converts each letter to lower case, without regard to its neighbours and to a language.
 pub(super) fn fold(text: &str) -> impl DoubleEndedIterator<Item = char> {
     text.chars().flat_map(char::to_lowercase)
 }
 
-/// A search in linear time that allocates nothing (Knuth, Morris and Pratt). Letters are made lower case one by one.
+/// A search in linear time that allocates nothing (Knuth, Morris and Pratt). It converts letters to
+/// lower case one by one.
 ///
-/// Trying each place takes seconds for a string of 64 KiB that a client chooses. A search by bytes, such as that of
-/// `memchr`, would need a copy in lower case, and evaluation allocates nothing.
+/// Trying each place takes seconds for a string of 64 KiB that a client chooses. A search by bytes,
+/// such as that of `memchr`, would need a copy in lower case, and evaluation allocates nothing.
 #[derive(Debug)]
 struct Finder {
     letters: Box<[char]>,
-    /// For each beginning of the letters, the length of the longest shorter beginning that it ends with.
+    /// For each prefix of the letters, the length of the longest shorter prefix that is also its
+    /// suffix.
     borders: Box<[u32]>,
 }
 
 impl Finder {
-    /// Returns the search for a string in lower case.
+    /// Creates the search for a string in lower case.
     fn new(text: &str) -> Self {
         let letters: Box<[char]> = text.chars().collect();
         let mut borders = vec![0u32; letters.len()];
@@ -91,7 +93,8 @@ impl Finder {
 
     fn is_in(&self, seen: &str) -> bool {
         let Some(whole) = self.letters.len().checked_sub(1) else { return true };
-        // A letter can be two in lower case, and no place is between these: `İ` has no dot of its own.
+        // One letter can become two in lower case, and no match starts between these: the dot of
+        // `İ` is not a letter of its own.
         let mut starts =
             seen.chars().flat_map(|letter| (0..letter.to_lowercase().len()).map(|n| n == 0));
         let (mut length, mut passed) = (0, 0);

@@ -6,18 +6,18 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Case, NameSet, Number, Scalar, number::Exact, text::fold};
 use crate::model::InvalidOperand;
 
-/// Values of which any may be equal.
+/// A set of values; a value matches if it is equal to any of them.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
     texts: Option<NameSet>,
-    /// The texts instead, when case is ignored.
+    /// The strings in lower case, if case is ignored.
     folded: Option<HashTable<Folded>>,
     numbers: Option<Numbers>,
-    /// Whether `false` and `true` are among them.
+    /// Flags that are set if `false` and `true` are among the values.
     bools: Option<[bool; 2]>,
 }
 
-/// A text in lower case, and its hash.
+/// A string in lower case, and its hash.
 type Folded = (u64, Box<str>);
 
 #[derive(Debug)]
@@ -57,7 +57,8 @@ impl Values {
         Ok(Self { texts: NameSet::new(&texts), folded, numbers, bools })
     }
 
-    /// Whether the text is one of them; `None` if none of them is a text. `hash` is its XXH3.
+    /// Returns true if the string is one of the values; `None` if none of them is a string. `hash`
+    /// computes its XXH3.
     #[inline(never)]
     pub(super) fn contain_text(&self, text: &str, hash: impl FnOnce() -> u64) -> Option<bool> {
         match &self.texts {
@@ -74,7 +75,7 @@ impl Values {
         Some(known.find(hash_letters(fold(text)), same).is_some())
     }
 
-    /// Whether the boolean is one of them; `None` if none of them is a boolean.
+    /// Returns true if the boolean is one of the values; `None` if none of them is a boolean.
     pub(super) fn contain_bool(&self, value: bool) -> Option<bool> {
         match self.bools {
             Some(known) => Some(known[usize::from(value)]),
@@ -82,7 +83,7 @@ impl Values {
         }
     }
 
-    /// Whether the number is one of them; `None` if none of them is a number.
+    /// Returns true if the number is one of the values; `None` if none of them is a number.
     pub(super) fn contain_number(&self, number: Number) -> Option<bool> {
         match &self.numbers {
             // Not-a-number is equal to nothing.
@@ -91,7 +92,7 @@ impl Values {
         }
     }
 
-    /// Nobody can know, but of no values at all.
+    /// Returns the answer for a type that no value has: unknown, or false for an empty set.
     fn contain_another_type(&self) -> Option<bool> {
         let Self { texts, folded, numbers, bools } = self;
         let is_empty = texts.is_none() && folded.is_none() && numbers.is_none() && bools.is_none();
@@ -99,7 +100,7 @@ impl Values {
     }
 }
 
-// Apart, since a set of short texts calls nothing.
+// A function of its own, since a set of short strings calls nothing.
 #[inline(never)]
 fn is_among(texts: &NameSet, text: &str, hash: impl FnOnce() -> u64) -> bool {
     texts.contains(text, hash)
@@ -120,7 +121,7 @@ fn table<T>(members: impl Iterator<Item = (u64, T)>) -> HashTable<T> {
     let members: Vec<_> = members.collect();
     let mut table = HashTable::with_capacity(members.len());
     for (hash, member) in members {
-        // The room was made beforehand, so that nothing is hashed again.
+        // The room was reserved beforehand, so nothing is hashed again.
         table.insert_unique(hash, member, |_| hash);
     }
     table
@@ -134,7 +135,7 @@ fn hash_number(number: Exact) -> u64 {
     xxh3_64(&bits.to_le_bytes())
 }
 
-/// FNV-1a: it needs no text in one piece.
+/// Hashes letters one by one (FNV-1a), since XXH3 would need them in one piece.
 fn hash_letters(letters: impl Iterator<Item = char>) -> u64 {
     letters.fold(0xcbf2_9ce4_8422_2325, |hash, letter| {
         (hash ^ u64::from(u32::from(letter))).wrapping_mul(0x0100_0000_01b3)

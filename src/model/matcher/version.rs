@@ -1,10 +1,10 @@
-//! Versions and what is required of them.
+//! Versions and requirements on them.
 //!
-//! A requirement is written as Cargo writes it. Each part of it is compiled to the versions between
-//! two bounds, ordered as SemVer 2.0.0 (clause 11) orders them. A `v` before a version, as tags have it, is
-//! left out. Of releases exactly those match
-//! that match in Cargo. Cargo leaves pre-releases out unless one is asked for, since it chooses
-//! versions for people; here the version is a fact, and `5.1.0-beta` is older than `5.2.0`.
+//! A requirement is written as in Cargo. Each part of it is compiled to the versions between two
+//! bounds, ordered as SemVer 2.0.0 (clause 11) orders them. A `v` before a version, as in tags, is
+//! ignored. The same releases match as in Cargo. Cargo leaves out pre-releases that a requirement
+//! does not ask for, since it chooses versions for people. Here the version is a fact, and
+//! `5.1.0-beta` is older than `5.2.0`.
 
 use std::{borrow::Cow, cmp::Ordering, ops};
 
@@ -12,15 +12,15 @@ use semver::{Comparator, Op, VersionReq};
 
 use crate::model::InvalidOperand;
 
-/// Requirements of which any may be met.
+/// Requirements; a version matches if it meets any of them.
 #[derive(Debug)]
 pub(crate) struct Requirements(Box<[Requirement]>);
 
-/// All of the ranges have to contain the version.
+/// A requirement: all of the ranges have to contain the version.
 #[derive(Debug)]
 pub(super) struct Requirement {
     ranges: Box<[Range]>,
-    /// The packed versions that all of them contain.
+    /// The packed versions that all of the ranges contain.
     packed: ops::Range<Packed>,
 }
 
@@ -31,7 +31,7 @@ struct Range {
     upper: Option<Bound>,
 }
 
-/// An everyday version in one word: a release whose numbers are less than [`PACKED_END`].
+/// A common version in one word: a release whose numbers are less than [`PACKED_END`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Packed(u64);
 
@@ -45,7 +45,7 @@ struct Bound {
     inclusive: bool,
 }
 
-/// A version as a context has it.
+/// The version that a context has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Version<'v> {
     core: [u64; 3],
@@ -58,7 +58,8 @@ impl Requirements {
         Self(requirements.into())
     }
 
-    /// Whether one of them allows the version; `None` if the text is no version.
+    /// Returns true if one of the requirements allows the version; `None` if the string is not a
+    /// version.
     #[inline(never)]
     pub(super) fn allow(&self, text: &str) -> Option<bool> {
         match Packed::parse(text) {
@@ -74,7 +75,8 @@ impl Requirements {
         Some(self.0.iter().any(allows))
     }
 
-    /// Those that no version meets, since one range ends before another one begins.
+    /// Returns the indices of the requirements that no version meets, since one range ends before
+    /// another one begins.
     #[cfg(feature = "definition")]
     pub(crate) fn contradictions(&self) -> impl Iterator<Item = usize> {
         let is_empty = |Requirement { ranges, .. }: &Requirement| {
@@ -91,7 +93,7 @@ pub(super) fn requirement(text: &str) -> Result<Requirement, InvalidOperand> {
     Ok(Requirement::new(requirement.comparators.iter().map(Range::of).collect()))
 }
 
-/// A requirement without the `v` before its versions: `>=v1.2` is `>=1.2`.
+/// Returns the requirement without the `v` before its versions: `>=v1.2` becomes `>=1.2`.
 fn without_v(required: &str) -> Cow<'_, str> {
     if !required.contains(['v', 'V']) {
         return required.into();
@@ -104,7 +106,7 @@ fn without_v(required: &str) -> Cow<'_, str> {
     required.split(',').map(part).collect::<Vec<_>>().join(",").into()
 }
 
-/// The text of a version without the `v` that many tags and clients write before it.
+/// Returns the version without the `v` that many tags and clients write before it.
 #[inline]
 fn release(text: &str) -> &str {
     text.strip_prefix(['v', 'V']).unwrap_or(text)
@@ -126,13 +128,13 @@ impl Range {
     fn of(comparator: &Comparator) -> Self {
         let &Comparator { op, major, minor, patch, ref pre } = comparator;
         let core = [major, minor.unwrap_or(0), patch.unwrap_or(0)];
-        // How many numbers are written.
+        // The count of the numbers that are written.
         let parts = 1 + usize::from(minor.is_some()) + usize::from(patch.is_some());
         let is_whole = parts == 3;
         let this = |inclusive| Some(Bound { core, pre: pre.as_str().into(), inclusive });
         // The first of all versions whose numbers begin with `core`.
         let first = |core, inclusive| Some(Bound { core, pre: LEAST.into(), inclusive });
-        // What comes after all versions that agree with `core` in so many numbers.
+        // The start of the versions after all that agree with `core` in so many numbers.
         let next = |parts| successor(core, parts).map(|core| (core, LEAST));
         let end = |parts, inclusive| {
             next(parts).map(|(core, pre)| Bound { core, pre: pre.into(), inclusive })
@@ -141,7 +143,7 @@ impl Range {
             Op::Exact if is_whole => Self { lower: this(true), upper: this(true) },
             Op::Exact | Op::Wildcard => Self { lower: this(true), upper: end(parts, false) },
             Op::Greater if is_whole => Self { lower: this(false), upper: None },
-            // Nothing comes after the last number there is.
+            // No version comes after the largest number.
             Op::Greater => match end(parts, true) {
                 None => Self { lower: this(false), upper: this(false) },
                 lower => Self { lower, upper: None },
@@ -152,7 +154,7 @@ impl Range {
             Op::LessEq if is_whole => Self { lower: None, upper: this(true) },
             Op::LessEq => Self { lower: None, upper: end(parts, false) },
             Op::Tilde => Self { lower: this(true), upper: end(parts.min(2), false) },
-            // The first number that is not nought may not change.
+            // The first number that is not zero may not change.
             _ => {
                 let fixed = core.iter().take(parts).position(|&number| number > 0);
                 let fixed = fixed.map_or(parts, |index| index + 1);
@@ -161,7 +163,7 @@ impl Range {
         }
     }
 
-    /// The packed versions among these.
+    /// Returns the packed versions in this range.
     fn packed(&self) -> ops::Range<Packed> {
         let start = self.lower.as_ref().map_or(Packed(0), |lower| {
             Packed::first(lower.core, lower.pre.is_empty() && !lower.inclusive)
@@ -183,7 +185,7 @@ impl Range {
         side(&self.lower, Ordering::Greater) && side(&self.upper, Ordering::Less)
     }
 
-    /// Whether every version of the other one is greater.
+    /// Returns true if every version of the other range is greater.
     #[cfg(feature = "definition")]
     fn ends_before(&self, other: &Self) -> bool {
         let (Some(upper), Some(lower)) = (&self.upper, &other.lower) else { return false };
@@ -195,7 +197,7 @@ impl Range {
     }
 }
 
-/// The first numbers after all that agree in the first `parts`, if there are any.
+/// Returns the first numbers after all that agree in the first `parts`, if there are any.
 fn successor(mut core: [u64; 3], parts: usize) -> Option<[u64; 3]> {
     for (index, number) in core.iter_mut().enumerate() {
         if index >= parts {
@@ -222,12 +224,13 @@ impl Packed {
         is_everyday.then_some(Self((major << PACKED_BITS | minor) << PACKED_BITS | patch))
     }
 
-    /// The first one that is no less than a release of these numbers, or that is greater.
+    /// Returns the first packed version that is not less than a release of these numbers, or that
+    /// is greater.
     fn first(core: [u64; 3], greater: bool) -> Self {
         let mut packed = 0;
         for (part, number) in (0..).zip(core) {
             if number >= PACKED_END {
-                // What begins with the next number comes after all that are packed so far.
+                // Versions with the next number come after all that are packed so far.
                 return Self((packed + 1) << (PACKED_BITS * (3 - part)));
             }
             packed = packed << PACKED_BITS | number;
@@ -237,7 +240,7 @@ impl Packed {
 }
 
 impl<'v> Version<'v> {
-    /// SemVer 2.0.0, but that numbers may be missing at the end: `5.2` is `5.2.0`.
+    /// Parses a version (SemVer 2.0.0). Numbers may be missing at the end: `5.2` is `5.2.0`.
     fn parse(text: &'v str) -> Option<Self> {
         let (core, end) = numbers(text)?;
         let pre = if end == text.len() { "" } else { suffix(&text[end..])? };
@@ -249,7 +252,7 @@ impl<'v> Version<'v> {
     }
 }
 
-/// The numbers that a version begins with, and where they end.
+/// Returns the numbers that a version begins with, and the index at which they end.
 #[inline(always)]
 fn numbers(text: &str) -> Option<([u64; 3], usize)> {
     let (mut numbers, mut end) = ([0; 3], 0);
@@ -265,7 +268,7 @@ fn numbers(text: &str) -> Option<([u64; 3], usize)> {
     Some((numbers, end))
 }
 
-/// The number that begins at `start`, and where it ends.
+/// Returns the number that begins at `start`, and the index at which it ends.
 #[inline]
 fn number(text: &str, start: usize) -> Option<(u64, usize)> {
     let digit = |place: usize| {
@@ -274,7 +277,7 @@ fn number(text: &str, start: usize) -> Option<(u64, usize)> {
     };
     let (mut number, mut end) = (digit(start)?, start + 1);
     while let Some(digit) = digit(end) {
-        // No number begins with a nought but nought itself.
+        // Only zero itself begins with a zero.
         if number == 0 {
             return None;
         }
@@ -284,7 +287,7 @@ fn number(text: &str, start: usize) -> Option<(u64, usize)> {
     Some((number, end))
 }
 
-/// The pre-release of what follows the numbers, if it is well formed.
+/// Returns the pre-release in the text after the numbers, if it is well formed.
 #[cold]
 fn suffix(text: &str) -> Option<&str> {
     let (text, build) = match text.split_once('+') {
@@ -307,7 +310,7 @@ fn suffix(text: &str) -> Option<&str> {
     }
 }
 
-/// SemVer 2.0.0, clause 11.3 and 11.4.
+/// Compares two pre-releases (SemVer 2.0.0, clauses 11.3 and 11.4).
 fn compare_pre(a: &str, b: &str) -> Ordering {
     match (a.is_empty(), b.is_empty()) {
         (true, true) => return Ordering::Equal,
