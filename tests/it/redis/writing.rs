@@ -587,8 +587,10 @@ async fn a_change_whose_answer_is_lost_is_unconfirmed_and_never_sent_again() {
     let server = Server::start();
     let proxy = Proxy::to(server.port());
     let url = format!("redis://127.0.0.1:{}", proxy.port());
-    let redis = patient(&url).response_timeout(Duration::from_secs(1)).unannounced().handle();
-    // On a busy machine that may be too short for the other changes too.
+    let second = Duration::from_secs(1);
+    let redis = Redis::open(&url).unwrap().response_timeout(second).connect_timeout(second);
+    let redis = redis.unannounced().handle();
+    // On a busy machine a second may be too short for the other changes too.
     let write = async |flag: &str| {
         while redis.write(flag, Write::new(Operation::Disable)).await.is_err() {}
     };
