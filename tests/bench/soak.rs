@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Weak,
         atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     thread,
@@ -69,6 +69,8 @@ async fn run() -> Result<bool> {
 
     let mut world = World::start(seed).await?;
     let asking = Asking::start(&world, 2);
+    // The connection of a writer is made at the first change.
+    world.flags.enable("in_force").await?;
     let before = Process::now();
     println!("seed {seed}, for {length:?}");
 
@@ -99,6 +101,7 @@ async fn run() -> Result<bool> {
     }
 
     let asked = asking.stop();
+    let _ = world.flags.enable("in_force").await;
     let after = Process::now();
     table(&mut rows, &asked, panics.load(Relaxed), [&before, &after]);
     Ok(!failed && asked.wrong.is_empty() && panics.load(Relaxed) == 0)
@@ -578,26 +581,31 @@ enum Mode {
 /// A wire to a server, which can be made bad.
 struct Wire {
     port: u16,
-    state: Arc<Mutex<(Mode, Vec<TcpStream>)>>,
+    state: Arc<Mutex<(Mode, Vec<Weak<Ends>>)>>,
 }
+
+/// The client and the server of a connection, which is closed when neither way is passed on any more.
+type Ends = [TcpStream; 2];
 
 impl Wire {
     fn to(server: u16, seed: u64) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there are free ports");
         let port = listener.local_addr().expect("it is bound").port();
-        let state = Arc::new(Mutex::new((Mode::Pass, Vec::new())));
+        let state = Arc::new(Mutex::new((Mode::Pass, Vec::<Weak<Ends>>::new())));
         let ours = Arc::clone(&state);
         thread::spawn(move || {
             for (client, seed) in listener.incoming().flatten().zip(seed..) {
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else {
                     continue;
                 };
-                let ends = [client.try_clone(), server.try_clone()];
-                ours.lock().expect("it does not panic").1.extend(ends.into_iter().flatten());
-                for (from, to, answers) in [(&client, &server, false), (&server, &client, true)] {
-                    let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
-                    let (ours, chance) = (Arc::clone(&ours), Chance(seed | 1));
-                    thread::spawn(move || pass(from, to, answers, chance, &ours));
+                let ends = Arc::new([client, server]);
+                let mut state = ours.lock().expect("it does not panic");
+                state.1.retain(|ends| ends.strong_count() > 0);
+                state.1.push(Arc::downgrade(&ends));
+                drop(state);
+                for answers in [false, true] {
+                    let (ends, ours) = (Arc::clone(&ends), Arc::clone(&ours));
+                    thread::spawn(move || pass(&ends, answers, Chance(seed | 1), &ours));
                 }
             }
         });
@@ -613,19 +621,20 @@ impl Wire {
     }
 
     fn cut(&self) {
-        for end in self.state.lock().expect("it does not panic").1.drain(..) {
-            let _ = end.shutdown(Shutdown::Both);
+        let open = self.state.lock().expect("it does not panic").1.split_off(0);
+        for ends in open.iter().filter_map(Weak::upgrade) {
+            for end in &*ends {
+                let _ = end.shutdown(Shutdown::Both);
+            }
         }
     }
 }
 
-fn pass(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    answers: bool,
-    mut chance: Chance,
-    state: &Mutex<(Mode, Vec<TcpStream>)>,
-) {
+fn pass(ends: &Ends, answers: bool, mut chance: Chance, state: &Mutex<(Mode, Vec<Weak<Ends>>)>) {
+    let [mut from, mut to] = match answers {
+        true => [&ends[1], &ends[0]],
+        false => [&ends[0], &ends[1]],
+    };
     let (mut bytes, mut passed) = (vec![0; 64 * 1024], 0);
     while let Ok(count @ 1..) = from.read(&mut bytes) {
         let mode = state.lock().expect("it does not panic").0;
@@ -751,7 +760,8 @@ struct Row {
 /// The resources of this process.
 struct Process {
     memory: u64,
-    files: usize,
+    /// The open files by their kinds.
+    files: BTreeMap<String, usize>,
     threads: usize,
 }
 
@@ -764,9 +774,25 @@ impl Process {
         };
         Self {
             memory: number("VmRSS:").unwrap_or_default() / 1024,
-            files: fs::read_dir("/proc/self/fd").map_or(0, Iterator::count),
+            files: Self::files(),
             threads: number("Threads:").unwrap_or_default() as usize,
         }
+    }
+
+    fn files() -> BTreeMap<String, usize> {
+        let mut files = BTreeMap::new();
+        for file in fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
+            let target = fs::read_link(file.path()).unwrap_or_default();
+            let target = target.to_string_lossy();
+            // `socket:[42]` and `anon_inode:inotify`, or a path.
+            let kind = match target.split_once(':') {
+                Some(("anon_inode", kind)) => kind.trim_matches(['[', ']']),
+                Some((kind, _)) if !kind.starts_with('/') => kind,
+                _ => "file",
+            };
+            *files.entry(kind.to_owned()).or_default() += 1;
+        }
+        files
     }
 }
 
@@ -794,7 +820,8 @@ fn table(rows: &mut BTreeMap<usize, Row>, asked: &Asked, panics: usize, process:
     }
     let [before, after] = process;
     println!(
-        "memory {} MB before and {} MB after, file descriptors {} and {}, threads {} and {}",
-        before.memory, after.memory, before.files, after.files, before.threads, after.threads
+        "memory {} MB before and {} MB after, threads {} and {}",
+        before.memory, after.memory, before.threads, after.threads
     );
+    println!("open files {:?} before and {:?} after", before.files, after.files);
 }

@@ -7,13 +7,13 @@ use std::{
     thread,
 };
 
-use flagstaff::{Flags, Redis, cli::ExitCode};
+use flagstaff::{Flags, cli::ExitCode};
 use regex::Regex;
 use serde_json::Value;
 
 use crate::{
     command::{Ran, flagstaff, on, ran},
-    server::Server,
+    server::{Server, patient},
     support::{BOUND, python},
 };
 
@@ -465,7 +465,7 @@ fn who_and_why_are_kept_and_shown() {
 #[tokio::test]
 async fn a_change_waits_until_every_instance_has_it_and_names_those_that_have_not() {
     let server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap().instance("web-1").handle();
+    let redis = patient(&server.url()).instance("web-1").handle();
     let flags = Flags::builder().source(redis.clone()).max_wait(BOUND).start().await.unwrap();
     while redis.fleet().await.unwrap().instances.is_empty() {
         tokio::task::yield_now().await;

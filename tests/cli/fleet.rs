@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use flagstaff::{File, Flags, Redis, cli::ExitCode, source::RedisHandle};
+use flagstaff::{File, Flags, cli::ExitCode, source::RedisHandle};
 use tempfile::TempDir;
 
 use crate::{
     command::{Ran, on, ran},
-    server::Server,
+    server::{Server, patient},
     support::BOUND,
 };
 
@@ -27,7 +27,7 @@ impl Fleet {
         fs::write(here.path().join("flags.toml"), "[flags]\ncheckout = true\n").unwrap();
         let theirs = there.path().join("flags.toml");
         fs::write(&theirs, "[flags]\ncheckout = false\nonly_there = true\n").unwrap();
-        let redis = Redis::open(&server.url()).unwrap().instance("web-1").handle();
+        let redis = patient(&server.url()).instance("web-1").handle();
         let file = File::open(&theirs).unwrap();
         let flags = Flags::builder().source(redis.clone()).source(file).max_wait(BOUND);
         let flags = flags.start().await.unwrap();

@@ -2,13 +2,13 @@
 
 use std::{fmt::Write as _, fs, time::Duration};
 
-use flagstaff::{Flags, Redis, answer::FlagState, cli::ExitCode};
+use flagstaff::{Flags, answer::FlagState, cli::ExitCode};
 use serde_json::Value;
 
 use crate::{
     command::{Ran, flagstaff, on, ran},
     proxy::{Mode, Proxy},
-    server::Server,
+    server::{Server, patient},
     support::BOUND,
 };
 
@@ -20,7 +20,7 @@ async fn a_rollout_goes_on_where_it_was_when_a_switch_ends() {
     run(&["set", "off", "enabled=true", stages]);
     run(&["rollout", "start", "off"]);
     run(&["rollout", "advance", "off", "--force"]);
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = patient(&server.url());
     let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
     let mut state = flags.watch("off");
     assert_eq!(state.borrow_and_update().to_string(), "50%");

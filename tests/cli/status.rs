@@ -3,7 +3,7 @@
 use std::fs;
 
 use flagstaff::{
-    File, Flags, Redis,
+    File, Flags,
     cli::ExitCode::{self, Done, No, Unreachable, Usage},
 };
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     command::{Ran, flagstaff, on, ran},
-    server::Server,
+    server::{Server, patient},
     support::BOUND,
 };
 
@@ -176,7 +176,7 @@ fn instances_that_are_behind_silent_or_refuse_their_file_need_attention() {
 async fn the_instances_are_on_the_page() {
     let world = World::new("[flags]\na = true\n");
     let path = world.here.path().join("flags.toml");
-    let redis = Redis::open(&world.server.url()).unwrap().instance("web-1").handle();
+    let redis = patient(&world.server.url()).instance("web-1").handle();
     let flags = Flags::builder().source(redis.clone()).source(File::open(&path).unwrap());
     let _flags = flags.max_wait(BOUND).start().await.unwrap();
     let announced = async {
@@ -202,6 +202,20 @@ async fn the_instances_are_on_the_page() {
     };
     let other = "`other.toml` is not the file that 1 of 1 instance runs";
     assert_eq!((code, &status["attention"]), (No, &json!([other])));
+}
+
+/// Rollouts begin by the clock of each machine, so this one may serve another stage than the others.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_clock_that_is_not_that_of_the_server_needs_attention() {
+    let world = World { server: Server::slow(), ..World::new("[flags]\na = true\n") };
+
+    let (code, status) = world.json();
+
+    assert_eq!(code, No, "{status}");
+    let attention = status["attention"][0].as_str().unwrap();
+    assert!(attention.contains("the clock of this machine"), "{attention}");
+    assert!(attention.ends_with("s fast"), "{attention}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use flagstaff::{
-    Backend, Context, Definition, File, Flags, Memory, Percentage, Redis,
+    Backend, Context, Definition, File, Flags, Memory, Percentage,
     answer::FlagState,
     definition::Active,
     event::{ChangeCause, Event},
@@ -32,7 +32,7 @@ use tracing_subscriber::{
 
 use crate::{
     log::{Log, discard_elsewhere},
-    redis::server::Server,
+    redis::server::{Server, patient},
     support::{Act, BOUND, Scripted, next},
 };
 
@@ -212,7 +212,7 @@ async fn redis_is_followed_through_an_outage_while_log_and_recorder_panic() {
     let panics = Panics::times(ALWAYS);
     let _guards = (log_to(&panics), set_default_local_recorder(&panics));
     let mut server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = patient(&server.url());
     let directory = tempfile::tempdir().unwrap();
     // A directory cannot be replaced by a file, so keeping the overrides fails, which is logged.
     let redis = redis.keep_at(directory.path());
@@ -390,7 +390,7 @@ async fn a_file_that_is_started_again_keeps_the_last_good_definitions() {
 #[tokio::test]
 async fn redis_that_is_started_again_is_followed_and_announces_itself() {
     let server = Server::start();
-    let redis: RedisHandle = Redis::open(&server.url()).unwrap().instance("web-1").into_backend();
+    let redis: RedisHandle = patient(&server.url()).instance("web-1").into_backend();
     let (breaks, source) = Fragile::new(redis.clone());
     let flags = Flags::builder().source(source).start().await.unwrap();
     let mut events = flags.events();

@@ -2,9 +2,9 @@
 
 use std::{any::Any, sync::Arc};
 
-use flagstaff::{Backend, Context, Definition, Env, File, Flags, Memory, Redis, WriteError};
+use flagstaff::{Backend, Context, Definition, Env, File, Flags, Memory, WriteError};
 
-use crate::redis::server::Server;
+use crate::redis::server::{Server, patient};
 
 /// A backend under test, with whatever it needs to live.
 struct Subject<B> {
@@ -134,8 +134,5 @@ backend_contract!(redis, |flags: &[(&str, bool)]| {
     for (key, on) in flags {
         server.cli(&["HSET", "feature_flags", key, if *on { "1" } else { "0" }]);
     }
-    Subject {
-        backend: Redis::open(&server.url()).unwrap().handle(),
-        _guard: Some(Box::new(server)),
-    }
+    Subject { backend: patient(&server.url()).handle(), _guard: Some(Box::new(server)) }
 });

@@ -423,17 +423,18 @@ async fn redis_overrides_the_file_at_run_time_and_may_go_away() {
     while !line(&mut gate.stdout).await.contains("all flags") {}
 
     redis.cli(&["HSET", "feature_flags", "new_checkout", "1", "beta", "1"]);
-    let changes = [line(&mut gate.stdout).await, line(&mut gate.stdout).await];
-    assert_eq!(changes, ["beta: off -> on", "new_checkout: off -> on"]);
+    // On a busy machine the server may seem to be away in between.
+    gate.prints("beta: off -> on").await;
+    gate.prints("new_checkout: off -> on").await;
     assert_eq!(gate.get("/checkout/v2", "").await.0, 200);
     assert_eq!(gate.get("/beta", "").await.0, 200);
 
     redis.cli(&["HSET", "feature_flags", "new_checkout", "0"]);
-    assert_eq!(line(&mut gate.stdout).await, "new_checkout: on -> off");
+    gate.prints("new_checkout: on -> off").await;
     assert_eq!(gate.get("/checkout/v2", "").await.0, 404);
 
     redis.kill();
-    assert!(line(&mut gate.stderr).await.starts_with("lost the connection to Redis at"));
+    gate.complains("cannot reach Redis at").await;
     assert_eq!(gate.get("/checkout/v2", "").await.0, 404);
     assert_eq!(gate.get("/beta", "").await.0, 200);
 }

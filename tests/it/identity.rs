@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use flagstaff::{
-    Context, Definition, File, Flags, Memory, Percentage, Reason, Redis,
+    Context, Definition, File, Flags, Memory, Percentage, Reason,
     definition::Field,
     event::{ChangeCause, Event},
     source::{RedisError, RedisErrorKind, SourceKind, Status},
@@ -13,7 +13,7 @@ use metrics_util::debugging::DebuggingRecorder;
 
 use crate::{
     metrics::{counted, read},
-    redis::server::Server,
+    redis::server::{Server, patient},
     support::{BOUND, next},
 };
 
@@ -138,7 +138,7 @@ async fn the_loss_of_one_of_two_stores_is_blamed_on_that_store() {
     let (team, mut company) = (Server::start(), Server::start());
     team.cli(&["HSET", "feature_flags", "a", "1"]);
     company.cli(&["HSET", "feature_flags", "b", "1"]);
-    let open = |server: &Server| Redis::open(&server.url()).unwrap();
+    let open = |server: &Server| patient(&server.url());
     let flags = Flags::builder().source(open(&team)).source(open(&company)).max_wait(BOUND);
     let flags = flags.start().await.unwrap();
     let mut events = flags.events();

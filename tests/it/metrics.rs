@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, fs, time::SystemTime};
 
-use flagstaff::{
-    Context, File, Flags, Memory, Redis, definition::Entry, event::Event, source::Offer,
-};
+use flagstaff::{Context, File, Flags, Memory, definition::Entry, event::Event, source::Offer};
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
     set_default_local_recorder, with_local_recorder,
@@ -12,7 +10,7 @@ use metrics::{
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 
 use crate::{
-    redis::server::Server,
+    redis::server::{Server, patient},
     support::{Act, BOUND, Scripted, next},
 };
 
@@ -162,7 +160,7 @@ async fn failures_of_redis_are_counted_by_their_kinds() {
     let (metrics, _guard) = (recorder.snapshotter(), set_default_local_recorder(&recorder));
     let mut server = Server::start();
     server.cli(&["HSET", "feature_flags", "a", "{", "b", "{", "c", "1"]);
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = patient(&server.url());
     let flags = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
     let mut events = flags.events();
 

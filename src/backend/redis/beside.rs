@@ -15,6 +15,8 @@ use super::{
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rights {
     pub(super) log: bool,
+    /// False too if a scan takes too long.
+    pub(super) scan: bool,
     time: bool,
     role: bool,
     evictions: bool,
@@ -41,7 +43,7 @@ pub(super) struct Asked {
 
 impl Rights {
     pub(super) fn new(log: bool, evictions: bool) -> Self {
-        Self { log, time: true, role: true, evictions }
+        Self { log, scan: true, time: true, role: true, evictions }
     }
 
     /// Asks all that may be asked, at once. A question that the server refuses is not asked again.

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     RedisError,
     layout::{Layout, Reading},
+    scan::Pair,
     value::{self, Override},
 };
 use crate::{backend::Offer, model::Entry};
@@ -25,6 +26,8 @@ pub(super) struct Fields {
     timed: HashSet<Vec<u8>>,
     /// The number of values that the last update refused.
     refused: usize,
+    /// The number of the last scan.
+    scan: u64,
 }
 
 #[derive(Debug)]
@@ -35,6 +38,8 @@ struct Field {
     /// That value as it was stored, if it is not what is stored now.
     good_raw: Option<Vec<u8>>,
     problem: Option<String>,
+    /// The last scan that had this field.
+    scan: u64,
 }
 
 /// A value as it is stored. Of garbage, only a hash is kept, which shows whether it changes.
@@ -108,7 +113,7 @@ impl Field {
                 Err(problem) => shortened(problem),
                 Ok(good) => {
                     let stored = Stored::Good(raw.to_vec());
-                    return Self { stored, good, good_raw: None, problem: None };
+                    return Self { stored, good, good_raw: None, problem: None, scan: 0 };
                 }
             },
         };
@@ -117,7 +122,7 @@ impl Field {
             Value::Read(raw) => Stored::Bad { bytes: raw.len(), hash: xxh3_64(raw) },
             Value::Large(bytes) => Stored::Large(bytes),
         };
-        Self { stored, good, good_raw, problem: Some(problem) }
+        Self { stored, good, good_raw, problem: Some(problem), scan: 0 }
     }
 
     /// The last good value, and how it was stored.
@@ -193,6 +198,29 @@ impl Fields {
             update = update.max(self.remove(&name));
         }
         update
+    }
+
+    /// Returns the number of a scan that begins.
+    pub(super) fn next_scan(&mut self) -> u64 {
+        self.scan += 1;
+        self.scan
+    }
+
+    /// Returns the fields of a scan's piece that are not as they are known.
+    pub(super) fn compare(&mut self, piece: Vec<Pair>, scan: u64) -> Vec<Vec<u8>> {
+        let differs = |(name, raw): Pair| match self.fields.get_mut(&name) {
+            Some(field) => {
+                field.scan = scan;
+                (!field.stored.is(Value::Read(&raw))).then_some(name)
+            }
+            None => Some(name),
+        };
+        piece.into_iter().filter_map(differs).collect()
+    }
+
+    /// Returns the known fields that a scan has not had.
+    pub(super) fn unseen(&self, scan: u64) -> impl Iterator<Item = &Vec<u8>> {
+        self.fields.iter().filter(move |(_, field)| field.scan != scan).map(|(name, _)| name)
     }
 
     /// The fields that the server may have evicted since: a hash as a whole, or keys one by one.

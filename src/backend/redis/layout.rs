@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd};
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 use super::{
     connect::{Allowance, Commands, Connection},
@@ -18,7 +18,7 @@ const SMALL_BYTES: usize = 256 * 1024;
 const AT_ONCE: usize = 1_000;
 
 /// The bytes that the names and values of one flag have, as a rule. Where more comes, lengths are asked first.
-const USUAL_BYTES: usize = 2 * 1024;
+pub(super) const USUAL_BYTES: usize = 2 * 1024;
 /// The bytes of all other answers beside, such as the latest entry of the log, which has two values.
 pub(super) const SLACK: usize = 2 * 1024 * 1024;
 /// The bytes that all values together may have.
@@ -49,12 +49,26 @@ pub(super) struct Reading {
     pub(super) scans: usize,
 }
 
-impl Reading {
+/// The size of what is stored.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extent {
+    pub(super) flags: usize,
+    pub(super) bytes: usize,
+    pub(super) scans: usize,
+}
+
+impl Extent {
     /// Returns true if it costs the server too much to be read all the time.
-    pub(super) fn is_large(&self) -> bool {
-        let flags = self.raw.len() + self.too_large.len();
+    pub(super) fn is_large(self) -> bool {
         // The keys of others cost as much as ours.
-        flags > SMALL || self.bytes > SMALL_BYTES || self.scans > 1
+        self.flags > SMALL || self.bytes > SMALL_BYTES || self.scans > 1
+    }
+}
+
+impl Reading {
+    pub(super) fn extent(&self) -> Extent {
+        let flags = self.raw.len() + self.too_large.len();
+        Extent { flags, bytes: self.bytes, scans: self.scans }
     }
 
     /// Returns true if there is more than usual, which only who asks for lengths reads.
@@ -180,15 +194,7 @@ impl Layout {
         };
         // One bound for all its commands, however many there are.
         let read = timeout(within, reader.read(max)).await;
-        match read {
-            Ok(Err(Unread::Failed(_))) if connection.allowance.is_exceeded() => {
-                Err(Unread::TooLarge(None))
-            }
-            Ok(Err(Unread::Failed(error))) if !error.is_timeout() => Err(Unread::Failed(error)),
-            Err(_) | Ok(Err(Unread::Failed(_))) if reader.has_answered => Err(Unread::TooSlow),
-            Err(_) | Ok(Err(Unread::Failed(_))) => Err(Unread::Silent),
-            Ok(read) => read,
-        }
+        settled(read, reader.has_answered, connection)
     }
 
     /// Reads some flags, each as it is stored at this moment.
@@ -458,6 +464,23 @@ fn unexpected(command: &'static str, answer: &Value) -> RedisError {
     };
     let said = format!("{command} was answered with {answer}");
     RedisError::from((ErrorKind::UnexpectedReturnType, "an answer of another type", said))
+}
+
+/// A reading with the reason why it has failed.
+pub(super) fn settled<T>(
+    read: Result<Result<T, Unread>, Elapsed>,
+    has_answered: bool,
+    connection: &Connection,
+) -> Result<T, Unread> {
+    match read {
+        Ok(Err(Unread::Failed(_))) if connection.allowance.is_exceeded() => {
+            Err(Unread::TooLarge(None))
+        }
+        Ok(Err(Unread::Failed(error))) if !error.is_timeout() => Err(Unread::Failed(error)),
+        Err(_) | Ok(Err(Unread::Failed(_))) if has_answered => Err(Unread::TooSlow),
+        Err(_) | Ok(Err(Unread::Failed(_))) => Err(Unread::Silent),
+        Ok(read) => read,
+    }
 }
 
 /// The answer to a question; `None` if the user has no right to it, or if the server lacks the command.

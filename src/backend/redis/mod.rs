@@ -10,6 +10,7 @@ mod handle;
 mod keep;
 mod layout;
 mod log;
+mod scan;
 mod servers;
 mod session;
 mod usage;

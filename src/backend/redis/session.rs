@@ -17,10 +17,12 @@ use tokio::{
 use super::{
     OnLostStore, RedisError, RedisErrorKind, RedisHandle, TICK,
     beside::{self, Beside, Rights},
+    clock::Offset,
     connect::Connection,
     fields::{Amended, Fields, Update},
-    layout::{Layout, Reading, SLACK, Unread},
+    layout::{Extent, Layout, Reading, SLACK, Unread},
     log::LOGGED_BYTES,
+    scan::Scan,
 };
 use crate::{
     backend::Sink,
@@ -117,13 +119,23 @@ pub(super) struct Session<'a> {
     read_at: Instant,
     /// The flags that were read by name since the reading began.
     newer: HashSet<Vec<u8>>,
+    /// True if others change flags too: the server has reported a change that the log does not have, or a scan found one.
+    others_change: bool,
 }
 
 /// A reading that is done, and where it was made.
 struct Beginning {
     reader: Arc<Connection>,
     rights: Rights,
-    whole: Result<(Reading, Beside), Unread>,
+    found: Result<(Found, Beside), Unread>,
+}
+
+/// The result of a reading.
+enum Found {
+    /// Everything that is stored.
+    All(Reading),
+    /// Only what differs from what is known.
+    Scanned(Scan),
 }
 
 /// The frequency of readings of a store, by the cost of one.
@@ -139,11 +151,11 @@ struct Pace {
 impl Pace {
     const SMALL: Self = Self { is_large: false, pause: Duration::ZERO, ticks: 1 };
 
-    fn of(reading: &Reading, tracked: bool) -> Self {
-        if !reading.is_large() {
+    fn of(extent: Extent, tracked: bool) -> Self {
+        if !extent.is_large() {
             return Self::SMALL;
         }
-        let cost = reading.bytes + reading.scans.saturating_sub(1) * SCAN;
+        let cost = extent.bytes + extent.scans.saturating_sub(1) * SCAN;
         let seconds = |rate: usize| u32::try_from(cost / rate).unwrap_or(LONGEST).min(LONGEST);
         let pause = LARGE_PAUSE.max(LARGE_PAUSE * seconds(BUSY_RATE));
         let ticks = match tracked {
@@ -281,6 +293,7 @@ impl<'a> Session<'a> {
             due: None,
             read_at: Instant::now(),
             newer: HashSet::new(),
+            others_change: false,
         })
     }
 
@@ -320,7 +333,7 @@ impl<'a> Session<'a> {
         if !self.pace.is_large && !self.is_refused {
             return self.read().await;
         }
-        self.follow_log(named).await?;
+        self.others_change |= !self.follow_log(named).await?;
         if self.memory.care == Care::Blocked {
             self.memory.care = Care::Lengths;
             self.due = None;
@@ -369,7 +382,8 @@ impl<'a> Session<'a> {
     async fn block(&mut self) -> Result<(), Ended> {
         self.is_refused = true;
         self.due = Some(Instant::now() + BLOCKED);
-        self.follow_log(BTreeSet::new()).await
+        self.follow_log(BTreeSet::new()).await?;
+        Ok(())
     }
 
     /// Reads the flags that changes of our own in this process are about.
@@ -384,8 +398,9 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Reads the flags that the log has since the change that was seen last, and those that the server named.
-    async fn follow_log(&mut self, named: BTreeSet<Vec<u8>>) -> Result<(), Ended> {
+    /// Reads the flags that the log has since the change that was seen last, and those that the server named. Returns true
+    /// if the log has any.
+    async fn follow_log(&mut self, named: BTreeSet<Vec<u8>>) -> Result<bool, Ended> {
         let layout = &self.redis.settings.layout;
         let (mut conn, mut log) = (self.connection.conn.clone(), self.connection.conn.clone());
         let seen = *self.redis.shared.seen.borrow();
@@ -414,7 +429,7 @@ impl<'a> Session<'a> {
         if latest.is_some() {
             self.redis.shared.saw(latest);
         }
-        Ok(())
+        Ok(latest.is_some())
     }
 
     /// Reads the flags that changes of ours are about, and those that the server named.
@@ -462,7 +477,9 @@ impl<'a> Session<'a> {
         if self.memory.care == Care::Blocked {
             self.memory.care = Care::Lengths;
         }
+        let scans = self.may_scan();
         self.newer.clear();
+        self.others_change = false;
         self.read_at = Instant::now();
         let (redis, main) = (self.redis.clone(), Arc::clone(&self.connection));
         let known = self.reader.take().filter(|reader| !reader.is_over());
@@ -479,22 +496,40 @@ impl<'a> Session<'a> {
                 }
                 None => main,
             };
-            let whole = redis.read_whole(&reader, care, &mut rights).await;
-            Beginning { reader, rights, whole }
+            let found = async {
+                if scans && let Some((scan, beside)) = redis.scan(&reader, &mut rights).await? {
+                    return Ok((Found::Scanned(scan), beside));
+                }
+                let (reading, beside) = redis.read_whole(&reader, care, &mut rights).await?;
+                Ok((Found::All(reading), beside))
+            };
+            let found = found.await;
+            Beginning { reader, rights, found }
         }));
     }
 
+    /// Returns true if it is likely that nothing differs from what is known, so that a scan finds out.
+    fn may_scan(&self) -> bool {
+        // Where nothing is reported, nothing is read by name meanwhile that would have to wait.
+        self.tracked
+            && self.rights.scan
+            && !self.others_change
+            && !self.is_refused
+            && self.memory.care == Care::Usual
+            && matches!(self.redis.settings.layout, Layout::Hash(_))
+    }
+
     async fn end(&mut self, begun: Beginning) -> Result<(), Ended> {
-        let Beginning { reader, rights, whole } = begun;
+        let Beginning { reader, rights, found } = begun;
         self.reading = None;
-        if whole.is_ok() {
+        if found.is_ok() {
             self.rights = rights;
         }
         let is_main = Arc::ptr_eq(&reader, &self.connection);
         if !is_main {
             self.reader = Some(Arc::clone(&reader));
         }
-        match self.take(whole, &reader).await {
+        match self.take(found, &reader).await {
             // Only the connection for reading has ended.
             Err(Ended::Careless) if !is_main => {
                 self.due = Some(Instant::now());
@@ -520,22 +555,25 @@ impl<'a> Session<'a> {
         let care = self.memory.care;
         self.ask_for_log_again();
         let whole = self.redis.read_whole(&connection, care, &mut self.rights).await;
-        self.take(whole, &connection).await
+        self.take(whole.map(|(reading, beside)| (Found::All(reading), beside)), &connection).await
     }
 
     /// Takes what was read.
     async fn take(
         &mut self,
-        whole: Result<(Reading, Beside), Unread>,
+        found: Result<(Found, Beside), Unread>,
         connection: &Connection,
     ) -> Result<(), Ended> {
         self.unread = 0;
-        match whole {
-            Ok((reading, beside)) => {
+        match found {
+            Ok((found, beside)) => {
                 if self.rights.log {
                     self.memory.log_was_large = None;
                 }
-                self.put_in_force(&reading, beside).await
+                match found {
+                    Found::All(reading) => self.put_in_force(&reading, beside).await,
+                    Found::Scanned(scan) => self.end_scan(scan, beside).await,
+                }
             }
             Err(Unread::TooLarge(_)) if self.memory.care == Care::Usual => {
                 self.memory.care = Care::Lengths;
@@ -569,6 +607,37 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Reads everything if a scan has found a change that the log does not have.
+    async fn end_scan(&mut self, scan: Scan, beside: Beside) -> Result<(), Ended> {
+        let mut different = scan.different;
+        different.extend(self.redis.shared.fields().unseen(scan.number).cloned());
+        different.retain(|flag| !self.newer.contains(flag));
+        if !different.is_empty() {
+            // The scan may have been faster than the report.
+            self.follow_log(BTreeSet::new()).await?;
+            different.retain(|flag| !self.newer.contains(flag));
+        }
+        if !different.is_empty() {
+            self.others_change = true;
+            self.begin();
+            return Ok(());
+        }
+        self.evictions = beside.evictions.or(self.evictions);
+        let (moved, offset) = self.note_time(&beside);
+        if let Some(link) = beside.link {
+            return Err(self.master_down(&link));
+        }
+        if moved {
+            self.publish(&self.redis.shared.fields(), Update::Nothing);
+        } else {
+            self.sink.confirm();
+        }
+        self.report_clock(offset);
+        self.pace = Pace::of(scan.extent, self.tracked);
+        self.saw(beside.revision);
+        Ok(())
+    }
+
     async fn put_in_force(&mut self, reading: &Reading, beside: Beside) -> Result<(), Ended> {
         let redis = self.redis;
         let (settings, shared) = (&redis.settings, &redis.shared);
@@ -584,19 +653,14 @@ impl<'a> Session<'a> {
                 OnLostStore::Hold => return Err(lost.into()),
             }
         }
-        let (moved, offset) = match beside.time {
-            Some(asked) => shared.clock.note(asked),
-            None => (false, None),
-        };
+        let (moved, offset) = self.note_time(&beside);
         if let Some(link) = beside.link {
             // Old as it is, it is better than nothing for a process that starts now.
             if !reading.is_empty() {
                 fields.update(reading, &self.newer, &settings.layout);
                 self.sink.revise(fields.offer(redis.shared.now(), &settings.layout));
             }
-            let said = format!("its link to the master is in the state `{link}`");
-            let kind = RedisErrorKind::MasterDown;
-            return Err(RedisError::new(kind, &self.connection.place, Some(said)).into());
+            return Err(self.master_down(&link));
         }
         let newer: HashSet<_> = self.newer.union(&self.memory.evicted).cloned().collect();
         let mut update = fields.update(reading, &newer, &settings.layout);
@@ -613,18 +677,43 @@ impl<'a> Session<'a> {
             shared.changed.send_replace(());
         }
         drop(fields);
+        self.report_clock(offset);
+        self.was_up = true;
+        self.pace = Pace::of(reading.extent(), self.tracked);
+        if self.memory.care == Care::Lengths && !reading.needs_care() {
+            self.memory.care = Care::Usual;
+        }
+        self.saw(beside.revision);
+        Ok(())
+    }
+
+    /// Takes note of the server's time. Returns true if the time is another one now, and a distance that is to be reported.
+    fn note_time(&self, beside: &Beside) -> (bool, Option<Offset>) {
+        match beside.time {
+            Some(asked) => self.redis.shared.clock.note(asked),
+            None => (false, None),
+        }
+    }
+
+    fn report_clock(&self, offset: Option<Offset>) {
         if let Some(offset) = offset {
             // The source has not failed: its overrides end when they should.
             self.sink.fail(RedisError::clock(&self.connection.place, offset));
             self.sink.confirm();
         }
-        self.was_up = true;
-        self.pace = Pace::of(reading, self.tracked);
-        if self.memory.care == Care::Lengths && !reading.needs_care() {
-            self.memory.care = Care::Usual;
-        }
+    }
+
+    fn master_down(&self, link: &str) -> Ended {
+        let said = format!("its link to the master is in the state `{link}`");
+        let kind = RedisErrorKind::MasterDown;
+        RedisError::new(kind, &self.connection.place, Some(said)).into()
+    }
+
+    /// Takes note of the latest change that the log had when a reading began.
+    fn saw(&self, revision: Option<Option<u64>>) {
+        let shared = &self.redis.shared;
         let known = (*shared.seen.borrow()).and_then(|seen| seen.revision);
-        let revision = match beside.revision {
+        let revision = match revision {
             // What was named meanwhile may be younger.
             Some(revision) if !self.newer.is_empty() => revision.max(known),
             Some(revision) => revision,
@@ -632,7 +721,6 @@ impl<'a> Session<'a> {
             None => None,
         };
         shared.saw(revision);
-        Ok(())
     }
 
     /// Finds out which overrides are gone because the server was out of memory. They keep what they had. Returns true if
@@ -714,31 +802,28 @@ async fn at(due: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-
     use super::*;
 
-    fn reading(flags: usize, bytes: usize, scans: usize) -> Reading {
-        let raw = (0..flags).map(|n| (n.to_string().into_bytes(), Vec::new())).collect();
-        Reading { raw, too_large: HashMap::new(), bytes, scans }
+    fn extent(flags: usize, bytes: usize, scans: usize) -> Extent {
+        Extent { flags, bytes, scans }
     }
 
     #[test]
     fn the_larger_a_store_is_the_less_often_it_is_read() {
         let mebi = 1024 * 1024;
-        let pace = |reading: Reading, tracked| {
-            let Pace { pause, ticks, .. } = Pace::of(&reading, tracked);
+        let pace = |extent: Extent, tracked| {
+            let Pace { pause, ticks, .. } = Pace::of(extent, tracked);
             (pause.as_secs(), ticks)
         };
 
-        assert_eq!(pace(reading(500, 100_000, 0), true), (0, 1));
-        assert_eq!(pace(reading(501, 100_000, 0), true), (1, 15));
-        assert_eq!(pace(reading(501, 100_000, 0), false), (1, 2));
+        assert_eq!(pace(extent(500, 100_000, 0), true), (0, 1));
+        assert_eq!(pace(extent(501, 100_000, 0), true), (1, 15));
+        assert_eq!(pace(extent(501, 100_000, 0), false), (1, 2));
         // A hundred values of 500 KB.
-        assert_eq!(pace(reading(100, 50 * mebi, 0), true), (12, 50));
-        assert_eq!(pace(reading(100, 50 * mebi, 0), false), (12, 12));
+        assert_eq!(pace(extent(100, 50 * mebi, 0), true), (12, 50));
+        assert_eq!(pace(extent(100, 50 * mebi, 0), false), (12, 12));
         // A few keys among a million of others.
-        assert_eq!(pace(reading(3, 1_000, 1_000), true), (15, 60));
+        assert_eq!(pace(extent(3, 1_000, 1_000), true), (15, 60));
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use flagstaff::{
 use tokio::time::timeout;
 
 use super::{
-    server::Server,
+    server::{Server, patient},
     subject::{Subject, becomes, fails, start},
 };
 use crate::support::BOUND;
@@ -34,7 +34,7 @@ fn grant(server: &Server, rules: &[&str]) {
 }
 
 fn connect_as(user: &str, server: &Server) -> Redis {
-    Redis::open(&format!("redis://{user}:secret@127.0.0.1:{}/", server.port())).unwrap()
+    patient(&format!("redis://{user}:secret@127.0.0.1:{}/", server.port()))
 }
 
 fn as_reader(server: &Server) -> Redis {
@@ -65,7 +65,7 @@ async fn a_reader_needs_few_rights() {
 #[tokio::test]
 async fn a_reader_needs_no_more_than_to_read() {
     let server = with_reader();
-    grant(&server, &["-hkeys", "-hstrlen", "-hmget", "-time", "-role", "-info"]);
+    grant(&server, &["-hscan", "-hkeys", "-hstrlen", "-hmget", "-time", "-role", "-info"]);
     let mut subject = Subject::with(as_reader(&server)).await;
 
     server.cli(&["HSET", "feature_flags", "other", "1"]);
@@ -201,7 +201,7 @@ async fn a_password_that_is_missing_is_asked_for() {
     let server = Server::with(&["--requirepass", "secret"]);
     server.cli(&["-a", "secret", "HSET", "feature_flags", "kept", "1"]);
 
-    let flags = start(Redis::open(&server.url()).unwrap(), Duration::ZERO).await;
+    let flags = start(patient(&server.url()), Duration::ZERO).await;
 
     let message = fails(&mut flags.events(), Kind::Auth).await;
     assert!(message.contains("asks for a password"), "{message}");

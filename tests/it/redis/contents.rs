@@ -1,13 +1,17 @@
 //! Stores full of garbage, of too much and of other things than flags.
 
 use flagstaff::{
-    Context, Definition, Flags, Memory, Percentage, Redis,
+    Context, Definition, Flags, Memory, Percentage,
     answer::FlagState::{Off, On},
     definition::{Condition, Prerequisite, Rule, Serve},
     source::{RedisErrorKind as Kind, Status},
 };
 
-use super::{asking::Asking, server::Server, subject::Subject};
+use super::{
+    asking::Asking,
+    server::{Server, patient},
+    subject::Subject,
+};
 
 /// Runs a script in Lua on the server: the way to store what is no text.
 fn eval(server: &Server, script: &str) {
@@ -52,7 +56,7 @@ async fn a_flag_that_cannot_be_read_is_not_off_for_the_flags_that_need_it_off() 
     let below = Memory::new().with("beta", true).with("gamma", true);
     let below = below.with("without_beta", needing("beta")).with("without_gamma", needing("gamma"));
     let below = below.with("unless_beta", rule("beta")).with("unless_gamma", rule("gamma"));
-    let flags = Flags::builder().source(Redis::open(&server.url()).unwrap()).source(below);
+    let flags = Flags::builder().source(patient(&server.url())).source(below);
     let flags = flags.require_ready().start().await.unwrap();
     let is_on = |flag: &str| flags.is_enabled(flag, &Context::anonymous());
 
@@ -119,7 +123,7 @@ async fn ten_thousand_fields_are_followed() {
 async fn more_fields_than_the_cap_leave_the_last_overrides() {
     let server = Server::start();
     server.cli(&["HSET", "feature_flags", "kept", "1"]);
-    let mut subject = Subject::with(Redis::open(&server.url()).unwrap().max_fields(2)).await;
+    let mut subject = Subject::with(patient(&server.url()).max_fields(2)).await;
 
     server.cli(&["HSET", "feature_flags", "a", "1", "b", "1", "kept", "0"]);
 

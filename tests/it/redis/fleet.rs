@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{
     proxy::{Mode, Proxy},
-    server::Server,
+    server::{Server, patient},
 };
 use crate::{
     http::{answer, get},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 fn configured(server: &Server, name: &str) -> Redis {
-    Redis::open(&server.url()).unwrap().instance(name)
+    patient(&server.url()).instance(name)
 }
 
 fn redis(server: &Server, name: &str) -> RedisHandle {
@@ -48,8 +48,8 @@ async fn fleet_with(redis: &RedisHandle, instances: usize, like: fn(&Instance) -
 async fn everybody_sees_a_change_and_says_so() {
     let server = Server::start();
     let (one, two) = (redis(&server, "one"), redis(&server, "two"));
-    let flags = Flags::builder().source(one.clone()).start().await.unwrap();
-    let _two = Flags::builder().source(two).start().await.unwrap();
+    let flags = Flags::builder().source(one.clone()).max_wait(BOUND).start().await.unwrap();
+    let _two = Flags::builder().source(two).max_wait(BOUND).start().await.unwrap();
     fleet(&one, 2).await;
 
     let written = flags.enable("beta").await.unwrap().revision.unwrap();
@@ -67,9 +67,9 @@ async fn an_instance_that_cannot_see_a_change_is_named() {
     let server = Server::start();
     let proxy = Proxy::to(server.port());
     let one = redis(&server, "one");
-    let two = Redis::open(&proxy.url()).unwrap().instance("two");
-    let flags = Flags::builder().source(one.clone()).start().await.unwrap();
-    let _two = Flags::builder().source(two).start().await.unwrap();
+    let two = patient(&proxy.url()).instance("two");
+    let flags = Flags::builder().source(one.clone()).max_wait(BOUND).start().await.unwrap();
+    let _two = Flags::builder().source(two).max_wait(BOUND).start().await.unwrap();
     fleet(&one, 2).await;
     let seen = flags.disable("beta").await.unwrap().revision.unwrap();
     let all = one.wait_until_seen(seen, BOUND).await.unwrap();
@@ -106,7 +106,7 @@ async fn an_instance_that_fell_silent_is_listed_and_waited_for() {
         silent(name, age);
     }
     let one = redis(&server, "one");
-    let flags = Flags::builder().source(one.clone()).start().await.unwrap();
+    let flags = Flags::builder().source(one.clone()).max_wait(BOUND).start().await.unwrap();
     fleet(&one, 3).await;
 
     let written = flags.disable("beta").await.unwrap().revision.unwrap();
@@ -134,7 +134,8 @@ async fn an_instance_that_fell_silent_is_listed_and_waited_for() {
 async fn who_shuts_down_says_goodbye() {
     let server = Server::start();
     let one = redis(&server, "one");
-    let flags = Flags::builder().source(redis(&server, "two")).start().await.unwrap();
+    let flags =
+        Flags::builder().source(redis(&server, "two")).max_wait(BOUND).start().await.unwrap();
     fleet(&one, 1).await;
 
     flags.shutdown().await;
@@ -150,7 +151,8 @@ async fn instances_say_what_an_overridden_flag_is_without_the_override() {
     let one = redis(&server, "one");
     let declared = || Definition::new().owner("web");
     let below = Memory::new().with("beta", declared());
-    let _flags = Flags::builder().source(one.clone()).source(below).start().await.unwrap();
+    let _flags =
+        Flags::builder().source(one.clone()).source(below).max_wait(BOUND).start().await.unwrap();
 
     let fleet = fleet(&one, 1).await;
 
@@ -170,7 +172,8 @@ async fn an_instance_says_that_it_refuses_its_file() {
     std::fs::write(&path, text).unwrap();
     let file = File::open(&path).unwrap();
     let one = redis(&server, "one");
-    let _flags = Flags::builder().source(one.clone()).source(file).start().await.unwrap();
+    let _flags =
+        Flags::builder().source(one.clone()).source(file).max_wait(BOUND).start().await.unwrap();
 
     let fleet = fleet_with(&one, 1, |instance| instance.file.is_some()).await;
 
@@ -184,8 +187,8 @@ async fn who_does_not_announce_itself_is_not_there() {
     let server = Server::start();
     let quiet = configured(&server, "quiet").unannounced();
     let one = redis(&server, "one");
-    let _quiet = Flags::builder().source(quiet).start().await.unwrap();
-    let _one = Flags::builder().source(one.clone()).start().await.unwrap();
+    let _quiet = Flags::builder().source(quiet).max_wait(BOUND).start().await.unwrap();
+    let _one = Flags::builder().source(one.clone()).max_wait(BOUND).start().await.unwrap();
 
     let fleet = fleet(&one, 1).await;
 
@@ -205,7 +208,15 @@ async fn two_files_split_the_fleet() {
         let path = directory.path().join(name);
         std::fs::write(&path, text).unwrap();
         let file = File::open(&path).unwrap();
-        all.push(Flags::builder().source(redis(&server, name)).source(file).start().await.unwrap());
+        all.push(
+            Flags::builder()
+                .source(redis(&server, name))
+                .source(file)
+                .max_wait(BOUND)
+                .start()
+                .await
+                .unwrap(),
+        );
     }
 
     // One that announces itself before its file is read tells of that with the next heartbeat.
@@ -233,7 +244,8 @@ async fn what_was_kept_is_in_force_until_the_server_is_back() {
     let kept = directory.path().join("overrides.json");
     let below = || Memory::new().with("beta", false);
     let first = configured(&server, "one").keep_at(&kept);
-    let first = Flags::builder().source(first).source(below()).start().await.unwrap();
+    let first =
+        Flags::builder().source(first).source(below()).max_wait(BOUND).start().await.unwrap();
     first.enable("beta").await.unwrap();
     is_kept("beta", &kept).await;
     first.shutdown().await;
@@ -265,7 +277,7 @@ fn what_was_cleared_does_not_come_back_with_an_empty_server() {
         let kept = directory.path().join("overrides.json");
         let holding = || configured(&server, "one").keep_at(&kept).on_lost_store(OnLostStore::Hold);
         let (first, second) = (holding(), holding());
-        let first = Flags::builder().source(first).start().await.unwrap();
+        let first = Flags::builder().source(first).max_wait(BOUND).start().await.unwrap();
         first.enable("beta").await.unwrap();
         is_kept("beta", &kept).await;
         let (_until_dropped, wait) = mpsc::channel::<()>();
@@ -298,23 +310,23 @@ async fn a_server_that_is_required_and_away_fails_the_start() {
 async fn one_handle_is_not_shared_by_two_stacks() {
     let server = Server::start();
     let redis = redis(&server, "one");
-    let first = Flags::builder().source(redis.clone()).start().await.unwrap();
+    let first = Flags::builder().source(redis.clone()).max_wait(BOUND).start().await.unwrap();
 
     let second = Flags::builder().source(redis.clone()).start().await.unwrap_err();
     assert!(format!("{second:?}").contains("a source of other flags already"), "{second:?}");
 
     first.shutdown().await;
-    assert!(Flags::builder().source(redis).start().await.is_ok());
+    assert!(Flags::builder().source(redis).max_wait(BOUND).start().await.is_ok());
 }
 
 #[tokio::test]
 async fn clones_of_a_configuration_share_nothing() {
     let server = Server::start();
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = patient(&server.url());
     let watching = redis.handle();
 
-    let first = Flags::builder().source(redis.clone()).start().await.unwrap();
-    let second = Flags::builder().source(redis).start().await.unwrap();
+    let first = Flags::builder().source(redis.clone()).max_wait(BOUND).start().await.unwrap();
+    let second = Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap();
 
     let instances = fleet(&watching, 2).await.instances;
     assert_ne!(instances[0].name, instances[1].name);
@@ -334,7 +346,13 @@ async fn the_flags_that_somebody_evaluates_are_noted() {
         .with("listed", true)
         .with("required", true)
         .with("requiring", Definition::new().requires(["required"]));
-    let flags = Flags::builder().source(one.clone()).source(declared).start().await.unwrap();
+    let flags = Flags::builder()
+        .source(one.clone())
+        .source(declared)
+        .max_wait(BOUND)
+        .start()
+        .await
+        .unwrap();
     let nobody = Context::anonymous();
     let usage = || async {
         // Instances say what they have seen of a change at once, and the rest with it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flagstaff::{
-    Context, Flags, Redis,
+    Context, Flags,
     answer::FlagState::{Off, On},
     event::Event,
     source::Status,
@@ -11,13 +11,13 @@ use flagstaff::{
 
 use super::{
     python::{Python, tempest},
-    server::Server,
+    server::{Server, patient},
     subject::becomes,
 };
 use crate::support::{BOUND, next};
 
 async fn follow(server: &Server) -> Flags {
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = patient(&server.url());
     Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap()
 }
 

@@ -1,7 +1,7 @@
 //! One JSON key per flag, as writers in Python keep them.
 
 use flagstaff::{
-    Context, Definition, Flags, Memory, Percentage, Redis,
+    Context, Definition, Flags, Memory, Percentage,
     answer::FlagState::{Off, On, Unknown},
     source::{RedisErrorKind as Kind, Status},
 };
@@ -10,14 +10,14 @@ use tokio::time::timeout;
 use super::{
     pushes::calls,
     python::Python,
-    server::Server,
+    server::{Server, patient},
     subject::{becomes, fails},
 };
 use crate::support::BOUND;
 
 /// What stands below says more than such a value: none of it may shine through.
 async fn follow(server: &Server) -> Flags {
-    let redis = Redis::open(&server.url()).unwrap().key_per_flag("ff");
+    let redis = patient(&server.url()).key_per_flag("ff");
     let below = Definition::new()
         .percentage(Percentage::ZERO)
         .allowed_users(["internal_tester_2"])

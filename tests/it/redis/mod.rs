@@ -17,6 +17,7 @@ mod pushes;
 mod python;
 mod renaming;
 mod rollout;
+mod scan;
 mod sentinel;
 pub(crate) mod server;
 mod subject;

@@ -20,6 +20,8 @@ pub(crate) enum Mode {
     Drop,
     /// Loses every packet to the client: the server does what it is told, and its answers do not come.
     Mute,
+    /// Passes on what goes to the server, and what goes to clients until they have received so many bytes in all.
+    Until { received: usize },
     /// Passes this many bytes on, then rests for a while, each way of each connection.
     Slow { bytes: usize, rest: Duration },
     /// Cuts all connections, and new ones at once.
@@ -196,7 +198,10 @@ impl Network {
                 _ if state.gone => return 0,
                 Mode::Cut => return 0,
                 Mode::Pass => break bytes,
-                Mode::Mute if matches!(way, Way::ToServer) => break bytes,
+                Mode::Mute | Mode::Until { .. } if matches!(way, Way::ToServer) => break bytes,
+                Mode::Until { received } if state.counts.received < received => {
+                    break bytes.min(received - state.counts.received);
+                }
                 Mode::Slow { bytes: few, .. } if rested => break bytes.min(few),
                 Mode::Slow { rest, .. } => {
                     // The pause is the network's; a change of the mode ends it.
@@ -207,7 +212,7 @@ impl Network {
                     rested = true;
                     wait.unwrap().0
                 }
-                Mode::Drop | Mode::Mute => self.changed.wait(state).unwrap(),
+                Mode::Drop | Mode::Mute | Mode::Until { .. } => self.changed.wait(state).unwrap(),
             };
         };
         match way {

@@ -1,11 +1,15 @@
 //! What the server tells on its own.
 
 use flagstaff::{
-    Flags, Redis,
+    Flags,
     answer::FlagState::{Off, On, Unknown},
 };
 
-use super::{python::Python, server::Server, subject::becomes};
+use super::{
+    python::Python,
+    server::{Server, patient},
+    subject::becomes,
+};
 use crate::support::BOUND;
 
 /// Enough overrides that they are read every 15 seconds only, with a `PING` each second between.
@@ -25,7 +29,7 @@ pub(crate) fn calls(server: &Server, command: &str) -> usize {
 }
 
 async fn follow(server: &Server) -> Flags {
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = patient(&server.url());
     Flags::builder().source(redis).max_wait(BOUND).start().await.unwrap()
 }
 

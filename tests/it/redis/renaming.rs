@@ -1,7 +1,7 @@
 //! Overrides that go with their flag to its new name.
 
 use flagstaff::{
-    Context, Flags, Memory, Redis,
+    Context, Flags, Memory,
     source::{
         OldOverride::{self, Keep, Remove},
         RedisHandle, WritableBackend,
@@ -9,7 +9,8 @@ use flagstaff::{
     write::{LogEntry, Refusal},
 };
 
-use super::server::Server;
+use super::server::{Server, patient};
+use crate::support::BOUND;
 
 /// A layout: how to open it, and where it has the value of a flag.
 struct Layout {
@@ -20,12 +21,12 @@ struct Layout {
 
 const LAYOUTS: [Layout; 2] = [
     Layout {
-        open: |server| Redis::open(&server.url()).unwrap().handle(),
+        open: |server| patient(&server.url()).handle(),
         get: |server, flag| server.cli(&["HGET", "feature_flags", flag]),
         put: |server, flag, value| drop(server.cli(&["HSET", "feature_flags", flag, value])),
     },
     Layout {
-        open: |server| Redis::open(&server.url()).unwrap().key_per_flag("ff").handle(),
+        open: |server| patient(&server.url()).key_per_flag("ff").handle(),
         get: |server, flag| server.cli(&["GET", &format!("ff:{flag}")]),
         put: |server, flag, value| drop(server.cli(&["SET", &format!("ff:{flag}"), value])),
     },
@@ -71,7 +72,13 @@ async fn a_moved_override_is_in_force_under_its_new_name_when_the_move_returns()
         let server = Server::start();
         let redis = open(&server);
         let declared = Memory::new().with("old", false).with("new", false);
-        let flags = Flags::builder().source(redis.clone()).source(declared).start().await.unwrap();
+        let flags = Flags::builder()
+            .source(redis.clone())
+            .source(declared)
+            .max_wait(BOUND)
+            .start()
+            .await
+            .unwrap();
         flags.enable("old").await.unwrap();
         let is_on = |flag: &str| flags.is_enabled(flag, &Context::anonymous());
 

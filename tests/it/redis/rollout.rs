@@ -3,23 +3,24 @@
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{
-    Definition, Flags, Memory, Percentage, Redis, WriteError,
+    Definition, Flags, Memory, Percentage, WriteError,
     definition::{Field, Rollout, RolloutStatus, Stage},
     write::RolloutError,
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::server::Server;
+use super::server::{Server, patient};
+use crate::support::BOUND;
 
 fn stage(percent: u32) -> Stage {
     Stage::new(Percentage::whole(percent).unwrap())
 }
 
 async fn flags(server: &Server, rollout: Rollout) -> Flags {
-    let redis = Redis::open(&server.url()).unwrap();
+    let redis = patient(&server.url());
     let declared = Memory::new().with("a", Definition::new().rollout(rollout));
-    Flags::builder().source(redis).source(declared).start().await.unwrap()
+    Flags::builder().source(redis).source(declared).max_wait(BOUND).start().await.unwrap()
 }
 
 fn stored(server: &Server) -> Value {

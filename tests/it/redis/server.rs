@@ -9,6 +9,7 @@ use std::{
     thread,
 };
 
+use flagstaff::Redis;
 use tempfile::TempDir;
 
 use crate::support::BOUND;
@@ -20,6 +21,12 @@ pub(crate) struct Server {
     port: Port,
     arguments: Vec<String>,
     _directory: TempDir,
+}
+
+/// A source that waits for a server on a busy machine as long as a test may take. Tests of servers that hang need the
+/// timeouts of [`Redis::open`].
+pub(crate) fn patient(url: &str) -> Redis {
+    Redis::open(url).unwrap().response_timeout(BOUND).connect_timeout(BOUND)
 }
 
 /// What the server asks for the time.

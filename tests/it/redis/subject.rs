@@ -6,13 +6,16 @@ use std::{
 };
 
 use flagstaff::{
-    Context, Flags, Memory, Redis,
+    Context, Flags, Memory,
     answer::FlagState,
     event::{Event, Events},
     source::{IntoBackend, RedisError, RedisErrorKind, SourceKind, Status},
 };
 
-use super::{asking::Asking, server::Server};
+use super::{
+    asking::Asking,
+    server::{Server, patient},
+};
 use crate::support::{BOUND, next};
 
 /// Flags with a source of Redis over declared ones: `kept` is declared off and overridden on,
@@ -28,7 +31,7 @@ impl Subject {
     /// Follows a server, after storing the override there.
     pub(crate) async fn on(server: &Server) -> Self {
         server.cli(&["HSET", "feature_flags", "kept", "1"]);
-        Self::with(Redis::open(&server.url()).unwrap()).await
+        Self::with(patient(&server.url())).await
     }
 
     /// Follows a server that has the override.

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{follow, health};
 use crate::{
-    redis::server::Server,
+    redis::server::{Server, patient},
     support::{BOUND, next},
 };
 
@@ -26,7 +26,7 @@ fn documented(user: &str) -> Vec<&'static str> {
 fn user(server: &Server, rules: &[&str]) -> Redis {
     let reset = ["ACL", "SETUSER", "flags", "reset", "on", ">secret"];
     server.cli(&[&reset, rules].concat());
-    Redis::open(&format!("redis://flags:secret@127.0.0.1:{}", server.port())).unwrap()
+    patient(&format!("redis://flags:secret@127.0.0.1:{}", server.port()))
 }
 
 fn without<'a>(rules: &[&'a str], rule: &str) -> Vec<&'a str> {
@@ -65,7 +65,8 @@ async fn a_missing_rule_is_named() {
 /// Everything that changes and tells of changes.
 async fn write(redis: Redis) -> Result<(), Box<dyn std::error::Error>> {
     let redis = redis.handle();
-    let flags = Flags::builder().source(redis.clone()).start().await?;
+    // The server that refuses is never ready.
+    let flags = Flags::builder().source(redis.clone()).max_wait(Duration::ZERO).start().await?;
     let revision = flags.enable("beta").author("ana").await?.revision.expect("a log");
     flags.disable("beta").await?;
     flags.undo(revision + 1).await?;

@@ -13,7 +13,7 @@ use crate::{
     redis::{
         asking::Asking,
         cluster::Cluster,
-        server::{Port, Server, cli},
+        server::{Port, Server, cli, patient},
     },
     support::BOUND,
 };
@@ -37,7 +37,7 @@ async fn the_node_with_the_flags_is_found_through_any_other() {
         assert_eq!(health(&flags).mode, Some("tracking"));
     }
     // A plain URL may be that of a cluster.
-    let flags = follow(Redis::open(&cluster.url(0)).unwrap()).await;
+    let flags = follow(patient(&cluster.url(0))).await;
     flags.enable("after").await.unwrap();
     assert!(is_on(&flags, "after"));
 

@@ -9,7 +9,7 @@ use flagstaff::{
     Context, Flags,
     cli::ExitCode,
     definition::{Progress, RolloutStatus},
-    source::{Fleet, RedisHandle, SourceEntry, Status},
+    source::{Fleet, RedisHandle, Status},
     write::{Drift, LogEntry},
 };
 use serde_json::{Map, Value, json};
@@ -419,6 +419,14 @@ impl Making {
             )),
         }
         for source in flags.health().sources {
+            // The source is ready all the same. Rollouts and windows go by the clock of each machine.
+            if let Some(error) =
+                source.last_error.as_ref().filter(|_| source.last_error_kind == Some("clock"))
+            {
+                let by = std::error::Error::source(error).map(|by| format!(": {by}"));
+                let by = by.unwrap_or_default();
+                self.attention.push(format!("source `{}`: {error}{by}", source.name));
+            }
             let error = source.last_error.filter(|_| source.status == Status::Error);
             // Values that cannot be read are named one by one.
             if let Some(error) = error.filter(|_| self.unknown.is_empty()) {
