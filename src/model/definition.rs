@@ -659,6 +659,12 @@ impl Definition {
         merged
     }
 
+    /// Marks a flag that an environment of the file forces on.
+    #[cfg(feature = "file")]
+    pub(crate) fn set_forced_on(&mut self) {
+        self.rare_mut().is_forced_on = true;
+    }
+
     /// Returns true if an environment of the file forces the flag on.
     pub(crate) fn is_forced_on(&self) -> bool {
         self.rare().is_forced_on

@@ -47,21 +47,21 @@ impl Server {
             Self { process, input, output, uri, asked: 0, version: 0, _folder: folder };
         let folders = json!([{ "uri": root, "name": "flags" }]);
         let about = json!({ "processId": null, "rootUri": root, "capabilities": {}, "workspaceFolders": folders });
-        server.ask("initialize", about);
-        server.notify("initialized", json!({}));
+        server.ask("initialize", &about);
+        server.notify("initialized", &json!({}));
         let document = json!({ "uri": server.uri, "languageId": "toml", "version": 0, "text": "" });
-        server.notify("textDocument/didOpen", json!({ "textDocument": document }));
+        server.notify("textDocument/didOpen", &json!({ "textDocument": document }));
         server
     }
 
-    fn send(&mut self, message: Value) {
+    fn send(&mut self, message: &Value) {
         let body = message.to_string();
         write!(self.input, "Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         self.input.flush().unwrap();
     }
 
-    fn notify(&mut self, method: &str, parameters: Value) {
-        self.send(json!({ "jsonrpc": "2.0", "method": method, "params": parameters }));
+    fn notify(&mut self, method: &str, parameters: &Value) {
+        self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": parameters }));
     }
 
     fn receive(&mut self) -> Value {
@@ -82,17 +82,17 @@ impl Server {
         serde_json::from_slice(&body).unwrap()
     }
 
-    fn ask(&mut self, method: &str, parameters: Value) -> Value {
+    fn ask(&mut self, method: &str, parameters: &Value) -> Value {
         self.asked += 1;
         let id = self.asked;
-        self.send(json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters }));
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters }));
         loop {
             let message = self.receive();
             match (message.get("method"), message.get("id")) {
                 (None, Some(answered)) if *answered == id => return message["result"].clone(),
                 // A question of the server.
                 (Some(_), Some(asked)) => {
-                    self.send(json!({ "jsonrpc": "2.0", "id": asked, "result": null }));
+                    self.send(&json!({ "jsonrpc": "2.0", "id": asked, "result": null }));
                 }
                 _ => {}
             }
@@ -110,13 +110,13 @@ impl Server {
         let change = json!([{ "text": format!("{before}{after}") }]);
         self.notify(
             "textDocument/didChange",
-            json!({ "textDocument": document, "contentChanges": change }),
+            &json!({ "textDocument": document, "contentChanges": change }),
         );
         let place = json!({
             "textDocument": { "uri": self.uri },
             "position": { "line": line, "character": column },
         });
-        let answer = self.ask("textDocument/completion", place);
+        let answer = self.ask("textDocument/completion", &place);
         let items = answer.get("items").unwrap_or(&answer).as_array().cloned();
         let items = items.unwrap_or_default();
         items.iter().map(|item| item["label"].as_str().unwrap().to_owned()).collect()

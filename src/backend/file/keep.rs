@@ -1,6 +1,7 @@
 //! The last good definitions in a file, for a start at which some flags are wrong.
 
 use std::{
+    collections::HashSet,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,6 +20,9 @@ use crate::{
 
 /// The member that has the definitions.
 const FLAGS: &str = "flags";
+
+/// The member that names the flags which the environment forces on, where that is more than their settings.
+const FORCED_ON: &str = "forcedOn";
 
 /// The bytes that are kept for one of the flag file, at most. Short forms take up to five times as many in JSON.
 const PER_BYTE: u64 = 8;
@@ -123,8 +127,13 @@ fn save(
     flags: &Definitions,
     max_len: u64,
 ) -> io::Result<()> {
+    let forced = flags.iter().filter(|(_, flag)| flag.is_forced_on());
+    let forced: Vec<_> = forced.map(|(key, _)| key.to_owned()).collect();
     let flags = flags.iter().map(|(key, flag)| (key.to_owned(), Value::Object(to_json(flag))));
     let mut text = json!({ FLAGS: flags.collect::<Map<_, _>>() });
+    if !forced.is_empty() {
+        text[FORCED_ON] = forced.into();
+    }
     if let Some(environment) = environment {
         text[ENVIRONMENT] = environment.into();
     }
@@ -146,11 +155,16 @@ fn load(path: &Path, environment: Option<&str>, max_len: u64) -> io::Result<Defi
     let Some(flags) = kept[FLAGS].as_object() else {
         return Err(invalid(format!("it has no `{FLAGS}`")));
     };
+    let forced: HashSet<_> =
+        kept[FORCED_ON].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let flags = flags.iter().map(|(key, flag)| {
         let flag =
             flag.as_object().ok_or_else(|| invalid(format!("flag `{key}` is not an object")))?;
         let flag = from_json_object(key, flag, UnknownKeys::Reject);
-        let flag = flag.map_err(|error| invalid(error.to_string()))?;
+        let mut flag = flag.map_err(|error| invalid(error.to_string()))?;
+        if forced.contains(key.as_str()) {
+            flag.set_forced_on();
+        }
         Ok((key.as_str(), flag))
     });
     flags.collect()
@@ -160,6 +174,7 @@ fn load(path: &Path, environment: Option<&str>, max_len: u64) -> io::Result<Defi
 mod tests {
     use super::*;
     use crate::{
+        definition::FlagsFile,
         model::{Definition, Percentage},
         read::MAX_LEN,
     };
@@ -179,6 +194,21 @@ mod tests {
 
         assert_eq!(load(&path, None, MAX_LEN).unwrap(), flags());
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    /// It is on without a variant where there is nothing to draw one by, and no setting stands for that.
+    #[test]
+    fn a_flag_that_its_environment_forces_on_comes_back_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("kept.json");
+        let text =
+            "[flags.a]\nvariants = { control = 1, b = 1 }\n[environments.staging]\na = true\n";
+        let file = FlagsFile::parse("flags.toml", text).in_environment("staging").unwrap();
+        assert!(file.flags()["a"].is_forced_on());
+
+        save(&path, Some("staging"), file.flags(), MAX_LEN).unwrap();
+
+        assert_eq!(load(&path, Some("staging"), MAX_LEN).unwrap(), *file.flags());
     }
 
     #[test]

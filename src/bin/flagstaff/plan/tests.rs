@@ -349,7 +349,7 @@ fn brute_force(before: &str, after: &str, users: &[Json]) -> Vec<[u64; 5]> {
             };
             let (was, is) = (ask(&before, &context), ask(&after, &context));
             let value = |(on, variant, value): &(bool, Option<&'static str>, Json)| {
-                // A constant has no variant, and nobody else but those for whom it is on has it.
+                // A constant has no variant, and is served while the flag is on.
                 let is_served = variant.is_some() || (*on && !value.is_boolean());
                 is_served.then(|| (*variant, value.clone()))
             };
