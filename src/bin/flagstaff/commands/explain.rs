@@ -3,7 +3,7 @@ use flagstaff::{answer::ErrorCode, cli::ExitCode};
 use serde_json::json;
 
 use crate::{
-    completion, context::ContextArgs, failure::Failure, name, session::Session, unreadable,
+    completion, context::ContextArgs, failure::Failure, name, session::Session, style, unreadable,
 };
 
 /// Explain an answer: who said what, and what decided
@@ -42,7 +42,8 @@ impl Explain {
             explanation = explanation.redact_all();
         }
         let json = json!(explanation);
-        session.output.thing(json, || explanation.to_string())?;
+        let is_on = explanation.answer.value;
+        session.output.thing(json, || style::explanation(&explanation.to_string(), is_on))?;
         session.place.tell_other_files(&session.output).await;
         unreadable::refuse_answer(&flags, &self.flag)?;
         Ok(match explanation.answer.error_code {
