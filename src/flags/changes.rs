@@ -42,7 +42,7 @@ pub enum Event {
         /// The source.
         source: Source,
         /// A short, constant word for what kind of failure it is, as in the
-        /// [guide](crate::guide#watching-over-it).
+        /// [guide](crate::guide::operations).
         kind: &'static str,
         /// The failure: what is wrong, where, and what to do about it.
         error: SourceError,

@@ -15,9 +15,8 @@ use flagstaff::{
 use http::Request;
 use tower::{ServiceBuilder, ServiceExt};
 
-use crate::support::{Act, Scripted};
+use crate::support::{Act, GUIDE, Scripted};
 
-const GUIDE: &str = include_str!("../../src/docs/guide.md");
 const README: &str = include_str!("../../README.md");
 
 /// Each page, and a line of each of its blocks that no other block of the page has.
