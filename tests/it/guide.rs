@@ -185,8 +185,7 @@ fn claims() -> Vec<Vec<Case>> {
     let by_hand = "or by hand; without `start`, a person starts it";
     let window = "Outside the window the flag is off for all users, with the reason `DISABLED`";
     let rules = "Rules come after the lists and before the percentage";
-    let by_attribute =
-        "`bucket_by` names the attribute to draw by, in place of the targeting key";
+    let by_attribute = "`bucket_by` names the attribute to draw by, in place of the targeting key";
     let variants = "A flag can serve one of several variants in place of on and off. Each variant has a weight";
     let one_for_all =
         "A flag can carry a value without variants, and can serve one variant without a draw";
@@ -196,7 +195,8 @@ fn claims() -> Vec<Vec<Case>> {
     let neither = "A condition on such a flag is unknown";
     let prerequisites = "A flag can require that other flags are on for the same context, are off, or \
                          serve a variant";
-    let unmet = "If a prerequisite is not met, the flag is off, with the cause [`Cause::Prerequisite`]";
+    let unmet =
+        "If a prerequisite is not met, the flag is off, with the cause [`Cause::Prerequisite`]";
     let lost = "ignores the lost source; the other sources decide";
     let five_minutes = Duration::from_secs(300);
     let payments = "payments_v3 = true";
@@ -277,7 +277,12 @@ fn claims() -> Vec<Vec<Case>> {
                 Percent(25.0),
             ),
             case(by_attribute, "new_checkout", colleagues, Alike),
-            case("If the context lacks the attribute, the flag is off", "new_checkout", without_id, Percent(0.0)),
+            case(
+                "If the context lacks the attribute, the flag is off",
+                "new_checkout",
+                without_id,
+                Percent(0.0),
+            ),
         ],
         vec![
             case(complement, "express_checkout", users, On(Reason::TargetingMatch))
@@ -389,13 +394,8 @@ fn claims() -> Vec<Vec<Case>> {
             .within("staging"),
             case("sets the percentage, and ends a rollout", "search_v2", users, Percent(100.0))
                 .within("staging"),
-            case(
-                "changes the settings that it names",
-                "new_checkout",
-                users,
-                Percent(100.0),
-            )
-            .within("staging"),
+            case("changes the settings that it names", "new_checkout", users, Percent(100.0))
+                .within("staging"),
             case("Deny-lists add up.", "new_checkout", mallory, Off(Reason::TargetingMatch))
                 .within("staging"),
             case("Deny-lists add up.", "new_checkout", eve, Off(Reason::TargetingMatch))
