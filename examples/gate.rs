@@ -58,6 +58,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     });
+    // Trusts `X-User-ID`: only behind a proxy that sets this header and removes that of clients.
     let app = flags.request_layer(TrustedHeaders::default()).layer(routes);
     let listener = TcpListener::bind(env::var("ADDR").unwrap_or("127.0.0.1:3000".into())).await?;
     let url = format!("http://{}", listener.local_addr()?);

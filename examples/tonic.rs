@@ -27,7 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // Around one method.
     let watch = FlagGate::new("hidden").only(|head| head.uri.path().ends_with("Health/Watch"));
     let server = Server::builder()
-        // Metadata are headers: `x-user-id` says who asks.
+        // Trusts the metadata `x-user-id`: only behind a proxy that sets it and removes that of clients.
         .layer(flags.request_layer(TrustedHeaders::default()))
         .layer(watch)
         .add_service(health);

@@ -30,6 +30,7 @@
 //! let app = Router::new()
 //!     .route_service("/checkout", checkout)
 //!     .route("/", get(async || if flagstaff::is_enabled("dark_mode") { "dark" } else { "light" }))
+//!     // Trusts `X-User-ID`: only behind a proxy that sets this header and removes that of clients.
 //!     .layer(flags.request_layer(TrustedHeaders::default()));
 //!
 //! let response = app.oneshot(Request::get("/checkout").body(Body::empty())?).await?;
@@ -125,6 +126,7 @@ pub mod text;
     doc,
     all(
         doctest,
+        feature = "axum",
         feature = "file",
         feature = "codegen",
         feature = "cookie",
@@ -134,17 +136,46 @@ pub mod text;
     )
 ))]
 pub mod guide {
-    //! A guide through all features, one step after the other.
     #![doc = include_str!("docs/guide.md")]
-    #![allow(unused_imports, reason = "names that the text links to")]
 
-    use crate::{
-        answer::*, context::*, definition::*, event::*, explain::*, gate::*, request::*, source::*,
-        write::*, *,
-    };
+    /// Makes a module of each page: `$page` with the text of `$path`.
+    macro_rules! pages {
+        ($($page:ident = $path:literal)*) => {
+            $(
+                pub mod $page {
+                    #![doc = include_str!($path)]
+                    #![allow(unused_imports, reason = "names that the text links to")]
+
+                    use crate::{
+                        answer::*, context::*, definition::*, event::*, explain::*, gate::*, request::*,
+                        source::*, write::*, *,
+                    };
+                }
+            )*
+        };
+    }
+
+    pages! {
+        flags = "docs/guide/flags.md"
+        rules = "docs/guide/rules.md"
+        variants = "docs/guide/variants.md"
+        environments = "docs/guide/environments.md"
+        checks = "docs/guide/checks.md"
+        sources = "docs/guide/sources.md"
+        asking = "docs/guide/asking.md"
+        requests = "docs/guide/requests.md"
+        axum = "docs/guide/axum.md"
+        hyper = "docs/guide/hyper.md"
+        tonic = "docs/guide/tonic.md"
+        workers = "docs/guide/workers.md"
+        changes = "docs/guide/changes.md"
+        operations = "docs/guide/operations.md"
+        command = "docs/guide/command.md"
+        testing = "docs/guide/testing.md"
+    }
 }
 
-#[cfg(all(doctest, feature = "file", feature = "http", feature = "redis"))]
+#[cfg(all(doctest, feature = "axum", feature = "file"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

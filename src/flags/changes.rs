@@ -42,7 +42,7 @@ pub enum Event {
         /// The source.
         source: Source,
         /// The kind of the failure: a short, constant word, as in the
-        /// [guide](crate::guide#watching-over-it).
+        /// [guide](crate::guide::operations).
         kind: &'static str,
         /// The failure: the problem, its location, and a remedy.
         error: SourceError,

@@ -14,6 +14,7 @@ mod import;
 mod incident;
 mod lint;
 mod manners;
+mod pictures;
 mod places;
 mod python;
 mod readings;

@@ -15,9 +15,8 @@ use flagstaff::{
 use http::Request;
 use tower::{ServiceBuilder, ServiceExt};
 
-use crate::support::{Act, Scripted};
+use crate::support::{Act, GUIDE, Scripted};
 
-const GUIDE: &str = include_str!("../../src/docs/guide.md");
 const README: &str = include_str!("../../README.md");
 
 /// Each page, and a line of each of its blocks that no other block of the page has.
@@ -181,25 +180,24 @@ fn resellers(n: usize) -> Context<'static> {
 /// The claims of the sentences, block by block in the order of [`BLOCKS`].
 fn claims() -> Vec<Vec<Case>> {
     let declared = "A flag is `true`, `false`, a percentage in quotes, or a table";
-    let steps = "So deny beats allow, and off beats everything.";
+    let steps = "deny-lists win over allow-lists, and `enabled = false` wins over everything";
     let rollout = "A rollout is a percentage that grows by itself";
-    let by_hand = "or by hand; without `start` somebody starts it";
-    let window = "kept to a window of time, outside of which it is off for everybody, with the \
-                  reason `DISABLED`";
-    let rules = "rules come after the lists and before the percentage";
-    let by_attribute =
-        "`bucket_by` names the attribute that is drawn by instead of the targeting key";
-    let variants = "A flag that is more than on or off has variants, each with a weight";
+    let by_hand = "or by hand; without `start`, a person starts it";
+    let window = "Outside the window the flag is off for all users, with the reason `DISABLED`";
+    let rules = "Rules come after the lists and before the percentage";
+    let by_attribute = "`bucket_by` names the attribute to draw by, in place of the targeting key";
+    let variants = "A flag can serve one of several variants in place of on and off. Each variant has a weight";
     let one_for_all =
         "A flag can carry a value without variants, and can serve one variant without a draw";
-    let facts = "No evaluation looks at these.";
-    let experiment = "Who takes part in an experiment, and by what it is drawn, are settings";
+    let facts = "These settings do not change an evaluation.";
+    let experiment = "`traffic` is the share of users in an experiment";
     let complement = "the rule above also matches users without a country";
-    let neither = "A condition that asks for it is unknown";
-    let prerequisites = "A flag can require that others are on for the same context, that they are \
-                         off, or that they serve a variant";
-    let unmet = "If one is not met, the flag is off, with the cause [`Cause::Prerequisite`]";
-    let lost = "forgets what the lost source said; the others decide";
+    let neither = "A condition on such a flag is unknown";
+    let prerequisites = "A flag can require that other flags are on for the same context, are off, or \
+                         serve a variant";
+    let unmet =
+        "If a prerequisite is not met, the flag is off, with the cause [`Cause::Prerequisite`]";
+    let lost = "ignores the lost source; the other sources decide";
     let five_minutes = Duration::from_secs(300);
     let payments = "payments_v3 = true";
     let others = "payments_v3 = true\n[flags.pricing_page]\nvariants.higher_price = 1";
@@ -255,7 +253,7 @@ fn claims() -> Vec<Vec<Case>> {
             case(window, "black_friday", users, Off(Reason::Disabled)).at("2026-11-26T23:59:59Z"),
             case(window, "black_friday", users, On(Reason::Static)).at("2026-11-27T00:00:00Z"),
             case(
-                "`until` is the first instant that is outside",
+                "`until` is the first instant outside",
                 "black_friday",
                 users,
                 Off(Reason::Disabled),
@@ -273,13 +271,18 @@ fn claims() -> Vec<Vec<Case>> {
             case(rules, "new_checkout", old_ios, Off(Reason::TargetingMatch)),
             case(rules, "new_checkout", users, Percent(10.0)),
             case(
-                "on for that share of those who match and off for the others",
+                "on for that share of the users that match, and off for the others",
                 "new_checkout",
                 companies,
                 Percent(25.0),
             ),
             case(by_attribute, "new_checkout", colleagues, Alike),
-            case("Without it the flag is off", "new_checkout", without_id, Percent(0.0)),
+            case(
+                "If the context lacks the attribute, the flag is off",
+                "new_checkout",
+                without_id,
+                Percent(0.0),
+            ),
         ],
         vec![
             case(complement, "express_checkout", users, On(Reason::TargetingMatch))
@@ -294,14 +297,14 @@ fn claims() -> Vec<Vec<Case>> {
             case(variants, "pricing_page", users, PercentOf("higher_price", 33.0)),
             case(variants, "pricing_page", users, PercentOf("lower_price", 33.0)),
             case(
-                "Such a flag is on, for [`Flags::is_enabled`] and for gates",
+                "A flag with variants is on, for [`Flags::is_enabled`] and for gates",
                 "pricing_page",
                 users,
                 Percent(100.0),
             ),
             case(variants, "search_timeout_ms", users, PercentOf("fast", 50.0)),
             case(
-                "served while the flag is off; unless set, `off`, `control`, or none",
+                "A flag that is off serves the variant named by `off`.",
                 "search_timeout_ms",
                 users,
                 Expected::Variant("slow", Value::Integer(800)),
@@ -318,7 +321,7 @@ fn claims() -> Vec<Vec<Case>> {
             )
             .forced(false),
             case(
-                "the variant of all who are left",
+                "served to all users, unless a rule serves another",
                 "load_generator",
                 users,
                 Expected::Variant("10%", Value::Float(0.1)),
@@ -328,7 +331,7 @@ fn claims() -> Vec<Vec<Case>> {
         vec![
             case(experiment, "pricing_experiment", companies, PercentOf("higher_price", 10.0)),
             case(
-                "for the others it is off, here `control`",
+                "the others get `control`, as while it is off",
                 "pricing_experiment",
                 companies,
                 PercentOf("control", 90.0),
@@ -337,7 +340,7 @@ fn claims() -> Vec<Vec<Case>> {
         ],
         vec![
             case(
-                "a percentage of the requests is taken, whoever sends them",
+                "it takes a percentage of the requests, independent of the user",
                 "verbose_tracing",
                 mallory,
                 PercentOfRequests(0.5),
@@ -362,18 +365,18 @@ fn claims() -> Vec<Vec<Case>> {
         ],
         vec![
             case(
-                "The tests stand below it",
+                "A flag can carry tests of its answers",
                 "new_checkout",
                 resellers,
                 Off(Reason::TargetingMatch),
             ),
             case(
-                "The tests stand below it",
+                "A flag can carry tests of its answers",
                 "new_checkout",
                 german_pros,
                 On(Reason::TargetingMatch),
             ),
-            case("The tests stand below it", "new_checkout", users, Percent(10.0)),
+            case("A flag can carry tests of its answers", "new_checkout", users, Percent(10.0)),
         ],
         vec![
             case(
@@ -383,27 +386,22 @@ fn claims() -> Vec<Vec<Case>> {
                 Off(Reason::Disabled),
             ),
             case(
-                "`true` turns the flag on for all users but those whom a deny-list names",
+                "forces the flag on for all users, except those on a deny-list",
                 "dark_mode",
                 anonymous,
                 On(Reason::Static),
             )
             .within("staging"),
-            case("`\"25%\"` sets the percentage", "search_v2", users, Percent(100.0))
+            case("sets the percentage, and ends a rollout", "search_v2", users, Percent(100.0))
+                .within("staging"),
+            case("changes the settings that it names", "new_checkout", users, Percent(100.0))
+                .within("staging"),
+            case("Deny-lists add up.", "new_checkout", mallory, Off(Reason::TargetingMatch))
+                .within("staging"),
+            case("Deny-lists add up.", "new_checkout", eve, Off(Reason::TargetingMatch))
                 .within("staging"),
             case(
-                "A table changes the settings that it names.",
-                "new_checkout",
-                users,
-                Percent(100.0),
-            )
-            .within("staging"),
-            case("deny-lists of both add up", "new_checkout", mallory, Off(Reason::TargetingMatch))
-                .within("staging"),
-            case("deny-lists of both add up", "new_checkout", eve, Off(Reason::TargetingMatch))
-                .within("staging"),
-            case(
-                "A weight of 0 takes one out of the draw.",
+                "A weight of 0 takes a variant out of the draw.",
                 "pricing_page",
                 users,
                 PercentOf("control", 100.0),

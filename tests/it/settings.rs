@@ -10,6 +10,8 @@ use flagstaff::{
 };
 use serde_json::Value;
 
+use crate::support::GUIDE;
+
 /// A setting with those without which it is an error, in the order of the documentation.
 fn together(field: Field) -> Vec<Field> {
     let is_needed = |other| field == Field::Serve && other == Field::Variants;
@@ -118,15 +120,13 @@ fn default(field: Field) -> String {
 /// The table of the guide is made of the registry.
 #[test]
 fn every_setting_has_its_row_in_the_guide() {
-    let guide = include_str!("../../src/docs/guide.md");
-
     for &field in Field::ALL {
         let (example, default, about) = (field.example(), default(field), field.description());
         let row = format!("| `{field}` | `{example}` | {default} | {about} |");
 
-        assert!(guide.contains(&row), "{row}");
+        assert!(GUIDE.contains(&row), "{row}");
     }
-    let rows = guide.lines().skip_while(|line| !line.starts_with("| setting |")).skip(2);
+    let rows = GUIDE.lines().skip_while(|line| !line.starts_with("| setting |")).skip(2);
     assert_eq!(rows.take_while(|line| line.starts_with('|')).count(), Field::ALL.len());
 }
 

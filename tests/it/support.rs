@@ -10,6 +10,26 @@ use flagstaff::{
 };
 use tokio::sync::mpsc;
 
+/// The pages of the guide.
+pub(crate) const GUIDE: &str = concat!(
+    include_str!("../../src/docs/guide/asking.md"),
+    include_str!("../../src/docs/guide/axum.md"),
+    include_str!("../../src/docs/guide/changes.md"),
+    include_str!("../../src/docs/guide/checks.md"),
+    include_str!("../../src/docs/guide/command.md"),
+    include_str!("../../src/docs/guide/environments.md"),
+    include_str!("../../src/docs/guide/flags.md"),
+    include_str!("../../src/docs/guide/hyper.md"),
+    include_str!("../../src/docs/guide/operations.md"),
+    include_str!("../../src/docs/guide/requests.md"),
+    include_str!("../../src/docs/guide/rules.md"),
+    include_str!("../../src/docs/guide/sources.md"),
+    include_str!("../../src/docs/guide/testing.md"),
+    include_str!("../../src/docs/guide/tonic.md"),
+    include_str!("../../src/docs/guide/variants.md"),
+    include_str!("../../src/docs/guide/workers.md"),
+);
+
 /// How long something that has to happen may take: a bound for a broken test, not a wait.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 

@@ -4,7 +4,7 @@
     python tests/vectors/environments.py            writes environments.json beside this file
     python tests/vectors/environments.py --check    recomputes every row of it; 1 if any differs
 
-It follows the guide (src/docs/guide.md, "Environments") and shares no code with the Rust crate; buckets are
+It follows the guide (src/docs/guide/environments.md) and shares no code with the Rust crate; buckets are
 those of bucketing.py, and what counts as off is that of off.py. A variant is a list of its name, its weight,
 and its value if it has one; `null` as a user is nobody. Needs Python 3.7 and the package `xxhash`.
 """

@@ -7,7 +7,7 @@
 A condition is true, false, or null when it is unknown. An unknown comparison is one with an attribute that
 the context lacks, an unknown `flag` is one that no source has. `unless` is true where its condition is not
 true, but unknown if any flag in it is unknown. Each answer is computed from the definition of the other
-flags, over and over; the Rust crate computes each once. It follows the guide (src/docs/guide.md) and shares
+flags, over and over; the Rust crate computes each once. It follows the guide (src/docs/guide/rules.md) and shares
 no code with the crate. Needs Python 3.7.
 """
 

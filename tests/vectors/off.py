@@ -4,7 +4,7 @@
     python tests/vectors/off.py            writes off.json beside this file
     python tests/vectors/off.py --check    recomputes every row of it; 1 if any differs
 
-It follows the guide (src/docs/guide.md, "Variants") and shares no code with the Rust crate. A variant is a
+It follows the guide (src/docs/guide/variants.md) and shares no code with the Rust crate. A variant is a
 list of its name, its weight, and its value if it has one. Needs Python 3.7.
 """
 

@@ -5,7 +5,7 @@
     python tests/vectors/rules.py --check    recomputes every row of it; 1 if any differs
 
 A condition is true, false, or null when nobody can know: the attribute is missing, or is nothing
-that could be compared. Splits are lists of names with weights, since their order counts. It follows the guide (src/docs/guide.md, "Rules") and shares no code with the
+that could be compared. Splits are lists of names with weights, since their order counts. It follows the guide (src/docs/guide/rules.md) and shares no code with the
 Rust crate; buckets are those of bucketing.py. Needs Python 3.7 and the package `xxhash`.
 """
 

@@ -4,7 +4,7 @@
     python tests/vectors/served.py            writes served.json beside this file
     python tests/vectors/served.py --check    recomputes every row of it; 1 if any differs
 
-It follows the guide (src/docs/guide.md, "Variants") and shares no code with the Rust crate. At most one
+It follows the guide (src/docs/guide/variants.md) and shares no code with the Rust crate. At most one
 variant of a row has a weight, so no row depends on a bucket. Needs Python 3.7.
 """
 

@@ -45,6 +45,21 @@ pub(crate) fn diff(diff: &str) -> String {
     diff.split_inclusive('\n').map(line).collect()
 }
 
+/// The lines of an explanation: the answer in the colour of its value, headings, and the steps that decided.
+pub(crate) fn explanation(text: &str, is_on: bool) -> String {
+    let answer = if is_on { ON } else { OFF };
+    let line = |(index, line): (usize, &str)| {
+        let style = match (index, line.as_bytes()) {
+            (0, _) => answer.bold(),
+            (_, [b'>', ..]) => answer,
+            (_, [b' ', ..] | []) => return format!("{line}\n"),
+            _ => HEADER,
+        };
+        painted(style, line) + "\n"
+    };
+    text.lines().enumerate().map(line).collect()
+}
+
 pub(crate) fn painted(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
 }

@@ -8,7 +8,7 @@ use flagstaff::{
 use serde_json::{Value, json};
 
 use crate::{
-    completion, context::ContextArgs, failure::Failure, name, session::Session, unreadable,
+    completion, context::ContextArgs, failure::Failure, name, session::Session, style, unreadable,
 };
 
 /// Explain an answer: who said what, and what decided
@@ -54,7 +54,8 @@ impl Explain {
         if refused.is_err() {
             json["answer"]["value"] = Value::Null;
         }
-        session.output.thing(json, || explanation.to_string())?;
+        let is_on = explanation.answer.value;
+        session.output.thing(json, || style::explanation(&explanation.to_string(), is_on))?;
         session.place.tell_other_files(&session.output).await;
         refused?;
         Ok(match explanation.answer.error_code {
