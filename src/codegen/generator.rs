@@ -112,9 +112,9 @@ impl Generator {
     ///
     /// # Errors
     ///
-    /// If `OUT_DIR` is not set, if the file cannot be read or has errors, if the source text cannot be
-    /// written, and for all that [`source`](Self::source) returns. As the result of `main` in a build
-    /// script, the error prints the diagnostics with the lines concerned.
+    /// If `OUT_DIR` is not set, if the file cannot be read or has errors, or if the source text
+    /// cannot be written. Also returns the errors of [`source`](Self::source). As the result of
+    /// `main` in a build script, the error prints the diagnostics with the lines concerned.
     pub fn run(&self) -> Result<(), Error> {
         let directory = env::var_os("OUT_DIR").ok_or(Error::NoOutDir)?;
         self.write_to(Path::new(&directory), &mut io::stdout())

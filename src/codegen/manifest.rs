@@ -12,8 +12,8 @@ use crate::{
 /// The URL of the manifest's schema.
 const SCHEMA: &str = "https://raw.githubusercontent.com/open-feature/cli/refs/heads/main/schema/v0/flag-manifest.json";
 
-/// Returns the flag manifest of `text`, a flags.toml, from which the [OpenFeature CLI] generates code
-/// for other languages; `name` is the name of the file in errors.
+/// Returns the flag manifest of `text`, the content of a flags.toml. The [OpenFeature CLI]
+/// generates code for other languages from it. `name` is the name of the file in errors.
 ///
 /// A flag is `boolean`, and `false` by default. A flag with a `value` has its type, and that
 /// default. A flag with variants has the type of their values. Its default is the value of the

@@ -138,14 +138,14 @@ pub enum Error {
 
 debug_is_message!(Error);
 
-/// Writes the source text of the flag file at `path` to `OUT_DIR`, and makes Cargo run the build script
-/// again when the file changes: [`Generator::run`] without options.
+/// Writes the source text of the flag file at `path` to `OUT_DIR`, like [`Generator::run`] without
+/// options. Cargo runs the build script again when the file changes.
 ///
 /// # Errors
 ///
-/// If `OUT_DIR` is not set, if the file cannot be read or has errors, if the source text cannot be
-/// written, and for all that [`Generator::source`] returns. As the result of `main` in a build script,
-/// the error prints the diagnostics with the lines concerned.
+/// If `OUT_DIR` is not set, if the file cannot be read or has errors, or if the source text cannot
+/// be written. Also returns the errors of [`Generator::source`]. As the result of `main` in a build
+/// script, the error prints the diagnostics with the lines concerned.
 ///
 /// # Example
 ///

@@ -21,8 +21,8 @@ pub(crate) struct Evaluation<'p> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) on: bool,
-    /// The step turns the flag on whatever the traffic is, with a variant that does not count as off:
-    /// a forced value, an allow-list, or a rule that serves `true`.
+    /// The step turns the flag on whatever the traffic is, with a variant that does not count as
+    /// off. It is a forced value, an allow-list, or a rule that serves `true`.
     pub(crate) insists: bool,
     /// The index of the rule that decided, which may choose the variant too.
     pub(crate) rule: Option<u16>,

@@ -1,10 +1,10 @@
-//! A flag that depends on the answers of others in more ways than that they are on: it requires one
-//! to be off, or a condition depends on one.
+//! A flag that needs more of others than that they are on: it requires one to be off, or a
+//! condition depends on one.
 //!
-//! Prerequisites of prerequisites cannot be flattened to one list of steps then: a flag that has to
-//! be off is off also where its own prerequisites are not met. So all flags that decide are
-//! evaluated in one pass. Each comes once, behind the flags that decide about it. There is no
-//! recursion, and no flag is evaluated twice: a diamond of forty levels costs eighty evaluations.
+//! Prerequisites of prerequisites cannot be one list of steps then. A flag that has to be off is
+//! off also where its own prerequisites are not met. So all flags that decide are evaluated in one
+//! pass. Each comes once, behind the flags that decide about it. There is no recursion, and no flag
+//! is evaluated twice: a diamond of forty levels costs eighty evaluations.
 
 use super::{
     evaluation::{Evaluation, Ground, Verdict},

@@ -2,9 +2,9 @@
 //!
 //! All conditions are one flat array of comparisons. Each has the index to continue at when it
 //! holds, and the one when it does not. Negations are moved down to the comparisons. An unknown
-//! condition then needs no third value, since a rule matches only when its condition is true: a
+//! condition then needs no third value, since a rule matches only when its condition is true. A
 //! comparison that cannot be made does not hold, negated or not. `unless` exchanges the two
-//! indices, so a comparison in it that cannot be made continues where one that does not hold would.
+//! indices. So a comparison in it that cannot be made continues where one that does not hold would.
 
 use std::{collections::HashSet, sync::Arc};
 

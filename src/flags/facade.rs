@@ -421,8 +421,8 @@ impl Flags {
         RolloutControl::new(self, &key)
     }
 
-    /// Returns the definition of a flag in the sources below the first writable one, and that
-    /// definition with the entry of the writable source on top.
+    /// Returns two definitions of a flag: that of the sources below the first writable one, and the
+    /// same with `entry` as the writable source's entry on top.
     pub(super) fn with_entry(
         &self,
         key: &str,

@@ -288,8 +288,8 @@ impl<'a> IntoFuture for PendingStep<'a> {
     }
 }
 
-/// Returns a patch that switches the flag off and stops the time of its rollout, so that the flag
-/// does not come back in a later stage.
+/// Returns a patch that switches the flag off and stops the time of its rollout. So the flag does
+/// not come back in a later stage.
 fn off(merged: &Definition, now: SystemTime) -> Definition {
     let off = Definition::new().enabled(false);
     let progress = merged.rare().rollout.value().and_then(|rollout| rollout.at(now));

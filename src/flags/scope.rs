@@ -56,8 +56,8 @@ pub struct Scope {
 }
 
 thread_local! {
-    // Not tokio's task-local: a scope is moved in and out around each poll, whereas a task-local's
-    // value would have to be cloned for each frame of a body.
+    // Not tokio's task-local, whose value would have to be cloned for each frame of a body. A scope
+    // is moved in and out around each poll.
     static CURRENT: RefCell<Scope> = const {
         RefCell::new(Scope { flags: None, overrides: ScopedOverrides::NONE })
     };
@@ -114,8 +114,8 @@ impl<'a> Entered<'a> {
 
     /// Exchanges a scope for that of the code that runs.
     ///
-    /// The exchange fails in the destructors of a thread that ends, and in code that runs in the
-    /// middle of an evaluation, such as a subscriber of the log.
+    /// The exchange fails in the destructors of a thread that ends. It also fails in code that runs
+    /// in the middle of an evaluation, such as a subscriber of the log.
     #[inline]
     fn swap(scope: &mut Scope) -> bool {
         let swapped = CURRENT.try_with(|current| {

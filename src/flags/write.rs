@@ -161,9 +161,9 @@ impl<'a> PendingWrite<'a> {
         Self { write: self.write.expect(Expected::Entry(entry)), ..self }
     }
 
-    /// Removes fields from the source's entry for the flag, in the same step as the fields that it
-    /// [sets](Flags::set), so that the sources below decide about them again. An entry without any
-    /// fields is removed.
+    /// Removes fields from the source's entry for the flag, so that the sources below decide about
+    /// them again. It is one step with the fields that the change [sets](Flags::set). An entry
+    /// without any fields is removed.
     ///
     /// The change fails for a forced value, which has no fields. Any change but a [set](Flags::set)
     /// is refused with [`WriteError::Unsupported`].

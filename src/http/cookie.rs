@@ -35,7 +35,7 @@ use crate::text::line;
 /// # Secrets
 ///
 /// All processes of a service need the same secret. The key is derived from the secret, from the
-/// purpose and from the cookie's name, so a service may use the secret for other cookies, too.
+/// purpose and from the cookie's name. So a service may use the secret for other cookies, too.
 ///
 /// A new secret alone makes every visitor a new one. To replace a secret and keep the visitors:
 ///

@@ -11,9 +11,9 @@ use crate::text::line;
 
 /// The condition that a context has to meet for a rule to match, as data.
 ///
-/// Conditions have three values. A comparison with an attribute that the context lacks, or that
-/// has a type that cannot be compared, is neither true nor false, and so is its negation. A rule
-/// matches only when its condition is true.
+/// Conditions have three values. A comparison is unknown if the context lacks the attribute, or if
+/// the attribute has a type that cannot be compared. The negation is unknown, too. A rule matches
+/// only when its condition is true.
 ///
 /// # Example
 ///

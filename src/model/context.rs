@@ -81,7 +81,7 @@ impl<'a> Context<'a> {
     }
 
     /// Creates a context whose targeting key is `id`: a string, an integer, a `Uuid` (feature
-    /// `uuid`), or an `Option` of these, where `None` is an [anonymous](Self::anonymous) user.
+    /// `uuid`), or an `Option` of these. `None` is an [anonymous](Self::anonymous) user.
     ///
     /// # Example
     ///

@@ -93,7 +93,7 @@ macro_rules! define {
         pub struct RareSettings {
             $($(#[doc = $rare_doc])+ pub $rare: Setting<$rare_type>,)+
             /// Set where an environment of a file forces the flag on. It is a part of the meaning
-            /// and not a setting: such a flag is on without a variant where there is no unit to
+            /// and not a setting. Such a flag is on without a variant where there is no unit to
             /// draw one by.
             is_forced_on: bool,
         }

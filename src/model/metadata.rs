@@ -10,7 +10,7 @@ use crate::text::line;
 /// Facts about a flag for people and other tools: strings, numbers and booleans by name.
 ///
 /// Metadata is shown and exported, and evaluation does not look at it. As a part of a
-/// [`Definition`](super::Definition) it is a JSON merge patch (RFC 7396): it changes the facts that
+/// [`Definition`](super::Definition) it is a JSON merge patch (RFC 7396). It changes the facts that
 /// it names, and leaves the rest to the sources below.
 ///
 /// # Example

@@ -6,9 +6,9 @@ use super::decimal::{self, InvalidDecimal};
 
 /// A share of users, from 0 to 100 percent with at most four decimals.
 ///
-/// The share is kept as a whole number of ten-thousandths of a percent, so that every process and
-/// every language computes the same threshold from it. Parsing fails for a number outside of 0 to
-/// 100, and for more than four decimals.
+/// The share is kept as a whole number of ten-thousandths of a percent. So every process and every
+/// language computes the same threshold from it. Parsing fails for a number outside of 0 to 100,
+/// and for more than four decimals.
 ///
 /// # Example
 ///

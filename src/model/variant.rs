@@ -175,8 +175,8 @@ impl Variants {
             && (self.names().all(is_switch) || self.names().all(is_truth))
     }
 
-    /// Returns `true` if a flag that serves this variant is off: the value of the variant is `false`, or
-    /// it is named `off` and its value is not `true`.
+    /// Returns `true` if a flag that serves this variant is off. Then the value of the variant is
+    /// `false`, or the variant is named `off` and its value is not `true`.
     ///
     /// # Example
     ///

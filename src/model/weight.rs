@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 use super::decimal::{self, InvalidDecimal};
 
-/// The weight of a variant in the draw, compared with the others of its flag: any number from 0 to
-/// 1,000,000,000 with at most four decimals. Weights need not add up to 100.
+/// The weight of a variant in the draw, compared with the others of its flag. It is a number from 0
+/// to 1,000,000,000 with at most four decimals. Weights need not add up to 100.
 ///
 /// # Example
 ///

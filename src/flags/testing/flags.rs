@@ -125,7 +125,7 @@ impl TestFlags {
         self
     }
 
-    /// Adds the flags of a flags.toml, below all flags that the test sets by itself: `on` and the
+    /// Adds the flags of a flags.toml, below all flags that the test sets by itself. `on` and the
     /// like override the file, as a stronger source does in a service. Cargo runs tests in the
     /// directory of their package.
     ///

@@ -257,8 +257,8 @@ impl<K: FlagKey, V: Into<Override>, const N: usize> From<[(K, V); N]> for Overri
 ///
 /// # Panics
 ///
-/// The future panics when it evaluates a flag in scope that the test neither set nor overrode, and
-/// when an override names a variant that the flag does not have.
+/// The future panics when it evaluates a flag in scope that the test neither set nor overrode. It
+/// also panics when an override names a variant that the flag does not have.
 ///
 /// # Example
 ///

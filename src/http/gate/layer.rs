@@ -30,9 +30,9 @@ use crate::{
 /// to a gRPC request, which has the content type `application/grpc`, has the status `UNIMPLEMENTED`
 /// instead. The inner service is not called, and the request's body is not read.
 ///
-/// An open gate allocates nothing and leaves the response unchanged. While the flag is on for some
-/// users only, make sure that no shared cache keeps the response of the service: a cache does not
-/// evaluate the flag.
+/// An open gate allocates nothing and leaves the response unchanged. A cache does not evaluate the
+/// flag. So make sure that no shared cache keeps the response of the service while the flag is on
+/// for some users only.
 ///
 /// # With axum
 ///
@@ -352,8 +352,8 @@ impl<D, X> FlagGate<D, X> {
     /// Evaluates these flags, so that no request layer is needed.
     ///
     /// If a request layer has pinned a generation of the same flags for the request, the gate uses
-    /// that generation, so that all gates of the request agree. Without a request layer, several
-    /// gates on one request each use the generation that is current when the request reaches them.
+    /// that generation. So all gates of the request agree. Without a request layer, each gate uses
+    /// the generation that is current when the request reaches it.
     ///
     /// # Example
     ///

@@ -137,7 +137,7 @@ impl Wording {
     fn grpc(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
-        // gRPC does not need it, but any client can send a GET of that content type, and a cache
+        // gRPC does not need it. But any client can send a GET of that content type, and a cache
         // would give the empty 200 to all clients.
         headers.insert(CACHE_CONTROL, NO_STORE);
         let status = HeaderName::from_static("grpc-status");

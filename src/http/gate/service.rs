@@ -24,10 +24,10 @@ use crate::{
 /// A service behind a [`FlagGate`].
 ///
 /// While the gate is closed, the inner service is not called and the request's body is dropped
-/// unread. A gate that is closed for all users is always ready, even if the inner service is not,
-/// so that a saturated or broken service can be switched off. Requests that wait for the inner
-/// service at that moment get the response of the closed gate. Otherwise the gate is ready when the
-/// inner service is.
+/// unread. A gate that is closed for all users is always ready, even if the inner service is not.
+/// So a saturated or broken service can be switched off. Requests that wait for the inner service
+/// at that moment get the response of the closed gate. Otherwise the gate is ready when the inner
+/// service is.
 ///
 /// Before there is a request, the gate evaluates the flags that it was given, or else those of the
 /// request layer around it. A gate with neither waits for the inner service. If a flag changes

@@ -19,8 +19,8 @@ use crate::http::{
 /// Two services, one of which gets each request: made by a [`FlagSwitch`].
 ///
 /// While the flag has one answer for all users, the switch is ready when the service that it calls
-/// is, even if the other one is not. Otherwise it is ready when both are. Requests that wait when
-/// the flag changes go to the service of the new value.
+/// is ready. The other service need not be. Otherwise the switch is ready when both are. Requests
+/// that wait when the flag changes go to the service of the new value.
 ///
 /// Before there is a request, the switch evaluates the flags that it was given, or else those of
 /// the request layer around it. A switch with neither waits for both services. If the flag changes
