@@ -77,9 +77,10 @@ fn the_package_itself_uses_each_of_its_dev_dependencies() {
 #[test]
 fn relative_links_lead_somewhere() {
     let root = root();
-    let guides = fs::read_dir(root.join("src/docs")).unwrap().map(|entry| entry.unwrap().path());
+    let folders = ["src/docs", "src/docs/decisions"].map(|folder| fs::read_dir(root.join(folder)));
+    let pages = folders.into_iter().flat_map(Result::unwrap).map(|entry| entry.unwrap().path());
 
-    for page in guides.chain([root.join("README.md")]) {
+    for page in pages.filter(|page| page.is_file()).chain([root.join("README.md")]) {
         let text = fs::read_to_string(&page).unwrap();
         let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
 
