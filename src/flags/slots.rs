@@ -10,7 +10,8 @@ const PART: usize = 64;
 /// The values of all flags, by slot.
 ///
 /// Each change of one flag makes a generation with a list of its own. As one `Vec`, the list of ten thousand flags would
-/// be copied each time, which was a quarter of what such a change cost (`cargo bench --bench propagation`).
+/// be copied each time, which was a quarter of what such a change cost
+/// (`cargo bench -p flagstaff-tests --bench propagation`).
 #[derive(Debug)]
 pub(super) struct Slots<T> {
     /// Each is full or has no values at all.

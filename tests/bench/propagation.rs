@@ -3,7 +3,7 @@
 //! processor time and the bytes of an instance beside it.
 //!
 //! ```console
-//! $ cargo bench --bench propagation
+//! $ cargo bench -p flagstaff-tests --bench propagation
 //! ```
 //!
 //! It starts a redis-server of its own.

@@ -2,7 +2,7 @@
 //! first load takes.
 //!
 //! ```console
-//! $ cargo bench --bench reload
+//! $ cargo bench -p flagstaff-tests --bench reload
 //! ```
 
 use std::{

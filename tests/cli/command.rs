@@ -1,22 +1,37 @@
 //! Running the command.
 
 use std::{
-    path::Path,
+    env,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    sync::LazyLock,
 };
 
 use flagstaff::cli::ExitCode;
 
-use crate::server::Server;
+use crate::{server::Server, support::root};
+
+/// The command, which belongs to another package than the tests: Cargo does not build it for them.
+pub(crate) fn program() -> &'static Path {
+    static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+        let path = env::var_os("COMMAND_UNDER_TEST");
+        path.expect(
+            "`tests/run` builds the command and sets COMMAND_UNDER_TEST: run the tests with it",
+        )
+        .into()
+    });
+    &PROGRAM
+}
 
 /// The directory with the files that tests read.
 pub(crate) fn data() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/data"))
+    static DATA: LazyLock<PathBuf> = LazyLock::new(|| root().join("tests/cli/data"));
+    &DATA
 }
 
 /// `flagstaff` with nothing of this machine's environment that it goes by, in the directory of data.
 pub(crate) fn flagstaff(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flagstaff"));
+    let mut command = Command::new(program());
     for name in [
         "CLICOLOR",
         "CLICOLOR_FORCE",

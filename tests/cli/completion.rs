@@ -1,10 +1,13 @@
 //! Completion in real shells: a name from a file or a store is one word, whatever is in it.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use serde_json::Value;
 
-use crate::{command::flagstaff, support::python};
+use crate::{
+    command::{flagstaff, program},
+    support::python,
+};
 
 /// Types the first letters of each name, a tab and the keys that accept a completion, and then the rest of a line,
 /// into a shell at a terminal.
@@ -63,7 +66,7 @@ fn completed(shell: &[&str], setup: &str, accept: &str) -> Vec<String> {
             None => python.env_remove(name),
         };
     }
-    let binaries = Path::new(env!("CARGO_BIN_EXE_flagstaff")).parent().unwrap();
+    let binaries = program().parent().unwrap();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
     // Shells read and write files of the user's.
     let home = directory.path().join("home");

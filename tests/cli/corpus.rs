@@ -1,6 +1,6 @@
 //! Files of all kinds, with comments: what the command changes in them, and what stays.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use flagstaff::{cli::ExitCode, definition::FlagsFile};
 use tempfile::TempDir;
@@ -8,11 +8,12 @@ use tempfile::TempDir;
 use crate::{
     command::{flagstaff, on, ran},
     server::Server,
+    support::root,
 };
 
 /// The text of each file.
 fn corpus() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edit");
+    let folder = root().join("tests/data/edit");
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let corpus: Vec<_> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
     assert!(corpus.len() >= 20);

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::{
     command::{flagstaff, on, ran},
     server::Server,
+    support::root,
 };
 
 const TEXT: &str = "\
@@ -243,9 +244,9 @@ fn through(command: &mut Command, text: &str) -> Option<String> {
 
 #[test]
 fn files_are_formatted_as_taplo_formats_them() {
-    let taplo = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/target/venv/bin/taplo"));
+    let taplo = root().join("target/venv/bin/taplo");
     assert!(taplo.exists(), "{} is missing: run `tests/run --setup` once", taplo.display());
-    let data = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data"));
+    let data = root().join("tests/data");
     let folders =
         ["edit", "ok"].into_iter().flat_map(|folder| fs::read_dir(data.join(folder)).unwrap());
     let paths = folders.map(|entry| entry.unwrap().path());
@@ -254,7 +255,7 @@ fn files_are_formatted_as_taplo_formats_them() {
     for text in texts.map(|path| fs::read_to_string(path).unwrap()) {
         // Taplo cannot read the mark.
         let text = text.trim_start_matches('\u{feff}');
-        let mut taplo = Command::new(taplo);
+        let mut taplo = Command::new(&taplo);
         taplo.args(["format", "--no-auto-config", "--colors", "never", "-"]);
         taplo.env("RUST_LOG", "error");
         if text.contains("\r\n") {

@@ -1,6 +1,6 @@
 //! Flags of other systems.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use flagstaff::{cli::ExitCode, definition::FlagsFile};
 use serde_json::{Value, json};
@@ -8,20 +8,23 @@ use serde_json::{Value, json};
 use crate::{
     command::{flagstaff, on, ran},
     server::Server,
-    support::python,
+    support::{python, root},
 };
 
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/transcripts/import.in");
+/// The file of another system with this name.
+fn fixture(name: &str) -> String {
+    root().join("tests/cli/transcripts/import.in").join(name).display().to_string()
+}
 
 #[test]
 fn what_a_dry_run_prints_is_what_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
     let path = path.to_str().unwrap();
-    for (system, fixture) in
+    for (system, name) in
         [("waffle", "waffle.json"), ("json", "article.txt"), ("tempest", "tempest.txt")]
     {
-        let fixture = format!("{FIXTURES}/{fixture}");
+        let fixture = fixture(name);
         let arguments = ["import", system, &fixture, "--file", path];
 
         let dry = ran(&mut flagstaff(&arguments));
@@ -65,10 +68,10 @@ fn a_file_of_another_system_says_whose_it_is_in_every_form() {
 fn flags_are_added_to_those_that_are_there() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("flags.toml");
-    fs::copy(format!("{FIXTURES}/mine.toml"), &path).unwrap();
+    fs::copy(fixture("mine.toml"), &path).unwrap();
     let mine = fs::read_to_string(&path).unwrap();
     let path = path.to_str().unwrap();
-    let fixture = format!("{FIXTURES}/waffle.json");
+    let fixture = fixture("waffle.json");
 
     let first = ran(&mut flagstaff(&["import", "waffle", &fixture, "--file", path, "--write"]));
     let written = fs::read_to_string(path).unwrap();
@@ -115,7 +118,7 @@ fn the_hash_of_python_services_is_read() {
 
 /// What the Python package says, and for whom.
 fn waffle() -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/django_waffle.py");
+    let script = root().join("tests/interop/django_waffle.py");
     let output = python().arg(script).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()

@@ -9,14 +9,17 @@ use std::{
 use flagstaff::{cli::ExitCode, definition::Code};
 use serde_json::Value;
 
-use crate::command::{Ran, flagstaff, ran};
+use crate::{
+    command::{Ran, flagstaff, ran},
+    support::root,
+};
 
 /// Of <https://docs.oasis-open.org/sarif/sarif/v2.1.0/>.
 const SARIF: &str = include_str!("data/sarif-2.1.0.schema.json");
 
 /// All files with something wrong.
 fn bad_files() -> Vec<PathBuf> {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let data = root().join("tests/data");
     let entries = ["bad", "lint/bad"].map(|folder| fs::read_dir(data.join(folder)).unwrap());
     let paths = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "toml")).collect()

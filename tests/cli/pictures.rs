@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 use snapbox::{Data, IntoData, data::DataFormat};
 
-use crate::command::flagstaff;
+use crate::{command::flagstaff, support::root};
 
 /// Compares the output of a command line with a picture in the documentation.
 fn assert_picture(name: &str, directory: &Path, line: &str) {
@@ -14,7 +14,7 @@ fn assert_picture(name: &str, directory: &Path, line: &str) {
     let mut command = flagstaff(&arguments);
     let output = command.current_dir(directory).env("CLICOLOR_FORCE", "1").output().unwrap();
     let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let picture = root.join(format!("src/docs/pictures/{name}.svg"));
 
     let expected = Data::read_from(&picture, Some(DataFormat::TermSvg));
@@ -30,7 +30,7 @@ fn the_pictures_show_what_is_printed() {
     let directory = tempfile::tempdir().unwrap();
     let flags = include_str!("../../flags.toml").replace("beta = false", "beta = 25");
     fs::write(directory.path().join("flags.toml"), flags).unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
 
     assert_picture("explain", root, "flagstaff explain new_search --user ana --no-redis");
     assert_picture("diagnostic", directory.path(), "flagstaff lint");

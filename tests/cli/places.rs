@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
     process::{Command, Stdio},
 };
 
@@ -12,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    command::{Ran, flagstaff, ran},
+    command::{Ran, flagstaff, program, ran},
     server::Server,
 };
 
@@ -123,7 +122,7 @@ impl World {
     /// Returns the terminal of a person who types `input`.
     fn typed(&self, arguments: &str, input: &str) -> String {
         let mut command = Command::new("script");
-        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_flagstaff"));
+        let line = format!("{} {arguments}", program().display());
         command.args(["-qec", &line, "/dev/null"]).current_dir(self.here.path());
         for (name, value) in self.command(&[]).get_envs() {
             match value {
@@ -676,7 +675,7 @@ fn every_change_shows_its_place_and_no_password() {
 fn a_command_of_a_hint_works_where_it_is_pasted() {
     let world = World::new();
     let paste = |line: &str| {
-        let program = Path::new(env!("CARGO_BIN_EXE_flagstaff")).parent().unwrap();
+        let program = program().parent().unwrap();
         let mut shell = Command::new("sh");
         for (name, value) in world.command(&[]).get_envs() {
             if let Some(value) = value {

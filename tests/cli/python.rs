@@ -30,7 +30,7 @@ struct Tempest {
 impl Tempest {
     fn new() -> Self {
         let mut command = python();
-        command.arg("tests/interop/cli.py").current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.arg("tests/interop/cli.py");
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let runs = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().unwrap());

@@ -2,12 +2,12 @@
 
 use std::process::{Command, Stdio};
 
-use crate::command::{data, flagstaff};
+use crate::command::{data, flagstaff, program};
 
 /// What a command prints on a terminal that is so wide.
 fn on_terminal(width: u16, arguments: &str) -> String {
     let mut command = Command::new("script");
-    let line = format!("stty cols {width}; {} {arguments}", env!("CARGO_BIN_EXE_flagstaff"));
+    let line = format!("stty cols {width}; {} {arguments}", program().display());
     command.args(["-qec", &line, "/dev/null"]).current_dir(data()).stdin(Stdio::null());
     // Without the environment of this machine.
     for (name, value) in flagstaff(&[]).get_envs() {

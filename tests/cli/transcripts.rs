@@ -1,8 +1,9 @@
 //! What people see: the transcripts in `transcripts/`, and those of the README.
 //!
-//! `TRYCMD=overwrite cargo test --all-features --test cli transcripts` writes what is printed into them.
+//! `TRYCMD=overwrite tests/run --test cli transcripts` writes what is printed into them.
 
 use std::{
+    env,
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
 
 use trycmd::TestCases;
 
-use crate::server::Server;
+use crate::{command::program, server::Server, support::root};
 
 /// Of this repository's own flags.toml.
 #[test]
@@ -18,7 +19,7 @@ fn the_readme_and_the_guide_show_what_is_printed() {
     let shows = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("```console\n");
     let pages = transcripts("src/docs/guide").into_iter().filter(shows);
     for path in pages.chain([PathBuf::from("README.md")]) {
-        run(&path, Some(&Server::start()));
+        run(&root().join(path), Some(&Server::start()));
     }
 }
 
@@ -38,7 +39,7 @@ fn commands_print_what_their_transcripts_show_with_a_store() {
 }
 
 fn transcripts(directory: &str) -> Vec<PathBuf> {
-    let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+    let files = fs::read_dir(root().join(directory)).unwrap().map(|file| file.unwrap().path());
     let transcripts: Vec<_> =
         files.filter(|path| path.extension() == Some(OsStr::new("md"))).collect();
     assert!(!transcripts.is_empty());
@@ -46,8 +47,10 @@ fn transcripts(directory: &str) -> Vec<PathBuf> {
 }
 
 fn run(path: &Path, server: Option<&Server>) {
+    // Where readers of the transcripts are. No other test goes by the directory of the process.
+    env::set_current_dir(root()).unwrap();
     let cases = TestCases::new();
-    cases.register_bin("flagstaff", Path::new(env!("CARGO_BIN_EXE_flagstaff")));
+    cases.register_bin("flagstaff", program());
     for name in [
         "CLICOLOR_FORCE",
         "FLAGSTAFF_AT",

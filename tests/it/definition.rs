@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -14,6 +13,8 @@ use flagstaff::{
 use jiff::Timestamp;
 use proptest::prelude::*;
 
+use crate::support::root;
+
 /// What a text says once its tests were run, on 2026-11-21 at 09:00 UTC.
 fn tested(text: &str) -> FlagsFile {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_251_600);
@@ -22,7 +23,7 @@ fn tested(text: &str) -> FlagsFile {
 
 /// Runs `test` with the name and the text of each file.
 pub(crate) fn each(folder: &str, mut test: impl FnMut(&str, &str)) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder);
+    let folder = root().join("tests/data").join(folder);
     let mut paths: Vec<_> = fs::read_dir(folder)
         .expect("a folder of test data")
         .map(|entry| entry.expect("an entry").path())

@@ -1,17 +1,13 @@
 //! What the documents claim about the repository.
 
-use std::{
-    collections::BTreeSet,
-    env, fs,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{collections::BTreeSet, env, fs, path::PathBuf, time::SystemTime};
 
 use flagstaff::definition::{Code, FlagsFile, Operator, Severity};
 
-use crate::support::GUIDE;
+use crate::support::{GUIDE, root};
 
 const MANIFEST: &str = include_str!("../../Cargo.toml");
+const TESTS: &str = include_str!("../Cargo.toml");
 const README: &str = include_str!("../../README.md");
 const LIBRARY: &str = include_str!("../../src/lib.rs");
 
@@ -23,26 +19,69 @@ fn table(text: &str) -> BTreeSet<&str> {
     rows.filter_map(|row| row.split('`').nth(1)).collect()
 }
 
+/// The keys below a header of a manifest.
+fn keys<'a>(manifest: &'a str, header: &str) -> BTreeSet<&'a str> {
+    let lines = manifest.lines().skip_while(|line| *line != header).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('['));
+    let keys = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
+    let keys: BTreeSet<_> = keys.filter_map(|line| line.split(" = ").next()).collect();
+    assert!(!keys.is_empty(), "{header}");
+    keys
+}
+
+fn features() -> BTreeSet<&'static str> {
+    &keys(MANIFEST, "[features]") - &BTreeSet::from(["default"])
+}
+
 #[test]
 fn every_cargo_feature_is_in_both_tables() {
-    let lines = MANIFEST.lines().skip_while(|line| *line != "[features]").skip(1);
-    let lines = lines.take_while(|line| !line.starts_with('['));
-    let features = lines.filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()));
-    let features: BTreeSet<_> = features.filter_map(|line| line.split(" = ").next()).collect();
-    let features = &features - &BTreeSet::from(["default"]);
+    assert_eq!(table(README), features());
+    assert_eq!(table(LIBRARY), features());
+}
 
-    assert!(features.contains("file"), "{features:?}");
-    assert_eq!(table(README), features);
-    assert_eq!(table(LIBRARY), features);
+#[test]
+fn the_tests_turn_on_every_cargo_feature() {
+    let all = TESTS.lines().skip_while(|line| *line != "all = [").skip(1);
+    let all = all.take_while(|line| *line != "]");
+    let all: BTreeSet<_> = all
+        .filter_map(|line| line.trim().strip_prefix("\"flagstaff/")?.strip_suffix("\","))
+        .collect();
+
+    assert_eq!(all, features());
+}
+
+/// Cargo builds all of them before it runs an example.
+#[test]
+fn the_package_itself_uses_each_of_its_dev_dependencies() {
+    let mut texts = vec![README.to_owned()];
+    let mut folders = vec![root().join("src"), root().join("examples")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.extension().and_then(|extension| extension.to_str()) {
+                _ if path.is_dir() => folders.push(path),
+                // A target of the tests.
+                _ if path.ends_with("examples/tonic.rs") => {}
+                Some("rs" | "md") => texts.push(fs::read_to_string(path).unwrap()),
+                _ => {}
+            }
+        }
+    }
+
+    for name in keys(MANIFEST, "[dev-dependencies]") {
+        let paths = [format!("{}::", name.replace('-', "_")), format!("#[{name}::")];
+        let is_used = texts.iter().any(|text| paths.iter().any(|path| text.contains(path)));
+        assert!(is_used, "{name}");
+    }
 }
 
 #[test]
 fn relative_links_lead_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let documents = fs::read_dir(root.join("src/docs")).unwrap().map(|entry| entry.unwrap().path());
+    let root = root();
+    let folders = ["src/docs", "src/docs/decisions"].map(|folder| fs::read_dir(root.join(folder)));
+    let pages = folders.into_iter().flat_map(Result::unwrap).map(|entry| entry.unwrap().path());
     // Expressions in a schema look like links, and those of the guide are links of rustdoc.
     let is_read = |page: &PathBuf| page.extension().is_some_and(|it| it == "md");
-    let pages = documents.filter(|page| is_read(page) && !page.ends_with("guide.md"));
+    let pages = pages.filter(|page| is_read(page) && !page.ends_with("guide.md"));
 
     for page in pages.chain([root.join("README.md")]) {
         let text = fs::read_to_string(&page).unwrap();
@@ -134,7 +173,7 @@ fn section(title: &str, about: &str, is_in: impl Fn(Code) -> bool) -> String {
 /// With `UPDATE=1`, the page is written anew.
 #[test]
 fn every_code_is_explained_on_the_page_of_codes() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/codes.md");
+    let path = root().join("src/docs/codes.md");
 
     if env::var_os("UPDATE").is_some() {
         fs::write(&path, codes()).unwrap();

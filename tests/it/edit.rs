@@ -16,9 +16,11 @@ use proptest::{
 };
 use serde_json::{Map, Value, json};
 
+use crate::support::root;
+
 /// The names and texts of all files.
 fn corpus() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/edit");
+    let folder = root().join("tests/data/edit");
     let mut paths: Vec<_> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();

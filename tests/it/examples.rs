@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeSet, VecDeque},
     env, fs,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Stdio,
 };
 
@@ -21,9 +21,7 @@ use tokio::{
 use tonic::{Code, Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::support::BOUND;
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use crate::support::{BOUND, root};
 
 /// What `FlagGate` answers unless told otherwise.
 const CLOSED: &str = r#"{"detail":"Feature not available","code":"FEATURE_DISABLED","details":{}}"#;
@@ -35,8 +33,7 @@ fn example(name: &str) -> Command {
     let path = profile.join("examples").join(name).with_extension(env::consts::EXE_EXTENSION);
     assert!(
         path.exists(),
-        "{} is missing: `cargo test --all-features` builds the examples, and so does \
-         `cargo build --all-features --examples`",
+        "{} is missing: `tests/run` builds the examples before it tests",
         path.display()
     );
     let mut command = Command::new(path);
@@ -82,7 +79,7 @@ impl Server {
     async fn start_with(mut command: Command, from: &str, to: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("flags.toml");
-        let text = fs::read_to_string(Path::new(ROOT).join("flags.toml")).unwrap();
+        let text = fs::read_to_string(root().join("flags.toml")).unwrap();
         fs::write(&path, text.replace(from, to)).unwrap();
         let command = command.env("ADDR", "127.0.0.1:0").env("FLAGS_FILE", path);
 
@@ -206,7 +203,7 @@ async fn gate_has_the_flags_of_its_environment() {
 
 #[tokio::test]
 async fn half_of_the_users_have_the_new_checkout_of_staging() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/flags.toml");
+    let path = root().join("flags.toml");
     let file = flagstaff::File::open(path).unwrap().environment("staging");
     let flags = flagstaff::Flags::builder().source(file).start().await.unwrap();
 
@@ -375,7 +372,6 @@ async fn one_in_ten_users_gets_the_new_search_and_in_this_process_it_is_the_same
     assert_eq!(gate.get("/search", "X-User-Groups: employees\r\n").await, new_search);
 }
 
-#[cfg(feature = "axum")]
 #[tokio::test]
 async fn axum_asks_for_whom_its_authentication_knows_also_in_tasks() {
     let axum = Server::start("axum").await;
@@ -394,7 +390,6 @@ async fn axum_asks_for_whom_its_authentication_knows_also_in_tasks() {
     }
 }
 
-#[cfg(feature = "axum")]
 #[tokio::test]
 async fn axum_closes_and_opens_a_route_for_every_method() {
     let axum = Server::start("axum").await;
@@ -491,7 +486,6 @@ async fn custom_backend_follows_what_is_typed() {
     assert!(status.unwrap().success());
 }
 
-#[cfg(feature = "testing")]
 #[tokio::test]
 async fn testing_passes() {
     let output = timeout(BOUND, example("testing").output()).await.expect("it ends").unwrap();
@@ -503,7 +497,7 @@ async fn testing_passes() {
 fn every_example_has_fewer_than_a_hundred_lines() {
     let mut names = BTreeSet::new();
 
-    for entry in fs::read_dir(Path::new(ROOT).join("examples")).unwrap() {
+    for entry in fs::read_dir(root().join("examples")).unwrap() {
         let path = entry.unwrap().path();
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines < 100, "{}: {lines} lines", path.display());

@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -18,6 +17,8 @@ use flagstaff::{
 };
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+
+use crate::support::root;
 
 fn object(value: Value) -> Map<String, Value> {
     match value {
@@ -62,8 +63,7 @@ fn every_setting_can_be_removed() {
 #[test]
 fn whatever_a_file_says_can_be_said_in_json() {
     let mut fields = BTreeSet::new();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ok")).unwrap()
-    {
+    for entry in fs::read_dir(root().join("tests/data/ok")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;

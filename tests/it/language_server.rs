@@ -4,13 +4,14 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use flagstaff::definition::{Field, json_schema};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::support::root;
 
 /// The number of questions until the server has read the schema, which it does beside answering.
 const PATIENCE: usize = 2_000;
@@ -30,7 +31,7 @@ impl Server {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("schema.json"), json_schema().to_string()).unwrap();
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/tombi");
+        let program = root().join("target/venv/bin/tombi");
         let mut process = Command::new(program)
             .args(["lsp", "--offline"])
             .current_dir(folder.path())

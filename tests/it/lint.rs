@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::Path,
     time::{Duration, SystemTime},
 };
 
@@ -17,7 +16,10 @@ use flagstaff::{
 };
 use proptest::prelude::*;
 
-use crate::definition::{each, snapshot};
+use crate::{
+    definition::{each, snapshot},
+    support::root,
+};
 
 /// 2026-11-21, the start of the day.
 fn now() -> SystemTime {
@@ -29,7 +31,7 @@ fn lint(name: &str, text: &str) -> Diagnostics {
     let code = Code::from_name(name).expect("the name of a lint");
     let others = Code::ALL.iter().filter(|&&other| other != code);
     let lints = others.fold(Lints::new().warn(code), |lints, &other| lints.allow(other));
-    let before = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/lint/before");
+    let before = root().join("tests/data/lint/before");
     let lints = match fs::read_to_string(before.join(name).with_extension("toml")) {
         Ok(before) => lints.against(before),
         Err(_) => lints,
@@ -224,7 +226,7 @@ fn names_can_follow_another_convention() {
 
 #[test]
 fn the_files_of_the_repository_are_clean() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let text = fs::read_to_string(root.join("flags.toml")).unwrap();
 
     let found = Lints::new().check("flags.toml", &text, now());

@@ -15,14 +15,10 @@ use pulldown_cmark::{
 };
 use snapbox::{Assert, Data, IntoData, assert::DEFAULT_ACTION_ENV, data::DataFormat};
 
-use crate::support::GUIDE;
+use crate::support::{GUIDE, root};
 
 /// The name of a page, in links and in files.
 const INDEX: &str = "README";
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// The sources by the names of their pages.
 fn sources() -> BTreeMap<String, String> {

@@ -1,6 +1,6 @@
 //! flagstaff.toml: the files of `tests/data/places`, variables of the environment, and passwords.
 
-use std::{collections::BTreeSet, env, fs, path::Path};
+use std::{collections::BTreeSet, env, fs};
 
 use flagstaff::definition::{
     Code,
@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     definition::{each, snapshot},
     schema::{editor, json},
+    support::root,
 };
 
 /// Stands for a password everywhere.
@@ -309,7 +310,7 @@ fn editors_take_the_schema_and_see_mistakes() {
 /// With `UPDATE=1`, the copy is written anew.
 #[test]
 fn the_copy_of_the_schema_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/docs/flagstaff.schema.json");
+    let path = root().join("src/docs/flagstaff.schema.json");
     let schema = format!("{:#}\n", json_schema());
 
     if env::var_os("UPDATE").is_some() {

@@ -3,7 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
-    path::Path,
     process::Command,
 };
 
@@ -11,7 +10,7 @@ use flagstaff::definition::{Field, json_schema};
 use jsonschema::Validator;
 use serde_json::Value;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use crate::support::root;
 
 /// Parts of settings that have no default, or one that follows from something else.
 const WITHOUT_DEFAULT: &[&str] = &[
@@ -80,7 +79,7 @@ pub(crate) fn json(value: toml::Value) -> Value {
 
 /// The files of a directory that are TOML, by name.
 fn files(directory: &str) -> BTreeMap<String, Value> {
-    let entries = fs::read_dir(Path::new(ROOT).join("tests/data").join(directory)).unwrap();
+    let entries = fs::read_dir(root().join("tests/data").join(directory)).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());
     paths
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
@@ -120,7 +119,7 @@ fn it_refuses_what_a_schema_can_see() {
 /// With `UPDATE=1`, the copy is written anew.
 #[test]
 fn the_copy_is_up_to_date() {
-    let path = Path::new(ROOT).join("src/docs/flags.schema.json");
+    let path = root().join("src/docs/flags.schema.json");
     let schema = format!("{:#}\n", json_schema());
 
     if env::var_os("UPDATE").is_some() {
@@ -193,7 +192,7 @@ pub(crate) fn editor(
     fs::write(folder.path().join("schema.json"), schema.to_string()).unwrap();
     let text = format!("#:schema ./schema.json\n{}", text.trim_start_matches('\u{feff}'));
     fs::write(folder.path().join("flags.toml"), text).unwrap();
-    let program = Path::new(ROOT).join("target/venv/bin").join(program);
+    let program = root().join("target/venv/bin").join(program);
     let output = Command::new(program)
         .args(arguments)
         .arg("flags.toml")
@@ -212,7 +211,7 @@ fn editors_take_what_the_decoder_takes_and_see_mistakes() {
     let is_old = |name: &str| !["dates", "toml-1.1"].contains(&name);
     for (program, arguments) in [("taplo", &["lint"][..]), ("tombi", &["lint", "--offline"])] {
         for name in files("ok").into_keys().filter(|name| is_old(name)) {
-            let path = Path::new(ROOT).join(format!("tests/data/ok/{name}.toml"));
+            let path = root().join(format!("tests/data/ok/{name}.toml"));
             let (accepted, said) =
                 editor(&schema, program, arguments, &fs::read_to_string(path).unwrap());
             assert!(accepted, "{program}, {name}: {said}");

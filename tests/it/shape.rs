@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::support::root;
+
 const STRUCT: &str = "pub struct ";
 
 /// One public declaration.
@@ -40,7 +42,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The public structs, enums, traits, fields, variants and functions of the library.
 fn declarations() -> Vec<Declaration> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let root = root().join("src");
     let mut paths = Vec::new();
     files(&root, &mut paths);
     let mut found = Vec::new();
@@ -179,12 +181,31 @@ fn a_flag_is_named_by_any_flag_key() {
 #[test]
 fn the_command_does_not_branch_on_causes() {
     let mut paths = Vec::new();
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/flagstaff"), &mut paths);
+    files(&root().join("src/bin/flagstaff"), &mut paths);
     assert!(paths.len() > 50, "{} files", paths.len());
 
     for path in paths {
         // The cause of a change is another thing than that of an answer.
         let text = fs::read_to_string(&path).unwrap().replace("ChangeCause::", "");
         assert!(!text.contains("Cause::"), "{}", path.display());
+    }
+}
+
+/// Cargo runs the tests of this package in `tests/`, and does not build the command of another package for them.
+#[test]
+fn tests_find_the_repository_and_the_command_by_the_helpers_alone() {
+    let mut paths = Vec::new();
+    for folder in ["tests/it", "tests/cli", "tests/bench"] {
+        files(&root().join(folder), &mut paths);
+    }
+    assert!(paths.len() > 100, "{} files", paths.len());
+
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_helper = path.ends_with("it/support.rs");
+        let found = text.contains(concat!("CARGO_", "MANIFEST_DIR")) && !is_helper;
+        assert!(!found, "{}: use `support::root()`", path.display());
+        let found = text.contains(concat!("CARGO_", "BIN_EXE"));
+        assert!(!found, "{}: use `command::program()`", path.display());
     }
 }

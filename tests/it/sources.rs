@@ -175,7 +175,6 @@ async fn a_change_of_one_source_replaces_its_own_deny_list() {
     assert_eq!(["eve", "bob", "mallory"].map(is_on), [true, false, false]);
 }
 
-#[cfg(feature = "definition")]
 #[tokio::test]
 async fn a_text_that_a_rule_serves_is_the_variant_of_that_name_in_any_source_before_a_percentage() {
     let load = |name: &str| {

@@ -179,7 +179,6 @@ async fn sources_below_the_one_that_declares_it_do_not_matter() {
     assert_eq!(ask(&flags, "ana"), (true, Reason::Static));
 }
 
-#[cfg(feature = "http")]
 #[tokio::test(start_paused = true)]
 async fn a_gate_on_a_flag_that_nobody_knows_is_unavailable() {
     use http::{Request, Response};

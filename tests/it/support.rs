@@ -1,6 +1,6 @@
 //! What several tests need.
 
-use std::{path::PathBuf, process::Command, sync::Arc, time::Duration};
+use std::{path::Path, process::Command, sync::Arc, time::Duration};
 
 use flagstaff::{
     Backend, Flags,
@@ -33,11 +33,18 @@ pub(crate) const GUIDE: &str = concat!(
 /// How long something that has to happen may take: a bound for a broken test, not a wait.
 pub(crate) const BOUND: Duration = Duration::from_secs(60);
 
-/// The Python with the packages of tests/requirements.txt.
+/// The directory of the repository. Cargo runs tests in the one of their package, which is `tests/`.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("`tests/` is in the repository")
+}
+
+/// The Python with the packages of tests/requirements.txt, in the directory of the repository.
 pub(crate) fn python() -> Command {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/python");
+    let path = root().join("target/venv/bin/python");
     assert!(path.exists(), "{} is missing: run `tests/run --setup` once", path.display());
-    Command::new(path)
+    let mut command = Command::new(path);
+    command.current_dir(root());
+    command
 }
 
 /// The next event, which has to come.

@@ -14,9 +14,9 @@ use super::InvalidGate;
 ///
 /// let gate = FlagGate::new("beta").grpc_status(GrpcStatus::PermissionDenied);
 ///
-/// let same = GrpcStatus::try_from(tonic::Code::PermissionDenied as i32)?;
+/// let same = GrpcStatus::try_from(7)?; // `tonic::Code::PermissionDenied as i32`
 /// assert_eq!(same, GrpcStatus::PermissionDenied);
-/// assert!(GrpcStatus::try_from(tonic::Code::Ok as i32).is_err());
+/// assert!(GrpcStatus::try_from(0).is_err()); // `tonic::Code::Ok as i32`
 /// # Ok::<(), flagstaff::gate::InvalidGate>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

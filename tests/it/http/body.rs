@@ -205,7 +205,6 @@ async fn a_body_that_is_not_read_to_its_end_is_dropped_in_its_scope() {
     assert_eq!(*dropped.lock().unwrap(), ["ana true\n"]);
 }
 
-#[cfg(feature = "axum")]
 #[tokio::test]
 async fn a_body_that_axum_streams_sees_the_scope_of_its_request() {
     use axum::{Router, body::Body, routing::get as route};

@@ -411,7 +411,6 @@ async fn a_gate_made_before_its_flag_follows_it() {
     }
 }
 
-#[cfg(feature = "testing")]
 #[tokio::test]
 async fn overrides_of_a_test_hold_for_gates() {
     let flags = flags([("beta", false.into())]).await;

@@ -50,6 +50,19 @@ async fn watch(address: SocketAddr) -> Result<i32, Status> {
     Ok(stream.message().await?.expect("the status of now comes first").status)
 }
 
+#[test]
+fn a_status_has_the_number_that_tonic_has() {
+    for number in 0..=20 {
+        let code = Code::from(number);
+        let name = format!("{code:?}");
+        let status = GrpcStatus::try_from(number).map(|status| format!("{status:?}"));
+
+        // Tonic converts other numbers to `Unknown`, which is 2.
+        let is_known = number == 2 || code != Code::Unknown;
+        assert_eq!(status.ok(), (is_known && code != Code::Ok).then_some(name), "{number}");
+    }
+}
+
 #[tokio::test]
 async fn tonics_client_sees_a_closed_gate_as_unimplemented() {
     for around_all in [true, false] {
@@ -102,7 +115,7 @@ async fn pythons_client_sees_the_same() {
     let flags = flags([("health", false.into())]).await;
     let gate = FlagGate::new("health").detail("zurück um 100 %");
     let address = serve(&flags, gate, true).await;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/grpc_client.py");
+    let script = "tests/interop/grpc_client.py";
     let ask = async || {
         let mut client = tokio::process::Command::from(python());
         client.arg(script).arg(address.to_string()).stderr(Stdio::inherit()).kill_on_drop(true);

@@ -1,9 +1,7 @@
 //! Gates, switches and request layers: in process, and over real connections.
 
-#[cfg(feature = "axum")]
 mod axum;
 mod body;
-#[cfg(feature = "cookie")]
 mod cookie;
 mod gate;
 mod grpc;

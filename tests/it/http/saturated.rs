@@ -398,7 +398,6 @@ async fn a_timeout_bounds_the_wait_of_a_request_that_finds_the_gate_open_again()
     assert!(error.is::<tower::timeout::error::Elapsed>(), "{error}");
 }
 
-#[cfg(feature = "axum")]
 #[tokio::test]
 async fn a_closed_gate_answers_in_a_router_whose_request_layer_is_around_it() {
     use axum::{Router, body::Body, routing::get};

@@ -141,7 +141,6 @@ async fn the_headers_of_the_request_layers_extractor_are_named() {
     }
 }
 
-#[cfg(feature = "cookie")]
 #[tokio::test]
 async fn a_sticky_cookie_varies_by_cookie() {
     let flags = flags([("half", half())]).await;
