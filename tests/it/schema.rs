@@ -232,7 +232,7 @@ fn editors_take_what_the_decoder_takes_and_see_mistakes() {
 /// Fuzzing need not find words letter by letter. With `UPDATE=1`, the dictionary is written again.
 #[test]
 fn the_dictionary_of_the_fuzz_targets_has_every_word() {
-    let path = Path::new(ROOT).join("tests/fuzz/words.dict");
+    let path = root().join("tests/fuzz/words.dict");
     let schema = json_schema();
     let mut offered = Vec::new();
     properties(&schema, "", &mut offered);
