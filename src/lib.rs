@@ -2,16 +2,16 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Flags`] | answers questions about flags from an immutable [`Snapshot`], without waiting, locking, allocating or failing |
-//! | [`Context`] | describes the user of a question: targeting key, groups and attributes |
+//! | [`Flags`] | evaluates flags on an immutable [`Snapshot`], without waiting, locking, allocating or failing |
+//! | [`Context`] | describes the user of an evaluation: targeting key, groups and attributes |
 //! | [`FlagGate`] | closes a service while a flag is off; a tower layer for hyper, axum and tonic alike |
-//! | [`File`] | reads flags from a `flags.toml`, and again the moment it is saved |
+//! | [`File`] | reads flags from a `flags.toml`, and reloads them when the file changes |
 //! | [`Env`] | overrides flags by environment variables, such as `FEATURE_NEW_CHECKOUT=1` |
-//! | [`Redis`] | overrides flags at run time, in all instances that share it |
+//! | [`Redis`] | overrides flags at run time, in all instances that share the store |
 //!
 //! # Example
 //!
-//! An axum service with a route that is missing while its flag is off:
+//! An axum service with a route that returns 404 while its flag is off:
 //!
 //! ```
 //! use axum::{Router, body::Body, http::Request, routing::get};
@@ -36,20 +36,20 @@
 //! let response = app.oneshot(Request::get("/checkout").body(Body::empty())?).await?;
 //! assert_eq!(response.status(), 404);
 //!
-//! // Everywhere else, flags are asked directly.
+//! Outside of requests, code passes the context.
 //! assert!(!flags.is_enabled("new_checkout", &Context::user("ana").group("beta")));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The [guide] covers every feature, and the repository's `examples` run.
+//! The [guide] covers every feature, and the repository's `examples` can be run.
 //!
 //! # When things go wrong
 //!
-//! A flag that no source has answers the caller's default. A bad edit of the file, or a source that
-//! cannot be reached, changes no answer, since the last good state stays in force. The failure is in
-//! [`health`](Flags::health), in [`events`](Flags::events) and in the log. Every [`Answer`] names its
-//! reason and its source.
+//! If no source has a flag, callers get their own default. After a bad edit of the file, or while a
+//! source cannot be reached, the last good state stays in force, so no answer changes. The failure
+//! is in [`health`](Flags::health), in [`events`](Flags::events) and in the log. Every [`Answer`]
+//! names its reason and its source.
 //!
 //! # Cargo features
 //!
@@ -65,14 +65,14 @@
 //! | `metrics` | | failures, status and age of every source, through the `metrics` facade; see the [guide] |
 //! | `testing` | | [`Flags::for_test`] and [`testing`]: for the tests of services |
 //! | `uuid` | | `uuid::Uuid` as an [id](context::IntoId) and as an [attribute](context::IntoAttribute) |
-//! | `edit` | | [`definition::edit`]: changes of flags.toml that keep its comments and its layout |
+//! | `edit` | | [`definition::edit`]: edits of flags.toml that keep its comments and its layout |
 //! | `codegen` | | [`codegen`]: flags as constants, for build scripts |
 //! | `cli` | | the command `flagstaff`, and its exit codes: [`cli`] |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// Examples and tests may.
+// Not in `[lints]`, because examples and tests may print and unwrap.
 #![warn(clippy::print_stderr, clippy::print_stdout, clippy::unwrap_used)]
-// These links lead nowhere in builds without the features that they are about.
+// Without these features, some links of the documentation have no target.
 #![cfg_attr(
     not(all(
         feature = "file",
@@ -138,7 +138,7 @@ pub mod text;
 pub mod guide {
     #![doc = include_str!("docs/guide.md")]
 
-    /// Makes a module of each page: `$page` with the text of `$path`.
+    /// Declares a module for each page: `$page`, documented by the text of `$path`.
     macro_rules! pages {
         ($($page:ident = $path:literal)*) => {
             $(
@@ -179,8 +179,8 @@ pub mod guide {
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-// The names that most services need: `tests/it/root.rs` counts them. Other names live in the modules
-// below, by use.
+// The names that most services need: `tests/it/root.rs` counts them. The modules below have the
+// other names, grouped by use.
 #[cfg(feature = "file")]
 #[doc(inline)]
 pub use self::backend::File;
@@ -204,7 +204,7 @@ pub use self::{
 };
 
 pub mod answer {
-    //! Answers, their reasons, and flags as a whole.
+    //! Answers, their reasons, and the state of flags as a whole.
 
     #[doc(inline)]
     pub use crate::{
@@ -230,7 +230,7 @@ pub mod context {
 }
 
 pub mod event {
-    //! Streams of changes, of failures, of warnings and of tracked events.
+    //! Streams of changes, failures, warnings and tracked events.
 
     #[doc(inline)]
     pub use crate::flags::{
@@ -279,12 +279,13 @@ pub mod request {
 pub mod source {
     //! Sources of flags: a file, the environment, Redis, memory, or your own.
     //!
-    //! A source offers, per flag key, nothing, a forced value or a definition (see
-    //! [`Entry`](crate::definition::Entry)), and publishes its whole state again whenever that
-    //! changes. [`Flags`](crate::Flags) merges the offers; a source never sees another one.
+    //! For each flag key, a source offers nothing, a forced value or a definition (see
+    //! [`Entry`](crate::definition::Entry)). The source publishes its whole state again whenever
+    //! that state changes. [`Flags`](crate::Flags) merges the offers; a source never sees the
+    //! offers of another one.
     //!
-    //! A source that fails is reported, and the last state that it published stays in force: no
-    //! request notices.
+    //! When a source fails, the failure is reported, and the state that the source published last
+    //! stays in force. Requests are not affected.
     //!
     //! Anything can be a source: implement [`Backend`]. `examples/custom_backend.rs` does so in a
     //! few lines.

@@ -1,22 +1,22 @@
-//! The kinds of problem a flags.toml can have.
+//! Codes: the kinds of problem that a flags.toml can have.
 
 use std::fmt;
 
 use super::lint::Level;
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Severity {
-    /// What it concerns is not published: the flag, or the whole file, keeps its previous state. Or
-    /// it is a lint that was [denied](super::lint::Lints::deny).
+    /// The affected part is not published: the flag, or the whole file, keeps its previous state.
+    /// Or the problem is a lint that was [denied](super::lint::Lints::deny).
     Error,
-    /// Published as it stands, but probably not what was meant.
+    /// The affected part is published as it stands, but is probably a mistake.
     Warning,
 }
 
 impl Severity {
-    /// `error` or `warning`.
+    /// Returns `error` or `warning`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -32,14 +32,14 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Everything that walks over the codes is made from this one list.
+/// Makes the enum and its functions from one list of codes.
 macro_rules! codes {
     (
         $($variant:ident, $code:literal, $severity:ident, $title:literal, $explanation:literal;)+
         @lints
         $($lint:ident, $name:literal, $level:ident, $about:literal, $why:literal;)+
     ) => {
-        /// What kind of problem a [`Diagnostic`](super::Diagnostic) is about.
+        /// The kind of problem that a [`Diagnostic`](super::Diagnostic) reports.
         ///
         /// # Example
         ///
@@ -49,7 +49,7 @@ macro_rules! codes {
         /// let code = Code::from_name("unknown-key").expect("a code");
         ///
         /// assert_eq!(code, Code::UnknownKey);
-        /// assert_eq!(code.title(), "a key that is no setting of a flag");
+        /// assert_eq!(code.title(), "a key that is not a setting of a flag");
         /// assert!(code.explanation().contains("spelled"));
         /// ```
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,10 +60,10 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code, in the order of the documentation.
+            /// All codes, in the order of the documentation.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+ $(Self::$lint,)+];
 
-            /// The name that people read and write, such as `unknown-key`.
+            /// Returns the name of the code in files, options and reports, such as `unknown-key`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -72,7 +72,8 @@ macro_rules! codes {
                 }
             }
 
-            /// How bad it is, unless [`Lints`](super::lint::Lints) are told otherwise.
+            /// Returns the severity of the code, unless [`Lints`](super::lint::Lints) set another
+            /// level.
             #[must_use]
             pub const fn severity(self) -> Severity {
                 match self {
@@ -81,7 +82,8 @@ macro_rules! codes {
                 }
             }
 
-            /// Whether it is found by [`Lints`](super::lint::Lints) only, and not whenever a text is read.
+            /// Returns `true` if only [`Lints`](super::lint::Lints) find this code, and not every
+            /// parse.
             #[must_use]
             pub const fn is_lint(self) -> bool {
                 match self {
@@ -90,7 +92,7 @@ macro_rules! codes {
                 }
             }
 
-            /// What [`Lints`](super::lint::Lints) make of it, unless they are told otherwise.
+            /// Returns the level of the code in [`Lints`](super::lint::Lints) that do not set one.
             #[must_use]
             pub const fn level(self) -> Level {
                 match self {
@@ -102,7 +104,7 @@ macro_rules! codes {
                 }
             }
 
-            /// One line: what is wrong.
+            /// Returns a title of one line: the mistake.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self {
@@ -111,7 +113,8 @@ macro_rules! codes {
                 }
             }
 
-            /// A paragraph: why it is wrong, what it does to the flags, and how to mend it.
+            /// Returns a paragraph: the reason why this is a mistake, the effect on the flags, and
+            /// the fix.
             #[must_use]
             pub const fn explanation(self) -> &'static str {
                 match self {
@@ -452,7 +455,7 @@ codes! {
 }
 
 impl Code {
-    /// The code of that name, if there is one.
+    /// Returns the code with this name, if there is one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.as_str() == name)

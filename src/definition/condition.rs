@@ -12,7 +12,7 @@ use crate::model::{
     self, Case, Comparison, Condition, InvalidOperand, Mistake, OperandKind, Operator, nearest,
 };
 
-/// Whose condition it is.
+/// The owner of a condition.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Owner<'o> {
     Flag(&'o str),
@@ -29,7 +29,7 @@ impl fmt::Display for Owner<'_> {
 }
 
 impl Owner<'_> {
-    /// Says what is wrong, and is nothing.
+    /// Reports a problem, and returns `None`.
     pub(super) fn report<T>(
         self,
         decoder: &mut Decoder<'_>,
@@ -67,15 +67,15 @@ pub(super) const FLAG: &str = "flag";
 pub(super) const UNLESS: &str = "unless";
 pub(super) const ATTRIBUTES: &str = "attributes";
 
-/// Words that no condition can have yet. They are reserved, so that they can be added without a change
-/// in what a file means.
+/// Words that no condition can have yet. They are reserved, so that a later version can add them
+/// without changing the meaning of a file.
 pub(super) const RESERVED: [&str; 2] = ["share", "now"];
 
 /// The keys of a condition that are not names of attributes.
 pub(super) const WORDS: [&str; 9] =
     [ANY, ALL, NOT, UNLESS, SEGMENT, FLAG, ATTRIBUTES, RESERVED[0], RESERVED[1]];
 
-/// The condition `{ attribute = …, … }`, all parts of which have to hold.
+/// Decodes the condition `{ attribute = …, … }`, all parts of which have to hold.
 pub(super) fn decode(
     value: &Value<'_>,
     owner: Owner<'_>,
@@ -112,7 +112,7 @@ pub(super) fn decode(
     parts.into_iter().collect::<Option<Vec<_>>>().map(all)
 }
 
-/// All of these, of which one alone is itself.
+/// Combines parts that all have to hold. A single part stands for itself.
 pub(super) fn all(mut parts: Vec<Condition>) -> Condition {
     match parts.len() {
         1 => parts.remove(0),
@@ -129,7 +129,7 @@ struct Word<'a> {
 }
 
 impl Word<'_> {
-    /// Returns the way to write an attribute of this name.
+    /// Returns a help that shows how to write an attribute with the name of this word.
     fn as_attribute(self, decoder: &Decoder<'_>) -> String {
         let name = self.name;
         let operand = source(decoder.text, self.value.span());
@@ -137,7 +137,7 @@ impl Word<'_> {
         format!("for an attribute called `{name}`, write `attributes = {{ {name} = {operand} }}`")
     }
 
-    /// Returns true if what is written is how an attribute is compared.
+    /// Returns `true` if the value is one that an attribute could be compared with.
     fn is_compared(self) -> bool {
         match self.value.get_ref() {
             DeValue::Array(_) => false,
@@ -149,14 +149,15 @@ impl Word<'_> {
         }
     }
 
-    /// Reports what is wrong with the word: it may be meant as the name of an attribute.
+    /// Reports a wrong value of this word. The help allows for an attribute with the name of the
+    /// word.
     fn invalid<T>(self, label: String, help: &str, decoder: &mut Decoder<'_>) -> Option<T> {
         let attribute = self.as_attribute(decoder);
         let help = if self.is_compared() { &attribute } else { help };
         self.owner.invalid(decoder, self.value.span(), label, help)
     }
 
-    /// `any = [ … ]` and `all = [ … ]`
+    /// Decodes `any = [ … ]` or `all = [ … ]`.
     fn list(self, decoder: &mut Decoder<'_>) -> Option<Vec<Condition>> {
         let DeValue::Array(array) = self.value.get_ref() else {
             let found = decoder.kind(self.value.get_ref());
@@ -167,7 +168,7 @@ impl Word<'_> {
         parts.into_iter().collect()
     }
 
-    /// `not = { … }` and `unless = { … }`
+    /// Decodes `not = { … }` or `unless = { … }`.
     fn nested(self, decoder: &mut Decoder<'_>) -> Option<Condition> {
         if self.is_compared() && self.value.get_ref().as_table().is_none() {
             let found = decoder.kind(self.value.get_ref());
@@ -177,7 +178,7 @@ impl Word<'_> {
         decode(self.value, self.owner, decoder)
     }
 
-    /// `segment = "name"`, or a list of names, of which any will do.
+    /// Decodes `segment = "name"`, or a list of names, one of which has to match.
     fn segments(self, decoder: &mut Decoder<'_>) -> Option<Condition> {
         let mut name = |value: &Value<'_>| match value.get_ref() {
             DeValue::String(name) => {
@@ -204,7 +205,8 @@ impl Word<'_> {
         }
     }
 
-    /// `flag = "name"`, `flag = { flag = "name", on = false }`, or a list of these, of which any will do.
+    /// Decodes `flag = "name"`, `flag = { flag = "name", on = false }`, or a list of these, one of
+    /// which has to match.
     fn flags(self, decoder: &mut Decoder<'_>) -> Option<Condition> {
         let mut flag = |value: &Value<'_>| {
             let help = match self.is_compared() && value.get_ref().as_str().is_none() {
@@ -228,7 +230,7 @@ impl Word<'_> {
     }
 }
 
-/// `attributes = { … }`: attributes whose names may be words of conditions.
+/// Decodes `attributes = { … }`: attributes, which may have the names of words of conditions.
 fn attributes(value: &Value<'_>, owner: Owner<'_>, decoder: &mut Decoder<'_>) -> Option<Condition> {
     let DeValue::Table(table) = value.get_ref() else {
         let word = Word { name: ATTRIBUTES, value, owner };
@@ -243,8 +245,8 @@ fn attributes(value: &Value<'_>, owner: Owner<'_>, decoder: &mut Decoder<'_>) ->
     parts.into_iter().collect::<Option<Vec<_>>>().map(all)
 }
 
-/// The places where a condition asks for other flags, in the order of [`Condition::flags`]. A flag that a
-/// segment asks for is where the segment is named.
+/// Collects the places where a condition names other flags, in the order of [`Condition::flags`].
+/// For a flag that a segment names, the place is where the condition names the segment.
 pub(super) fn flag_spans(
     value: &Value<'_>,
     segments: &segment::Segments,
@@ -276,7 +278,8 @@ pub(super) fn flag_spans(
     }
 }
 
-/// `attribute = "value"`, `attribute = ["one", "of"]`, `attribute = { operator = operand }`
+/// Decodes `attribute = "value"`, `attribute = ["one", "of"]`, or `attribute = { operator = operand
+/// }`.
 fn attribute(
     key: &Key<'_>,
     value: &Value<'_>,
@@ -296,11 +299,11 @@ fn attribute(
     }
 }
 
-/// Beside operators: letters are compared in lower case.
+/// The key beside operators that compares letters in lower case.
 pub(super) const IGNORE_CASE: &str = "ignore_case";
-/// Beside operators: strings are compared as values of another type.
+/// The key beside operators that compares strings as values of another type.
 pub(super) const AS: &str = "as";
-/// The one thing that strings can be compared as.
+/// The only type that strings can be compared as.
 pub(super) const NUMBER: &str = "number";
 
 fn operators(
@@ -373,12 +376,12 @@ fn operators(
 struct At<'a> {
     path: &'a str,
     owner: Owner<'a>,
-    /// Strings are compared as the numbers that they are.
+    /// True if strings are compared as the numbers that they are.
     reads_numbers: bool,
 }
 
 impl At<'_> {
-    /// Returns true if `as = "number"` fits all that stands beside it.
+    /// Returns `true` if `as = "number"` fits the operators beside it. Reports a problem otherwise.
     fn check_numbers(
         self,
         span: &Range<usize>,
@@ -486,7 +489,7 @@ impl At<'_> {
     }
 }
 
-/// What an operator is called elsewhere.
+/// Returns the operator that has this name in other languages and products.
 fn other_word(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().as_str() {
         "equals" | "equal" | "is" | "==" | "=" => "eq",
@@ -511,7 +514,7 @@ fn other_word(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The value as an attribute could have it. Dates become texts where they are wanted.
+/// Returns the value that an attribute could have. Dates become strings if `dates` is true.
 pub(super) fn plain(
     value: &Value<'_>,
     dates: bool,

@@ -1,4 +1,4 @@
-//! What the decoding of one text has found so far.
+//! The state of decoding one file.
 
 use std::{
     cell::Cell,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::model::{Definition, SharedDefinition, nearest};
 
-/// What a text is written in.
+/// The format of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Toml,
@@ -23,7 +23,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// What it calls a table, with its article.
+    /// Returns the name of a table in this format, with its article.
     pub(super) const fn table(self) -> &'static str {
         match self {
             Self::Toml => "a table",
@@ -34,35 +34,35 @@ impl Format {
 
 #[derive(Debug)]
 pub(super) struct Decoder<'t> {
-    /// The text that spans are places of. Empty for JSON, whose spans only tell what comes first.
+    /// The text that spans refer to. Empty for JSON, where spans serve only to sort problems.
     pub(super) text: &'t str,
     pub(super) format: Format,
-    /// The places of values that are `null` in JSON, where that takes away a part of a setting.
+    /// The places of values that are `null` in JSON, where `null` removes a part of a setting.
     pub(super) nulls: HashSet<usize>,
     pub(super) problems: Vec<Diagnostic>,
-    /// What conditions can name.
+    /// The segments that conditions can name.
     pub(super) segments: Segments,
-    /// The names of the variants of the flag that is decoded, as they are written.
+    /// The names of the variants of the flag that is being decoded, as they are written.
     pub(super) variants: Option<HashSet<String>>,
-    /// Set if the rest of a flag may be in another file below.
+    /// True if a source below may have the rest of a flag.
     pub(super) is_over_another: bool,
-    /// The environment whose entries are decoded.
+    /// The environment whose entries are being decoded.
     pub(super) environment: Option<Arc<str>>,
-    /// The names of the variants that the flag of such an entry has in `[flags]`.
+    /// The names of the variants that `[flags]` has for the flag of such an entry.
     pub(super) variants_below: HashSet<String>,
-    /// What the flags have to answer.
+    /// The tests of the flags.
     pub(super) tests: Tests,
-    /// Names of flags that were written in a place where they do not count.
+    /// The names of flags that were written in a place where they do not count.
     pub(super) misplaced: Vec<Arc<str>>,
-    /// Names like those that are wrong.
+    /// Suggestions for misspelled names.
     pub(super) similar: Similar,
-    /// How many problems are errors.
+    /// The number of problems that are errors.
     pub(super) errors: usize,
-    /// What the parser said about scalars, by their place.
+    /// The message of the parser for each scalar that it rejects, by the place of the scalar.
     scalars: HashMap<Range<usize>, String>,
-    /// The scalars of which a better description was reported.
+    /// The scalars for which a better message was reported.
     described: HashSet<Range<usize>>,
-    /// Most flags are a plain `true` or `false`, and all of these are the same two.
+    /// The definitions of a plain `true` and `false`. Most flags are one of these, and share them.
     pub(super) on: SharedDefinition,
     pub(super) off: SharedDefinition,
 }
@@ -99,18 +99,19 @@ impl<'t> Decoder<'t> {
         Self { format: Format::Json, ..Self::new("", &[]) }
     }
 
-    /// Returns true if the flag that is decoded has a variant of exactly this name.
+    /// Returns `true` if the flag that is being decoded has a variant of exactly this name.
     pub(super) fn has_variant(&self, name: &str) -> bool {
         self.variants.as_ref().is_some_and(|names| names.contains(name))
             || self.variants_below.contains(name)
     }
 
-    /// Returns true if the definition may be a patch of a flag whose variants are in another source.
+    /// Returns `true` if the definition may be a patch of a flag whose variants are in another
+    /// source.
     pub(super) fn is_patch(&self) -> bool {
         self.format == Format::Json || self.is_over_another
     }
 
-    /// Returns true if the rest of a flag may be elsewhere: in another source, or in `[flags]`.
+    /// Returns `true` if the rest of a flag may be elsewhere: in another source, or in `[flags]`.
     pub(super) fn is_partial(&self) -> bool {
         self.is_patch() || self.environment.is_some()
     }
@@ -124,12 +125,12 @@ impl<'t> Decoder<'t> {
         self.problems.push(problem);
     }
 
-    /// Whether this is `null` in JSON; it looks like a boolean.
+    /// Returns `true` if the value is `null` in JSON. The tree has a boolean in its place.
     pub(super) fn is_null(&self, value: &Value<'_>) -> bool {
         self.nulls.contains(&value.span().start)
     }
 
-    /// Reports a problem of `flag`; `help` shows how flags.toml is written, so JSON goes without.
+    /// Reports a problem of `flag`. Problems in JSON have no `help`, which shows TOML.
     pub(super) fn report_with(&mut self, problem: Diagnostic, help: Option<String>, flag: &str) {
         let problem = problem.flag(flag);
         self.report(match help {
@@ -138,7 +139,7 @@ impl<'t> Decoder<'t> {
         });
     }
 
-    /// What a value is, with its article.
+    /// Returns the type of a value, with its article.
     pub(super) fn kind(&self, value: &DeValue<'_>) -> &'static str {
         match (self.format, value) {
             (Format::Json, DeValue::Integer(_) | DeValue::Float(_)) => "a number",
@@ -147,29 +148,31 @@ impl<'t> Decoder<'t> {
         }
     }
 
-    /// What the parser said about the scalar at `place`, which the caller now reports instead.
+    /// Takes the message of the parser for the scalar at `place`. The caller reports the problem
+    /// instead.
     pub(super) fn take_fault(&mut self, place: Range<usize>) -> Option<String> {
         let label = self.scalars.remove(&place)?;
         self.described.insert(place);
         Some(label)
     }
 
-    /// Whether someone [took](Self::take_fault) it.
+    /// Returns `true` if the fault was [taken](Self::take_fault).
     pub(super) fn has_taken(&self, fault: &Fault) -> bool {
         self.described.contains(&fault.diagnostic.span)
     }
 }
 
-/// Suggestions of names that the text itself has, such as those of its flags.
+/// Suggestions from the names that the text itself has, such as those of its flags.
 ///
-/// A file of a hundred thousand wrong names would be compared for minutes, each with all others, so the comparisons
-/// have a bound. Beyond it, problems have no suggestion.
+/// Each wrong name is compared with all others, which would take minutes for a file of a hundred
+/// thousand wrong names. So the number of comparisons has a bound. Beyond it, problems have no
+/// suggestion.
 #[derive(Debug)]
 pub(super) struct Similar {
     left: Cell<usize>,
 }
 
-/// The number of comparisons for one text: a tenth of a second.
+/// The most comparisons for one text, which take a tenth of a second.
 const MOST_COMPARISONS: usize = 250_000;
 
 impl Default for Similar {
@@ -179,7 +182,8 @@ impl Default for Similar {
 }
 
 impl Similar {
-    /// Returns the name nearest to a word, if one is near, and if all could be compared.
+    /// Returns the name nearest to a word, if one is near enough, and if the bound allows to
+    /// compare all.
     pub(super) fn nearest<'n>(
         &self,
         word: &str,

@@ -1,18 +1,18 @@
-//! How deep a text is nested, found out before a tree is made of it.
+//! A check of the nesting of a file, before a tree is made of it.
 
 use std::ops::Range;
 
 use toml_parser::{Source, lexer::TokenKind};
 
-/// How many levels one value may have. Nothing in a flags.toml needs more than a few.
+/// The most levels that one value may have. A flags.toml needs only a few.
 const LIMIT: usize = 200;
 
-/// The place where a value becomes too deep for a tree, if there is one.
+/// Returns the place where a value becomes too deep for a tree, if there is one.
 ///
-/// `toml` limits brackets and the parts of a key to 80 each, but not their product: 80 nested inline
-/// tables whose keys have 80 parts each make a tree of 6,400 levels, and freeing it overflows the
-/// stack of a worker thread. Dropping the tree by hand does not help, because the parser drops
-/// parts of it itself after errors.
+/// `toml` limits brackets and the parts of a key to 80 each, but not their product. So 80 nested
+/// inline tables whose keys have 80 parts each make a tree of 6,400 levels. To free such a tree
+/// overflows the stack of a worker thread. Dropping the tree by hand does not help, because the
+/// parser drops parts of it itself after errors.
 pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {
     let mut open: Vec<(TokenKind, usize)> = Vec::new();
     let mut level = 0;
@@ -41,7 +41,7 @@ pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {
     None
 }
 
-/// A bracket that closes nothing closes nothing here, so that the level is never too low.
+/// Closes a bracket. A bracket that closes nothing is ignored, so that the level is never too low.
 fn close(open: &mut Vec<(TokenKind, usize)>, opening: TokenKind, level: &mut usize) {
     if let Some((_, outside)) = open.pop_if(|(kind, _)| *kind == opening) {
         *level = outside;

@@ -1,4 +1,4 @@
-//! Problems as data.
+//! Problems of a file, as data.
 
 use std::{error, fmt, ops::Range, slice, sync::Arc};
 
@@ -11,47 +11,50 @@ use crate::text::line;
 
 /// One problem of a flags.toml.
 ///
-/// It is data first; [`Diagnostics`] renders it, with the lines of the file it is about.
+/// This is data; [`Diagnostics`] renders it with the lines of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diagnostic {
-    /// What kind of problem it is.
+    /// The kind of problem.
     pub code: Code,
-    /// How bad it is.
+    /// The severity of the problem.
     pub severity: Severity,
-    /// What is wrong, in a few words, naming the things concerned.
+    /// A short message that names the mistake and the things concerned.
     pub message: String,
-    /// Where: a range of bytes of the text, on character boundaries. It may be empty.
+    /// The location of the problem: a range of bytes of the text, on character boundaries. It may
+    /// be empty.
     pub span: Range<usize>,
-    /// What is wrong at `span`.
+    /// The mistake at `span`, in a few words.
     pub label: String,
     /// Other places that matter, such as the first definition of a duplicate.
     pub related: Vec<Related>,
-    /// What to do about it, in words.
+    /// A remedy, in words.
     pub help: Option<String>,
-    /// What to do about it, as a change of the text.
+    /// A remedy, as a change of the text.
     pub suggestion: Option<Suggestion>,
-    /// The flag it concerns, if it concerns one.
+    /// The flag concerned, if there is one.
     pub flag: Option<String>,
-    /// The environment it concerns. A problem without one concerns `[flags]`, and so all environments.
+    /// The environment concerned. A problem without one concerns `[flags]`, and so all
+    /// environments.
     pub environment: Option<String>,
-    /// The place of a `flagstaff.toml` it concerns. A problem without one concerns all places.
+    /// The place of a `flagstaff.toml` that is concerned. A problem without one concerns all
+    /// places.
     pub place: Option<String>,
-    /// The start of `span`, as people count.
+    /// The line and column where `span` starts.
     pub location: Location,
 }
 
-/// Another place that a [`Diagnostic`] points at.
+/// Another location that a [`Diagnostic`] points at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Related {
     /// A range of bytes of the text, on character boundaries.
     pub span: Range<usize>,
-    /// What is there.
+    /// The text that is shown at the location.
     pub label: String,
 }
 
-/// A place in a text: line and column, both counted from 1, columns in characters.
+/// A location in a file: line and column, both counted from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Location {
@@ -61,7 +64,7 @@ pub struct Location {
     pub column: usize,
 }
 
-/// `line:column`, as compilers and editors write it.
+/// Prints `line:column`, the form that compilers and editors use.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
@@ -69,8 +72,8 @@ impl fmt::Display for Location {
 }
 
 impl Diagnostic {
-    // Sentences name strings of the file, and are one line from here on. Whatever prints them need not look at them
-    // again.
+    // Messages may contain strings of the file. They are made into one line here, so that no
+    // printing code has to.
     pub(super) fn new(code: Code, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -113,7 +116,7 @@ impl Diagnostic {
         self
     }
 
-    /// Makes it one of an environment, which its message names from here on.
+    /// Makes this a problem of an environment, and names the environment in the message.
     pub(super) fn environment(mut self, name: &str) -> Self {
         self.message.push_str(&format!(" in environment `{}`", line(name)));
         self.environment = Some(name.to_owned());
@@ -125,7 +128,8 @@ impl Diagnostic {
         self
     }
 
-    /// Returns true if it concerns the flags of an environment, or those outside of all environments.
+    /// Returns `true` if the problem concerns the flags of an environment; `None` stands for the
+    /// flags outside of all environments.
     pub(super) fn concerns(&self, environment: Option<&str>) -> bool {
         self.environment.is_none() || self.environment.as_deref() == environment
     }
@@ -134,14 +138,15 @@ impl Diagnostic {
         (self.span.start, self.span.end, self.code, self.environment.as_deref())
     }
 
-    /// Returns true if it repeats `first`, which stands before it. A problem of `[flags]` is one of all environments.
+    /// Returns `true` if this problem repeats `first`, which comes before it. A problem of
+    /// `[flags]` is one of all environments.
     fn repeats(&self, first: &Self) -> bool {
         (&self.span, self.code) == (&first.span, first.code)
             && first.concerns(self.environment.as_deref())
     }
 }
 
-/// One line without the text of the file: `5:1: error[unknown-key]: unknown key …`.
+/// Prints one line without the text of the file: `5:1: error[unknown-key]: unknown key …`.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { location, severity, code, message, .. } = self;
@@ -151,7 +156,7 @@ impl fmt::Display for Diagnostic {
 
 /// All problems of one text, in the order of the text.
 ///
-/// As an error, it prints them the way rustc does, with the lines concerned. Cloning it is cheap.
+/// `Display` prints the problems with the lines concerned, as rustc does. Cloning is cheap.
 ///
 /// # Example
 ///
@@ -176,7 +181,7 @@ struct Inner {
 }
 
 impl Diagnostics {
-    /// Sorts the problems, drops what is said twice, and finds lines and columns.
+    /// Sorts the problems, removes repeated ones, and finds lines and columns.
     pub(super) fn new(name: &str, text: &str, mut list: Vec<Diagnostic>) -> Self {
         for diagnostic in &mut list {
             diagnostic.span = within(text, &diagnostic.span);
@@ -193,56 +198,56 @@ impl Diagnostics {
         for (diagnostic, location) in list.iter_mut().zip(locations(text, starts)) {
             diagnostic.location = location;
         }
-        // A good file is the usual case, and its text is not needed any more.
+        // Most files have no problems, and then the text is not needed any more.
         let text = if list.is_empty() { "" } else { text };
         Self(Arc::new(Inner { name: name.to_owned(), text: text.to_owned(), list }))
     }
 
-    /// The name of the file, as it was given.
+    /// Returns the name of the file, as the caller gave it.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
     }
 
-    /// The problems, in the order of the text.
+    /// Returns the problems, in the order of the text.
     #[must_use]
     pub fn as_slice(&self) -> &[Diagnostic] {
         &self.0.list
     }
 
-    /// The problems, in the order of the text.
+    /// Iterates over the problems, in the order of the text.
     pub fn iter(&self) -> slice::Iter<'_, Diagnostic> {
         self.0.list.iter()
     }
 
-    /// How many problems there are.
+    /// Returns the number of problems.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.list.len()
     }
 
-    /// Whether there are no problems at all.
+    /// Returns `true` if there are no problems.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.list.is_empty()
     }
 
-    /// Whether any of them is an error.
+    /// Returns `true` if at least one problem is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
-    /// The problems as text, in a form that can be chosen.
+    /// Returns a report that prints the problems, with options for its form.
     #[must_use]
     pub fn report(&self) -> Report<'_> {
         Report::new(self)
     }
 
-    /// The text with the suggestions applied that are safe, or those that are not, too; `None` if
-    /// there is nothing to apply.
+    /// Returns the text with all suggestions applied that are at most as unsafe as `safety`.
+    /// Returns `None` if there is none to apply.
     ///
-    /// Of suggestions that touch the same place the first is applied: check the new text again for
+    /// Of suggestions that touch the same place, the first is applied: check the new text again for
     /// the others.
     ///
     /// # Example
@@ -263,10 +268,10 @@ impl Diagnostics {
         suggestion::apply(self.text(), suggestions.filter(|it| it.safety <= safety))
     }
 
-    /// The first error in one line, or else the first warning, and how many more there are: for
-    /// logs and status pages.
+    /// Returns the first error in one line, or else the first warning, and the number of further
+    /// problems: for logs and status pages.
     ///
-    /// It is empty when there are no problems.
+    /// The summary is empty if there are no problems.
     #[must_use]
     pub fn summary(&self) -> String {
         let Some(first) = self.iter().min_by_key(|diagnostic| diagnostic.severity) else {
@@ -278,14 +283,15 @@ impl Diagnostics {
         }
     }
 
-    /// The same with more problems. `text` is the whole text, which a good file has let go of.
+    /// Returns these problems and more of them. `text` is the whole text, which this value drops if
+    /// there are no problems.
     pub(super) fn and(&self, text: &str, more: Vec<Diagnostic>) -> Self {
         let all = self.iter().cloned().chain(more).collect();
         Self::new(self.name(), text, all)
     }
 
-    /// The problems that concern the flags of an environment, or those outside of all environments for `None`: without
-    /// those of other environments.
+    /// Returns the problems that concern the flags of an environment; for `None`, those of the
+    /// flags outside of all environments. Problems of other environments are left out.
     ///
     /// # Example
     ///
@@ -304,22 +310,23 @@ impl Diagnostics {
         self.only(|problem| problem.concerns(environment))
     }
 
-    /// The problems that concern a place of a `flagstaff.toml`, or none of its places for `None`.
+    /// Returns the problems that concern a place of a `flagstaff.toml`; for `None`, those that
+    /// concern no named place.
     pub(super) fn of_place(&self, place: Option<&str>) -> Self {
         self.only(|problem| problem.place.is_none() || problem.place.as_deref() == place)
     }
 
-    /// The problems of all other places.
+    /// Returns the problems of all other places.
     pub(super) fn of_other_places(&self, place: Option<&str>) -> Self {
         self.only(|problem| problem.place.is_some() && problem.place.as_deref() != place)
     }
 
-    /// The problems of all other environments.
+    /// Returns the problems of all other environments.
     pub(super) fn elsewhere(&self, environment: Option<&str>) -> Self {
         self.only(|problem| !problem.concerns(environment))
     }
 
-    /// The problems of one environment alone.
+    /// Returns the problems of one environment alone.
     pub(super) fn of(&self, environment: &str) -> Self {
         self.only(|problem| problem.environment.as_deref() == Some(environment))
     }
@@ -346,7 +353,7 @@ impl<'d> IntoIterator for &'d Diagnostics {
     }
 }
 
-/// All problems with the lines concerned, without colour; see [`report`](Self::report).
+/// Prints all problems with the lines concerned, without colour; see [`report`](Self::report).
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.report(), f)
@@ -364,7 +371,7 @@ impl fmt::Debug for Diagnostics {
 
 impl error::Error for Diagnostics {}
 
-/// The part of `span` that lies within `text`, widened to whole characters.
+/// Returns the part of `span` that lies within `text`, widened to whole characters.
 fn within(text: &str, span: &Range<usize>) -> Range<usize> {
     let mut start = span.start.min(text.len());
     while !text.is_char_boundary(start) {
@@ -377,12 +384,12 @@ fn within(text: &str, span: &Range<usize>) -> Range<usize> {
     start..end
 }
 
-/// The locations of places in the order of the text, found in one pass over it.
+/// Returns the locations of places that are in the order of the text, in one pass over the text.
 pub(super) fn locations(
     text: &str,
     starts: impl IntoIterator<Item = usize>,
 ) -> impl Iterator<Item = Location> {
-    // A byte order mark takes no room in an editor.
+    // Editors do not count a byte order mark as a column.
     let mut at = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
     let (mut line, mut column) = (1, 1);
     starts.into_iter().map(move |start| {

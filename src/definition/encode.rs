@@ -1,4 +1,4 @@
-//! Values of settings in JSON, the way [`Decode`](super::value::Decode) reads them.
+//! JSON values of settings, in the form that [`Decode`](super::value::Decode) reads.
 
 use std::time::{Duration, SystemTime};
 
@@ -45,7 +45,7 @@ impl<T: Encode> Encode for Vec<T> {
     }
 }
 
-/// A number, whole if it can be: `10` or `0.5`.
+/// Encodes a number, which is an integer if possible: `10` or `0.5`.
 impl Encode for Percentage {
     fn encode(&self) -> Value {
         decimal(self.ten_thousandths().into())
@@ -61,12 +61,12 @@ impl Encode for Weight {
 fn decimal(ten_thousandths: u64) -> Value {
     match (ten_thousandths / 10_000, ten_thousandths % 10_000) {
         (whole, 0) => whole.into(),
-        // The shortest text of this quotient has the four decimals and no more.
+        // The shortest decimal string of this quotient has at most four decimals.
         _ => (ten_thousandths as f64 / 10_000.0).into(),
     }
 }
 
-/// An RFC 3339 text in UTC, which has the years 0 to 9999 only.
+/// Encodes an RFC 3339 string in UTC. RFC 3339 has the years 0 to 9999 only.
 impl Encode for SystemTime {
     #[cfg(feature = "edit")]
     const DATES: &[&[&str]] = &[&[]];
@@ -76,15 +76,15 @@ impl Encode for SystemTime {
     }
 }
 
-/// Numbers with units: `1h 30m`.
+/// Encodes numbers with units: `1h 30m`.
 impl Encode for Duration {
     fn encode(&self) -> Value {
         format!("{:#}", SignedDuration::try_from(*self).unwrap_or(SignedDuration::MAX)).into()
     }
 }
 
-/// `"payments_v3"`, `{"flag": "maintenance", "on": false}`, `{"flag": "pricing_page", "variant":
-/// "higher_price"}`, with a list of several variants.
+/// Encodes `"payments_v3"`, `{"flag": "maintenance", "on": false}`, or `{"flag": "pricing_page",
+/// "variant": "higher_price"}`, where several variants are a list.
 impl Encode for Prerequisite {
     fn encode(&self) -> Value {
         match &self.state {
@@ -110,7 +110,7 @@ impl Encode for OnStale {
     }
 }
 
-/// `{"control": 34, "treatment": {"weight": 66, "value": true}, "former": null}`
+/// Encodes `{"control": 34, "treatment": {"weight": 66, "value": true}, "former": null}`.
 impl Encode for Variants {
     fn encode(&self) -> Value {
         let entry = |(name, variant): (&str, &Setting<Variant>)| {
@@ -120,7 +120,7 @@ impl Encode for Variants {
     }
 }
 
-/// A weight alone is a number.
+/// Encodes a variant without a value as its weight, a number.
 impl Encode for Variant {
     fn encode(&self) -> Value {
         match (member(&self.weight), member(&self.value)) {
@@ -130,7 +130,7 @@ impl Encode for Variant {
     }
 }
 
-/// A number that JSON does not have becomes `null`.
+/// Encodes a number that JSON does not have as `null`.
 impl Encode for model::Value<'_> {
     fn encode(&self) -> Value {
         match self {
@@ -153,7 +153,7 @@ impl Encode for Constant {
     }
 }
 
-/// `{"issue": "PAY-412", "former": null}`
+/// Encodes `{"issue": "PAY-412", "former": null}`.
 impl Encode for Metadata {
     fn encode(&self) -> Value {
         let entry = |(name, value): (&str, &Setting<MetadataValue>)| {
@@ -245,15 +245,15 @@ impl Encode for Serve {
     }
 }
 
-/// An object all of whose members have to hold.
+/// Encodes an object, all of whose members have to hold.
 impl Encode for Condition {
     fn encode(&self) -> Value {
-        // One part in a list of one is not the part itself.
+        // A list of one part is not the same condition as the part itself.
         if let Self::All(parts) = self
             && parts.len() != 1
         {
             let members: Map<_, _> = parts.iter().map(part).collect();
-            // Two comparisons of one attribute cannot both have its name.
+            // Two comparisons of one attribute cannot both be members with its name.
             if members.len() == parts.len() {
                 return members.into();
             }
@@ -262,7 +262,7 @@ impl Encode for Condition {
     }
 }
 
-/// A condition as one member of an object. JSON has no segments: they are written out.
+/// Returns a condition as one member of an object. JSON has no segments: they are written out.
 fn part(condition: &Condition) -> (String, Value) {
     let (name, value) = match condition {
         Condition::Compare(comparison) => {
@@ -282,7 +282,7 @@ fn part(condition: &Condition) -> (String, Value) {
     (name.to_owned(), value)
 }
 
-/// What an attribute is compared with.
+/// Encodes the right side of a comparison: an operand, or operators.
 impl Encode for Comparison {
     fn encode(&self) -> Value {
         let operand = self.operand().encode();
@@ -297,7 +297,7 @@ impl Encode for Comparison {
     }
 }
 
-/// What a setting is in JSON, unless it is left to lower sources.
+/// Returns a setting in JSON; `None` if the setting is left to lower sources.
 pub(super) fn member<T: Encode>(setting: &Setting<T>) -> Option<Value> {
     match setting {
         Setting::Inherit => None,

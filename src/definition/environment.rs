@@ -1,7 +1,8 @@
-//! `[environments.NAME]`: what becomes of flags in one environment.
+//! `[environments.NAME]`: changes of flags in one environment.
 //!
-//! An entry is merged over the flag of `[flags]` as the entry of a stronger source is, so `true` and `false` are
-//! forced values, and a table is a patch. All environments of a file are read and checked, whichever one is used.
+//! An entry is merged over the flag of `[flags]` like the entry of a stronger source, so `true` and
+//! `false` are forced values, and a table is a patch. All environments of a file are read and
+//! checked, whichever one is used.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -35,7 +36,7 @@ use crate::{
 /// The table that holds all environments.
 pub(super) const ENVIRONMENTS: &str = "environments";
 
-/// The flags of a file in one environment, or outside of all.
+/// The flags of a file in one environment, or outside of all environments.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flags {
     pub(super) good: Definitions,
@@ -54,7 +55,7 @@ impl Flags {
 /// One environment of a file.
 #[derive(Debug, Clone)]
 pub(super) struct Environment {
-    /// The flags as they are there, and those tests that are written there.
+    /// The flags in this environment, and the tests that the environment has.
     pub(super) flags: Flags,
     /// The entries without an error.
     pub(super) entries: BTreeMap<Arc<str>, Entry>,
@@ -65,7 +66,7 @@ pub(super) struct Environment {
 /// The environments of a file, by name.
 pub(super) type Environments = BTreeMap<Arc<str>, Environment>;
 
-/// Reads all environments, over the flags of `[flags]`, whose table is `table`.
+/// Reads all environments. `below` has the flags of `[flags]`, and `table` is its table.
 pub(super) fn decode_all(
     root: &DeTable<'_>,
     table: &DeTable<'_>,
@@ -95,7 +96,8 @@ pub(super) fn decode_all(
     environments
 }
 
-/// The entries of an environment, or `None` after saying what is there instead.
+/// Returns the entries of an environment, or `None` after reporting that the value is not a table
+/// of flags.
 fn table_of<'r, 't>(
     key: &Key<'t>,
     value: &'r Value<'t>,
@@ -122,7 +124,8 @@ fn table_of<'r, 't>(
     Some(entries)
 }
 
-/// The flags that have values in environments alone, each as the first of these has it, and where.
+/// The flags that have values only in environments: each as the first such environment has it, with
+/// the place there.
 type Types<'r> = HashMap<&'r str, (SharedDefinition, Range<usize>)>;
 
 /// An environment that is being read.
@@ -180,7 +183,7 @@ impl<'r, 't> Reading<'r, 't> {
             _ => Entry::Definition(definition),
         });
         let is_good = match entry {
-            // The definition below it is not known.
+            // The definition below the entry is not known.
             Some(entry) if self.flags.rejected.contains(name) => {
                 self.entries.insert(Arc::clone(&flag), entry);
                 false
@@ -212,7 +215,7 @@ impl<'r, 't> Reading<'r, 't> {
         self.written.insert(name, Written { key, settings });
     }
 
-    /// Checks what the flags require of each other there.
+    /// Checks the prerequisites of the flags in this environment.
     fn finish(mut self, ends: &LineEnds, decoder: &mut Decoder<'_>) -> Environment {
         if !self.written.is_empty() {
             let written = |flag: &str| match self.written.get(flag) {
@@ -236,7 +239,8 @@ impl<'r, 't> Reading<'r, 't> {
     }
 }
 
-/// The settings of a flag of `[flags]` and of an entry over it, each at the place where the text has it.
+/// Returns the settings of a flag of `[flags]` and of an entry over it, each at its place in the
+/// text.
 pub(super) fn merged<'t>(below: Option<&Value<'t>>, entry: &Value<'t>) -> DeTable<'t> {
     let mut settings = below.map(settings).unwrap_or_default();
     settings.remove(super::test::TESTS);
@@ -255,7 +259,7 @@ pub(super) fn merged<'t>(below: Option<&Value<'t>>, entry: &Value<'t>) -> DeTabl
     settings
 }
 
-/// The settings of a flag, also of one that is written in short.
+/// Returns the settings of a flag, which may have the short form.
 fn settings<'t>(value: &Value<'t>) -> DeTable<'t> {
     let field = match value.get_ref() {
         DeValue::Table(table) => return table.clone(),
@@ -266,7 +270,7 @@ fn settings<'t>(value: &Value<'t>) -> DeTable<'t> {
     DeTable::from_iter([(key, value.clone())])
 }
 
-/// Applies a table on top of another one, member by member. A variant may be a weight alone.
+/// Applies a table on top of another one, member by member. A variant may be only a weight.
 fn patch<'t>(below: &mut DeTable<'t>, above: DeTable<'t>) {
     for (key, mut value) in above {
         let Some((_, old)) = below.get_key_value(key.get_ref().as_ref()) else {
@@ -283,7 +287,7 @@ fn patch<'t>(below: &mut DeTable<'t>, above: DeTable<'t>) {
             patch(old, mem::take(new));
             mem::swap(old, new);
         }
-        // A map keeps the key that it has, and with it the place.
+        // A map keeps the key of the first insertion, and with it the place in the text.
         below.remove(key.get_ref().as_ref());
         below.insert(key, value);
     }
@@ -295,18 +299,19 @@ fn weigh(value: &mut Value<'_>) {
     *value.get_mut() = DeValue::Table(table);
 }
 
-/// A file does not have the environment that was asked for.
+/// Error for an environment that a file does not have.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]
 #[non_exhaustive]
 pub struct UnknownEnvironment {
-    /// The name that was asked for.
+    /// The name of the environment.
     pub name: String,
-    /// An environment of the file with a name like it.
+    /// An environment of the file with a similar name.
     pub similar: Option<String>,
     /// The environments that the file has.
     pub known: Vec<String>,
-    /// The mistake that stands in place of the environment, if it is not missing.
+    /// The mistake at the place of the environment, if the file has an invalid environment of this
+    /// name.
     pub mistake: Option<Box<Diagnostic>>,
 }
 

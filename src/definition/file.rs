@@ -32,7 +32,7 @@ pub(super) const FLAGS: &str = "flags";
 /// The tables that a file can have.
 const TABLES: [&str; 3] = [FLAGS, SEGMENTS, ENVIRONMENTS];
 
-/// What one text of a flags.toml says.
+/// The flags of one flags.toml, with the problems of its text.
 ///
 /// # Example
 ///
@@ -50,20 +50,21 @@ pub struct FlagsFile {
     /// The flags outside of all environments.
     flags: Flags,
     environments: Environments,
-    /// The environment that is looked at.
+    /// The chosen environment.
     chosen: Option<Arc<str>>,
     usable: bool,
     /// The lines of the flags outside of all environments.
     lines: Lines,
-    /// The lines of the flags in the environment that is looked at.
+    /// The lines of the flags in the chosen environment.
     lines_there: Option<Lines>,
     diagnostics: Diagnostics,
-    /// What the tests show lines of; empty without tests.
+    /// The text, to show lines of it when tests fail; empty without tests.
     text: String,
     end: End,
 }
 
-/// The part of a flags.toml that ends its text, and may go on if the text is the beginning of a longer one.
+/// The part of a flags.toml at the end of its text. It may go on if the text is the beginning of a
+/// longer one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     Flag(Box<str>),
@@ -72,26 +73,27 @@ pub(crate) enum End {
         environment: Box<str>,
         flag: Box<str>,
     },
-    /// A segment, which may be a part of any flag.
+    /// A segment, which any flag may use.
     Segment,
-    /// Neither of these, or the file is not usable.
+    /// None of these, or the file is not usable.
     Other,
 }
 
 impl FlagsFile {
-    /// Reads `text`; `name` is what diagnostics call it.
+    /// Reads `text`; diagnostics call the file `name`.
     ///
-    /// This never fails: what is wrong with the text is in [`diagnostics`](Self::diagnostics).
+    /// This never fails: problems of the text are in [`diagnostics`](Self::diagnostics).
     #[must_use]
     pub fn parse(name: &str, text: &str) -> Self {
         Self::read(name, text, Whole::Yes).file
     }
 
-    /// Reads `text`, whose flags may be partial, because another source below has the rest of them.
+    /// Reads `text`, whose flags may be partial, because a source below has the rest of them.
     ///
-    /// Such a flag may change the weight of a variant, or serve a variant, that only the other source has. A flag that
-    /// is wrong together with the other source is not found here. It answers as with such a value in a shared store.
-    /// Tests are run with the flags of this text alone.
+    /// Such a flag may change the weight of a variant, or serve a variant, that only the other
+    /// source has. This function cannot find errors that arise only together with the other source.
+    /// A flag with such an error evaluates like one with an invalid override in a shared store.
+    /// Tests run with the flags of this text alone.
     ///
     /// # Example
     ///
@@ -108,7 +110,7 @@ impl FlagsFile {
         Self::read(name, text, Whole::No).file
     }
 
-    /// Reads `text`, with the tree that it is.
+    /// Reads `text`, and returns the file with its syntax tree.
     pub(super) fn read<'t>(name: &str, text: &'t str, whole: Whole) -> Reading<'t> {
         let Syntax { root, mut faults } = Syntax::parse(text);
         let mut decoder = Decoder::new(text, &faults);
@@ -182,15 +184,16 @@ impl FlagsFile {
         Reading { file, root, segments: decoder.segments, similar: decoder.similar }
     }
 
-    /// The flags in one environment of the file: those of `[flags]`, with what `[environments.NAME]` changes.
+    /// Chooses an environment: the flags of `[flags]`, with the changes of `[environments.NAME]`.
     ///
-    /// [`flags`](Self::flags), [`rejected`](Self::rejected) and [`lines`](Self::lines) are those of the environment
-    /// from here on. A flag of `[flags]` with an error is rejected in every environment. One whose entry has an error,
-    /// or becomes wrong by it, is rejected in that environment alone.
+    /// [`flags`](Self::flags), [`rejected`](Self::rejected) and [`lines`](Self::lines) return those
+    /// of the environment from here on. A flag of `[flags]` with an error is rejected in every
+    /// environment. A flag whose entry has an error, or makes the flag invalid, is rejected in that
+    /// environment alone.
     ///
     /// # Errors
     ///
-    /// [`UnknownEnvironment`] if the file does not have it.
+    /// [`UnknownEnvironment`] if the file does not have the environment.
     ///
     /// # Example
     ///
@@ -223,7 +226,7 @@ impl FlagsFile {
         Ok(self)
     }
 
-    /// The names of the environments that the file has, in their order.
+    /// Returns the names of the environments that the file has, in alphabetical order.
     ///
     /// # Example
     ///
@@ -239,32 +242,35 @@ impl FlagsFile {
         self.environments.keys().map(|name| &**name)
     }
 
-    /// The parts of the file that have flags: `[flags]`, which is `None`, and each environment.
+    /// Returns the parts of the file that have flags: `[flags]`, which is `None`, and each
+    /// environment.
     #[cfg(feature = "edit")]
     pub(super) fn parts(&self) -> impl DoubleEndedIterator<Item = Option<&str>> {
         [None].into_iter().chain(self.environments.keys().map(|name| Some(&**name)))
     }
 
-    /// The environment that was chosen with [`in_environment`](Self::in_environment).
+    /// Returns the environment that was chosen with [`in_environment`](Self::in_environment).
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
         self.chosen.as_deref()
     }
 
-    /// Returns the entry of an environment for a flag; `None` if it has none, or one with an error.
+    /// Returns the entry of an environment for a flag; `None` if there is none, or one with an
+    /// error.
     #[must_use]
     pub fn entry(&self, environment: &str, flag: impl FlagKey) -> Option<&Entry> {
         self.environments.get(environment)?.entries.get(flag.as_str())
     }
 
-    /// Returns the entries of an environment without an error, by flag key. There are none if the file does not have
-    /// the environment.
+    /// Returns the entries of an environment without an error, by flag key. There are none if the
+    /// file does not have the environment.
     pub fn entries(&self, environment: &str) -> impl Iterator<Item = (&str, &Entry)> {
         let entries = self.environments.get(environment).map(|it| &it.entries);
         entries.into_iter().flatten().map(|(key, entry)| (&**key, entry))
     }
 
-    /// Returns true if another text has the same flags, in all environments, whatever else differs.
+    /// Returns `true` if another text has the same flags, in all environments, whatever else
+    /// differs.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
         let same = |a: &Flags, b: &Flags| (&a.good, &a.rejected) == (&b.good, &b.rejected);
@@ -278,10 +284,11 @@ impl FlagsFile {
             })
     }
 
-    /// The flags of all environments together, for code that is used in each of them.
+    /// Returns the flags of all environments together, for code that is used in each of them.
     ///
-    /// A flag is as `[flags]` has it, with the variants that environments add, and the value if environments alone have
-    /// one. A flag that only environments have is as in the first of them.
+    /// A flag is as `[flags]` defines it, with the variants that environments add, and with the
+    /// value if only environments have one. A flag that only environments have is as in the first
+    /// of them.
     ///
     /// # Example
     ///
@@ -323,59 +330,61 @@ impl FlagsFile {
         all
     }
 
-    /// The flags of the environment that is looked at.
+    /// Returns the flags of the chosen environment.
     fn chosen(&self) -> &Flags {
         self.flags_of(self.chosen.as_deref())
     }
 
-    /// The flags of an environment; without one, or if the file does not have it, those outside of all.
+    /// Returns the flags of an environment; without one, or if the file does not have it, those
+    /// outside of all environments.
     pub(super) fn flags_of(&self, environment: Option<&str>) -> &Flags {
         let environment = environment.and_then(|name| self.environments.get(name));
         environment.map_or(&self.flags, |environment| &environment.flags)
     }
 
-    /// The flags that can be published. Empty if the file is not usable.
+    /// Returns the flags that can be published. Empty if the file is not usable.
     #[must_use]
     pub fn flags(&self) -> &Definitions {
         &self.chosen().good
     }
 
-    /// The flags with an error, which keep their previous definition if they have one; none of
-    /// them is in [`flags`](Self::flags). Empty if the file is not usable.
+    /// Returns the flags with an error, which keep their previous definition if they have one. None
+    /// of them is in [`flags`](Self::flags). Empty if the file is not usable.
     #[must_use]
     pub fn rejected(&self) -> &FlagKeys {
         &self.chosen().rejected
     }
 
-    /// Whether anything may be published.
+    /// Returns `true` if flags of the file may be published.
     ///
-    /// `false` means that the text is not TOML, is empty or has no `[flags]` table: whatever was
-    /// in force before stays in force.
+    /// `false` means that the text is not TOML, is empty or has no `[flags]` table: all previous
+    /// definitions stay in force.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.usable
     }
 
-    /// Where the flags are written, the rejected ones too. Empty if the file is not usable.
+    /// Returns the lines on which the flags are written, including rejected flags. Empty if the
+    /// file is not usable.
     #[must_use]
     pub fn lines(&self) -> &Lines {
         self.lines_there.as_ref().unwrap_or(&self.lines)
     }
 
-    /// Everything that is wrong, errors and warnings, in the order of the text. Those of all environments are among
-    /// them; [`Diagnostic::environment`](field@Diagnostic::environment) tells them apart.
+    /// Returns all problems, errors and warnings, in the order of the text. Those of all
+    /// environments are included; [`Diagnostic::environment`](field@Diagnostic::environment) tells
+    /// them apart.
     #[must_use]
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
     }
 
-    /// Runs the tests of all flags that are not rejected, on this file alone. The tests of `[flags]` are about the
-    /// flags outside of all environments, and those of an environment about the flags there. All are run, whichever
-    /// environment is chosen.
+    /// Runs the tests of all flags that are not rejected, on this file alone. The tests of
+    /// `[flags]` are about the flags outside of all environments, and those of an environment about
+    /// the flags there. All of them run, whichever environment is chosen.
     ///
-    /// `now` is the time of tests that do not say one. What a flag answers while a test of another
-    /// one fails is what the file says: this is for whoever writes the file. For whoever publishes
-    /// it, there is [`tested`](Self::tested).
+    /// `now` is the time for tests that have no `time`. A failing test does not change what other
+    /// flags answer. This is for authors of the file; publishers use [`tested`](Self::tested).
     ///
     /// # Example
     ///
@@ -414,12 +423,12 @@ impl FlagsFile {
         TestRun::new(self.diagnostics.name(), &self.text, ran)
     }
 
-    /// The same, with the flags [rejected](Self::rejected) whose tests fail at the instant `now`.
-    /// Each failure is an error in the [`diagnostics`](Self::diagnostics).
+    /// Runs all tests at the instant `now`, and [rejects](Self::rejected) the flags whose tests
+    /// fail. Each failure is an error in the [`diagnostics`](Self::diagnostics).
     ///
-    /// `previous` is what is in force: rejected flags keep it, so that the others are tested
-    /// together with it, as they will be in force together. A flag that requires a rejected one
-    /// may be rejected for that.
+    /// `previous` has the definitions in force, which rejected flags keep. So the other flags are
+    /// tested together with these, as they will be in force together. A flag that requires a
+    /// rejected flag may therefore be rejected too.
     ///
     /// # Example
     ///
@@ -441,7 +450,8 @@ impl FlagsFile {
         let wrong: BTreeSet<Arc<str>> =
             failed.iter().filter_map(|problem| Some(problem.flag.as_deref()?.into())).collect();
         for (name, environment) in &mut self.environments {
-            // The definition below an entry is not the one that its authors meant.
+            // A failed flag of `[flags]` is not what its authors meant, and entries are merged over
+            // it.
             wrong.iter().for_each(|key| environment.flags.reject(Arc::clone(key)));
             let is_chosen = self.chosen.as_ref() == Some(name);
             let none = Definitions::new();
@@ -454,12 +464,12 @@ impl FlagsFile {
         self
     }
 
-    /// The flags, the rejected keys and the diagnostics, or only the diagnostics if the file is
-    /// not usable.
+    /// Returns the flags, the rejected keys and the diagnostics, or only the diagnostics if the
+    /// file is not usable.
     ///
     /// # Errors
     ///
-    /// The diagnostics are the error when [`is_usable`](Self::is_usable) is `false`.
+    /// The diagnostics, if [`is_usable`](Self::is_usable) is `false`.
     pub fn into_parts(self) -> Result<Parts, Diagnostics> {
         let Self {
             flags,
@@ -494,14 +504,14 @@ impl FlagsFile {
 /// The completeness of the flags of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Whole {
-    /// Each flag stands for itself.
+    /// Each flag is complete.
     #[default]
     Yes,
-    /// Another source below may have the rest of them.
+    /// A source below may have the rest of a flag.
     No,
 }
 
-/// A text that was read.
+/// The results of reading a file.
 pub(super) struct Reading<'t> {
     pub(super) file: FlagsFile,
     pub(super) root: DeTable<'t>,
@@ -517,7 +527,7 @@ pub struct Parts {
     pub flags: Definitions,
     /// The flags that keep their previous definition, if they have one.
     pub rejected: FlagKeys,
-    /// Where all of these are written.
+    /// The lines on which all of these flags are written.
     pub lines: Lines,
     /// The problems of these flags, errors and warnings, in the order of the text.
     pub diagnostics: Diagnostics,
@@ -535,7 +545,7 @@ pub struct Parts {
     pub(crate) end: End,
 }
 
-/// The parts that the flags of an environment are merged of.
+/// The parts from which the flags of an environment are merged.
 #[derive(Debug, Clone, Default)]
 #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "for texts that are being written"))]
 pub(crate) struct Declared {
@@ -547,7 +557,8 @@ pub(crate) struct Declared {
 
 impl End {
     fn of(root: &DeTable<'_>) -> Self {
-        // A flag or a segment may have several headers, so it ends where the last of its parts does.
+        // A flag or a segment may have several headers, so it ends where the last of its parts
+        // ends.
         let last = root.iter().max_by_key(|(key, value)| key.span().end.max(reach(value)));
         match last {
             Some((key, value)) if key.get_ref() == FLAGS => {
@@ -584,13 +595,13 @@ impl End {
     }
 }
 
-/// The member of a table that ends it.
+/// Returns the member of a table that ends the table.
 fn last_of<'r, 't>(value: &'r Value<'t>) -> Option<(&'r Key<'t>, &'r Value<'t>)> {
     let members = value.get_ref().as_table().into_iter().flatten();
     members.max_by_key(|(key, value)| key.span().end.max(reach(value)))
 }
 
-/// The end of what is written of a value, in all the places where it is.
+/// Returns the end of the last place where a part of a value is written.
 fn reach(value: &Value<'_>) -> usize {
     let inner = match value.get_ref() {
         DeValue::Table(table) => {
@@ -602,7 +613,7 @@ fn reach(value: &Value<'_>) -> usize {
     inner.unwrap_or_default().max(value.span().end)
 }
 
-/// The table `[flags]`, or `None` after saying what is there instead.
+/// Returns the table `[flags]`, or `None` after reporting the mistake in its place.
 fn flags_table<'r, 't>(
     root: &'r DeTable<'t>,
     broken: bool,
@@ -613,7 +624,7 @@ fn flags_table<'r, 't>(
             DeValue::Table(table) => return Some(table),
             _ => not_a_table(value, decoder.text),
         },
-        // It may be there and not be recognised.
+        // The table may be there without being recognised.
         None if broken => return None,
         None if decoder.text.trim_start_matches('\u{feff}').trim().is_empty() => {
             Diagnostic::new(Code::EmptyFile, 0..0, "the file is empty")
@@ -653,7 +664,7 @@ fn missing(root: &DeTable<'_>) -> Diagnostic {
         .help("put `[flags]` on a line of its own above the first flag")
 }
 
-/// Whether this is a table that was meant to be `[flags]`.
+/// Returns `true` if this is a table that was meant to be `[flags]`.
 fn is_misspelled(key: &Key<'_>, value: &Value<'_>) -> bool {
     let name = key.get_ref().as_ref();
     let similar = nearest(name, [FLAGS]).is_some()
@@ -662,7 +673,7 @@ fn is_misspelled(key: &Key<'_>, value: &Value<'_>) -> bool {
     similar && value.get_ref().as_table().is_some_and(full_of_flags) && !looks_like_flag(value)
 }
 
-/// A key of the top level that is not `flags`.
+/// Reports a key of the top level that is not `flags`.
 fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
     let name = key.get_ref().as_ref();
     let problem = Diagnostic::new(
@@ -685,7 +696,7 @@ fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
             decoder.misplaced.push(name.into());
             let written = decoder.text.get(value.span()).unwrap_or_default();
             let help = match value.get_ref() {
-                // A table of tables, as flagstaff.toml has them.
+                // A table of tables, as in flagstaff.toml.
                 DeValue::Table(places)
                     if name == PLACES && places.values().all(|it| it.get_ref().is_table()) =>
                 {
@@ -705,7 +716,7 @@ fn outside(key: &Key<'_>, value: &Value<'_>, decoder: &mut Decoder<'_>) {
     decoder.report(problem);
 }
 
-/// All problems, without those that stem from a guess of the parser.
+/// Returns all problems, without those that result from a guess of the parser.
 pub(super) fn merge(faults: Vec<Fault>, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut doubtful: Vec<_> = faults.iter().map(|fault| fault.doubtful.clone()).collect();
     doubtful.sort_by_key(|range| range.start);

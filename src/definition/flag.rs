@@ -29,14 +29,14 @@ use crate::{
 pub(super) struct Form {
     pub(super) field: Field,
     decode: fn(&Value<'_>, Place<'_>, &mut Decoder<'_>, &mut Definition),
-    /// The number of levels of parts that can be `null` in JSON, as the setting itself can; TOML has
+    /// The number of levels of parts that can be `null` in JSON, like the setting itself. TOML has
     /// no `null`.
     pub(super) nulls: usize,
-    /// The setting in JSON, if the definition has it.
+    /// Returns the setting in JSON, if the definition has it.
     pub(super) encode: fn(&Definition) -> Option<serde_json::Value>,
-    /// The default in JSON.
+    /// Returns the default in JSON.
     pub(super) default: fn() -> Option<serde_json::Value>,
-    /// The JSON Schema of its type.
+    /// Returns the JSON Schema of the type.
     pub(super) schema: fn() -> serde_json::Value,
     /// The paths of members that are dates, which are strings in JSON. `*` is any element.
     #[cfg(feature = "edit")]
@@ -80,7 +80,7 @@ macro_rules! forms {
 /// The forms of all settings, in the order of [`Field::ALL`].
 pub(super) const FORMS: &[Form] = settings!(forms);
 
-/// The form of the setting of that name, if there is one.
+/// Returns the form of the setting with this name, if there is one.
 pub(super) fn form(name: &str) -> Option<&'static Form> {
     FORMS.iter().find(|form| form.field.as_str() == name)
 }
@@ -89,20 +89,20 @@ fn names() -> impl Iterator<Item = &'static str> {
     Field::ALL.iter().map(|field| field.as_str())
 }
 
-/// The definition of a flag that stands for itself, or `None` after saying what is wrong with it.
+/// Returns the definition of a complete flag, or `None` after reporting what is wrong with it.
 pub(super) fn decode_whole(
     key: &Key<'_>,
     value: &Value<'_>,
     decoder: &mut Decoder<'_>,
 ) -> Option<SharedDefinition> {
     let definition = decode(key, value, decoder);
-    // The rest of a patch is in another source, so it is checked after the merge.
+    // The rest of a patch is in another source, so sources are checked after the merge.
     if decoder.is_patch() {
         return definition;
     }
     let errors = decoder.errors;
     if let DeValue::Table(table) = value.get_ref() {
-        // Also beside another mistake.
+        // These names are checked even if the flag has other errors.
         variants::check_named(key.get_ref(), table, decoder);
     }
     let definition = definition?;
@@ -113,9 +113,9 @@ pub(super) fn decode_whole(
     (decoder.errors == errors).then_some(definition)
 }
 
-/// Checks what becomes of a flag when an environment changes it, and reads the tests that it has there.
-/// `settings` are those of both, so that problems have places; `below` is the flag of `[flags]`. Returns true if the flag
-/// is good.
+/// Checks a flag as an environment changes it, and reads the tests that the environment has.
+/// `settings` are those of both, for the places of problems. `elsewhere` has the type of the flag's
+/// values in the rest of the file. Returns `true` if the flag has no errors.
 pub(super) fn check_merged(
     flag: &str,
     settings: &DeTable<'_>,
@@ -139,7 +139,8 @@ pub(super) fn check_merged(
     decoder.errors == errors
 }
 
-/// The whole or partial definition of a flag, or `None` after saying what is wrong with it.
+/// Returns the complete or partial definition of a flag, or `None` after reporting what is wrong
+/// with it.
 pub(super) fn decode(
     key: &Key<'_>,
     value: &Value<'_>,
@@ -167,7 +168,7 @@ pub(super) fn decode(
     }
 }
 
-/// `search = "25%"`
+/// Decodes `search = "25%"`.
 fn shorthand(
     flag: &str,
     text: &str,
@@ -261,7 +262,7 @@ fn settings(
     if decoder.errors == errors {
         check_variant_names(flag, table, value, &definition, decoder);
     }
-    // The tests of an entry of an environment are about what becomes of the flag there.
+    // The tests of an entry are about the merged flag of its environment.
     if decoder.environment.is_none() {
         let good = (decoder.errors == errors).then_some(&definition);
         test::decode(flag, table, good, decoder);
@@ -327,7 +328,7 @@ pub(super) fn unknown_key(
     let help = if let Some(similar) = similar {
         format!("a setting with a similar name exists: `{similar}`")
     } else if is_toml_flag && looks_like_flag(value) && !is_inline(decoder.text, table) {
-        // `[flags.payments.v2]` was meant to be the flag `payments.v2`.
+        // `[flags.payments.v2]` was probably meant as the flag `payments.v2`.
         let dotted = format!("{flag}.{name}");
         let help = format!("a dot in the name of a flag needs quotes: `{}`", toml_key(&dotted));
         decoder.misplaced.push(dotted.into());
@@ -341,7 +342,7 @@ pub(super) fn unknown_key(
     decoder.report(problem.help(help).flag(flag));
 }
 
-/// The header that a table was written with, if it was written with one.
+/// Returns the header that a table was written with, if there is one.
 fn header<'t>(text: &'t str, table: &Value<'_>) -> Option<&'t str> {
     source(text, table.span()).filter(|text| text.starts_with('['))
 }
@@ -350,12 +351,12 @@ fn is_inline(text: &str, table: &Value<'_>) -> bool {
     text.get(table.span()).is_some_and(|text| text.starts_with('{'))
 }
 
-/// Whether the value, which has no header of its own, would make a flag.
+/// Returns `true` if the value could be a flag, and has no header of its own.
 fn could_be_flag(text: &str, value: &Value<'_>) -> bool {
     looks_like_flag(value) && header(text, value).is_none()
 }
 
-/// Whether the value is a boolean, a percentage or a table with settings.
+/// Returns `true` if the value is a boolean, a percentage or a table with settings.
 pub(super) fn looks_like_flag(value: &Value<'_>) -> bool {
     match value.get_ref() {
         DeValue::Boolean(_) => true,
@@ -365,7 +366,7 @@ pub(super) fn looks_like_flag(value: &Value<'_>) -> bool {
     }
 }
 
-/// Rejects a flag whose names of variants the process has no room for.
+/// Reports a flag whose variant names exceed the limit of the process.
 fn check_variant_names(
     flag: &str,
     table: &DeTable<'_>,
@@ -462,7 +463,7 @@ fn check_lists(
     }
 }
 
-/// A key as TOML writes it: bare if it can be, or in quotes.
+/// Returns a key in TOML: bare if possible, or else in quotes.
 pub(super) fn toml_key(key: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if !key.is_empty() && key.chars().all(bare) {

@@ -20,33 +20,33 @@ use crate::{
     model::{Definition, FlagKey},
 };
 
-/// How deep a value may be nested, which is how deep `serde_json` reads.
+/// The most levels that a value may have, which is also the limit of `serde_json`.
 const LIMIT: usize = 128;
 
-/// What to do about a member of an object that is no setting of a flag.
+/// The treatment of members of an object that are not settings of a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownKeys {
-    /// It is an error, as in flags.toml: a setting that is spelled wrong would silently do nothing.
+    /// They are errors, as in flags.toml: a misspelled setting would silently do nothing.
     Reject,
-    /// It belongs to somebody else.
+    /// They are ignored, because they belong to another program.
     Ignore,
 }
 
 /// Reads the definition of `flag` from the text of a JSON object.
 ///
 /// The members are the settings of flags.toml, each with its own rules. As in a JSON merge patch
-/// (RFC 7396), a member that is `null` takes away what lower sources say ([`Setting::Remove`]), and a
-/// missing one leaves it to them; the same goes for the parts of `rollout`, `active` and `variants`. Dates
-/// are strings, as in RFC 3339. Conditions cannot name the segments of a flags.toml. Of members with
-/// the same name the last one counts.
+/// (RFC 7396), a member that is `null` removes the setting of lower sources ([`Setting::Remove`]).
+/// A missing member inherits it. Both also apply to the parts of `rollout`, `active` and
+/// `variants`. Dates are strings, as in RFC 3339. Conditions cannot name the segments of a
+/// flags.toml. If members have the same name, the last one counts.
 ///
-/// `flag` is only named in errors.
+/// Errors name the flag `flag`; it has no other effect.
 ///
 /// # Errors
 ///
-/// All problems at once, if the text is no JSON object or anything is wrong with a setting. What
-/// is a warning in flags.toml is accepted without a word.
+/// All problems at once, if the text is not a JSON object or a setting has an error. Mistakes that
+/// are warnings in flags.toml are not reported.
 ///
 /// # Example
 ///
@@ -75,12 +75,12 @@ pub fn from_json(flag: impl FlagKey, text: impl AsRef<[u8]>) -> Result<Definitio
     from_json_object(flag, &object, UnknownKeys::Reject)
 }
 
-/// Reads the definition of `flag` from a JSON object, as [`from_json`] does from a text.
+/// Reads the definition of `flag` from a JSON object, as [`from_json`] does from the text of one.
 ///
 /// # Errors
 ///
-/// All problems at once, if anything is wrong with a setting, or if there are unknown keys that
-/// are not to be ignored.
+/// All problems at once, if a setting has an error, or if there are unknown keys and `unknown`
+/// rejects them.
 ///
 /// # Example
 ///
@@ -158,12 +158,14 @@ fn decode(
     }
 }
 
-/// Writes a definition as a JSON object: what [`from_json_object`] reads back as the same definition.
+/// Writes a definition as a JSON object, which [`from_json_object`] reads back as the same
+/// definition.
 ///
-/// The members come in the order of [`Field::ALL`](crate::definition::Field::ALL), without those that are left
-/// to lower sources. Dates are RFC 3339 texts in UTC; a date that such a text cannot name is
-/// written as the nearest that it can. Segments are written out. What flags.toml refuses, such as a
-/// flag that expires before it was created, is written but not read back.
+/// The members come in the order of [`Field::ALL`](crate::definition::Field::ALL), without those
+/// that are left to lower sources. Dates are RFC 3339 strings in UTC; a date outside the range of
+/// RFC 3339 becomes the nearest one in that range. Segments are written out. A definition that
+/// flags.toml rejects, such as a flag that expires before it was created, is written but not read
+/// back.
 ///
 /// # Example
 ///
@@ -185,12 +187,12 @@ pub fn to_json(definition: &Definition) -> Map<String, Json> {
     FORMS.iter().filter_map(member).collect()
 }
 
-/// Changes a JSON object as [`Definition::merge`] changes a definition. Members that mean the same
-/// afterwards stay as they are written, and so do those that are no settings.
+/// Changes a JSON object as [`Definition::merge`] changes a definition. Members that keep their
+/// meaning stay as they are written, and so do those that are not settings.
 ///
 /// # Errors
 ///
-/// The object is as it was if anything is wrong with a setting in it.
+/// If a setting in the object has an error. The object stays as it was.
 ///
 /// # Example
 ///
@@ -224,16 +226,16 @@ pub fn merge_json(
         }
         match value {
             Some(value) => drop(object.insert(form.field.to_string(), value)),
-            // A percentage leaves nothing of the rollout.
+            // A percentage removes the rollout.
             None => drop(object.remove(form.field.as_str())),
         }
     }
     Ok(())
 }
 
-/// Why a JSON text is not the definition of a flag.
+/// Error for a JSON text that is not the definition of a flag.
 ///
-/// As an error, it prints all problems in one line.
+/// `Display` prints all problems in one line.
 ///
 /// # Example
 ///
@@ -253,7 +255,7 @@ pub struct InvalidJson {
 debug_is_message!(InvalidJson);
 
 impl InvalidJson {
-    /// Everything that is wrong, in the order of the text: at least one sentence.
+    /// Returns all problems, in the order of the text: at least one sentence.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -266,14 +268,14 @@ impl InvalidJson {
     }
 }
 
-/// The text is no JSON, or no object.
+/// Converts the error of input that is not JSON, or not an object.
 impl From<serde_json::Error> for InvalidJson {
     fn from(error: serde_json::Error) -> Self {
         Self { problems: vec![format!("not a JSON object: {error}")] }
     }
 }
 
-/// A problem without the lines that it is about.
+/// Returns a problem without its lines of text.
 fn sentence(problem: &Diagnostic) -> String {
     let Diagnostic { message, label, help, .. } = problem;
     match help {
@@ -282,7 +284,7 @@ fn sentence(problem: &Diagnostic) -> String {
     }
 }
 
-/// Places that grow in document order, because decoders go by the places of keys.
+/// Places that grow in document order, because decoders sort by the places of keys.
 struct Places(usize);
 
 impl Places {
@@ -293,12 +295,12 @@ impl Places {
     }
 }
 
-/// Makes the value of one setting into what `toml` would have read.
+/// A conversion of one setting into the value that `toml` would have read.
 struct Tree<'p, 'j> {
     places: &'p mut Places,
-    /// What [`number_texts`] found in the value and is not yet used.
+    /// The strings of [`number_texts`] that are not used yet.
     numbers: slice::Iter<'j, String>,
-    /// How deep `null` means something.
+    /// The number of levels at which `null` has a meaning.
     null_levels: usize,
     nulls: &'p mut HashSet<usize>,
 }
@@ -314,7 +316,7 @@ impl<'j> Tree<'_, 'j> {
                 self.nulls.insert(place.start);
                 DeValue::Boolean(false)
             }
-            // Without it, a condition would be wider than it was meant to be.
+            // Without this error, a condition would be wider than intended.
             Json::Null => return Err("`null` cannot stand within this setting"),
             Json::Bool(on) => DeValue::Boolean(*on),
             Json::String(text) => DeValue::String(text.into()),
@@ -339,7 +341,8 @@ impl<'j> Tree<'_, 'j> {
     }
 }
 
-/// The texts of all numbers in a value, in its order: `toml` makes numbers from borrowed text only.
+/// Returns all numbers in a value as strings, in its order: `toml` makes numbers from borrowed
+/// strings only.
 fn number_texts(json: &Json) -> Vec<String> {
     fn walk(json: &Json, level: usize, texts: &mut Vec<String>) {
         match json {

@@ -1,4 +1,4 @@
-//! On which line of a file something is said.
+//! The lines of a file on which flags and their parts are written.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -12,8 +12,8 @@ use crate::{
 
 /// The lines of a flags.toml on which flags, their settings and their rules are written.
 ///
-/// Thousands of flags are kept, so this is four bytes for a setting or a rule and some twenty for a
-/// flag.
+/// Files may have thousands of flags, so a setting or a rule takes four bytes, and a flag takes
+/// about twenty.
 ///
 /// # Example
 ///
@@ -28,11 +28,11 @@ use crate::{
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Lines {
-    /// Sorted by key.
+    /// The flags, sorted by key.
     flags: Box<[Flag]>,
-    /// Those of one flag after those of another.
+    /// The settings and rules of all flags, grouped in the order of `flags`.
     parts: Box<[Written]>,
-    /// The environment that was chosen, and its entries.
+    /// The environment that was chosen, with its entries.
     environment: Option<Chosen>,
 }
 
@@ -40,20 +40,20 @@ pub struct Lines {
 struct Flag {
     key: Arc<str>,
     line: u32,
-    /// Where its parts end, and those of the next flag begin.
+    /// The index in `parts` where those of this flag end.
     end: u32,
 }
 
 /// An environment, and its entries.
 type Chosen = (Arc<str>, BTreeMap<Arc<str>, Entry>);
 
-/// What it is in the lowest byte, the line in the others: one far below 16 million is no use to
-/// anybody, and is not told.
+/// A setting or rule in the lowest byte, and its line in the others. Lines beyond 16 million do not
+/// fit and are left out.
 #[derive(Debug, Clone, Copy)]
 struct Written(u32);
 
 impl Written {
-    /// Instead of a setting: the first one is the first rule, and so on.
+    /// The lowest byte of a rule. Rules are in the order of the flag.
     const RULE: u8 = u8::MAX;
 
     fn new(what: u8, line: u32) -> Option<Self> {
@@ -78,14 +78,15 @@ impl LineEnds {
         Self(ends.map(|(at, _)| at).collect())
     }
 
-    /// The line of a place, counted from 1.
+    /// Returns the line of a position, counted from 1.
     fn line(&self, at: usize) -> u32 {
         self.0.partition_point(|&end| end < at) as u32 + 1
     }
 }
 
 impl Lines {
-    /// The lines of flags in a file. They come sorted, each with the place of its name and its settings.
+    /// Returns the lines of flags in a file. The flags are sorted, each with the position of its
+    /// name and its settings.
     pub(super) fn of<'k, 't: 'k>(
         ends: &LineEnds,
         written: impl Iterator<Item = (&'k Arc<str>, usize, Option<&'k DeTable<'t>>)>,
@@ -109,7 +110,7 @@ impl Lines {
         Self { flags: flags.into(), parts: parts.into(), environment: None }
     }
 
-    /// The lines of these flags, and of the others those of `below`.
+    /// Returns the lines of these flags, and for all other flags those of `below`.
     pub(super) fn over(
         &self,
         below: &Self,
@@ -137,25 +138,25 @@ impl Lines {
         Self { flags: flags.into(), parts: parts.into(), environment }
     }
 
-    /// The line of a flag, counted from 1.
+    /// Returns the line of a flag, counted from 1.
     #[must_use]
     pub fn flag(&self, key: impl FlagKey) -> Option<usize> {
         Some(self.flags[self.index(key.as_str())?].line as usize)
     }
 
-    /// The line of a setting of a flag, counted from 1.
+    /// Returns the line of a setting of a flag, counted from 1.
     #[must_use]
     pub fn setting(&self, key: impl FlagKey, field: Field) -> Option<usize> {
         Some(self.written(key.as_str(), field as u8).next()?.line())
     }
 
-    /// The line of a rule of a flag, 0 being the first rule and 1 the first line.
+    /// Returns the line of a rule of a flag, counted from 1. `index` is counted from 0.
     #[must_use]
     pub fn rule(&self, key: impl FlagKey, index: usize) -> Option<usize> {
         Some(self.written(key.as_str(), Written::RULE).nth(index)?.line())
     }
 
-    /// The line of a part of a flag, or else that of the flag.
+    /// Returns the line of a part of a flag, or else that of the flag.
     #[must_use]
     pub fn part(&self, key: impl FlagKey, part: Part) -> Option<usize> {
         let line = match part {
@@ -166,8 +167,8 @@ impl Lines {
         line.or_else(|| self.flag(key))
     }
 
-    /// The line of a part of a flag as messages show it: `12`, or ``12 in environment `staging` `` if the entry of
-    /// the environment that was chosen sets it.
+    /// Returns the line of a part of a flag as messages show it: `12`, or ``12 in environment
+    /// `staging` `` if the entry of the chosen environment sets that part.
     ///
     /// # Example
     ///
@@ -210,7 +211,7 @@ impl Lines {
     }
 }
 
-/// Returns true if an entry of an environment sets that part of a flag.
+/// Returns `true` if an entry of an environment sets this part of a flag.
 fn sets(entry: &Entry, part: Part) -> bool {
     let field = match part {
         Part::Whole => return true,

@@ -13,7 +13,7 @@ use super::{
 use crate::model::{self, Metadata, MetadataValue};
 
 impl Decode for Metadata {
-    /// A fact.
+    /// The values of the table can be `null`.
     const NULLS: usize = 1;
 
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {

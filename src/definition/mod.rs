@@ -1,23 +1,23 @@
-//! Definitions from texts, with everything that is wrong with them: flags.toml and JSON.
+//! Parsers for flags.toml and for flags in JSON, which report every problem at once.
 //!
-//! [`FlagsFile::parse`] takes a text and never fails. What is wrong with the text becomes
-//! [`Diagnostics`]: all problems at once, syntax and meaning, each with a [`Code`], a line, a
-//! column, and what to do about it. How much harm a problem does depends on what it is:
+//! [`FlagsFile::parse`] reads the text of a file and never fails. The problems of the text become
+//! [`Diagnostics`]: all at once, of syntax and of meaning, each with a [`Code`], a line, a column,
+//! and a remedy. The kind of problem determines its effect:
 //!
 //! - The text is not TOML, is empty, or has no `[flags]` table: the file is not
 //!   [usable](FlagsFile::is_usable), and nothing of it may be published. A file that another
 //!   program is still writing looks like this.
 //! - A flag has an error, such as a misspelled setting: that flag is
-//!   [rejected](FlagsFile::rejected) and keeps its previous definition; the others are good. A
-//!   flag that was written in a place where it does not count is rejected too, so that a slip
-//!   never removes a live flag.
+//!   [rejected](FlagsFile::rejected) and keeps its previous definition; the other flags are
+//!   published. A flag in a place where flags do not count is rejected too, so that a slip never
+//!   removes a live flag.
 //! - An entry of an environment has an error: the flag is rejected in that environment alone.
 //! - A warning rejects nothing.
 //!
-//! Nothing here reads files; a name is passed along with the text for the diagnostics.
+//! This module reads no files. The caller passes the name of the file, which diagnostics show.
 //!
-//! [`from_json`] reads one flag from a JSON object with the same settings, as overrides in Redis
-//! and admin interfaces have it, and [`to_json`] writes it.
+//! [`from_json`] reads one flag from a JSON object with the same settings: the form of overrides in
+//! Redis and of admin interfaces. [`to_json`] writes that form.
 //!
 //! # Example
 //!

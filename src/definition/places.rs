@@ -1,13 +1,13 @@
-//! `flagstaff.toml`: the places where flags are, such as staging and production.
+//! `flagstaff.toml`: the places where flags live, such as staging and production.
 //!
-//! The command `flagstaff` reads the nearest `flagstaff.toml`, and `--at NAME` chooses a place of it. Keys at the top
-//! level are the place that is used without `--at`.
+//! The command `flagstaff` reads the nearest `flagstaff.toml`, and `--at NAME` chooses a place of
+//! it. Keys at the top level form the place that is used without `--at`.
 //!
-//! A value may name environment variables, `$NAME` or `${NAME}`; `$$` is a dollar sign. A password is an error
-//! wherever it is written, and no diagnostic shows it. What comes out of a variable may be a secret, so a
-//! [`PlaceValue`] prints as it is written.
+//! A value may name environment variables, `$NAME` or `${NAME}`; `$$` is a dollar sign. A password
+//! is an error wherever it is written, and no diagnostic shows it. The value of a variable may be a
+//! secret, so a [`PlaceValue`] prints as it is written.
 //!
-//! A mistake in one place leaves the others usable. One at the top level concerns all of them.
+//! A mistake in one place leaves the others usable. A mistake at the top level affects all of them.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, ops::Range};
 
@@ -35,8 +35,9 @@ const SECRET: &[&str] = &["password", "passwd", "passphrase", "secret", "token",
 
 /// The places that the text of a `flagstaff.toml` names.
 ///
-/// Parsing never fails; what is wrong with the text is in [`diagnostics`](Self::diagnostics). Environment variables
-/// are looked up when a place is chosen, so that an unset variable concerns the place that names it alone.
+/// Parsing never fails; problems of the text are in [`diagnostics`](Self::diagnostics). Environment
+/// variables are looked up when a place is chosen, so that an unset variable affects only the place
+/// that names it.
 ///
 /// # Example
 ///
@@ -70,7 +71,7 @@ pub struct PlacesFile {
     default: Written,
     named: BTreeMap<String, Written>,
     diagnostics: Diagnostics,
-    /// For the diagnostics of variables; without passwords.
+    /// The text for diagnostics of variables; without passwords.
     text: String,
 }
 
@@ -90,7 +91,7 @@ pub struct PlaceSettings {
     pub key: Option<PlaceValue>,
     /// The prefix of the keys, where each flag has a key of its own.
     pub key_prefix: Option<PlaceValue>,
-    /// True if each change has to be confirmed by a typed name, with a reason.
+    /// True if the user has to confirm each change with a typed name, and give a reason.
     pub protected: bool,
     /// True if each change needs a reason.
     pub requires_reason: bool,
@@ -98,7 +99,8 @@ pub struct PlaceSettings {
 
 /// A value of a place, with the values of its environment variables.
 ///
-/// A variable may hold a secret, whatever the setting. So a value that names variables prints as it is written.
+/// A variable may hold a secret, whatever the setting. So a value that names variables prints as it
+/// is written.
 ///
 /// # Example
 ///
@@ -116,7 +118,7 @@ pub struct PlaceSettings {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PlaceValue {
     value: String,
-    /// The value as it is written, if that names variables.
+    /// The value as it is written, if it names variables.
     written: Option<String>,
 }
 
@@ -147,13 +149,13 @@ struct Row {
     takes: Takes,
 }
 
-/// The type of a key, and where its value goes.
+/// The type of a key, and the field for its value.
 enum Takes {
     Text(fn(&mut Written) -> &mut Option<Text>),
     /// One string, or a list of them.
     Texts(fn(&mut Written) -> &mut Vec<Text>),
     Boolean(fn(&mut Written) -> &mut bool),
-    /// One of two words, of which the second is true.
+    /// One of two words; the second one means true.
     Word([&'static str; 2], fn(&mut Written) -> &mut bool),
 }
 
@@ -219,7 +221,7 @@ impl PlacesFile {
         }
         let secret = passwords(text, secret);
         let mut problems = merge(faults, decoder.problems);
-        // Some remedies repeat what is written.
+        // Some remedies repeat the written value.
         let shows = |problem: &Diagnostic| {
             let Range { start, end } = problem.span;
             problem.code != Code::PasswordInFile
@@ -233,14 +235,14 @@ impl PlacesFile {
         Self { default, named, diagnostics, text }
     }
 
-    /// Returns everything that is wrong with the text. No part of it shows a password.
+    /// Returns all problems of the text. None of them shows a password.
     #[must_use]
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
     }
 
-    /// Returns what is wrong for a place, for the one without a name for `None`: in the place itself, and at the top
-    /// level.
+    /// Returns the problems of a place, and of the top level; `None` stands for the place without a
+    /// name.
     ///
     /// # Example
     ///
@@ -259,7 +261,7 @@ impl PlacesFile {
         self.diagnostics.of_place(place)
     }
 
-    /// Returns what is wrong in all other places. It does not concern this one.
+    /// Returns the problems of all other places, which do not affect this one.
     #[must_use]
     pub fn diagnostics_elsewhere(&self, place: Option<&str>) -> Diagnostics {
         self.diagnostics.of_other_places(place)
@@ -270,7 +272,7 @@ impl PlacesFile {
         self.named.keys().map(String::as_str)
     }
 
-    /// Leaves a setting out of all places, because its value is known from elsewhere.
+    /// Removes a setting from all places, because the caller has its value from elsewhere.
     ///
     /// # Example
     ///
@@ -297,13 +299,13 @@ impl PlacesFile {
         self
     }
 
-    /// Returns the settings of a place, of the one without a name for `None`. `variable` looks up an environment
-    /// variable. The result is `None` if there is no place of that name.
+    /// Returns the settings of a place; `None` stands for the place without a name. `variable`
+    /// looks up an environment variable. The result is `None` if there is no place with this name.
     ///
     /// # Errors
     ///
-    /// Fails with the diagnostics if the place or the top level has errors, or if the place names a variable that is not
-    /// set. Errors of other places do not matter.
+    /// The diagnostics, if the place or the top level has errors, or if the place names a variable
+    /// that is not set. Errors of other places do not matter.
     pub fn resolve(
         &self,
         place: Option<&str>,
@@ -331,11 +333,12 @@ impl PlacesFile {
         }
     }
 
-    /// Returns as much of a place as can be read, whatever is wrong with it: what it may name is worth a question
-    /// before a change.
+    /// Returns as much of a place as can be read, even if the place has errors. Callers use this to
+    /// ask the user before a change.
     ///
-    /// Settings with an error are left out, and so are values that name a variable without a value. A variable of the
-    /// login of a URL is not needed. The result is empty if there is no place of that name.
+    /// Settings with an error are left out, and so are values that name a variable without a value.
+    /// Variables in the login of a URL may be unset. The result is empty if there is no place with
+    /// this name.
     ///
     /// # Example
     ///
@@ -380,7 +383,7 @@ impl PlacesFile {
 }
 
 impl Written {
-    /// Returns the settings, without the values for which `expand` returns none.
+    /// Returns the settings, without the values for which `expand` returns `None`.
     fn resolved(&self, mut expand: impl FnMut(&Text) -> Option<String>) -> PlaceSettings {
         let mut value = |text: &Text| Some(PlaceValue::new(text, expand(text)?));
         PlaceSettings {
@@ -410,7 +413,7 @@ impl PlaceValue {
     }
 }
 
-/// The value as it is written, if it names environment variables.
+/// Prints the value as it is written, if it names environment variables.
 impl fmt::Display for PlaceValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.written.as_ref().unwrap_or(&self.value))
@@ -423,7 +426,7 @@ impl fmt::Debug for PlaceValue {
     }
 }
 
-/// A variable may list several URLs, as REDIS_URL does.
+/// Splits values into URLs. A variable may list several URLs, as `REDIS_URL` does.
 fn urls(written: &[Text], value: impl FnMut(&Text) -> Option<PlaceValue>) -> Vec<PlaceValue> {
     let lists = written.iter().filter_map(value);
     lists
@@ -435,8 +438,8 @@ fn urls(written: &[Text], value: impl FnMut(&Text) -> Option<PlaceValue>) -> Vec
         .collect()
 }
 
-/// Returns the place in whose section alone a mistake of TOML lies. The result is `None` if it may have an effect on
-/// what is read of others.
+/// Returns the only place that a TOML error can affect, by its section. The result is `None` if the
+/// error may affect others.
 fn place_of(text: &str, fault: &Fault) -> Option<String> {
     let (span, doubtful) = (&fault.diagnostic.span, &fault.doubtful);
     let line_of =
@@ -466,9 +469,10 @@ fn unset_variable(name: &str, span: Range<usize>) -> Diagnostic {
         .help(format!("set `{name}`, or choose another place"))
 }
 
-/// The JSON Schema (draft 7) of `flagstaff.toml`, by which editors complete and check the file.
+/// Returns the JSON Schema (draft 7) of `flagstaff.toml`, by which editors complete and check the
+/// file.
 ///
-/// The schema sees neither passwords nor variables that are not set.
+/// The schema detects neither passwords nor unset variables.
 ///
 /// # Example
 ///
@@ -524,9 +528,9 @@ fn schema_of(row: &Row) -> Json {
 /// The findings in a file so far.
 struct Reading<'t> {
     decoder: Decoder<'t>,
-    /// The values that are not shown.
+    /// The spans of values that must not be shown.
     secret: Vec<Range<usize>>,
-    /// The place that is being read, which its problems concern.
+    /// The place that is being read, which its problems name.
     place: Option<String>,
 }
 
@@ -555,7 +559,7 @@ impl Reading<'_> {
         self.decoder.report(problem.place(self.place.as_deref()));
     }
 
-    /// The settings of a place; those at the top level without a name.
+    /// Reads the settings of a place; `None` stands for the top level.
     fn place(&mut self, name: Option<&str>, table: &DeTable<'_>) -> Written {
         let mut place = Written::default();
         let of = match name {
@@ -631,7 +635,7 @@ impl Reading<'_> {
         }
     }
 
-    /// A string, or `None` after saying what is wrong with it.
+    /// Returns a string, or `None` after reporting what is wrong with it.
     fn text(&mut self, name: &str, value: &Value<'_>, of: &str) -> Option<Text> {
         let DeValue::String(written) = value.get_ref() else { return None };
         let span = value.span();
@@ -640,7 +644,7 @@ impl Reading<'_> {
             let is_plain = ['"', '\''].iter().any(|quote| {
                 raw.strip_prefix(*quote).and_then(|it| it.strip_suffix(*quote)) == Some(written)
             });
-            // Otherwise its lines show the part that is secret.
+            // Otherwise the search through lines finds and hides the secret part.
             if !is_plain || written.contains('%') {
                 self.secret.push(span.clone());
             }
@@ -740,7 +744,7 @@ impl Reading<'_> {
 enum Part<'t> {
     Plain(&'t str),
     Variable(&'t str),
-    /// A dollar sign that is followed by none of these.
+    /// A dollar sign that starts neither `$$` nor the name of a variable.
     Broken,
 }
 
@@ -769,7 +773,7 @@ fn references(text: &str) -> impl Iterator<Item = Part<'_>> {
     })
 }
 
-/// The length of the name of a variable at the start of a string.
+/// Returns the length of the name of a variable at the start of a string.
 fn length_of_name(text: &str) -> usize {
     let is_part = |(at, c): (usize, char)| {
         c == '_' || c.is_ascii_alphabetic() || at > 0 && c.is_ascii_digit()
@@ -789,7 +793,7 @@ fn expanded(text: &str, mut variable: impl FnMut(&str) -> String) -> String {
     expanded
 }
 
-/// Returns true if something secret is written in a value, whatever it takes from variables.
+/// Returns `true` if a value has a written secret, as opposed to one from a variable.
 fn has_password(written: &str) -> bool {
     let decoded = percent_decoded(written);
     [written, &decoded].into_iter().any(|text| {
@@ -799,13 +803,13 @@ fn has_password(written: &str) -> bool {
     })
 }
 
-/// The parts of a line that are passwords of URLs.
+/// Returns the parts of a line that are passwords of URLs.
 fn secrets_of_urls(line: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, scheme) in line.match_indices("://") {
         let start = at + scheme.len();
         let rest = &line[start..];
-        // A password may have a slash, although it should not.
+        // A password may have a slash, although it should be encoded.
         let secret = match rest.rfind('@') {
             Some(end) => rest[..end].find(':').map(|colon| colon + 1..end),
             None => after_a_colon(rest),
@@ -824,13 +828,13 @@ fn secrets_of_urls(line: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The part of an address behind a colon, unless it is a port. It may be the beginning of a password.
+/// Returns the part of an address behind a colon, unless it is a port. It may be the beginning of a
+/// password.
 fn after_a_colon(address: &str) -> Option<Range<usize>> {
     let colon = address.find(':')?;
     let rest = &address[colon + 1..];
     let port = rest.split(['/', '?', '#', ',', '"', '\'', ' ']).next().unwrap_or_default();
-    // An address of IPv6 has colons of its own.
-    // A port may come from a variable.
+    // IPv6 addresses have colons of their own, and a port may come from a variable.
     let port = expanded(port, |_| String::new());
     let is_fine = address.starts_with('[') || port.bytes().all(|byte| byte.is_ascii_digit());
     (!is_fine).then_some(colon + 1..address.len())
@@ -858,9 +862,9 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The parts of the file that may be passwords, with those of `values`.
+/// Returns the parts of the file that may be passwords, and `values`.
 ///
-/// A value with a mistake of TOML is not known as a value, so each line is searched.
+/// If a line has a TOML error, its value is not in the tree, so each line is searched.
 fn passwords(text: &str, values: Vec<Range<usize>>) -> Vec<Range<usize>> {
     let mut spans = values;
     let mut start = 0;
@@ -872,7 +876,7 @@ fn passwords(text: &str, values: Vec<Range<usize>>) -> Vec<Range<usize>> {
         let found = secrets_of_urls(line.trim_end()).into_iter();
         let found = found.filter(|span| line.get(span.clone()).is_some_and(|it| !names_only(it)));
         spans.extend(found.map(|span| start + span.start..start + span.end));
-        // In an encoded line, nothing shows where the password is.
+        // If a line is percent-encoded, the position of the password is unknown.
         let is_hidden = |(name, _): &(&str, &str)| {
             is_secret(name.trim()) || line.contains('%') && has_password(line)
         };
@@ -886,8 +890,8 @@ fn passwords(text: &str, values: Vec<Range<usize>>) -> Vec<Range<usize>> {
     spans
 }
 
-/// The text without its passwords. What stands there instead has as many bytes and as many characters, so that all
-/// spans and all locations stay.
+/// Returns the text with its passwords masked. The masks have the same number of bytes and
+/// characters, so that all spans and locations stay valid.
 fn without(text: &str, secret: &[Range<usize>]) -> String {
     let mut is_secret = vec![false; text.len()];
     for span in secret {

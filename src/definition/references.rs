@@ -19,8 +19,8 @@ use crate::model::{Field, FlagKey};
 /// The table of environments, each of which is a table of flags.
 const ENVIRONMENTS: &str = "environments";
 
-/// A place of a flag file that names another flag: what has to change when that flag gets another name, and
-/// what is wrong once it is gone.
+/// A place of a flag file that names another flag. It has to change when that flag is renamed, and
+/// is a mistake once that flag is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reference {
@@ -52,11 +52,11 @@ pub enum Referrer {
     Segment(String),
 }
 
-/// Returns all places of a flag file that name `flag`, in the order of the text. Tests name no flags but
-/// their own, so none of them is a place.
+/// Returns all places of a flag file that name `flag`, in the order of the text. Tests are not
+/// among them, because a test names no other flags.
 ///
-/// Flags, segments and environments with errors are looked at too, as far as the text can be read. A text that
-/// is not TOML at all has no places.
+/// Flags, segments and environments with errors are searched too, as far as the text can be read. A
+/// text that is not TOML at all has no places.
 ///
 /// # Example
 ///
@@ -130,7 +130,7 @@ impl Search<'_> {
         }
     }
 
-    /// The two conditions of a rule or a segment.
+    /// Searches the two conditions of a rule or a segment.
     fn conditions(&mut self, owner: &Value<'_>, by: &Referrer) {
         let Some(owner) = owner.get_ref().as_table() else { return };
         for condition in [rule::WHEN, UNLESS].into_iter().filter_map(|key| owner.get(key)) {
@@ -152,7 +152,7 @@ impl Search<'_> {
         }
     }
 
-    /// A flag, or `{ flag = "name", … }`.
+    /// Adds a reference, if the value names the flag: a flag key, or `{ flag = "name", … }`.
     fn named(&mut self, value: &Value<'_>, by: &Referrer) {
         let name = match value.get_ref() {
             DeValue::Table(table) => table.get(FLAG),

@@ -1,4 +1,4 @@
-//! Taking a part out of a text, with its comma or its line, so that TOML is left.
+//! Removal of a part of a file, with its comma or its line, so that the rest is valid TOML.
 
 use std::ops::Range;
 
@@ -6,7 +6,8 @@ use toml::de::{DeArray, DeTable};
 
 use super::{Value, variants::in_order};
 
-/// What has to go for the list to lose an element; `None` if something would go with it.
+/// Returns the span that has to be removed for a list to lose an element; `None` if that would
+/// remove a comment.
 pub(super) fn element(
     text: &str,
     list: &Range<usize>,
@@ -18,8 +19,8 @@ pub(super) fn element(
     part(text, list, before, &place(index)?, place(index + 1))
 }
 
-/// What has to go for a flag, which is a table, to lose a setting; `None` if something would go
-/// with it.
+/// Returns the span that has to be removed for a flag, which is a table, to lose a setting; `None`
+/// if that would remove something else.
 pub(super) fn setting(
     text: &str,
     flag: &Value<'_>,
@@ -39,7 +40,8 @@ pub(super) fn setting(
     part(text, &flag.span(), before, &place(index)?, place(index + 1))
 }
 
-/// A part of something in brackets, with the comma after it, or before it if it is the last.
+/// Returns the span of a part in brackets, with the comma after it, or before it if the part is the
+/// last.
 fn part(
     text: &str,
     whole: &Range<usize>,
@@ -61,7 +63,7 @@ fn part(
     (between == "," || (is_only && between.is_empty())).then_some(span)
 }
 
-/// A setting with its line, if it has the line for itself.
+/// Returns a setting with its line, if nothing else is on that line.
 fn line(text: &str, setting: &Range<usize>) -> Option<Range<usize>> {
     let start = text.get(..setting.start)?.rfind('\n').map_or(0, |newline| newline + 1);
     let rest = text.get(setting.end..)?;

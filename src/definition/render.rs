@@ -1,4 +1,4 @@
-//! Problems as text, the way rustc prints them.
+//! Rendering of problems as text, in the style of rustc.
 
 use std::{fmt, ops::Range};
 
@@ -11,18 +11,20 @@ use super::{
 };
 use crate::text::Untrusted;
 
-/// How many problems are rendered unless another number is asked for. The data has all of them.
+/// The number of problems that are rendered by default. The data has all of them.
 const LIMIT: usize = 50;
 
-/// The distance in bytes from which another place is shown by itself. All lines between two places are taken apart, which
-/// takes minutes where each of many problems points at the first line of a large file.
+/// The distance in bytes from which another place is shown separately. The renderer processes all
+/// lines between two places. That takes minutes if each of many problems points at the first line
+/// of a large file.
 const FAR: usize = 16 * 1024;
 
-/// The length in bytes from which a line is shown in part. The renderer takes apart all of it, and a file of one line may have
-/// a hundred thousand mistakes.
+/// The length in bytes from which only a part of a line is shown. The renderer processes whole
+/// lines, and a file of one line may have a hundred thousand mistakes.
 const LONG: usize = 1024;
 
-/// The bytes on both sides of a mistake that are shown of a long line. The renderer shows 140 columns.
+/// The number of bytes of a long line that are shown on both sides of a mistake. The renderer shows
+/// 140 columns.
 const AROUND: usize = 256;
 
 /// [`Diagnostics`] as text; made by [`Diagnostics::report`], printed with `{}`.
@@ -50,21 +52,21 @@ impl<'d> Report<'d> {
         Self { diagnostics, ansi: false, limit: LIMIT }
     }
 
-    /// With ANSI escape codes for colour.
+    /// Adds ANSI escape codes for colour.
     #[must_use]
     pub fn ansi(mut self) -> Self {
         self.ansi = true;
         self
     }
 
-    /// At most `limit` problems, 50 if not set; errors take precedence over warnings.
+    /// Sets the most problems to print, 50 by default. Errors take precedence over warnings.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The problems that are shown, in the order of the text.
+    /// Returns the problems that are shown, in the order of the text.
     fn shown(&self) -> Vec<&'d Diagnostic> {
         let mut shown: Vec<_> = self.diagnostics.iter().collect();
         if shown.len() > self.limit {
@@ -85,7 +87,7 @@ impl fmt::Display for Report<'_> {
             if index > 0 {
                 writeln!(f)?;
             }
-            // The renderer replaces some of what is hidden in the lines of the file, and leaves the rest.
+            // The renderer replaces only some of the hidden characters in the lines of the file.
             let report = render(&renderer, self.diagnostics, &ends, diagnostic);
             writeln!(f, "{}", Untrusted::new(&report).report())?;
         }
@@ -135,15 +137,16 @@ fn render(
     put_right(renderer.render(&groups), misplaced)
 }
 
-/// Replaces the places that the renderer takes for those of the parts of lines that it was given.
+/// Corrects locations in a report. The renderer counts from the start of an excerpt, not of the
+/// line.
 fn put_right(report: String, misplaced: Vec<[String; 2]>) -> String {
-    // The title comes first and may have anything in it but the end of a line.
+    // The title comes first and may contain any text but a line break.
     let Some((title, mut rest)) = report.split_once('\n').filter(|_| !misplaced.is_empty()) else {
         return report;
     };
     let mut right = format!("{title}\n");
     for [wrong, place] in misplaced {
-        // It ends a line, maybe with the end of a colour.
+        // The location ends a line, maybe followed by the end of a colour.
         let Some((before, after)) = rest.split_once(&wrong) else { continue };
         right += before;
         right += &place;
@@ -154,12 +157,12 @@ fn put_right(report: String, misplaced: Vec<[String; 2]>) -> String {
 
 type Place<'d, 'p> = (AnnotationKind, &'p Range<usize>, &'d str);
 
-/// The part of the text that has some places.
+/// The part of the text that contains some places.
 struct Excerpt(Range<usize>);
 
 impl Excerpt {
-    /// Returns the lines of the places, from the first to the last. Only these, and parts of long ones, because the
-    /// renderer takes apart all that it is given.
+    /// Returns the lines of the places, from the first to the last, with only parts of long lines.
+    /// The renderer processes everything that it is given.
     fn of(all: &Diagnostics, places: &[Place<'_, '_>]) -> Self {
         let first = places.iter().map(|(_, span, _)| span.start).min().unwrap_or_default();
         let last = places.iter().map(|(_, span, _)| span.end).max().unwrap_or(first);
@@ -181,7 +184,8 @@ impl Excerpt {
         )
     }
 
-    /// Returns what the renderer calls a place, and its name, if it differs. Without a column, it is the line.
+    /// Returns the wrong location that the renderer prints, and the right one, if they differ.
+    /// Without a column, the right location is the line.
     fn misplaced(
         &self,
         all: &Diagnostics,
@@ -201,13 +205,13 @@ impl Excerpt {
     }
 }
 
-/// Returns a span by its place in a part of the text.
+/// Returns a span relative to a part of the text.
 fn within(part: &Range<usize>, span: &Range<usize>) -> Range<usize> {
     let place = |at: usize| at.clamp(part.start, part.end) - part.start;
     place(span.start)..place(span.end)
 }
 
-/// The lines as they would be.
+/// Renders the lines as they would be with the suggestion.
 fn render_suggestion<'d>(
     all: &'d Diagnostics,
     line_ends: &[usize],
@@ -219,12 +223,12 @@ fn render_suggestion<'d>(
     let (Some(first), Some(last)) = (starts.min(), ends.max()) else {
         return Group::with_title(title);
     };
-    // All in between would be shown twice.
+    // The lines in between would all be shown twice.
     if last - first > FAR {
         return Group::with_title(title);
     }
     let mut lines = part_around(all.text(), first..last);
-    // A line that goes as a whole has the end of its line with it.
+    // If a whole line is removed, its line end is part of it.
     if first < last && all.text()[..last].ends_with('\n') {
         lines.end = last;
     }
@@ -236,7 +240,7 @@ fn render_suggestion<'d>(
     title.element(snippet.patches(patches))
 }
 
-/// The whole lines that `span` touches, without a byte order mark.
+/// Returns the whole lines that `span` touches, without a byte order mark.
 fn lines_around(text: &str, span: Range<usize>) -> Range<usize> {
     let start = text[..span.start].rfind('\n').map_or(0, |newline| newline + 1);
     let end = text[span.end..].find('\n').map_or(text.len(), |newline| span.end + newline + 1);
@@ -244,7 +248,7 @@ fn lines_around(text: &str, span: Range<usize>) -> Range<usize> {
     start + mark..end
 }
 
-/// Returns the lines that `span` touches. Of what is long, it returns the part around `span`.
+/// Returns the lines that `span` touches. Of long lines, it returns only the part around `span`.
 fn part_around(text: &str, span: Range<usize>) -> Range<usize> {
     let span = span.start..character_at(text, span.end.min(span.start + FAR));
     let lines = lines_around(text, span.clone());
@@ -264,7 +268,8 @@ fn character_at(text: &str, at: usize) -> usize {
     (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default()
 }
 
-/// Returns the place of each end of a line. Counting them again for each of many problems would take minutes.
+/// Returns the positions of all line ends. Counting them again for each of many problems would take
+/// minutes.
 fn line_ends(text: &str) -> Vec<usize> {
     text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at).collect()
 }
@@ -293,7 +298,7 @@ mod tests {
         assert!(!report.contains("padding"), "{report}");
     }
 
-    /// All other mistakes of a line are on it too, and so is the first of two definitions.
+    /// A long line also has all other mistakes of the line, and maybe the first of two definitions.
     #[test]
     fn a_mistake_in_a_long_line_is_shown_with_what_is_around_it() {
         let padding = "\u{e4}".repeat(9_000);

@@ -1,4 +1,4 @@
-//! The prerequisites of flags, and the flags that conditions ask for.
+//! The prerequisites of flags, and the flags that conditions name.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -21,7 +21,7 @@ use crate::model::{
     Definition, Field, MOST_PREREQUISITES, Prerequisite, SharedDefinition, Variants,
 };
 
-/// `["payments_v3", { flag = "pricing_page", variant = "higher_price" }]`
+/// Decodes `["payments_v3", { flag = "pricing_page", variant = "higher_price" }]`.
 impl Decode for Vec<Prerequisite> {
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         let DeValue::Array(array) = value.get_ref() else {
@@ -29,7 +29,7 @@ impl Decode for Vec<Prerequisite> {
                 value.get_ref().as_str().map(|flag| format!("write `requires = [\"{flag}\"]`"));
             return wrong_type(decoder, value, at, "a list of flags", help);
         };
-        // All that is wrong is said.
+        // All elements are decoded, so that all mistakes are reported.
         let invalid = |decoder: &mut Decoder<'_>, span, code, label| {
             let message = format!("invalid prerequisite of flag `{}`", at.flag);
             let problem = Diagnostic::new(code, span, message).label(label);
@@ -45,7 +45,8 @@ impl Decode for Vec<Prerequisite> {
 pub(super) const FORMS: &str = "write a flag, `{ flag = \"maintenance\", on = false }`, or `{ flag = \
                                 \"pricing_page\", variant = \"control\" }`";
 
-/// `"payments_v3"`, `{ flag = "maintenance", on = false }`, `{ flag = "pricing_page", variant = "control" }`
+/// Decodes `"payments_v3"`, `{ flag = "maintenance", on = false }`, or `{ flag = "pricing_page",
+/// variant = "control" }`.
 pub(super) fn prerequisite<'d>(
     value: &Value<'_>,
     decoder: &mut Decoder<'d>,
@@ -99,10 +100,10 @@ pub(super) fn prerequisite<'d>(
     invalid(decoder, value.span(), Code::InvalidElement, label.to_owned())
 }
 
-/// One flag that another one asks for, and the place in the file.
+/// A flag that another one depends on, and the place in the file.
 struct Edge<'f> {
     to: &'f Prerequisite,
-    /// It is required. If not, a condition asks for it.
+    /// True if the flag is required, false if a condition names it.
     is_required: bool,
     span: Range<usize>,
 }
@@ -113,12 +114,13 @@ impl Edge<'_> {
     }
 }
 
-/// By flag.
+/// The edges that start at each flag.
 type Edges<'f> = BTreeMap<&'f str, Vec<Edge<'f>>>;
 
-/// Reports wrong prerequisites, and wrong flags in conditions. Returns the flags that have to be rejected.
+/// Reports invalid prerequisites, and invalid flags in conditions. Returns the flags that have to
+/// be rejected.
 ///
-/// `written` has the settings of a flag as the text has them.
+/// `written` returns the settings of a flag as the text has them.
 pub(super) fn check<'w>(
     written: &dyn Fn(&str) -> Option<&'w DeTable<'w>>,
     flags: &BTreeMap<Arc<str>, SharedDefinition>,
@@ -196,12 +198,12 @@ fn edges<'f>(
         let (flags, spans) = (rule.flags(), rule::flag_spans(place, segments));
         flags.into_iter().zip(spans).map(|(to, span)| Edge { to, is_required: false, span })
     });
-    // A few segments can ask for a flag ten thousand times.
+    // A few segments can name a flag ten thousand times.
     let mut known = HashSet::new();
     required.chain(asked).filter(|edge| edge.is_required || known.insert(edge.to)).collect()
 }
 
-/// The first variant that a flag would have to serve and does not have.
+/// Returns the first variant that a flag has to serve and does not have.
 fn missing_variant<'f>(variants: Option<&Variants>, required: &'f Prerequisite) -> Option<&'f str> {
     let has = |name: &&String| variants.is_some_and(|variants| variants.variant(name).is_some());
     required.state.variants().iter().find(|name| !has(name)).map(String::as_str)
@@ -257,21 +259,21 @@ fn unknown<'k>(
     decoder.report_with(problem, help, flag);
 }
 
-/// The flags of a circle, each with the place where it requires the next.
+/// The flags of a cycle, each with the place where it names the next one.
 type Circle<'e> = Vec<(&'e str, &'e Edge<'e>)>;
 
-/// How many prerequisites all circles that are shown may have. Of those of a long circle, each can
-/// close another one that is as long.
+/// The most prerequisites in all reported cycles together. In a long cycle, each further
+/// prerequisite can close another cycle that is as long.
 const MOST_SHOWN: usize = 20_000;
 
 #[derive(Default)]
 struct Circles<'e> {
     shown: Vec<Circle<'e>>,
-    /// The flags that close the circles beyond those, each with one place where it does.
+    /// The flags that close further cycles, each with one place that closes a cycle.
     closing: BTreeMap<&'e str, &'e Edge<'e>>,
 }
 
-/// Finds a circle for every prerequisite that closes one.
+/// Finds a cycle for every prerequisite that closes one.
 fn circles<'e>(edges: &'e Edges<'e>) -> Circles<'e> {
     let mut circles = Circles::default();
     let mut shown = 0;
@@ -280,7 +282,7 @@ fn circles<'e>(edges: &'e Edges<'e>) -> Circles<'e> {
         if done.contains(start) {
             continue;
         }
-        // A stack of its own: a file may have thousands of flags in a row.
+        // A stack on the heap instead of recursion: a file may have thousands of flags in a chain.
         let mut path: Circle<'e> = Vec::new();
         let mut place = HashMap::from([(start, 0)]);
         let mut rest = vec![(start, edges[start].iter())];
@@ -334,7 +336,7 @@ fn report_circle(circle: &Circle<'_>, decoder: &mut Decoder<'_>) {
     decoder.report_with(problem, Some("take one of them away".to_owned()), first.0);
 }
 
-/// Counts the flags that decide about a flag, up to one more than allowed.
+/// Counts the flags that a flag depends on, up to one more than the limit.
 fn count(flag: &str, edges: &Edges<'_>) -> usize {
     let mut known = HashSet::from([flag]);
     let mut rest = vec![flag];

@@ -1,4 +1,4 @@
-//! The settings `rollout` and `active`: what happens when.
+//! The settings `rollout` and `active`: changes over time.
 
 use std::{ops::Range, time::Duration};
 
@@ -58,8 +58,8 @@ impl Decode for Rollout {
                 _ => unknown_key(&Owner::setting(at, value, ROLLOUT), key, member, decoder),
             }
         }
-        // In JSON, the stages are those of the file, and may have been started by hand. In an environment, they are those
-        // of `[flags]`.
+        // In JSON, the stages are those of the file, and may have been started by hand. In an
+        // environment, they are those of `[flags]`.
         if !decoder.is_partial() {
             check_whole(at.flag, value, table, &rollout, decoder);
         }
@@ -88,7 +88,7 @@ fn check_window(
     );
 }
 
-/// Checks a rollout that no other source completes: it has stages, and one beginning.
+/// Checks a rollout that no other source completes: it needs stages, and has a single beginning.
 fn check_whole(
     flag: &str,
     value: &Value<'_>,
@@ -115,7 +115,7 @@ fn check_whole(
     }
 }
 
-/// Checks the window and the rollout that `[flags]` and an environment have together.
+/// Checks the window and the rollout that `[flags]` and an environment define together.
 pub(super) fn check_merged(
     flag: &str,
     settings: &DeTable<'_>,
@@ -208,8 +208,8 @@ fn is_dated(stage: &Stage) -> bool {
     stage.at.is_some()
 }
 
-/// A rollout is written either in lengths of time or in dates, and each stage but the last has to
-/// end.
+/// Checks that all stages use either lengths of time or dates, and that each stage but the last has
+/// an end.
 fn check_times(stages: &[Stage], spans: &[Range<usize>], at: Place<'_>, decoder: &mut Decoder<'_>) {
     let dated = stages.iter().any(is_dated);
     for (n, (stage, span)) in stages.iter().zip(spans).enumerate() {
@@ -286,7 +286,7 @@ fn whole(number: &DeInteger<'_>) -> Option<u32> {
     u32::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// Sets a member of a table.
+/// Sets or removes a member of a table.
 fn set<T: Decode>(
     member: &mut Setting<T>,
     value: &Value<'_>,
@@ -313,7 +313,7 @@ fn table<'v, 't>(
     wrong_type(decoder, value, at, &expected, None)
 }
 
-/// The place of a member, or else of the table.
+/// Returns the place of a member, or else of the table.
 fn span_of(table: &DeTable<'_>, member: &str, value: &Value<'_>) -> Range<usize> {
     table.get(member).map_or_else(|| value.span(), |member| member.span())
 }

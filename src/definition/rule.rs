@@ -1,4 +1,4 @@
-//! `[[flags.NAME.rules]]`: who is served what.
+//! `[[flags.NAME.rules]]`: conditions, and what the flag serves to users who meet them.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -115,7 +115,7 @@ fn rule<'r>(
         let help = "add a name that stays: `name = \"…\"`".to_owned();
         decoder.report_with(problem, Some(help), flag);
     }
-    // Without `when`, a rule is for all but those of `unless`.
+    // Without `when`, a rule matches all users except for those of `unless`.
     let mut rule = Rule::new(when.unwrap_or_else(|| Some(Condition::All(Vec::new())))?, served?);
     rule.name = name.map(str::to_owned);
     rule.unless = match unless {
@@ -128,7 +128,7 @@ fn rule<'r>(
     })
 }
 
-/// A key whose value is a text that says something.
+/// Returns the string of a key, or `None` after reporting that it is not a string or is blank.
 fn text<'r>(
     flag: &str,
     key: &str,
@@ -157,18 +157,18 @@ fn invalid<T>(
     None
 }
 
-/// `true`, `false`, `"25%"`, `"variant"`, `"default"` or `{ variant = weight, … }`
+/// Decodes `true`, `false`, `"25%"`, `"variant"`, `"default"` or `{ variant = weight, … }`.
 fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Option<Serve> {
     let (code, label, help) = match value.get_ref() {
         DeValue::Boolean(true) => return Some(Serve::On),
         DeValue::Boolean(false) => return Some(Serve::Off),
-        // Names come before words.
+        // Names of variants take precedence over words and percentages.
         DeValue::String(text) if decoder.has_variant(text) => {
             return Some(Serve::Variant(text.as_ref().to_owned()));
         }
         DeValue::String(text) if text == DEFAULT => return Some(Serve::Default),
         DeValue::String(text) => match percent_string(text) {
-            // Another source may have a variant that is written like this.
+            // Another source may have a variant with this name.
             Ok(percentage) if decoder.is_patch() && percentage.to_string() != *text => {
                 return Some(Serve::Variant(text.as_ref().to_owned()));
             }
@@ -211,7 +211,7 @@ fn decode_serve(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) -> Opt
 const FORMS: &str = "`true`, `false`, a percentage such as `\"25%\"`, the name of a variant, \
                      variants with weights, or `\"default\"`";
 
-/// `{ control = 50, higher_price = 50 }`, in the order of the text.
+/// Decodes `{ control = 50, higher_price = 50 }`, in the order of the text.
 fn split(
     flag: &str,
     table: &DeTable<'_>,
@@ -228,7 +228,7 @@ fn split(
     arms.into_iter().collect()
 }
 
-/// The places where a rule asks for other flags, in the order of [`Rule::flags`].
+/// Returns the places where a rule names other flags, in the order of [`Rule::flags`].
 pub(super) fn flag_spans(rule: &Value<'_>, segments: &segment::Segments) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     for key in [WHEN, UNLESS] {
@@ -239,8 +239,8 @@ pub(super) fn flag_spans(rule: &Value<'_>, segments: &segment::Segments) -> Vec<
     spans
 }
 
-/// That the rules of a whole flag serve variants that it has. The variants of a patch may be those
-/// of a lower source.
+/// Checks that the rules of a complete flag serve variants that the flag has. The variants of a
+/// patch may be those of a lower source.
 pub(super) fn check_whole(
     flag: &str,
     settings: &DeTable<'_>,

@@ -1,4 +1,4 @@
-//! The JSON Schema of flags.toml, made of the tables that the decoder walks over.
+//! The JSON Schema of flags.toml, generated from the tables of the decoder.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ use crate::model::{
     Percentage, Prerequisite, Rollout, Rules, Stage, Variants, Weight,
 };
 
-/// What a percentage looks like as a string.
+/// A percentage as a string.
 const PERCENT: &str = r"^(100(\.0+)?|0*[0-9]{1,2}(\.[0-9]{1,4}0*)?)\s*%$";
 
 /// A time without seconds, which TOML has and the format `date-time` does not.
@@ -29,14 +29,14 @@ const PATH: &str = r"^[^\s.]([^.]*[^\s.])?(\.[^\s.]([^.]*[^\s.])?)*$";
 /// A string that is more than white space.
 const NOT_BLANK: &str = r"\S";
 
-/// The JSON Schema (draft 7) of flags.toml, by which editors complete and check it.
+/// Returns the JSON Schema (draft 7) of flags.toml, by which editors complete and check the file.
 ///
-/// Made for taplo and tombi, which look for a first line such as
-/// `#:schema https://example.com/flags.schema.json`. The repository has a copy as
+/// The schema is made for taplo and tombi, which look for a first line such as `#:schema
+/// https://example.com/flags.schema.json`. The repository has a copy as
 /// `src/docs/flags.schema.json`.
 ///
-/// Whatever it refuses, [`FlagsFile`](super::FlagsFile) has something to say about too; but there
-/// are mistakes that no schema can see, such as flags that require each other.
+/// [`FlagsFile`](super::FlagsFile) reports a problem for every file that the schema rejects. But no
+/// schema can find some mistakes, such as flags that require each other.
 ///
 /// # Example
 ///
@@ -112,8 +112,8 @@ fn segment() -> Value {
     segment
 }
 
-/// There is a `when`, or an `unless`. Beside a `type`, tombi would take an `anyOf` for something else, so this goes
-/// into `dependencies`.
+/// Requires a `when` or an `unless`. Beside a `type`, tombi takes an `anyOf` for something else, so
+/// this goes into `dependencies`.
 fn has_condition() -> Value {
     json!({ "anyOf": [{ "required": ["when"] }, { "required": [UNLESS] }] })
 }
@@ -122,7 +122,7 @@ fn setting(form: &Form) -> Value {
     let mut schema = (form.schema)();
     schema["description"] = form.field.description().into();
     if form.field == Field::Off {
-        // The one word among the names of variants. Editors offer it.
+        // The only word among the names of variants. Editors offer it.
         schema["examples"] = json!([DEFAULT]);
     }
     let empty = (schema["type"] == "array").then(|| json!([]));
@@ -155,7 +155,8 @@ impl Schema for Vec<String> {
     }
 }
 
-/// Dates of TOML are strings to a schema. Beside a `type`, tombi would take them for something else.
+/// Dates of TOML are strings in a schema. Beside a `type`, tombi takes an `anyOf` for something
+/// else.
 impl Schema for SystemTime {
     fn schema() -> Value {
         json!({ "anyOf": [
@@ -203,7 +204,7 @@ impl Schema for Vec<Prerequisite> {
     }
 }
 
-/// An element of `requires`, and the part `flag` of a condition.
+/// Returns the schema of an element of `requires`, and of the part `flag` of a condition.
 fn prerequisite() -> Value {
     let members = json!({
         "flag": text("The other flag."),
@@ -224,7 +225,7 @@ fn prerequisite() -> Value {
     let mut element =
         table("A flag that has to be on, or a flag and its state.", &["flag"], members);
     element["type"] = json!(["string", "object"]);
-    // They exclude each other.
+    // `on` and `variant` exclude each other.
     element["dependencies"] = json!({ "on": { "not": { "required": ["variant"] } } });
     element
 }
@@ -307,7 +308,7 @@ impl Schema for Variants {
         let value = "What it stands for: its name by default. All variants have one type.";
         let members = json!({
             "weight": described(weight, Weight::schema()),
-            // Of any form; tombi wants to be told that of a table.
+            // The value may have any type. For tombi, a table needs `additionalProperties`.
             "value": { "description": value, "additionalProperties": true },
         });
         let mut variant = table("A weight, or a weight and a value.", &[], members);
@@ -319,7 +320,7 @@ impl Schema for Variants {
     }
 }
 
-/// Of any form but a boolean. For tombi, a table needs `additionalProperties`.
+/// The value may have any type but boolean. For tombi, a table needs `additionalProperties`.
 impl Schema for Constant {
     fn schema() -> Value {
         json!({ "type": ["number", "string", "array", "object"], "additionalProperties": true })
@@ -434,13 +435,13 @@ fn comparison() -> Value {
     })
 }
 
-/// One of these operators is there.
+/// Requires at least one of these operators.
 fn one_of(has: impl Fn(Operator) -> bool) -> Value {
     let operators = Operator::ALL.iter().filter(|&&operator| has(operator));
     operators.map(|operator| json!({ "required": [operator.as_str()] })).collect()
 }
 
-/// Something has letters to compare.
+/// Requires an operator that compares letters.
 fn beside_ignore_case() -> Value {
     let unless_false = json!({
         "properties": { (IGNORE_CASE): { "enum": [false] } },
@@ -453,7 +454,7 @@ fn beside_ignore_case() -> Value {
     json!({ "anyOf": with_case })
 }
 
-/// Something compares numbers, and nothing anything else.
+/// Requires an operator that compares numbers, and forbids all others but `exists`.
 fn beside_as() -> Value {
     let number = json!({ "type": "number" });
     let numbers = Operator::ALL.iter().filter(|operator| operator.has_numbers());
@@ -496,7 +497,7 @@ fn text(description: &str) -> Value {
     described(description, String::schema())
 }
 
-/// Draft 7 looks at nothing beside a reference.
+/// Adds a description. Draft 7 ignores members beside a `$ref`, so a reference goes into `allOf`.
 fn described(description: &str, mut schema: Value) -> Value {
     if schema.get("$ref").is_some() {
         return json!({ "description": description, "allOf": [schema] });
@@ -505,7 +506,7 @@ fn described(description: &str, mut schema: Value) -> Value {
     schema
 }
 
-/// An object of these members only.
+/// Returns the schema of an object with these members only.
 fn table(description: &str, required: &[&str], members: Value) -> Value {
     let mut table = json!({
         "description": description,

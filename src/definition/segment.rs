@@ -1,7 +1,7 @@
 //! `[segments]`: conditions with a name.
 //!
-//! A segment belongs to its file: the conditions that name it share it once they are decoded, and
-//! nothing else knows of it.
+//! A segment belongs to its file. The conditions that name a segment share it once they are
+//! decoded, and no other part of the crate looks segments up.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, btree_set},
@@ -25,22 +25,23 @@ use crate::model::{Condition, Segment, nearest};
 /// The table that holds all segments.
 pub(super) const SEGMENTS: &str = "segments";
 
-/// The condition of those who belong to it. A segment has this or `unless`, or both.
+/// The key of the condition that users of the segment meet. A segment has this key, `unless`, or
+/// both.
 pub(super) const WHEN: &str = "when";
-/// A sentence on what it is for.
+/// The key of a sentence on the purpose of the segment.
 const DESCRIPTION: &str = "description";
 
-/// What is known of the segments of a text.
+/// The segments of a file that are decoded so far.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
-    /// `None` for one that has errors.
+    /// The segments by name; `None` for one that has errors.
     known: BTreeMap<String, Option<Known>>,
-    /// Whether the text can have any.
+    /// True if the text can have segments.
     in_file: bool,
 }
 
 impl Segments {
-    /// The segment of that name, if it has no errors.
+    /// Returns the segment with this name, if it has no errors.
     pub(super) fn get(&self, name: &str) -> Option<&Segment> {
         self.known.get(name)?.as_ref().map(|known| &known.segment)
     }
@@ -52,8 +53,8 @@ struct Known {
     extent: Extent,
 }
 
-/// Returns the segment of that name, which a condition asks for. `attribute` is a help on attributes with
-/// the name `segment`.
+/// Returns the segment with this name, which a condition uses, or reports that it cannot be used.
+/// `attribute` is a help on attributes with the name `segment`.
 pub(super) fn find(
     name: &str,
     span: Range<usize>,
@@ -101,7 +102,8 @@ pub(super) fn decode_all(root: &DeTable<'_>, decoder: &mut Decoder<'_>) {
         waiting.insert(key.get_ref().as_ref(), Waiting { key, value, names });
     }
     for &start in waiting.keys() {
-        // A path of its own: a file may have thousands of segments in a row.
+        // A path on the heap instead of recursion: a file may have thousands of segments in a
+        // chain.
         let mut path = Path::default();
         path.enter(start, &waiting, decoder);
         while let Some((name, rest)) = path.steps.last_mut() {
@@ -129,12 +131,13 @@ struct Waiting<'r, 't> {
     names: BTreeSet<&'r str>,
 }
 
-/// Segments that wait, each for the next. A segment is on a path at most once, and known from then on.
+/// Segments that wait, each for the next one. A segment is on a path at most once, and is known
+/// from then on.
 #[derive(Default)]
 struct Path<'w, 'r> {
-    /// With what each names and was not looked at yet.
+    /// The segments of the path, each with the names that are still to be visited.
     steps: Vec<(&'r str, btree_set::Iter<'w, &'r str>)>,
-    /// Where on the path they are.
+    /// The position of each segment on the path.
     places: HashMap<&'r str, usize>,
 }
 
@@ -158,7 +161,8 @@ impl<'w, 'r> Path<'w, 'r> {
         Some(name)
     }
 
-    /// The last segment names the one at `first`: none of those in between can be known.
+    /// Reports a cycle. The last segment of the path names the one at `first`, so none of the
+    /// segments from there on can be decoded.
     fn leave_circle(
         &mut self,
         first: usize,
@@ -181,7 +185,7 @@ impl<'w, 'r> Path<'w, 'r> {
     }
 }
 
-/// The segments that a condition may name, whatever else is wrong with it.
+/// Collects the segments that a condition may name, even if the condition has errors.
 pub(super) fn collect_names<'r>(value: &'r Value<'_>, names: &mut BTreeSet<&'r str>) {
     match value.get_ref() {
         DeValue::Table(table) => {
@@ -250,19 +254,19 @@ fn decode(name: &str, waiting: &Waiting<'_, '_>, decoder: &mut Decoder<'_>) -> O
     (decoder.errors == errors).then(|| Known { segment: Segment::new(name, condition), extent })
 }
 
-/// How much there is to a condition when its segments are written out.
+/// The size of a condition when its segments are written out.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extent {
     comparisons: usize,
     levels: usize,
 }
 
-/// Segments that name segments grow fast.
+/// The most comparisons of a condition. Segments that name segments grow fast.
 const COMPARISONS: usize = 10_000;
-/// Conditions are worked through by functions that call themselves.
+/// The most levels of a condition. Conditions are processed by recursive functions.
 const LEVELS: usize = 250;
 
-/// The extent of a condition, or `None` after saying that it is too large.
+/// Returns the extent of a condition, or `None` after reporting that it is too large.
 pub(super) fn measure(
     condition: &Condition,
     value: &Value<'_>,

@@ -1,11 +1,11 @@
-//! Definitions and entries as values that serialize.
+//! `Serialize` for definitions and entries.
 
 use serde::{Serialize, Serializer};
 
 use super::to_json;
 use crate::model::{Definition, Entry};
 
-/// Serializes as [`to_json`] has it.
+/// Serializes as the object of [`to_json`].
 impl Serialize for Definition {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         to_json(self).serialize(serializer)

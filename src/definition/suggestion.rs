@@ -1,38 +1,38 @@
-//! What to do about a problem, as data that a program can apply.
+//! Remedies as data that a program can apply.
 
 use std::{collections::BTreeMap, ops::Range};
 
 use crate::text::line;
 
-/// Whether a suggestion may be applied without anybody looking at it.
+/// The safety of applying a suggestion without a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Safety {
-    /// What the flags of the file answer stays the same.
+    /// The flags of the file answer the same before and after.
     Safe,
-    /// It may be what was meant, and it changes what flags answer.
+    /// The suggestion is probably right, but it changes what flags answer.
     Unsafe,
 }
 
-/// A change of the text that settles a [`Diagnostic`](super::Diagnostic).
+/// A change of the text that solves a [`Diagnostic`](super::Diagnostic).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Suggestion {
-    /// What it does, such as ``remove `ana` ``.
+    /// A short description of the change, such as ``remove `ana` ``.
     pub message: String,
-    /// What is replaced, in the order of the text. All of it belongs together.
+    /// The parts of the change, in the order of the text. They are applied together or not at all.
     pub edits: Vec<Edit>,
-    /// Whether it may be applied without anybody looking at it.
+    /// The safety of the suggestion.
     pub safety: Safety,
 }
 
-/// One place of a text that is replaced.
+/// A replacement of one span of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Edit {
     /// A range of bytes of the text, on character boundaries. It is empty for an insertion.
     pub span: Range<usize>,
-    /// What to write there; empty for a removal.
+    /// The new text of the span; empty for a removal.
     pub replacement: String,
 }
 
@@ -55,13 +55,13 @@ impl Suggestion {
     }
 }
 
-/// The text with those suggestions applied that do not get into the way of one before them; `None`
+/// Returns the text with the suggestions applied, without those that overlap an earlier one; `None`
 /// if there are none.
 pub(super) fn apply<'s>(
     text: &str,
     suggestions: impl Iterator<Item = &'s Suggestion>,
 ) -> Option<String> {
-    // By the place where each begins.
+    // The edits by the position where each one starts.
     let mut edits: BTreeMap<usize, &Edit> = BTreeMap::new();
     for suggestion in suggestions {
         let is_free = |edit: &Edit| {

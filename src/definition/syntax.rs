@@ -1,7 +1,8 @@
-//! From text to a tree, as far as the text allows, and what is wrong with it as TOML.
+//! The syntax tree of a file, as far as its text allows, and its TOML errors.
 //!
 //! The parser goes on after an error and guesses. A guess is good enough to find more problems
-//! elsewhere in the file, but nothing is said twice: what a guess looks like is not reported.
+//! elsewhere in the file. But problems of the guessed part itself are not reported, since they
+//! follow from the first error.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -13,20 +14,20 @@ use toml::de::{DeTable, DeValue, Error};
 use super::{Key, Value, code::Code, depth::too_deep, diagnostic::Diagnostic, value::truth};
 use crate::model::Percentage;
 
-/// The result of reading a text as TOML.
+/// The result of reading a file as TOML.
 #[derive(Debug)]
 pub(super) struct Syntax<'t> {
     pub(super) root: DeTable<'t>,
     pub(super) faults: Vec<Fault>,
 }
 
-/// Something that TOML does not allow.
+/// A violation of TOML.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) diagnostic: Diagnostic,
-    /// Where the tree is a guess because of it; empty if it is not.
+    /// The part of the tree that is a guess because of this error; empty if there is none.
     pub(super) doubtful: Range<usize>,
-    /// The text is that of a scalar, and the label of the diagnostic is what is wrong with it.
+    /// True if the text is that of a scalar, whose mistake is in the label of the diagnostic.
     pub(super) is_scalar: bool,
 }
 
@@ -45,7 +46,7 @@ impl<'t> Syntax<'t> {
     }
 }
 
-/// What an error of the parser is about, as far as it matters here.
+/// The kind of a parser error, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     TooDeep,
@@ -55,8 +56,8 @@ enum Kind {
 }
 
 impl Kind {
-    /// The parser has no codes, so its words have to do. A word that changes costs a good label,
-    /// and the snapshots of tests/data/bad show it.
+    /// Classifies an error by its message, because the parser has no codes. If a message changes,
+    /// the problem only loses its good label, and the snapshots of tests/data/bad show that.
     fn of(error: &Error) -> Self {
         let message = error.message();
         let starts = |words: &[&str]| words.iter().any(|word| message.starts_with(word));
@@ -77,8 +78,8 @@ fn faults(text: &str, root: &DeTable<'_>, errors: &[Error]) -> Vec<Fault> {
         .iter()
         .map(|error| (Kind::of(error), error.span().unwrap_or_else(|| too_long_key(text)), error))
         .collect();
-    // What makes the largest part of the tree a guess comes first, and what lies in that part is
-    // a consequence.
+    // The errors that make the largest part of the tree a guess come first. Errors within that part
+    // are consequences.
     errors.sort_by_key(|(kind, span, _)| (*kind, span.start));
     let duplicates: Vec<_> = errors
         .iter()
@@ -125,7 +126,7 @@ fn nested_too_deep(span: Range<usize>, doubtful: Range<usize>) -> Fault {
     Fault { diagnostic, doubtful, is_scalar: false }
 }
 
-/// The parser does not say where a key with too many parts is.
+/// Finds the key with too many parts, because the parser reports no position for it.
 fn too_long_key(text: &str) -> Range<usize> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -154,7 +155,7 @@ fn other(text: &str, span: &Range<usize>, error: &Error) -> Fault {
     Fault { diagnostic, doubtful: whole_lines(text, span), is_scalar }
 }
 
-/// The parser says what is wrong and what it expected in one sentence.
+/// Splits the message of the parser into the mistake and the expectation.
 fn words(error: &Error) -> (&str, String) {
     match error.message().split_once(", expected ") {
         None => (error.message(), String::new()),
@@ -164,7 +165,7 @@ fn words(error: &Error) -> (&str, String) {
     }
 }
 
-/// How to write what was meant by a word that is no TOML value.
+/// Returns a help for an unquoted word, with the probable meaning in valid TOML.
 fn quoting(message: &str, found: &str) -> Option<String> {
     if !matches!(message, "string values must be quoted" | "invalid boolean") {
         return None;
@@ -182,7 +183,8 @@ fn quoting(message: &str, found: &str) -> Option<String> {
     }
 }
 
-/// Where the values begin that reach to the end of the text, by the end that they reach to.
+/// Returns the start of the outermost value in brackets or quotes that ends at each position. An
+/// unclosed value reaches to the position of its error.
 fn open_ends_of(text: &str, root: &DeTable<'_>) -> HashMap<usize, usize> {
     let mut ends = HashMap::new();
     let mut values: Vec<&Value<'_>> = root.values().collect();
@@ -209,7 +211,7 @@ fn open_ends_of(text: &str, root: &DeTable<'_>) -> HashMap<usize, usize> {
     ends
 }
 
-/// Points at the bracket or quote that is never closed instead of the end of the text.
+/// Reports the bracket or quote that is never closed, instead of the end of the text.
 fn unclosed(text: &str, ends: &HashMap<usize, usize>, span: &Range<usize>, error: &Error) -> Fault {
     let Some(&start) = ends.get(&span.end) else {
         return other(text, span, error);
@@ -236,25 +238,26 @@ fn duplicate(text: &str, span: &Range<usize>, error: &Error, first: First) -> Fa
         First::At(first) => diagnostic.related(first, "first defined here"),
         First::Unknown | First::Echo => diagnostic,
     };
-    // Both definitions stand in the text, so neither is a guess.
+    // Both definitions are in the text, so neither is a guess.
     Fault { diagnostic, doubtful: span.start..span.start, is_scalar: false }
 }
 
-/// What comes before a duplicate.
+/// The first definition of a duplicate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum First {
-    /// A key of the same name.
+    /// A key with the same name.
     At(Range<usize>),
-    /// Nothing that could be found.
+    /// Not found.
     Unknown,
-    /// Nothing: its table is the duplicate.
+    /// None, because the key is inside a table that is itself a duplicate.
     Echo,
 }
 
-/// The key that came first for each duplicate.
+/// Returns the first key for each duplicate.
 ///
-/// The parser does not tell, and of two headers it keeps the second. So the duplicates get other
-/// names, the text is read once more, and the first definition is the sibling with the old name.
+/// The parser does not report it, and of two headers it keeps the second. So the duplicates are
+/// renamed, and the text is read once more. The first definition is then the sibling with the
+/// original name.
 fn first_definitions(text: &str, duplicates: &[Range<usize>]) -> Vec<First> {
     let mut firsts = vec![First::Unknown; duplicates.len()];
     let Some(Renamed { text: renamed, names, edits }) = rename(text, duplicates) else {
@@ -304,15 +307,16 @@ fn first_definitions(text: &str, duplicates: &[Range<usize>]) -> Vec<First> {
     firsts
 }
 
-/// Begins the name of a renamed key.
+/// The first character of the name of a renamed key.
 const MARK: char = '\u{1}';
 
-/// A text in which keys have other names.
+/// The text of a file with renamed keys.
 struct Renamed {
     text: String,
-    /// The names that the keys had.
+    /// The original names of the keys.
     names: Vec<String>,
-    /// Where the new text follows the old one again after each of them: new and old offset.
+    /// The offsets in the new and the old text behind each renamed key, where both texts continue
+    /// alike.
     edits: Vec<(usize, usize)>,
 }
 
@@ -335,7 +339,7 @@ fn rename(text: &str, keys: &[Range<usize>]) -> Option<Renamed> {
     Some(Renamed { text: renamed, names, edits })
 }
 
-/// The key that `raw`, which may be quoted, stands for.
+/// Returns the key that `raw`, which may be quoted, stands for.
 fn key_of(raw: &str) -> String {
     let line = format!("{raw} = 0");
     let (table, _) = DeTable::parse_recoverable(&line);

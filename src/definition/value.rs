@@ -17,7 +17,7 @@ use super::{
 };
 use crate::model::{BucketBy, InvalidOnStale, InvalidPercentage, OnStale, Percentage, nearest};
 
-/// The setting that a value is for.
+/// The flag and the setting that a value is for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'f> {
     pub(super) flag: &'f str,
@@ -25,7 +25,7 @@ pub(super) struct Place<'f> {
 }
 
 impl<'f> Place<'f> {
-    /// A member of a setting that is a table.
+    /// Returns the place of a member, for a setting that is a table.
     pub(super) fn member(self, name: &'f str) -> Self {
         Self { setting: name, ..self }
     }
@@ -33,10 +33,10 @@ impl<'f> Place<'f> {
 
 /// A type that a setting can have.
 pub(super) trait Decode: Sized {
-    /// How many levels of its parts can be `null` in JSON, which takes them away (RFC 7396).
+    /// The number of levels of its parts that can be `null` in JSON, which removes them (RFC 7396).
     const NULLS: usize = 0;
 
-    /// The value, or `None` after saying what is wrong.
+    /// Decodes a value, or returns `None` after reporting what is wrong with it.
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self>;
 }
 
@@ -114,7 +114,8 @@ fn blank(span: Range<usize>, text: &str, at: Place<'_>) -> Diagnostic {
         .flag(flag)
 }
 
-/// The name without white space around it, if it is written plainly.
+/// Returns a suggestion to remove the white space around a name, if the name is written without
+/// escapes.
 fn trimmed(span: Range<usize>, name: &str, text: &str) -> Option<Suggestion> {
     let is_plain = text.get(span.clone())? == format!("\"{name}\"");
     let replacement = format!("\"{}\"", name.trim());
@@ -152,7 +153,8 @@ impl Decode for Percentage {
     }
 }
 
-/// A string is a percentage only with its sign, so that it is never a number in disguise.
+/// Reads a percentage from a string with a percent sign. A string without one is not accepted,
+/// because it could be a number by mistake.
 pub(super) fn percent_string(text: &str) -> Result<Percentage, InvalidPercentage> {
     match text.ends_with('%') {
         true => text.parse(),
@@ -167,7 +169,8 @@ fn integer(number: &DeInteger<'_>) -> Result<Percentage, InvalidPercentage> {
     Percentage::whole(number)
 }
 
-/// The decimals are judged as they are written, because `0.1` is no binary fraction.
+/// Reads a percentage from the decimals as they are written, because `0.1` is not a binary
+/// fraction.
 fn decimal(text: &str) -> Result<Percentage, InvalidPercentage> {
     let plain = text.strip_prefix('+').unwrap_or(text);
     match plain.contains(['e', 'E']) {
@@ -182,7 +185,7 @@ impl Decode for SystemTime {
         let span = value.span();
         let date = match value.get_ref() {
             DeValue::Datetime(date) => Some(*date),
-            // JSON has no dates of its own.
+            // JSON has no dates.
             DeValue::String(text) if decoder.format == Format::Json => text.parse().ok(),
             _ => None,
         };
@@ -202,8 +205,8 @@ impl Decode for SystemTime {
                 }
                 (Some(_), Some(_), None) => "this time has no offset from UTC".to_owned(),
                 (None, Some(_), _) => "expected a date, found a time of day".to_owned(),
-                // For TOML, a day that no month has makes the whole text invalid. But the rest of
-                // the text is as it should be, so that it only concerns this flag.
+                // In TOML, a day that no month has makes the whole text invalid. But the rest of
+                // the text is valid, so the problem is reported for this flag alone.
                 _ if decoder.text.get(span.clone()).is_some_and(is_complete) => {
                     decoder.take_fault(span.clone()).unwrap_or_else(|| "no such date".to_owned())
                 }
@@ -272,15 +275,16 @@ impl Decode for OnStale {
     }
 }
 
-/// A length of time whose days have 24 hours. Months and years have no fixed length, and are none.
+/// Reads a length of time, with days of 24 hours. Months and years have no fixed length, so they
+/// are not accepted.
 fn duration(text: &str) -> Option<SignedDuration> {
     let days = SpanRelativeTo::days_are_24_hours();
-    // First without days: a span has a smaller range, and what this writes must be read again.
+    // First without days: `Span` has a smaller range, and what `encode` writes must be read again.
     let plain = text.parse().ok();
     plain.or_else(|| text.parse::<Span>().ok()?.to_duration(days).ok())
 }
 
-/// What was meant, written as it should be, or else an example.
+/// Returns a help with the probable meaning in the right form, or else an example.
 fn right_form(value: &Value<'_>, setting: &str) -> String {
     match value.get_ref() {
         DeValue::Datetime(date) if date.date.is_some() && date.time.is_some() => {
@@ -296,7 +300,8 @@ fn right_form(value: &Value<'_>, setting: &str) -> String {
     }
 }
 
-/// Whether this has the shape of a date or time, and is not half of one that is still written.
+/// Returns `true` if the text has the shape of a whole date or time, and not of one that is still
+/// being typed.
 fn is_complete(text: &str) -> bool {
     let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
     let is_time = |time: &str| {
@@ -318,7 +323,7 @@ fn instant(text: &str) -> Option<SystemTime> {
         since_1970.as_secs().unsigned_abs(),
         since_1970.subsec_nanos().unsigned_abs(),
     );
-    // Not all systems have all times.
+    // `SystemTime` does not have all times on all systems.
     match since_1970.is_negative() {
         true => SystemTime::UNIX_EPOCH.checked_sub(distance),
         false => SystemTime::UNIX_EPOCH.checked_add(distance),
@@ -339,7 +344,7 @@ pub(super) fn wrong_type<T>(
     None
 }
 
-/// What a value is, with its article.
+/// Returns the type of a value, with its article.
 pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -352,7 +357,7 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// What people write for true and false elsewhere.
+/// Returns the boolean that a word means in other languages and products.
 pub(super) fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" | "enabled" => Some(true),
@@ -361,12 +366,12 @@ pub(super) fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// The text of a value, if it is short enough to be shown in a sentence.
+/// Returns the text of a value, if it is short enough to be shown in a sentence.
 pub(super) fn source(text: &str, span: Range<usize>) -> Option<&str> {
     text.get(span).filter(|text| text.len() <= 60 && !text.contains(['\n', '\r']))
 }
 
-/// A number, boolean or date as a string.
+/// Returns a number, boolean or date as a string in quotes.
 fn quoted(text: &str, value: &Value<'_>) -> Option<String> {
     match value.get_ref() {
         DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {

@@ -20,14 +20,14 @@ use crate::{
     text::Untrusted,
 };
 
-/// What a variant can have.
+/// The keys of a variant.
 const SETTINGS: [&str; 2] = [WEIGHT, "value"];
 pub(super) const WEIGHT: &str = "weight";
 
-/// `variants = { control = 34, higher_price = 33 }`, or a table of tables with `weight` and
-/// `value`. Their order is that of the text.
+/// Decodes `variants = { control = 34, higher_price = 33 }`, or a table of tables with `weight` and
+/// `value`. The variants are in the order of the text.
 impl Decode for Variants {
-    /// A variant, its weight and its value.
+    /// A variant, its weight and its value can be `null`.
     const NULLS: usize = 2;
 
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
@@ -64,7 +64,7 @@ fn blank(key: &Key<'_>, at: Place<'_>) -> Diagnostic {
     Diagnostic::new(Code::BlankText, key.span(), message).label(label).flag(at.flag)
 }
 
-/// The entries of a table in the order of the text.
+/// Returns the entries of a table in the order of the text.
 pub(super) fn in_order<'a, 't>(table: &'a DeTable<'t>) -> Vec<(&'a Key<'t>, &'a Value<'t>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
@@ -178,7 +178,7 @@ fn whole(number: &DeInteger<'_>) -> Result<Weight, InvalidWeight> {
     number.map_err(|_| InvalidWeight::OutOfRange)?.to_string().parse()
 }
 
-/// The decimals are judged as they are written, because `0.1` is no binary fraction.
+/// Reads a weight from the decimals as they are written, because `0.1` is not a binary fraction.
 fn decimal(text: &str) -> Result<Weight, InvalidWeight> {
     let plain = text.strip_prefix('+').unwrap_or(text);
     match plain.contains(['e', 'E']) {
@@ -188,7 +188,7 @@ fn decimal(text: &str) -> Result<Weight, InvalidWeight> {
     }
 }
 
-/// The value of a variant or a flag, as `whose` names it.
+/// Returns the value of a variant or a flag. Problems name the owner `whose`.
 pub(super) fn content(
     whose: &str,
     value: &Value<'_>,
@@ -229,12 +229,12 @@ pub(super) fn content(
     None
 }
 
-/// What a variant says its value is, if it says so.
+/// Returns the value that is written for a variant, if there is one.
 fn written<'a, 't>(variant: &'a Value<'t>) -> Option<&'a Value<'t>> {
     variant.get_ref().as_table()?.get("value")
 }
 
-/// A flag has values of one type, so that the code that asks for it knows what it gets.
+/// Checks that all values of a flag have one type, because the calling code expects one type.
 fn check_types(table: &DeTable<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) {
     let values = in_order(table).into_iter().filter_map(|(_, variant)| written(variant));
     let values: Vec<_> = values.filter(|value| !decoder.is_null(value)).collect();
@@ -249,7 +249,7 @@ fn check_types(table: &DeTable<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) {
     }
 }
 
-/// Beside floats, an integer is one of them, if it is one exactly.
+/// Checks that all integers beside floats are exact as floats.
 fn check_exact(values: &[&Value<'_>], at: Place<'_>, decoder: &mut Decoder<'_>) {
     let is_float = |value: &&&Value<'_>| matches!(value.get_ref(), DeValue::Float(_));
     let Some(float) = values.iter().find(is_float) else { return };
@@ -269,19 +269,20 @@ fn check_exact(values: &[&Value<'_>], at: Place<'_>, decoder: &mut Decoder<'_>) 
     }
 }
 
-/// JSON does not tell `1.0` from `1`, so numbers are of one type.
+/// Returns `true` for values of one type. All numbers are, because JSON does not distinguish `1.0`
+/// from `1`.
 fn is_same_type(a: &DeValue<'_>, b: &DeValue<'_>) -> bool {
     use DeValue::{Datetime, Float, Integer};
 
     match (a, b) {
         (Integer(_) | Float(_), Integer(_) | Float(_)) => true,
-        // It is wrong in another way.
+        // Another check reports dates.
         (Datetime(_), _) | (_, Datetime(_)) => true,
         _ => discriminant(a) == discriminant(b),
     }
 }
 
-/// What the variants of a whole flag have to be, and those of a patch need not be by themselves.
+/// Checks variants of a complete flag for errors that do not count in a patch.
 pub(super) fn check_whole(
     flag: &str,
     settings: &DeTable<'_>,
@@ -321,15 +322,15 @@ pub(super) fn check_merged(flag: &str, settings: &DeTable<'_>, decoder: &mut Dec
     }
 }
 
-/// The values of a flag, and where a file has them first.
+/// A flag with values, and the first place of these values in a file.
 pub(super) struct Typed<'d> {
-    /// The flag with these values.
+    /// The flag.
     pub(super) flag: &'d Definition,
     pub(super) span: Range<usize>,
 }
 
 impl<'d> Typed<'d> {
-    /// Returns the values that `place` gives a flag, if it has some.
+    /// Returns the values that `place` gives a flag, if it has any.
     pub(super) fn new(place: &Value<'_>, flag: &'d Definition) -> Option<Self> {
         flag.values().next()?;
         let table = place.get_ref().as_table();
@@ -339,8 +340,8 @@ impl<'d> Typed<'d> {
     }
 }
 
-/// Checks that the values of a flag in an environment are of the type that they have elsewhere in the file. The code
-/// that asks for the flag expects one type everywhere.
+/// Checks that the values of a flag in an environment have the same type as elsewhere in the file.
+/// The code that evaluates the flag expects one type everywhere.
 pub(super) fn check_type(
     flag: &str,
     elsewhere: &Typed<'_>,
@@ -361,13 +362,13 @@ pub(super) fn check_type(
     decoder.report_with(problem, None, flag);
 }
 
-/// The names of the variants of a flag, as they are written.
+/// Returns the names of the variants of a flag, as they are written.
 pub(super) fn names(settings: &DeTable<'_>) -> Option<HashSet<String>> {
     let variants = settings.get(Field::Variants.as_str())?.get_ref().as_table()?;
     Some(variants.keys().map(|name| name.get_ref().as_ref().to_owned()).collect())
 }
 
-/// `serve = true`
+/// Reports `serve = true`.
 pub(super) fn serve_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) {
     let on = value.get_ref().as_bool().unwrap_or_default();
     let message = format!("`serve` of flag `{flag}` is a boolean, and it names a variant");
@@ -380,7 +381,7 @@ pub(super) fn serve_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Deco
     decoder.report(problem.help(help).flag(flag));
 }
 
-/// `off = false`
+/// Reports `off = false`.
 pub(super) fn off_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Decoder<'_>) {
     let message = format!("`off` of flag `{flag}` is a boolean, and it names a variant");
     let problem =
@@ -391,11 +392,11 @@ pub(super) fn off_is_boolean(flag: &str, value: &Value<'_>, decoder: &mut Decode
     decoder.report_with(problem, Some(help), flag);
 }
 
-/// Checks that the variants which `off` and `serve` name are there, also in a flag that has other mistakes.
+/// Checks that `off` and `serve` name variants of the flag, even if the flag has other errors.
 pub(super) fn check_named(flag: &str, settings: &DeTable<'_>, decoder: &mut Decoder<'_>) {
     let table = settings.get(Field::Variants.as_str());
     let table = match table.map(|variants| variants.get_ref().as_table()) {
-        // It is wrong in another way.
+        // Another check reports a value that is not a table.
         Some(None) => return,
         table => table.flatten(),
     };
@@ -403,7 +404,7 @@ pub(super) fn check_named(flag: &str, settings: &DeTable<'_>, decoder: &mut Deco
     for field in [Field::Off, Field::Serve] {
         let Some(place) = settings.get(field.as_str()) else { continue };
         let Some(name) = place.get_ref().as_str() else { continue };
-        // Without variants, `off` does nothing.
+        // Without variants, `off` has no effect.
         let is_idle = field == Field::Off && (table.is_none() || name == DEFAULT);
         if is_idle || names().any(|known| known == name) {
             continue;
@@ -423,7 +424,7 @@ pub(super) fn check_named(flag: &str, settings: &DeTable<'_>, decoder: &mut Deco
     }
 }
 
-/// Returns the setting that is meant by a `serve` that is a word or a percentage.
+/// Returns the setting that was probably meant by a `serve` with a word or a percentage.
 fn instead_of_serve(text: &str) -> Option<String> {
     match (truth(text), percent_string(text)) {
         (_, Ok(percentage)) => Some(format!("percentage = \"{percentage}\"")),
@@ -438,7 +439,7 @@ pub(super) fn add_variants(flag: &str, name: &str) -> String {
     format!("add the variants: `[flags.{}.variants]`, `{} = 1`", toml_key(flag), toml_key(name))
 }
 
-/// Checks that what a flag serves to all is one thing: a constant, or variants.
+/// Checks that a flag has a constant or variants, but not both.
 pub(super) fn check_constant(flag: &str, settings: &DeTable<'_>, decoder: &mut Decoder<'_>) {
     let setting = |field: Field| settings.get(field.as_str());
     let Some(value) = setting(Field::Value) else { return };
@@ -458,7 +459,7 @@ pub(super) fn check_constant(flag: &str, settings: &DeTable<'_>, decoder: &mut D
     }
 }
 
-/// `value = 50`
+/// Decodes `value = 50`.
 impl Decode for Constant {
     fn decode(value: &Value<'_>, at: Place<'_>, decoder: &mut Decoder<'_>) -> Option<Self> {
         if let DeValue::Boolean(on) = value.get_ref() {
@@ -479,8 +480,8 @@ impl Decode for Constant {
     }
 }
 
-/// Checks that no variant which can turn the flag on is named by a word for off. Environment variables and
-/// shared stores switch the flag off by it.
+/// Checks that no variant that can turn the flag on is named like a word for off. In environment
+/// variables and shared stores, such a word turns the flag off.
 fn check_off_words(
     flag: &str,
     table: &DeTable<'_>,
@@ -546,7 +547,7 @@ fn check_values(flag: &str, table: &DeTable<'_>, decoder: &mut Decoder<'_>) {
         decoder.report_with(problem, None, flag);
     }
 }
-/// The number of variants that a help lists. Each of many problems may have such a help.
+/// The most variants that a help lists. Each of many problems may have such a help.
 const MOST_LISTED: usize = 20;
 
 /// Returns a help that lists the variants of a flag.

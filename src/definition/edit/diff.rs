@@ -1,10 +1,10 @@
-//! What an edit changes, as patch reads it.
+//! The changes of an edit, in the format of `patch`.
 
 use std::fmt;
 
 use similar::TextDiff;
 
-/// A unified diff of two texts, by lines. It prints nothing if they are equal.
+/// A unified diff of two versions of a file, by lines. It prints nothing if the versions are equal.
 ///
 /// # Example
 ///
@@ -30,7 +30,7 @@ pub struct Diff<'t> {
 }
 
 impl<'t> Diff<'t> {
-    /// What differs between two texts of the file with this name.
+    /// Compares two versions of the file with this name.
     #[must_use]
     pub fn new(name: &'t str, before: &'t str, after: &'t str) -> Self {
         Self { name, before, after }

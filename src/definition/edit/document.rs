@@ -1,4 +1,4 @@
-//! A flags.toml that is being changed.
+//! A flags.toml that is being edited.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,13 +24,14 @@ use crate::{
     text::line,
 };
 
-/// The text of a flags.toml, to be changed flag by flag.
+/// The text of a flags.toml, which is edited flag by flag.
 ///
-/// A change touches what it is about and nothing else: comments, the order, line ends and all white
-/// space stay, byte by byte. After each change the whole text is read again; if it does not mean
-/// exactly what was asked for, the change is refused and the document is as it was.
+/// An edit touches only what it is about: comments, the order, line ends and all white space stay,
+/// byte by byte. After each edit the whole text is read again. If the new text does not mean
+/// exactly what was asked for, the edit fails and the document stays as it was.
 ///
-/// What goes away takes the comment on its own line with it, and a header takes those right above.
+/// Removing an entry also removes the comment on its own line. Removing a header also removes the
+/// comments directly above.
 ///
 /// # Example
 ///
@@ -62,17 +63,17 @@ pub struct Document {
     whole: Whole,
     /// The flags outside of all environments.
     outside: FlagsFile,
-    /// The flags in the environment that is changed, if one is.
+    /// The flags in the environment that is being edited, or those outside of all environments.
     file: FlagsFile,
 }
 
 impl Document {
-    /// Reads `text`; `name` is what errors call it.
+    /// Reads `text`; errors call the file `name`.
     ///
     /// # Errors
     ///
-    /// [`EditError::Unusable`] if the text is not TOML or has no `[flags]` table. A flag that is
-    /// wrong is no error: it only cannot be changed.
+    /// [`EditError::Unusable`] if the text is not TOML or has no `[flags]` table. A flag with an
+    /// error is not an error here, but it cannot be edited.
     pub fn parse(name: impl Into<String>, text: impl Into<String>) -> Result<Self, EditError> {
         Self::read(name.into(), text.into(), Whole::Yes)
     }
@@ -98,15 +99,16 @@ impl Document {
         }
     }
 
-    /// Changes flags in an environment from here on: `[environments.NAME]` instead of `[flags]`.
+    /// Edits flags in an environment from here on: `[environments.NAME]` instead of `[flags]`.
     ///
-    /// Settings of flags are set in the table that the environment has for the flag, which is added if it is missing.
-    /// [`enable`](Self::enable) and [`disable`](Self::disable) write a forced value, unless there is such a table.
-    /// [`remove`](Self::remove) takes away the entry of the environment, and leaves the flag in `[flags]`.
+    /// Settings of a flag are set in the table that the environment has for the flag, which is
+    /// added if it is missing. [`enable`](Self::enable) and [`disable`](Self::disable) write a
+    /// forced value, unless there is such a table. [`remove`](Self::remove) removes the entry of
+    /// the environment, and leaves the flag in `[flags]`.
     ///
     /// # Errors
     ///
-    /// [`UnknownEnvironment`] if the file does not have it.
+    /// [`UnknownEnvironment`] if the file does not have the environment.
     ///
     /// # Example
     ///
@@ -137,31 +139,31 @@ impl Document {
         Ok(Self { file, ..self })
     }
 
-    /// The text with all changes so far.
+    /// Returns the text with all edits so far.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What the text says.
+    /// Returns the flags of the current text.
     #[must_use]
     pub fn file(&self) -> &FlagsFile {
         &self.file
     }
 
-    /// The lines that differ from the text that was read.
+    /// Returns the lines that differ from the text that was read.
     #[must_use]
     pub fn diff(&self) -> Diff<'_> {
         Diff::new(&self.name, &self.original, &self.text)
     }
 
-    /// Whether anything differs from the text that was read.
+    /// Returns `true` if the text differs from the one that was read.
     #[must_use]
     pub fn is_changed(&self) -> bool {
         self.text != self.original
     }
 
-    /// Turns the kill switch of a flag on: `enabled = true`. Whatever else it says still holds.
+    /// Turns the kill switch of a flag on: `enabled = true`. All its other settings still apply.
     ///
     /// # Errors
     ///
@@ -170,7 +172,8 @@ impl Document {
         self.switch(flag.as_str(), true)
     }
 
-    /// Turns the kill switch of a flag off: `enabled = false`. Whatever else it says stays for later.
+    /// Turns the kill switch of a flag off: `enabled = false`. All its other settings stay for
+    /// later.
     ///
     /// # Errors
     ///
@@ -179,17 +182,18 @@ impl Document {
         self.switch(flag.as_str(), false)
     }
 
-    /// Changes the settings of a flag that `patch` sets or removes, as [`Definition::merge`] does. So
-    /// a percentage takes a rollout away. What means the same afterwards stays as it is written.
+    /// Changes the settings of a flag that `patch` sets or removes, as [`Definition::merge`] does.
+    /// For example, a percentage removes a rollout. Settings that keep their meaning stay as they
+    /// are written.
     ///
-    /// In an environment, a removed setting leaves the entry of the environment, and that of `[flags]` applies. An
-    /// entry without any settings is removed.
+    /// In an environment, a removed setting is removed from the entry of the environment, and that
+    /// of `[flags]` applies. An entry without any settings is removed.
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already, and
-    /// [`EditError::Invalid`] if it, or one that requires it, would be. In an environment,
-    /// [`EditError::InFlags`] if `[flags]` alone has a setting that is removed.
+    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error, and
+    /// [`EditError::Invalid`] if this flag, or one that requires it, would have an error. In an
+    /// environment, [`EditError::InFlags`] if only `[flags]` has a setting that is to be removed.
     ///
     /// # Example
     ///
@@ -229,17 +233,18 @@ impl Document {
         if is_gone || !self.is_forced(flag) {
             return self.put_own(flag, &own);
         }
-        // A table does not lift what a forced value lifts.
+        // A forced value lifts settings of `[flags]`, and a table does not.
         changed.merge(patch);
         self.put_as(flag, &own, &changed)
     }
 
-    /// Adds a flag: behind the others as a line, or with a header of its own if it says more than one
-    /// thing. What the definition removes is left out.
+    /// Adds a flag: as a line behind the others, or with a header of its own if it has several
+    /// settings. Settings that the definition removes are left out.
     ///
     /// # Errors
     ///
-    /// [`EditError::Exists`], and [`EditError::Invalid`] if the name or the definition is wrong.
+    /// [`EditError::Exists`], and [`EditError::Invalid`] if the name or the definition has an
+    /// error.
     ///
     /// # Example
     ///
@@ -272,15 +277,15 @@ impl Document {
         self.accept(flag, &text, Meant::Settings(&settings))
     }
 
-    /// Gives a flag another name: in its header or line, in `requires` of other flags, and in conditions that
-    /// ask for it. The users whom it is on for stay the same: a flag that draws gets its former name as
-    /// `salt`, unless it has one.
+    /// Renames a flag: in its header or line, in `requires` of other flags, and in conditions that
+    /// name the flag. The flag stays on for the same users: a flag that draws gets its former name
+    /// as `salt`, unless it has a salt.
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already,
-    /// [`EditError::Exists`] if there is a flag with the new name, and [`EditError::Invalid`] if the new name is
-    /// wrong.
+    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error,
+    /// [`EditError::Exists`] if there is a flag with the new name, and [`EditError::Invalid`] if
+    /// the new name has an error.
     ///
     /// # Example
     ///
@@ -305,8 +310,9 @@ impl Document {
         self.rename_and_pin(flag.as_str(), to.as_str(), true)
     }
 
-    /// Gives a flag another name as [`rename`](Self::rename) does, for a file that is over another one: that one has
-    /// the salt. A flag that this file only names is changed where it is named.
+    /// Renames a flag as [`rename`](Self::rename) does, for a file that overrides a lower one. The
+    /// lower file gets the salt, so this one does not. References to the flag are renamed even if
+    /// this file does not define it.
     ///
     /// # Errors
     ///
@@ -325,7 +331,7 @@ impl Document {
         let is_in_environment =
             parts.iter().any(|part| has(part.as_deref(), old)) && !has(None, old);
         if !is_in_environment && !is_named_alone {
-            // The error of a flag that is unknown, or wrong outside of all environments.
+            // Return the error of a flag that is unknown, or rejected outside of all environments.
             let file = self.outside.clone();
             Self { file, ..self.clone() }.definition(old)?;
         }
@@ -347,13 +353,14 @@ impl Document {
         self.accept_renamed(old, new, &text, &pinned)
     }
 
-    /// All parts of the file that have flags: `[flags]`, and each environment.
+    /// Returns all parts of the file that have flags: `[flags]`, and each environment.
     fn parts(&self) -> Vec<Option<String>> {
         self.outside.parts().map(|part| part.map(str::to_owned)).collect()
     }
 
-    /// The parts of the file in which a flag needs a salt to keep its users under another name. All environments have
-    /// the salt of `[flags]`. A flag that environments alone have needs one in each.
+    /// Returns the parts of the file in which a flag needs a salt to keep its users under another
+    /// name. All environments use the salt of `[flags]`. A flag that only environments have needs a
+    /// salt in each of them.
     fn drawn_in(&self, flag: &str) -> Vec<Option<String>> {
         let definition = |part: &Option<String>| {
             let flags = self.outside.flags_of(part.as_deref());
@@ -366,7 +373,7 @@ impl Document {
         }
     }
 
-    /// The settings that a part of the file itself has for a flag.
+    /// Returns the settings that a part of the file itself has for a flag.
     fn settings_in(&self, part: Option<&str>, flag: &str) -> Option<Settings> {
         match part {
             None => self.outside.flags().get(flag).map(|flag| settings(flag)),
@@ -374,7 +381,8 @@ impl Document {
         }
     }
 
-    /// Returns the flags of the file that need a flag: they require it, or a condition asks for it.
+    /// Returns the flags of the file that need a flag: they require it, or one of their conditions
+    /// names it.
     ///
     /// # Example
     ///
@@ -399,16 +407,17 @@ impl Document {
         needing.into_iter().collect()
     }
 
-    /// Takes a flag out of `[flags]`, with its comments and its tests. Flags that [need](Self::needing) it stay as
-    /// they are, and are off unless another source has it.
+    /// Removes a flag from `[flags]`, with its comments and its tests. Flags that
+    /// [need](Self::needing) it stay as they are, and are off unless another source has the removed
+    /// flag.
     ///
-    /// In an environment, it takes away the settings of the entry. The tests of the entry stay, since they are about
-    /// the flag in that environment, which still is as `[flags]` has it.
+    /// In an environment, this removes the settings of the entry. The tests of the entry stay,
+    /// since they test the flag in that environment, which then is as `[flags]` defines it.
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag is wrong already, and
-    /// [`EditError::NoEntry`] if the environment sets nothing of the flag.
+    /// [`EditError::UnknownFlag`], [`EditError::Rejected`] if the flag already has an error, and
+    /// [`EditError::NoEntry`] if the environment has no settings of the flag.
     pub fn remove(&mut self, flag: impl FlagKey) -> Result<(), EditError> {
         let flag = flag.as_str();
         self.definition(flag)?;
@@ -426,12 +435,13 @@ impl Document {
         }
     }
 
-    /// Takes a flag out of the whole file: out of `[flags]` and all environments, with its comments and its tests.
+    /// Removes a flag from the whole file, that is `[flags]` and all environments, with its
+    /// comments and its tests.
     ///
     /// # Errors
     ///
-    /// [`EditError::UnknownFlag`] if neither `[flags]` nor an environment has the flag, and [`EditError::Rejected`] if
-    /// the flag is wrong in one of them.
+    /// [`EditError::UnknownFlag`] if neither `[flags]` nor an environment has the flag, and
+    /// [`EditError::Rejected`] if the flag has an error in one of them.
     ///
     /// # Example
     ///
@@ -457,7 +467,8 @@ impl Document {
         deleted
     }
 
-    /// The environments come first: an entry may make no sense without its flag.
+    /// Removes a flag from all parts. The environments come first: an entry may be invalid without
+    /// its flag.
     fn take_out_of_all(&mut self, flag: &str) -> Result<(), EditError> {
         let mut is_there = false;
         for part in self.parts().into_iter().rev() {
@@ -466,7 +477,7 @@ impl Document {
                 None => self.outside.flags().contains_key(flag),
             };
             self.look_at(part.as_deref());
-            // What is rejected is not known, and may be in the text or not.
+            // The entries of a rejected flag are not known, so the text may or may not have one.
             if has_it || self.file.rejected().contains(flag) {
                 self.definition(flag)?;
                 self.take_out(flag)?;
@@ -476,14 +487,14 @@ impl Document {
         if is_there { Ok(()) } else { self.definition(flag).map(drop) }
     }
 
-    /// Takes away all that a part of the file has of a flag.
+    /// Removes everything that a part of the file has about a flag.
     fn take_out(&mut self, flag: &str) -> Result<(), EditError> {
         let mut text = Text::new(self.text.clone());
         text.remove(&self.path(flag));
         self.accept(flag, &text, Meant::Nothing)
     }
 
-    /// Chooses the part of the file that is changed from here on.
+    /// Chooses the part of the file that is edited from here on.
     fn look_at(&mut self, part: Option<&str>) {
         let file = self.outside.clone();
         self.file = match part {
@@ -492,12 +503,13 @@ impl Document {
         };
     }
 
-    /// Makes a flag say by itself what an override makes of it. A flag that the file does not have
-    /// is added.
+    /// Makes an override part of the file: the flag then has by itself the effect of the override.
+    /// A flag that the file does not have is added.
     ///
-    /// What is forced off keeps all its settings, since `enabled = false` is enough. What is forced on
-    /// loses whatever narrows it but its deny-lists, because those hold against the override too. Entries of
-    /// its deny-lists are added to those of the file, as [`Definition::overlay`] adds them.
+    /// A flag that is forced off keeps all its settings, since `enabled = false` is enough. A flag
+    /// that is forced on loses every setting that narrows it, except for its deny-lists, because
+    /// those apply despite the override. Deny-lists of the override are added to those of the file,
+    /// as [`Definition::overlay`] adds them.
     ///
     /// # Errors
     ///
@@ -535,8 +547,8 @@ impl Document {
         self.promote_in_environment(flag, entry, &patch, &changed)
     }
 
-    /// Writes an override into the entry of the environment, so that the flag is `meant` then. Of several ways to write
-    /// it, the one that keeps most of the entry comes first.
+    /// Writes an override into the entry of the environment, so that the flag has the definition
+    /// `meant`. Of several ways to write it, those that keep most of the entry are tried first.
     fn promote_in_environment(
         &mut self,
         flag: &str,
@@ -555,7 +567,8 @@ impl Document {
         own.overlay(patch);
         let as_patch = self.put_as(flag, &own, meant);
         let Err(EditError::Unwritable { .. }) = as_patch else { return as_patch };
-        // An environment cannot take away what `[flags]` sets, but it can set what has the same meaning.
+        // An environment cannot remove a setting of `[flags]`, but it can set a value of the same
+        // meaning.
         let below = self.outside.flags().get(flag);
         below.into_iter().for_each(|below| lift(&mut own, patch, below));
         let lifted = self.put_as(flag, &own, meant);
@@ -572,7 +585,7 @@ impl Document {
         Err(EditError::Unwritable { flag: flag.to_owned() })
     }
 
-    /// Returns the forced value that an override is, unless it names a variant.
+    /// Returns the forced value of an override, unless the override names a variant.
     fn forces_plainly(&self, flag: &str, entry: &Entry) -> Option<bool> {
         let known = self.file.flags().get(flag);
         let variants = known.and_then(|known| known.rare().variants.value());
@@ -582,8 +595,8 @@ impl Document {
         }
     }
 
-    /// Changes the entry of the environment to `own`, if the flag is `meant` then. An environment cannot take away
-    /// what `[flags]` sets.
+    /// Changes the entry of the environment to `own`, if the flag then has the definition `meant`.
+    /// This fails if `meant` needs the removal of a setting of `[flags]`.
     fn put_as(
         &mut self,
         flag: &str,
@@ -599,14 +612,15 @@ impl Document {
         Ok(())
     }
 
-    /// Returns true if a flag answers in the environment as a definition does.
+    /// Returns `true` if a flag evaluates in the environment as a definition does.
     fn is_meant(&self, flag: &str, meant: &Definition) -> bool {
         let is = self.file.flags().get(flag).map(|is| text_of(&evaluated(is)));
         is == Some(text_of(&evaluated(meant)))
     }
 
-    /// Changes the entry of the environment to `own`. An entry without settings would stay behind as an empty table.
-    /// A flag that the environment alone has would be gone with it.
+    /// Changes the entry of the environment to `own`. An entry without settings is removed, so that
+    /// no empty table stays behind. A flag that only the environment has keeps an empty table,
+    /// which declares it.
     fn put_own(&mut self, flag: &str, own: &Definition) -> Result<(), EditError> {
         let is_empty = settings(own).is_empty();
         if !is_empty || !self.outside.flags().contains_key(flag) {
@@ -618,8 +632,8 @@ impl Document {
         }
     }
 
-    /// Turns a flag on or off: its kill switch, or in an environment by a forced value, unless that has settings
-    /// of the flag.
+    /// Turns a flag on or off: by its kill switch, or by a forced value in an environment that has
+    /// no settings of the flag.
     fn switch(&mut self, flag: &str, on: bool) -> Result<(), EditError> {
         let has_settings = || self.own(flag).is_some() && !self.is_forced(flag);
         if self.environment().is_none() || has_settings() {
@@ -645,7 +659,7 @@ impl Document {
         })
     }
 
-    /// Returns true if the part of the file that is changed has tests of a flag.
+    /// Returns `true` if the part of the file that is edited has tests of a flag.
     fn has_tests(&self, flag: &str) -> bool {
         self.file.flags_of(self.environment()).tests.contains_key(flag)
     }
@@ -655,7 +669,7 @@ impl Document {
         entry.is_some_and(|entry| entry.forces().is_some())
     }
 
-    /// Refuses to take away in an environment what `[flags]` alone sets.
+    /// Returns an error if a patch for an environment removes a setting that only `[flags]` has.
     fn refuse_to_remove(&self, flag: &str, patch: &Definition) -> Result<(), EditError> {
         let Some(below) = self.outside.flags().get(flag) else { return Ok(()) };
         let own = self.own(flag).unwrap_or_default();
@@ -686,7 +700,7 @@ impl Document {
         self.accept(flag, &text, Meant::Settings(&new))
     }
 
-    /// The definition of a flag that can be changed.
+    /// Returns the definition of a flag that can be edited.
     fn definition(&self, flag: &str) -> Result<&Definition, EditError> {
         if let Some(definition) = self.file.flags().get(flag) {
             return Ok(definition);
@@ -699,7 +713,7 @@ impl Document {
         Err(EditError::UnknownFlag { flag, similar })
     }
 
-    /// The environment that is changed.
+    /// Returns the environment that is edited.
     fn environment(&self) -> Option<&str> {
         self.file.environment()
     }
@@ -708,7 +722,7 @@ impl Document {
         if self.environment().is_some() { Part::Environment } else { Part::Flags }
     }
 
-    /// The path of the table that has the flags.
+    /// Returns the path of the table that has the flags.
     fn table(&self) -> Vec<Step> {
         table_of(self.environment()).0
     }
@@ -717,8 +731,8 @@ impl Document {
         [self.table(), vec![flag.into()]].concat()
     }
 
-    /// Takes the new text if it means what it should: the flag has these settings, or is gone, and all others are
-    /// what they were, in all environments.
+    /// Accepts the new text if it has the intended meaning: the flag has these settings, or is
+    /// gone, and all other flags are unchanged, in all environments.
     fn accept(&mut self, flag: &str, text: &Text, meant: Meant<'_>) -> Result<(), EditError> {
         let text = text.as_str();
         let unwritable = || EditError::Unwritable { flag: flag.to_owned() };
@@ -738,7 +752,8 @@ impl Document {
                 let (flag, diagnostics) = (invalid.to_owned(), file.diagnostics().clone());
                 return Err(EditError::Invalid { flag, diagnostics });
             }
-            // A flag that was wrong before may be right now, such as one with a variant that was missing.
+            // A flag that had an error before may be valid now, such as one with a variant that was
+            // missing.
             let is_changed = environment == self.environment();
             let is_other = |key: &str| {
                 let is_it = is_changed && key == flag;
@@ -778,7 +793,7 @@ impl Document {
         Ok(())
     }
 
-    /// Takes the new text if it means what it did, but for the name, and for the salts that keep the users.
+    /// Accepts the new text if only the name and the salts that keep the users have changed.
     fn accept_renamed(
         &mut self,
         old: &str,
@@ -827,7 +842,7 @@ impl Document {
     }
 }
 
-/// The entries that a part of a file itself has for its flags: settings, or a forced value.
+/// Returns the entries that a part of a file itself has for its flags: settings, or a forced value.
 fn said(file: &FlagsFile, part: Option<&str>) -> BTreeMap<String, Result<Settings, Entry>> {
     match part {
         None => {
@@ -844,7 +859,7 @@ fn said(file: &FlagsFile, part: Option<&str>) -> BTreeMap<String, Result<Setting
     }
 }
 
-/// The table of a part of the file, and its kind.
+/// Returns the path of the table of a part of the file, and its kind.
 fn table_of(part: Option<&str>) -> (Vec<Step>, Part) {
     match part {
         Some(environment) => (vec!["environments".into(), environment.into()], Part::Environment),
@@ -852,7 +867,7 @@ fn table_of(part: Option<&str>) -> (Vec<Step>, Part) {
     }
 }
 
-/// Settings with a salt, in the order in which definitions have them.
+/// Returns settings with a salt, in the order in which definitions have them.
 fn with_salt(settings: &Settings, salt: &str) -> Settings {
     let mut salted = settings.clone();
     salted.insert(Field::Salt.to_string(), salt.into());
@@ -862,7 +877,7 @@ fn with_salt(settings: &Settings, salt: &str) -> Settings {
     members.into_iter().collect()
 }
 
-/// Returns true if a flag can draw buckets. One that is plainly on or off cannot.
+/// Returns `true` if a flag can draw buckets. One that is plainly on or off cannot.
 fn draws(definition: &Definition) -> bool {
     let settings = settings(definition);
     let shares = |field: &Field| *field != Field::Enabled && field.effect() == Effect::Share;
@@ -870,7 +885,7 @@ fn draws(definition: &Definition) -> bool {
     drawing.any(|field| settings.contains_key(field.as_str()))
 }
 
-/// The intended result of a change, for the part of the text that is about a flag.
+/// The intended result of an edit, for the part of the text that is about a flag.
 enum Meant<'s> {
     Settings(&'s Settings),
     /// A forced value of an environment.
@@ -878,7 +893,8 @@ enum Meant<'s> {
     Nothing,
 }
 
-/// Sets what a patch removes of the flag below to a value that means the same as none, where there is one.
+/// Replaces settings that a patch removes from the flag below: sets them to a neutral value, where
+/// there is one.
 fn lift(own: &mut Definition, patch: &Definition, below: &Definition) {
     let removed = FORMS.iter().filter(|form| patch.removes(form.field) && below.has(form.field));
     for form in removed {
@@ -897,7 +913,7 @@ fn lift(own: &mut Definition, patch: &Definition, below: &Definition) {
     }
 }
 
-/// The settings of a definition without those that mean the same as none.
+/// Returns the settings of a definition without those that have a default or neutral value.
 fn evaluated(definition: &Definition) -> Settings {
     let mut settings = settings(definition);
     settings.retain(|name, value| {
@@ -907,7 +923,7 @@ fn evaluated(definition: &Definition) -> Settings {
     settings
 }
 
-/// What a definition sets, without what it removes: nothing is below a file.
+/// Returns the settings of a definition without the removed ones: no source is below a file.
 fn settings(definition: &Definition) -> Settings {
     fn without_nulls(table: Settings) -> Settings {
         let member = |(name, value)| match value {
@@ -921,26 +937,28 @@ fn settings(definition: &Definition) -> Settings {
     if definition.rare().rules.value().is_none() {
         return settings;
     }
-    // A condition with segments is written out in other words than those that are read back.
+    // A condition that names segments is written out, in a form that differs from the one that is
+    // read back.
     match from_json_object("", &settings, UnknownKeys::Reject) {
         Ok(same) => without_nulls(to_json(&same)),
         Err(_) => settings,
     }
 }
 
-/// The order of variants counts, which maps do not compare.
+/// Returns settings as a string, to compare them with the order of variants. Maps compare without
+/// order.
 fn text_of(settings: &Map<String, Value>) -> String {
     Value::from(settings.clone()).to_string()
 }
 
-/// Why a flags.toml was not changed. The document is as it was.
+/// Errors of [`Document`]. The document stays as it was.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum EditError {
-    /// The text is no flags.toml at all.
+    /// The text is not a usable flags.toml.
     #[error("the file cannot be used")]
     Unusable(#[source] Diagnostics),
-    /// The file has no such flag.
+    /// The file does not have the flag.
     #[error(
         "the file has no flag `{}`{}",
         line(flag),
@@ -949,34 +967,34 @@ pub enum EditError {
     UnknownFlag {
         /// The flag key.
         flag: String,
-        /// A flag with a name like it.
+        /// A flag with a similar name.
         similar: Option<String>,
     },
-    /// The file has such a flag already.
+    /// The file already has a flag with this name.
     #[error("the file has a flag `{}` already", line(flag))]
     Exists {
         /// The flag key.
         flag: String,
     },
-    /// The flag is wrong already, so that nobody knows what it would be changed from.
+    /// The flag already has an error, so its current definition is unknown.
     #[error("flag `{}` has to be corrected before it can be changed", line(flag))]
     Rejected {
         /// The flag key.
         flag: String,
-        /// What is wrong with the file.
+        /// The problems of the file.
         #[source]
         diagnostics: Diagnostics,
     },
-    /// A flag would be wrong afterwards.
+    /// The edit would make a flag invalid.
     #[error("flag `{}` would be wrong", line(flag))]
     Invalid {
-        /// The flag that would be wrong; it need not be the one that is changed.
+        /// The flag that would be invalid, which may be another one than the edited one.
         flag: String,
-        /// What would be wrong with the file.
+        /// The problems that the file would have.
         #[source]
         diagnostics: Diagnostics,
     },
-    /// The environment that is changed has no entry for the flag.
+    /// The environment that is edited has no entry for the flag.
     #[error("environment `{}` has no entry for flag `{}`", line(environment), line(flag))]
     NoEntry {
         /// The flag key.
@@ -984,7 +1002,7 @@ pub enum EditError {
         /// The environment.
         environment: String,
     },
-    /// An environment cannot take away what `[flags]` sets.
+    /// An environment cannot remove a setting of `[flags]`.
     #[error(
         "`[flags]` sets `{setting}` of flag `{}`, which an environment cannot take away",
         line(flag)
@@ -995,7 +1013,8 @@ pub enum EditError {
         /// The setting.
         setting: Field,
     },
-    /// No text was found that says what the flag should be and leaves all others as they are.
+    /// No text was found that gives the flag the intended definition and leaves all other flags as
+    /// they are.
     #[error("flag `{}` cannot be changed that way in this text; edit it by hand", line(flag))]
     Unwritable {
         /// The flag key.

@@ -1,4 +1,4 @@
-//! Where everything stands in a text that is valid TOML.
+//! The positions of all statements in valid TOML.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -20,7 +20,7 @@ impl From<&str> for Step {
     }
 }
 
-/// Headers and `key = value`, in the order of the text.
+/// The headers and `key = value` entries of a file, in its order.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) statements: Vec<Statement>,
@@ -28,11 +28,11 @@ pub(super) struct Layout {
 
 #[derive(Debug)]
 pub(super) struct Statement {
-    /// Where it leads, from the top level.
+    /// The path from the top level that the statement leads to.
     pub(super) path: Vec<Step>,
-    /// Its keys as they are written.
+    /// The keys of the statement as they are written.
     pub(super) keys: Vec<Key>,
-    /// Without comments and white space around it.
+    /// The statement without the comments and white space around it.
     pub(super) span: Range<usize>,
     pub(super) kind: Kind,
 }
@@ -53,7 +53,7 @@ pub(super) struct Key {
     pub(super) span: Range<usize>,
 }
 
-/// A value.
+/// A value, and its position.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) span: Range<usize>,
@@ -67,12 +67,12 @@ pub(super) enum Content {
     Table(Vec<Item>),
 }
 
-/// What stands between commas. In an array it has no keys.
+/// An item between commas. Items of an array have no keys.
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) keys: Vec<Key>,
     pub(super) value: Node,
-    /// Where the comma after it begins.
+    /// The position of the comma after the item.
     pub(super) comma: Option<usize>,
 }
 
@@ -81,20 +81,20 @@ impl Item {
         self.keys.first().map_or(self.value.span.start, |key| key.span.start)
     }
 
-    /// Past its comma.
+    /// Returns the end of the item, behind its comma.
     pub(super) fn end(&self) -> usize {
         self.comma.map_or(self.value.span.end, |comma| comma + 1)
     }
 }
 
-/// What a path leads to.
+/// The kind of thing that a path leads to.
 #[derive(Debug)]
 pub(super) enum Found<'l> {
     Nothing,
     Value(&'l Node),
-    /// A table without a place of its own, or with a header: all that is said about it.
+    /// A table with a header, or without a place of its own: all statements about it.
     Table,
-    /// `[[…]]`, that many times.
+    /// An array of tables, `[[…]]`, with this number of elements.
     Elements(usize),
 }
 
@@ -167,7 +167,7 @@ impl Node {
     }
 }
 
-/// What is left of a path behind its beginning.
+/// Returns the part of a path behind `beginning`.
 pub(super) fn rest<'p>(beginning: &[Step], path: &'p [Step]) -> Option<&'p [Step]> {
     path.strip_prefix(beginning)
 }
@@ -176,7 +176,7 @@ pub(super) fn steps(keys: &[Key]) -> Vec<Step> {
     keys.iter().map(|key| Step::Key(key.name.clone())).collect()
 }
 
-/// The path of a header: behind the name of an array it goes on in its last element.
+/// Returns the path of a header. Behind the name of an array, the path goes on in its last element.
 fn resolve(header: &Statement, lengths: &mut HashMap<Vec<Step>, usize>) -> Vec<Step> {
     let mut path = Vec::new();
     for (nth, key) in header.keys.iter().enumerate() {
@@ -221,7 +221,7 @@ impl<E: Iterator<Item = Event>> Reader<'_, E> {
         Some(Statement { path: Vec::new(), keys, span: first.span().start()..end, kind })
     }
 
-    /// Also steps over what is between keys, and between them and a value.
+    /// Reads keys, and skips the separators between them and before a value.
     fn keys(&mut self) -> Vec<Key> {
         let is_key = |event: &Event| {
             matches!(event.kind(), EventKind::SimpleKey | EventKind::KeySep | EventKind::KeyValSep)

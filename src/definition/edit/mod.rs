@@ -1,8 +1,8 @@
-//! Changes of a flags.toml that keep its comments and its layout.
+//! Edits of a flags.toml that keep its comments and its layout.
 //!
-//! A [`Document`] is the text with changes: settings, new flags, overrides that become part of the
-//! file. A [`TextFile`] reads the text and writes it back, unless somebody else has changed it
-//! meanwhile. A [`Diff`] shows what differs.
+//! A [`Document`] applies changes to the text: settings, new flags, and overrides that become part
+//! of the file. A [`TextFile`] reads the text and writes it back, unless the file has changed in
+//! the meantime. A [`Diff`] shows the changed lines.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! Gives a flag another name, wherever the text of a file has it.
+//! Renames a flag, wherever the text of a file names it.
 
 use serde_json::{Map, Value};
 use toml::de::DeValue;
@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{definition::flag::toml_key, text::Untrusted};
 
-/// The tables whose members are flags: the declared ones, and those of each environment.
+/// The tables whose members are flags: the declared flags, and those of each environment.
 const FLAGS: &str = "flags";
 const ENVIRONMENTS: &str = "environments";
 const SEGMENTS: &str = "segments";
 
-/// Writes `new` in the place of `old`: as the name of the flag in each table of flags, in `requires`, and in
-/// the conditions that ask for a flag. Nothing else changes, so comments and layout stay.
+/// Writes `new` in the place of `old`: as the name of the flag in each table of flags, in
+/// `requires`, and in conditions that name the flag. Nothing else changes, so comments and layout
+/// stay.
 pub(super) fn rename(text: &mut Text, old: &str, new: &str) {
     let mut renaming = Renaming { text, old, new, edits: Vec::new() };
     for statement in renaming.text.statements() {
@@ -25,7 +26,7 @@ pub(super) fn rename(text: &mut Text, old: &str, new: &str) {
     text.apply(edits);
 }
 
-/// The settings of a flag whose references to `old` name `new`.
+/// Returns settings of a flag in which references to `old` name `new`.
 pub(super) fn renamed(settings: &Map<String, Value>, old: &str, new: &str) -> Map<String, Value> {
     fn walk(value: &Value, path: &mut Vec<Step>, old: &str, new: &str) -> Value {
         match value {
@@ -55,9 +56,9 @@ pub(super) fn renamed(settings: &Map<String, Value>, old: &str, new: &str) -> Ma
     settings.iter().map(member).collect()
 }
 
-/// Returns true if the flag with these settings names another one.
+/// Returns `true` if settings of a flag name the given flag.
 pub(super) fn names(settings: &Map<String, Value>, flag: &str) -> bool {
-    // No name of a flag is empty.
+    // Flag keys are not empty, so an empty name always differs.
     renamed(settings, flag, "") != *settings
 }
 
@@ -70,7 +71,7 @@ struct Renaming<'t> {
 
 impl Renaming<'_> {
     fn statement(&mut self, statement: &Statement) {
-        // The keys of a statement are the last ones on the way to it.
+        // The keys of a statement are the last steps of its path.
         let is_key = |step: &&Step| matches!(step, Step::Key(_));
         let keys_before = statement.path.iter().filter(is_key).count() - statement.keys.len();
         let mut keys = statement.keys.iter();
@@ -133,14 +134,14 @@ impl Renaming<'_> {
         }
     }
 
-    /// The text of a string; `None` for any other value.
+    /// Returns the content of a string; `None` for any other value.
     fn string(&self, node: &Node) -> Option<String> {
         let value = DeValue::parse(self.text.source(node.span.clone())).ok()?;
         value.get_ref().as_str().map(str::to_owned)
     }
 }
 
-/// A string in the quotes of another one, where it fits between these.
+/// Quotes a string like the text `written`, if these quotes can hold it.
 fn like(written: &str, text: &str) -> String {
     let is_plain = |c: char| c != '\'' && !c.is_control();
     match written.starts_with('\'') && text.chars().all(is_plain) {
@@ -149,7 +150,7 @@ fn like(written: &str, text: &str) -> String {
     }
 }
 
-/// Returns true if a path from the top of the file ends in the name of a flag.
+/// Returns `true` if a path from the top of the file ends in the name of a flag.
 fn is_name(path: &[Step]) -> bool {
     match path {
         [Step::Key(flags), Step::Key(_)] => flags == FLAGS,
@@ -158,7 +159,8 @@ fn is_name(path: &[Step]) -> bool {
     }
 }
 
-/// The steps behind the name of a flag in a path from the top of the file. A segment has the condition of a rule.
+/// Returns the steps behind the name of a flag in a path from the top of the file. A segment has
+/// the same conditions as a rule.
 fn in_flag(path: &[Step]) -> Option<&[Step]> {
     match path {
         [Step::Key(table), _, rest @ ..] if table == FLAGS || table == SEGMENTS => Some(rest),
@@ -167,7 +169,8 @@ fn in_flag(path: &[Step]) -> Option<&[Step]> {
     }
 }
 
-/// Returns true if a string at this place in a flag, or in a segment, is the name of another flag.
+/// Returns `true` if a string at this place in a flag, or in a segment, is the name of another
+/// flag.
 fn is_reference(place: &[Step]) -> bool {
     let name = |step: &Step| match step {
         Step::Key(name) => Some(name.clone()),
@@ -183,7 +186,7 @@ fn is_reference(place: &[Step]) -> bool {
             else {
                 return false;
             };
-            // Anything else is an attribute, and what it is compared with.
+            // Any other path leads to an attribute and its operand.
             let is_nesting = |key: &&str| matches!(*key, "all" | "any" | "not" | "unless" | "when");
             matches!(*first, "when" | "unless")
                 && inner.iter().take(at.saturating_sub(1)).all(is_nesting)

@@ -1,7 +1,8 @@
-//! A text that is changed in one place at a time; everything else stays byte by byte.
+//! The text of a file, which is changed in one place at a time; everything else stays byte by byte.
 //!
-//! Why not `toml_edit`: it writes a document anew from its tree, and that makes `\r\n` into `\n`, drops the
-//! byte order mark, ends the last line, and moves dotted keys together.
+//! `toml_edit` is not used, because it writes a document again from its tree. That turns `\r\n`
+//! into `\n`, drops the byte order mark, adds a line end to the last line, and moves dotted keys
+//! together.
 
 use std::{iter, ops::Range};
 
@@ -10,25 +11,25 @@ use crate::definition::flag::toml_key;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// What is replaced, and by what.
+/// A span, and the text that replaces it.
 pub(super) type Edit = (Range<usize>, String);
 
-/// The text of a file, and where everything stands in it.
+/// The text of a file, and the positions of its statements.
 #[derive(Debug)]
 pub(super) struct Text {
     text: String,
     layout: Layout,
 }
 
-/// Where a table takes new members.
+/// The place where a table takes new members.
 enum Home<'l> {
     /// Within braces, behind the keys that lead to the table from there.
     Braces(&'l Node, &'l [Item], Option<Range<usize>>),
-    /// Below this statement, which belongs to the table's header or is it.
+    /// Below this statement, which is the table's header or belongs to it.
     Section(&'l Statement),
-    /// Below this statement, with the same keys in front.
+    /// Below this statement, with these leading keys.
     Dotted(&'l Statement, Range<usize>),
-    /// Above the first header of a table in it, with a header of its own that has these keys.
+    /// Above the first header of a table in it, below a new header with these keys.
     NoHeader(&'l Statement, Range<usize>),
 }
 
@@ -54,7 +55,8 @@ impl Text {
         &self.text[span]
     }
 
-    /// What is written about a path in one piece: a value, or all lines from a header on.
+    /// Returns the text about a path, if it is in one piece: a value, or all lines from a header
+    /// on.
     pub(super) fn written(&self, path: &[Step]) -> Option<&str> {
         if let Found::Value(node) = self.find(path) {
             return Some(self.source(node.span.clone()));
@@ -69,12 +71,12 @@ impl Text {
         is_one.then(|| self.source(statements[first].span.start..self.line_end(last.span.end)))
     }
 
-    /// Writes another value in the place of one.
+    /// Replaces a value.
     pub(super) fn replace(&mut self, span: Range<usize>, value: String) {
         self.apply(vec![(span, value)]);
     }
 
-    /// Adds a member to a table that is there, behind the others.
+    /// Adds a member to an existing table, behind the others.
     pub(super) fn insert(&mut self, table: &[Step], key: &str, value: &str) {
         let entry = format!("{} = {value}", toml_key(key));
         let edits = match self.home(table) {
@@ -96,7 +98,7 @@ impl Text {
         self.apply(edits);
     }
 
-    /// Adds `key = value` above the line of a member, and above the comments on it.
+    /// Adds `key = value` above the line of a member, and above the comments on that member.
     pub(super) fn insert_line_above(&mut self, member: &[Step], key: &str, value: &str) {
         let is_line = |statement: &&Statement| {
             matches!(statement.kind, Kind::Entry(_)) && statement.path == member
@@ -122,7 +124,7 @@ impl Text {
     pub(super) fn append(&mut self, table: &[Step], lines: &str) {
         let about = |statement: &&Statement| rest(table, &statement.path).is_some();
         let Some(last) = self.layout.statements.iter().rfind(about) else { return };
-        // What stands between braces is about it too, but a header ends whatever is above it.
+        // A value between braces is about the table too, but a header ends everything above it.
         let end = self.line_end(last.span.end);
         let mut lines = format!("\n\n{lines}");
         let below = &self.text[end..];
@@ -132,7 +134,7 @@ impl Text {
         self.apply(vec![(end..end, lines)]);
     }
 
-    /// Adds lines with a header above that of an element of an array.
+    /// Adds lines with a header above the header of an element of an array.
     pub(super) fn prepend(&mut self, element: &[Step], lines: &str) {
         let mut statements = self.layout.statements.iter();
         let Some(header) = statements.find(|statement| statement.path == element) else { return };
@@ -140,8 +142,8 @@ impl Text {
         self.apply(vec![(start..start, format!("{lines}\n\n"))]);
     }
 
-    /// Takes away everything that is said about a path, with the comments on the same lines and those
-    /// above a header. A table that would vanish with its last member stays as an empty one.
+    /// Removes everything about a path, with the comments on the same lines and those above a
+    /// header. A table that would vanish with its last member stays as an empty one.
     pub(super) fn remove(&mut self, path: &[Step]) {
         let Some((last, table)) = path.split_last() else { return };
         loop {
@@ -151,15 +153,16 @@ impl Text {
                 return self.apply(self.removal(path, Some(table)));
             }
             *self = without;
-            // Behind an element that is gone there may be another one. Between braces, members go
-            // one by one.
+            // Behind a removed element there may be another one with the same index. Members
+            // between braces are removed one by one.
             if !is_key(last) || matches!(self.find(path), Found::Nothing) {
                 return;
             }
         }
     }
 
-    /// The keys that lead to `table` as some header or entry has them, or else as they have to be written.
+    /// Returns the keys that lead to `table` as a header or an entry has them, or else as they have
+    /// to be written.
     pub(super) fn keys_of(&self, table: &[Step]) -> String {
         let written = self.layout.statements.iter().find_map(|statement| {
             (statement.path.len() >= table.len() && statement.path.starts_with(table))
@@ -177,14 +180,16 @@ impl Text {
         }
     }
 
-    /// The names of the members of a table that are one line each below its header, in the order of the text.
+    /// Returns the names of the members of a table that are one line each below its header, in the
+    /// order of the text.
     pub(super) fn lines_in(&self, table: &[Step]) -> Vec<&str> {
         self.members(table, |statement| {
             matches!(statement.kind, Kind::Entry(_)) && statement.keys.len() == 1
         })
     }
 
-    /// The names of the members of a table that have headers of their own, in the order of the text.
+    /// Returns the names of the members of a table that have headers of their own, in the order of
+    /// the text.
     pub(super) fn headers_in(&self, table: &[Step]) -> Vec<&str> {
         self.members(table, |statement| matches!(statement.kind, Kind::Table))
     }
@@ -197,7 +202,7 @@ impl Text {
         members.filter_map(|member| Some(member.keys.last()?.name.as_str())).collect()
     }
 
-    /// Whether a header leads to something in `table`.
+    /// Returns `true` if a header leads to something in `table`.
     pub(super) fn has_headers_below(&self, table: &[Step]) -> bool {
         self.layout.statements.iter().any(|statement| {
             !matches!(statement.kind, Kind::Entry(_))
@@ -205,7 +210,7 @@ impl Text {
         })
     }
 
-    /// Whether `table` has a header of its own.
+    /// Returns `true` if `table` has a header of its own.
     pub(super) fn has_header(&self, table: &[Step]) -> bool {
         self.layout
             .statements
@@ -213,7 +218,8 @@ impl Text {
             .any(|statement| !matches!(statement.kind, Kind::Entry(_)) && statement.path == table)
     }
 
-    /// Whether all keys from the top level to `table` are written in this header.
+    /// Returns the span of all keys from the top level to `table`, if this statement has all of
+    /// them.
     fn leading(&self, statement: &Statement, table: &[Step]) -> Option<Range<usize>> {
         if matches!(statement.kind, Kind::Entry(_))
             && statement.keys.len() < key_count(&statement.path)
@@ -277,7 +283,7 @@ impl Text {
         }
     }
 
-    /// What adds an item between commas.
+    /// Returns the edits that add an item between commas.
     fn item(&self, node: &Node, items: &[Item], index: usize, new: &str) -> Vec<Edit> {
         let insert = |at: usize, text: String| (at..at, text);
         let start = |index: usize| match index.checked_sub(1) {
@@ -331,8 +337,8 @@ impl Text {
         vec![(end..end, format!("\n{indent}{line}"))]
     }
 
-    /// What takes everything about `path` away. What would be the end of the table to `keep` leaves it
-    /// behind as an empty one.
+    /// Returns the edits that remove everything about `path`. If that would end the table `keep`,
+    /// it stays as an empty one.
     fn removal(&self, path: &[Step], mut keep: Option<&[Step]>) -> Vec<Edit> {
         let mut edits = Vec::new();
         let mut statements = self.layout.statements.iter().peekable();
@@ -377,7 +383,8 @@ impl Text {
         edits
     }
 
-    /// The same for one member between braces, and `keep` is about its table.
+    /// Returns the edit that removes one member between braces. With `keep`, its table stays as an
+    /// empty one.
     fn removal_in(&self, node: &Node, path: &[Step], keep: Option<()>) -> Option<Edit> {
         let (items, path) = match (&node.content, path) {
             (Content::Array(items), [Step::Index(index)]) => {
@@ -407,7 +414,8 @@ impl Text {
         (span, format!("{keys} = {{}}"))
     }
 
-    /// What takes an item away with its line if it has one for itself, or else with a comma.
+    /// Returns the edit that removes an item with its line if it has one for itself, or else with a
+    /// comma.
     fn without_item(&self, node: &Node, items: &[Item], index: usize) -> Option<Edit> {
         let item = items.get(index)?;
         let before = index.checked_sub(1).map(|before| &items[before]);
@@ -430,18 +438,18 @@ impl Text {
         Some((span, String::new()))
     }
 
-    /// A line with its end.
+    /// Returns a line with its end.
     fn line(&self, span: &Range<usize>) -> Range<usize> {
         let start = self.line_start(span.start);
         let end = self.line_end(span.end);
         match self.past_newline(end) {
             past if past > end => start..past,
-            // The last line, without an end: the one above it then has none either.
+            // This is the last line, without an end. Afterwards, the line above has no end either.
             _ => self.text[..start].trim_end_matches(['\r', '\n']).len().max(self.start())..end,
         }
     }
 
-    /// Lines with a header, and the empty ones that would be too many without them.
+    /// Returns lines with a header, and the empty lines that would be too many without them.
     fn section(&self, start: usize, end: usize) -> Range<usize> {
         let end = self.past_newline(self.line_end(end));
         let above = self.text[self.start()..start].trim_end_matches([' ', '\t', '\r', '\n']);
@@ -460,7 +468,8 @@ impl Text {
         start..if is_apart { end + blank } else { end }
     }
 
-    /// Where the comments right above a header begin. Those at the top of the file are about the file.
+    /// Returns the start of the comments directly above a header. Comments at the top of the file
+    /// are about the file.
     fn comment_start(&self, header: &Statement) -> usize {
         let mut start = self.line_start(header.span.start);
         loop {
@@ -478,7 +487,7 @@ impl Text {
         start
     }
 
-    /// Behind the byte order mark, if there is one.
+    /// Returns the position behind the byte order mark, if there is one.
     fn start(&self) -> usize {
         if self.text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len_utf8() } else { 0 }
     }
@@ -487,7 +496,7 @@ impl Text {
         self.text[..at].rfind('\n').map_or(self.start(), |newline| newline + 1)
     }
 
-    /// Where the line ends that begins with a value that ends here.
+    /// Returns the end of the line that a value ends on.
     fn line_end(&self, at: usize) -> usize {
         let rest = &self.text[at..];
         let line = rest.find('\n').map_or(rest, |newline| &rest[..newline]);
@@ -499,7 +508,7 @@ impl Text {
         at + ["\r\n", "\n"].iter().find(|end| rest.starts_with(**end)).map_or(0, |end| end.len())
     }
 
-    /// Behind the comment that follows on the same line, if one does.
+    /// Returns the position behind the comment that follows on the same line, if there is one.
     fn past_comment(&self, at: usize) -> usize {
         match self.text[at..].trim_start_matches([' ', '\t']).starts_with('#') {
             true => self.line_end(at),
@@ -507,11 +516,11 @@ impl Text {
         }
     }
 
-    /// Makes several edits at once. Their spans are those of the text before.
+    /// Applies several edits at once. Their spans refer to the text before all of them.
     pub(super) fn apply(&mut self, mut edits: Vec<Edit>) {
         let ending = if self.text.contains("\r\n") { "\r\n" } else { "\n" };
         edits.sort_by_key(|(span, _)| span.start);
-        // Two sections can both take the empty lines between them away.
+        // Two sections can both remove the empty lines between them.
         edits.dedup_by(|(next, text), (span, before)| {
             let overlap = next.start < span.end && text.is_empty() && before.is_empty();
             if overlap {
@@ -535,7 +544,7 @@ fn key_count(path: &[Step]) -> usize {
     path.iter().filter(|step| is_key(step)).count()
 }
 
-/// The first keys as they are written, with the dots between them.
+/// Returns the span of the first keys as they are written, with the dots between them.
 fn span_of(keys: &[Key], len: usize) -> Option<Range<usize>> {
     Some(keys.first()?.span.start..keys.get(len.checked_sub(1)?)?.span.end)
 }

@@ -1,4 +1,4 @@
-//! Makes a flag in a text say something else, where it says something else and nowhere besides.
+//! Changes the settings of a flag in the text of a file, and leaves all other bytes as they are.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -11,11 +11,11 @@ use super::{
     toml_text::{self, Part},
 };
 
-/// A table of settings, as JSON has it.
+/// A table of settings, as JSON.
 pub(super) type Settings = Map<String, Value>;
 
-/// Changes the flag at `path` from what it says to what it should say. Both are complete, and in the
-/// order of the text where that matters.
+/// Changes the flag at `path` from the settings `old` to `new`. Both are complete, and in the order
+/// of the text where the order matters.
 pub(super) fn flag(text: &mut Text, path: &[Step], old: &Settings, new: &Settings, part: Part) {
     let short = match text.find(path) {
         Found::Value(node) if !matches!(node.content, Content::Table(_)) => Some(node.span.clone()),
@@ -50,7 +50,7 @@ pub(super) fn force(text: &mut Text, environment: &[Step], flag: &str, on: bool)
     }
 }
 
-/// Adds a flag: to its place if the flags are in alphabetical order, and behind the others if not.
+/// Adds a flag: at its place if the flags are in alphabetical order, and behind the others if not.
 pub(super) fn add(text: &mut Text, flags: &[Step], flag: &str, settings: &Settings, part: Part) {
     let short = toml_text::shorthand(settings, part);
     if short.is_some() || matches!(text.find(flags), Found::Value(_)) {
@@ -69,7 +69,8 @@ pub(super) fn add(text: &mut Text, flags: &[Step], flag: &str, settings: &Settin
     }
 }
 
-/// The name that a new one goes before, if names are in alphabetical order. Two are so by chance.
+/// Returns the name that the new one goes before, if names are in alphabetical order. Two names may
+/// be in order by chance.
 fn next_in_order(names: &[&str], new: &str) -> Option<Step> {
     let next = *names.iter().find(|&&name| name > new)?;
     (names.len() > 2 && names.is_sorted()).then(|| next.into())
@@ -79,7 +80,7 @@ fn next_in_order(names: &[&str], new: &str) -> Option<Step> {
 struct Sync<'t> {
     text: &'t mut Text,
     path: Vec<Step>,
-    /// How many steps lead to the flag.
+    /// The number of steps that lead to the flag.
     flag: usize,
 }
 
@@ -89,7 +90,7 @@ impl Sync<'_> {
             return;
         }
         if matches!(*place(&self.path[self.flag..]), ["variants", _]) && self.is_table() {
-            // A weight alone is a number in JSON, but the text has a table.
+            // A variant with only a weight is a number in JSON, but the text has a table.
             let (old, new) = (with_weight(old), with_weight(new));
             if let (Value::Object(old), Value::Object(new)) = (&*old, &*new) {
                 return self.members(old, new);
@@ -131,7 +132,7 @@ impl Sync<'_> {
         }
     }
 
-    /// From the last to the first, so that the places of the others stay what they are.
+    /// Changes elements from the last to the first, so that the indices of the others stay valid.
     fn elements(&mut self, old: &[Value], new: &[Value]) {
         let texts = |list: &[Value]| list.iter().map(Value::to_string).collect::<Vec<_>>();
         let old_texts = texts(old);
@@ -140,7 +141,7 @@ impl Sync<'_> {
             |operation: &DiffOp| matches!(operation, DiffOp::Equal { .. } | DiffOp::Replace { .. });
         if !operations.iter().any(keeps) && matches!(self.text.find(&self.path), Found::Elements(_))
         {
-            // Without an element, nothing says that there is a list.
+            // Without an element, the text no longer declares the list.
             self.text.remove(&self.path);
             return self.insert(&Value::Array(new.to_vec()));
         }
@@ -199,7 +200,7 @@ impl Sync<'_> {
         }
     }
 
-    /// Adds what is not there yet.
+    /// Adds a value that is not there yet.
     fn insert(&mut self, value: &Value) {
         let place = place(&self.path[self.flag..]);
         let Some((Step::Key(name), parent)) = self.path.split_last() else { return };
@@ -211,7 +212,7 @@ impl Sync<'_> {
             return self.text.append(parent, &lines.join("\n\n"));
         }
         let long = has_header && toml_text::is_long(value, &place);
-        // Another variant comes behind those that have headers.
+        // A new variant comes behind those that have headers.
         let behind =
             place.len() == 2 && place[0] == "variants" && self.text.has_headers_below(parent);
         let table = if behind { with_weight(value) } else { Cow::Borrowed(value) };
@@ -233,11 +234,11 @@ impl Sync<'_> {
         self.path.pop();
     }
 
-    /// Whether members can be changed one by one: what they are called means something to the
-    /// flag, and new ones come behind the others.
+    /// Returns `true` if members can be changed one by one. Their names must have a meaning for the
+    /// flag, and new members must come last, since they are added behind the others.
     fn fits(&self, old: &Settings, new: &Settings) -> bool {
         match *place(&self.path[self.flag..]) {
-            // A condition can be written in more ways than JSON has.
+            // TOML has more ways to write a condition than JSON.
             ["rules", _, "when", ..] => false,
             ["variants"] | ["rules", _, "serve"] => {
                 let stay = old.keys().filter(|name| new.contains_key(*name));
@@ -257,7 +258,7 @@ impl Sync<'_> {
     }
 }
 
-/// Where a path leads in a flag, with a star for each index.
+/// Returns the place of a path in a flag, with a star for each index.
 fn place(path: &[Step]) -> Vec<&str> {
     fn part(step: &Step) -> &str {
         match step {
@@ -268,13 +269,13 @@ fn place(path: &[Step]) -> Vec<&str> {
     path.iter().map(part).collect()
 }
 
-/// The order of members counts.
+/// Returns `true` if two values are equal, including the order of members.
 fn is_same(a: &Value, b: &Value) -> bool {
     let (a, b) = (a.to_string(), b.to_string());
     a == b
 }
 
-/// A variant as a table.
+/// Returns a variant as a table.
 fn with_weight(variant: &Value) -> Cow<'_, Value> {
     match variant {
         Value::Number(weight) => Cow::Owned(json!({ "weight": weight })),

@@ -1,4 +1,4 @@
-//! Values as TOML writes them, in taplo's style.
+//! TOML for values, in taplo's style.
 
 use serde_json::{Map, Value};
 
@@ -7,10 +7,10 @@ use crate::{
     text::{Untrusted, is_hidden},
 };
 
-/// How many columns a line has before a list in it is written in several.
+/// The number of columns of a line beyond which a list is written on several lines.
 const WIDTH: usize = 80;
 
-/// The value of what stands at `place` in a flag, on one line.
+/// Returns the TOML of the value at `place` in a flag, on one line.
 pub(super) fn value(json: &Value, place: &[&str]) -> String {
     let inside = |json: &Value, name: &str| value(json, &[place, &[name]].concat());
     match json {
@@ -31,18 +31,20 @@ pub(super) fn value(json: &Value, place: &[&str]) -> String {
     }
 }
 
-/// Returns `true` for a member of a flag that is a date, which is a string in JSON. `*` is any element.
+/// Returns `true` for a member of a flag that is a date, which is a string in JSON. `*` is any
+/// element.
 fn is_date(place: &[&str]) -> bool {
     let Some((setting, inside)) = place.split_first() else { return false };
     flag::form(setting).is_some_and(|form| form.dates.contains(&inside))
 }
 
-/// A day, where that is what people write: as the value of a setting.
+/// Returns a date as a day if possible. Only for the value of a setting itself, where people write
+/// days.
 fn date<'t>(text: &'t str, place: &[&str]) -> &'t str {
     text.strip_suffix("T00:00:00Z").filter(|_| place.len() == 1).unwrap_or(text)
 }
 
-/// `key = value`, with a list in several lines if it is long.
+/// Returns `key = value`, with a long list on several lines.
 pub(super) fn entry(key: &str, json: &Value, place: &[&str]) -> String {
     let line = format!("{} = {}", toml_key(key), value(json, place));
     match json {
@@ -55,7 +57,7 @@ pub(super) fn entry(key: &str, json: &Value, place: &[&str]) -> String {
     }
 }
 
-/// The lines of a table with a header: what is long has a header of its own.
+/// Returns the lines of a table with a header. Long members have headers of their own.
 pub(super) fn section(header: &str, table: &Map<String, Value>, place: &[&str]) -> String {
     let mut text = format!("[{header}]");
     let mut below = String::new();
@@ -77,7 +79,7 @@ pub(super) fn section(header: &str, table: &Map<String, Value>, place: &[&str]) 
     text + &below
 }
 
-/// `[[header]]` with the members of an element below it.
+/// Returns `[[header]]` with the members of an element below it.
 pub(super) fn element(header: &str, element: &Value, place: &[&str]) -> String {
     let place = [place, &["*"]].concat();
     let members = element.as_object().into_iter().flatten();
@@ -91,14 +93,14 @@ pub(super) fn is_list_of_rules(json: &Value, place: &[&str]) -> bool {
     place == ["rules"] && json.as_array().is_some_and(|rules| !rules.is_empty())
 }
 
-/// Whether a table of a flag does not fit into a line.
+/// Returns `true` if a table of a flag does not fit into a line.
 pub(super) fn is_long(json: &Value, place: &[&str]) -> bool {
     place.len() == 1
         && json.is_object()
         && value(json, place).chars().count() + place[0].len() > WIDTH
 }
 
-/// `true`, `"25%"`, or a table of settings.
+/// Returns `true`, `"25%"`, or a table of settings.
 pub(super) fn flag(settings: &Map<String, Value>, part: Part) -> String {
     shorthand(settings, part).unwrap_or_else(|| value(&Value::Object(settings.clone()), &[]))
 }
@@ -112,7 +114,7 @@ pub(super) enum Part {
     Environment,
 }
 
-/// A flag that says only one thing, for which there is a short form.
+/// Returns the short form of a flag, if the flag has a single setting that has one.
 pub(super) fn shorthand(settings: &Map<String, Value>, part: Part) -> Option<String> {
     let mut members = settings.iter();
     match (members.next().map(|(name, json)| (name.as_str(), json)), members.next()) {
@@ -122,8 +124,8 @@ pub(super) fn shorthand(settings: &Map<String, Value>, part: Part) -> Option<Str
     }
 }
 
-/// The new value in the notation of the one that it replaces: a percentage with its sign, the
-/// quotes of a string.
+/// Returns the new value in the notation of the one that it replaces: with the sign of a percentage
+/// and the quotes of a string.
 pub(super) fn like(written: &str, json: &Value, place: &[&str]) -> String {
     let quote = written.chars().next().filter(|c| ['"', '\''].contains(c));
     match (quote, json) {

@@ -1,4 +1,4 @@
-//! Changing a file that others may be changing too.
+//! Replaces a file that other programs may change at the same time.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use crate::{
     text::line,
 };
 
-/// A text file as it was read, to be replaced only if it still is.
+/// A text file as it was read, which is replaced only if it is still unchanged.
 ///
 /// # Example
 ///
@@ -42,7 +42,8 @@ impl TextFile {
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Read`] if it cannot be read, is not a regular file, has more than 16 MiB, or is not UTF-8.
+    /// [`TextFileError::Read`] if the file cannot be read, is not a regular file, has more than 16
+    /// MiB, or is not UTF-8.
     pub fn read(path: impl Into<PathBuf>) -> Result<Self, TextFileError> {
         let path = path.into();
         match read::text(&path) {
@@ -51,12 +52,12 @@ impl TextFile {
         }
     }
 
-    /// Makes a file that is not there yet.
+    /// Creates a file that does not exist yet.
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Exists`] if there is anything at the path already, a symbolic link that leads
-    /// nowhere included; [`TextFileError::Write`] if the file cannot be made.
+    /// [`TextFileError::Exists`] if there is anything at the path already, even a symbolic link
+    /// that leads nowhere; [`TextFileError::Write`] if the file cannot be created.
     pub fn create(path: impl Into<PathBuf>, text: &str) -> Result<(), TextFileError> {
         let path = path.into();
         let new = Replacement::of(&path, text.as_bytes(), Readers::Umask);
@@ -69,35 +70,36 @@ impl TextFile {
         }
     }
 
-    /// The path that it was read from.
+    /// Returns the path that the file was read from.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What was read.
+    /// Returns the text that was read.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Puts another text in its place, if nobody has changed it since it was read.
+    /// Replaces the file with another text, if the file has not changed since it was read.
     ///
-    /// Whoever reads the file meanwhile reads the old text or the new one, never a part: the new one
-    /// is written beside the old one, which it then replaces. It keeps the permissions, and the
-    /// owner if the system allows that. Where the path is a symbolic link, the link stays and its
-    /// target is replaced.
+    /// Programs that read the file meanwhile read the old text or the new one, never a part. The
+    /// new text is written to a second file beside the old one, which it then replaces. The new
+    /// file keeps the permissions, and the owner if the system allows that. If the path is a
+    /// symbolic link, the link stays and its target is replaced.
     ///
-    /// The comparison and the replacement are two steps: somebody who writes the file between them,
-    /// within microseconds, is not noticed.
+    /// The comparison and the replacement are two steps. If another program writes the file between
+    /// them, within microseconds, its change is lost.
     ///
     /// # Errors
     ///
-    /// [`TextFileError::Changed`] if it says something else now; [`TextFileError::Read`] or
-    /// [`TextFileError::Write`] if it cannot be compared or replaced. In each case it is as it was.
+    /// [`TextFileError::Changed`] if the file has another text now; [`TextFileError::Read`] or
+    /// [`TextFileError::Write`] if the file cannot be compared or replaced. In each case the file
+    /// stays as it was.
     pub fn replace(&self, text: &str) -> Result<(), TextFileError> {
         let write = |source| TextFileError::Write { path: self.path.clone(), source };
-        // The user means the target of a link, and the link itself would be replaced.
+        // The user means the target of a link. A rename would replace the link itself.
         let target = fs::canonicalize(&self.path).map_err(|source| self.unreadable(source))?;
         let metadata = fs::metadata(&target).map_err(|source| self.unreadable(source))?;
         if metadata.permissions().readonly() {
@@ -119,33 +121,33 @@ impl TextFile {
     }
 }
 
-/// Why a file was not read or written. It is as it was.
+/// Errors of [`TextFile`]. The file stays as it was.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TextFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read `{}`", line(&path.to_string_lossy()))]
     Read {
         /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error("cannot write `{}`", line(&path.to_string_lossy()))]
     Write {
         /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Somebody has changed it since it was read.
+    /// The file has changed since it was read.
     #[error("`{}` was changed since it was read", line(&path.to_string_lossy()))]
     Changed {
         /// The path of the file.
         path: PathBuf,
     },
-    /// There is something already where it should be made.
+    /// There is already something at the path of the new file.
     #[error("`{}` exists already", line(&path.to_string_lossy()))]
     Exists {
         /// The path of the file.

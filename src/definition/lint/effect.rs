@@ -46,7 +46,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// Returns the reason for which a setting of a flag does nothing, if it does nothing.
+/// Returns the reason why a setting of a flag has no effect, if it has none.
 fn idle_because(field: Field, definition: &Definition) -> Option<&'static str> {
     if field == Field::Expires && definition.is_permanent() {
         return Some("the flag is permanent");
@@ -58,7 +58,7 @@ fn idle_because(field: Field, definition: &Definition) -> Option<&'static str> {
     (definition.entries(needed) == 0).then_some(why)
 }
 
-/// Returns the weights by which nothing is drawn, since all are served one variant.
+/// Returns weights that have no effect, because the flag serves one variant to all users.
 fn idle_weights<'f>(flag: &Flag<'f>) -> impl Iterator<Item = (&'f str, &'f Value<'f>)> {
     let is_served = flag.definition.spares_draws() == Some(Field::Serve);
     let table = flag.setting(Field::Variants).filter(|_| is_served);

@@ -21,7 +21,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
                 continue;
             };
             let merged = Definition::with_entry(Some(below), entry);
-            // Tests stand in a table, and do not repeat a setting.
+            // Tests need a table, and do not repeat a setting.
             let has_tests = value.get_ref().as_table().is_some_and(|it| it.contains_key(TESTS));
             if !has_tests && is_same(below, &merged) {
                 let message = format!("the entry for flag `{name}` changes nothing");
@@ -69,7 +69,8 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// Returns a problem if an entry sets the share of a flag that `[flags]` switches off, and leaves it off.
+/// Returns a problem if an entry sets the share of a flag that `[flags]` turns off, and leaves it
+/// off.
 fn stays_off(
     name: &str,
     value: &Value<'_>,
@@ -77,7 +78,7 @@ fn stays_off(
     entry: &Definition,
 ) -> Option<Diagnostic> {
     let is_off = below.enabled.value() == Some(&false);
-    // A table that takes `enabled` out turns the flag on, too.
+    // A table that removes `enabled` turns the flag on, too.
     if !is_off || entry.has(Field::Enabled) || entry.removes(Field::Enabled) {
         return None;
     }
@@ -102,14 +103,15 @@ fn stays_off(
     Some(problem.help(help).flag(name))
 }
 
-/// Returns true if a table is still there without one of its members. An environment must not vanish by a fix: services
-/// that name it would not start.
+/// Returns `true` if the table still exists without one of its members. A fix must not remove an
+/// environment: services that name it would not start.
 fn stays(text: &str, value: &Value<'_>, table: &DeTable<'_>) -> bool {
     let has_brackets = text.get(value.span()).is_some_and(|it| it.starts_with(['[', '{']));
     has_brackets || table.len() > 1
 }
 
-/// Returns true if two definitions have the same settings, whether they remove or inherit the others.
+/// Returns `true` if two definitions have the same settings, whether they remove or inherit the
+/// others.
 fn is_same(below: &Definition, merged: &Definition) -> bool {
     let said = |definition: &Definition| {
         let mut said = to_json(definition);

@@ -1,4 +1,4 @@
-//! What lints look at, and what they find.
+//! The input of lints, and their findings.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +24,7 @@ use crate::{
     model::{Definition, Entry, Field, SharedDefinition},
 };
 
-/// A text that was read, with the places of what it says.
+/// A file that was read, with the positions of its parts.
 pub(super) struct File<'f> {
     pub(super) text: &'f str,
     pub(super) now: SystemTime,
@@ -48,14 +48,15 @@ pub(super) struct Entries<'f> {
     pub(super) table: &'f DeTable<'f>,
     /// All entries, also those with errors, in the order of the text.
     pub(super) written: Vec<(&'f Key<'f>, &'f Value<'f>)>,
-    /// Those without errors.
+    /// The entries without errors.
     pub(super) entries: BTreeMap<&'f str, &'f Entry>,
-    /// The flags there, after the merge.
+    /// The flags in the environment, after the merge.
     pub(super) flags: &'f Flags,
 }
 
 impl<'f> Entries<'f> {
-    /// Returns all flags there as the text has them, in the entry and in `[flags]`. Settings keep their places.
+    /// Returns all flags of the environment as one table each: the settings of the entry and of
+    /// `[flags]`. Settings keep their places.
     pub(super) fn merged(&self, flags: Option<&'f DeTable<'f>>) -> Vec<(&'f Key<'f>, Value<'f>)> {
         let below = |name: &str| flags.and_then(|flags| flags.get_key_value(name));
         let own = self.written.iter().map(|&(key, value)| {
@@ -98,7 +99,7 @@ impl<'f> File<'f> {
         }
     }
 
-    /// Returns the file with the entries of an environment in the place of its flags.
+    /// Returns the file with the entries of an environment instead of its flags.
     pub(super) fn entries(&self, environment: &Entries<'f>) -> Self {
         let flags = environment.written.iter().filter_map(|&(key, value)| {
             let definition = environment.entries.get(key.get_ref().as_ref())?.as_definition()?;
@@ -112,22 +113,22 @@ impl<'f> File<'f> {
         }
     }
 
-    /// All environments, also those with errors, as the table they are.
+    /// Returns all environments, also those with errors, as the table in the text.
     pub(super) fn environments_table(&self) -> Option<&'f Value<'f>> {
         self.root.get(ENVIRONMENTS)
     }
 
-    /// All flags, also those with errors, as the table they are.
+    /// Returns all flags, also those with errors, as the table in the text.
     pub(super) fn flags_table(&self) -> Option<&'f Value<'f>> {
         self.root.get(FLAGS)
     }
 
-    /// The segment of that name, also if it has errors.
+    /// Returns the segment with this name, even if it has errors.
     pub(super) fn segment(&self, name: &str) -> Option<&'f Value<'f>> {
         table(self.root, SEGMENTS)?.get(name)
     }
 
-    /// All segments, also those with errors, in the order of the text.
+    /// Returns all segments, also those with errors, in the order of the text.
     pub(super) fn segments_in_order(&self) -> Vec<(&'f Key<'f>, &'f Value<'f>)> {
         table(self.root, SEGMENTS).map(in_order).unwrap_or_default()
     }
@@ -149,17 +150,17 @@ impl<'f> Flag<'f> {
         self.key.get_ref()
     }
 
-    /// The settings, unless the flag is written in short, as `true` or `"25%"`.
+    /// Returns the settings, unless the flag has the short form, `true` or `"25%"`.
     pub(super) fn settings(&self) -> Option<&'f DeTable<'f>> {
         self.value.get_ref().as_table()
     }
 
-    /// The value of a setting, as the text has it.
+    /// Returns the value of a setting, as the text has it.
     pub(super) fn setting(&self, field: Field) -> Option<&'f Value<'f>> {
         self.settings()?.get(field.as_str())
     }
 
-    /// The rules, as the text has them.
+    /// Returns the rules, as the text has them.
     pub(super) fn rules(&self) -> impl Iterator<Item = &'f Value<'f>> {
         self.list(Field::Rules).into_iter().flat_map(|rules| rules.iter())
     }
@@ -169,11 +170,11 @@ impl<'f> Flag<'f> {
     }
 }
 
-/// What was found so far.
+/// The findings so far.
 pub(super) struct Found<'l> {
     lints: &'l Lints,
     pub(super) problems: Vec<Diagnostic>,
-    /// The environment that is looked at.
+    /// The environment that is being checked.
     pub(super) environment: Option<String>,
 }
 
@@ -182,7 +183,7 @@ impl<'l> Found<'l> {
         Self { lints, problems, environment: None }
     }
 
-    /// Whether anybody wants to know.
+    /// Returns `true` if findings of this code are reported.
     pub(super) fn wants(&self, code: Code) -> bool {
         self.lints.level(code) > Level::Allow
     }

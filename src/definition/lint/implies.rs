@@ -1,13 +1,13 @@
-//! Whether one condition holds whenever another one does.
+//! Comparison of conditions: tests if one holds whenever another one holds.
 
 use super::never::admits;
 use crate::model::{Comparison, Condition, Operator, Prerequisite, RequiredState, Value};
 
-/// How many pairs of conditions are compared for one flag at most: two conditions of many levels
-/// can be compared in very many ways.
+/// The most pairs of conditions that are compared for one flag. The number of pairs grows
+/// exponentially with the levels of both conditions.
 const STEPS: usize = 200_000;
 
-/// Compares conditions, as long as it has steps left.
+/// A comparison of conditions, with a limit of steps.
 #[derive(Debug)]
 pub(super) struct Prover {
     steps: usize,
@@ -18,8 +18,8 @@ impl Prover {
         Self { steps: STEPS }
     }
 
-    /// Whether `wide` is true for every context for which `narrow` is. `false` if that is not
-    /// obvious.
+    /// Returns `true` if `wide` holds for every context for which `narrow` holds. Returns `false`
+    /// if that is not obvious.
     pub(super) fn implies(&mut self, narrow: &Condition, wide: &Condition) -> bool {
         let Some(steps) = self.steps.checked_sub(1) else { return false };
         self.steps = steps;
@@ -33,14 +33,14 @@ impl Prover {
             (Condition::Segment(narrow), _) => self.implies(narrow.when(), wide),
             (_, Condition::Segment(wide)) => self.implies(narrow, wide.when()),
             (_, Condition::All(parts)) => parts.iter().all(|wide| self.implies(narrow, wide)),
-            // What never holds implies everything, and is another lint's.
+            // A condition that never holds implies everything. Another lint finds it.
             (Condition::Any(parts), _) => {
                 !parts.is_empty() && parts.iter().all(|narrow| self.implies(narrow, wide))
             }
             (Condition::Not(narrow), Condition::Not(wide)) => narrow == wide,
             (Condition::Flag(narrow), Condition::Flag(wide)) => is_narrower(narrow, wide),
-            // A user who does not meet the narrow one does not meet the wide one. A flag in no state
-            // counts only where it is asked for.
+            // A user who does not meet the narrow condition does not meet the wide one. A flag that
+            // has no state counts only where a condition names it.
             (Condition::Unless(narrow) | Condition::Not(narrow), Condition::Unless(wide))
                 if wide.condition().flags().is_empty() =>
             {
@@ -64,7 +64,7 @@ impl Prover {
     }
 }
 
-/// Returns true if a flag that is in the narrow state is in the wide one.
+/// Returns `true` if a flag in the narrow state is also in the wide one.
 fn is_narrower(narrow: &Prerequisite, wide: &Prerequisite) -> bool {
     let are_among = |narrow: &[String], wide: &[String]| narrow.iter().all(|it| wide.contains(it));
     narrow.flag == wide.flag
@@ -72,12 +72,13 @@ fn is_narrower(narrow: &Prerequisite, wide: &Prerequisite) -> bool {
             (RequiredState::Variants(narrow), RequiredState::Variants(wide)) => {
                 are_among(narrow, wide)
             }
-            // A variant that counts as off can be served by a flag that is off.
+            // A flag that is off can serve a variant that counts as off, so variants and on or off
+            // do not imply each other.
             (narrow, wide) => narrow == wide,
         }
 }
 
-/// Whether `wide` holds whenever `narrow` does.
+/// Returns `true` if `wide` holds whenever `narrow` holds.
 fn covers(wide: &Comparison, narrow: &Comparison) -> bool {
     if wide.attribute() != narrow.attribute() {
         return false;
@@ -85,18 +86,18 @@ fn covers(wide: &Comparison, narrow: &Comparison) -> bool {
     if wide == narrow {
         return true;
     }
-    // With one of them a string is a number, and with the other it is not.
+    // One of the comparisons reads a string as a number, and the other does not.
     if wide.reads_numbers() != narrow.reads_numbers() && wide.operator() != Operator::Exists {
         return false;
     }
     let (wide_operator, narrow_operator) = (wide.operator(), narrow.operator());
-    // Whoever can be compared has the attribute.
+    // If a comparison can be made, the attribute exists.
     if wide_operator == Operator::Exists {
         let wants_some = wide.operand() == &Value::Bool(true);
         return wants_some && narrow_operator != Operator::Exists;
     }
-    // Of a list one element meets the narrow one, and that element meets the wide one; but no
-    // element may be what these exclude.
+    // For a list, one element meets the narrow comparison, and the same element meets the wide one.
+    // But an exclusion applies to all elements.
     if matches!(wide_operator, Operator::Ne | Operator::NotIn) {
         return false;
     }
@@ -227,7 +228,7 @@ mod tests {
             })
         };
 
-        // There are more ways to go down both than there is time.
+        // The number of ways through both conditions exceeds the limit.
         assert!(!implies(&deep("a"), &deep("b")));
     }
 }

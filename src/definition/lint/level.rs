@@ -1,21 +1,21 @@
-//! What is made of what a lint finds.
+//! Levels of lints.
 
 use std::fmt;
 
-/// What [`Lints`](super::Lints) make of a [`Code`](crate::definition::Code).
+/// The way [`Lints`](super::Lints) report a [`Code`](crate::definition::Code).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Level {
-    /// It is not reported.
+    /// Findings are not reported.
     Allow,
-    /// It is a warning.
+    /// Findings are warnings.
     Warn,
-    /// It is an error.
+    /// Findings are errors.
     Deny,
 }
 
 impl Level {
-    /// `allow`, `warn` or `deny`.
+    /// Returns `allow`, `warn` or `deny`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -30,7 +30,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// The lists in `when`, each named after what it is compared with.
+/// Checks the lists in `when`, each under the name of its attribute or operator.
 fn check_condition(value: &Value<'_>, owner: Owner<'_>, text: &str, found: &mut Found<'_>) {
     let when = value.get_ref().as_table().and_then(|table| table.get(rule::WHEN));
     let mut rest: Vec<_> = when.into_iter().map(|when| (rule::WHEN, when)).collect();

@@ -14,7 +14,7 @@ use crate::{
     model::{Comparison, Condition, Prerequisite, Rule},
 };
 
-/// A condition of which every part knows where it is written.
+/// A condition whose parts have their places in the text.
 pub(super) enum Located<'f> {
     Compare(Compared<'f>),
     All(Vec<Self>),
@@ -34,20 +34,20 @@ pub(super) enum Located<'f> {
         flag: &'f Prerequisite,
         span: Range<usize>,
     },
-    /// The parts of a segment are looked at where it is defined.
+    /// A segment. Its parts are checked at its own definition.
     Segment,
 }
 
-/// One comparison, and where it is written.
+/// One comparison, and the place of its operand.
 #[derive(Clone, Copy)]
 pub(super) struct Compared<'f> {
     pub(super) comparison: &'f Comparison,
     pub(super) operand: &'f Value<'f>,
-    /// The operators that stand together are one table, which only they share.
+    /// The start of the table of operators, which identifies operators that are written together.
     pub(super) table: usize,
 }
 
-/// Both conditions of a rule, as one that has to hold.
+/// Locates both conditions of a rule, as one that has to hold.
 pub(super) fn rule<'f>(value: &'f Value<'f>, rule: &'f Rule) -> Option<Located<'f>> {
     let table = value.get_ref().as_table()?;
     let when = table.get(WHEN).map(|when| locate(when, &rule.when));
@@ -55,7 +55,7 @@ pub(super) fn rule<'f>(value: &'f Value<'f>, rule: &'f Rule) -> Option<Located<'
     when.into_iter().chain(unless).collect::<Option<Vec<_>>>().map(Located::All)
 }
 
-/// Both conditions of a segment, as one that has to hold.
+/// Locates both conditions of a segment, as one that has to hold.
 pub(super) fn segment<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Located<'f>> {
     let table = value.get_ref().as_table()?;
     let written: Vec<_> =
@@ -73,7 +73,7 @@ fn unless<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Located<
     Some(Located::Unless { part, span: value.span() })
 }
 
-/// Puts together what was decoded and what it was decoded from; `None` if they differ.
+/// Combines a decoded condition with the text that it was decoded from; `None` if they differ.
 fn locate<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Located<'f>> {
     let entries = in_order(value.get_ref().as_table()?);
     let parts = parts(condition, entries.len())?;
@@ -113,7 +113,8 @@ fn locate<'f>(value: &'f Value<'f>, condition: &'f Condition) -> Option<Located<
     located.collect::<Option<Vec<_>>>().map(Located::All)
 }
 
-/// The parts of what is written as so many; one of them stands for itself.
+/// Returns the parts of a condition that is written as `len` entries. A single part stands for
+/// itself.
 fn parts(condition: &Condition, len: usize) -> Option<&[Condition]> {
     match condition {
         one if len == 1 => Some(std::slice::from_ref(one)),

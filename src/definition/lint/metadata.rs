@@ -1,4 +1,4 @@
-//! What people have to know about a flag.
+//! Checks for settings that people need: a description, an owner, and an end.
 
 use toml::de::DeValue;
 
@@ -8,7 +8,7 @@ use crate::{
     model::Field,
 };
 
-/// A setting that every flag can be asked to have.
+/// A setting that a team can require of every flag.
 struct Wanted {
     code: Code,
     field: Field,
@@ -54,7 +54,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// Returns `true` if a setting is not there, or has no text in it. A permanent flag needs no end.
+/// Returns `true` if a setting is missing or blank. A permanent flag needs no end.
 fn is_missing(flag: &Flag<'_>, field: Field) -> bool {
     if field == Field::Expires && flag.definition.is_permanent() {
         return false;

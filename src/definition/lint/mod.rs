@@ -1,11 +1,12 @@
-//! What is right and yet hardly meant: lints of flags.toml.
+//! Lints of flags.toml: checks for settings that are valid but probably a mistake.
 //!
-//! [`FlagsFile::parse`](crate::definition::FlagsFile::parse) reports what cannot be published, and
-//! a few warnings that cost nothing to find. [`Lints`] find more, when somebody asks: before a
-//! commit, in continuous integration, in an editor. What they find are
-//! [`Diagnostics`] like all others, with a [`Code`] that can be allowed, warned of or denied.
+//! [`FlagsFile::parse`](crate::definition::FlagsFile::parse) reports mistakes that prevent
+//! publishing, and a few warnings that cost nothing to find. [`Lints`] find more, on request:
+//! before a commit, in continuous integration, in an editor. Their findings are [`Diagnostics`]
+//! like all others, with a [`Code`] that can be allowed, warned of or denied.
 //!
-//! Every code is explained by [`Code::explanation`], and by the page `src/docs/codes.md`, which is made from it.
+//! Every code is explained by [`Code::explanation`], and by the page `src/docs/codes.md`, which is
+//! generated from these explanations.
 
 mod effect;
 mod environments;
@@ -33,10 +34,11 @@ use self::{
 };
 use super::{Code, Diagnostics, FlagsFile, Severity, file::Whole};
 
-/// A family of lints: finds all that it knows of.
+/// A check of one family of lints.
 type Check = fn(&File<'_>, &mut Found<'_>);
 
-/// Adding a lint is a function here, a row among the [`Code`]s, and two files in tests/data/lint.
+/// All checks. A new lint needs a function here, a row among the [`Code`]s, and two files in
+/// tests/data/lint.
 const CHECKS: &[Check] = &[
     metadata::check,
     names::check,
@@ -51,10 +53,10 @@ const CHECKS: &[Check] = &[
     redraw::check,
 ];
 
-/// The lints that look at the entries of an environment by themselves.
+/// The checks that run on the entries of each environment alone, too.
 const ENTRY_CHECKS: &[Check] = &[lists::check, never::check, negated::check, unreachable::check];
 
-/// Which lints are looked for, and what is made of them.
+/// The lints to check for, and the level of each.
 ///
 /// # Example
 ///
@@ -103,20 +105,20 @@ pub struct Lints {
 }
 
 impl Lints {
-    /// Every code at the [level](Code::level) that it has by default.
+    /// Makes a set of lints with every code at its default [level](Code::level).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Does not report `code`. An error of the file itself is reported nevertheless: what it
-    /// concerns is not published.
+    /// Does not report `code`. An error of the file itself is reported nevertheless, because the
+    /// affected flags are not published.
     #[must_use]
     pub fn allow(self, code: Code) -> Self {
         self.set(code, Level::Allow)
     }
 
-    /// Reports `code` as a warning. An error of the file itself stays one.
+    /// Reports `code` as a warning. An error of the file itself stays an error.
     #[must_use]
     pub fn warn(self, code: Code) -> Self {
         self.set(code, Level::Warn)
@@ -128,7 +130,7 @@ impl Lints {
         self.set(code, Level::Deny)
     }
 
-    /// Puts `code` at a level; see [`allow`](Self::allow), [`warn`](Self::warn) and
+    /// Sets the level of `code`; see [`allow`](Self::allow), [`warn`](Self::warn) and
     /// [`deny`](Self::deny).
     #[must_use]
     pub fn set(mut self, code: Code, level: Level) -> Self {
@@ -136,7 +138,7 @@ impl Lints {
         self
     }
 
-    /// The level that `code` is at.
+    /// Returns the level of `code`.
     #[must_use]
     pub fn level(&self, code: Code) -> Level {
         match (code.severity(), self.levels.get(&code)) {
@@ -146,18 +148,18 @@ impl Lints {
         }
     }
 
-    /// Names of flags and segments have to match `pattern`, a regular expression, as a whole,
-    /// instead of being in snake_case.
+    /// Sets the convention for names of flags and segments: all of a name has to match `pattern`, a
+    /// regular expression. Without this, names have to be in snake_case.
     ///
     /// # Errors
     ///
-    /// The pattern is no regular expression of the `regex` crate.
+    /// Fails if the pattern is not a regular expression of the `regex` crate.
     pub fn names(self, pattern: &str) -> Result<Self, InvalidPattern> {
         Ok(Self { names: Names::pattern(pattern)?, ..self })
     }
 
-    /// Compares the text with the one before the edit, so that [`Code::RedrawsUsers`] and
-    /// [`Code::RemovedFlag`] are found.
+    /// Compares the text with the one before the edit, to find [`Code::RedrawsUsers`] and
+    /// [`Code::RemovedFlag`].
     #[must_use]
     pub fn against(self, before: impl Into<String>) -> Self {
         Self { before: Some(before.into()), ..self }
@@ -169,12 +171,12 @@ impl Lints {
         Self { whole: Whole::No, ..self }
     }
 
-    /// Everything that is to be said about `text`: what
-    /// [`FlagsFile::parse`](crate::definition::FlagsFile::parse) says, and what lints find.
+    /// Returns all problems of `text`: those of
+    /// [`FlagsFile::parse`](crate::definition::FlagsFile::parse), and those that lints find.
     ///
     /// This never fails. Flags with errors are not linted, and neither is a file that is not
-    /// usable. A test of a flag that fails at the instant `now` is an error. `now` is what
-    /// [`Code::Expired`] compares with, too.
+    /// usable. A test of a flag that fails at the instant `now` is an error. [`Code::Expired`] is
+    /// about the instant `now`, too.
     #[must_use]
     pub fn check(&self, name: &str, text: &str, now: SystemTime) -> Diagnostics {
         let reading = FlagsFile::read(name, text, self.whole);

@@ -1,11 +1,11 @@
-//! Names that follow a convention.
+//! The convention for names.
 
 use regex::Regex;
 
 use super::file::{File, Found};
 use crate::definition::{Code, Diagnostic, Key};
 
-/// What names of flags and segments look like.
+/// The convention for names of flags and segments.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Names {
     #[default]
@@ -13,7 +13,7 @@ pub(super) enum Names {
     Pattern(Regex),
 }
 
-/// Why a text is no pattern of names.
+/// Error for a pattern that is not a regular expression.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("invalid pattern of names")]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ pub struct InvalidPattern {
 
 impl Names {
     pub(super) fn pattern(pattern: &str) -> Result<Self, InvalidPattern> {
-        // By itself first, so that an error shows what was written.
+        // The pattern is compiled by itself first, so that an error shows it as it was written.
         let pattern = Regex::new(pattern).and_then(|_| Regex::new(&format!("^(?:{pattern})$")));
         pattern.map(Self::Pattern).map_err(|error| InvalidPattern { source: error.into() })
     }
@@ -72,7 +72,7 @@ fn is_snake_case(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('_').all(is_word)
 }
 
-/// The name in snake_case, as far as it can be.
+/// Converts a name to snake_case, as far as possible.
 fn snake_case(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     let mut before = '_';

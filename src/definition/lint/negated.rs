@@ -38,7 +38,8 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// The attributes that a condition looks at elsewhere, so that a missing one was thought of.
+/// The attributes that a condition also checks elsewhere, so that its author has probably thought
+/// of a missing one.
 type Considered<'f> = BTreeSet<&'f str>;
 
 struct Finder<'a, 'l> {
@@ -51,7 +52,7 @@ impl Finder<'_, '_> {
     fn visit<'f>(&mut self, condition: &Located<'f>, considered: &Considered<'f>) {
         let mut parts = Vec::new();
         together(condition, &mut parts);
-        // A segment may look at any attribute.
+        // A segment may check any attribute.
         if parts.iter().any(|part| matches!(part, Located::Segment)) {
             return;
         }
@@ -83,7 +84,7 @@ impl Finder<'_, '_> {
                         self.report(compared, "`not`", unless, &considered);
                     }
                 }
-                // What is not true is not true without the attribute, too.
+                // `unless` also holds without the attribute.
                 Located::Unless { .. } | Located::Flag { .. } => {}
                 Located::Compare(_) | Located::All(_) | Located::Segment => {}
             }
@@ -115,7 +116,7 @@ impl Finder<'_, '_> {
     }
 }
 
-/// The parts that all have to hold.
+/// Collects the parts that all have to hold.
 fn together<'c, 'f>(condition: &'c Located<'f>, parts: &mut Vec<&'c Located<'f>>) {
     match condition {
         Located::All(all) => all.iter().for_each(|part| together(part, parts)),
@@ -123,7 +124,8 @@ fn together<'c, 'f>(condition: &'c Located<'f>, parts: &mut Vec<&'c Located<'f>>
     }
 }
 
-/// All comparisons below a negation. A negation within it is left out, since it is none then.
+/// Collects all comparisons below a negation. Negations within it are left out, because a double
+/// negation is not one.
 fn comparisons<'c, 'f>(condition: &'c Located<'f>, found: &mut Vec<&'c Compared<'f>>) {
     match condition {
         Located::Compare(compared) => found.push(compared),
@@ -134,7 +136,7 @@ fn comparisons<'c, 'f>(condition: &'c Located<'f>, found: &mut Vec<&'c Compared<
     }
 }
 
-/// The condition that is not true where a negation holds, as TOML.
+/// Returns the condition that is false where a negation holds, as TOML.
 fn complement(compared: &Compared<'_>, text: &str) -> String {
     let comparison = compared.comparison;
     let operand = source(text, compared.operand.span()).unwrap_or("…");
@@ -154,7 +156,7 @@ fn complement(compared: &Compared<'_>, text: &str) -> String {
     }
 }
 
-/// The attribute that has to be missing for a condition to hold.
+/// Returns the attribute that has to be missing for a condition to hold.
 fn absent<'f>(condition: &Located<'f>) -> Option<&'f str> {
     let mut parts = Vec::new();
     together(condition, &mut parts);

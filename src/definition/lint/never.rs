@@ -71,7 +71,7 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// Reports a rule that leaves out all users that it is for.
+    /// Reports a rule whose `unless` excludes all users that its `when` matches.
     fn exclusion(&mut self, value: &Value<'_>, rule: &Rule) {
         let written = value.get_ref().as_table().and_then(|rule| rule.get(UNLESS));
         let (Some(unless), Some(written)) = (&rule.unless, written) else { return };
@@ -81,8 +81,8 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// The comparisons that all have to hold for the condition to hold. What has to hold by itself
-    /// is visited on the way.
+    /// Gathers the comparisons that all have to hold for the condition to hold. Nested conditions
+    /// that have to hold by themselves are visited on the way.
     fn gather<'c, 'f>(&mut self, condition: &'c Located<'f>, together: &mut Together<'c, 'f>) {
         match condition {
             Located::Compare(compared) => together.compared.push(compared),
@@ -124,7 +124,7 @@ impl Finder<'_, '_> {
         });
     }
 
-    /// A flag that has to be both on and off.
+    /// Reports a flag that has to be both on and off.
     fn other_state(&mut self, flags: &[(&Prerequisite, &Range<usize>)]) {
         let is_off = |flag: &Prerequisite| flag.state == RequiredState::Off;
         let is_on = |flag: &Prerequisite| flag.state == RequiredState::On;
@@ -140,7 +140,7 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// What is wrong with one comparison, whatever stands beside it.
+    /// Reports mistakes of a single comparison.
     fn alone(&mut self, compared: &Compared<'_>) {
         let Compared { comparison, operand, .. } = compared;
         let what = format!("`{}`", comparison.attribute());
@@ -164,7 +164,7 @@ impl Finder<'_, '_> {
         }
     }
 
-    /// What is wrong with comparisons of one attribute that all have to hold.
+    /// Reports contradictions between comparisons of one attribute that all have to hold.
     fn contradiction(&mut self, attribute: &str, compared: &[&Compared<'_>]) {
         let what = format!("`{attribute}`");
         if let Some(missing) = compared.iter().find(|it| wants_none(it.comparison)) {
@@ -195,7 +195,8 @@ fn wants_none(comparison: &Comparison) -> bool {
     comparison.operator() == Operator::Exists && comparison.operand() == &Operand::Bool(false)
 }
 
-/// The targeting key and groups are texts.
+/// Returns a label if a comparison can never match because the targeting key and groups are
+/// strings.
 fn wrong_type(comparison: &Comparison) -> Option<&'static str> {
     let label = match comparison.place() {
         Attribute::TargetingKey => "the targeting key is a text",
@@ -215,7 +216,7 @@ fn wrong_type(comparison: &Comparison) -> Option<&'static str> {
     (!fits).then_some(label)
 }
 
-/// Whether one is a lower bound, and the other an upper bound below it.
+/// Returns `true` if one comparison is a lower bound, and the other an upper bound below it.
 fn are_bounds_apart(a: &Comparison, b: &Comparison) -> bool {
     let is_pair = matches!(
         (a.operator(), b.operator()),
@@ -224,13 +225,13 @@ fn are_bounds_apart(a: &Comparison, b: &Comparison) -> bool {
             | (Operator::After, Operator::Before)
             | (Operator::Before, Operator::After)
     );
-    // There is something between two bounds if each is on the right side of the other.
+    // There is a value between two bounds if each bound admits the other one.
     is_pair && !(admits(a, b.operand()) && admits(b, a.operand()))
 }
 
-/// Whether one comparison names values none of which the other admits.
+/// Returns `true` if one comparison names values, and the other admits none of them.
 fn excludes(a: &Comparison, b: &Comparison) -> bool {
-    // Who is in several groups meets several comparisons.
+    // A user who is in several groups can meet several comparisons.
     if matches!(a.place(), Attribute::Groups) {
         return false;
     }
@@ -247,7 +248,7 @@ fn excludes(a: &Comparison, b: &Comparison) -> bool {
     admits_none(a, b) || admits_none(b, a)
 }
 
-/// Whether the comparison holds for an attribute of this value.
+/// Returns `true` if the comparison holds for an attribute with this value.
 pub(super) fn admits(comparison: &Comparison, value: &Operand<'_>) -> bool {
     let Some(scalar) = Scalar::of(value) else { return false };
     let is_opposite = matches!(comparison.operator(), Operator::Ne | Operator::NotIn);

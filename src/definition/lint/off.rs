@@ -17,7 +17,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     for flag in &file.flags {
         let variants = flag.definition.rare().variants.value();
         let Some(variants) = variants.filter(|variants| !variants.is_empty()) else { continue };
-        // A boolean question to an off flag is `false` in any case.
+        // A boolean evaluation of an off flag returns `false` in any case.
         let is_said = flag.setting(Field::Off).is_some() || are_booleans(variants);
         if is_said || flag.definition.off_variant().is_some() {
             continue;

@@ -40,7 +40,7 @@ fn when<'f>(rule: &'f Value<'f>) -> Option<&'f Value<'f>> {
     rule.get(rule::WHEN).or_else(|| rule.get(UNLESS))
 }
 
-/// What people call a rule.
+/// Returns a rule's name, or its number, for messages.
 fn name(rules: &[Rule], index: usize) -> String {
     match &rules[index].name {
         Some(name) => format!("rule `{name}`"),

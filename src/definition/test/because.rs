@@ -1,4 +1,4 @@
-//! Why a flag answers what it does, in a few words.
+//! The reasons for the answers of tests, in a few words.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use crate::{
     model::{Cause, Context, Field, Prerequisite, RequiredState, Resolved, SharedDefinition},
 };
 
-/// What decided.
+/// The reason for an answer.
 pub(super) struct Because {
     pub(super) text: String,
-    /// Where the file says it.
+    /// The place in the file that decided.
     pub(super) place: Option<Range<usize>>,
     pub(super) help: Option<String>,
 }
@@ -44,7 +44,7 @@ impl Asked<'_> {
         let cause = self.result.answer.cause;
         let place = match (cause.rule(), cause.setting()) {
             (Some(index), _) => self.rule(index),
-            // A stage of the rollout may be the percentage then.
+            // For `percentage`, the stage of a rollout may have decided.
             (None, Some(Field::Percentage)) => self.setting(field),
             (None, Some(setting)) => self.setting(setting),
             (None, None) => None,
@@ -52,7 +52,8 @@ impl Asked<'_> {
         (self.text(&percentage), place)
     }
 
-    /// The reason, where `percentage` of the users are in whom nothing else decides for.
+    /// Returns the reason. `percentage` is the share of the users for whom no list and no rule
+    /// decides.
     fn text(&self, percentage: &str) -> String {
         let user = self.context.targeting_key().unwrap_or_default();
         match self.result.answer.cause {
@@ -78,7 +79,7 @@ impl Asked<'_> {
             Cause::Nobody | Cause::Unmatched => {
                 format!("no list and no rule decides, and {percentage} of the others are in")
             }
-            // These come of sources and requests, of which there are none here.
+            // These causes come from sources and requests, which tests do not have.
             Cause::Stale
             | Cause::Unavailable
             | Cause::UnknownFlag
@@ -98,7 +99,8 @@ impl Asked<'_> {
         self.tests.rules.get(usize::from(index)).cloned()
     }
 
-    /// The share of users, and the setting that says it: that of the file, or of the stage then.
+    /// Returns the share of users, and the setting that defines it: that of the file, or of the
+    /// current stage.
     fn percentage(&self) -> (String, Field) {
         let mut resolved = Resolved::new(self.definition.cloned().unwrap_or_default(), 0);
         resolved.set_time(self.result.time);
@@ -106,7 +108,7 @@ impl Asked<'_> {
         (percentage.to_string(), field)
     }
 
-    /// The first flag that is required and does not answer as it has to.
+    /// Names the first required flag that is not in its required state.
     fn unmet(&self) -> String {
         let is_unmet = |required: &&Prerequisite| !self.is_met(required);
         let Some(Prerequisite { flag, state }) = self.requires().iter().find(is_unmet) else {
@@ -144,7 +146,7 @@ impl Asked<'_> {
         }
     }
 
-    /// That a flag which is required is not what the file says.
+    /// Returns a help if a required flag does not have the definition of the file.
     fn kept(&self) -> Option<String> {
         let needs = self.definition.map(|it| it.needs()).unwrap_or_default();
         let mut flags = needs.into_iter().map(|required| &required.flag);

@@ -1,4 +1,4 @@
-//! Tests from a text.
+//! Decodes the tests of flags.
 
 use std::time::SystemTime;
 
@@ -29,7 +29,7 @@ pub(in crate::definition) const ATTRIBUTES: &str = "attributes";
 pub(in crate::definition) const TIME: &str = "time";
 pub(in crate::definition) const EXPECT: &str = "expect";
 
-/// The keys of a test, with what editors say about them.
+/// The keys of a test, with their descriptions in editors.
 pub(in crate::definition) const KEYS: &[(&str, &str)] = &[
     (NAME, "What it is about, for whoever sees it fail."),
     (USER, "The user who asks, which is the targeting key. Nobody in particular by default."),
@@ -39,8 +39,8 @@ pub(in crate::definition) const KEYS: &[(&str, &str)] = &[
     (EXPECT, "Whether the flag is on, or the name of the variant that it serves."),
 ];
 
-/// Takes note of the tests of a flag, or says what is wrong with them. There is a `definition` if
-/// the flag is good otherwise.
+/// Adds the tests of a flag to the decoder, or reports what is wrong with them. There is a
+/// `definition` if the flag has no other errors.
 pub(in crate::definition) fn decode(
     flag: &str,
     settings: &DeTable<'_>,
@@ -125,7 +125,7 @@ fn invalid<T>(
     None
 }
 
-/// `{ country = "DE", company = { plan = "pro" } }`
+/// Decodes `{ country = "DE", company = { plan = "pro" } }`.
 fn decode_attributes(
     value: &Value<'_>,
     at: Place<'_>,
@@ -151,7 +151,7 @@ fn decode_attributes(
     attributes
 }
 
-/// `true`, `false`, or the name of a variant.
+/// Decodes `true`, `false`, or the name of a variant.
 fn expected(
     value: &Value<'_>,
     at: Place<'_>,
@@ -169,7 +169,7 @@ fn expected(
     };
     let variants = definition.and_then(|definition| definition.rare().variants.value());
     let is_known = variants.is_some_and(|variants| variants.variant(name).is_some());
-    // What the variants of a flag with errors are is not known.
+    // The variants of a flag with errors are not known.
     if is_known || definition.is_none() {
         return Some(Expected::Variant(name.to_owned()));
     }

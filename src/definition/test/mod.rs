@@ -1,8 +1,8 @@
 //! Tests of flags, in the file that declares them.
 //!
-//! `[[flags.NAME.tests]]` says who asks, perhaps when, and what the flag has to answer. The tests
-//! of a file are kept beside its flags and not in their definitions, so that they cost nothing once
-//! the file is published.
+//! `[[flags.NAME.tests]]` has an evaluation context, an optional time, and the expected answer. The
+//! tests of a file are kept beside its flags and not in their definitions, so that they cost
+//! nothing once the file is published.
 
 mod because;
 mod decode;
@@ -20,14 +20,14 @@ use crate::{
     text::line,
 };
 
-/// The tests of a text, by flag.
+/// The tests of a file, by flag.
 pub(super) type Tests = BTreeMap<Arc<str>, FlagTests>;
 
 /// The tests of one flag.
 #[derive(Debug, Clone)]
 pub(super) struct FlagTests {
     list: Vec<Test>,
-    /// Where the settings of the flag are, and its rules: what decides is shown.
+    /// The places of the flag's settings and rules, to show which of them decided.
     settings: BTreeMap<String, Range<usize>>,
     rules: Vec<Range<usize>>,
 }
@@ -39,13 +39,14 @@ struct Test {
     context: Context<'static>,
     time: Option<SystemTime>,
     expected: Expected,
-    /// Where it says what it expects.
+    /// The place of the expectation.
     span: Range<usize>,
 }
 
-/// What a test of a flag expects.
+/// The answer that a test of a flag expects.
 ///
-/// It prints as it reads in a sentence: `on`, `off`, or the name of a variant in backticks.
+/// `Display` prints the answer as in a sentence: `on`, `off`, or the name of a variant in
+/// backticks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Expected {
@@ -53,7 +54,7 @@ pub enum Expected {
     On,
     /// `expect = false`: the flag is off.
     Off,
-    /// `expect = "control"`: this variant is served, be the flag on or off.
+    /// `expect = "control"`: the flag serves this variant, whether it is on or off.
     Variant(String),
 }
 
@@ -67,30 +68,30 @@ impl fmt::Display for Expected {
     }
 }
 
-/// What came of one test.
+/// The result of one test.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TestResult {
-    /// The flag.
+    /// The flag key.
     pub flag: String,
-    /// The environment in which the flag is asked; `None` outside of all.
+    /// The environment in which the flag is tested; `None` outside of all environments.
     pub environment: Option<String>,
     /// The position among the flag's tests there, 0 being the first.
     pub index: usize,
     /// The name of the test, if it has one.
     pub name: Option<String>,
-    /// Where the file says what is expected.
+    /// The location of the expectation in the file.
     pub location: Location,
-    /// When the flag was asked.
+    /// The time at which the flag was evaluated.
     pub time: SystemTime,
-    /// What the flag has to answer.
+    /// The expected answer.
     pub expected: Expected,
-    /// What it answered, and why. No source is named, since none was asked.
+    /// The actual answer, with its cause. It names no source, since no source is involved.
     pub answer: Answer<bool>,
 }
 
 impl TestResult {
-    /// Whether the answer is the one that was expected.
+    /// Returns `true` if the answer is the expected one.
     #[must_use]
     pub fn passed(&self) -> bool {
         match &self.expected {
@@ -101,7 +102,7 @@ impl TestResult {
     }
 }
 
-/// What came of all tests of a file. Made by [`FlagsFile::test`](super::FlagsFile::test).
+/// The results of all tests of a file. Made by [`FlagsFile::test`](super::FlagsFile::test).
 #[derive(Debug, Clone)]
 pub struct TestRun {
     results: Vec<TestResult>,
@@ -122,13 +123,14 @@ impl TestRun {
         Self { results, diagnostics }
     }
 
-    /// One result per test, in the order of the file. Rejected flags are not tested.
+    /// Returns one result per test, in the order of the file. Rejected flags are not tested.
     #[must_use]
     pub fn results(&self) -> &[TestResult] {
         &self.results
     }
 
-    /// The failures as problems of the file, with what was expected, what was answered, and why.
+    /// Returns the failures as problems of the file, with the expected answer, the actual answer,
+    /// and its cause.
     #[must_use]
     pub fn diagnostics(&self) -> &Diagnostics {
         &self.diagnostics
@@ -142,7 +144,7 @@ impl TestRun {
         self
     }
 
-    /// Whether all tests passed.
+    /// Returns `true` if all tests passed.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.results.iter().all(TestResult::passed)

@@ -1,4 +1,4 @@
-//! Running tests, and what follows from it for what is published.
+//! Runs tests, and rejects flags whose tests fail.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -23,14 +23,14 @@ type Flags = BTreeMap<Arc<str>, SharedDefinition>;
 /// The definitions that flags are evaluated with.
 #[derive(Clone, Copy)]
 pub(super) struct Declared<'f> {
-    /// What the file says.
+    /// The definitions of the file.
     pub(super) flags: &'f Flags,
-    /// What it says nothing good about, and what was said before.
+    /// The flags that the file rejects, and the previous definitions, which these flags keep.
     pub(super) rejected: &'f BTreeSet<Arc<str>>,
     pub(super) previous: &'f Flags,
-    /// When, unless a test says.
+    /// The time for tests that do not set one.
     pub(super) now: SystemTime,
-    /// In which environment; none is outside of all.
+    /// The environment; `None` outside of all environments.
     pub(super) environment: Option<&'f str>,
 }
 
@@ -41,16 +41,16 @@ impl<'f> Declared<'f> {
     }
 }
 
-/// A test that was run. Its line is not known yet.
+/// A test that was run. Its location is set later.
 pub(in crate::definition) struct Ran {
     pub(super) result: TestResult,
-    /// Where it says what it expects.
+    /// The place of the expectation.
     pub(super) place: Range<usize>,
-    /// The problem that it is if it failed.
+    /// The problem to report, if the test failed.
     pub(super) failure: Option<Diagnostic>,
 }
 
-/// Runs the tests of all flags of a file, which is taken as it stands.
+/// Runs the tests of all flags of a file, with the definitions of the file.
 pub(in crate::definition) fn run(
     file: &FileFlags,
     environment: Option<&str>,
@@ -62,8 +62,8 @@ pub(in crate::definition) fn run(
     tests.iter().flat_map(|(flag, tests)| run_flag(flag, tests, declared)).collect()
 }
 
-/// Rejects flags until the tests of all that are left hold, together with what the rejected ones
-/// keep. Returns the failures.
+/// Rejects flags until the tests of all remaining flags pass, together with the previous
+/// definitions of the rejected flags. Returns the failures.
 pub(in crate::definition) fn settle(
     file: &mut FileFlags,
     environment: Option<&str>,
@@ -72,7 +72,8 @@ pub(in crate::definition) fn settle(
 ) -> Vec<Diagnostic> {
     let FileFlags { good: Definitions(flags), rejected: FlagKeys(rejected), tests } = file;
     let mut problems = Vec::new();
-    // What is required is settled first: a flag is tested with what will be in force.
+    // Required flags are settled first, so that a flag is tested with the definitions that will be
+    // in force.
     let mut rest = required_first(tests, flags, previous);
     loop {
         let known = problems.len();
@@ -88,8 +89,8 @@ pub(in crate::definition) fn settle(
             rejected.insert(Arc::clone(flag));
             false
         });
-        // A flag that was tested may require one that was rejected later, if what that one keeps
-        // goes back the other way.
+        // A flag whose tests passed may require one that was rejected later, if the previous
+        // definition of that one requires flags in the opposite direction.
         rest.retain(|flag| flags.get(flag).is_some_and(|flag| !flag.needs().is_empty()));
         if problems.len() == known {
             return problems;
@@ -97,7 +98,7 @@ pub(in crate::definition) fn settle(
     }
 }
 
-/// The flags with tests, each behind those that it requires.
+/// Returns the flags with tests, each behind those that it requires.
 fn required_first(tests: &Tests, flags: &Flags, previous: &Flags) -> Vec<Arc<str>> {
     let requires = |flag: &str| {
         let definitions = [flags.get(flag), previous.get(flag)];
@@ -107,7 +108,7 @@ fn required_first(tests: &Tests, flags: &Flags, previous: &Flags) -> Vec<Arc<str
     let mut seen = HashSet::new();
     let mut order = Vec::with_capacity(tests.len());
     for flag in tests.keys() {
-        // A path of its own: a file may have thousands of flags in a row.
+        // A path on the heap instead of recursion: a file may have thousands of flags in a chain.
         let mut path = Vec::new();
         if seen.insert(&**flag) {
             path.push((&**flag, requires(flag)));

@@ -1,8 +1,9 @@
-//! Whom a flag draws for what, and how many of them an edit moves.
+//! The draws of a flag, and the share of users that an edit moves.
 //!
 //! A draw cuts the buckets from 0 to 2^64 into pieces, one for each outcome. Two draws with the
-//! same seed and unit see the same bucket, so that what they share is the overlap of their pieces,
-//! to the last bucket. Two others are independent of each other, so that it is the product.
+//! same seed and unit see the same bucket. So their common share is the overlap of their pieces,
+//! exact to the last bucket. Two draws with another seed or unit are independent, so their common
+//! share is the product.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +12,14 @@ use crate::{
     model::{BucketBy, Definition, Field, Percentage, Rule, Serve, Weight},
 };
 
-/// What somebody is served.
+/// The answer that a user gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Outcome<'d> {
     on: bool,
     variant: Option<&'d str>,
 }
 
-/// What a draw, or a step before it, says.
+/// The result of a draw, or of a step before it.
 #[derive(Debug, Clone, Copy)]
 enum Next<'d> {
     Served(Outcome<'d>),
@@ -26,31 +27,32 @@ enum Next<'d> {
     GoOn,
 }
 
-/// What a bucket depends on.
+/// The inputs of a bucket.
 #[derive(Debug, PartialEq, Eq)]
 struct Bucket<'d> {
     salt: &'d str,
-    /// The name of the rule, if it is a rule that draws.
+    /// The name of the rule that draws, if a rule does.
     rule: Option<&'d str>,
     unit: &'d str,
 }
 
-/// One draw: where each piece ends, and what it means.
+/// One draw: the end of each piece, and its result.
 #[derive(Debug)]
 struct Draw<'d> {
     bucket: Bucket<'d>,
     pieces: Vec<(u128, Next<'d>)>,
 }
 
-/// One after the other: the percentage or the rule, the traffic, and the variants.
+/// The steps of an evaluation, in their order: the percentage or the rule, the traffic, and the
+/// variants.
 #[derive(Debug)]
 pub(super) struct Steps<'d>([Draw<'d>; 3]);
 
-/// All buckets.
+/// The number of buckets.
 const ALL: u128 = 1 << 64;
 
 impl<'d> Steps<'d> {
-    /// What a flag does with those whom no list names and no rule is for. `percentage` is the one
+    /// Returns the steps for users whom no list names and no rule matches. `percentage` is the one
     /// in force.
     pub(super) fn of_flag(
         key: &'d str,
@@ -62,7 +64,7 @@ impl<'d> Steps<'d> {
         flag.steps(first)
     }
 
-    /// What a rule of a flag does with those whom it is for.
+    /// Returns the steps for users whom a rule of a flag matches.
     pub(super) fn of_rule(key: &'d str, definition: &'d Definition, rule: &'d Rule) -> Self {
         let flag = Flag::new(key, definition);
         let on = |variant: &'d str| flag.serve(variant);
@@ -85,12 +87,12 @@ impl<'d> Steps<'d> {
     }
 }
 
-/// What all steps of a flag have in common.
+/// The inputs that all steps of a flag have in common.
 struct Flag<'d> {
     definition: &'d Definition,
     salt: &'d str,
     unit: &'d str,
-    /// The variant that is served while the flag is off.
+    /// The variant that the flag serves while it is off.
     off: Option<&'d str>,
 }
 
@@ -108,12 +110,12 @@ impl<'d> Flag<'d> {
         Bucket { salt: self.salt, rule: None, unit: self.unit }
     }
 
-    /// The outcome of all users who are out.
+    /// Returns the result for users who are out.
     fn off(&self) -> Next<'d> {
         Next::Served(Outcome { on: false, variant: self.off })
     }
 
-    /// The outcome of a flag that serves one thing without a draw.
+    /// Returns the result of a flag that serves all users alike, without a draw.
     fn served(&self) -> Option<Next<'d>> {
         let rare = self.definition.rare();
         let constant = rare.value.value();
@@ -127,7 +129,7 @@ impl<'d> Flag<'d> {
         Next::Served(Outcome { on: !counts_as_off, variant: Some(variant) })
     }
 
-    /// So many go on, and the others are out.
+    /// Returns pieces in which this share of users goes on, and all others are out.
     fn share(&self, percentage: Percentage) -> Vec<(u128, Next<'d>)> {
         vec![(threshold(percentage), Next::GoOn), (ALL, self.off())]
     }
@@ -145,7 +147,8 @@ impl<'d> Flag<'d> {
                 (self.serve(name), variant.weight.value().copied().unwrap_or_default())
             })
         });
-        // Without weights none is drawn, and all are out. A flag without variants is on.
+        // Without weights no variant is drawn, and all users are out. A flag without variants is
+        // on.
         let rest = match has_variants {
             true => self.off(),
             false => Next::Served(Outcome { on: true, variant: None }),
@@ -159,7 +162,7 @@ impl<'d> Flag<'d> {
     }
 }
 
-/// The first bucket that is outside.
+/// Returns the first bucket that is outside of a percentage.
 fn threshold(percentage: Percentage) -> u128 {
     match Reach::of(percentage) {
         Reach::Below(threshold) => threshold.into(),
@@ -167,7 +170,7 @@ fn threshold(percentage: Percentage) -> u128 {
     }
 }
 
-/// Outcomes by the first bucket behind each.
+/// Returns outcomes by the first bucket behind each of them.
 fn pieces<'d>(
     arms: impl Iterator<Item = (Next<'d>, Weight)>,
 ) -> impl Iterator<Item = (u128, Next<'d>)> {
@@ -181,14 +184,15 @@ fn pieces<'d>(
 /// Shares of users, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Moved {
-    /// Those who are served something else.
+    /// The share of users who get another answer.
     pub(super) share: f64,
-    /// Those who have to be, since more or fewer are to be served something than before.
+    /// The share of users who have to get another answer, because the edit changes the size of an
+    /// outcome.
     pub(super) needed: f64,
 }
 
 impl Moved {
-    /// How many users are served something else after an edit.
+    /// Returns the share of users who get another answer after an edit.
     pub(super) fn between(before: &Steps<'_>, after: &Steps<'_>) -> Self {
         let mut count = Count::default();
         count.go(1.0, 0, (before, Next::GoOn), (after, Next::GoOn));
@@ -200,7 +204,7 @@ impl Moved {
 #[derive(Debug, Default)]
 struct Count<'d> {
     moved: f64,
-    /// How many more are served an outcome than before.
+    /// The growth of each outcome, as a share of users.
     differences: BTreeMap<Outcome<'d>, f64>,
 }
 
@@ -245,7 +249,7 @@ impl<'d> Count<'d> {
     }
 }
 
-/// The share of all buckets that lies between the two.
+/// Returns the share of all buckets between `start` and `end`.
 #[expect(clippy::cast_precision_loss, reason = "a share is a float")]
 fn part(start: u128, end: u128) -> f64 {
     end.saturating_sub(start) as f64 / ALL as f64

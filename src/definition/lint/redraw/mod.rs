@@ -1,4 +1,4 @@
-//! Edits that draw users anew.
+//! Edits that re-bucket users.
 
 mod draw;
 
@@ -22,7 +22,7 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
     let before = FlagsFile::read("before", before, found.lints().whole).file;
     let table = file.flags_table().and_then(|flags| flags.get_ref().as_table());
-    // Those with errors are there too.
+    // Flags with errors still exist in the file.
     let is_there = |key: &str| table.is_some_and(|flags| flags.contains_key(key));
     let outside = Reported::default();
     let outside = compare(&before, &file.flags, file, 0..0, &is_there, &outside, found);
@@ -51,15 +51,16 @@ pub(super) fn check(file: &File<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// The findings about the flags outside of all environments. An environment without an entry has the same ones.
+/// The findings about the flags outside of all environments, which an environment without an entry
+/// shares.
 #[derive(Default)]
 struct Reported<'f> {
     causes: BTreeMap<&'f str, Vec<Cause<'f>>>,
     gone: BTreeSet<&'f str>,
 }
 
-/// Compares the flags of one part of the file, which is at `place`, with those before the edit. Returns what was found,
-/// without the findings that are `known`.
+/// Compares the flags of one part of the file, which is at `place`, with those before the edit.
+/// Returns the findings, without those that are `known`.
 fn compare<'f>(
     before: &'f FlagsFile,
     flags: &'f [Flag<'f>],
@@ -71,7 +72,7 @@ fn compare<'f>(
 ) -> Reported<'f> {
     let mut reported = Reported::default();
     let gone = before.flags().iter().filter(|(key, _)| !is_there(key));
-    // With the name that each has now, if it seems to have another one.
+    // Each with its new name, if it was probably renamed.
     let mut gone: Vec<(&'f str, &'f Definition, Option<&'f str>)> =
         gone.map(|(key, was)| (key, &**was, None)).collect();
     for flag in flags {
@@ -115,7 +116,7 @@ fn compare<'f>(
     reported
 }
 
-/// A definition without the settings for people and without its salt, to recognise a renamed flag.
+/// Returns a definition without its metadata and its salt, to recognise a renamed flag.
 fn body(definition: &Definition) -> Definition {
     let mut body = definition.clone();
     let others = Field::ALL.iter().filter(|field| field.is_about() || **field == Field::Salt);
@@ -123,7 +124,7 @@ fn body(definition: &Definition) -> Definition {
     body
 }
 
-/// One problem for all that are gone, since none of them has a place in the text.
+/// Returns one problem for all removed flags, since none of them has a place in the text.
 fn removed(keys: &[&str], place: Range<usize>, label: &str) -> Diagnostic {
     let names = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
     let problem = match keys {
@@ -141,7 +142,7 @@ fn removed(keys: &[&str], place: Range<usize>, label: &str) -> Diagnostic {
     )
 }
 
-/// One problem for all environments that are gone.
+/// Returns one problem for all removed environments.
 fn environments_removed(names: &[&str], place: Range<usize>) -> Diagnostic {
     let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let message = match names {
@@ -153,25 +154,25 @@ fn environments_removed(names: &[&str], place: Range<usize>) -> Diagnostic {
         .help("services that still name it do not start: deploy them without it first")
 }
 
-/// One flag, before and after.
+/// One flag, before and after the edit.
 struct Edit<'f> {
     flag: &'f Flag<'f>,
-    /// The name before, which is another one if the flag was renamed.
+    /// The name before the edit, which differs if the flag was renamed.
     was_name: &'f str,
     was: &'f Definition,
     is: &'f Definition,
 }
 
-/// Users who are moved.
+/// Users whom the edit moves.
 struct Move<'f> {
-    /// The rule that is for them, if it is a rule that moves them, and its place in the text.
+    /// The rule that moves them, if a rule does.
     rule: Option<&'f Rule>,
     place: Range<usize>,
     moved: Moved,
     cause: Cause<'f>,
 }
 
-/// Why they are.
+/// The reason for a move.
 #[derive(Debug, Clone, PartialEq)]
 enum Cause<'f> {
     Salt,
@@ -180,12 +181,12 @@ enum Cause<'f> {
     BucketBy,
     RuleName(&'f str),
     RuleBucketBy(&'f BucketBy),
-    /// The variants of the flag, or of a split: their order, or their weights.
+    /// The order of the variants of the flag, or of a split, before the edit.
     Order(Vec<&'f str>),
     Weights,
 }
 
-/// What is lost in rounding.
+/// The largest share that can be an error of rounding.
 const NOBODY: f64 = 1e-6;
 
 impl<'f> Edit<'f> {
@@ -199,10 +200,11 @@ impl<'f> Edit<'f> {
             }
         };
         let (Some(was), Some(is)) = (percentage(self.was, file), percentage(self.is, file)) else {
-            // Whoever had nothing loses nothing.
+            // While a flag is off, no user has anything to lose.
             return moves;
         };
-        // Requests are drawn anew anyway. To serve all users one variant is meant to move them.
+        // Requests are drawn again each time. An edit that serves one variant to all users is meant
+        // to move them.
         let served = |definition: &'f Definition| {
             let rare = definition.rare();
             (rare.serve.value(), rare.value.value())
@@ -222,7 +224,7 @@ impl<'f> Edit<'f> {
         moves
     }
 
-    /// The rules that draw, with their places, and what they were before.
+    /// Returns the rules that draw, with their places, and the same rules before the edit.
     fn rules(&self) -> Vec<(&'f Rule, Range<usize>, &'f Rule)> {
         let rules = |definition: &'f Definition| {
             definition.rare().rules.value().map_or(&[][..], |rules| rules)
@@ -251,7 +253,7 @@ impl<'f> Edit<'f> {
             .collect()
     }
 
-    /// The salts before and after.
+    /// Returns the salts before and after the edit.
     fn salts(&self) -> [&'f str; 2] {
         let salt = |definition: &'f Definition, name: &'f str| {
             definition.rare().salt.value().map_or(name, String::as_str)
@@ -259,7 +261,7 @@ impl<'f> Edit<'f> {
         [salt(self.was, self.was_name), salt(self.is, self.flag.name())]
     }
 
-    /// The cause, if it is that users are drawn with another salt.
+    /// Returns the cause, if users are drawn with another salt.
     fn salted(&self) -> Option<Cause<'f>> {
         let [was, is] = self.salts();
         let is_name = self.is.rare().salt.value().is_none() && self.was_name != self.flag.name();
@@ -303,7 +305,7 @@ impl<'f> Edit<'f> {
         }
     }
 
-    /// Says it once per cause.
+    /// Reports one problem per cause.
     fn report(&self, moves: &[Move<'f>], found: &mut Found<'_>) {
         let mut said: Vec<&Cause<'_>> = Vec::new();
         for one in moves {
@@ -350,7 +352,7 @@ impl<'f> Edit<'f> {
         let help = self.help(&one.cause);
         let problem = Diagnostic::new(Code::RedrawsUsers, span.clone(), message)
             .label(self.label(&one.cause));
-        // As it was, if it stands where it stood.
+        // The suggestion restores the former value, if the text has a value there.
         let former = match &one.cause {
             Cause::Salt if self.is.rare().salt.value().is_some() => Some(self.salts()[0]),
             Cause::RuleName(name) => Some(*name),
@@ -402,7 +404,7 @@ impl<'f> Edit<'f> {
     }
 }
 
-/// The share of users in force; `None` while the flag is off for everybody.
+/// Returns the share of users in force; `None` while the flag is off for all users.
 fn percentage(definition: &Definition, file: &File<'_>) -> Option<Percentage> {
     let moment = Moment::of(definition, file.now);
     let is_on =
@@ -410,12 +412,13 @@ fn percentage(definition: &Definition, file: &File<'_>) -> Option<Percentage> {
     is_on.then(|| Moment::percentage(moment.as_ref(), definition))
 }
 
-/// Whether those that both have are in another order.
+/// Returns the order of variants as the cause if variants changed their positions, and the weights
+/// otherwise.
 fn order<'f>(were: Vec<&'f str>, are: &[&str]) -> Cause<'f> {
     let places: Vec<_> =
         were.iter().map(|name| are.iter().position(|other| other == name)).collect();
     let kept: Vec<_> = places.iter().flatten().collect();
-    // A new one pushes all that follow it.
+    // A new variant moves all variants that follow it.
     let is_pushed = places.iter().enumerate().any(|(was, is)| is.is_some_and(|is| is != was));
     match !kept.is_sorted() || is_pushed {
         true => Cause::Order(were),
@@ -423,7 +426,7 @@ fn order<'f>(were: Vec<&'f str>, are: &[&str]) -> Cause<'f> {
     }
 }
 
-/// The unit that a flag draws by.
+/// Returns the unit that a flag draws by.
 fn bucket_by(definition: &Definition) -> &BucketBy {
     definition.rare().bucket_by.value().unwrap_or(&BucketBy::TargetingKey)
 }
@@ -435,7 +438,7 @@ fn was_drawn_by(unit: &BucketBy) -> String {
     }
 }
 
-/// A share as people read it.
+/// Returns a share as a percentage with at most two decimals.
 fn percent(share: f64) -> String {
     let text = format!("{:.2}", share * 100.0);
     let text = text.trim_end_matches('0').trim_end_matches('.');
