@@ -248,7 +248,10 @@ impl Assignment {
             true => serde_json::from_str(text).ok(),
             false => Some(json(text)),
         };
-        let readings = [first, toml(&name, text), Some(text.as_str().into()), list()];
+        // With a `null` in it, a list or a table of JSON would become the string that it is written as.
+        let is_json = is_any && first.as_ref().is_some_and(|it| it.is_array() || it.is_object());
+        let string = (!is_json).then(|| Value::from(text.as_str()));
+        let readings = [first, toml(&name, text), string, list()];
         let mut first_error = None;
         for value in readings.into_iter().flatten() {
             let mut tried = Map::new();
