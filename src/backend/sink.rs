@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{BackendError, Offer};
-use crate::model::{Entry, OtherType, SharedDefinition};
+use crate::model::{Entry, FlagKey, OtherType, SharedDefinition};
 
 /// The target that a backend publishes its state to.
 ///
@@ -207,9 +207,9 @@ impl Sink {
     /// # Errors
     ///
     /// The first value of another type.
-    pub fn check_type(&self, key: &str, entry: &Entry) -> Result<(), OtherType> {
+    pub fn check_type(&self, key: impl FlagKey, entry: &Entry) -> Result<(), OtherType> {
         let target = self.target.upgrade();
-        target.map_or(Ok(()), |target| target.check_type(self.source, key, entry))
+        target.map_or(Ok(()), |target| target.check_type(self.source, key.as_str(), entry))
     }
 
     /// Returns the flags of all sources, and which of them this process evaluates.

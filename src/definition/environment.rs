@@ -306,8 +306,7 @@ pub struct UnknownEnvironment {
     pub similar: Option<String>,
     /// The environments that the file has.
     pub known: Vec<String>,
-    /// The mistake that stands in place of the environment, if it is not missing.
-    pub mistake: Option<Box<Diagnostic>>,
+    mistake: Option<Box<Diagnostic>>,
 }
 
 crate::error::debug_is_message!(UnknownEnvironment);
@@ -321,6 +320,12 @@ impl UnknownEnvironment {
         };
         let mistake = problems.iter().find(stands_for_it).cloned().map(Box::new);
         Self { name: name.to_owned(), similar, known, mistake }
+    }
+
+    /// Returns the mistake that stands in place of the environment; `None` if the file does not have it.
+    #[must_use]
+    pub fn mistake(&self) -> Option<&Diagnostic> {
+        self.mistake.as_deref()
     }
 
     fn sentence(&self) -> String {

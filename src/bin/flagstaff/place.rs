@@ -895,8 +895,8 @@ fn chosen(mut files: Vec<Declared>, environment: &str) -> Result<Vec<Declared>, 
 pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Failure {
     let (path, name) = (path.display().to_string(), places::shown(&error.name));
     let (path, name) = (clean(&path), clean(&name));
-    if let Some(mistake) = &error.mistake {
-        let Diagnostic { location, message, label, .. } = &**mistake;
+    if let Some(mistake) = error.mistake() {
+        let Diagnostic { location, message, label, .. } = mistake;
         return Failure::usage(format!("environment `{name}` of `{path}` cannot be used"))
             .cause(format!("{path}:{location}: {message}, {label}"))
             .hint(mistake.help.clone().unwrap_or_default());

@@ -1,10 +1,5 @@
 use clap::Args;
-use flagstaff::{
-    Reason,
-    answer::{Cause, ErrorCode},
-    cli::ExitCode,
-    explain::Explanation,
-};
+use flagstaff::{answer::ErrorCode, cli::ExitCode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -48,7 +43,7 @@ impl Explain {
         }
         let refused = unreadable::refuse_answer(&flags, &self.flag);
         if let Err(failure) = &refused {
-            leave_out_answer(&mut explanation, failure);
+            explanation = explanation.without_answer(failure.message());
         }
         let mut json = json!(explanation);
         if refused.is_err() {
@@ -63,19 +58,4 @@ impl Explain {
             _ => ExitCode::Done,
         })
     }
-}
-
-/// Takes the answer out of an explanation, and all that follows from it: services may have another one.
-fn leave_out_answer(explanation: &mut Explanation, failure: &Failure) {
-    let answer = &mut explanation.answer;
-    (answer.reason, answer.cause) = (Reason::Error, Cause::Rejected);
-    (answer.error_code, answer.source, answer.variant) = (Some(ErrorCode::ParseError), None, None);
-    explanation.because = failure.message().to_owned();
-    explanation.place = None;
-    explanation.served = None;
-    explanation.near_miss = None;
-    explanation.steps.clear();
-    let unreadable = explanation.sources.iter().filter(|said| said.problem.is_some());
-    let unreadable: Vec<_> = unreadable.map(|said| said.source).collect();
-    explanation.settings.retain(|setting| !unreadable.contains(&setting.source));
 }
