@@ -30,8 +30,8 @@ use super::{
     layout::{Extent, Layout, SLACK, USUAL_BYTES, Unread, if_allowed, settled},
 };
 
-/// The fields of a piece. The server is busy with one for about 0.1 ms.
-const PIECE: usize = 250;
+/// The fields of a piece. A change may wait for a piece at each of its own round trips, of which there are three.
+const PIECE: usize = 100;
 
 /// A field and its value, as they are stored.
 pub(super) type Pair = (Vec<u8>, Vec<u8>);

@@ -18,6 +18,11 @@ impl Prover {
         Self { steps: STEPS }
     }
 
+    /// Compares like [`implies`](Self::implies); `None` if no step is left, so that nothing is obvious any more.
+    pub(super) fn try_implies(&mut self, narrow: &Condition, wide: &Condition) -> Option<bool> {
+        (self.steps > 0).then(|| self.implies(narrow, wide))
+    }
+
     /// Whether `wide` is true for every context for which `narrow` is. `false` if that is not
     /// obvious.
     pub(super) fn implies(&mut self, narrow: &Condition, wide: &Condition) -> bool {
