@@ -181,6 +181,25 @@ fn a_promotion_is_not_finished_while_an_instance_has_another_definition() {
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
 }
 
+/// Its end would give back what the file declares.
+#[test]
+fn an_override_that_was_never_promoted_is_not_finished() {
+    let server = Server::start();
+    let (_directory, path) = file("[flags]\nsearch = true\n");
+    overridden(&server, "search", r#"{"percentage": 0}"#);
+    let run = |arguments: &[&str]| ran(&mut beside(&path, on(&server, arguments)));
+
+    let early = run(&["promote", "--finish", "search"]);
+
+    assert_eq!(early.code, ExitCode::Refused, "{}", early.stderr);
+    assert!(early.stderr.contains("does not have the override of `search`"), "{}", early.stderr);
+    assert!(early.stderr.contains("flagstaff promote search"), "{}", early.stderr);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
+    assert_eq!(run(&["promote", "search"]).code, ExitCode::Done);
+    assert_eq!(run(&["promote", "--finish", "search"]).code, ExitCode::Done);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+}
+
 #[test]
 fn an_override_that_makes_no_flag_is_not_promoted() {
     let server = Server::start();
