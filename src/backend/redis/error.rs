@@ -84,7 +84,7 @@ pub enum RedisErrorKind {
     Evicted,
     /// The clock of this machine differs from that of the server, by which overrides end.
     Clock,
-    /// The server is a replica, which takes no writes.
+    /// The server is a replica, which accepts no writes.
     ReadOnly,
     /// The server is reading its data from disk.
     Loading,
@@ -184,7 +184,7 @@ impl RedisError {
             RedisErrorKind::Unreachable => format!("cannot reach Redis at `{node}`"),
             RedisErrorKind::ConnectTimeout => format!(
                 "Redis at `{node}` does not answer: check the address, firewalls on the way, and whether the server \
-                 expects TLS (`rediss://`) or knows none"
+                 expects TLS (`rediss://`) or does not support it"
             ),
             RedisErrorKind::ResponseTimeout => {
                 format!("Redis at `{node}` does not answer any more")
@@ -204,7 +204,7 @@ impl RedisError {
                  `root_certificate`"
             ),
             RedisErrorKind::Tls if said.contains("CertificateRequired") => format!(
-                "Redis at `{node}` asks for a certificate of ours: name it with `client_certificate`"
+                "Redis at `{node}` asks for a client certificate: set one with `client_certificate`"
             ),
             RedisErrorKind::Tls => format!("no TLS connection to Redis at `{node}`"),
             RedisErrorKind::Auth if said.starts_with("NOAUTH") => format!(
@@ -216,7 +216,7 @@ impl RedisError {
                 )
             }
             RedisErrorKind::Permission => format!(
-                "Redis at `{node}` keeps user `{user}` from what flags need: `ACL SETUSER {user} {}` allows it",
+                "Redis at `{node}` denies user `{user}` a right that flags need: `ACL SETUSER {user} {}` grants it",
                 missing_rule(said, key)
             ),
             RedisErrorKind::Database => format!(
@@ -237,10 +237,10 @@ impl RedisError {
                  `DEL` the log, which loses the history"
             ),
             RedisErrorKind::BadValue => {
-                format!("some values of `{key}` in Redis at `{node}` are no overrides")
+                format!("some values of `{key}` in Redis at `{node}` are not valid overrides")
             }
             RedisErrorKind::LostStore => format!(
-                "Redis at `{node}` has lost its data or somebody deleted all overrides: `{key}` is gone since the \
+                "Redis at `{node}` has lost its data or all overrides were deleted: `{key}` is gone since the \
                  connection was lost"
             ),
             RedisErrorKind::Evicted => format!(
@@ -252,7 +252,7 @@ impl RedisError {
                  this one right, since rollouts and active windows go by it"
             ),
             RedisErrorKind::ReadOnly => {
-                format!("Redis at `{node}` is a replica and takes no writes: connect to its master")
+                format!("Redis at `{node}` is a replica and accepts no writes: connect to its master")
             }
             RedisErrorKind::Loading => {
                 format!("Redis at `{node}` is still reading its data from disk")
@@ -261,7 +261,7 @@ impl RedisError {
                 format!("Redis at `{node}` is a replica that has lost its master")
             }
             RedisErrorKind::NoMaster => format!(
-                "the sentinels at `{node}` know no such master: its name is that of `sentinel monitor` in their \
+                "the sentinels at `{node}` have no such master: its name is that of `sentinel monitor` in their \
                  configuration"
             ),
             RedisErrorKind::ClusterDown => {
@@ -272,7 +272,7 @@ impl RedisError {
             }
             RedisErrorKind::Refused => format!("Redis at `{node}` refuses a command"),
             RedisErrorKind::Protocol => {
-                format!("what answers at `{node}` does not speak the protocol of Redis")
+                format!("the server at `{node}` does not speak the protocol of Redis")
             }
         };
         Self::made(kind, &message, cause)

@@ -82,7 +82,7 @@ pub(super) fn decode(name: &[u8], raw: &[u8], layout: &Layout) -> Result<Option<
             Value::Null => Ok(None),
             Value::Object(object) if object.is_empty() => Ok(None),
             Value::Object(object) => decode_whole(name, object).map(Some),
-            _ => Err("the value is no JSON object".to_owned()),
+            _ => Err("the value is not a JSON object".to_owned()),
         },
     }
 }
@@ -99,7 +99,7 @@ fn parse(text: &str) -> Result<Value, String> {
 fn object(text: &str) -> Result<Map<String, Value>, String> {
     match parse(text)? {
         Value::Object(object) => Ok(object),
-        _ => Err("the value is no JSON object".to_owned()),
+        _ => Err("the value is not a JSON object".to_owned()),
     }
 }
 
@@ -207,7 +207,7 @@ fn read(
 }
 
 fn provenance(value: &Value) -> Result<Provenance, String> {
-    let object = value.as_object().ok_or("`override` is no JSON object")?;
+    let object = value.as_object().ok_or("`override` is not a JSON object")?;
     let text = |name: &str| match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -294,7 +294,7 @@ pub(super) fn encode(
         }
     };
     if write.expires_at.is_some_and(|end| stamp(end).is_none()) {
-        return Err("the end of the override is in no calendar".to_owned());
+        return Err("the end of the override is not a valid date".to_owned());
     }
     // A switch drops the ends of what it replaces.
     let stored = object.remove(OVERRIDE).filter(|_| !switches);
