@@ -252,7 +252,9 @@ impl RedisError {
                  this one right, since rollouts and active windows go by it"
             ),
             RedisErrorKind::ReadOnly => {
-                format!("Redis at `{node}` is a replica and accepts no writes: connect to its master")
+                format!(
+                    "Redis at `{node}` is a replica and accepts no writes: connect to its master"
+                )
             }
             RedisErrorKind::Loading => {
                 format!("Redis at `{node}` is still reading its data from disk")
