@@ -4,7 +4,7 @@ use clap::Args;
 use flagstaff::{
     Definition, Flags,
     cli::ExitCode,
-    definition::{Entry, edit::EditError},
+    definition::{Entry, edit::EditError, references},
     source::{OldOverride, RedisHandle, SourceEntry, SourceKind},
     write::{Operation, Write},
 };
@@ -264,7 +264,7 @@ impl Rename {
         let weakest = files.0.iter().position(|opened| opened.names(&self.old)).unwrap_or_default();
         for (index, opened) in files.0.iter_mut().enumerate() {
             let document = &mut opened.document;
-            let names_it = !document.needing(&self.old).is_empty();
+            let names_it = !references(document.text(), &self.old).is_empty();
             if index == weakest {
                 document.rename(&self.old, &self.new).map_err(refused)?;
             } else if place::names(&opened.original, &self.old) || names_it {
