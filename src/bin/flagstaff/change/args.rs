@@ -8,7 +8,7 @@ use flagstaff::source::RedisHandle;
 use super::wait::Waited;
 use crate::{failure::Failure, guard::Wish, number, output::Output, time, variable};
 
-/// How to change a flag.
+/// The options of every change.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct ChangeArgs {
@@ -35,7 +35,7 @@ pub(crate) struct ChangeArgs {
     pub(super) plain: bool,
 }
 
-/// Which source to change, and on which condition.
+/// The source to change, and the condition on which to change it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct TargetArgs {
@@ -53,7 +53,7 @@ pub(crate) struct TargetArgs {
     pub(crate) source: Source,
 }
 
-/// How to change an override.
+/// The options of changes of an override.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct OverrideArgs {
@@ -64,7 +64,7 @@ pub(crate) struct OverrideArgs {
     pub(super) target: TargetArgs,
 }
 
-/// For what has no end, so that it can say why.
+/// Hidden options of changes without an end, so that the error can give the reason.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct NoEnd {
     #[arg(long = "for", value_name = "TIME", hide = true)]
@@ -84,7 +84,7 @@ impl ChangeArgs {
         Self { reason, by: None, dry_run, yes, wait: None, new: true, plain: false }
     }
 
-    /// Who makes the change.
+    /// Returns the author of the change.
     pub(crate) fn author(&self) -> Option<String> {
         author(self.by.as_ref())
     }
@@ -98,7 +98,7 @@ impl ChangeArgs {
         self.wait.is_some()
     }
 
-    /// Waits for the instances, if somebody wants to.
+    /// Waits for the instances, if an option asks for it.
     pub(super) async fn finish(
         &self,
         redis: &RedisHandle,
@@ -155,7 +155,7 @@ impl OverrideArgs {
 }
 
 impl NoEnd {
-    /// Refuses an end, and says why there is none.
+    /// Refuses an end; `why` is the reason that the error gives.
     pub(crate) fn check(&self, why: &str, hint: &str) -> Result<(), Failure> {
         match self.lasting {
             Some(_) => {

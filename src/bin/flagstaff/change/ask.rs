@@ -1,4 +1,4 @@
-//! What somebody at a terminal is asked before it is done.
+//! Questions to a user at a terminal, before a change is made.
 
 use super::{Effect, is_switched_off, reach::Other};
 use crate::text::{clean, count};

@@ -53,7 +53,7 @@ pub(crate) struct Diff {
 const CHANGED: &str = "changed";
 /// An override of a flag that no file declares.
 const UNDECLARED: &str = "undeclared";
-/// An override that says what is declared anyway.
+/// The state of an override that is equal to what is declared.
 const SAME: &str = "same";
 
 /// One flag that differs.
@@ -61,7 +61,7 @@ struct Flag {
     name: String,
     /// In one word.
     what: &'static str,
-    /// Who made it so, when, why, and until when.
+    /// The author, the time, the reason, and the end.
     by: Provenance,
     json: Value,
     differences: Vec<Difference>,

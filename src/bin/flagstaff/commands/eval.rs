@@ -185,7 +185,7 @@ fn unknown_answer(flag: &str, default: &Value, problem: &str) -> Value {
     })
 }
 
-/// A flag without variants is on or off, and other texts have no quotes.
+/// Returns the value for users: on or off for a flag without variants, strings without quotes.
 fn shown(answer: &Answer<Value>) -> String {
     match (&answer.value, answer.variant) {
         (Value::Bool(true), None) => "on".to_owned(),
@@ -211,7 +211,8 @@ fn details(flag: &str, answer: &Answer<Value>) -> Value {
     json.into()
 }
 
-/// Answers questions line by line. Whoever asks through a pipe and waits for the answer gets it.
+/// Answers questions line by line. Each answer is written at once, for callers that wait for it
+/// before they send the next question.
 fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failure> {
     let input: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(io::stdin().lock()),

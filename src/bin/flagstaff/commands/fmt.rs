@@ -103,7 +103,7 @@ impl Fmt {
 /// The message about a file that has more levels than are read.
 const DEEP: &str = "nested too deep";
 
-/// A text in taplo's style, which says what it said.
+/// Returns the text of a flag file in taplo's style, with the same meaning.
 pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     const BYTE_ORDER_MARK: &str = "\u{feff}";
 

@@ -76,7 +76,7 @@ fn field(name: &str) -> Result<Field, Failure> {
     })
 }
 
-/// Texts without quotes, lists with a line for each element, everything else as JSON.
+/// Prints strings without quotes, lists with a line for each element, everything else as JSON.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => clean(text).into_owned(),

@@ -222,7 +222,7 @@ fn add(imported: &mut Imported, document: &mut Document) -> Vec<String> {
     added
 }
 
-/// What is wrong with a flag, in one line.
+/// Returns the mistake in a flag, in one line.
 fn because(error: &EditError) -> String {
     match error {
         EditError::Invalid { diagnostics, .. } => {

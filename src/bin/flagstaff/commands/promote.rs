@@ -58,7 +58,7 @@ pub(crate) struct Promote {
 struct Override {
     flag: String,
     entry: Entry,
-    /// When it would end by itself.
+    /// The end of the override, if it has one.
     end: Option<SystemTime>,
 }
 
@@ -145,7 +145,7 @@ impl Promote {
         finish(session, &redis, &self.flags, &self.change).await
     }
 
-    /// What the store says about the flags that are meant.
+    /// Returns the overrides of the flags that the arguments name.
     fn overrides(&self, session: &Session, flags: &Flags) -> Result<Vec<Override>, Failure> {
         let (drift, now) = (flags.drift(), store_now(flags));
         let store = flags.writable_source();

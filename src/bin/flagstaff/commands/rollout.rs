@@ -219,7 +219,7 @@ impl Stepping<'_> {
         }
     }
 
-    /// Says what to do instead.
+    /// Returns the failure of a refused step, with a hint about what to do instead.
     fn refused(&self, flags: &Flags, flag: &str, error: RolloutError) -> Failure {
         let (word, name) = (text::word(flag), clean(flag));
         let hint = match &error {
@@ -248,7 +248,7 @@ impl Stepping<'_> {
         }
     }
 
-    /// What the step says goes into the file, which then has the state of the rollout.
+    /// Writes the result of the step into the file, which then has the state of the rollout.
     async fn make_in_the_file(
         &self,
         flag: &String,
@@ -274,7 +274,7 @@ impl Stepping<'_> {
 
 impl Act for Stepping<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
-        // Memory knows no revisions of others.
+        // A source in memory has no revisions, so there is none to compare with.
         let reason = self.args.reason.as_deref();
         self.step(&rehearsal.flags, &rehearsal.name, None, reason).await.map(drop)
     }
@@ -296,7 +296,7 @@ impl Act for Stepping<'_> {
     }
 }
 
-/// What a source says about a flag, and who made it say so, for people.
+/// The entry of a source for a flag and its author, as users read them.
 struct Said {
     source: source::Source,
     says: String,
@@ -324,7 +324,7 @@ impl Said {
         Self { source: said.source, says, who, until }
     }
 
-    /// The same with who and why, which only the log has of a plain on or off.
+    /// Adds the author and the reason from the log, where the entry is a plain on or off without them.
     async fn signed(self, flags: &Flags, flag: &str) -> Result<Self, Failure> {
         if !self.who.is_empty() || self.source.kind != SourceKind::Redis {
             return Ok(self);
@@ -464,7 +464,7 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String>
     ]
 }
 
-/// The source that switches the flag off, whatever its rollout says.
+/// Returns the source that switches the flag off, whatever its rollout is at.
 fn switched_off(
     info: Option<FlagInfo<'_>>,
     sources: &[SourceEntry],
@@ -475,7 +475,7 @@ fn switched_off(
     sources.iter().find(|said| said.source == source).map(|said| Said::of(said, now))
 }
 
-/// Where a rollout stands by what the sources say that are not hidden.
+/// Returns the progress of a rollout by the entries of these sources alone.
 async fn hidden(flag: &str, sources: &[SourceEntry]) -> Result<Option<Progress>, Failure> {
     let flags = sources.iter().fold(Flags::builder(), |builder, said| {
         builder.source(Once::new(said.source.kind, Offer::from_iter([(flag, said.entry.clone())])))

@@ -84,7 +84,7 @@ impl Said {
         if said.entry.source.kind != SourceKind::Redis {
             return said;
         }
-        // Whoever may not read the log does without.
+        // A user who may not read the log gets the page without it.
         let latest = flags.history_of(flag, 1).await.ok().and_then(|log| log.into_iter().next());
         if let Some(LogEntry { revision: revision @ Some(_), at, author, reason, .. }) = latest {
             said.revision = revision;
@@ -281,7 +281,7 @@ impl Shown<'_> {
     }
 }
 
-/// What a source says, without what is for people alone.
+/// Returns the entry of a source, without the settings that are for people alone.
 pub(super) fn short(entry: &Entry) -> String {
     let Entry::Definition(definition) = entry else { return entry.to_string() };
     let mut deciding = to_json(definition);

@@ -134,11 +134,11 @@ impl Watch {
     }
 }
 
-/// What the log of the store says about changes that are seen.
+/// The authors and reasons of changes, by the log of the store.
 struct Log {
     /// The latest revision at the beginning.
     start: Option<u64>,
-    /// The latest revision of each flag that was told.
+    /// The latest revision of each flag that was shown.
     told: BTreeMap<String, u64>,
 }
 
@@ -148,8 +148,8 @@ impl Log {
         Self { start: log.iter().find_map(|entry| entry.revision), told: BTreeMap::new() }
     }
 
-    /// Who made these changes: the latest entry of each flag, unless it was told before, as it was
-    /// when an override ends by itself. Whoever may not read the log does without.
+    /// Returns the latest entry of each of these flags in the log, unless it was shown before, as it
+    /// was when an override ends by itself. A user who may not read the log gets no entries.
     async fn since(&mut self, flags: &Flags, changes: &[&Change]) -> BTreeMap<String, LogEntry> {
         let log = flags.history(50 + changes.len()).await.unwrap_or_default();
         let mut latest = BTreeMap::new();

@@ -10,7 +10,7 @@ use crate::{
     revision::{git, text_at},
 };
 
-/// Where the text before an edit is.
+/// The location of the file before an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Against {
     /// In this revision of the file's git repository.

@@ -101,7 +101,7 @@ enum Format {
     Sarif,
 }
 
-/// What a level is set for.
+/// The codes that a level is set for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
     All,
@@ -123,7 +123,7 @@ impl std::str::FromStr for Named {
 
 /// A file, and what was found in it.
 struct Checked {
-    /// What people call it.
+    /// The name that messages show.
     name: String,
     text: String,
     found: Diagnostics,
@@ -311,7 +311,7 @@ impl Lint {
     }
 }
 
-/// How much was found, if anything was.
+/// Returns the number of findings in words; `None` if there are none.
 fn summary(file: &Checked) -> Option<String> {
     let Checked { name, found, .. } = file;
     if found.is_empty() {
