@@ -133,7 +133,7 @@ impl Webhook {
             }
         }
         let problem = problem.replace(&self.url, &self.server);
-        Err(format!("the webhook at `{}` was not told: {problem}", self.server))
+        Err(format!("the webhook at `{}` did not get the changes: {problem}", self.server))
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
 
         let problem = Webhook::parse(&url).unwrap().post(&Value::Null).await.unwrap_err();
 
-        let told = format!("the webhook at `http://{address}` was not told: ");
+        let told = format!("the webhook at `http://{address}` did not get the changes: ");
         assert!(problem.starts_with(&told), "{problem}");
         assert!(!problem.contains("token") && !problem.contains("secret"), "{problem}");
     }

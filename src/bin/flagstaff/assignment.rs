@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
     let Some((name, value)) = text.split_once('=') else {
         let name = text.strip_suffix('-').ok_or_else(expected)?;
         if name::field(name).is_none() {
-            return Err(format!("`{name}` is no setting of a flag that could be taken out"));
+            return Err(format!("`{name}` is not a setting of a flag that could be taken out"));
         }
         let path = vec![name.to_owned()];
         return Ok(Assignment { path, kind: Kind::TakeOut, value: String::new() });
@@ -196,16 +196,16 @@ impl Assignment {
             return Ok(());
         }
         if !rest.is_empty() {
-            return Err(Failure::usage(format!("`{}` is no list", self.path.join("."))));
+            return Err(Failure::usage(format!("`{}` is not a list", self.path.join("."))));
         }
         let list = patch.get(first).or_else(|| there.get(first)).unwrap_or(&Value::Null);
         let mut list = match list {
             Value::Null => Vec::new(),
             Value::Array(list) => list.clone(),
-            _ => return Err(Failure::usage(format!("`{first}` is no list"))),
+            _ => return Err(Failure::usage(format!("`{first}` is not a list"))),
         };
         let members = members(first, &self.value).ok_or_else(|| {
-            Failure::usage(format!("`{}` is no list of what `{first}` has", self.value)).hint(
+            Failure::usage(format!("`{}` is not a list of what `{first}` has", self.value)).hint(
                 format!("`{first}+=ana,bob` are two, and `{first}+='[\"Doe, Jane\"]'` is one"),
             )
         })?;

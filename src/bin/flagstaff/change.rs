@@ -536,8 +536,7 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
         if effect.makes_a_flag() {
             match place.mistake(&effect.flag) {
                 Some(mistake) => {
-                    output
-                        .warning(format!("what the file says about `{flag}` is wrong: {mistake}"));
+                    output.warning(format!("`{flag}` has a mistake in the file: {mistake}"));
                 }
                 None => {
                     output.warning(format!("no source has `{flag}` so far"));

@@ -82,7 +82,7 @@ pub(crate) struct Place {
     /// Sentinels; --redis then names the master, redis://NAME [env: REDIS_SENTINELS]
     #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
     sentinel: Vec<String>,
-    /// Do without the store, whatever REDIS_URL says
+    /// Ignore the store, even if REDIS_URL is set
     #[arg(long, global = true)]
     no_redis: bool,
     /// Hash that has the overrides [default: feature_flags]

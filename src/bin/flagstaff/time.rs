@@ -10,7 +10,7 @@ pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
     if text == "now" {
         return Ok(now);
     }
-    let far = || format!("`{text}` is beyond what the clock can tell");
+    let far = || format!("`{text}` is beyond the range of the clock");
     if let Some(later) = text.strip_prefix('+') {
         return now.checked_add(duration(later)?).ok_or_else(far);
     }

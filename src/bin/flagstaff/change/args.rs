@@ -12,22 +12,22 @@ use crate::{failure::Failure, guard::Wish, number, output::Output, time, variabl
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct ChangeArgs {
-    /// Why
+    /// Reason, for the log of the store
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Who [default: FLAGSTAFF_AUTHOR, else USER]
+    /// Author of the change [default: FLAGSTAFF_AUTHOR, else USER]
     #[arg(long, value_name = "NAME")]
     pub(super) by: Option<String>,
-    /// Only print what it would change
+    /// Print the change without making it
     #[arg(long, short = 'n')]
     pub(crate) dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Wait so long until every instance has it
+    /// Wait up to this long for every instance to apply the change
     #[arg(long, value_name = "TIME", value_parser = time::duration)]
     pub(super) wait: Option<Duration>,
-    /// Make a flag that no source and no instance has
+    /// Create a flag that no source and no instance has
     #[arg(long)]
     pub(super) new: bool,
     /// Refuse to store JSON, which other languages take for off
@@ -39,10 +39,10 @@ pub(crate) struct ChangeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct TargetArgs {
-    /// Only if revision N changed the flag last
+    /// Change the flag only if revision N is its latest
     #[arg(long, value_name = "N", value_parser = number::revision)]
     pub(crate) if_rev: Option<u64>,
-    /// What to change
+    /// Source to change
     #[arg(
         long,
         value_enum,
@@ -57,7 +57,7 @@ pub(crate) struct TargetArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct OverrideArgs {
-    /// End the whole override by itself after so long
+    /// End the whole override after this long
     #[arg(long = "for", value_name = "TIME", value_parser = time::lasting)]
     lasting: Option<Duration>,
     #[command(flatten)]
@@ -137,7 +137,7 @@ impl OverrideArgs {
     pub(super) fn lasting(&self, now: SystemTime) -> Result<Option<Duration>, Failure> {
         match self.lasting {
             Some(lasting) if now.checked_add(lasting).is_none() => {
-                Err(Failure::usage("`--for` ends beyond what the clock can tell"))
+                Err(Failure::usage("`--for` ends beyond the range of the clock"))
             }
             lasting => Ok(lasting),
         }

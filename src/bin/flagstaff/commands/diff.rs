@@ -27,10 +27,9 @@ use crate::{
 /// Compare the store, git, environments or places
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
-A pipe gets a line for each setting: the flag;
-changed, new, removed, undeclared or same; the setting; its JSON before and
-after; who, when, why, and until when.
+Exits with 1 if anything differs, and with 2 if a stored value cannot be read. A
+pipe gets a line for each setting: the flag; changed, new, removed, undeclared
+or same; the setting; its JSON before and after; author, time, reason and end.
 
 With git:REV, the order of variants, tests and segments count too. Two places
 are compared with all of their sources merged.
@@ -150,7 +149,7 @@ impl Flag {
     fn text(&self, now: SystemTime) -> String {
         let what = match self.what {
             UNDECLARED => Some("no file declares it".to_owned()),
-            SAME => Some("it says what is declared".to_owned()),
+            SAME => Some("it equals what is declared".to_owned()),
             CHANGED => None,
             what => Some(what.to_owned()),
         };

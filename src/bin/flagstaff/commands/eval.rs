@@ -22,7 +22,7 @@ use crate::{
     unreadable,
 };
 
-/// Evaluate flags for a context: the value, and why
+/// Evaluate flags for a context: the value and the reason
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A flag may be named by a glob, such as 'checkout_*': * is any text, ? any
@@ -34,11 +34,13 @@ mistake in the file leaves one out. A stored value that cannot be read is an
 error (2): the answer has the code PARSE_ERROR, and so have those of flags that
 require it.
 
-A batch has a question per line:
+A batch has a question on each line:
+
   {\"flag\": \"new_checkout\", \"context\": {\"targetingKey\": \"ana\"}, \"default\": false}
-Each has an answer on a line of its own, in the same order, with the number of
-its `line`. A line that is not a question is answered with an `errorCode`, and
-the exit code is 2 then. Blank lines are skipped.
+
+Each answer is on a line of its own, in the same order, with the number of its
+`line`. For a line that is not a question, the answer is an `errorCode`, and the
+exit code is 2. Blank lines are skipped.
 
 Examples:
   flagstaff eval new_checkout --user ana --group beta
@@ -288,7 +290,7 @@ impl Question {
         let mut object: Map<String, Value> = serde_json::from_str(line)
             .map_err(|error| parse_error(format!("no JSON object: {}", json_problem(&error))))?;
         let Some(Value::String(flag)) = object.remove("flag") else {
-            return Err(parse_error("there is no text `flag`".to_owned()));
+            return Err(parse_error("a string `flag` is missing".to_owned()));
         };
         let context = match object.remove("context") {
             None | Some(Value::Null) => Ok(Context::anonymous()),

@@ -28,7 +28,7 @@ pub(crate) struct History {
     /// Flag; all of them unless named
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: Option<String>,
-    /// How many changes at most
+    /// Largest number of changes to list
     #[arg(long, short = 'l', value_name = "NUMBER", default_value = "20", value_parser = number::limit)]
     limit: NonZeroUsize,
 }

@@ -20,10 +20,10 @@ use crate::{
 /// Preview which users a change of flags.toml affects
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every flag that differs, or requires one that does, is asked for each user,
-before and after. A user is re-drawn who moves although nothing about them
-changes: the same draw has another outcome, and the shares do not explain it.
-A new salt does that, another `bucket_by`, or variants in another order.
+Every flag that differs, or requires one that does, is evaluated for each user,
+before and after. A user who moves although nothing about them changes is
+re-bucketed: the same draw has another outcome, and the shares do not explain
+it. A new salt does that, another `bucket_by`, or variants in another order.
 
 Made-up users have the groups and attributes that the flags name. How many of
 your users have these is not known, and neither is the share then: `?`, or null

@@ -22,7 +22,7 @@ use crate::{
     time, unreadable,
 };
 
-/// Write overrides into flags.toml, and later take them away
+/// Write overrides into flags.toml, and remove them later
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It takes two steps, so that no service loses the override before it has the
@@ -104,7 +104,7 @@ impl Promote {
         }
         for flag in said_already {
             let path = file.path().display();
-            output.note(format!("`{path}` says so already of `{flag}`"));
+            output.note(format!("`{path}` has this already for `{flag}`"));
         }
         tell_of_environments(output, document.file(), promoted.iter().copied());
         let ending = Self::tell_ends(session, &overrides);

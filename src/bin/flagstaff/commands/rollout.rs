@@ -24,12 +24,12 @@ use crate::{
     time, unreadable,
 };
 
-/// Steer a staged rollout
+/// Start, advance, pause or roll back a staged rollout
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each step is one conditional write: of two that advance at once, one ends with
-5. An override that answers for everybody, or that says a percentage, hides the
-rollout below it; `status` names it.
+5. An override that forces the flag, or that has a percentage, hides the rollout
+below it; `status` names it.
 
 Examples:
   flagstaff rollout status checkout_v2
@@ -42,14 +42,14 @@ pub(crate) struct Rollout {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Begin the first stage now
+    /// Start the first stage now
     #[command(after_help = "\
 Examples:
   flagstaff rollout start checkout_v2 -m 'release 7'
-  flagstaff rollout start checkout_v2 --force       begin anew
+  flagstaff rollout start checkout_v2 --force       start again
   flagstaff rollout start checkout_v2 --source file  write it into flags.toml")]
     Start(Forced),
-    /// Go on to the next stage
+    /// Advance to the next stage
     #[command(after_help = "\
 A stage whose time is not over, or that is paused, is left only with --force.
 
@@ -58,7 +58,7 @@ Examples:
   flagstaff rollout advance checkout_v2 --force --if-rev 42
   flagstaff rollout advance checkout_v2 --dry-run")]
     Advance(Forced),
-    /// Hold it where it is
+    /// Hold the rollout where it is
     #[command(after_help = "\
 Everything that is to come is later by as long as it is paused.
 
@@ -66,7 +66,7 @@ Examples:
   flagstaff rollout pause checkout_v2 -m 'looking at the errors'
   flagstaff rollout pause checkout_v2 --wait 5s")]
     Pause(Step),
-    /// Let a paused rollout go on
+    /// Resume a paused rollout
     #[command(after_help = "\
 Examples:
   flagstaff rollout resume checkout_v2 -m 'no errors of ours'")]
@@ -86,7 +86,7 @@ Examples:
   flagstaff rollout stop checkout_v2 -m 'incident 42' --wait 5s
   flagstaff rollout resume checkout_v2 -m 'solved'")]
     Stop(Step),
-    /// Show where it stands
+    /// Show the progress of the rollout
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
 percentage, since when, and when the next stage is due. Then come the source
@@ -116,7 +116,7 @@ struct Step {
 struct Forced {
     #[command(flatten)]
     step: Step,
-    /// Leave a stage before its time or while it is paused, or start anew what is under way
+    /// Leave a stage early or while paused, or restart a rollout that is under way
     #[arg(long)]
     force: bool,
 }
@@ -224,9 +224,7 @@ impl Stepping<'_> {
         let (word, name) = (text::word(flag), clean(flag));
         let hint = match &error {
             RolloutError::NoRollout { .. } => match self.session.place.mistake(flag) {
-                Some(mistake) => {
-                    Some(format!("what the file says about `{name}` is wrong: {mistake}"))
-                }
+                Some(mistake) => Some(format!("`{name}` has a mistake in the file: {mistake}")),
                 None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
                     let Said { says, .. } = Said::of(source, store_now(flags));
                     format!(
@@ -487,7 +485,7 @@ async fn hidden(flag: &str, sources: &[SourceEntry]) -> Result<Option<Progress>,
 fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {
     let name = clean(flag);
     if let Some(mistake) = session.place.mistake(flag) {
-        return Failure::refused(format!("what the file says about `{name}` is wrong: {mistake}"));
+        return Failure::refused(format!("`{name}` has a mistake in the file: {mistake}"));
     }
     match flags.snapshot().info(flag) {
         Some(_) => Failure::refused(format!("flag `{name}` has no rollout"))

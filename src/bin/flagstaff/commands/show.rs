@@ -25,11 +25,11 @@ use crate::{
     time, unreadable,
 };
 
-/// Show a flag: what each source says, who, when, why, what decides
+/// Show a flag: its entry in each source, and what decides
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if no source has the flag, and with 2 if its stored value cannot be
-read: what services make of the flag is not known then.
+read: the state of the flag in services is unknown then.
 
 Examples:
   flagstaff show new_checkout
@@ -218,7 +218,7 @@ impl Shown<'_> {
         };
         let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
         match self.info.state() {
-            FlagState::Off => format!("so it is off for everybody{served}"),
+            FlagState::Off => format!("so it is off for all users{served}"),
             FlagState::Partial { percentage, .. } if percentage < Percentage::HUNDRED => {
                 format!("otherwise off{served}")
             }

@@ -22,23 +22,23 @@ use crate::{
     time, unreadable,
 };
 
-/// Find flags that can go: expired, unused, or long the same
+/// Find flags to remove: expired, unused, or unchanged for long
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything is found, and with 2 if a stored value cannot be read.
-KEEP is the code to keep: that for on or off,
-or a variant; where a line tells, the branch of its `if`.
+KEEP is the code to keep: that for on or off, or a variant; where a line shows
+it, the branch of its `if`.
 
 A flag is on or off here only if it is so in `[flags]` and in all environments
 of the file, since they have the same code.
 
-Since when a flag is what it is, is known by its override, by its rollout, or by
-the commits of the flag file. Where there are none, it cannot be longer than
-since it was `created`.
+The date of the last change is that of the override, of the rollout, or of a
+commit to the flag file. Without any of these, it is the earliest possible date,
+`created`.
 
-With a Redis, the instances say which flags they evaluate: none has evaluated an
-`unevaluated` one since the date shown. A list of all flags does not count, and
-an instance that does not announce itself says nothing.
+With a Redis, instances report the flags that they evaluate: none has evaluated
+an `unevaluated` one since the date shown. A list of all flags does not count,
+nor does an instance that does not announce itself.
 
 In code, new_checkout is also called NEW_CHECKOUT, newCheckout, NewCheckout,
 new-checkout and FEATURE_NEW_CHECKOUT; what has one word counts in quotes or in
@@ -54,7 +54,7 @@ pub(crate) struct Stale {
     /// Search code, below here or PATH, for flags in it
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = ".")]
     refs: Option<PathBuf>,
-    /// How long a flag has to have been the same for everybody, or not evaluated
+    /// Time for which the flag was the same for all users, or not evaluated
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time::duration)]
     unchanged: Duration,
 }

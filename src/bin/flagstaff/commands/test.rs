@@ -23,7 +23,7 @@ Examples:
   flagstaff test
   flagstaff test --as-of 2026-12-24 --file deploy/flags.toml")]
 pub(crate) struct Test {
-    /// When flags are asked by tests that do not say: 2026-12-24, +2h [default: now]
+    /// Time of tests that have none of their own: 2026-12-24, +2h [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
     as_of: Option<SystemTime>,
 }

@@ -29,14 +29,16 @@ use crate::{
 /// Show changes as they happen
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It goes on until it is interrupted. A pipe gets a line for each change: when,
-the source, the flag, its state before and after, the settings that differ, the
-revision, who, why, and the cause. The causes are `source`, `time`,
-`source_lost` and `source_back`. A command gets what changed at once as a JSON
-object on its stdin, and so does a webhook in the body of a POST. Both get one
-after the other, and a webhook that fails is tried three times.
+Runs until it is interrupted. A pipe gets a line for each change: time, source,
+flag, the state before and after, the settings that differ, revision, author,
+reason, and cause. The causes are `source`, `time`, `source_lost` and
+`source_back`.
 
-Who and why is what the log of the store says when the change is seen. Of
+Changes that were made at once are one JSON object. A command gets it on its
+stdin, and a webhook in the body of a POST, one object after the other. A
+webhook that fails is tried three times.
+
+Author and reason are those in the log of the store when the change is seen. Of
 changes in quick succession the latest is named, and writers without a log are
 not. A stored value that cannot be read is a warning, now and when it comes:
 the flag stays what it was, or is off.
@@ -47,7 +49,7 @@ Examples:
   flagstaff watch --exec 'jq -r .changes[].flag'
   flagstaff watch --webhook https://chat.example/hooks/flags")]
 pub(crate) struct Watch {
-    /// Flags; all of them unless named
+    /// Flags [default: all]
     #[arg(value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
     /// Run a command of the shell for each change

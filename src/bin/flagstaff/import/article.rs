@@ -25,7 +25,7 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
         let key = name.unwrap_or(key);
         match value {
             Ok(Value::Object(object)) if object.is_empty() => {
-                imported.note(key, "it is empty, which is no flag");
+                imported.note(key, "it is empty, which is not a flag");
             }
             Ok(Value::Object(object)) => match flag(key, &object) {
                 Ok(Flag { settings, notes }) => {
@@ -37,15 +37,15 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
                 }
                 Err(why) => imported.leave_out(key, &why),
             },
-            Ok(Value::Null) => imported.note(key, "it is null, which is no flag"),
-            Ok(_) => imported.leave_out(key, "its value is no JSON object"),
+            Ok(Value::Null) => imported.note(key, "it is null, which is not a flag"),
+            Ok(_) => imported.leave_out(key, "its value is not a JSON object"),
             Err(error) => imported.leave_out(key, &error),
         }
     };
     if text.trim_start().starts_with('{') {
         let all: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
             Failure::usage(format!(
-                "this is no JSON object of flags: {}",
+                "this is not a JSON object of flags: {}",
                 text::json_problem(&error)
             ))
         })?;
@@ -81,7 +81,7 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
 
 fn parse(text: &str) -> Result<Value, String> {
     serde_json::from_str(text)
-        .map_err(|error| format!("its value is no JSON: {}", text::json_problem(&error)))
+        .map_err(|error| format!("its value is not JSON: {}", text::json_problem(&error)))
 }
 
 /// The settings of an object, and notes on those that differ here.
@@ -190,7 +190,8 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
 }
 
 fn stage(value: &Value, is_last: bool) -> Result<Value, String> {
-    let object = value.as_object().ok_or_else(|| format!("its stage {value} is no JSON object"))?;
+    let object =
+        value.as_object().ok_or_else(|| format!("its stage {value} is not a JSON object"))?;
     known(object, &["percentage", "duration_hours"])?;
     let share = object.get("percentage").filter(|share| share.is_number());
     let share = share.ok_or_else(|| format!("its stage {value} has no percentage"))?;

@@ -78,7 +78,7 @@ impl UserArgs {
     /// Returns the failure for contexts without a user. A change without users would look harmless.
     pub(crate) fn nobody(&self) -> Failure {
         let path = self.contexts.as_deref().unwrap_or(Path::new("-"));
-        let nobody = "there are no contexts to try it on";
+        let nobody = "no contexts found";
         Failure::usage(format!("{nobody} in `{}`", path.display())).hint(LINE)
     }
 }
@@ -198,6 +198,6 @@ fn asked(mut object: Map<String, Value>) -> Map<String, Value> {
 }
 
 fn bad_line(name: &str, number: u64, problem: &str) -> BadLine {
-    let failure = Failure::usage(format!("line {number} of `{name}` is no context: {problem}"));
+    let failure = Failure::usage(format!("line {number} of `{name}` is not a context: {problem}"));
     BadLine { number, failure: failure.hint(LINE) }
 }
