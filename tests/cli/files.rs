@@ -151,7 +151,11 @@ fn what_is_in_the_file_already_is_told() {
     for arguments in [&["promote", "beta", "--dry-run"][..], &["promote", "beta"]] {
         let ran = ran(&mut beside(&path, on(&server, arguments)));
         assert_eq!((ran.code, &*ran.stdout), (ExitCode::Done, ""));
-        assert!(ran.stderr.contains("`flags.toml` says so already of `beta`\n"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("`flags.toml` has this already for `beta`\n"),
+            "{}",
+            ran.stderr
+        );
     }
 
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");

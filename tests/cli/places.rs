@@ -621,7 +621,8 @@ fn a_person_types_the_name_and_a_reason() {
     let world = World::guarded();
     let store = format!("at production (127.0.0.1:{}, key shop)", world.server.port());
 
-    for (input, told) in [("of\nbecause\n", "that is not `off`"), ("off\n\n", "there is no reason")]
+    for (input, told) in
+        [("of\nbecause\n", "that is not `off`"), ("off\n\n", "a reason is missing")]
     {
         let seen = world.typed("enable off --at production", input);
         assert!(seen.contains(told), "{seen}");

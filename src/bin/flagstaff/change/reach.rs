@@ -63,9 +63,9 @@ impl Other {
         let through: Vec<_> =
             self.through.iter().map(|flag| format!("`{}`", clean(flag))).collect();
         let what = match () {
-            () if self.is_switched_off() => "off for everybody then",
+            () if self.is_switched_off() => "off for all users then",
             () if self.is_wider() => "may be on for more then",
-            () if self.after == Reach::Nobody => "off for everybody, as before",
+            () if self.after == Reach::Nobody => "off for all users, as before",
             () => "may change with it",
         };
         let needs = if self.requires_all { "requires" } else { "depends on" };

@@ -6,13 +6,13 @@ use crate::{
     completion, context::ContextArgs, failure::Failure, name, session::Session, style, unreadable,
 };
 
-/// Explain an answer: who said what, and what decided
+/// Explain an answer: each source's entry, and what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if no source has the flag, or a mistake in the file leaves it out.
 A stored value that cannot be read is an error (2), also that of a flag that it
 needs.
-The text is for people, in a pipe too; for programs there is --output json.
+A pipe gets the text for people, too; programs read --output json.
 
 Examples:
   flagstaff explain new_checkout --user ana --set plan=pro

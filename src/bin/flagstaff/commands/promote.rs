@@ -22,7 +22,7 @@ use crate::{
     time, unreadable,
 };
 
-/// Write overrides into flags.toml, and later take them away
+/// Write overrides into flags.toml, and remove them later
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It takes two steps, so that no service loses the override before it has the
@@ -58,7 +58,7 @@ pub(crate) struct Promote {
 struct Override {
     flag: String,
     entry: Entry,
-    /// When it would end by itself.
+    /// The end of the override, if it has one.
     end: Option<SystemTime>,
 }
 
@@ -104,7 +104,7 @@ impl Promote {
         }
         for flag in said_already {
             let path = file.path().display();
-            output.note(format!("`{path}` says so already of `{flag}`"));
+            output.note(format!("`{path}` has this already for `{flag}`"));
         }
         tell_of_environments(output, document.file(), promoted.iter().copied());
         let ending = Self::tell_ends(session, &overrides);
@@ -146,7 +146,7 @@ impl Promote {
         finish(session, &redis, &self.flags, &self.change).await
     }
 
-    /// What the store says about the flags that are meant.
+    /// Returns the overrides of the flags that the arguments name.
     fn overrides(&self, session: &Session, flags: &Flags) -> Result<Vec<Override>, Failure> {
         let (drift, now) = (flags.drift(), store_now(flags));
         let store = flags.writable_source();

@@ -35,15 +35,15 @@ use crate::{
     time::instant,
 };
 
-/// Check a flag file for errors and probable mistakes
+/// Check a flag file for errors and likely mistakes
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It looks at the file, not at the store. With --env-prefix it also warns of
 environment variables that are neither on nor off.
 
-For CODE, `all` stands for every lint, and `warnings` for whatever is a warning
-otherwise; what is said of a code by its name goes before them. Tests of the
-file that fail are errors.
+For CODE, `all` stands for every lint, and `warnings` for each that is a warning
+otherwise. An option that names a code goes before both. Tests of the file that
+fail are errors.
 
 Exits with 1 if there are errors, and with 2 if a file cannot be read. Warnings
 alone exit with 0; -D warnings turns them into errors.
@@ -67,16 +67,16 @@ pub(crate) struct Lint {
     /// Do not report
     #[arg(long, short = 'A', value_name = "CODE", add = explain::codes())]
     allow: Vec<Named>,
-    /// What names look like, as a regular expression [default: snake_case]
+    /// Regular expression that flag names have to match [default: snake_case]
     #[arg(long, value_name = "REGEX")]
     names: Option<String>,
-    /// Find users whom an edit draws anew: git:REV or the file before it
+    /// Find edits that re-bucket users, compared with git:REV or the file before
     #[arg(long, value_name = "BEFORE")]
     against: Option<Against>,
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     as_of: Option<SystemTime>,
-    /// Form of what is found [default: text, or what --output says]
+    /// Form of the findings [default: that of --output, or text]
     #[arg(long, value_name = "FORM")]
     format: Option<Format>,
     /// Apply the suggestions that change no answer
@@ -101,7 +101,7 @@ enum Format {
     Sarif,
 }
 
-/// What a level is set for.
+/// The codes that a level is set for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
     All,
@@ -123,7 +123,7 @@ impl std::str::FromStr for Named {
 
 /// A file, and what was found in it.
 struct Checked {
-    /// What people call it.
+    /// The name that messages show.
     name: String,
     text: String,
     found: Diagnostics,
@@ -352,7 +352,7 @@ impl Lint {
     }
 }
 
-/// How much was found, if anything was.
+/// Returns the number of findings in words; `None` if there are none.
 fn summary(file: &Checked) -> Option<String> {
     let Checked { name, found, .. } = file;
     if found.is_empty() {
