@@ -85,10 +85,10 @@ impl ExitCode {
         match self {
             Self::Done => "done, yes, or nothing found",
             Self::No => "no, or something found",
-            Self::Usage => "called in a wrong way, or unreadable input",
+            Self::Usage => "usage error or unreadable input",
             Self::Unreachable => "the store cannot be reached",
             Self::Refused => "refused",
-            Self::Changed => "changed by somebody else since you looked",
+            Self::Changed => "changed by another user in the meantime",
         }
     }
 }

@@ -7,15 +7,15 @@ use crate::{foreign::warn, model::Entry};
 
 /// Forces flags through environment variables, which override a file for one deployment.
 ///
-/// The variable of a flag is the prefix and the flag key in upper case: `FEATURE_NEW_CHECKOUT`
-/// for `new_checkout`. Where that variable is absent, `-` and `.` of the key are read as `_` too,
-/// since a shell cannot export `FEATURE_NEW-SEARCH`.
+/// The variable of a flag is the prefix and the flag key in upper case: `FEATURE_NEW_CHECKOUT` for
+/// `new_checkout`. If that variable is absent, `-` and `.` of the key are read as `_` too, since a
+/// shell cannot export `FEATURE_NEW-SEARCH`.
 ///
-/// A flag is on if the value, without surrounding white space and in any case, is one of
-/// `1 true yes on t y`. **Any other value is off, the empty one too.** These are the rules of the
-/// Python package `tempest-fastapi-sdk`, so that services in both languages can share a
-/// deployment's environment. But a value that is exactly the name of a variant of the flag forces that
-/// variant, unless it is a word for off: see [`Entry::from_text`].
+/// A flag is on if the value, without surrounding white space and in any case, is one of `1 true
+/// yes on t y`. **Any other value is off, the empty one too.** These are the rules of the Python
+/// package `tempest-fastapi-sdk`, so services in both languages can share the environment of a
+/// deployment. A value that is exactly the name of a variant of the flag forces that variant,
+/// unless the value is a word for off: see [`Entry::from_text`].
 ///
 /// The environment is read once, when the flags start. A variable that is not Unicode is skipped
 /// with a warning.
@@ -41,7 +41,7 @@ pub struct Env {
 }
 
 impl Env {
-    /// The variables of this process whose names start with `prefix`.
+    /// Reads the variables of this process whose names start with `prefix`.
     #[must_use]
     pub fn with_prefix(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), variables: None }
@@ -108,14 +108,14 @@ impl Backend for Env {
     }
 }
 
-/// What the variables, by suffix, say about a flag.
+/// Returns the value that the variables, by suffix, force for a flag.
 fn forced(values: &HashMap<String, Entry>, key: &str) -> Option<Entry> {
     find(values, key).map(|(_, entry)| entry.clone())
 }
 
-/// The variable, by suffix, of a flag.
+/// Returns the variable, by suffix, of a flag.
 ///
-/// Requests get here with names that no source lists, so an ASCII name of up to 128 bytes is
+/// Requests call this with names that no source lists, so an ASCII name of up to 128 bytes is
 /// changed on the stack.
 fn find<'v>(values: &'v HashMap<String, Entry>, key: &str) -> Option<(&'v String, &'v Entry)> {
     let mut buffer = [0; 128];

@@ -8,16 +8,17 @@ use std::{
 
 use serde::{Serialize, Serializer};
 
-/// The name that events, logs and metrics have for changes that only the time makes. No source has it.
+/// The name of changes that only the time makes, in events, logs and metrics. No source has this
+/// name.
 pub(crate) const CLOCK: &str = "clock";
 
 /// A source of one [`Flags`](crate::Flags): its position, its kind, and its name.
 ///
-/// It is made when the flags are started and identifies the source from then on. Two sources of one
-/// kind differ in position and name: the names of two [`Memory`](crate::Memory) are `memory` and
-/// `memory#2`.
+/// A source is created when the flags are started, and identifies the source from then on. Two
+/// sources of one kind differ in position and name: the names of two [`Memory`](crate::Memory) are
+/// `memory` and `memory#2`.
 ///
-/// It prints and serializes as its name.
+/// A source is displayed and serialized as its name.
 ///
 /// # Example
 ///
@@ -43,8 +44,8 @@ pub struct Source {
     pub position: usize,
     /// The kind of the source.
     pub kind: SourceKind,
-    /// The name of the source in answers, logs, events and metrics. No other source of these flags
-    /// has it.
+    /// The name of the source in answers, logs, events and metrics. It is unique among the sources
+    /// of these flags.
     pub name: &'static str,
 }
 
@@ -86,7 +87,7 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// Returns the word for the kind, such as `redis`.
+    /// Returns the name of the kind, such as `redis`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -124,7 +125,7 @@ pub(crate) fn identify(
     identified.collect()
 }
 
-/// Returns `name`, or `name#2` and so on where others have it.
+/// Returns `name`, or `name#2` and so on if other sources have it.
 fn unique(name: &'static str, taken: &HashSet<&'static str>) -> &'static str {
     if !taken.contains(name) {
         return name;
@@ -134,7 +135,8 @@ fn unique(name: &'static str, taken: &HashSet<&'static str>) -> &'static str {
     keep(free.expect("a stack has fewer sources than there are numbers"))
 }
 
-/// Returns the one copy of a name that is kept for the life of the process, as answers need it.
+/// Returns the one copy of a name that is kept for the life of the process, since answers need a
+/// `'static` name.
 ///
 /// Backends name themselves by constants and a stack has at most 254 sources, so there are few names.
 fn keep(name: String) -> &'static str {

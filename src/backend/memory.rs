@@ -1,4 +1,4 @@
-//! Flags held in the process itself.
+//! Flags held in the memory of the process.
 
 use std::{
     collections::HashMap,
@@ -14,9 +14,10 @@ use super::{
 };
 use crate::model::{Definition, Entry, Field, FlagKey};
 
-/// A source in memory, writable: for defaults compiled into a service, and for tests.
+/// A writable source in memory, for defaults compiled into a service and for tests.
 ///
-/// Clones share their flags; a change through one is in force in every stack that has another.
+/// Clones share their flags. A change through one clone is in force in every stack that has
+/// another.
 ///
 /// # Example
 ///
@@ -53,9 +54,9 @@ struct Shared {
 struct State {
     offer: Offer,
     sinks: Vec<Sink>,
-    /// How many changes there were.
+    /// The number of changes so far.
     revision: u64,
-    /// In which change a flag was changed last.
+    /// The revision of the last change of each flag.
     changed: HashMap<String, u64>,
 }
 
@@ -96,7 +97,7 @@ impl Memory {
         sink.publish(offer);
     }
 
-    /// Makes a change, and publishes it to all that follow.
+    /// Makes a change, and publishes it to all stacks that have this source.
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let _turn = self.shared.turn.take();
         let (result, sinks) = {
@@ -107,8 +108,8 @@ impl Memory {
             state.sinks.retain(|sink| !sink.is_closed());
             (result, if is_changed { state.sinks.clone() } else { Vec::new() })
         };
-        // Not under the lock of the state: a subscriber of the log may read and change this source. So what is published
-        // is what there is by then.
+        // Publish without the lock of the state: a subscriber of the log may read and change this
+        // source. So the state at that time is published.
         for sink in sinks {
             let offer = self.state().offer.clone();
             sink.publish(offer);
@@ -116,11 +117,11 @@ impl Memory {
         result
     }
 
-    /// Refuses a change to values of another type than the sources below have. Returns the turn, so that nothing comes
-    /// between this and the change.
+    /// Refuses a change to values of another type than the sources below have. Returns the turn, so
+    /// that no other change comes in between.
     fn check_type(&self, key: &str, write: &Write) -> Result<Option<Taken<'_>>, Refusal> {
         let turn = self.shared.turn.take();
-        // Not under the lock of the state, which a publisher asks for while it has its own.
+        // Check without the lock of the state: a publisher takes that lock while it holds its own.
         let (entry, sinks) = {
             let state = self.state();
             (state.after(key, write)?, state.sinks.clone())
@@ -137,7 +138,7 @@ impl Memory {
     }
 }
 
-/// The turn of one thread. A thread that has it may take it again.
+/// The turn of one thread. The thread that holds the turn may take it again.
 #[derive(Default)]
 struct Turn {
     owner: Mutex<Option<ThreadId>>,
@@ -158,7 +159,7 @@ impl Turn {
     }
 }
 
-/// Gives the turn back when it is dropped, also by a panic.
+/// A guard that gives the turn back when it is dropped, also by a panic.
 struct Taken<'a>(&'a Turn);
 
 impl Drop for Taken<'_> {
@@ -178,7 +179,7 @@ impl State {
         Written::revision(self.revision)
     }
 
-    /// Returns the entry of a flag after a change; `None` if there is none.
+    /// Returns the entry of a flag after a change; `None` if the flag has none then.
     fn after(&self, key: &str, write: &Write) -> Result<Option<Entry>, Refusal> {
         if write.expires_at.is_some() {
             return Err(Refusal::Unsupported("end an override by itself: it has no clock"));
@@ -223,7 +224,7 @@ impl State {
     }
 }
 
-/// What is said then without some fields; `None` if nothing is left of it.
+/// Returns an entry of the patched definition without some fields; `None` if no field is left.
 fn without(
     now: Option<&Entry>,
     mut patched: Definition,
@@ -240,7 +241,7 @@ fn without(
     Ok(if is_empty { None } else { Some(patched.into()) })
 }
 
-/// What is said now, changed by `patch`.
+/// Returns the definition of the current entry, changed by `patch`.
 fn patched(now: Option<&Entry>, patch: &Definition) -> Definition {
     let mut definition = match now {
         None => Definition::new(),

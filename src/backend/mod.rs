@@ -1,13 +1,13 @@
-//! Sources: where flags come from.
+//! Sources: the backends that flags come from.
 //!
 //! A backend offers, per flag key, nothing, a forced value or a definition (see [`Entry`]), and
-//! publishes its whole state again whenever that changes. The stack merges what all sources offer;
-//! no backend knows of another.
+//! publishes its whole state again whenever that changes. The stack merges the offers of all
+//! sources. No backend depends on another.
 //!
 //! When a source fails, its backend reports the failure, and the last state that it published stays
 //! in force. No request fails or waits because of it.
 //!
-//! Anything can be a source; `examples/custom_backend.rs` has one in a few lines.
+//! Any type can be a source; `examples/custom_backend.rs` has one in a few lines.
 
 mod env;
 #[cfg(feature = "file")]
@@ -58,7 +58,7 @@ const KINDS: &[fn(&(dyn Error + 'static)) -> Option<&'static str>] = &[
     redis::kind_of,
 ];
 
-/// Returns the kind of an error, if one of the backends here made it.
+/// Returns the kind of an error, if one of the backends here returned it.
 pub(crate) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
     KINDS.iter().find_map(|kind_of| kind_of(error))
 }
@@ -67,10 +67,10 @@ pub(crate) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
 /// [`SourceError`](crate::source::SourceError), which a caller who knows the backend can downcast.
 pub type BackendError = Box<dyn Error + Send + Sync>;
 
-/// A future that can be sent to another thread, as the methods of a backend return it.
+/// The future that the methods of a backend return, which can be sent to another thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A source of flags, with a place in the stack.
+/// A source of flags, with a position in the stack.
 ///
 /// # Example
 ///
@@ -121,7 +121,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Backend: Send + Sync + 'static {
     /// Returns the name of the source in answers, logs and health: a short, constant word.
     ///
-    /// Two sources of one name are told apart by a number: `memory` and `memory#2`.
+    /// Two sources with one name are distinguished by a number: `memory` and `memory#2`.
     fn name(&self) -> &'static str;
 
     /// Returns the kind of the source; [`SourceKind::Custom`] unless implemented.
@@ -136,43 +136,46 @@ pub trait Backend: Send + Sync + 'static {
         None
     }
 
-    /// Returns true if the start waits for the source however long it takes: for a source on this machine whose
-    /// wait ends by itself. `false` unless implemented.
+    /// Returns `true` if the start waits for the source however long it takes. It is for a source
+    /// on this machine whose wait ends by itself. `false` unless implemented.
     fn is_awaited(&self) -> bool {
         false
     }
 
     /// Publishes the state of the source into `sink`, now and whenever it changes.
     ///
-    /// It runs in a task of its own, which ends when the last [`Flags`](crate::Flags) is dropped.
-    /// Returning `Ok` says that the source never changes again.
+    /// The future runs in a task of its own, which ends when the last [`Flags`](crate::Flags) is
+    /// dropped. `Ok` means that the source never changes again.
     ///
     /// # Errors
     ///
-    /// An error before the first state was published fails
-    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start). After a later one, the last state
-    /// stays in force; logs, events and health show the error, and this is called again. The pause before
-    /// that grows from 100 milliseconds to 30 seconds while the calls keep failing. A source for which
-    /// there is a better time should [report](Sink::fail) the failure and try again instead of returning.
+    /// An error before the first published state fails
+    /// [`FlagsBuilder::start`](crate::source::FlagsBuilder::start). After a later error, the last
+    /// state stays in force; logs, events and health show the error, and this method is called
+    /// again. The pause before that grows from 100 milliseconds to 30 seconds while the calls keep
+    /// failing. A source that needs another pause should [report](Sink::fail) the failure and try
+    /// again instead of returning.
     ///
     /// A panic counts as an error. So does returning `Ok` without having published anything.
     fn run(self: Arc<Self>, sink: Sink) -> BoxFuture<'static, Result<(), BackendError>>;
 
-    /// Takes leave of other processes when the flags are shut down, after the task has ended.
+    /// Unregisters this process at the source when the flags are shut down, after the task has
+    /// ended.
     ///
-    /// [`Flags::shutdown`](crate::Flags::shutdown) gives it one second. It does nothing unless implemented.
+    /// [`Flags::shutdown`](crate::Flags::shutdown) gives it one second. Does nothing unless
+    /// implemented.
     fn leave(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
-    /// Returns this backend as one that flags can be changed in, if it is one.
+    /// Returns this backend as a writable one, if flags can be changed in it.
     fn as_writable(&self) -> Option<&dyn WritableBackend> {
         None
     }
 }
 
-/// A conversion into a source: every [`Backend`] is one, and so is a configuration that becomes one, such
-/// as `Redis`.
+/// A conversion into a source, implemented by every [`Backend`] and by configurations such as
+/// `Redis`.
 ///
 /// # Example
 ///
@@ -219,7 +222,7 @@ impl<B: Backend> IntoBackend for B {
     }
 }
 
-/// A source that flags can be changed in at run time.
+/// A source in which flags can be changed at run time.
 ///
 /// # Example
 ///
@@ -279,11 +282,11 @@ impl<B: Backend> IntoBackend for B {
 pub trait WritableBackend: Backend {
     /// Makes one change.
     ///
-    /// When the future is done, the change is in force in this process.
+    /// The change is in force in this process when the future completes.
     ///
     /// # Errors
     ///
-    /// The reason why the source did not take the change. Nothing is changed then, unless the refusal
+    /// The reason why the source did not take the change. Nothing was changed, unless the refusal
     /// is [`Refusal::Unconfirmed`] or [`Refusal::NotInForce`].
     fn write<'a>(&'a self, key: &'a str, write: Write) -> BoxFuture<'a, Result<Written, Refusal>>;
 
@@ -291,16 +294,16 @@ pub trait WritableBackend: Backend {
     ///
     /// # Errors
     ///
-    /// The source cannot be reached, or the entry cannot be read.
+    /// An error if the source cannot be reached, or the entry cannot be read.
     fn read<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Entry>, BackendError>>;
 
-    /// Returns the time by which the source ends what has an end: that of this machine, which is the
+    /// Returns the time by which entries of the source expire: that of this machine, which is the
     /// default, or that of a server.
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
 
-    /// Reads the latest changes of one flag, or of all, the newest first, at most `limit`.
+    /// Reads at most `limit` changes of one flag, or of all, the newest first.
     ///
     /// # Errors
     ///

@@ -33,11 +33,11 @@ type Places = Arc<dyn Fn(&str, Part) -> Option<String> + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Offer {
     entries: SharedMap<Entry>,
-    /// Of the entries that have one.
+    /// The provenance of the entries that have one.
     provenance: SharedMap<Arc<Provenance>>,
-    /// Of the entries that are not what is stored.
+    /// The problems of the entries that differ from the stored value.
     problems: SharedMap<Arc<str>>,
-    /// Of the entries that stand for a value which cannot be read, and that was never good.
+    /// The entries that stand for a value which cannot be read and never could.
     unknown: SharedMap<()>,
     /// The last entries whose values had the type of the sources below, for entries whose values do not.
     fitting: SharedMap<Entry>,
@@ -56,13 +56,13 @@ impl Offer {
         Self::default()
     }
 
-    /// Adds the forced value of names that the offer does not list.
+    /// Adds a function that finds the forced value of a name that the offer does not list.
     ///
-    /// It is for sources that are asked by name, such as environment variables, which cannot list their
-    /// flags. The lookup runs on the request path, for unknown names only, so it must be quick. It must
-    /// not evaluate flags, which would call it again, and must not publish or change anything, since it
-    /// also runs while a state is put in force. Definitions have to be listed: one that is looked up
-    /// counts for nothing if no source lists the name. A lookup that panics has no value.
+    /// It is for sources that cannot list their flags, such as environment variables. The lookup
+    /// runs on the request path, for unknown names only, so it must be quick. It must not evaluate
+    /// flags, which would call the lookup again. It must not publish or change anything, since it
+    /// also runs while a state is put in force. Definitions have to be listed: a definition that is
+    /// looked up is ignored if no source lists the name. A lookup that panics has no value.
     #[must_use]
     pub fn with_lookup<E: Into<Entry>>(
         mut self,
@@ -75,8 +75,8 @@ impl Offer {
 
     /// Adds the locations of flags and their parts, such as `flags.toml:12`, which
     /// [`Flags::explain`](crate::Flags::explain) shows. The closure is called for flags that the offer
-    /// lists or looks up, also while a state is put in force. So it must not ask for the health of the flags,
-    /// and must not publish or change anything. One that panics has no location.
+    /// lists or looks up, also while a state is put in force. So it must not read the health of the
+    /// flags, and must not publish or change anything. A closure that panics has no location.
     ///
     /// # Example
     ///
@@ -123,13 +123,13 @@ impl Offer {
         self
     }
 
-    /// Returns the number of flags that are listed.
+    /// Returns the number of listed flags.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Returns whether no flag is listed.
+    /// Returns `true` if no flag is listed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.len() == 0
@@ -143,22 +143,22 @@ impl Offer {
         self.lookup.as_ref()
     }
 
-    /// What is listed for `key`.
+    /// Returns the listed entry for `key`.
     pub(crate) fn listed(&self, key: &str) -> Option<&Entry> {
         self.entries.get(key)
     }
 
-    /// What is listed or looked up for `key`.
+    /// Returns the listed entry for `key`, or the one that is looked up.
     pub(crate) fn entry(&self, key: &str) -> Option<Entry> {
         let listed = self.listed(key).cloned();
         listed.or_else(|| self.lookup.as_ref()?(key).filter(has_room))
     }
 
-    /// Keeps the names of variants in all definitions. A definition that there is no room for gives way
-    /// to what `before` has for the flag, and is reported.
+    /// Keeps the names of variants in all definitions. A definition that finds no room is replaced
+    /// by the entry that `before` has for the flag, and is reported.
     pub(crate) fn admit(&mut self, before: &Self) -> Option<Rejected> {
         let mut rejected: Option<Rejected> = None;
-        // By name, so that all instances reject the same flags.
+        // Go by name, so that all instances reject the same flags.
         let mut entries: Vec<_> = self.entries.iter().collect();
         entries.sort_unstable_by_key(|&(key, _)| key);
         for (key, entry) in entries {
@@ -185,8 +185,8 @@ impl Offer {
         Some(rejected)
     }
 
-    /// Adds the version of what the source was read from, such as a hash of a file's content, so that
-    /// processes can compare their versions.
+    /// Adds the version of the source, such as a hash of a file's content, so that processes can
+    /// compare their versions.
     #[must_use]
     pub fn with_fingerprint(mut self, fingerprint: u64) -> Self {
         self.fingerprint = Some(fingerprint);
@@ -197,7 +197,7 @@ impl Offer {
         self.fingerprint
     }
 
-    /// The location of a flag, or of a part of it.
+    /// Returns the location of a flag, or of a part of it.
     pub(crate) fn place(&self, key: &str, part: Part) -> Option<String> {
         self.places.as_ref()?(key, part)
     }
@@ -213,10 +213,11 @@ impl Offer {
         self.refused
     }
 
-    /// Adds the flags whose definitions were rejected. Those that the offer lists keep what is listed.
+    /// Adds the flags whose definitions were rejected. Rejected flags that the offer lists keep the
+    /// listed entry.
     ///
-    /// The others answer the caller's default with the error code `PARSE_ERROR`. Stronger sources can
-    /// switch them off, and nothing else, since their deny-lists are unknown.
+    /// The others answer the caller's default with the error code `PARSE_ERROR`. Stronger sources
+    /// can only switch them off, since the deny-lists of the rejected definition are unknown.
     ///
     /// # Example
     ///
@@ -233,12 +234,12 @@ impl Offer {
         self
     }
 
-    /// The flags whose definitions were rejected, and that have no former one.
+    /// Returns the flags whose definitions were rejected, and that have no former one.
     pub(crate) fn rejected(&self) -> impl Iterator<Item = &Arc<str>> {
         self.rejected.iter().filter(|key| self.listed(key).is_none())
     }
 
-    /// The number of flags whose definitions were rejected, and that keep a former one.
+    /// Returns the number of flags whose definitions were rejected, and that keep a former one.
     pub(crate) fn former(&self) -> usize {
         self.rejected.iter().filter(|key| self.listed(key).is_some()).count()
     }
@@ -263,7 +264,7 @@ impl Offer {
         self.problems.insert(key, problem);
     }
 
-    /// Returns true if the entry is off only because what is stored cannot be read.
+    /// Returns `true` if the entry is off only because the stored value cannot be read.
     pub(crate) fn is_unknown(&self, key: &str) -> bool {
         self.unknown.get(key).is_some()
     }
@@ -273,7 +274,7 @@ impl Offer {
         self.unknown.insert(key, ());
     }
 
-    /// The last entry whose values had the type of the sources below.
+    /// Returns the last entry whose values had the type of the sources below.
     pub(crate) fn fitting(&self, key: &str) -> Option<&Entry> {
         self.fitting.get(key)
     }
@@ -282,7 +283,7 @@ impl Offer {
         self.fitting.insert(key, entry);
     }
 
-    /// Takes over what `changed` lists.
+    /// Takes over the entries that `changed` lists.
     pub(crate) fn amend(&mut self, changed: &Self) {
         for (key, entry) in changed.entries.iter() {
             self.problems.remove(key);
@@ -320,7 +321,7 @@ impl Offer {
     }
 }
 
-/// Returns true if the process has room for the names of variants in an entry that was looked up.
+/// Returns `true` if the process has room for the names of variants in an entry that was looked up.
 fn has_room(entry: &Entry) -> bool {
     match entry {
         Entry::Definition(definition) => definition.keep_variant_names().is_ok(),
@@ -328,7 +329,7 @@ fn has_room(entry: &Entry) -> bool {
     }
 }
 
-/// Flags whose new definitions are rejected.
+/// An error about flags whose new definitions are rejected.
 #[derive(thiserror::Error)]
 #[error("{} keeps its last good definition", first(.flags))]
 pub(crate) struct Rejected {
@@ -339,7 +340,7 @@ pub(crate) struct Rejected {
 
 crate::error::debug_is_message!(Rejected);
 
-/// The first of several flags, in the order of their names.
+/// Returns the first of several flags, in the order of their names.
 fn first(flags: &[Arc<str>]) -> String {
     let name = line(flags.iter().min().map_or("", |flag| flag));
     match flags.len() {
@@ -355,7 +356,7 @@ impl<K: FlagKey, E: Into<Entry>> FromIterator<(K, E)> for Offer {
     }
 }
 
-/// The flags of a file.
+/// Lists the flags of a file.
 impl From<&Definitions> for Offer {
     fn from(flags: &Definitions) -> Self {
         let entry = |flag: &SharedDefinition| Entry::Definition(flag.clone());

@@ -1,4 +1,4 @@
-//! A map by flag keys whose clones share what they do not change.
+//! A map by flag keys whose clones share their unchanged parts.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -9,11 +9,11 @@ const FULL: usize = 128;
 
 /// A map in parts. A clone shares all of them, and a change copies one.
 ///
-/// A state of ten thousand overrides is kept by every snapshot that was made of it, and a change of one override
-/// makes a new state. A plain map would be copied as a whole each time.
+/// Every snapshot keeps the state that it was made of, which may have ten thousand overrides. A
+/// change of one override makes a new state, for which a plain map would be copied as a whole.
 #[derive(Clone)]
 pub(super) struct SharedMap<V> {
-    /// A power of two.
+    /// The parts; their number is a power of two.
     parts: Vec<Part<V>>,
     len: usize,
 }
@@ -54,7 +54,7 @@ impl<V: Clone> SharedMap<V> {
 
     pub(super) fn remove(&mut self, key: &str) {
         let part = self.part(key);
-        // What is not there needs no copy.
+        // An absent key needs no copy of its part.
         if self.parts[part].contains_key(key) {
             Arc::make_mut(&mut self.parts[part]).remove(key);
             self.len -= 1;

@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{BackendError, Offer};
-use crate::model::{Entry, OtherType, SharedDefinition};
+use crate::model::{Entry, FlagKey, OtherType, SharedDefinition};
 
-/// The target that a backend publishes its state to.
+/// A handle through which a backend publishes its state.
 ///
-/// It does not keep the flags alive. Once they are dropped, publishing does nothing.
+/// A sink does not keep the flags alive. Once they are dropped, publishing does nothing.
 #[derive(Clone)]
 pub struct Sink {
     target: Weak<dyn Publish>,
@@ -38,10 +38,10 @@ pub(crate) trait Publish: Send + Sync {
 pub struct Standing {
     /// The number of the generation in force.
     pub generation: u64,
-    /// The [fingerprints](Offer::with_fingerprint) of all sources that have one, made into one.
+    /// The combined [fingerprint](Offer::with_fingerprint) of all sources that have one.
     pub fingerprint: Option<u64>,
-    /// True if a source that has a fingerprint has refused what it was read from last, at least in part,
-    /// and serves its last good flags.
+    /// True if a source with a fingerprint has refused its last content, at least in part, and
+    /// serves its last good flags.
     pub has_refused: bool,
 }
 
@@ -53,13 +53,13 @@ pub struct FlagUsage {
     pub key: String,
     /// True if the flag was evaluated since the flags were started, or may have been.
     ///
-    /// It may have been by a [`Flag`](crate::Flag) or a gate that was made for it. It was if it was asked
-    /// for by its name, explained, or required by a flag that was evaluated. Lists of all flags do not
-    /// count.
+    /// The flag was evaluated if it was looked up by its name, explained, or required by a flag
+    /// that was evaluated. It may have been if a [`Flag`](crate::Flag) or a gate exists for it.
+    /// Lists of all flags do not count.
     pub is_evaluated: bool,
 }
 
-/// The part that the source had in a state that is published.
+/// The part of a published state that comes from the source.
 #[derive(Debug)]
 pub(crate) enum Heard {
     /// The source has just sent it.
@@ -73,11 +73,11 @@ pub(crate) enum Heard {
 /// A report of a backend on its source.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// The source was asked and nothing changed.
+    /// The source was read and nothing changed.
     Confirmed,
     /// The source failed.
     Failed(BackendError),
-    /// The way in which the source is followed.
+    /// The mode in which the source is followed.
     Mode(&'static str),
 }
 
@@ -88,23 +88,23 @@ impl Sink {
 
     /// Puts the whole state of the source in force, at once. The source is healthy then.
     ///
-    /// It takes about a microsecond per flag and waits for nothing but other sources' states.
+    /// The call takes about a microsecond per flag and waits only for the states of other sources.
     pub fn publish(&self, offer: Offer) {
         if let Some(target) = self.target.upgrade() {
             target.publish(self.source, offer, Heard::Whole);
         }
     }
 
-    /// Puts in force what is good of a state that is wrong in part. The source fails with
-    /// `problem` until the next whole state.
+    /// Puts the good part of a state in force. The source fails with `problem` until the next whole
+    /// state.
     pub fn publish_partly(&self, offer: Offer, problem: impl Into<BackendError>) {
         if let Some(target) = self.target.upgrade() {
             target.publish(self.source, offer, Heard::Partly(problem.into()));
         }
     }
 
-    /// Puts another state in force that the source did not send, such as when an override has expired.
-    /// The health of the source stays as it is.
+    /// Puts another state in force that the source did not send, such as after an override has
+    /// expired. The health of the source stays as it is.
     pub fn revise(&self, offer: Offer) {
         if let Some(target) = self.target.upgrade() {
             target.publish(self.source, offer, Heard::Nothing);
@@ -154,7 +154,7 @@ impl Sink {
         }
     }
 
-    /// Returns whether the flags have started. From then on, an error that ends
+    /// Returns `true` if the flags have started. From then on, an error that ends
     /// [`Backend::run`](super::Backend::run) is shown in health, instead of failing the start.
     #[must_use]
     pub fn is_started(&self) -> bool {
@@ -166,24 +166,24 @@ impl Sink {
         self.report(Report::Confirmed);
     }
 
-    /// Reports that the source failed. The state published last stays in force. The error is in logs,
-    /// events and health until the source publishes or confirms a state.
+    /// Reports a failure of the source. The state published last stays in force. The error is in
+    /// logs, events and health until the source publishes or confirms a state.
     pub fn fail(&self, error: impl Into<BackendError>) {
         self.report(Report::Failed(error.into()));
     }
 
-    /// Sets a word for how the source is followed, such as `polling`, which health shows.
+    /// Sets the mode in which the source is followed, such as `polling`, which health shows.
     pub fn mode(&self, mode: &'static str) {
         self.report(Report::Mode(mode));
     }
 
-    /// Returns whether the flags were dropped, so that publishing does nothing.
+    /// Returns `true` if the flags were dropped, so that publishing does nothing.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.target.strong_count() == 0
     }
 
-    /// Returns the state that is in force of this source; `None` if it has not published any.
+    /// Returns the state of this source that is in force; `None` if it has not published any.
     pub(crate) fn in_force(&self) -> Option<Arc<Offer>> {
         self.target.upgrade()?.in_force(self.source)
     }
@@ -194,22 +194,23 @@ impl Sink {
         self.target.upgrade().map(|target| target.standing())
     }
 
-    /// Returns the definitions that the sources below this one make for flags that it lists. It returns the first
-    /// `most` flags by name, with `None` for a flag that those sources do not have.
+    /// Returns the definitions that the sources below this one have for flags that this source
+    /// lists. The result has the first `most` flags by name, with `None` for a flag that those
+    /// sources do not have.
     #[must_use]
     pub fn below(&self, most: usize) -> Vec<(String, Option<SharedDefinition>)> {
         self.target.upgrade().map(|target| target.below(self.source, most)).unwrap_or_default()
     }
 
-    /// Checks that the values of an entry would be of the type that the sources below this one have for the flag. A
-    /// source refuses to write what is not.
+    /// Checks that the values of an entry have the type that the sources below this one have for
+    /// the flag. A source refuses to write an entry that fails.
     ///
     /// # Errors
     ///
     /// The first value of another type.
-    pub fn check_type(&self, key: &str, entry: &Entry) -> Result<(), OtherType> {
+    pub fn check_type(&self, key: impl FlagKey, entry: &Entry) -> Result<(), OtherType> {
         let target = self.target.upgrade();
-        target.map_or(Ok(()), |target| target.check_type(self.source, key, entry))
+        target.map_or(Ok(()), |target| target.check_type(self.source, key.as_str(), entry))
     }
 
     /// Returns the flags of all sources, and which of them this process evaluates.
@@ -218,7 +219,8 @@ impl Sink {
         self.target.upgrade().map(|target| target.usage()).unwrap_or_default()
     }
 
-    /// Returns the time by the clock of the flags: that of the system, unless a test sets another.
+    /// Returns the time by the clock of the flags, which is that of the system unless a test sets
+    /// another.
     #[must_use]
     pub fn now(&self) -> SystemTime {
         self.target.upgrade().map_or_else(SystemTime::now, |target| target.now())

@@ -1,4 +1,4 @@
-//! The sources in their order: the only place of precedence.
+//! The sources in their order: the only place that defines precedence.
 
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
@@ -10,15 +10,15 @@ use crate::model::{
     WarningKind,
 };
 
-/// The place of a source, 0 being the strongest.
+/// The position of a source, 0 being the strongest.
 pub(crate) type SourceId = u8;
 
 /// The offers of all sources, strongest first.
 #[derive(Debug, Clone)]
 pub(crate) struct Stack {
-    /// Snapshots keep those of their time.
+    /// Shared, since each snapshot keeps the offers of its time.
     offers: Arc<Vec<Arc<Offer>>>,
-    /// The patches of forced off and on: most flags share these two.
+    /// The patches of forced off and on, which most flags share.
     forced: [SharedDefinition; 2],
 }
 
@@ -35,12 +35,12 @@ impl Stack {
         Self { offers: Arc::new(offers), ..Self::new(0) }
     }
 
-    /// Takes out of an offer the definitions that the process has no room for.
+    /// Removes the definitions from an offer that the process has no room for.
     pub(crate) fn admit(&self, source: usize, offer: &mut Offer) -> Option<Rejected> {
         offer.admit(&self.offers[source])
     }
 
-    /// Replaces what one source offers. Returns the keys that may resolve to something else now.
+    /// Replaces the offer of one source. Returns the keys that may resolve to something else now.
     pub(crate) fn replace(&mut self, source: usize, offer: Offer) -> BTreeSet<Arc<str>> {
         let mut offer = offer;
         self.keep_fitting(source, &mut offer);
@@ -60,7 +60,7 @@ impl Stack {
         changed.chain(removed).chain(rejected).chain(mended).cloned().collect()
     }
 
-    /// Changes single flags of what one source offers. Returns their keys.
+    /// Changes single flags of the offer of one source. Returns their keys.
     pub(crate) fn amend(
         &mut self,
         source: usize,
@@ -93,7 +93,8 @@ impl Stack {
         }
     }
 
-    /// Returns the sources whose values for a key have another type than those of the sources below, and how.
+    /// Returns the sources whose values for a key have another type than those of the sources
+    /// below, with the types.
     pub(crate) fn mistyped(&self, key: &str) -> Vec<(SourceId, OtherType)> {
         if self.offers.len() < 2 {
             return Vec::new();
@@ -112,7 +113,7 @@ impl Stack {
         check_type(entry, &self.below(key, source)?).err()
     }
 
-    /// Checks that values of an entry, if a source had it, would be of the type that the sources below have.
+    /// Checks that the values of an entry, if a source had it, have the type of the sources below.
     pub(crate) fn check_type(
         &self,
         key: &str,
@@ -125,7 +126,8 @@ impl Stack {
         }
     }
 
-    /// Returns true if the entry of a source is its last good one, for one whose values have another type.
+    /// Returns `true` if a source keeps its last good entry because the values of its new one have
+    /// another type.
     pub(crate) fn keeps_former(&self, key: &str, source: SourceId) -> bool {
         self.offers[usize::from(source)].fitting(key).is_some()
     }
@@ -137,8 +139,8 @@ impl Stack {
 
     /// Merges the entries for a key at the instant `now`, at which clocks show `time`.
     ///
-    /// `lost` has, per source, since when it has been unreachable. A flag with a
-    /// `stale_after` reacts to that, for the sources above the one that sets it.
+    /// `lost` has the instant since which each source has been unreachable. A flag with a
+    /// `stale_after` reacts to that, for the sources above the one that sets `stale_after`.
     pub(crate) fn resolve(
         &self,
         key: &str,
@@ -149,7 +151,7 @@ impl Stack {
         self.resolve_with(key, None, lost, now, time)
     }
 
-    /// As [`resolve`](Self::resolve), if a source had another entry, or none, for the key.
+    /// As [`resolve`](Self::resolve), with another entry of a source, or none, for the key.
     pub(crate) fn resolve_with(
         &self,
         key: &str,
@@ -171,7 +173,8 @@ impl Stack {
         Some(resolved)
     }
 
-    /// The lost sources that the flag has waited for long enough at the instant `now`, strongest first.
+    /// Returns the lost sources that the flag has waited for long enough at the instant `now`,
+    /// strongest first.
     pub(crate) fn overdue(
         resolved: &Resolved,
         lost: &[Option<Instant>],
@@ -189,7 +192,8 @@ impl Stack {
         Self::stale_from(resolved, lost, source).is_some_and(|at| at <= now)
     }
 
-    /// The next instant after `now` at which the flag has waited long enough for a lost source.
+    /// Returns the next instant after `now` at which the flag has waited long enough for a lost
+    /// source.
     pub(crate) fn next_stale(
         resolved: &Resolved,
         lost: &[Option<Instant>],
@@ -200,8 +204,8 @@ impl Stack {
         instants.filter(|&at| at > now).min()
     }
 
-    /// The instant at which the flag has waited long enough for `source`, if that is lost and above the
-    /// source that sets `stale_after`.
+    /// Returns the instant at which the flag has waited long enough for `source`, if that source is
+    /// lost and above the source that sets `stale_after`.
     fn stale_from(
         resolved: &Resolved,
         lost: &[Option<Instant>],
@@ -213,12 +217,12 @@ impl Stack {
         since.checked_add(*patience)
     }
 
-    /// Merges the entries for a key, from the weakest source up, but for some sources.
+    /// Merges the entries for a key, from the weakest source up, except for those of some sources.
     fn merge(&self, key: &str, without: impl Fn(SourceId) -> bool) -> Option<Resolved> {
         self.merge_with(key, None, without)
     }
 
-    /// As [`merge`](Self::merge), if a source had another entry, or none, for the key.
+    /// As [`merge`](Self::merge), with another entry of a source, or none, for the key.
     fn merge_with(
         &self,
         key: &str,
@@ -234,7 +238,8 @@ impl Stack {
                 _ => offer.entry(key),
             };
             let Some(entry) = entry.filter(|_| !without(source)) else {
-                // Its deny-lists are unknown, so nothing above can switch it on, and what is below is not the answer.
+                // The deny-lists of the rejected definition are unknown. So no source above can
+                // switch the flag on, and those below are not the answer.
                 if offer.rejects(key) && !without(source) {
                     is_rejected = true;
                     resolved = None;
@@ -243,7 +248,8 @@ impl Stack {
             };
             let mut is_unknown = offer.is_unknown(key);
             let entry = match &resolved {
-                // A rejected definition counts as one that cannot be read: it may be meant to switch the flag off.
+                // A rejected definition counts as one that cannot be read, since it may be meant to
+                // switch the flag off.
                 Some(below) if check_type(&entry, below).is_err() => {
                     let last = offer.fitting(key).filter(|last| check_type(last, below).is_ok());
                     let last = last.filter(|_| !switches_off(&entry)).cloned();
@@ -273,7 +279,7 @@ impl Stack {
             if is_forced_on {
                 merged.set_forced_on();
             }
-            // The strongest source that switches it decides.
+            // The strongest source that switches the flag decides.
             if is_switched {
                 merged.is_unknown = is_unknown;
             }
@@ -284,23 +290,23 @@ impl Stack {
         resolved
     }
 
-    /// The offers of all sources, strongest first.
+    /// Returns the offers of all sources, strongest first.
     pub(crate) fn offers(&self) -> Arc<Vec<Arc<Offer>>> {
         Arc::clone(&self.offers)
     }
 
-    /// The number of flags of a source that keep a former definition.
+    /// Returns the number of flags of a source that keep a former definition.
     pub(crate) fn former(&self, source: usize) -> usize {
         self.offers[source].former()
     }
 
-    /// The version of all sources that have one.
+    /// Returns the combined version of all sources that have one.
     pub(crate) fn fingerprint(&self) -> Option<u64> {
         let all = self.offers.iter().filter_map(|offer| offer.fingerprint());
         all.reduce(|all, one| all.rotate_left(1) ^ one)
     }
 
-    /// The sources that have a version.
+    /// Returns the sources that have a version.
     pub(crate) fn versioned(&self) -> Vec<usize> {
         let offers = self.offers.iter().enumerate();
         offers
@@ -309,20 +315,20 @@ impl Stack {
             .collect()
     }
 
-    /// The patch that an entry is on top of the sources below it.
+    /// Returns the patch that an entry is on top of the sources below it.
     fn patch(&self, entry: &Entry, below: Option<&Resolved>) -> SharedDefinition {
         let below = below.map(|below| &*below.definition);
         let serves = |below: &Definition| {
             below.rare().variants.value().is_some() || below.rare().serve.value().is_some()
         };
         match (below.filter(|below| serves(below)), entry.forces()) {
-            // Most flags are plain, and all of these share two patches.
+            // Most flags are plain, and share these two patches.
             (None, Some(on)) => self.forced[usize::from(on)].clone(),
             (below, _) => entry.patch(below),
         }
     }
 
-    /// The entries for a key by source, strongest first.
+    /// Returns the entries for a key by source, strongest first.
     pub(crate) fn entries(
         &self,
         key: &str,
@@ -332,14 +338,14 @@ impl Stack {
         })
     }
 
-    /// Returns the reason why the value that a source has for a key cannot be read, if that is so.
+    /// Returns the reason why the value of a source for a key cannot be read, if there is one.
     pub(crate) fn problem(&self, key: &str, source: SourceId) -> Option<String> {
         let unreadable = self.offers[usize::from(source)].problem(key).map(str::to_owned);
         unreadable.or_else(|| self.other_type(key, source).map(|other| other.to_string()))
     }
 
-    /// Returns the last good entry of a source for a key whose stored value cannot be read. Forced off is what a flag without
-    /// one is.
+    /// Returns the last good entry of a source for a key whose stored value cannot be read. A flag
+    /// without one is forced off.
     pub(crate) fn last_good(&self, key: &str, source: SourceId) -> Option<Entry> {
         let offer = &self.offers[usize::from(source)];
         match self.other_type(key, source) {
@@ -398,8 +404,8 @@ impl Stack {
         }
     }
 
-    /// Returns the warning about a definition that serves a variant which neither it nor the sources below
-    /// have.
+    /// Returns the warning about a definition that serves a variant which neither the definition
+    /// nor the sources below have.
     fn unknown_variant(
         &self,
         key: &str,
@@ -429,7 +435,7 @@ impl Stack {
             );
             return Some((WarningKind::UnknownVariant, message));
         }
-        // Those of this source, as the variants settle them.
+        // Only rules of this source, with the variants as merged.
         let rules = merged.rare().rules.value().filter(|_| rare.rules.value().is_some())?;
         let unknown = rules.iter().zip(1..).find_map(|(rule, number)| match &rule.serve {
             Serve::Variant(name) if is_unknown(name) => Some((number, name)),
@@ -448,7 +454,7 @@ impl Stack {
         Some((WarningKind::UnknownVariant, message))
     }
 
-    /// Returns what the sources below one have for a key.
+    /// Returns the merged definition of the sources below one for a key.
     pub(crate) fn below(&self, key: &str, source: SourceId) -> Option<Resolved> {
         self.merge(key, |other| other <= source)
     }
@@ -465,12 +471,12 @@ impl Stack {
         })
     }
 
-    /// Returns whether a source is asked for flags that it does not list.
+    /// Returns `true` if a source has a lookup for flags that it does not list.
     pub(crate) fn has_lookups(&self) -> bool {
         self.offers.iter().any(|offer| offer.lookup().is_some())
     }
 
-    /// Returns whether a source without a lookup has a flag.
+    /// Returns `true` if a source without a lookup has a flag.
     pub(crate) fn declares(&self, key: &str) -> bool {
         self.offers.iter().any(|offer| offer.lookup().is_none() && offer.listed(key).is_some())
     }
@@ -492,7 +498,7 @@ impl Stack {
         self.offers[usize::from(source)].place(key, Part::Whole)
     }
 
-    /// Returns true if a source rejects a flag and has no former definition of it.
+    /// Returns `true` if a source rejects a flag and has no former definition of it.
     pub(crate) fn rejects(&self, key: &str) -> bool {
         self.offers.iter().any(|offer| offer.rejects(key))
     }
@@ -503,7 +509,7 @@ impl Stack {
         below.find(|offer| offer.entry(key).is_some())?.place(key, Part::Whole)
     }
 
-    /// The entries that a source lists.
+    /// Returns the entries that a source lists.
     pub(crate) fn overrides(
         &self,
         source: usize,
@@ -513,7 +519,8 @@ impl Stack {
         listed.map(|(key, entry)| (key, entry, offer.provenance(key).cloned()))
     }
 
-    /// The definition of a key without `source` and those above, and the one with `source`, which lists it.
+    /// Returns the definition of a key without `source` and those above, and the one with `source`,
+    /// which lists the key.
     pub(crate) fn with_and_without(
         &self,
         key: &str,
@@ -525,7 +532,8 @@ impl Stack {
         (below.map(definition), with.map(definition).unwrap_or_default())
     }
 
-    /// The definition of a key without `source` and those above, and the one with `entry` in `source`.
+    /// Returns the definition of a key without `source` and those above, and the one with `entry`
+    /// in `source`.
     pub(crate) fn with_entry(
         &self,
         key: &str,
@@ -543,24 +551,24 @@ impl Stack {
         (below, with)
     }
 
-    /// The lookups for names that no source lists, strongest first.
+    /// Returns the lookups for names that no source lists, strongest first.
     pub(crate) fn lookups(&self) -> Arc<[(SourceId, Lookup)]> {
         let lookups = (0..=SourceId::MAX).zip(&*self.offers);
         lookups.filter_map(|(source, offer)| Some((source, Arc::clone(offer.lookup()?)))).collect()
     }
 }
 
-/// Returns true if an entry can give a flag values.
+/// Returns `true` if an entry can give a flag values.
 fn has_values(entry: &Entry) -> bool {
     matches!(entry, Entry::Definition(definition) if definition.has_values())
 }
 
-/// Returns true if a definition switches a flag off.
+/// Returns `true` if an entry switches a flag off.
 fn switches_off(entry: &Entry) -> bool {
     matches!(entry, Entry::Definition(it) if it.enabled.value() == Some(&false))
 }
 
-/// Checks that the values of an entry are of the type that a flag has below it.
+/// Checks that the values of an entry are of the type that the flag has in the sources below.
 fn check_type(entry: &Entry, below: &Resolved) -> Result<(), OtherType> {
     match entry {
         Entry::Definition(patch) => below.definition.check_type(patch),
@@ -568,7 +576,7 @@ fn check_type(entry: &Entry, below: &Resolved) -> Result<(), OtherType> {
     }
 }
 
-/// The beginning of a string from a store, which may be long, for a message.
+/// Returns the beginning of a string from a store, which may be long, for a message.
 fn beginning(text: &str) -> String {
     const MOST: usize = 64;
     match text.char_indices().nth(MOST) {

@@ -7,10 +7,11 @@ use tokio::time::{Instant, sleep};
 use super::{Backend, BackendError, BoxFuture, Sink};
 use crate::foreign::{self, Panicked, warn};
 
-/// The pause before a task is started again, at first and at most. It doubles each time.
+/// The pause before a task is started again: the first one and the longest. The pause doubles each
+/// time.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 
-/// A source's [`Backend::run`].
+/// The future of a source's [`Backend::run`].
 pub(crate) type Run = BoxFuture<'static, Result<(), BackendError>>;
 
 /// A source returned although it had published nothing.
@@ -23,8 +24,8 @@ pub(crate) fn run(backend: &Arc<dyn Backend>, sink: &Sink) -> Result<Run, Panick
     foreign::attempt(|| Arc::clone(backend).run(sink.clone()))
 }
 
-/// Follows a source until it never changes again. `first` is its first run; `failed` is called with the reason whenever
-/// one ends otherwise.
+/// Runs a source until it never changes again. `first` is its first run. `failed` is called with
+/// the reason whenever a run ends otherwise.
 pub(crate) async fn follow(
     source: &'static str,
     backend: Arc<dyn Backend>,
@@ -42,10 +43,10 @@ pub(crate) async fn follow(
     supervise(start, failed, is_done).await;
 }
 
-/// Runs a task until it returns `Ok` and is done, and after a pause again when it ends otherwise.
+/// Runs a task until it returns `Ok`, and again after a pause when it ends otherwise.
 ///
-/// The pauses are short again once the task has lived for longer than the longest of them. A task that works for a moment and
-/// then fails, again and again, is not started ten times a second.
+/// The pauses are short again once the task has lived for longer than the longest pause. So a task
+/// that works for a moment and then fails, again and again, is not started ten times a second.
 pub(crate) async fn supervise(
     mut start: impl FnMut() -> Result<Run, Panicked>,
     mut failed: impl FnMut(BackendError, Duration),

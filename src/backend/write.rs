@@ -38,12 +38,12 @@ pub struct Write {
     pub expires_at: Option<SystemTime>,
     /// The condition on which the change is made.
     pub expected: Option<Expected>,
-    /// Fields that a [`Set`](Operation::Set) takes out of the source's entry, so that the sources below
-    /// decide about them again. An entry without any fields is removed. With any other operation, they
-    /// are [refused](Refusal::Unsupported).
+    /// Fields that a [`Set`](Operation::Set) takes out of the source's entry, so that the sources
+    /// below decide about them again. An entry without any fields is removed. Any other operation
+    /// with such fields is [refused](Refusal::Unsupported).
     pub inherited: Vec<Field>,
-    /// True if the source keeps author and reason in its log alone, where it has one, and stores a plain
-    /// on or off as readers in other languages know it.
+    /// True if the source keeps author and reason only in its log, if it has one. A plain on or off
+    /// is then stored in the form that readers in other languages understand.
     pub plain: bool,
 }
 
@@ -55,11 +55,11 @@ pub struct Write {
     reason = "a change is made by hand, and a box would be in the way of everyone who matches on it"
 )]
 pub enum Operation {
-    /// Force it on for everybody.
+    /// Force the flag on for all users.
     Enable,
-    /// Force it off for everybody.
+    /// Force the flag off for all users.
     Disable,
-    /// Change the fields that the definition sets or removes; what it does not name stays.
+    /// Change the fields that the definition sets or removes. All other fields stay.
     Set(Definition),
     /// Remove the source's entry for the flag: the sources below decide again.
     Clear,
@@ -120,13 +120,14 @@ impl Write {
         Self { inherited: fields.into_iter().collect(), ..self }
     }
 
-    /// Keeps author and reason in the log alone: see [`plain`](Self::plain).
+    /// Keeps author and reason only in the log: see [`plain`](Self::plain).
     #[must_use]
     pub fn plainly(self) -> Self {
         Self { plain: true, ..self }
     }
 
-    /// Refuses to take fields out of what is forced or cleared, and to set what no process could read.
+    /// Refuses to take fields out of a forced or cleared flag, and to set values that no process
+    /// could read.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         match (&self.operation, &*self.inherited) {
             (Operation::Set(patch), _) => patch.keep_variant_names().map_err(Refusal::failed),
@@ -138,7 +139,7 @@ impl Write {
     }
 }
 
-/// Why a field cannot be taken out of an answer for everybody, which is no setting.
+/// The reason why no field can be taken out of a forced value, which has no settings.
 pub(super) const NO_FIELDS: &str =
     "it answers for everybody, and has no settings to take out: clear it as a whole";
 
@@ -146,7 +147,8 @@ pub(super) const NO_FIELDS: &str =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// The number of the change in its source, if the source numbers changes. It grows with each.
+    /// The number of the change in its source, if the source numbers changes. Each number is larger
+    /// than the one before.
     pub revision: Option<u64>,
 }
 
@@ -164,20 +166,21 @@ impl Written {
     }
 }
 
-/// A refusal of a source to make a change, or its failure to confirm one.
+/// A refusal of a source to make a change, or a failure to confirm one.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The flag is not what was expected. Nothing was changed.
+    /// The flag has not the expected value. Nothing was changed.
     #[error(transparent)]
     Conflict(#[from] Conflict),
-    /// The source cannot do this at all. Nothing was changed.
+    /// The source does not support this operation. Nothing was changed.
     #[error("this source cannot {0}")]
     Unsupported(&'static str),
-    /// The change was sent and its answer never came: it may be in force, now or in a moment.
+    /// The change was sent and no answer came: the change may be in force, now or in a moment.
     #[error("no answer came, so the change may or may not have been made")]
     Unconfirmed(#[source] BackendError),
-    /// The change is stored, and is not in force in this process: the source cannot be followed at the moment.
+    /// The change is stored but not in force in this process: the source cannot be followed at the
+    /// moment.
     #[error("the change is stored, but it is not in force here")]
     NotInForce {
         /// The change.
@@ -200,13 +203,13 @@ impl Refusal {
     }
 }
 
-/// A conflict: the flag was changed by another writer since.
+/// A conflict: another writer has changed the flag since.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub struct Conflict {
     /// The value that is stored now; `None` if none is.
     pub current: Option<String>,
-    /// The number of the change that made it so, if it is known.
+    /// The number of the change that stored the current value, if it is known.
     pub revision: Option<u64>,
     /// The author of that change, if it is known.
     pub author: Option<String>,
@@ -250,12 +253,12 @@ pub struct Provenance {
     pub author: Option<String>,
     /// The reason.
     pub reason: Option<String>,
-    /// The time at which it was written.
+    /// The time at which the entry was written.
     pub at: Option<SystemTime>,
-    /// The instant at which it ends by itself.
+    /// The instant at which the entry expires.
     pub expires_at: Option<SystemTime>,
-    /// The instant until which it is forced on or off. The settings that are stored beside that count again
-    /// then.
+    /// The instant until which the flag is forced on or off. The settings stored beside that count
+    /// again then.
     pub forced_until: Option<SystemTime>,
 }
 
@@ -279,7 +282,7 @@ impl Provenance {
         changes.filter(|&change| change > now).min()
     }
 
-    /// Returns how long ago it was written, as of `now`.
+    /// Returns the age of the entry at the instant `now`.
     #[must_use]
     pub fn age(&self, now: SystemTime) -> Option<Duration> {
         now.duration_since(self.at?).ok()
@@ -290,8 +293,8 @@ impl Provenance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogEntry {
-    /// The number of the change; `None` for one by a writer that keeps no log, which was noticed
-    /// by what it left behind.
+    /// The number of the change; `None` for a change by a writer that keeps no log, which was found
+    /// by comparing values.
     pub revision: Option<u64>,
     /// The flag key.
     pub key: String,
@@ -301,15 +304,15 @@ pub struct LogEntry {
     pub author: Option<String>,
     /// The reason.
     pub reason: Option<String>,
-    /// The revision that it undid, if it did that.
+    /// The revision that this change undid, if it is an undo.
     pub undoes: Option<u64>,
-    /// The former name of the flag, if its override came from there.
+    /// The former name of the flag, if the change moved its override from there.
     pub renamed_from: Option<String>,
-    /// The new name of the flag, if its override went there.
+    /// The new name of the flag, if the change moved its override there.
     pub renamed_to: Option<String>,
-    /// The value before as it is stored; `None` if there was none.
+    /// The stored value before the change; `None` if there was none.
     pub before: Option<String>,
-    /// The value after; `None` if there is none.
+    /// The stored value after the change; `None` if there is none.
     pub after: Option<String>,
 }
 
@@ -331,7 +334,7 @@ impl LogEntry {
         }
     }
 
-    /// Returns whether a writer made it that keeps no log, such as one in another language.
+    /// Returns `true` if the writer keeps no log, such as one in another language.
     #[must_use]
     pub fn is_external(&self) -> bool {
         self.revision.is_none()

@@ -312,7 +312,7 @@ pub struct UnknownEnvironment {
     pub known: Vec<String>,
     /// The mistake at the place of the environment, if the file has an invalid environment of this
     /// name.
-    pub mistake: Option<Box<Diagnostic>>,
+    mistake: Option<Box<Diagnostic>>,
 }
 
 crate::error::debug_is_message!(UnknownEnvironment);
@@ -326,6 +326,12 @@ impl UnknownEnvironment {
         };
         let mistake = problems.iter().find(stands_for_it).cloned().map(Box::new);
         Self { name: name.to_owned(), similar, known, mistake }
+    }
+
+    /// Returns the mistake that stands in place of the environment; `None` if the file does not have it.
+    #[must_use]
+    pub fn mistake(&self) -> Option<&Diagnostic> {
+        self.mistake.as_deref()
     }
 
     fn sentence(&self) -> String {

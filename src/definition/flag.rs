@@ -130,9 +130,9 @@ pub(super) fn check_merged(
         variants::check_whole(flag, settings, definition, decoder);
         rule::check_whole(flag, settings, definition, decoder);
         rollout::check_merged(flag, settings, definition, decoder);
-    }
-    if let Some(elsewhere) = elsewhere.filter(|_| decoder.errors == errors) {
-        variants::check_type(flag, elsewhere, settings, definition, decoder);
+        if let Some(elsewhere) = elsewhere.filter(|_| decoder.errors == errors) {
+            variants::check_type(flag, elsewhere, settings, definition, decoder);
+        }
     }
     check_dates(flag, settings, definition, decoder);
     test::decode(flag, settings, Some(definition), decoder);

@@ -147,13 +147,16 @@ impl Lines {
     /// Returns the line of a setting of a flag, counted from 1.
     #[must_use]
     pub fn setting(&self, key: impl FlagKey, field: Field) -> Option<usize> {
-        Some(self.written(key.as_str(), field as u8).next()?.line())
+        Some(self.parts(key.as_str()).iter().find(|part| part.is(field as u8))?.line())
     }
 
     /// Returns the line of a rule of a flag, counted from 1. `index` is counted from 0.
     #[must_use]
     pub fn rule(&self, key: impl FlagKey, index: usize) -> Option<usize> {
-        Some(self.written(key.as_str(), Written::RULE).nth(index)?.line())
+        let parts = self.parts(key.as_str());
+        // The rules follow their setting. An explanation asks for each of them, so none may cost a walk over the others.
+        let first = parts.iter().position(|part| part.is(Field::Rules as u8))? + 1;
+        parts.get(first + index).filter(|part| part.is(Written::RULE)).map(|rule| rule.line())
     }
 
     /// Returns the line of a part of a flag, or else that of the flag.
@@ -195,10 +198,8 @@ impl Lines {
         })
     }
 
-    fn written(&self, key: &str, what: u8) -> impl Iterator<Item = Written> {
-        let place = self.index(key);
-        let parts = place.map_or(&[][..], |place| self.parts_of(place));
-        parts.iter().copied().filter(move |part| part.is(what))
+    fn parts(&self, key: &str) -> &[Written] {
+        self.index(key).map_or(&[], |place| self.parts_of(place))
     }
 
     fn parts_of(&self, place: usize) -> &[Written] {

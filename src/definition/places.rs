@@ -648,8 +648,9 @@ impl Reading<'_> {
             if !is_plain || written.contains('%') {
                 self.secret.push(span.clone());
             }
-            self.password(name, span, of);
-            return None;
+            self.password(name, span.clone(), of);
+            // The store is known all the same, so that the place still asks before a change of it.
+            return without_logins(written).map(|written| Text { written, span });
         }
         if written.is_empty() {
             self.wrong_type(name, of, value, "a string that is not empty", None);
@@ -801,6 +802,27 @@ fn has_password(written: &str) -> bool {
             text.get(span).is_some_and(|secret| !expanded(secret, |_| String::new()).is_empty())
         })
     })
+}
+
+/// Returns the URLs of a value that has a password, reduced to their addresses; `None` if no address
+/// is clear.
+fn without_logins(written: &str) -> Option<String> {
+    // A password may have a comma, so the part behind the last `@` is an address, too.
+    let whole = written
+        .split_once("://")
+        .and_then(|(scheme, rest)| Some(format!("{scheme}://{}", rest.rsplit_once('@')?.1)));
+    let parts = written.split(',').map(|url| {
+        let (scheme, rest) = url.split_once("://")?;
+        let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+        Some(format!("{scheme}://{address}"))
+    });
+    let addresses = parts.flatten().chain(whole).map(|url| {
+        // Parameters may contain a password.
+        url.split(['?', '#']).next().unwrap_or_default().to_owned()
+    });
+    let has_host = |url: &String| !url.ends_with("://") && !url.contains("://:");
+    let clear: Vec<_> = addresses.filter(|url| has_host(url) && !has_password(url)).collect();
+    (!clear.is_empty()).then(|| clear.join(","))
 }
 
 /// Returns the parts of a line that are passwords of URLs.

@@ -195,7 +195,7 @@ impl Excerpt {
     ) -> Option<[String; 2]> {
         let Self(part) = self;
         let is_whole = lines_around(all.text(), part.start..part.start).start == part.start;
-        let before = &all.text()[part.start..span.start];
+        let before = &all.text()[part.start..span.start.max(part.start)];
         if is_whole || before.contains('\n') {
             return None;
         }
@@ -252,7 +252,8 @@ fn lines_around(text: &str, span: Range<usize>) -> Range<usize> {
 fn part_around(text: &str, span: Range<usize>) -> Range<usize> {
     let span = span.start..character_at(text, span.end.min(span.start + FAR));
     let lines = lines_around(text, span.clone());
-    let start = match span.start - lines.start > LONG {
+    // A span may begin with the byte order mark, which the lines leave out.
+    let start = match span.start.saturating_sub(lines.start) > LONG {
         true => character_at(text, span.start - AROUND),
         false => lines.start,
     };

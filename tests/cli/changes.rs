@@ -310,7 +310,7 @@ fn somebody_at_a_terminal_is_asked_before_an_undo_lets_more_in_or_nobody() {
     assert!(question.contains("quarter: off -> 25%"), "{question}");
     assert!(question.contains("let `quarter` be on for more than now?"), "{question}");
     let (_, question) = at_a_terminal(&on(&server, &["undo", "2"]), "n");
-    assert!(question.contains("switch it off for everybody?"), "{question}");
+    assert!(question.contains("switch it off for all users?"), "{question}");
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "2");
 
     assert_eq!(at_a_terminal(&on(&server, &["undo", "1"]), "y").0, 0);
@@ -408,7 +408,7 @@ fn a_flag_that_is_wrong_in_the_file_is_told_with_its_place() {
     };
 
     let disabled = at(&["disable", "wrong", "-n"]);
-    let place = format!("what the file says about `wrong` is wrong: {}:3:9: ", file.display());
+    let place = format!("`wrong` has a mistake in the file: {}:3:9: ", file.display());
     assert!(disabled.contains(&place), "{disabled}");
     assert!(!disabled.contains("no source has"), "{disabled}");
     assert!(at(&["get", "wrong"]).contains("`wrong` (line 3)"));
@@ -542,7 +542,7 @@ fn somebody_at_a_terminal_is_asked_before_a_flag_is_off_for_everybody() {
 
     let (refused, question) = at_a_terminal(&on(&server, &["disable", "on"]), "n");
     assert_eq!(refused, i32::from(ExitCode::Refused.number()), "{question}");
-    assert!(question.contains("switch it off for everybody?"), "{question}");
+    assert!(question.contains("switch it off for all users?"), "{question}");
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
 
     assert_eq!(at_a_terminal(&on(&server, &["disable", "on"]), "y").0, 0);
@@ -896,13 +896,13 @@ fn the_effect_on_flags_that_require_a_changed_one_is_told() {
     let told = |arguments: &[&str]| ran(on(&server, arguments).args(["-n", "--file", file])).stderr;
 
     for (arguments, expected) in [
-        (&["disable", "a"][..], "b: off for everybody then, since it requires `a`"),
-        (&["unset", "a", "--source", "file"], "b: off for everybody then, since it requires `a`"),
+        (&["disable", "a"][..], "b: off for all users then, since it requires `a`"),
+        (&["unset", "a", "--source", "file"], "b: off for all users then, since it requires `a`"),
         (
             &["set", "a", "requires+=nosuch"],
-            "a: off for everybody then, since it requires `nosuch`",
+            "a: off for all users then, since it requires `nosuch`",
         ),
-        (&["set", "a", "requires+=a"], "a: off for everybody then, since it requires `a`"),
+        (&["set", "a", "requires+=a"], "a: off for all users then, since it requires `a`"),
     ] {
         let told = told(arguments);
         assert!(told.contains(expected), "{arguments:?}: {told}");
@@ -936,15 +936,15 @@ fn the_effect_on_flags_that_need_a_changed_one_in_another_way_is_told() {
         "opposite: may be on for more then, since it depends on `a`",
         "held: may be on for more then, since it depends on `a`",
         // Its rule turns it off where `a` is off.
-        "asks: off for everybody then, since it depends on `a`",
-        "behind: off for everybody then, since it depends on `a`",
+        "asks: off for all users then, since it depends on `a`",
+        "behind: off for all users then, since it depends on `a`",
         // Its only rule asks for `a`.
-        "only: off for everybody then, since it depends on `a`",
+        "only: off for all users then, since it depends on `a`",
     ] {
         assert!(disabled.contains(expected), "{disabled}");
     }
     let enabled = told(&["enable", "z"]);
-    let expected = "opposite_z: off for everybody then, since it depends on `z`";
+    let expected = "opposite_z: off for all users then, since it depends on `z`";
     assert!(enabled.contains(expected), "{enabled}");
 
     let set = ["set", "z", "requires+={ flag = \"a\", on = false }", "--source", "file"];

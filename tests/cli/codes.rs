@@ -381,7 +381,7 @@ fn every_command_that_can_end_with_no_says_so() {
     for (arguments, _) in tables.iter().filter(|(_, code)| *code == No) {
         let help = ran(&mut flagstaff(&[arguments[0], "--help"])).stdout;
         let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
-        let says = ["xits with 1", "exits with 0 if it is, and 1 if not"];
+        let says = ["xits with 1", "exit with 0 if it is, and 1 if not"];
         let mut says = says.iter().filter(|says| words.contains(**says));
         assert!(says.next().is_some(), "{arguments:?}: {help}");
     }

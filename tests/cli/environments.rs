@@ -307,6 +307,27 @@ fn a_later_file_patches_variants_of_the_earlier_one() {
         none.stderr
     );
 
+    // An environment patches a variant of the first file beside a new one of its own.
+    fs::write(
+        &over,
+        "[flags.page.variants]\nc = { weight = 1 }\n[environments.prod.page.variants]\ncontrol = { weight = 0 }\n",
+    )
+    .unwrap();
+    assert_eq!(run(&["lint"]).code, ExitCode::Done);
+    assert_eq!(run(&["list", "page", "--environment", "prod"]).code, ExitCode::Done);
+    // Values of both together have one type.
+    for (name, text) in [
+        ("", "[flags.old]\nvalue = 5\n[flags.page.variants]\nfancy = { value = 1 }\n"),
+        (
+            " in environment `prod`",
+            "[flags]\n[environments.prod.page.variants]\nfancy = { value = 1 }\n",
+        ),
+    ] {
+        fs::write(&over, text).unwrap();
+        let lint = run(&["lint"]);
+        assert_eq!(lint.code, ExitCode::No, "{}", lint.stderr);
+        assert!(lint.stderr.contains(&format!("`page` of `file`{name}: ")), "{}", lint.stderr);
+    }
     // A mistake of both together is found after the merge.
     fs::write(&over, "[flags.page]\nserve = \"plain\"\n").unwrap();
     let lint = run(&["lint"]);

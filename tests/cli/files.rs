@@ -151,7 +151,11 @@ fn what_is_in_the_file_already_is_told() {
     for arguments in [&["promote", "beta", "--dry-run"][..], &["promote", "beta"]] {
         let ran = ran(&mut beside(&path, on(&server, arguments)));
         assert_eq!((ran.code, &*ran.stdout), (ExitCode::Done, ""));
-        assert!(ran.stderr.contains("`flags.toml` says so already of `beta`\n"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("`flags.toml` has this already for `beta`\n"),
+            "{}",
+            ran.stderr
+        );
     }
 
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
@@ -178,6 +182,25 @@ fn a_promotion_is_not_finished_while_an_instance_has_another_definition() {
     assert!(early.stderr.contains("web-1"), "{}", early.stderr);
     assert_eq!(server.cli(&["HGET", "feature_flags", "search"]), "0");
     assert_eq!(run(&["promote", "--finish", "search", "--now"]).code, ExitCode::Done);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
+}
+
+/// Its end would give back what the file declares.
+#[test]
+fn an_override_that_was_never_promoted_is_not_finished() {
+    let server = Server::start();
+    let (_directory, path) = file("[flags]\nsearch = true\n");
+    overridden(&server, "search", r#"{"percentage": 0}"#);
+    let run = |arguments: &[&str]| ran(&mut beside(&path, on(&server, arguments)));
+
+    let early = run(&["promote", "--finish", "search"]);
+
+    assert_eq!(early.code, ExitCode::Refused, "{}", early.stderr);
+    assert!(early.stderr.contains("does not have the override of `search`"), "{}", early.stderr);
+    assert!(early.stderr.contains("flagstaff promote search"), "{}", early.stderr);
+    assert_eq!(server.cli(&["HLEN", "feature_flags"]), "1");
+    assert_eq!(run(&["promote", "search"]).code, ExitCode::Done);
+    assert_eq!(run(&["promote", "--finish", "search"]).code, ExitCode::Done);
     assert_eq!(server.cli(&["HLEN", "feature_flags"]), "0");
 }
 

@@ -133,7 +133,7 @@ fn a_file_is_compared_with_the_one_in_a_revision() {
     for unknown in ["git:nowhere", "git:--output=x"] {
         let unknown = lint(unknown, &path, &inside);
         assert_eq!(unknown.code, ExitCode::Usage);
-        assert!(unknown.stderr.contains("git knows no revision"), "{}", unknown.stderr);
+        assert!(unknown.stderr.contains("git has no revision"), "{}", unknown.stderr);
     }
     assert!(!inside.join("x").exists());
 }

@@ -272,12 +272,12 @@ allowed_users = ["ana"]
 
     for (flag, expected) in [
         ("on", "otherwise on"),
-        ("killed", "so it is off for everybody"),
+        ("killed", "so it is off for all users"),
         ("quarter", "otherwise off"),
-        ("killed_price", "so it is off for everybody, which serves `control`"),
+        ("killed_price", "so it is off for all users, which serves `control`"),
         ("price", "otherwise the variant that is drawn"),
         ("experiment", "otherwise off, which serves `control`"),
-        ("over", "so it is off for everybody"),
+        ("over", "so it is off for all users"),
         ("tester", "otherwise off"),
     ] {
         let mut command = flagstaff(&["show", flag, "--output", "text"]);

@@ -621,7 +621,8 @@ fn a_person_types_the_name_and_a_reason() {
     let world = World::guarded();
     let store = format!("at production (127.0.0.1:{}, key shop)", world.server.port());
 
-    for (input, told) in [("of\nbecause\n", "that is not `off`"), ("off\n\n", "there is no reason")]
+    for (input, told) in
+        [("of\nbecause\n", "that is not `off`"), ("off\n\n", "a reason is missing")]
     {
         let seen = world.typed("enable off --at production", input);
         assert!(seen.contains(told), "{seen}");
@@ -808,6 +809,29 @@ fn a_mistake_in_flagstaff_toml_is_shown_and_stops_no_help() {
     for fine in [&["--help"][..], &["help", "list"], &["man"], &["completion", "bash"], &["schema"]]
     {
         assert_eq!(world.run(fine).code, Done, "{fine:?}");
+    }
+}
+
+/// The password is an error, and the address beside it is clear.
+#[test]
+fn a_place_with_a_password_still_protects_its_store() {
+    let world = World::new();
+    let address = format!("127.0.0.1:{}", world.server.port());
+    let url = format!("redis://:{PASSWORD}@{address}");
+    for written in [
+        url.clone(),
+        format!("redis://user:a,{PASSWORD}@{address}/0"),
+        format!("redis://{address}?password={PASSWORD}"),
+        format!("redis://:{PASSWORD}@127.0.0.2:1,redis://:{PASSWORD}@{address}"),
+    ] {
+        let place = format!("[places.p]\nredis = \"{written}\"\nprotected = true\n");
+        world.write("flagstaff.toml", &place);
+
+        let told = world.run(&["enable", "off", "-f", "conf/flags.toml", "--redis", &url]);
+
+        assert_eq!(told.code, Refused, "{written}: {}", told.stderr);
+        assert!(!told.stderr.contains(PASSWORD), "{}", told.stderr);
+        assert_eq!(world.cli(&["exists", "feature_flags"]).trim(), "0");
     }
 }
 

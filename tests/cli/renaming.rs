@@ -313,6 +313,37 @@ fn a_flag_of_several_files_is_renamed_and_deleted_in_all() {
 }
 
 /// The file has it plainly on, and the override draws.
+/// They need the flag again once their mistake is fixed.
+#[test]
+fn rejected_flags_keep_a_flag_and_are_renamed_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let lower = "[flags]\ne = true\n";
+    let upper = "[flags.pre]\nrequires = [\"e\"]\nbogus = 1\n\n[flags.pre2]\npercentage = 300\n\n\
+                 [[flags.pre2.rules]]\nwhen = { flag = \"e\" }\nserve = true\n\n\
+                 [environments.s.q]\nrequires = [\"e\"]\ntypo = 2\n";
+    fs::write(path("lo.toml"), lower).unwrap();
+    fs::write(path("up.toml"), upper).unwrap();
+    fs::write(path("one.toml"), format!("{lower}\n{upper}")).unwrap();
+    let run = |arguments: &[&str]| {
+        ran(flagstaff(arguments).current_dir(directory.path()).arg("--no-redis"))
+    };
+
+    for files in [&["-f", "one.toml"][..], &["-f", "lo.toml", "-f", "up.toml"]] {
+        let deleted = run(&[files, &["delete", "e", "--yes"]].concat());
+        assert_ends(&deleted, Refused);
+        for flag in ["pre", "pre2", "q"] {
+            assert!(deleted.stdout.contains(&format!("flag\t{flag}\t")), "{}", deleted.stdout);
+        }
+        assert_ends(&run(&[files, &["rename", "e", "renamed", "--yes"]].concat()), Done);
+    }
+
+    for name in ["one.toml", "up.toml"] {
+        let text = fs::read_to_string(path(name)).unwrap();
+        assert_eq!(text.matches("\"renamed\"").count(), 3, "{name}: {text}");
+    }
+}
+
 #[test]
 fn a_flag_is_salted_for_its_override_too() {
     let shop = Shop::new();

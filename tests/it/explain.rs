@@ -688,6 +688,23 @@ fn lines_of_ten_thousand_flags_are_few_bytes() {
     assert!(info.bytes_current < 500_000, "{}", info.bytes_current);
 }
 
+/// Anything quadratic would take minutes.
+#[tokio::test]
+async fn a_flag_with_fifty_thousand_rules_is_explained() {
+    let rule = |n| format!("[[flags.a.rules]]\nwhen = {{ n = {n} }}\nserve = true\n");
+    let text: String = (0..50_000).map(rule).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("flags.toml");
+    std::fs::write(&path, text).unwrap();
+    let flags = from_file(&path).await;
+
+    let explanation = flags.explain("a", &Context::anonymous().attribute("n", 49_999));
+
+    assert!(explanation.answer.value);
+    let shown = explanation.to_string();
+    assert!(shown.contains("149998"), "{}", &shown[shown.len() - 500..]);
+}
+
 #[test]
 fn an_explanation_can_be_shared() {
     fn is_shared<T: Send + Sync + 'static>(_: &T) {}

@@ -65,26 +65,33 @@ fn example(block: &str, language: &str) -> String {
     format!("{fence}{language}\n{}", shown.join("\n").trim_start_matches('\n'))
 }
 
+/// A link that is being read: the places of the link and of its text, and its target on a code host.
+struct Link {
+    whole: Range<usize>,
+    inner: Option<Range<usize>>,
+    target: Option<String>,
+}
+
 /// The page of a code host, from the source of rustdoc.
 fn render(source: &str) -> String {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    let mut link: Option<(Range<usize>, Option<Range<usize>>, Option<String>)> = None;
+    let mut link: Option<Link> = None;
     for (event, range) in events(source) {
         match event {
             Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => {
                 edits.push((range.clone(), example(&source[range], &language)));
             }
             Event::Start(Tag::Link { dest_url, .. }) => {
-                link = Some((range, None, target(&dest_url)));
+                link = Some(Link { whole: range, inner: None, target: target(&dest_url) });
             }
             Event::End(TagEnd::Link) => {
-                let (whole, inner, target) = link.take().expect("links begin before they end");
-                let inner = &source[inner.expect("links have a text")];
-                let text = target.map_or(inner.to_owned(), |url| format!("[{inner}]({url})"));
-                edits.push((whole, text));
+                let link = link.take().expect("links begin before they end");
+                let inner = &source[link.inner.expect("links have a text")];
+                let text = link.target.map_or(inner.to_owned(), |url| format!("[{inner}]({url})"));
+                edits.push((link.whole, text));
             }
             _ => {
-                if let Some((_, inner, _)) = &mut link {
+                if let Some(Link { inner, .. }) = &mut link {
                     let start = inner.as_ref().map_or(range.start, |inner| inner.start);
                     *inner = Some(start..range.end);
                 }

@@ -1,4 +1,4 @@
-//! Keeps file events armed for one path, and boils them down to what the watcher has to know.
+//! Keeps file events armed for one path, and reduces them to the counters that the watcher needs.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,37 +14,41 @@ use tokio::sync::watch;
 use super::chain::{Chain, Names, Point, Role};
 use crate::foreign::{self, debug, info, warn};
 
-/// inotify says when a writer has closed a file. The other systems do not, so nobody may wait for it there.
+/// True if the system reports that a writer has closed a file, as inotify does. On other systems no
+/// such event comes, so the watcher must not wait for one.
 const REPORTS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// inotify reports every entry of a watched directory by its own name. Elsewhere the case, or the directory alone, may
-/// be all there is.
+/// True if every entry of a watched directory is reported by its own name, as inotify does. Other
+/// systems may report the name in another case, or only the directory.
 const REPORTS_NAMES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// How often a pass is repeated because the path led elsewhere meanwhile. Later changes are left to the next event.
+/// The number of passes for a path that leads elsewhere after each pass. Later changes are left to
+/// the next event.
 const MAX_PASSES: usize = 5;
 
-/// What the events so far add up to: a level, not a queue, so a million events take no more room than one.
+/// The sum of all events so far: a level, not a queue, so a million events take no more memory than
+/// one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pulse {
-    /// How often the file has been written to.
+    /// The number of writes to the file.
     pub(super) writes: u64,
-    /// `writes` when it was last closed or replaced.
+    /// The value of `writes` when the file was last closed or replaced.
     pub(super) closed: u64,
-    /// How often an entry came, went or was renamed, after which watches may be gone.
+    /// The number of times that an entry was created, removed or renamed. Watches may be gone after
+    /// each.
     pub(super) moves: u64,
 }
 
 /// The watches of one path.
 ///
-/// Everything here blocks: it belongs on the blocking pool.
+/// All methods block, so they belong on the blocking pool.
 #[derive(Debug)]
 pub(super) struct Arms {
     path: PathBuf,
     ear: Ear,
     watcher: Option<RecommendedWatcher>,
     points: Vec<Point>,
-    /// `Pulse::moves` when the points were last armed.
+    /// The value of `Pulse::moves` when the points were last armed.
     moves: u64,
     health: Health,
     warned: bool,
@@ -59,7 +63,8 @@ enum Health {
     Refused,
 }
 
-/// The side of the watcher that runs on the event thread. It must neither block nor panic, which would end that thread.
+/// The part of the watcher that runs on the event thread. It must neither block nor panic, since a
+/// panic would end that thread.
 #[derive(Clone, Debug)]
 struct Ear(Arc<Shared>);
 
@@ -78,7 +83,8 @@ enum Meaning {
 }
 
 impl Pulse {
-    /// Whether somebody has the file open and has written to it, unless those writes are `waived`.
+    /// Returns `true` if a writer has the file open and has written to it, unless those writes are
+    /// `waived`.
     pub(super) fn is_writing(self, waived: u64) -> bool {
         REPORTS_CLOSE && self.writes > self.closed.max(waived)
     }
@@ -104,12 +110,12 @@ impl Arms {
         &self.path
     }
 
-    /// Whether limits of the system leave only the poll.
+    /// Returns `true` if limits of the system leave only the poll.
     pub(super) fn is_polling(&self) -> bool {
         self.health == Health::Refused
     }
 
-    /// Whether `arm` has something to make good without any event.
+    /// Returns `true` if `arm` has to repair watches although no event came.
     pub(super) fn is_lacking(&self) -> bool {
         self.health != Health::Armed || self.is_deaf()
     }
@@ -121,12 +127,14 @@ impl Arms {
         }
     }
 
-    /// Watches what the path leads to now. What changes after this call is reported; read after it, never before.
+    /// Watches what the path leads to now. Changes after this call are reported, so read the file
+    /// after it, never before.
     pub(super) fn arm(&mut self, moves: u64) {
         if self.is_deaf() {
             self.hang_up();
         }
-        // notify drops the watch of whatever was moved or deleted, even if it is back in the same place by now.
+        // notify drops the watch of an entry that was moved or deleted, even if the entry is back
+        // by now.
         if self.moves != moves {
             self.distrust();
         }
@@ -140,7 +148,7 @@ impl Arms {
             self.ear.listen_for(chain.names);
             let refused = self.apply(chain.points);
             self.note(refused);
-            // Between looking and watching, the path may have come to lead elsewhere.
+            // The path may have changed its target between resolving and watching.
             chain = Chain::resolve(&self.path);
             if chain.points == self.points {
                 return;
@@ -149,19 +157,19 @@ impl Arms {
         self.health = Health::Behind;
     }
 
-    /// Returns when every event that happened before the call has been heard.
+    /// Returns when every event that happened before the call has been received.
     pub(super) fn catch_up(&mut self) {
         let Some(watcher) = &mut self.watcher else {
             return;
         };
-        // Configuring changes nothing, but is answered by the event thread. It may answer the first time with events
-        // still in hand, but not the second time.
+        // `configure` changes nothing, but the event thread answers it. The first answer may come
+        // while that thread still holds events; the second cannot.
         for _ in 0..2 {
             let _ = guarded(|| watcher.configure(notify::Config::default()));
         }
     }
 
-    /// Makes `points` the watched ones, and says what was refused.
+    /// Makes `points` the watched ones. Returns the error of a watch that was refused.
     fn apply(&mut self, points: Vec<Point>) -> Option<notify::Error> {
         let watcher = match &mut self.watcher {
             Some(watcher) => watcher,
@@ -177,7 +185,8 @@ impl Arms {
         };
 
         let mut refused = None;
-        // First of all, or the watch of an inode that is now reached by another path would be cancelled with the old.
+        // Unwatch first: otherwise an inode that is now reached by another path would lose its new
+        // watch together with the old one.
         for gone in self.points.iter().filter(|point| !points.contains(point)) {
             let _ = guarded(|| watcher.unwatch(&gone.path));
         }
@@ -187,7 +196,7 @@ impl Arms {
             }
             match guarded(|| watcher.watch(&point.path, RecursiveMode::NonRecursive)) {
                 Ok(()) => {}
-                // It went away since, which the next pass sees.
+                // The entry has gone since, which the next pass finds.
                 Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {}
                 Err(error)
                     if point.role == Role::Outer
@@ -218,7 +227,8 @@ impl Arms {
         }
     }
 
-    // notify's thread holds the other reference. It ends when it cannot be started or its poll fails, without a word.
+    // notify's thread holds the other reference. That thread ends without an error if it cannot be
+    // started or if its poll fails.
     fn is_deaf(&self) -> bool {
         self.watcher.is_some() && Arc::strong_count(&self.ear.0) == 1
     }
@@ -258,7 +268,7 @@ impl EventHandler for Ear {
     fn handle_event(&mut self, event: notify::Result<Event>) {
         let meaning = match &event {
             Ok(event) => meaning(event).filter(|&meaning| self.is_concerned(event, meaning)),
-            // Whatever it was, something may have been lost.
+            // An unknown error may mean that events were lost.
             Err(_) => Some(Meaning::Moved),
         };
         let Some(meaning) = meaning else { return };
@@ -274,14 +284,14 @@ impl EventHandler for Ear {
     }
 }
 
-/// What an event says about the file; nothing if it comes from reading.
+/// Returns the meaning of an event for the file; `None` if the event comes from reading.
 fn meaning(event: &Event) -> Option<Meaning> {
     if event.need_rescan() {
         return Some(Meaning::Moved);
     }
     match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Meaning::Closed),
-        // Our own reads among them: one edit would be read for ever.
+        // Our own reads cause such events, so reacting to them would read one edit for ever.
         EventKind::Access(
             AccessKind::Open(_) | AccessKind::Read | AccessKind::Close(AccessMode::Read),
         ) => None,
@@ -295,7 +305,7 @@ fn meaning(event: &Event) -> Option<Meaning> {
     }
 }
 
-/// notify panics when its thread has ended, in `drop` too.
+/// Calls notify, which panics once its thread has ended, also in `drop`.
 fn guarded<T>(call: impl FnOnce() -> notify::Result<T>) -> notify::Result<T> {
     foreign::call(call).unwrap_or_else(|| Err(notify::Error::generic("the event thread has ended")))
 }

@@ -1,7 +1,8 @@
-//! Which directories and files decide what a path reads.
+//! The directories and files that decide which content a path has.
 //!
-//! A path is more than one directory entry: every symlink on the way can be pointed elsewhere, which is how Kubernetes
-//! (`flags.toml -> ..data/flags.toml`, `..data -> ..2026_11_21`) and releases (`current -> releases/v2`) publish files.
+//! A path is more than one directory entry, since every symlink on the way can be replaced.
+//! Kubernetes (`flags.toml -> ..data/flags.toml`, `..data -> ..2026_11_21`) and release scripts
+//! (`current -> releases/v2`) publish files like that.
 
 use std::{
     collections::HashSet,
@@ -10,13 +11,13 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// As many symlinks as Linux follows before it answers `ELOOP`.
+/// The number of symlinks that Linux follows before it returns `ELOOP`.
 const MAX_HOPS: usize = 40;
 
-/// The device and inode, where the platform has them.
+/// The device and inode, on platforms that have them.
 pub(super) type Id = Option<(u64, u64)>;
 
-/// All that has to be watched for one path, outermost first.
+/// Everything that has to be watched for one path, outermost first.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Chain {
     pub(super) points: Vec<Point>,
@@ -33,26 +34,27 @@ pub(super) struct Point {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Without it, changes go unseen.
+    /// A watch without which changes are missed.
     Essential,
-    /// Outside the parent: sees the parent being replaced. A service is often not allowed to list it.
+    /// A watch outside the parent, which reports that the parent was replaced. A service often
+    /// lacks the right to list that directory.
     Outer,
 }
 
 /// The names of everything that the path walks through, those of symlink targets included, and the file itself.
 ///
-/// Whatever changes where the path leads, changes an entry with one of these names in one of the watched directories.
-/// (Whole paths would not do: the kernel reports an inode that is reachable twice under one path only, and a directory
-/// that was moved under its old one.)
+/// Each change of the target of the path changes an entry with one of these names in one of the
+/// watched directories. Whole paths are not enough. The kernel reports an inode that is reachable
+/// twice under one path only, and a directory that was moved under its old path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Names {
     all: HashSet<OsString>,
-    /// The end of the path, also while it is missing.
+    /// The end of the path, even if it does not exist.
     file: PathBuf,
 }
 
 impl Chain {
-    /// Walks `path` as the kernel does, and stops at what is missing.
+    /// Resolves `path` as the kernel does, and stops at the first entry that does not exist.
     pub(super) fn resolve(path: &Path) -> Self {
         let mut chain = Self::default();
         let mut steps = steps(path);
@@ -84,7 +86,7 @@ impl Chain {
                     }
                 }
                 Ok(_) => at = next,
-                // The nearest ancestor that exists is where the rest will appear.
+                // The missing entries will appear in the nearest ancestor that exists.
                 Err(_) => {
                     chain.add(&at, Role::Essential);
                     chain.names.file = rest(next, steps);
@@ -99,13 +101,15 @@ impl Chain {
             }
             chain.add(parent, Role::Essential);
         }
-        // The file itself too: its inode may be written through another name, a hard link or a bind mount.
+        // Watch the file itself too: its inode may be written through another name, a hard link or
+        // a bind mount.
         chain.add(&at, Role::Essential);
         chain.names.file = at;
         chain
     }
 
-    // One watch for each inode: inotify has one descriptor for it, which would die with the first of two.
+    // One watch for each inode: inotify has one descriptor for an inode, which would be removed
+    // with the first of two watches.
     fn add(&mut self, path: &Path, role: Role) {
         let Ok(metadata) = fs::symlink_metadata(path) else {
             return;
@@ -121,21 +125,22 @@ impl Chain {
 }
 
 impl Names {
-    /// Returns whether an event about `path` can change where the path leads to.
+    /// Returns `true` if an event about `path` can change where the path leads to.
     pub(super) fn concern(&self, path: &Path) -> bool {
         path.file_name().is_none_or(|name| self.all.contains(name))
     }
 
-    /// Returns whether an event about `path` is about the contents of the file.
+    /// Returns `true` if an event about `path` is about the contents of the file.
     ///
-    /// The watch of the file's own inode reports everything that is written to it, through whichever name, under
-    /// this path. So a neighbour of a name such as that of a directory on the way is not taken for it.
+    /// The watch of the file's own inode reports every write to it under this path, whichever name
+    /// the writer used. So an event of a neighbour, such as one named like a directory on the way,
+    /// does not count.
     pub(super) fn are_of_file(&self, path: &Path) -> bool {
         self.file == path
     }
 }
 
-/// The path after all steps that remain, with names alone to go by.
+/// Returns the path after all remaining steps, by names alone.
 fn rest(mut path: PathBuf, mut steps: Vec<Step>) -> PathBuf {
     while let Some(step) = steps.pop() {
         match step {
@@ -164,7 +169,8 @@ enum Step {
     Down(OsString),
 }
 
-/// The components of `path`, the first one last, so that the target of a symlink can be put on top.
+/// Returns the components of `path` with the first one last, so that the target of a symlink can be
+/// pushed on top.
 fn steps(path: &Path) -> Vec<Step> {
     let mut root = PathBuf::new();
     let mut steps = Vec::new();
@@ -190,7 +196,8 @@ mod tests {
 
     use super::*;
 
-    /// Resolves `path` below a fresh directory that `build` has filled, and shows the points relative to it.
+    /// Resolves `path` below a fresh directory that `build` has filled. Returns the points relative
+    /// to it.
     fn points(path: &str, build: impl FnOnce(&Path)) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();

@@ -1,7 +1,8 @@
 //! Flags and settings that are gone from a file and stay in force for a moment.
 //!
-//! A half-written file is a beginning of the new one. So what may be missing because of that are flags, and parts of
-//! the flag that ends the text; entries of the environment are like flags. All else in it is what the author wrote, and a kill among it must not wait.
+//! A half-written file is the beginning of the new one. So only flags can be missing, entries of
+//! the environment, and parts of the flag that ends the file. Everything else in the file is as the
+//! author wrote it, and a kill switch in it must not wait.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -13,13 +14,13 @@ use crate::{
     model::{Definition, Definitions, Entry, Field, SharedDefinition},
 };
 
-/// The time for which an item stays, from its first absence.
+/// The time for which an item stays in force after its first absence.
 const HOLD: Duration = Duration::from_secs(1);
 
 /// A flag, or a setting of a flag.
 type Item = (Level, Arc<str>, Option<Field>);
 
-/// The place from which an item is gone.
+/// The table from which an item is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     /// In `[flags]`.
@@ -28,18 +29,19 @@ enum Level {
     Environment,
 }
 
-/// The items that are gone and stay.
+/// The items that are gone and stay in force.
 #[derive(Debug, Default)]
 pub(super) struct Hold {
     gone: BTreeMap<Item, Instant>,
-    /// The parts of the flags in force, with those that are held.
+    /// The parts of the flags in force, held ones included.
     declared: Declared,
-    /// The file in which it is gone, which counts as it is once the time is over.
+    /// The file without the items, which takes effect once the hold is over.
     file: Option<Parts>,
 }
 
 impl Hold {
-    /// Returns the definitions that stay although the file no longer has all of them. `good` is what is in force.
+    /// Returns the definitions that stay although the file no longer has all of them. `good` is
+    /// what is in force.
     pub(super) fn hold(&mut self, good: &Definitions, file: &Parts, now: Instant) -> Definitions {
         let mut gone = Gone { before: &self.gone, now, items: BTreeMap::new() };
         let mut held = Definitions::new();
@@ -76,28 +78,28 @@ impl Hold {
         held
     }
 
-    /// Takes note of the first file, of which nothing can be gone.
+    /// Records the first file, which cannot have lost any item.
     pub(super) fn begin(&mut self, file: &Parts) {
         self.declared = file.declared.clone();
     }
 
-    /// Returns true if the entry of the environment for a flag is gone and stays.
+    /// Returns `true` if the entry of the environment for a flag is gone and stays in force.
     pub(super) fn has_entry(&self, key: &str) -> bool {
         self.gone.contains_key(&(Level::Environment, key.into(), None))
     }
 
-    /// Returns when the first of what is held counts as gone.
+    /// Returns the instant at which the first held item counts as gone.
     pub(super) fn until(&self) -> Option<Instant> {
         self.file.as_ref()?;
         self.gone.values().min().map(|&since| since + HOLD)
     }
 
-    /// Takes the file in which it is gone.
+    /// Takes the file that takes effect when the hold is over.
     pub(super) fn take(&mut self) -> Option<Parts> {
         self.file.take()
     }
 
-    /// Removes nothing until there is a file again that can be used.
+    /// Removes nothing until the file can be used again.
     pub(super) fn suspend(&mut self) {
         self.file = None;
     }
@@ -111,9 +113,10 @@ struct Gone<'h> {
 }
 
 impl Gone<'_> {
-    /// Returns true if an item that is gone stays.
+    /// Returns `true` if an item that is gone stays in force.
     fn is_held(&mut self, item: Item) -> bool {
-        // A later edit does not start the time again, or a series of them would delay a removal for ever.
+        // A later edit does not restart the time, or a series of edits would delay a removal for
+        // ever.
         let since = self.before.get(&item).copied().unwrap_or(self.now);
         let is_held = self.now < since + HOLD;
         if is_held {
@@ -160,7 +163,8 @@ impl Gone<'_> {
         }
     }
 
-    /// Returns the new definition with the settings that stay as they were, if there are any.
+    /// Returns the new definition with the held settings as they were, or `None` if nothing is
+    /// held.
     fn settings(
         &mut self,
         level: Level,
@@ -175,18 +179,19 @@ impl Gone<'_> {
     }
 }
 
-/// Returns true if a flag, or an entry for one, may go on where the text ends.
+/// Returns `true` if the file ends in a flag, or in an entry for it, so that its rest may be
+/// missing.
 fn ends(end: &End, level: Level, key: &str) -> bool {
     match (end, level) {
         (End::Flag(last), Level::Flags) => **last == *key,
         (End::Entry { flag, .. }, Level::Environment) => **flag == *key,
-        // It may be a part of any flag.
+        // A segment may be a part of any flag.
         (End::Segment, _) => true,
         _ => false,
     }
 }
 
-/// The settings of a flag of which something is gone.
+/// Returns the settings of a flag that lost at least a part.
 fn lost(good: &Definition, new: &Definition) -> Vec<Field> {
     let (good_json, new_json) = (to_json(good), to_json(new));
     let lost = good.fields().filter(|field| {
@@ -196,7 +201,8 @@ fn lost(good: &Definition, new: &Definition) -> Vec<Field> {
     lost.collect()
 }
 
-/// Returns true if a member, or an element that is a table of its own, is in `good` and not in `new`.
+/// Returns `true` if a member, or an element that is a table of its own, is in `good` and not in
+/// `new`.
 fn is_less(good: &Value, new: &Value) -> bool {
     match (good, new) {
         (Value::Object(good), Value::Object(new)) => {
@@ -204,7 +210,7 @@ fn is_less(good: &Value, new: &Value) -> bool {
         }
         // `{ weight = 50, value = 200 }` may be `50` for now.
         (Value::Object(_), _) => true,
-        // A list of strings has its closing bracket, so it is whole.
+        // A list of strings has its closing bracket, so the list is whole.
         (Value::Array(good), Value::Array(new)) => {
             let is_of_tables = good.iter().all(Value::is_object);
             (is_of_tables && new.len() < good.len())
@@ -214,7 +220,7 @@ fn is_less(good: &Value, new: &Value) -> bool {
     }
 }
 
-/// The new definition with some settings as they were.
+/// Returns the new definition with some settings as they were.
 fn with(new: &Definition, good: &Definition, settings: &[Field]) -> Definition {
     let mut former = good.clone();
     for field in good.fields().filter(|field| !settings.contains(field)) {
@@ -233,7 +239,7 @@ mod tests {
     use super::*;
     use crate::{definition::FlagsFile, model::FlagState};
 
-    /// A file that is edited at instants of its own.
+    /// A file that is edited at chosen instants.
     struct Scene {
         start: Instant,
         hold: Hold,
@@ -246,13 +252,13 @@ mod tests {
             Self { start: Instant::now(), hold: Hold::default(), good }
         }
 
-        /// Saves the file after so many milliseconds. Returns the states of the flags then.
+        /// Saves the file after `millis` milliseconds. Returns the states of the flags then.
         fn save(&mut self, millis: u64, text: &str) -> String {
             let file = FlagsFile::parse("flags.toml", text).into_parts().unwrap();
             self.read(millis, &file)
         }
 
-        /// Lets time pass until so many milliseconds are over.
+        /// Advances the time to `millis` milliseconds. Returns the states of the flags then.
         fn pass(&mut self, millis: u64) -> String {
             match self.hold.take() {
                 Some(file) => self.read(millis, &file),
@@ -353,7 +359,7 @@ mod tests {
         assert_eq!(scene.save(0, "[flags]\nlast = true"), "last: 25%");
         assert_eq!(scene.pass(1000), "last: on");
         scene.save(1100, "[flags]\nlast = \"25%\"");
-        // A kill is not held.
+        // A kill switch is not held.
         assert_eq!(scene.save(1200, "[flags]\nlast = false"), "last: off");
     }
 
@@ -454,7 +460,7 @@ mod tests {
         );
         let states = scene.read(0, &without_a);
 
-        // The edit of `[flags]` counts at once, and so does a kill.
+        // The edit of `[flags]` counts at once, and so does a kill switch.
         assert_eq!(states, "a: on, b: off");
         assert_eq!(scene.good.0["a"].owner.value().map(String::as_str), Some("x"));
         assert_eq!(scene.until(), Some(1000));

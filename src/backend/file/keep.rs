@@ -21,27 +21,28 @@ use crate::{
 /// The member that has the definitions.
 const FLAGS: &str = "flags";
 
-/// The member that names the flags which the environment forces on, where that is more than their settings.
+/// The member with the flags that the environment forces on, if that is more than their settings.
 const FORCED_ON: &str = "forcedOn";
 
-/// The bytes that are kept for one of the flag file, at most. Short forms take up to five times as many in JSON.
+/// The maximum number of kept bytes for each byte of the flag file. Short forms take up to five
+/// times as many bytes in JSON.
 const PER_BYTE: u64 = 8;
-/// The member that names the environment that they are of, if one is chosen.
+/// The member with the environment of the definitions, if one is chosen.
 const ENVIRONMENT: &str = "environment";
 
 /// Keeps definitions at a path.
 #[derive(Debug)]
 pub(super) struct Keep {
     queue: Arc<Queue>,
-    /// The definitions in the file, as far as that is known.
+    /// The definitions in the file, if they are known.
     saved: Option<Definitions>,
 }
 
-/// The definitions that are to be written. A disk may hang, and a change that is due must not wait for it.
+/// The definitions to be written. A disk may hang, and a change that is due must not wait for it.
 #[derive(Debug)]
 struct Queue {
     path: PathBuf,
-    /// The most bytes that are written, so that they can be read again.
+    /// The maximum number of bytes that are written, so that the file can be read again.
     max_len: u64,
     environment: Option<String>,
     state: Mutex<State>,
@@ -54,7 +55,8 @@ struct State {
 }
 
 impl Keep {
-    /// Keeps what a flag file of at most `max_len` bytes defines in an environment.
+    /// Creates a keeper for the definitions of a flag file of at most `max_len` bytes in an
+    /// environment.
     pub(super) fn new(path: PathBuf, environment: Option<String>, max_len: u64) -> Self {
         let max_len = max_len.saturating_mul(PER_BYTE);
         let queue = Queue { path, environment, max_len, state: Mutex::default() };
@@ -65,7 +67,7 @@ impl Keep {
         &self.queue.path
     }
 
-    /// Reads what was kept; nothing if it cannot be read, which is logged.
+    /// Reads the kept definitions. If they cannot be read, logs that and returns none.
     pub(super) async fn load(&mut self) -> Definitions {
         let queue = Arc::clone(&self.queue);
         let load = move || load(&queue.path, queue.environment.as_deref(), queue.max_len);
@@ -83,7 +85,8 @@ impl Keep {
         }
     }
 
-    /// Writes these definitions soon, unless they are the last ones. A failure is logged.
+    /// Writes these definitions soon, unless they were the last ones to be saved. A failure is
+    /// logged.
     pub(super) fn save(&mut self, flags: &Definitions) {
         if self.saved.as_ref() == Some(flags) {
             return;
@@ -103,7 +106,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes until nothing is left to be written.
+    /// Writes until no definitions are left to write.
     fn write(&self) {
         loop {
             let next = {
@@ -138,7 +141,7 @@ fn save(
         text[ENVIRONMENT] = environment.into();
     }
     let text = format!("{text}\n");
-    // Segments are written out, so that a short file may define more than can be read again.
+    // Segments are expanded, so a short file may define more than can be read again.
     if u64::try_from(text.len()).is_ok_and(|len| len > max_len) {
         return Err(too_large(max_len));
     }
@@ -148,7 +151,7 @@ fn save(
 fn load(path: &Path, environment: Option<&str>, max_len: u64) -> io::Result<Definitions> {
     let invalid = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
     let kept: Value = serde_json::from_slice(&all(open(path)?, max_len)?)?;
-    // A flag is another one in another environment.
+    // A flag has another definition in another environment.
     if kept[ENVIRONMENT].as_str() != environment {
         return Err(invalid("they are of another environment".to_owned()));
     }
@@ -196,7 +199,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
-    /// It is on without a variant where there is nothing to draw one by, and no setting stands for that.
+    /// A flag without a unit to draw by is on without a variant, and no setting expresses that.
     #[test]
     fn a_flag_that_its_environment_forces_on_comes_back_so() {
         let directory = tempfile::tempdir().unwrap();

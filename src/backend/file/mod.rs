@@ -40,25 +40,26 @@ use crate::{
 /// Flags declared in a file, which is read again whenever it changes.
 ///
 /// Every way of saving is followed: in place, by rename, through symlinks such as those of
-/// Kubernetes volumes, and onto file systems that tell nobody. A change is in force some 50 ms
+/// Kubernetes volumes, and on file systems that report no events. A change is in force some 50 ms
 /// after the last write, and at most a second after the first one.
 ///
 /// # When things go wrong
 ///
-/// - A file that does not parse, is empty or has no `[flags]` table changes nothing; a flag that is
-///   wrong in itself, or fails its tests, keeps its previous definition while the others update.
-///   Logs, health and events carry the diagnostics as a
+/// - A file that does not parse, is empty or has no `[flags]` table changes nothing.
+/// - A flag that is wrong in itself, or fails its tests, keeps its previous definition while the
+///   others update. Logs, health and events carry the diagnostics as a
 ///   [`Diagnostics`](crate::definition::Diagnostics).
 /// - A flag that is wrong at the start has no previous definition, and answers the caller's default
 ///   with `PARSE_ERROR`. [`strict`](Self::strict) makes such a start fail, and
 ///   [`keep_at`](Self::keep_at) remembers the definitions over a restart.
 /// - A file that vanishes changes nothing.
-/// - A flag that is gone stays for a second, because a file that is being written looks like that. So does
-///   whatever is gone from the flag that ends the text. All else in the same text counts at once.
+/// - A flag that is gone stays in force for a second, because a file that is being written looks
+///   like that. So does any part that is gone from the flag that ends the file. All other changes
+///   count at once.
 /// - What is not a regular file, or has more than [`max_len`](Self::max_len) bytes, is not read.
-/// - Where the system is out of file watches, the file is polled once a second, and the mode in
-///   health is `polling` instead of `watching`. It is `detached` where a single file that is mounted
-///   into a container was replaced outside: no program can see the new one then.
+/// - If the system is out of file watches, the file is polled once a second, and the mode in health
+///   is `polling` instead of `watching`. The mode is `detached` if a single file that is mounted
+///   into a container was replaced outside. No program in the container can see the new file then.
 ///
 /// # Example
 ///
@@ -79,9 +80,9 @@ use crate::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct File {
-    /// As it was given, for messages.
+    /// The path as it was given, for messages.
     name: PathBuf,
-    /// From the root, since the working directory may change.
+    /// The absolute path, since the working directory may change.
     path: PathBuf,
     may_be_missing: bool,
     is_strict: bool,
@@ -91,18 +92,19 @@ pub struct File {
     is_partial: bool,
 }
 
-/// How long a file may be torn while the flags start.
+/// The time for which a file may be torn while the flags start.
 const START_PATIENCE: Duration = Duration::from_millis(1_500);
 
 impl File {
-    /// Opens the file at `path`, which has to be there.
+    /// Opens the file at `path`, which has to exist.
     ///
-    /// A relative path is that of the working directory of this moment.
+    /// A relative path is resolved against the working directory at the time of the call.
     ///
     /// # Errors
     ///
-    /// A file that cannot be opened, or is not a regular file, is an error here. What it says is read when the
-    /// flags start; [`FlagsBuilder::start`](crate::source::FlagsBuilder::start) fails if nothing in it is usable.
+    /// A file that cannot be opened, or is not a regular file, is an error here. The contents are
+    /// read when the flags start; [`FlagsBuilder::start`](crate::source::FlagsBuilder::start) fails
+    /// if nothing in them is usable.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let file = Self::new(path.into(), false);
         match open(&file.path) {
@@ -130,11 +132,11 @@ impl File {
         }
     }
 
-    /// Lets flags of the file be partial: another source below has the rest of them.
+    /// Allows partial flags in the file: a source below has the rest of each.
     ///
-    /// Such a flag may change the weight of a variant, or serve a variant, that only the other source has. Unless set,
-    /// such a flag is a mistake. A flag that is wrong together with the source below answers as with such a value in
-    /// a shared store, and is among the [`warnings`](crate::Flags::warnings).
+    /// Such a flag may change the weight of a variant, or serve a variant, that only the other
+    /// source has. Unless set, such a flag is a mistake. If the merged flag is wrong, it answers as
+    /// with such a value in a shared store, and is among the [`warnings`](crate::Flags::warnings).
     ///
     /// # Example
     ///
@@ -273,7 +275,8 @@ impl File {
         self
     }
 
-    /// Sets how many bytes the file may have; 16 MiB unless set. A larger one is not read, and changes nothing.
+    /// Sets the maximum size of the file in bytes; 16 MiB unless set. A larger file is not read,
+    /// and changes nothing.
     #[must_use]
     pub fn max_len(mut self, bytes: u64) -> Self {
         self.max_len = bytes;
@@ -282,7 +285,8 @@ impl File {
 }
 
 fn absolute(path: &Path) -> PathBuf {
-    // It fails for an empty path, and without a working directory, where nothing can be opened either.
+    // `absolute` fails for an empty path, and without a working directory, where nothing can be
+    // opened either.
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -300,7 +304,7 @@ impl Backend for File {
         Some(in_environment(path, self.environment.as_deref()))
     }
 
-    /// It is here, so it answers: with its flags, that it is missing, or that it is wrong.
+    /// Returns `true`: a local file always answers, with its flags, as missing or as wrong.
     fn is_awaited(&self) -> bool {
         true
     }
@@ -324,7 +328,8 @@ impl Backend for File {
                 fingerprint: 0,
                 whole: false,
             };
-            // Started again, what is in force gives way only to what would replace it otherwise.
+            // After a restart, what is in force gives way only to what would replace it in a
+            // running source.
             if before.is_none() {
                 follower.start(&self).await?;
             }
@@ -334,7 +339,7 @@ impl Backend for File {
     }
 }
 
-/// A flag file cannot be opened.
+/// An error of a flag file that cannot be opened.
 #[derive(thiserror::Error)]
 #[error("cannot open the flag file `{}`", line(&path.to_string_lossy()))]
 pub struct OpenError {
@@ -345,14 +350,14 @@ pub struct OpenError {
 crate::error::debug_is_message!(OpenError);
 
 impl OpenError {
-    /// The file.
+    /// Returns the path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// The definitions in an offer of a file.
+/// Returns the definitions in an offer of a file.
 fn declared(offer: &Offer) -> Definitions {
     let definitions = offer.keys().filter_map(|key| match offer.listed(key)? {
         Entry::Definition(definition) => Some((&**key, definition.clone())),
@@ -361,7 +366,7 @@ fn declared(offer: &Offer) -> Definitions {
     definitions.collect()
 }
 
-/// The location of a file, and the environment that is chosen in it.
+/// Returns the location of a file, with the environment that is chosen in it.
 fn in_environment(path: String, environment: Option<&str>) -> String {
     match environment {
         Some(environment) => format!("{path}, environment `{}`", line(environment)),
@@ -369,7 +374,7 @@ fn in_environment(path: String, environment: Option<&str>) -> String {
     }
 }
 
-/// Where the file says what is in force.
+/// Returns the function that finds the location of a definition in force.
 fn places(
     path: String,
     lines: Lines,
@@ -387,7 +392,7 @@ struct Follower {
     is_partial: bool,
     watch: Watch,
     sink: Sink,
-    /// What is in force, once anything is.
+    /// The definitions in force; empty before the first ones.
     good: Arc<Definitions>,
     /// The flags and settings that are gone from the file and still in force.
     hold: Hold,
@@ -396,15 +401,15 @@ struct Follower {
     recalled: BTreeSet<Arc<str>>,
     /// The hash of the content that was parsed last.
     fingerprint: u64,
-    /// Whether what is in force is all that the file says.
+    /// True if the definitions in force are all that the file has.
     whole: bool,
 }
 
 impl Follower {
-    /// Waits for a usable file; one that is being written gets some time.
+    /// Waits for a usable file. A file that is being written gets some time.
     async fn start(&mut self, file: &File) -> Result<(), BackendError> {
         if let Some(keep) = &mut self.keep {
-            // Of these, only those that the file rejects are ever in force.
+            // Only those of these that the file rejects are ever in force.
             self.good = keep.load().await.into();
             self.recalled = self.good.0.keys().cloned().collect();
         }
@@ -477,7 +482,7 @@ impl Follower {
     async fn parse(&mut self, bytes: Vec<u8>) -> Result<Parts, BackendError> {
         let name = self.name.display().to_string();
         let fingerprint = xxh3_64(&bytes);
-        // Ten thousand flags take some fifty milliseconds.
+        // Parse off the runtime's threads: ten thousand flags take some fifty milliseconds.
         let (good, now) = (Arc::clone(&self.good), self.sink.now());
         let (environment, is_partial) = (self.environment.clone(), self.is_partial);
         let parse = move || {
@@ -494,7 +499,8 @@ impl Follower {
         };
         let file: Result<_, BackendError> = match spawn_blocking(parse).await {
             Ok(file) => file,
-            // The content would not be parsed again before it changes. The source is started again.
+            // The watch would not return this content again before it changes, so the panic goes on
+            // and the source is started again.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => resume_unwind(panic),
                 Err(error) => return Err(error.into()),
@@ -513,7 +519,7 @@ impl Follower {
         file
     }
 
-    /// Puts the flags of a file in the place of those of a former one: what is gone stays for a while.
+    /// Replaces the flags of a former file. Flags and settings that are gone stay for a while.
     fn replace(&mut self, parts: Parts) {
         let held = self.hold.hold(&self.good, &parts, Instant::now());
         self.put_in_force(parts, held);
@@ -525,7 +531,8 @@ impl Follower {
         self.put_in_force(parts, Definitions::new());
     }
 
-    /// Puts in force what is good in the file, and what is held; a flag that is wrong keeps what it had.
+    /// Puts the good flags of the file in force, and those that are held. A flag that is wrong
+    /// keeps its previous definition.
     fn put_in_force(&mut self, parts: Parts, held: Definitions) {
         let path = self.name.display().to_string();
         let mut flags = Arc::unwrap_or_clone(mem::take(&mut self.good));
@@ -597,7 +604,7 @@ impl Follower {
     }
 }
 
-/// What kind of failure an error of this backend is.
+/// Returns the kind of an error, if it is one of this backend.
 pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
     match () {
         () if error.is::<OpenError>() => Some("unreadable"),
@@ -607,7 +614,7 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
 }
 
-/// A flag file is not text.
+/// A flag file is not UTF-8.
 #[derive(thiserror::Error)]
 #[error(
     "the flag file `{}` is not UTF-8 in line {line}: save it as UTF-8",

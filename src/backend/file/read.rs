@@ -1,4 +1,4 @@
-//! Reading a file that somebody may be writing.
+//! Reads a file that another program may be writing.
 
 use std::{
     fs::{self, Metadata},
@@ -10,10 +10,11 @@ use std::{
 use super::chain::{Id, id};
 use crate::read::{all, open, too_large};
 
-/// The coarsest clock of a file system in use (FAT): a change within it may leave the signature as it was.
+/// The coarsest clock of a file system in use (FAT). A change within this time may leave the
+/// signature as it was.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
 
-/// What the path leads to.
+/// The content at the end of the path.
 #[derive(Debug)]
 pub(crate) enum Content {
     Bytes(Vec<u8>),
@@ -24,13 +25,13 @@ pub(crate) enum Content {
 /// One attempt to read.
 #[derive(Debug)]
 pub(super) enum Attempt {
-    /// Nobody touched the file meanwhile, as far as `stat` can tell.
+    /// No program changed the file meanwhile, as far as `stat` shows.
     Stable(Content),
-    /// It changed under our eyes, or its file system reports sizes or inodes that do not hold.
+    /// The file changed during the read, or its file system reports sizes or inodes that are wrong.
     Unstable(Vec<u8>),
 }
 
-/// What `stat` says, to be compared with what it said before.
+/// The result of `stat`, to compare with the previous one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Glance {
     File(Signature),
@@ -38,18 +39,19 @@ pub(super) enum Glance {
     Unreadable(io::ErrorKind),
 }
 
-/// Everything in `stat` that a change of the content changes.
+/// All fields of `stat` that change with the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     id: Id,
     len: u64,
     modified: Option<SystemTime>,
-    /// The inode's own time, which no `touch -r` can set back.
+    /// The inode's change time, which `touch -r` cannot set back.
     changed: Option<(i64, i64)>,
     links: Option<u64>,
 }
 
-/// Reads the file once, checking that it was the same file in the same state before, after and at the path.
+/// Reads the file once, and checks that the file and its state are the same before, after and at
+/// the path.
 pub(super) fn read(path: &Path, max_len: u64) -> (Attempt, Glance) {
     match try_read(path, max_len) {
         Ok((attempt, signature)) => (attempt, Glance::File(signature)),
@@ -64,7 +66,7 @@ fn try_read(path: &Path, max_len: u64) -> io::Result<(Attempt, Signature)> {
     let file = open(path)?;
     let before = Signature::of(&file.metadata()?);
     if before.len > max_len {
-        // Not read up to the limit, since the poll tries again every second.
+        // Do not read up to the limit, since the poll tries again every second.
         return Err(too_large(max_len));
     }
     let bytes = all(&file, max_len)?;
@@ -88,7 +90,7 @@ impl Glance {
         }
     }
 
-    /// Whether the content could change once more without a trace here.
+    /// Returns `true` if the content could change once more without changing this.
     pub(super) fn is_young(&self, now: SystemTime) -> bool {
         match self {
             Self::File(signature) => signature.is_young(now),
@@ -96,8 +98,8 @@ impl Glance {
         }
     }
 
-    /// Whether the path leads to a file that no directory has: a bind mount of a single file that was replaced on the
-    /// host. What replaced it cannot be seen from here.
+    /// Returns `true` if the file is in no directory any more: a bind mount of a single file that
+    /// was replaced on the host. The new file cannot be seen from here.
     pub(super) fn is_detached(&self) -> bool {
         matches!(self, Self::File(signature) if signature.links == Some(0))
     }
@@ -135,7 +137,7 @@ impl Signature {
                 .map(|(seconds, nanos)| SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos)),
             None => self.modified,
         };
-        // A time in the future is another machine's clock, which says nothing about age.
+        // A time in the future comes from another machine's clock, and so gives no age.
         changed
             .is_none_or(|changed| now.duration_since(changed).map_or(true, |age| age < CLOCK_GRAIN))
     }
@@ -188,7 +190,7 @@ mod tests {
         assert_eq!(error.to_string(), "larger than 5 bytes");
     }
 
-    // procfs says that its files are empty, which is what an unstable read looks like.
+    // procfs reports a size of 0 for its files, which looks like an unstable read.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_file_whose_size_is_not_its_length_is_unstable() {
@@ -206,7 +208,7 @@ mod tests {
         let before = Glance::at(&path);
         let modified = fs::metadata(&path).unwrap().modified().unwrap();
 
-        // Until the clock of the file system has moved on, which takes a few milliseconds.
+        // Repeat until the clock of the file system has moved on, which takes a few milliseconds.
         let mut after = before.clone();
         while after == before {
             fs::write(&path, "a = 2").unwrap();

@@ -1,8 +1,8 @@
 //! Turns a path into a sequence of observations of its settled content.
 //!
-//! An event is only a hint that something may have happened. The file is then read whole, once nobody writes to it any
-//! more, and compared with what was read before. Beneath that, a poll sees what no event tells: network and overlay
-//! file systems, and systems that are out of watches.
+//! An event is only a hint that something may have happened. The whole file is then read once no
+//! program writes to it any more, and compared with the last content. A poll finds changes without
+//! events: on network and overlay file systems, and when the system is out of watches.
 
 use std::{
     io,
@@ -23,36 +23,36 @@ use super::{
 };
 use crate::foreign::{trace, warn};
 
-/// As many equal reads in a row are believed, however suspicious each of them is.
+/// The number of equal reads in a row after which suspicious bytes are believed.
 const BELIEVED: u32 = 4;
 
-/// Follows one path. Dropping it ends everything.
+/// A watch of one path. Dropping it ends its task and its thread.
 #[derive(Debug)]
 pub(crate) struct Watch {
     path: PathBuf,
     max_len: u64,
     timing: Timing,
     pulse: Receiver<Pulse>,
-    /// Away on the blocking pool during a `Step::Survey`.
+    /// `None` during a `Step::Survey`, while the blocking pool has the arms.
     arms: Option<Arms>,
     step: Step,
-    /// When the poll is due.
+    /// The time of the next poll.
     tick: Instant,
     /// The time at which the file is read, even if `stat` shows no change.
     reread: Instant,
     /// The time at which the file is read although it is being written. The first event after a reading sets it.
     due: Option<Instant>,
-    /// What was returned last.
+    /// The observation that was returned last.
     known: Option<Known>,
-    /// What `stat` said when it was read.
+    /// The result of `stat` when the file was read last.
     glance: Option<Glance>,
-    /// The next poll has to read, not only look.
+    /// True if the next poll has to read, not only call `stat`.
     doubt: bool,
-    /// The poll saw a change that no event announced: the watches are not to be relied on.
+    /// True if the poll saw a change that no event announced, so the watches are not reliable.
     unannounced: bool,
-    /// Writes that have been waited for long enough.
+    /// The count of writes that have been waited for long enough.
     waived: u64,
-    /// Bytes that are not believed yet, and how often they were read in a row.
+    /// The bytes that are not believed yet, and the number of times that they were read in a row.
     suspicious: Option<(Vec<u8>, u32)>,
     polling: bool,
     detached: bool,
@@ -60,20 +60,22 @@ pub(crate) struct Watch {
     reads: u64,
 }
 
-/// How long to wait for what.
+/// The times that a watch waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
-    /// Without an event before the file is read.
+    /// The time without an event before the file is read.
     pub(crate) quiet: Duration,
-    /// In which it is read at the latest, however many events there are, and although a writer has it open.
+    /// The time after which the file is read at the latest, however many events come and although a
+    /// writer has it open.
     pub(crate) ceiling: Duration,
-    /// Between two polls, which look at `stat`.
+    /// The time between two polls, which call `stat`.
     pub(crate) poll: Duration,
-    /// Between two readings without any sign of a change: a second write through one memory mapping leaves none.
+    /// The time between two reads without any sign of a change: a second write through one memory
+    /// mapping leaves none.
     pub(crate) reread: Duration,
 }
 
-/// What the path led to.
+/// The state of the file at the path.
 #[derive(Debug)]
 pub(crate) enum Observation {
     Content(Vec<u8>),
@@ -83,7 +85,7 @@ pub(crate) enum Observation {
     Unchanged,
 }
 
-/// What remains of an observation, to compare the next one with.
+/// The part of an observation that the next one is compared with.
 #[derive(Debug, PartialEq, Eq)]
 enum Known {
     Content(Vec<u8>),
@@ -91,12 +93,13 @@ enum Known {
     Unreadable(io::ErrorKind, Option<i32>),
 }
 
-/// Where `next` is. It lives in the watch, not in the future, so that a dropped future loses nothing.
+/// The position within `next`. It is in the watch, not in the future, so dropping the future loses
+/// nothing.
 #[derive(Debug)]
 enum Step {
     Idle,
     Settle(Settle),
-    /// The blocking pool has the arms, and hands them back.
+    /// The blocking pool has the arms, and returns them.
     Survey(JoinHandle<(Arms, Report)>),
     Start(Task),
 }
@@ -134,8 +137,8 @@ impl Default for Timing {
 }
 
 impl Watch {
-    /// Follows `path`, whether or not it exists, as long as it has at most `max_len` bytes. Where events are not
-    /// to be had, it is polled.
+    /// Follows `path`, whether or not the file exists, as long as it has at most `max_len` bytes.
+    /// The file is polled if the system reports no events.
     pub(crate) fn new(path: PathBuf, max_len: u64, timing: Timing) -> Self {
         let (arms, pulse) = Arms::new(path.clone());
         Self {
@@ -161,21 +164,22 @@ impl Watch {
         }
     }
 
-    /// Whether limits of the system leave only the poll.
+    /// Returns `true` if limits of the system leave only the poll.
     pub(crate) fn is_polling(&self) -> bool {
         self.polling
     }
 
-    /// Whether the file is in no directory any more: a bind mount of a single file that was replaced on the host. The
-    /// new file cannot be seen until the container is restarted.
+    /// Returns `true` if the file is in no directory any more: a bind mount of a single file that
+    /// was replaced on the host. The new file cannot be seen until the container is restarted.
     pub(crate) fn is_detached(&self) -> bool {
         self.detached
     }
 
-    /// The next settled observation that differs from the last one returned, or the poll's word that nothing has
-    /// changed. The first call returns the current state at once.
+    /// Returns the next settled observation that differs from the last one, or the confirmation of
+    /// a poll that nothing has changed. The first call returns the current state at once.
     ///
-    /// Cancel safe: a call after a dropped one goes on where that was. Needs a tokio runtime with its timer on.
+    /// Cancel safe: after a dropped call, the next one continues. Needs a tokio runtime with its
+    /// timer enabled.
     pub(crate) async fn next(&mut self) -> Observation {
         loop {
             match &mut self.step {
@@ -213,7 +217,7 @@ impl Watch {
         }
     }
 
-    /// Waits for writers from now on, until the time at which the file is due.
+    /// Starts to wait for writers, until the time at which the file is due.
     fn settle(&mut self) {
         let now = Instant::now();
         let due = *self.due.get_or_insert(now + self.timing.ceiling);
@@ -231,7 +235,7 @@ impl Watch {
             self.reads += 1;
         }
         let max_len = self.max_len;
-        // A disk can be slow, and arming asks notify's thread.
+        // Run on the blocking pool: a disk can be slow, and arming waits for notify's thread.
         spawn_blocking(move || {
             let (attempt, glance) = match task {
                 Task::Look => {
@@ -243,7 +247,7 @@ impl Watch {
                 Task::Read => {
                     arms.arm(moves);
                     let (attempt, glance) = read(arms.path(), max_len);
-                    // A writer may have begun before the read and not be known yet.
+                    // A writer may have begun before the read, with its event still on the way.
                     arms.catch_up();
                     (Some(attempt), glance)
                 }
@@ -260,11 +264,11 @@ impl Watch {
         arms
     }
 
-    /// The survey panicked, or the runtime is shutting down.
+    /// Starts again after a survey that panicked, or during the shutdown of the runtime.
     fn start_over(&mut self, error: io::Error) -> Option<Observation> {
         self.doubt = true;
         let now = Instant::now();
-        // Not at once, or a survey that always panics would take a whole processor.
+        // Wait before the next one, or a survey that always panics would use a whole processor.
         (self.tick, self.reread) = (now + self.timing.poll, now + self.timing.reread);
         self.differs(Content::Unreadable(error))
     }
@@ -287,7 +291,8 @@ impl Watch {
                 self.settle();
                 return None;
             }
-            // Who creates or truncates a file is about to write to it, and `open` alone is no event of a write.
+            // A program that creates or truncates a file is about to write to it, and `open` alone
+            // causes no event of a write.
             Some(Attempt::Stable(Content::Bytes(bytes))) if bytes.is_empty() => {
                 self.believe(bytes)?
             }
@@ -295,7 +300,7 @@ impl Watch {
             Some(Attempt::Stable(content)) => content,
         };
         self.suspicious = None;
-        // Somebody began to write between the end of the quiet time and the read.
+        // A writer began between the end of the quiet time and the read.
         let pulse = *self.pulse.borrow();
         if pulse.is_writing(self.waived) {
             if self.due.is_none_or(|due| Instant::now() < due) {
@@ -312,8 +317,8 @@ impl Watch {
         self.differs(content).or_else(|| self.confirm())
     }
 
-    /// Suspicious bytes are read again, until they have been the same for a while: some file systems report sizes and
-    /// inodes that do not hold, and some files are empty.
+    /// Returns suspicious bytes once they have been read unchanged several times: some file systems
+    /// report wrong sizes and inodes, and some files are empty.
     fn believe(&mut self, bytes: Vec<u8>) -> Option<Content> {
         let times = match &self.suspicious {
             Some((before, times)) if *before == bytes => times + 1,
@@ -323,7 +328,7 @@ impl Watch {
             return Some(Content::Bytes(bytes));
         }
         self.suspicious = Some((bytes, times));
-        // Equal reads in a row mean nothing unless time passes between them.
+        // Equal reads in a row prove nothing unless time passes between them.
         self.due = None;
         self.settle();
         None
@@ -355,12 +360,13 @@ impl Watch {
 }
 
 impl Settle {
-    /// Waits until no writer is left and it has been quiet for a while, or the file is due.
+    /// Waits until no writer is left and no event has come for a while, or until the file is due.
     async fn wait(&mut self, pulse: &mut Receiver<Pulse>, timing: Timing, waived: u64) {
         loop {
             let is_writing = pulse.borrow_and_update().is_writing(waived);
             let wake = if is_writing { self.due } else { self.quiet_until.min(self.due) };
-            // Before waiting, as events that never cease would be waited for ever.
+            // Check before waiting: a stream of events that never ends would be waited for for
+            // ever.
             if wake <= Instant::now() {
                 return;
             }

@@ -1,6 +1,8 @@
-//! Questions beside the overrides: the latest change, the time of the server, and the state of a replica.
+//! Questions beside the overrides: the latest change, the time of the server, and the state of a
+//! replica.
 //!
-//! None of them is worth a right of its own. The answers that a user may not get stay unknown.
+//! None of the answers is needed, so none requires a right. An answer that the user may not get
+//! stays unknown.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,18 +13,18 @@ use super::{
     layout::{Layout, if_allowed},
 };
 
-/// The questions that the server has answered so far.
+/// The questions that the server answers, as far as that is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rights {
     pub(super) log: bool,
-    /// False too if a scan takes too long.
+    /// Also false if a scan takes too long.
     pub(super) scan: bool,
     time: bool,
     role: bool,
     evictions: bool,
 }
 
-/// The answers.
+/// The answers to these questions.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     /// The latest change in the log, if there was any.
@@ -33,7 +35,7 @@ pub(super) struct Beside {
     pub(super) evictions: Option<u64>,
 }
 
-/// The time of the server, between two instants of our clock.
+/// The time of the server, with the instants of our clock before and after the answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked {
     pub(super) before: SystemTime,
@@ -46,7 +48,8 @@ impl Rights {
         Self { log, scan: true, time: true, role: true, evictions }
     }
 
-    /// Asks all that may be asked, at once. A question that the server refuses is not asked again.
+    /// Asks all questions that are allowed, at once. A question that the server refuses is not
+    /// asked again.
     pub(super) async fn ask(&mut self, layout: &Layout, conn: &Commands) -> Beside {
         let mut log = conn.clone();
         let (revision, time, link, evictions) = tokio::join!(
@@ -68,7 +71,7 @@ async fn asked<T>(may: &mut bool, question: impl Future<Output = RedisResult<T>>
     answer.ok()
 }
 
-/// Returns the time of the server, and when it was asked.
+/// Returns the time of the server, and the instants between which it was read.
 pub(super) async fn time(mut conn: Commands) -> RedisResult<Asked> {
     let before = SystemTime::now();
     let (seconds, micros): (u64, u64) = cmd("TIME").query_async(&mut conn).await?;
@@ -76,8 +79,8 @@ pub(super) async fn time(mut conn: Commands) -> RedisResult<Asked> {
     Ok(Asked { before, server, after: SystemTime::now() })
 }
 
-/// The state of a replica's link to its master, unless it works. A replica without its master answers all the
-/// same, with what it had.
+/// Returns the state of a replica's link to its master, unless the link works. A replica without
+/// its master still answers, with its old data.
 async fn link(mut conn: Commands) -> RedisResult<Option<String>> {
     let role: Vec<Value> = cmd("ROLE").query_async(&mut conn).await?;
     let text = |at: usize| match role.get(at) {
@@ -89,7 +92,7 @@ async fn link(mut conn: Commands) -> RedisResult<Option<String>> {
     Ok((text(0) == "slave" && state != "connected").then_some(state))
 }
 
-/// The number of keys that the server has evicted, if it may evict any key.
+/// Returns the number of keys that the server has evicted, if it may evict any key.
 pub(super) async fn evictions(mut conn: Commands) -> RedisResult<Option<u64>> {
     let info: Option<String> = if_allowed(cmd("INFO").query_async(&mut conn).await)?;
     let Some(info) = info else { return Ok(None) };

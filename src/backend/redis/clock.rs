@@ -7,10 +7,11 @@ use std::{
 
 use super::beside::Asked;
 
-/// A difference that is worth knowing. Clocks that are kept right differ by less than a second.
+/// The largest difference that is not reported. Synchronised clocks differ by less than a second.
 const TOLERATED: Duration = Duration::from_secs(5);
 
-/// The clock of the server, as far as it is known: all instances of a service end an override at once then.
+/// The clock of the server, as far as it is known, so that an override ends in all instances at
+/// once.
 #[derive(Debug, Default)]
 pub(super) struct ServerClock(Mutex<State>);
 
@@ -20,12 +21,12 @@ struct State {
     was_told: bool,
 }
 
-/// The distance from our clock to that of the server.
+/// The difference between the clock of the server and ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Offset {
-    /// Ours is slow.
+    /// The server's clock is ahead: ours is slow.
     Ahead(Duration),
-    /// Ours is fast.
+    /// The server's clock is behind: ours is fast.
     Behind(Duration),
 }
 
@@ -58,18 +59,18 @@ impl Offset {
 }
 
 impl ServerClock {
-    /// Returns the time of the server; that of this machine while the server has not been asked.
+    /// Returns the time of the server, or that of this machine while the server's is unknown.
     pub(super) fn now(&self) -> SystemTime {
         let State { offset, .. } = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         offset.apply(SystemTime::now())
     }
 
-    /// Takes note of an answer. Returns true if the time is another one now, and the distance if it is one that
-    /// was not reported yet.
+    /// Updates the offset from an answer. Returns `true` if the offset has changed, and the offset
+    /// if it has to be reported.
     pub(super) fn note(&self, asked: Asked) -> (bool, Option<Offset>) {
         let Asked { before, server, after } = asked;
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // The answer was on its way for a moment, so any distance within that moment is possible.
+        // The answer took a moment to arrive, so any offset within that moment is possible.
         let fits = state.offset.apply(before) <= server && server <= state.offset.apply(after);
         if !fits {
             let on_its_way = after.duration_since(before).unwrap_or_default();

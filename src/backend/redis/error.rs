@@ -1,4 +1,4 @@
-//! What goes wrong between this process and Redis.
+//! Failures between this process and Redis.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -12,16 +12,16 @@ use super::{
 
 use crate::text::line;
 
-/// A failure of a Redis source. What the source read last stays in force.
+/// A failure of a Redis source. The overrides read last stay in force.
 ///
-/// The message names the server, without its password, and what to do.
+/// The message names the server, without its password, and a remedy.
 ///
 /// # Example
 ///
 /// ```
 /// use flagstaff::source::{RedisError, RedisErrorKind, SourceHealth};
 ///
-/// /// Whether somebody has to give our user more rights.
+/// /// Returns `true` if our user needs more rights.
 /// fn lacks_rights(source: &SourceHealth) -> bool {
 ///     let error = source.last_error.as_ref().and_then(|error| error.downcast_ref::<RedisError>());
 ///     error.is_some_and(|error| error.kind() == RedisErrorKind::Permission)
@@ -38,16 +38,16 @@ pub struct RedisError {
 
 crate::error::debug_is_message!(RedisError);
 
-/// What the server or the system said, in its own words.
+/// The message of the server or the system, unchanged.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 struct Cause(String);
 
-/// What kind of failure a [`RedisError`] is. Logs and metrics name it by [`as_str`](Self::as_str).
+/// The kind of a [`RedisError`]. Logs and metrics name it by [`as_str`](Self::as_str).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RedisErrorKind {
-    /// Nothing answers at the address: refused, no route, an unknown name, no socket.
+    /// No server answers at the address: refused, no route, an unknown name, no socket.
     Unreachable,
     /// The server did not answer while the connection was made.
     ConnectTimeout,
@@ -57,7 +57,7 @@ pub enum RedisErrorKind {
     TooSlow,
     /// The connection broke.
     Lost,
-    /// The server hung up while the connection was made.
+    /// The server closed the connection while it was made.
     HungUp,
     /// No TLS connection could be agreed on.
     Tls,
@@ -67,42 +67,43 @@ pub enum RedisErrorKind {
     Permission,
     /// The server has no such database.
     Database,
-    /// The key holds something else than flags.
+    /// The key holds another type than flags.
     WrongType,
-    /// There are more flags than the source takes.
+    /// The store has more flags than the source takes.
     TooManyFields,
     /// All values together have more bytes than the source takes.
     TooLarge,
     /// The log has the highest number, so no change can be added.
     LogFull,
-    /// Some values are no overrides. They keep their last good meaning; all others are in force.
+    /// Some values are not valid overrides. Their flags keep the last good overrides; all others
+    /// are in force.
     BadValue,
     /// The server came back without any overrides.
     LostStore,
-    /// The server has evicted overrides, being out of memory. They stay in force.
+    /// The server was out of memory and has evicted overrides, which stay in force.
     Evicted,
-    /// The clock of this machine is not that of the server. Overrides end by the latter.
+    /// The clock of this machine differs from that of the server, by which overrides end.
     Clock,
-    /// The server is a replica, which takes no writes.
+    /// The server is a replica, which accepts no writes.
     ReadOnly,
     /// The server is reading its data from disk.
     Loading,
-    /// The server is a replica without its master and answers nothing that may be old.
+    /// The server is a replica without its master and refuses to serve data that may be old.
     MasterDown,
-    /// No sentinel knows the master.
+    /// No sentinel has a master of this name.
     NoMaster,
     /// The cluster does not serve the key.
     ClusterDown,
-    /// Another node of the cluster has the key, which is asked next.
+    /// Another node of the cluster has the key. The next connection goes there.
     Moved,
     /// The server refused a command for another reason, such as being out of memory.
     Refused,
-    /// What answers does not speak the protocol of Redis.
+    /// The answer does not follow the protocol of Redis.
     Protocol,
 }
 
 impl RedisErrorKind {
-    /// A short, constant word, such as `connect_timeout`.
+    /// Returns a short, constant word, such as `connect_timeout`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -135,8 +136,8 @@ impl RedisErrorKind {
         }
     }
 
-    /// Whether somebody has to change something before it can work, so that trying again soon is
-    /// only noise.
+    /// Returns `true` if an operator has to repair something first, so that trying again soon
+    /// cannot succeed.
     pub(super) const fn needs_somebody(self) -> bool {
         matches!(
             self,
@@ -158,7 +159,7 @@ impl fmt::Display for RedisErrorKind {
     }
 }
 
-/// Where something went wrong: what messages name.
+/// The location of a failure, which messages name.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     /// The address of the server, without user and password.
@@ -168,13 +169,13 @@ pub(super) struct Place {
 }
 
 impl RedisError {
-    /// What kind of failure it is.
+    /// Returns the kind of the failure.
     #[must_use]
     pub const fn kind(&self) -> RedisErrorKind {
         self.kind
     }
 
-    /// A failure whose kind is known, with what was said about it.
+    /// Returns a failure of a known kind, with the message of the server or the system.
     pub(super) fn new(kind: RedisErrorKind, place: &Place, cause: Option<String>) -> Self {
         let Place { node, user, key } = place;
         let user = user.as_deref().unwrap_or("default");
@@ -183,7 +184,7 @@ impl RedisError {
             RedisErrorKind::Unreachable => format!("cannot reach Redis at `{node}`"),
             RedisErrorKind::ConnectTimeout => format!(
                 "Redis at `{node}` does not answer: check the address, firewalls on the way, and whether the server \
-                 expects TLS (`rediss://`) or knows none"
+                 expects TLS (`rediss://`) or does not support it"
             ),
             RedisErrorKind::ResponseTimeout => {
                 format!("Redis at `{node}` does not answer any more")
@@ -203,7 +204,7 @@ impl RedisError {
                  `root_certificate`"
             ),
             RedisErrorKind::Tls if said.contains("CertificateRequired") => format!(
-                "Redis at `{node}` asks for a certificate of ours: name it with `client_certificate`"
+                "Redis at `{node}` asks for a client certificate: set one with `client_certificate`"
             ),
             RedisErrorKind::Tls => format!("no TLS connection to Redis at `{node}`"),
             RedisErrorKind::Auth if said.starts_with("NOAUTH") => format!(
@@ -215,7 +216,7 @@ impl RedisError {
                 )
             }
             RedisErrorKind::Permission => format!(
-                "Redis at `{node}` keeps user `{user}` from what flags need: `ACL SETUSER {user} {}` allows it",
+                "Redis at `{node}` denies user `{user}` a right that flags need: `ACL SETUSER {user} {}` grants it",
                 missing_rule(said, key)
             ),
             RedisErrorKind::Database => format!(
@@ -236,10 +237,10 @@ impl RedisError {
                  `DEL` the log, which loses the history"
             ),
             RedisErrorKind::BadValue => {
-                format!("some values of `{key}` in Redis at `{node}` are no overrides")
+                format!("some values of `{key}` in Redis at `{node}` are not valid overrides")
             }
             RedisErrorKind::LostStore => format!(
-                "Redis at `{node}` has lost its data or somebody deleted all overrides: `{key}` is gone since the \
+                "Redis at `{node}` has lost its data or all overrides were deleted: `{key}` is gone since the \
                  connection was lost"
             ),
             RedisErrorKind::Evicted => format!(
@@ -251,7 +252,9 @@ impl RedisError {
                  this one right, since rollouts and active windows go by it"
             ),
             RedisErrorKind::ReadOnly => {
-                format!("Redis at `{node}` is a replica and takes no writes: connect to its master")
+                format!(
+                    "Redis at `{node}` is a replica and accepts no writes: connect to its master"
+                )
             }
             RedisErrorKind::Loading => {
                 format!("Redis at `{node}` is still reading its data from disk")
@@ -260,7 +263,7 @@ impl RedisError {
                 format!("Redis at `{node}` is a replica that has lost its master")
             }
             RedisErrorKind::NoMaster => format!(
-                "the sentinels at `{node}` know no such master: its name is that of `sentinel monitor` in their \
+                "the sentinels at `{node}` have no such master: its name is that of `sentinel monitor` in their \
                  configuration"
             ),
             RedisErrorKind::ClusterDown => {
@@ -271,19 +274,19 @@ impl RedisError {
             }
             RedisErrorKind::Refused => format!("Redis at `{node}` refuses a command"),
             RedisErrorKind::Protocol => {
-                format!("what answers at `{node}` does not speak the protocol of Redis")
+                format!("the server at `{node}` does not speak the protocol of Redis")
             }
         };
         Self::made(kind, &message, cause)
     }
 
-    /// An error whose sentences name keys and values of the store, and quote the server.
+    /// Returns an error whose message names keys and values of the store, and quotes the server.
     fn made(kind: RedisErrorKind, message: &str, cause: Option<String>) -> Self {
         let message = line(message).into_owned();
         Self { kind, message, cause: cause.map(|it| Cause(line(&it).into_owned())) }
     }
 
-    /// A failure of a command, or of the greeting, at `place`.
+    /// Returns the failure of a command, or of the greeting, at `place`.
     pub(super) fn of(error: &redis::RedisError, place: &Place) -> Self {
         Self::new(kind_said(error), place, Some(said_in(error)))
     }
@@ -309,12 +312,13 @@ impl RedisError {
         Self::new(RedisErrorKind::TooSlow, place, Some(cause))
     }
 
-    /// The failure of values, by the names of their flags.
+    /// Returns the failure of values, by the names of their flags.
     pub(super) fn bad_values(
         problems: &BTreeMap<Vec<u8>, Unreadable>,
         layout: &Layout,
     ) -> Option<Self> {
-        /// A store full of garbage does not flood the log.
+        /// The number of values in the message, so that a store full of garbage does not flood the
+        /// log.
         const SHOWN: usize = 5;
 
         let place = |name: &Vec<u8>| layout.place(&String::from_utf8_lossy(name));
@@ -356,14 +360,14 @@ impl RedisError {
     }
 }
 
-/// What kind of failure an error of this backend is.
+/// Returns the kind of an error, if it is one of this backend.
 pub(in crate::backend) fn kind_of(
     error: &(dyn std::error::Error + 'static),
 ) -> Option<&'static str> {
     Some(error.downcast_ref::<RedisError>()?.kind.as_str())
 }
 
-/// How the server begins to say that a user may not do what a script does.
+/// The beginning of the server's message that a user may not run a command of a script.
 const SCRIPT_USER: &str = "he user executing the script can";
 
 fn kind_said(error: &redis::RedisError) -> RedisErrorKind {
@@ -382,8 +386,8 @@ fn kind_said(error: &redis::RedisError) -> RedisErrorKind {
             ServerErrorKind::MasterDown => Kind::MasterDown,
             ServerErrorKind::ClusterDown | ServerErrorKind::TryAgain => Kind::ClusterDown,
             ServerErrorKind::Moved | ServerErrorKind::Ask => Kind::Moved,
-            // The code is lost where the library selects the database.
-            // What a script may not do is told in other words.
+            // The library drops the code when it selects the database. For commands within a
+            // script, the server uses another message.
             _ if error.detail().is_some_and(|said| said.contains(SCRIPT_USER)) => Kind::Permission,
             _ if error.to_string().contains("refused to switch database") => match error.detail() {
                 Some(detail) if detail.contains("permissions") => Kind::Permission,
@@ -400,23 +404,23 @@ fn kind_said(error: &redis::RedisError) -> RedisErrorKind {
     }
 }
 
-/// The answer of the server as it sent it, or what the system says.
+/// Returns the answer of the server as it was sent, or the message of the system.
 fn said_in(error: &redis::RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
-        // A reader that got lost says so in several lines.
+        // A parser at a loss returns a message of several lines.
         _ => error.to_string().lines().collect::<Vec<_>>().join(", "),
     }
 }
 
-/// The rule of the access control list whose absence the server complains about.
+/// Returns the missing rule of the access control list that the server complains about.
 fn missing_rule(said: &str, key: &str) -> String {
-    // `User reader has no permissions to run the 'client|tracking' command`, where older servers
-    // say `this user`.
+    // `User reader has no permissions to run the 'client|tracking' command`, or `this user` in
+    // older servers.
     let command = said.split('\'').nth(1).filter(|_| said.contains("command"));
     match command {
         Some(command) => format!("+{command}"),
-        // It does not say what is missing.
+        // The message does not name the missing right.
         None if said.contains(SCRIPT_USER) => {
             format!(
                 "~{key} ~{{{key}}}:* +hget +hset +hdel +hgetall +xadd +xrange +xrevrange +time +expire"

@@ -1,4 +1,4 @@
-//! What the store says, and what of it is in force.
+//! The values of the store, and the overrides in force.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -15,14 +15,15 @@ use super::{
 };
 use crate::{backend::Offer, model::Entry};
 
-/// All overrides of a store. One that cannot be read keeps its last good value; without one, it switches its
-/// flag off.
+/// All overrides of a store. An override that cannot be read keeps its last good value; without
+/// one, it switches its flag off.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
     fields: HashMap<Vec<u8>, Field>,
     /// The problems, by the names of the fields.
     problems: BTreeMap<Vec<u8>, Unreadable>,
-    /// The fields whose override ends or is to end another one. There are few, and each change asks for the next end.
+    /// The fields whose override ends, or is to end another one. They are few, and each change
+    /// reads the next end.
     timed: HashSet<Vec<u8>>,
     /// The number of values that the last update refused.
     refused: usize,
@@ -33,16 +34,16 @@ pub(super) struct Fields {
 #[derive(Debug)]
 struct Field {
     stored: Stored,
-    /// The last good value.
+    /// The last good override.
     good: Option<Override>,
-    /// That value as it was stored, if it is not what is stored now.
+    /// The last good value as it was stored, if another one is stored now.
     good_raw: Option<Vec<u8>>,
     problem: Option<String>,
     /// The last scan that had this field.
     scan: u64,
 }
 
-/// A value as it is stored. Of garbage, only a hash is kept, which shows whether it changes.
+/// A value as it is stored. Only a hash is kept of garbage, which shows if the value changes.
 #[derive(Debug, PartialEq, Eq)]
 enum Stored {
     Good(Vec<u8>),
@@ -50,7 +51,7 @@ enum Stored {
         bytes: usize,
         hash: u64,
     },
-    /// Too large to be read.
+    /// A value too large to be read.
     Large(usize),
 }
 
@@ -71,7 +72,7 @@ impl Stored {
 #[derive(Clone, Copy)]
 enum Value<'a> {
     Read(&'a [u8]),
-    /// Too large to be read, with so many bytes.
+    /// A value too large to be read, with its number of bytes.
     Large(usize),
 }
 
@@ -83,29 +84,29 @@ pub(super) struct Amended {
     pub(super) removed: Vec<String>,
 }
 
-/// The characters that are kept of what is wrong with a value, which may quote all of it.
+/// The number of characters that are kept of a problem, which may quote the whole value.
 const PROBLEM: usize = 300;
 
 /// A value that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unreadable {
     pub(super) problem: String,
-    /// True if nothing good was stored before, so that the flag is off.
+    /// True if no good value was stored before, so that the flag is off.
     pub(super) is_off: bool,
 }
 
-/// What the store says that it did not say before.
+/// The kinds of differences to the last update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Update {
     Nothing,
-    /// Other values; what is wrong with the store still is.
+    /// Values have changed; the problem of the store, if any, is the same.
     Values,
-    /// Something else is wrong with the store, or nothing is any more.
+    /// The problem of the store has changed, or is gone.
     Problems,
 }
 
 impl Field {
-    /// A field with a new value, which keeps the last good meaning of the field before.
+    /// Returns a field with a new value, which keeps the last good override of the field before.
     fn new(name: &[u8], value: Value<'_>, before: Option<Self>, layout: &Layout) -> Self {
         let problem = match value {
             Value::Large(bytes) => value::too_large(bytes),
@@ -125,7 +126,7 @@ impl Field {
         Self { stored, good, good_raw, problem: Some(problem), scan: 0 }
     }
 
-    /// The last good value, and how it was stored.
+    /// Returns the last good override, and the value that was stored for it.
     fn into_good(self) -> (Option<Override>, Option<Vec<u8>>) {
         match self.stored {
             Stored::Good(raw) => (self.good, Some(raw)),
@@ -133,7 +134,7 @@ impl Field {
         }
     }
 
-    /// How the last good value was stored.
+    /// Returns the stored value of the last good override.
     fn good_raw(&self) -> Option<&Vec<u8>> {
         match &self.stored {
             Stored::Good(raw) => Some(raw),
@@ -146,16 +147,16 @@ impl Field {
         self.problem.clone().map(|problem| Unreadable { problem, is_off })
     }
 
-    /// The entry that is in force at the instant `now`.
+    /// Returns the entry that is in force at the instant `now`.
     fn entry(&self, now: SystemTime) -> Option<Entry> {
         match self.good.as_ref().filter(|good| !good.has_ended(now)) {
             Some(good) => Some(good.entry(now).clone()),
-            // It may be a kill switch.
+            // The value may be a kill switch.
             None => self.problem.is_some().then_some(Entry::Forced(false)),
         }
     }
 
-    /// Adds what is in force at the instant `now` to an offer.
+    /// Adds the entry in force at the instant `now` to an offer.
     fn list(&self, flag: &str, now: SystemTime, offer: &mut Offer) {
         let Some(entry) = self.entry(now) else { return };
         offer.insert(flag.into(), entry);
@@ -178,7 +179,8 @@ fn shortened(mut problem: String) -> String {
 }
 
 impl Fields {
-    /// Takes all that is stored now, except for the fields in `newer`, which were read later.
+    /// Takes all values that are stored now, except for those of the fields in `newer`, which were
+    /// read later.
     pub(super) fn update(
         &mut self,
         reading: &Reading,
@@ -200,13 +202,13 @@ impl Fields {
         update
     }
 
-    /// Returns the number of a scan that begins.
+    /// Returns the number for a new scan.
     pub(super) fn next_scan(&mut self) -> u64 {
         self.scan += 1;
         self.scan
     }
 
-    /// Returns the fields of a scan's piece that are not as they are known.
+    /// Returns the fields of a scan's piece that differ from the known ones.
     pub(super) fn compare(&mut self, piece: Vec<Pair>, scan: u64) -> Vec<Vec<u8>> {
         let differs = |(name, raw): Pair| match self.fields.get_mut(&name) {
             Some(field) => {
@@ -218,12 +220,13 @@ impl Fields {
         piece.into_iter().filter_map(differs).collect()
     }
 
-    /// Returns the known fields that a scan has not had.
+    /// Returns the known fields that a scan has not returned.
     pub(super) fn unseen(&self, scan: u64) -> impl Iterator<Item = &Vec<u8>> {
         self.fields.iter().filter(move |(_, field)| field.scan != scan).map(|(name, _)| name)
     }
 
-    /// The fields that the server may have evicted since: a hash as a whole, or keys one by one.
+    /// Returns the fields that the server may have evicted since: a hash as a whole, or keys one by
+    /// one.
     pub(super) fn gone(
         &self,
         reading: &Reading,
@@ -237,7 +240,7 @@ impl Fields {
         gone.cloned().collect()
     }
 
-    /// Takes what some fields have now.
+    /// Takes the current values of some fields.
     pub(super) fn amend(
         &mut self,
         values: &[(Vec<u8>, Option<Vec<u8>>)],
@@ -295,7 +298,7 @@ impl Fields {
         }
     }
 
-    /// What is in force at the instant `now`.
+    /// Returns the offer at the instant `now`.
     pub(super) fn offer(&self, now: SystemTime, layout: &Layout) -> Offer {
         let layout = layout.clone();
         let mut offer = Offer::new().with_places(move |key, _| Some(layout.place(key)));
@@ -309,18 +312,19 @@ impl Fields {
         offer
     }
 
-    /// How many values the last update refused. One that stays as it is counts once.
+    /// Returns the number of values that the last update refused. A refused value that stays counts
+    /// once.
     pub(super) fn refused(&self) -> usize {
         self.refused
     }
 
-    /// When the next override ends after the instant `now`.
+    /// Returns the instant at which the next override ends after `now`.
     pub(super) fn next_end(&self, now: SystemTime) -> Option<SystemTime> {
         let good = self.timed().filter_map(|(_, field)| field.good.as_ref());
         good.flat_map(Override::changes).filter(|&change| change > now).min()
     }
 
-    /// The overrides that have ended, as they are stored, and when they have.
+    /// Returns the overrides that have ended, as they are stored, with their ends.
     pub(super) fn ended(&self, now: SystemTime) -> Vec<(String, Vec<u8>, SystemTime)> {
         let over = self.timed().filter_map(|(name, field)| {
             let Stored::Good(raw) = &field.stored else { return None };
@@ -334,7 +338,7 @@ impl Fields {
         self.timed.iter().filter_map(|name| self.fields.get_key_value(name))
     }
 
-    /// What was good last, as it was stored.
+    /// Returns the last good values, as they were stored.
     pub(super) fn good_raw(&self) -> Vec<(String, String)> {
         let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
         let good = self.fields.iter();
@@ -345,7 +349,7 @@ impl Fields {
         good
     }
 
-    /// What is wrong with the store, if anything is.
+    /// Returns the failure that describes the problems of the store, if there are any.
     pub(super) fn problem(&self, layout: &Layout) -> Option<RedisError> {
         RedisError::bad_values(&self.problems, layout)
     }

@@ -1,4 +1,4 @@
-//! Which instances there are, and what each has seen.
+//! The instances that follow a store, and the changes that each has seen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,21 +23,24 @@ use crate::{
 
 /// The interval between two announcements of an instance.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// An instance that has announced nothing for longer is silent.
+/// The time without an announcement after which an instance is silent.
 const SILENCE: Duration = Duration::from_secs(15);
-/// The longest time between the last announcement of an instance that counts and a change.
+/// The longest time between the last announcement of an instance and a change for which the
+/// instance counts.
 const COUNTS: Duration = Duration::from_secs(3_600);
 /// The time for which a silent instance is listed.
 const LISTED: Duration = Duration::from_secs(24 * 3_600);
-/// The shortest time between two announcements: an instance that sees many changes announces the latest.
+/// The shortest time between two announcements. An instance that sees many changes announces the
+/// latest one.
 const BREATH: Duration = Duration::from_millis(200);
-/// The interval at which a writer that waits for the others looks again.
+/// The interval at which a writer that waits for the others reads the list again.
 const LOOK: Duration = Duration::from_millis(50);
-/// The number of overridden flags whose definitions an instance announces: every reader of the fleet gets all
-/// of them.
+/// The number of overridden flags whose definitions an instance announces. Every reader of the
+/// fleet gets all of them.
 const DECLARED: usize = 500;
 
-/// Notes what an instance has seen, by the clock of the server, and forgets those long silent.
+/// Records what an instance has seen, by the clock of the server, and removes instances that have
+/// long been silent.
 static ANNOUNCE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r#"
@@ -56,7 +59,7 @@ end
 static LIST: LazyLock<Script> =
     LazyLock::new(|| Script::new("return {redis.call('TIME')[1], redis.call('HGETALL', KEYS[1])}"));
 
-/// The instances that follow a store, silent ones included. Made by [`RedisHandle::fleet`].
+/// The instances that follow a store, silent ones included. Returned by [`RedisHandle::fleet`].
 ///
 /// An instance that stops announcing itself is *silent*, not gone: it may serve its flags without reaching
 /// Redis. It is listed for 24 hours, or until it is [forgotten](RedisHandle::forget). A
@@ -64,52 +67,53 @@ static LIST: LazyLock<Script> =
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fleet {
-    /// Sorted by name.
+    /// The instances, sorted by name.
     pub instances: Vec<Instance>,
 }
 
-/// A process that follows the store, by what it announced last.
+/// A process that follows the store, as of its last announcement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Instance {
     /// The name of the process; see [`Redis::instance`](crate::Redis::instance).
     pub name: String,
-    /// The number of its current generation, which says nothing about other processes.
+    /// The number of its current generation. Numbers of different processes cannot be compared.
     pub generation: u64,
-    /// The latest change that it has seen, if there was any.
+    /// The latest change that the process has seen, if there was any.
     pub revision: Option<u64>,
-    /// The hash of its flag file, if it has one.
+    /// The hash of the process's flag file, if it has one.
     pub file: Option<String>,
-    /// True if it has refused its flag file, or flags of it, and serves the last good ones.
+    /// True if the process has refused its flag file, or flags of it, and serves the last good
+    /// ones.
     pub has_refused_file: bool,
-    /// The time since it announced this.
+    /// The time since the announcement.
     pub age: Duration,
     /// The time of the announcement, by the clock of the server.
     at: u64,
-    /// Per overridden flag, the digest of its definition without the override; `None` where there is none.
+    /// The digest of each overridden flag's definition without the override; `None` for a flag
+    /// without a definition.
     declared: BTreeMap<String, Option<String>>,
 }
 
-/// The answer of the instances to the question whether they have a change. Made by
-/// [`RedisHandle::wait_until_seen`].
+/// The instances with and without a change. Returned by [`RedisHandle::wait_until_seen`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Confirmation {
     /// The instances that have the change.
     pub confirmed: Vec<Instance>,
-    /// The instances that do not have it, as far as is known. Silent ones count if they announced themselves
-    /// within the hour before the change.
+    /// The instances that do not have the change, as far as is known. Silent instances count if
+    /// they announced themselves within the hour before the change.
     pub laggards: Vec<Instance>,
 }
 
 impl Fleet {
-    /// Returns whether instances have different flag files, as they have during a deployment.
+    /// Returns `true` if instances have different flag files, as during a deployment.
     #[must_use]
     pub fn is_split(&self) -> bool {
         self.files().len() > 1
     }
 
-    /// Returns the different hashes of flag files, of the instances that [count](Self::counted).
+    /// Returns the different hashes of flag files of the instances that [count](Self::counted).
     #[must_use]
     pub fn files(&self) -> BTreeSet<&str> {
         self.counted().filter_map(|instance| instance.file.as_deref()).collect()
@@ -120,12 +124,12 @@ impl Fleet {
         self.instances.iter().filter(|instance| instance.age <= COUNTS)
     }
 
-    /// Returns the instances that have not seen this change yet, of those that [count](Self::counted).
+    /// Returns the instances that have not seen a change yet, of those that [count](Self::counted).
     pub fn laggards(&self, revision: u64) -> impl Iterator<Item = &Instance> {
         self.counted().filter(move |instance| instance.revision < Some(revision))
     }
 
-    /// Sorts the instances by whether they have a change that was made at the instant `at`.
+    /// Splits the instances by whether they have a change that was made at the instant `at`.
     fn confirm(self, revision: u64, at: u64) -> Confirmation {
         let since = at.saturating_sub(COUNTS.as_secs());
         let counted = self.instances.into_iter().filter(|instance| instance.at >= since);
@@ -136,7 +140,7 @@ impl Fleet {
 }
 
 impl Confirmation {
-    /// Returns true if all instances have the change, and there is at least one.
+    /// Returns `true` if all instances have the change, and there is at least one instance.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.laggards.is_empty() && !self.confirmed.is_empty()
@@ -163,29 +167,31 @@ impl Instance {
         })
     }
 
-    /// Returns true if it has announced nothing for 15 seconds. It may be gone, or cut off from Redis and go
-    /// on serving what it has.
+    /// Returns `true` if the instance has announced nothing for 15 seconds. It may be gone, or cut
+    /// off from Redis and still serving its last flags.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.age > SILENCE
     }
 
-    /// Returns true if it runs a flag file with this content.
+    /// Returns `true` if the instance runs a flag file with this content.
     #[must_use]
     pub fn runs(&self, content: &[u8]) -> bool {
         self.file.as_deref() == Some(&*hash(content))
     }
 
-    /// Returns true if its definition of an overridden flag, without the override, is this one.
+    /// Returns `true` if this is the instance's definition of an overridden flag, without the
+    /// override.
     ///
-    /// `None` if it announced nothing about the flag, such as when the flag is not overridden.
+    /// `None` if the instance announced nothing about the flag, for example because the flag is not
+    /// overridden.
     #[must_use]
     pub fn declares(&self, flag: impl FlagKey, definition: Option<&Definition>) -> Option<bool> {
         Some(*self.declared.get(flag.as_str())? == definition.map(digest))
     }
 }
 
-/// The hash by which flag files are compared, as in [`Instance::file`].
+/// Returns the hash by which flag files are compared, as in [`Instance::file`].
 fn hash(content: &[u8]) -> String {
     format!("{:016x}", xxh3_64(content))
 }
@@ -195,16 +201,16 @@ fn digest(definition: &Definition) -> String {
 }
 
 impl RedisHandle {
-    /// Reads which instances follow the store, and which have been silent for less than 24 hours.
+    /// Reads the instances that follow the store and have been silent for less than 24 hours.
     ///
     /// # Errors
     ///
-    /// The server cannot be reached or refuses.
+    /// An error if the server cannot be reached or refuses.
     pub async fn fleet(&self) -> Result<Fleet, RedisError> {
         Ok(self.fleet_now().await?.1)
     }
 
-    /// The instances, with the time of the server.
+    /// Returns the instances, with the time of the server.
     async fn fleet_now(&self) -> Result<(u64, Fleet), RedisError> {
         let mut list = LIST.prepare_invoke();
         list.key(self.settings.layout.beside("instances"));
@@ -216,12 +222,12 @@ impl RedisHandle {
         Ok((now, Fleet { instances }))
     }
 
-    /// Removes an instance from the list; returns false if it is not listed. An instance that still runs
-    /// announces itself again.
+    /// Removes an instance from the list. Returns `false` if the instance is not listed. An
+    /// instance that still runs announces itself again.
     ///
     /// # Errors
     ///
-    /// The server cannot be reached or refuses.
+    /// An error if the server cannot be reached or refuses.
     ///
     /// # Example
     ///
@@ -242,16 +248,16 @@ impl RedisHandle {
         self.ask(&Cmd::hdel(self.settings.layout.beside("instances"), instance)).await
     }
 
-    /// Waits until every instance has seen a change, or until `timeout` is over. Either way it returns
-    /// what the instances have seen.
+    /// Waits until every instance has seen a change, or until `timeout` is over. Returns the
+    /// instances with and without the change in both cases.
     ///
-    /// Silent instances are waited for if they announced themselves within the hour before the change.
-    /// Without any instance it returns at once, and the confirmation is not
+    /// Silent instances are waited for if they announced themselves within the hour before the
+    /// change. Without any instance the method returns at once, and the confirmation is not
     /// [complete](Confirmation::is_complete).
     ///
     /// # Errors
     ///
-    /// The server refuses, or cannot be reached when `timeout` is over.
+    /// An error if the server refuses, or cannot be reached when `timeout` is over.
     ///
     /// # Example
     ///
@@ -292,7 +298,7 @@ impl RedisHandle {
         }
     }
 
-    /// Looks once. The time of the change is kept in `changed`.
+    /// Reads the instances once. The time of the change is kept in `changed`.
     async fn confirm(
         &self,
         revision: u64,
@@ -302,7 +308,8 @@ impl RedisHandle {
         let changed = match *changed {
             Some(changed) => changed,
             None => {
-                // The clock of the writer may be ahead of the server's, and the log may not be readable.
+                // The clock of the writer may be ahead of the server's, and the log may not be
+                // readable.
                 let logged = self.logged(revision).await.ok().flatten();
                 let at = logged.and_then(|logged| logged.at);
                 let at = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -312,17 +319,17 @@ impl RedisHandle {
         Ok(fleet.confirm(revision, changed))
     }
 
-    /// Tells the others what this instance has seen, for as long as there are flags.
+    /// Announces to the other instances what this one has seen, for as long as there are flags.
     pub(super) async fn announce(&self, sink: &Sink) {
         if !self.settings.announces {
             return;
         }
         let mut seen = self.shared.seen.subscribe();
-        // Nothing to tell before the store was read once.
+        // There is nothing to announce before the first read of the store.
         if seen.wait_for(Option::is_some).await.is_err() {
             return;
         }
-        // Nor before the other sources have said what they have.
+        // Nor before the other sources have published their states.
         while !sink.is_started() && !sink.is_closed() {
             sleep(LOOK).await;
         }
@@ -350,10 +357,11 @@ impl RedisHandle {
                     warn!(%error, "this instance is not announced to the others");
                     return;
                 }
-                // The session tells of it.
+                // The session reports the failure.
                 Err(_) => continue,
             }
-            // It looks at all flags, and does not depend on what was seen.
+            // Send the usage at a heartbeat only: it goes through all flags, and does not depend on
+            // changes.
             if is_beat {
                 told.tell(self, sink).await;
             }
@@ -375,21 +383,22 @@ impl RedisHandle {
         });
         let mut announce = ANNOUNCE.prepare_invoke();
         announce.key(self.settings.layout.beside("instances"));
-        // The script puts the time in front.
+        // The script adds the time in front.
         announce.arg(&self.shared.instance).arg(&said.to_string()[1..]).arg(LISTED.as_secs());
         self.shared.is_announced.store(true, Ordering::Relaxed);
         self.run_script(&announce).await
     }
 }
 
-/// What an instance is called that was given no name: its host, process and a random part.
+/// Returns the name of an instance without a given name: its host, its process number and a random
+/// part.
 pub(super) fn default_instance() -> String {
     let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
     let host =
         host.or_else(|| Some(std::fs::read_to_string("/etc/hostname").ok()?.trim().to_owned()));
     let host = host.filter(|host| !host.is_empty());
     let host = host.unwrap_or_else(|| "unknown".to_owned());
-    // Containers on one host may all be its process 1.
+    // Every container on a host may run as process 1.
     let mut random = uuid::Uuid::new_v4().simple().to_string();
     random.truncate(6);
     format!("{host}:{}:{random}", std::process::id())

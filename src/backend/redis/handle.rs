@@ -1,4 +1,4 @@
-//! A store that is connected to: what reads, changes and follows it.
+//! A handle to a store, which reads, changes and follows it.
 
 use std::{
     collections::BTreeSet,
@@ -38,13 +38,13 @@ use crate::{
 
 /// A handle to a store in Redis: reads and changes it, and lists the instances that follow it.
 ///
-/// [`Redis::handle`](crate::Redis::handle) makes one. It connects when it is used for the first time,
-/// and again after every failure, which its methods return as a [`RedisError`]. Reading and changing
-/// flags is that of [`WritableBackend`].
+/// [`Redis::handle`](crate::Redis::handle) returns a handle. The handle connects at its first use,
+/// and again after every failure, which its methods return as a [`RedisError`]. [`WritableBackend`]
+/// has the methods to read and change flags.
 ///
-/// Clones share their connections. One of them at a time can be a source, also of one stack; a second
-/// one fails the start. Changes that are made through a handle are in force in that source when they
-/// return.
+/// Clones share their connections. Only one of them at a time can be a source, and only of one
+/// stack; a second one fails the start. A change through any clone is in force in that source when
+/// the call returns.
 ///
 /// # Example
 ///
@@ -73,28 +73,28 @@ pub struct RedisHandle {
 /// The state that clones of a handle share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// The name of this process among the others.
+    /// The name of this process in the list of instances.
     pub(super) instance: String,
-    /// True once this process was announced to the others.
+    /// True once this process was announced.
     pub(super) is_announced: AtomicBool,
-    /// The fields that were read last, and those that are in force.
+    /// The fields that were read last, and the overrides in force.
     pub(super) fields: Mutex<Fields>,
-    /// Counts the reads that were asked for; the session makes one for each new count.
+    /// The number of reads that were asked for. The session makes one for each new number.
     pub(super) wanted: watch::Sender<u64>,
-    /// The count that the last read was made for.
+    /// The number that the last read was made for.
     pub(super) done: watch::Sender<u64>,
-    /// The flags that changes of our own were about since then.
+    /// The flags of changes by this process since the last read.
     asked: Mutex<BTreeSet<Vec<u8>>>,
-    /// The reason why the server is not followed at the moment, if it is not.
+    /// The reason why the server is not followed at the moment; `None` while it is.
     pub(super) failure: watch::Sender<Option<RedisError>>,
     pub(super) clock: ServerClock,
-    /// The latest revision that was in the log when everything was read last, once it was read.
+    /// The latest revision in the log at the last complete read; `None` before the first one.
     pub(super) seen: watch::Sender<Option<Seen>>,
-    /// The way to the flags that have this source, to check the types of values with.
+    /// The sink of the flags that have this source, for checking the types of values.
     pub(super) sink: Mutex<Option<Sink>>,
     /// Held by the flags that have this source.
     follower: Arc<AsyncMutex<()>>,
-    /// Marked when anything differs.
+    /// Marked at every difference.
     pub(super) changed: watch::Sender<()>,
     /// The instant at which the next override ends.
     pub(super) next_end: watch::Sender<Option<SystemTime>>,
@@ -112,7 +112,7 @@ pub(super) struct Seen {
 impl RedisHandle {
     pub(super) fn new(settings: Settings) -> Self {
         let shared = Shared {
-            // Each handle has a name of its own, as it follows the store on its own.
+            // Each handle gets its own name, as it follows the store on its own.
             instance: settings.instance.clone().unwrap_or_else(fleet::default_instance),
             is_announced: AtomicBool::new(false),
             fields: Mutex::default(),
@@ -132,8 +132,8 @@ impl RedisHandle {
         Self { settings: Arc::new(settings), shared: Arc::new(shared) }
     }
 
-    /// Returns the address of the server, or of the nodes or sentinels by which it is found, without users
-    /// and passwords.
+    /// Returns the address of the server, or of the nodes or sentinels by which it is found,
+    /// without users and passwords.
     ///
     /// # Example
     ///
@@ -156,10 +156,11 @@ impl RedisHandle {
         self.settings.layout.key()
     }
 
-    /// Returns true if another handle has the address, the database and the key or prefix of this one.
+    /// Returns `true` if another handle has the address, the database and the key or prefix of this
+    /// one.
     ///
-    /// All loopback addresses are one host. Other names of hosts are compared as they are written, so a server with
-    /// two names counts as two; [`is_same_store_by`](Self::is_same_store_by) can look them up.
+    /// All loopback addresses are one host. Other host names are compared as strings, so a server
+    /// with two names counts as two; [`is_same_store_by`](Self::is_same_store_by) can look them up.
     ///
     /// # Example
     ///
@@ -179,11 +180,12 @@ impl RedisHandle {
         self.is_same_store_by(other, |_, _| false)
     }
 
-    /// Returns true if another handle has the store of this one, like [`is_same_store`](Self::is_same_store). Names of
-    /// hosts that differ are compared by `is_same_host`, if all else is equal: it may look them up.
+    /// Returns `true` if another handle has the store of this one, like
+    /// [`is_same_store`](Self::is_same_store). If all else is equal, `is_same_host` compares host
+    /// names that differ, and may look them up.
     ///
-    /// A server that is reached through a proxy or a socket, and a master that is found by sentinels, is not known as
-    /// the server with its own address.
+    /// A server behind a proxy or a socket, and a master that is found by sentinels, is not
+    /// recognised as the server with its own address.
     ///
     /// # Example
     ///
@@ -216,7 +218,7 @@ impl RedisHandle {
             let (ended, was_up) = Session::run(self, sink, &mut memory).await;
             self.forget_writer().await;
             let Ended::Failed(error) = ended else {
-                // What it stumbled on may be there again.
+                // The cause of the panic may still be there.
                 Pause::default().sleep().await;
                 continue;
             };
@@ -229,7 +231,7 @@ impl RedisHandle {
             }
             let failure = Some(error.clone());
             foreign::call(|| self.shared.failure.send_replace(failure));
-            // A failure that repeats is logged once.
+            // Log a failure that repeats only once.
             let text = format!("{error:?}");
             if told.as_ref() != Some(&text) {
                 told = Some(text);
@@ -239,7 +241,7 @@ impl RedisHandle {
         }
     }
 
-    /// Takes overrides out of force when they end, also while the server is away.
+    /// Ends overrides in time, also while the server is away.
     async fn end_overrides(&self, sink: &Sink) {
         let mut next_end = self.shared.next_end.subscribe();
         loop {
@@ -252,7 +254,7 @@ impl RedisHandle {
             };
             match end.duration_since(self.shared.now()) {
                 Err(_) => self.publish_again(sink),
-                // The clock may be set, and a machine may sleep.
+                // Look again after a while: the clock may be set, and a machine may sleep.
                 Ok(left) => {
                     tokio::select! {
                         () = sleep(left.min(Duration::from_secs(30))) => {}
@@ -263,14 +265,14 @@ impl RedisHandle {
         }
     }
 
-    /// Publishes what is left when an override has ended.
+    /// Publishes the remaining overrides when one has ended.
     fn publish_again(&self, sink: &Sink) {
         let (fields, now) = (self.shared.fields(), self.shared.now());
         sink.revise(fields.offer(now, &self.settings.layout));
         self.shared.next_end.send_replace(fields.next_end(now));
     }
 
-    /// Everything that is stored.
+    /// Reads everything that is stored.
     pub(super) async fn stored_all(&self) -> Result<Raw, RedisError> {
         let Settings { layout, max_fields, timeouts, .. } = &*self.settings;
         let connection = self.connection().await?;
@@ -279,7 +281,7 @@ impl RedisHandle {
         Ok(read.raw)
     }
 
-    /// Reads everything, and what is asked beside it.
+    /// Reads everything, and asks the questions beside it.
     pub(super) async fn read_whole(
         &self,
         connection: &Connection,
@@ -293,7 +295,7 @@ impl RedisHandle {
             let (beside, reading) = tokio::join!(beside, read(Lengths::Unasked));
             return Ok((reading?, beside));
         }
-        // One after the other, so that it shows which of them is too large.
+        // Read one after the other, so that an error shows which of them is too large.
         connection.allowance.set(SLACK);
         let beside = rights.ask(layout, &connection.conn).await;
         if connection.allowance.is_exceeded() {
@@ -302,7 +304,7 @@ impl RedisHandle {
         Ok((read(Lengths::First).await?, beside))
     }
 
-    /// The error of a reading that ended early.
+    /// Returns the error of a read that ended early.
     pub(super) fn unread(&self, connection: &Connection, unread: Unread) -> RedisError {
         let Settings { max_fields, timeouts, .. } = &*self.settings;
         let (place, within) = (&connection.place, timeouts.response);
@@ -322,22 +324,22 @@ impl Shared {
         self.fields.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The time of the server as far as it is known, else that of this machine.
+    /// Returns the time of the server if it is known, else that of this machine.
     pub(super) fn now(&self) -> SystemTime {
         self.clock.now()
     }
 
-    /// The way to the flags that have this source, or had it last.
+    /// Returns the sink of the flags that have this source, or had it last.
     pub(super) fn sink(&self) -> Option<Sink> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Returns true if flags have this source, whether or not the server can be reached.
+    /// Returns `true` if flags have this source, whether or not the server can be reached.
     pub(super) fn is_followed(&self) -> bool {
         self.follower.try_lock().is_err()
     }
 
-    /// Asks the session to read a flag. Returns the count of the reading that has it.
+    /// Asks the session to read a flag. Returns the number of the read that includes the flag.
     pub(super) fn ask(&self, flag: &str) -> u64 {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         asked.insert(flag.as_bytes().to_vec());
@@ -355,7 +357,7 @@ impl Shared {
         std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes note of the latest revision that is in force.
+    /// Records the latest revision that is in force.
     pub(super) fn saw(&self, revision: Option<u64>) {
         let seen = Some(Seen { revision });
         self.seen.send_if_modified(|last| std::mem::replace(last, seen) != seen);
@@ -376,7 +378,8 @@ impl Pause {
     const LONGEST: Self = Self(Duration::from_secs(1));
 
     async fn sleep(&mut self) {
-        // Instances that lost the same server do not come back at the same moment.
+        // Add jitter, so that instances that lost the same server do not reconnect at the same
+        // moment.
         let jitter = RandomState::new().hash_one(()) % 500;
         let jitter = u32::try_from(jitter).unwrap_or_default();
         sleep(self.0 / 1_000 * (500 + jitter)).await;
@@ -415,7 +418,7 @@ impl Backend for RedisHandle {
     fn leave(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             if self.shared.is_announced.swap(false, Ordering::Relaxed) {
-                // An instance whose farewell is lost is silent.
+                // Ignore a failure: an instance that could not unregister is listed as silent.
                 let _ = self.forget(&self.shared.instance).await;
             }
         })

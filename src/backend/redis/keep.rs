@@ -27,20 +27,21 @@ use crate::{
     text::line,
 };
 
-/// The most bytes that are read of what was kept. In JSON, a byte of a value may take six.
+/// The maximum number of bytes that are read of the kept file. In JSON, a byte of a value may take
+/// six.
 const MOST_KEPT: u64 = 6 * MOST_BYTES as u64;
 
-/// The rest after each writing, in multiples of the time that it took.
+/// The rest after each write, in multiples of the time that the write took.
 const REST: u32 = 10;
 
 impl RedisHandle {
-    /// Puts what was kept in force until the server says what it has.
+    /// Puts the kept overrides in force until the server has been read.
     ///
-    /// It reads a small file without leaving the thread, so that nobody starts without.
+    /// A small file is read on this thread, so that no start misses the kept overrides.
     pub(super) fn recall(&self, sink: &Sink) {
         let Some(path) = &self.settings.keep else { return };
         if sink.in_force().is_some() {
-            // The source was started again. What the server sent is later than the file.
+            // The source was started again. The state from the server is newer than the file.
             return;
         }
         let raw = match load(path, self.settings.layout.key()) {
@@ -58,28 +59,28 @@ impl RedisHandle {
         self.shared.next_end.send_replace(fields.next_end(now));
     }
 
-    /// Keeps what the server says, for as long as there are flags.
+    /// Keeps the overrides of the server in the file, for as long as there are flags.
     pub(super) async fn keep(&self) {
         let Some(path) = self.settings.keep.clone() else { return };
         let store = self.settings.layout.key().to_owned();
         let keeper = Arc::new(Keeper { path, store, shared: Arc::clone(&self.shared) });
-        // What the flags saw last is kept, although they end before it was.
+        // Keep the overrides that the flags had last, even if the flags end before the write.
         let changed = self.shared.changed.subscribe();
         let mut last = Last { keeper: Arc::clone(&keeper), changed, is_due: false };
         while last.changed.changed().await.is_ok() {
             last.is_due = true;
             let keeper = Arc::clone(&keeper);
             let start = Instant::now();
-            // A panic is in the log already.
+            // The log has the panic already.
             let _ = spawn_blocking(move || keeper.save_or_warn()).await;
             last.is_due = false;
-            // All overrides are written each time, which may be many, and change often.
+            // Each write is of all overrides, which may be many and change often.
             sleep(start.elapsed() * REST).await;
         }
     }
 }
 
-/// What writes the file.
+/// The writer of the file.
 #[derive(Debug)]
 struct Keeper {
     path: PathBuf,
@@ -89,7 +90,7 @@ struct Keeper {
 
 impl Keeper {
     fn save(&self) -> io::Result<()> {
-        // First, so that who comes later writes what is later.
+        // Take the turn before reading the fields, so that a later writer writes later values.
         let _turn = self.shared.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let fields = self.shared.fields().good_raw();
         save(&self.path, &self.store, fields)
@@ -103,7 +104,7 @@ impl Keeper {
     }
 }
 
-/// Saves when it is dropped, if that is due.
+/// A guard that saves on drop if a save is due.
 #[derive(Debug)]
 struct Last {
     keeper: Arc<Keeper>,
@@ -111,8 +112,8 @@ struct Last {
     is_due: bool,
 }
 
-// A destructor runs no foreign code, such as a subscriber of the log. A path that cannot be written to was logged when
-// the changes before were kept.
+// A destructor must not call foreign code, such as a subscriber of the log. The previous saves have
+// logged a path that cannot be written to.
 impl Drop for Last {
     fn drop(&mut self) {
         if self.is_due || self.changed.has_changed().unwrap_or(false) {
@@ -143,12 +144,13 @@ fn load(path: &Path, store: &str) -> io::Result<Raw> {
     fields.collect()
 }
 
-/// Replaces the file in one step, so that it is never half a file.
+/// Replaces the file in one step, so that it is never half-written.
 fn save(path: &Path, store: &str, fields: Vec<(String, String)>) -> io::Result<()> {
     let fields: Map<_, _> =
         fields.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
     let text = json!({ "store": store, "fields": fields });
-    // Users and reasons in a store are not for all accounts of the machine.
+    // Only the owner may read it: the users and reasons in a store are not for all accounts of the
+    // machine.
     replace(path, format!("{text:#}\n").as_bytes(), Readers::Owner)
 }
 
@@ -198,7 +200,7 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
         assert!(made.success());
         let (text, writer) = (fs::read(&kept).unwrap(), fifo.clone());
-        // It waits for a reader, for as long as the process lives.
+        // The write blocks until a reader opens the FIFO, for as long as the process lives.
         std::thread::spawn(move || fs::write(writer, text));
 
         let error = load(&fifo, "feature_flags").unwrap_err();

@@ -1,4 +1,4 @@
-//! How overrides are laid out in the server's keys.
+//! The layout of overrides in the server's keys.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -10,20 +10,23 @@ use super::{
     value,
 };
 
-/// More overrides than this cost the server too much to be read all the time.
+/// The number of overrides up to which a store is small. Reading more at every change costs the
+/// server too much.
 const SMALL: usize = 500;
-/// As do more bytes than this.
+/// The number of bytes up to which a store is small.
 const SMALL_BYTES: usize = 256 * 1024;
-/// The number of keys that one command is about.
+/// The number of keys in one command.
 const AT_ONCE: usize = 1_000;
 
-/// The bytes that the names and values of one flag have, as a rule. Where more comes, lengths are asked first.
+/// The usual maximum of bytes for the name and value of one flag. In a larger store, lengths are
+/// read first.
 pub(super) const USUAL_BYTES: usize = 2 * 1024;
-/// The bytes of all other answers beside, such as the latest entry of the log, which has two values.
+/// The bytes of all other answers together, such as the latest entry of the log, which has two
+/// values.
 pub(super) const SLACK: usize = 2 * 1024 * 1024;
-/// The bytes that all values together may have.
+/// The maximum number of bytes of all values together.
 pub(super) const MOST_BYTES: usize = 64 * 1024 * 1024;
-/// The bytes of the protocol around one value.
+/// The bytes that the protocol adds to one value.
 const FRAME: usize = 64;
 
 /// Raw names and values.
@@ -41,15 +44,15 @@ pub(super) enum Layout {
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) raw: Raw,
-    /// The lengths of the values that are too large to be overrides, which were not read.
+    /// The lengths of the values that are too large to be overrides and were not read.
     pub(super) too_large: HashMap<Vec<u8>, usize>,
-    /// The bytes of all values that were read, and of their names.
+    /// The number of bytes of all values that were read, and of their names.
     pub(super) bytes: usize,
     /// The number of scans of the keys in the database.
     pub(super) scans: usize,
 }
 
-/// The size of what is stored.
+/// The size of a store.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Extent {
     pub(super) flags: usize,
@@ -58,9 +61,9 @@ pub(super) struct Extent {
 }
 
 impl Extent {
-    /// Returns true if it costs the server too much to be read all the time.
+    /// Returns `true` if reading the store at every change costs the server too much.
     pub(super) fn is_large(self) -> bool {
-        // The keys of others cost as much as ours.
+        // A scan of other keys costs as much as one of ours.
         self.flags > SMALL || self.bytes > SMALL_BYTES || self.scans > 1
     }
 }
@@ -71,7 +74,8 @@ impl Reading {
         Extent { flags, bytes: self.bytes, scans: self.scans }
     }
 
-    /// Returns true if there is more than usual, which only who asks for lengths reads.
+    /// Returns `true` if the store has more bytes than usual, so that the next read has to ask for
+    /// lengths.
     pub(super) fn needs_care(&self) -> bool {
         let usual = SLACK / 2 + self.raw.len() * USUAL_BYTES;
         !self.too_large.is_empty() || self.bytes > usual
@@ -86,21 +90,21 @@ impl Reading {
     }
 }
 
-/// The order of questions for lengths and values.
+/// The order in which lengths and values are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lengths {
-    /// Not needed: the answer is cut off where it is longer than usual.
+    /// Lengths are not needed: an answer that is longer than usual is cut off.
     Unasked,
-    /// As far as the user may ask for them.
+    /// Lengths first, if the user may read them.
     First,
 }
 
-/// Why not everything was read.
+/// The reason why not everything was read.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// There is more than there may be: how much.
+    /// The store has too many flags: this many.
     TooMany(usize),
-    /// All values together have more bytes than there may be, if it is known how many.
+    /// All values together have too many bytes: this many, if that is known.
     TooLarge(Option<usize>),
     /// An entry of the log is too large.
     LargeLog,
@@ -119,7 +123,7 @@ impl From<redis::RedisError> for Unread {
 }
 
 impl Layout {
-    /// The key that decides which node of a cluster has the store.
+    /// Returns the key that decides which node of a cluster has the store.
     pub(super) fn key(&self) -> &str {
         match self {
             Self::Hash(key) => key,
@@ -127,15 +131,15 @@ impl Layout {
         }
     }
 
-    /// The key of the log, which has to be in the same slot of a cluster.
+    /// Returns the key of the log, which has to be in the same slot of a cluster.
     pub(super) fn log(&self) -> String {
         self.beside("log")
     }
 
-    /// The key of something that belongs to the store.
+    /// Returns the key of something that belongs to the store.
     pub(super) fn beside(&self, what: &str) -> String {
         let key = self.key();
-        // The slot is that of what stands in the first braces, if they hold anything.
+        // The slot depends on the string in the first braces, if that is not empty.
         let tagged = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
         match tagged {
             Some((tag, _)) if !tag.is_empty() => format!("{key}:{what}"),
@@ -143,7 +147,7 @@ impl Layout {
         }
     }
 
-    /// Where the value of a flag is, for messages.
+    /// Returns the location of a flag's value, for messages.
     pub(super) fn place(&self, flag: &str) -> String {
         match self {
             Self::Hash(key) => format!("field `{flag}` of the hash `{key}`"),
@@ -151,7 +155,7 @@ impl Layout {
         }
     }
 
-    /// Asks the server to tell of changes.
+    /// Returns the command by which the server reports changes.
     pub(super) fn track(&self) -> Cmd {
         let mut track = cmd("CLIENT");
         track.arg("TRACKING").arg("ON");
@@ -161,7 +165,7 @@ impl Layout {
         track
     }
 
-    /// Whether a change of `key` may be one of the overrides.
+    /// Returns `true` if a change of `key` may be one of an override.
     pub(super) fn has(&self, key: &[u8]) -> bool {
         match self {
             Self::Hash(hash) => key == hash.as_bytes(),
@@ -171,7 +175,7 @@ impl Layout {
 
     fn flag_at<'k>(&self, prefix: &str, key: &'k [u8]) -> Option<&'k [u8]> {
         let flag = key.strip_prefix(prefix.as_bytes())?.strip_prefix(b":")?;
-        // With a tag in the prefix, what stands beside the flags has it too.
+        // If the prefix has a tag, the keys beside the flags have it too.
         let is_beside = prefix.contains('{')
             && ["log", "instances", "usage"].iter().any(|what| key == self.beside(what).as_bytes());
         (!is_beside).then_some(flag)
@@ -192,12 +196,12 @@ impl Layout {
             lengths,
             has_answered: false,
         };
-        // One bound for all its commands, however many there are.
+        // One limit for all commands of the read, however many there are.
         let read = timeout(within, reader.read(max)).await;
         settled(read, reader.has_answered, connection)
     }
 
-    /// Reads some flags, each as it is stored at this moment.
+    /// Reads the current values of some flags.
     pub(super) async fn read_named(
         &self,
         connection: &Connection,
@@ -206,7 +210,7 @@ impl Layout {
         let mut conn = connection.conn.clone();
         connection.allowance.set_at_least(SLACK + flags.len() * USUAL_BYTES);
         let values: Vec<Option<Vec<u8>>> = match self {
-            // Users that may read the log may run this, and not HMGET.
+            // A user with the right to read the log may run this command, but perhaps not HMGET.
             Self::Hash(key) => {
                 let mut read = redis::pipe();
                 for flag in flags {
@@ -225,8 +229,8 @@ impl Layout {
         all_of(values, flags.len(), "MGET")
     }
 
-    /// Makes the server report the next change of the hash, which it does for keys that were read since the
-    /// last report. A prefix is reported on all the time.
+    /// Makes the server report the next change of the hash. The server reports a key only if it was
+    /// read since the last report. Keys with a prefix are always reported.
     pub(super) async fn renew_tracking(&self, connection: &mut Commands) -> RedisResult<()> {
         match self {
             Self::Hash(key) => cmd("HLEN").arg(key).exec_async(connection).await,
@@ -234,7 +238,7 @@ impl Layout {
         }
     }
 
-    /// The flag whose value is at a key of the server, if it has one of its own.
+    /// Returns the flag whose value is at a key of the server, if the flag has a key of its own.
     pub(super) fn flag_of<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
         match self {
             Self::Hash(_) => None,
@@ -243,7 +247,7 @@ impl Layout {
     }
 }
 
-/// One reading of everything.
+/// A single read of everything.
 struct Reader<'a> {
     layout: &'a Layout,
     conn: Commands,
@@ -310,7 +314,7 @@ impl Reader<'_> {
         let all: Value = cmd("HGETALL").arg(key).query_async(&mut self.conn).await?;
         let pairs = match all {
             Value::Map(pairs) => pairs,
-            // As RESP2 has it.
+            // RESP2 sends a map as an array.
             Value::Array(items) if items.len() % 2 == 0 => {
                 let mut items = items.into_iter();
                 std::iter::from_fn(|| Some((items.next()?, items.next()?))).collect()
@@ -346,7 +350,7 @@ impl Reader<'_> {
             }
             cursor = next;
         }
-        // A scan may name a key twice.
+        // A scan may return a key twice.
         keys.sort_unstable();
         keys.dedup();
         let mut reading = Reading::from(Raw::with_capacity(keys.len()));
@@ -377,7 +381,7 @@ impl Reader<'_> {
                 continue;
             }
             let values = cmd("MGET").arg(&keys).query_async(&mut self.conn).await?;
-            // A key that is gone since, or that is no string, has no value.
+            // A key that is gone since, or that is not a string, has no value.
             for (key, value) in present(keys, values)? {
                 reading.bytes += key.len() + value.len();
                 reading.raw.extend(flag(&key).map(|flag| (flag, value)));
@@ -386,7 +390,7 @@ impl Reader<'_> {
         Ok(reading)
     }
 
-    /// The lengths of values, unless the user may not ask for them.
+    /// Returns the lengths of values, or `None` if the user may not read them.
     async fn lengths(
         &mut self,
         names: &[Vec<u8>],
@@ -402,7 +406,7 @@ impl Reader<'_> {
         if_allowed(lengths.query_async(&mut self.conn).await)
     }
 
-    /// Allows an answer with these values. Returns how many bytes they have.
+    /// Allows an answer with these values. Returns their number of bytes.
     fn allow(&self, values: &[(Vec<u8>, usize)]) -> usize {
         let bytes = values.iter().map(|(name, length)| name.len() + length).sum();
         self.allowance.set(SLACK + bytes + values.len() * FRAME);
@@ -420,7 +424,7 @@ impl From<Raw> for Reading {
 /// Names and the lengths of their values.
 type Measured<T> = (Vec<(Vec<u8>, usize)>, T);
 
-/// Splits names into those of values that may be overrides, and those of values that are too large.
+/// Splits names by their values: those that may be overrides, and those that are too large.
 fn split(
     names: Vec<Vec<u8>>,
     lengths: Vec<usize>,
@@ -435,7 +439,7 @@ fn split(
     Ok((legal, rest.into_iter().collect()))
 }
 
-/// The names that have a value.
+/// Returns the names that have a value.
 fn present(
     names: Vec<Vec<u8>>,
     values: Vec<Option<Vec<u8>>>,
@@ -444,7 +448,7 @@ fn present(
     Ok(names.into_iter().zip(values).filter_map(|(name, value)| Some((name, value?))))
 }
 
-/// Refuses an answer with fewer values than were asked for: the library takes nil for none at all.
+/// Refuses an answer with fewer values than requested: the library takes nil for no values.
 fn all_of<T>(values: Vec<T>, asked: usize, command: &'static str) -> RedisResult<Vec<T>> {
     match values.len() == asked {
         true => Ok(values),
@@ -466,7 +470,7 @@ fn unexpected(command: &'static str, answer: &Value) -> RedisError {
     RedisError::from((ErrorKind::UnexpectedReturnType, "an answer of another type", said))
 }
 
-/// A reading with the reason why it has failed.
+/// Returns a read, or the reason why it failed.
 pub(super) fn settled<T>(
     read: Result<Result<T, Unread>, Elapsed>,
     has_answered: bool,
@@ -483,7 +487,7 @@ pub(super) fn settled<T>(
     }
 }
 
-/// The answer to a question; `None` if the user has no right to it, or if the server lacks the command.
+/// Returns the answer; `None` if the user lacks the right to it, or the server lacks the command.
 pub(super) fn if_allowed<T>(answer: RedisResult<T>) -> RedisResult<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
@@ -495,7 +499,7 @@ pub(super) fn if_allowed<T>(answer: RedisResult<T>) -> RedisResult<Option<T>> {
     }
 }
 
-/// What SCAN takes for all keys with the prefix and nothing else.
+/// Returns the pattern for SCAN that matches the keys with the prefix and no others.
 fn pattern(prefix: &str) -> String {
     let mut pattern = String::with_capacity(prefix.len() + 2);
     for c in prefix.chars() {

@@ -1,7 +1,7 @@
 //! The log of changes: a stream beside the store, with one entry per change.
 //!
-//! The number in the id of an entry is its revision. Writers in other languages keep no log; what
-//! they changed shows where the value after one change is not the value before the next.
+//! The number in the id of an entry is its revision. Writers in other languages keep no log. Their
+//! changes show as a difference between the value after one change and the value before the next.
 
 use std::{collections::HashMap, time::SystemTime};
 
@@ -23,7 +23,7 @@ use crate::{
 const FLAG: &str = "flag";
 const BEFORE: &str = "before";
 const AFTER: &str = "after";
-/// In place of the value before, where that is too large: its bytes.
+/// The member in place of the value before, if that value is too large: its number of bytes.
 const LARGE: &str = "large";
 const RENAMED_FROM: &str = "renamed_from";
 const RENAMED_TO: &str = "renamed_to";
@@ -31,18 +31,18 @@ pub(super) const AUTHOR: &str = "by";
 pub(super) const REASON: &str = "reason";
 pub(super) const AT: &str = "at";
 pub(super) const UNDOES: &str = "undoes";
-/// Tells a change from all others, so that a writer finds its own.
+/// The member that identifies a change, so that its writer finds it.
 pub(super) const TOKEN: &str = "token";
 
-/// How many entries are read at once: few at first, since the latest are mostly enough.
+/// The number of entries in the first page: few, since the latest ones are mostly enough.
 const FIRST_PAGE: usize = 16;
 const LARGEST_PAGE: usize = 512;
 
-/// The number of new entries that are read at once.
+/// The number of new entries in one page.
 const NEW_PAGE: usize = 16;
-/// The number of such pages: of more, everything is read.
+/// The maximum number of such pages. If there are more, everything is read.
 const NEW_PAGES: usize = 16;
-/// The bytes that a page of new entries may have: each has two values.
+/// The bytes that a page of new entries may have, with two values in each.
 pub(super) const LOGGED_BYTES: usize = NEW_PAGE * (2 * value::MAX_BYTES + 16 * 1024);
 
 /// One entry as it is stored.
@@ -52,23 +52,23 @@ pub(super) struct Logged {
     pub(super) flag: String,
     pub(super) before: Option<Vec<u8>>,
     pub(super) after: Option<Vec<u8>>,
-    /// The bytes of the value before, if that was too large to be kept.
+    /// The number of bytes of the value before, if that was too large to be kept.
     pub(super) large: Option<u64>,
     pub(super) author: Option<String>,
     reason: Option<String>,
     pub(super) at: Option<SystemTime>,
     undoes: Option<u64>,
-    /// The former name of the flag, whose override came from there.
+    /// The former name of the flag, from which its override was moved.
     pub(super) renamed_from: Option<String>,
-    /// The new name of the flag, whose override went there.
+    /// The new name of the flag, to which its override was moved.
     pub(super) renamed_to: Option<String>,
     pub(super) token: Option<String>,
 }
 
-/// Others may write here what is no text.
+/// Raw bytes, since other writers may add entries that are not UTF-8.
 type Entries = Vec<(String, Raw)>;
 
-/// An instant as it is stored, to the millisecond.
+/// Returns an instant as it is stored, to the millisecond.
 pub(super) fn stamp(time: SystemTime) -> Option<String> {
     let time = Timestamp::try_from(time).ok()?;
     Some(time.round(Unit::Millisecond).unwrap_or(time).to_string())
@@ -122,7 +122,7 @@ fn text(stored: Option<Vec<u8>>) -> Option<String> {
 }
 
 impl Layout {
-    /// The number of the latest change.
+    /// Returns the number of the latest change.
     pub(super) async fn last_revision(
         &self,
         connection: &mut Commands,
@@ -131,7 +131,8 @@ impl Layout {
         Ok(entries.first().and_then(|(id, _)| revision(id)))
     }
 
-    /// The flags that were changed after a revision, and the latest revision among these changes.
+    /// Returns the flags that were changed after a revision, and the latest revision of these
+    /// changes.
     pub(super) async fn logged_since(
         &self,
         connection: &mut Commands,
@@ -160,7 +161,7 @@ impl Layout {
         Ok((latest, flags))
     }
 
-    /// The latest entries up to and including `end`.
+    /// Returns the command that reads the latest entries up to and including `end`.
     fn log_before(&self, end: &str, count: usize) -> Cmd {
         let mut read = cmd("XREVRANGE");
         read.arg(self.log()).arg(end).arg("-").arg("COUNT").arg(count);
@@ -173,7 +174,7 @@ impl RedisHandle {
     ///
     /// # Errors
     ///
-    /// The server cannot be reached, or refuses.
+    /// An error if the server cannot be reached, or refuses.
     ///
     /// # Example
     ///
@@ -194,12 +195,12 @@ impl RedisHandle {
         Ok(self.logged(revision).await?.map(LogEntry::from))
     }
 
-    /// Decodes a value that is or was stored, such as [`LogEntry::before`]: the entry of the flag, and its
-    /// author, reason and end. `None` if the value has no entry.
+    /// Decodes a value that is or was stored, such as [`LogEntry::before`], into the entry of the
+    /// flag and its author, reason and end. Returns `None` if the value has no entry.
     ///
     /// # Errors
     ///
-    /// The value cannot be read.
+    /// An error if the value cannot be read.
     ///
     /// # Example
     ///
@@ -226,11 +227,11 @@ impl RedisHandle {
         Ok(decoded.map(|decoded| (decoded.entry(now).clone(), decoded.provenance)))
     }
 
-    /// Decodes the entry that a stored value has at an instant; `None` if it has none then.
+    /// Decodes the entry that a stored value has at an instant. Returns `None` if it has none then.
     ///
     /// # Errors
     ///
-    /// The value cannot be read.
+    /// An error if the value cannot be read.
     ///
     /// # Example
     ///
@@ -258,7 +259,7 @@ impl RedisHandle {
         Ok(in_force.map(|decoded| decoded.entry(at).clone()))
     }
 
-    /// The entry with this revision.
+    /// Returns the entry with this revision.
     pub(super) async fn logged(&self, revision: u64) -> Result<Option<Logged>, RedisError> {
         let id = format!("{revision}-0");
         let mut read = cmd("XRANGE");
@@ -267,12 +268,12 @@ impl RedisHandle {
         Ok(entries.into_iter().find_map(|(id, fields)| Logged::new(&id, fields)))
     }
 
-    /// The latest entry about a flag.
+    /// Returns the latest entry about a flag.
     pub(super) async fn latest(&self, flag: &str) -> Result<Option<Logged>, RedisError> {
         Ok(self.entries(Some(flag), 1).await?.pop())
     }
 
-    /// The latest entries about a flag, or about all, the newest first.
+    /// Returns the latest entries about a flag, or about all, the newest first.
     pub(super) async fn entries(
         &self,
         flag: Option<&str>,
@@ -315,11 +316,11 @@ impl RedisHandle {
     }
 }
 
-/// The entries, the newest first, with those that other writers left out. What nobody logged at all
-/// comes last.
+/// Returns the entries, the newest first, with the changes of writers that keep no log. Changes of
+/// flags without any entry come last.
 fn with_external(logged: Vec<Logged>, stored: &Raw) -> Vec<LogEntry> {
     let mut changes = Vec::with_capacity(logged.len());
-    // What a flag had to be after the change that comes next, going back in time.
+    // The value that each flag must have had after its previous change, going back in time.
     let mut later: HashMap<String, Option<Vec<u8>>> = HashMap::new();
     let known: Vec<String> = logged.iter().map(|logged| logged.flag.clone()).collect();
     for flag in known {

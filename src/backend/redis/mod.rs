@@ -37,26 +37,27 @@ use super::IntoBackend;
 
 /// Overrides at run time in a Redis that all instances of a service share.
 ///
-/// One hash has one field per flag. Its value is `1` or `0`, which answers for everybody; any
-/// other text of `1 true yes on t y` is on too, and **any other value off**, as the Python package
-/// `tempest-fastapi-sdk` has it. A JSON object is a partial definition, merged over the sources
-/// below: `{"percentage": 25}` changes the percentage and leaves the rest.
+/// One hash has one field per flag. Its value is `1` or `0`, for all users. Any other string of `1
+/// true yes on t y` is on too, and **any other value off**, as in the Python package
+/// `tempest-fastapi-sdk`. A JSON object is a partial definition, merged over the sources below:
+/// `{"percentage": 25}` changes the percentage and leaves the rest.
 ///
-/// A change by any writer, this crate or `redis-cli`, is in force within about a millisecond. The server
-/// reports changes without any configuration (`CLIENT TRACKING`), and then the whole hash is read again.
-/// It is also read once a second, in case a report is lost. Where the server cannot
+/// A change by any writer, this crate or `redis-cli`, is in force within about a millisecond. The
+/// server reports changes without any configuration (`CLIENT TRACKING`), and then the whole hash is
+/// read again. The hash is also read once a second, in case a report is lost. If the server cannot
 /// report changes, the hash is read every second and the mode in health is `polling`.
 ///
-/// A large store, of more than 500 flags or 256 KiB, is read at most once a second. The flags that this crate
-/// changes are read at once all the same, by the log of changes. Changes by other writers may take that second.
+/// A large store, of more than 500 flags or 256 KiB, is read at most once a second. Flags that this
+/// crate changes are still read at once, by the log of changes. Changes by other writers may take
+/// that second.
 ///
-/// Nothing on the request path waits for Redis. While it is down, slow or full of garbage, its last
-/// good overrides stay in force, and [`Flags::health`](crate::Flags::health), events and the log say
-/// what is wrong, as a [`RedisError`]. Recovery needs no restart.
+/// No request waits for Redis. While Redis is down, slow or full of garbage, the last good
+/// overrides stay in force. [`Flags::health`](crate::Flags::health), events and the log have the
+/// failure, as a [`RedisError`]. Recovery needs no restart.
 ///
-/// This is the configuration. Added to a stack, it becomes a source with connections of its own, and
-/// so does each clone. What a program does with the store besides, such as listing the instances, is
-/// done by a [`RedisHandle`], which [`handle`](Self::handle) returns.
+/// This type is the configuration. Added to a stack, it becomes a source with connections of its
+/// own, and so does each clone. A [`RedisHandle`], which [`handle`](Self::handle) returns, does
+/// everything else with the store, such as listing the instances.
 ///
 /// # Example
 ///
@@ -88,47 +89,47 @@ struct Settings {
     timeouts: Timeouts,
     max_fields: usize,
     on_lost_store: OnLostStore,
-    /// The file that the last good overrides are kept in.
+    /// The path of the file with the last good overrides.
     keep: Option<PathBuf>,
-    /// The name of this process among the others, if it was given one.
+    /// The given name of this process in the list of instances.
     instance: Option<String>,
     announces: bool,
 }
 
 impl Settings {
-    /// The place that failures name where there is no connection.
+    /// Returns the location that failures name without a connection.
     fn place(&self) -> Place {
         Place { node: self.target.to_string().into(), user: None, key: self.layout.key().into() }
     }
 }
 
-/// The treatment of the overrides when a server comes back without any, as one does that was restarted
+/// The treatment of the overrides when a server comes back without any, for example after a restart
 /// without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum OnLostStore {
-    /// There are no overrides then: what a process that starts now sees as well.
+    /// Drop all overrides, as in a process that starts now.
     #[default]
     Accept,
-    /// The last overrides stay in force until somebody writes one.
+    /// Keep the last overrides in force until a writer stores one.
     Hold,
 }
 
-/// How often the server is asked at least.
+/// The longest time between two questions to the server.
 const TICK: Duration = Duration::from_secs(1);
 
 impl Redis {
     /// Returns a source of the overrides in the hash `feature_flags` of the server at `url`.
     ///
     /// The forms are `redis://[user]:[password]@host:port/db`, `rediss://` for TLS (feature
-    /// `redis-tls`), and `unix:///path?db=0&user=u&pass=p`; `valkey://` and `valkeys://` mean the
-    /// same. Passwords are percent-encoded.
+    /// `redis-tls`), and `unix:///path?db=0&user=u&pass=p`; `valkey://` and `valkeys://` are
+    /// synonyms. Passwords are percent-encoded.
     ///
     /// This does not connect yet.
     ///
     /// # Errors
     ///
-    /// A URL that is none of these.
+    /// An error if the URL has none of these forms.
     pub fn open(url: &str) -> Result<Self, InvalidRedis> {
         Ok(Self::at(Target::parse(url)?))
     }
@@ -147,8 +148,8 @@ impl Redis {
         Self { settings }
     }
 
-    /// Returns a handle to the store, with connections of its own: what reads, changes and watches the
-    /// store, and what can be a source.
+    /// Returns a handle to the store, with connections of its own. The handle reads, changes and
+    /// watches the store, and can be a source.
     ///
     /// This does not connect yet. Settings that are changed later have no effect on the handle.
     ///
@@ -178,20 +179,20 @@ impl Redis {
         self
     }
 
-    /// Reads one JSON key per flag instead of a hash: `new_search` is at `ff:new_search` for the prefix
-    /// `ff`. Such a value is a whole definition: a percentage that it does not name is 100.
+    /// Reads one JSON key per flag instead of a hash: `new_search` is at `ff:new_search` for the
+    /// prefix `ff`. Such a value is a whole definition: its percentage is 100 unless set.
     ///
-    /// Not for a cluster, which spreads such keys over its nodes.
+    /// This layout does not work in a cluster, which spreads such keys over its nodes.
     #[must_use]
     pub fn key_per_flag(mut self, prefix: impl Into<String>) -> Self {
         self.settings.layout = Layout::Keys(prefix.into());
         self
     }
 
-    /// Sets the time within which the server has to answer, and to send all overrides; 2 seconds unless
-    /// set. A large hash on a slow link needs more.
+    /// Sets the time within which the server has to answer, and to send all overrides; 2 seconds
+    /// unless set. A large hash on a slow link needs more.
     ///
-    /// A server that hangs is noticed after this time and one second more at the latest.
+    /// A server that hangs is noticed at most one second after this time.
     #[must_use]
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.settings.timeouts.response = timeout;
@@ -205,34 +206,37 @@ impl Redis {
         self
     }
 
-    /// Sets the largest number of overrides; 10,000 unless set. A store with more is rejected as a whole,
-    /// and the overrides before stay in force. A change that would add one more is refused.
+    /// Sets the maximum number of overrides; 10,000 unless set. A store with more is rejected as a
+    /// whole, and the previous overrides stay in force. A change that would add one more is
+    /// refused.
     ///
-    /// A value of more than 512 KiB is not read, and its flag keeps its last good override. A store with more than
-    /// 64 MiB of values is rejected as a whole, and so is one that takes longer to read than
-    /// [`response_timeout`](Self::response_timeout). The flags that this crate changes are followed all the same.
+    /// A value of more than 512 KiB is not read, and its flag keeps its last good override. A store
+    /// with more than 64 MiB of values is rejected as a whole. So is one that takes longer to read
+    /// than [`response_timeout`](Self::response_timeout). Flags that this crate changes are still
+    /// followed.
     #[must_use]
     pub fn max_fields(mut self, max: usize) -> Self {
         self.settings.max_fields = max;
         self
     }
 
-    /// Sets what happens when the server comes back without any overrides.
+    /// Sets the treatment of the overrides when the server comes back without any.
     #[must_use]
     pub fn on_lost_store(mut self, on_lost_store: OnLostStore) -> Self {
         self.settings.on_lost_store = on_lost_store;
         self
     }
 
-    /// Keeps the overrides in a file too, so that a process that starts while the server is away has
-    /// those of its last run. They count as stale until the server can be read.
+    /// Keeps the overrides in a file too, so that a process that starts while the server is away
+    /// has those of its last run. They count as stale until the server can be read.
     ///
-    /// A value that is wrong is kept as it was when it was right. The file is written after a change, but
-    /// for at most a tenth of the time, and once more when the flags end. A process that is killed may have kept what
-    /// was in force a moment before.
+    /// For an invalid value, the file has the last good one. The file is written after a change,
+    /// but for at most a tenth of the time, and once more when the flags end. The file of a process
+    /// that is killed may be a moment old.
     ///
-    /// Each writing replaces the file in one step. A new file is readable by its owner alone; a file that is
-    /// replaced keeps its mode and its owner. A symbolic link at `path` is replaced and not followed.
+    /// Each write replaces the file in one step. A new file is readable by its owner alone; a file
+    /// that is replaced keeps its mode and its owner. A symbolic link at `path` is replaced and not
+    /// followed.
     ///
     /// Every process needs a file of its own.
     #[must_use]
@@ -241,16 +245,17 @@ impl Redis {
         self
     }
 
-    /// Sets the name of this process among all that follow the store; its host, process number and a
-    /// random part unless set.
+    /// Sets the name of this process among all that follow the store. Unless set, the name is made
+    /// of the host, the process number and a random part.
     #[must_use]
     pub fn instance(mut self, name: impl Into<String>) -> Self {
         self.settings.instance = Some(name.into());
         self
     }
 
-    /// Keeps this process out of the list of instances, with what it has seen and which flags it
-    /// evaluates. Announcing it takes a second connection and a small write every 5 seconds.
+    /// Keeps this process out of the list of instances, with the changes that it has seen and the
+    /// flags that it evaluates. Announcing takes a second connection and a small write every 5
+    /// seconds.
     #[must_use]
     pub fn unannounced(mut self) -> Self {
         self.settings.announces = false;

@@ -1,22 +1,25 @@
-//! Looks for changes in a large hash in pieces, so that what happens meanwhile does not wait for all of it.
+//! Looks for changes in a large hash in pieces, so that other changes do not wait for a read of the
+//! whole hash.
 //!
-//! `HGETALL` of 10,000 fields takes the server and an instance some 10 ms together, and a change that is made in that time
-//! waits for it. `HSCAN` in pieces lets it pass, but is not atomic. So no piece is ever put in force. It is compared with
-//! what is known. Everything is read at once only if something differs that no change of this crate explains. That is
-//! correct because
+//! `HGETALL` of 10,000 fields takes the server and an instance some 10 ms together, and a change
+//! during that time waits. `HSCAN` in pieces lets the change pass, but is not atomic. So no piece
+//! is ever put in force. Each piece is compared with the known fields. Everything is read at once
+//! only if a field differs and no change of this crate explains that. This is correct because
 //!
-//! - a scan returns each field that is there from its beginning to its end. What others changed before it began shows as
-//!   another value, as a field that is not known, or as a known field that no piece has;
-//! - what changes after it began may show or not, and is reported: the session has renewed the tracking since the last
-//!   report, so another one comes, and another reading follows;
-//! - fields that the log names are read by name meanwhile. They are newer than the pieces and are not compared;
+//! - a scan returns each field that exists from its beginning to its end. An earlier change by
+//!   another writer shows as another value, as an unknown field, or as a known field that no piece
+//!   has;
+//! - a change after the beginning may show or not, and is reported. The session has renewed the
+//!   tracking since the last report, so another report comes, and another read follows;
+//! - fields that the log names are read by name meanwhile. They are newer than the pieces and are
+//!   not compared;
 //! - a field that comes twice is compared twice;
-//! - what is put in force comes from `HGETALL`, as if there were no scan. Fields that one command changes are in force
-//!   together, and an older value never takes the place of a newer one.
+//! - the values put in force come from `HGETALL`, as without a scan. Fields that one command
+//!   changes are in force together, and an older value never replaces a newer one.
 //!
-//! Two other ways were considered. Counting the entries of the log against the reports does not show that others change
-//! flags too, since one report stands for all changes until the hash is read again. Reading less often makes a kill switch
-//! of others wait that long.
+//! Two other ways were considered. Comparing the number of log entries with that of reports does
+//! not show that other writers change flags. One report stands for all changes until the hash is
+//! read again. Reading less often delays a kill switch by another writer for that long.
 
 use std::collections::HashSet;
 
@@ -30,25 +33,25 @@ use super::{
     layout::{Extent, Layout, SLACK, USUAL_BYTES, Unread, if_allowed, settled},
 };
 
-/// The fields of a piece. The server is busy with one for about 0.1 ms.
-const PIECE: usize = 250;
+/// The number of fields of a piece. A change may wait for a piece at each of its own round trips, of which there are three.
+const PIECE: usize = 100;
 
 /// A field and its value, as they are stored.
 pub(super) type Pair = (Vec<u8>, Vec<u8>);
 
-/// The findings of a scan.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     /// The number of this scan, which marks the fields that it has seen.
     pub(super) number: u64,
-    /// The fields that are not as they are known.
+    /// The fields that differ from the known ones.
     pub(super) different: HashSet<Vec<u8>>,
     pub(super) extent: Extent,
 }
 
 impl RedisHandle {
-    /// Compares everything that is stored with what is known, and asks what is asked beside it. `None` if the user may not
-    /// scan, or if that takes longer than reading may.
+    /// Compares everything that is stored with the known fields, and asks the questions beside it.
+    /// Returns `None` if the user may not scan, or if the scan takes longer than a read may.
     pub(super) async fn scan(
         &self,
         connection: &Connection,
@@ -64,7 +67,7 @@ impl RedisHandle {
         let (beside, scan) = tokio::join!(rights.ask(layout, &connection.conn), pieces);
         let scan = match settled(scan, has_answered, connection) {
             Ok(scan) => scan,
-            // Each piece is a round trip. A server that is far away needs fewer of them.
+            // Each piece is a round trip, which takes too long with a distant server.
             Err(Unread::TooSlow) => None,
             Err(unread) => return Err(unread),
         };
@@ -79,7 +82,7 @@ impl RedisHandle {
         has_answered: &mut bool,
     ) -> Result<Option<Scan>, Unread> {
         let mut conn = connection.conn.clone();
-        // Not less than what is allowed already: something else may be asked on this connection.
+        // Keep a larger limit: another answer may be on its way on this connection.
         connection.allowance.set_at_least(SLACK);
         let fields: usize = cmd("HLEN").arg(key).query_async(&mut conn).await?;
         *has_answered = true;

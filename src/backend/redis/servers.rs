@@ -1,16 +1,16 @@
-//! The forms in which a store can be named besides one URL.
+//! Constructors of [`Redis`] for stores that one URL does not describe, and the settings of TLS.
 
 use super::{InvalidRedis, Redis, connect::Target};
 
 impl Redis {
     /// Returns a source of the overrides on the master with the name `master` at the sentinels at `urls`.
     ///
-    /// `master` is the name, or a URL with the name in place of the host, which says how to log in
-    /// there: `rediss://user:password@mymaster/0`. The URLs of the sentinels have the login of the
+    /// `master` is the name, or a URL with the name in place of the host and the login at the
+    /// master: `rediss://user:password@mymaster/0`. The URLs of the sentinels have the login of the
     /// sentinels.
     ///
     /// The sentinels are asked once a second. When they have chosen another master, planned or not,
-    /// it is followed; until they have, the last overrides stay in force.
+    /// the source follows it. Until then, the last overrides stay in force.
     ///
     /// # Example
     ///
@@ -24,7 +24,7 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// A URL that is none, or no sentinel at all.
+    /// An error if a URL is invalid, or if there is no sentinel.
     pub fn sentinel(
         master: &str,
         urls: impl IntoIterator<Item = impl AsRef<str>>,
@@ -35,8 +35,7 @@ impl Redis {
     /// Returns a source of the overrides in a cluster, of which `urls` are some nodes.
     ///
     /// The node that has the key is found through them, and followed when the key moves or another
-    /// node takes its place. One URL is enough while its node is there, and
-    /// [`open`](Self::open) does the same.
+    /// node takes over. One URL is enough while its node runs, as with [`open`](Self::open).
     ///
     /// # Example
     ///
@@ -49,13 +48,13 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// A URL that is none or that names a database, or no node at all.
+    /// An error if a URL is invalid or names a database, or if there is no node.
     pub fn cluster(urls: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidRedis> {
         Ok(Self::at(Target::cluster(urls)?))
     }
 
-    /// Trusts the authorities in `pem`, instead of those that the system trusts, with TLS. Calls
-    /// add up.
+    /// Trusts the authorities in `pem` for TLS, instead of those that the system trusts. Several
+    /// calls add up.
     ///
     /// # Example
     ///
@@ -70,19 +69,20 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// There is no certificate in PEM form.
+    /// An error if `pem` has no certificate in PEM form.
     #[cfg(feature = "redis-tls")]
     pub fn root_certificate(mut self, pem: impl AsRef<[u8]>) -> Result<Self, InvalidRedis> {
         self.settings.target.trust(pem.as_ref())?;
         Ok(self)
     }
 
-    /// Shows a certificate to servers that ask for one with TLS: the chain, and the private key of
-    /// its first certificate, both in PEM form.
+    /// Sets the client certificate for TLS, for servers that ask for one: the chain, and the
+    /// private key of its first certificate, both in PEM form.
     ///
     /// # Errors
     ///
-    /// They are not in PEM form, or do not belong together.
+    /// An error if the certificate or the key is not in PEM form, or if they do not belong
+    /// together.
     #[cfg(feature = "redis-tls")]
     pub fn client_certificate(
         mut self,

@@ -1,4 +1,4 @@
-//! One connection, followed for as long as it lasts.
+//! Follows one connection for as long as it lasts.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -29,43 +29,47 @@ use crate::{
     foreign::{self, warn},
 };
 
-/// A large store is read at one of so many ticks.
+/// The number of ticks between two reads of a large store.
 const LARGE_TICK: u32 = 15;
-/// A large store is read at one of so many ticks when the server does not tell of changes.
+/// The number of ticks between two reads of a large store if the server does not report changes.
 const LARGE_POLL: u32 = 2;
-/// The longest time between two readings of a store, however large it is.
+/// The maximum number of ticks between two reads of a store, however large it is.
 const LONGEST: u32 = 60;
-/// The shortest time between two readings of a large store.
+/// The shortest time between two reads of a large store.
 const LARGE_PAUSE: Duration = Duration::from_secs(1);
-/// The bytes that an instance reads per second, at most, of a store that changes or that is polled.
+/// The maximum number of bytes per second that an instance reads of a store that changes or is
+/// polled.
 const BUSY_RATE: usize = 4 * 1024 * 1024;
-/// And of one that does not change.
+/// The maximum number of bytes per second that an instance reads of a store that does not change.
 const IDLE_RATE: usize = 1024 * 1024;
-/// The bytes that one scan of the keys counts as: the server looks at a thousand keys for it.
+/// The bytes that one scan of the keys counts as: the server goes through a thousand keys for it.
 const SCAN: usize = 64 * 1024;
-/// The time after which a store that is too large is read again, unless the server reports a change.
+/// The time after which a store that is too large is read again, unless the server reports a
+/// change.
 const BLOCKED: Duration = Duration::from_secs(60);
-/// The number of flags that are remembered by what the server reports. Of more, everything is read.
+/// The maximum number of reported flags that are read by name. If there are more, everything is
+/// read.
 const NAMED: usize = 1_000;
 
-/// The care with which a store is read, by what it had before.
+/// The care with which a store is read, by its last known size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Care {
     #[default]
     Usual,
-    /// It had more bytes than usual, so lengths are asked first.
+    /// The store had more bytes than usual, so lengths are read first.
     Lengths,
-    /// It has too many bytes. It is read when it has changed.
+    /// The store has too many bytes, and is read only when it has changed.
     Blocked,
 }
 
-/// The findings of one session that the next one needs.
+/// The state that one session leaves for the next.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     care: Care,
-    /// The last time that the log had an entry which is too large to be read, until it has none.
+    /// The last time that the log had an entry which is too large to be read; `None` once it has
+    /// none.
     log_was_large: Option<Instant>,
-    /// The flags whose overrides the server has evicted. They keep what they had.
+    /// The flags whose overrides the server has evicted. They keep the last overrides.
     evicted: HashSet<Vec<u8>>,
     /// True while health shows that overrides were evicted.
     is_eviction_shown: bool,
@@ -77,10 +81,11 @@ impl Memory {
     }
 }
 
-/// The end of a session.
+/// The reasons why a session ends.
 pub(super) enum Ended {
     Failed(RedisError),
-    /// More came than was expected, which ends the connection. The next one asks for lengths first.
+    /// The answer was longer than expected, which ends the connection. The next session reads
+    /// lengths first.
     Careless,
 }
 
@@ -96,55 +101,56 @@ pub(super) struct Session<'a> {
     connection: Arc<Connection>,
     memory: &'a mut Memory,
     rights: Rights,
-    /// The keys that the server had evicted when everything was read last, if it evicts any.
+    /// The server's count of evicted keys at the last complete read, if the server may evict keys.
     evictions: Option<u64>,
-    /// Whether the server tells of changes.
+    /// True if the server reports changes.
     tracked: bool,
-    /// Whether anything was read.
+    /// True if anything was read.
     was_up: bool,
-    /// Set while the store as a whole is refused. Flags that are named are followed all the same.
+    /// True while the store as a whole is refused. Reported flags are still followed.
     is_refused: bool,
     pace: Pace,
-    /// How many ticks ago everything was read.
+    /// The number of ticks since the last complete read.
     unread: u32,
-    /// Counts the changes of our own whose callers wait.
+    /// The number of changes by this process whose callers wait.
     wanted: watch::Receiver<u64>,
-    /// A reading of a large store, beside everything else.
+    /// A read of a large store, beside everything else.
     reading: Option<Pin<Box<dyn Future<Output = Beginning> + Send>>>,
-    /// Its connection, so that what is named does not wait behind it.
+    /// The connection of that read, so that reported flags do not wait behind it.
     reader: Option<Arc<Connection>>,
-    /// The time at which everything is to be read.
+    /// The time of the next complete read.
     due: Option<Instant>,
-    /// The time at which the last reading began.
+    /// The time at which the last read began.
     read_at: Instant,
-    /// The flags that were read by name since the reading began.
+    /// The flags that were read by name since the read began.
     newer: HashSet<Vec<u8>>,
-    /// True if others change flags too: the server has reported a change that the log does not have, or a scan found one.
+    /// True if other writers change flags too: the server has reported a change that the log does
+    /// not have, or a scan found one.
     others_change: bool,
 }
 
-/// A reading that is done, and where it was made.
+/// A finished read, and its connection.
 struct Beginning {
     reader: Arc<Connection>,
     rights: Rights,
     found: Result<(Found, Beside), Unread>,
 }
 
-/// The result of a reading.
+/// The result of a read.
 enum Found {
     /// Everything that is stored.
     All(Reading),
-    /// Only what differs from what is known.
+    /// Only the fields that differ from the known ones.
     Scanned(Scan),
 }
 
-/// The frequency of readings of a store, by the cost of one.
+/// The frequency of reads of a store, by the cost of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pace {
     is_large: bool,
-    /// The shortest time between two readings.
+    /// The shortest time between two reads.
     pause: Duration,
-    /// The ticks between two readings while nothing changes.
+    /// The number of ticks between two reads while nothing changes.
     ticks: u32,
 }
 
@@ -166,17 +172,17 @@ impl Pace {
     }
 }
 
-/// What the server tells on its own. A signal that comes while nobody waits is kept.
+/// The reports of the server. A signal that comes while no task waits is kept.
 #[derive(Debug, Default)]
 struct Signals {
     changed: Notify,
     lost: Notify,
-    /// The flags that were named, where each has a key of its own.
+    /// The reported flags, if each has a key of its own.
     named: Mutex<BTreeSet<Vec<u8>>>,
 }
 
 impl Signals {
-    /// Called by the task that drives the connection: it must not wait.
+    /// Records a push. The task of the connection calls this, so it must not wait.
     fn take(&self, push: &PushInfo, layout: &Layout) {
         match push.kind {
             PushKind::Disconnection => self.lost.notify_one(),
@@ -190,7 +196,7 @@ impl Signals {
                         self.note(keys, layout);
                         !keys.iter().any(is_ours)
                     }
-                    // No keys at all: everything was flushed.
+                    // A report without keys: everything was flushed.
                     _ => false,
                 };
                 if !is_other {
@@ -228,7 +234,8 @@ enum Next {
 }
 
 impl<'a> Session<'a> {
-    /// Connects and follows. Returns why it ended, and whether it was ever up.
+    /// Connects and follows the server. Returns the reason for the end, and `true` if the session
+    /// was ever up.
     pub(super) async fn run(
         redis: &'a RedisHandle,
         sink: &'a Sink,
@@ -261,14 +268,14 @@ impl<'a> Session<'a> {
     ) -> Result<Self, RedisError> {
         let super::Settings { target, layout, timeouts, .. } = &*redis.settings;
         let mut connection = target.connect(layout.key(), timeouts, Some(push)).await?;
-        // Before the first read, so that no change falls in between.
+        // Track before the first read, so that no change falls in between.
         let tracked = connection.resp3
             && match layout.track().exec_async(&mut connection.conn).await {
                 Ok(()) => true,
                 Err(error) if error.is_timeout() || error.is_io_error() => {
                     return Err(connection.error(&error));
                 }
-                // The user may not ask for it.
+                // The user may lack the right to track.
                 Err(_) => false,
             };
         sink.mode(if tracked { "tracking" } else { "polling" });
@@ -304,7 +311,7 @@ impl<'a> Session<'a> {
             Care::Blocked => self.block().await?,
             _ => self.read().await?,
         }
-        // What was asked for between two sessions.
+        // Handle requests that came between two sessions.
         self.look().await?;
         loop {
             let next = tokio::select! {
@@ -327,7 +334,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads what a change has named at once, and everything as soon as that may be.
+    /// Reads reported flags at once, and everything as soon as the pace allows.
     async fn changed(&mut self, signals: &Signals) -> Result<(), Ended> {
         let named = signals.named();
         if !self.pace.is_large && !self.is_refused {
@@ -346,7 +353,7 @@ impl<'a> Session<'a> {
         self.due.get_or_insert(self.read_at + self.pace.pause);
     }
 
-    /// What no push tells: that the server hangs, that databases were swapped.
+    /// Checks what no push reports: that the server hangs, or that databases were swapped.
     async fn tick(&mut self) -> Result<(), Ended> {
         self.unread += 1;
         if self.unread >= self.pace.ticks && self.memory.care < Care::Blocked {
@@ -365,8 +372,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Ends when another server has taken the place of this one. It is asked for beside everything else,
-    /// so that sentinels that hang keep nothing from being read.
+    /// Returns when another server has replaced this one. The question runs beside everything else,
+    /// so that sentinels that hang delay no read.
     async fn replaced(redis: &RedisHandle, connection: &Connection) {
         let mut ticks = interval_at(Instant::now() + TICK, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -378,7 +385,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits for a change of a store that has too many bytes, or for a while.
+    /// Waits for a change of a store that has too many bytes, or for a timeout.
     async fn block(&mut self) -> Result<(), Ended> {
         self.is_refused = true;
         self.due = Some(Instant::now() + BLOCKED);
@@ -386,26 +393,26 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Reads the flags that changes of our own in this process are about.
+    /// Reads the flags that changes of this process are about.
     async fn look(&mut self) -> Result<(), Ended> {
         let count = *self.wanted.borrow_and_update();
         let flags = self.redis.shared.asked();
         self.read_named(flags, BTreeSet::new()).await?;
         let shared = &self.redis.shared;
-        // Callers wait for both, whose wakers are foreign code.
+        // Callers wait for both, and their wakers are foreign code.
         foreign::call(|| shared.failure.send_if_modified(|failure| failure.take().is_some()));
         foreign::call(|| shared.done.send_replace(count));
         Ok(())
     }
 
-    /// Reads the flags that the log has since the change that was seen last, and those that the server named. Returns true
-    /// if the log has any.
+    /// Reads the flags of log entries after the last seen change, and the flags that the server
+    /// reported. Returns `true` if the log has any.
     async fn follow_log(&mut self, named: BTreeSet<Vec<u8>>) -> Result<bool, Ended> {
         let layout = &self.redis.settings.layout;
         let (mut conn, mut log) = (self.connection.conn.clone(), self.connection.conn.clone());
         let seen = *self.redis.shared.seen.borrow();
         self.connection.allowance.set_at_least(LOGGED_BYTES);
-        // First, so that what changes from now on is reported again.
+        // Renew the tracking first, so that later changes are reported again.
         let tracking = layout.renew_tracking(&mut conn);
         let logged = async {
             match seen {
@@ -425,14 +432,15 @@ impl<'a> Session<'a> {
             _ => (None, BTreeSet::new()),
         };
         self.read_named(logged, named).await?;
-        // Not before they are in force: it is announced to the other instances.
+        // Record the revision only now that the changes are in force: it is announced to the other
+        // instances.
         if latest.is_some() {
             self.redis.shared.saw(latest);
         }
         Ok(latest.is_some())
     }
 
-    /// Reads the flags that changes of ours are about, and those that the server named.
+    /// Reads the flags that changes of this process are about, and those that the server reported.
     async fn read_named(
         &mut self,
         changed: BTreeSet<Vec<u8>>,
@@ -445,7 +453,7 @@ impl<'a> Session<'a> {
         let layout = &self.redis.settings.layout;
         let values = layout.read_named(&self.connection, &flags).await;
         let values = values.map_err(|error| self.failed(&error))?;
-        // A key that is gone may be evicted, which shows when everything is read.
+        // A missing key may have been evicted, which a complete read finds out.
         let is_known = |flag: &Vec<u8>, value: &Option<Vec<u8>>| {
             value.is_some() || self.evictions.is_none() || changed.contains(flag)
         };
@@ -453,7 +461,7 @@ impl<'a> Session<'a> {
         let values: Vec<_> = values.filter(|(flag, value)| is_known(flag, value)).collect();
         let now = self.redis.shared.now();
         let redis = self.redis;
-        // Held until it is in force: another task takes overrides out of force that end.
+        // Hold the lock until the change is in force: another task ends overrides meanwhile.
         let mut fields = redis.shared.fields();
         let Amended { update, changed, removed } = fields.amend(&values, now, layout);
         self.newer.extend(values.into_iter().map(|(flag, _)| flag));
@@ -468,7 +476,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Begins to read everything, beside what is named meanwhile.
+    /// Begins to read everything, beside the flags that are reported meanwhile.
     fn begin(&mut self) {
         self.due = None;
         if self.reading.is_some() {
@@ -490,7 +498,7 @@ impl<'a> Session<'a> {
             let reader = match known {
                 Some(reader) => reader,
                 None if needs_own => {
-                    // A server without a place for another connection has one already.
+                    // If the server accepts no other connection, use the one that exists.
                     let own = target.connect(layout.key(), timeouts, None).await;
                     own.map_or(main, Arc::new)
                 }
@@ -508,9 +516,9 @@ impl<'a> Session<'a> {
         }));
     }
 
-    /// Returns true if it is likely that nothing differs from what is known, so that a scan finds out.
+    /// Returns `true` if a scan is likely to find no difference.
     fn may_scan(&self) -> bool {
-        // Where nothing is reported, nothing is read by name meanwhile that would have to wait.
+        // Without reports, no flag is read by name meanwhile, so none would have to wait.
         self.tracked
             && self.rights.scan
             && !self.others_change
@@ -530,7 +538,7 @@ impl<'a> Session<'a> {
             self.reader = Some(Arc::clone(&reader));
         }
         match self.take(found, &reader).await {
-            // Only the connection for reading has ended.
+            // Only the connection of the read has ended.
             Err(Ended::Careless) if !is_main => {
                 self.due = Some(Instant::now());
                 Ok(())
@@ -539,7 +547,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Lets the log be read again, a while after it had an entry that was too large.
+    /// Allows the log to be read again, a while after it had an entry that was too large.
     fn ask_for_log_again(&mut self) {
         if self.memory.log_was_large.is_some() && self.memory.may_read_log() {
             self.rights.log = true;
@@ -558,7 +566,7 @@ impl<'a> Session<'a> {
         self.take(whole.map(|(reading, beside)| (Found::All(reading), beside)), &connection).await
     }
 
-    /// Takes what was read.
+    /// Takes the result of a read.
     async fn take(
         &mut self,
         found: Result<(Found, Beside), Unread>,
@@ -580,7 +588,7 @@ impl<'a> Session<'a> {
                 Err(Ended::Careless)
             }
             Err(Unread::LargeLog) => {
-                // Asking at once for what was too large would connect again and again.
+                // Reading the log again at once would end one connection after the other.
                 self.rights.log = false;
                 if self.memory.log_was_large.replace(Instant::now()).is_none() {
                     let log = self.redis.settings.layout.log();
@@ -613,7 +621,7 @@ impl<'a> Session<'a> {
         different.extend(self.redis.shared.fields().unseen(scan.number).cloned());
         different.retain(|flag| !self.newer.contains(flag));
         if !different.is_empty() {
-            // The scan may have been faster than the report.
+            // The scan may have found the change before its report came.
             self.follow_log(BTreeSet::new()).await?;
             different.retain(|flag| !self.newer.contains(flag));
         }
@@ -655,7 +663,7 @@ impl<'a> Session<'a> {
         }
         let (moved, offset) = self.note_time(&beside);
         if let Some(link) = beside.link {
-            // Old as it is, it is better than nothing for a process that starts now.
+            // An old state is better than none for a process that starts now.
             if !reading.is_empty() {
                 fields.update(reading, &self.newer, &settings.layout);
                 self.sink.revise(fields.offer(redis.shared.now(), &settings.layout));
@@ -687,7 +695,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Takes note of the server's time. Returns true if the time is another one now, and a distance that is to be reported.
+    /// Records the server's time. Returns `true` if the offset has changed, and the offset if it
+    /// has to be reported.
     fn note_time(&self, beside: &Beside) -> (bool, Option<Offset>) {
         match beside.time {
             Some(asked) => self.redis.shared.clock.note(asked),
@@ -697,7 +706,7 @@ impl<'a> Session<'a> {
 
     fn report_clock(&self, offset: Option<Offset>) {
         if let Some(offset) = offset {
-            // The source has not failed: its overrides end when they should.
+            // The source has not failed: its overrides end in time.
             self.sink.fail(RedisError::clock(&self.connection.place, offset));
             self.sink.confirm();
         }
@@ -709,12 +718,12 @@ impl<'a> Session<'a> {
         RedisError::new(kind, &self.connection.place, Some(said)).into()
     }
 
-    /// Takes note of the latest change that the log had when a reading began.
+    /// Records the latest change that the log had when a read began.
     fn saw(&self, revision: Option<Option<u64>>) {
         let shared = &self.redis.shared;
         let known = (*shared.seen.borrow()).and_then(|seen| seen.revision);
         let revision = match revision {
-            // What was named meanwhile may be younger.
+            // Flags that were read by name meanwhile may be newer.
             Some(revision) if !self.newer.is_empty() => revision.max(known),
             Some(revision) => revision,
             None if self.rights.log => known,
@@ -723,8 +732,8 @@ impl<'a> Session<'a> {
         shared.saw(revision);
     }
 
-    /// Finds out which overrides are gone because the server was out of memory. They keep what they had. Returns true if
-    /// there are more of them now.
+    /// Finds the overrides that are gone because the server was out of memory. They keep their last
+    /// values. Returns `true` if there are more of them now.
     async fn keep_evicted(&mut self, reading: &Reading) -> Result<bool, Ended> {
         let layout = &self.redis.settings.layout;
         let gone = self.redis.shared.fields().gone(reading, &self.newer, layout);
@@ -740,14 +749,14 @@ impl<'a> Session<'a> {
             }
         }
         match layout {
-            // A writer has made a new one.
+            // A writer has stored a new hash.
             Layout::Hash(_) if !reading.is_empty() => self.memory.evicted.clear(),
             _ => self.memory.evicted.retain(|flag| !reading.has(flag)),
         }
         Ok(is_news)
     }
 
-    /// Publishes all that is in force now.
+    /// Publishes the overrides that are in force now.
     fn publish(&self, fields: &Fields, update: Update) {
         let (layout, now) = (&self.redis.settings.layout, self.redis.shared.now());
         let offer = fields.offer(now, layout).with_refused(fields.refused());
@@ -763,7 +772,7 @@ impl<'a> Session<'a> {
             Some(problem) if update == Update::Problems || !self.was_up => {
                 self.sink.publish_partly(offer, problem);
             }
-            // It was told when it began.
+            // The problem was reported when it began.
             Some(_) => {
                 self.sink.revise(offer);
                 self.sink.confirm();
@@ -771,7 +780,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The end of the session that a failure of the connection means.
+    /// Returns the end of the session for a failure of the connection.
     fn failed(&mut self, error: &redis::RedisError) -> Ended {
         if self.connection.allowance.is_exceeded() && self.memory.care < Care::Blocked {
             self.memory.care = Care::Lengths;
@@ -785,7 +794,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The reading that has begun, when it is done.
+/// Waits for the read that has begun.
 async fn begun<T>(reading: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
     match reading {
         Some(reading) => reading.await,

@@ -1,4 +1,4 @@
-//! Which flags the instances know, and which of them they evaluate.
+//! The flags of the instances, and those that the instances evaluate.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,13 +18,13 @@ use crate::{
     serialize::{Instant, object},
 };
 
-/// How long an instance goes without saying again what it has said: the store may have lost it.
+/// The time after which an instance repeats a report, since the store may have lost it.
 const AGAIN: Duration = Duration::from_secs(3_600);
-/// How many flags one script is told of: a server does nothing else meanwhile.
+/// The maximum number of flags in one script, during which the server does nothing else.
 const AT_ONCE: usize = 500;
 
-/// Notes flags by the clock of the server. The first argument is how many of the others, which are
-/// names, are evaluated: those come first.
+/// Records flags by the clock of the server. The first argument is the number of evaluated flags.
+/// The names follow, those of the evaluated flags first.
 static NOTE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r#"
@@ -48,8 +48,8 @@ end
 pub struct Usage {
     /// The time when an instance had the flag for the first time.
     pub known: SystemTime,
-    /// The time when an instance that evaluates the flag was last there, to the hour; `None` if none was
-    /// since `known`.
+    /// The last time, to the hour, at which an instance that evaluates the flag was running; `None`
+    /// if there was none since `known`.
     pub evaluated: Option<SystemTime>,
 }
 
@@ -64,12 +64,12 @@ impl Usage {
     }
 }
 
-/// What this instance has said.
+/// The reports of this instance.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// Whether each flag is evaluated, and when that was said.
+    /// For each flag, whether it is evaluated, and the time of the last report.
     flags: HashMap<String, (bool, time::Instant)>,
-    /// What was wrong the last time.
+    /// The kind of the last failure.
     wrong: Option<RedisErrorKind>,
 }
 
@@ -80,11 +80,11 @@ impl Told {
             .is_none_or(|&(told, at)| told != flag.is_evaluated || at.elapsed() >= AGAIN)
     }
 
-    /// Says what the others do not know yet.
+    /// Reports the flags whose use has changed.
     pub(super) async fn tell(&mut self, redis: &RedisHandle, sink: &Sink) {
         let wrong = redis.tell_usage(sink, self).await.err();
         let kind = wrong.as_ref().map(RedisError::kind);
-        // Flags are followed without it, so no session tells what is wrong.
+        // No session reports this failure, since flags are followed without the usage.
         if let Some(error) = wrong.filter(|_| kind != self.wrong) {
             warn!(%error, "the others are not told which flags this instance evaluates");
         }
@@ -93,12 +93,12 @@ impl Told {
 }
 
 impl RedisHandle {
-    /// Reads which flags instances have ever had, and when they were evaluated. An instance that is
-    /// [not announced](crate::Redis::unannounced) does not count.
+    /// Reads all flags that instances have ever had, and when they were evaluated. An instance that
+    /// is [not announced](crate::Redis::unannounced) does not count.
     ///
     /// # Errors
     ///
-    /// The server cannot be reached or refuses.
+    /// An error if the server cannot be reached or refuses.
     ///
     /// # Example
     ///

@@ -1,4 +1,4 @@
-//! One override as it is stored.
+//! The stored form of one override.
 
 use std::time::SystemTime;
 
@@ -12,21 +12,21 @@ use crate::{
     model::{Definition, Entry, Field, Percentage},
 };
 
-/// Larger values are no overrides.
+/// The size of the largest value that can be an override.
 pub(super) const MAX_BYTES: usize = 512 * 1024;
 
-/// The member that says who made the override, why, and until when.
+/// The member with the author, reason and end of the override.
 const OVERRIDE: &str = "override";
-/// The member that answers for everybody. Beside settings it is `false`, which switches them off and keeps
-/// them.
+/// The member with a forced value for all users. Beside settings it is `false`, which switches them
+/// off and keeps them.
 const FORCE: &str = "force";
 
-/// The member of that which says until when.
+/// The member of `override` with its end.
 const END: &str = "expires_at";
-/// The member of that with the end of `force`. The settings beside it count again then.
+/// The member of `override` with the end of `force`. The settings beside it count again then.
 const FORCE_END: &str = "force_until";
-/// The member of that which has what `force` takes the place of where there is no `force`: in a key of its own,
-/// which readers in other languages read.
+/// The member of `override` with the members that a switch replaced. Only keys of their own have
+/// it: they have no `force`, since readers in other languages read them.
 const BEFORE: &str = "before";
 
 /// One override.
@@ -39,12 +39,12 @@ pub(super) struct Override {
 }
 
 impl Override {
-    /// The entry at the instant `now`, of an override that has not ended.
+    /// Returns the entry at the instant `now`, of an override that has not ended.
     pub(super) fn entry(&self, now: SystemTime) -> &Entry {
         self.then.as_ref().filter(|_| self.force_has_ended(now)).unwrap_or(&self.entry)
     }
 
-    /// The instants at which it changes by itself.
+    /// Returns the instants at which the override changes by itself.
     pub(super) fn changes(&self) -> impl Iterator<Item = SystemTime> {
         [self.end(), self.force_end()].into_iter().flatten()
     }
@@ -66,7 +66,7 @@ impl Override {
     }
 }
 
-/// What a stored value means, or what is wrong with it. `None` says nothing about the flag.
+/// Decodes a stored value, or returns the problem with it. `None` if the value has no entry.
 pub(super) fn decode(name: &[u8], raw: &[u8], layout: &Layout) -> Result<Option<Override>, String> {
     let name = str::from_utf8(name).map_err(|_| "the name is not UTF-8")?;
     if raw.len() > MAX_BYTES {
@@ -82,12 +82,12 @@ pub(super) fn decode(name: &[u8], raw: &[u8], layout: &Layout) -> Result<Option<
             Value::Null => Ok(None),
             Value::Object(object) if object.is_empty() => Ok(None),
             Value::Object(object) => decode_whole(name, object).map(Some),
-            _ => Err("the value is no JSON object".to_owned()),
+            _ => Err("the value is not a JSON object".to_owned()),
         },
     }
 }
 
-/// The problem with a value of so many bytes.
+/// Returns the problem of a value with so many bytes.
 pub(super) fn too_large(bytes: usize) -> String {
     format!("the value has {bytes} bytes, and {MAX_BYTES} is the most")
 }
@@ -99,11 +99,11 @@ fn parse(text: &str) -> Result<Value, String> {
 fn object(text: &str) -> Result<Map<String, Value>, String> {
     match parse(text)? {
         Value::Object(object) => Ok(object),
-        _ => Err("the value is no JSON object".to_owned()),
+        _ => Err("the value is not a JSON object".to_owned()),
     }
 }
 
-/// A field of the hash: a partial definition, or an answer for everybody.
+/// Decodes a field of the hash: a partial definition, or a forced value.
 fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
     let provenance = object.remove(OVERRIDE).map(|by| provenance(&by)).transpose()?;
     let until = provenance.as_ref().and_then(|by| by.forced_until);
@@ -133,7 +133,7 @@ fn decode_object(name: &str, mut object: Map<String, Value>) -> Result<Override,
     Ok(Override { entry, then, provenance })
 }
 
-/// The value of a key of its own: a whole definition, with members that are not for us.
+/// Decodes the value of a key of its own: a whole definition, with members that other readers use.
 fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, String> {
     let by = object.remove(OVERRIDE);
     let provenance = by.as_ref().map(provenance).transpose()?;
@@ -148,8 +148,8 @@ fn decode_whole(name: &str, mut object: Map<String, Value>) -> Result<Override, 
 
 fn whole(name: &str, object: &Map<String, Value>) -> Result<Definition, String> {
     let mut definition = read(name, object, UnknownKeys::Ignore)?;
-    // Settings that such a value always has, and that are missing, have their defaults. They do not
-    // fall through to lower sources.
+    // Settings that such a value always has get their defaults if they are missing, and not the
+    // values of lower sources.
     for &field in Field::ALL.iter().filter(|field| field.roles().is_whole) {
         if !definition.has(field) {
             definition.remove(field);
@@ -158,8 +158,8 @@ fn whole(name: &str, object: &Map<String, Value>) -> Result<Definition, String> 
     Ok(definition)
 }
 
-/// Keeps the ends of a stored object in its new notes, since what a patch does not name stays. Without `force`, its
-/// end is over.
+/// Keeps the ends of a stored object in its new `override`, since a patch changes only what it
+/// names. Without `force`, the end of `force` is dropped.
 fn keep_ends(by: &mut Map<String, Value>, mut stored: Map<String, Value>, is_forced: bool) {
     for member in [END, FORCE_END] {
         if let Some(end) = stored.remove(member).filter(|_| member == END || is_forced) {
@@ -168,7 +168,7 @@ fn keep_ends(by: &mut Map<String, Value>, mut stored: Map<String, Value>, is_for
     }
 }
 
-/// Takes out what was replaced for a while, which is in the notes of an object.
+/// Takes the replaced members out of the `override` of an object.
 fn take_before(object: &mut Map<String, Value>) -> Option<Map<String, Value>> {
     match object.get_mut(OVERRIDE)?.as_object_mut()?.remove(BEFORE)? {
         Value::Object(before) => Some(before),
@@ -176,13 +176,13 @@ fn take_before(object: &mut Map<String, Value>) -> Option<Map<String, Value>> {
     }
 }
 
-/// Members without those that a patch names.
+/// Returns members without those that a patch names.
 fn without(mut members: Map<String, Value>, patch: &Definition) -> Map<String, Value> {
     members.retain(|member, _| patch.fields().all(|field| field.as_str() != member));
     members
 }
 
-/// Puts members back that something else took the place of; `null` is none.
+/// Restores replaced members; `null` removes a member.
 fn put_back(object: &mut Map<String, Value>, before: &Map<String, Value>) {
     for (member, value) in before {
         match value {
@@ -192,7 +192,7 @@ fn put_back(object: &mut Map<String, Value>, before: &Map<String, Value>) {
     }
 }
 
-/// On for all users whom these settings do not deny it.
+/// Returns settings that are on for all users whom `settings` do not deny.
 fn forced_on(mut settings: Definition) -> Definition {
     settings.merge(&Definition::forced(true));
     settings
@@ -207,7 +207,7 @@ fn read(
 }
 
 fn provenance(value: &Value) -> Result<Provenance, String> {
-    let object = value.as_object().ok_or("`override` is no JSON object")?;
+    let object = value.as_object().ok_or("`override` is not a JSON object")?;
     let text = |name: &str| match object.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -231,7 +231,7 @@ fn provenance(value: &Value) -> Result<Provenance, String> {
     })
 }
 
-/// What is stored after a change: `None` if nothing is.
+/// Returns the stored value after a change; `None` if nothing is stored.
 pub(super) fn encode(
     name: &str,
     current: Option<&[u8]>,
@@ -271,7 +271,7 @@ pub(super) fn encode(
         (operation, _) => {
             let mut object = base(name, current, now, layout)?;
             let patch = match operation {
-                // Readers in other languages know no `force`.
+                // Readers in other languages do not support `force`.
                 Operation::Enable => {
                     &Definition::new().enabled(true).percentage(Percentage::HUNDRED)
                 }
@@ -280,7 +280,7 @@ pub(super) fn encode(
                 Operation::Clear => return Ok(None),
             };
             before = replaced(&mut object, patch, switches, comes_back.is_some());
-            // A patch that names `enabled` decides in place of what switches the settings off.
+            // A patch with `enabled` replaces the switch that turns the settings off.
             let force = object.remove(FORCE).filter(|_| !patch.has(Field::Enabled));
             merge_json(name, &mut object, patch).map_err(|error| error.to_string())?;
             object.extend(force.map(|force| (FORCE.to_owned(), force)));
@@ -294,9 +294,9 @@ pub(super) fn encode(
         }
     };
     if write.expires_at.is_some_and(|end| stamp(end).is_none()) {
-        return Err("the end of the override is in no calendar".to_owned());
+        return Err("the end of the override is not a valid date".to_owned());
     }
-    // The ends of what is switched on or off are over.
+    // A switch drops the ends of what it replaces.
     let stored = object.remove(OVERRIDE).filter(|_| !switches);
     let has_end = |by: &Value| by.get(END).is_some() || by.get(FORCE_END).is_some();
     if !plain || is_hash || stored.as_ref().is_some_and(has_end) {
@@ -311,7 +311,7 @@ pub(super) fn encode(
             by.extend(until.and_then(stamp).map(|end| (END.to_owned(), json!(end))));
         }
         by.extend(before.map(|before| (BEFORE.to_owned(), before.into())));
-        // Without settings, nothing is left that could come back.
+        // Without settings, nothing can come back, so the end of `force` is that of the override.
         if object.len() == 1 && object.contains_key(FORCE) {
             let force_end = by.remove(FORCE_END);
             by.extend(force_end.map(|end| (END.to_owned(), end)));
@@ -319,19 +319,19 @@ pub(super) fn encode(
         object.insert(OVERRIDE.to_owned(), by.into());
     }
     let text = Value::Object(object).to_string();
-    // What cannot be read must not be written.
+    // A value that cannot be read must not be written.
     decode(name.as_bytes(), text.as_bytes(), layout)?;
     Ok(Some(text))
 }
 
-/// Settings that count again when what is switched on or off ends.
+/// Settings that count again when a switch ends.
 #[derive(Debug, Clone, Copy)]
 struct ComesBack {
-    /// Their own end.
+    /// The end of the settings.
     until: Option<SystemTime>,
 }
 
-/// Settings that end before the switch does have nothing to come back to.
+/// Returns the settings that come back after a switch; `None` if they end before the switch does.
 fn comes_back(settings: &Map<String, Value>, write: &Write) -> Option<ComesBack> {
     let (switch_end, until) = (write.expires_at?, end_of(settings));
     until.is_none_or(|until| until > switch_end).then_some(ComesBack { until })
@@ -342,8 +342,8 @@ fn switched(mut settings: Map<String, Value>, on: bool) -> Map<String, Value> {
     settings
 }
 
-/// The members that come back when a switch ends, in a key of its own. What an earlier switch replaced is put back
-/// where this change decides in its place.
+/// Returns the members that come back when a switch of a key of its own ends. Members that an
+/// earlier switch replaced are restored if this change decides in its place.
 fn replaced(
     object: &mut Map<String, Value>,
     patch: &Definition,
@@ -362,7 +362,7 @@ fn replaced(
     before.map(|before| if switches { before } else { without(before, patch) })
 }
 
-/// Takes settings out of what is stored, so that the sources below say them again.
+/// Removes settings from a stored value, so that the sources below decide about them again.
 fn take_out(
     name: &str,
     current: Option<&[u8]>,
@@ -389,8 +389,8 @@ fn take_out(
     Ok(())
 }
 
-/// The stored object, if it has settings and is in force. Anything else has nothing that a plain value
-/// would lose.
+/// Returns the stored object, if it has settings and is in force. Only such an object would lose
+/// something to a plain value.
 fn settings(
     name: &str,
     current: Option<&[u8]>,
@@ -405,7 +405,7 @@ fn settings(
     settings.filter(|object| object.keys().any(|member| member != OVERRIDE && member != FORCE))
 }
 
-/// The stored object as it counts now: a `force` that has ended is gone.
+/// Returns the stored object as it counts now, without a `force` that has ended.
 fn without_ended_force(
     mut object: Map<String, Value>,
     stored: &Override,
@@ -424,7 +424,7 @@ fn without_ended_force(
     object
 }
 
-/// The end of a stored object.
+/// Returns the end of a stored object.
 fn end_of(object: &Map<String, Value>) -> Option<SystemTime> {
     provenance(object.get(OVERRIDE)?).ok()?.expires_at
 }
@@ -433,7 +433,7 @@ fn forced(on: bool) -> Map<String, Value> {
     Map::from_iter([(FORCE.to_owned(), Value::Bool(on))])
 }
 
-/// What a patch is applied to.
+/// Returns the object to which a patch is applied.
 fn base(
     name: &str,
     current: Option<&[u8]>,
@@ -447,7 +447,7 @@ fn base(
     match decoded {
         None => Ok(Map::new()),
         Some(decoded) if decoded.has_ended(now) => Ok(Map::new()),
-        // As it is stored, so that members which are not for us survive.
+        // Use the stored object, so that members of other readers are kept.
         Some(stored @ Override { entry: Entry::Definition(_), .. }) => {
             let object = object(&String::from_utf8_lossy(raw))?;
             Ok(without_ended_force(object, &stored, now))
@@ -486,7 +486,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    /// The instant of all changes, without a fraction, as it is stored.
+    /// Returns the instant of all changes, without a fraction, as it is stored.
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + 500_000 * HOUR
     }
@@ -503,7 +503,7 @@ mod tests {
         Definition::new().percentage(Percentage::whole(percent).unwrap())
     }
 
-    /// Makes one change after the other, each in its hour. Returns the value that is stored then.
+    /// Makes the changes one after the other, one in each hour. Returns the stored value.
     fn stored(layout: &Layout, first: &str, writes: impl IntoIterator<Item = Write>) -> String {
         let mut stored = first.to_owned();
         for (hours, write) in (0..).zip(writes) {
@@ -513,7 +513,8 @@ mod tests {
         stored
     }
 
-    /// The settings of a stored value after so many hours, as JSON; `None` once it has ended.
+    /// Returns the settings of a stored value after so many hours, as JSON; `None` once the value
+    /// has ended.
     fn after(layout: &Layout, stored: &str, hours: u32) -> Option<Value> {
         let at = now() + hours * HOUR;
         let decoded = decode(b"a", stored.as_bytes(), layout).unwrap().unwrap();
@@ -561,7 +562,7 @@ mod tests {
         for (writes, meanwhile) in [
             (vec![disable(2)], json!({ "enabled": false, "percentage": 25 })),
             (vec![enable.clone()], json!({ "enabled": true, "percentage": 100 })),
-            // The second takes the place of the first.
+            // The second switch replaces the first.
             (vec![enable, disable(2)], json!({ "enabled": false, "percentage": 25 })),
         ] {
             let stored = stored(&keys(), first, writes);
@@ -587,7 +588,7 @@ mod tests {
         }
     }
 
-    /// It stays off however long it was to be off before, and whenever its settings were to end.
+    /// A flag that is switched off without an end stays off, whatever ends were stored before.
     #[test]
     fn a_switch_without_an_end_stays() {
         let ends = Write::new(Operation::Set(percent(50))).expires_at(now() + 2 * HOUR);

@@ -1,4 +1,4 @@
-//! Changes, each made by one script: compare, set, log.
+//! Changes, each made by one script that compares, sets and logs.
 
 use std::{
     sync::{Arc, LazyLock, PoisonError},
@@ -23,16 +23,18 @@ use crate::{
     model::{Entry, FlagKey},
 };
 
-/// Compares the stored value with what is expected, then changes it and adds an entry to the log. It
-/// compares bytes, so that writers without revisions are noticed, too.
+/// Compares the stored value with the expected one, then changes it and adds an entry to the log.
+/// The script compares bytes, so changes by writers without revisions are noticed, too.
 ///
-/// A revision that is followed by more changes than the log has to keep is too old to be expected, since
-/// the server would be busy with reading them. A flag with which readers would refuse the store is refused. In a store that
-/// they refuse already, they follow what is changed.
+/// An expected revision is too old if it is followed by more changes than the log has to keep,
+/// since reading them would keep the server busy. A new flag is refused if readers would refuse the
+/// store because of it. In a store that readers refuse already, a change is made, since readers
+/// follow changed flags.
 ///
-/// If the log cannot be written, the change is taken back. A log whose latest entries were removed
-/// goes on with the time as its number, since numbers never come twice. Numbers end where this language can no longer
-/// count them. A value that is too large to be an override is neither returned nor logged.
+/// If the log cannot be written, the change is undone. After its latest entries were removed, the
+/// log continues with the time as its number, since no number comes twice. Numbers end where Lua
+/// can no longer count them. A value that is too large to be an override is neither returned nor
+/// logged.
 static CHANGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -101,9 +103,9 @@ return {1, id}
     )
 });
 
-/// Moves the value of a flag to another name, byte by byte, with an entry in the log for each of the two. What is
-/// stored under the new name already is never replaced; where that is the same value, as after a copy, only the
-/// old one goes.
+/// Moves the value of a flag to another name, byte by byte, with an entry in the log for each of
+/// the two. A value that is already stored under the new name is never replaced. If the two values
+/// are equal, as after a copy, only the old one is removed.
 static RENAME: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -189,20 +191,20 @@ return {1, string.match(added[#added], '^%d+')}
     )
 });
 
-/// The least number of changes that the log keeps.
+/// The minimum number of changes that the log keeps.
 const KEEP: usize = 10_000;
 
-/// The time for which a change is tried again while others change the same flag.
+/// The time for which a change is retried while other writers change the same flag.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The number of times that another node is asked for one change.
+/// The number of redirects that one change follows.
 const HOPS: usize = 5;
 
-/// The connection that changes are made through.
+/// The connection through which changes are made.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     connection: Mutex<Option<Arc<Connection>>>,
-    /// The last attempt to connect that failed: who waited for it fails with it.
+    /// The last failed attempt to connect. Callers that waited for it fail with it.
     failed: std::sync::Mutex<Option<(Instant, RedisError)>>,
 }
 
@@ -213,11 +215,12 @@ impl Writer {
     }
 }
 
-/// The value of a flag in the store before and after a change. Made by [`RedisHandle::rehearse`].
+/// The value of a flag in the store before and after a change. Returned by
+/// [`RedisHandle::rehearse`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Rehearsed {
-    /// The entry of the store; `None` if it would have none.
+    /// The entry of the store after the change; `None` if it would have none.
     pub entry: Option<Entry>,
     /// The value that is stored now.
     pub before: Option<String>,
@@ -225,20 +228,20 @@ pub struct Rehearsed {
     pub after: Option<String>,
 }
 
-/// The condition on what is stored for a change.
+/// The condition of a change on the stored value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Condition {
     Anything,
-    /// Nothing, or what is not JSON: switching on and off keeps the settings that JSON may have. A kill
-    /// switch takes one round trip where there is none.
+    /// No value, or one that is not JSON, since a switch keeps the settings in a JSON value.
+    /// Without one, a kill switch takes one round trip.
     Plain,
-    /// A value that is too large to be an override, and so has nothing to keep.
+    /// A value that is too large to be an override, and so has no settings to keep.
     Large,
     Exactly(Option<Vec<u8>>),
 }
 
 impl Condition {
-    /// The value on which the change depends, if it depends on one.
+    /// Returns the value on which the change depends, if it depends on one.
     fn stored(&self) -> Option<Option<&[u8]>> {
         match self {
             Self::Anything | Self::Plain | Self::Large => None,
@@ -247,12 +250,12 @@ impl Condition {
     }
 }
 
-/// One change, down to its bytes.
+/// One change as it is sent.
 #[derive(Debug)]
 struct Change<'a> {
     flag: &'a str,
     condition: Condition,
-    /// No change of the flag may be younger than this revision.
+    /// No change of the flag may be newer than this revision.
     since: Option<u64>,
     /// The clock of the server has to have reached this instant.
     ended: Option<SystemTime>,
@@ -273,21 +276,21 @@ struct Notes<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OldOverride {
-    /// It is removed: no service asks for the flag by its old name any more.
+    /// The override is removed: no service uses the old name any more.
     Remove,
-    /// It stays, for services that still ask for the flag by its old name.
+    /// The override stays, for services that still use the old name.
     Keep,
 }
 
-/// A value that goes to another name.
+/// A move of a value to another name.
 #[derive(Debug)]
 struct Renaming<'a> {
     old: &'a str,
     new: &'a str,
     old_override: OldOverride,
-    /// The value that has to be stored under the old name, and nothing under the new one.
+    /// The value that has to be stored under the old name, with none under the new one.
     expected: Option<Vec<u8>>,
-    /// No change of either flag may be younger than this revision.
+    /// No change of either flag may be newer than this revision.
     since: Option<u64>,
     notes: Notes<'a>,
 }
@@ -296,7 +299,7 @@ struct Renaming<'a> {
 trait Scripted {
     fn script(&self) -> &'static Script;
 
-    /// The flag whose stored value a refusal is about.
+    /// Returns the flag whose stored value a refusal is about.
     fn flag(&self) -> &str;
 
     fn pass(
@@ -309,9 +312,9 @@ trait Scripted {
 }
 
 enum Outcome {
-    /// Made, with its revision; without one if there was nothing to do.
+    /// The change was made, with its revision; `None` if there was nothing to do.
     Done(Option<u64>),
-    /// Another value is stored than was expected.
+    /// The stored value is not the expected one: this is stored.
     Differs(Option<Vec<u8>>),
 }
 
@@ -323,7 +326,7 @@ impl RedisHandle {
         if needs_current(write, &self.settings.layout) {
             match self.stored(flag).await {
                 Ok(stored) => current = stored,
-                // Switching needs nothing of what no reader can read.
+                // A switch does not depend on a value that no reader can read.
                 Err(error)
                     if error.kind() == RedisErrorKind::TooLarge
                         && write.expected.is_none()
@@ -334,7 +337,7 @@ impl RedisHandle {
                 Err(error) => return Err(Refusal::failed(error)),
             }
         }
-        // Between attempts: one that was sent is never given up.
+        // The deadline applies between attempts: a change that was sent is never cancelled.
         let deadline = Instant::now() + PATIENCE;
         let revision = loop {
             let condition = match is_large {
@@ -361,7 +364,7 @@ impl RedisHandle {
             };
             match self.apply(&change).await? {
                 Outcome::Done(revision) => break revision,
-                // Another writer was faster, which matters only to callers who expected something.
+                // Another writer was faster, which matters only to callers with an expected value.
                 Outcome::Differs(_) if Instant::now() >= deadline => {
                     return Err(Refusal::failed(format!(
                         "others changed `{flag}` all the time for {PATIENCE:?}"
@@ -378,8 +381,8 @@ impl RedisHandle {
         written
     }
 
-    /// Returns what the store would have for a flag after a change, whatever its condition. The change is
-    /// not made.
+    /// Returns the value of the store for a flag after a change, whatever the condition of the
+    /// change. The change is not made.
     ///
     /// # Errors
     ///
@@ -412,7 +415,8 @@ impl RedisHandle {
 
     /// Stores a value of the log again, such as [`LogEntry::after`](crate::write::LogEntry::after), or
     /// removes what is stored.
-    ///
+    /// The value is stored only if `expected` is stored for the flag, byte by byte; `None` expects
+    /// no value.
     /// It is made only if `expected` is stored for the flag, byte by byte; `None` expects nothing.
     ///
     /// # Errors
@@ -460,13 +464,13 @@ impl RedisHandle {
         }
     }
 
-    /// Moves the override of a flag to the flag's new name, as it is stored, byte by byte, in one step. What
-    /// cannot be read is moved like everything else.
+    /// Moves the override of a flag to the flag's new name in one step, byte by byte. A value that
+    /// cannot be read is moved, too.
     ///
-    /// With [`OldOverride::Keep`] the flag has its override under both names, and renaming it once more with
-    /// [`OldOverride::Remove`] ends that. The log has an entry for each flag that was changed, and
-    /// [undoing](crate::source::WritableBackend::undo) either moves the override back. Returns no revision if there was
-    /// nothing to do.
+    /// With [`OldOverride::Keep`] the flag has its override under both names. Renaming it again
+    /// with [`OldOverride::Remove`] removes the old one. The log has an entry for each changed
+    /// flag. [Undoing](crate::source::WritableBackend::undo) one of them moves the override back.
+    /// Returns no revision if there was nothing to do.
     ///
     /// # Errors
     ///
@@ -520,7 +524,7 @@ impl RedisHandle {
         }
     }
 
-    /// Moves an override back, if a revision is one of the two that moved it.
+    /// Moves an override back, if a revision is one of the two entries of its move.
     async fn restore_name(
         &self,
         logged: &Logged,
@@ -534,7 +538,7 @@ impl RedisHandle {
         };
         let Some(other) = other else { return Ok(None) };
         let other = self.logged(other).await.map_err(Refusal::failed)?;
-        // A copy, and the end of one, are changes of one flag.
+        // A copy, and the removal of one, change a single flag.
         let Some(other) = other.filter(|other| other.token == logged.token) else {
             return Ok(None);
         };
@@ -553,7 +557,7 @@ impl RedisHandle {
         self.apply_renaming(&renaming).await.map(Some)
     }
 
-    /// The value after a change of the current one.
+    /// Returns the value after a change of the current one.
     fn encode(
         &self,
         flag: &str,
@@ -565,8 +569,8 @@ impl RedisHandle {
             .map_err(|problem| Refusal::failed(format!("{}: {problem}", layout.place(flag))))
     }
 
-    /// Returns the entry of a value that is to be stored. What cannot be read must not be written, and neither must
-    /// values of another type than the sources below have.
+    /// Returns the entry of a value that is to be stored. Refuses a value that cannot be read, or
+    /// whose type differs from that of the sources below.
     fn fitting(&self, flag: &str, value: Option<&[u8]>) -> Result<Option<Entry>, Refusal> {
         let entry = self.entry(flag, value).map_err(Refusal::failed)?;
         if let Some((entry, sink)) = entry.as_ref().zip(self.shared.sink()) {
@@ -575,7 +579,7 @@ impl RedisHandle {
         Ok(entry)
     }
 
-    /// Returns the entry after a change. A flag can be switched off whatever is stored beside that.
+    /// Returns the entry after a change. A flag can be switched off whatever else is stored for it.
     fn encoded(
         &self,
         flag: &str,
@@ -628,7 +632,7 @@ impl RedisHandle {
         }
     }
 
-    /// The condition on the stored value under which `write` is made.
+    /// Returns the condition on the stored value under which `write` is made.
     async fn condition(
         &self,
         flag: &str,
@@ -663,7 +667,7 @@ impl RedisHandle {
         }
     }
 
-    /// The entry of a stored value at this moment.
+    /// Returns the current entry of a stored value.
     pub(super) fn entry(&self, flag: &str, stored: Option<&[u8]>) -> Result<Option<Entry>, String> {
         let Some(stored) = stored else { return Ok(None) };
         let layout = &self.settings.layout;
@@ -674,12 +678,12 @@ impl RedisHandle {
         Ok(in_force.map(|decoded| decoded.entry(now).clone()))
     }
 
-    /// The conflict with what is stored now.
+    /// Returns the conflict with the current value.
     async fn conflict(&self, flag: &str, now: Option<Vec<u8>>) -> Refusal {
         let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
         let conflict = Conflict::new(now.as_ref().map(text));
         let latest = self.latest(flag).await.ok().flatten();
-        // A writer without a log may have changed it after that.
+        // A writer that keeps no log may have changed the value after that.
         match latest.filter(|latest| latest.after == now) {
             Some(latest) => conflict.made_by(latest.author, Some(latest.revision)),
             None => conflict,
@@ -687,7 +691,7 @@ impl RedisHandle {
         .into()
     }
 
-    /// Runs the script, on whichever node has the flags.
+    /// Runs the script on the node that has the flags.
     async fn apply(&self, change: &impl Scripted) -> Result<Outcome, Refusal> {
         let token = uuid::Uuid::new_v4().to_string();
         let mut hops = 0;
@@ -744,9 +748,9 @@ impl RedisHandle {
         }
     }
 
-    /// Looks whether a change was made whose answer did not come. It is never sent again.
+    /// Looks for a change in the log whose answer did not come. The change is never sent again.
     async fn settle(&self, token: &str, flag: &str, told: RedisError) -> Result<Outcome, Refusal> {
-        // Others may have changed the flag since.
+        // Other writers may have changed the flag since.
         let logged = self.entries(Some(flag), 64).await.unwrap_or_default();
         match logged.iter().find(|logged| logged.token.as_deref() == Some(token)) {
             Some(logged) => Ok(Outcome::Done(Some(logged.revision))),
@@ -754,8 +758,8 @@ impl RedisHandle {
         }
     }
 
-    /// Removes overrides that have ended, which no reader heeds any more. They have to have ended by the
-    /// clock of the server, too: ours may be fast, and those of the others right.
+    /// Removes overrides that have ended, which readers ignore. They must have ended by the clock
+    /// of the server, too: our clock may be fast, and those of the readers right.
     async fn remove_ended(&self) {
         let ended = self.shared.fields().ended(self.shared.now());
         for (flag, stored, end) in ended {
@@ -797,7 +801,7 @@ impl RedisHandle {
         let wait = async {
             tokio::select! {
                 read = done.wait_for(|&done| done >= count) => read.is_ok(),
-                // It will not be read soon.
+                // A failure that lasts: the change will not be read soon.
                 _ = failure.wait_for(lasts) => false,
             }
         };
@@ -811,7 +815,7 @@ impl RedisHandle {
         }))
     }
 
-    /// Reads the value that is stored for a flag.
+    /// Reads the stored value of a flag.
     pub(super) async fn stored(&self, flag: &str) -> Result<Option<Vec<u8>>, RedisError> {
         let read = match &self.settings.layout {
             Layout::Hash(key) => Cmd::hget(key, flag),
@@ -833,7 +837,7 @@ impl RedisHandle {
         self.send(|mut conn| async move { command.query_async(&mut conn).await }).await
     }
 
-    /// Sends what may be sent twice to whichever node has the flags.
+    /// Sends a command that may be sent twice to the node that has the flags.
     async fn send<T, Answer: Future<Output = RedisResult<T>>>(
         &self,
         send: impl Fn(Commands) -> Answer,
@@ -863,7 +867,7 @@ impl RedisHandle {
         if let Some(error) = shared.failure_since(asked) {
             return Err(error);
         }
-        // A former master goes on taking writes, which are lost: so writers check, too.
+        // A former master accepts writes and loses them, so writers check its role, too.
         match writer.as_ref().filter(|connection| !connection.is_over()) {
             Some(known) if target.is_current(known).await => return Ok(Arc::clone(known)),
             _ => *writer = None,
@@ -878,7 +882,8 @@ impl RedisHandle {
         }
     }
 
-    /// Connects, and learns the time of the server where no session does: ends of overrides are counted from it.
+    /// Connects, and reads the time of the server if no session does. Ends of overrides count from
+    /// that time.
     async fn connect(&self) -> Result<Connection, RedisError> {
         let Settings { target, layout, timeouts, .. } = &*self.settings;
         let connection = target.connect(layout.key(), timeouts, None).await?;
@@ -891,18 +896,18 @@ impl RedisHandle {
             Err(error) if error.is_timeout() || error.is_io_error() => {
                 return Err(connection.error(&error));
             }
-            // A user need not be allowed to ask.
+            // The user need not have the right to read the time.
             Err(_) => {}
         }
         Ok(connection)
     }
 
-    /// Makes the next change look for the server again: another may have taken its place.
+    /// Makes the next change look for the server again, since another may have replaced it.
     pub(super) async fn forget_writer(&self) {
         *self.shared.writer.connection.lock().await = None;
     }
 
-    /// Makes the next change go through a new connection.
+    /// Makes the next change use a new connection.
     pub(super) async fn disconnect(&self, broken: &Arc<Connection>) {
         let mut writer = self.shared.writer.connection.lock().await;
         if writer.as_ref().is_some_and(|writer| Arc::ptr_eq(writer, broken)) {
@@ -911,7 +916,7 @@ impl RedisHandle {
     }
 }
 
-/// Returns true if the value after a change depends on the one before.
+/// Returns `true` if the value after a change depends on the one before.
 fn needs_current(write: &Write, layout: &Layout) -> bool {
     match write.operation {
         Operation::Set(_) => true,
@@ -998,7 +1003,7 @@ impl Scripted for Renaming<'_> {
 }
 
 impl Notes<'_> {
-    /// Passes all notes, which end the arguments.
+    /// Passes all parts of the log entry as the last arguments.
     fn pass(&self, token: &str, now: SystemTime, script: &mut ScriptInvocation<'_>) {
         let Self { author, reason, undoes } = *self;
         let at = log::stamp(now);
@@ -1017,7 +1022,7 @@ impl Notes<'_> {
     }
 }
 
-/// The name of a layout, and the key of the server that has the value of a flag.
+/// Returns the name of a layout, and the key of the server that has the value of a flag.
 fn stored_at(layout: &Layout, flag: &str) -> (&'static str, String) {
     match layout {
         Layout::Hash(key) => ("hash", key.clone()),
@@ -1025,7 +1030,7 @@ fn stored_at(layout: &Layout, flag: &str) -> (&'static str, String) {
     }
 }
 
-/// The script's verdict, and the value or revision with it.
+/// Returns the status of the script, with its value or revision.
 fn outcome(answer: Vec<Value>) -> RedisResult<(u8, Option<Vec<u8>>)> {
     let mut answer = answer.into_iter();
     let verdict = answer.next().unwrap_or(Value::Nil);

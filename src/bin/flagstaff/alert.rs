@@ -1,4 +1,4 @@
-//! Telling somebody else of changes: a command, or a webhook.
+//! Notifications of changes: a command, or a webhook.
 
 use std::{io, process::Stdio, time::Duration};
 
@@ -14,11 +14,11 @@ use ureq::http::Uri;
 
 use crate::{failure::Failure, output::Output};
 
-/// How long a webhook may take to answer.
+/// The time within which a webhook has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How often it is tried, with growing pauses.
+/// The number of attempts at a webhook, with growing pauses between them.
 const ATTEMPTS: u32 = 3;
-/// How long those that are not told yet are waited for at the end.
+/// The longest wait at the end for notifications that are still under way.
 const GOODBYE: Duration = Duration::from_secs(30);
 
 /// Those who are told, one change after the other, while more changes come.
@@ -59,7 +59,7 @@ impl Alerts {
         let _ = self.changes.send(change);
     }
 
-    /// Waits until everybody is told.
+    /// Waits until all notifications are delivered.
     pub(crate) async fn finish(self) {
         drop(self.changes);
         let _ = timeout(GOODBYE, self.teller).await;
@@ -133,7 +133,7 @@ impl Webhook {
             }
         }
         let problem = problem.replace(&self.url, &self.server);
-        Err(format!("the webhook at `{}` was not told: {problem}", self.server))
+        Err(format!("the webhook at `{}` did not get the changes: {problem}", self.server))
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
 
         let problem = Webhook::parse(&url).unwrap().post(&Value::Null).await.unwrap_err();
 
-        let told = format!("the webhook at `http://{address}` was not told: ");
+        let told = format!("the webhook at `http://{address}` did not get the changes: ");
         assert!(problem.starts_with(&told), "{problem}");
         assert!(!problem.contains("token") && !problem.contains("secret"), "{problem}");
     }

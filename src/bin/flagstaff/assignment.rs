@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{failure::Failure, name, served, text::clean};
 
-/// What to set, in order.
+/// The assignments of a command, in order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Assignments {
     list: Vec<Assignment>,
@@ -31,7 +31,7 @@ enum Kind {
     Replace,
     Add,
     Remove,
-    /// Lets the sources below say it.
+    /// Takes the setting out, so that the sources below decide it.
     TakeOut,
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<Assignment, String> {
     let Some((name, value)) = text.split_once('=') else {
         let name = text.strip_suffix('-').ok_or_else(expected)?;
         if name::field(name).is_none() {
-            return Err(format!("`{name}` is no setting of a flag that could be taken out"));
+            return Err(format!("`{name}` is not a setting of a flag that could be taken out"));
         }
         let path = vec![name.to_owned()];
         return Ok(Assignment { path, kind: Kind::TakeOut, value: String::new() });
@@ -70,7 +70,7 @@ impl Assignments {
         Self { list, is_of_file: false }
     }
 
-    /// Whether what is set depends on what was set before.
+    /// Returns `true` if the result depends on the value before: `+=` and `-=`.
     pub(crate) fn depend_on_what_is_there(&self) -> bool {
         self.list.iter().any(|assignment| matches!(assignment.kind, Kind::Add | Kind::Remove))
     }
@@ -81,13 +81,14 @@ impl Assignments {
         first.any(|name| name::field(name) == Some(Field::Enabled))
     }
 
-    /// The settings that the sources below are to say.
+    /// Returns the settings that are taken out, so that the sources below decide them.
     pub(crate) fn taken_out(&self) -> Vec<Field> {
         let taken_out = self.list.iter().filter(|assignment| assignment.kind == Kind::TakeOut);
         taken_out.filter_map(|assignment| name::field(assignment.path.first()?)).collect()
     }
 
-    /// The same for the file, below which is nothing: what is taken out is gone.
+    /// Returns these assignments for the flag file. No source is below the file, so a setting that
+    /// is taken out is removed.
     pub(crate) fn in_a_file(&self) -> Self {
         let list = self.list.iter().cloned().map(|assignment| match assignment.kind {
             Kind::TakeOut => {
@@ -123,7 +124,7 @@ impl Assignments {
         fields.next().map(|(field, _)| field)
     }
 
-    /// The patch of a flag that all sources together say `merged` about.
+    /// Returns the patch of a flag whose definition, with all sources merged, is `merged`.
     pub(crate) fn patch(
         &self,
         flag: &str,
@@ -195,16 +196,16 @@ impl Assignment {
             return Ok(());
         }
         if !rest.is_empty() {
-            return Err(Failure::usage(format!("`{}` is no list", self.path.join("."))));
+            return Err(Failure::usage(format!("`{}` is not a list", self.path.join("."))));
         }
         let list = patch.get(first).or_else(|| there.get(first)).unwrap_or(&Value::Null);
         let mut list = match list {
             Value::Null => Vec::new(),
             Value::Array(list) => list.clone(),
-            _ => return Err(Failure::usage(format!("`{first}` is no list"))),
+            _ => return Err(Failure::usage(format!("`{first}` is not a list"))),
         };
         let members = members(first, &self.value).ok_or_else(|| {
-            Failure::usage(format!("`{}` is no list of what `{first}` has", self.value)).hint(
+            Failure::usage(format!("`{}` is not a list of what `{first}` has", self.value)).hint(
                 format!("`{first}+=ana,bob` are two, and `{first}+='[\"Doe, Jane\"]'` is one"),
             )
         })?;
@@ -218,7 +219,7 @@ impl Assignment {
         Ok(())
     }
 
-    /// The value as JSON if that is what the setting takes, else as TOML, as a text, or as a list
+    /// Returns the value as JSON if the setting takes it, else as TOML, as a string, or as a list
     /// with commas.
     fn readings(&self, flag: &str, patch: &Map<String, Value>) -> Result<Value, Failure> {
         let text = &self.value;
@@ -248,7 +249,10 @@ impl Assignment {
             true => serde_json::from_str(text).ok(),
             false => Some(json(text)),
         };
-        let readings = [first, toml(&name, text), Some(text.as_str().into()), list()];
+        // With a `null` in it, a list or a table of JSON would become the string that it is written as.
+        let is_json = is_any && first.as_ref().is_some_and(|it| it.is_array() || it.is_object());
+        let string = (!is_json).then(|| Value::from(text.as_str()));
+        let readings = [first, toml(&name, text), string, list()];
         let mut first_error = None;
         for value in readings.into_iter().flatten() {
             let mut tried = Map::new();
@@ -286,8 +290,8 @@ fn put(object: &mut Map<String, Value>, path: &[String], value: Value) {
     }
 }
 
-/// The members of a list: those of a list in JSON or TOML, an object, or texts with commas between
-/// them. A text with a comma is quoted, as in JSON.
+/// Returns the members of a list: those of a list in JSON or TOML, an object, or strings with
+/// commas between them. A string with a comma is quoted, as in JSON.
 fn members(name: &str, text: &str) -> Option<Vec<Value>> {
     let texts =
         |members: Vec<Value>| -> Option<Vec<Value>> { members.into_iter().map(member).collect() };

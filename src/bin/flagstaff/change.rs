@@ -1,8 +1,8 @@
-//! Changes of flags: what they do, and how they are told and made.
+//! Changes of flags: their effects, the report on them, and the writes.
 //!
-//! Every change is rehearsed first, on sources in memory that say what the real ones say about the
-//! flag. So a dry run prints what the real run prints, and a person can be asked before anything
-//! is done.
+//! Every change is rehearsed first, on sources in memory with the entries that the real sources
+//! have for the flag. So a dry run prints what the real run prints, and a user can be asked before
+//! anything is written.
 
 mod args;
 mod ask;
@@ -92,10 +92,10 @@ pub(crate) trait Act {
         false
     }
 
-    /// When the override then ends by itself, if it ends at `now` so far.
+    /// Returns the end of the override after the change; `now` is its end before.
     fn end(&self, now: Option<SystemTime>) -> Option<SystemTime>;
 
-    /// Whether the store has to be written to, although it says the same then.
+    /// Returns `true` if the store has to be written to, although its entry stays the same.
     fn writes_the_same(&self, _before: Option<&SourceEntry>) -> bool {
         true
     }
@@ -105,12 +105,12 @@ pub(crate) trait Act {
         Unknown::Refuse
     }
 
-    /// What else somebody is asked before.
+    /// Returns a further question for the user, to be answered before the change.
     fn question(&self, _flags: usize) -> Option<String> {
         None
     }
 
-    /// Whether it answers for everybody, whatever was said.
+    /// Returns `true` if the change forces the flag on or off for all users.
     fn forces(&self) -> bool {
         false
     }
@@ -126,7 +126,7 @@ pub(crate) enum Unknown {
     Accept,
 }
 
-/// What to do to an override.
+/// A change of an override.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
     Enable,
@@ -167,10 +167,11 @@ struct Override<'a> {
     if_rev: Option<u64>,
 }
 
-/// How long a change that depends on what is there is tried again while others change the flag.
+/// The time for which a change that depends on the value before is retried, while others change
+/// the flag.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Makes one change of several flags, one after the other, and tells what became of each.
+/// Makes one change of several flags, one after the other, and reports the result of each.
 pub(crate) async fn change(
     session: &Session,
     names: &[String],
@@ -190,7 +191,7 @@ pub(crate) async fn change(
 }
 
 impl Override<'_> {
-    /// The change of one flag, by what the sources say about it now.
+    /// Returns the change of one flag, worked out from the present entries of the sources.
     fn write<'a>(
         &self,
         flags: &'a Flags,
@@ -319,7 +320,7 @@ impl Act for Override<'_> {
     }
 }
 
-/// Rehearses something, tells what it does, and does it.
+/// Rehearses a change, reports its effects, and makes it.
 pub(crate) async fn perform(
     session: &Session,
     redis: &RedisHandle,
@@ -384,7 +385,7 @@ pub(crate) async fn perform(
     for effect in left.by_ref() {
         let name = effect.flag.clone();
         let Some(leave) = leave.as_ref().filter(|_| effect.writes) else {
-            // Who waits for it waits for whoever made it so.
+            // The store has this value already: `--wait` waits for the revision that stored it.
             if args.waits() {
                 latest = latest.max(latest_revision(&flags, &name).await?);
             }
@@ -466,7 +467,7 @@ async fn refuse_what_was_not_shown(
     }
 }
 
-/// What it would do to one flag.
+/// Returns the effect that the change would have on one flag.
 async fn rehearse(
     session: &Session,
     flags: &Flags,
@@ -517,7 +518,8 @@ async fn rehearse(
     })
 }
 
-/// What an override says, whether as an answer for everybody or as the settings that amount to it.
+/// Returns an entry in one form: an entry that forces the flag becomes the settings that amount to
+/// it.
 fn meant(entry: &Entry) -> Entry {
     match entry {
         Entry::Forced(on) => Definition::forced(*on).into(),
@@ -526,7 +528,7 @@ fn meant(entry: &Entry) -> Entry {
     }
 }
 
-/// Tells what people may not expect of a change that does what it says.
+/// Prints warnings and hints about effects of a change that users may not expect.
 fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effects: &[Effect]) {
     let Session { place, output } = session;
     for effect in effects {
@@ -534,8 +536,7 @@ fn tell_what_may_surprise(session: &Session, flags: &Flags, act: &impl Act, effe
         if effect.makes_a_flag() {
             match place.mistake(&effect.flag) {
                 Some(mistake) => {
-                    output
-                        .warning(format!("what the file says about `{flag}` is wrong: {mistake}"));
+                    output.warning(format!("`{flag}` has a mistake in the file: {mistake}"));
                 }
                 None => {
                     output.warning(format!("no source has `{flag}` so far"));
@@ -570,7 +571,7 @@ pub(crate) fn grown_from(flags: &Flags, name: &str) -> Option<Definition> {
             for source in flags.sources_of(name).iter().skip(1).rev() {
                 match &source.entry {
                     Entry::Definition(patch) => definition.overlay(patch),
-                    // No list is left of what answers for everybody.
+                    // An entry that forces the flag leaves no lists.
                     _ => definition.merge(&Definition::forced(false)),
                 }
             }
@@ -589,7 +590,7 @@ fn growing(merged: &Definition, own: Option<&Definition>) -> Definition {
     definition
 }
 
-/// What the source that is written to says about a flag.
+/// Returns the entry for a flag in the source that is written to.
 fn said(flags: &Flags, name: &str) -> Option<Entry> {
     let store = flags.writable_source();
     let mut sources = flags.sources_of(name).into_iter();
@@ -671,7 +672,7 @@ fn mark(mut json: Value, is_dry_run: bool) -> Value {
     json
 }
 
-/// Whether a flag is off for everybody then, and was not before.
+/// Returns `true` if the change switches a flag off for all users.
 fn is_switched_off(effect: &Effect) -> bool {
     effect.after.state == FlagState::Off && effect.before.state != FlagState::Off
 }

@@ -14,7 +14,7 @@ use crate::{
     place::Place,
 };
 
-/// See, change and check feature flags.
+/// Inspect, change and check feature flags.
 #[derive(Debug, Parser)]
 #[command(
     name = "flagstaff",
@@ -35,7 +35,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Those of cargo.
+/// The styles of cargo.
 pub(crate) const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
     .usage(AnsiColor::Green.on_default().bold())
@@ -49,10 +49,10 @@ const AFTER_HELP: &str = "\
 Exit codes:
   0  done, yes, or nothing found
   1  no, or something found
-  2  called in a wrong way, or unreadable input
+  2  usage error or unreadable input
   3  the store cannot be reached
   4  refused
-  5  changed by somebody else since you looked
+  5  changed by another user in the meantime
 
 Examples:
   flagstaff list --filter owner=payments --filter 'expires<14d'

@@ -46,7 +46,7 @@ use crate::{cli::STYLES, failure::Failure, place::Place, session::Session};
 /// The parser, the overview of the help and the dispatch are made from these rows.
 macro_rules! commands {
     ($($heading:literal { $($command:ident: $args:path,)+ })+) => {
-        /// What to do.
+        /// The command to run.
         #[derive(Debug, Subcommand)]
         pub(crate) enum Command {
             $($($command($args),)+)+

@@ -1,4 +1,4 @@
-//! What shells complete.
+//! Completions for shells.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use flagstaff::{
 
 use crate::{output::Output, place::Place, places, text::clean};
 
-/// How long a shell waits for the store at most.
+/// The longest wait of a shell for the store.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Completes the names of flags: those of the file, and those of the store.

@@ -1,4 +1,4 @@
-//! How two definitions of a flag differ, setting by setting.
+//! The differences between two definitions of a flag, setting by setting.
 
 use std::fmt::Write;
 
@@ -18,7 +18,7 @@ pub(crate) struct Difference {
     pub(crate) after: Option<Value>,
 }
 
-/// What differs, in the order of the settings.
+/// Returns the differences, in the order of the settings.
 pub(crate) fn differences(
     before: &Map<String, Value>,
     after: &Map<String, Value>,
@@ -36,7 +36,7 @@ fn compare(
 ) {
     let added = after.keys().filter(|name| !before.contains_key(*name));
     for name in before.keys().chain(added) {
-        // That a stronger source takes something away is no value.
+        // A null is not a value: a stronger source takes the setting away with it.
         let [before, after] =
             [before, after].map(|side| side.get(name).filter(|value| !value.is_null()));
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };

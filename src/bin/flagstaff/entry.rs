@@ -70,7 +70,7 @@ fn rollout(rollout: &Map<String, Value>) -> String {
     words.join(", ")
 }
 
-/// A value for people: texts without quotes, lists with commas, everything else as JSON.
+/// Returns a value for users: strings without quotes, lists with commas, everything else as JSON.
 pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => clean(text).into_owned(),

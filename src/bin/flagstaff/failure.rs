@@ -1,4 +1,4 @@
-//! Why a command does not do what it was asked for, and how the process ends then.
+//! The failures of commands, and the exit codes that they end with.
 
 use std::{error::Error, io, slice};
 
@@ -14,16 +14,16 @@ use crate::{paste, places};
 /// An error with its exit code.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Whoever read the output has had enough, which is no failure.
+    /// The reader of the output closed the pipe, which is not an error.
     ClosedPipe,
     Told(Told),
 }
 
-/// What is told about an error: what is wrong, because of what, and what to do about it.
+/// An error for users: what is wrong, the causes, and what to do about it.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) code: ExitCode,
-    /// What kind of failure it is, whatever code a command ends with.
+    /// The kind of the failure, whatever code a command ends with.
     pub(crate) kind: ExitCode,
     pub(crate) message: String,
     pub(crate) causes: Vec<String>,
@@ -80,7 +80,7 @@ impl Failure {
         self
     }
 
-    /// What to do about it.
+    /// Adds a hint about what to do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Self::Told(told) = &mut self {
             told.hint = Some(hint.into());
@@ -167,7 +167,7 @@ impl From<InvalidRedis> for Failure {
     }
 }
 
-/// What a source of any kind says, of which only Redis is beyond this machine.
+/// Converts the error of a source of any kind. Only Redis is beyond this machine.
 fn from_source(error: &(dyn Error + 'static), otherwise: ExitCode) -> Failure {
     let mut cause = Some(error);
     while let Some(error) = cause {

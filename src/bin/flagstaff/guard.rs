@@ -177,7 +177,7 @@ pub(crate) fn ask(
         None => prompt("reason:")?,
     };
     match reason.trim() {
-        "" => Err(Failure::refused("nothing was changed: there is no reason")),
+        "" => Err(Failure::refused("nothing was changed: a reason is missing")),
         _ => Ok(Leave { reason: Some(reason), was_asked: true }),
     }
 }

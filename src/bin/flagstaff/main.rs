@@ -14,7 +14,7 @@
 //!
 //! What a command has at hand:
 //!
-//! - [`Session::place`] knows where flags are. [`Place::flags`](place::Place::flags) has all sources
+//! - [`Session::place`] has the locations of flags. [`Place::flags`](place::Place::flags) has all sources
 //!   merged, [`Place::file`](place::Place::file) the flags.toml, [`Place::redis`](place::Place::redis)
 //!   the store.
 //! - [`Session::output`] prints. Data goes through it to stdout, in the form that was asked for:
@@ -23,7 +23,7 @@
 //!   [`Output::note`](output::Output::note), [`Output::warning`](output::Output::warning).
 //! - [`Failure`](failure::Failure) is an error with its exit code. Errors of the library become one
 //!   with `?`, causes included.
-//! - [`ContextArgs`](context::ContextArgs) are the options that say who asks;
+//! - [`ContextArgs`](context::ContextArgs) are the options for the evaluation context;
 //!   `#[arg(add = completion::flags())]` makes shells complete the names of flags.
 
 mod alert;

@@ -36,7 +36,7 @@ pub(crate) fn refuse_settings(names: &[String], flags: &Snapshot) -> Result<(), 
     refuse_settings_but(names, |name| flags.info(name).is_some())
 }
 
-/// The same, where `is_flag` knows the flags.
+/// Refuses settings in place of names, unless `is_flag` returns `true` for one.
 pub(crate) fn refuse_settings_but(
     names: &[String],
     is_flag: impl Fn(&str) -> bool,
@@ -81,7 +81,7 @@ pub(crate) fn refuse_what_may_be_settings(names: &[String]) -> Result<(), Failur
     }
 }
 
-/// How to make an assignment that was made to the wrong command.
+/// Returns the command line that makes an assignment which another command was given.
 fn set(flag: &str, assignment: &str) -> String {
     let flag = text::word(flag);
     match assigned(assignment).map(Field::as_str) {

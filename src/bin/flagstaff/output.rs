@@ -1,4 +1,4 @@
-//! What is printed, where and how.
+//! The output of commands: stdout, stderr, and the forms.
 //!
 //! Data goes to stdout: as text for people on a terminal, separated by tabs in a pipe, or as JSON.
 //! Everything else goes to stderr.
@@ -25,7 +25,7 @@ const VERSION: u32 = 1;
 /// The number of messages of a kind that are printed at most: a store may have ten thousand odd values.
 pub(crate) const MOST: usize = 20;
 
-/// How to print.
+/// The options of the output.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
@@ -80,12 +80,12 @@ enum Format {
 /// Several things of one kind.
 #[derive(Debug)]
 pub(crate) struct Listing<'c> {
-    /// What they are called in JSON.
+    /// The key of the list in JSON.
     pub(crate) name: &'static str,
     /// The headings of the columns. New ones are only ever added at the end.
     pub(crate) columns: &'c [&'c str],
     pub(crate) rows: Vec<Row>,
-    /// What people read when there are none, such as `(no flags)`.
+    /// The line for users when the list is empty, such as `(no flags)`.
     pub(crate) empty: &'static str,
 }
 
@@ -158,12 +158,12 @@ impl Output {
         matches!(self.format, Format::Json | Format::Jsonl)
     }
 
-    /// Whether the output is for people.
+    /// Returns `true` if the output is for people.
     pub(crate) fn is_for_people(&self) -> bool {
         self.format == Format::Text
     }
 
-    /// Whether the output is for programs that read columns.
+    /// Returns `true` if the output is for programs that read columns.
     pub(crate) fn is_terse(&self) -> bool {
         self.format == Format::Tsv
     }
@@ -270,7 +270,7 @@ impl Output {
         }
     }
 
-    /// What people read and programs have in the data.
+    /// Prints a line for people, which programs have in the data.
     pub(crate) fn aside(&self, text: impl Display) {
         if !self.is_json() {
             self.note(text);
@@ -289,7 +289,7 @@ impl Output {
         anstream::eprintln!("{}", report.trim_end());
     }
 
-    /// What can be done about something, beside the data.
+    /// Prints a hint, beside the data.
     pub(crate) fn hint(&self, text: impl Display) {
         if self.left_out >= LeftOut::Notes {
             return;
@@ -329,7 +329,7 @@ impl Output {
         anstream::eprintln!("{}", Untrusted::new(&json).json());
     }
 
-    /// Tells why a command failed, and with which code the process ends.
+    /// Prints the error of a command, and returns the exit code of the process.
     pub(crate) fn failure(&self, failure: &Failure) -> ExitCode {
         let Failure::Told(Told { code, kind, message, causes, hint, .. }) = failure else {
             return ExitCode::Done;
@@ -381,7 +381,7 @@ impl Lines {
     }
 }
 
-/// Whether the arguments ask for JSON, also if they are wrong otherwise.
+/// Returns `true` if the arguments ask for JSON, even if they are wrong otherwise.
 pub(crate) fn asked_for_json(arguments: impl IntoIterator<Item = OsString>) -> bool {
     let forms = values(arguments, "output", Some("-o"));
     forms.iter().any(|form| matches!(form.as_str(), "json" | "jsonl"))

@@ -1,4 +1,4 @@
-//! Where flags are: the file, the environment and the store.
+//! The locations of flags: the file, the environment and the store.
 
 use std::{
     env, fs,
@@ -47,10 +47,10 @@ const KEY: &str = "feature_flags";
 
 const NAME_A_STORE: &str = "name one with `--redis redis://HOST`, or set REDIS_URL";
 
-/// What keys begin with unless another prefix is named.
+/// The prefix of keys unless another one is named.
 const KEY_PREFIX: &str = "ff";
 
-/// Where flags are. What is used without any options is the default.
+/// The locations of flags. The default is what a command uses without any options.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Where")]
 pub(crate) struct Place {
@@ -82,7 +82,7 @@ pub(crate) struct Place {
     /// Sentinels; --redis then names the master, redis://NAME [env: REDIS_SENTINELS]
     #[arg(long, global = true, value_name = "URL", value_delimiter = ',')]
     sentinel: Vec<String>,
-    /// Do without the store, whatever REDIS_URL says
+    /// Ignore the store, even if REDIS_URL is set
     #[arg(long, global = true)]
     no_redis: bool,
     /// Hash that has the overrides [default: feature_flags]
@@ -483,12 +483,12 @@ impl Place {
         }
     }
 
-    /// What the keys of the layout with a key per flag begin with.
+    /// Returns the prefix of the keys in the layout with a key per flag.
     pub(crate) fn key_prefix(&self) -> &str {
         self.prefix().unwrap_or(KEY_PREFIX)
     }
 
-    /// What is wrong with a flag of the file that is left out because of it, and where.
+    /// Returns the mistake because of which a flag of the file is left out, with its location.
     pub(crate) fn mistake(&self, flag: &str) -> Option<String> {
         let files = self.files().ok()?.into_iter().rev().map(|file| file.at_a_start(None));
         let mut mistakes = files.filter_map(|file| {
@@ -642,14 +642,14 @@ impl Place {
         Ok(redis.handle())
     }
 
-    /// All sources merged: the store over the environment over the file. What is wrong with the file
-    /// is told; its other flags count.
+    /// Returns all sources merged: the store over the environment over the file. Mistakes in the file
+    /// are printed; its other flags count.
     pub(crate) async fn flags(&self, output: &Output) -> Result<Flags, Failure> {
         self.flags_at(output, None).await
     }
 
-    /// The same, without the store if that cannot be reached, which is told. The exit code is then
-    /// that of the failure.
+    /// Returns all sources merged, without the store if that cannot be reached. The failure is printed
+    /// then, and its exit code returned.
     pub(crate) async fn flags_as_far_as_possible(
         &self,
         output: &Output,
@@ -665,7 +665,7 @@ impl Place {
         }
     }
 
-    /// The same as of an instant; now if there is none.
+    /// Returns all sources merged, as of an instant; now if there is none.
     pub(crate) async fn flags_at(
         &self,
         output: &Output,
@@ -677,8 +677,8 @@ impl Place {
         Ok(flags)
     }
 
-    /// Says that overrides do not count, if nobody has said so. It is for people who look, not for
-    /// every run of a script.
+    /// Prints a note that overrides do not count, unless an option is there for that. Only terminals get
+    /// the note: a script would print it at every run.
     pub(crate) fn tell_without_store(&self, output: &Output) {
         if !self.names_store() && !self.no_redis && io::stderr().is_terminal() {
             output.aside(
@@ -688,7 +688,7 @@ impl Place {
         }
     }
 
-    /// The same for a command that answers by its exit code alone.
+    /// Returns all sources merged, without notes, for commands that answer by their exit code alone.
     pub(crate) async fn flags_in_silence(
         &self,
         output: &Output,
@@ -762,7 +762,7 @@ impl Place {
         Ok(single)
     }
 
-    /// The same, with the file followed as services follow it.
+    /// Returns all sources merged, with the file followed as services follow it.
     pub(crate) async fn followed(&self) -> Result<Flags, Failure> {
         let files = self.files()?.into_iter().enumerate().map(|(index, file)| {
             let followed = File::open(file.path)?;
@@ -895,8 +895,8 @@ fn chosen(mut files: Vec<Declared>, environment: &str) -> Result<Vec<Declared>, 
 pub(crate) fn unknown_environment(path: &Path, error: &UnknownEnvironment) -> Failure {
     let (path, name) = (path.display().to_string(), places::shown(&error.name));
     let (path, name) = (clean(&path), clean(&name));
-    if let Some(mistake) = &error.mistake {
-        let Diagnostic { location, message, label, .. } = &**mistake;
+    if let Some(mistake) = error.mistake() {
+        let Diagnostic { location, message, label, .. } = mistake;
         return Failure::usage(format!("environment `{name}` of `{path}` cannot be used"))
             .cause(format!("{path}:{location}: {message}, {label}"))
             .hint(mistake.help.clone().unwrap_or_default());
@@ -943,7 +943,7 @@ pub(crate) fn has(files: &[PathBuf], path: &Path) -> bool {
     files.iter().any(|file| real(file).as_ref() == Some(&path))
 }
 
-/// Tells what is wrong with what sources say, such as overrides that cannot be read.
+/// Prints the errors of sources, such as overrides that cannot be read.
 fn tell_failures(flags: &Flags, output: &Output) {
     let failing =
         flags.health().sources.into_iter().filter(|source| source.status == Status::Error);
@@ -1021,7 +1021,7 @@ pub(crate) fn has_errors(file: &FlagsFile) -> bool {
     file.diagnostics().concerning(file.environment()).has_errors()
 }
 
-/// Tells which flags of a file do not count.
+/// Prints the flags of a file that do not count.
 pub(crate) fn tell_left_out(name: &str, file: &FlagsFile, output: &Output) {
     let place = |flag: &str| {
         first_mistake(file, flag).map(|mistake| format!(" (line {})", mistake.location.line))

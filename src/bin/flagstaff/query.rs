@@ -62,7 +62,7 @@ const WORDS: [(&str, Term); 6] = [
     ("testable", Term::Mark(Mark::Testable, true)),
 ];
 
-/// What a term can ask about a flag.
+/// The properties of a flag that terms compare.
 #[derive(Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) name: &'a str,

@@ -13,7 +13,7 @@ pub(crate) fn text_at(revision: &str, path: &Path) -> Result<String, Failure> {
         .map_err(|_| Failure::usage(format!("`{}` at `{revision}` is not UTF-8", path.display())))
 }
 
-/// What git prints in a directory.
+/// Runs git in a directory, and returns what it prints.
 pub(crate) fn git(directory: &Path, arguments: &[&str]) -> Result<Vec<u8>, Failure> {
     let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let output = Command::new("git")

@@ -1,8 +1,8 @@
-//! What every command gets.
+//! The session that every command gets.
 
 use crate::{output::Output, place::Place};
 
-/// Where flags are, and where to print to.
+/// The locations of flags, and the output.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) place: Place,

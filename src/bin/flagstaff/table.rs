@@ -10,7 +10,7 @@ use crate::{
 /// Between two columns, half of it on each side.
 const GAP: u16 = 2;
 
-/// The width of the terminal. One that does not know it says 0.
+/// Returns the width of the terminal; some terminals report 0 for an unknown one.
 pub(crate) fn room() -> Option<u16> {
     Table::new().width().filter(|&width| width > 0)
 }

@@ -1,4 +1,4 @@
-//! Texts for people.
+//! Strings for people.
 
 use flagstaff::text::Untrusted;
 /// Escapes whatever breaks a line, a column or a terminal.

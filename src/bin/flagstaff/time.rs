@@ -10,7 +10,7 @@ pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
     if text == "now" {
         return Ok(now);
     }
-    let far = || format!("`{text}` is beyond what the clock can tell");
+    let far = || format!("`{text}` is beyond the range of the clock");
     if let Some(later) = text.strip_prefix('+') {
         return now.checked_add(duration(later)?).ok_or_else(far);
     }
@@ -29,7 +29,7 @@ pub(crate) fn instant(text: &str) -> Result<SystemTime, String> {
     })
 }
 
-/// How long: `90s`, `1h`, `1h30m`, `14d`, `2w`.
+/// Parses a duration: `90s`, `1h`, `1h30m`, `14d`, `2w`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected how long, such as `90s`, `1h` or `14d`".to_owned();
     let far = || "longer than the calendar, which ends in the year 9999".to_owned();
@@ -50,7 +50,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// How long something is to last, which is not no time at all.
+/// Parses a duration longer than zero.
 pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it would end at once".to_owned()),

@@ -14,10 +14,10 @@ use super::{
 };
 use crate::{
     definition::{
-        Diagnostics, FlagsFile, UnknownEnvironment, UnknownKeys,
+        Diagnostics, FlagsFile, Referrer, UnknownEnvironment, UnknownKeys,
         file::Whole,
         flag::{FORMS, form},
-        from_json_object, to_json,
+        from_json_object, references, to_json,
     },
     error::debug_is_message,
     model::{Definition, Effect, Entry, Field, FlagKey, nearest},
@@ -381,8 +381,8 @@ impl Document {
         }
     }
 
-    /// Returns the flags of the file that need a flag: they require it, or one of their conditions
-    /// names it.
+    /// Returns the flags of the file that need a flag, including rejected ones: they require it, or
+    /// one of their conditions names it.
     ///
     /// # Example
     ///
@@ -403,7 +403,13 @@ impl Document {
             parts.iter().flat_map(|part| self.outside.flags_of(part.as_deref()).good.iter());
         let needing =
             flags.filter(|(key, other)| *key != flag && rename::names(&settings(other), flag));
-        let needing: BTreeSet<_> = needing.map(|(key, _)| key.to_owned()).collect();
+        let mut needing: BTreeSet<_> = needing.map(|(key, _)| key.to_owned()).collect();
+        // Rejected flags have no settings, and need the flag again once their mistake is fixed.
+        needing.extend(references(self.text(), flag).into_iter().filter_map(|it| match it.by {
+            Referrer::Requires(other) | Referrer::Rule { flag: other, .. } => Some(other),
+            Referrer::Segment(_) => None,
+        }));
+        needing.remove(flag);
         needing.into_iter().collect()
     }
 

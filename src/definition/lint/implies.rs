@@ -18,6 +18,11 @@ impl Prover {
         Self { steps: STEPS }
     }
 
+    /// Compares like [`implies`](Self::implies), but returns `None` if no step is left.
+    pub(super) fn try_implies(&mut self, narrow: &Condition, wide: &Condition) -> Option<bool> {
+        (self.steps > 0).then(|| self.implies(narrow, wide))
+    }
+
     /// Returns `true` if `wide` holds for every context for which `narrow` holds. Returns `false`
     /// if that is not obvious.
     pub(super) fn implies(&mut self, narrow: &Condition, wide: &Condition) -> bool {

@@ -3,7 +3,7 @@
 use super::{
     Asker, Check, ComparisonTrace, ConditionTrace, DrawTrace, Explanation, NearMiss, Shown,
 };
-use crate::model::{Attribute, Field};
+use crate::model::{Attribute, Cause, ErrorCode, Field, Reason};
 
 impl Explanation {
     /// Removes all values of the context, and the operands that conditions compare them with. The
@@ -42,6 +42,43 @@ impl Explanation {
                 |name: &N| is_within(path, name.as_ref()) || is_within(name.as_ref(), path);
             names.iter().any(is_related)
         });
+        self
+    }
+
+    /// Removes the answer and everything that follows from it, since a source has an entry that cannot be read.
+    /// `because` takes the place of the reason. The other sources and their settings stay.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flagstaff::{Context, Flags, Memory, Reason};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let flags = Flags::builder().source(Memory::new().with("beta", true)).start().await?;
+    ///
+    /// let explanation = flags.explain("beta", &Context::anonymous());
+    /// let explanation = explanation.without_answer("the stored value is not UTF-8");
+    ///
+    /// assert_eq!(explanation.answer.reason, Reason::Error);
+    /// assert!(explanation.steps.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn without_answer(mut self, because: impl Into<String>) -> Self {
+        let answer = &mut self.answer;
+        (answer.value, answer.reason, answer.cause) = (false, Reason::Error, Cause::Rejected);
+        (answer.error_code, answer.source, answer.variant) =
+            (Some(ErrorCode::ParseError), None, None);
+        self.because = because.into();
+        self.place = None;
+        self.served = None;
+        self.near_miss = None;
+        self.steps.clear();
+        let unreadable = self.sources.iter().filter(|source| source.problem.is_some());
+        let unreadable: Vec<_> = unreadable.map(|source| source.source).collect();
+        self.settings.retain(|setting| !unreadable.contains(&setting.source));
         self
     }
 

@@ -70,6 +70,8 @@ async fn an_override_is_moved_as_it_is_stored_in_each_layout() {
 async fn a_moved_override_is_in_force_under_its_new_name_when_the_move_returns() {
     for Layout { open, .. } in &LAYOUTS {
         let server = Server::start();
+        // A report would have everything read, and both flags with it.
+        server.cli(&["ACL", "SETUSER", "default", "-client|tracking"]);
         let redis = open(&server);
         let declared = Memory::new().with("old", false).with("new", false);
         let flags = Flags::builder()

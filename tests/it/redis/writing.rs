@@ -252,14 +252,16 @@ async fn a_clock_that_goes_wrong_is_reported_once() {
     let flags = Flags::builder().source(redis).max_wait(Duration::ZERO).start().await.unwrap();
     let mut events = flags.events();
 
-    server.cli(&["HSET", "feature_flags", "beta", "1"]);
-
     let mut told = 0;
-    loop {
-        match next(&mut events).await {
-            Event::Failed { kind, .. } => told += usize::from(kind == "clock"),
-            Event::Changed { .. } => break,
-            _ => {}
+    // Each change is a reading, which finds the wrong clock again.
+    for value in ["1", "0", "1"] {
+        server.cli(&["HSET", "feature_flags", "beta", value]);
+        loop {
+            match next(&mut events).await {
+                Event::Failed { kind, .. } => told += usize::from(kind == "clock"),
+                Event::Changed { .. } => break,
+                _ => {}
+            }
         }
     }
     assert!(told <= 1, "{told}");

@@ -1,5 +1,5 @@
-//! Real tools against a real watch. The poll is out of reach except where it is what is tested, so whatever arrives was
-//! brought by events.
+//! Real tools against a real watch. The poll is disabled except in tests of the poll, so every
+//! observation comes from an event.
 
 mod limits;
 
@@ -18,7 +18,7 @@ use crate::read::MAX_LEN;
 /// A bound for failures only.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// For "and then nothing happens": long enough for a loop to show.
+/// The time to wait for "and then nothing happens": long enough for a loop to show.
 const A_WHILE: Duration = Duration::from_millis(400);
 
 fn events_only() -> Timing {
@@ -46,7 +46,7 @@ impl Scene {
         scene
     }
 
-    /// Runs a shell script in the directory; `$N` is what it is to write.
+    /// Runs a shell script in the directory, with the variable `N` set to `n`.
     fn run(&self, script: &str, n: &str) {
         self.command(script, n)
             .output()
@@ -77,7 +77,7 @@ impl Scene {
         self.dir.path().join(name)
     }
 
-    /// The next observation that is not a mere confirmation, shortened.
+    /// Returns the next observation that is not a mere confirmation, shortened.
     async fn change(&mut self) -> Seen {
         loop {
             let seen = timeout(PATIENCE, self.watch.next()).await.expect("an observation in time");
@@ -87,7 +87,7 @@ impl Scene {
         }
     }
 
-    /// Everything that is seen up to `content`, without that.
+    /// Returns all observations before `content`.
     async fn until(&mut self, content: &str) -> Vec<Seen> {
         let mut before = Vec::new();
         loop {
@@ -104,7 +104,7 @@ impl Scene {
         if let Ok(seen) = timeout(A_WHILE, self.watch.next()).await {
             panic!("{seen:?}");
         }
-        // A loop would read every `Timing::quiet`; one more read may be owed to an event that came late.
+        // A loop would read every `Timing::quiet`. A late event may cause one more read.
         assert!(self.watch.reads <= reads + 1, "read again");
     }
 }
@@ -130,7 +130,8 @@ impl From<Observation> for Seen {
     }
 }
 
-/// Edits three times, as watches that only catch the first edit are the common fault. Nothing else may be seen.
+/// Edits three times, since a common fault is a watch that only sees the first edit. No other
+/// observation may come.
 async fn every_edit_is_seen(path: &str, setup: &str, edit: &str) {
     let mut scene = Scene::new(path, setup).await;
     for n in ["1", "2", "3"] {
@@ -140,7 +141,8 @@ async fn every_edit_is_seen(path: &str, setup: &str, edit: &str) {
     scene.nothing_happens().await;
 }
 
-/// The same for tools that remove before they put back. On a busy machine the gap is longer than the quiet time.
+/// As `every_edit_is_seen`, for tools that remove the file before they put it back. On a busy
+/// machine the gap is longer than the quiet time.
 async fn every_edit_is_seen_after_a_gap(path: &str, setup: &str, edit: &str) {
     let mut scene = Scene::new(path, setup).await;
     for n in ["1", "2", "3"] {
@@ -340,7 +342,7 @@ async fn parent_removed_and_made_again() {
         .await;
 }
 
-// notify drops the watch of what is moved, and (path, device, inode) are as before.
+// notify drops the watch of a directory that is moved, and (path, device, inode) are as before.
 #[tokio::test]
 async fn parent_moved_away_and_back() {
     let mut scene = Scene::new("conf/flags.toml", "mkdir conf; echo 0 > conf/flags.toml").await;
@@ -428,10 +430,10 @@ async fn a_writer_that_never_closes_is_not_waited_for_longer_than_the_ceiling() 
         io::Write::write_all(&mut writer, n.as_bytes()).unwrap();
 
         assert_eq!(scene.change().await, Seen::Content(text.to_owned()));
-        // It was waited for, too.
+        // The writer was waited for, too.
         assert!(before.elapsed() >= Timing::default().ceiling);
     }
-    // Another way of saving is not held up by it.
+    // The open file does not delay another way of saving.
     scene.run("echo 3 > .new; mv .new flags.toml", "");
     assert_eq!(scene.change().await, Seen::Content("3".to_owned()));
     drop(writer);
@@ -454,7 +456,7 @@ async fn a_file_that_is_written_all_the_time_is_read_all_the_same() {
 async fn busy_neighbours_of_names_on_the_way_do_not_hold_an_edit_up() {
     let setup = "mkdir app; echo 0 > app/flags.toml; echo > app/app; echo > flags.toml";
     let mut scene = Scene::new("app/flags.toml", setup).await;
-    // Both have names of the path, and are open all the time.
+    // Both have names of the path, and stay open.
     let busy = "exec 3> app/app 4> flags.toml; while [ ! -e stop ]; do echo >&3; echo >&4; done";
     // Only quiet ends the wait now, and the neighbours are never quiet.
     scene.watch.timing.ceiling = Duration::from_secs(3600);
@@ -470,7 +472,7 @@ async fn busy_neighbours_of_names_on_the_way_do_not_hold_an_edit_up() {
     neighbour.wait().unwrap();
 }
 
-/// A program that has the file mapped into its memory, and writes what it is sent through that.
+/// A program that maps the file into its memory, and writes its input through the mapping.
 const MAPPED: &str = "
 import mmap, sys
 with open('flags.toml', 'r+b') as file:
@@ -569,13 +571,13 @@ async fn a_thousand_edits_end_with_the_last_and_no_torn_one() {
         writer.await.unwrap();
         for seen in &before {
             let whole = match seen {
-                // Between two steps, for as long as a busy machine makes it.
+                // The file may be empty between two steps, for as long as a busy machine takes.
                 Seen::Content(seen) if seen.is_empty() => style != "rename",
                 Seen::Content(seen) => {
                     let n = seen.split('\n').next().unwrap().parse().unwrap();
                     *seen == text(n)
                 }
-                // Only where it really is missing in between.
+                // Only if the style really removes the file in between.
                 Seen::Missing => style == "delete and create",
                 Seen::Unreadable(_) | Seen::Unchanged => false,
             };
@@ -711,7 +713,7 @@ async fn a_survey_that_panics_again_and_again_is_tried_once_in_each_poll() {
 async fn a_change_that_no_event_tells_is_found_by_the_poll() {
     let timing = Timing { poll: Duration::from_millis(20), ..Timing::default() };
     let mut scene = Scene::with("flags.toml", PLAIN, timing).await;
-    // Events that are not listened to are as good as none.
+    // Events that no receiver reads stand for missing events.
     let (_silent, pulse) = tokio::sync::watch::channel(Pulse::default());
     scene.watch.pulse = pulse;
 

@@ -1,4 +1,4 @@
-//! A bound on what a server may send, which holds before the bytes are kept.
+//! A limit on the bytes that a server may send, which holds before the bytes are kept.
 
 use std::{
     io,
@@ -10,11 +10,11 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The bytes that may still come over a connection. Each question sets them, by the length that its
-/// answer may have.
+/// The bytes that may still come over a connection. Each question sets the limit to the length that
+/// its answer may have.
 ///
-/// The library collects an answer until it is complete, however long it is. The only way to stop it is to end the
-/// connection, which also frees what the server has prepared.
+/// The library collects an answer until it is complete, however long it is. The only way to stop
+/// that is to end the connection, which also frees the rest of the answer at the server.
 #[derive(Debug)]
 pub(in crate::backend::redis) struct Allowance {
     left: AtomicUsize,
@@ -26,17 +26,17 @@ impl Allowance {
         Self { left: AtomicUsize::new(bytes), is_exceeded: AtomicBool::new(false) }
     }
 
-    /// Allows so many bytes from now on.
+    /// Sets the limit to so many bytes from now on.
     pub(in crate::backend::redis) fn set(&self, bytes: usize) {
         self.left.store(bytes, Ordering::Relaxed);
     }
 
-    /// Allows so many bytes if fewer are, beside an answer that is on its way.
+    /// Raises the limit to so many bytes if it is lower, while another answer may be on its way.
     pub(in crate::backend::redis) fn set_at_least(&self, bytes: usize) {
         self.left.fetch_max(bytes, Ordering::Relaxed);
     }
 
-    /// Returns true if more has come, which has ended the connection.
+    /// Returns `true` if more bytes came than allowed, which has ended the connection.
     pub(in crate::backend::redis) fn is_exceeded(&self) -> bool {
         self.is_exceeded.load(Ordering::Relaxed)
     }
@@ -51,7 +51,7 @@ impl Allowance {
     }
 }
 
-/// A stream that ends with an error when more comes than is allowed.
+/// A stream that ends with an error when more bytes come than allowed.
 pub(super) struct Limited<S> {
     pub(super) stream: S,
     pub(super) allowance: Arc<Allowance>,

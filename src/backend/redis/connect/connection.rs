@@ -12,16 +12,16 @@ use tokio::task::JoinHandle;
 use super::{Timeouts, allowance::Allowance, node::Node, open::Opening, redirect::Hint};
 use crate::backend::redis::error::{Place, RedisError, RedisErrorKind};
 
-/// What is told of pushes, and of the end of the connection. It runs in the connection's task, so
-/// it must not wait.
+/// The callback for pushes, and for the end of the connection. It runs in the task of the
+/// connection, so it must not wait.
 pub(in crate::backend::redis) type OnPush = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
-/// A connection to the server, or the node, that has the flags. Dropping it closes it, also for
-/// the clones of `conn`.
+/// A connection to the server, or the node, that has the flags. Dropping it closes the connection,
+/// also for the clones of `conn`.
 pub(in crate::backend::redis) struct Connection {
-    /// To send commands through.
+    /// The handle to send commands through.
     pub(in crate::backend::redis) conn: Commands,
-    /// Whether the server speaks RESP3, without which there are no pushes.
+    /// True if the server speaks RESP3, without which there are no pushes.
     pub(in crate::backend::redis) resp3: bool,
     pub(in crate::backend::redis) place: Place,
     /// The bytes that the server may still send.
@@ -46,7 +46,7 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Whether it has broken already.
+    /// Returns `true` if the connection has broken.
     pub(in crate::backend::redis) fn is_over(&self) -> bool {
         self.driver.is_finished()
     }
@@ -80,8 +80,8 @@ impl Connection {
         answer.map_err(|error| self.error(&error))
     }
 
-    /// What an error of a command on `conn` means. Where it names another node, the next
-    /// connection leads there.
+    /// Returns the failure for an error of a command on `conn`. If the error names another node,
+    /// the next connection goes there.
     pub(in crate::backend::redis) fn error(&self, error: &redis::RedisError) -> RedisError {
         if self.allowance.is_exceeded() {
             return RedisError::new(RedisErrorKind::TooLarge, &self.place, None);
@@ -91,12 +91,12 @@ impl Connection {
     }
 }
 
-/// Where commands go.
+/// The target of commands.
 #[derive(Clone)]
 pub(in crate::backend::redis) struct Commands {
     conn: MultiplexedConnection,
-    /// Whether the slot of the key is on its way to this node, which serves it early only to those
-    /// who say that they know.
+    /// True while the slot of the key moves to this node, which serves the slot early only after
+    /// `ASKING`.
     pub(super) asking: bool,
 }
 

@@ -24,7 +24,7 @@ pub(super) use self::{
 use self::{node::Node, open::Opening, redirect::Hint, sentinel::Sentinels, tls::Tls};
 use super::error::RedisError;
 
-/// Where the flags are. `Debug` and `Display` show no password.
+/// The servers that have the flags. `Debug` and `Display` show no password.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     servers: Servers,
@@ -34,12 +34,12 @@ pub(super) struct Target {
 
 #[derive(Debug, Clone)]
 enum Servers {
-    /// A server, or nodes of a cluster: which of them it is shows when a node sends us on.
+    /// A server, or nodes of a cluster. A redirect shows that it is a cluster.
     Nodes(Vec<Node>),
     Sentinels(Sentinels),
 }
 
-/// How long to wait for the server.
+/// The time limits for answers of the server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
     pub(super) connect: Duration,
@@ -67,7 +67,7 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Returns true if both name a server, or a master of sentinels, and its database in common.
+    /// Returns `true` if both have a server, or a master of sentinels, and its database in common.
     pub(super) fn shares_server(
         &self,
         other: &Self,
@@ -89,12 +89,12 @@ impl Target {
         }
     }
 
-    /// One server, by its URL.
+    /// Parses the URL of one server.
     pub(super) fn parse(url: &str) -> Result<Self, InvalidRedis> {
         Ok(Self::new(Servers::Nodes(vec![Node::parse(url)?])))
     }
 
-    /// A cluster, by the URLs of some of its nodes.
+    /// Parses the URLs of some nodes of a cluster.
     pub(super) fn cluster(
         urls: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Self, InvalidRedis> {
@@ -105,8 +105,8 @@ impl Target {
         }
     }
 
-    /// The master that the sentinels at `urls` know as the host of `master`, whose other parts say
-    /// how to log in there.
+    /// Parses the URLs of sentinels. The host of `master` is their name for the master, and its
+    /// other parts are the login there.
     pub(super) fn sentinel(
         master: &str,
         urls: impl IntoIterator<Item = impl AsRef<str>>,
@@ -120,7 +120,7 @@ impl Target {
         Self { servers, tls: Tls::default(), hint: Arc::default() }
     }
 
-    /// Trusts the authorities in `pem`, instead of those that the system trusts.
+    /// Trusts the authorities in `pem` instead of those that the system trusts.
     #[cfg(feature = "redis-tls")]
     pub(super) fn trust(&mut self, pem: &[u8]) -> Result<(), InvalidRedis> {
         self.tls.trust(pem)
@@ -146,10 +146,10 @@ impl Target {
         }
     }
 
-    /// Whether `connection` still leads to the server that has the flags.
+    /// Returns `true` if `connection` still leads to the server that has the flags.
     pub(super) async fn is_current(&self, connection: &Connection) -> bool {
         match &self.servers {
-            // Nodes send us on themselves.
+            // Nodes redirect us themselves.
             Servers::Nodes(_) => true,
             Servers::Sentinels(sentinels) => {
                 let opening = self.opening(&connection.place.key, &connection.timeouts);

@@ -1,14 +1,14 @@
-//! The address of one server, and how to log in there.
+//! The address of one server, with the login.
 
 use std::{fmt, net::IpAddr, path::PathBuf};
 
 use redis::{ConnectionAddr, ConnectionInfo, RedisConnectionInfo};
 
-/// What is wrong with how Redis is to be reached.
+/// An error in the configuration of Redis.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRedis {
-    /// The text is no URL of a Redis server.
+    /// The string is not the URL of a Redis server.
     #[error(
         "`{url}` is no URL of Redis, such as `redis://user:password@host:6379/0` or `unix:///run/redis.sock`; special \
          characters of user and password are percent-encoded (`@` as `%40`)"
@@ -17,10 +17,10 @@ pub enum InvalidRedis {
         /// The URL, without user and password.
         url: String,
     },
-    /// A cluster or sentinels without a single address.
+    /// A cluster or sentinels without any address.
     #[error("a cluster, and sentinels, need the URL of at least one node")]
     NoNodes,
-    /// A database of a cluster.
+    /// A database is chosen for a cluster.
     #[error("the URL of `{node}` names a database other than 0, which a cluster does not have")]
     ClusterDatabase {
         /// The address of the node.
@@ -29,13 +29,13 @@ pub enum InvalidRedis {
     /// A certificate is not in PEM form.
     #[error("a certificate for Redis is not in PEM form: {reason}")]
     Certificate {
-        /// What is wrong with it.
+        /// The mistake in the certificate.
         reason: String,
     },
-    /// The key of a client certificate is not in PEM form, or not that of the certificate.
+    /// The key of a client certificate is not in PEM form, or does not belong to the certificate.
     #[error("the key of the client certificate cannot be used: {reason}")]
     Key {
-        /// What is wrong with it.
+        /// The mistake in the key.
         reason: String,
     },
     /// TLS is not built in.
@@ -48,7 +48,7 @@ pub enum InvalidRedis {
 
 crate::error::debug_is_message!(InvalidRedis);
 
-/// One server. It prints without its password.
+/// The address and login of one server. `Debug` and `Display` omit the password.
 #[derive(Debug, Clone)]
 pub(super) struct Node {
     pub(super) address: Address,
@@ -73,7 +73,8 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// Returns true if both are one address. `is_same_host` compares hosts whose names differ.
+    /// Returns `true` if both have the same address. `is_same_host` compares hosts whose names
+    /// differ.
     fn is_same(&self, other: &Self, is_same_host: &impl Fn(&str, &str) -> bool) -> bool {
         match (self, other) {
             (Self::Tcp { host, port }, Self::Tcp { host: other, port: other_port }) => {
@@ -95,7 +96,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 impl Node {
-    /// Returns true if both are one database of one server.
+    /// Returns `true` if both have the same database of the same server.
     pub(super) fn is_same_server(
         &self,
         other: &Self,
@@ -106,7 +107,7 @@ impl Node {
 
     pub(super) fn parse(url: &str) -> Result<Self, InvalidRedis> {
         let invalid = || InvalidRedis::Url { url: without_login(url) };
-        // TLS is not the library's, so it must not refuse the scheme.
+        // Streams of our own do TLS, so the library must not refuse its scheme.
         let (tls, plain) = match url.split_once("://") {
             Some(("rediss" | "valkeys", rest)) => (true, format!("redis://{rest}")),
             _ => (false, url.to_owned()),
@@ -132,7 +133,7 @@ pub(super) fn parse_all(
     if nodes.is_empty() { Err(InvalidRedis::NoNodes) } else { Ok(nodes) }
 }
 
-/// The name of a master, alone or as the host of a URL.
+/// Parses the name of a master, alone or as the host of a URL.
 pub(super) fn parse_master(master: &str) -> Result<(String, Node), InvalidRedis> {
     let node = match master.contains("://") {
         true => Node::parse(master)?,
@@ -144,18 +145,18 @@ pub(super) fn parse_master(master: &str) -> Result<(String, Node), InvalidRedis>
     }
 }
 
-/// The URL as messages may show it: without anything that may be a password.
+/// Returns the URL as messages may show it: without any part that may be a password.
 fn without_login(url: &str) -> String {
     let (scheme, rest) = match url.find("://") {
         Some(end) => url.split_at(end + 3),
         None => ("", url),
     };
     let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-    // A socket's URL has its login there.
+    // The URL of a socket has its login in the query.
     let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     match authority.split_once(':') {
-        // That is no port: the host may have been forgotten.
+        // The rest is not a port: the host may have been forgotten.
         Some((user, rest)) if !user.starts_with('[') && !is_port(rest) => format!("{scheme}{user}"),
         _ => format!("{scheme}{rest}"),
     }

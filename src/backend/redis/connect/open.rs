@@ -1,4 +1,4 @@
-//! From an address to a connection that is logged in.
+//! Opens a connection to an address, and logs in.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::backend::redis::error::{Place, RedisError, RedisErrorKind};
 
-/// What all connections for one key have in common.
+/// The settings that all connections for one key have in common.
 pub(super) struct Opening<'a> {
     pub(super) key: &'a str,
     pub(super) timeouts: &'a Timeouts,
@@ -27,11 +27,11 @@ pub(super) struct Opening<'a> {
     pub(super) hint: &'a Arc<Hint>,
 }
 
-/// The bytes that the answers to a greeting may have.
+/// The maximum number of bytes of the answers to a greeting.
 const GREETING: usize = 64 * 1024;
 
 enum Refusal {
-    /// The server, or a proxy before it, does not know RESP3.
+    /// The server, or a proxy before it, does not support RESP3.
     Resp3,
     Error(RedisError),
 }
@@ -51,7 +51,8 @@ impl Opening<'_> {
         node: &Node,
         push: Option<OnPush>,
     ) -> Result<Connection, RedisError> {
-        // The library's own default is RESP2, where tracking is accepted and nothing is ever pushed.
+        // The library defaults to RESP2, over which a server accepts tracking and never pushes
+        // anything.
         match self.greet(node, push, ProtocolVersion::RESP3).await {
             Ok(connection) => Ok(connection),
             Err(Refusal::Error(error)) => Err(error),
@@ -88,7 +89,7 @@ impl Opening<'_> {
         let allowance = Arc::new(Allowance::new(GREETING));
         let stream = Limited { stream, allowance: Arc::clone(&allowance) };
 
-        // `CLIENT SETINFO` would fill the log of denied commands where we have few rights.
+        // `CLIENT SETINFO` would fill the server's log of denied commands if we have few rights.
         let login = node.login.clone().set_protocol(protocol).set_skip_set_lib_name();
         let mut config =
             AsyncConnectionConfig::new().set_response_timeout(Some(self.timeouts.response));
@@ -110,7 +111,7 @@ impl Opening<'_> {
             Err(error) if error.is_connection_dropped() => {
                 Err(fail(RedisErrorKind::HungUp, error.to_string()))
             }
-            // With TLS 1.3, our certificate is judged after the handshake.
+            // With TLS 1.3, the server checks our certificate after the handshake.
             Err(error) if node.tls && error.is_io_error() => {
                 Err(fail(RedisErrorKind::Tls, error.to_string()))
             }
@@ -119,7 +120,8 @@ impl Opening<'_> {
     }
 }
 
-/// Whether the server, or a proxy before it, knows RESP2 only. They differ in how they say so.
+/// Returns `true` if the server, or a proxy before it, supports only RESP2. Each reports that in
+/// its own way.
 fn refuses_resp3(error: &redis::RedisError) -> bool {
     match error.kind() {
         ErrorKind::RESP3NotSupported => true,

@@ -1,4 +1,4 @@
-//! Nodes of a cluster that send us to another one.
+//! Follows redirects between the nodes of a cluster.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,17 +11,17 @@ use super::{
 };
 use crate::backend::redis::error::{RedisError, RedisErrorKind};
 
-/// How often one connect follows redirects.
+/// The number of redirects that one connect follows.
 const MAX_HOPS: usize = 5;
 
-/// Where the key was last, or is said to be.
+/// The node that had the key last, or that a redirect has named.
 #[derive(Debug, Default)]
 pub(super) struct Hint(Mutex<Option<Owner>>);
 
 #[derive(Debug, Clone)]
 struct Owner {
     node: Node,
-    /// Whether the slot is still on its way there.
+    /// True if the slot is still moving there.
     asking: bool,
 }
 
@@ -42,8 +42,8 @@ impl Hint {
     }
 }
 
-/// Connects to the node that has the key: the one that had it last, else the first of `seeds` that
-/// works, or where these send us.
+/// Connects to the node that has the key. Tries the last known node first, else the first of
+/// `seeds` that works, and follows redirects.
 pub(super) async fn connect(
     opening: &Opening<'_>,
     seeds: &[Node],
@@ -71,7 +71,8 @@ async fn follow(
     for _ in 0..=MAX_HOPS {
         let mut connection = opening.open(&owner.node, push.clone()).await?;
         connection.conn.asking = owner.asking;
-        // Allowed to every reader, cheap, and sent on by nodes that do not have the key.
+        // `HLEN` is allowed to every reader, cheap, and redirected by nodes that do not have the
+        // key.
         let answer = cmd("HLEN").arg(opening.key).exec_async(&mut connection.conn).await;
         let Err(error) = answer else {
             opening.hint.set(owner);
@@ -82,7 +83,7 @@ async fn follow(
             None => {
                 let error = RedisError::of(&error, &connection.place);
                 return match error.kind() {
-                    // This is the node. What is wrong there shows when the key is read.
+                    // This is the right node. Reading the key will report the error.
                     RedisErrorKind::WrongType | RedisErrorKind::Permission => {
                         opening.hint.set(owner);
                         Ok(connection)
@@ -100,7 +101,7 @@ fn redirect(error: &redis::RedisError, from: &Node) -> Option<Owner> {
     let (address, _slot) = error.redirect_node()?;
     let (host, port) = address.rsplit_once(':')?;
     let host = match (host, &from.address) {
-        // A node that does not know its own name means the one by which it was reached.
+        // A node without a name of its own means the host by which we reached it.
         ("" | "?", Address::Tcp { host, .. }) => host.clone(),
         ("" | "?", Address::Unix(_)) => return None,
         (host, _) => host.to_owned(),

@@ -18,20 +18,20 @@ use super::{
 };
 use crate::backend::redis::error::{RedisError, RedisErrorKind};
 
-/// How long a sentinel may take to say that the master still is where it was: one that hangs must not
-/// keep us from noticing that the master hangs, too.
+/// The time within which a sentinel has to confirm the address of the master. A sentinel that hangs
+/// must not hide that the master hangs, too.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone)]
 pub(super) struct Sentinels {
-    /// What sentinels call the master.
+    /// The sentinels' name of the master.
     pub(super) name: String,
-    /// How to log in at the master; its address is the sentinels' to say.
+    /// The login at the master. The sentinels name its address.
     pub(super) master: Node,
     pub(super) nodes: Vec<Node>,
-    /// Which of the nodes is asked next.
+    /// The index of the next node to ask.
     next: Arc<AtomicUsize>,
-    /// The one that answered last, which is asked whether a connection still leads to the master.
+    /// The sentinel that answered last, which confirms that a connection still leads to the master.
     answering: Arc<Mutex<Option<Connection>>>,
 }
 
@@ -62,17 +62,18 @@ impl Sentinels {
         Err(last.expect("a target has a sentinel"))
     }
 
-    /// Whether the master still is at this address.
+    /// Returns `true` if the master still is at this address.
     ///
-    /// A master that was replaced as planned goes on taking connections, and calls itself master
-    /// for seconds: only the sentinels know. While none answers, the connection is kept.
+    /// After a planned failover, the former master accepts connections and reports the role of a
+    /// master for seconds, so only the sentinels are reliable. While none answers, the connection
+    /// is kept.
     pub(super) async fn is_current(&self, opening: &Opening<'_>, address: &Address) -> bool {
         let mut answering = self.answering.lock().await;
         let ask = async {
             if let Some(sentinel) = &mut *answering {
                 return self.ask(sentinel).await;
             }
-            // One at a time, so that a change does not wait for all of them.
+            // Ask one sentinel at a time, so that a change does not wait for all of them.
             let (sentinel, address) = self.ask_next(opening).await?;
             *answering = Some(sentinel);
             Ok(address)
@@ -87,7 +88,8 @@ impl Sentinels {
     }
 
     async fn ask_next(&self, opening: &Opening<'_>) -> Result<(Connection, Address), RedisError> {
-        // Before it is asked, which may be given up: one that does not answer is not asked again.
+        // Count before asking, since the question may be cancelled: the next one goes to another
+        // sentinel.
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let answer = self.ask_at(&self.nodes[next % self.nodes.len()], opening).await;
         if answer.is_ok() {
@@ -106,8 +108,8 @@ impl Sentinels {
         Ok((sentinel, address))
     }
 
-    /// Where the master is, in the words of one sentinel. `SENTINEL MASTERS`, which the library
-    /// would ask, is seconds late.
+    /// Asks one sentinel for the address of the master. `SENTINEL MASTERS`, which the library would
+    /// send, is seconds late.
     async fn ask(&self, sentinel: &mut Connection) -> Result<Address, RedisError> {
         let mut question = cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
@@ -119,7 +121,8 @@ impl Sentinels {
         Ok(Address::Tcp { host, port })
     }
 
-    /// A sentinel that was cut off from the others may name the former master.
+    /// Checks the role of the server: a sentinel that was cut off from the others may name the
+    /// former master.
     async fn verify(&self, connection: &mut Connection) -> Result<(), RedisError> {
         match connection.query::<Vec<Value>>(&cmd("ROLE")).await {
             Ok(role) if matches!(role.first(), Some(Value::BulkString(role)) if role != b"master") =>
@@ -128,7 +131,7 @@ impl Sentinels {
                 Err(RedisError::new(RedisErrorKind::ReadOnly, &connection.place, Some(said)))
             }
             Ok(_) => Ok(()),
-            // Worth knowing, not worth a right.
+            // The role is useful to check, but not worth requiring a right.
             Err(error) if error.kind() == RedisErrorKind::Permission => Ok(()),
             Err(error) => Err(error),
         }

@@ -1,4 +1,4 @@
-//! Bytes to and from one server.
+//! The byte stream to one server.
 
 use std::{io, time::Duration};
 
@@ -18,7 +18,7 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// What failed.
+/// A failure to connect.
 pub(super) enum Failure {
     Connect(io::Error),
     Tls(io::Error),
@@ -43,8 +43,8 @@ pub(super) async fn open(node: &Node, tls: &Tls) -> Result<Box<dyn Stream>, Fail
     }
 }
 
-/// The system finds out within seconds that packets are dropped. It does not notice a server that
-/// hangs: that one's system goes on acknowledging.
+/// Connects by TCP. The system notices dropped packets within seconds. It does not notice a server
+/// that hangs, whose system goes on acknowledging.
 async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     let stream = first_to_answer(host, port).await?;
     let second = Duration::from_secs(1);
@@ -57,7 +57,7 @@ async fn tcp(host: &str, port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Tries all addresses of a name at once, so that one that swallows everything does not use up the
+/// Tries all addresses of a name at once, so that one that drops all packets does not use up the
 /// time of the others.
 async fn first_to_answer(host: &str, port: u16) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();

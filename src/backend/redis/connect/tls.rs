@@ -1,4 +1,4 @@
-//! TLS, as rustls does it.
+//! TLS by rustls.
 
 use std::{
     fmt, io,
@@ -19,13 +19,13 @@ use tokio_rustls::{
 
 use super::node::InvalidRedis;
 
-/// Whom to trust, and how to show who we are.
+/// The trusted authorities, and the client certificate.
 #[derive(Clone, Default)]
 pub(super) struct Tls {
-    /// Trusted instead of what the system trusts, if there are any.
+    /// Authorities that are trusted instead of those of the system, if there are any.
     authorities: Vec<CertificateDer<'static>>,
     identity: Option<Arc<Identity>>,
-    /// Kept, because reading what the system trusts takes milliseconds.
+    /// Kept, because reading the authorities of the system takes milliseconds.
     connector: Arc<Mutex<Option<TlsConnector>>>,
 }
 
@@ -57,7 +57,7 @@ impl Tls {
             .map_err(|error| InvalidRedis::Key { reason: error.to_string() })?;
         self.identity = Some(Arc::new(Identity { certificates, key }));
         self.connector = Arc::default();
-        // Whether they belong together.
+        // Check that the certificate and the key belong together.
         self.config(RootCertStore::empty())
             .map_err(|error| InvalidRedis::Key { reason: error.to_string() })?;
         Ok(())
@@ -71,7 +71,7 @@ impl Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let connected = self.connector().await?.connect(name, stream).await;
         if connected.is_err() {
-            // What the system trusts may have changed since.
+            // The authorities of the system may have changed since.
             *self.kept() = None;
         }
         connected
@@ -102,7 +102,8 @@ impl Tls {
     }
 
     fn config(&self, roots: RootCertStore) -> Result<ClientConfig, tokio_rustls::rustls::Error> {
-        // Named, because a program with several sources of cryptography has no default one.
+        // Name the provider, because a program with several providers of cryptography has no
+        // default.
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots);

@@ -1,4 +1,4 @@
-//! TLS where it is not built in: URLs that ask for it are refused before.
+//! Stand-in without TLS: URLs that ask for TLS are refused before.
 
 use std::io;
 

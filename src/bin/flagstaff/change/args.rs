@@ -8,26 +8,26 @@ use flagstaff::source::RedisHandle;
 use super::wait::Waited;
 use crate::{failure::Failure, guard::Wish, number, output::Output, time, variable};
 
-/// How to change a flag.
+/// The options of every change.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct ChangeArgs {
-    /// Why
+    /// Reason, for the log of the store
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Who [default: FLAGSTAFF_AUTHOR, else USER]
+    /// Author of the change [default: FLAGSTAFF_AUTHOR, else USER]
     #[arg(long, value_name = "NAME")]
     pub(super) by: Option<String>,
-    /// Only print what it would change
+    /// Print the change without making it
     #[arg(long, short = 'n')]
     pub(crate) dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     pub(crate) yes: bool,
-    /// Wait so long until every instance has it
+    /// Wait up to this long for every instance to apply the change
     #[arg(long, value_name = "TIME", value_parser = time::duration)]
     pub(super) wait: Option<Duration>,
-    /// Make a flag that no source and no instance has
+    /// Create a flag that no source and no instance has
     #[arg(long)]
     pub(super) new: bool,
     /// Refuse to store JSON, which other languages take for off
@@ -35,14 +35,14 @@ pub(crate) struct ChangeArgs {
     pub(super) plain: bool,
 }
 
-/// Which source to change, and on which condition.
+/// The source to change, and the condition on which to change it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct TargetArgs {
-    /// Only if revision N changed the flag last
+    /// Change the flag only if revision N is its latest
     #[arg(long, value_name = "N", value_parser = number::revision)]
     pub(crate) if_rev: Option<u64>,
-    /// What to change
+    /// Source to change
     #[arg(
         long,
         value_enum,
@@ -53,18 +53,18 @@ pub(crate) struct TargetArgs {
     pub(crate) source: Source,
 }
 
-/// How to change an override.
+/// The options of changes of an override.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Change")]
 pub(crate) struct OverrideArgs {
-    /// End the whole override by itself after so long
+    /// End the whole override after this long
     #[arg(long = "for", value_name = "TIME", value_parser = time::lasting)]
     lasting: Option<Duration>,
     #[command(flatten)]
     pub(super) target: TargetArgs,
 }
 
-/// For what has no end, so that it can say why.
+/// Hidden options of changes without an end, so that the error can give the reason.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct NoEnd {
     #[arg(long = "for", value_name = "TIME", hide = true)]
@@ -84,7 +84,7 @@ impl ChangeArgs {
         Self { reason, by: None, dry_run, yes, wait: None, new: true, plain: false }
     }
 
-    /// Who makes the change.
+    /// Returns the author of the change.
     pub(crate) fn author(&self) -> Option<String> {
         author(self.by.as_ref())
     }
@@ -98,7 +98,7 @@ impl ChangeArgs {
         self.wait.is_some()
     }
 
-    /// Waits for the instances, if somebody wants to.
+    /// Waits for the instances, if an option asks for it.
     pub(super) async fn finish(
         &self,
         redis: &RedisHandle,
@@ -137,7 +137,7 @@ impl OverrideArgs {
     pub(super) fn lasting(&self, now: SystemTime) -> Result<Option<Duration>, Failure> {
         match self.lasting {
             Some(lasting) if now.checked_add(lasting).is_none() => {
-                Err(Failure::usage("`--for` ends beyond what the clock can tell"))
+                Err(Failure::usage("`--for` ends beyond the range of the clock"))
             }
             lasting => Ok(lasting),
         }
@@ -155,7 +155,7 @@ impl OverrideArgs {
 }
 
 impl NoEnd {
-    /// Refuses an end, and says why there is none.
+    /// Refuses an end; `why` is the reason that the error gives.
     pub(crate) fn check(&self, why: &str, hint: &str) -> Result<(), Failure> {
         match self.lasting {
             Some(_) => {

@@ -1,4 +1,4 @@
-//! What somebody at a terminal is asked before it is done.
+//! Questions to a user at a terminal, before a change is made.
 
 use super::{Effect, is_switched_off, reach::Other};
 use crate::text::{clean, count};
@@ -26,8 +26,8 @@ pub(super) fn questions(
     match names(is_switched_off).len() {
         _ if !questions.is_empty() => {}
         0 => {}
-        1 => questions.push("switch it off for everybody?".to_owned()),
-        several => questions.push(format!("switch {} off for everybody?", count(several, "flag"))),
+        1 => questions.push("switch it off for all users?".to_owned()),
+        several => questions.push(format!("switch {} off for all users?", count(several, "flag"))),
     }
     let of_others = |of: fn(&Other) -> bool| -> Vec<_> {
         let found = others.iter().filter(|other| of(other));
@@ -35,7 +35,7 @@ pub(super) fn questions(
     };
     let off = of_others(Other::is_switched_off);
     if !off.is_empty() {
-        questions.push(format!("let {} be off for everybody with it?", off.join(", ")));
+        questions.push(format!("let {} be off for all users with it?", off.join(", ")));
     }
     let on: Vec<_> =
         names(Effect::is_wider).into_iter().chain(of_others(Other::is_wider)).collect();

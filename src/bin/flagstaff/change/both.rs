@@ -12,13 +12,13 @@ pub(crate) struct BothArgs {
     /// Reason, for the log of the store
     #[arg(long, short = 'm', value_name = "TEXT")]
     pub(crate) reason: Option<String>,
-    /// Who [default: FLAGSTAFF_AUTHOR, else USER]
+    /// Author of the change [default: FLAGSTAFF_AUTHOR, else USER]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
-    /// Only print what it would change
+    /// Print the change without making it
     #[arg(long, short = 'n')]
     pub(crate) dry_run: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     pub(crate) yes: bool,
 }

@@ -1,4 +1,4 @@
-//! What a change does to a flag.
+//! The effects of a change on a flag.
 
 use std::time::SystemTime;
 
@@ -27,9 +27,9 @@ pub(super) struct Effect {
     pub(super) flag: String,
     pub(super) before: Side,
     pub(super) after: Side,
-    /// What the source said that is changed, if anything.
+    /// The entry that the changed source had before, if any.
     pub(super) replaces: Option<Entry>,
-    /// What becomes of it by itself.
+    /// The end of the override, if it has or had one.
     pub(super) ending: Option<Ending>,
     /// The flag without the store, if that matters.
     pub(super) below: Option<Side>,
@@ -39,13 +39,13 @@ pub(super) struct Effect {
     pub(super) is_json: bool,
     /// True if what was stored cannot be read.
     pub(super) was_unreadable: bool,
-    /// Whether the source says something else then.
+    /// True if the source has to be written to.
     pub(super) writes: bool,
     /// The reason why the change changes no answer, if it changes none.
     pub(super) no_effect: Option<NoEffect>,
 }
 
-/// A flag as all sources together say it.
+/// A flag with all sources merged, before or after the change.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Side {
     pub(super) state: FlagState,
@@ -69,7 +69,7 @@ impl Side {
 }
 
 impl From<Option<&Definition>> for Side {
-    /// What a definition says by itself, now.
+    /// Converts a definition on its own, as of now.
     fn from(definition: Option<&Definition>) -> Self {
         let now = SystemTime::now();
         Self {
@@ -82,12 +82,12 @@ impl From<Option<&Definition>> for Side {
 }
 
 impl Effect {
-    /// Whether nobody knew the flag before.
+    /// Returns `true` if no source had the flag before.
     pub(super) fn makes_a_flag(&self) -> bool {
         self.before.state == FlagState::Unknown && self.after.state != FlagState::Unknown
     }
 
-    /// Whether it may be on for somebody for whom it is off now.
+    /// Returns `true` if it may be on for a user for whom it is off now.
     pub(super) fn is_wider(&self) -> bool {
         is_wider(&self.after, &self.before)
     }
@@ -97,7 +97,7 @@ impl Effect {
         is_wider(&self.before, &self.after)
     }
 
-    /// What is told if it may be on, when the override has ended, for somebody for whom it is off now.
+    /// Returns a warning if the flag may be on for more users than now once the override has ended.
     pub(super) fn widens_at_its_end(&self) -> Option<String> {
         let ending = self.ending.as_ref()?;
         let (flag, now) = (clean(&self.flag), self.before.state);
@@ -127,7 +127,7 @@ impl Effect {
         }
     }
 
-    /// How to get back what an answer for everybody takes the place of, or hides.
+    /// Returns a hint with the command that brings back what a forced flag replaces or hides.
     pub(super) fn way_back(&self, place: &Place) -> Option<String> {
         let (flag, after) = (clean(&self.flag), self.after.state);
         if !self.writes || matches!(self.ending, Some(Ending::Ends(_))) {

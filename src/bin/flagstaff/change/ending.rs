@@ -1,4 +1,4 @@
-//! When an override ends by itself, and what is in force then.
+//! The end of an override, and the state of the flag after it.
 
 use std::{fmt, time::SystemTime};
 
@@ -11,7 +11,7 @@ use flagstaff::{
 use super::{Rehearsal, effect::Side};
 use crate::{failure::Failure, session::Session, text::clean, time};
 
-/// What becomes of an override by itself.
+/// The end of an override after a change.
 #[derive(Debug, Clone)]
 pub(super) enum Ending {
     Ends(Box<End>),
@@ -28,26 +28,27 @@ pub(super) struct End {
     of: Of,
     /// The flag as it is then.
     then: Side,
-    /// What decides then, and whether that is several; `None` if nothing does.
+    /// The sources that decide then, and `true` if there are several; `None` if there are none.
     who: Option<(String, bool)>,
 }
 
-/// What else ends.
+/// The part of the override that ends.
 #[derive(Debug, Clone)]
 enum Of {
     Itself,
-    /// It was said before, with the same end.
+    /// The override was there before, with the same end.
     Everything,
-    /// Settings that were said before.
+    /// The change, and these settings that were stored before.
     With(Vec<String>),
-    /// Something was said before that does not come back.
+    /// The change; the override before it does not come back.
     Another,
     /// Settings that are stored beside it come back.
     Switch,
 }
 
 impl Ending {
-    /// What becomes of what the store says then, which ended at `before` and ends at `end`.
+    /// Returns the end of the entry that the store has after the change. The entry before ended at
+    /// `before`, this one ends at `end`.
     pub(super) async fn of(
         session: &Session,
         rehearsal: &Rehearsal,
@@ -103,7 +104,7 @@ fn kept(before: &Entry, after: Option<&Entry>) -> Vec<String> {
     kept.map(|(name, _)| name).collect()
 }
 
-/// What decides about the flag below the store.
+/// Returns the sources below the store that decide about the flag.
 fn who(session: &Session, rehearsal: &Rehearsal) -> Option<(String, bool)> {
     let names: Vec<_> = rehearsal
         .sources_below()

@@ -280,7 +280,7 @@ async fn tell_what_decides(
     }
 }
 
-/// What is told if a flag is not what the file says then.
+/// Returns the warning that another source decides about the flag, if one does after the change.
 async fn what_decides(
     over: &Flags,
     document: &Document,

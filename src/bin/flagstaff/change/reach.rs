@@ -63,9 +63,9 @@ impl Other {
         let through: Vec<_> =
             self.through.iter().map(|flag| format!("`{}`", clean(flag))).collect();
         let what = match () {
-            () if self.is_switched_off() => "off for everybody then",
+            () if self.is_switched_off() => "off for all users then",
             () if self.is_wider() => "may be on for more then",
-            () if self.after == Reach::Nobody => "off for everybody, as before",
+            () if self.after == Reach::Nobody => "off for all users, as before",
             () => "may change with it",
         };
         let needs = if self.requires_all { "requires" } else { "depends on" };
@@ -170,6 +170,12 @@ impl<'a> Flags<'a> {
 
     fn reach(&self, flag: &str) -> Reach {
         self.reaches.get(flag).copied().unwrap_or(Reach::Nobody)
+    }
+
+    /// Returns true if a flag is off for all users by its own settings.
+    fn is_switched_off(&self, flag: &str) -> bool {
+        let definition = self.definition(flag);
+        definition.is_none_or(|it| FlagState::at(it, self.now) == FlagState::Off)
     }
 
     /// Returns the reach of a flag as if it required no others.
@@ -520,9 +526,13 @@ pub(super) fn others(snapshot: &Snapshot, effects: &[Effect]) -> Vec<Other> {
             let is_changed = after.changed.contains_key(name);
             let is_let_more = !is_changed && change.lets_more_in(name);
             let (before, after_reach) = (before.reach(name), after.reach(name));
-            // The effect on the changed flag itself is printed elsewhere.
+            // The effect on the changed flag itself is printed elsewhere, and that it is switched off.
             let is_news = match is_changed {
-                true => after_reach == Reach::Nobody && before != Reach::Nobody,
+                true => {
+                    after_reach == Reach::Nobody
+                        && before != Reach::Nobody
+                        && !after.is_switched_off(name)
+                }
                 false => !through.is_empty(),
             };
             let requires_all = match is_changed {
@@ -590,6 +600,14 @@ mod tests {
     fn switched_off(flags: &flagstaff::Flags, flag: &str) -> Vec<Other> {
         let effect = change(flags, flag, &Definition::new().enabled(false));
         others(&flags.snapshot(), &[effect])
+    }
+
+    /// It would read as if the required flag were the reason.
+    #[test]
+    fn a_flag_that_is_switched_off_is_no_news_about_those_that_it_requires() {
+        let flags = of(&[("a", &[]), ("b", &["a"])]);
+
+        assert_eq!(switched_off(&flags, "b"), []);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Sources in memory that say about one flag what the real ones say.
+//! Sources in memory with the entries that the real ones have for one flag.
 
 use std::{cell::RefCell, time::SystemTime};
 
@@ -16,12 +16,12 @@ pub(crate) struct Rehearsal {
     pub(crate) name: String,
     /// All sources. What can be written to is a [`Memory`].
     pub(crate) flags: Flags,
-    /// What the store says before.
+    /// The entry of the store before the change.
     pub(super) before: Option<SourceEntry>,
     store: Memory,
     /// The entry that the store has when it changes by itself; `None` if none.
     next: RefCell<Option<Entry>>,
-    /// What the sources below the store say, the strongest first.
+    /// The entries of the sources below the store, the strongest first.
     below: Vec<(SourceKind, Entry)>,
 }
 
@@ -68,7 +68,7 @@ impl Rehearsal {
         Ok(Side::of(&builder.start().await?, &self.name))
     }
 
-    /// What the store says then.
+    /// Returns the entry of the store after the change.
     pub(crate) fn after(&self) -> Option<Entry> {
         super::said(&self.flags, &self.name)
     }

@@ -1,4 +1,4 @@
-//! Whether a flag lets more in than before.
+//! The check if a flag may be on for more users than before.
 
 use flagstaff::{
     Percentage,
@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use super::effect::Side;
 
-/// Whether a flag may be on for somebody for whom it is off now. What cannot be told counts as more.
+/// Returns `true` if a flag may be on for a user for whom it is off now. Differences that cannot
+/// be compared count as more users.
 pub(super) fn is_wider(then: &Side, now: &Side) -> bool {
     let fewer = |field| !is_within(said(now, field), said(then, field));
     let denies_fewer = with_effect(Effect::Denies).any(fewer);
-    // Whoever is off now is denied then, and nothing else lets them in.
+    // The flag is off now for denied users only, and all of them are denied then, too.
     if is_on_but_for_denied(now) && !denies_fewer {
         return false;
     }
@@ -43,7 +44,7 @@ fn said(side: &Side, field: Field) -> Option<&Value> {
     side.definition.get(field.as_str()).filter(|value| !value.is_null())
 }
 
-/// Whether a flag is on for everybody whom no list denies it.
+/// Returns `true` if a flag is on for all users but those on a list of denied ones.
 fn is_on_but_for_denied(side: &Side) -> bool {
     let FlagState::Partial { percentage: Percentage::HUNDRED, rules: 0, required: 0, .. } =
         side.state
@@ -55,7 +56,7 @@ fn is_on_but_for_denied(side: &Side) -> bool {
     with_effect(Effect::Narrows).all(|field| said(side, field).is_none_or(is_empty))
 }
 
-/// Whether all members of a list are in another one.
+/// Returns `true` if all members of `list` are in `other`.
 fn is_within(list: Option<&Value>, other: Option<&Value>) -> bool {
     let members =
         |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();

@@ -9,7 +9,7 @@ use flagstaff::{
 
 use crate::{failure::Failure, place, session::Session, style, text::clean};
 
-/// Make code, or a manifest for other languages, from flags.toml
+/// Generate code, or an OpenFeature manifest, from flags.toml
 #[derive(Debug, Args)]
 #[command(after_help = "\
 rust is a constant for each flag, and an enum for each flag with variants.

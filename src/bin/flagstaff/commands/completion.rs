@@ -3,7 +3,7 @@ use flagstaff::cli::ExitCode;
 
 use crate::{failure::Failure, session::Session, shell::SHELLS};
 
-/// Print what makes a shell complete commands and flag names
+/// Print the completion script of a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -27,7 +27,7 @@ The flag has today's date as `created`. It is off unless --on, --percentage or a
 setting makes it another; with an allow-list alone, it is on for that. In a file
 whose flags are in alphabetical order, it goes to its place; elsewhere, behind
 the others. Settings and values are those of `flagstaff set`. The Rust
-expression that asks for the flag is printed.
+expression that evaluates the flag is printed.
 
 Refuses (4) a name that the file, the environment or the store has.
 

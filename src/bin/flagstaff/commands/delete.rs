@@ -25,16 +25,16 @@ use crate::{
     text::{self, clean, count},
 };
 
-/// Delete a flag that nothing needs any more
+/// Delete a flag that is not used any more
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The flag goes out of flags.toml with its comments and its tests, and out of each
 environment. Refuses (4) while something needs it, and lists it: code that names
 the flag, flags that require it or have a condition on it, and an override.
 
-With --force it is deleted all the same, and the override with it. Flags that
-need it are named: they are off then, unless another source has it. Comments and
-documents that name it are listed and do not keep it.
+With --force the flag and its override are deleted all the same. Flags that
+require it are named: they are off then, unless another source has it. Comments
+and documents that name it are listed and do not keep it.
 
 Examples:
   flagstaff delete new_checkout --dry-run

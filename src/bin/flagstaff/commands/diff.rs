@@ -27,10 +27,9 @@ use crate::{
 /// Compare the store, git, environments or places
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if anything differs, and with 2 if a stored value cannot be read.
-A pipe gets a line for each setting: the flag;
-changed, new, removed, undeclared or same; the setting; its JSON before and
-after; who, when, why, and until when.
+Exits with 1 if anything differs, and with 2 if a stored value cannot be read. A
+pipe gets a line for each setting: the flag; changed, new, removed, undeclared
+or same; the setting; its JSON before and after; author, time, reason and end.
 
 With git:REV, the order of variants, tests and segments count too. Two places
 are compared with all of their sources merged.
@@ -53,7 +52,7 @@ pub(crate) struct Diff {
 const CHANGED: &str = "changed";
 /// An override of a flag that no file declares.
 const UNDECLARED: &str = "undeclared";
-/// An override that says what is declared anyway.
+/// The state of an override that is equal to what is declared.
 const SAME: &str = "same";
 
 /// One flag that differs.
@@ -61,7 +60,7 @@ struct Flag {
     name: String,
     /// In one word.
     what: &'static str,
-    /// Who made it so, when, why, and until when.
+    /// The author, the time, the reason, and the end.
     by: Provenance,
     json: Value,
     differences: Vec<Difference>,
@@ -150,7 +149,7 @@ impl Flag {
     fn text(&self, now: SystemTime) -> String {
         let what = match self.what {
             UNDECLARED => Some("no file declares it".to_owned()),
-            SAME => Some("it says what is declared".to_owned()),
+            SAME => Some("it equals what is declared".to_owned()),
             CHANGED => None,
             what => Some(what.to_owned()),
         };

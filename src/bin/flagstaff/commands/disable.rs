@@ -9,7 +9,7 @@ use crate::{
     session::Session,
 };
 
-/// Switch flags off for everybody, whatever the file says
+/// Switch flags off for all users, overriding the file
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The store gets a plain 0, which readers in every language know; who and why go

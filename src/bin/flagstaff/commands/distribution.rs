@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(mut_arg("users", |arg| arg.default_value("100000")))]
 #[command(after_help = "\
-Asks the flag for many users and counts who is on and which variant they get.
+Evaluates the flag for many users, and counts those who are on and the variants.
 Each draw is compared among those who reached it, so a deny-list or a rule
 before it makes no difference. Those who never reached a draw are counted apart.
 Users who share the unit of a draw are drawn once, and so count once.

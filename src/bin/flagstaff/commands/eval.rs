@@ -22,7 +22,7 @@ use crate::{
     unreadable,
 };
 
-/// Evaluate flags for a context: the value, and why
+/// Evaluate flags for a context: the value and the reason
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A flag may be named by a glob, such as 'checkout_*': * is any text, ? any
@@ -34,11 +34,13 @@ mistake in the file leaves one out. A stored value that cannot be read is an
 error (2): the answer has the code PARSE_ERROR, and so have those of flags that
 require it.
 
-A batch has a question per line:
+A batch has a question on each line:
+
   {\"flag\": \"new_checkout\", \"context\": {\"targetingKey\": \"ana\"}, \"default\": false}
-Each has an answer on a line of its own, in the same order, with the number of
-its `line`. A line that is not a question is answered with an `errorCode`, and
-the exit code is 2 then. Blank lines are skipped.
+
+Each answer is on a line of its own, in the same order, with the number of its
+`line`. For a line that is not a question, the answer is an `errorCode`, and the
+exit code is 2. Blank lines are skipped.
 
 Examples:
   flagstaff eval new_checkout --user ana --group beta
@@ -185,7 +187,7 @@ fn unknown_answer(flag: &str, default: &Value, problem: &str) -> Value {
     })
 }
 
-/// A flag without variants is on or off, and other texts have no quotes.
+/// Returns the value for users: on or off for a flag without variants, strings without quotes.
 fn shown(answer: &Answer<Value>) -> String {
     match (&answer.value, answer.variant) {
         (Value::Bool(true), None) => "on".to_owned(),
@@ -211,7 +213,8 @@ fn details(flag: &str, answer: &Answer<Value>) -> Value {
     json.into()
 }
 
-/// Answers questions line by line. Whoever asks through a pipe and waits for the answer gets it.
+/// Answers questions line by line. Each answer is written at once, for callers that wait for it
+/// before they send the next question.
 fn batch(path: &Path, flags: &Flags, output: &Output) -> Result<ExitCode, Failure> {
     let input: Box<dyn Read> = match path.to_str() {
         Some("-") => Box::new(io::stdin().lock()),
@@ -287,7 +290,7 @@ impl Question {
         let mut object: Map<String, Value> = serde_json::from_str(line)
             .map_err(|error| parse_error(format!("no JSON object: {}", json_problem(&error))))?;
         let Some(Value::String(flag)) = object.remove("flag") else {
-            return Err(parse_error("there is no text `flag`".to_owned()));
+            return Err(parse_error("a string `flag` is missing".to_owned()));
         };
         let context = match object.remove("context") {
             None | Some(Value::Null) => Ok(Context::anonymous()),

@@ -1,23 +1,18 @@
 use clap::Args;
-use flagstaff::{
-    Reason,
-    answer::{Cause, ErrorCode},
-    cli::ExitCode,
-    explain::Explanation,
-};
+use flagstaff::{answer::ErrorCode, cli::ExitCode};
 use serde_json::{Value, json};
 
 use crate::{
     completion, context::ContextArgs, failure::Failure, name, session::Session, style, unreadable,
 };
 
-/// Explain an answer: who said what, and what decided
+/// Explain an answer: each source's entry, and what decided
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if no source has the flag, or a mistake in the file leaves it out.
 A stored value that cannot be read is an error (2), also that of a flag that it
 needs.
-The text is for people, in a pipe too; for programs there is --output json.
+A pipe gets the text for people, too; programs read --output json.
 
 Examples:
   flagstaff explain new_checkout --user ana --set plan=pro
@@ -48,7 +43,7 @@ impl Explain {
         }
         let refused = unreadable::refuse_answer(&flags, &self.flag);
         if let Err(failure) = &refused {
-            leave_out_answer(&mut explanation, failure);
+            explanation = explanation.without_answer(failure.message());
         }
         let mut json = json!(explanation);
         if refused.is_err() {
@@ -63,19 +58,4 @@ impl Explain {
             _ => ExitCode::Done,
         })
     }
-}
-
-/// Takes the answer out of an explanation, and all that follows from it: services may have another one.
-fn leave_out_answer(explanation: &mut Explanation, failure: &Failure) {
-    let answer = &mut explanation.answer;
-    (answer.reason, answer.cause) = (Reason::Error, Cause::Rejected);
-    (answer.error_code, answer.source, answer.variant) = (Some(ErrorCode::ParseError), None, None);
-    explanation.because = failure.message().to_owned();
-    explanation.place = None;
-    explanation.served = None;
-    explanation.near_miss = None;
-    explanation.steps.clear();
-    let unreadable = explanation.sources.iter().filter(|said| said.problem.is_some());
-    let unreadable: Vec<_> = unreadable.map(|said| said.source).collect();
-    explanation.settings.retain(|setting| !unreadable.contains(&setting.source));
 }

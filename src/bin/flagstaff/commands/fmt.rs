@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The style is taplo's, which editors use, with its defaults. Line ends stay as
-they are. What a file says is never changed.
+they are. The meaning of a file never changes.
 
 Examples:
   flagstaff fmt
@@ -103,7 +103,7 @@ impl Fmt {
 /// The message about a file that has more levels than are read.
 const DEEP: &str = "nested too deep";
 
-/// A text in taplo's style, which says what it said.
+/// Returns the text of a flag file in taplo's style, with the same meaning.
 pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     const BYTE_ORDER_MARK: &str = "\u{feff}";
 
@@ -122,7 +122,7 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
         let message = format!("cannot format `{name}`: {} in line {}", error.message, line.max(1));
         let failure = Failure::usage(message);
         return Err(match before.is_usable() {
-            true => failure.hint("taplo knows TOML 1.0, which has no line breaks between braces"),
+            true => failure.hint("taplo reads TOML 1.0, which has no line breaks between braces"),
             false => failure
                 .hint(format!("{} says more about it", paste::command("lint", &paste::path(name)))),
         });
@@ -134,7 +134,7 @@ pub(crate) fn formatted(name: &str, text: &str) -> Result<String, Failure> {
     let same = before.says_the_same(&after);
     if !same {
         return Err(Failure::refused(format!(
-            "`{name}` would say something else if it were formatted"
+            "`{name}` would change its meaning if it were formatted"
         )));
     }
     Ok(formatted)

@@ -9,10 +9,10 @@ use crate::{
     completion, failure::Failure, name, session::Session, similar, style, text::clean, unreadable,
 };
 
-/// Print what a flag amounts to, or one of its settings
+/// Print the state of a flag, or one of its settings
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 1 if no source has the flag, or none says the setting. A stored value
+Exits with 1 if no source has the flag, or none has the setting. A stored value
 that cannot be read is an error (2).
 
 Examples:
@@ -71,12 +71,12 @@ fn field(name: &str) -> Result<Field, Failure> {
     let found = Field::ALL.iter().find(|field| field.as_str() == name);
     found.copied().ok_or_else(|| {
         let all: Vec<_> = Field::ALL.iter().map(|field| field.as_str()).collect();
-        Failure::usage(format!("`{name}` is no setting of a flag"))
+        Failure::usage(format!("`{name}` is not a setting of a flag"))
             .hint(format!("the settings are {}", all.join(", ")))
     })
 }
 
-/// Texts without quotes, lists with a line for each element, everything else as JSON.
+/// Prints strings without quotes, lists with a line for each element, everything else as JSON.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => clean(text).into_owned(),

@@ -28,7 +28,7 @@ pub(crate) struct History {
     /// Flag; all of them unless named
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: Option<String>,
-    /// How many changes at most
+    /// Largest number of changes to list
     #[arg(long, short = 'l', value_name = "NUMBER", default_value = "20", value_parser = number::limit)]
     limit: NonZeroUsize,
 }
@@ -87,7 +87,8 @@ fn row(change: &LogEntry, now: Option<SystemTime>) -> Row {
     }
 }
 
-/// A stored value without who made it and why, which is told beside it; `unset` if there is none.
+/// Returns a stored value without its author and reason, which are shown beside it; `unset` if
+/// there is none.
 pub(crate) fn without_notes(stored: Option<&str>) -> String {
     without_override(stored, |settings| Value::Object(settings).to_string())
 }

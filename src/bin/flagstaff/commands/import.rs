@@ -26,13 +26,13 @@ use crate::{
     text::{clean, count},
 };
 
-/// Take flags of another system over into flags.toml
+/// Import the flags of another system into flags.toml
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Prints what it would write, and writes it with --write. A flag that flags.toml
-has already stays as it is. What is not exactly the same here is told on stderr.
-A flag is never on for more users than it was: one that says what is not known
-here is left out. Exits with 1 if a flag was left out.
+has already stays as it is. Differences from the other system go to stderr. A
+flag is never on for more users than before: a flag with settings that have no
+equivalent here is left out. Exits with 1 if a flag was left out.
 
 Systems:
   waffle   django-waffle: flags, switches and samples of a fixture, in JSON,
@@ -55,7 +55,7 @@ Examples:
 pub(crate) struct Import {
     /// System that has the flags
     system: System,
-    /// What it wrote; without, the store of --redis is read, which tempest shares
+    /// Export of that system [default for tempest: the store of --redis]
     #[arg(value_name = "FILE|-", required_if_eq_any([("system", "waffle"), ("system", "json")]))]
     source: Option<PathBuf>,
     /// Write them into flags.toml
@@ -222,7 +222,7 @@ fn add(imported: &mut Imported, document: &mut Document) -> Vec<String> {
     added
 }
 
-/// What is wrong with a flag, in one line.
+/// Returns the mistake in a flag, in one line.
 fn because(error: &EditError) -> String {
     match error {
         EditError::Invalid { diagnostics, .. } => {

@@ -26,10 +26,11 @@ const LATER: u64 = 90;
 /// In seconds.
 const DAY: u64 = 86_400;
 
-/// Make a flags.toml to begin with
+/// Create a flags.toml to start with
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It is made here, or where --file says. What is there already is never touched.
+The file goes into the current directory, or to the path of --file. An existing
+file is never changed.
 
 Examples:
   flagstaff init

@@ -18,12 +18,12 @@ use crate::{
     time,
 };
 
-/// List the instances that follow the store, and what each has seen
+/// List instances that follow the store, with their latest change
 #[derive(Debug, Args)]
 #[command(after_help = "\
-An instance that stops announcing itself is silent: it may be gone, or serve its
-flags without reaching the store. It is listed for 24 hours. A clean shutdown
-takes an instance off the list at once, and --forget one that is gone.
+An instance that stops announcing itself is silent: it may be gone, or may serve
+its flags without reaching the store. It is listed for 24 hours. A clean
+shutdown takes an instance off the list at once, and --forget one that is gone.
 
 Exits with 1 if instances have different flag files, refuse theirs, are silent,
 or have not seen the latest change.

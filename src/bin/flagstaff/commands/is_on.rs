@@ -6,10 +6,10 @@ use crate::{
     text::clean, unreadable,
 };
 
-/// Ask whether a flag is on: exits with 0 if it is, and 1 if not
+/// Test if a flag is on: exit with 0 if it is, and 1 if not
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It prints no answer. A flag that no source has is off, with a warning. A stored
+No answer is printed. A flag that no source has is off, with a warning. A stored
 value that cannot be read is an error (2), also that of a flag that it needs.
 
 Examples:

@@ -21,10 +21,10 @@ use crate::{
     time, unreadable,
 };
 
-/// List flags: what each amounts to, and which source says so
+/// List flags with their state and the source that decides
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 2 if a stored value cannot be read: what that flag is, is not known.
+Exits with 2 if a stored value cannot be read: the state of its flag is unknown.
 
 All names and filters have to hold.
 
@@ -62,7 +62,7 @@ pub(crate) struct List {
     /// A part of the name, or a glob
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Keep the flags for which this holds; may be repeated
+    /// Keep the flags that match; may be repeated
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
     /// Show these columns
@@ -74,7 +74,7 @@ pub(crate) struct List {
         conflicts_with = "environments"
     )]
     columns: Vec<Column>,
-    /// Show what the flag file makes of each flag in each of its environments
+    /// Show the state of each flag in each environment of the flag file
     #[arg(long, conflicts_with = "environment")]
     environments: bool,
 }

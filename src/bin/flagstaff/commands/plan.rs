@@ -20,10 +20,10 @@ use crate::{
 /// Preview which users a change of flags.toml affects
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every flag that differs, or requires one that does, is asked for each user,
-before and after. A user is re-drawn who moves although nothing about them
-changes: the same draw has another outcome, and the shares do not explain it.
-A new salt does that, another `bucket_by`, or variants in another order.
+Every flag that differs, or requires one that does, is evaluated for each user,
+before and after. A user who moves although nothing about them changes is
+re-bucketed: the same draw has another outcome, and the shares do not explain
+it. A new salt does that, another `bucket_by`, or variants in another order.
 
 Made-up users have the groups and attributes that the flags name. How many of
 your users have these is not known, and neither is the share then: `?`, or null
@@ -49,7 +49,7 @@ pub(crate) struct Plan {
     report: PlanArgs,
 }
 
-/// Whom a change is tried on, and how it is told.
+/// The users that a change is tried on, and the form of the report.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
@@ -111,7 +111,7 @@ impl Plan {
 }
 
 impl PlanArgs {
-    /// Tries a change, and tells what it does.
+    /// Tries a change on all users, and prints its effects.
     pub(crate) async fn run(
         self,
         title: String,
@@ -145,7 +145,7 @@ impl PlanArgs {
         Ok(if beyond.is_empty() { ExitCode::Done } else { ExitCode::No })
     }
 
-    /// Says what the users say nothing about.
+    /// Warns of attributes that the contexts of the users lack.
     fn warn(&self, counts: &Counts, session: &Session) {
         if let Some(name) = counts.boxed {
             session.output.warning(context::boxed_warning(name));

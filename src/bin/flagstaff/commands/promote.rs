@@ -22,7 +22,7 @@ use crate::{
     time, unreadable,
 };
 
-/// Write overrides into flags.toml, and later take them away
+/// Write overrides into flags.toml, and remove them later
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It takes two steps, so that no service loses the override before it has the
@@ -30,8 +30,8 @@ file:
   1. `promote` writes the file and keeps the override. It refuses (4) what the
      tests of the file refuse.
   2. When the file is deployed, `promote --finish FLAG` takes the override away.
-     It refuses (4) while an instance announces another definition of the flag,
-     unless --now, and asks.
+     It refuses (4) while the file does not have the override, or an instance
+     announces another definition of the flag, unless --now, and asks.
 
 Without names, step 1 is about all overrides but those that end by themselves.
 What is in the file has no end.
@@ -47,7 +47,7 @@ pub(crate) struct Promote {
     /// Take the overrides away that the file of all instances has
     #[arg(long, requires = "flags")]
     finish: bool,
-    /// Finish although instances have another definition
+    /// Finish although the file or an instance has another definition
     #[arg(long, requires = "finish")]
     now: bool,
     #[command(flatten)]
@@ -58,7 +58,7 @@ pub(crate) struct Promote {
 struct Override {
     flag: String,
     entry: Entry,
-    /// When it would end by itself.
+    /// The end of the override, if it has one.
     end: Option<SystemTime>,
 }
 
@@ -104,7 +104,7 @@ impl Promote {
         }
         for flag in said_already {
             let path = file.path().display();
-            output.note(format!("`{path}` says so already of `{flag}`"));
+            output.note(format!("`{path}` has this already for `{flag}`"));
         }
         tell_of_environments(output, document.file(), promoted.iter().copied());
         let ending = Self::tell_ends(session, &overrides);
@@ -134,18 +134,19 @@ impl Promote {
         let redis = session.place.redis_to_change()?;
         session.place.needed_path()?;
         let flags = session.place.flags(&session.output).await?;
-        self.overrides(session, &flags)?;
+        let overrides = self.overrides(session, &flags)?;
         for flag in &self.flags {
             unreadable::refuse(&flags, flag)?;
         }
         if !self.now {
+            refuse_unpromoted(session, &overrides)?;
             refuse_other_definitions(session, &redis, &flags, &self.flags).await?;
         }
         drop(flags);
         finish(session, &redis, &self.flags, &self.change).await
     }
 
-    /// What the store says about the flags that are meant.
+    /// Returns the overrides of the flags that the arguments name.
     fn overrides(&self, session: &Session, flags: &Flags) -> Result<Vec<Override>, Failure> {
         let (drift, now) = (flags.drift(), store_now(flags));
         let store = flags.writable_source();
@@ -194,6 +195,25 @@ impl Promote {
         }
         ending
     }
+}
+
+/// Refuses to take overrides away that the file does not have: promoting one again must change nothing.
+fn refuse_unpromoted(session: &Session, overrides: &[Override]) -> Result<(), Failure> {
+    let file = TextFile::read(&session.place.needed_path()?)?;
+    let mut document = file::document(session, &file)?;
+    for Override { flag, entry, .. } in overrides {
+        let before = document.text().to_owned();
+        if document.promote(flag, entry).is_ok() && document.text() == before {
+            continue;
+        }
+        let (path, name) = (file.path().display(), clean(flag));
+        return Err(Failure::refused(format!("`{path}` does not have the override of `{name}`"))
+            .hint(format!(
+                "{} writes it there; `--now` takes the override away all the same",
+                paste::command("promote", &words([&**flag]))
+            )));
+    }
+    Ok(())
 }
 
 /// Refuses to take overrides away while an instance would have something else without them.

@@ -24,12 +24,12 @@ use crate::{
     time, unreadable,
 };
 
-/// Steer a staged rollout
+/// Start, advance, pause or roll back a staged rollout
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Each step is one conditional write: of two that advance at once, one ends with
-5. An override that answers for everybody, or that says a percentage, hides the
-rollout below it; `status` names it.
+5. An override that forces the flag, or that has a percentage, hides the rollout
+below it; `status` names it.
 
 Examples:
   flagstaff rollout status checkout_v2
@@ -42,14 +42,14 @@ pub(crate) struct Rollout {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Begin the first stage now
+    /// Start the first stage now
     #[command(after_help = "\
 Examples:
   flagstaff rollout start checkout_v2 -m 'release 7'
-  flagstaff rollout start checkout_v2 --force       begin anew
+  flagstaff rollout start checkout_v2 --force       start again
   flagstaff rollout start checkout_v2 --source file  write it into flags.toml")]
     Start(Forced),
-    /// Go on to the next stage
+    /// Advance to the next stage
     #[command(after_help = "\
 A stage whose time is not over, or that is paused, is left only with --force.
 
@@ -58,7 +58,7 @@ Examples:
   flagstaff rollout advance checkout_v2 --force --if-rev 42
   flagstaff rollout advance checkout_v2 --dry-run")]
     Advance(Forced),
-    /// Hold it where it is
+    /// Hold the rollout where it is
     #[command(after_help = "\
 Everything that is to come is later by as long as it is paused.
 
@@ -66,7 +66,7 @@ Examples:
   flagstaff rollout pause checkout_v2 -m 'looking at the errors'
   flagstaff rollout pause checkout_v2 --wait 5s")]
     Pause(Step),
-    /// Let a paused rollout go on
+    /// Resume a paused rollout
     #[command(after_help = "\
 Examples:
   flagstaff rollout resume checkout_v2 -m 'no errors of ours'")]
@@ -86,7 +86,7 @@ Examples:
   flagstaff rollout stop checkout_v2 -m 'incident 42' --wait 5s
   flagstaff rollout resume checkout_v2 -m 'solved'")]
     Stop(Step),
-    /// Show where it stands
+    /// Show the progress of the rollout
     #[command(after_help = "\
 A pipe gets one line: the flag, the status, the stage, of how many stages, the
 percentage, since when, and when the next stage is due. Then come the source
@@ -116,7 +116,7 @@ struct Step {
 struct Forced {
     #[command(flatten)]
     step: Step,
-    /// Leave a stage before its time or while it is paused, or start anew what is under way
+    /// Leave a stage early or while paused, or restart a rollout that is under way
     #[arg(long)]
     force: bool,
 }
@@ -219,14 +219,12 @@ impl Stepping<'_> {
         }
     }
 
-    /// Says what to do instead.
+    /// Returns the failure of a refused step, with a hint about what to do instead.
     fn refused(&self, flags: &Flags, flag: &str, error: RolloutError) -> Failure {
         let (word, name) = (text::word(flag), clean(flag));
         let hint = match &error {
             RolloutError::NoRollout { .. } => match self.session.place.mistake(flag) {
-                Some(mistake) => {
-                    Some(format!("what the file says about `{name}` is wrong: {mistake}"))
-                }
+                Some(mistake) => Some(format!("`{name}` has a mistake in the file: {mistake}")),
                 None => hiding(&flags.sources_of(flag)).map(|(source, _)| {
                     let Said { says, .. } = Said::of(source, store_now(flags));
                     format!(
@@ -248,7 +246,7 @@ impl Stepping<'_> {
         }
     }
 
-    /// What the step says goes into the file, which then has the state of the rollout.
+    /// Writes the result of the step into the file, which then has the state of the rollout.
     async fn make_in_the_file(
         &self,
         flag: &String,
@@ -274,7 +272,7 @@ impl Stepping<'_> {
 
 impl Act for Stepping<'_> {
     async fn rehearse(&self, rehearsal: &Rehearsal) -> Result<(), Failure> {
-        // Memory knows no revisions of others.
+        // A source in memory has no revisions, so there is none to compare with.
         let reason = self.args.reason.as_deref();
         self.step(&rehearsal.flags, &rehearsal.name, None, reason).await.map(drop)
     }
@@ -296,7 +294,7 @@ impl Act for Stepping<'_> {
     }
 }
 
-/// What a source says about a flag, and who made it say so, for people.
+/// The entry of a source for a flag and its author, as users read them.
 struct Said {
     source: source::Source,
     says: String,
@@ -324,7 +322,7 @@ impl Said {
         Self { source: said.source, says, who, until }
     }
 
-    /// The same with who and why, which only the log has of a plain on or off.
+    /// Adds the author and the reason from the log, where the entry is a plain on or off without them.
     async fn signed(self, flags: &Flags, flag: &str) -> Result<Self, Failure> {
         if !self.who.is_empty() || self.source.kind != SourceKind::Redis {
             return Ok(self);
@@ -464,7 +462,7 @@ fn row(flag: &str, progress: &Progress, hidden_by: Option<&Said>) -> Vec<String>
     ]
 }
 
-/// The source that switches the flag off, whatever its rollout says.
+/// Returns the source that switches the flag off, whatever its rollout is at.
 fn switched_off(
     info: Option<FlagInfo<'_>>,
     sources: &[SourceEntry],
@@ -475,7 +473,7 @@ fn switched_off(
     sources.iter().find(|said| said.source == source).map(|said| Said::of(said, now))
 }
 
-/// Where a rollout stands by what the sources say that are not hidden.
+/// Returns the progress of a rollout by the entries of these sources alone.
 async fn hidden(flag: &str, sources: &[SourceEntry]) -> Result<Option<Progress>, Failure> {
     let flags = sources.iter().fold(Flags::builder(), |builder, said| {
         builder.source(Once::new(said.source.kind, Offer::from_iter([(flag, said.entry.clone())])))
@@ -487,7 +485,7 @@ async fn hidden(flag: &str, sources: &[SourceEntry]) -> Result<Option<Progress>,
 fn without_rollout(session: &Session, flags: &Flags, flag: &str) -> Failure {
     let name = clean(flag);
     if let Some(mistake) = session.place.mistake(flag) {
-        return Failure::refused(format!("what the file says about `{name}` is wrong: {mistake}"));
+        return Failure::refused(format!("`{name}` has a mistake in the file: {mistake}"));
     }
     match flags.snapshot().info(flag) {
         Some(_) => Failure::refused(format!("flag `{name}` has no rollout"))

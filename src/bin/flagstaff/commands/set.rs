@@ -17,7 +17,7 @@ The settings are those of flags.toml. Values are JSON, TOML or plain text.
 Commas separate the members of a list; a name with a comma is quoted, as in
 JSON. Tables have members: variants.control=50.
 
-FIELD- takes a setting out of the override, so that the file says it again.
+FIELD- takes a setting out of the override, so that the file decides it again.
 FIELD=null takes away what the file has. A `value` cannot be null.
 
 With --for the whole override ends by itself, and what is below it decides, not
@@ -34,7 +34,7 @@ pub(crate) struct Set {
     /// Flag
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
-    /// What to set: field=value, list+=value, list-=value, field-
+    /// Changes: field=value, list+=value, list-=value, field-
     #[arg(
         required = true,
         value_parser = assignment::parse,

@@ -25,11 +25,11 @@ use crate::{
     time, unreadable,
 };
 
-/// Show a flag: what each source says, who, when, why, what decides
+/// Show a flag: its entry in each source, and what decides
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if no source has the flag, and with 2 if its stored value cannot be
-read: what services make of the flag is not known then.
+read: the state of the flag in services is unknown then.
 
 Examples:
   flagstaff show new_checkout
@@ -84,7 +84,7 @@ impl Said {
         if said.entry.source.kind != SourceKind::Redis {
             return said;
         }
-        // Whoever may not read the log does without.
+        // A user who may not read the log gets the page without it.
         let latest = flags.history_of(flag, 1).await.ok().and_then(|log| log.into_iter().next());
         if let Some(LogEntry { revision: revision @ Some(_), at, author, reason, .. }) = latest {
             said.revision = revision;
@@ -218,7 +218,7 @@ impl Shown<'_> {
         };
         let traffic = definition.rare().traffic.value().copied().unwrap_or_default();
         match self.info.state() {
-            FlagState::Off => format!("so it is off for everybody{served}"),
+            FlagState::Off => format!("so it is off for all users{served}"),
             FlagState::Partial { percentage, .. } if percentage < Percentage::HUNDRED => {
                 format!("otherwise off{served}")
             }
@@ -281,7 +281,7 @@ impl Shown<'_> {
     }
 }
 
-/// What a source says, without what is for people alone.
+/// Returns the entry of a source, without the settings that are for people alone.
 pub(super) fn short(entry: &Entry) -> String {
     let Entry::Definition(definition) = entry else { return entry.to_string() };
     let mut deciding = to_json(definition);

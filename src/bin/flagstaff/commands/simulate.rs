@@ -29,7 +29,7 @@ pub(crate) struct Simulate {
     /// Flag
     #[arg(value_parser = name::flag, add = completion::flags())]
     flag: String,
-    /// What to set: field=value, list+=value, list-=value, field-
+    /// Changes: field=value, list+=value, list-=value, field-
     #[arg(required = true, value_parser = assignment::parse, value_name = "FIELD=VALUE")]
     assignments: Vec<Assignment>,
     #[command(flatten)]

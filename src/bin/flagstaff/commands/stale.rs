@@ -22,23 +22,23 @@ use crate::{
     time, unreadable,
 };
 
-/// Find flags that can go: expired, unused, or long the same
+/// Find flags to remove: expired, unused, or unchanged for long
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Exits with 1 if anything is found, and with 2 if a stored value cannot be read.
-KEEP is the code to keep: that for on or off,
-or a variant; where a line tells, the branch of its `if`.
+KEEP is the code to keep: that for on or off, or a variant; where a line shows
+it, the branch of its `if`.
 
 A flag is on or off here only if it is so in `[flags]` and in all environments
 of the file, since they have the same code.
 
-Since when a flag is what it is, is known by its override, by its rollout, or by
-the commits of the flag file. Where there are none, it cannot be longer than
-since it was `created`.
+The date of the last change is that of the override, of the rollout, or of a
+commit to the flag file. Without any of these, it is the earliest possible date,
+`created`.
 
-With a Redis, the instances say which flags they evaluate: none has evaluated an
-`unevaluated` one since the date shown. A list of all flags does not count, and
-an instance that does not announce itself says nothing.
+With a Redis, instances report the flags that they evaluate: none has evaluated
+an `unevaluated` one since the date shown. A list of all flags does not count,
+nor does an instance that does not announce itself.
 
 In code, new_checkout is also called NEW_CHECKOUT, newCheckout, NewCheckout,
 new-checkout and FEATURE_NEW_CHECKOUT; what has one word counts in quotes or in
@@ -54,7 +54,7 @@ pub(crate) struct Stale {
     /// Search code, below here or PATH, for flags in it
     #[arg(long, value_name = "PATH", num_args = 0..=1, default_missing_value = ".")]
     refs: Option<PathBuf>,
-    /// How long a flag has to have been the same for everybody, or not evaluated
+    /// Time for which the flag was the same for all users, or not evaluated
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time::duration)]
     unchanged: Duration,
 }
@@ -143,7 +143,7 @@ impl Stale {
         let mut all = Vec::new();
         for (key, _) in snapshot.all(&Context::anonymous()) {
             let Some(info) = snapshot.info(key) else { continue };
-            // What the clock changes by itself, or nobody has started, is not done yet.
+            // A rollout or window that is still to change, or has not been started, is not finished.
             let is_to_come = info.next_boundary().is_some() || is_unstarted(info.definition(), now);
             let fixed = Fixed::of(info.definition(), now).filter(|_| !is_to_come);
             // The code is the same in all environments, so what is kept there has to hold in each.
@@ -193,7 +193,7 @@ impl Stale {
     }
 }
 
-/// Whether a flag has a rollout, and that has not reached its first stage.
+/// Returns `true` if a flag has a rollout that has not reached its first stage.
 fn is_unstarted(definition: &Definition, now: SystemTime) -> bool {
     let progress = definition.rare().rollout.value().and_then(|rollout| rollout.at(now));
     progress.is_some_and(|progress| progress.stage == 0)
@@ -207,7 +207,8 @@ fn changes_by_itself(definition: &Definition, now: SystemTime) -> bool {
         || active.is_some_and(|window| window.next_boundary(now).is_some())
 }
 
-/// Since when an override says what a flag is, if one does; `Some(None)` if nobody knows.
+/// Returns the time since which an override decides a flag; `Some(None)` if the time is unknown,
+/// `None` if there is no override.
 async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
     let entry = flags
         .sources_of(key)
@@ -217,7 +218,7 @@ async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
     let said = entry.provenance.and_then(|provenance| provenance.at);
     let at = match said {
         None if entry.source.kind == SourceKind::Redis => {
-            // What is forced says no more than on or off, and the log says the rest.
+            // A forced entry is no more than on or off; the log has the time.
             let log = flags.history_of(key, 1).await.unwrap_or_default();
             log.first().and_then(|change| change.at)
         }
@@ -226,7 +227,7 @@ async fn overridden(flags: &Flags, key: &str) -> Option<Option<Since>> {
     Some(at.map(|at| Since { at, source: Source::Override }))
 }
 
-/// Since when a flag is what its file says.
+/// Returns the time since which the flag file has the flag as it is.
 fn declared(definition: &Definition, commit: Option<SystemTime>, now: SystemTime) -> Option<Since> {
     let stage = definition.rare().rollout.value().and_then(|rollout| rollout.at(now)?.since);
     let known = [(commit, Source::Git), (stage, Source::Rollout)];

@@ -23,7 +23,7 @@ Examples:
   flagstaff test
   flagstaff test --as-of 2026-12-24 --file deploy/flags.toml")]
 pub(crate) struct Test {
-    /// When flags are asked by tests that do not say: 2026-12-24, +2h [default: now]
+    /// Time of tests that have none of their own: 2026-12-24, +2h [default: now]
     #[arg(long, value_name = "TIME", value_parser = time::instant, allow_hyphen_values = true)]
     as_of: Option<SystemTime>,
 }
@@ -84,12 +84,12 @@ fn result(result: &TestResult) -> Value {
     })
 }
 
-/// What is wrong, as compilers show it, and the sum.
+/// Returns the failures, as compilers show them, and the sum.
 fn text(run: &TestRun, file: &FlagsFile) -> String {
     let mut text = String::new();
     let mut show = |diagnostics: &Diagnostics| {
         if !diagnostics.is_empty() {
-            // Writing to a text does not fail; colours are taken away where nobody sees them.
+            // Writing to a string does not fail; colours are stripped where the output shows none.
             let report = diagnostics.report().ansi().to_string();
             let _ = writeln!(text, "{report}");
         }

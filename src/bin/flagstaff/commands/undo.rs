@@ -18,14 +18,14 @@ use crate::{
     text::{self, clean},
 };
 
-/// Undo a change: store again what was stored before it
+/// Undo a change: restore the entry from before it
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Ends with 5 if the flag was changed since, so --if-rev REVISION is always meant.
-What was stored before comes back with the end that it had, if it had one. At a
-terminal you are asked before the flag is off for everybody, or on for more than
-it is. `flagstaff history` lists the revisions. Undoing either change of a
-rename moves the override back to the old name; the file is not changed.
+The entry from before comes back with its end, if it had one. At a terminal you
+are asked before the flag is off for all users, or on for more than it is.
+`flagstaff history` lists the revisions. Undoing either change of a rename moves
+the override back to the old name; the file is not changed.
 
 Examples:
   flagstaff undo 42 --reason 'incident is over'

@@ -9,12 +9,12 @@ use crate::{
     session::Session,
 };
 
-/// Take overrides away, so that the file decides again
+/// Remove overrides, so that the file decides again
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It takes the whole override of a flag away; `flagstaff set FLAG FIELD-` takes
-one setting out of it. With --source file, the flag goes out of flags.toml. With
---environment as well, it is the entry of that environment, whose tests stay.
+This removes the whole override of a flag; `flagstaff set FLAG FIELD-` removes
+one setting. With --source file, the flag is removed from flags.toml. With
+--environment as well, its entry in that environment is, and the tests stay.
 
 Examples:
   flagstaff unset new_checkout

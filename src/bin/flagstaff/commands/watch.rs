@@ -29,14 +29,16 @@ use crate::{
 /// Show changes as they happen
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It goes on until it is interrupted. A pipe gets a line for each change: when,
-the source, the flag, its state before and after, the settings that differ, the
-revision, who, why, and the cause. The causes are `source`, `time`,
-`source_lost` and `source_back`. A command gets what changed at once as a JSON
-object on its stdin, and so does a webhook in the body of a POST. Both get one
-after the other, and a webhook that fails is tried three times.
+Runs until it is interrupted. A pipe gets a line for each change: time, source,
+flag, the state before and after, the settings that differ, revision, author,
+reason, and cause. The causes are `source`, `time`, `source_lost` and
+`source_back`.
 
-Who and why is what the log of the store says when the change is seen. Of
+Changes that were made at once are one JSON object. A command gets it on its
+stdin, and a webhook in the body of a POST, one object after the other. A
+webhook that fails is tried three times.
+
+Author and reason are those in the log of the store when the change is seen. Of
 changes in quick succession the latest is named, and writers without a log are
 not. A stored value that cannot be read is a warning, now and when it comes:
 the flag stays what it was, or is off.
@@ -47,7 +49,7 @@ Examples:
   flagstaff watch --exec 'jq -r .changes[].flag'
   flagstaff watch --webhook https://chat.example/hooks/flags")]
 pub(crate) struct Watch {
-    /// Flags; all of them unless named
+    /// Flags [default: all]
     #[arg(value_parser = name::flag, add = completion::flags())]
     flags: Vec<String>,
     /// Run a command of the shell for each change
@@ -134,11 +136,11 @@ impl Watch {
     }
 }
 
-/// What the log of the store says about changes that are seen.
+/// The authors and reasons of changes, by the log of the store.
 struct Log {
     /// The latest revision at the beginning.
     start: Option<u64>,
-    /// The latest revision of each flag that was told.
+    /// The latest revision of each flag that was shown.
     told: BTreeMap<String, u64>,
 }
 
@@ -148,8 +150,8 @@ impl Log {
         Self { start: log.iter().find_map(|entry| entry.revision), told: BTreeMap::new() }
     }
 
-    /// Who made these changes: the latest entry of each flag, unless it was told before, as it was
-    /// when an override ends by itself. Whoever may not read the log does without.
+    /// Returns the latest entry of each of these flags in the log, unless it was shown before, as it
+    /// was when an override ends by itself. A user who may not read the log gets no entries.
     async fn since(&mut self, flags: &Flags, changes: &[&Change]) -> BTreeMap<String, LogEntry> {
         let log = flags.history(50 + changes.len()).await.unwrap_or_default();
         let mut latest = BTreeMap::new();

@@ -8,7 +8,7 @@ use crate::{failure::Failure, paste, text};
 
 /// The members that are taken over as they are.
 const PLAIN: [&str; 5] = ["enabled", "percentage", "allowed_users", "allowed_groups", "variants"];
-/// The members that say where a rollout stands.
+/// The members with the progress of a rollout.
 const PROGRESS: [&str; 3] = ["rollout_started", "stage_started", "current_stage"];
 /// The others that are known.
 const OTHERS: [&str; 3] = ["type", "rollout_stages", "rolled_back_at"];
@@ -25,7 +25,7 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
         let key = name.unwrap_or(key);
         match value {
             Ok(Value::Object(object)) if object.is_empty() => {
-                imported.note(key, "it is empty, which is no flag");
+                imported.note(key, "it is empty, which is not a flag");
             }
             Ok(Value::Object(object)) => match flag(key, &object) {
                 Ok(Flag { settings, notes }) => {
@@ -37,15 +37,15 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
                 }
                 Err(why) => imported.leave_out(key, &why),
             },
-            Ok(Value::Null) => imported.note(key, "it is null, which is no flag"),
-            Ok(_) => imported.leave_out(key, "its value is no JSON object"),
+            Ok(Value::Null) => imported.note(key, "it is null, which is not a flag"),
+            Ok(_) => imported.leave_out(key, "its value is not a JSON object"),
             Err(error) => imported.leave_out(key, &error),
         }
     };
     if text.trim_start().starts_with('{') {
         let all: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
             Failure::usage(format!(
-                "this is no JSON object of flags: {}",
+                "this is not a JSON object of flags: {}",
                 text::json_problem(&error)
             ))
         })?;
@@ -81,10 +81,10 @@ pub(crate) fn article(text: &str, prefix: &str) -> Result<Imported, Failure> {
 
 fn parse(text: &str) -> Result<Value, String> {
     serde_json::from_str(text)
-        .map_err(|error| format!("its value is no JSON: {}", text::json_problem(&error)))
+        .map_err(|error| format!("its value is not JSON: {}", text::json_problem(&error)))
 }
 
-/// What an object says, and what of it is not exactly the same here.
+/// The settings of an object, and notes on those that differ here.
 #[derive(Debug, Default)]
 struct Flag {
     settings: Map<String, Value>,
@@ -97,13 +97,13 @@ impl Flag {
     }
 }
 
-/// The settings that an object says, or why it has to be left out.
+/// Returns the settings of an object, or the reason why it has to be left out.
 fn flag(key: &str, object: &Map<String, Value>) -> Result<Flag, String> {
     known(object, &[&PLAIN[..], &PROGRESS, &OTHERS].concat())?;
     let mut flag = Flag::default();
     for name in PLAIN {
         match object.get(name) {
-            // Here it would be the same as nothing, and nothing is on for everybody.
+            // A null would count as a missing setting here, and a flag without settings is on for all users.
             Some(Value::Null) => return Err(format!("its `{name}` is null")),
             Some(value) => drop(flag.settings.insert(name.to_owned(), value.clone())),
             None => {}
@@ -158,7 +158,8 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
         flag.note("its rollout was rolled back, so that it is one that has not been started");
         flag.settings.remove("percentage");
     } else if let Some(began) = began {
-        // Nothing else is looked at there; the job sets it, and so does whoever stops a rollout by hand.
+        // The other system evaluates `percentage` alone: its job sets it, and so do users who stop a
+        // // rollout by hand.
         let share = flag.settings.get("percentage").map_or(Some(100.0), Value::as_f64);
         if share != list.get(current as usize).and_then(|stage| stage["percentage"].as_f64()) {
             flag.note(
@@ -189,7 +190,8 @@ fn rollout(key: &str, object: &Map<String, Value>, flag: &mut Flag) -> Result<()
 }
 
 fn stage(value: &Value, is_last: bool) -> Result<Value, String> {
-    let object = value.as_object().ok_or_else(|| format!("its stage {value} is no JSON object"))?;
+    let object =
+        value.as_object().ok_or_else(|| format!("its stage {value} is not a JSON object"))?;
     known(object, &["percentage", "duration_hours"])?;
     let share = object.get("percentage").filter(|share| share.is_number());
     let share = share.ok_or_else(|| format!("its stage {value} has no percentage"))?;
@@ -200,7 +202,7 @@ fn stage(value: &Value, is_last: bool) -> Result<Value, String> {
     match hours.transpose().map_err(|hours| format!("its stage lasts {hours} hours"))? {
         _ if is_last => {}
         Some(hours) => drop(members.insert("for".to_owned(), duration(hours).into())),
-        // It stays there until somebody advances it.
+        // The rollout stays at its stage until a user advances it.
         None => drop(members.insert("auto".to_owned(), false.into())),
     }
     Ok(members.into())

@@ -1,4 +1,4 @@
-//! Flags of other systems, as flags.toml says them.
+//! Flags of other systems, as settings of flags.toml.
 
 mod article;
 mod rows;
@@ -21,17 +21,17 @@ pub(crate) use self::{
     whose::whose,
 };
 
-/// Flags, and what flags.toml does not say in the same way.
+/// Imported flags, and notes on what differs in flags.toml.
 #[derive(Debug, Default)]
 pub(crate) struct Imported {
     /// In the order in which they came.
     pub(crate) flags: Vec<(String, Definition)>,
     pub(crate) notes: Vec<Note>,
-    /// How many flags could not be taken over at all.
+    /// The number of flags that could not be imported at all.
     pub(crate) left_out: usize,
 }
 
-/// What is not exact.
+/// A difference between a flag and its import.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     /// The flag that it is about, if it is not about all.
@@ -59,7 +59,7 @@ impl Imported {
         }
     }
 
-    /// Says what could not be read, of which nobody knows how many flags it is.
+    /// Notes a part that could not be read, with an unknown number of flags.
     pub(crate) fn leave_out_unread(&mut self, error: &(dyn Error + 'static)) {
         let causes = successors(error.source(), |&cause| cause.source());
         let because = causes.map(|cause| format!(": {cause}")).collect::<String>();
@@ -67,14 +67,14 @@ impl Imported {
         self.left_out += 1;
     }
 
-    /// Says why a flag is not taken over.
+    /// Notes the reason why a flag is left out.
     pub(crate) fn leave_out(&mut self, key: &str, why: &str) {
         self.note(key, format!("left out: {why}"));
         self.left_out += 1;
     }
 }
 
-/// Nothing else may be in an object: what nobody here knows may say for whom a flag is not on.
+/// Refuses an object with other members than `names`: an unknown one may narrow the users of a flag.
 fn known(object: &Map<String, Value>, names: &[&str]) -> Result<(), String> {
     match object.iter().find(|(name, _)| !names.contains(&name.as_str())) {
         None => Ok(()),

@@ -21,7 +21,7 @@ pub(crate) fn listed(text: &str) -> Imported {
     imported
 }
 
-/// The fields of the hash. Whoever made one, if that is known, made it with flagstaff.
+/// Imports the fields of the hash. A field that has an author was written by flagstaff.
 pub(crate) fn stored(entries: impl IntoIterator<Item = (String, Entry, bool)>) -> Imported {
     let mut imported = Imported::default();
     for (key, entry, is_signed) in entries {
@@ -35,7 +35,7 @@ pub(crate) fn stored(entries: impl IntoIterator<Item = (String, Entry, bool)>) -
                 }
                 imported.force(&key, on);
             }
-            // On its own, a change of a few settings would be a flag that is on for everybody.
+            // On its own, a patch of a few settings would be a flag that is on for all users.
             _ => imported.leave_out(
                 &key,
                 &format!(

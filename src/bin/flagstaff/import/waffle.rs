@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{Imported, known, rows::rows};
 use crate::failure::Failure;
 
-/// The fields of a waffle flag that say for whom it is on. All of them are OR in waffle, and none
-/// counts while `everyone` says yes or no.
+/// The fields of a waffle flag that select its users. Waffle joins all of them by OR, and ignores
+/// them while `everyone` is yes or no.
 const TARGETING: [&str; 7] =
     ["percent", "superusers", "staff", "authenticated", "languages", "groups", "users"];
 
@@ -34,7 +34,7 @@ pub(crate) fn waffle(text: &str) -> Result<Imported, Failure> {
         };
         let kind = match Kind::of(model, fields) {
             Some(kind) => kind,
-            // They are there to say the names of users and groups.
+            // These rows are there for the names of users and groups.
             None if ["auth.user", "auth.group"].contains(&&*model.to_lowercase()) => continue,
             None => {
                 others.insert(model);
@@ -147,7 +147,7 @@ impl Kind {
 /// The fields that all three kinds have.
 const COMMON: [&str; 4] = ["name", "note", "created", "modified"];
 
-/// What all three kinds have, and nothing but that and `others`.
+/// Returns the settings that all three kinds have; refuses fields other than theirs and `others`.
 fn described(fields: &Map<String, Value>, others: &[&str]) -> Result<Map<String, Value>, String> {
     known(fields, &[&COMMON, others].concat())?;
     let mut settings = Map::new();
@@ -187,7 +187,7 @@ fn is(fields: &Map<String, Value>, name: &str, unless_said: bool) -> Result<bool
     }
 }
 
-/// From 0 to 100. Waffle writes a decimal as a text.
+/// Returns the percentage, from 0 to 100. Waffle writes a decimal as a string.
 fn share(fields: &Map<String, Value>) -> Result<Option<f64>, String> {
     field(fields, "percent", |percent| {
         let share = match percent {
@@ -263,7 +263,7 @@ fn flag(
     Ok(settings)
 }
 
-/// Whether a field says for whom a flag is on.
+/// Returns `true` if a field selects users.
 fn is_said(field: Option<&Value>) -> bool {
     match field {
         Some(Value::Bool(on)) => *on,
@@ -274,7 +274,8 @@ fn is_said(field: Option<&Value>) -> bool {
     }
 }
 
-/// What waffle asks the request's user and language for. `superusers` is on unless it was turned off.
+/// Returns the rules for what waffle reads from the request's user and language. `superusers` is on
+/// unless it was turned off.
 fn rules(fields: &Map<String, Value>) -> Result<Vec<Value>, String> {
     let mut rules = Vec::new();
     let languages = text(fields, "languages")?.unwrap_or_default();
@@ -384,7 +385,7 @@ mod tests {
 
     /// Written by django-waffle 5.0.0.
     const FIXTURE: &str = include_str!("../../../../tests/cli/transcripts/import.in/waffle.json");
-    /// The same without natural keys, with the users and groups.
+    /// An export without natural keys, with the users and groups.
     const NUMBERS: &str =
         include_str!("../../../../tests/cli/transcripts/import.in/waffle_ids.json");
 
@@ -473,7 +474,7 @@ mod tests {
         assert!(imported.notes.iter().any(|note| note.text == "not imported: rows of `shop.user`"));
     }
 
-    /// A flag that nobody is in, but for what `fields` say.
+    /// Returns a flag that selects no users, with `fields` changed.
     fn changed(fields: &Value) -> String {
         let mut flag = json!({ "name": "a", "everyone": null, "superusers": false });
         flag.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

@@ -1,4 +1,4 @@
-//! What a change of flags means for one user after the other.
+//! The effects of a change of flags on one user after the other.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +34,7 @@ pub(crate) struct Changing {
     pub(crate) key: String,
     pub(crate) before: FlagState,
     pub(crate) after: FlagState,
-    /// Whether it is defined in another way. If not, a flag that it requires is.
+    /// True if its own definition differs. If false, the definition of a flag that it requires does.
     pub(crate) is_edited: bool,
     pub(super) asks_for_more: bool,
     /// The rules before and after, by the names that people call them by.
@@ -46,7 +46,7 @@ pub(crate) struct Changing {
     has_other_constant: bool,
 }
 
-/// How many users a flag is another one for.
+/// The number of users for whom the answer of a flag differs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) on_before: u64,
@@ -121,7 +121,7 @@ impl Tried {
 #[derive(Debug)]
 struct Side {
     snapshot: Arc<Snapshot>,
-    /// Where each flag of the snapshot is among those of the change.
+    /// The index of each flag of the snapshot among those of the change.
     places: Vec<usize>,
 }
 
@@ -178,7 +178,7 @@ impl Change {
         }
     }
 
-    /// Whether the same draw has another outcome, which the shares that it draws for do not explain.
+    /// Returns `true` if a draw has another outcome, which the change of its shares does not explain.
     fn is_redrawn(
         &self,
         flag: &Changing,
@@ -329,7 +329,7 @@ impl Side {
         Ok(Self { snapshot: flags.snapshot(), places })
     }
 
-    /// What every flag is for a context, each with its place; in order.
+    /// Returns the answers of all flags for a context in order, each with its index in the change.
     fn answers(&self, context: &Context<'_>) -> impl Iterator<Item = (usize, Answer<bool>)> {
         let answers = self.snapshot.all(context).map(|(_, answer)| answer);
         self.places.iter().copied().zip(answers)

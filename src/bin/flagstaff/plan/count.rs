@@ -30,7 +30,7 @@ pub(crate) trait Counting: Sync {
     fn add(&self, part: &mut Self::Part, other: Self::Part);
 }
 
-/// What was counted.
+/// The result of counting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// In the order of the flags of the change.
@@ -39,7 +39,7 @@ pub(crate) struct Counts {
     pub(crate) users: u64,
     /// Those without a targeting key.
     pub(crate) anonymous: u64,
-    /// What looks like a box with all attributes in one of them.
+    /// The key in one of the contexts that seems to hold all attributes.
     pub(crate) boxed: Option<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! How far something is that takes longer than a second.
+//! The progress of work that takes longer than a second.
 
 use std::{
     fmt::Display,
@@ -8,10 +8,10 @@ use std::{
 
 use crate::{table, text::clean};
 
-/// How long nothing is shown at first, and how long a line stands.
+/// The time before the first line, and between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How wide a terminal is that does not say so.
+/// The width of a terminal that reports none.
 const ROOM: u16 = 80;
 
 /// A line on the terminal, which is gone when this is.

@@ -1,4 +1,4 @@
-//! What a change does, as a table.
+//! The effects of a change, as a table.
 
 use std::fmt::Write;
 
@@ -16,14 +16,14 @@ use crate::{
     text::{self, clean},
 };
 
-/// What was compared, and what came of it.
+/// The comparison, and its result.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     pub(crate) change: &'a Change,
     pub(crate) counts: &'a Counts,
     /// The two sides of the comparison, in Markdown.
     pub(crate) title: String,
-    /// Whom it was tried on.
+    /// A description of the users that the change was tried on.
     pub(crate) users: String,
     pub(crate) are_made_up: bool,
 }
@@ -66,7 +66,7 @@ impl Report<'_> {
         )
     }
 
-    /// The same for the summary of a GitHub workflow, or for a comment on a pull request.
+    /// Returns the report for the summary of a GitHub workflow, or for a comment on a pull request.
     pub(crate) fn markdown(&self) -> String {
         let flags = self.flags();
         let mut text = format!("### {}\n\n{}.\n", self.title, self.summary(&flags));
@@ -84,7 +84,7 @@ impl Report<'_> {
             let Tally { newly_on, newly_off, other_value, redrawn, .. } = tally;
             let untried = self.untried(flag).into_iter().map(|rule| Untrusted::new(rule).code());
             let untried: Vec<_> = untried.collect();
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | {} | {} | {newly_on} | {newly_off} | {other_value} | {redrawn} | {} |",
@@ -171,7 +171,7 @@ impl Report<'_> {
         beyond
     }
 
-    /// The flags that were edited or are another one for somebody.
+    /// Returns the flags that were edited, or whose answer differs for at least one user.
     fn flags(&self) -> Vec<(&Changing, &Tally)> {
         let all = self.change.flags.iter().zip(&self.counts.tallies);
         let mut flags: Vec<_> =
@@ -232,7 +232,7 @@ impl Report<'_> {
     }
 }
 
-/// `12.34%`, and never nothing or everybody for what is not quite.
+/// Returns a share such as `12.34%`; never 0 % or 100 % unless that is exact.
 fn percent(part: u64, whole: u64) -> String {
     if part == 0 || whole == 0 {
         return "0%".to_owned();

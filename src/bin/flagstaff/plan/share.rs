@@ -1,4 +1,4 @@
-//! Which share of its users a draw gives to each outcome.
+//! The share of its users that a draw gives to each outcome.
 
 use std::time::SystemTime;
 
@@ -20,7 +20,7 @@ pub(super) enum Outcome<'a> {
     Variant(&'a str),
 }
 
-/// What the draws of a flag give at one instant.
+/// The shares that the draws of a flag give at one instant.
 #[derive(Debug)]
 pub(super) struct Shares {
     percentage: Percentage,
@@ -35,7 +35,7 @@ impl Shares {
         Self { percentage: percentage.unwrap_or_default(), definition: definition.clone() }
     }
 
-    /// Whether the same thing is drawn for the same users. Rules are the same if they have the same
+    /// Returns `true` if both are one draw for the same users. Rules are the same if they have the same
     /// name or the same condition: either may be edited.
     pub(super) fn is_same_draw(&self, draw: Draw, other: &Self, other_draw: Draw) -> bool {
         let (Draw::Rule(a), Draw::Rule(b)) = (draw, other_draw) else { return draw == other_draw };
@@ -45,8 +45,8 @@ impl Shares {
         }
     }
 
-    /// Whether the shares alone explain that a user moves from one outcome to the other: the first
-    /// became smaller and the second larger. Another draw than these may have moved the user, too.
+    /// Returns `true` if the shares alone explain that a user moves from one outcome to the other: the
+    /// first became smaller and the second larger. Another draw than these may have moved the user, too.
     pub(super) fn explain(
         before: (&Self, Draw),
         after: (&Self, Draw),

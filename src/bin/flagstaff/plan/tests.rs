@@ -289,7 +289,7 @@ fn the_first_line_that_is_no_context_is_named() {
     assert!(format!("{failure:?}").contains("line 3001 of `users.jsonl`"), "{failure:?}");
 }
 
-/// What can be said about a flag, for a number.
+/// Returns settings of a flag, one kind for each number.
 fn settings(kind: u8, n: u8) -> String {
     let n = n % 101;
     match kind {

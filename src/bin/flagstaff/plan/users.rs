@@ -1,4 +1,4 @@
-//! Whom a change is tried on.
+//! The users that a change is tried on.
 
 use std::{
     fmt,
@@ -18,14 +18,14 @@ use crate::{
     text::{count, json_problem},
 };
 
-/// What a line of contexts looks like.
+/// The hint with an example of a line of contexts.
 const LINE: &str =
     "a line is `{\"targetingKey\": \"ana\", \"groups\": [\"beta\"], \"plan\": \"pro\"}`";
 
-/// How many users a thread takes at once.
+/// The number of users that a thread takes at once.
 const BATCH: u64 = 1_000;
 
-/// Whom a change is tried on.
+/// The users that a change is tried on.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Users")]
 pub(crate) struct UserArgs {
@@ -75,10 +75,10 @@ impl UserArgs {
         self.contexts.is_none()
     }
 
-    /// That there was nobody to try it on. What changes for nobody would look harmless.
+    /// Returns the failure for contexts without a user. A change without users would look harmless.
     pub(crate) fn nobody(&self) -> Failure {
         let path = self.contexts.as_deref().unwrap_or(Path::new("-"));
-        let nobody = "there are no contexts to try it on";
+        let nobody = "no contexts found";
         Failure::usage(format!("{nobody} in `{}`", path.display())).hint(LINE)
     }
 }
@@ -106,7 +106,7 @@ pub(crate) enum Batch {
     Lines { name: String, first: u64, text: String },
 }
 
-/// A line that is no context.
+/// A line that is not a context.
 #[derive(Debug)]
 pub(crate) struct BadLine {
     pub(crate) number: u64,
@@ -148,7 +148,7 @@ impl Source {
 }
 
 impl Batch {
-    /// How many users come before the end of this.
+    /// Returns the number of users up to the end of this part.
     pub(crate) fn end(&self) -> u64 {
         match self {
             Self::MadeUp { last, .. } => (*last - 1) % OF_A_SEED + 1,
@@ -198,6 +198,6 @@ fn asked(mut object: Map<String, Value>) -> Map<String, Value> {
 }
 
 fn bad_line(name: &str, number: u64, problem: &str) -> BadLine {
-    let failure = Failure::usage(format!("line {number} of `{name}` is no context: {problem}"));
+    let failure = Failure::usage(format!("line {number} of `{name}` is not a context: {problem}"));
     BadLine { number, failure: failure.hint(LINE) }
 }

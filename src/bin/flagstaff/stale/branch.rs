@@ -1,4 +1,4 @@
-//! Which code stays when a flag goes.
+//! The branch of code that stays when a flag goes.
 
 use std::sync::LazyLock;
 
@@ -20,8 +20,8 @@ impl Branch {
     }
 }
 
-/// The branch that runs when the flag that a line names at `column` is `on`; `None` where the line
-/// alone does not tell, such as for a condition with more to it.
+/// Returns the branch that runs when a flag is `on`, which the line names at `column`. `None` where the line
+/// alone does not show it, such as for a condition with more to it.
 pub(crate) fn branch(line: &str, column: usize, on: bool) -> Option<Branch> {
     static CONDITION: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r"(?:^|[^\w.])(?P<word>if|elif|elsif|unless)\b(?P<condition>[^;{}]*)$").ok()
@@ -32,7 +32,7 @@ pub(crate) fn branch(line: &str, column: usize, on: bool) -> Option<Branch> {
     let found = CONDITION.as_ref()?.captures(before)?;
     let condition = found.name("condition")?.as_str();
     let more = MORE.as_ref()?;
-    // A trailing block says nothing about the condition.
+    // A trailing block is not part of the condition.
     let rest = after.split(['{', ';']).next().unwrap_or(after);
     if more.is_match(condition) || more.is_match(rest) {
         return None;

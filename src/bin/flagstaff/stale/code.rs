@@ -1,4 +1,4 @@
-//! Where code names flags.
+//! The places where code names flags.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -64,14 +64,14 @@ pub(crate) struct Sighting {
     pub(crate) place: Place,
 }
 
-/// What was found.
+/// The findings in code.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) mentions: Vec<Mention>,
     pub(crate) unknown: Vec<Sighting>,
-    /// Constants of a module `flag` that are no flags, which may be another module.
+    /// Constants of a module `flag` that are not flags; the module may be another one.
     doubtful: Vec<Sighting>,
-    /// Whether a constant of a module `flag` is a flag.
+    /// True if a constant of a module `flag` is a flag.
     has_constants: bool,
 }
 
@@ -184,7 +184,7 @@ fn forms_of(key: &str) -> impl Iterator<Item = Form> {
     forms(key).into_iter()
 }
 
-/// Whether a form is a name of its own, and not a part of a longer one.
+/// Returns `true` if a form is a name of its own, and not a part of a longer one.
 fn stands_alone(form: &Form, content: &str, start: usize, end: usize) -> bool {
     let before = content[..start].chars().next_back();
     let after = content[end..].chars().next();
@@ -198,7 +198,7 @@ fn stands_alone(form: &Form, content: &str, start: usize, end: usize) -> bool {
     !is_part(before) && !is_part(after)
 }
 
-/// What code asks for.
+/// The name by which code evaluates a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name<'c> {
     Key(&'c str),
@@ -206,8 +206,8 @@ enum Name<'c> {
     Constant(&'c str),
 }
 
-/// The flags that code certainly asks for, and where. Much that may be a flag is not looked for, since
-/// nothing is to be called unknown that is no flag.
+/// Returns the flags that code certainly evaluates, and their offsets. Doubtful names are left out:
+/// a name that is not a flag must not be reported as an unknown flag.
 fn asked<'c>(path: &Path, content: &'c str) -> Vec<(Name<'c>, usize)> {
     if is_prose(path) {
         return Vec::new();
@@ -249,13 +249,13 @@ fn is_prose(path: &Path) -> bool {
     PROSE.contains(&extension(path))
 }
 
-/// Whether a line is nothing but a comment, in the languages that are around.
+/// Returns `true` if a line is nothing but a comment, in common languages.
 fn is_comment(line: &str) -> bool {
     let line = line.trim_start();
     ["//", "#", "*", "/*", "--", "<!--"].iter().any(|start| line.starts_with(start))
 }
 
-/// Where the lines of a text begin.
+/// The offsets at which the lines of a file begin.
 struct Lines<'c> {
     content: &'c str,
     starts: Vec<usize>,

@@ -1,10 +1,10 @@
-//! Why a flag can go.
+//! The reasons why a flag can go.
 
 use std::time::{Duration, SystemTime};
 
 use flagstaff::{Definition, answer::FlagState};
 
-/// What a flag is for everybody.
+/// The answer of a flag that is the same for all users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fixed {
     On,
@@ -20,7 +20,7 @@ pub(crate) struct Since {
     pub(crate) source: Source,
 }
 
-/// How that is known.
+/// The origin of a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
     /// The commits of the flag file.
@@ -33,7 +33,7 @@ pub(crate) enum Source {
     Created,
     /// The end is the flag's own.
     Expires,
-    /// Instances say what they evaluate.
+    /// The reports of instances on the flags that they evaluate.
     Instances,
 }
 
@@ -60,11 +60,11 @@ pub(crate) struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Expired,
-    /// Nobody evaluates it.
+    /// No instance evaluates it.
     Unevaluated,
-    /// On for everybody.
+    /// On for all users.
     On,
-    /// Off for everybody.
+    /// Off for all users.
     Off,
 }
 
@@ -80,7 +80,7 @@ impl Kind {
 }
 
 impl Fixed {
-    /// What a definition is for everybody at the instant `at`, if it is the same for all.
+    /// Returns the answer of a definition at the instant `at`, if it is the same for all users.
     pub(crate) fn of(definition: &Definition, at: SystemTime) -> Option<Self> {
         match FlagState::at(definition, at) {
             FlagState::Off => Some(Self::Off),
@@ -130,9 +130,9 @@ impl Fixed {
 }
 
 impl Finding {
-    /// Everything for which a flag can go; nothing for one that is meant to stay. `fixed` is what it is for everybody, and since when;
-    /// `evaluated` is when instances last evaluated it, or knew it first; `unchanged` is how long
-    /// either has to be ago.
+    /// Returns all reasons why a flag can go; none for one that is meant to stay. `fixed` is its answer
+    /// for all users, and the time since which it is. `evaluated` is when instances last evaluated it, or
+    /// first had it. `unchanged` is how long ago either has to be.
     pub(crate) fn all(
         definition: &Definition,
         fixed: Option<(&Fixed, Option<Since>)>,
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(kinds(49, since(40)), []);
         assert_eq!(kinds(50, since(40)), [Kind::Expired]);
         assert_eq!(kinds(70, since(40)), [Kind::Expired, Kind::Off]);
-        // Nobody knows since when.
+        // The time since which it is off is unknown.
         assert_eq!(kinds(49, None), [Kind::Off]);
     }
 

@@ -1,14 +1,14 @@
-//! How code writes the name of a flag.
+//! The ways in which code writes the name of a flag.
 
 /// A way to write the name of a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Form {
     pub(crate) text: String,
-    /// Whether it counts within quotes only: a single word says too little.
+    /// True if it counts within quotes only: a single word is too common.
     pub(crate) quoted: bool,
 }
 
-/// What `new_checkout` is called in code: itself, `NEW_CHECKOUT`, `newCheckout`, `NewCheckout`,
+/// Returns the forms of `new_checkout` in code: itself, `NEW_CHECKOUT`, `newCheckout`, `NewCheckout`,
 /// `new-checkout`, `FEATURE_NEW_CHECKOUT`.
 pub(crate) fn forms(key: &str) -> Vec<Form> {
     let words: Vec<_> = words(key).collect();

@@ -27,7 +27,7 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// `None` if there is no git, or it does not know the file.
+    /// Reads the history of a file; `None` without git, or if git does not track the file.
     pub(crate) fn of(file: &Path) -> Option<Self> {
         let directory = file.parent()?.to_owned();
         let name = file.file_name()?.to_str()?;
@@ -107,7 +107,7 @@ impl Objects {
         Some(Self { child, input, output })
     }
 
-    /// The text of an object; `Some(None)` if there is none of that name, or it is no text.
+    /// Returns the text of an object; `Some(None)` if there is none of that name, or it is not UTF-8.
     fn read(&mut self, name: &str) -> Option<Option<String>> {
         let input = self.input.as_mut()?;
         writeln!(input, "{name}").and_then(|()| input.flush()).ok()?;

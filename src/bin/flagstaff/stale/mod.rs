@@ -1,4 +1,4 @@
-//! What can go: flags that have had their time, and code that still asks for them.
+//! The search for flags that can go, and for code that still names them.
 
 mod branch;
 mod code;

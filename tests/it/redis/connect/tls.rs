@@ -139,7 +139,7 @@ async fn one_side_with_tls_and_the_other_without_is_told() {
 
     let (kind, message) = refusal(secure.connect_timeout(Duration::from_millis(100))).await;
     assert_eq!(kind, RedisErrorKind::ConnectTimeout);
-    assert!(message.contains("or knows none"), "{message}");
+    assert!(message.contains("or does not support it"), "{message}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Limits of the system, met for real: the test runs itself once more below the limit, where it hurts no other test.
+//! Real limits of the system: each test runs itself once more in a process below the limit, where
+//! it affects no other test.
 
 use std::{
     env, fmt,
@@ -18,14 +19,15 @@ use super::*;
 
 const INSIDE: &str = "FLAGSTAFF_TEST_BELOW_A_LIMIT";
 
-/// A container's view: own mounts, and own limits for inotify below `/proc/sys/user`.
+/// The environment of a container: own mounts, and own limits for inotify below `/proc/sys/user`.
 const CONTAINER: &str = "unshare --user --map-root-user --mount sh -euc";
 
 fn fast() -> Timing {
     Timing { poll: Duration::from_millis(20), ..Timing::default() }
 }
 
-/// Runs `test` in a process of its own, started by the shell script `start`. True in that process.
+/// Runs `test` in a process of its own, started by the shell script `start`. Returns `true` in that
+/// process.
 fn inside(test: &str, start: &str) -> bool {
     if env::var_os(INSIDE).is_some() {
         return true;
@@ -49,7 +51,7 @@ fn containers_are_allowed() -> bool {
     let script = format!("{CONTAINER} 'mount --version'");
     let output = Command::new("sh").args(["-euc", &script]).output().unwrap();
     if !output.status.success() {
-        // It may be refused, or `unshare` or `mount` may be missing: the tools say which.
+        // `unshare` or `mount` may be refused or missing; the output names the cause.
         eprintln!("skipped: {}", String::from_utf8_lossy(&output.stderr).trim_end());
     }
     output.status.success()
@@ -109,7 +111,8 @@ fn replace(path: &Path, content: &str) {
     fs::rename(new, path).unwrap();
 }
 
-/// Polls while `limit` holds, is told off once, and hears events again when it is gone.
+/// Checks that the watch polls while `limit` holds, logs that once, and receives events again after
+/// `lift`.
 async fn polls_until_the_limit_is_gone<T>(limit: impl FnOnce() -> T, lift: impl FnOnce(T)) {
     let log = Log::start();
     let dir = tempfile::tempdir().unwrap();
@@ -147,7 +150,7 @@ async fn out_of_file_descriptors() {
     }
     let hoard = || {
         let mut files: Vec<_> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
-        // Reading takes one, inotify three.
+        // Reading takes one descriptor, inotify three.
         files.truncate(files.len() - 2);
         files
     };

@@ -10,7 +10,7 @@ use crate::{
     revision::{git, text_at},
 };
 
-/// Where the text before an edit is.
+/// The location of the file before an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Against {
     /// In this revision of the file's git repository.
@@ -49,14 +49,14 @@ impl Against {
 fn show(path: &Path, revision: &str) -> Result<Option<String>, Failure> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|&name| name != "-")
     else {
-        return Err(Failure::usage("git knows nothing of stdin").hint("name a file"));
+        return Err(Failure::usage("git has no revisions of stdin").hint("name a file"));
     };
     let directory = path.parent().unwrap_or(Path::new(""));
     // Whether there is a repository, before whether it has the revision.
     git(directory, &["rev-parse", "--git-dir"])?;
     let commit = format!("{revision}^{{commit}}");
     let commit = git(directory, &["rev-parse", "--verify", "--end-of-options", &commit])
-        .map_err(|_| Failure::usage(format!("git knows no revision `{revision}`")))?;
+        .map_err(|_| Failure::usage(format!("git has no revision `{revision}`")))?;
     let commit = String::from_utf8_lossy(&commit).trim().to_owned();
     let known = git(directory, &["ls-tree", "--name-only", &commit, "--", name])?;
     match known.is_empty() {

@@ -13,7 +13,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use flagstaff::{
-    Flags,
+    Context, Flags,
     cli::ExitCode,
     definition::{
         Code, Diagnostics, FlagsFile, Safety, Severity,
@@ -31,19 +31,19 @@ use crate::{
     paste,
     place::{self, Declared, Once, read, told},
     session::Session,
-    text::count,
+    text::{clean, count},
     time::instant,
 };
 
-/// Check a flag file for errors and probable mistakes
+/// Check a flag file for errors and likely mistakes
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It looks at the file, not at the store. With --env-prefix it also warns of
 environment variables that are neither on nor off.
 
-For CODE, `all` stands for every lint, and `warnings` for whatever is a warning
-otherwise; what is said of a code by its name goes before them. Tests of the
-file that fail are errors.
+For CODE, `all` stands for every lint, and `warnings` for each that is a warning
+otherwise. An option that names a code goes before both. Tests of the file that
+fail are errors.
 
 Exits with 1 if there are errors, and with 2 if a file cannot be read. Warnings
 alone exit with 0; -D warnings turns them into errors.
@@ -67,16 +67,16 @@ pub(crate) struct Lint {
     /// Do not report
     #[arg(long, short = 'A', value_name = "CODE", add = explain::codes())]
     allow: Vec<Named>,
-    /// What names look like, as a regular expression [default: snake_case]
+    /// Regular expression that flag names have to match [default: snake_case]
     #[arg(long, value_name = "REGEX")]
     names: Option<String>,
-    /// Find users whom an edit draws anew: git:REV or the file before it
+    /// Find edits that re-bucket users, compared with git:REV or the file before
     #[arg(long, value_name = "BEFORE")]
     against: Option<Against>,
     /// As of then: 2026-11-21T09:00:00Z, 2026-11-21, +2h
     #[arg(long, value_name = "TIME", value_parser = instant, allow_hyphen_values = true)]
     as_of: Option<SystemTime>,
-    /// Form of what is found [default: text, or what --output says]
+    /// Form of the findings [default: that of --output, or text]
     #[arg(long, value_name = "FORM")]
     format: Option<Format>,
     /// Apply the suggestions that change no answer
@@ -101,7 +101,7 @@ enum Format {
     Sarif,
 }
 
-/// What a level is set for.
+/// The codes that a level is set for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
     All,
@@ -123,10 +123,34 @@ impl std::str::FromStr for Named {
 
 /// A file, and what was found in it.
 struct Checked {
-    /// What people call it.
+    /// The name that messages show.
     name: String,
     text: String,
     found: Diagnostics,
+}
+
+/// The findings about several sources together.
+struct Merged {
+    errors: Vec<String>,
+    has_odd_values: bool,
+}
+
+/// Returns the entries of files that do not fit those of the files below, such as values of another type.
+fn problems(flags: &Flags, environment: Option<&str>) -> Vec<String> {
+    let within = environment.map(|name| format!(" in environment `{}`", clean(name)));
+    let within = within.unwrap_or_default();
+    let all = flags.all(&Context::anonymous());
+    let entries = all.into_iter().flat_map(|(key, _)| {
+        flags.sources_of(&*key).into_iter().map(move |entry| (key.clone(), entry))
+    });
+    entries
+        .filter_map(|(key, entry)| {
+            let problem = entry.problem?;
+            let at = entry.place.map(|place| format!("{place}: ")).unwrap_or_default();
+            let text = format!("{at}`{key}` of `{}`{within}: {problem}", entry.source.name);
+            Some(clean(&text).into_owned())
+        })
+        .collect()
 }
 
 impl Lint {
@@ -155,10 +179,16 @@ impl Lint {
             files.push(self.check(path, &lints, session)?);
         }
         self.print(&files, output)?;
-        let has_odd_values = self.tell_merged(session, &files).await?;
+        let merged = self.tell_merged(session, &files).await?;
         let has_errors = files.iter().any(|file| file.found.has_errors())
-            || (has_odd_values && self.deny.contains(&Named::Warnings));
-        Ok(if has_errors { ExitCode::No } else { ExitCode::Done })
+            || (merged.has_odd_values && self.deny.contains(&Named::Warnings));
+        match &*merged.errors {
+            [] => Ok(if has_errors { ExitCode::No } else { ExitCode::Done }),
+            [first, more @ ..] => {
+                let failure = Failure::new(ExitCode::No, first.clone());
+                Err(more.iter().fold(failure, |failure, error| failure.cause(error.clone())))
+            }
+        }
     }
 
     /// The lints with the levels that were asked for.
@@ -256,33 +286,44 @@ impl Lint {
 
     /// Warns of values that have another effect than expected on what is below them: of environment variables, and of
     /// files over others. Returns true if there are any.
-    async fn tell_merged(&self, session: &Session, files: &[Checked]) -> Result<bool, Failure> {
+    async fn tell_merged(&self, session: &Session, files: &[Checked]) -> Result<Merged, Failure> {
         let variables = session.place.environment();
         // Files that are named as arguments are not over each other.
         let stacks: Vec<_> = match self.paths.is_empty() {
             true => vec![files],
             false => files.chunks(1).collect(),
         };
-        let mut found = BTreeSet::new();
+        let (mut found, mut errors) = (BTreeSet::new(), BTreeSet::new());
         for stack in stacks {
             if variables.is_none() && stack.len() < 2 {
                 continue;
             }
-            let over = Flags::builder().option_source(variables.clone());
-            let files = stack.iter().enumerate().rev().map(|(index, file)| {
-                let parsed = match index {
-                    0 => FlagsFile::parse(&file.name, &file.text),
-                    _ => FlagsFile::parse_partial(&file.name, &file.text),
-                };
-                let (path, text) = (PathBuf::from(&file.name), file.text.clone());
-                Once::file(&Declared { path, text, parsed })
-            });
-            let flags = files.fold(over, FlagsBuilder::source).start().await?;
-            found.extend(flags.warnings().iter().map(told));
+            let parse = |(index, file): (usize, &Checked)| match index {
+                0 => FlagsFile::parse(&file.name, &file.text),
+                _ => FlagsFile::parse_partial(&file.name, &file.text),
+            };
+            let parsed: Vec<_> = stack.iter().enumerate().map(parse).collect();
+            let environments = parsed.iter().flat_map(FlagsFile::environments);
+            let environments: BTreeSet<_> = environments.map(str::to_owned).collect();
+            for environment in [None].into_iter().chain(environments.iter().map(Some)) {
+                let over = Flags::builder().option_source(variables.clone());
+                let files = stack.iter().zip(&parsed).rev().map(|(file, parsed)| {
+                    let within =
+                        environment.and_then(|name| parsed.clone().in_environment(name).ok());
+                    let parsed = within.unwrap_or_else(|| parsed.clone());
+                    let (path, text) = (PathBuf::from(&file.name), file.text.clone());
+                    Once::file(&Declared { path, text, parsed })
+                });
+                let flags = files.fold(over, FlagsBuilder::source).start().await?;
+                if environment.is_none() {
+                    found.extend(flags.warnings().iter().map(told));
+                }
+                errors.extend(problems(&flags, environment.map(String::as_str)));
+            }
         }
-        let is_empty = found.is_empty();
+        let has_odd_values = !found.is_empty();
         session.output.warnings(found);
-        Ok(!is_empty)
+        Ok(Merged { errors: errors.into_iter().collect(), has_odd_values })
     }
 
     fn print(&self, files: &[Checked], output: &Output) -> Result<(), Failure> {
@@ -311,7 +352,7 @@ impl Lint {
     }
 }
 
-/// How much was found, if anything was.
+/// Returns the number of findings in words; `None` if there are none.
 fn summary(file: &Checked) -> Option<String> {
     let Checked { name, found, .. } = file;
     if found.is_empty() {

@@ -8,7 +8,7 @@ use super::{
     places::{Places, Region},
 };
 
-/// What was found, in the Static Analysis Results Interchange Format 2.1.0 of OASIS, which GitHub and
+/// Returns the findings in the Static Analysis Results Interchange Format 2.1.0 of OASIS, which GitHub and
 /// others show.
 pub(super) fn log(files: &[Checked]) -> Value {
     let codes: BTreeSet<Code> =

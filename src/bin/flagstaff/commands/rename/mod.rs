@@ -4,7 +4,7 @@ use clap::Args;
 use flagstaff::{
     Definition, Flags,
     cli::ExitCode,
-    definition::{Entry, edit::EditError},
+    definition::{Entry, edit::EditError, references},
     source::{OldOverride, RedisHandle, SourceEntry, SourceKind},
     write::{Operation, Write},
 };
@@ -31,11 +31,11 @@ use crate::{
 #[command(after_help = "\
 Everything in flags.toml that names the flag gets the new name: environments,
 tests, `requires` and conditions of other flags. Comments and layout stay. A
-flag that draws gets `salt = \"OLD\"`, unless it has a salt. Made-up users are
-asked before and after, and nothing is written if one of them moves.
+flag that draws gets `salt = \"OLD\"`, unless it has a salt. It is evaluated for
+made-up users before and after, and nothing is written if one of them moves.
 
 The override in the store goes with it in one step, also one that cannot be
-read. While instances still ask for the old name, it stays under both names:
+read. While instances still use the old name, it stays under both names:
 once the new file is deployed, --finish takes the old one away. Code is not
 changed; the places that name the flag are listed.
 
@@ -56,7 +56,7 @@ pub(crate) struct Rename {
     /// Take the override of the old name away, once the file is deployed
     #[arg(long)]
     finish: bool,
-    /// Move the override although instances ask for the old name
+    /// Move the override although instances use the old name
     #[arg(long)]
     now: bool,
     #[command(flatten)]
@@ -264,7 +264,7 @@ impl Rename {
         let weakest = files.0.iter().position(|opened| opened.names(&self.old)).unwrap_or_default();
         for (index, opened) in files.0.iter_mut().enumerate() {
             let document = &mut opened.document;
-            let names_it = !document.needing(&self.old).is_empty();
+            let names_it = !references(document.text(), &self.old).is_empty();
             if index == weakest {
                 document.rename(&self.old, &self.new).map_err(refused)?;
             } else if place::names(&opened.original, &self.old) || names_it {
